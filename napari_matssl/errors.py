@@ -1,0 +1,50 @@
+"""Errors a user can act on: what was wrong, where, and what to do about it.
+
+Every error that reaches a user is a :class:`MatSSLError`. None of them is a ``RuntimeError``,
+because the workers of graphical front ends treat those as their own.
+"""
+
+
+class MatSSLError(Exception):
+    """Base of all errors with a message meant for the user.
+
+    Parameters
+    ----------
+    what
+        What is wrong and where: it names the file, layer or class.
+    remedy
+        What the user can do about it.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        self.what = " ".join(what.split())
+        self.remedy = " ".join(remedy.split())
+        super().__init__(f"{self.what} {self.remedy}".strip())
+
+
+class InputError(MatSSLError):
+    """An image, a label image, a class table or a split can't be used."""
+
+
+class OutputError(MatSSLError):
+    """A result can't be written where it was asked for."""
+
+
+class SettingsError(MatSSLError):
+    """A setting is out of its bounds, unknown, or contradicts another."""
+
+
+class ModelFileError(MatSSLError):
+    """A model or encoder file is of the wrong kind, damaged, or too new."""
+
+
+class WeightsError(MatSSLError):
+    """Start weights can't be had or don't fit the network."""
+
+
+class DeviceError(MatSSLError):
+    """The device that was asked for isn't there."""
+
+
+class ComputeError(MatSSLError):
+    """A computation failed on the device: out of memory, numbers that are not finite."""

@@ -1,0 +1,1 @@
+"""Class tables, and painted label images as training targets."""

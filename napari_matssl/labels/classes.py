@@ -1,0 +1,127 @@
+"""The class table: which id is which phase, in which colour."""
+
+import json
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_matssl.errors import InputError
+from napari_matssl.files import atomic_write
+
+# Distinct in grey-value order too, and told apart with the common colour-vision deficiencies
+# (Okabe and Ito's eight, without black).
+COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#999999")
+
+
+class LabelClass(BaseModel):
+    """One class of pixels, usually a phase."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: int = Field(ge=0, le=254, description="value of the class's pixels in masks")
+    name: str = Field(min_length=1, description="what the class is called in tables")
+    colour: str = Field(pattern=r"^#[0-9a-fA-F]{6}$", description="#rrggbb")
+    exclude: bool = Field(
+        default=False, description="scratches, stains: left out of the analysed area"
+    )
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """The colour as three values from 0 to 255."""
+        return int(self.colour[1:3], 16), int(self.colour[3:5], 16), int(self.colour[5:7], 16)
+
+
+class ClassTable(BaseModel):
+    """All classes of a job, in ascending order of their ids."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[LabelClass, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ids_and_names_differ(self) -> Self:
+        ids = [c.id for c in self.classes]
+        if ids != sorted(set(ids)):
+            raise ValueError("class ids must differ and ascend")
+        names = [c.name for c in self.classes]
+        if len(set(names)) < len(names):
+            raise ValueError("class names must differ")
+        return self
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The ids in ascending order; a network's channel i stands for ``ids[i]``."""
+        return tuple(c.id for c in self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the order of the ids."""
+        return tuple(c.name for c in self.classes)
+
+    @property
+    def not_analysed(self) -> int:
+        """Mask value of pixels that belong to no class: 0, or 255 where 0 is a class."""
+        return 255 if self.classes[0].id == 0 else 0
+
+    def without(self, class_id: int | None) -> "ClassTable":
+        """Return the table without one id; unchanged if it has no such id."""
+        kept = tuple(c for c in self.classes if c.id != class_id)
+        return self if len(kept) == len(self.classes) else ClassTable(classes=kept)
+
+    def write(self, path: Path) -> None:
+        """Write the table as JSON, atomically."""
+        with atomic_write(path) as temporary:
+            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def numbered_table(ids: list[int]) -> ClassTable:
+    """Make a table for ids without names: ``class 1``, ``class 2``, ..."""
+    return ClassTable(
+        classes=tuple(
+            LabelClass(id=i, name=f"class {i}", colour=COLOURS[n % len(COLOURS)])
+            for n, i in enumerate(sorted(ids))
+        )
+    )
+
+
+def read_class_table(path: Path) -> ClassTable:
+    """Read a class table.
+
+    Two forms are understood: the one that :meth:`ClassTable.write` writes, and a plain
+    ``{"1": "ferrite", "2": "martensite"}``, which gets colours by position.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is neither.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not a readable JSON file ({error}).", _FORMS) from error
+    try:
+        if isinstance(data, dict) and "classes" not in data:
+            entries = sorted((int(i), str(name)) for i, name in data.items())
+            # Id 0 is "unlabelled" by habit and usually dropped: the first real class gets the
+            # first colour whether 0 is listed or not.
+            data = {
+                "classes": [
+                    {"id": i, "name": name, "colour": COLOURS[(i - 1) % len(COLOURS)]}
+                    for i, name in entries
+                ]
+            }
+        return ClassTable.model_validate(data)
+    except (ValueError, ValidationError) as error:
+        detail = (
+            "; ".join(e["msg"] for e in error.errors())
+            if isinstance(error, ValidationError)
+            else str(error)
+        )
+        raise InputError(f"{path} is not a class table: {detail}.", _FORMS) from error
+
+
+_FORMS = 'A class table looks like {"1": "ferrite", "2": "martensite"}, with ids from 0 to 254.'

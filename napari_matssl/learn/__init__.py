@@ -1,0 +1,1 @@
+"""All that is torch: encoders, gated fusion, the contrastive loss, views, U-Net++, model files."""

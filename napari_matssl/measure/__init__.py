@@ -1,0 +1,1 @@
+"""What is measured on masks: phase fractions and the statistics of fields."""

@@ -1,0 +1,84 @@
+"""How long jobs speak with whoever runs them.
+
+Every long job is a generator: it yields a :class:`Progress` per batch or tile, may be sent
+:attr:`Control.STOP`, and returns its result. The command line, a panel and a test drive the same
+generator.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+class Control(Enum):
+    """What can be sent into a running job."""
+
+    STOP = "stop"
+    """Finish cleanly and return the best result so far."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a job.
+
+    Parameters
+    ----------
+    stage
+        What is being done now, for people: ``"fine-tuning"``.
+    step, total
+        Units of work done so far and in all, within the stage. The unit is the stage's own (steps,
+        tiles, seconds of a time budget); only the ratio is meant for display.
+    metrics
+        Figures worth showing or plotting, such as ``{"loss": 0.31}``.
+    message
+        A line worth telling the user once; empty for most steps.
+    """
+
+    stage: str
+    step: float
+    total: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
+
+
+Job = Generator[Progress, Control | None, Result]
+
+
+def drain(
+    job: Job[Result],
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Result:
+    """Run a job to its end and return its result.
+
+    Parameters
+    ----------
+    job
+        The generator to run.
+    on_progress
+        Called with every progress that the job yields.
+    should_stop
+        Asked after every step; once true, :attr:`Control.STOP` is sent.
+
+    Returns
+    -------
+    The job's result.
+    """
+    control: Control | None = None
+    try:
+        progress = next(job)
+        while True:
+            if on_progress is not None:
+                on_progress(progress)
+            if should_stop is not None and should_stop():
+                control = Control.STOP
+            progress = job.send(control)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+
+
+__all__ = ["Control", "Job", "Progress", "drain"]

@@ -1,0 +1,1 @@
+"""The long jobs, one generator each: pretrain, fine-tune, predict, evaluate."""
