@@ -1,0 +1,122 @@
+"""The model card: what a model file says of itself, readable without its weights or torch."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+
+from napari_matssl import __version__
+from napari_matssl.errors import ModelFileError
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.settings import NormalisationSettings
+
+CARD_KEY = "napari_matssl"
+FORMAT_VERSION = 1
+
+
+class TrainingImage(BaseModel):
+    """One image that a model has seen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    sha256: str
+
+
+class ModelCard(BaseModel):
+    """What a model file says of itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    kind: Literal["encoder", "segmenter", "checkpoint"]
+    encoder_name: str
+    channels: Literal["grey", "rgb"]
+    normalisation: NormalisationSettings
+    classes: ClassTable | None = Field(default=None, description="segmenters only")
+    unlabelled: int | None = Field(default=None, description="label value that means unpainted")
+    pixel_size_um: float | None = Field(
+        default=None, description="um/px of the training images, None if they had none"
+    )
+    scale: float = Field(default=1.0, description="network px per px of such an image")
+    settings: dict[str, Any] = Field(default_factory=dict, description="settings actually used")
+    training_images: tuple[TrainingImage, ...] = ()
+    metrics: dict[str, float] = Field(default_factory=dict)
+    start: str = Field(default="random", description="where the encoder's weights came from")
+    package_version: str = __version__
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def read_card(path: Path, kind: str | None = None) -> ModelCard:
+    """Read the card of a model file without loading its tensors.
+
+    Parameters
+    ----------
+    path
+        A ``.safetensors`` file of ours.
+    kind
+        The kind that is needed, if only one will do.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, a pickle, truncated, not ours, from a newer format, or of another
+        kind.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise ModelFileError(
+            f"Can't read the model file {path}: {error.strerror}.", "Give an existing model file."
+        ) from error
+    if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        raise ModelFileError(
+            f"{path} is a pickled PyTorch file, not a model of napari-matssl.",
+            "Published weights can be the start of training: pretrain --init or finetune "
+            "--encoder.",
+        )
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            metadata = tensors.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is damaged or no model file ({error}).", "Copy or train it again."
+        ) from error
+    return _parse_card(path, metadata, kind)
+
+
+def _parse_card(path: Path, metadata: dict[str, str], kind: str | None) -> ModelCard:
+    if CARD_KEY not in metadata:
+        raise ModelFileError(
+            f"{path} is a safetensors file, but not one of napari-matssl.",
+            "Give a file that pretrain or finetune wrote.",
+        )
+    try:
+        data = json.loads(metadata[CARD_KEY])
+        version = int(data["format_version"])
+        if version > FORMAT_VERSION:
+            raise ModelFileError(
+                f"{path} has format {version}, newer than this program's {FORMAT_VERSION}.",
+                "Update: pip install -U napari-matssl.",
+            )
+        card = ModelCard.model_validate(data)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise ModelFileError(
+            f"The model card in {path} is damaged ({type(error).__name__}).",
+            "Copy or train the model again.",
+        ) from error
+    if kind is not None and card.kind != kind:
+        article = "an" if card.kind == "encoder" else "a"
+        remedies = {
+            "segmenter": "Give a model that finetune wrote.",
+            "encoder": "Give an encoder that pretrain wrote.",
+            "checkpoint": "Give a checkpoint that pretrain wrote.",
+        }
+        raise ModelFileError(
+            f"{path} holds {article} {card.kind}; {kind} needed.", remedies[kind]
+        )
+    return card

@@ -1,0 +1,244 @@
+"""Training crops from painted micrographs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.painted import IGNORE, PaintedMicrograph, to_targets
+from napari_matssl.learn.inference import rescale
+from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
+from napari_matssl.settings import FinetuneSettings
+
+_POINTS = 50_000  # painted pixels remembered per image and class, as centres of crops
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """One painted micrograph, ready to be cropped.
+
+    Parameters
+    ----------
+    unit
+        ``(C, H, W)`` float32 from 0 to 1 at the network's magnification.
+    targets
+        ``(H, W)`` uint8 channel indices, 255 unpainted.
+    grey
+        Its grey-value mapping.
+    """
+
+    unit: NDArray[np.float32]
+    targets: NDArray[np.uint8]
+    grey: GreyValues
+
+
+def prepare(
+    painted: PaintedMicrograph,
+    table: ClassTable,
+    settings: FinetuneSettings,
+    scale: float,
+    channels: str,
+) -> PreparedImage:
+    """Normalise and magnify one painted micrograph; the info bar is cut off.
+
+    Raises
+    ------
+    InputError
+        If the image is constant or not finite, or a label is outside the class table.
+    """
+    micrograph = painted.micrograph
+    grey = fit_grey_values(micrograph, settings.normalisation, channels)
+    image = rescale(as_channels(micrograph.specimen, channels), scale)
+    targets = to_targets(painted, table, settings.unlabelled)[: micrograph.specimen.shape[0]]
+    if image.shape[:2] != targets.shape:
+        resized = functional.interpolate(
+            torch.from_numpy(np.ascontiguousarray(targets))[None, None],
+            size=image.shape[:2],
+            mode="nearest-exact",
+        )
+        targets = resized[0, 0].numpy()
+    return PreparedImage(grey.unit(image), np.ascontiguousarray(targets), grey)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Standardised crops ``(N, 3, S, S)`` float32 and their targets ``(N, S, S)`` uint8."""
+
+    images: Tensor
+    targets: Tensor
+
+
+class CropSampler:
+    """Draw batches of crops.
+
+    With augmentation, a crop is centred near a painted pixel of a class drawn with equal chance,
+    so rare classes are seen as often as common ones. Without, images are cut into a grid of
+    patches that are gone through in random order (the paper's way).
+
+    Parameters
+    ----------
+    images
+        Painted micrographs, at least one with a painted pixel.
+    settings
+        Size, batch, augmentation.
+    random
+        Where all randomness comes from.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[PreparedImage],
+        settings: FinetuneSettings,
+        random: np.random.Generator,
+    ) -> None:
+        self._images = images
+        self._settings = settings
+        self._random = random
+        self._side = settings.crop_size
+        self._points = _painted_points(images, random)
+        self._grid = _grid(images, self._side)
+        self._queue: list[tuple[int, int, int]] = []
+        self.batch_size = (
+            settings.batch_size
+            if settings.augment
+            else max(1, min(settings.batch_size, len(self._grid)))
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that cover all painted images about once."""
+        return max(1, -(-len(self._grid) // self.batch_size))
+
+    def batch(self) -> Batch:
+        """Draw the next batch."""
+        draw = self._augmented if self._settings.augment else self._next_patch
+        crops = [draw() for _ in range(self.batch_size)]
+        units = torch.stack([unit for _, unit, _ in crops])  # (N, C, S, S)
+        if self._settings.augment:
+            units = vary_grey_values(units, self._random)
+        mean = torch.from_numpy(np.stack([self._images[i].grey.mean for i, _, _ in crops]))
+        std = torch.from_numpy(np.stack([self._images[i].grey.std for i, _, _ in crops]))
+        images = (units - mean[:, :, None, None]) / std[:, :, None, None]
+        targets = torch.stack([target for _, _, target in crops])
+        return Batch(images.expand(-1, 3, -1, -1), targets)
+
+    def halve(self) -> bool:
+        """Ask for half the memory: half the batch, then half the crop; False at the smallest."""
+        if self.batch_size > 1:
+            self.batch_size //= 2
+        elif self._side >= 128:
+            self._side //= 2
+            self._grid = _grid(self._images, self._side)
+            self._queue.clear()
+        else:
+            return False
+        return True
+
+    def _next_patch(self) -> tuple[int, Tensor, Tensor]:
+        if not self._queue:
+            order = self._random.permutation(len(self._grid))
+            self._queue = [self._grid[i] for i in order]
+        index, row, column = self._queue.pop()
+        return (index, *self._cut(index, row, column, self._side))
+
+    def _augmented(self) -> tuple[int, Tensor, Tensor]:
+        random, zoom = self._random, self._settings.zoom
+        candidates = self._points[random.integers(len(self._points))]
+        index, points = candidates[random.integers(len(candidates))]
+        height, width = self._images[index].targets.shape
+        centre = divmod(int(points[random.integers(len(points))]), width)
+        side = max(8, round(self._side * float(np.exp(random.uniform(-1, 1) * np.log(zoom)))))
+        row, column = (
+            _start(c, side, length, random)
+            for c, length in zip(centre, (height, width), strict=True)
+        )
+        unit, target = self._cut(index, row, column, side)
+        if side != self._side:
+            size = (self._side, self._side)
+            unit = functional.interpolate(
+                unit[None], size=size, mode="bilinear", antialias=side > self._side
+            )[0]
+            target = functional.interpolate(target[None, None], size=size, mode="nearest-exact")[0, 0]
+        turns = int(random.integers(4))
+        unit, target = unit.rot90(turns, (1, 2)), target.rot90(turns, (0, 1))
+        if random.random() < 0.5:
+            unit, target = unit.flip(2), target.flip(1)
+        return index, unit, target
+
+    def _cut(self, index: int, row: int, column: int, side: int) -> tuple[Tensor, Tensor]:
+        """Cut a square ``(C, side, side)``; what lies outside is mirrored and unpainted."""
+        image = self._images[index]
+        height, width = image.targets.shape
+        top, left = max(0, row), max(0, column)
+        bottom, right = min(height, row + side), min(width, column + side)
+        margins = ((top - row, row + side - bottom), (left - column, column + side - right))
+        unit = np.pad(image.unit[:, top:bottom, left:right], ((0, 0), *margins), mode="symmetric")
+        target = np.pad(image.targets[top:bottom, left:right], margins, constant_values=IGNORE)
+        return torch.from_numpy(unit), torch.from_numpy(target)
+
+
+def vary_grey_values(units: Tensor, random: np.random.Generator) -> Tensor:
+    """Vary gamma, contrast, brightness, sharpness and noise, for each image by itself.
+
+    Parameters
+    ----------
+    units
+        ``(N, C, H, W)`` from 0 to 1.
+
+    Returns
+    -------
+    Same shape; values may leave 0 to 1 a little.
+    """
+    count = len(units)
+
+    def draw(low: float, high: float) -> Tensor:
+        values = random.uniform(low, high, size=(count, 1, 1, 1)).astype(np.float32)
+        return torch.from_numpy(values)
+
+    units = units.clamp(0, 1) ** draw(-0.5, 0.5).exp()
+    units = (units - 0.5) * draw(-0.35, 0.35).exp() + 0.5 + draw(-0.15, 0.15)
+    blurred = functional.avg_pool2d(units, 3, stride=1, padding=1, count_include_pad=False)
+    units = units + (blurred - units) * draw(-0.5, 1.0)  # below 0 sharpens
+    generator = torch.Generator().manual_seed(int(random.integers(2**31)))
+    noise = torch.empty_like(units).normal_(generator=generator)
+    return units + noise * draw(-0.03, 0.06).clamp(min=0)
+
+
+def _start(centre: int, side: int, length: int, random: np.random.Generator) -> int:
+    """Where a crop starts so that it holds `centre`, and lies inside the image if it can."""
+    start = centre - int(random.integers(side))
+    if side >= length:
+        return -int(random.integers(side - length + 1))
+    return min(max(start, 0), length - side)
+
+
+def _painted_points(
+    images: Sequence[PreparedImage], random: np.random.Generator
+) -> list[list[tuple[int, NDArray[np.int64]]]]:
+    """Per painted class: images that have it, with the flat positions of its pixels."""
+    by_class: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}
+    for index, image in enumerate(images):
+        for value in np.unique(image.targets):
+            if value == IGNORE:
+                continue
+            points = np.flatnonzero(image.targets == value)
+            if len(points) > _POINTS:
+                points = random.choice(points, _POINTS, replace=False)
+            by_class.setdefault(int(value), []).append((index, points))
+    return [by_class[value] for value in sorted(by_class)]
+
+
+def _grid(images: Sequence[PreparedImage], side: int) -> list[tuple[int, int, int]]:
+    """Patches without overlap that hold painted pixels: image, row, column."""
+    return [
+        (index, row, column)
+        for index, image in enumerate(images)
+        for row in range(0, image.targets.shape[0], side)
+        for column in range(0, image.targets.shape[1], side)
+        if (image.targets[row : row + side, column : column + side] != IGNORE).any()
+    ]

@@ -1,0 +1,86 @@
+"""Gated Feature Fusion: MatSSL's way of using all stages of the encoder while pretraining.
+
+The gates and the projection head serve pretraining alone; only the encoder goes on into U-Net++.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+GateForm = Literal["paper", "released"]
+STAGES = 4
+"""The last four stages are fused; for ResNet-50 they are 256, 512, 1024 and 2048 wide."""
+
+
+class GatedFusion(nn.Module):
+    """Pool each stage, weigh it by a learnable gate, concatenate.
+
+    Parameters
+    ----------
+    channels
+        Widths C_i of the stages.
+    form
+        ``"paper"``: equation 1, G_i = sigmoid(F_i) * P_i. ``"released"``: the published code's
+        G_i = sigmoid(P_i) * F_i. F_i is the global average of stage i, P_i its gate, ones at the
+        start in both forms.
+    """
+
+    def __init__(self, channels: Sequence[int], form: GateForm = "paper") -> None:
+        super().__init__()
+        if form not in ("paper", "released"):
+            raise ValueError(f"gate must be 'paper' or 'released', not {form!r}")
+        self.form = form
+        self.gates = nn.ParameterList([nn.Parameter(torch.ones(1, c)) for c in channels])
+        self.out_channels = sum(channels)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """Fuse feature maps ``(N, C_i, H_i, W_i)`` into ``(N, sum C_i)``."""
+        gated = []
+        for features, gate in zip(stages, self.gates, strict=True):
+            pooled = features.mean(dim=(2, 3))  # (N, C_i)
+            if self.form == "paper":
+                gated.append(torch.sigmoid(pooled) * gate)
+            else:
+                gated.append(torch.sigmoid(gate) * pooled)
+        return torch.cat(gated, dim=1)
+
+
+class ContrastiveNetwork(nn.Module):
+    """Encoder, gated fusion and projection head: patches in, embeddings out.
+
+    Parameters
+    ----------
+    encoder
+        Gives a list of feature maps, as segmentation-models-pytorch's encoders do.
+    channels
+        Widths of all maps that the encoder gives; the last four are fused.
+    form
+        See :class:`GatedFusion`.
+    hidden, out
+        Widths of the projection head: sum C_i -> hidden -> out, batch norm and ReLU between.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        channels: Sequence[int],
+        form: GateForm = "paper",
+        hidden: int = 2048,
+        out: int = 128,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.fusion = GatedFusion(channels[-STAGES:], form)
+        self.head = nn.Sequential(
+            nn.Linear(self.fusion.out_channels, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, out),
+        )
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Embed views ``(N, 3, H, W)`` as ``(N, out)``."""
+        embeddings: Tensor = self.head(self.fusion(self.encoder(views)[-STAGES:]))
+        return embeddings

@@ -1,0 +1,60 @@
+"""Losses that see painted pixels only."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_matssl.labels.painted import IGNORE
+
+
+def masked_dice(logits: Tensor, targets: Tensor) -> Tensor:
+    """Dice loss over painted pixels, averaged over the classes that are painted in the batch.
+
+    Parameters
+    ----------
+    logits
+        ``(N, K, H, W)``.
+    targets
+        Channel indices ``(N, H, W)``; 255 is unpainted.
+
+    Returns
+    -------
+    Scalar. Zero, with zero gradient, if nothing is painted.
+
+    Notes
+    -----
+    MatSSL, equation 3: 1 - 2 sum(y p) / (sum(y) + sum(p)), pooled over the batch.
+    """
+    probabilities = logits.float().softmax(dim=1)
+    painted = targets != IGNORE  # (N, H, W)
+    classes = logits.shape[1]
+    truth = functional.one_hot(targets.masked_fill(~painted, 0).long(), classes)  # (N, H, W, K)
+    truth = truth.permute(0, 3, 1, 2) * painted[:, None]  # (N, K, H, W)
+    inside = probabilities * painted[:, None]
+    overlap = (inside * truth).sum(dim=(0, 2, 3))  # (K,)
+    sizes = inside.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3))
+    present = truth.sum(dim=(0, 2, 3)) > 0
+    if not bool(present.any()):
+        return logits.float().sum() * 0.0
+    return (1 - 2 * overlap[present] / sizes[present]).mean()
+
+
+def masked_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy averaged over painted pixels; zero if nothing is painted."""
+    painted = targets != IGNORE
+    if not bool(painted.any()):
+        return logits.float().sum() * 0.0
+    return functional.cross_entropy(logits.float(), targets.long(), ignore_index=IGNORE)
+
+
+def segmentation_loss(logits: Tensor, targets: Tensor, cross_entropy: float) -> Tensor:
+    """Dice plus `cross_entropy` times cross-entropy, both over painted pixels."""
+    loss = masked_dice(logits, targets)
+    if cross_entropy > 0:
+        loss = loss + cross_entropy * masked_cross_entropy(logits, targets)
+    return loss
+
+
+def is_finite(loss: Tensor) -> bool:
+    """Whether a loss is a number to learn from."""
+    return bool(torch.isfinite(loss))

@@ -1,0 +1,92 @@
+"""Scores of a segmentation, from the confusion matrix pooled over pixels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Scores of one class, fractions from 0 to 1; None where nothing defines them."""
+
+    iou: float | None
+    dice: float | None
+    precision: float | None
+    recall: float | None
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a set of images.
+
+    Parameters
+    ----------
+    classes
+        Per class name.
+    confusion
+        ``(K, K)`` pixels: rows are the truth, columns the prediction.
+    miou
+        Mean IoU of the classes that occur in truth or prediction.
+    pixel_accuracy
+        Share of pixels that are right.
+    """
+
+    classes: dict[str, ClassScore]
+    confusion: NDArray[np.int64]
+    miou: float
+    pixel_accuracy: float
+
+
+def confusion_matrix(
+    truth: NDArray[np.integer], predicted: NDArray[np.integer], ids: Sequence[int]
+) -> NDArray[np.int64]:
+    """Count pixels by truth (rows) and prediction (columns).
+
+    Pixels whose truth or prediction is not among `ids` (unpainted, info bar) are left out.
+    """
+    lookup = np.full(256, -1, dtype=np.int64)
+    lookup[list(ids)] = np.arange(len(ids))
+    rows = np.where((truth >= 0) & (truth < 256), lookup[np.clip(truth, 0, 255)], -1)
+    columns = lookup[predicted]
+    counted = (rows >= 0) & (columns >= 0)
+    joint = rows[counted] * len(ids) + columns[counted]
+    return np.bincount(joint, minlength=len(ids) ** 2).reshape(len(ids), len(ids))
+
+
+def merge_classes(confusion: NDArray[np.int64], groups: Sequence[int]) -> NDArray[np.int64]:
+    """Merge the classes of a confusion matrix; ``groups[i]`` is the new index of class i."""
+    count = max(groups) + 1
+    merged = np.zeros((count, count), dtype=np.int64)
+    np.add.at(merged, (np.array(groups)[:, None], np.array(groups)[None, :]), confusion)
+    return merged
+
+
+def scores(confusion: NDArray[np.int64], names: Sequence[str]) -> Scores:
+    """Scores of a pooled confusion matrix, rows truth and columns prediction."""
+    right = np.diag(confusion)
+    truth = confusion.sum(axis=1)
+    predicted = confusion.sum(axis=0)
+    classes = {
+        name: ClassScore(
+            iou=_ratio(right[i], truth[i] + predicted[i] - right[i]),
+            dice=_ratio(2 * right[i], truth[i] + predicted[i]),
+            precision=_ratio(right[i], predicted[i]),
+            recall=_ratio(right[i], truth[i]),
+            pixels=int(truth[i]),
+        )
+        for i, name in enumerate(names)
+    }
+    ious = [c.iou for c in classes.values() if c.iou is not None]
+    return Scores(
+        classes=classes,
+        confusion=confusion,
+        miou=float(np.mean(ious)) if ious else float("nan"),
+        pixel_accuracy=float(right.sum() / max(confusion.sum(), 1)),
+    )
+
+
+def _ratio(part: np.int64, whole: np.int64) -> float | None:
+    return float(part / whole) if whole > 0 else None

@@ -1,0 +1,85 @@
+"""Unlabelled patches for pretraining."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
+from napari_matssl.settings import PretrainSettings
+
+
+def patch_starts(length: int, size: int, overlap: float) -> list[int]:
+    """Where patches start along one axis; the last one ends at the edge.
+
+    Parameters
+    ----------
+    length, size
+        Of the image and of a patch in px. An image smaller than a patch gives one start.
+    overlap
+        Of neighbouring patches, 0 to less than 1.
+    """
+    if length <= size:
+        return [0]
+    step = max(1, round(size * (1 - overlap)))
+    starts = list(range(0, length - size + 1, step))
+    if starts[-1] + size < length:
+        starts.append(length - size)
+    return starts
+
+
+class PatchSet:
+    """All patches of a set of micrographs, cut when they are asked for.
+
+    Parameters
+    ----------
+    micrographs
+        Their info bars are left out.
+    settings
+        Size and overlap of patches, and normalisation.
+
+    Raises
+    ------
+    InputError
+        If an image is constant or not finite.
+    """
+
+    def __init__(self, micrographs: Sequence[Micrograph], settings: PretrainSettings) -> None:
+        self.channels = "rgb" if any(m.is_rgb for m in micrographs) else "grey"
+        self._size = settings.patch_size
+        self._images: list[NDArray[np.generic]] = []
+        self._grey: list[GreyValues] = []
+        self._places: list[tuple[int, int, int]] = []
+        for index, micrograph in enumerate(micrographs):
+            self._grey.append(fit_grey_values(micrograph, settings.normalisation, self.channels))
+            image = as_channels(micrograph.specimen, self.channels)
+            self._images.append(image)
+            self._places += [
+                (index, row, column)
+                for row in patch_starts(image.shape[0], self._size, settings.overlap)
+                for column in patch_starts(image.shape[1], self._size, settings.overlap)
+            ]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def take(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Cut patches.
+
+        Returns
+        -------
+        Patches ``(N, C, P, P)`` from 0 to 1, and mean and std of their images ``(N, C)``.
+        """
+        patches, means, stds = [], [], []
+        for number in numbers:
+            index, row, column = self._places[number]
+            part = self._images[index][row : row + self._size, column : column + self._size]
+            unit = self._grey[index].unit(part)
+            beyond = [(0, self._size - side) for side in unit.shape[1:]]
+            patches.append(np.pad(unit, ((0, 0), *beyond), mode="symmetric"))
+            means.append(self._grey[index].mean)
+            stds.append(self._grey[index].std)
+        return tuple(torch.from_numpy(np.stack(a)) for a in (patches, means, stds))  # type: ignore[return-value]

@@ -1,0 +1,67 @@
+"""When a training run ends, and how fast it learns until then."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Budget:
+    """The end of a run: a number of steps, a time, or whichever comes first.
+
+    Parameters
+    ----------
+    steps
+        Steps of the whole run, None if only the time counts.
+    seconds
+        Time for the whole run, what follows the last step included; None if only steps count.
+    clock
+        Seconds that only ever grow.
+    """
+
+    steps: int | None
+    seconds: float | None
+    clock: Callable[[], float] = time.monotonic
+    reserve: float = 0.0
+    """Seconds to keep for what follows the last step: a validation, writing the file."""
+    spent_before: float = 0.0
+    """Seconds that an interrupted run had used."""
+    _begin: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._begin = self.clock()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds used so far."""
+        return self.clock() - self._begin + self.spent_before
+
+    def fraction(self, step: int) -> float:
+        """Share of the run that is over after `step` steps, from 0 to 1."""
+        shares = [0.0]
+        if self.steps is not None:
+            shares.append(step / self.steps)
+        if self.seconds is not None:
+            shares.append(self.elapsed / max(self.seconds - self.reserve, 1e-3))
+        return min(1.0, max(shares))
+
+
+def rate_factor(fraction: float, warmup: float, floor: float = 0.0, cosine: bool = True) -> float:
+    """Learning rate over its highest: a linear warm-up, then constant or half a cosine.
+
+    Parameters
+    ----------
+    fraction
+        Share of the run that is over.
+    warmup
+        Share of the run to warm up.
+    floor
+        Factor at the end of the cosine.
+    """
+    if fraction < warmup:
+        return max(fraction / warmup, 0.01)
+    if not cosine:
+        return 1.0
+    phase = (fraction - warmup) / max(1 - warmup, 1e-9)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(phase, 1.0)))

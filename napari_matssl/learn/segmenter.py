@@ -1,0 +1,107 @@
+"""The segmenter: U-Net++ on any encoder, with its card."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import segmentation_models_pytorch as smp
+from torch import Tensor, nn
+
+from napari_matssl.errors import ModelFileError, SettingsError
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.device import seeded
+from napari_matssl.learn.encoders import smp_name
+from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
+
+STRIDE = 32
+"""Sides of what the network sees are multiples of this."""
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A network with its card.
+
+    Parameters
+    ----------
+    network
+        ``(N, 3, H, W)`` standardised images to ``(N, K, H, W)`` logits; H, W multiples of 32.
+    card
+        Channel k of the logits stands for the k-th class of its table.
+    """
+
+    network: nn.Module
+    card: ModelCard
+
+    @property
+    def classes(self) -> ClassTable:
+        """The class table; segmenters always have one."""
+        if self.card.classes is None:
+            raise ModelFileError("The segmenter's card has no class table.", "Train it again.")
+        return self.card.classes
+
+
+def build_network(encoder_name: str, classes: int, seed: int = 0) -> nn.Module:
+    """Build U-Net++ with random weights; its encoder is the attribute ``encoder``.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such encoder or U-Net++ can't use it.
+    """
+    known = smp_name(encoder_name)
+    with seeded(seed):
+        try:
+            network: nn.Module = smp.UnetPlusPlus(
+                encoder_name=known, encoder_weights=None, in_channels=3, classes=classes
+            )
+        except Exception as error:  # timm raises whatever its model's builder raises
+            raise SettingsError(
+                f"U-Net++ can't be built on the encoder {encoder_name!r} ({error}).",
+                "Choose another, such as resnet50 or tf_efficientnet_lite0.",
+            ) from error
+    return network
+
+
+def write_segmenter(path: Path, segmenter: Segmenter) -> None:
+    """Write a segmenter atomically."""
+    write_tensors(path, segmenter.card, segmenter.network.state_dict())
+
+
+def read_segmenter(path: Path) -> Segmenter:
+    """Read a segmenter.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is of another kind, damaged, newer, or its tensors don't fit.
+    """
+    card, tensors = read_tensors(path, kind="segmenter")
+    segmenter = Segmenter(nn.Identity(), card)
+    network = build_network(card.encoder_name, len(segmenter.classes))
+    load_checked(network, tensors, path)
+    return Segmenter(network.eval(), card)
+
+
+def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
+    """Start from another segmenter: all its weights, and of its head the classes of equal name.
+
+    Parameters
+    ----------
+    network
+        The new network, of the same encoder.
+    own
+        Its class table, which may have classes more or fewer than `start`.
+    start
+        The segmenter to go on from.
+    """
+    head = "segmentation_head."
+    theirs: dict[str, Tensor] = start.network.state_dict()
+    mine: dict[str, Tensor] = network.state_dict()
+    for name, tensor in theirs.items():
+        if not name.startswith(head):
+            mine[name].copy_(tensor)
+            continue
+        for row, class_name in enumerate(own.names):
+            if class_name in start.classes.names:
+                mine[name][row].copy_(tensor[start.classes.names.index(class_name)])
+    network.load_state_dict(mine)

@@ -1,0 +1,147 @@
+"""The two views of a patch that contrastive pretraining compares (the SimCLR pipeline).
+
+Everything is drawn per patch and done for the whole batch at once, on any device.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_matssl.settings import PretrainSettings
+
+_LUMINANCE = (0.2125, 0.7154, 0.0721)  # ITU-R BT.709
+
+
+def make_view(
+    patches: Tensor,
+    mean: Tensor,
+    std: Tensor,
+    settings: PretrainSettings,
+    generator: torch.Generator,
+) -> Tensor:
+    """Make one random view of each patch.
+
+    Parameters
+    ----------
+    patches
+        ``(N, C, P, P)`` from 0 to 1, with C = 1 (grey) or 3.
+    mean, std
+        ``(N, C)`` or ``(N, 3)``: constants of the image each patch comes from.
+    settings
+        Ranges and probabilities.
+    generator
+        On the CPU; where all randomness comes from.
+
+    Returns
+    -------
+    ``(N, 3, V, V)`` standardised, V = ``settings.view_size``.
+    """
+    views = random_resized_crop(patches, settings.view_size, settings.crop_area_min, generator)
+    views = jitter_colour(views, settings, generator)
+    if views.shape[1] == 3:
+        dropped = _chance(len(views), settings.grey_probability, generator, views)
+        views = torch.where(dropped, luminance(views), views)
+    views = blur(views, settings.blur_probability, generator)
+    views = (views - mean[:, :, None, None]) / std[:, :, None, None]
+    return views.expand(-1, 3, -1, -1)
+
+
+def random_resized_crop(
+    patches: Tensor, size: int, area_min: float, generator: torch.Generator
+) -> Tensor:
+    """Cut a random rectangle from each patch, flip it half of the time, and resize it.
+
+    Its area is `area_min` to 1 of the patch's, its aspect 3/4 to 4/3, as in SimCLR.
+
+    Returns
+    -------
+    ``(N, C, size, size)``.
+    """
+    count = len(patches)
+    area = _uniform(count, area_min, 1.0, generator)
+    aspect = _uniform(count, math.log(3 / 4), math.log(4 / 3), generator).exp()
+    width = (area * aspect).sqrt().clamp(max=1.0)  # of the patch's side
+    height = (area / aspect).sqrt().clamp(max=1.0)
+    theta = torch.zeros(count, 2, 3)
+    flip = torch.where(_uniform(count, 0, 1, generator) < 0.5, -1.0, 1.0)
+    theta[:, 0, 0] = width * flip
+    theta[:, 1, 1] = height
+    theta[:, 0, 2] = (1 - width) * _uniform(count, -1, 1, generator)
+    theta[:, 1, 2] = (1 - height) * _uniform(count, -1, 1, generator)
+    grid = functional.affine_grid(
+        theta.to(patches.device), [count, patches.shape[1], size, size], align_corners=False
+    )
+    return functional.grid_sample(
+        patches, grid.to(patches.dtype), padding_mode="reflection", align_corners=False
+    )
+
+
+def jitter_colour(views: Tensor, settings: PretrainSettings, generator: torch.Generator) -> Tensor:
+    """Change brightness, contrast and, in colour images, saturation and hue of some views."""
+    count, strength = len(views), settings.jitter
+
+    def factor() -> Tensor:
+        values = _uniform(count, 1 - strength, 1 + strength, generator)
+        return values.to(views)[:, None, None, None]
+
+    changed = views * factor()
+    centre = luminance(changed).mean(dim=(2, 3), keepdim=True)
+    changed = (changed - centre) * factor() + centre
+    if views.shape[1] == 3:
+        grey = luminance(changed)
+        changed = (changed - grey) * factor() + grey
+        changed = _turn_hue(changed, settings.hue_jitter, generator)
+    chosen = _chance(count, settings.jitter_probability, generator, views)
+    return torch.where(chosen, changed.clamp(0, 1), views)
+
+
+def blur(views: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Blur some views by a Gaussian of 0.1 to 2 px; the kernel reaches over a tenth of the view."""
+    count, channels, size, _ = views.shape
+    reach = max(1, size // 20)
+    sigma = _uniform(count, 0.1, 2.0, generator)
+    offsets = torch.arange(-reach, reach + 1)
+    kernels = torch.exp(-0.5 * (offsets / sigma[:, None]) ** 2)  # (N, 2 reach + 1)
+    chosen = (_uniform(count, 0, 1, generator) < probability)[:, None]
+    kernels = torch.where(chosen, kernels, (offsets == 0).float())
+    kernels = (kernels / kernels.sum(dim=1, keepdim=True)).to(views)
+    kernels = kernels.repeat_interleave(channels, dim=0)[:, None]  # (N*C, 1, K)
+    planes = views.reshape(1, count * channels, size, size)
+    planes = functional.pad(planes, (reach,) * 4, mode="reflect")
+    planes = functional.conv2d(planes, kernels[:, :, None, :], groups=count * channels)
+    planes = functional.conv2d(planes, kernels[:, :, :, None], groups=count * channels)
+    return planes.reshape(views.shape)
+
+
+def luminance(images: Tensor) -> Tensor:
+    """Luminance ``(N, 1, H, W)`` of images with one or three channels."""
+    if images.shape[1] == 1:
+        return images
+    weights = images.new_tensor(_LUMINANCE)[None, :, None, None]
+    return (images * weights).sum(dim=1, keepdim=True)
+
+
+def _turn_hue(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Turn colours about the grey axis by up to `strength` of a full turn (Rodrigues' formula)."""
+    angle = _uniform(len(images), -strength, strength, generator) * 2 * math.pi
+    cosine, sine = angle.cos(), angle.sin()
+    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    turn = (
+        cosine[:, None, None] * torch.eye(3)
+        + (1 - cosine)[:, None, None] / 3
+        + sine[:, None, None] * cross
+    ).to(images)  # (N, 3, 3)
+    return torch.einsum("nij,njhw->nihw", turn, images)
+
+
+def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=generator) * (high - low) + low
+
+
+def _chance(
+    count: int, probability: float, generator: torch.Generator, like: Tensor
+) -> Tensor:
+    chosen = _uniform(count, 0, 1, generator) < probability
+    return chosen.to(like.device)[:, None, None, None]

@@ -1,0 +1,120 @@
+"""From stored grey values to what a network sees: each image by its own statistics.
+
+Training and prediction use the same function, with the settings stored in the model card.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.settings import NormalisationSettings
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+
+_SAMPLE = 1 << 21  # pixels that are enough for percentiles, mean and spread
+_LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)  # ITU-R BT.709
+
+
+@dataclass(frozen=True)
+class GreyValues:
+    """The mapping of one image's grey values.
+
+    ``unit`` brings stored values to 0..1 (black..white), where augmentation works;
+    ``standardise`` brings those to what the network sees.
+
+    Parameters
+    ----------
+    low, high
+        Stored values that become 0 and 1; values beyond are clipped.
+    mean, std
+        Per channel ``(C,)``, of the values from 0 to 1.
+    """
+
+    low: float
+    high: float
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+
+    def unit(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Bring pixels ``(H, W)`` or ``(H, W, 3)`` to ``(C, H, W)`` from 0 to 1."""
+        values = (pixels.astype(np.float32) - self.low) / (self.high - self.low)
+        planes = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+        return np.clip(planes, 0.0, 1.0)
+
+    def standardise(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring values from 0 to 1 ``(C, H, W)`` to what the network sees, of equal shape.
+
+        One grey channel with ImageNet's three constants becomes three channels.
+        """
+        standard: NDArray[np.float32] = (unit - self.mean[:, None, None]) / self.std[:, None, None]
+        return standard
+
+
+def fit_grey_values(
+    micrograph: Micrograph, settings: NormalisationSettings, channels: str
+) -> GreyValues:
+    """Find the mapping for one image from its specimen area, the info bar left out.
+
+    Raises
+    ------
+    InputError
+        If the image has values that are not finite, or is constant.
+    """
+    sample = _sample(as_channels(micrograph.specimen, channels)).astype(np.float32)
+    if not np.isfinite(sample).all():
+        raise InputError(
+            f"{micrograph.name} has pixels that are not finite numbers (NaN or infinity).",
+            "Replace them or leave the image out.",
+        )
+    if settings.kind == "imagenet":
+        low, high = _full_range(micrograph.pixels, sample)
+    else:
+        low, high = (
+            float(v) for v in np.percentile(sample, (settings.low_percent, settings.high_percent))
+        )
+        if high <= low:  # a few bright particles on black: percentiles coincide
+            low, high = float(sample.min()), float(sample.max())
+    if high <= low:
+        raise InputError(
+            f"{micrograph.name} is constant: all its pixels are {low:g}.", "Leave the image out."
+        )
+    if settings.kind == "imagenet":
+        return GreyValues(low, high, IMAGENET_MEAN, IMAGENET_STD)
+    unit = np.clip((sample - low) / (high - low), 0, 1).reshape(len(sample), -1)  # (n, C)
+    # One spread for all channels keeps colour; one mean each removes a tint of the lamp.
+    spread = float(np.sqrt(unit.var(axis=0).mean()))
+    mean = unit.mean(axis=0).astype(np.float32)
+    return GreyValues(low, high, mean, np.full_like(mean, max(spread, 1e-3)))
+
+
+def as_channels(pixels: NDArray[np.generic], channels: str) -> NDArray[np.generic]:
+    """Give pixels as ``(H, W)`` for ``"grey"`` models (luminance), ``(H, W, 3)`` for ``"rgb"``."""
+    if channels == "grey" and pixels.ndim == 3:
+        return pixels.astype(np.float32) @ _LUMINANCE
+    if channels == "rgb" and pixels.ndim == 2:
+        return np.repeat(pixels[:, :, None], 3, axis=2)
+    return pixels
+
+
+def _sample(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Every k-th pixel in both directions ``(n,)`` or ``(n, 3)``."""
+    step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLE)))
+    sampled = pixels[::step, ::step]
+    return sampled.reshape(-1, *sampled.shape[2:])
+
+
+def _full_range(
+    pixels: NDArray[np.generic], sample: NDArray[np.float32]
+) -> tuple[float, float]:
+    """0 and the largest value of 8-bit images; of others, which fill their range rarely, min, max.
+
+    A constant image has no range in either case.
+    """
+    low, high = float(sample.min()), float(sample.max())
+    if pixels.dtype == np.uint8 and high > low:
+        return 0.0, 255.0
+    return low, high

@@ -1,0 +1,191 @@
+"""Score a segmenter on labelled micrographs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.painted import PaintedMicrograph, to_targets
+from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.inference import segment
+from napari_matssl.learn.metrics import Scores, confusion_matrix, merge_classes, scores
+from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.inputs import fingerprint
+
+Protocol = Literal["native", "matssl", "oxide"]
+
+MATSSL_SIDE = 512
+BACKGROUND = "background"
+OXIDE = "oxide"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a segmenter on a set of images.
+
+    Parameters
+    ----------
+    protocol
+        How they were made: ``"native"``, every class at the images' own size; ``"matssl"``, the
+        background against all else at 512x512; ``"oxide"``, that class against all else.
+    scores
+        Pooled over all pixels of all images.
+    images
+        Names of the images.
+    trained_on
+        Those of them that the model was trained on: their scores say little.
+    """
+
+    protocol: Protocol
+    scores: Scores
+    images: tuple[str, ...]
+    trained_on: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give everything as plain values, fractions from 0 to 1."""
+        return {
+            "protocol": self.protocol,
+            "miou": self.scores.miou,
+            "pixel_accuracy": self.scores.pixel_accuracy,
+            "classes": {
+                name: {
+                    "iou": c.iou,
+                    "dice": c.dice,
+                    "precision": c.precision,
+                    "recall": c.recall,
+                    "pixels": c.pixels,
+                }
+                for name, c in self.scores.classes.items()
+            },
+            "confusion": self.scores.confusion.tolist(),
+            "images": list(self.images),
+            "trained_on": list(self.trained_on),
+        }
+
+
+def evaluate(
+    segmenter: Segmenter,
+    painted: Sequence[PaintedMicrograph],
+    settings: PredictSettings,
+    protocol: Protocol = "native",
+) -> Job[Evaluation]:
+    """Score a segmenter on labelled micrographs, pooled over pixels.
+
+    Parameters
+    ----------
+    segmenter
+        From a model file.
+    painted
+        Micrographs with their labels; unpainted pixels don't count.
+    protocol
+        See :class:`Evaluation` (MatSSL, section 3 of the method's notes).
+
+    Raises
+    ------
+    InputError
+        If a label is outside the model's class table, nothing is labelled, or the protocol needs
+        a class that the model doesn't have.
+    DeviceError, ComputeError
+        If the device isn't there or its memory doesn't suffice.
+    """
+    table = segmenter.classes
+    groups = _groups(table, protocol)
+    truths = [_truth(one, segmenter) for one in painted]
+    compute = choose_compute(settings.device)
+    network = compute.place(segmenter.network.eval())
+    total = np.zeros((len(table), len(table)), dtype=np.int64)
+    done: list[str] = []
+    for number, (one, truth) in enumerate(zip(painted, truths, strict=True)):
+        yield Progress("evaluating", number, len(painted), message="")
+        job = segment(network, segmenter.card, one.micrograph, compute, settings)
+        control: Control | None = None
+        segmentation = None
+        while True:
+            try:
+                inner = job.send(control)
+            except StopIteration as end:
+                segmentation = end.value
+                break
+            done_share = number + inner.step / inner.total
+            control = yield Progress("evaluating", done_share, len(painted), message=inner.message)
+        if segmentation is None:
+            break
+        mask = segmentation.mask
+        if protocol == "matssl":
+            truth, mask = _at_side(truth, MATSSL_SIDE), _at_side(mask, MATSSL_SIDE)
+        total += confusion_matrix(truth, mask, table.ids)
+        done.append(one.micrograph.name)
+    return _evaluation(segmenter, painted, total, groups, protocol, done)
+
+
+def _evaluation(
+    segmenter: Segmenter,
+    painted: Sequence[PaintedMicrograph],
+    confusion: NDArray[np.int64],
+    groups: "_Groups",
+    protocol: Protocol,
+    done: list[str],
+) -> Evaluation:
+    if confusion.sum() == 0:
+        raise InputError(
+            "No labelled pixel was scored.", "Evaluate on images that have painted labels."
+        )
+    merged = merge_classes(confusion, groups.index)
+    result = scores(merged, groups.names)
+    if protocol == "oxide":
+        result = Scores(
+            classes={OXIDE: result.classes[OXIDE]},
+            confusion=result.confusion,
+            miou=result.classes[OXIDE].iou or 0.0,
+            pixel_accuracy=result.pixel_accuracy,
+        )
+    seen = {image.sha256 for image in segmenter.card.training_images}
+    known = tuple(p.micrograph.name for p in painted if fingerprint(p.micrograph).sha256 in seen)
+    return Evaluation(protocol, result, tuple(done), known)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Which classes are scored as one."""
+
+    index: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+def _groups(table: ClassTable, protocol: Protocol) -> _Groups:
+    if protocol == "native":
+        return _Groups(tuple(range(len(table))), table.names)
+    alone, others = (BACKGROUND, "foreground") if protocol == "matssl" else (OXIDE, "rest")
+    if alone not in table.names:
+        raise InputError(
+            f"The protocol {protocol!r} needs a class named {alone!r}; the model has "
+            f"{', '.join(table.names)}.",
+            "Use --protocol native.",
+        )
+    return _Groups(tuple(0 if name == alone else 1 for name in table.names), (alone, others))
+
+
+def _truth(painted: PaintedMicrograph, segmenter: Segmenter) -> NDArray[np.uint8]:
+    """Class ids of the labelled pixels, 255 elsewhere; a value outside the table is an error."""
+    table = segmenter.classes
+    targets = to_targets(painted, table, segmenter.card.unlabelled)
+    lookup = np.full(256, 255, dtype=np.uint8)
+    lookup[: len(table)] = table.ids
+    return lookup[targets]
+
+
+def _at_side(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Resize class ids to a square by nearest neighbour."""
+    resized = functional.interpolate(
+        torch.from_numpy(values)[None, None], size=(side, side), mode="nearest-exact"
+    )
+    result: NDArray[np.uint8] = resized[0, 0].numpy()
+    return result

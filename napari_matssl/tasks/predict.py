@@ -1,0 +1,212 @@
+"""Segment a list of images and write masks, overlays and phase fractions."""
+
+import logging
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tifffile
+
+from napari_matssl.errors import InputError, OutputError
+from napari_matssl.files import atomic_write, check_writable_folder
+from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.inference import Segmentation, segment
+from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.measure.phases import PhaseFraction, phase_fractions, write_tables
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.normalise import fit_grey_values
+from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.micrograph.writing import write_mask, write_overlay
+from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.inputs import without_info_bar
+
+log = logging.getLogger(__name__)
+
+LARGEST_MAGNIFICATION_RATIO = 2.0
+"""Beyond this ratio of um/px between image and model, the user is warned."""
+
+
+@dataclass(frozen=True)
+class PredictOutputs:
+    """What is written beside masks and tables."""
+
+    overlay: bool = True
+    probabilities: bool = False
+
+
+@dataclass(frozen=True)
+class SegmentedImage:
+    """One image that was segmented.
+
+    Parameters
+    ----------
+    name
+        The image's file name.
+    mask
+        Where the mask was written.
+    seconds
+        For reading, segmenting and writing.
+    phases
+        Its area fractions.
+    """
+
+    name: str
+    mask: Path
+    seconds: float
+    phases: tuple[PhaseFraction, ...]
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """All images that were segmented, and where the tables are."""
+
+    images: tuple[SegmentedImage, ...]
+    phases: Path
+    summary: Path
+
+
+def predict(
+    segmenter: Segmenter,
+    paths: Sequence[Path],
+    out: Path,
+    settings: PredictSettings,
+    outputs: PredictOutputs | None = None,
+) -> Job[PredictResult]:
+    """Segment images and write masks, overlays and tables of phase fractions.
+
+    Every image is read and checked before the first is segmented, so that a broken file shows
+    itself at once.
+
+    Parameters
+    ----------
+    segmenter
+        From a model file.
+    paths
+        Image files, none of them in `out`.
+    out
+        Folder for ``<stem>_mask.png``, ``<stem>_overlay.png``, ``<stem>_probabilities.tif``,
+        ``classes.json``, ``phases.csv`` and ``summary.csv``.
+    outputs
+        What to write beside masks and tables; overlays by default.
+
+    Yields
+    ------
+    A progress per tile; sent STOP, the job returns with the images that are done.
+
+    Raises
+    ------
+    InputError
+        If an image can't be used, or two would give masks of one name.
+    OutputError
+        If `out` can't be written or is a folder of the images.
+    DeviceError, ComputeError
+        If the device isn't there or its memory doesn't suffice.
+    """
+    outputs = outputs or PredictOutputs()
+    _check_names(paths, out)
+    check_writable_folder(out)
+    compute = choose_compute(settings.device)
+    yield Progress("checking", 0, len(paths), message=f"Device: {compute.describe()}")
+    for number, path in enumerate(paths):
+        micrograph = _read(path, settings)
+        fit_grey_values(micrograph, segmenter.card.normalisation, segmenter.card.channels)
+        yield Progress("checking", number + 1, len(paths), message=_remarks(micrograph, segmenter))
+    network = compute.place(segmenter.network.eval())
+    segmenter.classes.write(out / "classes.json")
+    done: list[SegmentedImage] = []
+    for number, path in enumerate(paths):
+        begin = time.monotonic()
+        micrograph = _read(path, settings)
+        job = segment(
+            network, segmenter.card, micrograph, compute, settings, outputs.probabilities
+        )
+        segmentation = yield from _as_part(job, number, len(paths))
+        if segmentation is None:
+            break
+        phases, mask = _write(segmenter, micrograph, segmentation, path, out, outputs)
+        done.append(SegmentedImage(path.name, mask, time.monotonic() - begin, phases))
+    tables = out / "phases.csv", out / "summary.csv"
+    write_tables([row for image in done for row in image.phases], *tables)
+    return PredictResult(tuple(done), *tables)
+
+
+def _check_names(paths: Sequence[Path], out: Path) -> None:
+    stems: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in stems:
+            raise InputError(
+                f"{stems[path.stem]} and {path} would both give {path.stem}_mask.png.",
+                "Rename one of them, or segment them into two folders.",
+            )
+        stems[path.stem] = path
+        if path.parent.resolve() == out.resolve():
+            raise OutputError(
+                f"The output folder {out} is the folder of the image {path.name}.",
+                "Choose another folder, so that masks and images don't mix.",
+            )
+
+
+def _read(path: Path, settings: PredictSettings) -> Micrograph:
+    micrograph = read_micrograph(path)
+    return without_info_bar(micrograph) if settings.info_bar == "none" else micrograph
+
+
+def _remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
+    """What the user should know about one image before it is segmented."""
+    remarks = []
+    if micrograph.info_bar is not None:
+        remarks.append(
+            f"{micrograph.name}: the info bar from row {micrograph.info_bar.row} down is left out "
+            f"({micrograph.info_bar.source}); --info-bar none keeps it."
+        )
+    trained = segmenter.card.pixel_size_um
+    if micrograph.pixel_size is not None and trained is not None:
+        ratio = micrograph.pixel_size.mean_um / trained
+        if max(ratio, 1 / ratio) > LARGEST_MAGNIFICATION_RATIO:
+            remarks.append(
+                f"{micrograph.name}: {micrograph.pixel_size.mean_um:.4g} um/px, but the model was "
+                f"trained at {trained:.4g}: its masks are less reliable."
+            )
+    return "\n".join(remarks)
+
+
+def _as_part(
+    job: Generator[Progress, Control | None, Segmentation | None], number: int, total: int
+) -> Generator[Progress, Control | None, Segmentation | None]:
+    """Run one image's job, counting its tiles as parts of an image among `total`."""
+    control: Control | None = None
+    while True:
+        try:
+            inner = job.send(control)
+        except StopIteration as end:
+            result: Segmentation | None = end.value
+            return result
+        done = number + inner.step / inner.total
+        control = yield Progress("segmenting", done, total, inner.metrics, inner.message)
+
+
+def _write(
+    segmenter: Segmenter,
+    micrograph: Micrograph,
+    segmentation: Segmentation,
+    path: Path,
+    out: Path,
+    outputs: PredictOutputs,
+) -> tuple[tuple[PhaseFraction, ...], Path]:
+    table = segmenter.classes
+    mask = out / f"{path.stem}_mask.png"
+    write_mask(mask, segmentation.mask, table)
+    phases = phase_fractions(path.name, segmentation.mask, table, micrograph.pixel_size)
+    if outputs.overlay:
+        write_overlay(out / f"{path.stem}_overlay.png", micrograph, segmentation.mask, table, phases)
+    if segmentation.probabilities is not None:
+        with atomic_write(out / f"{path.stem}_probabilities.tif") as temporary:
+            tifffile.imwrite(
+                temporary,
+                segmentation.probabilities,
+                compression="zlib",
+                metadata={"axes": "CYX", "classes": list(table.names)},
+            )
+    return tuple(phases), mask
