@@ -89,6 +89,27 @@ def read_card(path: Path, kind: str | None = None) -> ModelCard:
     return _parse_card(path, metadata, kind)
 
 
+PUBLISHED_ENCODER = "resnet50"
+"""All encoders published by MatSSL's and MicroNet's authors that are read here."""
+
+PICKLES = frozenset({".pth", ".pt", ".tar", ".ckpt"})
+"""Suffixes of PyTorch's own files of weights."""
+
+
+def encoder_of_file(source: str) -> str | None:
+    """Name the encoder network whose weights a file holds; None if `source` is no such file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is one of ours, but damaged.
+    """
+    path = Path(source)
+    if source in ("imagenet", "random") or not path.is_file():
+        return None
+    return PUBLISHED_ENCODER if path.suffix.lower() in PICKLES else read_card(path).encoder_name
+
+
 def _parse_card(path: Path, metadata: dict[str, str], kind: str | None) -> ModelCard:
     if CARD_KEY not in metadata:
         raise ModelFileError(

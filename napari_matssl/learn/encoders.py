@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_matssl.errors import MatSSLError, ModelFileError, SettingsError, WeightsError
+from napari_matssl.learn.card import PICKLES
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.modelfile import read_tensors
 
@@ -181,7 +182,7 @@ def _weights_file(path: Path, name: str) -> tuple[StateDict, str]:
         raise WeightsError(
             f"There is no file of weights {path}.", "Give imagenet, random, or an existing file."
         )
-    if path.suffix.lower() not in {".pth", ".pt", ".tar", ".ckpt"}:
+    if path.suffix.lower() not in PICKLES:
         card, tensors = read_tensors(path)
         if card.encoder_name != name:
             raise ModelFileError(

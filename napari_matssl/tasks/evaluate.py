@@ -38,6 +38,8 @@ class Evaluation:
         background against all else at 512x512; ``"oxide"``, that class against all else.
     scores
         Pooled over all pixels of all images.
+    confusion_names
+        What the rows and columns of the confusion matrix stand for.
     images
         Names of the images.
     trained_on
@@ -46,6 +48,7 @@ class Evaluation:
 
     protocol: Protocol
     scores: Scores
+    confusion_names: tuple[str, ...]
     images: tuple[str, ...]
     trained_on: tuple[str, ...]
 
@@ -65,6 +68,7 @@ class Evaluation:
                 }
                 for name, c in self.scores.classes.items()
             },
+            "confusion_names": list(self.confusion_names),
             "confusion": self.scores.confusion.tolist(),
             "images": list(self.images),
             "trained_on": list(self.trained_on),
@@ -149,7 +153,7 @@ def _evaluation(
         )
     seen = {image.sha256 for image in segmenter.card.training_images}
     known = tuple(p.micrograph.name for p in painted if fingerprint(p.micrograph).sha256 in seen)
-    return Evaluation(protocol, result, tuple(done), known)
+    return Evaluation(protocol, result, groups.names, tuple(done), known)
 
 
 @dataclass(frozen=True)

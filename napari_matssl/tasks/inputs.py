@@ -86,6 +86,22 @@ def read_painted_set(
     return PaintedSet(tuple(read), tuple(kept_apart), found.table, found.source)
 
 
+def read_labelled(
+    images: Path, labels: Path, split: SplitChoice | None, subset: str
+) -> list[PaintedMicrograph]:
+    """Read the labelled micrographs of a folder, or of one subset of a split.
+
+    Raises
+    ------
+    InputError
+        For anything that is missing, unreadable or doesn't fit together.
+    """
+    pairs = pair_by_stem(images, labels)
+    if split is not None:
+        pairs = read_split(split.path, split.name).select(pairs, subset)
+    return [read_pair(pair) for pair in pairs]
+
+
 def read_pair(pair: Pair) -> PaintedMicrograph:
     """Read one image with its labels."""
     return PaintedMicrograph(read_micrograph(pair.image), read_labels(pair.label))

@@ -1,0 +1,300 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from napari_matssl.console import one_line_errors, run_job, say
+from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings, Settings
+
+app = typer.Typer(
+    name="napari-matssl",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Pretrain on unlabelled micrographs, fine-tune from a few strokes, segment, measure.",
+)
+
+
+def _option(settings: type[Settings], field: str) -> Any:
+    """Make an option from a settings field: its name, its help text, its default."""
+    info = settings.model_fields[field]
+    default = "" if info.default is None else f" [{info.default}]"
+    flag = "--" + field.replace("_", "-")
+    return typer.Option(flag, help=f"{info.description}{default}", show_default=False)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Keep the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+_SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="JSON file of settings; options override it")
+]
+
+
+@app.command()
+def pretrain(
+    folders: Annotated[list[Path], typer.Argument(help="folders of unlabelled micrographs")],
+    out: Annotated[Path, typer.Option("--out", help="encoder file to write (.safetensors)")],
+    preset: Annotated[
+        Literal["gentle", "paper"] | None, _option(PretrainSettings, "preset")
+    ] = None,
+    encoder: Annotated[str | None, _option(PretrainSettings, "encoder")] = None,
+    init: Annotated[str | None, _option(PretrainSettings, "init")] = None,
+    gate: Annotated[Literal["paper", "released"] | None, _option(PretrainSettings, "gate")] = None,
+    epochs: Annotated[int | None, _option(PretrainSettings, "epochs")] = None,
+    minutes: Annotated[float | None, _option(PretrainSettings, "minutes")] = None,
+    batch_size: Annotated[int | None, _option(PretrainSettings, "batch_size")] = None,
+    patch_size: Annotated[int | None, _option(PretrainSettings, "patch_size")] = None,
+    view_size: Annotated[int | None, _option(PretrainSettings, "view_size")] = None,
+    overlap: Annotated[float | None, _option(PretrainSettings, "overlap")] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="JSON file with the names of images to leave out")
+    ] = None,
+    seed: Annotated[int | None, _option(PretrainSettings, "seed")] = None,
+    device: Annotated[str | None, _option(PretrainSettings, "device")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the last epoch")] = False,
+    settings: _SettingsFile = None,
+) -> None:
+    """Pretrain an encoder on folders of unlabelled micrographs (MatSSL)."""
+    chosen = PretrainSettings.make(
+        _given(
+            preset=preset, encoder=encoder, init=init, gate=gate, epochs=epochs, minutes=minutes,
+            batch_size=batch_size, patch_size=patch_size, view_size=view_size, overlap=overlap,
+            seed=seed, device=device,
+        ),
+        settings,
+    )  # fmt: skip
+    from napari_matssl.files import check_writable
+    from napari_matssl.tasks.inputs import read_folder
+
+    check_writable(out)
+    micrographs = read_folder(folders, exclude)
+    from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
+
+    state = checkpoint_path(out)
+    result = run_job(pretrain(micrographs, chosen, checkpoint=state, resume=resume))
+    result.write(out)
+    state.unlink(missing_ok=True)
+    losses = result.epoch_losses
+    trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
+    say(f"{out}: {chosen.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
+
+
+@app.command()
+def finetune(
+    images: Annotated[Path, typer.Argument(help="folder of images")],
+    labels: Annotated[Path, typer.Argument(help="folder of label images of the same stems")],
+    out: Annotated[Path, typer.Option("--out", help="model file to write (.safetensors)")],
+    preset: Annotated[
+        Literal["interactive", "paper"] | None, _option(FinetuneSettings, "preset")
+    ] = None,
+    encoder: Annotated[str | None, _option(FinetuneSettings, "encoder")] = None,
+    encoder_name: Annotated[str | None, _option(FinetuneSettings, "encoder_name")] = None,
+    splits: Annotated[Path | None, typer.Option(help="JSON file of splits")] = None,
+    split: Annotated[str | None, typer.Option(help="name of the split to use")] = None,
+    val_fraction: Annotated[float | None, _option(FinetuneSettings, "val_fraction")] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(help="label value that means unpainted, or none [0]", show_default=False),
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
+    ] = None,
+    init_model: Annotated[
+        Path | None, typer.Option(help="model to go on from instead of an encoder")
+    ] = None,
+    epochs: Annotated[int | None, _option(FinetuneSettings, "epochs")] = None,
+    minutes: Annotated[float | None, _option(FinetuneSettings, "minutes")] = None,
+    seed: Annotated[int | None, _option(FinetuneSettings, "seed")] = None,
+    device: Annotated[str | None, _option(FinetuneSettings, "device")] = None,
+    settings: _SettingsFile = None,
+) -> None:
+    """Fine-tune U-Net++ on painted micrographs."""
+    given = _given(
+        preset=preset, encoder=encoder, encoder_name=encoder_name, val_fraction=val_fraction,
+        epochs=epochs, minutes=minutes, seed=seed, device=device,
+    )  # fmt: skip
+    if unlabelled is not None:
+        given["unlabelled"] = _unlabelled(unlabelled)
+    if encoder is not None and encoder_name is None:
+        from napari_matssl.learn.card import encoder_of_file
+
+        given |= _given(encoder_name=encoder_of_file(encoder))
+    chosen = FinetuneSettings.make(given, settings)
+    from napari_matssl.files import check_writable
+    from napari_matssl.tasks.inputs import read_painted_set
+
+    check_writable(out)
+    painted = read_painted_set(
+        images, labels, chosen.unlabelled, classes, _split_choice(splits, split)
+    )
+    say(
+        f"{len(painted.training)} painted images, {len(painted.validation)} to validate; classes "
+        f"from {painted.source}: {', '.join(painted.table.names)}"
+    )
+    from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
+    from napari_matssl.tasks.finetune import finetune
+
+    start = read_segmenter(init_model) if init_model is not None else None
+    job = finetune(painted.training, painted.table, chosen, painted.validation, start)
+    result = run_job(job)
+    write_segmenter(out, result.segmenter)
+    score = f", validation mIoU {result.validation.miou:.3f}" if result.validation else ""
+    minutes_used = result.segmenter.card.metrics["minutes"]
+    say(f"{out}: {len(result.losses)} steps in {minutes_used:.1f} min{score}")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="model file that finetune wrote")],
+    inputs: Annotated[list[Path], typer.Argument(help="images, or folders of images")],
+    out: Annotated[Path, typer.Option("--out", help="folder for masks and tables")],
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="also write <stem>_probabilities.tif, 0 to 255")
+    ] = False,
+    overlay: Annotated[bool, typer.Option(help="write <stem>_overlay.png")] = True,
+    tile: Annotated[int | None, _option(PredictSettings, "tile")] = None,
+    tile_overlap: Annotated[int | None, _option(PredictSettings, "tile_overlap")] = None,
+    info_bar: Annotated[
+        Literal["auto", "none"] | None, _option(PredictSettings, "info_bar")
+    ] = None,
+    device: Annotated[str | None, _option(PredictSettings, "device")] = None,
+) -> None:
+    """Segment images: masks, overlays and phase fractions."""
+    chosen = PredictSettings.make(
+        _given(tile=tile, tile_overlap=tile_overlap, info_bar=info_bar, device=device)
+    )
+    from napari_matssl.learn.card import read_card
+    from napari_matssl.micrograph.reading import find_micrographs
+
+    read_card(model, kind="segmenter")
+    paths = find_micrographs(inputs)
+    from napari_matssl.learn.segmenter import read_segmenter
+    from napari_matssl.tasks.predict import PredictOutputs, predict
+
+    outputs = PredictOutputs(overlay=overlay, probabilities=probabilities)
+    result = run_job(predict(read_segmenter(model), paths, out, chosen, outputs))
+    from napari_matssl.console_tables import show_summary
+
+    show_summary(row for image in result.images for row in image.phases)
+    seconds = sum(image.seconds for image in result.images) / max(len(result.images), 1)
+    say(f"{len(result.images)} images in {out}, {seconds:.2f} s per image")
+    say(f"Tables: {result.phases} and {result.summary}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="model file that finetune wrote")],
+    images: Annotated[Path, typer.Argument(help="folder of images")],
+    labels: Annotated[Path, typer.Argument(help="folder of label images of the same stems")],
+    splits: Annotated[Path | None, typer.Option(help="JSON file of splits")] = None,
+    split: Annotated[str | None, typer.Option(help="name of the split to use")] = None,
+    subset: Annotated[str, typer.Option(help="part of the split to score")] = "test",
+    protocol: Annotated[
+        Literal["native", "matssl", "oxide"],
+        typer.Option(
+            help="native: all classes at native size; matssl: background against the rest at "
+            "512x512; oxide: that class alone"
+        ),
+    ] = "native",
+    json_file: Annotated[Path | None, typer.Option("--json", help="file for the scores")] = None,
+    device: Annotated[str | None, _option(PredictSettings, "device")] = None,
+) -> None:
+    """Score a model on labelled images, pooled over pixels."""
+    chosen = PredictSettings.make(_given(device=device))
+    from napari_matssl.files import check_writable
+    from napari_matssl.learn.card import read_card
+    from napari_matssl.tasks.inputs import read_labelled
+
+    if json_file is not None:
+        check_writable(json_file)
+    read_card(model, kind="segmenter")
+    painted = read_labelled(images, labels, _split_choice(splits, split), subset)
+    from napari_matssl.console_tables import show_evaluation, write_json
+    from napari_matssl.learn.segmenter import read_segmenter
+    from napari_matssl.tasks.evaluate import evaluate
+
+    result = run_job(evaluate(read_segmenter(model), painted, chosen, protocol))
+    show_evaluation(result)
+    if json_file is not None:
+        write_json(json_file, {"model": model.name, **result.to_json()})
+
+
+@app.command()
+def measure(
+    masks: Annotated[list[Path], typer.Argument(help="mask images, or folders of masks")],
+    out: Annotated[Path, typer.Option("--out", help="table to write (.csv)")],
+    classes: Annotated[
+        Path | None, typer.Option(help="class table (JSON); else classes.json beside the masks")
+    ] = None,
+) -> None:
+    """Measure phase fractions on masks."""
+    from napari_matssl.console_tables import show_summary
+    from napari_matssl.files import check_writable
+    from napari_matssl.measure.phases import write_tables
+    from napari_matssl.tasks.measure import measure_masks
+
+    check_writable(out)
+    rows = measure_masks(masks, classes)
+    summary = out.with_name(
+        "summary.csv" if out.name == "phases.csv" else f"{out.stem}_summary.csv"
+    )
+    write_tables(rows, out, summary)
+    show_summary(rows)
+    say(f"Tables: {out} and {summary}")
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="an encoder, a model or a micrograph")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Tell what is in a file."""
+    from napari_matssl.console_tables import show_facts
+    from napari_matssl.tasks.info import describe
+
+    show_facts(describe(file), as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="folder for everything the demo makes")],
+    device: Annotated[str | None, _option(FinetuneSettings, "device")] = None,
+) -> None:
+    """Run the main job on sample micrographs: pretrain, fine-tune, segment, score."""
+    from napari_matssl.console_tables import show_demo
+    from napari_matssl.tasks.demo import demo as run_demo
+
+    show_demo(run_job(run_demo(out, device or "auto")))
+
+
+def _unlabelled(text: str) -> int | None:
+    from napari_matssl.errors import SettingsError
+
+    if text.lower() == "none":
+        return None
+    if not text.isdigit():
+        raise SettingsError(f"--unlabelled {text!r} is no label value.", "Give a number or none.")
+    return int(text)
+
+
+def _split_choice(splits: Path | None, split: str | None) -> Any:
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.tasks.inputs import SplitChoice
+
+    if splits is None and split is None:
+        return None
+    if splits is None or split is None:
+        raise SettingsError("--splits FILE and --split NAME go together.", "Give both or neither.")
+    return SplitChoice(splits, split)
+
+
+def main() -> None:
+    """Run the command line; errors that the user can mend end in one line and status 2."""
+    with one_line_errors():
+        app()

@@ -1,0 +1,88 @@
+"""Tables and JSON for the terminal."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from napari_matssl.console import say
+from napari_matssl.files import atomic_write
+from napari_matssl.measure.phases import PhaseFraction, summary_frame
+
+if TYPE_CHECKING:  # these modules import torch
+    from napari_matssl.tasks.demo import DemoResult
+    from napari_matssl.tasks.evaluate import Evaluation
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write plain values as JSON, atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def show_summary(rows: Iterable[PhaseFraction]) -> None:
+    """Print mean, spread and confidence interval of every phase over the images."""
+    frame = summary_frame(rows)
+    table = Table(title="Area fraction per class, over images")
+    for heading in ("class", "images", "mean %", "s", "95 % CI +-"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for _, row in frame.iterrows():
+        figures = [row["mean_percent"], row["s_percent"], row["ci95_percent"]]
+        table.add_row(str(row["class"]), str(row["n"]), *(_figure(v, 2) for v in figures))
+    Console().print(table)
+
+
+def show_evaluation(result: "Evaluation") -> None:
+    """Print scores per class and the confusion matrix."""
+    table = Table(title=f"Protocol {result.protocol}, {len(result.images)} images, pooled pixels")
+    for heading in ("class", "IoU", "Dice", "precision", "recall", "pixels"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for name, score in result.scores.classes.items():
+        shares = (score.iou, score.dice, score.precision, score.recall)
+        table.add_row(name, *(_figure(share, 3) for share in shares), f"{score.pixels:,}")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"mIoU {result.scores.miou:.3f}, pixel accuracy {result.scores.pixel_accuracy:.3f}",
+        highlight=False,
+    )
+    confusion = Table(title="Confusion matrix in pixels: rows truth, columns prediction")
+    names = result.confusion_names
+    for heading in ("", *names):
+        confusion.add_column(heading, justify="right")
+    for name, counts in zip(names, result.scores.confusion.tolist(), strict=True):
+        confusion.add_row(name, *(f"{count:,}" for count in counts))
+    console.print(confusion)
+    if result.trained_on:
+        say(f"Trained on {len(result.trained_on)} of these images: the scores flatter the model.")
+
+
+def show_facts(facts: dict[str, Any], as_json: bool) -> None:
+    """Print facts as JSON or as lines."""
+    if as_json:
+        say(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        text = ", ".join(str(v) for v in value) if isinstance(value, list) else value
+        say(f"{name.replace('_', ' ')}: {text}")
+
+
+def show_demo(result: "DemoResult") -> None:
+    """Print where the demo's results are and what they say."""
+    for scored in result.scored:
+        say()
+        say(f"== {scored.title}")
+        show_evaluation(scored.evaluation)
+        show_summary(scored.phases)
+    say()
+    say(f"Look at {result.picture}: image, truth and prediction side by side.")
+    for line in result.places:
+        say(line)
+
+
+def _figure(value: float | None, digits: int) -> str:
+    # NaN is how pandas says "undefined".
+    return "-" if value is None or value != value else f"{value:.{digits}f}"

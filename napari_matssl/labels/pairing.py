@@ -1,0 +1,244 @@
+"""Which label belongs to which image, and which images a split or a list of names means."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.reading import SUFFIXES, find_micrographs
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its label image."""
+
+    image: Path
+    label: Path
+
+
+Item = TypeVar("Item", Pair, Path)
+
+
+def stem_of(name: str | Path) -> str:
+    """Return the name by which files match: without folders and without an image's suffix.
+
+    Only suffixes of images go: ``"15.0kV"`` and ``"15.0kV.tif"`` have the same stem.
+    """
+    path = PurePosixPath(str(name).replace("\\", "/"))
+    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    return stem[:-4] if stem.lower().endswith(".ome") else stem
+
+
+def pair_by_stem(images: Path, labels: Path) -> list[Pair]:
+    """Pair images with labels of the same stem.
+
+    Parameters
+    ----------
+    images
+        A folder of images, or one image.
+    labels
+        A folder of label images, or one label image.
+
+    Returns
+    -------
+    The pairs in the order of the images; images without a label are left out.
+
+    Raises
+    ------
+    InputError
+        If there are no images, no label for any of them, or two files that could be meant.
+    """
+    image_files = find_micrographs([images])
+    label_files = _label_files(labels)
+    as_labels = {path.resolve() for path in label_files}
+    image_files = [path for path in image_files if path.resolve() not in as_labels]
+    if not image_files:
+        raise InputError(
+            f"{images} is given both for the images and for the labels.",
+            "Keep the labels in a folder of their own.",
+        )
+    labels_by_stem = _by_stem(label_files)
+    pairs = []
+    for stem, files in _by_stem(image_files).items():
+        if stem in labels_by_stem:
+            image = _only(files, stem, "images")
+            pairs.append(Pair(image, _only(labels_by_stem[stem], stem, "labels")))
+    if not pairs:
+        raise _no_label(images, labels, image_files)
+    return pairs
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a data set: names of images by subset.
+
+    Parameters
+    ----------
+    path, name
+        The file and which of its splits this is.
+    subsets
+        Names of images, with or without suffix, by subset (``train``, ``val``, ``test``).
+    """
+
+    path: Path
+    name: str
+    subsets: dict[str, tuple[str, ...]]
+
+    def select(self, items: Sequence[Item], subset: str) -> list[Item]:
+        """Pick the images or pairs of one subset, in the split's order.
+
+        Raises
+        ------
+        InputError
+            If there is no such subset, it is empty, or one of its names has no item.
+        """
+        if not self.subsets.get(subset):
+            raise InputError(
+                f'The split "{self.name}" of {self.path} has no images in "{subset}".',
+                f"Its subsets are {_quoted(self.subsets)}.",
+            )
+        by_stem = {stem_of(i.image if isinstance(i, Pair) else i): i for i in items}
+        names = {stem_of(name): name for name in self.subsets[subset]}
+        missing = [name for stem, name in names.items() if stem not in by_stem]
+        if missing:
+            raise InputError(
+                f'The split "{self.name}" of {self.path} names files in "{subset}" that are not '
+                f"there, or have no label: {_few(missing)}.",
+                "Add them, or take the names out of the split.",
+            )
+        return [by_stem[stem] for stem in names]
+
+
+def read_split(path: Path, name: str) -> Split:
+    """Read one split from a file of splits.
+
+    Parameters
+    ----------
+    path
+        JSON such as ``{"A": {"train": ["a.png"], "val": ["b.png"], "test": ["c.png"]}}``.
+    name
+        Which split, ``"A"`` here.
+
+    Raises
+    ------
+    InputError
+        If the file isn't such JSON, has no split of that name, or trains on an image that is also
+        there to validate or test.
+    """
+    data = _read_json(path, _SPLITS)
+    if not isinstance(data, dict):
+        raise InputError(f"{path} is not a file of splits.", _SPLITS)
+    if name not in data:
+        raise InputError(f'{path} has no split "{name}".', f"Its splits are {_quoted(data)}.")
+    subsets = data[name]
+    if not isinstance(subsets, dict) or not all(map(_is_names, subsets.values())):
+        raise InputError(f'The split "{name}" of {path} is not understood.', _SPLITS)
+    split = Split(path, name, {key: tuple(names) for key, names in subsets.items()})
+    _check_leak(split)
+    return split
+
+
+def read_exclusions(path: Path) -> frozenset[str]:
+    """Read names of images to leave out of pretraining.
+
+    Parameters
+    ----------
+    path
+        JSON: a list of names, or lists in objects to any depth, so that a file of splits will do
+        (all that it names is left out).
+
+    Returns
+    -------
+    The stems, as :func:`stem_of` gives them.
+
+    Raises
+    ------
+    InputError
+        If the file isn't such JSON.
+    """
+    data = _read_json(path, _NAMES)
+    if not isinstance(data, list | dict):
+        raise InputError(f"{path} is not a list of names.", _NAMES)
+    return frozenset(stem_of(name) for name in _names_inside(path, data))
+
+
+_SPLITS = 'Splits look like {"A": {"train": ["a.png"], "val": ["b.png"], "test": ["c.png"]}}.'
+_NAMES = 'Names to leave out look like ["a.png", "b.png"].'
+
+
+def _label_files(labels: Path) -> list[Path]:
+    try:
+        return find_micrographs([labels])
+    except InputError as error:
+        raise InputError(
+            f"There are no label images: {error.what}",
+            "Give the folder of the label images; each is called like its image.",
+        ) from error
+
+
+def _by_stem(files: Iterable[Path]) -> dict[str, list[Path]]:
+    stems: dict[str, list[Path]] = {}
+    for path in files:
+        stems.setdefault(stem_of(path), []).append(path)
+    return stems
+
+
+def _only(files: list[Path], stem: str, kind: str) -> Path:
+    if len(files) > 1:
+        raise InputError(
+            f'Two {kind} are called "{stem}": {files[0]} and {files[1]}.',
+            "Keep one of them, or rename them and their partners.",
+        )
+    return files[0]
+
+
+def _no_label(images: Path, labels: Path, image_files: list[Path]) -> InputError:
+    stems = [stem_of(path) for path in image_files]
+    return InputError(
+        f"No label for any image of {images}: looked in {labels} for files called {_few(stems)}.",
+        "Give each label image the name of its image; the suffix may differ.",
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names) or "none"
+
+
+def _read_json(path: Path, remedy: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:  # ValueError: neither UTF-8 nor JSON
+        raise InputError(f"{path} is not a readable JSON file ({error}).", remedy) from error
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _check_leak(split: Split) -> None:
+    trained = {stem_of(name) for name in split.subsets.get("train", ())}
+    for subset in ("val", "test"):
+        leaked = [name for name in split.subsets.get(subset, ()) if stem_of(name) in trained]
+        if leaked:
+            raise InputError(
+                f'The split "{split.name}" of {split.path} has images both in "train" and in '
+                f'"{subset}": {_few(leaked)}.',
+                "Take them out of one of the two.",
+            )
+
+
+def _names_inside(path: Path, data: object) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, list | dict):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _names_inside(path, value)
+    else:
+        raise InputError(f"{path} holds {json.dumps(data)} where a name should be.", _NAMES)

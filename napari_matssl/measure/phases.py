@@ -1,0 +1,191 @@
+"""Area fractions of the phases in masks, and the tables that report them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError
+from napari_matssl.files import atomic_write
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.painted import count_values, listed
+from napari_matssl.measure.statistics import field_statistics
+from napari_matssl.micrograph.image import PixelSize
+
+PHASE_COLUMNS = (
+    "image",
+    "class_id",
+    "class",
+    "pixels",
+    "analysed_pixels",
+    "fraction_percent",
+    "area_um2",
+)
+SUMMARY_COLUMNS = (
+    "class_id",
+    "class",
+    "n",
+    "mean_percent",
+    "s_percent",
+    "ci95_percent",
+    "relative_accuracy_percent",
+)
+
+
+@dataclass(frozen=True)
+class PhaseFraction:
+    """How much of one image one phase covers.
+
+    Parameters
+    ----------
+    image
+        Name of the image.
+    class_id, class_name
+        The phase.
+    pixels
+        Pixels of the phase.
+    analysed_pixels
+        Pixels of all phases together, the denominator.
+    fraction_percent
+        Area fraction from 0 to 100; None if nothing was analysed.
+    area_um2
+        Area of the phase in square micrometres; None if the image isn't calibrated.
+    """
+
+    image: str
+    class_id: int
+    class_name: str
+    pixels: int
+    analysed_pixels: int
+    fraction_percent: float | None
+    area_um2: float | None
+
+
+def phase_fractions(
+    name: str, mask: NDArray[np.integer], table: ClassTable, pixel_size: PixelSize | None
+) -> list[PhaseFraction]:
+    """Measure the area fraction of every phase in one mask.
+
+    Pixels that were not analysed, and those of classes to exclude (scratches, stains), are in no
+    denominator. Such classes get no row.
+
+    Parameters
+    ----------
+    name
+        What to call the image in the table and in messages.
+    mask
+        ``(H, W)``, class ids, and `table`'s ``not_analysed`` where there is no class.
+    table
+        The classes of the mask.
+    pixel_size
+        None if the image isn't calibrated: no areas then.
+
+    Returns
+    -------
+    One row per class that is not excluded, also for those with no pixel, in the table's order.
+
+    Raises
+    ------
+    InputError
+        If the mask holds a value that is no class.
+    """
+    pixels = count_values(mask)
+    strange = {v: n for v, n in pixels.items() if v not in (*table.ids, table.not_analysed)}
+    if strange:
+        raise InputError(
+            f"The mask {name} holds values that are no class: {listed(strange)}.",
+            "Give the class table that the mask was made with (--classes).",
+        )
+    phases = [c for c in table.classes if not c.exclude]
+    analysed = sum(pixels.get(c.id, 0) for c in phases)
+    rows = []
+    for phase in phases:
+        count = pixels.get(phase.id, 0)
+        rows.append(
+            PhaseFraction(
+                image=name,
+                class_id=phase.id,
+                class_name=phase.name,
+                pixels=count,
+                analysed_pixels=analysed,
+                fraction_percent=100 * count / analysed if analysed else None,
+                area_um2=None if pixel_size is None else count * pixel_size.area_um2,
+            )
+        )
+    return rows
+
+
+def phases_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
+    """Put the rows into a table with the columns ``PHASE_COLUMNS``; NaN for None."""
+    return pd.DataFrame(
+        [
+            (
+                r.image,
+                r.class_id,
+                r.class_name,
+                r.pixels,
+                r.analysed_pixels,
+                r.fraction_percent,
+                r.area_um2,
+            )
+            for r in rows
+        ],
+        columns=list(PHASE_COLUMNS),
+    )
+
+
+def summary_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
+    """Summarise the area fractions per class over the images.
+
+    Returns
+    -------
+    One row per class in ascending order of the ids, with the columns ``SUMMARY_COLUMNS``. ``n``
+    counts the images in which something was analysed; NaN where a figure is undefined.
+    """
+    fractions: dict[int, list[float]] = {}
+    names: dict[int, str] = {}
+    for row in rows:
+        names.setdefault(row.class_id, row.class_name)
+        values = fractions.setdefault(row.class_id, [])
+        if row.fraction_percent is not None:
+            values.append(row.fraction_percent)
+    summaries = []
+    for class_id, values in sorted(fractions.items()):
+        stats = field_statistics(values)
+        summaries.append(
+            (
+                class_id,
+                names[class_id],
+                stats.n,
+                stats.mean,
+                stats.s,
+                stats.ci95,
+                stats.relative_accuracy,
+            )
+        )
+    return pd.DataFrame(summaries, columns=list(SUMMARY_COLUMNS))
+
+
+def write_tables(rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path) -> None:
+    """Write both tables as CSV, atomically: UTF-8, Unix line ends, blank where undefined.
+
+    Raises
+    ------
+    OutputError
+        If a table can't be written.
+    """
+    for frame, path in (
+        (phases_frame(rows), phases_path),
+        (summary_frame(rows), summary_path),
+    ):
+        with atomic_write(path) as temporary:
+            frame.to_csv(
+                temporary,
+                index=False,
+                encoding="utf-8",
+                lineterminator="\n",
+                float_format="%.10g",
+            )

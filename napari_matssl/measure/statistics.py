@@ -1,0 +1,104 @@
+"""Statistics over fields: mean, confidence interval, relative accuracy.
+
+The formulas are those that ASTM E562, E1245 and E112 share, "E562-style": one field is one image.
+Pixels and tiles of one image are correlated, so they never count as fields.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scipy.special import stdtrit
+
+from napari_matssl.errors import InputError
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class FieldStatistics:
+    """What n fields say about one quantity; None where a figure is undefined.
+
+    Parameters
+    ----------
+    n
+        Independent fields (images).
+    mean
+        Arithmetic mean, in the unit of the values; undefined without a field.
+    s
+        Standard deviation with n - 1; undefined for n < 2.
+    ci95
+        Half width of the 95 % confidence interval of the mean; undefined for n < 2.
+    relative_accuracy
+        100 * ci95 / mean in percent; undefined for n < 2 and for a mean of zero.
+    """
+
+    n: int
+    mean: float | None
+    s: float | None
+    ci95: float | None
+    relative_accuracy: float | None
+
+
+def field_statistics(values: Iterable[float]) -> FieldStatistics:
+    """Summarise one value per field.
+
+    With x the mean and s the standard deviation, the half width of the confidence interval is
+    t(0.975, n - 1) * s / sqrt(n), and the relative accuracy 100 * CI / x (E562-style).
+
+    Parameters
+    ----------
+    values
+        One figure per image, all in one unit.
+
+    Raises
+    ------
+    InputError
+        If a value is NaN or infinite.
+    """
+    fields = [float(v) for v in values]
+    if not all(math.isfinite(v) for v in fields):
+        raise InputError("A field's value is not a finite number.", "Leave that image out.")
+    n = len(fields)
+    if n == 0:
+        return FieldStatistics(0, None, None, None, None)
+    mean = math.fsum(fields) / n
+    if n == 1:
+        return FieldStatistics(1, mean, None, None, None)
+    s = math.sqrt(math.fsum((v - mean) ** 2 for v in fields) / (n - 1))
+    t = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2))
+    ci95 = t * s / math.sqrt(n)
+    return FieldStatistics(n, mean, s, ci95, None if mean == 0 else 100 * ci95 / mean)
+
+
+def fields_needed(stats: FieldStatistics, wanted_relative_accuracy: float) -> int | None:
+    """Estimate how many fields would reach a wanted relative accuracy.
+
+    n >= (200 / %RA * s / x)^2, E562-style: t is taken as 2.
+
+    Parameters
+    ----------
+    stats
+        Statistics of the fields measured so far.
+    wanted_relative_accuracy
+        In percent, more than 0.
+
+    Returns
+    -------
+    The number of fields in all, or None if it can't be estimated: fewer than two fields so far, or
+    a mean of zero.
+
+    Raises
+    ------
+    InputError
+        If the wanted accuracy is not a positive number.
+    """
+    if not (math.isfinite(wanted_relative_accuracy) and wanted_relative_accuracy > 0):
+        raise InputError(
+            f"A relative accuracy of {wanted_relative_accuracy:g} % can't be reached.",
+            "Give a percentage above 0.",
+        )
+    if stats.s is None or not stats.mean:
+        return None
+    n = (200 / wanted_relative_accuracy * stats.s / stats.mean) ** 2
+    return max(1, math.ceil(n - 1e-9))  # rounding must not turn an exact 16 into 17

@@ -1,0 +1,136 @@
+"""The strip below a picture that explains it: legend and scale bar."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+_INK = (30, 30, 30)
+_PAPER = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of the legend.
+
+    Parameters
+    ----------
+    text
+        What stands beside the swatch.
+    colour
+        Of the swatch; None for a hatched one.
+    """
+
+    text: str
+    colour: tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class ScaleBar:
+    """A bar of a round length, and the text beside it."""
+
+    text: str
+    length_px: int
+
+
+def scale_bar(um_per_px: float, width: int) -> ScaleBar:
+    """Choose the longest bar of 1, 2 or 5 times a power of ten within a quarter of the width.
+
+    Parameters
+    ----------
+    um_per_px
+        Width of one pixel of the picture in micrometres.
+    width
+        Of the picture, in pixels.
+    """
+    most = um_per_px * width / 4
+    power = 10.0 ** math.floor(math.log10(most))
+    # 0.5: the logarithm of 999.9999999999999 is rounded up to 3
+    um = power * max((step for step in (1, 2, 5) if step * power <= most), default=0.5)
+    unit, um_per_unit = ("mm", 1e3) if um >= 1000 else ("µm", 1.0) if um >= 1 else ("nm", 1e-3)
+    return ScaleBar(f"{um / um_per_unit:g} {unit}", round(um / um_per_px))
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # Pillow's own font lacks Greek letters, accents and the micro sign; phases are called α and γ′.
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
+
+
+def legend_panel(
+    shape: tuple[int, ...], entries: list[Entry], bar: ScaleBar | None
+) -> NDArray[np.uint8]:
+    """Draw the legend in even columns, and the scale bar at the right end of its last row.
+
+    Parameters
+    ----------
+    shape
+        ``(H, W, ...)`` of the picture that the strip goes with; the letters grow with it.
+    entries
+        At least one.
+    bar
+        None if the picture isn't calibrated.
+
+    Returns
+    -------
+    ``(h, w, 3)``, RGB; w is the picture's width, more below pictures too narrow for letters.
+    """
+    em = max(14, min(round(0.022 * math.sqrt(shape[0] * shape[1])), shape[1] // 16))
+    font = _font(em)
+    line, swatch = 2 * em, round(1.2 * em)
+    width = max(shape[1], 20 * em)
+    room = width - em
+    entries = [Entry(_shortened(e.text, font, room - swatch - 2 * em), e.colour) for e in entries]
+    columns = _columns([swatch + 2.5 * em + font.getlength(e.text) for e in entries], room)
+    rows = math.ceil(len(entries) / len(columns))
+    bar_width = 0 if bar is None else round(bar.length_px + font.getlength(bar.text) + 1.5 * em)
+    beside = sum(columns[: len(entries) - (rows - 1) * len(columns)]) + bar_width <= room
+    bar_row = rows - 1 if beside else rows
+    height = line * (rows if bar is None else bar_row + 1) + em
+    panel = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(panel)
+    for n, entry in enumerate(entries):
+        row, column = divmod(n, len(columns))
+        x, y = em + sum(columns[:column]), em // 2 + row * line + line // 2
+        _draw_swatch(panel, (x, y - swatch // 2, x + swatch, y + swatch // 2), entry.colour)
+        draw.text((x + swatch + em // 2, y), entry.text, fill=_INK, font=font, anchor="lm")
+    if bar is not None:
+        x, y = width - em, em // 2 + bar_row * line + line // 2
+        draw.text((x, y), bar.text, fill=_INK, font=font, anchor="rm")
+        x -= round(font.getlength(bar.text) + em / 2)
+        draw.rectangle((x - bar.length_px, y - em // 6, x - 1, y + em // 6), fill=_INK)
+    return np.asarray(panel)
+
+
+def _columns(widths: list[float], room: float) -> list[int]:
+    """Fit as many columns as there is room for; return their widths."""
+    for count in range(len(widths), 1, -1):
+        columns = [math.ceil(max(widths[n::count])) for n in range(count)]
+        if sum(columns) <= room:
+            return columns
+    return [math.ceil(max(widths))]
+
+
+def _draw_swatch(
+    panel: Image.Image, box: tuple[int, int, int, int], colour: tuple[int, int, int] | None
+) -> None:
+    draw = ImageDraw.Draw(panel)
+    draw.rectangle(box, fill=colour or (110, 110, 110), outline=_INK)
+    if colour is None:
+        side = box[2] - box[0]
+        for offset in (0.35, 0.75, 1.25, 1.65):
+            start, end = max(0.0, offset - 1) * side, min(1.0, offset) * side
+            draw.line(
+                (box[0] + start, box[1] + end, box[0] + end, box[1] + start), fill=(190, 190, 190)
+            )
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+    while font.getlength(text) > room and len(text) > 1:
+        text = text[:-2] + "…"
+    return text

@@ -1,0 +1,35 @@
+"""What is in a file: the card of an encoder or model, or the facts of a micrograph."""
+
+from pathlib import Path
+from typing import Any
+
+from napari_matssl.learn.card import PICKLES, read_card
+from napari_matssl.micrograph.reading import read_micrograph
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Describe an encoder, a model or a micrograph in plain values.
+
+    Raises
+    ------
+    InputError, ModelFileError
+        If the file can't be read.
+    """
+    if path.suffix.lower() in PICKLES | {".safetensors"}:
+        return read_card(path).model_dump(mode="json")
+    micrograph = read_micrograph(path)
+    facts: dict[str, Any] = {
+        "name": micrograph.name,
+        "width": micrograph.width,
+        "height": micrograph.height,
+        "dtype": str(micrograph.pixels.dtype),
+        "channels": "rgb" if micrograph.is_rgb else "grey",
+    }
+    if micrograph.pixel_size is not None:
+        size = micrograph.pixel_size
+        facts["pixel_size_um"] = size.x_um if size.x_um == size.y_um else [size.x_um, size.y_um]
+        facts["pixel_size_source"] = size.source
+    if micrograph.info_bar is not None:
+        facts["info_bar_row"] = micrograph.info_bar.row
+        facts["info_bar_source"] = micrograph.info_bar.source
+    return facts

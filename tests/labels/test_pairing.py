@@ -1,0 +1,224 @@
+"""Which files belong together, and what a split or a list of names means."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.pairing import (
+    Pair,
+    Split,
+    pair_by_stem,
+    read_exclusions,
+    read_split,
+    stem_of,
+)
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def folders(tmp_path):
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    images.mkdir()
+    labels.mkdir()
+    return images, labels
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a.png", "a"),
+        ("a.TIF", "a"),
+        ("a.ome.tif", "a"),
+        ("folder/a.png", "a"),
+        ("folder\\a.png", "a"),
+        ("a", "a"),
+        ("steel 15.0kV", "steel 15.0kV"),
+        ("steel 15.0kV.tif", "steel 15.0kV"),
+        (Path("images") / "a.png", "a"),
+    ],
+)
+def test_stems_lose_only_suffixes_of_images(name, stem):
+    assert stem_of(name) == stem
+
+
+def test_files_pair_by_stem_whatever_the_suffix_and_images_without_label_stay_out(folders):
+    images, labels = folders
+    for name in ("b.tif", "a.png", "lonely.png"):
+        touch(images / name)
+    for name in ("a.png", "b.png", "stray.png"):
+        touch(labels / name)
+    assert pair_by_stem(images, labels) == [
+        Pair(images / "a.png", labels / "a.png"),
+        Pair(images / "b.tif", labels / "b.png"),
+    ]
+
+
+def test_a_class_table_beside_the_labels_is_no_label(folders):
+    images, labels = folders
+    touch(images / "a.png")
+    touch(labels / "a.png")
+    (labels / "classes.json").write_text("{}")
+    assert len(pair_by_stem(images, labels)) == 1
+
+
+def test_single_files_pair_too(folders):
+    images, labels = folders
+    image, label = touch(images / "a.tif"), touch(labels / "a.png")
+    touch(images / "b.tif")
+    assert pair_by_stem(image, label) == [Pair(image, label)]
+    assert pair_by_stem(images, label) == [Pair(image, label)]
+
+
+def test_no_label_for_any_image_names_what_was_looked_for(folders):
+    images, labels = folders
+    for n in range(5):
+        touch(images / f"im{n}.png")
+    touch(labels / "other.png")
+    with pytest.raises(InputError, match="No label for any image") as caught:
+        pair_by_stem(images, labels)
+    assert "im0, im1, im2 and 2 more" in caught.value.what
+    assert str(labels) in caught.value.what
+
+
+def test_an_empty_folder_of_labels_is_told_from_an_empty_folder_of_images(folders):
+    images, labels = folders
+    touch(images / "a.png")
+    with pytest.raises(InputError, match="label images"):
+        pair_by_stem(images, labels)
+    with pytest.raises(InputError) as caught:
+        pair_by_stem(labels, images)
+    assert "label" not in caught.value.what.replace(str(labels), "")
+
+
+def test_two_images_for_one_label_are_refused_by_name(folders):
+    images, labels = folders
+    touch(images / "a.png")
+    touch(images / "a.tif")
+    touch(labels / "a.png")
+    with pytest.raises(InputError, match="images") as caught:
+        pair_by_stem(images, labels)
+    assert "a.png" in caught.value.what
+    assert "a.tif" in caught.value.what
+
+
+def test_two_labels_for_one_image_are_refused(folders):
+    images, labels = folders
+    touch(images / "a.png")
+    touch(labels / "a.png")
+    touch(labels / "a.tif")
+    with pytest.raises(InputError, match="labels"):
+        pair_by_stem(images, labels)
+
+
+def test_an_image_is_never_its_own_label(folders):
+    images, _ = folders
+    touch(images / "a.png")
+    with pytest.raises(InputError, match="folder of their own"):
+        pair_by_stem(images, images)
+
+
+def test_labels_kept_in_a_folder_among_the_images_still_pair(folders):
+    images, _ = folders
+    image, label = touch(images / "a.png"), touch(images / "labels" / "a.png")
+    assert pair_by_stem(images, images / "labels") == [Pair(image, label)]
+
+
+SPLITS = {
+    "A": {"train": ["a.png", "b"], "val": ["c.png"], "test": ["d.png"]},
+    "B": {"train": ["d.png"]},
+}
+
+
+@pytest.fixture
+def splits(tmp_path):
+    path = tmp_path / "splits.json"
+    path.write_text(json.dumps(SPLITS))
+    return path
+
+
+def pairs(*stems):
+    return [Pair(Path(f"images/{s}.tif"), Path(f"labels/{s}.png")) for s in stems]
+
+
+def test_a_split_selects_pairs_and_paths_in_its_order(splits):
+    split = read_split(splits, "A")
+    assert set(split.subsets) == {"train", "val", "test"}
+    a, b, c, d = pairs("a", "b", "c", "d")
+    assert split.select([d, c, b, a], "train") == [a, b]
+    assert split.select([a.image, c.image], "val") == [c.image]
+
+
+def test_a_name_listed_twice_is_selected_once(tmp_path):
+    split = Split(tmp_path, "A", {"train": ("a.png", "a", "b.png")})
+    assert split.select(pairs("a", "b"), "train") == pairs("a", "b")
+
+
+def test_a_split_that_names_missing_files_lists_the_first_few(tmp_path):
+    split = Split(tmp_path / "s.json", "A", {"train": tuple(f"{n}.png" for n in range(9))})
+    with pytest.raises(InputError, match=r"1\.png, 2\.png, 3\.png and 5 more") as caught:
+        split.select(pairs("0"), "train")
+    assert "s.json" in caught.value.what
+
+
+@pytest.mark.parametrize("subset", ["tset", "empty"])
+def test_an_unknown_or_empty_subset_lists_the_known_ones(tmp_path, subset):
+    split = Split(tmp_path, "A", {"train": ("a",), "test": ("b",), "empty": ()})
+    with pytest.raises(InputError, match='"train", "test", "empty"'):
+        split.select(pairs("a", "b"), subset)
+
+
+def test_an_unknown_split_lists_the_known_ones(splits):
+    with pytest.raises(InputError, match=r'has no split "C".* "A", "B"'):
+        read_split(splits, "C")
+
+
+@pytest.mark.parametrize("subset", ["val", "test"])
+def test_an_image_to_train_and_to_score_is_a_leak(tmp_path, subset):
+    path = tmp_path / "splits.json"
+    path.write_text(json.dumps({"A": {"train": ["a.png", "b.png"], subset: ["b"]}}))
+    with pytest.raises(InputError, match=rf'"train" and in "{subset}": b'):
+        read_split(path, "A")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1]", '{"A": ["a.png"]}', '{"A": {"train": "a.png"}}', '{"A": {"train": [1]}}'],
+)
+def test_a_file_that_holds_no_splits_is_refused_with_an_example(tmp_path, text):
+    path = tmp_path / "splits.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="Splits look like") as caught:
+        read_split(path, "A")
+    assert str(path) in caught.value.what
+
+
+def test_files_that_are_no_text_are_refused(tmp_path):
+    path = touch(tmp_path / "a.png")
+    with pytest.raises(InputError, match="JSON"):
+        read_split(path, "A")
+    with pytest.raises(InputError, match="JSON"):
+        read_exclusions(path)
+
+
+def test_exclusions_are_read_from_a_list_and_from_a_file_of_splits(tmp_path, splits):
+    path = tmp_path / "names.json"
+    path.write_text(json.dumps(["a.png", "folder/b.tif", "c"]))
+    assert read_exclusions(path) == {"a", "b", "c"}
+    assert read_exclusions(splits) == {"a", "b", "c", "d"}
+
+
+@pytest.mark.parametrize("text", ['"a.png"', "3", "[1]", '{"test": null}', "{"])
+def test_exclusions_that_are_no_names_are_refused(tmp_path, text):
+    path = tmp_path / "names.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="Names to leave out look like"):
+        read_exclusions(path)

@@ -1,0 +1,90 @@
+"""Field statistics against worked examples, and where they are undefined."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_matssl.errors import InputError
+from napari_matssl.measure.statistics import FieldStatistics, field_statistics, fields_needed
+
+TEN_FIELDS = [18, 22, 25, 19, 21, 24, 20, 23, 17, 21]
+FIVE_FIELDS = [1.20, 0.95, 1.43, 1.01, 1.31]
+FRACTIONS = st.floats(min_value=0.01, max_value=100)
+
+
+def test_ten_fields_known_answer():
+    stats = field_statistics(TEN_FIELDS)
+    assert stats.n == 10
+    assert stats.mean == pytest.approx(21.0)
+    assert stats.s == pytest.approx(2.58199, abs=5e-6)
+    assert stats.ci95 == pytest.approx(1.84704, abs=5e-6)
+    assert stats.relative_accuracy == pytest.approx(8.7954, abs=5e-5)
+    assert stats.ci95 * math.sqrt(10) / stats.s == pytest.approx(2.26216, abs=5e-6)  # Student's t
+
+
+def test_five_fields_known_answer():
+    stats = field_statistics(FIVE_FIELDS)
+    assert stats.mean == pytest.approx(1.180)
+    assert stats.s == pytest.approx(0.20100, abs=5e-6)
+    assert stats.ci95 == pytest.approx(0.24957, abs=5e-6)
+    assert stats.relative_accuracy == pytest.approx(21.150, abs=5e-4)
+
+
+def test_one_image_has_a_mean_but_no_confidence_interval():
+    assert field_statistics([20.0]) == FieldStatistics(1, 20.0, None, None, None)
+
+
+def test_no_image_has_no_mean():
+    assert field_statistics([]) == FieldStatistics(0, None, None, None, None)
+
+
+def test_a_phase_that_is_nowhere_has_no_relative_accuracy():
+    stats = field_statistics([0.0, 0.0, 0.0])
+    assert (stats.mean, stats.s, stats.ci95) == (0.0, 0.0, 0.0)
+    assert stats.relative_accuracy is None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_value_that_is_no_number_is_refused(bad):
+    with pytest.raises(InputError):
+        field_statistics([1.0, bad])
+
+
+@given(st.lists(FRACTIONS, min_size=2, max_size=30), FRACTIONS)
+def test_a_change_of_unit_leaves_the_relative_accuracy(values, scale):
+    stats = field_statistics(values)
+    scaled = field_statistics([v * scale for v in values])
+    assert scaled.ci95 == pytest.approx(stats.ci95 * scale, abs=1e-9 * scale)
+    assert scaled.relative_accuracy == pytest.approx(stats.relative_accuracy, abs=1e-6)
+
+
+@given(st.lists(FRACTIONS, min_size=2, max_size=30))
+def test_the_order_of_the_images_does_not_matter(values):
+    stats, turned = field_statistics(values), field_statistics(values[::-1])
+    assert stats.mean == turned.mean
+    assert stats.ci95 == pytest.approx(turned.ci95)
+
+
+def test_fields_needed_by_hand():
+    # s / x = 0.2, wanted 10 %: (200 / 10 * 0.2)^2 = 16
+    stats = FieldStatistics(n=5, mean=20.0, s=4.0, ci95=5.0, relative_accuracy=25.0)
+    assert fields_needed(stats, 10) == 16
+    assert fields_needed(stats, 9.9) == 17
+    # Exactly 36, which floating point makes 36.000000000000014.
+    rounded = FieldStatistics(n=5, mean=20.0, s=3.6, ci95=4.5, relative_accuracy=22.5)
+    assert fields_needed(rounded, 6) == 36
+    assert fields_needed(field_statistics(TEN_FIELDS), 10) == 7  # 6.05 rounded up
+
+
+def test_fields_needed_is_unknown_without_spread_or_mean():
+    assert fields_needed(field_statistics([20.0]), 10) is None
+    assert fields_needed(field_statistics([0.0, 0.0]), 10) is None
+    assert fields_needed(field_statistics([]), 10) is None
+
+
+@pytest.mark.parametrize("wanted", [0, -5, math.nan, math.inf])
+def test_an_impossible_accuracy_is_refused(wanted):
+    with pytest.raises(InputError, match="above 0"):
+        fields_needed(field_statistics(TEN_FIELDS), wanted)

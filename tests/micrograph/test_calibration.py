@@ -1,0 +1,260 @@
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from napari_matssl.micrograph.calibration import pixel_size_in, read_pixel_size
+from napari_matssl.micrograph.metadata import FileMetadata
+from napari_matssl.micrograph.reading import read_micrograph
+
+GREY = np.random.default_rng(0).integers(0, 255, (48, 64), dtype=np.uint8)
+JEOL = "$CM_FORMAT JEOL/SEM\n$CM_FULL_SIZE 64 48\n$$SM_MICRON_BAR 40\n$$SM_MICRON_MARKER 10um\n"
+HITACHI = "[SemImageFile]\r\nInstructName=SU8230\r\nPixelSize=24.8\r\nMagnification=5000\r\n"
+ZEISS = (
+    "AP_PIXEL_SIZE\r\nPixel Size = 99.0 nm\r\n"
+    "AP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = {}\r\n"
+    "AP_WIDTH\r\nWidth = 12.80 µm\r\n"
+)
+
+
+def tif_with(path, tag=None, text="", **options):
+    raw = text.encode("latin-1")
+    tags = [(tag, 1, len(raw), raw, True)] if tag else []
+    tifffile.imwrite(path, GREY, extratags=tags, photometric="minisblack", **options)
+    return path
+
+
+def size_of(path):
+    return read_micrograph(path).pixel_size
+
+
+def test_fei_scan_in_metres_with_both_sides(tmp_path):
+    text = "[Scan]\r\nPixelWidth=2.5e-008\r\nPixelHeight=3e-008\r\n"
+    size = size_of(tif_with(tmp_path / "a.tif", 34682, text))
+    assert (size.x_um, size.y_um) == pytest.approx((0.025, 0.03))
+    assert "FEI" in size.source
+
+
+def test_fei_takes_the_scan_of_the_beam_that_took_the_image(tmp_path):
+    text = "[Beam]\nScan=IScan\n[EScan]\nPixelWidth=1e-6\n[IScan]\nPixelWidth=2e-6\n"
+    assert size_of(tif_with(tmp_path / "a.tif", 34680, text)).x_um == pytest.approx(2)
+
+
+def test_fei_camera_image_has_a_field_width_only(tmp_path):
+    text = "[Beam]\nBeam=CCD\n[CCD]\nHFW=0.128\n[Image]\nResolutionX=64\n"
+    assert size_of(tif_with(tmp_path / "a.tif", 34682, text)).x_um == pytest.approx(2000)
+
+
+@pytest.mark.parametrize(
+    ("stated", "um"),
+    [("5.0 nm", 0.005), ("1.25 µm", 1.25), ("800 pm", 0.0008), ("0.0 fm", 0.2)],
+    ids=["nm", "um", "pm", "none, so the width"],
+)
+def test_zeiss_image_pixel_not_display_pixel(tmp_path, stated, um):
+    size = size_of(tif_with(tmp_path / "a.tif", 34118, ZEISS.format(stated)))
+    assert size.x_um == pytest.approx(um)
+    assert "ZEISS" in size.source
+
+
+def test_zeiss_display_pixel_alone_is_no_calibration(tmp_path):
+    text = "AP_PIXEL_SIZE\r\nPixel Size = 99.0 nm\r\n"
+    assert size_of(tif_with(tmp_path / "a.tif", 34118, text)) is None
+
+
+def test_tescan_tag_behind_a_thumbnail(tmp_path):
+    text = "\xff\xd8\x00\x17\xff\xd9[MAIN]\r\nPixelSizeX=4e-008\r\nPixelSizeY=5e-008\r\n"
+    size = size_of(tif_with(tmp_path / "a.tif", 50431, text))
+    assert (size.x_um, size.y_um) == pytest.approx((0.04, 0.05))
+
+
+@pytest.mark.parametrize(
+    ("image", "header"), [("a.tif", "a-tif.hdr"), ("a.png", "a-png.hdr"), ("a.png", "a-tif.hdr")]
+)
+def test_tescan_header_beside_the_image(tmp_path, image, header):
+    Image.fromarray(GREY).save(tmp_path / image)
+    (tmp_path / header).write_text("[MAIN]\nImageStripSize=8\nPixelSizeX=4e-008\n")
+    micrograph = read_micrograph(tmp_path / image)
+    assert micrograph.pixel_size.x_um == pytest.approx(0.04)
+    assert micrograph.info_bar.row == 40
+
+
+@pytest.mark.parametrize("kind", ["tif", "png", "jpg", "bmp"])
+def test_jeol_text_file_beside_any_image(tmp_path, kind):
+    Image.fromarray(GREY).save(tmp_path / f"a.{kind}")
+    (tmp_path / "a.txt").write_text(JEOL)
+    size = size_of(tmp_path / f"a.{kind}")
+    assert size.x_um == pytest.approx(0.25)
+    assert "JEOL" in size.source
+
+
+def test_jeol_of_an_image_that_was_made_smaller(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    (tmp_path / "a.Txt").write_text(JEOL.replace("64 48", "128 96"))
+    assert size_of(tmp_path / "a.png").x_um == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "um"),
+    [
+        ("$$SM_MICRON_BAR 50\n$$SM_MICRON_MARKER 200nm\n", 0.004),
+        ("$SM_MICRON_BAR 50\n$SM_MICRON_MARKER 1mm\n", 20),
+        ("$CM_PIXEL_SIZE 12.5\n", 0.0125),
+        ("$CM_PIXEL_SIZE 12.5nm\n", 0.0125),
+    ],
+)
+def test_jeol_spellings(text, um):
+    assert pixel_size_in(FileMetadata(sidecar=text), 64).x_um == pytest.approx(um)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_hitachi_text_file_in_its_encodings(tmp_path, encoding):
+    Image.fromarray(GREY).save(tmp_path / "a.bmp")
+    (tmp_path / "a.txt").write_bytes(HITACHI.encode(encoding))
+    size = size_of(tmp_path / "a.bmp")
+    assert size.x_um == pytest.approx(0.0248)
+    assert "Hitachi" in size.source
+
+
+def write_olympus(path, second_page):
+    """A SIS tag as Olympus software writes it; it points to its data by file offset."""
+    body = struct.pack("<10xhdd8xd2x34s32s", -6, 0.5, 0.75, 10.0, b"camera", b"picture")
+    head = struct.pack("<4s6xhhhhh6x32sH", b"SIS0", 0, 0, 1, 1, 120, b"name", 1)
+    raw = head + struct.pack("<hhI", 1, 1, 0) + body
+    tag = [(33560, 1, len(raw), raw, True)]
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(GREY, extratags=() if second_page else tag, metadata=None)
+        if second_page:
+            tiff.write(GREY[::2, ::2].copy(), extratags=tag, metadata=None)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"SIS0")
+    struct.pack_into("<I", data, start + len(head) + 4, start + len(head) + 8)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("second_page", [False, True])
+def test_olympus_sis_on_either_page(tmp_path, second_page):
+    size = size_of(write_olympus(tmp_path / "a.tif", second_page))
+    assert (size.x_um, size.y_um) == pytest.approx((0.5, 0.75))
+
+
+@pytest.mark.parametrize(
+    ("unit", "um"), [("micron", 0.25), ("um", 0.25), ("\\u00B5m", 0.25), ("nm", 0.00025)]
+)
+def test_imagej_unit_of_length(tmp_path, unit, um):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, imagej=True, resolution=(4, 2), metadata={"unit": unit})
+    size = size_of(path)
+    assert (size.x_um, size.y_um) == pytest.approx((um, 2 * um))
+
+
+@pytest.mark.parametrize("unit", [None, "pixel", "inch", "cm"])
+def test_imagej_without_a_scale_of_the_specimen(tmp_path, unit):
+    path = tmp_path / "a.tif"
+    metadata = {} if unit is None else {"unit": unit}
+    tifffile.imwrite(path, GREY, imagej=True, resolution=(300, 300), metadata=metadata)
+    assert size_of(path) is None
+
+
+@pytest.mark.parametrize(
+    ("extra", "um"),
+    [({}, 0.5), ({"PhysicalSizeXUnit": "nm", "PhysicalSizeYUnit": "nm"}, 0.0005)],
+    ids=["default unit", "nm"],
+)
+def test_ome_tiff(tmp_path, extra, um):
+    path = tmp_path / "a.ome.tif"
+    metadata = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 1.0, **extra}
+    tifffile.imwrite(path, GREY, ome=True, metadata=metadata)
+    size = size_of(path)
+    assert (size.x_um, size.y_um) == pytest.approx((um, 2 * um))
+
+
+@pytest.mark.parametrize("unit", ["INCH", "CENTIMETER", "NONE"])
+def test_plain_resolution_is_never_a_calibration(tmp_path, unit):
+    path = tif_with(tmp_path / "a.tif", resolution=(314, 314), resolutionunit=unit)
+    assert size_of(path) is None
+    Image.fromarray(GREY).save(tmp_path / "b.png", dpi=(96, 96))
+    assert size_of(tmp_path / "b.png") is None
+
+
+def test_tag_of_the_file_goes_before_a_text_beside_it(tmp_path):
+    path = tif_with(tmp_path / "a.tif", 34682, "[Scan]\nPixelWidth=1e-6\n")
+    (tmp_path / "a.txt").write_text(JEOL)
+    assert size_of(path).x_um == pytest.approx(1)
+
+
+@pytest.mark.parametrize("number", ["0", "-1e-8", "nan", "inf", "1e400", "", "abc"])
+def test_sizes_that_can_not_be_are_no_calibration(tmp_path, number):
+    fei = tif_with(tmp_path / "a.tif", 34682, f"[Scan]\nPixelWidth={number}\n")
+    assert size_of(fei) is None
+    (tmp_path / "b.txt").write_text(HITACHI.replace("24.8", number))
+    Image.fromarray(GREY).save(tmp_path / "b.png")
+    assert size_of(tmp_path / "b.png") is None
+    marker = FileMetadata(sidecar=f"$$SM_MICRON_BAR {number}\n$$SM_MICRON_MARKER {number}um\n")
+    assert pixel_size_in(marker, 64) is None
+
+
+def test_odd_height_leaves_square_pixels(tmp_path):
+    text = "[Scan]\nPixelWidth=1e-6\nPixelHeight=0\n"
+    assert size_of(tif_with(tmp_path / "a.tif", 34682, text)).y_um == pytest.approx(1)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.text(max_size=100).map(lambda t: f"$CM_FULL_SIZE {t}\n$$SM_MICRON_BAR {t}".encode()),
+        st.text(max_size=100).map(lambda t: f"[SemImageFile]\nPixelSize={t}".encode("utf-16")),
+    )
+)
+def test_odd_text_beside_an_image_does_not_stop_reading(tmp_path, raw):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_bytes(raw)
+    (tmp_path / "a-png.hdr").write_bytes(raw)
+    size = size_of(tmp_path / "a.png")
+    assert size is None or size.x_um > 0
+
+
+def test_folder_called_like_a_text_beside_an_image(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").mkdir()
+    assert size_of(tmp_path / "a.png") is None
+
+
+@pytest.mark.parametrize("tag", [34680, 34682, 34118, 50431, 33560])
+def test_odd_tags_do_not_stop_reading(tmp_path, tag):
+    path = tif_with(tmp_path / "a.tif", tag, "\x00\xff[Scan\nPixelWidth\n=\n[]\nPixelSizeX==")
+    assert size_of(path) is None
+
+
+def test_pixel_size_of_a_file_that_is_not_open(tmp_path):
+    path = tif_with(tmp_path / "a.tif", 34682, "[Scan]\nPixelWidth=1e-6\n")
+    assert read_pixel_size(path, 64).x_um == pytest.approx(1)
+    (tmp_path / "b.tif").write_bytes(b"II*\0broken")
+    assert read_pixel_size(tmp_path / "b.tif", 64) is None
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "um"),
+    [
+        ("FEI-Helios-Ebeam-8bits.tif", 3.3724),
+        ("test_tiff_Zeiss_SEM_1k.tif", 2.615),
+        ("test_loading_image_saved_with_imageJ.tif", 0.16867),
+    ],
+)
+def test_real_vendor_files(real_data, name, um):
+    size = size_of(real_data / "vendor-tiff" / name)
+    assert (size.x_um, size.y_um) == pytest.approx((um, um), rel=1e-4)
+
+
+@pytest.mark.real
+def test_real_images_without_calibration(real_data):
+    for path in [*(real_data / "ebc/images").iterdir(), *(real_data / "am-slices").glob("*.png")]:
+        assert size_of(path) is None

@@ -1,0 +1,215 @@
+import io
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from napari_matssl.micrograph.infobar import find_info_bar
+from napari_matssl.micrograph.metadata import FileMetadata
+from napari_matssl.micrograph.reading import read_micrograph
+
+HEIGHT, WIDTH = 480, 640
+
+
+def specimen(seed=0, height=HEIGHT, width=WIDTH, mean=130.0, sigma=10.0):
+    noise = np.random.default_rng(seed).normal(mean, sigma, (height, width))
+    return noise.clip(0, 255).astype(np.uint8)
+
+
+def with_bar(image, rows=48, ground=0, ink=255):
+    strip = Image.new("L", (image.shape[1], rows), ground)
+    draw = ImageDraw.Draw(strip)
+    draw.text((20, rows // 6), "15.00 kV   WD 8.5 mm   x 2,000", fill=ink)
+    draw.rectangle((400, rows // 2, 560, rows // 2 + 2), fill=ink)
+    return np.vstack([image, np.asarray(strip)])
+
+
+def with_specks(image, mask, value, seed=0):
+    """Bright debris on the part of an image that `mask` selects."""
+    rows, columns = np.nonzero(mask)
+    for n in np.random.default_rng(seed).integers(0, len(rows), 60):
+        image[rows[n] : rows[n] + 4, columns[n] : columns[n] + 4] = value
+    return image
+
+
+@pytest.mark.parametrize(
+    ("ground", "ink"), [(0, 255), (255, 0), (40, 230)], ids=["black", "white", "dark grey"]
+)
+@pytest.mark.parametrize("rows", [16, 48, 120])
+def test_drawn_bar_is_found_to_the_row(ground, ink, rows):
+    bar = find_info_bar(with_bar(specimen(), rows, ground, ink))
+    assert bar is not None
+    assert bar.row == HEIGHT
+    assert bar.source == "uniform rows"
+
+
+def test_bar_with_a_frame_starts_at_the_frame():
+    image = with_bar(specimen(), ground=255, ink=0)
+    image[HEIGHT, :] = 0
+    image[-1, :] = 0
+    assert find_info_bar(image).row == HEIGHT
+
+
+@pytest.mark.parametrize("height", [475, 480], ids=["edge inside a block", "edge between blocks"])
+def test_bar_survives_jpeg(height):
+    file = io.BytesIO()
+    Image.fromarray(with_bar(specimen(height=height))).save(file, "JPEG", quality=75)
+    assert find_info_bar(np.asarray(Image.open(file))).row == pytest.approx(height, abs=1)
+
+
+def test_bar_on_12_bits_in_16_whose_text_is_white():
+    image = with_bar(specimen()).astype(np.uint16) * 16
+    image[HEIGHT:][image[HEIGHT:] > 4000] = 65535
+    assert find_info_bar(image).row == HEIGHT
+
+
+@pytest.mark.parametrize(
+    "as_kind",
+    [lambda a: (a / 255).astype(np.float32), lambda a: a[..., None] * np.ones(3, np.uint8)],
+    ids=["float", "rgb"],
+)
+def test_bar_in_float_and_rgb_images(as_kind):
+    assert find_info_bar(as_kind(with_bar(specimen()))).row == HEIGHT
+
+
+def uniform_bottom():
+    image = specimen()
+    image[380:] = 0
+    return image
+
+
+def gradient_bottom():
+    image = specimen()
+    image[380:] = np.linspace(60, 0, 100).astype(np.uint8)[:, None]
+    return image
+
+
+def rough_mount(roughness):
+    edge = 380 + np.round(roughness * np.sin(np.arange(WIDTH) / 40)).astype(int)
+    mount = np.arange(HEIGHT)[:, None] >= edge
+    image = specimen()
+    image[mount] = 0
+    return with_specks(image, mount, 230)
+
+
+def etched_phase(sigma):
+    image = specimen()
+    image[380:] = specimen(1, 100, mean=20, sigma=sigma)
+    return with_specks(image, np.ones_like(image), 255)
+
+
+def drawn_grains():
+    """Grains of one grey each over an even substrate: no noise, as in synthetic samples."""
+    image = np.repeat(np.random.default_rng(0).integers(60, 240, (24, 40), dtype=np.uint8), 20, 0)
+    image = np.repeat(image, 16, 1)
+    image[380:] = 40
+    return with_specks(image, np.ones_like(image), 255)
+
+
+def drawn_layers():
+    """A picture without noise, as a sketch or a simple synthetic sample has."""
+    image = np.full((HEIGHT, WIDTH), 220, np.uint8)
+    image[150:380] = 140
+    image[380:] = 40
+    return with_specks(image, np.ones_like(image), 255)
+
+
+def too_high():
+    return with_bar(specimen(height=200), rows=140)
+
+
+NO_BARS = {
+    "noise": specimen(),
+    "one value": np.full((HEIGHT, WIDTH), 7, np.uint8),
+    "not a number": np.full((HEIGHT, WIDTH), np.nan, np.float32),
+    "gradient down": np.repeat(np.linspace(0, 255, HEIGHT).astype(np.uint8)[:, None], WIDTH, 1),
+    "gradient across": np.repeat(np.linspace(0, 255, WIDTH).astype(np.uint8)[None], HEIGHT, 0),
+    "uniform dark bottom": uniform_bottom(),
+    "dark bottom that fades": gradient_bottom(),
+    "slightly rough mount with debris": rough_mount(1),
+    "rough mount with debris": rough_mount(6),
+    "etched phase with a straight edge": etched_phase(sigma=1),
+    "etched phase with hardly any noise": etched_phase(sigma=0.3),
+    "grains without noise": drawn_grains(),
+    "layers without noise": drawn_layers(),
+    "more than a third": too_high(),
+    "bits": specimen() > 130,
+}
+
+
+@pytest.mark.parametrize("image", NO_BARS.values(), ids=NO_BARS)
+def test_no_bar_where_there_is_none(image):
+    assert find_info_bar(image) is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 70), st.integers(0, 70), st.integers(0, 255), st.integers(0, 2**32 - 1))
+def test_images_of_any_size_are_looked_at(height, width, mean, seed):
+    assert find_info_bar(specimen(seed, height, width, mean)) is None
+
+
+def test_panorama_is_looked_at_quickly():
+    image = np.broadcast_to(specimen(height=1, width=20_000), (20_000, 20_000))
+    start = time.perf_counter()
+    find_info_bar(image)
+    assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("metadata", "row", "source"),
+    [
+        (
+            FileMetadata(fei={"Image": {"ResolutionX": WIDTH, "ResolutionY": 442}}),
+            442,
+            "FEI metadata",
+        ),
+        (FileMetadata(sidecar=f"$CM_FULL_SIZE {WIDTH} 450\n"), 450, "JEOL text file"),
+        (FileMetadata(sidecar=f"$CM_FULL_SIZE {2 * WIDTH} 900\n"), 450, "JEOL text file"),
+        (FileMetadata(tescan="[MAIN]\r\nImageStripSize=40\r\n"), 440, "TESCAN metadata"),
+    ],
+    ids=["FEI", "JEOL", "JEOL at half size", "TESCAN"],
+)
+def test_what_the_microscope_says_goes_first(metadata, row, source):
+    bar = find_info_bar(specimen(), metadata)
+    assert (bar.row, bar.source) == (row, source)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        FileMetadata(fei={"Image": {"ResolutionX": WIDTH, "ResolutionY": HEIGHT}}),
+        FileMetadata(fei={"Image": {"ResolutionX": 2 * WIDTH, "ResolutionY": 442}}),
+        FileMetadata(fei={"Image": {"ResolutionX": WIDTH, "ResolutionY": 20}}),
+        FileMetadata(sidecar=f"$CM_FULL_SIZE {WIDTH} {HEIGHT}\n"),
+        FileMetadata(tescan="ImageStripSize=0\n"),
+        FileMetadata(tescan="ImageStripSize=9999\n"),
+    ],
+    ids=["saved without bar", "resized", "cropped", "JEOL without bar", "no strip", "nonsense"],
+)
+def test_what_can_not_be_true_of_this_image_is_not_believed(metadata):
+    assert find_info_bar(specimen(), metadata) is None
+
+
+def test_looks_count_where_metadata_does_not_fit():
+    metadata = FileMetadata(fei={"Image": {"ResolutionX": 99, "ResolutionY": 400}})
+    assert find_info_bar(with_bar(specimen()), metadata).row == HEIGHT
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("folder", "count"), [("ebc/images", 24), ("am-slices", 67)])
+def test_real_micrographs_without_bar(real_data, folder, count):
+    files = sorted((real_data / folder).glob("*.png"))
+    assert len(files) == count
+    assert [f.name for f in files if read_micrograph(f).info_bar is not None] == []
+
+
+@pytest.mark.real
+def test_real_bars(real_data):
+    fei = read_micrograph(real_data / "vendor-tiff" / "FEI-Helios-Ebeam-8bits.tif")
+    assert (fei.info_bar.row, fei.info_bar.source) == (442, "FEI metadata")
+    assert fei.specimen.shape == (442, 512)
+    zeiss = read_micrograph(real_data / "vendor-tiff" / "test_tiff_Zeiss_SEM_1k.tif")
+    assert zeiss.info_bar.row == pytest.approx(691, abs=1)  # seen in a viewer
