@@ -102,9 +102,7 @@ class PretrainSettings(Settings):
         default="paper",
         description="gated feature fusion: equation 1 of the paper, or as in the released code",
     )
-    epochs: int | None = Field(
-        default=50, ge=1, le=100_000, description="passes over all patches"
-    )
+    epochs: int | None = Field(default=50, ge=1, le=100_000, description="passes over all patches")
     minutes: float | None = Field(default=None, gt=0, le=100_000, description="time budget")
     batch_size: int = Field(default=64, ge=2, le=65_536, description="patches per step")
     patch_size: int = Field(default=256, ge=32, le=4096, description="side of a patch in px")
@@ -162,12 +160,8 @@ class FinetuneSettings(Settings):
         default="imagenet",
         description="start weights of the encoder: imagenet, random, or a file of weights",
     )
-    epochs: int | None = Field(
-        default=None, ge=1, le=100_000, description="passes over all crops"
-    )
-    minutes: float | None = Field(
-        default=2.0, gt=0, le=100_000, description="time budget"
-    )
+    epochs: int | None = Field(default=None, ge=1, le=100_000, description="passes over all crops")
+    minutes: float | None = Field(default=2.0, gt=0, le=100_000, description="time budget")
     scale: float | None = Field(
         default=None,
         gt=0.01,

@@ -32,7 +32,7 @@ class AveragedNetwork:
             return
         self._updates += 1
         decay = min(self._decay, self._updates / (self._updates + 9))
-        own = list(self.network.parameters())
+        own: list[Tensor] = list(self.network.parameters())
         torch._foreach_lerp_(own, list(network.parameters()), 1 - decay)
         for mine, theirs in zip(self.network.buffers(), network.buffers(), strict=True):
             mine.copy_(theirs)

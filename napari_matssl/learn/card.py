@@ -13,6 +13,8 @@ from napari_matssl.errors import ModelFileError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.settings import NormalisationSettings
 
+Channels = Literal["grey", "rgb"]
+
 CARD_KEY = "napari_matssl"
 FORMAT_VERSION = 1
 
@@ -34,7 +36,7 @@ class ModelCard(BaseModel):
     format_version: int = FORMAT_VERSION
     kind: Literal["encoder", "segmenter", "checkpoint"]
     encoder_name: str
-    channels: Literal["grey", "rgb"]
+    channels: Channels
     normalisation: NormalisationSettings
     classes: ClassTable | None = Field(default=None, description="segmenters only")
     unlabelled: int | None = Field(default=None, description="label value that means unpainted")
@@ -137,7 +139,5 @@ def _parse_card(path: Path, metadata: dict[str, str], kind: str | None) -> Model
             "encoder": "Give an encoder that pretrain wrote.",
             "checkpoint": "Give a checkpoint that pretrain wrote.",
         }
-        raise ModelFileError(
-            f"{path} holds {article} {card.kind}; {kind} needed.", remedies[kind]
-        )
+        raise ModelFileError(f"{path} holds {article} {card.kind}; {kind} needed.", remedies[kind])
     return card

@@ -163,7 +163,9 @@ class CropSampler:
             unit = functional.interpolate(
                 unit[None], size=size, mode="bilinear", antialias=side > self._side
             )[0]
-            target = functional.interpolate(target[None, None], size=size, mode="nearest-exact")[0, 0]
+            target = functional.interpolate(target[None, None], size=size, mode="nearest-exact")[
+                0, 0
+            ]
         turns = int(random.integers(4))
         unit, target = unit.rot90(turns, (1, 2)), target.rot90(turns, (0, 1))
         if random.random() < 0.5:

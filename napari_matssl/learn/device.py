@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -121,26 +121,22 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     images = torch.randn(2, 64, 64, 64, generator=torch.Generator().manual_seed(0))
     images = images.to(device, memory_format=torch.channels_last)
 
-    def run(dtype: torch.dtype) -> None:
-        with torch.no_grad(), Compute(device, dtype, "").autocast():
-            convolution(images)
-
-    seconds = {d: _best_time(lambda d=d: run(d), device) for d in (torch.float32, torch.bfloat16)}
-    log.debug("probe on %s: %s", device, seconds)
-    return (
-        torch.bfloat16
-        if seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
-        else torch.float32
+    plain, mixed = (
+        _best_time(Compute(device, dtype, "probe"), convolution, images)
+        for dtype in (torch.float32, torch.bfloat16)
     )
+    log.debug("probe on %s: float32 %.2g s, bfloat16 %.2g s", device, plain, mixed)
+    return torch.bfloat16 if mixed < 0.8 * plain else torch.float32
 
 
-def _best_time(run: Callable[[], None], device: torch.device) -> float:
+def _best_time(compute: Compute, network: nn.Module, images: torch.Tensor) -> float:
     times = []
     for _ in range(5):
         begin = time.perf_counter()
-        run()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        with torch.no_grad(), compute.autocast():
+            network(images)
+        if compute.device.type == "cuda":
+            torch.cuda.synchronize(compute.device)
         times.append(time.perf_counter() - begin)
     return min(times)
 

@@ -71,7 +71,7 @@ class ContrastiveNetwork(nn.Module):
         out: int = 128,
     ) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder: nn.Module = encoder
         self.fusion = GatedFusion(channels[-STAGES:], form)
         self.head = nn.Sequential(
             nn.Linear(self.fusion.out_channels, hidden, bias=False),

@@ -104,7 +104,12 @@ def segment(
             with device_errors(f"segmenting {micrograph.name}"):
                 return (
                     yield from _attempt(
-                        network, card, micrograph, compute, tile, settings.tile_overlap,
+                        network,
+                        card,
+                        micrograph,
+                        compute,
+                        tile,
+                        settings.tile_overlap,
                         keep_probabilities,
                     )
                 )

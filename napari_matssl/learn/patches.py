@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_matssl.learn.card import Channels
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
 from napari_matssl.settings import PretrainSettings
@@ -48,7 +49,7 @@ class PatchSet:
     """
 
     def __init__(self, micrographs: Sequence[Micrograph], settings: PretrainSettings) -> None:
-        self.channels = "rgb" if any(m.is_rgb for m in micrographs) else "grey"
+        self.channels: Channels = "rgb" if any(m.is_rgb for m in micrographs) else "grey"
         self._size = settings.patch_size
         self._images: list[NDArray[np.generic]] = []
         self._grey: list[GreyValues] = []

@@ -8,6 +8,7 @@ network's stride, so that its subsampling grids coincide.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def spans(length: int, tile: int, overlap: int, stride: int) -> list[Span]:
     if edges[-1] - edges[-2] < tile // 2 and len(edges) > 2:
         edges.pop(-2)  # no sliver at the end: the last tile is up to half a tile longer
     plan = []
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         start, stop = max(0, left - overlap), min(length, right + overlap)
         position = np.arange(start, stop) + 0.5
         weights = np.ones(stop - start)
@@ -89,9 +90,7 @@ def _rise(distance: NDArray[np.float64], ramp: int) -> NDArray[np.float64]:
     return risen
 
 
-def plan_rows(
-    height: int, width: int, tile: int, overlap: int, stride: int
-) -> list[list[Tile]]:
+def plan_rows(height: int, width: int, tile: int, overlap: int, stride: int) -> list[list[Tile]]:
     """Plan all tiles of a padded image, row of tiles by row of tiles."""
     columns = spans(width, tile, overlap, stride)
     return [[Tile(r, c) for c in columns] for r in spans(height, tile, overlap, stride)]
@@ -156,7 +155,9 @@ class Enlarger:
         stop = int(np.searchsorted(high, known, side="left"))
         picked = slice(self._next, stop)
         w = weight[picked][None, :, None]
-        mixed = held[:, low[picked] - self._first] * (1 - w) + held[:, high[picked] - self._first] * w
+        mixed = (
+            held[:, low[picked] - self._first] * (1 - w) + held[:, high[picked] - self._first] * w
+        )
         left, right, across = self._columns
         result = mixed[:, :, left] * (1 - across) + mixed[:, :, right] * across
         keep = known - 1 if stop >= len(low) else min(int(low[stop]), known - 1)

@@ -140,8 +140,6 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
     return torch.rand(count, generator=generator) * (high - low) + low
 
 
-def _chance(
-    count: int, probability: float, generator: torch.Generator, like: Tensor
-) -> Tensor:
+def _chance(count: int, probability: float, generator: torch.Generator, like: Tensor) -> Tensor:
     chosen = _uniform(count, 0, 1, generator) < probability
     return chosen.to(like.device)[:, None, None, None]

@@ -43,7 +43,8 @@ class GreyValues:
         """Bring pixels ``(H, W)`` or ``(H, W, 3)`` to ``(C, H, W)`` from 0 to 1."""
         values = (pixels.astype(np.float32) - self.low) / (self.high - self.low)
         planes = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
-        return np.clip(planes, 0.0, 1.0)
+        clipped: NDArray[np.float32] = np.clip(planes, 0.0, 1.0)
+        return clipped
 
     def standardise(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring values from 0 to 1 ``(C, H, W)`` to what the network sees, of equal shape.
@@ -107,9 +108,7 @@ def _sample(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     return sampled.reshape(-1, *sampled.shape[2:])
 
 
-def _full_range(
-    pixels: NDArray[np.generic], sample: NDArray[np.float32]
-) -> tuple[float, float]:
+def _full_range(pixels: NDArray[np.generic], sample: NDArray[np.float32]) -> tuple[float, float]:
     """0 and the largest value of 8-bit images; of others, which fill their range rarely, min, max.
 
     A constant image has no range in either case.

@@ -13,7 +13,7 @@ from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
 from napari_matssl.learn.averaging import AveragedNetwork, snapshot
-from napari_matssl.learn.card import ModelCard, TrainingImage
+from napari_matssl.learn.card import Channels, ModelCard
 from napari_matssl.learn.crops import CropSampler, prepare
 from napari_matssl.learn.device import (
     Compute,
@@ -150,7 +150,7 @@ class _Training:
     def __post_init__(self) -> None:
         settings = self.settings
         random = np.random.default_rng(settings.seed)
-        channels = "rgb" if any(p.micrograph.is_rgb for p in self.painted) else "grey"
+        channels: Channels = "rgb" if any(p.micrograph.is_rgb for p in self.painted) else "grey"
         pixel_size = _common_pixel_size([p.micrograph for p in self.painted])
         scale = settings.scale or automatic_scale([p.micrograph for p in self.painted])
         if self.start is not None:
@@ -160,9 +160,7 @@ class _Training:
             kind="segmenter",
             encoder_name=self.start.card.encoder_name if self.start else settings.encoder_name,
             channels=channels,
-            normalisation=(
-                self.start.card.normalisation if self.start else settings.normalisation
-            ),
+            normalisation=(self.start.card.normalisation if self.start else settings.normalisation),
             classes=self.table,
             unlabelled=settings.unlabelled,
             pixel_size_um=pixel_size,
@@ -279,9 +277,7 @@ class _Training:
         if chosen is not None:
             metrics["val_miou"] = chosen.miou
         card = self._card.model_copy(update={"metrics": metrics})
-        return FinetuneResult(
-            Segmenter(network.cpu().eval(), card), tuple(self.losses), chosen
-        )
+        return FinetuneResult(Segmenter(network.cpu().eval(), card), tuple(self.losses), chosen)
 
     def release(self) -> None:
         """Drop what holds memory on the device."""
@@ -312,7 +308,7 @@ def _common_pixel_size(micrographs: Sequence[Micrograph]) -> float | None:
 
 def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:
     """Adam or AdamW with a lower learning rate for the encoder."""
-    encoder = list(network.encoder.parameters())  # type: ignore[union-attr, operator]
+    encoder = list(network.encoder.parameters())  # type: ignore[union-attr]
     known = {id(p) for p in encoder}
     rest = [p for p in network.parameters() if id(p) not in known]
     groups = [

@@ -27,7 +27,8 @@ def describe(path: Path) -> dict[str, Any]:
     }
     if micrograph.pixel_size is not None:
         size = micrograph.pixel_size
-        facts["pixel_size_um"] = size.x_um if size.x_um == size.y_um else [size.x_um, size.y_um]
+        sides = [float(f"{side:.6g}") for side in (size.x_um, size.y_um)]
+        facts["pixel_size_um"] = sides[0] if sides[0] == sides[1] else sides
         facts["pixel_size_source"] = size.source
     if micrograph.info_bar is not None:
         facts["info_bar_row"] = micrograph.info_bar.row

@@ -9,13 +9,13 @@ import numpy as np
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.pairing import Pair, pair_by_stem, read_exclusions, read_split, stem_of
 from napari_matssl.labels.painted import (
     PaintedMicrograph,
     find_class_table,
     label_ids,
     read_labels,
 )
+from napari_matssl.labels.pairing import Pair, pair_by_stem, read_exclusions, read_split, stem_of
 from napari_matssl.learn.card import TrainingImage
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import find_micrographs, read_micrograph
@@ -107,9 +107,7 @@ def read_pair(pair: Pair) -> PaintedMicrograph:
     return PaintedMicrograph(read_micrograph(pair.image), read_labels(pair.label))
 
 
-def read_folder(
-    folders: Sequence[Path], exclude: Path | None = None
-) -> list[Micrograph]:
+def read_folder(folders: Sequence[Path], exclude: Path | None = None) -> list[Micrograph]:
     """Read all micrographs of some folders, but for those a JSON file names.
 
     Raises

@@ -14,6 +14,10 @@ NOT_ANALYSED = 0
 """Mask value of pixels that belong to no class, unless the class table has a class 0."""
 
 
+UNLABELLED = "unlabelled"
+"""Name of a class 0 that is none, as tables for painted labels list it."""
+
+
 def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> list[PhaseFraction]:
     """Measure the area fraction of every class on every mask.
 
@@ -35,7 +39,8 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> list[P
     table = _class_table(paths, classes)
     rows: list[PhaseFraction] = []
     for path in paths:
-        rows += phase_fractions(path.name, read_labels(path), table, read_pixel_size(path))
+        mask = read_labels(path)
+        rows += phase_fractions(path.name, mask, table, read_pixel_size(path, mask.shape[1]))
     return rows
 
 
@@ -53,5 +58,7 @@ def _class_table(paths: Sequence[Path], classes: Path | None) -> ClassTable:
     if values == {NOT_ANALYSED}:
         raise InputError(f"{paths[0]} holds no class: all pixels are 0.", "Give another mask.")
     if classes is not None:  # the table decides whether 0 is a class
-        return find_class_table(paths[0], (), None, classes).table
+        table = find_class_table(paths[0], (), None, classes).table
+        unpainted = table.classes[0].id == 0 and table.classes[0].name == UNLABELLED
+        return table.without(0) if unpainted else table
     return find_class_table(paths[0], sorted(values), NOT_ANALYSED).table

@@ -119,9 +119,7 @@ def predict(
     for number, path in enumerate(paths):
         begin = time.monotonic()
         micrograph = _read(path, settings)
-        job = segment(
-            network, segmenter.card, micrograph, compute, settings, outputs.probabilities
-        )
+        job = segment(network, segmenter.card, micrograph, compute, settings, outputs.probabilities)
         segmentation = yield from _as_part(job, number, len(paths))
         if segmentation is None:
             break
@@ -154,7 +152,7 @@ def _read(path: Path, settings: PredictSettings) -> Micrograph:
 
 
 def _remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
-    """What the user should know about one image before it is segmented."""
+    """Tell what the user should know about one image before it is segmented."""
     remarks = []
     if micrograph.info_bar is not None:
         remarks.append(
@@ -200,7 +198,9 @@ def _write(
     write_mask(mask, segmentation.mask, table)
     phases = phase_fractions(path.name, segmentation.mask, table, micrograph.pixel_size)
     if outputs.overlay:
-        write_overlay(out / f"{path.stem}_overlay.png", micrograph, segmentation.mask, table, phases)
+        picture = out / f"{path.stem}_overlay.png"
+        fractions = {phase.class_id: phase.fraction_percent for phase in phases}
+        write_overlay(picture, micrograph, segmentation.mask, table, fractions)
     if segmentation.probabilities is not None:
         with atomic_write(out / f"{path.stem}_probabilities.tif") as temporary:
             tifffile.imwrite(

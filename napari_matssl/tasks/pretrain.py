@@ -167,7 +167,7 @@ class _Pretraining:
         self.card = ModelCard(
             kind="encoder",
             encoder_name=settings.encoder,
-            channels=patches.channels,  # type: ignore[arg-type]
+            channels=patches.channels,
             normalisation=settings.normalisation,
             settings=settings.model_dump(mode="json"),
             training_images=tuple(fingerprint(m) for m in micrographs),
@@ -260,7 +260,8 @@ class _Pretraining:
         They lag behind the weights; stale ones cost 7 points of mIoU where fine-tuning freezes
         them.
         """
-        norms = [m for m in self.network.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+        encoder = self.network.get_submodule("encoder")
+        norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
         generator = torch.Generator().manual_seed(self.settings.seed)
         order = torch.randperm(len(self.patches), generator=generator).tolist()
         order = order[: max(self.batch_size, min(len(order), 1024))]
@@ -279,7 +280,7 @@ class _Pretraining:
                 torch.no_grad(),
                 self.compute.autocast(),
             ):
-                self.network.encoder(self.compute.place_images(images))  # type: ignore[operator]
+                encoder(self.compute.place_images(images))
             yield Progress("recomputing batch-norm statistics", begin, len(order))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
@@ -341,7 +342,7 @@ class _Pretraining:
         # As a segmenter names them, so that both kinds of file hold an encoder in the same way.
         tensors = {
             f"encoder.{name}": tensor.detach().cpu().clone()
-            for name, tensor in self.network.encoder.state_dict().items()  # type: ignore[operator]
+            for name, tensor in self.network.get_submodule("encoder").state_dict().items()
         }
         return PretrainResult(card, tensors, tuple(self.epoch_losses), len(self.patches))
 

@@ -1,0 +1,210 @@
+"""The main job on sample micrographs, from files to files, in a few minutes."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from napari_matssl.files import atomic_write, check_writable_folder
+from napari_matssl.learn.encoders import LITE0
+from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
+from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.micrograph.reading import find_micrographs, read_pixels
+from napari_matssl.micrograph.synthetic import Sample, class_table, make_sample, scribble
+from napari_matssl.micrograph.writing import write_mask
+from napari_matssl.progress import Control, Job, Progress, Result
+from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
+from napari_matssl.tasks.evaluate import Evaluation, evaluate
+from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.inputs import read_folder, read_labelled, read_painted_set
+from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.pretrain import pretrain
+
+MATERIALS = ("dual-phase", "coating")
+PAINTED = 4
+UNSEEN = 3
+PRETRAIN_MINUTES = 0.75
+FINETUNE_MINUTES = 1.2
+
+
+@dataclass(frozen=True)
+class ScoredMaterial:
+    """How one material's segmenter did on images that it hasn't seen."""
+
+    title: str
+    evaluation: Evaluation
+    phases: tuple[PhaseFraction, ...]
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made.
+
+    Parameters
+    ----------
+    scored
+        Per material.
+    picture
+        Image, truth and prediction of all unseen images side by side.
+    places
+        Lines that tell where everything is.
+    """
+
+    scored: tuple[ScoredMaterial, ...]
+    picture: Path
+    places: tuple[str, ...]
+
+
+def demo(out: Path, device: str = "auto") -> Job[DemoResult]:
+    """Pretrain, fine-tune from strokes, segment unseen images and score them.
+
+    Everything is written below `out` and read back from there, as a user would do it.
+
+    Raises
+    ------
+    OutputError
+        If `out` can't be written.
+    WeightsError, DeviceError, ComputeError
+        As the jobs raise them.
+    """
+    check_writable_folder(out)
+    for number, material in enumerate(MATERIALS):
+        yield Progress("drawing sample micrographs", number, len(MATERIALS))
+        _write_samples(out / material, material)
+    yield from _pretrain(out, device)
+    scored: list[ScoredMaterial] = []
+    for material in MATERIALS:
+        result = yield from _one_material(out, material, device)
+        scored.append(result)
+    picture = out / "demo.png"
+    rows = [row for material in MATERIALS for row in _picture_rows(out / material)]
+    with atomic_write(picture) as temporary:
+        Image.fromarray(_grid(rows)).save(temporary)
+    return DemoResult(tuple(scored), picture, _places(out))
+
+
+def _pretrain(out: Path, device: str) -> Generator[Progress, Control | None, None]:
+    settings = PretrainSettings(
+        encoder=LITE0,
+        epochs=None,
+        minutes=PRETRAIN_MINUTES,
+        gate="released",
+        batch_size=32,
+        patch_size=192,
+        view_size=128,
+        learning_rate=0.01,
+        device=device,
+    )
+    folders = [out / material / "images" for material in MATERIALS]
+    result = yield from _titled(
+        "pretraining on all images", pretrain(read_folder(folders), settings)
+    )
+    result.write(out / "encoder.safetensors")
+
+
+def _one_material(
+    out: Path, material: str, device: str
+) -> Generator[Progress, Control | None, ScoredMaterial]:
+    folder = out / material
+    settings = FinetuneSettings(
+        encoder=str(out / "encoder.safetensors"), minutes=FINETUNE_MINUTES, device=device
+    )
+    painted = read_painted_set(folder / "images", folder / "strokes", settings.unlabelled)
+    job = finetune(painted.training, painted.table, settings)
+    trained = yield from _titled(f"{material}: fine-tuning from strokes", job)
+    model = folder / "model.safetensors"
+    write_segmenter(model, trained.segmenter)
+    segmenter = read_segmenter(model)
+    unseen = find_micrographs([folder / "unseen"])
+    predicting = PredictSettings(device=device)
+    result = yield from _titled(
+        f"{material}: segmenting unseen images",
+        predict(segmenter, unseen, folder / "result", predicting),
+    )
+    labelled = read_labelled(folder / "unseen", folder / "truth", None, "test")
+    evaluation = yield from _titled(
+        f"{material}: scoring", evaluate(segmenter, labelled, predicting)
+    )
+    title = f"{material}: {UNSEEN} unseen images, trained on strokes on {PAINTED} others"
+    return ScoredMaterial(title, evaluation, tuple(r for i in result.images for r in i.phases))
+
+
+def _titled(stage: str, job: Job[Result]) -> Generator[Progress, Control | None, Result]:
+    """Run a job under another name."""
+    control: Control | None = None
+    while True:
+        try:
+            inner = job.send(control)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        control = yield Progress(stage, inner.step, inner.total, inner.metrics, inner.message)
+
+
+def _write_samples(folder: Path, material: str) -> None:
+    table = class_table(material)
+    table.write(folder / "classes.json")
+    for seed in range(PAINTED + UNSEEN):
+        sample = make_sample(material, seed)
+        stem = f"{material}-{seed:02d}"
+        if seed < PAINTED:
+            _write_image(folder / "images" / f"{stem}.tif", sample)
+            strokes = scribble(sample.labels, seed=seed)
+            write_mask(folder / "strokes" / f"{stem}.png", strokes, table)
+        else:
+            _write_image(folder / "unseen" / f"{stem}.tif", sample)
+            write_mask(folder / "truth" / f"{stem}.png", sample.labels, table)
+
+
+def _write_image(path: Path, sample: Sample) -> None:
+    """Write a calibrated TIFF in ImageJ's convention."""
+    size = sample.micrograph.pixel_size
+    assert size is not None
+    with atomic_write(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            sample.micrograph.pixels,
+            imagej=True,
+            resolution=(1 / size.x_um, 1 / size.y_um),
+            metadata={"unit": "um"},
+        )
+
+
+def _picture_rows(folder: Path) -> list[list[NDArray[np.uint8]]]:
+    """Image, truth and prediction of every unseen image, in the class table's colours."""
+    rows = []
+    for image in find_micrographs([folder / "unseen"]):
+        grey = np.repeat(read_pixels(image)[:, :, None], 3, axis=2).astype(np.uint8)
+        truth = _coloured(folder / "truth" / f"{image.stem}.png")
+        predicted = _coloured(folder / "result" / f"{image.stem}_mask.png")
+        rows.append([grey, truth, predicted])
+    return rows
+
+
+def _coloured(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as mask:
+        return np.asarray(mask.convert("RGB"))
+
+
+def _grid(rows: list[list[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+    gap = 8
+    lines = [
+        np.hstack([np.pad(p, ((gap, 0), (gap, 0), (0, 0)), constant_values=255) for p in row])
+        for row in rows
+    ]
+    return np.vstack(lines)
+
+
+def _places(out: Path) -> tuple[str, ...]:
+    lines = [f"Encoder: {out / 'encoder.safetensors'}"]
+    for material in MATERIALS:
+        result = out / material / "result"
+        lines.append(
+            f"{material}: masks and overlays {result}, phase fractions {result / 'phases.csv'}, "
+            f"summary {result / 'summary.csv'}, model {out / material / 'model.safetensors'}"
+        )
+    return tuple(lines)
