@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -12,3 +13,58 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real micrographs are not here; MATSSL_DATA can name their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def two_phases():
+    """Make micrographs of bright islands (class 2) in a dark matrix (class 1), fully labelled."""
+    from napari_matssl.labels.painted import PaintedMicrograph
+    from napari_matssl.micrograph.image import Micrograph
+
+    def make(seed=0, size=(128, 128), name=None, **facts):
+        random = np.random.default_rng(seed)
+        labels = np.ones(size, dtype=np.uint8)
+        for _ in range(size[0] * size[1] // 1200):
+            row, column = random.integers(0, size[0] - 8), random.integers(0, size[1] - 8)
+            height, width = random.integers(8, 28, size=2)
+            labels[row : row + height, column : column + width] = 2
+        grey = np.where(labels == 1, 70, 180) + random.normal(0, 12, size)
+        pixels = grey.clip(0, 255).astype(np.uint8)
+        return PaintedMicrograph(Micrograph(name or f"steel-{seed}.tif", pixels, **facts), labels)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def grey_level_segmenter():
+    """Make segmenters that give each pixel the class of the nearest grey level, 0 to 255.
+
+    What they say of an image is known beforehand, without training.
+    """
+    import torch
+
+    from napari_matssl.learn.card import ModelCard
+    from napari_matssl.learn.segmenter import Segmenter
+    from napari_matssl.micrograph.normalise import IMAGENET_MEAN, IMAGENET_STD
+    from napari_matssl.settings import NormalisationSettings
+
+    class NearestLevel(torch.nn.Module):
+        def __init__(self, levels):
+            super().__init__()
+            self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32))
+
+        def forward(self, images):
+            unit = images[:, :1].float() * float(IMAGENET_STD[0]) + float(IMAGENET_MEAN[0])
+            return -((255 * unit - self.levels[None, :, None, None]) ** 2) / 100
+
+    def make(table, levels, **facts):
+        values = {"encoder_name": "none", "channels": "grey", "unlabelled": 0, **facts}
+        card = ModelCard(
+            kind="segmenter",
+            classes=table,
+            normalisation=NormalisationSettings(kind="imagenet"),
+            **values,
+        )
+        return Segmenter(NearestLevel(levels), card)
+
+    return make

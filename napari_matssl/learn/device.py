@@ -41,6 +41,8 @@ class Compute:
 
     def place(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, channels last: 2 to 4 times faster on a CPU."""
+        if self.device.type == "cpu" and self.dtype is not torch.float32:
+            keep_depthwise_precise(network)
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def place_images(self, images: torch.Tensor) -> torch.Tensor:
@@ -139,6 +141,30 @@ def _best_time(compute: Compute, network: nn.Module, images: torch.Tensor) -> fl
             torch.cuda.synchronize(compute.device)
         times.append(time.perf_counter() - begin)
     return min(times)
+
+
+def keep_depthwise_precise(network: nn.Module) -> None:
+    """Compute depthwise convolutions in float32 under a CPU's mixed precision.
+
+    Their backward pass in bfloat16 is 2 to 15 times slower than in float32: a training step of
+    U-Net++ on EfficientNet-Lite0 takes 1.19 s with, 0.80 s without.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+            module.__class__ = _precise(type(module))
+
+
+@lru_cache(maxsize=32)
+def _precise(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
+    """Make the float32 variant of a class of convolutions."""
+    if hasattr(kind, "is_precise"):
+        return kind
+
+    def forward(self: nn.Conv2d, images: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return kind.forward(self, images.float()).to(images.dtype)
+
+    return type(f"Precise{kind.__name__}", (kind,), {"forward": forward, "is_precise": True})
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,0 +1,123 @@
+"""Which device computes, and what happens when it fails."""
+
+import pytest
+import torch
+
+from napari_matssl.errors import ComputeError, DeviceError
+from napari_matssl.learn.device import (
+    Compute,
+    choose_compute,
+    device_errors,
+    fastest_dtype,
+    is_out_of_memory,
+    seeded,
+)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "", "cuda:x", "gpu"])
+def test_a_name_that_is_no_device_lists_those_that_are(name):
+    with pytest.raises(DeviceError, match="auto, cpu, cuda") as caught:
+        choose_compute(name)
+    assert repr(name) in caught.value.what
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:1"])
+def test_a_gpu_that_is_not_there_is_an_error_never_the_cpu_instead(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="--device auto or cpu") as caught:
+        choose_compute(name)
+    assert repr(name) in caught.value.what
+
+
+def test_a_gpu_beyond_those_found_is_an_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(DeviceError, match=r"2 GPU\(s\) found"):
+        choose_compute("cuda:2")
+
+
+def test_an_apple_gpu_that_is_not_there_is_an_error(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="no Apple GPU"):
+        choose_compute("mps")
+
+
+def test_a_device_that_torch_knows_but_we_do_not_is_an_error():
+    with pytest.raises(DeviceError, match="supported"):
+        choose_compute("meta")
+
+
+def test_auto_falls_back_to_the_cpu_and_says_why(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    compute = choose_compute("auto")
+    assert compute.device.type == "cpu"
+    assert "CUDA" in compute.reason
+    assert compute.describe().startswith("cpu, ")
+
+
+def test_the_probe_chooses_a_float_format_that_computes_and_keeps_to_it():
+    cpu = torch.device("cpu")
+    dtype = fastest_dtype(cpu)
+    assert dtype in (torch.float32, torch.bfloat16)
+    assert choose_compute("cpu").dtype is dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_networks_run_in_the_chosen_format(dtype):
+    compute = Compute(torch.device("cpu"), dtype, "test")
+    network = compute.place(torch.nn.Conv2d(3, 4, 3))
+    images = compute.place_images(torch.ones(1, 3, 8, 8))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    with compute.autocast():
+        assert network(images).dtype is dtype
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), True),
+        (RuntimeError("MPS backend out of memory"), True),
+        (RuntimeError("shapes don't match"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_a_full_memory_is_told_from_other_failures(error, expected):
+    assert is_out_of_memory(error) is expected
+
+
+def test_a_full_memory_becomes_one_clear_line():
+    with (
+        pytest.raises(ComputeError, match="Out of memory while training") as caught,
+        device_errors("training"),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory\n" + "allocator state\n" * 50)
+    assert "\n" not in str(caught.value)
+    assert "smaller" in caught.value.remedy
+
+
+def test_another_failure_says_what_was_done_and_what_torch_said():
+    with pytest.raises(ComputeError, match="while segmenting a.tif: boom") as caught:
+        with device_errors("segmenting a.tif"):
+            raise RuntimeError("boom\nC++ stack")
+    assert "stack" not in str(caught.value)
+
+
+def test_a_failure_without_a_message_is_reported_too():
+    with pytest.raises(ComputeError, match="while training"):
+        with device_errors("training"):
+            raise RuntimeError
+
+
+def test_seeding_leaves_torchs_own_generator_as_it_was():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    with seeded(7):
+        first = torch.rand(3)
+    with seeded(7):
+        assert torch.equal(torch.rand(3), first)
+    assert torch.equal(torch.rand(3), expected)

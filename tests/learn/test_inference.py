@@ -1,0 +1,295 @@
+"""Segmenting one micrograph, tile by tile."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from napari_matssl.errors import ComputeError, InputError
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.crops import CropSampler, prepare
+from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.inference import magnification, rescale, segment
+from napari_matssl.learn.losses import segmentation_loss
+from napari_matssl.learn.segmenter import Segmenter, build_network
+from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
+from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.progress import Control, drain
+from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
+
+TABLE = numbered_table([1, 2])
+COMPUTE = choose_compute("cpu")
+
+
+def run(segmenter, micrograph, probabilities=False, on_progress=None, **values):
+    settings = PredictSettings(**{"device": "cpu", **values})
+    network = COMPUTE.place(segmenter.network.eval())
+    job = segment(network, segmenter.card, micrograph, COMPUTE, settings, probabilities)
+    return drain(job, on_progress)
+
+
+@pytest.fixture(scope="module")
+def levels(grey_level_segmenter):
+    """Class 1 is black, class 2 white."""
+    return grey_level_segmenter(TABLE, (0, 255))
+
+
+@pytest.fixture(scope="module")
+def trained(two_phases):
+    """U-Net++ on EfficientNet-Lite0 after a few steps: it tells the phases apart, more or less."""
+    settings = FinetuneSettings(crop_size=64, batch_size=4)
+    card = ModelCard(
+        kind="segmenter",
+        encoder_name="tf_efficientnet_lite0",
+        channels="grey",
+        normalisation=NormalisationSettings(),
+        classes=TABLE,
+    )
+    image = prepare(two_phases(9, (160, 160)), TABLE, settings, 1.0, "grey")
+    sampler = CropSampler([image], settings, np.random.default_rng(0))
+    network = build_network(card.encoder_name, len(TABLE))
+    optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
+    for _ in range(15):
+        batch = sampler.batch()
+        loss = segmentation_loss(network(batch.images), batch.targets, 1.0)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    network.train()
+    with torch.no_grad():  # statistics of batch norm lag behind
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 0.3
+        for _ in range(10):
+            network(sampler.batch().images)
+    return Segmenter(network.eval(), card)
+
+
+def black_and_white(height, width, seed=0):
+    """Blocks of 8 px, different in all directions."""
+    blocks = np.random.default_rng(seed).integers(0, 2, (height // 8 + 1, width // 8 + 1))
+    blocks[0, 0], blocks[-1, -1] = 0, 1
+    return np.kron(blocks, np.ones((8, 8)))[:height, :width].astype(np.uint8) * 255
+
+
+def truth(pixels):
+    return np.where(pixels > 0, 2, 1)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (100, 131), (255, 64), (32, 300)])
+@pytest.mark.parametrize(("tile", "overlap"), [(1024, 128), (32, 32), (64, 0), (32, 128)])
+def test_the_mask_has_the_micrographs_size_and_each_pixel_is_in_its_place(
+    levels, size, tile, overlap
+):
+    pixels = black_and_white(*size)
+    mask = run(levels, Micrograph("a.tif", pixels), tile=tile, tile_overlap=overlap).mask
+    assert mask.dtype == np.uint8
+    np.testing.assert_array_equal(mask, truth(pixels))
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0, 0.77])
+@pytest.mark.parametrize("size", [(32, 32), (97, 131), (256, 160)])
+@pytest.mark.parametrize(("tile", "overlap"), [(1024, 128), (64, 32), (64, 128)])
+def test_magnified_images_give_masks_of_their_own_size(
+    grey_level_segmenter, scale, size, tile, overlap
+):
+    segmenter = grey_level_segmenter(TABLE, (0, 255), scale=scale)
+    pixels = black_and_white(*size)
+    mask = run(segmenter, Micrograph("a.tif", pixels), tile=tile, tile_overlap=overlap).mask
+    assert mask.shape == size
+    assert np.mean(mask == truth(pixels)) > 0.97  # all but corners of blocks
+
+
+def test_the_tiles_do_not_show_in_the_mask_of_a_real_network(trained, two_phases):
+    micrograph = two_phases(3, (576, 544)).micrograph
+    whole = run(trained, micrograph, tile=1024)
+    steps = []
+    tiled = run(trained, micrograph, tile=256, on_progress=steps.append)
+    assert len(steps) == 4
+    assert 0.05 < np.mean(whole.mask == 2) < 0.95
+    assert np.mean(whole.mask != tiled.mask) <= 0.001
+
+
+@pytest.mark.parametrize(("table", "rest"), [(TABLE, 0), (numbered_table([0, 1]), 255)])
+def test_the_info_bar_is_not_analysed(grey_level_segmenter, table, rest):
+    segmenter = grey_level_segmenter(table, (0, 255))
+    micrograph = Micrograph("a.tif", black_and_white(100, 60), info_bar=InfoBar(83, "test"))
+    result = run(segmenter, micrograph, probabilities=True)
+    assert result.mask.shape == (100, 60)
+    assert (result.mask[83:] == rest).all()
+    np.testing.assert_array_equal(result.mask[:83], truth(micrograph.specimen) - 2 + table.ids[1])
+    assert (result.probabilities[:, 83:] == 0).all()
+
+
+def test_grey_values_in_the_info_bar_do_not_change_the_mask(trained, two_phases):
+    pixels = two_phases(4, (128, 96)).micrograph.pixels.copy()
+    masks = []
+    for bar in (0, 255):
+        pixels[100:] = bar
+        micrograph = Micrograph("a.tif", pixels.copy(), info_bar=InfoBar(100, "test"))
+        masks.append(run(trained, micrograph).mask)
+    np.testing.assert_array_equal(*masks)
+
+
+def test_probabilities_are_those_of_the_mask(levels):
+    pixels = black_and_white(50, 70)
+    pixels[:, :9] = 150
+    result = run(levels, Micrograph("a.tif", pixels), probabilities=True)
+    assert result.probabilities.shape == (2, 50, 70)
+    assert result.probabilities.dtype == np.uint8
+    np.testing.assert_array_equal(result.probabilities.argmax(0) + 1, result.mask)
+    total = result.probabilities.astype(int).sum(0)
+    assert total.min() >= 254
+    assert total.max() <= 256
+    assert run(levels, Micrograph("a.tif", pixels)).probabilities is None
+
+
+@pytest.mark.parametrize("channels", ["grey", "rgb"])
+@pytest.mark.parametrize("kind", ["grey", "rgb", "16 bit", "float", "negative float", "bool-like"])
+def test_images_of_every_kind_are_segmented(grey_level_segmenter, channels, kind):
+    pixels = black_and_white(40, 56)
+    stored = {
+        "grey": pixels,
+        "rgb": np.repeat(pixels[..., None], 3, axis=2),
+        "16 bit": pixels.astype(np.uint16) * 257,
+        "float": pixels / np.float64(255),
+        "negative float": pixels.astype(np.float32) - 1000,
+        "bool-like": (pixels > 0).astype(np.uint8) * 255,
+    }[kind]
+    segmenter = grey_level_segmenter(TABLE, (0, 255), channels=channels)
+    mask = run(segmenter, Micrograph("a.tif", stored)).mask
+    np.testing.assert_array_equal(mask, truth(pixels))
+
+
+def test_an_rgba_file_is_segmented(levels, tmp_path):
+    pixels = black_and_white(40, 56)
+    rgba = np.repeat(pixels[..., None], 4, axis=2)
+    rgba[..., 3] = np.random.default_rng(0).integers(0, 256, (40, 56))
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    mask = run(levels, read_micrograph(tmp_path / "a.png")).mask
+    np.testing.assert_array_equal(mask, truth(pixels))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        lambda p: p.astype(np.uint16) * 257,
+        lambda p: p.astype(np.uint16) + 3000,
+        lambda p: p.astype(np.float32) / 255,
+        lambda p: p.astype(np.float64) * -0.5 * -3 - 7,
+    ],
+)
+def test_the_bit_depth_and_the_brightness_knob_do_not_change_the_mask(trained, two_phases, stored):
+    pixels = two_phases(5, (128, 96)).micrograph.pixels
+    masks = [run(trained, Micrograph("a.tif", p)).mask for p in (pixels, stored(pixels))]
+    assert np.mean(masks[0] != masks[1]) <= 0.001
+
+
+def not_finite(value):
+    pixels = black_and_white(40, 50).astype(np.float32)
+    pixels[3, 4] = value
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("pixels", "complaint"),
+    [
+        (np.full((40, 50), 9, np.uint8), "constant"),
+        (np.zeros((40, 50), np.float32), "constant"),
+        (not_finite(np.nan), "not finite"),
+        (not_finite(np.inf), "not finite"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["standardise", "imagenet"])
+def test_constant_and_broken_images_are_errors_that_name_them(trained, pixels, complaint, kind):
+    card = trained.card.model_copy(update={"normalisation": NormalisationSettings(kind=kind)})
+    with pytest.raises(InputError, match=complaint) as caught:
+        run(Segmenter(trained.network, card), Micrograph("dark field.tif", pixels))
+    assert "dark field.tif" in caught.value.what
+
+
+def test_a_single_nan_in_a_panorama_is_found(levels):
+    pixels = np.random.default_rng(0).random((3000, 3000), dtype=np.float32)
+    pixels[1501, 1501] = np.nan
+    settings = PredictSettings(tile=32, tile_overlap=0)
+    with pytest.raises(InputError, match="not finite"):
+        next(segment(levels.network, levels.card, Micrograph("a.tif", pixels), COMPUTE, settings))
+
+
+class SmallMemory(nn.Module):
+    """Fails as a full GPU does on inputs of more than `most` pixels."""
+
+    def __init__(self, network, most):
+        super().__init__()
+        self.network, self.most = network, most
+
+    def forward(self, images):
+        if images.shape[-1] * images.shape[-2] > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        return self.network(images)
+
+
+def test_out_of_memory_halves_the_tile_says_so_and_gives_the_same_mask(levels):
+    pixels = black_and_white(300, 260)
+    limited = Segmenter(SmallMemory(levels.network, 160 * 160), levels.card)
+    steps = []
+    micrograph = Micrograph("a.tif", pixels)
+    mask = run(limited, micrograph, on_progress=steps.append, tile=512, tile_overlap=32).mask
+    np.testing.assert_array_equal(mask, truth(pixels))
+    messages = [p.message for p in steps if p.message]
+    assert messages == [
+        "a.tif: out of memory, tiles of 256 px now",
+        "a.tif: out of memory, tiles of 128 px now",
+        "a.tif: out of memory, tiles of 64 px now",
+    ]
+
+
+def test_out_of_memory_helps_a_magnified_image_too(grey_level_segmenter):
+    segmenter = grey_level_segmenter(TABLE, (0, 255), scale=2.0)
+    limited = Segmenter(SmallMemory(segmenter.network, 330 * 330), segmenter.card)
+    pixels = black_and_white(400, 300)
+    mask = run(limited, Micrograph("a.tif", pixels)).mask  # overlap wider than the last tile
+    assert np.mean(mask == truth(pixels)) > 0.97
+
+
+def test_memory_that_never_suffices_is_a_clear_error(levels):
+    limited = Segmenter(SmallMemory(levels.network, 0), levels.card)
+    with pytest.raises(ComputeError, match=r"segmenting a\.tif") as caught:
+        run(limited, Micrograph("a.tif", black_and_white(64, 64)))
+    assert "Out of memory" in caught.value.what
+
+
+def test_stop_gives_no_half_mask(levels):
+    micrograph = Micrograph("a.tif", black_and_white(200, 200))
+    settings = PredictSettings(tile=32, tile_overlap=0)
+    job = segment(levels.network, levels.card, micrograph, COMPUTE, settings)
+    assert next(job).total > 4
+    with pytest.raises(StopIteration) as end:
+        job.send(Control.STOP)
+    assert end.value.value is None
+
+
+@pytest.mark.parametrize(
+    ("trained_um", "image_um", "expected"),
+    [(0.1, 0.1, 0.5), (0.1, 0.2, 1.0), (0.1, None, 0.5), (None, 0.2, 0.5)],
+)
+def test_an_image_of_another_pixel_size_is_magnified_to_the_models(
+    trained, trained_um, image_um, expected
+):
+    card = trained.card.model_copy(update={"scale": 0.5, "pixel_size_um": trained_um})
+    size = None if image_um is None else PixelSize(image_um, image_um, "test")
+    assert magnification(card, size) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
+def test_rescaling_keeps_what_is_where_and_does_not_alias(shape):
+    rows = np.linspace(0, 200, 40)[:, None].repeat(50, 1)
+    pixels = rows.astype(np.uint8) if len(shape) == 2 else rows[..., None].repeat(3, 2)
+    half = rescale(pixels, 0.5)
+    assert half.shape == (20, 25, *shape[2:])
+    assert np.abs(half.reshape(20, 25, -1)[..., 0] - rows[::2, ::2] - 2.5).max() < 4
+    assert rescale(pixels, 1.0) is pixels
+    checkers = np.indices((40, 40)).sum(0) % 2 * 255.0
+    assert np.abs(rescale(checkers, 0.5) - 127.5).max() < 30

@@ -1,0 +1,105 @@
+"""Losses: what is unpainted must not teach anything."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_matssl.labels.painted import IGNORE
+from napari_matssl.learn.losses import (
+    is_finite,
+    masked_cross_entropy,
+    masked_dice,
+    segmentation_loss,
+)
+
+LOSSES = [masked_dice, masked_cross_entropy, lambda x, t: segmentation_loss(x, t, 1.0)]
+
+
+def logits(seed=0, shape=(2, 3, 6, 7)):
+    values = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    return torch.from_numpy(values).requires_grad_()
+
+
+def targets(seed=0, shape=(2, 6, 7), values=(0, 1, 2, IGNORE)):
+    return torch.from_numpy(np.random.default_rng(seed).choice(values, shape).astype(np.uint8))
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def dice_by_hand(x, t):
+    """Equation 3 for each class that is painted, then their mean."""
+    p = softmax(x.astype(np.float64))
+    painted = t != IGNORE
+    losses = []
+    for k in range(x.shape[1]):
+        y = (t == k)[painted]
+        if y.any():
+            pk = p[:, k][painted]
+            losses.append(1 - 2 * (y * pk).sum() / (y.sum() + pk.sum()))
+    return np.mean(losses)
+
+
+@given(seed=st.integers(0, 1000), absent=st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_dice_agrees_with_equation_3_over_painted_pixels(seed, absent):
+    x, t = logits(seed), targets(seed, values=(0, 2, IGNORE) if absent else (0, 1, 2, IGNORE))
+    expected = dice_by_hand(x.detach().numpy(), t.numpy())
+    assert masked_dice(x, t).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_cross_entropy_is_the_mean_over_painted_pixels():
+    x, t = logits(), targets()
+    p = softmax(x.detach().numpy())
+    picked = [p[n, t[n, i, j], i, j] for n, i, j in np.argwhere(t.numpy() != IGNORE)]
+    assert masked_cross_entropy(x, t).item() == pytest.approx(-np.log(picked).mean(), rel=1e-5)
+
+
+def test_the_weight_of_cross_entropy_is_taken():
+    x, t = logits(), targets()
+    dice, cross_entropy = masked_dice(x, t).item(), masked_cross_entropy(x, t).item()
+    assert segmentation_loss(x, t, 0.0).item() == pytest.approx(dice)
+    assert segmentation_loss(x, t, 0.5).item() == pytest.approx(dice + 0.5 * cross_entropy)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_unpainted_pixels_give_exactly_zero_gradient(loss):
+    x, t = logits(), targets()
+    loss(x, t).backward()
+    painted = (t != IGNORE)[:, None].expand_as(x)
+    assert bool((x.grad[~painted] == 0).all())
+    assert bool((x.grad[painted] != 0).any())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_batch_without_paint_costs_nothing_and_teaches_nothing(loss):
+    x = logits()
+    value = loss(x, torch.full((2, 6, 7), IGNORE, dtype=torch.uint8))
+    value.backward()
+    assert value.item() == 0
+    assert bool((x.grad == 0).all())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_perfect_prediction_costs_nothing_a_wrong_one_much(loss):
+    t = targets(values=(0, 1, 2))
+    right = 30 * torch.nn.functional.one_hot(t.long(), 3).permute(0, 3, 1, 2).float()
+    assert loss(right, t).item() < 1e-5
+    assert loss(right.roll(1, 1), t).item() > 0.99
+
+
+def test_half_precision_logits_are_summed_in_full_precision():
+    x = torch.zeros(1, 2, 600, 600, dtype=torch.bfloat16)
+    t = torch.zeros(1, 600, 600, dtype=torch.uint8)
+    assert masked_dice(x, t).item() == pytest.approx(1 - 2 * 0.5 / 1.5, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("value", "finite"), [(0.3, True), (float("nan"), False), (float("inf"), False)]
+)
+def test_a_diverged_loss_is_told(value, finite):
+    assert is_finite(torch.tensor(value)) is finite

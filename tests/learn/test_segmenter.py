@@ -1,0 +1,117 @@
+"""The segmenter: from file to file, and from one class table to another."""
+
+import pytest
+import torch
+
+from napari_matssl.errors import ModelFileError, SettingsError
+from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.modelfile import read_tensors, write_tensors
+from napari_matssl.learn.segmenter import (
+    Segmenter,
+    adopt,
+    build_network,
+    read_segmenter,
+    write_segmenter,
+)
+from napari_matssl.settings import NormalisationSettings
+
+TINY = "test_efficientnet"
+
+
+def table(*names):
+    return ClassTable(
+        classes=tuple(
+            LabelClass(id=n + 1, name=name, colour=COLOURS[n]) for n, name in enumerate(names)
+        )
+    )
+
+
+def segmenter(*names, seed=0, encoder=TINY):
+    card = ModelCard(
+        kind="segmenter",
+        encoder_name=encoder,
+        channels="grey",
+        normalisation=NormalisationSettings(),
+        classes=table(*names),
+    )
+    return Segmenter(build_network(encoder, len(names), seed).eval(), card)
+
+
+def logits(network):
+    images = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        return network(images)
+
+
+@pytest.mark.parametrize("encoder", [TINY, "tf_efficientnet_lite0", "tu-resnet10t"])
+def test_a_segmenter_comes_back_from_its_file_with_bit_equal_logits(tmp_path, encoder):
+    made = segmenter("matrix", "island", "crack", encoder=encoder)
+    made.network.train()
+    logits(made.network)  # batch-norm statistics of its own
+    made.network.eval()
+    write_segmenter(tmp_path / "model.safetensors", made)
+    read = read_segmenter(tmp_path / "model.safetensors")
+    assert read.card == made.card
+    assert not read.network.training
+    assert logits(read.network).shape == (1, 3, 64, 96)
+    assert torch.equal(logits(read.network), logits(made.network))
+
+
+def test_a_file_whose_tensors_do_not_fit_its_card_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    made = segmenter("a", "b")
+    write_tensors(path, made.card, segmenter("a", "b", "c").network.state_dict())
+    with pytest.raises(ModelFileError, match="segmentation_head"):
+        read_segmenter(path)
+    state = made.network.state_dict()
+    del state["encoder.model.conv_stem.weight"]
+    write_tensors(path, made.card, state)
+    with pytest.raises(ModelFileError, match=r"lacks.*conv_stem\.weight"):
+        read_segmenter(path)
+
+
+def test_a_segmenter_without_classes_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    write_segmenter(path, segmenter("a", "b"))
+    card, tensors = read_tensors(path)
+    write_tensors(path, card.model_copy(update={"classes": None}), tensors)
+    with pytest.raises(ModelFileError, match="no class table"):
+        read_segmenter(path)
+
+
+def test_the_seed_decides_the_random_weights():
+    first, same, other = (build_network(TINY, 2, seed) for seed in (3, 3, 4))
+    assert torch.equal(logits(first.eval()), logits(same.eval()))
+    assert not torch.equal(logits(first), logits(other.eval()))
+
+
+@pytest.mark.parametrize("name", ["no_such_net", "test_vit"])
+def test_an_encoder_that_cannot_be_used_is_an_error_that_names_it(name):
+    with pytest.raises(SettingsError, match=name):
+        build_network(name, 2)
+
+
+def test_going_on_keeps_all_weights_and_the_head_of_equal_classes():
+    start = segmenter("ferrite", "pearlite", seed=1)
+    own = table("crack", "pearlite", "ferrite")
+    network = build_network(TINY, 3, seed=2).eval()
+    fresh = {k: v.clone() for k, v in network.state_dict().items()}
+    adopt(network, own, start)
+    mine, theirs = network.state_dict(), start.network.state_dict()
+    heads = {name for name in mine if name.startswith("segmentation_head")}
+    assert len(heads) == 2
+    for name in mine.keys() - heads:
+        assert torch.equal(mine[name], theirs[name]), name
+    for name in heads:
+        assert torch.equal(mine[name][2], theirs[name][0])
+        assert torch.equal(mine[name][1], theirs[name][1])
+        assert torch.equal(mine[name][0], fresh[name][0])
+    torch.testing.assert_close(logits(network)[:, [2, 1]], logits(start.network))
+
+
+def test_going_on_with_fewer_classes_keeps_those_that_are_left():
+    start = segmenter("ferrite", "pearlite", "scratch", seed=1)
+    network = build_network(TINY, 2, seed=2).eval()
+    adopt(network, table("scratch", "ferrite"), start)
+    torch.testing.assert_close(logits(network), logits(start.network)[:, [2, 0]])

@@ -1,0 +1,474 @@
+"""The command line as a user calls it: every command, and every error in one line."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from napari_matssl.cli import main
+from napari_matssl.learn.card import CARD_KEY, read_card
+from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
+
+MATERIAL = "dual-phase"
+SIDE = 128
+QUICK = ("--encoder", "random", "--epochs", "1", "--device", "cpu")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line of an error."""
+        lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, self.err
+        return lines[0]
+
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture()
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["napari-matssl", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 0
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Outcome(status, captured.out, captured.err)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Folders:
+    """A little project of painted sample micrographs."""
+
+    images: Path
+    labels: Path
+    truth: Path
+    root: Path
+
+
+def write_project(root: Path, count: int = 3) -> Folders:
+    folders = Folders(root / "images", root / "labels", root / "truth", root)
+    for folder in (folders.images, folders.labels, folders.truth):
+        folder.mkdir(parents=True)
+    for seed in range(count):
+        sample = make_sample(MATERIAL, seed, (SIDE, SIDE))
+        name = f"s{seed}.png"
+        Image.fromarray(sample.micrograph.pixels).save(folders.images / name)
+        Image.fromarray(scribble(sample.labels, seed=seed)).save(folders.labels / name)
+        Image.fromarray(sample.labels).save(folders.truth / name)
+    class_table(MATERIAL).write(root / "classes.json")
+    return folders
+
+
+@pytest.fixture()
+def project(tmp_path: Path) -> Folders:
+    return write_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folders, Path]:
+    """A project with a model that the command line trained."""
+    root = tmp_path_factory.mktemp("trained")
+    folders = write_project(root / "project")
+    model = root / "model.safetensors"
+    command = [sys.executable, "-m", "napari_matssl", "finetune"]
+    command += [str(folders.images), str(folders.labels), "--out", str(model), *QUICK]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folders, model
+
+
+# ---- the main job ----
+
+
+def test_pretrain_finetune_predict_evaluate_measure(
+    call: Call, project: Folders, tmp_path: Path
+) -> None:
+    encoder, model, out = (tmp_path / n for n in ("enc.safetensors", "m.safetensors", "out"))
+    small = tmp_path / "small.json"
+    small.write_text(json.dumps({"view_size": 64, "projection_hidden": 64}))
+    done = call(
+        "pretrain", project.images, "--out", encoder, "--encoder", "tf_efficientnet_lite0",
+        "--init", "random", "--epochs", 2, "--patch-size", 64, "--batch-size", 4,
+        "--settings", small,
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "12 patches" in done.out
+    card = read_card(encoder, "encoder")
+    assert card.settings["view_size"] == 64
+    assert not list(tmp_path.glob("*.checkpoint.*"))
+
+    done = call(
+        "finetune", project.images, project.labels, "--out", model, "--encoder", encoder,
+        "--epochs", 1,
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "project/classes.json: ferrite, martensite" in done.out
+    assert read_card(model, "segmenter").start.startswith("enc.safetensors: MatSSL on 3 images")
+
+    done = call("predict", model, project.images, "--out", out, "--probabilities")
+    assert done.status == 0, done.err
+    assert "s per image" in done.out
+    mask = Image.open(out / "s0_mask.png")
+    assert (mask.mode, mask.size) == ("P", (SIDE, SIDE))
+    assert set(np.unique(np.asarray(mask))) <= {1, 2}
+    assert (out / "s0_overlay.png").exists()
+    assert (out / "s0_probabilities.tif").exists()
+    rows = list(csv.DictReader((out / "phases.csv").open()))
+    assert list(rows[0]) == [
+        "image", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent", "area_um2",
+    ]  # fmt: skip
+    assert len(rows) == 6
+    assert rows[0]["area_um2"] == ""
+    ferrite = int((np.asarray(mask) == 1).sum())
+    assert (rows[0]["image"], rows[0]["class"], int(rows[0]["pixels"])) == (
+        "s0.png", "ferrite", ferrite,
+    )  # fmt: skip
+
+    done = call("measure", out, "--out", tmp_path / "again.csv")
+    assert done.status == 0, done.err
+    again = list(csv.DictReader((tmp_path / "again.csv").open()))
+    assert [r["fraction_percent"] for r in again] == [r["fraction_percent"] for r in rows]
+    assert (tmp_path / "again_summary.csv").exists()
+
+    scores = tmp_path / "scores.json"
+    done = call("evaluate", model, project.images, project.truth, "--json", scores)
+    assert done.status == 0, done.err
+    data = json.loads(scores.read_text())
+    confusion = np.array(data["confusion"])
+    assert confusion.sum() == 3 * SIDE**2
+    iou = confusion[0, 0] / (confusion[0].sum() + confusion[:, 0].sum() - confusion[0, 0])
+    assert data["classes"]["ferrite"]["iou"] == pytest.approx(iou)
+    assert data["miou"] == pytest.approx(
+        np.mean([data["classes"][n]["iou"] for n in ("ferrite", "martensite")])
+    )
+    assert "Trained on 3 of these images" in done.out
+
+
+def test_splits_choose_training_validation_and_test(
+    call: Call, project: Folders, tmp_path: Path
+) -> None:
+    splits, model, scores = (tmp_path / n for n in ("f.json", "m.safetensors", "s.json"))
+    splits.write_text(json.dumps({"A": {"train": ["s0.png"], "val": ["s1.png"], "test": ["s2"]}}))
+    chosen = ("--splits", splits, "--split", "A")
+    done = call("finetune", project.images, project.truth, "--out", model, *QUICK, *chosen)
+    assert done.status == 0, done.err
+    card = read_card(model)
+    assert [image.name for image in card.training_images] == ["s0.png"]
+    assert 0 <= card.metrics["val_miou"] <= 1
+    done = call("evaluate", model, project.images, project.truth, *chosen, "--json", scores)
+    assert json.loads(scores.read_text())["images"] == ["s2.png"]
+    assert json.loads(scores.read_text())["trained_on"] == []
+
+
+def test_init_model_goes_on_from_a_model(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path
+) -> None:
+    folders, model = trained
+    out = tmp_path / "next.safetensors"
+    done = call(
+        "finetune", folders.images, folders.labels, "--out", out, "--init-model", model, "--epochs", 1
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert read_card(out).start.startswith("went on from")
+
+
+def test_unlabelled_none_makes_every_value_a_class(
+    call: Call, project: Folders, tmp_path: Path
+) -> None:
+    (project.root / "classes.json").unlink()
+    for path in project.labels.glob("*.png"):
+        Image.fromarray(np.asarray(Image.open(project.truth / path.name)) - 1).save(path)
+    model = tmp_path / "m.safetensors"
+    done = call(
+        "finetune", project.images, project.labels, "--out", model, *QUICK, "--unlabelled", "none"
+    )
+    assert done.status == 0, done.err
+    table = read_card(model).classes
+    assert table is not None
+    assert table.ids == (0, 1)
+
+
+def test_info_tells_of_micrographs_and_models(
+    call: Call, trained: tuple[Folders, Path]
+) -> None:
+    folders, model = trained
+    facts = json.loads(call("info", folders.images / "s0.png", "--json").out)
+    assert (facts["width"], facts["height"], facts["dtype"]) == (SIDE, SIDE, "uint8")
+    assert "pixel_size_um" not in facts
+    card = json.loads(call("info", model, "--json").out)
+    assert (card["kind"], card["encoder_name"]) == ("segmenter", "tf_efficientnet_lite0")
+    assert "kind: segmenter" in call("info", model).out
+
+
+@pytest.mark.real()
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("FEI-Helios-Ebeam-8bits.tif", 3.3724),
+        ("test_tiff_Zeiss_SEM_1k.tif", 2.615),
+        ("test_loading_image_saved_with_imageJ.tif", 0.16867),
+    ],
+)
+def test_info_gives_the_pixel_size_of_vendor_files(
+    call: Call, real_data: Path, name: str, size: float
+) -> None:
+    facts = json.loads(call("info", real_data / "vendor-tiff" / name, "--json").out)
+    assert facts["pixel_size_um"] == pytest.approx(size, rel=1e-3)
+
+
+# ---- bad input: one clear line, status 2, nothing overwritten ----
+
+
+def refuse(outcome: Outcome, *words: str) -> None:
+    assert outcome.status == 2, outcome
+    for word in words:
+        assert word in outcome.error
+
+
+def finetune(call: Call, project: Folders, out: Path, *more: object) -> Outcome:
+    return call("finetune", project.images, project.labels, "--out", out, *QUICK, *more)
+
+
+def test_no_images(call: Call, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refuse(call("pretrain", empty, "--out", tmp_path / "e.safetensors"), "empty", ".png")
+    refuse(call("pretrain", tmp_path / "gone", "--out", tmp_path / "e.safetensors"), "gone")
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "text"])
+@pytest.mark.parametrize("command", ["pretrain", "finetune", "predict", "evaluate", "info"])
+def test_broken_images(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, damage: str, command: str
+) -> None:
+    folders = write_project(tmp_path / "p")
+    victim = folders.images / "s1.png"
+    data = victim.read_bytes()
+    victim.write_bytes({"empty": b"", "truncated": data[: len(data) // 2], "text": b"hello"}[damage])
+    out = tmp_path / "out"
+    arguments: dict[str, tuple[object, ...]] = {
+        "pretrain": (folders.images, "--out", out),
+        "finetune": (folders.images, folders.labels, "--out", out, *QUICK),
+        "predict": (trained[1], folders.images, "--out", out),
+        "evaluate": (trained[1], folders.images, folders.truth, "--json", out),
+        "info": (victim,),
+    }
+    refuse(call(command, *arguments[command]), "s1.png")
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_image_and_label_of_different_size(call: Call, project: Folders, tmp_path: Path) -> None:
+    Image.fromarray(np.ones((SIDE, SIDE - 8), np.uint8)).save(project.labels / "s1.png")
+    refuse(finetune(call, project, tmp_path / "m"), "s1.png", f"{SIDE - 8} x {SIDE}")
+
+
+def test_no_label_for_any_image(call: Call, project: Folders, tmp_path: Path) -> None:
+    for path in project.labels.iterdir():
+        path.rename(path.with_stem(f"{path.stem}-x"))
+    refuse(finetune(call, project, tmp_path / "m"), "label")
+
+
+def test_nothing_painted_and_single_class(call: Call, project: Folders, tmp_path: Path) -> None:
+    for path in project.labels.iterdir():
+        Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(path)
+    refuse(finetune(call, project, tmp_path / "m"), "painted")
+    for path in project.labels.iterdir():
+        Image.fromarray(np.eye(SIDE, dtype=np.uint8)).save(path)
+    refuse(finetune(call, project, tmp_path / "m"), "ferrite")
+
+
+def test_label_outside_the_class_table(call: Call, project: Folders, tmp_path: Path) -> None:
+    labels = np.array(Image.open(project.labels / "s2.png"))
+    labels[:4] = 9
+    Image.fromarray(labels).save(project.labels / "s2.png")
+    refuse(finetune(call, project, tmp_path / "m"), "s2.png", "9", "--classes")
+
+
+@pytest.mark.parametrize("value", [np.nan, 7.0])
+@pytest.mark.parametrize("command", ["pretrain", "finetune", "predict"])
+def test_nan_and_constant_images(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, value: float, command: str
+) -> None:
+    import tifffile
+
+    folders = write_project(tmp_path / "p")
+    (folders.images / "s1.png").unlink()
+    tifffile.imwrite(folders.images / "s1.tif", np.full((SIDE, SIDE), value, np.float32))
+    out = tmp_path / "out"
+    arguments: dict[str, tuple[object, ...]] = {
+        "pretrain": (folders.images, "--init", "random", "--out", out),
+        "finetune": (folders.images, folders.labels, "--out", out, *QUICK),
+        "predict": (trained[1], folders.images, "--out", out),
+    }
+    refuse(call(command, *arguments[command]), "s1.tif")
+
+
+def test_output_that_cannot_be_written_is_found_before_training(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("training started")
+
+    monkeypatch.setattr("napari_matssl.tasks.finetune.finetune", never)
+    monkeypatch.setattr("napari_matssl.tasks.pretrain.pretrain", never)
+    folders, model = trained
+    file = tmp_path / "file"
+    file.write_text("kept")
+    inside = file / "m.safetensors"  # a file can't be a folder, not even for root
+    refuse(finetune(call, folders, inside), str(file))
+    refuse(call("pretrain", folders.images, "--out", inside), str(file))
+    refuse(call("pretrain", folders.images, "--out", tmp_path), "folder")
+    refuse(call("predict", model, folders.images, "--out", file), str(file))
+    refuse(call("measure", folders.truth, "--out", inside), str(file))
+    assert file.read_text() == "kept"
+
+
+def damaged_models(folder: Path, model: Path) -> dict[str, Path]:
+    paths = {n: folder / f"{n}.safetensors" for n in ("truncated", "newer", "pickle", "foreign")}
+    data = model.read_bytes()
+    paths["truncated"].write_bytes(data[: len(data) // 2])
+    card = read_card(model).model_dump(mode="json")
+    card["format_version"] = 99
+    save_file({"a": torch.zeros(1)}, paths["newer"], metadata={CARD_KEY: json.dumps(card)})
+    torch.save({"a": torch.zeros(1)}, paths["pickle"])
+    save_file({"a": torch.zeros(1)}, paths["foreign"])
+    return paths
+
+
+@pytest.mark.parametrize("damage", ["truncated", "newer", "pickle", "foreign", "missing"])
+def test_bad_model_files(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, damage: str
+) -> None:
+    folders, model = trained
+    path = damaged_models(tmp_path, model).get(damage, tmp_path / "missing.safetensors")
+    out = tmp_path / "out"
+    for outcome in (
+        call("predict", path, folders.images, "--out", out),
+        call("evaluate", path, folders.images, folders.truth),
+        call("info", path),
+        call("finetune", folders.images, folders.labels, "--out", out, "--init-model", path),
+    ):
+        refuse(outcome, str(path))
+    assert not out.exists()
+
+
+def test_wrong_kind_of_file(call: Call, project: Folders, tmp_path: Path) -> None:
+    encoder = tmp_path / "enc.safetensors"
+    call(
+        "pretrain", project.images, "--out", encoder, "--encoder", "tf_efficientnet_lite0",
+        "--init", "random", "--epochs", 1, "--patch-size", 64, "--view-size", 32,
+    )  # fmt: skip
+    refuse(call("predict", encoder, project.images, "--out", tmp_path / "o"), "encoder", "finetune")
+    outcome = call(
+        "finetune", project.images, project.labels, "--out", tmp_path / "m",
+        "--encoder", encoder, "--encoder-name", "resnet18",
+    )  # fmt: skip
+    refuse(outcome, "enc.safetensors", "tf_efficientnet_lite0", "resnet18")
+
+
+def test_split_that_names_missing_files(call: Call, project: Folders, tmp_path: Path) -> None:
+    splits = tmp_path / "f.json"
+    splits.write_text(json.dumps({"A": {"train": ["s0.png", "gone.png"], "test": ["s1.png"]}}))
+    out = tmp_path / "m"
+    refuse(finetune(call, project, out, "--splits", splits, "--split", "A"), "gone.png")
+    refuse(finetune(call, project, out, "--splits", splits, "--split", "B"), "B", "A")
+    refuse(finetune(call, project, out, "--splits", splits), "--split")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_gpu_that_is_not_there(call: Call, project: Folders, tmp_path: Path) -> None:
+    outcome = finetune(call, project, tmp_path / "m", "--device", "cuda")
+    refuse(outcome, "cuda", "--device")
+
+
+def test_bad_settings(call: Call, project: Folders, tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    file.write_text('{"learning_rat": 1}')
+    refuse(finetune(call, project, tmp_path / "m", "--settings", file), "learning_rat")
+    refuse(finetune(call, project, tmp_path / "m", "--val-fraction", 2), "val_fraction")
+    refuse(finetune(call, project, tmp_path / "m", "--unlabelled", "x"), "unlabelled")
+    refuse(finetune(call, project, tmp_path / "m", "--encoder-name", "resnet5"), "resnet5")
+
+
+def test_out_of_memory_ends_in_one_line(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("no memory")
+
+    import segmentation_models_pytorch as smp
+
+    monkeypatch.setattr(smp.UnetPlusPlus, "forward", full)
+    folders, model = trained
+    refuse(call("predict", model, folders.images, "--out", tmp_path / "o"), "Out of memory")
+    refuse(finetune(call, folders, tmp_path / "m"), "Out of memory")
+
+
+def test_a_failed_run_keeps_the_old_output(call: Call, project: Folders, tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    out.write_bytes(b"precious")
+    for path in project.labels.iterdir():
+        Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(path)
+    refuse(finetune(call, project, out), "painted")
+    assert out.read_bytes() == b"precious"
+
+
+# ---- signals ----
+
+
+def start_long_run(project: Folders, out: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "napari_matssl", "finetune", str(project.images)]
+    command += [str(project.labels), "--out", str(out), "--encoder", "random", "--minutes", "30"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}
+    )
+    assert process.stderr is not None
+    for line in process.stderr:  # the job has begun once it tells the device
+        if "Device:" in line:
+            break
+    time.sleep(5)
+    return process
+
+
+def test_ctrl_c_keeps_the_model_so_far(project: Folders, tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    process = start_long_run(project, out)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert read_card(out, "segmenter").metrics["steps"] >= 1
+
+
+def test_a_killed_process_leaves_no_half_file(project: Folders, tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    out.write_bytes(b"old")
+    process = start_long_run(project, out)
+    process.kill()
+    process.communicate(timeout=60)
+    assert out.read_bytes() == b"old"
