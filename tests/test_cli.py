@@ -45,7 +45,7 @@ class Outcome:
 Call = Callable[..., Outcome]
 
 
-@pytest.fixture()
+@pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["napari-matssl", *map(str, arguments)])
@@ -85,7 +85,7 @@ def write_project(root: Path, count: int = 3) -> Folders:
     return folders
 
 
-@pytest.fixture()
+@pytest.fixture
 def project(tmp_path: Path) -> Folders:
     return write_project(tmp_path / "project")
 
@@ -192,7 +192,8 @@ def test_init_model_goes_on_from_a_model(
     folders, model = trained
     out = tmp_path / "next.safetensors"
     done = call(
-        "finetune", folders.images, folders.labels, "--out", out, "--init-model", model, "--epochs", 1
+        "finetune", folders.images, folders.labels, "--out", out, "--init-model", model,
+        "--epochs", 1,
     )  # fmt: skip
     assert done.status == 0, done.err
     assert read_card(out).start.startswith("went on from")
@@ -214,9 +215,7 @@ def test_unlabelled_none_makes_every_value_a_class(
     assert table.ids == (0, 1)
 
 
-def test_info_tells_of_micrographs_and_models(
-    call: Call, trained: tuple[Folders, Path]
-) -> None:
+def test_info_tells_of_micrographs_and_models(call: Call, trained: tuple[Folders, Path]) -> None:
     folders, model = trained
     facts = json.loads(call("info", folders.images / "s0.png", "--json").out)
     assert (facts["width"], facts["height"], facts["dtype"]) == (SIDE, SIDE, "uint8")
@@ -226,7 +225,7 @@ def test_info_tells_of_micrographs_and_models(
     assert "kind: segmenter" in call("info", model).out
 
 
-@pytest.mark.real()
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "size"),
     [
@@ -270,7 +269,9 @@ def test_broken_images(
     folders = write_project(tmp_path / "p")
     victim = folders.images / "s1.png"
     data = victim.read_bytes()
-    victim.write_bytes({"empty": b"", "truncated": data[: len(data) // 2], "text": b"hello"}[damage])
+    victim.write_bytes(
+        {"empty": b"", "truncated": data[: len(data) // 2], "text": b"hello"}[damage]
+    )
     out = tmp_path / "out"
     arguments: dict[str, tuple[object, ...]] = {
         "pretrain": (folders.images, "--out", out),

@@ -11,7 +11,7 @@ OXIDE_FLOOR = 0.45
 """Oxide IoU after one minute on strokes; docs/benchmarks.md holds what was measured."""
 
 
-@pytest.mark.real()
+@pytest.mark.real
 def test_one_minute_on_strokes_finds_the_oxide_of_unseen_coatings(
     real_data: Path, tmp_path: Path
 ) -> None:

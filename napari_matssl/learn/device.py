@@ -151,7 +151,7 @@ def keep_depthwise_precise(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-            module.__class__ = _precise(type(module))
+            module.__class__ = _precise(type(module))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=32)

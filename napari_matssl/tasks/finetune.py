@@ -316,6 +316,4 @@ def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Op
         {"params": rest, "highest": settings.learning_rate},
     ]
     make = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
-    return make(
-        groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    return make(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
