@@ -186,6 +186,12 @@ class FinetuneSettings(Settings):
     cross_entropy: float = Field(
         default=1.0, ge=0, le=10, description="weight of cross-entropy beside the Dice loss"
     )
+    balance: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="how much rare classes weigh in the cross-entropy: 0 by pixels, 1 all alike",
+    )
     freeze_batch_norm: bool = Field(
         default=True, description="keep the encoder's batch-norm statistics: small batches"
     )
@@ -221,6 +227,7 @@ class FinetuneSettings(Settings):
             "cosine": False,
             "weight_decay": 1e-5,
             "cross_entropy": 0.0,
+            "balance": 0.0,
             "freeze_batch_norm": False,
             "averaging": 0.0,
             "validations": 200,

@@ -39,19 +39,38 @@ def masked_dice(logits: Tensor, targets: Tensor) -> Tensor:
     return (1 - 2 * overlap[present] / sizes[present]).mean()
 
 
-def masked_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy averaged over painted pixels; zero if nothing is painted."""
-    painted = targets != IGNORE
-    if not bool(painted.any()):
+def masked_cross_entropy(logits: Tensor, targets: Tensor, balance: float = 0.0) -> Tensor:
+    """Cross-entropy averaged over painted pixels.
+
+    Parameters
+    ----------
+    logits
+        ``(N, K, H, W)``.
+    targets
+        Channel indices ``(N, H, W)``; 255 is unpainted.
+    balance
+        A class with n painted pixels in the batch weighs n to the power of minus this per pixel:
+        0 counts pixels alike, 1 counts classes alike.
+
+    Returns
+    -------
+    Scalar. Zero, with zero gradient, if nothing is painted.
+    """
+    wanted = targets.long()
+    counts = torch.bincount(wanted[wanted != IGNORE].flatten(), minlength=logits.shape[1])
+    if int(counts.sum()) == 0:
         return logits.float().sum() * 0.0
-    return functional.cross_entropy(logits.float(), targets.long(), ignore_index=IGNORE)
+    weights = counts.clamp(min=1).float() ** -balance
+    return functional.cross_entropy(logits.float(), wanted, weight=weights, ignore_index=IGNORE)
 
 
-def segmentation_loss(logits: Tensor, targets: Tensor, cross_entropy: float) -> Tensor:
-    """Dice plus `cross_entropy` times cross-entropy, both over painted pixels."""
+def segmentation_loss(
+    logits: Tensor, targets: Tensor, cross_entropy: float, balance: float
+) -> Tensor:
+    """Dice plus `cross_entropy` times the balanced cross-entropy, both over painted pixels."""
     loss = masked_dice(logits, targets)
     if cross_entropy > 0:
-        loss = loss + cross_entropy * masked_cross_entropy(logits, targets)
+        loss = loss + cross_entropy * masked_cross_entropy(logits, targets, balance)
     return loss
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from napari_matssl.files import atomic_write, check_writable_folder
 from napari_matssl.learn.encoders import LITE0
@@ -83,7 +83,7 @@ def demo(out: Path, device: str = "auto") -> Job[DemoResult]:
     picture = out / "demo.png"
     rows = [row for material in MATERIALS for row in _picture_rows(out / material)]
     with atomic_write(picture) as temporary:
-        Image.fromarray(_grid(rows)).save(temporary)
+        _grid(rows).save(temporary)
     return DemoResult(tuple(scored), picture, _places(out))
 
 
@@ -190,13 +190,22 @@ def _coloured(path: Path) -> NDArray[np.uint8]:
         return np.asarray(mask.convert("RGB"))
 
 
-def _grid(rows: list[list[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    gap = 8
-    lines = [
-        np.hstack([np.pad(p, ((gap, 0), (gap, 0), (0, 0)), constant_values=255) for p in row])
-        for row in rows
-    ]
-    return np.vstack(lines)
+def _grid(rows: list[list[NDArray[np.uint8]]]) -> Image.Image:
+    """Set pictures in rows below their headings."""
+    gap, heading = 8, 40
+    height, width = rows[0][0].shape[:2]
+    grid = Image.new(
+        "RGB", (gap + 3 * (width + gap), heading + len(rows) * (height + gap)), "white"
+    )
+    draw = ImageDraw.Draw(grid)
+    font = ImageFont.load_default(26)
+    for column, title in enumerate(("unseen image", "truth", "prediction")):
+        draw.text((gap + column * (width + gap), 4), title, fill="black", font=font)
+    for number, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            place = (gap + column * (width + gap), heading + number * (height + gap))
+            grid.paste(Image.fromarray(picture), place)
+    return grid
 
 
 def _places(out: Path) -> tuple[str, ...]:

@@ -220,7 +220,10 @@ class _Training:
         with self.compute.autocast():
             logits = self._network(self.compute.place_images(images))
         loss = segmentation_loss(
-            logits, targets.to(self.compute.device), self.settings.cross_entropy
+            logits,
+            targets.to(self.compute.device),
+            self.settings.cross_entropy,
+            self.settings.balance,
         )
         if not is_finite(loss):
             raise ComputeError(

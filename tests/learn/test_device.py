@@ -100,16 +100,17 @@ def test_a_full_memory_becomes_one_clear_line():
 
 
 def test_another_failure_says_what_was_done_and_what_torch_said():
-    with pytest.raises(ComputeError, match="while segmenting a.tif: boom") as caught:
-        with device_errors("segmenting a.tif"):
-            raise RuntimeError("boom\nC++ stack")
+    with (
+        pytest.raises(ComputeError, match=r"while segmenting a\.tif: boom") as caught,
+        device_errors("segmenting a.tif"),
+    ):
+        raise RuntimeError("boom\nC++ stack")
     assert "stack" not in str(caught.value)
 
 
 def test_a_failure_without_a_message_is_reported_too():
-    with pytest.raises(ComputeError, match="while training"):
-        with device_errors("training"):
-            raise RuntimeError
+    with pytest.raises(ComputeError, match="while training"), device_errors("training"):
+        raise RuntimeError
 
 
 def test_seeding_leaves_torchs_own_generator_as_it_was():

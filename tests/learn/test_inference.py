@@ -53,7 +53,7 @@ def trained(two_phases):
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
     for _ in range(15):
         batch = sampler.batch()
-        loss = segmentation_loss(network(batch.images), batch.targets, 1.0)
+        loss = segmentation_loss(network(batch.images), batch.targets, 1.0, 0.0)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

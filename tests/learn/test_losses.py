@@ -14,7 +14,12 @@ from napari_matssl.learn.losses import (
     segmentation_loss,
 )
 
-LOSSES = [masked_dice, masked_cross_entropy, lambda x, t: segmentation_loss(x, t, 1.0)]
+LOSSES = [
+    masked_dice,
+    masked_cross_entropy,
+    lambda x, t: masked_cross_entropy(x, t, 0.5),
+    lambda x, t: segmentation_loss(x, t, 1.0, 0.5),
+]
 
 
 def logits(seed=0, shape=(2, 3, 6, 7)):
@@ -59,11 +64,25 @@ def test_cross_entropy_is_the_mean_over_painted_pixels():
     assert masked_cross_entropy(x, t).item() == pytest.approx(-np.log(picked).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_rare_classes_weigh_more_per_pixel_as_the_balance_says(balance):
+    x, t = logits(), targets(values=(0, 0, 0, 0, 0, 2, 2, IGNORE))
+    p, t_ = softmax(x.detach().numpy().astype(np.float64)), t.numpy()
+    total = weight = 0.0
+    for n, i, j in np.argwhere(t_ != IGNORE):
+        k = t_[n, i, j]
+        w = float((t_ == k).sum()) ** -balance
+        total -= w * np.log(p[n, k, i, j])
+        weight += w
+    result = masked_cross_entropy(x, t, balance).item()
+    assert result == pytest.approx(total / weight, rel=1e-5)
+
+
 def test_the_weight_of_cross_entropy_is_taken():
     x, t = logits(), targets()
-    dice, cross_entropy = masked_dice(x, t).item(), masked_cross_entropy(x, t).item()
-    assert segmentation_loss(x, t, 0.0).item() == pytest.approx(dice)
-    assert segmentation_loss(x, t, 0.5).item() == pytest.approx(dice + 0.5 * cross_entropy)
+    dice, cross_entropy = masked_dice(x, t).item(), masked_cross_entropy(x, t, 0.5).item()
+    assert segmentation_loss(x, t, 0.0, 0.5).item() == pytest.approx(dice)
+    assert segmentation_loss(x, t, 0.5, 0.5).item() == pytest.approx(dice + 0.5 * cross_entropy)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -146,6 +146,23 @@ def test_a_pickle_is_refused_whatever_its_suffix(tmp_path, legacy, name):
     assert str(path) in caught.value.what
 
 
+@pytest.mark.parametrize("start", [b"\x80\x03", b"\x80\x04", b"\x80\x05"])
+def test_a_model_is_no_pickle_because_of_the_length_of_its_header(tmp_path, start):
+    """A safetensors file begins with that length, which can look like a pickle's first bytes."""
+    path = tmp_path / "model.safetensors"
+    card = ModelCard(
+        kind="encoder", encoder_name="", channels="grey", normalisation=NormalisationSettings()
+    )
+    for padding in range(0, 1000, 8):
+        card = card.model_copy(update={"start": "x" * padding})
+        write_tensors(path, card, {"weight": torch.zeros(3)})
+        if path.read_bytes()[:2] == start:
+            break
+    assert path.read_bytes()[:2] == start
+    assert read_card(path) == card
+    assert read_tensors(path)[1]["weight"].tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
 def test_safetensors_of_others_are_refused(tmp_path, metadata):
     path = tmp_path / "a.safetensors"

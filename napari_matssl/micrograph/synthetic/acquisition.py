@@ -21,8 +21,8 @@ class Microscope:
     ----------
     electron
         Scanned line by line by an electron beam, with an info bar on some images.
-    magnifications
-        Those in use.
+    um_per_px
+        Size of a pixel. One for all seeds and sizes, as structures have their sizes in px.
     blur
         Standard deviation of the point spread in px.
     noise
@@ -33,7 +33,7 @@ class Microscope:
     """
 
     electron: bool
-    magnifications: tuple[int, ...]
+    um_per_px: float
     blur: tuple[float, float]
     noise: tuple[float, float]
     shading: tuple[float, float]

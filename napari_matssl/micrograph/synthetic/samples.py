@@ -50,14 +50,14 @@ class _Material:
 
 _ELECTRON = Microscope(
     electron=True,
-    magnifications=(500, 1000, 1500, 2000),
+    um_per_px=0.25,
     blur=(0.6, 0.9),
     noise=(0.025, 0.045),
     shading=(0.05, 0.14),
 )
 _LIGHT = Microscope(
     electron=False,
-    magnifications=(100, 200, 500),
+    um_per_px=1.25,
     blur=(0.7, 1.05),
     noise=(0.010, 0.020),
     shading=(0.06, 0.16),
@@ -123,8 +123,8 @@ def make_sample(material: str, seed: int, size: tuple[int, int] = (512, 512)) ->
         raise SettingsError(f"The seed {seed} is negative.", "Use 0 or more.")
     # The material is part of the seed: the same noise in all four would be a strange likeness.
     rng = np.random.default_rng((MATERIALS.index(material), seed))
-    magnification = int(rng.choice(kind.microscope.magnifications))
-    um_per_px = PRINT_WIDTH_UM / magnification / size[1]
+    um_per_px = kind.microscope.um_per_px
+    magnification = round(PRINT_WIDTH_UM / um_per_px / size[1])
     bar = _bar_height(rng, size) if kind.microscope.electron else 0
     scene = kind.draw(rng, (size[0] - bar, size[1]))
     pixels, labels = acquire(rng, scene.grey, kind.microscope), scene.labels

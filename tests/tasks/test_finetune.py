@@ -1,0 +1,434 @@
+"""Fine-tuning U-Net++ on painted micrographs, with a real tiny encoder."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import napari_matssl.tasks.finetune as module
+from napari_matssl.errors import ComputeError, InputError, MatSSLError, ModelFileError
+from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.learn.device import Compute, choose_compute
+from napari_matssl.learn.encoders import build_encoder
+from napari_matssl.learn.losses import segmentation_loss
+from napari_matssl.learn.schedule import Budget
+from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
+from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
+from napari_matssl.micrograph.synthetic import scribble
+from napari_matssl.progress import drain
+from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
+from napari_matssl.tasks.evaluate import evaluate
+from napari_matssl.tasks.finetune import automatic_scale, finetune
+from napari_matssl.tasks.pretrain import PretrainSettings, pretrain
+
+TINY = "test_efficientnet"
+TABLE = numbered_table([1, 2])
+
+
+def chosen(**values):
+    defaults = {
+        "encoder_name": TINY,
+        "encoder": "random",
+        "epochs": 3,
+        "minutes": None,
+        "crop_size": 64,
+        "batch_size": 4,
+        "freeze_batch_norm": False,
+        "averaging": 0.5,
+        "device": "cpu",
+    }
+    return FinetuneSettings(**{**defaults, **values})
+
+
+@pytest.fixture(scope="module")
+def painted(two_phases):
+    """Two images; 4 crops of 64 px each."""
+    return [two_phases(seed) for seed in (1, 2)]
+
+
+def with_labels(one, labels):
+    return PaintedMicrograph(one.micrograph, labels)
+
+
+def scores_of(segmenter, painted):
+    return drain(evaluate(segmenter, painted, PredictSettings(device="cpu"))).scores
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_the_same_seed_gives_the_same_losses_and_model_another_does_not(painted, augment):
+    settings = [chosen(seed=seed, augment=augment) for seed in (0, 0, 1)]
+    first, same, other = (drain(finetune(painted, TABLE, s)) for s in settings)
+    assert len(first.losses) == 3 * 2
+    assert first.losses == same.losses
+    state, again = (r.segmenter.network.state_dict() for r in (first, same))
+    assert all(torch.equal(tensor, again[name]) for name, tensor in state.items())
+    assert first.losses != other.losses
+
+
+def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases):
+    strokes = [
+        with_labels(p, scribble(p.labels, seed=n, width=3, share=0.1))
+        for n, p in enumerate(painted)
+    ]
+    result = drain(finetune(strokes, TABLE, chosen(epochs=25, learning_rate=3e-3)))
+    assert np.mean(result.losses[-5:]) < 0.5 * np.mean(result.losses[:5])
+    unseen = [two_phases(7)]
+    scores = scores_of(result.segmenter, unseen)
+    assert scores.pixel_accuracy > 0.9
+    assert scores.miou > 0.75
+
+
+def test_the_result_is_a_model_that_can_be_kept(painted, tmp_path):
+    result = drain(finetune(painted, TABLE, chosen(epochs=1)))
+    assert not result.segmenter.network.training
+    card = result.segmenter.card
+    assert card.classes == TABLE
+    assert [image.name for image in card.training_images] == ["steel-1.tif", "steel-2.tif"]
+    assert card.settings["crop_size"] == 64
+    assert card.metrics["steps"] == 2
+    assert card.start == "random"
+    assert result.validation is None
+    path = tmp_path / "model.safetensors"
+    write_segmenter(path, result.segmenter)
+    again = read_segmenter(path)
+    assert again.card == card
+    compute = choose_compute("cpu")  # both placed alike, as prediction does
+    images = compute.place_images(torch.randn(1, 3, 64, 64))
+    with torch.no_grad():
+        logits = [compute.place(s.network)(images) for s in (again, result.segmenter)]
+    assert torch.equal(*logits)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize("validated", [True, False])
+def test_stop_after_the_first_step_returns_a_model_that_segments(
+    painted, two_phases, averaging, validated
+):
+    validation = [two_phases(5, (64, 64))] if validated else []
+    seen = []
+    job = finetune(painted, TABLE, chosen(epochs=500, averaging=averaging), validation)
+    result = drain(job, seen.append, lambda: seen[-1].stage == "fine-tuning")
+    assert len(result.losses) == 1
+    assert (result.validation is not None) is validated
+    assert 0 <= scores_of(result.segmenter, painted).miou <= 1
+
+
+class Clock:
+    """Goes on each time that it is looked at."""
+
+    def __init__(self, seconds):
+        self.now, self.seconds = 0.0, seconds
+
+    def __call__(self):
+        self.now += self.seconds
+        return self.now
+
+
+def with_clock(monkeypatch, seconds):
+    clock = Clock(seconds)
+    monkeypatch.setattr(module, "Budget", lambda *given: Budget(*given, clock=clock))
+    return clock
+
+
+def test_a_time_budget_ends_the_run(painted, monkeypatch):
+    clock = with_clock(monkeypatch, 1.0)
+    seen = []
+    result = drain(
+        finetune(painted, TABLE, chosen(epochs=None, minutes=0.5), painted[:1]), seen.append
+    )
+    assert 1 <= len(result.losses) < 30
+    assert clock.now < 40
+    steps = [p.step for p in seen if p.stage == "fine-tuning"]
+    assert steps == sorted(steps)
+    assert steps[-1] > 0.7
+
+
+def test_time_runs_out_before_the_epochs_do_where_both_are_given(painted, monkeypatch):
+    with_clock(monkeypatch, 1.0)
+    result = drain(finetune(painted, TABLE, chosen(epochs=1000, minutes=0.2)))
+    assert 1 <= len(result.losses) < 12
+
+
+def test_a_budget_used_up_by_loading_never_gives_an_untrained_model_unsaid(painted, monkeypatch):
+    with_clock(monkeypatch, 1000.0)
+    try:
+        result = drain(finetune(painted, TABLE, chosen(epochs=None, minutes=0.01)))
+    except MatSSLError as error:
+        assert "minutes" in str(error)  # noqa: PT017
+    else:
+        assert len(result.losses) >= 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "complaint"),
+    [
+        (lambda x: 0 * x, "Nothing is painted"),
+        (lambda x: np.where(x == 1, 1, 0), 'Only one class is painted: "class 1"'),
+        (lambda x: np.where(x == 1, 9, 2), r"steel-1\.tif hold values outside.*9 \("),
+    ],
+)
+def test_labels_that_cannot_teach_are_errors(painted, labels, complaint):
+    broken = [with_labels(p, labels(p.labels)) for p in painted]
+    with pytest.raises(InputError, match=complaint):
+        drain(finetune(broken, TABLE, chosen()))
+
+
+@pytest.mark.parametrize("pixels", [np.full((128, 128), 3, np.uint8), np.full((128, 128), np.nan)])
+def test_a_constant_or_broken_image_is_an_error_that_names_it(painted, pixels):
+    dark = PaintedMicrograph(Micrograph("dark.tif", pixels), painted[0].labels)
+    with pytest.raises(InputError, match=r"dark\.tif"):
+        drain(finetune([*painted, dark], TABLE, chosen()))
+
+
+def test_which_value_means_unpainted_makes_no_difference(painted):
+    strokes = [scribble(p.labels, seed=1, width=3, share=0.1) for p in painted]
+    losses = []
+    for value in (0, 77):
+        labels = [np.where(s == 0, value, s).astype(np.uint8) for s in strokes]
+        marked = [with_labels(p, x) for p, x in zip(painted, labels, strict=True)]
+        losses.append(drain(finetune(marked, TABLE, chosen(unlabelled=value))).losses)
+    assert losses[0] == losses[1]
+
+
+def test_what_is_painted_over_the_info_bar_makes_no_difference(painted):
+    losses = []
+    for value in (0, 1, 2, 200):
+        with_bar = []
+        for p in painted:
+            labels = p.labels.copy()
+            labels[110:] = value
+            micrograph = replace(p.micrograph, info_bar=InfoBar(110, "test"))
+            with_bar.append(PaintedMicrograph(micrograph, labels))
+        losses.append(drain(finetune(with_bar, TABLE, chosen(epochs=1))).losses)
+    assert losses.count(losses[0]) == 4
+
+
+def test_validation_keeps_whole_images_apart(two_phases):
+    painted = [two_phases(seed) for seed in range(5)]
+    settings = chosen(epochs=1, val_fraction=0.4)
+    result = drain(finetune(painted, TABLE, settings))
+    trained = {image.name for image in result.segmenter.card.training_images}
+    assert len(trained) == 3
+    assert result.validation.confusion.sum() == 2 * 128 * 128
+    kept_apart = [p for p in painted if p.micrograph.name not in trained]
+    again = scores_of(result.segmenter, kept_apart)
+    np.testing.assert_array_equal(again.confusion, result.validation.confusion)
+
+
+def test_a_small_fraction_of_few_images_is_one_image_never_none_nor_all(painted):
+    for fraction in (0.01, 0.9):
+        result = drain(finetune(painted, TABLE, chosen(epochs=1, val_fraction=fraction)))
+        assert len(result.segmenter.card.training_images) == 1
+        assert result.validation is not None
+
+
+def test_a_single_image_cannot_be_divided(painted):
+    with pytest.raises(InputError, match="--val-fraction"):
+        drain(finetune(painted[:1], TABLE, chosen(val_fraction=0.2)))
+
+
+def test_the_model_that_did_best_on_the_validation_images_is_chosen(painted, two_phases):
+    validation = [two_phases(5)]
+    seen = []
+    settings = chosen(epochs=10, validations=10, averaging=0.0, learning_rate=0.02)
+    result = drain(finetune(painted, TABLE, settings, validation), seen.append)
+    scored = {p.metrics["val_miou"] for p in seen if "val_miou" in p.metrics}
+    assert len(scored) > 3
+    assert result.validation.miou >= max(scored)
+    again = scores_of(result.segmenter, validation)
+    np.testing.assert_array_equal(again.confusion, result.validation.confusion)
+    assert result.segmenter.card.metrics["val_miou"] == result.validation.miou
+
+
+def test_validation_images_without_paint_are_an_error_not_a_model_that_cannot_be_read(painted):
+    unpainted = with_labels(painted[1], 0 * painted[1].labels)
+    with pytest.raises(InputError, match=r"painted|validat"):
+        drain(finetune(painted[:1], TABLE, chosen(epochs=1), [unpainted]))
+
+
+def test_a_value_outside_the_table_is_an_error_in_validation_images_too(painted):
+    strange = with_labels(painted[1], np.where(painted[1].labels == 2, 9, 1))
+    with pytest.raises(InputError, match=r"outside the class table.*9"):
+        drain(finetune(painted[:1], TABLE, chosen(epochs=1), [strange]))
+
+
+def named(*names):
+    return ClassTable(
+        classes=tuple(
+            LabelClass(id=n + 1, name=name, colour=COLOURS[n]) for n, name in enumerate(names)
+        )
+    )
+
+
+def test_going_on_from_a_model_with_one_class_more(painted):
+    settings = chosen(epochs=20, learning_rate=3e-3)
+    start = drain(finetune(painted, named("matrix", "island"), settings)).segmenter
+    shifted = []
+    for p in painted:
+        labels = p.labels + 1  # the new class has the lowest id
+        labels[:6] = 1
+        shifted.append(with_labels(p, labels))
+    own = named("edge", "matrix", "island")
+    still = chosen(epochs=1, learning_rate=1e-6, encoder_name="resnet18")
+    result = drain(finetune(shifted, own, still, start=start))
+    assert result.segmenter.card.encoder_name == TINY
+    assert "went on" in result.segmenter.card.start
+    before = scores_of(start, painted).classes["island"].iou
+    assert before > 0.6
+    fresh = drain(finetune(shifted, own, chosen(epochs=1, learning_rate=1e-6)))
+    assert result.losses[0] < fresh.losses[0]
+
+
+def test_going_on_keeps_the_models_scale_colours_and_normalisation(painted):
+    settings = chosen(epochs=1, normalisation=NormalisationSettings(kind="imagenet"), scale=0.5)
+    start = drain(finetune(painted, TABLE, settings)).segmenter
+    card = drain(finetune(painted, TABLE, chosen(epochs=1), start=start)).segmenter.card
+    assert card.scale == 0.5
+    assert card.normalisation.kind == "imagenet"
+    assert card.channels == "grey"
+
+
+def test_a_pretrained_encoder_is_the_start(painted, tmp_path):
+    encoder = drain(
+        pretrain(
+            [p.micrograph for p in painted],
+            PretrainSettings(
+                encoder=TINY, init="random", epochs=1, batch_size=4, patch_size=64, view_size=64,
+                projection_hidden=16, projection_out=8, device="cpu",
+            ),
+        )
+    )  # fmt: skip
+    path = tmp_path / "enc.safetensors"
+    encoder.write(path)
+    still = {"learning_rate": 1e-12, "weight_decay": 0, "freeze_batch_norm": True}
+    settings = chosen(encoder=str(path), epochs=1, **still)
+    result = drain(finetune(painted, TABLE, settings))
+    assert "enc.safetensors" in result.segmenter.card.start
+    state = result.segmenter.network.state_dict()
+    for name, tensor in encoder.tensors.items():
+        torch.testing.assert_close(state[name], tensor)
+    with pytest.raises(ModelFileError, match="--encoder-name"):
+        drain(finetune(painted, TABLE, chosen(encoder=str(path), encoder_name="resnet18")))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_statistics_of_the_encoder_stay_where_the_settings_freeze_them(painted, frozen):
+    result = drain(finetune(painted, TABLE, chosen(freeze_batch_norm=frozen, averaging=0.0)))
+    start = build_network(TINY, 2, seed=0)
+    norms = [n for n, m in start.encoder.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    own, before = result.segmenter.network.encoder.state_dict(), start.encoder.state_dict()
+    same = [
+        torch.equal(own[f"{norm}.running_mean"], before[f"{norm}.running_mean"]) for norm in norms
+    ]
+    assert all(same) if frozen else not any(same)
+    decoder = result.segmenter.network.decoder.state_dict()
+    means = [t for n, t in decoder.items() if n.endswith("running_mean")]
+    assert means
+    assert all(bool((t != 0).any()) for t in means)
+
+
+def test_out_of_memory_halves_the_batch_and_says_so(painted, monkeypatch):
+    def small_memory(logits, *others):
+        if len(logits) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return segmentation_loss(logits, *others)
+
+    monkeypatch.setattr(module, "segmentation_loss", small_memory)
+    seen = []
+    result = drain(finetune(painted, TABLE, chosen()), seen.append)
+    messages = [p.message for p in seen if "Out of memory" in p.message]
+    assert messages == [f"Out of memory: batches of {n} now." for n in (2, 1)]
+    assert len(result.losses) >= 6
+
+
+@pytest.mark.parametrize("crop", [160, 256])
+def test_memory_that_never_suffices_is_a_clear_error(painted, monkeypatch, crop):
+    sides = []
+
+    def no_memory(logits, *_):
+        sides.append(logits.shape[-1])
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(module, "segmentation_loss", no_memory)
+    with pytest.raises(ComputeError, match="Out of memory while training"):
+        drain(finetune(painted, TABLE, chosen(crop_size=crop, batch_size=1)))
+    assert min(sides) < 100
+
+
+@pytest.mark.parametrize("crop", [100, 65])
+def test_a_crop_size_that_the_network_cannot_take_is_no_riddle(painted, crop):
+    """Either it is rounded, or a line says what size would do."""
+    try:
+        drain(finetune(painted, TABLE, chosen(crop_size=crop, epochs=1)))
+    except MatSSLError as error:
+        assert "crop" in str(error)  # noqa: PT017
+        assert "32" in str(error)  # noqa: PT017
+
+
+def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(painted, monkeypatch):
+    monkeypatch.setattr(module, "segmentation_loss", lambda x, *_: x.sum() * float("nan"))
+    with pytest.raises(ComputeError, match=r"diverged.*lower learning rate"):
+        drain(finetune(painted, TABLE, chosen()))
+
+
+def test_colour_images_make_a_model_for_colour(painted):
+    colour = np.stack([painted[0].micrograph.pixels, *2 * [painted[1].micrograph.pixels]], axis=2)
+    one = PaintedMicrograph(Micrograph("stain.png", colour), painted[0].labels)
+    result = drain(finetune([one, painted[1]], TABLE, chosen(epochs=1)))
+    assert result.segmenter.card.channels == "rgb"
+    assert scores_of(result.segmenter, [one]).confusion.sum() == 128 * 128
+
+
+def test_the_pixel_size_is_kept_where_all_images_are_calibrated(painted, two_phases):
+    sizes = [PixelSize(um, um, "test") for um in (0.1, 0.12)]
+    calibrated = [
+        PaintedMicrograph(replace(p.micrograph, pixel_size=size), p.labels)
+        for p, size in zip(painted, sizes, strict=True)
+    ]
+    result = drain(finetune(calibrated, TABLE, chosen(epochs=1)))
+    assert result.segmenter.card.pixel_size_um == pytest.approx(0.11)
+    mixed = drain(finetune([calibrated[0], painted[1]], TABLE, chosen(epochs=1)))
+    assert mixed.segmenter.card.pixel_size_um is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([(300, 400)], 1.0),
+        ([(1024, 1280)], 0.5),
+        ([(512, 512), (2048, 2048), (1024, 1024)], 0.5),
+        ([(40_000, 40_000)], 0.1),
+    ],
+)
+def test_large_images_are_made_smaller_for_the_network(sizes, expected):
+    images = [Micrograph("a", np.broadcast_to(np.uint8(0), size)) for size in sizes]
+    assert automatic_scale(images) == expected
+
+
+def test_the_info_bar_does_not_count_for_the_scale():
+    pixels = np.broadcast_to(np.uint8(0), (1100, 1024))
+    assert automatic_scale([Micrograph("a", pixels, info_bar=InfoBar(512, "test"))]) == 1.0
+
+
+def test_the_encoder_learns_more_slowly_than_the_decoder(painted, monkeypatch):
+    """Both start at the same weights; with Adam a first step is as long as the rate."""
+    compute = Compute(torch.device("cpu"), torch.float32, "exact")
+    monkeypatch.setattr(module, "choose_compute", lambda name: compute)
+    settings = chosen(
+        epochs=1, batch_size=8, optimiser="adam", weight_decay=0, learning_rate=1e-3,
+        encoder_rate=0.1, warmup=0, cosine=False, averaging=0.0,
+    )  # fmt: skip
+    result = drain(finetune(painted, TABLE, settings))
+    assert len(result.losses) == 1
+    start, end = build_network(TINY, 2, seed=0), result.segmenter.network
+
+    def longest(part):
+        own, before = getattr(end, part).named_parameters(), getattr(start, part).state_dict()
+        return max(float((p.detach() - before[name]).abs().max()) for name, p in own)
+
+    assert longest("decoder") == pytest.approx(1e-3, rel=0.02)
+    assert longest("encoder") == pytest.approx(1e-4, rel=0.02)
+    assert build_encoder(TINY).state_dict().keys() == start.encoder.state_dict().keys()

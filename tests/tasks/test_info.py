@@ -1,0 +1,93 @@
+"""What a file says of itself."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from napari_matssl.errors import InputError, ModelFileError
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.modelfile import write_tensors
+from napari_matssl.settings import NormalisationSettings
+from napari_matssl.tasks.info import describe
+
+GREY = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "dtype", "channels"),
+    [
+        (GREY, "uint8", "grey"),
+        (GREY.astype(np.uint16) * 9, "uint16", "grey"),
+        (GREY.astype(np.float32) / 9, "float32", "grey"),
+        (np.stack([GREY, GREY.T.reshape(40, 50), GREY], 2), "uint8", "rgb"),
+    ],
+)
+def test_a_micrograph_tells_size_and_type_and_no_pixel_size_it_does_not_have(
+    tmp_path, pixels, dtype, channels
+):
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    facts = describe(tmp_path / "a.tif")
+    assert facts == {
+        "name": "a.tif", "width": 50, "height": 40, "dtype": dtype, "channels": channels,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("resolution", "expected"), [((4, 4), 0.25), ((4, 2), [0.25, 0.5])])
+def test_a_calibrated_micrograph_tells_its_pixel_size(tmp_path, resolution, expected):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, imagej=True, resolution=resolution, metadata={"unit": "um"})
+    facts = describe(path)
+    assert facts["pixel_size_um"] == expected
+    assert "ImageJ" in facts["pixel_size_source"]
+    json.dumps(facts)
+
+
+def test_an_info_bar_is_told_with_how_it_was_found(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 160)).astype(np.uint8)
+    pixels[170:] = 0
+    pixels[178:186, 20:60:4] = 255
+    Image.fromarray(pixels).save(tmp_path / "sem.png")
+    facts = describe(tmp_path / "sem.png")
+    assert (facts["info_bar_row"], facts["info_bar_source"]) == (170, "uniform rows")
+    assert facts["height"] == 200
+
+
+def test_a_model_tells_its_card(tmp_path):
+    card = ModelCard(
+        kind="segmenter",
+        encoder_name="resnet18",
+        channels="grey",
+        normalisation=NormalisationSettings(),
+        classes=numbered_table([1, 2]),
+        metrics={"val_miou": 0.8},
+    )
+    write_tensors(tmp_path / "model.safetensors", card, {"a": torch.zeros(2)})
+    facts = json.loads(json.dumps(describe(tmp_path / "model.safetensors")))
+    assert facts["kind"] == "segmenter"
+    assert [c["name"] for c in facts["classes"]["classes"]] == ["class 1", "class 2"]
+    assert facts["metrics"] == {"val_miou": 0.8}
+    assert ModelCard.model_validate(facts) == card
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("a.png", InputError), ("a.safetensors", ModelFileError), ("a.pth", ModelFileError)],
+)
+@pytest.mark.parametrize("content", [None, b"", b"neither image nor model" * 9])
+def test_what_cannot_be_read_is_an_error_that_names_it(tmp_path, name, error, content):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(error, match=name.replace(".", r"\.")):
+        describe(path)
+
+
+def test_a_published_file_is_said_to_be_one(tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "matssl.pth")
+    with pytest.raises(ModelFileError, match=r"pickled.*--init"):
+        describe(tmp_path / "matssl.pth")

@@ -1,0 +1,162 @@
+"""Bringing images, labels, classes and splits together."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.tasks.inputs import (
+    SplitChoice,
+    fingerprint,
+    read_folder,
+    read_labelled,
+    read_painted_set,
+    without_info_bar,
+)
+
+
+def save(path, seed=0, size=(40, 50), values=256):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, values, size).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four images; three with labels of the values 0 to 2."""
+    for n, name in enumerate("abcd"):
+        save(tmp_path / "images" / f"{name}.png", n)
+    for n, name in enumerate("abc"):
+        save(tmp_path / "labels" / f"{name}.png", n, values=3)
+    return tmp_path
+
+
+@pytest.fixture
+def splits(folder):
+    path = folder / "splits.json"
+    path.write_text(
+        json.dumps(
+            {
+                "A": {"train": ["a.png"], "val": ["b.png"], "test": ["c.png"]},
+                "B": {"train": ["a", "b"], "test": ["c.png"]},
+                "lost": {"train": ["a.png", "gone.png"], "test": ["b.png"]},
+                "unlabelled": {"train": ["a.png"], "val": ["d.png"]},
+            }
+        )
+    )
+    return path
+
+
+def names(painted):
+    return [one.micrograph.name for one in painted]
+
+
+def test_without_a_split_all_labelled_images_train(folder):
+    found = read_painted_set(folder / "images", folder / "labels", 0)
+    assert names(found.training) == ["a.png", "b.png", "c.png"]
+    assert found.validation == ()
+    assert found.table.ids == (1, 2)
+    assert "found in the labels" in found.source
+
+
+def test_every_value_is_a_class_where_none_means_unlabelled(folder):
+    assert read_painted_set(folder / "images", folder / "labels", None).table.ids == (0, 1, 2)
+
+
+def test_a_split_says_what_trains_and_what_validates(folder, splits):
+    found = read_painted_set(
+        folder / "images", folder / "labels", 0, split=SplitChoice(splits, "A")
+    )
+    assert (names(found.training), names(found.validation)) == (["a.png"], ["b.png"])
+    found = read_painted_set(
+        folder / "images", folder / "labels", 0, split=SplitChoice(splits, "B")
+    )
+    assert (names(found.training), names(found.validation)) == (["a.png", "b.png"], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [("lost", r"gone\.png"), ("unlabelled", r"d\.png"), ("C", 'no split "C"')],
+)
+def test_a_split_that_names_what_is_not_there_is_an_error(folder, splits, name, complaint):
+    with pytest.raises(InputError, match=complaint):
+        read_painted_set(folder / "images", folder / "labels", 0, split=SplitChoice(splits, name))
+
+
+def test_a_class_that_only_the_validation_images_have_is_not_lost(folder, splits):
+    """Else a model is chosen by scores that pass over a class."""
+    labels = np.full((40, 50), 3, np.uint8)
+    Image.fromarray(labels).save(folder / "labels" / "b.png")
+    choice = SplitChoice(splits, "A")
+    found = read_painted_set(folder / "images", folder / "labels", 0, split=choice)
+    assert 3 in found.table.ids
+
+
+def test_the_named_class_table_is_taken(folder):
+    path = folder / "mine.json"
+    path.write_text('{"0": "unlabelled", "1": "ferrite", "2": "pearlite"}')
+    found = read_painted_set(folder / "images", folder / "labels", 0, classes=path)
+    assert found.table.names == ("ferrite", "pearlite")
+    assert "mine.json" in found.source
+
+
+def test_single_files_pair_too(folder):
+    found = read_painted_set(folder / "images" / "b.png", folder / "labels" / "b.png", 0)
+    assert names(found.training) == ["b.png"]
+
+
+def test_labels_of_another_size_are_an_error_that_names_the_image(folder):
+    save(folder / "labels" / "b.png", values=3, size=(40, 49))
+    with pytest.raises(InputError, match=r"b\.png has 50 x 40 pixels, its labels have 49 x 40"):
+        read_painted_set(folder / "images", folder / "labels", 0)
+
+
+def test_the_subset_to_score_is_taken(folder, splits):
+    choice = SplitChoice(splits, "A")
+    for subset, expected in (("test", "c.png"), ("val", "b.png")):
+        found = read_labelled(folder / "images", folder / "labels", choice, subset)
+        assert names(found) == [expected]
+    assert len(read_labelled(folder / "images", folder / "labels", None, "test")) == 3
+    with pytest.raises(InputError, match='"holdout"'):
+        read_labelled(folder / "images", folder / "labels", choice, "holdout")
+
+
+def test_folders_are_read_without_the_images_to_leave_out(folder, splits):
+    save(folder / "more" / "e.tif", 9)
+    folders = [folder / "images", folder / "more"]
+    assert len(read_folder(folders)) == 5
+    exclude = folder / "exclude.json"
+    exclude.write_text('["a.tif", "c"]')
+    assert [m.name for m in read_folder(folders, exclude)] == ["b.png", "d.png", "e.tif"]
+    assert [m.name for m in read_folder(folders, splits)] == ["e.tif"]
+
+
+def test_leaving_every_image_out_is_an_error(folder, splits):
+    with pytest.raises(InputError, match=r"splits\.json excludes every image"):
+        read_folder([folder / "images"], splits)
+
+
+def test_a_folder_without_images_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="no images"):
+        read_folder([tmp_path])
+
+
+def test_the_fingerprint_is_that_of_the_file_or_else_of_the_pixels(folder):
+    path = folder / "images" / "a.png"
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert fingerprint(read_micrograph(path)).sha256 == expected
+    pixels = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    layer, turned = Micrograph("layer", pixels), Micrograph("layer", pixels.T)
+    assert fingerprint(layer) == fingerprint(Micrograph("layer", pixels.copy()))
+    assert fingerprint(layer).sha256 != fingerprint(turned).sha256
+
+
+def test_the_info_bar_can_be_taken_for_specimen():
+    micrograph = Micrograph("a", np.zeros((40, 40)), info_bar=InfoBar(30, "test"))
+    assert without_info_bar(micrograph).specimen.shape == (40, 40)
+    assert micrograph.specimen.shape == (30, 40)

@@ -1,0 +1,121 @@
+"""Phase fractions of masks on disk."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.writing import write_mask, write_mask_tiff
+from napari_matssl.progress import drain
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.measure import measure_masks
+from napari_matssl.tasks.predict import predict
+
+MASK = np.repeat(np.array([0, 1, 1, 1, 2, 2, 2, 2], np.uint8), 40).reshape(8, 40)
+
+
+def found(rows):
+    return [(r.class_name, r.pixels, r.analysed_pixels) for r in rows]
+
+
+def test_zero_is_not_analysed_where_no_table_says_otherwise(tmp_path):
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    rows = measure_masks([tmp_path / "a.png"])
+    assert found(rows) == [("class 1", 120, 280), ("class 2", 160, 280)]
+    assert rows[0].image == "a.png"
+    assert rows[0].fraction_percent == pytest.approx(100 * 3 / 7)
+    assert rows[0].area_um2 is None
+
+
+def test_a_calibrated_mask_gives_areas(tmp_path):
+    write_mask_tiff(tmp_path / "a.tif", MASK, PixelSize(0.5, 0.5, "test"))
+    assert measure_masks([tmp_path / "a.tif"])[0].area_um2 == pytest.approx(120 * 0.25)
+
+
+def test_the_table_beside_the_masks_names_the_classes(tmp_path):
+    (tmp_path / "classes.json").write_text('{"1": "ferrite", "2": "pearlite", "3": "void"}')
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    rows = measure_masks([tmp_path])
+    assert found(rows) == [("ferrite", 120, 280), ("pearlite", 160, 280), ("void", 0, 280)]
+
+
+@pytest.mark.parametrize("zero", ["unlabelled", "pores"])
+def test_a_class_0_counts_unless_it_is_called_unlabelled(tmp_path, zero):
+    path = tmp_path / "mine.json"
+    path.write_text(f'{{"0": "{zero}", "1": "ferrite", "2": "pearlite"}}')
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    names = [r.class_name for r in measure_masks([tmp_path / "a.png"], path)]
+    assert names == ([zero] if zero == "pores" else []) + ["ferrite", "pearlite"]
+
+
+def test_of_a_folder_of_predictions_only_the_masks_are_taken(tmp_path):
+    table = numbered_table([1, 2])
+    write_mask(tmp_path / "a_mask.png", MASK, table)
+    write_mask(tmp_path / "b_mask.png", MASK, table)
+    colours = np.random.default_rng(0).integers(0, 256, (8, 40, 3), dtype=np.uint8)
+    Image.fromarray(colours).save(tmp_path / "a_overlay.png")
+    tifffile.imwrite(tmp_path / "a_probabilities.tif", np.zeros((2, 8, 40), np.uint8))
+    assert {r.image for r in measure_masks([tmp_path])} == {"a_mask.png", "b_mask.png"}
+
+
+@pytest.mark.parametrize("ids", [(1, 2), (0, 1), (0, 4)])
+def test_masks_that_predict_wrote_measure_as_predict_said(grey_level_segmenter, tmp_path, ids):
+    """Also where 0 is a class, as with --unlabelled none; the info bar is 255 then."""
+    table = ClassTable(
+        classes=tuple(
+            LabelClass(id=i, name=f"phase {i}", colour=COLOURS[n]) for n, i in enumerate(ids)
+        )
+    )
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 60, (200, 160))
+    pixels = np.where(random.random((200, 160)) < 0.3, 255 - noise, noise).astype(np.uint8)
+    pixels[170:] = 0
+    pixels[178:186, 20:60:4] = 255
+    (tmp_path / "images").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "images" / "a.png")
+    segmenter = grey_level_segmenter(table, (0, 255))
+    job = predict(
+        segmenter, [tmp_path / "images" / "a.png"], tmp_path / "out", PredictSettings(device="cpu")
+    )
+    said = drain(job).images[0].phases
+    assert said[0].analysed_pixels == 170 * 160
+    for classes in (None, tmp_path / "out" / "classes.json"):
+        assert found(measure_masks([tmp_path / "out"], classes)) == found(said)
+
+
+def test_a_mask_of_class_0_alone_is_measured_where_0_is_a_class(tmp_path):
+    table = ClassTable(
+        classes=(
+            LabelClass(id=0, name="matrix", colour="#000000"),
+            LabelClass(id=1, name="void", colour="#ffffff"),
+        )
+    )
+    table.write(tmp_path / "classes.json")
+    write_mask(tmp_path / "a_mask.png", np.zeros((8, 8), np.uint8), table)
+    for classes in (None, tmp_path / "classes.json"):
+        assert found(measure_masks([tmp_path], classes)) == [("matrix", 64, 64), ("void", 0, 64)]
+
+
+def test_a_mask_without_any_class_is_an_error(tmp_path):
+    Image.fromarray(0 * MASK).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png holds no class"):
+        measure_masks([tmp_path / "a.png"])
+
+
+def test_a_value_outside_the_table_is_an_error_that_names_mask_and_value(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{"1": "ferrite"}')
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png holds values that are no class: 2 \(160 pixels"):
+        measure_masks([tmp_path / "a.png"], path)
+
+
+@pytest.mark.parametrize("spoil", [lambda p: p.write_bytes(b""), lambda p: p.unlink()])
+def test_a_mask_that_cannot_be_read_is_an_error_that_names_it(tmp_path, spoil):
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    spoil(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png"):
+        measure_masks([tmp_path / "a.png"])

@@ -1,0 +1,301 @@
+"""Segmenting a list of images into masks, overlays and tables."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputError
+from napari_matssl.labels.classes import ClassTable, LabelClass, read_class_table
+from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.progress import drain
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.predict import PredictOutputs, predict
+
+TABLE = ClassTable(
+    classes=(
+        LabelClass(id=1, name="matrix", colour="#0072b2"),
+        LabelClass(id=3, name="Karbid, groß", colour="#e69f00"),
+        LabelClass(id=7, name="scratch", colour="#999999", exclude=True),
+    )
+)
+LEVELS = (0, 128, 255)
+IDS = np.array(TABLE.ids, np.uint8)
+CPU = PredictSettings(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def segmenter(grey_level_segmenter):
+    return grey_level_segmenter(TABLE, LEVELS)
+
+
+def field(shares, size=(50, 80), seed=0):
+    """Class indices in random places, in given shares of the pixels."""
+    count = size[0] * size[1]
+    values = np.repeat(np.arange(len(shares)), [round(s * count) for s in shares])
+    return np.random.default_rng(seed).permutation(values).reshape(size)
+
+
+def save(path, indices, um=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.array(LEVELS, np.uint8)[indices]
+    if um is None:
+        Image.fromarray(pixels).save(path)
+    else:
+        facts = {"resolution": (1 / um, 1 / um), "metadata": {"unit": "um"}}
+        tifffile.imwrite(path, pixels, imagej=True, **facts)
+    return path
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Two fields: one calibrated, one not."""
+    return [
+        save(tmp_path / "images" / "a1.tif", field((0.7, 0.2, 0.1)), um=0.5),
+        save(tmp_path / "images" / "b 2.png", field((0.25, 0.75, 0.0), (64, 40), 1)),
+    ]
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_masks_overlays_and_tables_are_written(segmenter, images, tmp_path):
+    out = tmp_path / "new" / "out"
+    result = drain(predict(segmenter, images, out, CPU))
+    assert names(out) == [
+        "a1_mask.png", "a1_overlay.png", "b 2_mask.png", "b 2_overlay.png",
+        "classes.json", "phases.csv", "summary.csv",
+    ]  # fmt: skip
+    assert [image.name for image in result.images] == ["a1.tif", "b 2.png"]
+    assert [image.mask for image in result.images] == [out / "a1_mask.png", out / "b 2_mask.png"]
+    assert all(image.seconds > 0 for image in result.images)
+    assert (result.phases, result.summary) == (out / "phases.csv", out / "summary.csv")
+    assert read_class_table(out / "classes.json") == TABLE
+
+
+def test_mask_pixels_are_class_ids_in_the_classes_colours(segmenter, images, tmp_path):
+    drain(predict(segmenter, images, tmp_path / "out", CPU))
+    with Image.open(tmp_path / "out" / "a1_mask.png") as mask:
+        assert mask.mode == "P"
+        ids = np.asarray(mask)
+        colours = np.asarray(mask.convert("RGB"))
+    np.testing.assert_array_equal(ids, IDS[field((0.7, 0.2, 0.1))])
+    np.testing.assert_array_equal(colours[ids == 3][0], (0xE6, 0x9F, 0x00))
+
+
+def test_the_table_of_phases_holds_the_fractions_and_areas(segmenter, images, tmp_path):
+    drain(predict(segmenter, images, tmp_path / "out", CPU))
+    rows = rows_of(tmp_path / "out" / "phases.csv")
+    assert list(rows[0]) == [
+        "image", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent", "area_um2",
+    ]  # fmt: skip
+    found = [tuple(row.values()) for row in rows]
+    assert found[0][:5] == ("a1.tif", "1", "matrix", "2800", "3600")
+    assert float(found[0][5]) == pytest.approx(100 * 2800 / 3600)
+    assert float(found[0][6]) == pytest.approx(2800 * 0.25, rel=1e-5)
+    assert found[1][:5] == ("a1.tif", "3", "Karbid, groß", "800", "3600")
+    assert found[2] == ("b 2.png", "1", "matrix", "640", "2560", "25", "")
+    assert found[3] == ("b 2.png", "3", "Karbid, groß", "1920", "2560", "75", "")
+    assert len(found) == 4  # the scratch is excluded
+
+
+def test_the_summary_holds_mean_and_confidence_over_images(segmenter, images, tmp_path):
+    drain(predict(segmenter, images, tmp_path / "out", CPU))
+    matrix, carbide = rows_of(tmp_path / "out" / "summary.csv")
+    first, second = 100 * 2800 / 3600, 25.0
+    assert (matrix["class"], matrix["n"]) == ("matrix", "2")
+    assert float(matrix["mean_percent"]) == pytest.approx((first + second) / 2)
+    s = abs(first - second) / 2**0.5
+    assert float(matrix["s_percent"]) == pytest.approx(s)
+    assert float(matrix["ci95_percent"]) == pytest.approx(12.7062 * s / 2**0.5, rel=1e-5)
+    assert float(carbide["mean_percent"]) == pytest.approx((800 / 36 + 75) / 2)
+
+
+def test_one_image_has_no_confidence_interval(segmenter, images, tmp_path):
+    drain(predict(segmenter, images[:1], tmp_path / "out", CPU))
+    for row in rows_of(tmp_path / "out" / "summary.csv"):
+        assert row["n"] == "1"
+        assert row["mean_percent"] != ""
+        assert row["s_percent"] == row["ci95_percent"] == ""
+
+
+def test_probabilities_and_overlays_are_written_as_asked(segmenter, images, tmp_path):
+    outputs = PredictOutputs(overlay=False, probabilities=True)
+    drain(predict(segmenter, images[:1], tmp_path / "out", CPU, outputs))
+    assert names(tmp_path / "out") == [
+        "a1_mask.png", "a1_probabilities.tif", "classes.json", "phases.csv", "summary.csv",
+    ]  # fmt: skip
+    with tifffile.TiffFile(tmp_path / "out" / "a1_probabilities.tif") as file:
+        stack = file.asarray()
+        facts = json.loads(file.pages[0].description)
+        assert file.pages[0].photometric.name == "MINISBLACK"  # three classes are no colours
+    assert stack.shape == (3, 50, 80)
+    assert stack.dtype == np.uint8
+    np.testing.assert_array_equal(IDS[stack.argmax(0)], IDS[field((0.7, 0.2, 0.1))])
+    assert facts["classes"] == list(TABLE.names)
+
+
+def bar_image(path):
+    """A noisy specimen above a drawn bar, as SEM images have."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (200, 160)).astype(np.uint8)
+    pixels[170:] = 0
+    pixels[178:186, 20:60:4] = 255
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_the_info_bar_is_left_out_unless_it_is_specimen(segmenter, tmp_path):
+    path = bar_image(tmp_path / "sem.png")
+    said = []
+    drain(predict(segmenter, [path], tmp_path / "out", CPU), lambda p: said.append(p.message))
+    mask = np.asarray(Image.open(tmp_path / "out" / "sem_mask.png"))
+    assert mask.shape == (200, 160)
+    assert (mask[170:] == 0).all()
+    assert (mask[:170] > 0).all()
+    assert any("info bar from row 170" in m and "--info-bar none" in m for m in said)
+    whole = PredictSettings(device="cpu", info_bar="none")
+    drain(predict(segmenter, [path], tmp_path / "all", whole))
+    assert (np.asarray(Image.open(tmp_path / "all" / "sem_mask.png")) > 0).all()
+
+
+@pytest.mark.parametrize(("um", "warned"), [(0.5, False), (0.3, False), (0.2, True), (1.3, True)])
+def test_an_image_of_quite_another_magnification_is_remarked(
+    grey_level_segmenter, tmp_path, um, warned
+):
+    segmenter = grey_level_segmenter(TABLE, LEVELS, pixel_size_um=0.5)
+    path = save(tmp_path / "images" / "far.tif", field((0.5, 0.3, 0.2)), um)
+    said = []
+    drain(predict(segmenter, [path], tmp_path / "out", CPU), lambda p: said.append(p.message))
+    about = [m for m in said if "less reliable" in m]
+    assert bool(about) is warned
+    if warned:
+        assert "far.tif" in about[0]
+        assert f"{um:.4g} um/px" in about[0]
+
+
+def test_the_progress_runs_from_image_to_image_and_names_the_device(segmenter, images, tmp_path):
+    seen = []
+    drain(predict(segmenter, images, tmp_path / "out", CPU), seen.append)
+    assert "cpu" in seen[0].message
+    steps = [p for p in seen if p.stage == "segmenting"]
+    assert [p.step for p in steps] == [1, 2]
+    assert {p.total for p in steps} == {2}
+
+
+def test_stop_keeps_what_is_done_and_its_table(segmenter, images, tmp_path):
+    seen = []
+    settings = PredictSettings(device="cpu", tile=32, tile_overlap=0)
+    job = predict(segmenter, images, tmp_path / "out", settings)
+    stop_after = lambda: seen[-1].stage == "segmenting" and seen[-1].step > 1  # noqa: E731
+    result = drain(job, seen.append, stop_after)
+    assert [image.name for image in result.images] == ["a1.tif"]
+    assert names(tmp_path / "out") == [
+        "a1_mask.png", "a1_overlay.png", "classes.json", "phases.csv", "summary.csv",
+    ]  # fmt: skip
+    assert {row["image"] for row in rows_of(result.phases)} == {"a1.tif"}
+
+
+def test_stop_before_the_first_image_is_done_leaves_no_mask(segmenter, images, tmp_path):
+    job = predict(segmenter, images, tmp_path / "out", CPU)
+    result = drain(job, should_stop=lambda: True)
+    assert result.images == ()
+    assert not list((tmp_path / "out").glob("*.png"))
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def constant(path):
+    Image.fromarray(np.full((40, 40), 7, np.uint8)).save(path)
+
+
+def nan(path):
+    tifffile.imwrite(path, np.full((40, 40), np.nan, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("z.png", truncated),
+        ("z.png", lambda p: p.write_bytes(b"")),
+        ("z.png", lambda p: p.write_text("no image")),
+        ("z.png", lambda p: p.unlink()),
+        ("z.png", constant),
+        ("z.tif", nan),
+    ],
+)
+def test_a_bad_image_anywhere_is_named_before_anything_is_written(
+    segmenter, images, tmp_path, name, spoil
+):
+    bad = save(tmp_path / "images" / name, field((0.5, 0.5)))
+    spoil(bad)
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=name.replace(".", r"\.")):
+        drain(predict(segmenter, [*images, bad], out, CPU))
+    assert not out.exists() or names(out) == []
+
+
+def test_two_images_of_one_stem_are_an_error_before_anything_is_written(
+    segmenter, images, tmp_path
+):
+    other = save(tmp_path / "others" / "a1.png", field((0.5, 0.5)))
+    with pytest.raises(InputError, match=r"a1_mask\.png") as caught:
+        drain(predict(segmenter, [*images, other], tmp_path / "out", CPU))
+    assert str(images[0]) in caught.value.what
+    assert str(other) in caught.value.what
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_the_images_is_no_place_for_masks(segmenter, images, tmp_path):
+    for out in (tmp_path / "images", tmp_path / "images" / ".." / "images"):
+        with pytest.raises(OutputError, match="Choose another folder"):
+            drain(predict(segmenter, images, out, CPU))
+    assert names(tmp_path / "images") == ["a1.tif", "b 2.png"]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(segmenter, images, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError):
+        drain(predict(segmenter, images, tmp_path / "file" / "out", CPU))
+
+
+def test_a_device_that_is_not_there_is_an_error_before_anything_is_written(
+    segmenter, images, tmp_path
+):
+    with pytest.raises(DeviceError):
+        drain(predict(segmenter, images, tmp_path / "out", PredictSettings(device="cuda:63")))
+    assert names(tmp_path / "out") == []
+
+
+class NoMemory(torch.nn.Module):
+    def forward(self, images):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_a_failure_in_the_middle_leaves_whole_files_only(segmenter, images, tmp_path):
+    broken = Segmenter(NoMemory(), segmenter.card)
+    out = tmp_path / "out"
+    with pytest.raises(ComputeError, match=r"segmenting a1\.tif"):
+        drain(predict(broken, images, out, CPU))
+    assert names(out) == ["classes.json"]
+
+
+def test_the_same_folder_again_replaces_the_masks(segmenter, images, tmp_path):
+    out = tmp_path / "out"
+    drain(predict(segmenter, images[:1], out, CPU))
+    save(images[0], field((0.1, 0.8, 0.1)), um=0.5)
+    drain(predict(segmenter, images[:1], out, CPU))
+    ids = np.asarray(Image.open(out / "a1_mask.png"))
+    assert (ids == 3).mean() == 0.8
+    assert len(rows_of(out / "phases.csv")) == 2

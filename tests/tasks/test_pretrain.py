@@ -1,0 +1,344 @@
+"""Pretraining on unlabelled micrographs, with a real tiny encoder."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import napari_matssl.tasks.pretrain as module
+from napari_matssl.errors import ComputeError, InputError, ModelFileError, OutputError
+from napari_matssl.learn.card import read_card
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.encoders import build_encoder, load_start_weights
+from napari_matssl.learn.ntxent import nt_xent
+from napari_matssl.learn.patches import PatchSet, patch_starts
+from napari_matssl.learn.schedule import Budget
+from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.progress import Control, drain
+from napari_matssl.settings import NormalisationSettings, PretrainSettings
+from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
+
+TINY = "test_efficientnet"
+
+
+def chosen(**values):
+    defaults = {
+        "encoder": TINY,
+        "init": "random",
+        "epochs": 2,
+        "batch_size": 4,
+        "patch_size": 64,
+        "view_size": 64,
+        "projection_hidden": 32,
+        "projection_out": 16,
+        "device": "cpu",
+    }
+    return PretrainSettings(**{**defaults, **values})
+
+
+@pytest.fixture(scope="module")
+def images(two_phases):
+    """Two images that give 8 patches of 64 px."""
+    return [two_phases(seed, (128, 128)).micrograph for seed in (1, 2)]
+
+
+def stop_in_epoch(job, epoch):
+    """Send STOP at the first step of an epoch, counted from 1."""
+    seen = []
+    return drain(job, seen.append, lambda: seen[-1].metrics.get("epoch") == epoch)
+
+
+def assert_same_tensors(first, second):
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
+def test_the_same_seed_gives_the_same_losses_and_encoder_another_does_not(images):
+    first, same, other = (drain(pretrain(images, chosen(seed=seed))) for seed in (0, 0, 1))
+    assert len(first.epoch_losses) == 2
+    assert first.patches == 8
+    assert first.epoch_losses == same.epoch_losses
+    assert_same_tensors(first.tensors, same.tensors)
+    assert first.epoch_losses != other.epoch_losses
+
+
+def test_torchs_own_generator_neither_matters_nor_changes(images):
+    torch.manual_seed(1)
+    first = drain(pretrain(images, chosen(epochs=1)))
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), after)
+    torch.manual_seed(99)
+    assert drain(pretrain(images, chosen(epochs=1))).epoch_losses == first.epoch_losses
+
+
+def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(images, tmp_path):
+    settings = chosen(epochs=4)
+    whole = drain(pretrain(images, settings))
+    path = tmp_path / "enc.checkpoint.safetensors"
+    stopped = stop_in_epoch(pretrain(images, settings, path), epoch=3)
+    assert stopped.epoch_losses == whole.epoch_losses[:2]
+    assert read_card(path).kind == "checkpoint"
+    messages = []
+    resumed = drain(
+        pretrain(images, settings, path, resume=True), lambda p: messages.append(p.message)
+    )
+    assert "Going on after epoch 2." in messages
+    assert resumed.epoch_losses == whole.epoch_losses
+    assert_same_tensors(resumed.tensors, whole.tensors)
+    assert resumed.card.metrics["steps"] == whole.card.metrics["steps"] == 8
+
+
+def test_a_killed_run_is_resumed_from_its_last_epoch(images, tmp_path):
+    settings = chosen(epochs=3)
+    path = tmp_path / "enc.checkpoint.safetensors"
+    job = pretrain(images, settings, path)
+    while next(job).metrics.get("epoch", 0) < 2:
+        pass
+    job.close()  # as if the process ended here
+    resumed = drain(pretrain(images, settings, path, resume=True))
+    assert resumed.epoch_losses == drain(pretrain(images, settings)).epoch_losses
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 0.5}, {"gate": "released"}])
+def test_a_checkpoint_of_other_settings_is_refused(images, tmp_path, change):
+    path = tmp_path / "enc.checkpoint.safetensors"
+    drain(pretrain(images, chosen(epochs=1), path))
+    with pytest.raises(ModelFileError, match="other settings") as caught:
+        drain(pretrain(images, chosen(epochs=1, **change), path, resume=True))
+    assert str(path) in caught.value.what
+
+
+def test_a_checkpoint_of_other_images_is_refused(images, tmp_path):
+    path = tmp_path / "enc.checkpoint.safetensors"
+    drain(pretrain(images, chosen(epochs=1), path))
+    other = Micrograph(images[0].name, images[0].pixels[::-1])
+    with pytest.raises(ModelFileError, match="other images"):
+        drain(pretrain([other, images[1]], chosen(epochs=1), path, resume=True))
+
+
+def test_without_a_checkpoint_there_is_nothing_to_resume(images, tmp_path):
+    path = tmp_path / "enc.checkpoint.safetensors"
+    with pytest.raises(ModelFileError, match=r"no checkpoint.*without --resume"):
+        drain(pretrain(images, chosen(), path, resume=True))
+    drain(pretrain(images, chosen(epochs=1))).write(path)
+    with pytest.raises(ModelFileError, match="checkpoint needed"):
+        drain(pretrain(images, chosen(), path, resume=True))
+
+
+def test_a_place_that_cannot_be_written_is_found_before_training(images, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError):
+        next(pretrain(images, chosen(), tmp_path / "file" / "enc.checkpoint.safetensors"))
+
+
+def test_the_checkpoint_is_beside_the_encoder_and_not_the_encoder(tmp_path):
+    out = tmp_path / "enc.safetensors"
+    assert checkpoint_path(out).parent == tmp_path
+    assert checkpoint_path(out).name == "enc.checkpoint.safetensors"
+
+
+def test_stop_in_the_first_epoch_returns_an_encoder(images):
+    job = pretrain(images, chosen(epochs=1000))
+    result = drain(job, should_stop=lambda: True)
+    assert result.epoch_losses == ()
+    assert result.card.metrics["steps"] == 1
+    assert all(bool(torch.isfinite(t).all()) for t in result.tensors.values())
+
+
+class Clock:
+    """Goes on by a second each time that it is looked at."""
+
+    now = 0.0
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+def test_a_time_budget_ends_the_run_and_keeps_the_encoder(images, monkeypatch, tmp_path):
+    clock = Clock()
+    monkeypatch.setattr(module, "Budget", lambda *given: Budget(*given, clock=clock))
+    seen = []
+    path = tmp_path / "enc.checkpoint.safetensors"
+    job = pretrain(images, chosen(epochs=None, minutes=0.5), path)
+    result = drain(job, seen.append)
+    steps = [p for p in seen if p.stage == "pretraining"]
+    assert 1 <= len(steps) < 30
+    assert steps[-1].step > 0.8  # time was used, and not more of it than there was
+    assert [p.step for p in steps] == sorted(p.step for p in steps)
+    assert result.tensors
+
+
+def test_the_result_is_an_encoder_that_loads_and_nothing_else(images, tmp_path):
+    result = drain(pretrain(images, chosen(epochs=1)))
+    path = tmp_path / "enc.safetensors"
+    result.write(path)
+    encoder = build_encoder(TINY, seed=9)
+    assert {f"encoder.{name}" for name in encoder.state_dict()} == result.tensors.keys()
+    origin = load_start_weights(encoder, TINY, str(path))
+    assert "MatSSL on 2 images" in origin
+    for name, tensor in encoder.state_dict().items():
+        assert torch.equal(tensor, result.tensors[f"encoder.{name}"])
+    card = read_card(path, kind="encoder")
+    assert (card.encoder_name, card.channels) == (TINY, "grey")
+    assert [image.name for image in card.training_images] == ["steel-1.tif", "steel-2.tif"]
+    assert card.settings["epochs"] == 1
+    assert card.metrics["loss"] == result.epoch_losses[-1]
+
+
+def test_pretraining_changes_the_encoder_and_its_gates_learn_something(images):
+    start = build_encoder(TINY, 0).state_dict()
+    result = drain(pretrain(images, chosen(epochs=12, learning_rate=0.05)))
+    assert result.epoch_losses[-1] < result.epoch_losses[0]
+    changed = [n for n, t in start.items() if not torch.equal(t, result.tensors[f"encoder.{n}"])]
+    assert len(changed) > 0.9 * len(start)
+
+
+def test_gate_forms_give_different_encoders(images):
+    paper, released = (
+        drain(pretrain(images, chosen(epochs=1, gate=gate))) for gate in ("paper", "released")
+    )
+    assert paper.epoch_losses != released.epoch_losses
+
+
+def test_statistics_of_batch_norm_are_those_of_the_images(images, monkeypatch):
+    compute = Compute(torch.device("cpu"), torch.float32, "exact")
+    monkeypatch.setattr(module, "choose_compute", lambda name: compute)
+    settings = chosen(epochs=2, learning_rate=0.5)
+    result = drain(pretrain(images, settings))
+    encoder = build_encoder(TINY).train()
+    encoder.load_state_dict({n.removeprefix("encoder."): t for n, t in result.tensors.items()})
+    norms = {n: m for n, m in encoder.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    means = dict.fromkeys(norms, 0)
+    for name, norm in norms.items():
+        norm.register_forward_pre_hook(
+            lambda _, inputs, name=name: means.update({name: inputs[0].mean((0, 2, 3))})
+        )
+    patches, mean, std = PatchSet(images, settings).take(range(8))
+    standardised = (patches - mean[..., None, None]) / std[..., None, None]
+    total = dict.fromkeys(norms, 0)
+    generator = torch.Generator().manual_seed(settings.seed)
+    for numbers in torch.randperm(8, generator=generator).split(4):
+        with torch.no_grad():
+            encoder(standardised[numbers].expand(-1, 3, -1, -1))
+        total = {name: total[name] + means[name] / 2 for name in norms}
+    for name in norms:
+        stored = result.tensors[f"encoder.{name}.running_mean"]
+        torch.testing.assert_close(stored, total[name], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("side", [(32, 160), (64, 320)])
+def test_a_rest_of_one_small_patch_is_no_obstacle(two_phases, side):
+    """Five patches in batches of two; at 32 px the last stage is one pixel."""
+    size, length = side
+    images = [two_phases(1, (size, length)).micrograph]
+    settings = chosen(patch_size=size, view_size=size, batch_size=2, epochs=1)
+    result = drain(pretrain(images, settings))
+    assert result.patches == 5
+    assert all(bool(torch.isfinite(t).all()) for t in result.tensors.values())
+
+
+def test_out_of_memory_halves_the_batch_and_says_so(images, monkeypatch):
+    def small_memory(first, second, temperature):
+        if len(first) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return nt_xent(first, second, temperature)
+
+    monkeypatch.setattr(module, "nt_xent", small_memory)
+    seen = []
+    result = drain(pretrain(images, chosen(batch_size=8)), seen.append)
+    messages = [p.message for p in seen if "Out of memory" in p.message]
+    assert messages == [f"Out of memory: batches of {n} now." for n in (4, 2)]
+    assert len(result.epoch_losses) == 2
+
+
+def test_memory_that_never_suffices_is_a_clear_error(images, monkeypatch):
+    def no_memory(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(module, "nt_xent", no_memory)
+    with pytest.raises(ComputeError, match="Out of memory while pretraining"):
+        drain(pretrain(images, chosen()))
+
+
+def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(images, monkeypatch):
+    monkeypatch.setattr(module, "nt_xent", lambda first, *_: first.sum() * float("nan"))
+    with pytest.raises(ComputeError, match=r"diverged.*gentle preset"):
+        drain(pretrain(images, chosen()))
+
+
+def test_a_single_patch_cannot_be_compared(images):
+    with pytest.raises(InputError, match=r"steel-1\.tif gives 1 patch of 128 px"):
+        next(pretrain(images[:1], chosen(patch_size=128)))
+
+
+def test_no_image_at_all_is_an_error():
+    with pytest.raises(InputError, match="0 patch"):
+        next(pretrain([], chosen()))
+
+
+@pytest.mark.parametrize("pixels", [np.full((128, 128), 3, np.uint8), np.full((128, 128), np.nan)])
+def test_a_constant_or_broken_image_is_an_error_that_names_it(images, pixels):
+    with pytest.raises(InputError, match=r"dark\.tif"):
+        next(pretrain([*images, Micrograph("dark.tif", pixels)], chosen()))
+
+
+def test_patches_cover_the_specimen_and_leave_the_info_bar_out(two_phases):
+    pixels = two_phases(1, (150, 130)).micrograph.pixels // 3
+    pixels[120:] = 255
+    micrograph = Micrograph("a.tif", pixels, info_bar=InfoBar(120, "test"))
+    settings = chosen(normalisation=NormalisationSettings(kind="imagenet"))
+    patches = PatchSet([micrograph], settings)
+    assert len(patches) == 2 * 3
+    units = patches.take(range(6))[0]
+    assert units.shape == (6, 1, 64, 64)
+    assert units.max() < 0.4
+    torch.testing.assert_close(units[0, 0], torch.from_numpy(pixels[:64, :64] / np.float32(255)))
+    torch.testing.assert_close(units[5, 0], torch.from_numpy(pixels[56:120, 66:] / np.float32(255)))
+
+
+@pytest.mark.parametrize(
+    ("length", "size", "overlap", "starts"),
+    [
+        (256, 64, 0.0, [0, 64, 128, 192]),
+        (200, 64, 0.0, [0, 64, 128, 136]),
+        (128, 64, 0.5, [0, 32, 64]),
+        (40, 64, 0.6, [0]),
+        (256, 100, 0.6, [0, 40, 80, 120, 156]),
+    ],
+)
+def test_patches_start_where_overlap_and_edge_say(length, size, overlap, starts):
+    assert patch_starts(length, size, overlap) == starts
+
+
+def test_images_smaller_than_a_patch_are_mirrored(two_phases):
+    micrograph = two_phases(1, (40, 50)).micrograph
+    units, mean, _ = PatchSet([micrograph], chosen()).take([0])
+    assert units.shape == (1, 1, 64, 64)
+    torch.testing.assert_close(units[0, 0, 40], units[0, 0, 39])
+    assert abs(float(units[0, 0, :40, :50].mean() - mean)) < 0.01
+
+
+def test_one_colour_image_makes_an_encoder_for_colour(images):
+    colour = Micrograph("stain.png", np.stack([images[0].pixels, *2 * [images[1].pixels]], 2))
+    settings = chosen(epochs=1)
+    units, mean, std = PatchSet([colour, images[1]], settings).take([0, 4])
+    assert units.shape == (2, 3, 64, 64)
+    assert mean.shape == std.shape == (2, 3)
+    assert torch.equal(units[1, 0], units[1, 2])
+    assert not torch.equal(units[0, 0], units[0, 2])
+    assert drain(pretrain([colour, images[1]], settings)).card.channels == "rgb"
+    assert drain(pretrain(images, settings)).card.channels == "grey"
+
+
+def test_a_single_stop_is_enough(images):
+    """Whoever drives the job need not repeat it."""
+    job = pretrain(images, chosen(epochs=50))
+    next(job)
+    assert next(job).metrics["epoch"] == 1
+    job.send(Control.STOP)
+    rest = list(job)
+    assert len(rest) < 5
+    assert {p.stage for p in rest} <= {"recomputing batch-norm statistics"}

@@ -1,0 +1,94 @@
+"""Who may import whom, and what stays unloaded until it is needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import napari_matssl
+
+PACKAGE = Path(napari_matssl.__file__).parent
+GUI = {"napari", "qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "superqt", "vispy"}
+FORBIDDEN = {
+    "errors": {"any"},
+    "progress": {"any"},
+    "files": {"micrograph", "labels", "learn", "measure", "tasks", "cli", "console", "widgets"},
+    "settings": {"micrograph", "labels", "learn", "measure", "tasks", "cli", "console", "widgets"},
+    "micrograph": {"learn", "tasks", "measure", "cli", "console", "console_tables", "widgets"},
+    "labels": {"learn", "tasks", "measure", "cli", "console", "console_tables", "widgets"},
+    "learn": {"tasks", "cli", "console", "console_tables", "widgets"},
+    "measure": {"learn", "tasks", "cli", "console", "console_tables", "widgets"},
+    "tasks": {"cli", "console", "console_tables", "widgets"},
+}
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path):
+    """All modules that a file imports anywhere, in functions too."""
+    package = dotted(path) if path.name == "__init__.py" else dotted(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base]).strip(".")
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def part(name):
+    """The part of the package that a module is in: ``learn``, ``settings``."""
+    return name.split(".")[1] if name.count(".") else ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_imports_go_one_way_only(path):
+    forbidden = FORBIDDEN.get(part(dotted(path)), set())
+    ours = {name for name in imported(path) if name.split(".")[0] == "napari_matssl"}
+    wrong = {n for n in ours if part(n) and (part(n) in forbidden or "any" in forbidden)}
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_only_widgets_know_napari_and_qt(path):
+    if part(dotted(path)) == "widgets":
+        pytest.skip("widgets may")
+    assert not {name for name in imported(path) if name.split(".")[0] in GUI}
+
+
+def loaded_by(statements):
+    """Names of the top-level modules that a fresh Python has after some statements."""
+    code = f"{statements}\nimport sys\nprint(*{{n.split('.')[0] for n in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_command_line_loads_nothing_heavy_before_it_is_needed():
+    loaded = loaded_by("import napari_matssl.cli")
+    heavy = {"torch", "torchvision", "timm", "segmentation_models_pytorch", "pandas", "matplotlib"}
+    assert not loaded & (GUI | heavy)
+    assert {"typer", "napari_matssl"} <= loaded
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_by("import napari_matssl") & (GUI | {"torch", "numpy", "pydantic"})
+
+
+@pytest.mark.parametrize("name", ["micrograph", "labels", "measure"])
+def test_reading_labels_and_measuring_work_without_torch(name):
+    found = [dotted(p) for p in modules() if part(dotted(p)) == name]
+    assert len(found) > 2
+    loaded = loaded_by(f"import {', '.join(found)}")
+    assert not loaded & (GUI | {"torch", "torchvision", "timm"})

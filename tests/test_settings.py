@@ -1,0 +1,243 @@
+"""Settings: bounds, presets, and the form on disk."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from napari_matssl.errors import SettingsError
+from napari_matssl.settings import (
+    FinetuneSettings,
+    NormalisationSettings,
+    PredictSettings,
+    PretrainSettings,
+)
+
+normalisations = st.builds(
+    NormalisationSettings,
+    kind=st.sampled_from(["standardise", "imagenet"]),
+    low_percent=st.floats(0, 49),
+    high_percent=st.floats(51, 100),
+)
+ends = st.one_of(
+    st.tuples(st.integers(1, 100_000), st.none()),
+    st.tuples(st.none(), st.floats(1e-6, 100_000)),
+    st.tuples(st.integers(1, 100_000), st.floats(1e-6, 100_000)),
+)
+pretraining = ends.flatmap(
+    lambda end: st.builds(
+        PretrainSettings,
+        preset=st.sampled_from(["gentle", "paper"]),
+        encoder=st.text(),
+        gate=st.sampled_from(["paper", "released"]),
+        epochs=st.just(end[0]),
+        minutes=st.just(end[1]),
+        overlap=st.floats(0, 0.95),
+        temperature=st.floats(1e-9, 10),
+        normalisation=normalisations,
+        seed=st.integers(0, 2**31),
+    )
+)
+finetuning = ends.flatmap(
+    lambda end: st.builds(
+        FinetuneSettings,
+        preset=st.sampled_from(["interactive", "paper"]),
+        encoder=st.text(),
+        epochs=st.just(end[0]),
+        minutes=st.just(end[1]),
+        scale=st.one_of(st.none(), st.floats(0.02, 8)),
+        unlabelled=st.one_of(st.none(), st.integers(0, 65_535)),
+        augment=st.booleans(),
+        learning_rate=st.floats(1e-12, 1),
+        normalisation=normalisations,
+    )
+)
+predicting = st.builds(
+    PredictSettings, tile=st.integers(32, 16_384), info_bar=st.sampled_from(["auto", "none"])
+)
+
+
+@given(st.one_of(pretraining, finetuning, predicting))
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_settings_come_back_from_their_file_as_they_were(tmp_path, values):
+    path = tmp_path / "settings.json"
+    values.write(path)
+    assert type(values).make(file=path) == values
+
+
+def of_paper(cls):
+    return cls.make({"preset": "paper"})
+
+
+def test_the_paper_preset_of_pretraining_is_the_papers_recipe():
+    paper = of_paper(PretrainSettings)
+    assert (paper.encoder, paper.init, paper.gate) == ("resnet50", "imagenet", "paper")
+    assert (paper.epochs, paper.minutes, paper.batch_size) == (50, None, 128)
+    assert (paper.learning_rate, paper.final_learning_rate) == (0.1, 1e-4)
+    assert (paper.momentum, paper.weight_decay) == (0.9, 1e-6)
+    assert paper.temperature == 0.07
+    assert paper.patch_size == 256
+    assert paper.normalisation.kind == "imagenet"
+    assert (paper.projection_hidden, paper.projection_out) == (2048, 128)
+    assert paper.seed == 0
+
+
+def test_the_paper_preset_of_pretraining_jitters_as_the_paper_says():
+    """Brightness, contrast and saturation by 0.1; the released code has 0.4, 0.4, 0.4 and 0.1."""
+    assert of_paper(PretrainSettings).jitter == 0.1
+    assert of_paper(PretrainSettings).hue_jitter == 0
+
+
+def test_the_paper_preset_of_fine_tuning_is_the_papers_recipe():
+    paper = of_paper(FinetuneSettings)
+    assert (paper.encoder_name, paper.encoder) == ("resnet50", "imagenet")
+    assert (paper.epochs, paper.minutes, paper.batch_size) == (200, None, 128)
+    assert (paper.optimiser, paper.learning_rate, paper.weight_decay) == ("adam", 1e-4, 1e-5)
+    assert (paper.warmup, paper.cosine, paper.encoder_rate) == (0, False, 1)
+    assert (paper.crop_size, paper.scale, paper.augment) == (256, 1, False)
+    assert (paper.cross_entropy, paper.averaging, paper.freeze_batch_norm) == (0, 0, False)
+    assert paper.validations == paper.epochs
+    assert paper.normalisation.kind == "imagenet"
+
+
+def test_by_default_fine_tuning_runs_offline_for_two_minutes():
+    plain = FinetuneSettings.make()
+    assert plain == FinetuneSettings()
+    assert (plain.preset, plain.minutes, plain.epochs) == ("interactive", 2, None)
+    assert (plain.encoder_name, plain.encoder) == ("tf_efficientnet_lite0", "imagenet")
+    assert plain.augment
+    assert plain.freeze_batch_norm
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs", "minutes"),
+    [
+        ({}, None, 2.0),
+        ({"epochs": 7}, 7, None),
+        ({"minutes": 9}, None, 9),
+        ({"epochs": 7, "minutes": 9}, 7, 9),
+        ({"preset": "paper"}, 200, None),
+        ({"preset": "paper", "minutes": 9}, None, 9),
+        ({"preset": "paper", "epochs": 7}, 7, None),
+        ({"preset": "paper", "epochs": 7, "minutes": 9}, 7, 9),
+        ({"epochs": None, "minutes": None}, None, 2.0),
+    ],
+)
+def test_epochs_lift_a_limit_of_minutes_and_the_other_way_round(given, epochs, minutes):
+    made = FinetuneSettings.make(given)
+    assert (made.epochs, made.minutes) == (epochs, minutes)
+
+
+def write(tmp_path, **values):
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "epochs", "minutes"),
+    [
+        (FinetuneSettings, {"epochs": 7}, 7, None),
+        (FinetuneSettings, {"epochs": 7, "minutes": 9}, 7, 9),
+        (FinetuneSettings, {"seed": 1}, None, 2.0),
+        (PretrainSettings, {"minutes": 9}, None, 9),
+        (PretrainSettings, {"seed": 1}, 50, None),
+        (FinetuneSettings, {"preset": "paper", "minutes": 9}, None, 9),
+    ],
+)
+def test_in_a_file_too_epochs_lift_a_limit_of_minutes(tmp_path, cls, values, epochs, minutes):
+    made = cls.make(file=write(tmp_path, **values))
+    assert (made.epochs, made.minutes) == (epochs, minutes)
+
+
+def test_single_values_override_the_file_which_overrides_its_preset(tmp_path):
+    path = write(tmp_path, preset="paper", batch_size=16, learning_rate=3e-4, seed=5)
+    made = FinetuneSettings.make({"seed": 6, "epochs": 3}, path)
+    assert (made.preset, made.optimiser) == ("paper", "adam")
+    assert (made.batch_size, made.learning_rate) == (16, 3e-4)
+    assert (made.seed, made.epochs, made.minutes) == (6, 3, None)
+
+
+def test_a_preset_given_beside_a_file_replaces_what_it_names_and_leaves_the_rest(tmp_path):
+    path = write(tmp_path, batch_size=16, zoom=2.0, minutes=9)
+    made = FinetuneSettings.make({"preset": "paper"}, path)
+    assert (made.preset, made.batch_size, made.optimiser) == ("paper", 128, "adam")
+    assert made.zoom == 2.0
+    assert (made.epochs, made.minutes) == (200, None)
+
+
+def test_a_file_without_a_preset_starts_from_the_defaults(tmp_path):
+    made = FinetuneSettings.make(file=write(tmp_path, batch_size=16))
+    assert made == FinetuneSettings(batch_size=16)
+
+
+def test_none_means_not_given(tmp_path):
+    path = write(tmp_path, batch_size=16, epochs=3, minutes=None)
+    made = FinetuneSettings.make({"batch_size": None, "epochs": None}, path)
+    assert (made.batch_size, made.epochs) == (16, 3)
+
+
+@pytest.mark.parametrize(
+    ("cls", "given", "complaint"),
+    [
+        (FinetuneSettings, {"crop": 3}, "no setting 'crop'"),
+        (FinetuneSettings, {"epochs": 0}, "epochs = 0"),
+        (FinetuneSettings, {"minutes": -1}, r"minutes = -1.*greater than 0"),
+        (FinetuneSettings, {"val_fraction": 1.0}, "val_fraction = 1.0"),
+        (FinetuneSettings, {"preset": "fast"}, r"preset = 'fast'.*interactive"),
+        (FinetuneSettings, {"learning_rate": float("nan")}, "learning_rate"),
+        (PretrainSettings, {"batch_size": 1}, "batch_size = 1"),
+        (PretrainSettings, {"overlap": 1.0}, "overlap = 1.0"),
+        (PretrainSettings, {"gate": "sum"}, "gate = 'sum'"),
+        (PretrainSettings, {"seed": -1}, "seed = -1"),
+        (PretrainSettings, {"seed": 2**70}, "seed"),
+        (PredictSettings, {"tile": 8}, "tile = 8"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_it(cls, given, complaint):
+    with pytest.raises(SettingsError, match=complaint) as caught:
+        cls.make(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_several_bad_values_are_all_named():
+    with pytest.raises(SettingsError, match=r"epochs.*crop_size"):
+        FinetuneSettings.make({"epochs": 0, "crop_size": 1})
+
+
+def test_a_run_without_an_end_is_an_error(tmp_path):
+    path = write(tmp_path, epochs=None, minutes=None)
+    with pytest.raises(SettingsError, match="give epochs or minutes"):
+        FinetuneSettings.make(file=path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"epochs"', "null", b"\xff\xfe\x00"])
+def test_a_file_that_is_no_settings_is_an_error_that_names_it(tmp_path, content):
+    path = tmp_path / "settings.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SettingsError, match=r"settings\.json"):
+        FinetuneSettings.make(file=path)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(SettingsError, match=r"settings\.json"):
+        FinetuneSettings.make(file=tmp_path / "settings.json")
+
+
+def test_a_bad_value_in_a_file_names_file_and_value(tmp_path):
+    path = write(tmp_path, epochs=3, crop_sise=64)
+    with pytest.raises(SettingsError, match="crop_sise") as caught:
+        FinetuneSettings.make(file=path)
+    assert str(path) in caught.value.what
+
+
+def test_every_setting_says_what_it_is_for():
+    for cls in (PretrainSettings, FinetuneSettings, PredictSettings, NormalisationSettings):
+        for name, field in cls.model_fields.items():
+            assert name == "normalisation" or field.description, f"{cls.__name__}.{name}"
+        for preset, values in cls.presets.items():
+            assert cls.make({"preset": preset}).model_dump().items() >= {"preset": preset}.items()
+            assert values.keys() <= cls.model_fields.keys()
