@@ -123,24 +123,26 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     images = torch.randn(2, 64, 64, 64, generator=torch.Generator().manual_seed(0))
     images = images.to(device, memory_format=torch.channels_last)
 
-    plain, mixed = (
-        _best_time(Compute(device, dtype, "probe"), convolution, images)
-        for dtype in (torch.float32, torch.bfloat16)
-    )
+    # In turns, and the best of each: another busy program must not decide this.
+    times = [
+        (
+            _time(Compute(device, torch.float32, "probe"), convolution, images),
+            _time(Compute(device, torch.bfloat16, "probe"), convolution, images),
+        )
+        for _ in range(12)
+    ]
+    plain, mixed = (min(column) for column in zip(*times, strict=True))
     log.debug("probe on %s: float32 %.2g s, bfloat16 %.2g s", device, plain, mixed)
     return torch.bfloat16 if mixed < 0.8 * plain else torch.float32
 
 
-def _best_time(compute: Compute, network: nn.Module, images: torch.Tensor) -> float:
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        with torch.no_grad(), compute.autocast():
-            network(images)
-        if compute.device.type == "cuda":
-            torch.cuda.synchronize(compute.device)
-        times.append(time.perf_counter() - begin)
-    return min(times)
+def _time(compute: Compute, network: nn.Module, images: torch.Tensor) -> float:
+    begin = time.perf_counter()
+    with torch.no_grad(), compute.autocast():
+        network(images)
+    if compute.device.type == "cuda":
+        torch.cuda.synchronize(compute.device)
+    return time.perf_counter() - begin
 
 
 def keep_depthwise_precise(network: nn.Module) -> None:

@@ -207,7 +207,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path, form):
     if form == "torch":
         torch.save(data, path)
     else:
-        path.write_bytes(pickle.dumps(data))
+        path.write_bytes(pickle.dumps(data, protocol=2))
     with pytest.raises(ModelFileError, match="refused for safety") as caught:
         load_start_weights(build_encoder("resnet18"), "resnet18", str(path))
     assert str(path) in caught.value.what
