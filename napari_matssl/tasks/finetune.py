@@ -13,6 +13,7 @@ from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
 from napari_matssl.learn.averaging import AveragedNetwork, snapshot
+from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.card import Channels, ModelCard
 from napari_matssl.learn.crops import CropSampler, prepare
 from napari_matssl.learn.device import (
@@ -214,9 +215,7 @@ class _Training:
     def _learn(self, images: Tensor, targets: Tensor) -> float:
         self._network.train()
         if self.settings.freeze_batch_norm:
-            for module in self._network.encoder.modules():  # type: ignore[union-attr]
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+            keep_statistics(self._network.get_submodule("encoder"))
         with self.compute.autocast():
             logits = self._network(self.compute.place_images(images))
         loss = segmentation_loss(

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_matssl.errors import ComputeError, InputError, ModelFileError
 from napari_matssl.files import check_writable
+from napari_matssl.learn.batchnorm import fresh_statistics
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import (
     Compute,
@@ -37,6 +38,9 @@ from napari_matssl.tasks.inputs import fingerprint
 log = logging.getLogger(__name__)
 
 SMALLEST_BATCH = 2
+
+MOST_PATCHES = 1024
+"""Patches that are enough for batch-norm statistics."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,7 @@ class _Pretraining:
         self.epoch = 0
         self.step = 0
         self.epoch_losses: list[float] = []
+        self._first_step = (0.0, 0)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -190,6 +195,7 @@ class _Pretraining:
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.patches), generator=generator).tolist()
         losses: list[float] = []
+        self._first_step = (self.budget.elapsed, self.step)
         for index in range(self.steps_per_epoch):
             fraction = self.budget.fraction(self.step)
             if fraction >= 1:
@@ -198,6 +204,7 @@ class _Pretraining:
             loss = yield from self._step(numbers, fraction, generator)
             losses.append(loss)
             self.step += 1
+            self._keep_time()
             metrics = {"loss": loss, "epoch": float(self.epoch + 1)}
             progress = Progress("pretraining", self.budget.fraction(self.step), 1, metrics)
             if (yield progress) is Control.STOP:
@@ -254,6 +261,13 @@ class _Pretraining:
         self.optimiser.step()
         return float(loss.item())
 
+    def _keep_time(self) -> None:
+        """Keep time for the statistics: a patch takes about a sixth of what it takes to learn."""
+        begin, step = self._first_step
+        per_patch = (self.budget.elapsed - begin) / max(self.step - step, 1) / self.batch_size
+        count = min(len(self.patches), max(self.batch_size, MOST_PATCHES))
+        self.budget.reserve = min(count * per_patch / 6, 0.3 * (self.budget.seconds or 0))
+
     def refresh_statistics(self) -> Generator[Progress, Control | None, None]:
         """Recompute the batch norms' running statistics over patches as fine-tuning sees them.
 
@@ -261,29 +275,23 @@ class _Pretraining:
         them.
         """
         encoder = self.network.get_submodule("encoder")
-        norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
         generator = torch.Generator().manual_seed(self.settings.seed)
         order = torch.randperm(len(self.patches), generator=generator).tolist()
-        order = order[: max(self.batch_size, min(len(order), 1024))]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over all batches
+        order = order[: max(self.batch_size, MOST_PATCHES)]
         self.network.train()
-        for begin in range(0, len(order), self.batch_size):
-            numbers = order[begin : begin + self.batch_size]
-            patches, mean, std = (t.to(self.compute.device) for t in self.patches.take(numbers))
-            images = (patches - mean[:, :, None, None]) / std[:, :, None, None]
-            images = images.expand(-1, 3, -1, -1)
-            with (
-                device_errors("recomputing batch-norm statistics"),
-                torch.no_grad(),
-                self.compute.autocast(),
-            ):
-                encoder(self.compute.place_images(images))
-            yield Progress("recomputing batch-norm statistics", begin, len(order))
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        with fresh_statistics(encoder):
+            for begin in range(0, len(order), self.batch_size):
+                numbers = order[begin : begin + self.batch_size]
+                patches, mean, std = (t.to(self.compute.device) for t in self.patches.take(numbers))
+                images = (patches - mean[:, :, None, None]) / std[:, :, None, None]
+                images = images.expand(-1, 3, -1, -1)
+                with (
+                    device_errors("recomputing batch-norm statistics"),
+                    torch.no_grad(),
+                    self.compute.autocast(),
+                ):
+                    encoder(self.compute.place_images(images))
+                yield Progress("recomputing batch-norm statistics", begin, len(order))
 
     def save(self, path: Path) -> None:
         """Keep everything that is needed to go on after this epoch."""

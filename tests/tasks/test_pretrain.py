@@ -196,6 +196,12 @@ def test_pretraining_changes_the_encoder_and_its_gates_learn_something(images):
     assert len(changed) > 0.9 * len(start)
 
 
+def test_every_epoch_sees_other_views_in_another_order(images):
+    still = chosen(epochs=3, learning_rate=1e-12, final_learning_rate=0)
+    losses = drain(pretrain(images, still)).epoch_losses
+    assert len({round(loss, 5) for loss in losses}) == 3
+
+
 def test_gate_forms_give_different_encoders(images):
     paper, released = (
         drain(pretrain(images, chosen(epochs=1, gate=gate))) for gate in ("paper", "released")
