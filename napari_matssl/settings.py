@@ -176,7 +176,7 @@ class FinetuneSettings(Settings):
     )
     zoom: float = Field(default=1.5, ge=1, le=4, description="largest zoom in or out of a crop")
     optimiser: Literal["adam", "adamw"] = Field(default="adamw", description="optimiser")
-    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="at its highest")
+    learning_rate: float = Field(default=3e-3, gt=0, le=1, description="at its highest")
     encoder_rate: float = Field(
         default=0.3, gt=0, le=1, description="the encoder's learning rate over the decoder's"
     )
