@@ -79,7 +79,10 @@ def pretrain(
     state = checkpoint_path(out)
     result = run_job(pretrain(micrographs, chosen, checkpoint=state, resume=resume))
     result.write(out)
-    state.unlink(missing_ok=True)
+    if result.complete:
+        state.unlink(missing_ok=True)
+    else:
+        say(f"Stopped early; --resume goes on from {state}.")
     losses = result.epoch_losses
     trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
     say(f"{out}: {chosen.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
@@ -144,7 +147,8 @@ def finetune(
     job = finetune(painted.training, painted.table, chosen, painted.validation, start)
     result = run_job(job)
     write_segmenter(out, result.segmenter)
-    score = f", validation mIoU {result.validation.miou:.3f}" if result.validation else ""
+    val_miou = result.segmenter.card.metrics.get("val_miou")
+    score = "" if val_miou is None else f", validation mIoU {val_miou:.3f}"
     minutes_used = result.segmenter.card.metrics["minutes"]
     say(f"{out}: {len(result.losses)} steps in {minutes_used:.1f} min{score}")
 

@@ -46,7 +46,7 @@ def show_evaluation(result: "Evaluation") -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"mIoU {result.scores.miou:.3f}, pixel accuracy {result.scores.pixel_accuracy:.3f}",
+        f"mIoU {_figure(result.scores.miou, 3)}, pixel accuracy {result.scores.pixel_accuracy:.3f}",
         highlight=False,
     )
     confusion = Table(title="Confusion matrix in pixels: rows truth, columns prediction")

@@ -41,14 +41,14 @@ class Settings(BaseModel):
         """
         chosen = {name: value for name, value in (given or {}).items() if value is not None}
         values = _read_json(file) if file is not None else {}
+        _lift_other_limit(values, values)
         source = f"{file}: " if file is not None else ""
         preset = chosen.get("preset", None if file is not None else cls._default_preset())
         if preset is None and "preset" in values:
             values = {**cls.presets.get(str(values["preset"]), {}), **values}
         elif preset is not None:
             values = {**values, **cls.presets.get(str(preset), {}), "preset": preset}
-        if ("epochs" in chosen) != ("minutes" in chosen):
-            values["minutes" if "epochs" in chosen else "epochs"] = None
+        _lift_other_limit(chosen, values)
         try:
             return cls.model_validate({**values, **chosen})
         except ValidationError as error:
@@ -130,7 +130,7 @@ class PretrainSettings(Settings):
     projection_hidden: int = Field(default=2048, ge=2, description="width of the projection head")
     projection_out: int = Field(default=128, ge=2, description="length of an embedding")
     normalisation: NormalisationSettings = NormalisationSettings()
-    seed: int = Field(default=0, ge=0, description="of everything random")
+    seed: int = Field(default=0, ge=0, le=2**40, description="of everything random")
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
@@ -138,11 +138,19 @@ class PretrainSettings(Settings):
         "paper": {
             "batch_size": 128,
             "learning_rate": 0.1,
+            "jitter": 0.1,
+            "hue_jitter": 0.0,
             "normalisation": {"kind": "imagenet"},
         },
     }
 
     _end = model_validator(mode="after")(_has_an_end)
+
+    @model_validator(mode="after")
+    def _rate_falls(self) -> Self:
+        if self.final_learning_rate > self.learning_rate:
+            raise ValueError("final_learning_rate is above learning_rate")
+        return self
 
 
 class FinetuneSettings(Settings):
@@ -208,7 +216,7 @@ class FinetuneSettings(Settings):
         default=0, ge=0, le=65_535, description="label value that means unpainted"
     )
     normalisation: NormalisationSettings = NormalisationSettings()
-    seed: int = Field(default=0, ge=0, description="of everything random")
+    seed: int = Field(default=0, ge=0, le=2**40, description="of everything random")
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
@@ -251,6 +259,12 @@ class PredictSettings(Settings):
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"
     )
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
+
+
+def _lift_other_limit(given: dict[str, Any], values: dict[str, Any]) -> None:
+    """Epochs alone lift a limit of minutes, and the other way round."""
+    if ("epochs" in given) != ("minutes" in given):
+        values["minutes" if "epochs" in given else "epochs"] = None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -178,10 +178,13 @@ class FoundClasses:
         The classes, without the unlabelled value.
     source
         For people: ``"labels/classes.json"`` or ``"the values found in the labels"``.
+    made_up
+        There was no table, and the classes have numbers for names.
     """
 
     table: ClassTable
     source: str
+    made_up: bool = False
 
 
 def find_class_table(
@@ -213,7 +216,8 @@ def find_class_table(
     nearby = (folder / CLASSES_FILE, folder.parent / CLASSES_FILE)
     path = given if given is not None else next((p for p in nearby if p.is_file()), None)
     if path is None:
-        return FoundClasses(_numbered(ids, unlabelled), "the values found in the labels")
+        table = _numbered(ids, unlabelled)
+        return FoundClasses(table, "the values found in the labels", made_up=True)
     table = read_class_table(path)
     if table.ids == (unlabelled,):
         raise InputError(

@@ -70,12 +70,14 @@ def read_card(path: Path, kind: str | None = None) -> ModelCard:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(9)
     except OSError as error:
         raise ModelFileError(
             f"Can't read the model file {path}: {error.strerror}.", "Give an existing model file."
         ) from error
-    if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+    # Safetensors begin with the length of a header in JSON: the length may look like a pickle's
+    # first bytes, the brace after it may not.
+    if start[8:] != b"{" and start.startswith(_PICKLE_STARTS):
         raise ModelFileError(
             f"{path} is a pickled PyTorch file, not a model of napari-matssl.",
             "Published weights can be the start of training: pretrain --init or finetune "
@@ -96,6 +98,9 @@ PUBLISHED_ENCODER = "resnet50"
 
 PICKLES = frozenset({".pth", ".pt", ".tar", ".ckpt"})
 """Suffixes of PyTorch's own files of weights."""
+
+
+_PICKLE_STARTS = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def encoder_of_file(source: str) -> str | None:

@@ -12,6 +12,7 @@ from torch.nn import functional
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import IGNORE, PaintedMicrograph, to_targets
 from napari_matssl.learn.inference import rescale
+from napari_matssl.learn.segmenter import STRIDE
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
 from napari_matssl.settings import FinetuneSettings
 
@@ -56,13 +57,34 @@ def prepare(
     image = rescale(as_channels(micrograph.specimen, channels), scale)
     targets = to_targets(painted, table, settings.unlabelled)[: micrograph.specimen.shape[0]]
     if image.shape[:2] != targets.shape:
-        resized = functional.interpolate(
-            torch.from_numpy(np.ascontiguousarray(targets))[None, None],
-            size=image.shape[:2],
-            mode="nearest-exact",
-        )
-        targets = resized[0, 0].numpy()
+        targets = resize_targets(targets, image.shape[:2], len(table))
     return PreparedImage(grey.unit(image), np.ascontiguousarray(targets), grey)
+
+
+def resize_targets(
+    targets: NDArray[np.uint8], shape: tuple[int, ...], classes: int
+) -> NDArray[np.uint8]:
+    """Resize targets; a pixel becomes the class that is painted on most of its area.
+
+    Unpainted area doesn't vote, so that strokes one pixel wide survive.
+
+    Parameters
+    ----------
+    targets
+        ``(H, W)`` channel indices, 255 unpainted.
+    shape
+        Rows and columns of the result.
+    classes
+        How many channels there are.
+    """
+    resized = np.full(shape, IGNORE, dtype=np.uint8)
+    largest = np.zeros(shape, dtype=np.float32)
+    for channel in range(classes):
+        painted = torch.from_numpy((targets == channel).astype(np.float32))[None, None]
+        share = functional.interpolate(painted, size=shape, mode="area")[0, 0].numpy()
+        resized[share > largest] = channel
+        largest = np.maximum(largest, share)
+    return resized
 
 
 @dataclass(frozen=True)
@@ -85,7 +107,7 @@ class CropSampler:
     images
         Painted micrographs, at least one with a painted pixel.
     settings
-        Size, batch, augmentation.
+        Size (rounded up to what the network can take), batch, augmentation.
     random
         Where all randomness comes from.
     """
@@ -99,7 +121,7 @@ class CropSampler:
         self._images = images
         self._settings = settings
         self._random = random
-        self._side = settings.crop_size
+        self._side = -(-settings.crop_size // STRIDE) * STRIDE
         self._points = _painted_points(images, random)
         self._grid = _grid(images, self._side)
         self._queue: list[tuple[int, int, int]] = []
@@ -132,7 +154,7 @@ class CropSampler:
         if self.batch_size > 1:
             self.batch_size //= 2
         elif self._side >= 128:
-            self._side //= 2
+            self._side = self._side // 2 // STRIDE * STRIDE
             self._grid = _grid(self._images, self._side)
             self._queue.clear()
         else:

@@ -190,8 +190,9 @@ def device_errors(doing: str) -> Iterator[None]:
                 f"Out of memory while {doing}, even with the smallest batch and tile.",
                 "Close other programs, or use smaller images, a smaller encoder or --device cpu.",
             ) from error
+        reason = str(error).strip() or type(error).__name__
         raise ComputeError(
-            f"The computation failed while {doing}: {str(error).splitlines()[0]}",
+            f"The computation failed while {doing}: {reason.splitlines()[0]}",
             "Try --device cpu; the log holds the details.",
         ) from error
 

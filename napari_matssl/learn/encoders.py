@@ -184,7 +184,12 @@ def _weights_file(path: Path, name: str) -> tuple[StateDict, str]:
         )
     if path.suffix.lower() not in PICKLES:
         card, tensors = read_tensors(path)
-        if card.encoder_name != name:
+        if card.kind == "checkpoint":
+            raise ModelFileError(
+                f"{path} is the state of an unfinished pretraining.",
+                "Finish it with pretrain --resume, then give the encoder that it writes.",
+            )
+        if smp_name(card.encoder_name) != smp_name(name):
             raise ModelFileError(
                 f"{path} holds a {card.encoder_name} encoder, not {name}.",
                 f"Use --encoder-name {card.encoder_name} (pretrain: --encoder).",

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from napari_matssl.errors import ComputeError
+from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
 from napari_matssl.learn.segmenter import STRIDE
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
-from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
 from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import PredictSettings
@@ -23,6 +23,9 @@ from napari_matssl.settings import PredictSettings
 log = logging.getLogger(__name__)
 
 SMALLEST_TILE = 64
+
+MOST_MAGNIFICATION = 16.0
+"""Images are never resampled by more than this to the um/px of the model."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,25 @@ class Segmentation:
     probabilities: NDArray[np.uint8] | None
 
 
-def magnification(card: ModelCard, pixel_size: PixelSize | None) -> float:
-    """Network px per image px: the model's scale, corrected for another um/px if both are known."""
-    if pixel_size is None or card.pixel_size_um is None:
+def magnification(card: ModelCard, micrograph: Micrograph) -> float:
+    """Network px per image px: the model's scale, corrected for another um/px if both are known.
+
+    Raises
+    ------
+    InputError
+        If the pixel sizes differ by so much that one of them must be wrong.
+    """
+    if micrograph.pixel_size is None or card.pixel_size_um is None:
         return card.scale
-    return card.scale * pixel_size.mean_um / card.pixel_size_um
+    ratio = micrograph.pixel_size.mean_um / card.pixel_size_um
+    if max(ratio, 1 / ratio) > MOST_MAGNIFICATION:
+        raise InputError(
+            f"{micrograph.name} has {micrograph.pixel_size.mean_um:.4g} um/px "
+            f"({micrograph.pixel_size.source}), the model was trained at "
+            f"{card.pixel_size_um:.4g} um/px.",
+            "Check the pixel size of the image, or use a model for this magnification.",
+        )
+    return card.scale * ratio
 
 
 def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
@@ -137,7 +154,7 @@ def _attempt(
     assert card.classes is not None
     grey = fit_grey_values(micrograph, card.normalisation, card.channels)
     specimen = as_channels(micrograph.specimen, card.channels)
-    image = rescale(specimen, magnification(card, micrograph.pixel_size))
+    image = rescale(specimen, magnification(card, micrograph))
     height, width = image.shape[:2]
     padded = [-(-side // STRIDE) * STRIDE for side in (height, width)]
     rows = plan_rows(padded[0], padded[1], tile, overlap, STRIDE)

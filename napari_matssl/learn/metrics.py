@@ -29,14 +29,14 @@ class Scores:
     confusion
         ``(K, K)`` pixels: rows are the truth, columns the prediction.
     miou
-        Mean IoU of the classes that occur in truth or prediction.
+        Mean IoU of the classes that occur in truth or prediction; None if none does.
     pixel_accuracy
         Share of pixels that are right.
     """
 
     classes: dict[str, ClassScore]
     confusion: NDArray[np.int64]
-    miou: float
+    miou: float | None
     pixel_accuracy: float
 
 
@@ -83,7 +83,7 @@ def scores(confusion: NDArray[np.int64], names: Sequence[str]) -> Scores:
     return Scores(
         classes=classes,
         confusion=confusion,
-        miou=float(np.mean(ious)) if ious else float("nan"),
+        miou=float(np.mean(ious)) if ious else None,
         pixel_accuracy=float(right.sum() / max(confusion.sum(), 1)),
     )
 

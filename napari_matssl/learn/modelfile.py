@@ -22,7 +22,10 @@ def write_tensors(path: Path, card: ModelCard, tensors: dict[str, Tensor]) -> No
     """
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     with atomic_write(path) as temporary:
-        save_file(plain, temporary, metadata={CARD_KEY: card.model_dump_json()})
+        try:
+            save_file(plain, temporary, metadata={CARD_KEY: card.model_dump_json()})
+        except SafetensorError as error:  # a full disk, say
+            raise OSError(str(error)) from error
 
 
 def read_tensors(path: Path, kind: str | None = None) -> tuple[ModelCard, dict[str, Tensor]]:

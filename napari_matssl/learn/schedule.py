@@ -37,6 +37,11 @@ class Budget:
         """Seconds used so far."""
         return self.clock() - self._begin + self.spent_before
 
+    def replan(self, step: int, steps: int) -> None:
+        """Go on with steps of another size: what is left takes its share of `steps` for a run."""
+        if self.steps is not None:
+            self.steps = step + math.ceil((1 - step / self.steps) * steps)
+
     def fraction(self, step: int) -> float:
         """Share of the run that is over after `step` steps, from 0 to 1."""
         shares = [0.0]

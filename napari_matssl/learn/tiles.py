@@ -160,7 +160,8 @@ class Enlarger:
         )
         left, right, across = self._columns
         result = mixed[:, :, left] * (1 - across) + mixed[:, :, right] * across
-        keep = known - 1 if stop >= len(low) else min(int(low[stop]), known - 1)
+        last = max(known - 1, 0)  # an empty first band knows no row yet
+        keep = last if stop >= len(low) else min(int(low[stop]), last)
         self._held, self._first, self._next = held[:, keep - self._first :], keep, stop
         return result.astype(np.float32, copy=False)
 

@@ -61,9 +61,11 @@ def random_resized_crop(
     """
     count = len(patches)
     area = _uniform(count, area_min, 1.0, generator)
-    aspect = _uniform(count, math.log(3 / 4), math.log(4 / 3), generator).exp()
-    width = (area * aspect).sqrt().clamp(max=1.0)  # of the patch's side
-    height = (area / aspect).sqrt().clamp(max=1.0)
+    # Large areas have room for mild aspects only.
+    widest = (-area.log()).clamp(max=math.log(4 / 3))
+    aspect = (widest * _uniform(count, -1, 1, generator)).exp()
+    width = (area * aspect).sqrt()  # of the patch's side
+    height = (area / aspect).sqrt()
     theta = torch.zeros(count, 2, 3)
     flip = torch.where(_uniform(count, 0, 1, generator) < 0.5, -1.0, 1.0)
     theta[:, 0, 0] = width * flip

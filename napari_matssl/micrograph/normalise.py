@@ -66,7 +66,7 @@ def fit_grey_values(
         If the image has values that are not finite, or is constant.
     """
     sample = _sample(as_channels(micrograph.specimen, channels)).astype(np.float32)
-    if not np.isfinite(sample).all():
+    if not _all_finite(micrograph.specimen):
         raise InputError(
             f"{micrograph.name} has pixels that are not finite numbers (NaN or infinity).",
             "Replace them or leave the image out.",
@@ -106,6 +106,13 @@ def _sample(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLE)))
     sampled = pixels[::step, ::step]
     return sampled.reshape(-1, *sampled.shape[2:])
+
+
+def _all_finite(pixels: NDArray[np.generic]) -> bool:
+    """Whether every pixel is a finite number; row by row, for the memory's sake."""
+    if not np.issubdtype(pixels.dtype, np.floating):
+        return True
+    return all(np.isfinite(row.astype(np.float64)).all() for row in pixels)
 
 
 def _full_range(pixels: NDArray[np.generic], sample: NDArray[np.float32]) -> tuple[float, float]:

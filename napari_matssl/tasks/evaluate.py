@@ -138,7 +138,7 @@ def _evaluation(
     protocol: Protocol,
     done: list[str],
 ) -> Evaluation:
-    if confusion.sum() == 0:
+    if done and confusion.sum() == 0:
         raise InputError(
             "No labelled pixel was scored.", "Evaluate on images that have painted labels."
         )
@@ -148,11 +148,12 @@ def _evaluation(
         result = Scores(
             classes={OXIDE: result.classes[OXIDE]},
             confusion=result.confusion,
-            miou=result.classes[OXIDE].iou or 0.0,
+            miou=result.classes[OXIDE].iou,
             pixel_accuracy=result.pixel_accuracy,
         )
     seen = {image.sha256 for image in segmenter.card.training_images}
-    known = tuple(p.micrograph.name for p in painted if fingerprint(p.micrograph).sha256 in seen)
+    scored = painted[: len(done)]
+    known = tuple(p.micrograph.name for p in scored if fingerprint(p.micrograph).sha256 in seen)
     return Evaluation(protocol, result, groups.names, tuple(done), known)
 
 

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
+from napari_matssl.labels.painted import (
+    PaintedMicrograph,
+    check_paintable,
+    painted_pixels,
+    to_targets,
+)
 from napari_matssl.learn.averaging import AveragedNetwork, snapshot
 from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.card import Channels, ModelCard
@@ -95,20 +100,27 @@ def finetune(
     if not validation and settings.val_fraction > 0:
         painted, validation = _split(painted, settings)
     compute = choose_compute(settings.device)
-    yield Progress("preparing", 0, 1, message=f"Device: {compute.describe()}")
+    message = f"Device: {compute.describe()}"
+    stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
     training = _Training(painted, table, settings, list(validation), start, compute, budget)
     try:
-        while (fraction := budget.fraction(training.step)) < 1:
+        # Asked to stop before the first step, a run still makes one: it has to return a model.
+        while (fraction := budget.fraction(training.step)) < 1 and not (stopped and training.step):
             loss = training.advance(fraction)
             if loss is None:
-                yield Progress("fine-tuning", fraction, 1, message=training.shrunk)
+                shrunk = Progress("fine-tuning", fraction, 1, message=training.shrunk)
+                stopped |= (yield shrunk) is Control.STOP
                 continue
             if training.validation_due:
-                yield from training.validate()
+                stopped |= yield from training.validate()
             metrics = {"loss": loss, **training.last_scores}
-            left = Progress("fine-tuning", budget.fraction(training.step), 1, metrics)
-            if (yield left) is Control.STOP:
-                break
+            progress = Progress("fine-tuning", budget.fraction(training.step), 1, metrics)
+            stopped |= (yield progress) is Control.STOP
+        if training.step == 0:
+            raise InputError(
+                f"Reading the images took all of {settings.minutes:g} minutes.",
+                "Give more --minutes, or fewer or smaller images.",
+            )
         yield from training.validate()
         return training.result()
     finally:
@@ -147,6 +159,7 @@ class _Training:
     shrunk: str = ""
     _best: tuple[float, dict[str, Tensor], Scores] | None = None
     _validated: float = 0.0
+    _validated_step: int = -1
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -171,10 +184,11 @@ class _Training:
         )
         used = settings.model_copy(update={"normalisation": card.normalisation})
         images = [
-            prepare(p, self.table, used, magnification(card, p.micrograph.pixel_size), channels)
+            prepare(p, self.table, used, magnification(card, p.micrograph), channels)
             for p in self.painted
         ]
         check_paintable(painted_pixels((image.targets for image in images), self.table), self.table)
+        self._check_validation()
         self._sampler = CropSampler(images, settings, random)
         network = build_network(card.encoder_name, len(self.table), settings.seed)
         if self.start is not None:
@@ -188,6 +202,19 @@ class _Training:
         self._optimiser = _optimiser(self._network, settings)
         if settings.epochs is not None:
             self.budget.steps = settings.epochs * self._sampler.steps_per_epoch
+
+    def _check_validation(self) -> None:
+        """Find out now whether there is anything to validate on."""
+        if not self.validation:
+            return
+        unlabelled = self.settings.unlabelled
+        targets = [to_targets(one, self.table, unlabelled) for one in self.validation]
+        if not any(painted_pixels(targets, self.table).values()):
+            names = ", ".join(one.micrograph.name for one in self.validation[:3])
+            raise InputError(
+                f"Nothing is painted in the images to validate on ({names}).",
+                "Paint on them, or leave out --val-fraction or the split's val.",
+            )
 
     def advance(self, fraction: float) -> float | None:
         """Do one step; None if memory ran out and the next step will be smaller."""
@@ -206,6 +233,9 @@ class _Training:
                 raise
             self._optimiser.zero_grad(set_to_none=True)
             free_memory(self.compute)
+            if self.settings.epochs is not None:
+                steps = self.settings.epochs * self._sampler.steps_per_epoch
+                self.budget.replan(self.step, steps)
             self.shrunk = f"Out of memory: batches of {self._sampler.batch_size} now."
             return None
         self.step += 1
@@ -243,10 +273,14 @@ class _Training:
         fraction = self.budget.fraction(self.step)
         return 0.2 < fraction < 1 and fraction - self._validated >= 1 / self.settings.validations
 
-    def validate(self) -> Generator[Progress, Control | None, None]:
-        """Score the averaged model on the validation images and keep it if it is the best."""
-        if not self.validation:
-            return
+    def validate(self) -> Generator[Progress, Control | None, bool]:
+        """Score the averaged model on the validation images and keep it if it is the best.
+
+        Returns whether STOP was sent meanwhile.
+        """
+        if not self.validation or self.step == self._validated_step:
+            return False
+        stopped = False
         begin = self.budget.elapsed
         network = self._average.network.eval()
         total = np.zeros((len(self.table), len(self.table)), dtype=np.int64)
@@ -255,29 +289,31 @@ class _Training:
             segmentation = drain(job)
             assert segmentation is not None  # nobody sends STOP into this job
             total += confusion_matrix(painted.labels, segmentation.mask, self.table.ids)
-            yield Progress("validating", index + 1, len(self.validation))
+            progress = Progress("validating", index + 1, len(self.validation))
+            stopped |= (yield progress) is Control.STOP
         result = scores(total, self.table.names)
-        self.last_scores = {"val_miou": result.miou}
+        miou = result.miou or 0.0
+        self.last_scores = {"val_miou": miou}
         self.last_scores |= {
             f"val_iou_{name}": c.iou for name, c in result.classes.items() if c.iou is not None
         }
-        if self._best is None or result.miou >= self._best[0]:
-            self._best = (result.miou, snapshot(network), result)
+        if self._best is None or miou >= self._best[0]:
+            self._best = (miou, snapshot(network), result)
+        self._validated_step = self.step
         self._validated = self.budget.fraction(self.step)
         self.budget.reserve = self.budget.elapsed - begin
+        return stopped
 
     def result(self) -> FinetuneResult:
         """Return the best model, or the last one where nothing was validated."""
         network = self._average.network
-        chosen = None
-        if self._best is not None:
-            network.load_state_dict(self._best[1])
-            chosen = self._best[2]
         metrics = {"steps": float(self.step), "minutes": round(self.budget.elapsed / 60, 3)}
         if self.losses:
             metrics["loss"] = statistics.fmean(self.losses[-20:])
-        if chosen is not None:
-            metrics["val_miou"] = chosen.miou
+        chosen = None
+        if self._best is not None:
+            metrics["val_miou"], tensors, chosen = self._best
+            network.load_state_dict(tensors)
         card = self._card.model_copy(update={"metrics": metrics})
         return FinetuneResult(Segmenter(network.cpu().eval(), card), tuple(self.losses), chosen)
 

@@ -82,7 +82,7 @@ def read_painted_set(
         validation = chosen.select(pairs, "val") if "val" in chosen.subsets else []
     read = [read_pair(pair) for pair in training]
     kept_apart = [read_pair(pair) for pair in validation]
-    found = find_class_table(labels, label_ids(read), unlabelled, classes)
+    found = find_class_table(labels, label_ids([*read, *kept_apart]), unlabelled, classes)
     return PaintedSet(tuple(read), tuple(kept_apart), found.table, found.source)
 
 

@@ -55,10 +55,11 @@ def _class_table(paths: Sequence[Path], classes: Path | None) -> ClassTable:
     values: set[int] = set()
     for path in paths:
         values.update(count_values(read_labels(path)))
-    if values == {NOT_ANALYSED}:
-        raise InputError(f"{paths[0]} holds no class: all pixels are 0.", "Give another mask.")
-    if classes is not None:  # the table decides whether 0 is a class
-        table = find_class_table(paths[0], (), None, classes).table
-        unpainted = table.classes[0].id == 0 and table.classes[0].name == UNLABELLED
-        return table.without(0) if unpainted else table
-    return find_class_table(paths[0], sorted(values), NOT_ANALYSED).table
+    found = find_class_table(paths[0], sorted(values - {255}), None, classes)
+    table = found.table
+    # A table that somebody wrote decides whether 0 is a class; without one it never is.
+    if found.made_up or (table.classes[0].id == 0 and table.classes[0].name == UNLABELLED):
+        if values <= {NOT_ANALYSED, 255}:
+            raise InputError(f"{paths[0]} holds no class: all pixels are 0.", "Give another mask.")
+        table = table.without(NOT_ANALYSED)
+    return table

@@ -11,7 +11,7 @@ import tifffile
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import atomic_write, check_writable_folder
 from napari_matssl.learn.device import choose_compute
-from napari_matssl.learn.inference import Segmentation, segment
+from napari_matssl.learn.inference import Segmentation, magnification, segment
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions, write_tables
 from napari_matssl.micrograph.image import Micrograph
@@ -111,6 +111,7 @@ def predict(
     yield Progress("checking", 0, len(paths), message=f"Device: {compute.describe()}")
     for number, path in enumerate(paths):
         micrograph = _read(path, settings)
+        magnification(segmenter.card, micrograph)
         fit_grey_values(micrograph, segmenter.card.normalisation, segmenter.card.channels)
         yield Progress("checking", number + 1, len(paths), message=_remarks(micrograph, segmenter))
     network = compute.place(segmenter.network.eval())
@@ -207,6 +208,7 @@ def _write(
                 temporary,
                 segmentation.probabilities,
                 compression="zlib",
+                photometric="minisblack",
                 metadata={"axes": "CYX", "classes": list(table.names)},
             )
     return tuple(phases), mask

@@ -57,12 +57,15 @@ class PretrainResult:
         Mean NT-Xent loss of every finished epoch.
     patches
         How many patches there were.
+    complete
+        The budget was used; False after STOP.
     """
 
     card: ModelCard
     tensors: dict[str, Tensor]
     epoch_losses: tuple[float, ...]
     patches: int
+    complete: bool
 
     def write(self, path: Path) -> None:
         """Write the encoder atomically."""
@@ -122,19 +125,20 @@ def pretrain(
         check_writable(checkpoint)
     compute = choose_compute(settings.device)
     message = f"{len(patches)} patches of {len(micrographs)} images; {compute.describe()}"
-    yield Progress("preparing", 0, 1, message=message)
+    stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
     run = _Pretraining(micrographs, patches, settings, compute, budget)
     if resume and checkpoint is not None:
         run.restore(checkpoint)
-        yield Progress("preparing", 1, 1, message=f"Going on after epoch {run.epoch}.")
+        resumed = Progress("preparing", 1, 1, message=f"Going on after epoch {run.epoch}.")
+        stopped |= (yield resumed) is Control.STOP
     try:
-        while budget.fraction(run.step) < 1:
-            if (yield from run.one_epoch()) is Control.STOP:
-                break
-            if checkpoint is not None:
+        while budget.fraction(run.step) < 1 and not stopped:
+            finished = run.epoch
+            stopped = (yield from run.one_epoch()) is Control.STOP
+            if checkpoint is not None and run.epoch > finished:
                 run.save(checkpoint)
         yield from run.refresh_statistics()
-        return run.result()
+        return run.result(complete=not stopped)
     finally:
         run.release()
 
@@ -196,22 +200,23 @@ class _Pretraining:
         order = torch.randperm(len(self.patches), generator=generator).tolist()
         losses: list[float] = []
         self._first_step = (self.budget.elapsed, self.step)
-        for index in range(self.steps_per_epoch):
+        position, stopped = 0, False
+        while position == 0 or position + self.batch_size <= len(order):
             fraction = self.budget.fraction(self.step)
-            if fraction >= 1:
-                return None
-            numbers = order[index * self.batch_size : (index + 1) * self.batch_size]
+            if fraction >= 1 or stopped:
+                return Control.STOP if stopped else None
+            numbers = order[position : position + self.batch_size]
             loss = yield from self._step(numbers, fraction, generator)
+            position += self.batch_size  # smaller than before where memory ran out
             losses.append(loss)
             self.step += 1
             self._keep_time()
             metrics = {"loss": loss, "epoch": float(self.epoch + 1)}
             progress = Progress("pretraining", self.budget.fraction(self.step), 1, metrics)
-            if (yield progress) is Control.STOP:
-                return Control.STOP
+            stopped = (yield progress) is Control.STOP
         self.epoch += 1
         self.epoch_losses.append(statistics.fmean(losses))
-        return None
+        return Control.STOP if stopped else None
 
     def _step(
         self, numbers: list[int], fraction: float, generator: torch.Generator
@@ -233,7 +238,7 @@ class _Pretraining:
             numbers = numbers[: len(numbers) // 2]
             self.batch_size = len(numbers)
             if self.settings.epochs is not None:
-                self.budget.steps = self.settings.epochs * self.steps_per_epoch
+                self.budget.replan(self.step, self.settings.epochs * self.steps_per_epoch)
             self.optimiser.zero_grad(set_to_none=True)
             free_memory(self.compute)
             yield Progress(
@@ -282,6 +287,8 @@ class _Pretraining:
         with fresh_statistics(encoder):
             for begin in range(0, len(order), self.batch_size):
                 numbers = order[begin : begin + self.batch_size]
+                if begin and len(numbers) < SMALLEST_BATCH:
+                    break  # the smallest patches leave one value per channel: no spread
                 patches, mean, std = (t.to(self.compute.device) for t in self.patches.take(numbers))
                 images = (patches - mean[:, :, None, None]) / std[:, :, None, None]
                 images = images.expand(-1, 3, -1, -1)
@@ -340,7 +347,7 @@ class _Pretraining:
         self.epoch_losses = [metrics[k] for k in sorted(metrics)]
         self.epoch = len(self.epoch_losses)
 
-    def result(self) -> PretrainResult:
+    def result(self, complete: bool) -> PretrainResult:
         """Return the encoder without gates and projection head."""
         metrics = {"epochs": float(self.epoch), "steps": float(self.step)}
         if self.epoch_losses:
@@ -352,7 +359,7 @@ class _Pretraining:
             f"encoder.{name}": tensor.detach().cpu().clone()
             for name, tensor in self.network.get_submodule("encoder").state_dict().items()
         }
-        return PretrainResult(card, tensors, tuple(self.epoch_losses), len(self.patches))
+        return PretrainResult(card, tensors, tuple(self.epoch_losses), len(self.patches), complete)
 
     def release(self) -> None:
         """Drop what holds memory on the device."""

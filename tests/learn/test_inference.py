@@ -281,7 +281,17 @@ def test_an_image_of_another_pixel_size_is_magnified_to_the_models(
 ):
     card = trained.card.model_copy(update={"scale": 0.5, "pixel_size_um": trained_um})
     size = None if image_um is None else PixelSize(image_um, image_um, "test")
-    assert magnification(card, size) == pytest.approx(expected)
+    micrograph = Micrograph("a", np.zeros((32, 32), np.uint8), pixel_size=size)
+    assert magnification(card, micrograph) == pytest.approx(expected)
+
+
+def test_a_pixel_size_that_must_be_wrong_is_refused(trained):
+    card = trained.card.model_copy(update={"pixel_size_um": 0.1})
+    wrong = Micrograph(
+        "b.tif", np.zeros((32, 32), np.uint8), pixel_size=PixelSize(100.0, 100.0, "test")
+    )
+    with pytest.raises(InputError, match=r"b\.tif.*100 um/px.*0\.1 um/px"):
+        magnification(card, wrong)
 
 
 @pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
