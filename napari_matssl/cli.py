@@ -101,10 +101,7 @@ def finetune(
     splits: Annotated[Path | None, typer.Option(help="JSON file of splits")] = None,
     split: Annotated[str | None, typer.Option(help="name of the split to use")] = None,
     val_fraction: Annotated[float | None, _option(FinetuneSettings, "val_fraction")] = None,
-    unlabelled: Annotated[
-        str | None,
-        typer.Option(help="label value that means unpainted, or none [0]", show_default=False),
-    ] = None,
+    unlabelled: Annotated[str | None, _option(FinetuneSettings, "unlabelled")] = None,
     classes: Annotated[
         Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
     ] = None,
@@ -120,10 +117,8 @@ def finetune(
     """Fine-tune U-Net++ on painted micrographs."""
     given = _given(
         preset=preset, encoder=encoder, encoder_name=encoder_name, val_fraction=val_fraction,
-        epochs=epochs, minutes=minutes, seed=seed, device=device,
+        unlabelled=unlabelled, epochs=epochs, minutes=minutes, seed=seed, device=device,
     )  # fmt: skip
-    if unlabelled is not None:
-        given["unlabelled"] = _unlabelled(unlabelled)
     if encoder is not None and encoder_name is None:
         from napari_matssl.learn.card import encoder_of_file
 
@@ -275,16 +270,6 @@ def demo(
     from napari_matssl.tasks.demo import demo as run_demo
 
     show_demo(run_job(run_demo(out, device or "auto")))
-
-
-def _unlabelled(text: str) -> int | None:
-    from napari_matssl.errors import SettingsError
-
-    if text.lower() == "none":
-        return None
-    if not text.isdigit():
-        raise SettingsError(f"--unlabelled {text!r} is no label value.", "Give a number or none.")
-    return int(text)
 
 
 def _split_choice(splits: Path | None, split: str | None) -> Any:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_matssl.errors import SettingsError
 from napari_matssl.files import atomic_write
@@ -213,7 +213,7 @@ class FinetuneSettings(Settings):
         default=0.0, ge=0, le=0.9, description="share of images kept apart to choose the best model"
     )
     unlabelled: int | None = Field(
-        default=0, ge=0, le=65_535, description="label value that means unpainted"
+        default=0, ge=0, le=65_535, description="label value that means unpainted, or none"
     )
     normalisation: NormalisationSettings = NormalisationSettings()
     seed: int = Field(default=0, ge=0, le=2**40, description="of everything random")
@@ -243,6 +243,11 @@ class FinetuneSettings(Settings):
         },
     }
 
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _none_is_a_word(cls, value: Any) -> Any:
+        return None if value == "none" else value
+
     _end = model_validator(mode="after")(_has_an_end)
 
 
@@ -253,7 +258,7 @@ class PredictSettings(Settings):
         default=1024, ge=32, le=16_384, description="side of the area done at once, in px"
     )
     tile_overlap: int = Field(
-        default=128, ge=0, le=4096, description="px that a tile sees beyond its edges"
+        default=256, ge=0, le=4096, description="px that a tile sees beyond its edges"
     )
     info_bar: Literal["auto", "none"] = Field(
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"

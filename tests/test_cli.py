@@ -128,7 +128,7 @@ def test_pretrain_finetune_predict_evaluate_measure(
         "--epochs", 1,
     )  # fmt: skip
     assert done.status == 0, done.err
-    assert "project/classes.json: ferrite, martensite" in done.out
+    assert "classes from classes.json: ferrite, martensite" in done.out
     assert read_card(model, "segmenter").start.startswith("enc.safetensors: MatSSL on 3 images")
 
     done = call("predict", model, project.images, "--out", out, "--probabilities")

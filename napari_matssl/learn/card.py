@@ -1,11 +1,12 @@
 """The model card: what a model file says of itself, readable without its weights or torch."""
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError, safe_open
 
 from napari_matssl import __version__
@@ -46,10 +47,18 @@ class ModelCard(BaseModel):
     scale: float = Field(default=1.0, description="network px per px of such an image")
     settings: dict[str, Any] = Field(default_factory=dict, description="settings actually used")
     training_images: tuple[TrainingImage, ...] = ()
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
     start: str = Field(default="random", description="where the encoder's weights came from")
     package_version: str = __version__
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _only_finite(cls, metrics: Any) -> Any:
+        """JSON has no NaN: it comes back as null, which must not make a file unreadable."""
+        if not isinstance(metrics, dict):
+            return metrics
+        return {k: v for k, v in metrics.items() if v is not None and math.isfinite(v)}
 
 
 def read_card(path: Path, kind: str | None = None) -> ModelCard:

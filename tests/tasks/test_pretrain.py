@@ -139,11 +139,14 @@ def test_the_checkpoint_is_beside_the_encoder_and_not_the_encoder(tmp_path):
     assert checkpoint_path(out).name == "enc.checkpoint.safetensors"
 
 
-def test_stop_in_the_first_epoch_returns_an_encoder(images):
+@pytest.mark.parametrize("steps", [0, 1])
+def test_stop_in_the_first_epoch_returns_an_encoder(images, steps):
     job = pretrain(images, chosen(epochs=1000))
-    result = drain(job, should_stop=lambda: True)
+    seen = []
+    result = drain(job, seen.append, should_stop=lambda: len(seen) > steps)
     assert result.epoch_losses == ()
-    assert result.card.metrics["steps"] == 1
+    assert not result.complete
+    assert result.card.metrics["steps"] == steps
     assert all(bool(torch.isfinite(t).all()) for t in result.tensors.values())
 
 
