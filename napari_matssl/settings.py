@@ -186,7 +186,7 @@ class FinetuneSettings(Settings):
     optimiser: Literal["adam", "adamw"] = Field(default="adamw", description="optimiser")
     learning_rate: float = Field(default=3e-3, gt=0, le=1, description="at its highest")
     encoder_rate: float = Field(
-        default=0.3, gt=0, le=1, description="the encoder's learning rate over the decoder's"
+        default=0.1, gt=0, le=1, description="the encoder's learning rate over the decoder's"
     )
     warmup: float = Field(default=0.05, ge=0, le=0.5, description="share of the run to warm up")
     cosine: bool = Field(default=True, description="lower the learning rate along a cosine")

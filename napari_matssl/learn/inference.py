@@ -115,7 +115,7 @@ def segment(
     ComputeError
         If memory doesn't suffice even for small tiles.
     """
-    tile = settings.tile
+    tile, overlap = settings.tile, settings.tile_overlap
     while True:
         try:
             with device_errors(f"segmenting {micrograph.name}"):
@@ -126,7 +126,7 @@ def segment(
                         micrograph,
                         compute,
                         tile,
-                        settings.tile_overlap,
+                        overlap,
                         keep_probabilities,
                     )
                 )
@@ -136,6 +136,7 @@ def segment(
             if tile // 2 < SMALLEST_TILE:
                 raise
             tile //= 2
+            overlap = min(overlap, tile)  # or the margins alone would fill the memory
             free_memory(compute)
         yield Progress(
             "segmenting", 0, 1, message=f"{micrograph.name}: out of memory, tiles of {tile} px now"

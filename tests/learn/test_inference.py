@@ -104,11 +104,11 @@ def test_magnified_images_give_masks_of_their_own_size(grey_level_segmenter, sca
 
 
 def test_the_tiles_do_not_show_in_the_mask_of_a_real_network(trained, two_phases):
-    micrograph = two_phases(3, (576, 544)).micrograph
+    micrograph = two_phases(3, (832, 800)).micrograph
     whole = run(trained, micrograph, tile=1024)
     steps = []
     tiled = run(trained, micrograph, tile=256, on_progress=steps.append)
-    assert len(steps) == 4
+    assert len(steps) == 9
     assert 0.05 < np.mean(whole.mask == 2) < 0.95
     assert np.mean(whole.mask != tiled.mask) <= 0.001
 
