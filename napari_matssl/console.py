@@ -84,7 +84,7 @@ def run_job(job: Job[Result]) -> Result:
 
             def show(progress: Progress) -> None:
                 if progress.message:
-                    console.print(progress.message, markup=False, highlight=False)
+                    console.print(progress.message, markup=False, highlight=False, soft_wrap=True)
                 if progress.stage not in tasks:
                     for known in list(tasks.values()):
                         bar.remove_task(known)  # type: ignore[arg-type]

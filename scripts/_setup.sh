@@ -38,5 +38,5 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
     echo "Making a virtual environment in .venv"
     "$PYTHON" -m venv --clear .venv
 fi
-echo "Installing napari-matssl[$1] into .venv (the first time this fetches about 3 GB)"
+echo "Installing napari-matssl[$1] into .venv (the first time this fetches several GB)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$1]"

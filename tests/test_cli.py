@@ -402,6 +402,14 @@ def test_split_that_names_missing_files(call: Call, project: Folders, tmp_path: 
     refuse(finetune(call, project, out, "--splits", splits), "--split")
 
 
+def test_resume_without_a_checkpoint(call: Call, project: Folders, tmp_path: Path) -> None:
+    outcome = call(
+        "pretrain", project.images, "--out", tmp_path / "e.safetensors", "--resume",
+        "--encoder", "tf_efficientnet_lite0", "--init", "random", "--patch-size", 64,
+    )  # fmt: skip
+    refuse(outcome, "e.checkpoint.safetensors", "--resume")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
 def test_gpu_that_is_not_there(call: Call, project: Folders, tmp_path: Path) -> None:
     outcome = finetune(call, project, tmp_path / "m", "--device", "cuda")

@@ -181,10 +181,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def device_errors(doing: str) -> Iterator[None]:
-    """Turn torch's RuntimeErrors inside the block into :class:`ComputeError`."""
+    """Turn torch's RuntimeErrors inside the block into :class:`ComputeError`.
+
+    AssertionErrors too: some timm encoders use them to refuse a size of image.
+    """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, AssertionError) as error:
         if is_out_of_memory(error):
             raise ComputeError(
                 f"Out of memory while {doing}, even with the smallest batch and tile.",

@@ -2,12 +2,18 @@
 
 import importlib.util
 import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import getproxies
 
 import segmentation_models_pytorch as smp
 import timm
 import torch
+from huggingface_hub import constants
 from torch import Tensor, nn
 
 from napari_matssl.errors import MatSSLError, ModelFileError, SettingsError, WeightsError
@@ -164,7 +170,8 @@ def _download(name: str) -> StateDict:
     try:
         known = smp_name(name)
         weights: Any = True if known.startswith("tu-") else "imagenet"
-        return dict(smp.encoders.get_encoder(known, weights=weights).state_dict())
+        with _quiet_hub():
+            return dict(smp.encoders.get_encoder(known, weights=weights).state_dict())
     except MatSSLError:
         raise
     except Exception as error:  # hub clients raise errors of many libraries
@@ -175,6 +182,30 @@ def _download(name: str) -> StateDict:
             f"({reason[:120]}).",
             OFFLINE_REMEDY,
         ) from error
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keep the hub's client from printing and, where its host can't even be found, from retrying.
+
+    It then looks into its cache alone. A proxy finds hosts itself, so nothing is known behind one.
+    """
+    logger = logging.getLogger("huggingface_hub")
+    level, offline = logger.level, constants.HF_HUB_OFFLINE
+    logger.setLevel(logging.CRITICAL)
+    constants.HF_HUB_OFFLINE = offline or not (getproxies() or _has_address(constants.ENDPOINT))
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = offline
+        logger.setLevel(level)
+
+
+def _has_address(url: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(urlparse(url).hostname, 443))
+    except OSError:
+        return False
 
 
 def _weights_file(path: Path, name: str) -> tuple[StateDict, str]:

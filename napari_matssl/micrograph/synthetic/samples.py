@@ -50,14 +50,14 @@ class _Material:
 
 _ELECTRON = Microscope(
     electron=True,
-    um_per_px=0.25,
+    um_per_px=PRINT_WIDTH_UM / 1000 / 512,
     blur=(0.6, 0.9),
     noise=(0.025, 0.045),
     shading=(0.05, 0.14),
 )
 _LIGHT = Microscope(
     electron=False,
-    um_per_px=1.25,
+    um_per_px=PRINT_WIDTH_UM / 200 / 512,
     blur=(0.7, 1.05),
     noise=(0.010, 0.020),
     shading=(0.06, 0.16),
