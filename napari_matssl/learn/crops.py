@@ -224,8 +224,8 @@ def vary_grey_values(units: Tensor, random: np.random.Generator) -> Tensor:
         values = random.uniform(low, high, size=(count, 1, 1, 1)).astype(np.float32)
         return torch.from_numpy(values)
 
-    units = units.clamp(0, 1) ** draw(-0.5, 0.5).exp()
-    units = (units - 0.5) * draw(-0.35, 0.35).exp() + 0.5 + draw(-0.15, 0.15)
+    units = units.clamp(0, 1) ** draw(-0.25, 0.25).exp()
+    units = (units - 0.5) * draw(-0.18, 0.18).exp() + 0.5 + draw(-0.07, 0.07)
     blurred = functional.avg_pool2d(units, 3, stride=1, padding=1, count_include_pad=False)
     units = units + (blurred - units) * draw(-0.5, 1.0)  # below 0 sharpens
     generator = torch.Generator().manual_seed(int(random.integers(2**31)))
