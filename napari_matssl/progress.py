@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 Result = TypeVar("Result")
 
 
@@ -18,6 +21,26 @@ class Control(Enum):
 
     STOP = "stop"
     """Finish cleanly and return the best result so far."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A piece of a mask to look at before the job is over.
+
+    Parameters
+    ----------
+    image
+        Name of the image that it belongs to.
+    top, left
+        Row and column of its first pixel, px.
+    ids
+        ``(H, W)`` uint8 class ids.
+    """
+
+    image: str
+    top: int
+    left: int
+    ids: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -35,6 +58,8 @@ class Progress:
         Figures worth showing or plotting, such as ``{"loss": 0.31}``.
     message
         A line worth telling the user once; empty for most steps.
+    preview
+        A piece of a mask, from jobs that were asked to show some.
     """
 
     stage: str
@@ -42,6 +67,7 @@ class Progress:
     total: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
+    preview: Preview | None = None
 
 
 Job = Generator[Progress, Control | None, Result]
@@ -81,4 +107,4 @@ def drain(
         return result
 
 
-__all__ = ["Control", "Job", "Progress", "drain"]
+__all__ = ["Control", "Job", "Preview", "Progress", "drain"]

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import IGNORE, PaintedMicrograph, to_targets
-from napari_matssl.learn.inference import rescale
+from napari_matssl.learn.magnification import rescale
 from napari_matssl.learn.segmenter import STRIDE
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
 from napari_matssl.settings import FinetuneSettings

@@ -8,24 +8,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 
-from napari_matssl.errors import ComputeError, InputError
+from napari_matssl.errors import ComputeError
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
+from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.segmenter import STRIDE
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
-from napari_matssl.progress import Control, Progress
+from napari_matssl.progress import Control, Preview, Progress
 from napari_matssl.settings import PredictSettings
 
 log = logging.getLogger(__name__)
 
 SMALLEST_TILE = 64
-
-MOST_MAGNIFICATION = 16.0
-"""Images are never resampled by more than this to the um/px of the model."""
 
 
 @dataclass(frozen=True)
@@ -45,47 +42,6 @@ class Segmentation:
     probabilities: NDArray[np.uint8] | None
 
 
-def magnification(card: ModelCard, micrograph: Micrograph) -> float:
-    """Network px per image px: the model's scale, corrected for another um/px if both are known.
-
-    Raises
-    ------
-    InputError
-        If the pixel sizes differ by so much that one of them must be wrong.
-    """
-    if micrograph.pixel_size is None or card.pixel_size_um is None:
-        return card.scale
-    ratio = micrograph.pixel_size.mean_um / card.pixel_size_um
-    if max(ratio, 1 / ratio) > MOST_MAGNIFICATION:
-        raise InputError(
-            f"{micrograph.name} has {micrograph.pixel_size.mean_um:.4g} um/px "
-            f"({micrograph.pixel_size.source}), the model was trained at "
-            f"{card.pixel_size_um:.4g} um/px.",
-            "Check the pixel size of the image, or use a model for this magnification.",
-        )
-    return card.scale * ratio
-
-
-def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
-    """Resample an image ``(H, W)`` or ``(H, W, 3)`` bilinearly, without aliasing.
-
-    The result is float32, or the very same array where the size doesn't change.
-    """
-    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    if (height, width) == pixels.shape[:2]:
-        return pixels
-    planes = pixels.astype(np.float32)
-    planes = planes[None] if planes.ndim == 2 else planes.transpose(2, 0, 1)
-    resized = functional.interpolate(
-        torch.from_numpy(np.ascontiguousarray(planes))[None],
-        size=(height, width),
-        mode="bilinear",
-        antialias=True,
-    )[0].numpy()
-    back: NDArray[np.float32] = resized[0] if pixels.ndim == 2 else resized.transpose(1, 2, 0)
-    return back
-
-
 def segment(
     network: nn.Module,
     card: ModelCard,
@@ -93,6 +49,7 @@ def segment(
     compute: Compute,
     settings: PredictSettings,
     keep_probabilities: bool = False,
+    show: bool = False,
 ) -> Generator[Progress, Control | None, Segmentation | None]:
     """Segment one micrograph.
 
@@ -107,6 +64,8 @@ def segment(
         Says how the image is normalised and magnified, and what the classes are.
     keep_probabilities
         Also return probabilities.
+    show
+        Yield a preview of every tile.
 
     Raises
     ------
@@ -128,6 +87,7 @@ def segment(
                         tile,
                         overlap,
                         keep_probabilities,
+                        show,
                     )
                 )
         except ComputeError as error:
@@ -151,6 +111,7 @@ def _attempt(
     tile: int,
     overlap: int,
     keep_probabilities: bool,
+    show: bool,
 ) -> Generator[Progress, Control | None, Segmentation | None]:
     assert card.classes is not None
     grey = fit_grey_values(micrograph, card.normalisation, card.channels)
@@ -166,9 +127,15 @@ def _attempt(
     done = 0
     for row, finished in bands(height, rows):
         for part in row:
-            blender.add(part, _probabilities(network, image, grey, part, compute))
+            probabilities = _probabilities(network, image, grey, part, compute)
+            blender.add(part, probabilities)
             done += 1
-            if (yield Progress("segmenting", done, total)) is Control.STOP:
+            preview = None
+            if show:
+                channels = probabilities.argmax(axis=0)
+                preview = _preview(channels, part, (height, width), micrograph, card)
+            progress = Progress("segmenting", done, total, preview=preview)
+            if (yield progress) is Control.STOP:
                 return None
         sink.add(enlarger.add(blender.finish(finished)[:, :, :width]))
     return Segmentation(sink.mask, sink.probabilities)
@@ -190,6 +157,32 @@ def _probabilities(
         logits = network(compute.place_images(batch))
         probabilities: NDArray[np.float32] = logits[0].float().softmax(dim=0).cpu().numpy()
     return probabilities
+
+
+def _preview(
+    channels: NDArray[np.intp],
+    tile: Tile,
+    seen: tuple[int, int],
+    micrograph: Micrograph,
+    card: ModelCard,
+) -> Preview:
+    """Show what one tile writes, its margins left out, at the size of the micrograph.
+
+    `seen` is the size of the whole image as the network sees it.
+    """
+    assert card.classes is not None
+    picks, starts = [], []
+    for span, length, size in zip(
+        (tile.rows, tile.columns), seen, micrograph.specimen.shape[:2], strict=True
+    ):
+        written = np.flatnonzero(span.weights > 0) + span.start
+        first, last = int(written[0]), min(int(written[-1]) + 1, length)
+        begin, end = (round(place * size / length) for place in (first, last))
+        pick = ((np.arange(begin, end) + 0.5) * length / size).astype(np.intp)
+        picks.append(np.clip(pick, first, last - 1) - span.start)
+        starts.append(begin)
+    ids = np.array(card.classes.ids, dtype=np.uint8)[channels[np.ix_(*picks)]]
+    return Preview(micrograph.name, starts[0], starts[1], ids)
 
 
 class _Sink:

@@ -88,5 +88,36 @@ def scores(confusion: NDArray[np.int64], names: Sequence[str]) -> Scores:
     )
 
 
+class RunningScores:
+    """IoU per class of a network while it learns, over roughly the last steps.
+
+    Parameters
+    ----------
+    names
+        The classes, in the order of their channels.
+    decay
+        Weight of the past at each step, 0 to 1.
+    """
+
+    def __init__(self, names: Sequence[str], decay: float = 0.95) -> None:
+        self._names = names
+        self._decay = decay
+        self._confusion = np.zeros((len(names), len(names)))
+
+    def add(self, targets: NDArray[np.uint8], channels: NDArray[np.uint8]) -> None:
+        """Take in a batch: wanted and predicted channels of equal shape; 255 is unpainted."""
+        count = confusion_matrix(targets, channels, range(len(self._names)))
+        self._confusion = self._decay * self._confusion + count
+
+    @property
+    def ious(self) -> dict[str, float]:
+        """IoU by class name, 0 to 1, of those that occurred."""
+        right = np.diag(self._confusion)
+        union = self._confusion.sum(axis=0) + self._confusion.sum(axis=1) - right
+        return {
+            name: float(right[i] / union[i]) for i, name in enumerate(self._names) if union[i] > 0
+        }
+
+
 def _ratio(part: np.int64, whole: np.int64) -> float | None:
     return float(part / whole) if whole > 0 else None

@@ -3,7 +3,10 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+
+from napari_matssl.progress import Control, Job, Result
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Budget:
     """Seconds to keep for what follows the last step: a validation, writing the file."""
     spent_before: float = 0.0
     """Seconds that an interrupted run had used."""
+    idle: float = 0.0
+    """Seconds that passed outside of the job: in a pause, or in whoever drives it."""
     _begin: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -35,7 +40,7 @@ class Budget:
     @property
     def elapsed(self) -> float:
         """Seconds used so far."""
-        return self.clock() - self._begin + self.spent_before
+        return self.clock() - self._begin + self.spent_before - self.idle
 
     def replan(self, step: int, steps: int) -> None:
         """Go on with steps of another size: what is left takes its share of `steps` for a run."""
@@ -50,6 +55,21 @@ class Budget:
         if self.seconds is not None:
             shares.append(self.elapsed / max(self.seconds - self.reserve, 1e-3))
         return min(1.0, max(shares))
+
+
+def on_own_time(job: Job[Result], budget: Budget) -> Job[Result]:
+    """Run a job so that what passes between its steps, such as a pause, costs it no budget."""
+    control: Control | None = None
+    with closing(job):
+        while True:
+            try:
+                progress = job.send(control)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            left = budget.clock()
+            control = yield progress
+            budget.idle += budget.clock() - left
 
 
 def rate_factor(fraction: float, warmup: float, floor: float = 0.0, cosine: bool = True) -> float:

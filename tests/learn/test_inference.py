@@ -11,8 +11,9 @@ from napari_matssl.labels.classes import numbered_table
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import CropSampler, prepare
 from napari_matssl.learn.device import choose_compute
-from napari_matssl.learn.inference import magnification, rescale, segment
+from napari_matssl.learn.inference import segment
 from napari_matssl.learn.losses import segmentation_loss
+from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.segmenter import Segmenter, build_network
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
@@ -304,3 +305,36 @@ def test_rescaling_keeps_what_is_where_and_does_not_alias(shape):
     assert rescale(pixels, 1.0) is pixels
     checkers = np.indices((40, 40)).sum(0) % 2 * 255.0
     assert np.abs(rescale(checkers, 0.5) - 127.5).max() < 30
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_previews_of_the_tiles_cover_the_specimen_and_look_like_the_mask(scale):
+    network = build_network("test_efficientnet", 2, seed=3).eval()
+    rng = np.random.default_rng(0)
+    pixels = np.kron(rng.integers(0, 255, (21, 25)), np.ones((10, 10))).astype(np.uint8)
+    micrograph = Micrograph("steps.tif", pixels, info_bar=InfoBar(200, "test"))
+    card = ModelCard(
+        kind="segmenter",
+        encoder_name="test_efficientnet",
+        channels="grey",
+        normalisation=NormalisationSettings(),
+        classes=numbered_table([3, 7]),
+        scale=scale,
+    )
+    settings = PredictSettings(tile=32, tile_overlap=32, device="cpu")
+    shown = np.zeros(pixels.shape, np.uint8)
+    times = np.zeros(pixels.shape, int)
+    job = segment(network, card, micrograph, COMPUTE, settings, show=True)
+    previews = []
+    result = drain(job, lambda p: previews.append(p.preview))
+    assert len(previews) > 3
+    for preview in previews:
+        rows, columns = preview.ids.shape
+        area = np.s_[preview.top : preview.top + rows, preview.left : preview.left + columns]
+        shown[area] = preview.ids
+        times[area] += 1
+    assert times[:200].min() == 1
+    assert times[200:].max() == 0
+    assert (shown[:200] == result.mask[:200]).mean() > 0.85
+    silent = drain(segment(network, card, micrograph, COMPUTE, settings))
+    np.testing.assert_array_equal(silent.mask, result.mask)

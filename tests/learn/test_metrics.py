@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_matssl.learn.metrics import confusion_matrix, merge_classes, scores
+from napari_matssl.learn.metrics import RunningScores, confusion_matrix, merge_classes, scores
 
 IDS = (1, 2, 5)
 TRUTH = np.array([[1, 1, 1, 2], [2, 2, 5, 0]], np.uint8)
@@ -68,3 +68,14 @@ def test_pooling_images_is_adding_their_confusions(truth, predicted):
     counted = np.isin(truth, IDS) & np.isin(predicted, IDS)
     assert whole.sum() == counted.sum()
     assert np.trace(whole) == (truth == predicted)[counted].sum()
+
+
+def test_running_scores_follow_the_latest_batches():
+    running = RunningScores(["a", "b"], decay=0.5)
+    assert running.ious == {}
+    targets = np.array([[0, 0, 1, 255]], dtype=np.uint8)
+    running.add(targets, np.array([[1, 1, 1, 0]], dtype=np.uint8))
+    assert running.ious == {"a": 0.0, "b": pytest.approx(1 / 3)}
+    for _ in range(20):
+        running.add(targets, targets)
+    assert running.ious["a"] == pytest.approx(1, abs=1e-4)

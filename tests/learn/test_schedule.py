@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from napari_matssl.learn.schedule import Budget, rate_factor
+from napari_matssl.learn.schedule import Budget, on_own_time, rate_factor
+from napari_matssl.progress import Control, Progress, drain
 
 
 class Clock:
@@ -84,3 +85,41 @@ def test_without_cosine_the_rate_stays():
 
 def test_the_first_step_of_a_warm_up_learns_something():
     assert rate_factor(0.0, warmup=0.1) > 0
+
+
+def test_time_between_the_steps_of_a_job_costs_no_budget():
+    now = [0.0]
+    budget = Budget(None, 10.0, clock=lambda: now[0])
+
+    def job():
+        for _ in range(3):
+            now[0] += 1
+            received.append((yield Progress("working", budget.fraction(0), 1)))
+        return "done"
+
+    received, shares = [], []
+    outer = on_own_time(job(), budget)
+
+    def wait(progress):
+        shares.append(progress.step)
+        now[0] += 100
+
+    assert drain(outer, wait, lambda: len(shares) >= 2) == "done"
+    assert shares == pytest.approx([0.1, 0.2, 0.3])
+    assert received == [None, Control.STOP, Control.STOP]
+
+
+def test_closing_a_job_on_its_own_time_closes_the_job():
+    closed = []
+
+    def job():
+        try:
+            while True:
+                yield Progress("working", 0, 1)
+        finally:
+            closed.append(True)
+
+    outer = on_own_time(job(), Budget(None, 10.0))
+    next(outer)
+    outer.close()
+    assert closed

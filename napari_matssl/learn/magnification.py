@@ -1,0 +1,74 @@
+"""At which magnification a network sees an image."""
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from napari_matssl.errors import InputError
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.micrograph.image import Micrograph
+
+MOST_MAGNIFICATION = 16.0
+"""Images are never resampled by more than this to the um/px of the model."""
+
+_WORKING_SIDE = 512
+
+
+def magnification(card: ModelCard, micrograph: Micrograph) -> float:
+    """Network px per image px: the model's scale, corrected for another um/px if both are known.
+
+    Raises
+    ------
+    InputError
+        If the pixel sizes differ by so much that one of them must be wrong.
+    """
+    if micrograph.pixel_size is None or card.pixel_size_um is None:
+        return card.scale
+    ratio = micrograph.pixel_size.mean_um / card.pixel_size_um
+    if max(ratio, 1 / ratio) > MOST_MAGNIFICATION:
+        raise InputError(
+            f"{micrograph.name} has {micrograph.pixel_size.mean_um:.4g} um/px "
+            f"({micrograph.pixel_size.source}), the model was trained at "
+            f"{card.pixel_size_um:.4g} um/px.",
+            "Check the pixel size of the image, or use a model for this magnification.",
+        )
+    return card.scale * ratio
+
+
+def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
+    """Resample an image ``(H, W)`` or ``(H, W, 3)`` bilinearly, without aliasing.
+
+    The result is float32, or the very same array where the size doesn't change.
+    """
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    if (height, width) == pixels.shape[:2]:
+        return pixels
+    planes = pixels.astype(np.float32)
+    planes = planes[None] if planes.ndim == 2 else planes.transpose(2, 0, 1)
+    resized = functional.interpolate(
+        torch.from_numpy(np.ascontiguousarray(planes))[None],
+        size=(height, width),
+        mode="bilinear",
+        antialias=True,
+    )[0].numpy()
+    back: NDArray[np.float32] = resized[0] if pixels.ndim == 2 else resized.transpose(1, 2, 0)
+    return back
+
+
+def automatic_scale(micrographs: Sequence[Micrograph]) -> float:
+    """Magnification at which the median image's shorter side is about 512 px, at most 1.
+
+    A crop then shows a good part of the image. Measured in docs/benchmarks.md.
+    """
+    side = statistics.median(min(m.specimen.shape[:2]) for m in micrographs)
+    return float(min(1.0, max(0.1, _WORKING_SIDE / side)))
+
+
+def common_pixel_size(micrographs: Sequence[Micrograph]) -> float | None:
+    """Median um/px, None unless all images are calibrated."""
+    sizes = [m.pixel_size.mean_um for m in micrographs if m.pixel_size is not None]
+    return statistics.median(sizes) if sizes and len(sizes) == len(micrographs) else None
