@@ -89,12 +89,14 @@ def _has_an_end(settings: "PretrainSettings | FinetuneSettings") -> Any:
 class PretrainSettings(Settings):
     """Contrastive pretraining of an encoder on unlabelled micrographs (MatSSL, section 1)."""
 
-    preset: Literal["gentle", "paper"] = Field(
-        default="gentle",
-        description="gentle: for small folders, keeps more of what ImageNet taught; "
+    preset: Literal["quick", "paper"] = Field(
+        default="quick",
+        description="quick: minutes on a small folder, keeps more of what ImageNet taught; "
         "paper: the published recipe",
     )
-    encoder: str = Field(default="resnet50", description="encoder network, by its smp or timm name")
+    encoder: str = Field(
+        default="tf_efficientnet_lite0", description="encoder network, by its smp or timm name"
+    )
     init: str = Field(
         default="imagenet", description="start weights: imagenet, random, or a file of weights"
     )
@@ -102,8 +104,10 @@ class PretrainSettings(Settings):
         default="paper",
         description="gated feature fusion: equation 1 of the paper, or as in the released code",
     )
-    epochs: int | None = Field(default=50, ge=1, le=100_000, description="passes over all patches")
-    minutes: float | None = Field(default=None, gt=0, le=100_000, description="time budget")
+    epochs: int | None = Field(
+        default=None, ge=1, le=100_000, description="passes over all patches"
+    )
+    minutes: float | None = Field(default=10.0, gt=0, le=100_000, description="time budget")
     batch_size: int = Field(default=64, ge=2, le=65_536, description="patches per step")
     patch_size: int = Field(default=256, ge=32, le=4096, description="side of a patch in px")
     overlap: float = Field(
@@ -134,8 +138,11 @@ class PretrainSettings(Settings):
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "gentle": {},
+        "quick": {},
         "paper": {
+            "encoder": "resnet50",
+            "epochs": 50,
+            "minutes": None,
             "batch_size": 128,
             "learning_rate": 0.1,
             "jitter": 0.1,
@@ -262,6 +269,17 @@ class PredictSettings(Settings):
     )
     info_bar: Literal["auto", "none"] = Field(
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"
+    )
+    smallest_region: int = Field(
+        default=0,
+        ge=0,
+        description="regions of fewer px of the image go to the class around them; 0: all stay",
+    )
+    largest_hole: int = Field(
+        default=0,
+        ge=0,
+        description="holes of up to so many px of the image take the class around them; "
+        "0: all stay",
     )
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
 

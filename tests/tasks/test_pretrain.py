@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import napari_matssl.tasks.pretrain as module
+import napari_matssl.tasks.pretrain_run as run_module
 from napari_matssl.errors import ComputeError, InputError, ModelFileError, OutputError
 from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
@@ -26,6 +27,7 @@ def chosen(**values):
         "encoder": TINY,
         "init": "random",
         "epochs": 2,
+        "minutes": None,
         "batch_size": 4,
         "patch_size": 64,
         "view_size": 64,
@@ -255,7 +257,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(images, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return nt_xent(first, second, temperature)
 
-    monkeypatch.setattr(module, "nt_xent", small_memory)
+    monkeypatch.setattr(run_module, "nt_xent", small_memory)
     seen = []
     result = drain(pretrain(images, chosen(batch_size=8)), seen.append)
     messages = [p.message for p in seen if "Out of memory" in p.message]
@@ -267,14 +269,14 @@ def test_memory_that_never_suffices_is_a_clear_error(images, monkeypatch):
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(module, "nt_xent", no_memory)
+    monkeypatch.setattr(run_module, "nt_xent", no_memory)
     with pytest.raises(ComputeError, match="Out of memory while pretraining"):
         drain(pretrain(images, chosen()))
 
 
 def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(images, monkeypatch):
-    monkeypatch.setattr(module, "nt_xent", lambda first, *_: first.sum() * float("nan"))
-    with pytest.raises(ComputeError, match=r"diverged.*gentle preset"):
+    monkeypatch.setattr(run_module, "nt_xent", lambda first, *_: first.sum() * float("nan"))
+    with pytest.raises(ComputeError, match=r"diverged.*quick preset"):
         drain(pretrain(images, chosen()))
 
 
