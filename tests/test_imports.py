@@ -11,16 +11,19 @@ import napari_matssl
 
 PACKAGE = Path(napari_matssl.__file__).parent
 GUI = {"napari", "qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "superqt", "vispy"}
+FRONT_ENDS = {"cli", "console", "console_tables", "widgets"}
+ABOVE_DATA = {"project", "learn", "measure", "tasks"} | FRONT_ENDS
 FORBIDDEN = {
     "errors": {"any"},
     "progress": {"any"},
-    "files": {"micrograph", "labels", "learn", "measure", "tasks", "cli", "console", "widgets"},
-    "settings": {"micrograph", "labels", "learn", "measure", "tasks", "cli", "console", "widgets"},
-    "micrograph": {"learn", "tasks", "measure", "cli", "console", "console_tables", "widgets"},
-    "labels": {"learn", "tasks", "measure", "cli", "console", "console_tables", "widgets"},
-    "learn": {"tasks", "cli", "console", "console_tables", "widgets"},
-    "measure": {"learn", "tasks", "cli", "console", "console_tables", "widgets"},
-    "tasks": {"cli", "console", "console_tables", "widgets"},
+    "files": {"micrograph", "labels"} | ABOVE_DATA,
+    "settings": {"micrograph", "labels"} | ABOVE_DATA,
+    "micrograph": ABOVE_DATA,
+    "labels": ABOVE_DATA,
+    "project": ABOVE_DATA - {"project"},
+    "learn": {"tasks"} | FRONT_ENDS,
+    "measure": {"learn", "tasks"} | FRONT_ENDS,
+    "tasks": FRONT_ENDS,
 }
 
 
@@ -86,7 +89,7 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not loaded_by("import napari_matssl") & (GUI | {"torch", "numpy", "pydantic"})
 
 
-@pytest.mark.parametrize("name", ["micrograph", "labels", "measure"])
+@pytest.mark.parametrize("name", ["micrograph", "labels", "measure", "project"])
 def test_reading_labels_and_measuring_work_without_torch(name):
     found = [dotted(p) for p in modules() if part(dotted(p)) == name]
     assert len(found) > 2

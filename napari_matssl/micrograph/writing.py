@@ -78,6 +78,39 @@ def write_mask_tiff(path: Path, mask: NDArray[np.uint8], pixel_size: PixelSize |
         tifffile.imwrite(temporary, mask, imagej=True, resolution=resolution, metadata=metadata)
 
 
+def write_micrograph(path: Path, micrograph: Micrograph) -> None:
+    """Write a micrograph as a TIFF that ImageJ opens calibrated, atomically.
+
+    Values that ImageJ doesn't know become its 32-bit floats. RGB of more than 8 bits, which it
+    doesn't know either, keeps its values and loses its pixel size.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.tif``.
+    micrograph
+        Its pixels are written as they are, info bar included.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written.
+    """
+    pixels = micrograph.pixels
+    if pixels.dtype.name not in ("uint8", "uint16", "float32"):
+        pixels = pixels.astype(np.float32)
+    size = micrograph.pixel_size
+    known: dict[str, object] = {"imagej": True, "metadata": {}}
+    if size is not None:
+        known |= {"metadata": {"unit": "micron"}, "resolution": (1 / size.x_um, 1 / size.y_um)}
+    if micrograph.is_rgb and pixels.dtype != np.uint8:
+        known = {"metadata": None}
+    if micrograph.is_rgb:
+        known["photometric"] = "rgb"
+    with atomic_write(path) as temporary:
+        tifffile.imwrite(temporary, pixels, **known)  # type: ignore[arg-type]
+
+
 def write_overlay(
     path: Path,
     micrograph: Micrograph,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -14,8 +13,8 @@ from napari_matssl.learn.encoders import LITE0
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.reading import find_micrographs, read_pixels
-from napari_matssl.micrograph.synthetic import Sample, class_table, make_sample, scribble
-from napari_matssl.micrograph.writing import write_mask
+from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
+from napari_matssl.micrograph.writing import write_mask, write_micrograph
 from napari_matssl.progress import Control, Job, Progress, Result
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.evaluate import Evaluation, evaluate
@@ -152,26 +151,12 @@ def _write_samples(folder: Path, material: str) -> None:
         sample = make_sample(material, seed)
         stem = f"{material}-{seed:02d}"
         if seed < PAINTED:
-            _write_image(folder / "images" / f"{stem}.tif", sample)
+            write_micrograph(folder / "images" / f"{stem}.tif", sample.micrograph)
             strokes = scribble(sample.labels, seed=seed)
             write_mask(folder / "strokes" / f"{stem}.png", strokes, table)
         else:
-            _write_image(folder / "unseen" / f"{stem}.tif", sample)
+            write_micrograph(folder / "unseen" / f"{stem}.tif", sample.micrograph)
             write_mask(folder / "truth" / f"{stem}.png", sample.labels, table)
-
-
-def _write_image(path: Path, sample: Sample) -> None:
-    """Write a calibrated TIFF in ImageJ's convention."""
-    size = sample.micrograph.pixel_size
-    assert size is not None
-    with atomic_write(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            sample.micrograph.pixels,
-            imagej=True,
-            resolution=(1 / size.x_um, 1 / size.y_um),
-            metadata={"unit": "um"},
-        )
 
 
 def _picture_rows(folder: Path) -> list[list[NDArray[np.uint8]]]:

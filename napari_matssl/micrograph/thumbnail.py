@@ -1,0 +1,44 @@
+"""A small picture of a micrograph for tables and pickers."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.normalise import fit_grey_values
+from napari_matssl.settings import NormalisationSettings
+
+_PER_PIXEL = 8  # pixels of the image that make one of the thumbnail, in each direction
+_MID_GREY = 128
+
+
+def thumbnail(micrograph: Micrograph, side: int = 64) -> NDArray[np.uint8]:
+    """Draw the specimen small, its contrast stretched.
+
+    Parameters
+    ----------
+    micrograph
+        The image; its info bar is left out.
+    side
+        The longer side of the picture, px.
+
+    Returns
+    -------
+    ``(h, w, 3)``, RGB; mid-grey if the image is constant or has pixels that are no numbers.
+    """
+    specimen = micrograph.specimen
+    height, width = specimen.shape[:2]
+    longest = max(height, width)
+    size = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
+    step = max(1, longest // (side * _PER_PIXEL))  # a panorama isn't averaged as a whole
+    few = replace(micrograph, pixels=specimen[::step, ::step], info_bar=None)
+    try:
+        values = fit_grey_values(few, NormalisationSettings(), "rgb" if few.is_rgb else "grey")
+    except InputError:  # can be looked at, though not learnt from
+        return np.full((size[1], size[0], 3), _MID_GREY, dtype=np.uint8)
+    levels = (values.unit(few.pixels) * 255).round().astype(np.uint8)
+    picture = Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0).copy())
+    return np.array(picture.convert("RGB").resize(size, Image.Resampling.BOX))

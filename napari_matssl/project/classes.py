@@ -1,0 +1,195 @@
+"""The classes of a project: names, colours, the user's order, and what they were once called."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from pydantic import ValidationError
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+
+MOST_IDS = 254
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A class table in the user's order. Every edit gives a new one and leaves this as it is.
+
+    Parameters
+    ----------
+    table
+        The classes; ids from 1 to 254.
+    order
+        Ids in the user's order. May name classes that are gone; those it lacks follow by id.
+    former_names
+        Id of the class that once had a name: models trained before a renaming use the old one.
+    """
+
+    table: ClassTable
+    order: tuple[int, ...] = ()
+    former_names: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def in_order(self) -> tuple[LabelClass, ...]:
+        """The classes in the user's order."""
+        by_id = {one.id: one for one in self.table.classes}
+        ids = dict.fromkeys([*(i for i in self.order if i in by_id), *by_id])
+        return tuple(by_id[i] for i in ids)
+
+    def with_new(self, name: str | None = None, exclude: bool = False) -> "Classes":
+        """Append a class with the next free id and the next unused colour.
+
+        Raises
+        ------
+        InputError
+            If the name is empty or taken, or there are 254 classes.
+        """
+        if name is None:
+            kind = "artefact" if exclude else "phase"
+            name = next(n for n in (f"{kind} {i}" for i in count(1)) if n not in self.table.names)
+        new_id = self._free_id()
+        return self._appended(_made(new_id, self._free_name(name), self._free_colour(), exclude))
+
+    def renamed(self, class_id: int, name: str) -> "Classes":
+        """Give a class another name, and remember the old one.
+
+        Raises
+        ------
+        InputError
+            If there is no such class, or the name is empty or another class's.
+        """
+        old = self.of(class_id)
+        if name.strip() == old.name:
+            return self
+        former_names = {**self.former_names, old.name: class_id}
+        renamed = self.changed(class_id, name=self._free_name(name))
+        return replace(renamed, former_names=former_names)
+
+    def changed(self, class_id: int, **values: Any) -> "Classes":
+        """Give a class other values.
+
+        Raises
+        ------
+        InputError
+            If there is no such class, or a value is none for a class.
+        """
+        old = self.of(class_id)
+        new = _made(class_id, *({**old.model_dump(exclude={"id"}), **values}.values()))
+        kept = (new if one is old else one for one in self.table.classes)
+        return replace(self, table=ClassTable(classes=tuple(kept)))
+
+    def reordered(self, ids: Sequence[int]) -> "Classes":
+        """Put the classes into another order.
+
+        Raises
+        ------
+        InputError
+            If `ids` are not the classes' ids, each once.
+        """
+        if sorted(ids) != list(self.table.ids):
+            raise InputError(
+                f"The new order of the classes {list(ids)} doesn't name each class once: "
+                f"the ids are {list(self.table.ids)}.",
+                "Open the folder again.",
+            )
+        return replace(self, order=tuple(ids))
+
+    def without(self, class_id: int) -> "Classes":
+        """Leave out a class.
+
+        Raises
+        ------
+        InputError
+            If there is no such class, or no other.
+        """
+        if self.of(class_id) and len(self.table) == 1:
+            raise InputError(
+                f'"{self.table.names[0]}" is the last class.',
+                "Rename it, or add another class first.",
+            )
+        former_names = {name: i for name, i in self.former_names.items() if i != class_id}
+        order = tuple(i for i in self.order if i != class_id)
+        return Classes(self.table.without(class_id), order, former_names)
+
+    def adopting(self, table: ClassTable) -> tuple["Classes", dict[int, int]]:
+        """Match the classes of another table by name, by a former name, else append them.
+
+        A class of ours stands for one of the other table at most.
+
+        Returns
+        -------
+        The classes, and our id by the other table's.
+
+        Raises
+        ------
+        InputError
+            If there would be more than 254 classes.
+        """
+        by_name = {one.name: one.id for one in self.table.classes}
+        ids = {one.id: by_name[one.name] for one in table.classes if one.name in by_name}
+        for one in table.classes:
+            former = self.former_names.get(one.name)
+            if one.id not in ids and former is not None and former not in ids.values():
+                ids[one.id] = former
+        classes = self
+        missing = [one for one in table.classes if one.id not in ids]
+        # Those that can keep their id come first, else another class might be given it.
+        for one in sorted(missing, key=lambda one: one.id in (0, *self.table.ids)):
+            ids[one.id] = classes._free_id(one.id)
+            new = _made(ids[one.id], one.name, one.colour, one.exclude)
+            classes = classes._appended(new)
+        return classes, dict(sorted(ids.items()))
+
+    def of(self, class_id: int) -> LabelClass:
+        """Return the class of an id.
+
+        Raises
+        ------
+        InputError
+            If there is no such class.
+        """
+        for one in self.table.classes:
+            if one.id == class_id:
+                return one
+        raise InputError(f"There is no class {class_id}.", "Open the folder again.")
+
+    def _appended(self, new: LabelClass) -> "Classes":
+        table = ClassTable(classes=tuple(sorted([*self.table.classes, new], key=lambda c: c.id)))
+        return replace(self, table=table, order=(*(c.id for c in self.in_order), new.id))
+
+    def _free_id(self, wanted: int = 0) -> int:
+        used = {0, *self.table.ids}
+        if wanted not in used:
+            return wanted
+        for free in range(1, MOST_IDS + 1):
+            if free not in used:
+                return free
+        raise InputError(f"There are {MOST_IDS} classes already.", "Delete one that isn't used.")
+
+    def _free_colour(self) -> str:
+        used = {one.colour.lower() for one in self.table.classes}
+        again = COLOURS[len(self.table) % len(COLOURS)]
+        return next((colour for colour in COLOURS if colour not in used), again)
+
+    def _free_name(self, name: str) -> str:
+        stripped = name.strip()
+        if not stripped:
+            raise InputError("A class needs a name.", "Type one, such as ferrite.")
+        if stripped in self.table.names:
+            raise InputError(
+                f'There is a class "{stripped}" already.', "Choose another name for one of them."
+            )
+        return stripped
+
+
+def _made(class_id: int, name: str, colour: str, exclude: bool) -> LabelClass:
+    try:
+        return LabelClass(id=class_id, name=name, colour=colour, exclude=exclude)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f'The class "{name}" can\'t be so: {first["loc"][0]}: {first["msg"]}.',
+            "A colour looks like #0072b2.",
+        ) from error

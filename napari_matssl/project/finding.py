@@ -1,0 +1,135 @@
+"""What a folder holds when it is opened: its images, and a first class table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.classes import (
+    COLOURS,
+    ClassTable,
+    LabelClass,
+    numbered_table,
+    read_class_table,
+)
+from napari_matssl.labels.painted import CLASSES_FILE, MOST_CLASSES, listed
+from napari_matssl.labels.pairing import stem_of
+from napari_matssl.micrograph.decoding import missing_file
+from napari_matssl.micrograph.reading import find_micrographs
+from napari_matssl.project.classes import MOST_IDS
+from napari_matssl.project.images import IdImages
+
+
+def find_images(folder: Path, only: Sequence[Path] = ()) -> tuple[tuple[str, ...], list[str]]:
+    """List the images of a folder by the names of their files, in natural order.
+
+    Parameters
+    ----------
+    folder
+        The folder; folders inside are left aside.
+    only
+        List just these of its files.
+
+    Returns
+    -------
+    The names, and a remark for each image that is left out.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, no image in it, or a file of `only` is elsewhere.
+    """
+    if not folder.exists():
+        raise missing_file(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder.", "Open the folder of the micrographs.")
+    for path in only:
+        if path.parent.resolve() != folder.resolve():
+            raise InputError(
+                f"{path} is not in the folder {folder}.", "Open files of one folder at a time."
+            )
+    files = find_micrographs([folder / path.name for path in only] if only else [folder])
+    kept: dict[str, str] = {}
+    remarks = []
+    for name in (path.name for path in files):
+        first = kept.setdefault(stem_of(name), name)
+        if first != name:
+            remarks.append(
+                f"{name} is left out: {first} is called the same, and the labels of both would be "
+                "one file. Rename one of them."
+            )
+    return tuple(kept.values()), remarks
+
+
+def find_classes(folder: Path, own: Path, labels: IdImages) -> tuple[ClassTable, list[str]]:
+    """Choose the class table of a project.
+
+    The first of these that there is: its own, ``classes.json`` in the folder, the same in the
+    folder above, numbers for names made from the painted labels, two phases.
+
+    Parameters
+    ----------
+    folder
+        The folder of images.
+    own
+        The project's own class table.
+    labels
+        The painted labels.
+
+    Returns
+    -------
+    The table, without id 0, and a remark for each table that was no use.
+
+    Raises
+    ------
+    InputError
+        If the project's own table, or a label image that has to stand in for it, is damaged.
+    """
+    if own.is_file():
+        table = _without_zero(own)
+        if table is None:
+            raise InputError(
+                f"{own} lists no class but 0, which is the value of unpainted pixels.",
+                "Add classes with ids from 1 to 254, or move the file away.",
+            )
+        return table, []
+    remarks = []
+    for path in (folder / CLASSES_FILE, folder.parent / CLASSES_FILE):
+        if path.is_file():
+            try:
+                table = _without_zero(path)
+            except InputError as error:  # may be there for other reasons, and isn't ours to judge
+                remarks.append(f"The class table is left out: {error.what}")
+                continue
+            if table is not None:
+                return table, remarks
+    return _from_labels(labels) or _two_phases(), remarks
+
+
+def _without_zero(path: Path) -> ClassTable | None:
+    """Read a class table; id 0 is always the unpainted value here."""
+    table = read_class_table(path)
+    return None if table.ids == (0,) else table.without(0)
+
+
+def _from_labels(labels: IdImages) -> ClassTable | None:
+    pixels: dict[int, int] = {}
+    for path in labels.files():
+        pixels.update(labels.counts(path))
+    if not pixels:
+        return None
+    if max(pixels) > MOST_IDS or len(pixels) > MOST_CLASSES:
+        raise InputError(
+            f"The label images in {labels.folder} hold {len(pixels)} different values, such as "
+            f"{listed(dict(sorted(pixels.items(), reverse=True)))}, and there is no class table.",
+            f"Put a {CLASSES_FILE} beside the folder, or move those that are no labels away.",
+        )
+    return numbered_table(list(pixels))
+
+
+def _two_phases() -> ClassTable:
+    return ClassTable(
+        classes=tuple(
+            LabelClass(id=i, name=f"phase {i}", colour=colour)
+            for i, colour in enumerate(COLOURS[:2], start=1)
+        )
+    )

@@ -1,0 +1,265 @@
+"""A folder of micrographs with what was painted, segmented and set for each."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError, OutputError
+from napari_matssl.labels.painted import PaintedMicrograph, count_values, listed
+from napari_matssl.labels.pairing import stem_of
+from napari_matssl.micrograph.image import InfoBar, PixelSize
+from napari_matssl.micrograph.thumbnail import thumbnail
+from napari_matssl.project.finding import find_images
+from napari_matssl.project.micrographs import Micrographs
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """What there is of an image: painted labels, a segmentation."""
+
+    painted: bool
+    segmented: bool
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a table of images shows of one.
+
+    Parameters
+    ----------
+    name
+        Name of the file.
+    width, height
+        Size in px, the info bar included.
+    thumbnail
+        ``(h, w, 3)``, RGB, the longer side 64 px.
+    pixel_size, info_bar
+        None when there is none.
+    painted
+        Painted pixels by class id.
+    segmented
+        Whether there is a mask.
+    """
+
+    name: str
+    width: int
+    height: int
+    thumbnail: NDArray[np.uint8]
+    pixel_size: PixelSize | None
+    info_bar: InfoBar | None
+    painted: dict[int, int]
+    segmented: bool
+
+
+class Project(Micrographs):
+    """A folder of micrographs; made by :meth:`open`.
+
+    Attributes
+    ----------
+    folder
+        The folder of images; all else is in its folder ``matssl``.
+    names
+        The images by the names of their files, in natural order.
+    remarks
+        What was left out when it was opened, and why.
+    """
+
+    @classmethod
+    def open(cls, folder: Path, only: Sequence[Path] = ()) -> Self:
+        """Open a folder; nothing is written but a copy of the painted labels, as they are now.
+
+        Parameters
+        ----------
+        folder
+            The folder of images. It may be read-only, until something is saved.
+        only
+            List just these files of the folder.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder, no image in it, a file of `only` is elsewhere, or record
+            or class table are damaged.
+        """
+        names, remarks = find_images(folder, only)
+        project = cls(folder.absolute(), names, remarks)
+        try:
+            project._labels.back_up(project._own / "labels-backup")
+        except OutputError as error:  # no reason not to look at the images
+            project.remarks += (f"The painted labels have no backup: {error.what}",)
+        return project
+
+    def label_path(self, name: str) -> Path:
+        """Where the painted labels of an image are, or would be."""
+        self._image_path(name)
+        return self._labels.path(stem_of(name))
+
+    def mask_path(self, name: str) -> Path:
+        """Where the mask of an image is, or would be."""
+        self._image_path(name)
+        return self._masks.path(stem_of(name))
+
+    def labels(self, name: str) -> NDArray[np.uint8] | None:
+        """Read the painted labels ``(H, W)``, 0 where unpainted; None if there are none.
+
+        Raises
+        ------
+        InputError
+            If they are damaged, of another size than the image, or hold more than the classes.
+        """
+        path = self.label_path(name)
+        labels = self._labels.read(path)
+        return None if labels is None else self._fitting(name, labels, f"The labels {path}")
+
+    def save_labels(self, name: str, labels: NDArray[np.integer]) -> None:
+        """Write the painted labels of an image; without any paint, the file is removed.
+
+        Parameters
+        ----------
+        name
+            The image.
+        labels
+            ``(H, W)``, class ids, 0 where unpainted.
+
+        Raises
+        ------
+        InputError
+            If they are of another size than the image, or hold more than the classes.
+        OutputError
+            If they can't be written.
+        """
+        path = self.label_path(name)
+        with self._lock, self._saving():
+            ids = self._fitting(name, labels, f"The labels painted on {name}")
+            if ids.any():
+                self._begin()
+                self._labels.write(path, ids, self.table)
+            else:
+                self._labels.remove(path)
+
+    def mask(self, name: str) -> NDArray[np.uint8] | None:
+        """Read the last segmentation ``(H, W)``, 0 where not analysed; None if there is none.
+
+        Raises
+        ------
+        InputError
+            As :meth:`labels`.
+        """
+        path = self.mask_path(name)
+        mask = self._masks.read(path)
+        return None if mask is None else self._fitting(name, mask, f"The mask {path}")
+
+    @property
+    def cleaning(self) -> tuple[int, int]:
+        """Smallest region and largest hole of masks as shown and measured, px; 0: as found."""
+        return self._record.smallest_region, self._record.largest_hole
+
+    def set_cleaning(self, smallest_region: int, largest_hole: int) -> None:
+        """Set how masks are cleaned; see :func:`napari_matssl.measure.cleaning.clean_mask`."""
+        with self._lock:
+            self._keep(smallest_region=int(smallest_region), largest_hole=int(largest_hole))
+
+    def save_mask(self, name: str, mask: NDArray[np.integer]) -> None:
+        """Write a segmentation ``(H, W)`` in this project's class ids, 0 where not analysed.
+
+        Raises
+        ------
+        InputError, OutputError
+            As :meth:`save_labels`.
+        """
+        path = self.mask_path(name)
+        with self._lock, self._saving():
+            ids = self._fitting(name, mask, f"The mask of {name}")
+            self._begin()
+            self._masks.write(path, ids, self.table)
+
+    def remove_mask(self, name: str) -> None:
+        """Remove the segmentation of an image, if there is one."""
+        with self._saving():
+            self._masks.remove(self.mask_path(name))
+
+    def state(self, name: str) -> ImageState:
+        """Say what there is of an image on disk."""
+        return ImageState(self.label_path(name).is_file(), self.mask_path(name).is_file())
+
+    def painted(self, name: str) -> dict[int, int]:
+        """Count the painted pixels on disk by class id, below the info bar's edge too."""
+        return self._labels.counts(self.label_path(name))
+
+    def painted_names(self) -> tuple[str, ...]:
+        """List the images that have painted labels."""
+        return tuple(name for name in self.names if self.label_path(name).is_file())
+
+    def painted_micrograph(self, name: str) -> PaintedMicrograph:
+        """Read an image with its labels, to train on.
+
+        Raises
+        ------
+        InputError
+            If image or labels can't be read, don't fit, or nothing is painted.
+        """
+        micrograph = self.read(name)
+        labels = self.labels(name)
+        if labels is None:
+            raise InputError(f"Nothing is painted on {name}.", "Paint a few strokes of each class.")
+        return PaintedMicrograph(micrograph, labels)
+
+    def survey(self, name: str) -> ImageFacts:
+        """Gather what a table of images shows of one; may run in another thread.
+
+        Raises
+        ------
+        InputError
+            If the image or its labels can't be read.
+        """
+        micrograph = self.read(name)
+        return ImageFacts(
+            name=name,
+            width=micrograph.width,
+            height=micrograph.height,
+            thumbnail=thumbnail(micrograph),
+            pixel_size=micrograph.pixel_size,
+            info_bar=micrograph.info_bar,
+            painted=self.painted(name),
+            segmented=self.state(name).segmented,
+        )
+
+    @property
+    def models_folder(self) -> Path:
+        """Where models trained here go; need not exist."""
+        return self._own / "models"
+
+    def models(self) -> tuple[Path, ...]:
+        """List the models trained here, the newest first."""
+        found = [p for p in self.models_folder.glob("*.safetensors") if p.name[0] != "."]
+        return tuple(sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True))
+
+    def new_model_path(self, title: str = "model") -> Path:
+        """Make up a name that no model has: ``model-003.safetensors`` after ``model-002``."""
+        plain = re.sub(r"[^\w.-]+", "-", title).strip(".-") or "model"
+        found = (re.fullmatch(rf"{re.escape(plain)}-(\d+)", p.stem) for p in self.models())
+        last = max((int(number[1]) for number in found if number), default=0)
+        return self.models_folder / f"{plain}-{last + 1:03d}.safetensors"
+
+    def _fitting(self, name: str, ids: NDArray[np.integer], what: str) -> NDArray[np.uint8]:
+        """Make sure that ids have the image's size and are classes, or 0."""
+        height, width = self._shape(name)
+        if ids.shape != (height, width):
+            size = " x ".join(str(n) for n in reversed(ids.shape))
+            raise InputError(
+                f"{what}: {size} pixels, but the image has {width} x {height}.",
+                "Use the image's original size, or move one of the two files away.",
+            )
+        counts = count_values(ids)
+        strange = {v: n for v, n in counts.items() if v not in (0, *self.table.ids)}
+        if strange:
+            raise InputError(
+                f"{what}: values that are no class: {listed(strange)}.",
+                f"Add the classes to {self._table_path}, or repaint or move the file away.",
+            )
+        return ids.astype(np.uint8, copy=False)

@@ -1,0 +1,130 @@
+"""The micrographs of a project, with what the user has set for each."""
+
+import logging
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_matssl.errors import InputError, OutputError
+from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
+from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.project.kept import KeptClasses
+
+_LOG = logging.getLogger(__name__)
+
+
+class Micrographs(KeptClasses):
+    """Reading the images of a project; pixel sizes and info bars that were set go before.
+
+    Parameters
+    ----------
+    folder, names, remarks
+        As for :class:`KeptClasses`.
+    """
+
+    def __init__(self, folder: Path, names: tuple[str, ...], remarks: list[str]) -> None:
+        super().__init__(folder, names, remarks)
+        self._shapes: dict[str, tuple[int, int]] = {}
+
+    @property
+    def current(self) -> str | None:
+        """The image that was shown last; kept on disk where the folder can be written."""
+        return self._record.current if self._record.current in self.names else None
+
+    @current.setter
+    def current(self, name: str | None) -> None:
+        if name is not None:
+            self._image_path(name)
+        with self._lock:
+            try:
+                self._keep(current=name)
+            except OutputError as error:  # whoever only looks at images needs no error
+                _LOG.info("The current image isn't kept: %s", error)
+                self._record = self._record.model_copy(update={"current": name})
+
+    def read(self, name: str) -> Micrograph:
+        """Read an image, with the pixel size and the info bar that the user has set.
+
+        Raises
+        ------
+        InputError
+            If the image can't be read, or the info bar that was set lies outside.
+        """
+        micrograph = read_micrograph(self._image_path(name))
+        self._shapes[name] = (micrograph.height, micrograph.width)
+        settings = self._record.image(name)
+        if settings.pixel_size is not None:
+            micrograph = replace(micrograph, pixel_size=settings.pixel_size)
+        if settings.info_bar == "auto":
+            return micrograph
+        if settings.info_bar is None:
+            return replace(micrograph, info_bar=None)
+        _check_bar(name, settings.info_bar, micrograph.height)
+        return replace(micrograph, info_bar=InfoBar(settings.info_bar, "set by hand"))
+
+    def set_pixel_size(self, name: str, size: PixelSize | None) -> None:
+        """Set the pixel size of an image; None goes back to what its file says."""
+        self._image_path(name)
+        self._set_for([name], pixel_size=_checked(size))
+
+    def set_pixel_size_of_all(self, size: PixelSize | None) -> None:
+        """Set the pixel size of every image; None goes back to what the files say."""
+        self._set_for(self.names, pixel_size=_checked(size))
+
+    def set_info_bar(self, name: str, row: int | Literal["auto"] | None) -> None:
+        """Set the first row of an image's info bar.
+
+        Parameters
+        ----------
+        name
+            The image.
+        row
+            None: there is no bar; ``"auto"``: as it is detected.
+
+        Raises
+        ------
+        InputError
+            If the row is outside the image.
+        """
+        self._image_path(name)
+        if row is not None and row != "auto":
+            _check_bar(name, row, self._shape(name)[0])
+            row = int(row)  # numpy's integers aren't JSON's
+        self._set_for([name], info_bar=row)
+
+    def _image_path(self, name: str) -> Path:
+        if name not in self.names:
+            raise InputError(f"{self.folder} has no image {name}.", "Open the folder again.")
+        return self.folder / name
+
+    def _shape(self, name: str) -> tuple[int, int]:
+        """Height and width of an image, as it was last read."""
+        if name not in self._shapes:
+            self.read(name)
+        return self._shapes[name]
+
+    def _set_for(self, names: Iterable[str], **values: Any) -> None:
+        with self._lock:
+            record = self._record
+            for name in names:
+                settings = record.image(name).model_copy(update=values)
+                record = record.with_image(name, settings)
+            self._keep(images=record.images)
+
+
+def _checked(size: PixelSize | None) -> PixelSize | None:
+    if size is not None and not all(0 < um < math.inf for um in (size.x_um, size.y_um)):
+        raise InputError(
+            f"A pixel can't be {size.x_um:g} x {size.y_um:g} um.", "Give a size above 0."
+        )
+    return size
+
+
+def _check_bar(name: str, row: int, height: int) -> None:
+    if not 0 < row < height:
+        raise InputError(
+            f"The info bar of {name} can't start at row {row}: the image has {height} rows.",
+            "Set it to a row inside the image, or back to automatic.",
+        )

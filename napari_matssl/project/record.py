@@ -1,0 +1,119 @@
+"""The record of a project: what the user has set that stands in no image, table or mask."""
+
+import json
+import math
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from napari_matssl.errors import InputError
+from napari_matssl.files import atomic_write
+from napari_matssl.micrograph.decoding import unreadable_file
+from napari_matssl.micrograph.image import PixelSize
+
+FORMAT_VERSION: Final = 1
+
+
+class ImageRecord(BaseModel):
+    """What the user has set for one image.
+
+    Parameters
+    ----------
+    pixel_size
+        None: what the file says.
+    info_bar
+        First row of the bar, None for no bar, ``"auto"`` for what is detected.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pixel_size: PixelSize | None = None
+    info_bar: int | Literal["auto"] | None = "auto"
+
+    @field_validator("pixel_size")
+    @classmethod
+    def _is_a_length(cls, size: PixelSize | None) -> PixelSize | None:
+        if size is not None and not all(0 < um < math.inf for um in (size.x_um, size.y_um)):
+            raise ValueError("a pixel size must be above 0")
+        return size
+
+
+class Record(BaseModel):
+    """What ``project.json`` holds; names of images are those of their files, without folders.
+
+    Parameters
+    ----------
+    current
+        The image that was shown last.
+    class_order
+        Ids of the classes in the user's order; classes that are missing here follow by id.
+    former_names
+        Id of the class that once had a name.
+    images
+        What was set for single images, by name.
+    smallest_region, largest_hole
+        How masks are cleaned before they are shown and measured, px; the files hold them as found.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = FORMAT_VERSION
+    current: str | None = None
+    class_order: tuple[int, ...] = ()
+    former_names: dict[str, int] = Field(default_factory=dict)
+    images: dict[str, ImageRecord] = Field(default_factory=dict)
+    smallest_region: int = Field(default=0, ge=0)
+    largest_hole: int = Field(default=0, ge=0)
+
+    def image(self, name: str) -> ImageRecord:
+        """Return what was set for an image."""
+        return self.images.get(name, ImageRecord())
+
+    def with_image(self, name: str, settings: ImageRecord) -> "Record":
+        """Return the record with other settings of one image."""
+        others = {key: kept for key, kept in self.images.items() if key != name}
+        changed = {} if settings == ImageRecord() else {name: settings}
+        return self.model_copy(update={"images": {**others, **changed}})
+
+    def write(self, path: Path) -> None:
+        """Write the record as JSON, atomically."""
+        with atomic_write(path) as temporary:
+            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(path: Path) -> Record:
+    """Read a record; an empty one where there is no file.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, is damaged, or was written by a newer version.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return Record()
+    except OSError as error:
+        raise unreadable_file(path, error) from error
+    except ValueError as error:  # neither UTF-8 nor JSON
+        raise InputError(f"{path} is damaged ({error}).", _START_ANEW) from error
+    version = data.get("format_version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise InputError(
+            f"{path} was written by a newer version (format {version}, known is {FORMAT_VERSION}).",
+            "Update napari-matssl.",
+        )
+    try:
+        return Record.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        detail = f"{place}: {first['msg']}" if place else first["msg"]
+        raise InputError(f"{path} is damaged ({detail}).", _START_ANEW) from error
+
+
+_START_ANEW = (
+    "Move the file away: labels, masks and classes stay; pixel sizes and info bars set by hand "
+    "have to be set again."
+)

@@ -1,0 +1,212 @@
+"""From painted micrographs to a model file, and from a model file to masks in memory."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError
+from napari_matssl.files import check_writable
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.inference import Segmentation, segment
+from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
+from napari_matssl.measure.uncertainty import uncertainty
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.inputs import PaintedSet, fingerprint
+from napari_matssl.tasks.predict import remarks
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that was trained and written.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    card
+        What the file says of itself.
+    steps
+        How many steps it took.
+    """
+
+    path: Path
+    card: ModelCard
+    steps: int
+
+
+def train_model(
+    read: Callable[[], PaintedSet],
+    settings: FinetuneSettings,
+    out: Path,
+    start: Path | None = None,
+    on_view: Callable[[], Micrograph | None] | None = None,
+) -> Job[TrainedModel]:
+    """Train a segmenter and write its file; no network stays in memory.
+
+    Parameters
+    ----------
+    read
+        Gives the painted micrographs; called when the job begins.
+    out
+        Model file to write. Checked before training starts.
+    start
+        Model file to go on from, instead of an encoder.
+    settings, on_view
+        As for :func:`~napari_matssl.tasks.finetune.finetune`.
+
+    Raises
+    ------
+    OutputError
+        If `out` can't be written.
+    MatSSLError
+        As `read` and :func:`~napari_matssl.tasks.finetune.finetune` raise it.
+    """
+    check_writable(out)
+    yield Progress("preparing", 0, 1)
+    painted = read()
+    segmenter = read_segmenter(start) if start is not None else None
+    result = yield from finetune(
+        painted.training, painted.table, settings, painted.validation, segmenter, on_view
+    )
+    write_segmenter(out, result.segmenter)
+    return TrainedModel(out, result.segmenter.card, len(result.losses))
+
+
+@dataclass(frozen=True)
+class SegmentedMicrograph:
+    """What a model makes of one micrograph.
+
+    Parameters
+    ----------
+    name
+        The micrograph's.
+    mask
+        ``(H, W)`` uint8 class ids, renumbered as asked for.
+    probabilities
+        ``(K, H, W)`` uint8, 255 times the probability of each class of the model; None unless
+        asked for.
+    uncertainty
+        ``(H, W)`` float32 from 0 to 1, 1 where two classes are equally probable; None unless
+        asked for.
+    seen_in_training
+        The model was trained on this very image.
+    """
+
+    name: str
+    mask: NDArray[np.uint8]
+    probabilities: NDArray[np.uint8] | None
+    uncertainty: NDArray[np.float32] | None
+    seen_in_training: bool
+
+
+def segment_with_model(
+    model: Path,
+    micrographs: Sequence[Callable[[], Micrograph]],
+    settings: PredictSettings,
+    keep: Callable[[SegmentedMicrograph], None],
+    renumber: Mapping[int, int] | None = None,
+    probabilities: bool = False,
+) -> Job[int]:
+    """Segment micrographs one after another and hand each result over as it is done.
+
+    Parameters
+    ----------
+    model
+        Model file.
+    micrographs
+        Read one at a time.
+    settings
+        Tiles, info bar, device; regions are not cleaned here, for the mask stays as found.
+    keep
+        Called with each result, in the thread of the job.
+    renumber
+        New id of each class id of the model, for masks and previews; "not analysed" becomes 0.
+        None keeps the model's ids.
+    probabilities
+        Also give probabilities and uncertainty.
+
+    Yields
+    ------
+    A progress per tile, each with a preview. Sent STOP, the job returns with what is done.
+
+    Returns
+    -------
+    How many micrographs were segmented.
+
+    Raises
+    ------
+    ModelFileError, InputError, DeviceError, ComputeError
+        If the model or a micrograph can't be used, or the device's memory doesn't suffice.
+    """
+    if not micrographs:
+        raise InputError("There is no image to segment.", "Open an image or a folder.")
+    total = len(micrographs)
+    yield Progress("preparing", 0, 1)
+    segmenter = read_segmenter(model)
+    compute = choose_compute(settings.device)
+    yield Progress("preparing", 0, 1, message=f"Device: {compute.describe()}")
+    network = compute.place(segmenter.network.eval())
+    ids = _lookup(renumber)
+    seen = {image.sha256 for image in segmenter.card.training_images}
+    for number, read in enumerate(micrographs):
+        micrograph = read()
+        message = remarks(micrograph, segmenter)
+        yield Progress("segmenting", number, total, message=message)
+        job = segment(
+            network, segmenter.card, micrograph, compute, settings, probabilities, show=True
+        )
+        found = yield from _renumbered(job, ids, number, total)
+        if found is None:
+            return number
+        keep(
+            SegmentedMicrograph(
+                name=micrograph.name,
+                mask=ids[found.mask],
+                probabilities=found.probabilities,
+                uncertainty=_uncertainty(found),
+                seen_in_training=fingerprint(micrograph).sha256 in seen,
+            )
+        )
+    return total
+
+
+def _lookup(renumber: Mapping[int, int] | None) -> NDArray[np.uint8]:
+    """Give the new id of each of the 256 values of a mask."""
+    if renumber is None:
+        return np.arange(256, dtype=np.uint8)
+    ids = np.zeros(256, dtype=np.uint8)
+    for theirs, ours in renumber.items():
+        ids[theirs] = ours
+    return ids
+
+
+def _renumbered(
+    job: Generator[Progress, Control | None, Segmentation | None],
+    ids: NDArray[np.uint8],
+    number: int,
+    total: int,
+) -> Generator[Progress, Control | None, Segmentation | None]:
+    """Run one image's job, counting its tiles as parts of an image among `total`."""
+    control: Control | None = None
+    while True:
+        try:
+            inner = job.send(control)
+        except StopIteration as end:
+            found: Segmentation | None = end.value
+            return found
+        preview = inner.preview
+        if preview is not None:
+            preview = replace(preview, ids=ids[preview.ids])
+        done = number + inner.step / inner.total
+        control = yield Progress("segmenting", done, total, {}, inner.message, preview)
+
+
+def _uncertainty(found: Segmentation) -> NDArray[np.float32] | None:
+    return None if found.probabilities is None else uncertainty(found.probabilities)

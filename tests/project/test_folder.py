@@ -1,0 +1,447 @@
+"""A folder of micrographs: what is found in it, and what is still there after closing it."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_matssl.errors import InputError, OutputError
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.painted import to_targets
+from napari_matssl.micrograph.writing import write_mask
+from napari_matssl.project.folder import ImageState, Project
+from napari_matssl.tasks.inputs import read_painted_set
+
+
+def everything(folder):
+    """All files below a folder with their content."""
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def test_images_come_in_natural_order_and_opening_writes_nothing(folder):
+    before = everything(folder)
+    project = Project.open(folder)
+    assert project.names == ("a2.png", "a10.png", "b.tif")
+    assert project.remarks == ()
+    for name in project.names:
+        project.survey(name)
+        assert project.state(name) == ImageState(painted=False, segmented=False)
+        assert project.labels(name) is None
+        assert project.mask(name) is None
+    assert project.painted_names() == ()
+    assert project.models() == ()
+    assert everything(folder) == before
+
+
+def test_a_fresh_folder_has_two_phases(folder):
+    assert [(c.id, c.name) for c in Project.open(folder).classes] == [
+        (1, "phase 1"),
+        (2, "phase 2"),
+    ]
+
+
+def test_all_that_was_saved_is_there_after_reopening(folder, paint):
+    project = Project.open(folder)
+    labels, mask = paint(_1=7, _2=5), paint(_1=1500, _2=500)
+    project.current = "b.tif"
+    project.rename_class(1, "ferrite α")
+    project.reorder_classes((2, 1))
+    project.save_labels("a10.png", labels)
+    project.save_mask("b.tif", mask)
+
+    again = Project.open(folder)
+    np.testing.assert_array_equal(again.labels("a10.png"), labels)
+    assert again.labels("a10.png").dtype == np.uint8
+    np.testing.assert_array_equal(again.mask("b.tif"), mask)
+    assert again.classes == project.classes
+    assert [c.name for c in again.classes] == ["phase 2", "ferrite α"]
+    assert again.table.ids == (1, 2)
+    assert again.current == "b.tif"
+    assert again.painted_names() == ("a10.png",)
+    assert again.state("a10.png") == ImageState(painted=True, segmented=False)
+    assert again.state("b.tif") == ImageState(painted=False, segmented=True)
+    first, second = everything(folder), everything(folder)
+    Project.open(folder)
+    assert first == second == everything(folder)
+
+
+def test_a_folder_that_was_moved_opens_the_same(folder, paint, tmp_path):
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint(_1=3, _2=4))
+    project.current = "a2.png"
+    project.set_info_bar("a2.png", 33)
+    moved = tmp_path / "another disk" / "Stähle"
+    moved.parent.mkdir()
+    shutil.move(folder, moved)
+    again = Project.open(moved)
+    assert (again.names, again.current) == (project.names, "a2.png")
+    assert again.painted("b.tif") == {1: 3, 2: 4}
+    assert again.read("a2.png").info_bar.row == 33
+    assert str(folder).encode() not in b"".join(everything(moved).values())
+
+
+def test_the_command_line_finds_the_painted_labels_with_their_classes(folder, paint):
+    project = Project.open(folder)
+    project.save_labels("a2.png", paint(_1=3, _2=4))
+    project.save_labels("b.tif", paint(_2=9))
+    found = read_painted_set(folder, folder / "matssl" / "labels", unlabelled=0)
+    assert [one.micrograph.name for one in found.training] == ["a2.png", "b.tif"]
+    assert found.table == project.table
+    assert found.source == "classes.json"
+
+
+def test_nothing_painted_any_more_is_no_file(folder, paint):
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint(_1=3))
+    project.save_labels("b.tif", paint())
+    assert project.labels("b.tif") is None
+    assert not project.label_path("b.tif").exists()
+    assert project.painted("b.tif") == {}
+    project.save_labels("b.tif", paint())
+
+
+def test_masks_can_be_removed(folder, paint):
+    project = Project.open(folder)
+    project.save_mask("b.tif", paint(_1=3))
+    for _ in range(2):
+        project.remove_mask("b.tif")
+        assert project.mask("b.tif") is None
+        assert not project.state("b.tif").segmented
+
+
+def test_painted_pixels_are_counted_anew_after_each_saving(folder, paint):
+    project = Project.open(folder)
+    for pixels in range(1, 30):  # quicker than the clocks of some file systems
+        project.save_labels("b.tif", paint(_1=pixels, _2=30 - pixels))
+        assert project.painted("b.tif") == {1: pixels, 2: 30 - pixels}
+
+
+def test_counting_again_reads_no_file(folder, paint, monkeypatch):
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint(_1=3))
+    project.painted("b.tif")
+    monkeypatch.setattr("napari_matssl.project.images.read_labels", None)
+    for _ in range(2):
+        counts = project.painted("b.tif")
+        assert counts == {1: 3}
+        counts[1] = 99  # belongs to whoever asked
+
+
+@pytest.mark.parametrize("what", ["labels", "mask"])
+def test_labels_and_masks_that_do_not_fit_are_refused_with_the_reason(folder, paint, what):
+    project = Project.open(folder)
+    save = getattr(project, f"save_{what}")
+    read = getattr(project, what)
+    with pytest.raises(InputError, match=r"49 x 40 pixels, but the image has 50 x 40"):
+        save("b.tif", paint(_1=3)[:, :49])
+    with pytest.raises(InputError, match=r"9 \(2 pixels\)"):
+        save("b.tif", paint(_1=3, _9=2))
+    with pytest.raises(InputError, match=r"300 \(1 pixel\)"):
+        save("b.tif", np.pad([[300]], ((0, 39), (0, 49))))
+    assert not (folder / "matssl").exists()
+
+    path = getattr(project, f"{what[:5].removesuffix('s')}_path")("b.tif")
+    write_mask(path, paint(_1=3)[:, :49], project.table)
+    with pytest.raises(InputError, match=r"b\.png: 49 x 40 pixels"):
+        read("b.tif")
+    write_mask(path, paint(_1=3, _9=2), project.table)
+    with pytest.raises(InputError, match=r"b\.png.*9 \(2 pixels\)"):
+        read("b.tif")
+    Image.fromarray(np.full((40, 50), 1000, np.uint16)).save(path)
+    with pytest.raises(InputError, match=r"b\.png holds values up to 1000"):
+        read("b.tif")
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match=r"b\.png is damaged"):
+        read("b.tif")
+
+
+def test_labels_of_napari_in_wider_types_are_taken(folder, paint):
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint(_1=3, _2=4).astype(np.int32))
+    np.testing.assert_array_equal(project.labels("b.tif"), paint(_1=3, _2=4))
+
+
+def test_a_painted_micrograph_is_ready_to_train_on(folder, paint):
+    project = Project.open(folder)
+    with pytest.raises(InputError, match=r"Nothing is painted on b\.tif"):
+        project.painted_micrograph("b.tif")
+    labels = paint(_1=30)
+    labels[39] = 2
+    project.save_labels("b.tif", labels)
+    project.set_info_bar("b.tif", 39)
+    painted = project.painted_micrograph("b.tif")
+    targets = to_targets(painted, project.table, unlabelled=0)
+    assert (targets == 0).sum() == 30
+    assert not (targets == 1).any()  # it was painted on the info bar
+
+
+def test_names_may_be_of_any_language_and_have_spaces_and_dots(folder, paint, grey):
+    for name in ("mikro 1 – größe.png", "钢 15.0kV.tif", "x [1].ome.tif"):
+        tifffile.imwrite(folder / name, grey()) if name.endswith("tif") else Image.fromarray(
+            grey()
+        ).save(folder / name)
+        Project.open(folder).save_labels(name, paint(_1=3, _2=5))
+        assert Project.open(folder).painted(name) == {1: 3, 2: 5}
+    found = read_painted_set(folder, folder / "matssl" / "labels", unlabelled=0)
+    assert len(found.training) == 3
+
+
+def test_16_bit_and_colour_images_are_surveyed(folder, grey):
+    wide = grey().astype(np.uint16) * 100
+    tifffile.imwrite(folder / "wide.tif", wide)
+    colour = np.stack([grey(1), grey(2), grey(3)], axis=2)
+    Image.fromarray(colour).save(folder / "colour.png")
+    project = Project.open(folder)
+    assert project.read("wide.tif").pixels.dtype == np.uint16
+    for name in ("wide.tif", "colour.png"):
+        facts = project.survey(name)
+        assert (facts.width, facts.height) == (50, 40)
+        assert facts.thumbnail.shape == (51, 64, 3)
+        assert facts.thumbnail.std() > 5
+
+
+def test_a_survey_tells_what_there_is_of_an_image(folder, paint):
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint(_1=3, _2=4))
+    project.save_mask("b.tif", paint(_1=2000))
+    project.set_info_bar("b.tif", 33)
+    facts = project.survey("b.tif")
+    assert (facts.name, facts.painted, facts.segmented) == ("b.tif", {1: 3, 2: 4}, True)
+    assert facts.info_bar.row == 33
+    assert facts.pixel_size is None
+    assert facts.thumbnail.shape[:2] == (42, 64)  # without the bar
+
+
+def test_an_image_that_cannot_be_read_spoils_only_itself(folder):
+    (folder / "b.tif").write_bytes((folder / "b.tif").read_bytes()[:900])
+    project = Project.open(folder)
+    with pytest.raises(InputError, match=r"b\.tif"):
+        project.survey("b.tif")
+    project.survey("a2.png")
+
+
+def test_two_images_of_one_name_would_share_labels_so_the_second_is_left_out(folder, grey):
+    Image.fromarray(grey()).save(folder / "b.png")
+    Image.fromarray(grey()).save(folder / "b.ome.tif")
+    project = Project.open(folder)
+    assert project.names == ("a2.png", "a10.png", "b.ome.tif")
+    assert [r.split(":")[0] for r in project.remarks] == [
+        "b.png is left out",
+        "b.tif is left out",
+    ]
+
+
+def test_single_files_of_a_folder_can_be_opened(folder, tmp_path):
+    only = [folder / "b.tif", folder / "a2.png"]
+    assert Project.open(folder, only).names == ("a2.png", "b.tif")
+    other = tmp_path / "other.png"
+    shutil.copy(folder / "a2.png", other)
+    with pytest.raises(InputError, match=r"other\.png is not in the folder"):
+        Project.open(folder, [*only, other])
+
+
+def test_folders_without_images_are_refused(folder, tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        Project.open(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"b\.tif is not a folder"):
+        Project.open(folder / "b.tif")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no images"):
+        Project.open(tmp_path / "empty")
+
+
+def test_an_image_of_another_folder_is_unknown(folder):
+    project = Project.open(folder)
+    for ask in (project.read, project.labels, project.state, project.survey, project.label_path):
+        with pytest.raises(InputError, match=r"no image x\.png"):
+            ask("x.png")
+
+
+def test_the_image_shown_last_may_be_gone(folder):
+    project = Project.open(folder)
+    assert project.current is None
+    project.current = "b.tif"
+    (folder / "b.tif").unlink()
+    assert Project.open(folder).current is None
+    with pytest.raises(InputError, match=r"no image x\.png"):
+        project.current = "x.png"
+
+
+@pytest.fixture
+def locked(folder):
+    """A folder in which no project can be made, not even by root: a file has its name."""
+    (folder / "matssl").write_text("in the way")
+    return folder
+
+
+def test_a_folder_that_cannot_be_written_is_for_looking(locked, paint):
+    project = Project.open(locked)
+    project.current = "b.tif"
+    assert project.current == "b.tif"
+    for name in project.names:
+        project.survey(name)
+        assert project.labels(name) is None
+    project.remove_mask("b.tif")
+    project.save_labels("b.tif", paint())
+    before = project.classes
+    for save in (
+        lambda: project.save_labels("b.tif", paint(_1=3)),
+        lambda: project.save_mask("b.tif", paint(_1=3)),
+        lambda: project.add_class(),
+        lambda: project.set_info_bar("b.tif", None),
+    ):
+        with pytest.raises(OutputError, match="matssl") as caught:
+            save()
+        assert "copy the micrographs" in caught.value.remedy
+    assert project.classes == before
+
+
+def test_labels_without_a_backup_are_remarked_on(folder, paint, monkeypatch):
+    Project.open(folder).save_labels("b.tif", paint(_1=3))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copy2", full)
+    project = Project.open(folder)
+    assert project.painted("b.tif") == {1: 3}
+    assert "no backup" in project.remarks[0]
+    assert "No space left" in project.remarks[0]
+
+
+def test_the_backup_holds_the_labels_as_they_were_at_the_last_opening(folder, paint):
+    backup = folder / "matssl" / "labels-backup" / "b.png"
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint(_1=1))
+    assert not backup.exists()
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint(_1=2))
+    project.save_labels("a2.png", paint(_1=9))
+    assert np.count_nonzero(Image.open(backup)) == 1
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint())
+    assert np.count_nonzero(Image.open(backup)) == 2
+    assert (backup.parent / "a2.png").is_file()
+    project.save_labels("a2.png", paint())
+    Project.open(folder)
+    assert np.count_nonzero(Image.open(backup)) == 2, "nothing painted is nothing to back up"
+
+
+def test_a_crash_during_the_backup_leaves_the_old_one(folder, paint, monkeypatch):
+    backup = folder / "matssl" / "labels-backup"
+    Project.open(folder).save_labels("b.tif", paint(_1=1))
+    Project.open(folder).save_labels("b.tif", paint(_1=2))
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copy2", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            Project.open(folder)
+    assert np.count_nonzero(Image.open(backup / "b.png")) == 1
+    Project.open(folder)
+    assert np.count_nonzero(Image.open(backup / "b.png")) == 2
+    assert sorted(p.name for p in backup.parent.iterdir()) == [
+        "classes.json",
+        "labels",
+        "labels-backup",
+        "project.json",
+    ]
+
+
+SAVING = """
+import sys
+from pathlib import Path
+import numpy as np
+from napari_matssl.project.folder import Project
+project = Project.open(Path(sys.argv[1]))
+noise = np.random.default_rng(0).integers(1, 3, (600, 800), dtype=np.uint8)
+for number in range(100_000):
+    project.save_labels("big.tif", noise)
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
+def test_a_killed_program_leaves_readable_labels(folder, grey):
+    tifffile.imwrite(folder / "big.tif", grey(0, (600, 800)))
+    for _ in range(4):
+        command = [sys.executable, "-c", SAVING, str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as saving:
+            saving.stdout.readline()
+            time.sleep(0.05 + 0.01 * np.random.default_rng().random())
+            saving.kill()
+        project = Project.open(folder)
+        assert np.unique(project.labels("big.tif")).tolist() == [1, 2]
+        assert list(project.class_use(1)) == ["big.tif"]
+
+
+def test_what_a_killed_program_leaves_behind_is_no_label(folder, paint):
+    project = Project.open(folder)
+    project.save_labels("b.tif", paint(_1=3))
+    (folder / "matssl" / "labels" / ".b-x1y2z3.png").write_bytes(b"half a pic")
+    project = Project.open(folder)
+    assert project.class_use(1) == {"b.tif": 3}
+    project.delete_class(2)
+    assert [p.name for p in (folder / "matssl" / "labels-backup").iterdir()] == ["b.png"]
+
+
+def test_a_survey_in_a_thread_bears_saving_and_deleting_beside_it(folder, paint):
+    project = Project.open(folder)
+    failures = []
+    over = threading.Event()
+
+    def look():
+        try:
+            while not over.is_set():
+                for name in project.names:
+                    project.survey(name)
+        except Exception as error:  # noqa: BLE001  # a thread's failure has to reach the test
+            failures.append(error)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for number in range(40):
+        project.save_labels("b.tif", paint(_1=number % 3, _2=4 * (number % 2)))
+        project.save_mask("a2.png", paint(_1=9))
+        added = project.add_class()
+        project.delete_class(added.id)
+        project.remove_mask("a2.png")
+    over.set()
+    thread.join()
+    assert failures == []
+
+
+def test_models_come_newest_first_and_new_names_are_unused(folder):
+    project = Project.open(folder)
+    assert project.new_model_path() == folder / "matssl" / "models" / "model-001.safetensors"
+    project.models_folder.mkdir(parents=True)
+    for age, name in enumerate(("model-001", "model-007", "imported")):
+        path = project.models_folder / f"{name}.safetensors"
+        path.touch()
+        os.utime(path, (1000 - age, 1000 - age))
+    (project.models_folder / "model-009.txt").touch()
+    assert [p.stem for p in project.models()] == ["model-001", "model-007", "imported"]
+    assert project.new_model_path().name == "model-008.safetensors"
+    assert project.new_model_path("steel / batch 2").name == "steel-batch-2-001.safetensors"
+
+
+def test_labels_without_a_class_table_are_numbered(folder, paint):
+    write_mask(folder / "matssl" / "labels" / "b.png", paint(_2=3, _7=1), numbered_table([2, 7]))
+    project = Project.open(folder)
+    assert project.table == numbered_table([2, 7])
+    assert not (folder / "matssl" / "classes.json").exists()
+
+
+def test_photographs_in_place_of_labels_are_not_made_into_classes(folder, grey):
+    (folder / "matssl" / "labels").mkdir(parents=True)
+    Image.fromarray(grey()).save(folder / "matssl" / "labels" / "b.png")
+    with pytest.raises(InputError, match=r"different values.*classes\.json"):
+        Project.open(folder)

@@ -1,0 +1,153 @@
+"""From painted micrographs to a model file to masks, with no network left in memory."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import napari_matssl.learn.segmenter as segmenter_module
+from napari_matssl.errors import InputError, OutputError
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.learn.card import read_card
+from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.inference import segment
+from napari_matssl.learn.segmenter import read_segmenter
+from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.progress import drain
+from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.tasks.inputs import PaintedSet
+from napari_matssl.tasks.models import segment_with_model, train_model
+
+TABLE = numbered_table([1, 2])
+PREDICT = PredictSettings(device="cpu", tile=64, tile_overlap=32)
+
+
+def chosen(**values):
+    defaults = {
+        "encoder_name": "test_efficientnet",
+        "encoder": "random",
+        "epochs": 2,
+        "minutes": None,
+        "crop_size": 64,
+        "batch_size": 4,
+        "device": "cpu",
+    }
+    return FinetuneSettings(**{**defaults, **values})
+
+
+@pytest.fixture(scope="module")
+def painted(two_phases):
+    return PaintedSet(tuple(two_phases(seed) for seed in (1, 2)), (), TABLE, "a test")
+
+
+@pytest.fixture(scope="module")
+def model(painted, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model.safetensors"
+    trained = drain(train_model(lambda: painted, chosen(), path))
+    assert trained.path == path
+    return path
+
+
+def test_the_file_says_what_was_trained(model, painted):
+    card = read_card(model, kind="segmenter")
+    assert card.classes == TABLE
+    assert [i.name for i in card.training_images] == [p.micrograph.name for p in painted.training]
+
+
+def test_it_goes_on_from_a_model_file(model, painted, tmp_path):
+    out = tmp_path / "second.safetensors"
+    trained = drain(train_model(lambda: painted, chosen(epochs=1), out, start=model))
+    assert trained.card.start.startswith("went on")
+    assert trained.steps == 2
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_read(tmp_path):
+    def read():
+        raise InputError("was read", "")
+
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError):
+        drain(train_model(read, chosen(), tmp_path / "folder"))
+
+
+def test_the_mask_is_the_models_in_the_ids_that_were_asked_for(model, two_phases):
+    micrograph = two_phases(8).micrograph
+    kept, previews = [], []
+    count = drain(
+        segment_with_model(model, [lambda: micrograph], PREDICT, kept.append, {1: 7, 2: 9}),
+        lambda p: previews.append(p.preview) if p.preview is not None else None,
+    )
+    assert count == 1
+    segmenter = read_segmenter(model)
+    compute = choose_compute("cpu")
+    network = compute.place(segmenter.network.eval())
+    truth = drain(segment(network, segmenter.card, micrograph, compute, PREDICT)).mask
+    np.testing.assert_array_equal(kept[0].mask, np.where(truth == 1, 7, 9))
+    assert previews
+    assert set(np.unique(np.concatenate([p.ids.ravel() for p in previews]))) <= {7, 9}
+    assert kept[0].probabilities is None
+    assert kept[0].uncertainty is None
+    assert not kept[0].seen_in_training
+
+
+def test_probabilities_come_with_uncertainty_and_training_images_are_known(model, painted):
+    micrograph = painted.training[0].micrograph
+    kept = []
+    drain(segment_with_model(model, [lambda: micrograph], PREDICT, kept.append, probabilities=True))
+    assert kept[0].probabilities.shape == (2, *micrograph.pixels.shape)
+    assert kept[0].uncertainty.shape == micrograph.pixels.shape
+    assert kept[0].seen_in_training
+
+
+def test_stop_keeps_what_is_done(model, two_phases):
+    images = [two_phases(seed).micrograph for seed in (5, 6, 7)]
+    kept = []
+    job = segment_with_model(model, [lambda i=i: i for i in images], PREDICT, kept.append)
+    assert drain(job, should_stop=lambda: len(kept) == 1) == 1
+    assert [k.name for k in kept] == [images[0].name]
+
+
+def test_another_magnification_is_said(painted, two_phases, tmp_path):
+    def calibrated(micrograph, um):
+        return Micrograph(micrograph.name, micrograph.pixels, PixelSize(um, um, "test"))
+
+    known = tuple(type(p)(calibrated(p.micrograph, 0.1), p.labels) for p in painted.training)
+    path = tmp_path / "model.safetensors"
+    drain(train_model(lambda: PaintedSet(known, (), TABLE, ""), chosen(epochs=1), path))
+    for um, warned in ((0.15, False), (0.3, True)):
+        messages = []
+        micrograph = calibrated(two_phases(8).micrograph, um)
+        drain(
+            segment_with_model(path, [lambda m=micrograph: m], PREDICT, lambda _: None),
+            lambda p, messages=messages: messages.append(p.message),
+        )
+        assert any("less reliable" in m for m in messages) is warned
+
+
+def test_nothing_to_segment_is_an_error(model):
+    with pytest.raises(InputError, match="no image"):
+        drain(segment_with_model(model, [], PREDICT, lambda _: None))
+
+
+def test_no_network_is_alive_after_ten_runs(painted, model, tmp_path, monkeypatch):
+    alive = []
+    build = segmenter_module.build_network
+
+    def remember(*given, **named):
+        network = build(*given, **named)
+        alive.append(weakref.ref(network))
+        return network
+
+    import napari_matssl.tasks.finetune_run as run_module
+
+    monkeypatch.setattr(run_module, "build_network", remember)
+    monkeypatch.setattr(segmenter_module, "build_network", remember)
+    micrograph = painted.training[0].micrograph
+    for number in range(5):
+        out = tmp_path / f"{number}.safetensors"
+        drain(train_model(lambda: painted, chosen(epochs=1), out))
+        drain(segment_with_model(model, [lambda: micrograph], PREDICT, lambda _: None))
+    gc.collect()
+    assert len(alive) == 10
+    assert not [a for a in alive if a() is not None]
