@@ -40,9 +40,7 @@ _SettingsFile = Annotated[
 def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="folders of unlabelled micrographs")],
     out: Annotated[Path, typer.Option("--out", help="encoder file to write (.safetensors)")],
-    preset: Annotated[
-        Literal["gentle", "paper"] | None, _option(PretrainSettings, "preset")
-    ] = None,
+    preset: Annotated[Literal["quick", "paper"] | None, _option(PretrainSettings, "preset")] = None,
     encoder: Annotated[str | None, _option(PretrainSettings, "encoder")] = None,
     init: Annotated[str | None, _option(PretrainSettings, "init")] = None,
     gate: Annotated[Literal["paper", "released"] | None, _option(PretrainSettings, "gate")] = None,
@@ -162,12 +160,17 @@ def predict(
     info_bar: Annotated[
         Literal["auto", "none"] | None, _option(PredictSettings, "info_bar")
     ] = None,
+    smallest_region: Annotated[int | None, _option(PredictSettings, "smallest_region")] = None,
+    largest_hole: Annotated[int | None, _option(PredictSettings, "largest_hole")] = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Segment images: masks, overlays and phase fractions."""
     chosen = PredictSettings.make(
-        _given(tile=tile, tile_overlap=tile_overlap, info_bar=info_bar, device=device)
-    )
+        _given(
+            tile=tile, tile_overlap=tile_overlap, info_bar=info_bar,
+            smallest_region=smallest_region, largest_hole=largest_hole, device=device,
+        )
+    )  # fmt: skip
     from napari_matssl.learn.card import read_card
     from napari_matssl.micrograph.reading import find_micrographs
 
@@ -258,6 +261,20 @@ def info(
     from napari_matssl.tasks.info import describe
 
     show_facts(describe(file), as_json)
+
+
+@app.command()
+def device(
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Tell which device computes, why, and what would bring a faster one."""
+    from dataclasses import asdict
+
+    from napari_matssl.console_tables import show_facts
+    from napari_matssl.learn.device import diagnose
+
+    facts = asdict(diagnose())
+    show_facts({name: text for name, text in facts.items() if text or as_json}, as_json)
 
 
 @app.command()

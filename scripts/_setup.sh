@@ -1,5 +1,5 @@
 # Sourced by demo.sh and test.sh: makes .venv in the clone and installs the package with extras.
-# Usage: . scripts/_setup.sh EXTRAS      (for example: lite,test)
+# Usage: . scripts/_setup.sh EXTRAS      (for example: lite,test,pyqt5)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,14 +22,19 @@ find_python() {
     return 1
 }
 
+# Through apt-get, as root or by sudo; fails where there is neither.
+install_packages() {
+    command -v apt-get >/dev/null 2>&1 &&
+        as_root apt-get -qq update &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "$@" >/dev/null
+}
+
 # Debian and Ubuntu ship venv and pip apart from Python.
 install_venv_module() {
-    command -v apt-get >/dev/null 2>&1 || fail "$1 has no venv module. Install it, then run this again."
     version=$("$1" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
     echo "Installing $version-venv through apt-get"
-    as_root apt-get -qq update || fail "can't update the package lists. Install $version-venv as root."
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "$version-venv" >/dev/null ||
-        fail "can't install $version-venv. Install it as root, then run this again."
+    install_packages "$version-venv" ||
+        fail "$1 has no venv module. Install $version-venv as root, then run this again."
 }
 
 PYTHON=$(find_python) || fail "Python 3.11 or newer is needed. Install it, then run this again."

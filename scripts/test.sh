@@ -1,4 +1,45 @@
 #!/usr/bin/env bash
-# Set everything up and run the tests. Arguments go to pytest.
-. "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" lite,test
-exec .venv/bin/python -m pytest "$@"
+# Set everything up and run the tests: all of them on PyQt5, then those of the panels on PyQt6.
+# With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to pytest.
+. "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" lite,test,pyqt5,pyqt6
+
+# What a screen in memory takes on Debian and Ubuntu: Xvfb, OpenGL in software, what Qt links to.
+SCREEN_PACKAGES=(
+    xvfb xauth libgl1 libegl1 libopengl0 libgl1-mesa-dri libdbus-1-3 libfontconfig1 libglib2.0-0
+    libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
+    libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
+)
+
+# The panels are tested in real windows: on the screen there is, else on one in memory.
+needs_xvfb() { [ "$(uname -s)" = Linux ] && [ -z "${DISPLAY:-}" ]; }
+
+can_show_windows() {
+    command -v xvfb-run >/dev/null 2>&1 &&
+        ! ldd .venv/lib/python3*/site-packages/PyQt*/Qt*/plugins/platforms/libqxcb.so |
+        grep "not found" >/dev/null  # not -q: it would stop ldd, which counts as a failure
+}
+
+run_pytest() {
+    local binding=$1
+    shift
+    export QT_API=$binding PYTEST_QT_API=$binding
+    echo "Running the tests on $binding"
+    if needs_xvfb; then
+        xvfb-run -a -s "-screen 0 1920x1080x24" .venv/bin/python -m pytest "$@"
+    else
+        .venv/bin/python -m pytest "$@"
+    fi
+}
+
+if needs_xvfb && ! can_show_windows; then
+    echo "Installing Xvfb and what Qt needs through apt-get"
+    install_packages "${SCREEN_PACKAGES[@]}" ||
+        fail "there is no screen, and no Xvfb to stand in for one. Install as root: ${SCREEN_PACKAGES[*]} (Debian's names), then run this again."
+fi
+
+if [ $# -gt 0 ]; then
+    run_pytest "${QT_API:-pyqt5}" "$@"
+else
+    run_pytest pyqt5
+    run_pytest pyqt6 tests/widgets
+fi

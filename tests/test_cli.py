@@ -225,6 +225,33 @@ def test_info_tells_of_micrographs_and_models(call: Call, trained: tuple[Folders
     assert "kind: segmenter" in call("info", model).out
 
 
+def test_predict_cleans_masks_as_asked(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path
+) -> None:
+    folders, model = trained
+    image = folders.images / "s0.png"
+    options = ("--smallest-region", SIDE**2, "--largest-hole", 5)
+    done = call("predict", model, image, "--out", tmp_path / "out", *options)
+    assert done.status == 0, done.err
+    # Every region is a speck of an image that size: the last one left has it all.
+    assert len(np.unique(np.asarray(Image.open(tmp_path / "out" / "s0_mask.png")))) == 1
+    refuse(
+        call("predict", model, image, "--out", tmp_path / "no", "--largest-hole", -1),
+        "largest_hole = -1",
+    )
+
+
+def test_device_tells_what_computes_for_people_and_for_programs(call: Call) -> None:
+    done = call("device", "--json")
+    assert done.status == 0, done.err
+    report = json.loads(done.out)
+    assert list(report) == ["name", "number_format", "reason", "remedy", "command"]
+    assert report["number_format"] in ("float32", "bfloat16")
+    shown = call("device").out
+    assert f"name: {report['name']}" in shown
+    assert ("remedy:" in shown) is bool(report["remedy"])
+
+
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "size"),

@@ -1,6 +1,7 @@
-"""Which device computes, and in which number format."""
+"""Which device computes, in which number format, and what would bring a faster one."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from napari_matssl.errors import ComputeError, DeviceError
+from napari_matssl.learn.nvidia import Fault, explain_no_cuda, find_nvidia
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +78,14 @@ def choose_compute(name: str = "auto") -> Compute:
         elif torch.backends.mps.is_available():
             device, reason = torch.device("mps"), "an Apple GPU was found"
         else:
-            device, reason = torch.device("cpu"), why_no_gpu()
+            device, reason = torch.device("cpu"), no_cuda().reason
     else:
         device, reason = _named_device(name), "as asked for"
     return Compute(device, fastest_dtype(device), reason)
 
 
 def _named_device(name: str) -> torch.device:
-    remedy = "Use --device auto or cpu."
+    remedy = 'Use --device auto or cpu; "napari-matssl device" tells more.'
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -93,7 +95,7 @@ def _named_device(name: str) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
-            found = f"{count} GPU(s) found" if count else why_no_gpu()
+            found = f"{count} GPU(s) found" if count else no_cuda().reason
             raise DeviceError(f"The device {name!r} isn't there: {found}.", remedy)
     elif device.type == "mps":
         if not torch.backends.mps.is_available():
@@ -103,11 +105,59 @@ def _named_device(name: str) -> torch.device:
     return device
 
 
-def why_no_gpu() -> str:
-    """Why CUDA can't be used here, in a few words."""
-    if torch.version.cuda is None:
-        return "this PyTorch is built without CUDA"
-    return "no CUDA GPU, or its driver is missing or too old"
+@lru_cache(maxsize=1)
+def no_cuda() -> Fault:
+    """Why CUDA can't be used here; found out once per process, by asking the driver."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return explain_no_cuda(find_nvidia(), torch.version.cuda, hidden)
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """What computes here, for people.
+
+    Parameters
+    ----------
+    name
+        ``"NVIDIA RTX A2000"``, ``"CPU, 2 cores"`` or ``"Apple GPU"``.
+    number_format
+        ``"bfloat16"`` or ``"float32"``.
+    reason
+        Why this device.
+    remedy
+        What would bring a faster one, a plain sentence; empty if there is nothing to mend.
+    command
+        A line for a terminal that does it; empty if there is none.
+    """
+
+    name: str
+    number_format: str
+    reason: str
+    remedy: str
+    command: str
+
+
+def diagnose() -> DeviceReport:
+    """Find out what computes here when nobody chooses, and what stands in a GPU's way."""
+    compute = choose_compute()
+    fault = no_cuda() if compute.device.type == "cpu" else Fault(compute.reason)
+    return DeviceReport(
+        name=_device_name(compute.device),
+        number_format=str(compute.dtype).removeprefix("torch."),
+        reason=compute.reason,
+        remedy=fault.remedy,
+        command=fault.command,
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Apple GPU"
+    # Not os.cpu_count(): batch systems and containers grant fewer.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU, {cores} core{'s' * (cores != 1)}"
 
 
 @lru_cache(maxsize=8)

@@ -10,26 +10,8 @@ from torch import Tensor
 from napari_matssl.learn.card import Channels
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
+from napari_matssl.micrograph.patches import patch_starts
 from napari_matssl.settings import PretrainSettings
-
-
-def patch_starts(length: int, size: int, overlap: float) -> list[int]:
-    """Where patches start along one axis; the last one ends at the edge.
-
-    Parameters
-    ----------
-    length, size
-        Of the image and of a patch in px. An image smaller than a patch gives one start.
-    overlap
-        Of neighbouring patches, 0 to less than 1.
-    """
-    if length <= size:
-        return [0]
-    step = max(1, round(size * (1 - overlap)))
-    starts = list(range(0, length - size + 1, step))
-    if starts[-1] + size < length:
-        starts.append(length - size)
-    return starts
 
 
 class PatchSet:

@@ -119,6 +119,10 @@ def _train(
                 "Give more --minutes, or fewer or smaller images.",
             )
         yield from run.validate()
+        run.choose_best()
+        if on_view is not None:
+            yield from run.preview()
+        yield Progress("fine-tuning", 1, 1, run.metrics)
         return FinetuneResult(*run.trained(), tuple(run.losses))
     finally:
         run.release()

@@ -266,16 +266,20 @@ class FinetuneRun:
         shown = Progress("fine-tuning", fraction, 1, self.metrics, preview=picture)
         return ((yield shown) is Control.STOP) or stopped
 
+    def choose_best(self) -> None:
+        """Go back to the best model; the last one stays where nothing was validated."""
+        if self._best is not None:
+            self._average.network.load_state_dict(self._best[1])
+
     def trained(self) -> tuple[Segmenter, Scores | None]:
-        """Return the best model, or the last one where nothing was validated."""
+        """Return the model and its scores on the validation images."""
         network = self._average.network
         metrics = {"steps": float(self.step), "minutes": round(self.budget.elapsed / 60, 3)}
         if self.losses:
             metrics["loss"] = statistics.fmean(self.losses[-20:])
         chosen = None
         if self._best is not None:
-            metrics["val_miou"], tensors, chosen = self._best
-            network.load_state_dict(tensors)
+            metrics["val_miou"], _, chosen = self._best
         card = self._card.model_copy(update={"metrics": metrics})
         return Segmenter(network.cpu().eval(), card), chosen
 

@@ -16,10 +16,11 @@ from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
-from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.inputs import PaintedSet, fingerprint
+from napari_matssl.tasks.inputs import PaintedSet, fingerprint, read_folder
 from napari_matssl.tasks.predict import remarks
+from napari_matssl.tasks.pretrain import pretrain
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,25 @@ def train_model(
     )
     write_segmenter(out, result.segmenter)
     return TrainedModel(out, result.segmenter.card, len(result.losses))
+
+
+def pretrain_encoder(
+    folders: Sequence[Path], settings: PretrainSettings, out: Path
+) -> Job[TrainedModel]:
+    """Pretrain an encoder on all images of some folders and write its file.
+
+    Raises
+    ------
+    OutputError
+        If `out` can't be written. Checked before the images are read.
+    MatSSLError
+        As :func:`~napari_matssl.tasks.pretrain.pretrain` raises it.
+    """
+    check_writable(out)
+    yield Progress("preparing", 0, 1)
+    result = yield from pretrain(read_folder(folders), settings)
+    result.write(out)
+    return TrainedModel(out, result.card, int(result.card.metrics["steps"]))
 
 
 @dataclass(frozen=True)

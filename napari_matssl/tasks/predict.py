@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tifffile
@@ -11,16 +11,18 @@ import tifffile
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import atomic_write, check_writable_folder
 from napari_matssl.learn.device import choose_compute
-from napari_matssl.learn.inference import Segmentation, magnification, segment
+from napari_matssl.learn.inference import Segmentation, segment
+from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.segmenter import Segmenter
-from napari_matssl.measure.phases import PhaseFraction, phase_fractions, write_tables
+from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.measure.phases import PhaseFraction, write_tables
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.micrograph.reading import read_micrograph
-from napari_matssl.micrograph.writing import write_mask, write_overlay
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import without_info_bar
+from napari_matssl.tasks.report import MASK_PNG, PHASES, SUMMARY, ExportOutputs, write_image
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +115,7 @@ def predict(
         micrograph = _read(path, settings)
         magnification(segmenter.card, micrograph)
         fit_grey_values(micrograph, segmenter.card.normalisation, segmenter.card.channels)
-        yield Progress("checking", number + 1, len(paths), message=_remarks(micrograph, segmenter))
+        yield Progress("checking", number + 1, len(paths), message=remarks(micrograph, segmenter))
     network = compute.place(segmenter.network.eval())
     segmenter.classes.write(out / "classes.json")
     done: list[SegmentedImage] = []
@@ -124,9 +126,10 @@ def predict(
         segmentation = yield from _as_part(job, number, len(paths))
         if segmentation is None:
             break
+        segmentation = _cleaned(segmentation, segmenter, settings)
         phases, mask = _write(segmenter, micrograph, segmentation, path, out, outputs)
         done.append(SegmentedImage(path.name, mask, time.monotonic() - begin, phases))
-    tables = out / "phases.csv", out / "summary.csv"
+    tables = out / PHASES, out / SUMMARY
     write_tables([row for image in done for row in image.phases], *tables)
     return PredictResult(tuple(done), *tables)
 
@@ -152,7 +155,7 @@ def _read(path: Path, settings: PredictSettings) -> Micrograph:
     return without_info_bar(micrograph) if settings.info_bar == "none" else micrograph
 
 
-def _remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
+def remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
     """Tell what the user should know about one image before it is segmented."""
     remarks = []
     if micrograph.info_bar is not None:
@@ -186,6 +189,16 @@ def _as_part(
         control = yield Progress("segmenting", done, total, inner.metrics, inner.message)
 
 
+def _cleaned(
+    segmentation: Segmentation, segmenter: Segmenter, settings: PredictSettings
+) -> Segmentation:
+    """Clean the mask; probabilities stay what the network said."""
+    mask = clean_mask(
+        segmentation.mask, segmenter.classes, settings.smallest_region, settings.largest_hole
+    )
+    return replace(segmentation, mask=mask)
+
+
 def _write(
     segmenter: Segmenter,
     micrograph: Micrograph,
@@ -194,14 +207,8 @@ def _write(
     out: Path,
     outputs: PredictOutputs,
 ) -> tuple[tuple[PhaseFraction, ...], Path]:
-    table = segmenter.classes
-    mask = out / f"{path.stem}_mask.png"
-    write_mask(mask, segmentation.mask, table)
-    phases = phase_fractions(path.name, segmentation.mask, table, micrograph.pixel_size)
-    if outputs.overlay:
-        picture = out / f"{path.stem}_overlay.png"
-        fractions = {phase.class_id: phase.fraction_percent for phase in phases}
-        write_overlay(picture, micrograph, segmentation.mask, table, fractions)
+    files = ExportOutputs(masks_tiff=False, overlays=outputs.overlay)
+    phases = write_image(out, micrograph, segmentation.mask, segmenter.classes, files)
     if segmentation.probabilities is not None:
         with atomic_write(out / f"{path.stem}_probabilities.tif") as temporary:
             tifffile.imwrite(
@@ -209,6 +216,6 @@ def _write(
                 segmentation.probabilities,
                 compression="zlib",
                 photometric="minisblack",
-                metadata={"axes": "CYX", "classes": list(table.names)},
+                metadata={"axes": "CYX", "classes": list(segmenter.classes.names)},
             )
-    return tuple(phases), mask
+    return phases, out / f"{path.stem}{MASK_PNG}"

@@ -1,17 +1,40 @@
 """Which device computes, and what happens when it fails."""
 
+import re
+
 import pytest
 import torch
 
 from napari_matssl.errors import ComputeError, DeviceError
+from napari_matssl.learn import device
 from napari_matssl.learn.device import (
     Compute,
     choose_compute,
     device_errors,
+    diagnose,
     fastest_dtype,
     is_out_of_memory,
+    no_cuda,
     seeded,
 )
+from napari_matssl.learn.nvidia import INSTALL_TORCH, NvidiaGPU
+
+
+@pytest.fixture
+def computer(monkeypatch):
+    """A computer with an NVIDIA GPU or none, which PyTorch can't use."""
+
+    def make(gpu):
+        asked = []
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        monkeypatch.setattr(device, "find_nvidia", lambda: asked.append(1) or gpu)
+        monkeypatch.setattr(torch.version, "cuda", None)
+        no_cuda.cache_clear()
+        return asked
+
+    yield make
+    no_cuda.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["nonsense", "", "cuda:x", "gpu"])
@@ -47,13 +70,57 @@ def test_a_device_that_torch_knows_but_we_do_not_is_an_error():
         choose_compute("meta")
 
 
-def test_auto_falls_back_to_the_cpu_and_says_why(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+def test_auto_falls_back_to_the_cpu_and_says_why(computer):
+    computer(None)
     compute = choose_compute("auto")
     assert compute.device.type == "cpu"
-    assert "CUDA" in compute.reason
+    assert compute.reason == "no NVIDIA GPU was found"
     assert compute.describe().startswith("cpu, ")
+
+
+def test_the_driver_is_asked_once_per_program_and_only_where_cuda_is_missing(computer):
+    asked = computer(None)
+    choose_compute("cpu")
+    assert not asked
+    choose_compute("auto")
+    choose_compute("auto")
+    assert len(asked) == 1
+
+
+def test_the_diagnosis_of_a_computer_without_a_gpu_has_nothing_to_mend(computer):
+    computer(None)
+    report = diagnose()
+    assert re.fullmatch(r"CPU, \d+ cores?", report.name)
+    assert report.number_format == str(fastest_dtype(torch.device("cpu"))).removeprefix("torch.")
+    assert report.reason == "no NVIDIA GPU was found"
+    assert (report.remedy, report.command) == ("", "")
+
+
+def test_the_diagnosis_of_a_gpu_that_lies_idle_says_what_mends_it(computer):
+    computer(NvidiaGPU("NVIDIA RTX A2000", "535.183.01"))
+    report = diagnose()
+    assert report.name.startswith("CPU, ")
+    assert "NVIDIA RTX A2000" in report.reason
+    assert report.reason == choose_compute("auto").reason
+    assert report.remedy
+    assert report.command == INSTALL_TORCH
+    with pytest.raises(DeviceError, match="RTX A2000 is not used"):
+        choose_compute("cuda")
+
+
+def test_the_diagnosis_of_an_apple_gpu(monkeypatch, computer):
+    computer(None)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    report = diagnose()
+    assert (report.name, report.number_format) == ("Apple GPU", "float32")
+    assert (report.remedy, report.command) == ("", "")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_the_diagnosis_of_a_cuda_gpu():
+    report = diagnose()
+    assert report.name == torch.cuda.get_device_name()
+    assert (report.remedy, report.command) == ("", "")
 
 
 def test_the_probe_chooses_a_float_format_that_computes_and_keeps_to_it():

@@ -144,6 +144,45 @@ def test_probabilities_and_overlays_are_written_as_asked(segmenter, images, tmp_
     assert facts["classes"] == list(TABLE.names)
 
 
+def speckled(path):
+    """A field of matrix with a scratch, a speck of carbide and a large carbide with a hole."""
+    indices = np.zeros((50, 80), dtype=int)
+    indices[5:7, 5] = 1
+    indices[20:40, 20:40] = 1
+    indices[30, 30:33] = 0
+    indices[45, 10:30] = 2
+    return save(path, indices)
+
+
+def test_cleaning_shows_in_mask_overlay_and_table_and_not_in_probabilities(segmenter, tmp_path):
+    path = speckled(tmp_path / "images" / "a.png")
+    plain, clean = tmp_path / "plain", tmp_path / "clean"
+    outputs = PredictOutputs(probabilities=True)
+    drain(predict(segmenter, [path], plain, CPU, outputs))
+    settings = PredictSettings(device="cpu", smallest_region=3, largest_hole=3)
+    drain(predict(segmenter, [path], clean, settings, outputs))
+    before, after = (np.asarray(Image.open(out / "a_mask.png")) for out in (plain, clean))
+    assert set(before[5:7, 5]) == {3}
+    assert set(after[5:7, 5]) == {1}
+    assert set(before[30, 30:33]) == {1}
+    assert set(after[30, 30:33]) == {3}
+    assert np.array_equal(after == 7, before == 7)
+    assert (before != after).sum() == 5
+    carbide = [int(rows_of(out / "phases.csv")[1]["pixels"]) for out in (plain, clean)]
+    assert carbide == [400 - 3 + 2, 400]
+    pictures = [np.asarray(Image.open(out / "a_overlay.png")) for out in (plain, clean)]
+    assert not np.array_equal(*pictures)
+    stacks = [tifffile.imread(out / "a_probabilities.tif") for out in (plain, clean)]
+    assert np.array_equal(*stacks)
+
+
+def test_by_default_nothing_is_cleaned(segmenter, tmp_path):
+    path = save(tmp_path / "images" / "a.png", field((0.6, 0.3, 0.1)))
+    drain(predict(segmenter, [path], tmp_path / "out", CPU))
+    mask = np.asarray(Image.open(tmp_path / "out" / "a_mask.png"))
+    assert np.array_equal(mask, IDS[field((0.6, 0.3, 0.1))])
+
+
 def bar_image(path):
     """A noisy specimen above a drawn bar, as SEM images have."""
     random = np.random.default_rng(0)

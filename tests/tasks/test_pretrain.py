@@ -12,9 +12,10 @@ from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import build_encoder, load_start_weights
 from napari_matssl.learn.ntxent import nt_xent
-from napari_matssl.learn.patches import PatchSet, patch_starts
+from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.patches import count_patches, patch_starts
 from napari_matssl.progress import Control, drain
 from napari_matssl.settings import NormalisationSettings, PretrainSettings
 from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
@@ -353,3 +354,9 @@ def test_a_single_stop_is_enough(images):
     rest = list(job)
     assert len(rest) < 5
     assert {p.stage for p in rest} <= {"recomputing batch-norm statistics"}
+
+
+def test_patches_can_be_counted_before_anything_is_read(images):
+    settings = chosen(patch_size=48, overlap=0.25)
+    expected = sum(count_patches(m.height, m.width, 48, 0.25) for m in images)
+    assert len(PatchSet(images, settings)) == expected

@@ -1,0 +1,1 @@
+"""Dock widgets for napari: the only folder that knows napari and Qt."""

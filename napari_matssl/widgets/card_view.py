@@ -1,0 +1,93 @@
+"""The card of a model in plain words."""
+
+from datetime import datetime
+from html import escape
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QWidget
+
+from napari_matssl.learn.card import ModelCard
+
+_TOOLTIPS = {
+    "Classes": "What the model tells apart",
+    "Magnification": "Of the images it was trained on; calibrated images of others are resampled",
+    "Score": "Mean intersection over union on validation images, kept apart from training: "
+    "1 is perfect",
+    "Training loss": "At the end of training; says little of other images",
+    "Trained on": "How many images the model has seen in training",
+    "Created": "When training ended, in local time",
+    "Encoder": "The network that turns an image into features",
+    "Start weights": "Where the encoder's weights came from before this training",
+}
+
+
+class CardView(QWidget):
+    """A small grid: classes, magnification, score and origin of a model."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setVerticalSpacing(2)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._rows = {name: wrapping_label() for name in _TOOLTIPS}
+        for name, value in self._rows.items():
+            value.setTextFormat(Qt.TextFormat.RichText)
+            self._form.addRow(name, value)
+            label = self._form.labelForField(value)
+            label.setAlignment(Qt.AlignmentFlag.AlignTop)
+            label.setToolTip(_TOOLTIPS[name])
+
+    def show_card(self, card: ModelCard) -> None:
+        """Show a card; rows that don't apply to its kind are hidden."""
+        texts = card_in_words(card)
+        for name, value in self._rows.items():
+            value.setText(texts.get(name, ""))
+            value.setVisible(name in texts)
+            self._form.labelForField(value).setVisible(name in texts)
+        names = [image.name for image in card.training_images]
+        lines = names[:20] + ([f"and {len(names) - 20} more"] if len(names) > 20 else [])
+        self._rows["Trained on"].setToolTip(f"<p>{'<br>'.join(map(escape, lines))}</p>")
+
+
+def card_in_words(card: ModelCard) -> dict[str, str]:
+    """Say what a card says, as short rich texts by the names of the rows."""
+    texts = {}
+    if card.classes is not None:
+        texts["Classes"] = " &nbsp; ".join(
+            f'<span style="color:{c.colour}">■</span>&nbsp;'
+            + escape(c.name).replace(" ", "&nbsp;")
+            + ("&nbsp;(excluded)" if c.exclude else "")
+            for c in card.classes.classes
+        )
+        size = card.pixel_size_um
+        texts["Magnification"] = "not calibrated" if size is None else f"{size:.4g} µm/px"
+        miou = card.metrics.get("val_miou")
+        texts["Score"] = "no validation images" if miou is None else f"mIoU {miou:.3f}"
+    if "loss" in card.metrics:
+        texts["Training loss"] = f"{card.metrics['loss']:.3g}"
+    count = len(card.training_images)
+    texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}"
+    texts["Created"] = local_time(card.created)
+    texts["Encoder"] = escape(card.encoder_name)
+    texts["Start weights"] = escape(card.start)
+    return texts
+
+
+def local_time(created: str) -> str:
+    """Write the time of a card in local time; as it stands if it is no time in ISO form."""
+    try:
+        return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return created
+
+
+def wrapping_label(text: str = "") -> QLabel:
+    """Make a label that wraps and never makes its panel wider."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    policy = label.sizePolicy()  # changed, not replaced: it says that height follows width
+    policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+    label.setSizePolicy(policy)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

@@ -1,0 +1,229 @@
+"""What a fine-tune learns while it runs: curves of the loss and of the IoU per class."""
+
+import html
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtGui import QColor, QPalette
+from qtpy.QtWidgets import QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+
+from napari_matssl.labels.classes import LabelClass
+
+if TYPE_CHECKING:
+    from pyqtgraph import PlotDataItem, PlotWidget
+
+REDRAW_MS = 500
+SMOOTHING = 0.9
+"""Weight of the past in the smoothed loss: it looks back over some 10 steps."""
+
+_WAITING = "Waiting for the first step"
+_NO_IOU = "No IoU so far"
+_TOOLTIP = (
+    "How the training goes. The loss is what is minimised; lower is better. IoU (intersection "
+    "over union) is how well the segmented area of a class covers the painted one: 0 not at all, "
+    "1 perfectly."
+)
+_LOSS_LEGEND = "Line: smoothed. Faint: each step."
+_IOU_LEGEND = "Thin line: training. Points: validation."
+
+
+class TrainingCurves(QWidget):
+    """Loss and per-class IoU of a running fine-tune."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        from pyqtgraph import TextItem  # takes 0.2 s
+
+        super().__init__(parent)
+        self.setToolTip(_TOOLTIP)
+        self._loss_plot = quiet_plot("loss")
+        self._iou_plot = quiet_plot("IoU (0 to 1)", "progress (%)")
+        for plot in (self._loss_plot, self._iou_plot):
+            plot.setXRange(0, 100, padding=0.02)
+            plot.getAxis("bottom").setTicks([[(x, str(x)) for x in range(0, 101, 20)]])
+            plot.getAxis("left").setWidth(48)  # the two x axes lie above each other
+            plot.setDownsampling(auto=True, mode="peak")
+        self._iou_plot.setYRange(0, 1, padding=0.04)
+        self._no_iou = TextItem(_NO_IOU, anchor=(0.5, 0.5))
+        self._no_iou.setPos(50, 0.5)
+        self._loss_legend, self._iou_legend = QLabel(), QLabel()
+        self._pages = QStackedWidget()
+        waiting = QLabel(_WAITING)
+        waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._pages.addWidget(waiting)
+        self._pages.addWidget(self._page_of_plots())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._pages)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REDRAW_MS)
+        self._timer.timeout.connect(self._redraw)
+        self.clear(())
+
+    def _page_of_plots(self) -> QWidget:
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        for plot, legend in (
+            (self._loss_plot, self._loss_legend),
+            (self._iou_plot, self._iou_legend),
+        ):
+            legend.setWordWrap(True)
+            legend.setTextFormat(Qt.TextFormat.RichText)
+            layout.addWidget(plot, 1)
+            layout.addWidget(legend)
+        return page
+
+    def clear(self, classes: Sequence[LabelClass]) -> None:
+        """Forget the last run and get ready for the next.
+
+        Parameters
+        ----------
+        classes
+            What the run learns; metrics of other classes are ignored.
+        """
+        self._classes = tuple(classes)
+        self._validated: dict[str, float] = {}
+        self._loss_plot.clear()
+        self._iou_plot.clear()
+        self._iou_plot.addItem(self._no_iou)
+        self._smoothed = _Series(self._loss_plot)
+        self._series = {"loss": _Series(self._loss_plot), "val_loss": _Series(self._loss_plot)}
+        for one in classes:
+            self._series[f"iou_{one.name}"] = _Series(self._iou_plot)
+            self._series[f"val_iou_{one.name}"] = _Series(self._iou_plot)
+        self._series["val_miou"] = _Series(self._iou_plot)
+        self._recolour()
+        self._redraw()
+
+    def add(self, share: float, metrics: Mapping[str, float]) -> None:
+        """Take in one step; the curves follow within half a second.
+
+        Parameters
+        ----------
+        share
+            How much of the run is over, 0 to 1.
+        metrics
+            ``loss`` and ``iou_<class name>`` of the training, ``val_loss``, ``val_miou`` and
+            ``val_iou_<class name>`` of the validation. Any may be absent; others are ignored, and
+            so are figures that aren't finite.
+        """
+        figures = {k: v for k, v in metrics.items() if k in self._series and math.isfinite(v)}
+        validated = {k: v for k, v in figures.items() if k.startswith("val_")}
+        # A run repeats its last validation at every step; only a new one is a point.
+        new = figures if validated != self._validated else figures.keys() - validated.keys()
+        for key in new:
+            self._series[key].add(100 * share, figures[key])
+        if validated:
+            self._validated = validated
+        if "loss" in new:
+            past = self._smoothed.y[-1] if self._smoothed.y else figures["loss"]
+            smoothed = SMOOTHING * past + (1 - SMOOTHING) * figures["loss"]
+            self._smoothed.add(100 * share, smoothed)
+        if new and not self._timer.isActive():
+            self._timer.start()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow napari's theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._recolour()
+
+    def _recolour(self) -> None:
+        text = text_colour(self)
+        for plot in (self._loss_plot, self._iou_plot):
+            colour_axes(plot, text)
+        self._no_iou.setColor(text)
+        faint = QColor(text)
+        faint.setAlpha(60)
+        self._series["loss"].curve.setPen(faint)
+        self._smoothed.curve.setPen(text, width=2)
+        self._series["val_loss"].show_points(text)
+        self._series["val_miou"].show_points(text, symbol="s")
+        for one in self._classes:
+            self._series[f"iou_{one.name}"].curve.setPen(QColor(one.colour))
+            self._series[f"val_iou_{one.name}"].show_points(QColor(one.colour))
+        names = "&ensp;".join(
+            f'<span style="color:{c.colour}">■</span>&nbsp;{html.escape(c.name)}'
+            for c in self._classes
+        )
+        self._loss_legend.setText(_LOSS_LEGEND)
+        self._iou_legend.setText(f"{names}&ensp;□&nbsp;mean of classes<br>{_IOU_LEGEND}")
+
+    def _redraw(self) -> None:
+        drawn = [series for series in (*self._series.values(), self._smoothed) if series.x]
+        for series in drawn:
+            series.draw()
+        losses = self._series["loss"].y + self._series["val_loss"].y
+        self._loss_plot.setYRange(0, max(losses, default=0) or 1, padding=0.04)
+        self._no_iou.setVisible(not any(s.x for k, s in self._series.items() if "iou" in k))
+        self._pages.setCurrentIndex(1 if drawn else 0)
+
+
+class _Series:
+    """Points of one curve, and the curve."""
+
+    def __init__(self, plot: "PlotWidget") -> None:
+        self.x = array("d")  # percent of the run
+        self.y = array("d")
+        self.curve: PlotDataItem = plot.plot([], [])
+
+    def add(self, x: float, y: float) -> None:
+        self.x.append(x)
+        self.y.append(y)
+
+    def draw(self) -> None:
+        self.curve.setData(np.array(self.x), np.array(self.y))
+
+    def show_points(self, colour: QColor, symbol: str = "o") -> None:
+        self.curve.setPen(colour, style=Qt.PenStyle.DashLine)
+        self.curve.setSymbol(symbol)
+        self.curve.setSymbolSize(7)
+        self.curve.setSymbolPen(colour)
+        self.curve.setSymbolBrush(None)
+
+
+def quiet_plot(left: str, bottom: str = "") -> "PlotWidget":
+    """Make a plot that is only looked at: no menu, no panning, wheel and tooltip of its parent."""
+    import pyqtgraph
+
+    plot = pyqtgraph.PlotWidget(background=None)
+    plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    # By its size hint of 640 x 480 px it would make docks too large.
+    plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+    plot.setMinimumSize(200, 130)
+    plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(False, False)
+    plot.hideButtons()
+    plot.setCacheMode(pyqtgraph.PlotWidget.CacheModeFlag.CacheNone)  # or a theme's colour stays
+    # Room for half a tick's label, and for descenders of the axis label, which hangs over by 5 px.
+    plot.plotItem.layout.setContentsMargins(0, 4, 14, 5 if bottom else 0)
+    plot.getAxis("bottom").setStyle(
+        hideOverlappingLabels=False
+    )  # they don't overlap, but hang over
+    plot.setLabel("left", left)
+    if bottom:
+        plot.setLabel("bottom", bottom)
+    for side in ("left", "bottom"):
+        plot.getAxis(side).enableAutoSIPrefix(False)
+    return plot
+
+
+def colour_axes(plot: "PlotWidget", colour: QColor) -> None:
+    """Draw the axes of a plot and what is written on them in one colour."""
+    for side in ("left", "bottom"):
+        axis = plot.getAxis(side)
+        axis.setPen(colour)
+        axis.setTextPen(colour)
+
+
+def text_colour(widget: QWidget) -> QColor:
+    """Return the colour of text in the theme that a widget is shown in."""
+    widget.ensurePolished()  # style sheets reach the palette only then
+    return widget.palette().color(QPalette.ColorRole.WindowText)

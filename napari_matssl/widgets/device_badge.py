@@ -1,0 +1,161 @@
+"""A line that says which device computes, and what would bring a faster one."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import ClassVar
+
+from qtpy.QtCore import QProcess, Qt
+from qtpy.QtGui import QFontDatabase, QGuiApplication
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+log = logging.getLogger(__name__)
+
+ASK_DEVICE = (sys.executable, "-m", "napari_matssl", "device", "--json")
+"""Prints the device as JSON. A program of its own: torch stays out of this one until needed."""
+
+_FAILED = (
+    "Can't find out which device computes: {}. "
+    'Run "napari-matssl device" in a terminal to see more.'
+)
+
+
+class DeviceBadge(QWidget):
+    """Name of the device and its number format, with the reason behind a button.
+
+    Where something would bring a faster device, it is shown below, with the command to copy.
+
+    Parameters
+    ----------
+    parent
+        The widget that it is part of.
+    command
+        Program and arguments that print the device as ``napari-matssl device --json`` does.
+    """
+
+    _known: ClassVar[Mapping[str, str] | None] = None
+
+    def __init__(self, parent: QWidget | None = None, command: Sequence[str] = ASK_DEVICE) -> None:
+        super().__init__(parent)
+        self._command = command
+        self._process = QProcess(self)
+        self._process.finished.connect(self._finished)
+        self._process.errorOccurred.connect(self._not_started)
+        # Comes before the widget destroys what it owns: a running process would not like that.
+        self.destroyed.connect(partial(_kill, self._process))
+        self.device = _text_label("Which device computes, and in which number format")
+        self.why_button = QPushButton("i")
+        self.why_button.setFixedWidth(24)
+        self.why_button.setCheckable(True)
+        self.why_button.setAccessibleName("Why this device?")
+        self.why = _text_label("Why this device computes, and what would bring a faster one")
+        self.fix = _text_label("Select and copy this line into a terminal")
+        self.fix.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.copy_button = QPushButton("Copy")
+        self.copy_button.setToolTip("Copy the command, to paste it into a terminal")
+        self._lay_out()
+        self.why_button.toggled.connect(self._show_details)
+        self.copy_button.clicked.connect(self._copy)
+        self._show("Device: not looked at yet", "", "")
+
+    def _lay_out(self) -> None:
+        line = QHBoxLayout()
+        line.addWidget(self.device, 1)
+        line.addWidget(self.why_button, 0, Qt.AlignmentFlag.AlignTop)
+        command = QHBoxLayout()
+        command.addWidget(self.fix, 1)
+        command.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(line)
+        layout.addWidget(self.why)
+        layout.addLayout(command)
+
+    def check(self) -> None:
+        """Find out the device in another process, once per program, and show it."""
+        if DeviceBadge._known is not None:
+            self.show_report(DeviceBadge._known)
+            return
+        if self._process.state() != QProcess.ProcessState.NotRunning:
+            return
+        self._show("checking the device...", "PyTorch is asked, which takes some seconds.", "")
+        self._process.start(self._command[0], list(self._command[1:]))
+
+    def show_report(self, report: Mapping[str, str]) -> None:
+        """Show a device.
+
+        Parameters
+        ----------
+        report
+            ``name``, ``number_format``, ``reason``, ``remedy`` and ``command``, the last two empty
+            where there is nothing to mend.
+        """
+        reason = report["reason"]
+        why = f"{reason[:1].upper()}{reason[1:]}. {report['remedy']}".strip()
+        self._show(f"{report['name']}, {report['number_format']}", why, report["command"])
+        self.why_button.setChecked(bool(report["remedy"]))
+
+    def _show(self, device: str, why: str, command: str) -> None:
+        self.device.setText(device)
+        self.device.setToolTip(why)
+        self.why.setText(why)
+        self.why_button.setToolTip(f"{why} Click to keep this in sight.".strip())
+        self.why_button.setVisible(bool(why))
+        self.why_button.setChecked(False)
+        self.fix.setText(command)
+        self.copy_button.setText("Copy")
+        self._show_details(False)
+
+    def _show_details(self, shown: bool) -> None:
+        self.why.setVisible(shown)
+        self.fix.setVisible(shown and bool(self.fix.text()))
+        self.copy_button.setVisible(shown and bool(self.fix.text()))
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.fix.text())
+        self.copy_button.setText("Copied")
+
+    def _finished(self, status: int) -> None:
+        said = bytes(self._process.readAllStandardOutput()).decode(errors="replace")
+        errors = bytes(self._process.readAllStandardError()).decode(errors="replace").strip()
+        if errors:
+            log.debug("finding out the device: %s", errors)
+        if status != 0:
+            last = errors.splitlines()[-1] if errors else f"it ended with status {status}"
+            self._fail(last.removeprefix("error: "))
+            return
+        try:
+            report = json.loads(said)
+            self.show_report(report)
+        except (ValueError, KeyError, TypeError):
+            log.warning("no report of the device: %s", said, exc_info=True)
+            self._fail("its answer isn't understood")
+            return
+        DeviceBadge._known = report
+
+    def _not_started(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart:  # all others end in finished
+            self._fail(f"{self._command[0]} can't be started")
+
+    def _fail(self, reason: str) -> None:
+        self._show(_FAILED.format(reason.rstrip(".")), "", "")
+
+
+def _text_label(tip: str) -> QLabel:
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setToolTip(tip)
+    label.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse
+        | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    return label
+
+
+def _kill(process: QProcess, _widget: object) -> None:
+    process.blockSignals(True)  # the widget can't listen any more
+    process.kill()
+    process.waitForFinished(2000)

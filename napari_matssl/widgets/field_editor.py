@@ -1,0 +1,255 @@
+"""The control of one settings field: right for its type, within its bounds, with its help text."""
+
+from html import escape
+from typing import Any, get_args
+
+from annotated_types import Ge, Gt, Le, Lt
+from magicgui.widgets import create_widget
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QValidator
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QWidget,
+)
+
+LABELS = {
+    "augment": "Augmentation",
+    "averaging": "Weight averaging (decay)",
+    "balance": "Class balance (0 to 1)",
+    "cosine": "Cosine schedule",
+    "crop_area_min": "Smallest crop (share)",
+    "crop_size": "Crop size (px)",
+    "cross_entropy": "Cross-entropy weight",
+    "encoder_rate": "Encoder's rate (×)",
+    "high_percent": "White at (percentile)",
+    "kind": "Method",
+    "largest_hole": "Largest hole (px)",
+    "low_percent": "Black at (percentile)",
+    "minutes": "Time budget (min)",
+    "overlap": "Patch overlap (share)",
+    "patch_size": "Patch size (px)",
+    "projection_hidden": "Projection width",
+    "projection_out": "Embedding length",
+    "scale": "Magnification (×)",
+    "seed": "Random seed",
+    "smallest_region": "Smallest region (px)",
+    "tile": "Tile size (px)",
+    "tile_overlap": "Tile margin (px)",
+    "unlabelled": "Unpainted value",
+    "val_fraction": "Validation share (0 to 1)",
+    "validations": "Validations per run",
+    "view_size": "View size (px)",
+    "warmup": "Warm-up (share of run)",
+    "zoom": "Largest zoom (×)",
+}
+"""Words for fields whose names need a unit or don't say it all."""
+
+UNSET = {"epochs": "no limit", "minutes": "no limit", "scale": "automatic", "unlabelled": "none"}
+"""What unset fields are called."""
+
+_DECIMALS = 12
+_SMALLEST = 10.0**-_DECIMALS
+
+
+class FieldEditor(QWidget):
+    """A control for one field, with a tick box before it where the field may be unset.
+
+    Parameters
+    ----------
+    field
+        The field, with its type, bounds, description and default.
+    suggested
+        The value that a first tick brings, for a field that may be unset.
+    unset
+        What an unset field is called: "automatic", "no limit".
+    """
+
+    changed = Signal(object)
+
+    def __init__(
+        self,
+        field: FieldInfo,
+        suggested: Any = None,
+        unset: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._showing = False
+        self._value = suggested
+        self._build_control(field)
+        WheelGuard(self.control)
+        self.setFocusProxy(self.control)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.tick: QCheckBox | None = None
+        if type(None) in get_args(field.annotation):
+            self.tick = QCheckBox()
+            self.tick.setToolTip("Ticked: use the value beside. Not ticked: " + unset)
+            self.tick.toggled.connect(self._tick_changed)
+            self._unset = QLabel(unset)
+            row.addWidget(self.tick)
+            row.addWidget(self._unset, 1)
+        row.addWidget(self.control, 1)
+        self.setToolTip(help_text(field))
+        self.control.setToolTip(help_text(field))
+
+    def show_value(self, value: Any) -> None:
+        """Show a value without saying that it changed."""
+        self._showing = True
+        if value is not None:
+            self._value = value
+            self._set(value)
+        if self.tick is not None:
+            self.tick.setChecked(value is not None)
+            self._tick_changed(value is not None)
+        self._showing = False
+
+    def _build_control(self, field: FieldInfo) -> None:
+        kind = field.annotation
+        if type(None) in get_args(kind):
+            kind = next(k for k in get_args(kind) if k is not type(None))
+        if kind in (float, int):
+            box = NumberBox(field, whole=kind is int)
+            box.valueChanged.connect(lambda value: self._edited(kind(value)))
+            self.control: QWidget = box
+            self._set = box.setValue
+            return
+        control = create_widget(annotation=kind)
+        control.changed.connect(self._edited)
+        self.control = control.native
+        self._set = lambda value: setattr(control, "value", value)
+        if isinstance(self.control, QComboBox):  # else the longest word sets the form's width
+            self.control.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            self.control.setMinimumContentsLength(8)
+
+    def _edited(self, value: Any) -> None:
+        self._value = value
+        if not self._showing:
+            self.changed.emit(value)
+
+    def _tick_changed(self, ticked: bool) -> None:
+        self.control.setVisible(ticked)
+        self._unset.setVisible(not ticked)
+        if not self._showing:
+            self._showing = True
+            self._set(self._value)
+            self._showing = False
+            self.changed.emit(self._value if ticked else None)
+
+
+class WheelGuard(QObject):
+    """Leaves the wheel to the scroll area around a control unless the control has the focus."""
+
+    def __init__(self, control: QWidget) -> None:
+        super().__init__(control)
+        control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        control.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Keep wheel events away from a control without the focus."""
+        if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
+
+
+class NumberBox(QDoubleSpinBox):
+    """A spin box that shows 0.5 as 0.5 and 0.000001 as 1e-6, and understands both.
+
+    Parameters
+    ----------
+    field
+        A field of numbers, with its bounds and default.
+    whole
+        Whether they are integers. Those may be too large for Qt's own box of integers, and
+        superqt's puts bounds in the way while one types: 512 can't be typed from 32 on.
+    """
+
+    def __init__(
+        self, field: FieldInfo, whole: bool = False, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        low, high = bounds(field)
+        self._digits = 16 if whole else _DECIMALS
+        self.setDecimals(0 if whole else _DECIMALS)
+        self.setRange(low, high)
+        self._open_ends = {low, high} - {_bound(field, Ge), _bound(field, Le)}
+        small = not whole and field.default and field.default <= 0.01
+        self._from_zero = field.default if small else None
+        if whole or small:
+            self.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+        else:
+            span = high - low
+            self.setSingleStep(0.05 if span <= 1 else 0.1 if span <= 100 else 1)
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802
+        """Write a number with no more digits than it has."""
+        return f"{value:.{self._digits}g}".replace("e-0", "e-")
+
+    def valueFromText(self, text: str) -> float:  # noqa: N802
+        """Read a number with a point or a comma."""
+        return float(text.replace(",", "."))
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        """Say whether a text is a number in bounds, might become one, or can't."""
+        if not set(text) <= set("0123456789.,eE+-"):
+            return QValidator.State.Invalid, text, position
+        try:
+            inside = self.minimum() <= self.valueFromText(text) <= self.maximum()
+        except ValueError:
+            inside = False
+        state = QValidator.State.Acceptable if inside else QValidator.State.Intermediate
+        return state, text, position
+
+    def stepBy(self, steps: int) -> None:  # noqa: N802
+        """Step, but neither onto a bound that is out of bounds itself, nor from 0 to 1e-12."""
+        before = self.value()
+        if before == 0 and self._from_zero:
+            self.setValue(self._from_zero * steps)
+        else:
+            super().stepBy(steps)
+        if self.value() in self._open_ends:
+            self.setValue(before)
+
+
+def bounds(field: FieldInfo) -> tuple[float, float]:
+    """Return the smallest and largest value that a control may offer."""
+    low, high = _bound(field, Ge), _bound(field, Le)
+    above, below = _bound(field, Gt), _bound(field, Lt)
+    if low is None:
+        low = -(2.0**31) if above is None else above + _SMALLEST
+    if high is None:
+        high = 2.0**31 if below is None else below - _SMALLEST
+    return low, high
+
+
+def help_text(field: FieldInfo) -> str:
+    """Put description, bounds and default into a tooltip that wraps."""
+    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
+    limits = [
+        f"{word} {bound:,g}"
+        for kind, word in words.items()
+        if (bound := _bound(field, kind)) is not None
+    ]
+    default = field.default
+    if default is None or isinstance(default, bool):
+        default = "not set" if default is None else "on" if default else "off"
+    parts = [field.description or "", " and ".join(limits), f"Default: {default}"]
+    lines = [escape(part[:1].upper() + part[1:]) + "." for part in parts if part]
+    return f"<p>{'<br>'.join(lines)}</p>"
+
+
+def _bound(field: FieldInfo, kind: type) -> float | None:
+    """Return the bound of one kind, if the field has it."""
+    for entry in field.metadata:
+        if isinstance(entry, kind):
+            return getattr(entry, kind.__name__.lower())
+    return None

@@ -1,0 +1,151 @@
+"""A table of figures to read, sort and copy into a spreadsheet."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QColor, QGuiApplication, QKeySequence, QResizeEvent
+from qtpy.QtWidgets import QAbstractItemView, QAction, QHeaderView, QTableWidget, QTableWidgetItem
+
+_COPY_TIP = "Click a header to sort. Ctrl+C copies what is selected, or all, for a spreadsheet."
+
+
+class FigureTable(QTableWidget):
+    """A table to read, sort and copy; its first column holds names, the others figures.
+
+    Parameters
+    ----------
+    name_width
+        Least width of the column of names, px. It takes what room the figures leave; figures
+        beyond the edge of the window are scrolled to.
+    """
+
+    def __init__(self, name_width: int) -> None:
+        super().__init__()
+        self._name_width = name_width
+        self.setToolTip(_COPY_TIP)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setWordWrap(False)
+        self.verticalHeader().hide()
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setMinimumSectionSize(28)
+        header.sortIndicatorChanged.connect(self._fit_columns)
+        copy = QAction("Copy", self)
+        copy.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
+        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.triggered.connect(self.copy)
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
+    def fill(self, columns: Sequence[tuple[str, str]], cells: Sequence[Sequence["Cell"]]) -> None:
+        """Replace everything but the order that the user sorted by.
+
+        Parameters
+        ----------
+        columns
+            Title and tooltip of each.
+        cells
+            Row by row.
+        """
+        titles = [title for title, _ in columns]
+        header = self.horizontalHeader()
+        # Rows would move between two cells of one row.
+        self.setSortingEnabled(False)
+        if titles != self._titles():
+            header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as they come
+        self.setColumnCount(len(columns))
+        for i, (title, tooltip) in enumerate(columns):
+            item = QTableWidgetItem(title)
+            item.setToolTip(tooltip)
+            self.setHorizontalHeaderItem(i, item)
+        self.setRowCount(len(cells))
+        for row, line in enumerate(cells):
+            for column, cell in enumerate(line):
+                self.setItem(row, column, cell)
+        self.setSortingEnabled(True)
+        self._fit_columns()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Give names the room that figures leave."""
+        super().resizeEvent(event)
+        self._fit_columns()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow the font of napari's theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        # Qt keeps room for an arrow in every header, and six columns don't fit a dock then.
+        metrics = self.fontMetrics()
+        left = self.viewport().width()
+        for column, title in list(enumerate(self._titles()))[1:]:
+            texts = [self.item(row, column).text() for row in range(self.rowCount())]
+            width = max(metrics.horizontalAdvance(t) for t in (*title.split("\n"), *texts))
+            arrow = 18 if column == self.horizontalHeader().sortIndicatorSection() else 0
+            self.setColumnWidth(column, width + 14 + arrow)
+            left -= self.columnWidth(column)
+        self.setColumnWidth(0, max(self._name_width, left))
+        self.verticalHeader().setDefaultSectionSize(metrics.height() + 8)
+
+    def copy(self) -> None:
+        """Put the selected cells, or all if none are, on the clipboard with their header."""
+        chosen = {(i.row(), i.column()) for i in self.selectedIndexes()} or {
+            (row, column) for row in range(self.rowCount()) for column in range(self.columnCount())
+        }
+        columns = sorted({column for _, column in chosen})
+        rows = sorted({row for row, _ in chosen})
+        titles = self._titles()
+        lines = [[titles[column].replace("\n", " ") for column in columns]]
+        lines += [
+            [self.item(row, c).copied if (row, c) in chosen else "" for c in columns]
+            for row in rows
+        ]
+        QGuiApplication.clipboard().setText("\n".join("\t".join(line) for line in lines))
+
+    def _titles(self) -> list[str]:
+        return [self.horizontalHeaderItem(i).text() for i in range(self.columnCount())]
+
+
+class Cell(QTableWidgetItem):
+    """A cell that sorts by a key: numbers by value, names with ``a2`` before ``a10``.
+
+    Parameters
+    ----------
+    text
+        What it shows, and what is copied.
+    key
+        What it sorts by; None for a name.
+    """
+
+    def __init__(
+        self, text: str, key: float | None = None, colour: str = "", tooltip: str = ""
+    ) -> None:
+        super().__init__(text)
+        self.copied = text
+        parts = re.split(r"(\d+)", text.casefold())
+        natural = [int(p) if i % 2 else p for i, p in enumerate(parts)]
+        self.key = natural if key is None else key
+        self.setToolTip(tooltip)
+        if colour:
+            self.setData(Qt.ItemDataRole.DecorationRole, QColor(colour))
+
+    def __lt__(self, other: "Cell") -> bool:
+        return self.key < other.key
+
+
+def number(value: float | None, decimals: int, tooltip: str = "") -> Cell:
+    """Make a cell of a figure; a dash, copied as nothing and sorted first, for None."""
+    if value is None:
+        cell = Cell("–", key=-math.inf, tooltip=tooltip or "Undefined with these images.")
+        cell.copied = ""
+    else:
+        cell = Cell(f"{value:.{decimals}f}", key=value, tooltip=tooltip)
+    cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    return cell

@@ -1,0 +1,67 @@
+"""Small pieces that all panels are made of."""
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPushButton, QSizePolicy, QWidget
+
+
+def button(text: str, tip: str, clicked: Callable[[], object] | None = None) -> QPushButton:
+    """Make a button with a tooltip."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    if clicked is not None:
+        made.clicked.connect(lambda _checked=False: clicked())
+    return made
+
+
+def note(text: str = "", tip: str = "") -> QLabel:
+    """Make a line of plain text that wraps, never widens its panel, and can be copied."""
+    made = QLabel(text)
+    made.setWordWrap(True)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    policy = made.sizePolicy()  # changed, not replaced: it says that height follows width
+    policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+    made.setSizePolicy(policy)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    made.setToolTip(tip)
+    return made
+
+
+def heading(text: str) -> QLabel:
+    """Make a heading of a part of a panel."""
+    made = QLabel(text)
+    font = made.font()
+    font.setBold(True)
+    made.setFont(font)
+    return made
+
+
+def side_by_side(*widgets: QWidget, stretch: int | None = None) -> QWidget:
+    """Put widgets in a row; `stretch` is the place of the one that takes the room left."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for place, widget in enumerate(widgets):
+        layout.addWidget(widget, 1 if place == stretch else 0)
+    if stretch is None:
+        layout.addStretch(1)
+    return row
+
+
+def offer(made: QPushButton, reason: str, tip: str) -> None:
+    """Switch a button on, or off with the reason as its tooltip."""
+    made.setEnabled(not reason)
+    made.setToolTip(reason or tip)
+
+
+def agreed(parent: QWidget, title: str, question: str, yes: str) -> bool:
+    """Ask before something is lost; not doing it is the default."""
+    box = QMessageBox(QMessageBox.Icon.Question, title, question, parent=parent)
+    accept = box.addButton(yes, QMessageBox.ButtonRole.DestructiveRole)
+    refuse = box.addButton(QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(refuse)
+    box.setEscapeButton(refuse)
+    box.exec_()
+    return box.clickedButton() is accept

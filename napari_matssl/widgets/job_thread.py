@@ -1,0 +1,136 @@
+"""The thread that drives a job. It knows no Qt, so it may outlive the window."""
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from napari_matssl.errors import ComputeError, MatSSLError
+from napari_matssl.progress import Control, Job, Progress
+
+log = logging.getLogger(__name__)
+
+NICENESS = 10
+"""Priority of the job's thread; the window's is 0, higher numbers wait for lower ones."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: its result, an error with details for the clipboard, or neither."""
+
+    result: Any = None
+    error: MatSSLError | None = None
+    details: str = ""
+    cancelled: bool = False
+
+
+def failure(title: str, error: BaseException) -> Outcome:
+    """Turn any exception into one for the user that keeps no frame, and so no model, alive."""
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, MatSSLError):
+        log.debug("%s failed\n%s", title, details)
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        return Outcome(error=error, details=details)
+    # As text: handlers that keep their records would keep the frames of an exc_info, too.
+    log.error("%s failed\n%s", title, details)
+    reason = str(error).strip().partition("\n")[0]
+    if not reason or isinstance(error, KeyError):
+        reason = f"{type(error).__name__} {reason}".strip()
+    what = f"{title} failed: {reason.rstrip('.')}."
+    remedy = "The log holds the details. Try again; if it fails again, report it with them."
+    return Outcome(error=ComputeError(what, remedy), details=details)
+
+
+def _yield_to_the_window() -> None:
+    """Lower the priority of this thread; only Linux has priorities of single threads."""
+    if sys.platform != "linux":
+        return
+    try:
+        niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+    except OSError as error:
+        log.debug("the job keeps the window's priority: %s", error)
+
+
+class JobThread:
+    """Drive one job in a daemon thread.
+
+    Parameters
+    ----------
+    title
+        Name of the job for people.
+    make_job
+        Makes the generator; called in the thread.
+    """
+
+    def __init__(self, title: str, make_job: Callable[[], Job[Any]]) -> None:
+        self.title = title
+        self.paused = self.finishing = self.cancelling = False
+        self.outcome: Outcome | None = None
+        self._news: list[Progress] = []
+        self._latest: Progress | None = None
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, args=(make_job,), daemon=True)
+        self._thread.start()
+
+    def steer(self, *, pause: bool = False, finish: bool = False, cancel: bool = False) -> None:
+        """Say what the job shall do after the step that is running."""
+        with self._wake:
+            self.finishing |= finish
+            self.cancelling |= cancel
+            self.paused = pause
+            self._wake.notify()
+
+    def cancel(self) -> None:
+        """Give up after the step that is running."""
+        self.steer(cancel=True)
+
+    def take(self, with_latest: bool) -> list[Progress]:
+        """Hand over what has to be shown: all with a message or preview, then the latest."""
+        with self._wake:
+            news, self._news = self._news, []
+            if with_latest and self._latest is not None:
+                news.append(self._latest)
+                self._latest = None
+            return news
+
+    def ended(self, timeout: float) -> bool:
+        """Wait for the end of the thread, s; tell whether it came."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self, make_job: Callable[[], Job[Any]]) -> None:
+        _yield_to_the_window()
+        try:
+            outcome = self._drive(make_job)
+        except BaseException as error:  # noqa: BLE001 - else the window would wait for ever
+            outcome = failure(self.title, error)
+        self.outcome = outcome
+
+    def _drive(self, make_job: Callable[[], Job[Any]]) -> Outcome:
+        job = make_job()
+        control: Control | None = None
+        try:
+            while not self.cancelling:
+                progress = job.send(control)
+                self._report(progress)
+                control = Control.STOP if self.finishing else None
+        except StopIteration as end:
+            return Outcome(result=end.value)
+        finally:
+            job.close()
+        return Outcome(cancelled=True)
+
+    def _report(self, progress: Progress) -> None:
+        """Leave news for the window; wait here while paused."""
+        with self._wake:
+            if progress.message or progress.preview is not None:
+                self._news.append(progress)
+                self._latest = None
+            else:
+                self._latest = progress
+            self._wake.wait_for(lambda: not self.paused)

@@ -1,0 +1,151 @@
+"""Opening image files and folders in napari: micrographs with their pixel size and info bar."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.image import Micrograph
+
+# Decoders are imported where they are used: napari loads this module with the panels.
+
+SHELL_NAME = "All panels (MatSSL)"
+"""Name of the dock with all panels, as napari's menus build it: what they show and hide."""
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def get_reader(
+    path: str | Sequence[str],
+) -> Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]] | None:
+    """Offer napari a reader.
+
+    Parameters
+    ----------
+    path
+        A file, a folder, or several files.
+
+    Returns
+    -------
+    :func:`read_layers`. None for what napari's own readers are for: stacks, addresses on the web,
+    folders without images.
+    """
+    return read_layers if all(_can_read(one) for one in _paths(path)) else None
+
+
+def read_layers(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
+    """Read micrographs as image layers, or open a folder in the MatSSL panels.
+
+    Parameters
+    ----------
+    path
+        A file, a folder, or several files.
+
+    Returns
+    -------
+    One layer for each image; ``[(None,)]`` if the panels of a viewer show the folder.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged, or no image that is understood.
+    """
+    from napari_matssl.micrograph.reading import find_micrographs, read_micrograph
+
+    paths = _paths(path)
+    if any(one.is_dir() for one in paths) and _opened_in_panels(paths):
+        return [(None,)]
+    micrographs = [read_micrograph(one) for one in find_micrographs(paths)]
+    return [(one.pixels, image_arguments(one), "image") for one in micrographs]
+
+
+def image_arguments(micrograph: Micrograph) -> dict[str, Any]:
+    """Describe a micrograph for a napari image layer.
+
+    Black and white are percentiles of the specimen. Calibrated images are in micrometres. Pixel
+    size and info bar are kept in the layer's metadata.
+
+    Returns
+    -------
+    Arguments for ``viewer.add_image``, or the second part of layer data.
+    """
+    arguments: dict[str, Any] = {
+        "name": micrograph.name,
+        "rgb": micrograph.is_rgb,
+        "metadata": {
+            "matssl_pixel_size": micrograph.pixel_size,
+            "matssl_info_bar": micrograph.info_bar,
+        },
+    }
+    size = micrograph.pixel_size
+    if size is not None:
+        arguments |= {"scale": (size.y_um, size.x_um), "units": ("um", "um")}
+    if not micrograph.is_rgb:
+        arguments["contrast_limits"] = _black_and_white(micrograph)
+    return arguments
+
+
+def _paths(path: str | Sequence[str]) -> list[Path]:
+    return [Path(one) for one in ([path] if isinstance(path, str) else path)]
+
+
+def _can_read(path: Path) -> bool:
+    """Whether to read a path, by a look at its beginning; damage shows when it is read."""
+    from napari_matssl.micrograph.reading import find_micrographs
+
+    if not path.is_dir():
+        return path.is_file() and not _is_stack(path)
+    try:
+        find_micrographs([path])
+    except InputError:  # no images: it may be a folder of another format, such as zarr
+        return False
+    return True
+
+
+def _is_stack(path: Path) -> bool:
+    """Whether a TIFF has several planes of one size."""
+    import tifffile
+
+    from napari_matssl.micrograph.metadata import fact, tifffile_silenced
+
+    with tifffile_silenced():
+        tiff = fact(lambda: tifffile.TiffFile(path))
+        if tiff is None:  # another format, or damaged
+            return False
+        with tiff:
+            first = fact(lambda: tiff.series[0])
+            axes = () if first is None else zip(first.shape, first.axes, strict=True)
+            return math.prod(length for length, axis in axes if axis not in "YXS") > 1
+
+
+def _opened_in_panels(paths: Sequence[Path]) -> bool:
+    """Open paths in the panels of the viewer at hand, which open too; False without a viewer."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is None:
+        return False
+    from napari_matssl.widgets.shell import MatSSLWidget
+
+    docked = viewer.window.dock_widgets.values()
+    shell = next((widget for widget in docked if isinstance(widget, MatSSLWidget)), None)
+    if shell is None:
+        shell = MatSSLWidget(viewer)
+        viewer.window.add_dock_widget(shell, name=SHELL_NAME)
+    dock = shell.parentWidget()
+    dock.show()
+    dock.raise_()
+    shell.open_paths(list(paths))
+    return True
+
+
+def _black_and_white(micrograph: Micrograph) -> tuple[float, float] | None:
+    from napari_matssl.micrograph.normalise import fit_grey_values
+    from napari_matssl.settings import NormalisationSettings
+
+    try:
+        values = fit_grey_values(micrograph, NormalisationSettings(), "grey")
+    except InputError:  # blank, or not finite: napari chooses; jobs say what is wrong with it
+        return None
+    return values.low, values.high

@@ -1,0 +1,87 @@
+"""What the panels of one viewer share: the open folder, the classes, the results, the job."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtWidgets import QApplication
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.progress import Job
+from napari_matssl.widgets.palette import Palette
+from napari_matssl.widgets.results import Results
+from napari_matssl.widgets.runner import JobRunner
+from napari_matssl.widgets.torch_start import start_torch
+from napari_matssl.widgets.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+class Session(QObject):
+    """One per viewer; panels find it by :func:`session_of`."""
+
+    models_changed = Signal()
+    """A model or encoder was trained or imported."""
+
+    def __init__(self, viewer) -> None:
+        window = viewer.window._qt_window
+        super().__init__(window)
+        self.viewer = viewer
+        self.workspace = Workspace(viewer, self)
+        self.palette = Palette(self.workspace)
+        self.results = Results(self.workspace)
+        self.runner = JobRunner(self)
+        self.workspace.failed.connect(_show_problem)
+        self.workspace.said.connect(show_info)
+        viewer.bind_key("A", lambda _viewer: self.workspace.step(-1), overwrite=True)
+        viewer.bind_key("D", lambda _viewer: self.workspace.step(1), overwrite=True)
+        window.installEventFilter(self)
+        QApplication.instance().aboutToQuit.connect(self._quit)
+
+    def start(
+        self,
+        title: str,
+        make_job: Callable[[], Job[Any]],
+        on_result: Callable[[Any], None] | None = None,
+    ) -> bool:
+        """Save the strokes and start a job, with the threads that leave the window alive.
+
+        Returns whether it was started; why not has been said.
+        """
+
+        def limited() -> Job[Any]:
+            start_torch()
+            return make_job()
+
+        try:
+            self.workspace.flush()
+            self.runner.start(title, limited, on_result)
+        except MatSSLError as error:
+            self.workspace.failed.emit(error)
+            return False
+        return True
+
+    def eventFilter(self, _window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Save the strokes before the window may close."""
+        if event.type() == QEvent.Type.Close:
+            self.workspace.flush()
+        return False
+
+    def _quit(self) -> None:
+        self.runner.close()
+        self.workspace.close()
+
+
+def _show_problem(error: MatSSLError) -> None:
+    log.warning("%s", error)
+    show_error(str(error))
+
+
+def session_of(viewer) -> Session:
+    """Find the session of a viewer, or begin it."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
+    window = viewer.window._qt_window
+    session = window.findChild(Session)
+    return session if session is not None else Session(viewer)

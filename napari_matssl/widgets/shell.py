@@ -1,0 +1,132 @@
+"""The dock that stacks the panels in the order of work, and the panels as docks of their own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_matssl.widgets.device_badge import DeviceBadge
+from napari_matssl.widgets.finetune_panel import FinetunePanel
+from napari_matssl.widgets.job_bar import JobBar
+from napari_matssl.widgets.micrographs_panel import MicrographsPanel
+from napari_matssl.widgets.phases_panel import PhasesPanel
+from napari_matssl.widgets.pretrain_panel import PretrainPanel
+from napari_matssl.widgets.segment_panel import SegmentPanel
+from napari_matssl.widgets.session import session_of
+
+PANELS = {
+    "Micrographs": (MicrographsPanel, "Open a folder, go through its images, paint strokes."),
+    "Pretrain": (PretrainPanel, "Let an encoder learn from the images alone (optional)."),
+    "Fine-tune": (FinetunePanel, "Train a model on the strokes."),
+    "Segment": (SegmentPanel, "Run the model, clean and correct the result."),
+    "Phases": (PhasesPanel, "Phase fractions with error bars; export."),
+}
+WIDTH = 350
+"""Narrowest width at which nothing in a panel is cut off, px."""
+
+_COMPUTE = ("Pretrain", "Fine-tune", "Segment")
+
+
+class MatSSLWidget(QWidget):
+    """All panels in one dock: open, pretrain, fine-tune, segment, measure."""
+
+    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session_of(napari_viewer)
+        self.panels: dict[str, QWidget] = {}
+        self.sections: dict[str, QCollapsible] = {}
+        inside = QWidget()
+        stack = QVBoxLayout(inside)
+        stack.setContentsMargins(2, 2, 2, 2)
+        stack.setSpacing(2)
+        for title, (make, tip) in PANELS.items():
+            section = QCollapsible(title)
+            section.setDuration(0)
+            section.toggleButton().setToolTip(tip)
+            panel = make(napari_viewer)
+            section.addWidget(panel)
+            section.layout().setContentsMargins(0, 0, 0, 0)
+            stack.addWidget(section)
+            self.panels[title], self.sections[title] = panel, section
+        stack.addStretch(1)
+        self.sections["Micrographs"].expand(animate=False)
+        self.device = DeviceBadge()
+        for title in _COMPUTE:
+            self.sections[title].toggled.connect(self._check_device)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(_scrolling(inside), 1)
+        layout.addWidget(self.device)
+        layout.addWidget(JobBar(self.session.runner))
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Wide enough for the forms."""
+        return QSize(400, 760)
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Open a folder, or some files of one."""
+        self.session.workspace.open(list(paths))
+
+    def _check_device(self, opened: bool) -> None:
+        if opened:
+            self.device.check()
+
+
+class JobDock(QWidget):
+    """A panel as a dock of its own, with the bar of its jobs."""
+
+    def __init__(self, napari_viewer, title: str) -> None:
+        super().__init__()
+        self.panel = PANELS[title][0](napari_viewer)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(_scrolling(self.panel), 1)
+        if title in _COMPUTE:
+            self.device = DeviceBadge()
+            layout.addWidget(self.device)
+            self.device.check()
+        layout.addWidget(JobBar(session_of(napari_viewer).runner))
+
+
+def _scrolling(inside: QWidget) -> QScrollArea:
+    """Let a widget be scrolled up and down, and keep it wide enough for what it holds."""
+    scroll = QScrollArea()
+    scroll.setWidgetResizable(True)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setMinimumWidth(WIDTH)
+    scroll.setWidget(inside)
+    return scroll
+
+
+def _docked(title: str) -> QWidget:
+    from napari import current_viewer
+
+    return JobDock(current_viewer(), title)
+
+
+def micrographs_widget() -> QWidget:
+    """Make the dock Micrographs for the viewer at hand."""
+    return _docked("Micrographs")
+
+
+def pretrain_widget() -> QWidget:
+    """Make the dock Pretrain for the viewer at hand."""
+    return _docked("Pretrain")
+
+
+def finetune_widget() -> QWidget:
+    """Make the dock Fine-tune for the viewer at hand."""
+    return _docked("Fine-tune")
+
+
+def segment_widget() -> QWidget:
+    """Make the dock Segment for the viewer at hand."""
+    return _docked("Segment")
+
+
+def phases_widget() -> QWidget:
+    """Make the dock Phases for the viewer at hand."""
+    return _docked("Phases")

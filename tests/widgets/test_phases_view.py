@@ -1,0 +1,285 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QGuiApplication
+from qtpy.QtWidgets import QLabel, QTableWidgetSelectionRange, QWidget
+
+from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+from napari_matssl.measure.phases import phase_fractions
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.widgets.phases_view import PhasesView
+
+FERRITE = LabelClass(id=1, name="ferrite", colour=COLOURS[0])
+MARTENSITE = LabelClass(id=2, name="martensite", colour=COLOURS[1])
+SCRATCH = LabelClass(id=3, name="scratch", colour=COLOURS[2], exclude=True)
+TABLE = ClassTable(classes=(FERRITE, MARTENSITE, SCRATCH))
+MICROMETRE = PixelSize(1.0, 1.0, "given")
+
+
+def measured(name, ferrite, martensite, scratch=0, pixel_size=MICROMETRE):
+    """Rows of an image that so many pixels of each class are in."""
+    mask = np.repeat([1, 2, 3], [ferrite, martensite, scratch]).reshape(1, -1).astype(np.uint8)
+    return phase_fractions(name, mask, TABLE, pixel_size)
+
+
+@pytest.fixture
+def view(qtbot):
+    widget = PhasesView()
+    qtbot.addWidget(widget)
+    widget.resize(380, 460)
+    widget.show()
+    return widget
+
+
+@pytest.fixture
+def three_images(view):
+    rows = [*measured("a10.tif", 900, 100), *measured("a2.tif", 700, 300, 50)]
+    rows += measured("b.tif", 800, 200, pixel_size=None)
+    view.show_phases(rows, TABLE.classes)
+    return view
+
+
+def texts(table):
+    return [
+        [table.item(row, column).text() for column in range(table.columnCount())]
+        for row in range(table.rowCount())
+    ]
+
+
+def column(table, index):
+    return [line[index] for line in texts(table)]
+
+
+def click_header(qtbot, table, section):
+    header = table.horizontalHeader()
+    place = header.viewport().rect().center()
+    place.setX(header.sectionViewportPosition(section) + 10)
+    qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def items(chart, kind):
+    return [item for item in chart.plot.plotItem.items if type(item).__name__ == kind]
+
+
+def visible_words(widget):
+    return " ".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
+
+
+def test_it_says_so_while_there_is_nothing(view):
+    assert visible_words(view) == "Nothing segmented yet."
+    view.show_phases(measured("a.tif", 1, 1), TABLE.classes)
+    assert "Nothing" not in visible_words(view)
+    view.show_phases([], TABLE.classes)
+    assert visible_words(view) == "Nothing segmented yet."
+    view.show_phases(measured("a.tif", 1, 1), TABLE.classes)
+    view.clear()
+    assert visible_words(view) == "Nothing segmented yet."
+
+
+def test_the_summary_has_mean_and_interval_to_the_same_decimals(three_images):
+    # 90, 70 and 80 %: s is 10, the interval 4.303 * 10 / sqrt(3)
+    assert texts(three_images.summary_table) == [
+        ["ferrite", "80.0", "24.8", "10.0", "31.1", "3"],
+        ["martensite", "20.0", "24.8", "10.0", "124.2", "3"],
+    ]
+    assert "n = 3" in visible_words(three_images)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "mean", "interval"),
+    [
+        ((2010, 1990), "20.0", "1.3"),
+        ((145, 150, 149), "1.48", "0.07"),
+        ((4, 5, 4, 5), "0.045", "0.009"),
+    ],
+)
+def test_small_intervals_get_more_decimals(view, pixels, mean, interval):
+    rows = [r for i, n in enumerate(pixels) for r in measured(f"{i}.tif", 10000 - n, n)]
+    view.show_phases(rows, TABLE.classes)
+    assert texts(view.summary_table)[1][1:3] == [mean, interval]
+    assert items(view.chart, "TextItem")[1].toPlainText() == mean
+
+
+def test_every_image_has_a_row_and_every_phase_a_column(three_images):
+    table = three_images.image_table
+    assert texts(table) == [
+        ["a10.tif", "90.0", "10.0"],
+        ["a2.tif", "70.0", "30.0"],
+        ["b.tif", "80.0", "20.0"],
+    ]
+    assert table.horizontalHeaderItem(1).text() == "ferrite\n(%)"
+    assert "700 of 1,000" in table.item(1, 1).toolTip()
+    assert "700 µm²" in table.item(1, 1).toolTip()
+    assert "no pixel size" in table.item(2, 1).toolTip()
+
+
+def test_a_click_on_a_header_sorts_by_value(view, qtbot):
+    rows = [
+        *measured("c.tif", 5, 995),
+        *measured("a10.tif", 100, 900),
+        *measured("a9.tif", 20, 980),
+    ]
+    view.show_phases(rows, TABLE.classes)
+    view.tabs.setCurrentIndex(1)
+    table = view.image_table
+    assert column(table, 0) == ["c.tif", "a10.tif", "a9.tif"]
+    click_header(qtbot, table, 1)
+    assert column(table, 1) == ["0.5", "2.0", "10.0"]
+    click_header(qtbot, table, 1)
+    assert column(table, 1) == ["10.0", "2.0", "0.5"]
+    click_header(qtbot, table, 0)
+    assert column(table, 0) == ["a9.tif", "a10.tif", "c.tif"]
+
+
+def test_the_sorting_stays_when_another_image_is_measured(view, qtbot):
+    rows = [*measured("a.tif", 900, 100), *measured("b.tif", 100, 900)]
+    view.show_phases(rows, TABLE.classes)
+    view.tabs.setCurrentIndex(1)
+    click_header(qtbot, view.image_table, 1)
+    view.show_phases([*rows, *measured("c.tif", 500, 500)], TABLE.classes)
+    assert texts(view.image_table) == [
+        ["b.tif", "10.0", "90.0"],
+        ["c.tif", "50.0", "50.0"],
+        ["a.tif", "90.0", "10.0"],
+    ]
+
+
+def test_ctrl_c_copies_the_selection_with_its_header(three_images, qtbot):
+    three_images.tabs.setCurrentIndex(1)
+    table = three_images.image_table
+    table.setRangeSelected(QTableWidgetSelectionRange(0, 0, 1, 1), True)
+    three_images.activateWindow()
+    table.setFocus()
+    qtbot.waitUntil(table.hasFocus)
+    qtbot.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QGuiApplication.clipboard().text() == ("image\tferrite (%)\na10.tif\t90.0\na2.tif\t70.0")
+
+
+def test_without_a_selection_everything_is_copied_and_undefined_is_blank(view):
+    view.show_phases(measured("a.tif", 750, 250), TABLE.classes)
+    view.summary_table.copy()
+    assert QGuiApplication.clipboard().text() == (
+        "class\tmean (%)\t95 % CI (± %)\ts (%)\trel. acc. (%)\tn\n"
+        "ferrite\t75.0\t\t\t\t1\n"
+        "martensite\t25.0\t\t\t\t1"
+    )
+
+
+def test_cells_apart_from_each_other_keep_their_places_in_the_copy(three_images):
+    table = three_images.image_table
+    table.setRangeSelected(QTableWidgetSelectionRange(0, 0, 0, 0), True)
+    table.setRangeSelected(QTableWidgetSelectionRange(2, 2, 2, 2), True)
+    table.copy()
+    assert QGuiApplication.clipboard().text() == "image\tmartensite (%)\na10.tif\t\n\t20.0"
+
+
+def test_swatches_and_bars_have_the_classes_colours(three_images):
+    swatch = three_images.summary_table.item(1, 0).data(Qt.ItemDataRole.DecorationRole)
+    assert swatch == QColor(MARTENSITE.colour)
+    bars = items(three_images.chart, "BarGraphItem")
+    assert [bar.opts["brush"] for bar in bars] == [FERRITE.colour, MARTENSITE.colour]
+    assert [bar.opts["height"] for bar in bars] == [[pytest.approx(80)], [pytest.approx(20)]]
+
+
+def test_error_bars_show_the_interval_within_0_and_100_percent(three_images):
+    ferrite, martensite = items(three_images.chart, "ErrorBarItem")
+    assert ferrite.opts["bottom"] == pytest.approx(24.84, abs=0.01)
+    assert ferrite.opts["top"] == pytest.approx(20)
+    assert martensite.opts["bottom"] == pytest.approx(20)
+    assert martensite.opts["top"] == pytest.approx(24.84, abs=0.01)
+    labels = [item.toPlainText() for item in items(three_images.chart, "TextItem")]
+    assert labels == ["80.0", "20.0"]
+    low, high = three_images.chart.plot.viewRange()[1]
+    assert low == 0
+    assert high > 100  # room for the value above the bar
+    assert not three_images.chart.grab().isNull()
+
+
+def test_one_image_has_bars_but_no_error_bars(view):
+    view.show_phases(measured("a.tif", 750, 250), TABLE.classes)
+    assert len(items(view.chart, "BarGraphItem")) == 2
+    assert not items(view.chart, "ErrorBarItem")
+    words = visible_words(view)
+    assert "One field: no error bar. Segment more images." in words
+    assert "n = 1" in words
+    assert column(view.summary_table, 2) == ["–", "–"]
+
+
+def test_images_where_nothing_was_analysed_have_no_figures(view):
+    view.show_phases(measured("a.tif", 0, 0, 10), TABLE.classes)
+    assert column(view.summary_table, 1) == ["–", "–"]
+    assert texts(view.image_table) == [["a.tif", "–", "–"]]
+    assert not items(view.chart, "BarGraphItem")
+    assert "nothing was analysed" in visible_words(view)
+    view.show_phases([*measured("a.tif", 0, 0, 10), *measured("b.tif", 1, 1)], TABLE.classes)
+    assert column(view.summary_table, 5) == ["1", "1"]
+    view.image_table.sortItems(1, Qt.SortOrder.DescendingOrder)
+    assert column(view.image_table, 1) == ["50.0", "–"]
+
+
+def test_classes_come_in_the_users_order_and_lost_ones_last(view):
+    rows = measured("a.tif", 600, 400)
+    view.show_phases(rows, [MARTENSITE, FERRITE])
+    assert column(view.summary_table, 0) == ["martensite", "ferrite"]
+    assert texts(view.image_table) == [["a.tif", "40.0", "60.0"]]
+    view.show_phases(rows, [MARTENSITE])
+    assert column(view.summary_table, 0) == ["martensite", "ferrite"]
+    assert view.summary_table.item(1, 0).data(Qt.ItemDataRole.DecorationRole) is None
+    assert not view.chart.grab().isNull()
+
+
+def test_a_class_that_one_image_was_not_measured_for_has_a_blank_there(view):
+    rows = measured("a.tif", 600, 400)
+    rows += [replace(r, image="b.tif") for r in rows[:1]]
+    view.show_phases(rows, TABLE.classes)
+    assert texts(view.image_table) == [["a.tif", "60.0", "40.0"], ["b.tif", "60.0", "–"]]
+    assert "n = 1 to 2" in visible_words(view)
+
+
+def test_all_columns_of_the_summary_fit_a_dock(three_images, qtbot):
+    table = three_images.summary_table
+    assert three_images.minimumSizeHint().width() <= 380
+    qtbot.waitUntil(lambda: not table.horizontalScrollBar().isVisible())
+    assert table.columnViewportPosition(5) + table.columnWidth(5) <= table.viewport().width()
+    table.sortItems(2, Qt.SortOrder.DescendingOrder)
+    qtbot.waitUntil(lambda: not table.horizontalScrollBar().isVisible())
+    assert table.columnViewportPosition(5) + table.columnWidth(5) <= table.viewport().width()
+
+
+def test_long_names_below_the_bars_do_not_run_into_each_other(view, qtbot):
+    classes = [
+        LabelClass(id=i + 1, name=f"retained austenite {i}", colour=COLOURS[i]) for i in range(6)
+    ]
+    mask = np.arange(1, 7, dtype=np.uint8).reshape(1, -1)
+    rows = phase_fractions("a.tif", mask, ClassTable(classes=tuple(classes)), None)
+    view.show_phases(rows, classes)
+
+    def widths():
+        (names,) = view.chart.plot.getAxis("bottom")._tickLevels
+        return [view.fontMetrics().horizontalAdvance(name) for _, name in names]
+
+    assert max(widths()) < 380 / 6
+    narrow = max(widths())
+    view.resize(1200, 460)
+    qtbot.waitUntil(lambda: max(widths()) > narrow)
+
+
+def test_it_follows_the_theme(qtbot):
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.setStyleSheet("QWidget { background-color: #000000; color: #f0f1f2; }")
+    view = PhasesView(window)
+    window.show()
+    rows = [*measured("a.tif", 600, 400), *measured("b.tif", 500, 500)]
+    view.show_phases(rows, TABLE.classes)
+
+    def colours():
+        (error_bar, *_) = items(view.chart, "ErrorBarItem")
+        axis = view.chart.plot.getAxis("left")
+        return axis.textPen().color().name(), QColor(error_bar.opts["pen"]).name()
+
+    assert colours() == ("#f0f1f2", "#f0f1f2")
+    window.setStyleSheet("QWidget { background-color: #ffffff; color: #101112; }")
+    qtbot.waitUntil(lambda: colours() == ("#101112", "#101112"))
