@@ -279,14 +279,43 @@ def device(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="folder for everything the demo makes")],
+    out: Annotated[Path, typer.Option("--out", help="folder for everything the demo makes")] = Path(
+        "demo-output"
+    ),
+    gui: Annotated[
+        bool, typer.Option("--gui", help="open napari with sample micrographs to paint instead")
+    ] = False,
     device: Annotated[str | None, _option(FinetuneSettings, "device")] = None,
 ) -> None:
     """Run the main job on sample micrographs: pretrain, fine-tune, segment, score."""
+    if gui:
+        _demo_in_napari(out)
+        return
     from napari_matssl.console_tables import show_demo
     from napari_matssl.tasks.demo import demo as run_demo
 
     show_demo(run_job(run_demo(out, device or "auto")))
+
+
+@app.command()
+def gui(
+    folder: Annotated[Path | None, typer.Argument(help="folder of micrographs to open")] = None,
+) -> None:
+    """Open napari with the MatSSL panels."""
+    from napari_matssl.widgets.launch import run_viewer
+
+    run_viewer(folder)
+
+
+def _demo_in_napari(out: Path) -> None:
+    from napari_matssl.widgets.launch import check_window, run_viewer
+
+    check_window()
+    from napari_matssl.tasks.samples import write_samples_to_paint
+
+    folder = write_samples_to_paint(out)
+    say(f"The sample micrographs are in {folder}.")
+    run_viewer(folder)
 
 
 def _split_choice(splits: Path | None, split: str | None) -> Any:

@@ -99,7 +99,8 @@ class PhasesPanel(QWidget):
         layout.addWidget(side_by_side(self.choices["masks_png"], self.choices["masks_tiff"]))
         layout.addWidget(self.choices["overlays"])
         layout.addWidget(side_by_side(self.choices["tables"], QWidget(), self.export, stretch=1))
-        layout.addWidget(side_by_side(self.outcome, self.show_exported, stretch=0))
+        layout.addWidget(self.outcome)
+        layout.addWidget(side_by_side(self.show_exported))
 
     def _connect(self) -> None:
         session = self.session

@@ -108,8 +108,8 @@ def test_the_diagnosis_of_a_gpu_that_lies_idle_says_what_mends_it(computer):
         choose_compute("cuda")
 
 
-def test_the_diagnosis_of_an_apple_gpu(monkeypatch, computer):
-    computer(None)
+def test_the_diagnosis_of_an_apple_gpu_has_nothing_to_mend(monkeypatch, computer):
+    computer(NvidiaGPU("one that lies idle beside it"))
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     report = diagnose()
     assert (report.name, report.number_format) == ("Apple GPU", "float32")

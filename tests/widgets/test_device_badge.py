@@ -43,6 +43,11 @@ def make_badge(qtbot):
     return make
 
 
+def warnings_of(qtlog):
+    """What Qt complained of on the terminal."""
+    return "\n".join(record.message for record in qtlog.records)
+
+
 def printing(report):
     return f"print({json.dumps(json.dumps(report))})"
 
@@ -97,7 +102,7 @@ def test_a_long_command_is_seen_whole_in_a_narrow_dock(make_badge, qtbot):
     assert badge.copy_button.geometry().right() <= badge.width()
 
 
-def test_the_device_is_found_out_in_a_process_and_only_once(make_badge, qtbot):
+def test_the_device_is_found_out_in_a_process_and_only_once(make_badge, qtbot, qtlog):
     badge = make_badge(printing(CPU))
     badge.check()
     assert badge.device.text() == "checking the device..."
@@ -106,6 +111,7 @@ def test_the_device_is_found_out_in_a_process_and_only_once(make_badge, qtbot):
     second = make_badge("raise SystemExit('asked again')")
     second.check()
     assert second.device.text() == "CPU, 2 cores, bfloat16"
+    assert "already running" not in warnings_of(qtlog)
 
 
 def test_the_command_line_answers_the_question(make_badge, qtbot):
@@ -143,7 +149,7 @@ def test_a_program_that_is_not_there_is_told(qtbot):
     qtbot.waitUntil(lambda: "can't be started" in badge.device.text())
 
 
-def test_closing_the_panel_ends_the_process(qtbot, tmp_path, capfd):
+def test_closing_the_panel_ends_the_process_quietly(qtbot, tmp_path, qtlog):
     alive = tmp_path / "alive"
     code = (
         "import pathlib, time\n"
@@ -157,7 +163,7 @@ def test_closing_the_panel_ends_the_process(qtbot, tmp_path, capfd):
     alive.unlink(missing_ok=True)
     time.sleep(0.3)
     assert not alive.exists()
-    assert "QProcess" not in capfd.readouterr().err
+    assert "QProcess" not in warnings_of(qtlog)
 
 
 def test_a_badge_that_has_its_answer_goes_quietly(make_badge, qtbot, capfd):

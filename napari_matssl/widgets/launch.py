@@ -1,0 +1,77 @@
+"""Opening napari with the panels docked, from the command line and from scripts."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.project.finding import find_images
+
+if TYPE_CHECKING:
+    import napari
+
+_INSTALL = 'Install napari and Qt: pip install "napari-matssl[pyqt6]" (or [pyqt5]).'
+
+
+def check_window() -> None:
+    """Find out before anything else is done whether a window can be opened.
+
+    Raises
+    ------
+    MatSSLError
+        If napari or Qt is not installed, or there is no screen.
+    """
+    try:
+        import napari  # noqa: F401
+        import qtpy.QtWidgets  # noqa: F401
+    except ImportError as error:
+        raise MatSSLError(f"napari can't open a window: {error}.", _INSTALL) from error
+    # Qt would abort the process.
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, screens)):
+        raise MatSSLError(
+            "napari can't open a window: there is no screen (DISPLAY is not set).",
+            "Run this on a desktop, or over ssh -X.",
+        )
+
+
+def open_viewer(folder: Path | None = None) -> "napari.Viewer":
+    """Open napari with all panels docked.
+
+    Parameters
+    ----------
+    folder
+        Folder of micrographs to open in them.
+
+    Raises
+    ------
+    MatSSLError
+        If no window can be opened.
+    InputError
+        If there is no such folder, or no image in it.
+    """
+    check_window()
+    if folder is not None:
+        find_images(folder)  # what is wrong is said here, not in a window
+    import napari
+
+    viewer = napari.Viewer()
+    _dock, shell = viewer.window.add_plugin_dock_widget("napari-matssl", "All panels")
+    if folder is not None:
+        shell.open_paths([folder])
+    return viewer
+
+
+def run_viewer(folder: Path | None = None) -> None:
+    """Open napari with all panels docked, and return when its window is closed.
+
+    Raises
+    ------
+    MatSSLError, InputError
+        As :func:`open_viewer` raises them.
+    """
+    open_viewer(folder)
+    import napari
+
+    napari.run()

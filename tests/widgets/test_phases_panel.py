@@ -1,0 +1,384 @@
+"""The panel of phase fractions: what it shows of a folder, and what it exports."""
+
+import csv
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.synthetic import class_table, make_sample
+from napari_matssl.micrograph.writing import write_micrograph
+from napari_matssl.progress import Progress
+from napari_matssl.project.folder import Project
+from napari_matssl.widgets.phases_panel import PhasesPanel
+
+NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
+TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four micrographs; all but the last are segmented, without a mistake."""
+    place = tmp_path / "steel"
+    place.mkdir()
+    for name, sample in TRUTH.items():
+        write_micrograph(place / name, sample.micrograph)
+    class_table("inclusions").write(place / "classes.json")
+    project = Project.open(place)
+    for name in NAMES[:3]:
+        project.save_mask(name, TRUTH[name].labels)
+    return place
+
+
+@pytest.fixture
+def dock(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    panel = PhasesPanel(viewer)
+    yield viewer.window.add_dock_widget(panel, name="Phases")
+    panel.session.runner.close()
+    panel.session.workspace.close()
+
+
+@pytest.fixture
+def panel(dock, folder, qtbot):
+    """The panel, with the folder open and measured."""
+    panel = dock.widget()
+    assert panel.session.workspace.open([folder])
+    qtbot.waitUntil(lambda: len(images(panel)) == 3)
+    return panel
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    """A folder that the user chooses in the dialog."""
+    place = tmp_path / "out"
+    place.mkdir()
+    choose(monkeypatch, place)
+    return place
+
+
+def choose(monkeypatch, place):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(place or ""))
+
+
+def texts(table):
+    return [
+        [table.item(row, column).text() for column in range(table.columnCount())]
+        for row in range(table.rowCount())
+    ]
+
+
+def images(panel):
+    if panel.view is None or not panel.view.tabs.isVisible():
+        return []
+    return [line[0] for line in texts(panel.view.image_table)]
+
+
+def summary(panel):
+    return {line[0]: line[1:] for line in texts(panel.view.summary_table)}
+
+
+def mean(panel, name):
+    return float(summary(panel)[name][0])
+
+
+def true_mean(class_id, names=NAMES[:3]):
+    return np.mean([100 * (TRUTH[name].labels == class_id).mean() for name in names])
+
+
+def segment(session, name):
+    session.workspace.project.save_mask(name, TRUTH[name].labels)
+    session.results.take_over(name, TRUTH[name].labels)
+
+
+def export(qtbot, panel):
+    with qtbot.waitSignal(panel.session.runner.ended, timeout=60_000):
+        panel.export.click()
+
+
+def answer(qtbot, yes):
+    """Answer the question as soon as it is asked; its text is kept."""
+    asked = []
+
+    def press():
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        asked.append(box.text())
+        wanted = "Replace" if yes else "Cancel"
+        next(b for b in box.buttons() if b.text().replace("&", "") == wanted).click()
+
+    QTimer.singleShot(50, press)
+    return asked
+
+
+# -- what it shows
+
+
+def test_the_figures_of_the_open_folder_are_the_truth(panel):
+    assert panel.count.text() == "3 of 4 images are segmented."
+    assert images(panel) == ["a1.tif", "a2.tif", "a10.tif"]
+    assert list(summary(panel)) == ["steel", "sulphide", "oxide"]
+    for class_id, (name, figures) in enumerate(summary(panel).items(), start=1):
+        assert mean(panel, name) == pytest.approx(true_mean(class_id), abs=0.1)
+        assert figures[-1] == "3"
+    bars = [i for i in panel.view.chart.plot.plotItem.items if type(i).__name__ == "BarGraphItem"]
+    assert bars[0].opts["height"] == [pytest.approx(true_mean(1))]
+    assert not panel.problems.isVisible()
+    assert not panel.state.isVisible()
+
+
+def test_without_a_folder_it_says_so(dock):
+    panel = dock.widget()
+    assert panel.count.text() == "No folder is open."
+    assert not panel.export.isEnabled()
+    assert panel.export.toolTip() == "Open a folder of micrographs first."
+
+
+def test_a_folder_without_masks_has_nothing_to_export(dock, folder, qtbot):
+    panel = dock.widget()
+    for path in (folder / "matssl" / "masks").iterdir():
+        path.unlink()
+    panel.session.workspace.open([folder])
+    qtbot.waitUntil(lambda: panel.count.text() == "0 of 4 images are segmented.")
+    assert panel.export.toolTip() == "Segment some images first."
+    assert not panel.export.isEnabled()
+
+
+def test_figures_go_with_their_folder(panel):
+    assert panel.session.workspace.close_folder()
+    assert images(panel) == []
+    assert panel.count.text() == "No folder is open."
+    assert not panel.export.isEnabled()
+
+
+def test_a_new_mask_shows(panel, qtbot):
+    segment(panel.session, "b.tif")
+    qtbot.waitUntil(lambda: len(images(panel)) == 4)
+    assert panel.count.text() == "4 of 4 images are segmented."
+    assert mean(panel, "steel") == pytest.approx(true_mean(1, NAMES), abs=0.1)
+
+
+def test_classes_show_as_they_are_edited(panel, qtbot):
+    palette = panel.session.palette
+    palette.edit(lambda project: project.rename_class(2, "MnS"))
+    qtbot.waitUntil(lambda: list(summary(panel)) == ["steel", "MnS", "oxide"])
+    palette.edit(lambda project: project.reorder_classes((3, 1, 2)))
+    qtbot.waitUntil(lambda: list(summary(panel)) == ["oxide", "steel", "MnS"])
+    palette.edit(lambda project: project.set_exclude(3, True))
+    qtbot.waitUntil(lambda: list(summary(panel)) == ["steel", "MnS"])
+    without = [np.isin(TRUTH[n].labels, (1, 2)).sum() for n in NAMES[:3]]
+    steel = [(TRUTH[n].labels == 1).sum() for n in NAMES[:3]]
+    assert mean(panel, "steel") == pytest.approx(100 * np.mean(np.divide(steel, without)), abs=0.1)
+
+
+def test_cleaning_shows(panel, qtbot):
+    before = mean(panel, "steel")
+    panel.session.results.clean(10_000, 0)
+    qtbot.waitUntil(lambda: mean(panel, "steel") == 100)
+    panel.session.results.clean(0, 0)
+    qtbot.waitUntil(lambda: mean(panel, "steel") == before)
+
+
+def test_a_pixel_size_set_by_hand_shows(panel, qtbot):
+    panel.session.workspace.set_pixel_size(PixelSize(3.0, 3.0, "set by hand"))
+    pixels = (TRUTH["a1.tif"].labels == 1).sum()
+    wanted = f"Area: {9 * pixels:.4g} µm²."
+    qtbot.waitUntil(lambda: wanted in panel.view.image_table.item(0, 1).toolTip())
+
+
+def test_a_damaged_mask_is_named_and_the_others_are_measured(dock, folder, qtbot):
+    panel = dock.widget()
+    (folder / "matssl" / "masks" / "a2.png").write_bytes(b"no image")
+    panel.session.workspace.open([folder])
+    qtbot.waitUntil(lambda: images(panel) == ["a1.tif", "a10.tif"])
+    assert panel.problems.isVisible()
+    assert "a2.png" in panel.problems.text()
+
+
+def test_of_many_problems_a_few_are_named(dock, folder, qtbot):
+    panel = dock.widget()
+    for number in range(9):
+        write_micrograph(folder / f"c{number}.tif", TRUTH["b.tif"].micrograph)
+        (folder / "matssl" / "masks" / f"c{number}.png").write_bytes(b"no image")
+    panel.session.workspace.open([folder])
+    qtbot.waitUntil(lambda: len(images(panel)) == 3)
+    lines = panel.problems.text().splitlines()
+    assert (len(lines), lines[-1]) == (5, "and 5 more")
+
+
+def test_what_nobody_looks_at_is_measured_when_it_is_looked_at(dock, panel, qtbot):
+    dock.hide()
+    panel.session.palette.edit(lambda project: project.rename_class(2, "MnS"))
+    qtbot.wait(600)
+    assert "MnS" not in summary(panel)
+    dock.show()
+    qtbot.waitUntil(lambda: "MnS" in summary(panel))
+
+
+def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, monkeypatch):
+    """A mask on a slow disk: reading it waits until the window has gone on."""
+    panel, go_on = dock.widget(), threading.Event()
+    read = Project.mask
+
+    def slowly(project, name):
+        if threading.current_thread() is not threading.main_thread():
+            go_on.wait(10)
+        return read(project, name)
+
+    monkeypatch.setattr(Project, "mask", slowly)
+    panel.session.workspace.open([folder])
+    qtbot.waitUntil(lambda: panel.count.text() == "3 of 4 images are segmented.")
+    assert panel.export.isEnabled()
+    assert images(panel) == []
+    assert not panel.view.isVisible()  # neither "nothing segmented" nor figures
+    go_on.set()
+    qtbot.waitUntil(lambda: len(images(panel)) == 3)
+    assert not panel.state.isVisible()
+
+
+def test_opening_the_panel_loads_no_plots():
+    code = (
+        "import sys, napari_matssl.widgets.phases_panel\n"
+        "print({'torch', 'pyqtgraph'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_panel_may_be_closed_while_it_measures(dock, panel, qtbot):
+    session = panel.session
+    segment(session, "b.tif")
+    gone = []
+    panel.destroyed.connect(lambda *_: gone.append(True))
+    panel.session.viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone))
+    session.palette.edit(lambda project: project.rename_class(2, "MnS"))
+    qtbot.wait(500)  # what comes late finds nobody; pytest-qt fails on exceptions
+
+
+# -- exporting
+
+
+def test_export_writes_files_and_says_so(panel, qtbot, out):
+    export(qtbot, panel)
+    endings = ("_mask.png", "_mask.tif", "_overlay.png")
+    files = {f"{stem}{ending}" for stem in ("a1", "a2", "a10") for ending in endings}
+    assert {p.name for p in out.iterdir()} == {
+        *files, "phases.csv", "summary.csv", "classes.json"
+    }  # fmt: skip
+    with (out / "phases.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 9
+    for row in rows:
+        share = (TRUTH[row["image"]].labels == int(row["class_id"])).mean()
+        assert float(row["fraction_percent"]) == pytest.approx(100 * share)
+    assert panel.outcome.text() == f"3 images exported to {out}."
+    assert panel.show_exported.isVisible()
+
+
+def test_the_exported_files_can_be_shown(panel, qtbot, out, monkeypatch):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    export(qtbot, panel)
+    panel.show_exported.click()
+    assert [url.toLocalFile() for url in opened] == [str(out)]
+
+
+def test_only_what_is_ticked_is_exported(panel, qtbot, out):
+    for name in ("masks_tiff", "overlays", "tables"):
+        panel.choices[name].setChecked(False)
+    export(qtbot, panel)
+    assert {p.name for p in out.iterdir()} == {
+        "a1_mask.png", "a2_mask.png", "a10_mask.png", "classes.json"
+    }  # fmt: skip
+    panel.choices["masks_png"].setChecked(False)
+    assert panel.export.toolTip() == "Tick what to export first."
+    assert not panel.export.isEnabled()
+
+
+def test_nothing_is_overwritten_unasked(panel, qtbot, out):
+    (out / "a1_mask.png").write_text("mine")
+    asked = answer(qtbot, yes=False)
+    panel.export.click()
+    assert asked == [f"{out} holds a1_mask.png already. Replace?"]
+    assert not panel.session.runner.busy
+    assert [p.name for p in out.iterdir()] == ["a1_mask.png"]
+    answer(qtbot, yes=True)
+    export(qtbot, panel)
+    assert (out / "a1_mask.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_no_folder_chosen_is_no_export(panel, monkeypatch):
+    choose(monkeypatch, None)
+    panel.export.click()
+    assert not panel.session.runner.busy
+    assert not panel.outcome.isVisible()
+
+
+def test_the_folder_of_the_images_is_refused(panel, folder, monkeypatch):
+    choose(monkeypatch, folder)
+    errors = []
+    panel.session.workspace.failed.connect(errors.append)
+    panel.export.click()
+    assert not panel.session.runner.busy
+    assert isinstance(errors[0], MatSSLError)
+    assert "Choose another folder" in str(errors[0])
+
+
+def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out):
+    runner = panel.session.runner
+    runner.progressed.connect(lambda p: runner.cancel() if p.step == 0 else None)
+    with qtbot.waitSignal(runner.cancelled, timeout=60_000):
+        panel.export.click()
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert "summary.csv" not in [p.name for p in out.iterdir()]
+    assert not [p.name for p in out.iterdir() if p.name.startswith(".")]
+    assert not panel.outcome.isVisible()
+    assert not panel.show_exported.isVisible()
+    assert panel.export.isEnabled()
+
+
+def test_an_image_that_fails_is_named(panel, folder, qtbot, out):
+    (folder / "matssl" / "masks" / "a2.png").write_bytes(b"no image")
+    export(qtbot, panel)
+    first, second = panel.outcome.text().splitlines()
+    assert first == f"2 of 3 images exported to {out}."
+    assert "a2.png" in second
+
+
+def test_while_a_job_runs_there_is_no_export(panel, qtbot):
+    def job():
+        while True:
+            yield Progress("working", 0, 1)
+
+    runner = panel.session.runner
+    runner.start("Fine-tuning", job)
+    assert not panel.export.isEnabled()
+    assert panel.export.toolTip().startswith("Fine-tuning is running")
+    with qtbot.waitSignal(runner.ended):
+        runner.cancel()
+    assert panel.export.isEnabled()
+
+
+def test_results_of_other_jobs_are_no_export(panel, qtbot):
+    def job():
+        yield Progress("working", 0, 1)
+        return 3
+
+    with qtbot.waitSignal(panel.session.runner.ended):
+        panel.session.runner.start("Segmenting", job)
+    assert not panel.outcome.isVisible()
+
+
+def test_everything_fits_a_dock_and_has_a_tooltip(panel):
+    assert panel.minimumSizeHint().width() <= 370
+    for widget in (panel.count, panel.export, panel.show_exported, *panel.choices.values()):
+        assert widget.toolTip()
