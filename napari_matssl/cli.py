@@ -133,17 +133,12 @@ def finetune(
         f"{len(painted.training)} painted images, {len(painted.validation)} to validate; classes "
         f"from {painted.source}: {', '.join(painted.table.names)}"
     )
-    from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
-    from napari_matssl.tasks.finetune import finetune
+    from napari_matssl.tasks.models import train_model
 
-    start = read_segmenter(init_model) if init_model is not None else None
-    job = finetune(painted.training, painted.table, chosen, painted.validation, start)
-    result = run_job(job)
-    write_segmenter(out, result.segmenter)
-    val_miou = result.segmenter.card.metrics.get("val_miou")
-    score = "" if val_miou is None else f", validation mIoU {val_miou:.3f}"
-    minutes_used = result.segmenter.card.metrics["minutes"]
-    say(f"{out}: {len(result.losses)} steps in {minutes_used:.1f} min{score}")
+    trained = run_job(train_model(lambda: painted, chosen, out, init_model))
+    metrics = trained.card.metrics
+    score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""
+    say(f"{out}: {trained.steps} steps in {metrics['minutes']:.1f} min{score}")
 
 
 @app.command()
@@ -289,7 +284,7 @@ def demo(
 ) -> None:
     """Run the main job on sample micrographs: pretrain, fine-tune, segment, score."""
     if gui:
-        _demo_in_napari(out)
+        _demo_in_napari(out, device)
         return
     from napari_matssl.console_tables import show_demo
     from napari_matssl.tasks.demo import demo as run_demo
@@ -307,9 +302,14 @@ def gui(
     run_viewer(folder)
 
 
-def _demo_in_napari(out: Path) -> None:
+def _demo_in_napari(out: Path, device: str | None) -> None:
+    from napari_matssl.errors import SettingsError
     from napari_matssl.widgets.launch import check_window, run_viewer
 
+    if device is not None:
+        raise SettingsError(
+            "--device doesn't go with --gui.", 'Choose it in the panels, under "More settings".'
+        )
     check_window()
     from napari_matssl.tasks.samples import write_samples_to_paint
 

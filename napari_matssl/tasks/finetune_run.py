@@ -252,19 +252,22 @@ class FinetuneRun:
             return False
         network = self._average.network.eval()
         job = segment(network, self._card, micrograph, self.compute, _VALIDATING)
-        fraction, stopped = self.budget.fraction(self.step), False
+        fraction = self.budget.fraction(self.step)
         while True:
             try:
-                next(job)
+                inner = next(job)
             except StopIteration as end:
                 segmentation: Segmentation = end.value
                 break
-            stopped |= (yield Progress("fine-tuning", fraction, 1, self.metrics)) is Control.STOP
+            if inner.step >= inner.total:
+                continue  # it only has to be put together
+            if (yield Progress("fine-tuning", fraction, 1, self.metrics)) is Control.STOP:
+                return True  # without a preview: whoever stops doesn't want to wait
         cost = self.budget.elapsed - begin
         self._next_preview = begin + max(PREVIEW_SECONDS, cost / PREVIEW_SHARE)
         picture = Preview(micrograph.name, 0, 0, segmentation.mask)
         shown = Progress("fine-tuning", fraction, 1, self.metrics, preview=picture)
-        return ((yield shown) is Control.STOP) or stopped
+        return (yield shown) is Control.STOP
 
     def choose_best(self) -> None:
         """Go back to the best model; the last one stays where nothing was validated."""

@@ -42,6 +42,8 @@ class Autosave(QObject):
         self, layer: Labels, save: Callable[[NDArray[np.uint8]], None], parent: QObject
     ) -> None:
         super().__init__(parent)
+        self.problem: MatSSLError | None = None
+        """Why the last saving failed; None if it didn't."""
         self._layer, self._save = layer, save
         self._kept = layer.data.copy()
         self._thread = Background(self)
@@ -66,14 +68,12 @@ class Autosave(QObject):
         self._thread.wait(LONGEST_WAIT)
         if not self.unsaved:
             return
-        ids = self._layer.data.copy()
         try:
-            self._save(ids)
+            self._write(self._layer.data.copy())
         except MatSSLError as error:
-            self.failed.emit(error)
-            return
-        self._kept = ids
-        self.saved.emit()
+            self._on_failed(error)
+        else:
+            self._on_saved()
 
     def close(self) -> None:
         """Save what isn't saved and stop watching."""
@@ -91,9 +91,18 @@ class Autosave(QObject):
             return
         self.changed.emit()
         ids = self._layer.data.copy()
+        self._thread.run(lambda: self._write(ids), self._on_saved, self._on_failed)
 
-        def done(_result: object) -> None:
-            self._kept = ids
-            self.saved.emit()
+    def _write(self, ids: NDArray[np.uint8]) -> None:
+        self._save(ids)
+        self._kept = ids  # here, so that whoever waits for the thread knows what it has written
 
-        self._thread.run(lambda: self._save(ids), done, self.failed.emit)
+    def _on_saved(self, _result: object = None) -> None:
+        self.problem = None
+        if self.unsaved:  # undone, perhaps, while it was written
+            self._touched()
+        self.saved.emit()
+
+    def _on_failed(self, error: MatSSLError) -> None:
+        self.problem = error
+        self.failed.emit(error)

@@ -26,9 +26,11 @@ class CardView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # With napari's padding, eight short rows would push the buttons below them out of sight.
+        self.setStyleSheet("QLabel { padding: 0px }")
         self._form = QFormLayout(self)
-        self._form.setContentsMargins(0, 0, 0, 0)
-        self._form.setVerticalSpacing(2)
+        self._form.setContentsMargins(6, 0, 0, 0)  # in line with padded labels
+        self._form.setVerticalSpacing(3)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._rows = {name: wrapping_label() for name in _TOOLTIPS}
         for name, value in self._rows.items():

@@ -28,7 +28,8 @@ _TOOLTIP = (
     "1 perfectly."
 )
 _LOSS_LEGEND = "Line: smoothed. Faint: each step."
-_IOU_LEGEND = "Thin line: training. Points: validation."
+_IOU_LEGEND = "Thin line: training."
+_VALIDATION_LEGEND = "Points: validation, □&nbsp;mean of classes."
 
 
 class TrainingCurves(QWidget):
@@ -115,16 +116,20 @@ class TrainingCurves(QWidget):
         """
         figures = {k: v for k, v in metrics.items() if k in self._series and math.isfinite(v)}
         validated = {k: v for k, v in figures.items() if k.startswith("val_")}
-        # A run repeats its last validation at every step; only a new one is a point.
+        # A run repeats its last validation at every step; only a new one is a point. And between
+        # steps, while a preview is made, it repeats the step's figures.
         new = figures if validated != self._validated else figures.keys() - validated.keys()
+        new = {key for key in new if not self._series[key].ends_at(100 * share)}
         for key in new:
             self._series[key].add(100 * share, figures[key])
         if validated:
             self._validated = validated
+            self._write_legend()
         if "loss" in new:
-            past = self._smoothed.y[-1] if self._smoothed.y else figures["loss"]
-            smoothed = SMOOTHING * past + (1 - SMOOTHING) * figures["loss"]
-            self._smoothed.add(100 * share, smoothed)
+            past = self._smoothed.y[-1] if self._smoothed.y else 0.0
+            # The mean of all at first, or the first step would weigh most for long.
+            weight = max(1 - SMOOTHING, 1 / len(self._series["loss"].y))
+            self._smoothed.add(100 * share, past + weight * (figures["loss"] - past))
         if new and not self._timer.isActive():
             self._timer.start()
 
@@ -148,12 +153,17 @@ class TrainingCurves(QWidget):
         for one in self._classes:
             self._series[f"iou_{one.name}"].curve.setPen(QColor(one.colour))
             self._series[f"val_iou_{one.name}"].show_points(QColor(one.colour))
+        self._loss_legend.setText(_LOSS_LEGEND)
+        self._write_legend()
+
+    def _write_legend(self) -> None:
+        """Say what the lines are, and the points once there are any."""
         names = "&ensp;".join(
             f'<span style="color:{c.colour}">■</span>&nbsp;{html.escape(c.name)}'
             for c in self._classes
         )
-        self._loss_legend.setText(_LOSS_LEGEND)
-        self._iou_legend.setText(f"{names}&ensp;□&nbsp;mean of classes<br>{_IOU_LEGEND}")
+        points = f" {_VALIDATION_LEGEND}" if self._validated else ""
+        self._iou_legend.setText(f"{names}<br>{_IOU_LEGEND}{points}")
 
     def _redraw(self) -> None:
         drawn = [series for series in (*self._series.values(), self._smoothed) if series.x]
@@ -172,6 +182,9 @@ class _Series:
         self.x = array("d")  # percent of the run
         self.y = array("d")
         self.curve: PlotDataItem = plot.plot([], [])
+
+    def ends_at(self, x: float) -> bool:
+        return bool(self.x) and self.x[-1] == x
 
     def add(self, x: float, y: float) -> None:
         self.x.append(x)

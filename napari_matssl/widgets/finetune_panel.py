@@ -1,32 +1,22 @@
 """The panel that trains a segmenter on the strokes."""
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFormLayout,
-    QListWidget,
-    QListWidgetItem,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QSpinBox, QVBoxLayout, QWidget
 
-from napari_matssl.errors import MatSSLError
+from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
+from napari_matssl.widgets.field_editor import WheelGuard
 from napari_matssl.widgets.forms import button, heading, note, offer
+from napari_matssl.widgets.painted_list import PaintedList, pixels_in_words
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.settings_form import SettingsForm
 from napari_matssl.widgets.shown import PREVIEW
 from napari_matssl.widgets.start_picker import StartPicker
 
 TITLE = "Fine-tuning"
-FEW = 200
-"""Painted pixels of a class below which a few more strokes are asked for."""
-
 _START_TIP = "Train a model on the painted pixels of the images ticked above."
 
 
@@ -38,15 +28,15 @@ class FinetunePanel(QWidget):
         self.session = session_of(napari_viewer)
         self._workspace = self.session.workspace
         self._view: Micrograph | None = None
+        self._trained_on: Project | None = None
+        self._wanted_validation: int | None = None
         self.curves: QWidget | None = None
         self._build()
         self._connect()
         self._show_painted()
 
     def _build(self) -> None:
-        self.images = QListWidget()
-        self.images.setToolTip("The painted images; untick those to leave out.")
-        self.images.setMaximumHeight(96)
+        self.images = PaintedList()
         self.pixels = note("", "Painted pixels of each class in the ticked images.")
         self.start_from = StartPicker()
         self.validation = QSpinBox()
@@ -54,6 +44,7 @@ class FinetunePanel(QWidget):
             "How many of the images are kept out of training to measure the model and to choose "
             "its best state. They are drawn at random; 0 trains on all."
         )
+        WheelGuard(self.validation)
         self.form = SettingsForm(
             FinetuneSettings,
             ("preset", "minutes"),
@@ -88,10 +79,14 @@ class FinetunePanel(QWidget):
         workspace.shown_changed.connect(self._look)
         self.session.palette.classes_changed.connect(self._show_painted)
         self.session.models_changed.connect(self._show_starts)
-        self.images.itemChanged.connect(self._show_pixels)
+        self.images.ticked.connect(self._show_pixels)
         self.preview.toggled.connect(self._look)
+        self.start_from.changed.connect(self._tell_start)
+        self.validation.valueChanged.connect(self._on_validation)
+        self.form.changed.connect(self._on_form)
         runner.started.connect(self._update_start)
         runner.progressed.connect(self._on_progress)
+        runner.succeeded.connect(self._on_succeeded)
         runner.ended.connect(self._update_start)
 
     # --- what is chosen
@@ -99,9 +94,7 @@ class FinetunePanel(QWidget):
     @property
     def chosen(self) -> tuple[str, ...]:
         """Names of the images to train on."""
-        items = [self.images.item(row) for row in range(self.images.count())]
-        ticked = [item for item in items if item.checkState() == Qt.CheckState.Checked]
-        return tuple(item.text() for item in ticked)
+        return self.images.chosen
 
     def settings(self) -> FinetuneSettings:
         """Return what the panel says, as the command line would make it.
@@ -111,21 +104,46 @@ class FinetunePanel(QWidget):
         SettingsError
             If values contradict each other.
         """
+        return self.form.settings().model_copy(update={"unlabelled": 0})
+
+    def _on_validation(self, count: int) -> None:
+        """Remember what the user wants; painting another image doesn't change it."""
+        self._wanted_validation = count
+        self._tell_validation()
+
+    def _tell_validation(self) -> None:
+        """Keep in the form what is chosen outside of it, to be saved with it."""
         count = len(self.chosen)
-        share = self.validation.value() / count if count else 0.0
+        self.form.set_value("val_fraction", self.validation.value() / count if count else 0.0)
+
+    def _tell_start(self) -> None:
         encoder = self.start_from.encoder
-        known = {"encoder": encoder.source, "unlabelled": 0, "val_fraction": share}
         if encoder.name is not None:
-            known["encoder_name"] = encoder.name
-        return self.form.settings().model_copy(update=known)
+            self.form.set_value("encoder_name", encoder.name)
+        self.form.set_value("encoder", encoder.source)
+
+    def _on_form(self) -> None:
+        """Show what settings that were loaded say of the start and the validation."""
+        try:
+            settings = self.form.settings()
+        except MatSSLError:  # the form says what is wrong
+            return
+        if settings.encoder != self.start_from.encoder.source:
+            self.start_from.select_source(settings.encoder)
+            self._tell_start()  # where it couldn't be chosen, which is said there
+        count = round(settings.val_fraction * len(self.chosen))
+        if count != self.validation.value():
+            self.validation.setValue(count)
 
     # --- running
 
     def _start(self) -> None:
-        project = self._workspace.project
         self._workspace.flush()
-        self._show_painted()
+        self._show_painted()  # files may have gone
+        project = self._workspace.project
         try:
+            if reason := self._why_not():
+                raise InputError(reason)
             settings = self.settings()
         except MatSSLError as error:
             self._workspace.failed.emit(error)
@@ -133,8 +151,10 @@ class FinetunePanel(QWidget):
         names, out = self.chosen, project.new_model_path()
         table = _painted_classes(project, names)
         start = self.start_from.model
+        self._trained_on = project
         self._look()
         self._show_curves(table)
+        self.outcome.setText("")
 
         def make() -> Job:
             from napari_matssl.tasks.inputs import PaintedSet
@@ -146,39 +166,52 @@ class FinetunePanel(QWidget):
 
             return train_model(read, settings, out, start, lambda: self._view)
 
-        self.session.start(TITLE, make, self._on_result)
+        self.session.start(TITLE, make)
 
     def _on_progress(self, progress: Progress) -> None:
         if self.session.runner.title != TITLE:
             return
-        if progress.preview is not None:
+        if progress.preview is not None and self._is_open(self._trained_on):
             seen = progress.preview
             self.session.results.show_piece(PREVIEW, seen.image, seen.top, seen.left, seen.ids)
         if progress.metrics and self.curves is not None:
             self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
 
-    def _on_result(self, trained) -> None:
+    def _on_succeeded(self, trained) -> None:
+        """Say what was trained; heard of by a signal, which a closed panel doesn't get."""
+        if self.session.runner.title != TITLE:
+            return
         metrics = trained.card.metrics
         score = metrics.get("val_miou")
         measured = "" if score is None else f", validation mIoU {score:.3f}"
+        made = f"{trained.steps} steps in {metrics['minutes']:.1f} min{measured}."
+        if not self._is_open(self._trained_on):
+            self._workspace.said.emit(f"{trained.path} was trained: {made}")
+            return
         self.outcome.setText(
-            f"{trained.path.name}: {trained.steps} steps in {metrics['minutes']:.1f} min{measured}."
-            " Segment with it below; to correct it, paint where it is wrong and fine-tune again."
+            f"{trained.path.name}: {made} Segment with it below; to correct it, paint where it is "
+            "wrong and fine-tune again."
         )
         self.session.models_changed.emit()
         self.start_from.select(trained.path)
 
+    def _is_open(self, project: Project | None) -> bool:
+        """Whether a folder is the one that is open; another may have been opened meanwhile."""
+        opened = self._workspace.project
+        return opened is not None and project is not None and opened.folder == project.folder
+
     def _look(self) -> None:
         """Tell a running job which image is looked at; it asks from its own thread."""
         shown = self._workspace.shown
-        wanted = self.preview.isChecked() and shown is not None
-        self._view = shown.micrograph if wanted else None
+        wanted = self.preview.isChecked() and self._is_open(self._trained_on)
+        self._view = shown.micrograph if wanted and shown is not None else None
 
     # --- what is shown
 
     def _on_folder(self) -> None:
         self.images.clear()
         self.outcome.setText("")
+        self._wanted_validation = None
         self._show_starts()
         self._show_painted()
 
@@ -187,32 +220,23 @@ class FinetunePanel(QWidget):
         self.start_from.set_files(() if project is None else project.models())
 
     def _show_painted(self, _which: object = None) -> None:
-        """List the painted images; those that are new are ticked."""
+        """List the painted images."""
         project = self._workspace.project
         names = () if project is None else project.painted_names()
         shown = self._workspace.shown
         if shown is not None and shown.name not in names and shown.painted.data.any():
             names = tuple(n for n in project.names if n in {*names, shown.name})
-        listed = [self.images.item(row).text() for row in range(self.images.count())]
-        if list(names) != listed:
-            unticked = set(listed) - set(self.chosen)
-            self.images.blockSignals(True)
-            self.images.clear()
-            for name in names:
-                item = QListWidgetItem(name)
-                item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-                item.setCheckState(
-                    Qt.CheckState.Unchecked if name in unticked else Qt.CheckState.Checked
-                )
-                self.images.addItem(item)
-            self.images.blockSignals(False)
+        self.images.set_names(names)
         self._show_pixels()
 
-    def _show_pixels(self, _item: object = None) -> None:
+    def _show_pixels(self) -> None:
         count = len(self.chosen)
-        self.validation.setMaximum(max(0, count - 1))
-        if not self.validation.hasFocus():
-            self.validation.setValue(count // 5)
+        wanted = count // 5 if self._wanted_validation is None else self._wanted_validation
+        self.validation.blockSignals(True)
+        self.validation.setMaximum(min(max(0, count - 1), int(0.9 * count)))
+        self.validation.setValue(wanted)
+        self.validation.blockSignals(False)
+        self._tell_validation()
         self.pixels.setText(self._pixels_in_words())
         self._update_start()
 
@@ -220,17 +244,7 @@ class FinetunePanel(QWidget):
         project, names = self._workspace.project, self.chosen
         if project is None or not names:
             return "Nothing is painted yet: paint a few strokes of each class on an image."
-        pixels = self.session.palette.painted_pixels(names)
-        lines = []
-        for one in project.classes:
-            count = pixels.get(one.id, 0)
-            few = ""
-            if count == 0:
-                few = ": not painted, so the model will not know it"
-            elif count < FEW:
-                few = ": few, a stroke or two more would help"
-            lines.append(f"{one.name}: {count:,} px{few}")
-        return "\n".join(lines)
+        return pixels_in_words(project.classes, self.session.palette.painted_pixels(names))
 
     def _show_curves(self, table: ClassTable) -> None:
         if self.curves is None:

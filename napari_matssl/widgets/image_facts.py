@@ -1,13 +1,11 @@
 """Pixel size and info bar of the shown image, to read and to set."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QDoubleValidator
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
 
-from napari_matssl.errors import MatSSLError
+from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.widgets.forms import button, note, side_by_side
-from napari_matssl.widgets.info_bar import LINE, InfoBarLine
 from napari_matssl.widgets.session import Session
 
 _BY_HAND = "set by hand"
@@ -20,7 +18,6 @@ class ImageFactsEditor(QWidget):
         super().__init__(parent)
         self._session = session
         self._workspace = session.workspace
-        self._line: InfoBarLine | None = None
         self._build()
         self.show_facts()
 
@@ -31,9 +28,6 @@ class ImageFactsEditor(QWidget):
             "Side of a pixel in micrometres. Type another value to correct it; empty it to go "
             "back to what the file says."
         )
-        check = QDoubleValidator(0.0, 1e6, 9)
-        check.setNotation(QDoubleValidator.Notation.StandardNotation)
-        self.size.setValidator(check)
         self.size.editingFinished.connect(lambda: self._set_size(everywhere=False))
         self.everywhere = button(
             "All images",
@@ -52,10 +46,14 @@ class ImageFactsEditor(QWidget):
         self.row.setToolTip("First row of the info bar, counted from the top of the image.")
         self.row.valueChanged.connect(self._set_bar)
         self.drag = button(
-            "Drag the line", "Make the yellow line in the image ready to be dragged.", self._grab
+            "Drag the line",
+            "Make the yellow line in the image ready to be dragged.",
+            self._session.info_bar.grab,
         )
         self.auto = button(
-            "Automatic", "Go back to the info bar as it was detected.", self._automatic
+            "Automatic",
+            "Go back to the info bar as it was detected.",
+            lambda: self._workspace.set_info_bar("auto"),
         )
         self.bar_source = note("", "How the info bar was found.")
         form = QFormLayout(self)
@@ -72,7 +70,6 @@ class ImageFactsEditor(QWidget):
         shown = self._workspace.shown
         self.setEnabled(shown is not None)
         if shown is None:
-            self._line = None
             self.size.clear()
             self.size_source.setText("")
             self.bar_source.setText("")
@@ -93,20 +90,6 @@ class ImageFactsEditor(QWidget):
         self.drag.setEnabled(bar is not None)
         found = "none found" if bar is None else f"{bar.source}; left out below the yellow line"
         self.bar_source.setText(found)
-        self._show_line(None if bar is None else bar.row)
-
-    def _show_line(self, row: int | None) -> None:
-        shown, results = self._workspace.shown, self._session.results
-        there = shown.extra.get(LINE)
-        if row is None:
-            results.remove_layer(LINE)
-            self._line = None
-        elif self._line is not None and there is self._line.layer:
-            self._line.set_row(row)
-        else:
-            self._line = InfoBarLine(self._session.viewer, shown.image, row, self)
-            self._line.moved.connect(self._on_moved)
-            results.add_layer(LINE, self._line.layer)
 
     def _set_size(self, everywhere: bool) -> None:
         shown = self._workspace.shown
@@ -117,38 +100,16 @@ class ImageFactsEditor(QWidget):
         if not everywhere and text == ("" if now is None else f"{now.mean_um:.6g}"):
             return  # only left the field
         try:
-            value = float(text) if text else 0.0
-            size = PixelSize(value, value, _BY_HAND) if value > 0 else None
-            self._workspace.set_pixel_size(size, everywhere)
-        except (MatSSLError, ValueError) as error:
-            self._complain(error)
+            size = PixelSize(float(text), float(text), _BY_HAND) if text else None
+        except ValueError:
+            problem = InputError(f'"{text}" is no number.', "Give micrometres, such as 0.25.")
+            self._workspace.failed.emit(problem)
+            self.show_facts()
+            return
+        self._workspace.set_pixel_size(size, everywhere)
 
     def _set_bar(self, _value: object = None) -> None:
-        self._keep_bar(self.row.value() if self.has_bar.isChecked() else None)
-
-    def _on_moved(self, row: int) -> None:
-        self._keep_bar(row)
-
-    def _automatic(self) -> None:
-        self._keep_bar("auto")
-
-    def _keep_bar(self, row: int | str | None) -> None:
-        shown = self._workspace.shown
-        if shown is None:
-            return
-        try:
-            self._workspace.project.set_info_bar(shown.name, row)
-            self._workspace.read_again()
-        except MatSSLError as error:
-            self._complain(error)
-
-    def _grab(self) -> None:
-        if self._line is not None:
-            self._line.grab(self._session.viewer)
-
-    def _complain(self, error: Exception) -> None:
-        self._workspace.failed.emit(error)
-        self.show_facts()
+        self._workspace.set_info_bar(self.row.value() if self.has_bar.isChecked() else None)
 
 
 def _size_in_words(size: PixelSize | None) -> str:

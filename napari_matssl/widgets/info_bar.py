@@ -1,74 +1,79 @@
 """The edge of the info bar as a line that can be dragged."""
 
 import numpy as np
-from napari.components import ViewerModel
-from napari.layers import Image, Shapes
+from napari.layers import Shapes
 from napari.utils.events import Event
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
 
 from napari_matssl.widgets.layer_grid import grid_of
+from napari_matssl.widgets.results import Results
 
 LINE = "info bar"
 """Name of the layer."""
 
 
 class InfoBarLine(QObject):
-    """A shapes layer with one horizontal line over an image.
+    """A shapes layer with one horizontal line over the shown image, if that has an info bar."""
 
-    Parameters
-    ----------
-    viewer, image
-        Where, and over which image.
-    row
-        First row of the info bar, px.
-    """
+    def __init__(self, results: Results) -> None:
+        super().__init__(results)
+        self._results = results
+        self._workspace = results.workspace
+        self._workspace.shown_changed.connect(self._show)
 
-    moved = Signal(int)
-    """The user has dragged the line to that row."""
+    @property
+    def layer(self) -> Shapes | None:
+        """The layer with the line, if there is one."""
+        shown = self._workspace.shown
+        return None if shown is None else shown.extra.get(LINE)
 
-    def __init__(self, viewer: ViewerModel, image: Image, row: int, parent: QObject) -> None:
-        super().__init__(parent)
-        self._height, self._width = (
-            image.level_shapes[0][-2:]
-            if image.multiscale
-            else (image.data.shape[-3:-1] if image.rgb else image.data.shape[-2:])
-        )
-        self._row = row
+    def grab(self) -> None:
+        """Make the line ready to be dragged."""
+        layer = self.layer
+        if layer is not None:
+            layer.visible = True
+            self._workspace.viewer.layers.selection.active = layer
+            layer.mode = "select"
+            layer.selected_data = {0}
+
+    def _show(self) -> None:
+        shown = self._workspace.shown
+        bar = None if shown is None else shown.micrograph.info_bar
+        if bar is None:
+            self._results.remove_layer(LINE)
+            return
+        layer = self.layer or self._add()
+        with layer.events.data.blocker():
+            layer.data = [self._line(bar.row)]
+
+    def _add(self) -> Shapes:
+        viewer, shown = self._workspace.viewer, self._workspace.shown
         active = viewer.layers.selection.active
-        self.layer: Shapes = viewer.add_shapes(
-            [self._line()],
+        layer = viewer.add_shapes(
+            [self._line(shown.micrograph.info_bar.row)],
             shape_type="line",
             name=LINE,
             edge_color="#ffd400",
-            edge_width=max(1.0, self._height / 250),
-            **grid_of(image),
+            edge_width=max(1.0, shown.micrograph.height / 250),
+            **grid_of(shown.image),
         )
         viewer.layers.selection.active = active
-        self.layer.events.data.connect(self._on_data)
+        layer.events.data.connect(self._on_data)
+        self._results.add_layer(LINE, layer)
+        return layer
 
-    def set_row(self, row: int) -> None:
-        """Put the line elsewhere; `moved` is not emitted."""
-        self._row = row
-        with self.layer.events.data.blocker():
-            self.layer.data = [self._line()]
-
-    def grab(self, viewer: ViewerModel) -> None:
-        """Make the line ready to be dragged."""
-        viewer.layers.selection.active = self.layer
-        self.layer.mode = "select"
-        self.layer.selected_data = {0}
-
-    def _line(self) -> np.ndarray:
-        edge = self._row - 0.5  # between the last row of the specimen and the first of the bar
-        return np.array([[edge, -0.5], [edge, self._width - 0.5]])
+    def _line(self, row: int) -> np.ndarray:
+        edge = row - 0.5  # between the last row of the specimen and the first of the bar
+        return np.array([[edge, -0.5], [edge, self._workspace.shown.micrograph.width - 0.5]])
 
     def _on_data(self, event: Event) -> None:
-        """Keep the line horizontal and inside, whatever was done to it."""
-        if str(getattr(event, "action", "changed")) != "changed" or not self.layer.data:
+        """Take over where the line was dragged; it stays horizontal and inside."""
+        layer, shown = self.layer, self._workspace.shown
+        if event.source is not layer or str(getattr(event, "action", "changed")) != "changed":
             return
-        row = round(float(np.mean(self.layer.data[0][:, -2])) + 0.5)
-        row = int(np.clip(row, 1, self._height - 1))
-        if row != self._row:
-            self.set_row(row)
-            self.layer.selected_data = {0}
-            self.moved.emit(row)
+        if not layer.data:
+            self._workspace.set_info_bar(None)
+            return
+        row = round(float(np.mean(layer.data[0][:, -2])) + 0.5)
+        self._workspace.set_info_bar(int(np.clip(row, 1, shown.micrograph.height - 1)))
+        layer.selected_data = {0}

@@ -127,7 +127,8 @@ class JobBar(QWidget):
         self._report = ""
         self._message.hide()
         self._error_row.hide()
-        self._bar.setRange(0, 0)  # a moving block until the job says how far it is
+        self._bar.setRange(0, 1000)  # no moving block: each of its steps repaints the canvas too
+        self._bar.setValue(0)
         self._bar.setFormat(title)
         self._status.setText(f"{title} is starting")
         self._refresh_timer.start()

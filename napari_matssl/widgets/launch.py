@@ -56,8 +56,12 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
         find_images(folder)  # what is wrong is said here, not in a window
     import napari
 
+    from napari_matssl.widgets.reader import SHELL_NAME
+    from napari_matssl.widgets.shell import MatSSLWidget
+
     viewer = napari.Viewer()
-    _dock, shell = viewer.window.add_plugin_dock_widget("napari-matssl", "All panels")
+    shell = MatSSLWidget(viewer)
+    viewer.window.add_dock_widget(shell, name=SHELL_NAME)
     if folder is not None:
         shell.open_paths([folder])
     return viewer

@@ -143,7 +143,11 @@ class MicrographsPanel(QWidget):
         if project is None:
             return
         self._workspace.flush()
-        use = project.class_use(class_id)
+        try:
+            use = project.class_use(class_id)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return
         name = next(one.name for one in project.classes if one.id == class_id)
         lost = (
             f"Its {sum(use.values()):,} painted pixels in {len(use)} images become unpainted, and "
@@ -190,6 +194,8 @@ class MicrographsPanel(QWidget):
         shown = self._workspace.shown
         if shown is None:
             self.status.setText("")
+        elif shown.autosave.problem is not None:
+            self.status.setText(f"The strokes are NOT saved. {shown.autosave.problem}")
         elif shown.autosave.unsaved:
             self.status.setText("Saving the strokes...")
         else:

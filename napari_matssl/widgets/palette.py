@@ -67,23 +67,24 @@ class Palette(QObject):
         """Delete a class with all its strokes and mask pixels, in every image."""
         workspace = self._workspace
         name = None if workspace.shown is None else workspace.shown.name
-        workspace.leave_image()
+        if not workspace.leave_image():
+            return
         self.edit(lambda project: project.delete_class(class_id))
         if name is not None:
             workspace.show_image(name)
 
     def refresh(self) -> None:
         """Bring the layers and whoever listens up to date with the project's class table."""
-        classes = self.classes
-        if self._picked not in [one.id for one in classes]:
+        classes, shown = self.classes, self._workspace.shown
+        gone = self._picked not in [one.id for one in classes]
+        if gone:
             self._picked = classes[0].id if classes else None
-        shown = self._workspace.shown
-        if shown is not None:
-            for layer in shown.layers:
-                if isinstance(layer, Labels):
-                    set_classes(layer, classes)
-            self.paint_with(self._picked)
+        for layer in () if shown is None else shown.layers:
+            if isinstance(layer, Labels):
+                set_classes(layer, classes)
         self.classes_changed.emit()
+        if gone and self._picked is not None:
+            self.paint_with(self._picked)
 
     def painted_pixels(self, names: Iterable[str] | None = None) -> dict[int, int]:
         """Painted pixels by class id, the unsaved strokes included.

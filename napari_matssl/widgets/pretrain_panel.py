@@ -1,19 +1,17 @@
 """The panel that pretrains an encoder on unlabelled images."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QListWidget, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.learn.card import read_card
-from napari_matssl.micrograph.patches import count_patches
 from napari_matssl.progress import Job
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.widgets.background import Background
 from napari_matssl.widgets.forms import button, heading, note, offer, side_by_side
-from napari_matssl.widgets.job_time import about
+from napari_matssl.widgets.pretrain_estimate import estimate
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.settings_form import SettingsForm
 from napari_matssl.widgets.start_picker import StartPicker
@@ -21,21 +19,11 @@ from napari_matssl.widgets.start_picker import StartPicker
 TITLE = "Pretraining"
 
 _START_TIP = "Let an encoder learn from these images, without labels."
+_REMOVE_TIP = "Take the selected folder off the list; its files stay."
 _ABOUT = (
     "Optional. The encoder learns what your images look like before it sees a label. Fine-tuning "
     "works without; whether it pays on a small folder is being measured (see the documentation)."
 )
-
-SECONDS_PER_MPX = {"tf_efficientnet_lite0": 1.5, "resnet50": 4.3}
-"""Seconds to learn from a million px of views on 2 CPU cores, for a first guess of the time."""
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Seconds per patch, and whether that was measured here or is a first guess."""
-
-    seconds: float
-    measured: bool
 
 
 class PretrainPanel(QWidget):
@@ -46,7 +34,11 @@ class PretrainPanel(QWidget):
         self.session = session_of(napari_viewer)
         self._workspace = self.session.workspace
         self._sizes: dict[Path, list[tuple[int, int]]] = {}
-        self._survey = Background(self)
+        self._uncounted: dict[Path, str] = {}
+        self._asked: set[Path] = set()
+        self._survey = Background(self.session)
+        survey = self._survey  # no bound method: the panel may be gone to half by then
+        self.destroyed.connect(lambda *_: survey.close())
         self._build()
         self._connect()
         self._on_folder()
@@ -56,7 +48,7 @@ class PretrainPanel(QWidget):
         self.folders.setToolTip("Folders whose images the encoder learns from; no test images.")
         self.folders.setMaximumHeight(64)
         self.add = button("Add folder...", "Learn from another folder too.", self._ask_folder)
-        self.remove = button("Remove", "Take the selected folder off the list.", self._remove)
+        self.remove = button("Remove", _REMOVE_TIP, self._remove)
         self.start_from = StartPicker(models=False)
         self.form = SettingsForm(
             PretrainSettings, ("preset", "encoder", "minutes", "epochs"), ("init",)
@@ -82,8 +74,11 @@ class PretrainPanel(QWidget):
         runner = self.session.runner
         self._workspace.folder_changed.connect(self._on_folder)
         self.session.models_changed.connect(self._show_starts)
-        self.form.changed.connect(self._show_estimate)
+        self.start_from.changed.connect(self._tell_start)
+        self.form.changed.connect(self._on_form)
+        self.folders.itemSelectionChanged.connect(self._update_remove)
         runner.started.connect(self._update_start)
+        runner.succeeded.connect(self._on_succeeded)
         runner.ended.connect(self._update_start)
 
     @property
@@ -99,11 +94,25 @@ class PretrainPanel(QWidget):
         SettingsError
             If values contradict each other.
         """
+        return self.form.settings()
+
+    def _tell_start(self) -> None:
+        """Keep the start weights in the form, to be saved with it."""
         start = self.start_from.encoder
-        known = {"init": start.source}
         if start.name is not None:
-            known["encoder"] = start.name
-        return self.form.settings().model_copy(update=known)
+            self.form.set_value("encoder", start.name)
+        self.form.set_value("init", start.source)
+
+    def _on_form(self) -> None:
+        """Show what settings that were loaded say of the start weights."""
+        self._show_estimate()
+        try:
+            source = self.form.settings().init
+        except MatSSLError:  # the form says what is wrong
+            return
+        if source != self.start_from.encoder.source:
+            self.start_from.select_source(source)
+            self._tell_start()  # where it couldn't be chosen, which is said there
 
     def _start(self) -> None:
         folders = self.paths
@@ -120,14 +129,20 @@ class PretrainPanel(QWidget):
 
             return pretrain_encoder(folders, settings, out)
 
-        self.session.start(TITLE, make, self._on_result)
+        self.outcome.setText("")
+        self.session.start(TITLE, make)
 
-    def _on_result(self, trained) -> None:
+    def _on_succeeded(self, trained) -> None:
+        """Say what was trained; heard of by a signal, which a closed panel doesn't get."""
+        if self.session.runner.title != TITLE:
+            return
         metrics = trained.card.metrics
-        self.outcome.setText(
-            f"{trained.path.name}: {metrics['epochs']:.0f} epochs in {metrics['minutes']:.1f} min. "
-            "Choose it in Fine-tune as the start."
-        )
+        made = f"{metrics['epochs']:.0f} epochs in {metrics['minutes']:.1f} min"
+        project = self._workspace.project
+        if project is None or trained.path.parent != project.models_folder:
+            self.outcome.setText(f"{made}: {trained.path}. Fine-tune can open it as the start.")
+            return
+        self.outcome.setText(f"{trained.path.name}: {made}. Choose it in Fine-tune as the start.")
         self.session.models_changed.emit()
         self._show_estimate()
 
@@ -139,16 +154,34 @@ class PretrainPanel(QWidget):
             self.add_folder(Path(chosen))
 
     def add_folder(self, folder: Path) -> None:
-        """Put a folder on the list and look at the sizes of its images."""
+        """Put a folder on the list."""
         if folder in self.paths:
             return
         self.folders.addItem(str(folder))
-        self._survey.run(
-            lambda: _sizes(folder),
-            lambda sizes: self._on_sizes(folder, sizes),
-            self._workspace.failed.emit,
-        )
+        self._sizes.pop(folder, None)
+        self._uncounted.pop(folder, None)
+        self._asked.discard(folder)
+        self._count()
         self._show_estimate()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Read the images once the panel is looked at: most folders are never pretrained on."""
+        super().showEvent(event)
+        self._count()
+
+    def _count(self) -> None:
+        """Look at the sizes of the images of folders that weren't looked at."""
+        if not self.isVisible():
+            return
+        for folder in self.paths:
+            if folder in self._asked:
+                continue
+            self._asked.add(folder)
+            self._survey.run(
+                lambda folder=folder: _sizes(folder),
+                lambda sizes, folder=folder: self._on_sizes(folder, sizes),
+                lambda error, folder=folder: self._on_uncounted(folder, error),
+            )
 
     def _remove(self) -> None:
         for item in self.folders.selectedItems():
@@ -157,6 +190,8 @@ class PretrainPanel(QWidget):
 
     def _on_folder(self) -> None:
         self.folders.clear()
+        self._survey.drop_waiting()
+        self._asked.clear()
         self.outcome.setText("")
         if self._workspace.project is not None:
             self.add_folder(self._workspace.project.folder)
@@ -165,6 +200,10 @@ class PretrainPanel(QWidget):
 
     def _on_sizes(self, folder: Path, sizes: list[tuple[int, int]]) -> None:
         self._sizes[folder] = sizes
+        self._show_estimate()
+
+    def _on_uncounted(self, folder: Path, error: MatSSLError) -> None:
+        self._uncounted[folder] = str(error)
         self._show_estimate()
 
     # --- what is shown
@@ -180,30 +219,29 @@ class PretrainPanel(QWidget):
     def _estimate(self) -> str:
         if not self.paths:
             return "Add a folder of images."
-        sizes = [size for path in self.paths for size in self._sizes.get(path, [])]
-        if not sizes:
-            return "Counting the patches..."
+        for path in self.paths:
+            if path in self._uncounted:
+                return self._uncounted[path]
+            if path not in self._sizes:
+                return "Counting the patches..."
+        sizes = [size for path in self.paths for size in self._sizes[path]]
         try:
             settings = self.settings()
         except MatSSLError as error:
             return str(error)
-        patches = sum(count_patches(*size, settings.patch_size, settings.overlap) for size in sizes)
-        text = f"{len(sizes)} images give {patches:,} patches of {settings.patch_size} px. "
-        speed = _speed(self._workspace.project, settings)
-        if speed is None:
-            return f"{text}How fast this encoder learns here shows itself after the first run."
-        epoch = patches * speed.seconds
-        basis = "by the last run" if speed.measured else "a first guess, for 2 processor cores"
-        if settings.minutes is not None:
-            passes = 60 * settings.minutes / epoch
-            return f"{text}{settings.minutes:g} min are about {passes:.2g} epochs ({basis})."
-        return f"{text}{settings.epochs} epochs take {about(settings.epochs * epoch)} ({basis})."
+        project = self._workspace.project
+        return estimate(sizes, settings, () if project is None else project.models())
 
     def _update_start(self, _title: str = "") -> None:
         reason = self.session.runner.busy_reason
         if not reason and not self.paths:
             reason = "Open or add a folder of images first."
         offer(self.start, reason, _START_TIP)
+        self._update_remove()
+
+    def _update_remove(self) -> None:
+        selected = bool(self.folders.selectedItems())
+        offer(self.remove, "" if selected else "Select a folder in the list first.", _REMOVE_TIP)
 
 
 def _sizes(folder: Path) -> list[tuple[int, int]]:
@@ -211,30 +249,3 @@ def _sizes(folder: Path) -> list[tuple[int, int]]:
     from napari_matssl.tasks.inputs import read_folder
 
     return [micrograph.specimen.shape[:2] for micrograph in read_folder([folder])]
-
-
-def _speed(project: Project | None, settings: PretrainSettings) -> Speed | None:
-    """How fast the encoder learns: by the newest encoder of the folder, or by a first guess."""
-    for path in project.models() if project is not None else ():
-        measured = _measured(path, settings)
-        if measured is not None:
-            return Speed(measured, True)
-    guess = SECONDS_PER_MPX.get(settings.encoder)
-    views = 2 * settings.view_size**2 / 1e6
-    return None if guess is None else Speed(guess * views, False)
-
-
-def _measured(path: Path, settings: PretrainSettings) -> float | None:
-    """Seconds per patch of the run that made an encoder; None if it isn't comparable."""
-    try:
-        card = read_card(path)
-    except MatSSLError:  # pickers say what is wrong with it
-        return None
-    alike = ("encoder", "view_size", "device")
-    if card.kind != "encoder" or any(
-        card.settings.get(name) != getattr(settings, name) for name in alike
-    ):
-        return None
-    steps, minutes = card.metrics.get("steps", 0), card.metrics.get("minutes", 0)
-    patches = steps * card.settings.get("batch_size", 0)
-    return 60 * minutes / patches if patches else None

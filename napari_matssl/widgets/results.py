@@ -26,19 +26,19 @@ class Results(QObject):
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace)
-        self._workspace = workspace
+        self.workspace = workspace
         workspace.image_shown.connect(self._take_up)
 
     def take_over(self, name: str, mask: NDArray[np.uint8]) -> None:
         """Show a segmentation that the project has just got, if its image is shown."""
-        shown = self._workspace.shown
+        shown = self.workspace.shown
         if shown is not None and shown.name == name:
             self._show(shown, mask)
         self.mask_changed.emit(name)
 
     def show_piece(self, title: str, name: str, top: int, left: int, ids: NDArray) -> None:
         """Show a piece of a mask in the making, if its image is the one that is shown."""
-        shown = self._workspace.shown
+        shown = self.workspace.shown
         if shown is None or shown.name != name:
             return
         height, width = shown.micrograph.height, shown.micrograph.width
@@ -52,7 +52,7 @@ class Results(QObject):
 
     def clean(self, smallest_region: int, largest_hole: int) -> None:
         """Show segmentations cleaned; what was found is kept."""
-        workspace = self._workspace
+        workspace = self.workspace
         if workspace.project is None:
             return
         try:
@@ -65,16 +65,16 @@ class Results(QObject):
 
     def add_layer(self, title: str, layer: Layer) -> None:
         """Let a layer go with the shown image; it replaces one of the same title."""
-        if self._workspace.shown is not None:
+        if self.workspace.shown is not None:
             self.remove_layer(title)
-            self._workspace.shown.extra[title] = layer
+            self.workspace.shown.extra[title] = layer
 
     def remove_layer(self, title: str) -> None:
         """Take a layer of the shown image out of the viewer."""
-        shown = self._workspace.shown
+        shown = self.workspace.shown
         layer = None if shown is None else shown.extra.pop(title, None)
-        if layer is not None and layer in self._workspace.viewer.layers:
-            self._workspace.viewer.layers.remove(layer)
+        if layer is not None and layer in self.workspace.viewer.layers:
+            self.workspace.viewer.layers.remove(layer)
 
     def copy_into_strokes(self, area: Shapes | None = None) -> int:
         """Copy the segmentation, or else the preview, into the painted labels, to be corrected.
@@ -93,7 +93,7 @@ class Results(QObject):
         InputError
             If there is nothing to copy, or the shape is outside the image.
         """
-        shown = self._workspace.shown
+        shown = self.workspace.shown
         source = None
         if shown is not None:
             source = shown.extra.get(SEGMENTATION) or shown.extra.get(PREVIEW)
@@ -104,17 +104,17 @@ class Results(QObject):
 
     def _take_up(self) -> None:
         """Show the last segmentation of the image that was just shown."""
-        shown = self._workspace.shown
+        shown = self.workspace.shown
         try:
-            mask = self._workspace.project.mask(shown.name)
+            mask = self.workspace.project.mask(shown.name)
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self.workspace.failed.emit(error)
             return
         if mask is not None:
             self._show(shown, mask)
 
     def _show(self, shown: Shown, mask: NDArray[np.uint8]) -> None:
-        project = self._workspace.project
+        project = self.workspace.project
         shown.mask = mask
         self.remove_layer(PREVIEW)
         cleaned = clean_mask(mask, project.table, *project.cleaning)
@@ -125,9 +125,9 @@ class Results(QObject):
 
     def _add(self, shown: Shown, title: str, ids: NDArray[np.uint8], kind: str) -> Labels:
         """Add a labels layer below the strokes; which layer is active stays."""
-        viewer = self._workspace.viewer
+        viewer = self.workspace.viewer
         active = viewer.layers.selection.active
-        classes = self._workspace.project.classes
+        classes = self.workspace.project.classes
         layer = add_labels(viewer, shown.image, ids, classes, title, kind)
         layer.editable = False  # corrections are painted, where they are kept and can be undone
         viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(shown.painted))

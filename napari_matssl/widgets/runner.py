@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_matssl.errors import InputError
 from napari_matssl.progress import Job
@@ -14,7 +15,7 @@ from napari_matssl.widgets.job_thread import JobThread, Outcome, failure
 HAND_OVER_MS = 30
 """How often the window asks the thread for news, ms."""
 
-PLAIN_S = 0.1
+PLAIN_S = 0.25
 """Shortest time between two steps shown that bring neither message nor preview, s."""
 
 
@@ -243,6 +244,7 @@ class JobRunner(QObject):
                 bar.close()
                 return
             self._activity = bar
+            _hold_spinner()
         # Closing the viewer disables its bars.
         if self._percent != self._activity.n and not self._activity.disable:
             self._activity.update(self._percent - self._activity.n)
@@ -251,3 +253,15 @@ class JobRunner(QObject):
         bar, self._activity = self._activity, None
         if bar is not None:
             bar.close()
+
+
+def _hold_spinner() -> None:
+    """Hold napari's turning spinner still; the bars beside it say more.
+
+    Whatever moves in a window with an OpenGL canvas repaints all of it, canvas included: without
+    a graphics card the spinner alone takes half a core from the training.
+    """
+    for window in QApplication.topLevelWidgets():
+        for label in window.findChildren(QLabel):
+            if label.movie() is not None:
+                label.movie().stop()

@@ -10,6 +10,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Job
+from napari_matssl.widgets.canvas import keep_canvas_alive
+from napari_matssl.widgets.forms import agreed
+from napari_matssl.widgets.info_bar import InfoBarLine
 from napari_matssl.widgets.palette import Palette
 from napari_matssl.widgets.results import Results
 from napari_matssl.widgets.runner import JobRunner
@@ -29,9 +32,11 @@ class Session(QObject):
         window = viewer.window._qt_window
         super().__init__(window)
         self.viewer = viewer
+        keep_canvas_alive(viewer)
         self.workspace = Workspace(viewer, self)
         self.palette = Palette(self.workspace)
         self.results = Results(self.workspace)
+        self.info_bar = InfoBarLine(self.results)
         self.runner = JobRunner(self)
         self.workspace.failed.connect(_show_problem)
         self.workspace.said.connect(show_info)
@@ -63,15 +68,23 @@ class Session(QObject):
             return False
         return True
 
-    def eventFilter(self, _window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+    def eventFilter(self, window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Save the strokes before the window may close."""
-        if event.type() == QEvent.Type.Close:
-            self.workspace.flush()
-        return False
+        if event.type() != QEvent.Type.Close:
+            return False
+        self.workspace.flush()
+        shown = self.workspace.shown
+        if shown is None or not shown.autosave.unsaved:
+            return False
+        question = f"The strokes on {shown.name} can't be saved. {shown.autosave.problem}"
+        if agreed(window, "Strokes would be lost", question, "Close and lose them"):
+            return False
+        event.ignore()
+        return True
 
     def _quit(self) -> None:
-        self.runner.close()
         self.workspace.close()
+        self.runner.close()
 
 
 def _show_problem(error: MatSSLError) -> None:

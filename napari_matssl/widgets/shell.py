@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -36,28 +37,30 @@ class MatSSLWidget(QWidget):
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self.panels: dict[str, QWidget] = {}
-        self.sections: dict[str, QCollapsible] = {}
+        self.sections: dict[str, _Section] = {}
         inside = QWidget()
         stack = QVBoxLayout(inside)
         stack.setContentsMargins(2, 2, 2, 2)
         stack.setSpacing(2)
         for title, (make, tip) in PANELS.items():
-            section = QCollapsible(title)
-            section.setDuration(0)
-            section.toggleButton().setToolTip(tip)
             panel = make(napari_viewer)
-            section.addWidget(panel)
-            section.layout().setContentsMargins(0, 0, 0, 0)
+            section = _Section(title, tip, panel)
+            section.toggled.connect(lambda opened, title=title: self._on_toggled(title, opened))
             stack.addWidget(section)
             self.panels[title], self.sections[title] = panel, section
         stack.addStretch(1)
-        self.sections["Micrographs"].expand(animate=False)
         self.device = DeviceBadge()
-        for title in _COMPUTE:
-            self.sections[title].toggled.connect(self._check_device)
+        self.device.hide()  # until a panel that computes is opened
+        self._scroll = _scrolling(inside)
+        self._opened: _Section | None = None
+        self._scroll_later = QTimer(self)  # once the opened panel has its place
+        self._scroll_later.setSingleShot(True)
+        self._scroll_later.setInterval(0)
+        self._scroll_later.timeout.connect(self._scroll_to_opened)
+        self.sections["Micrographs"].expand(animate=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
-        layout.addWidget(_scrolling(inside), 1)
+        layout.addWidget(self._scroll, 1)
         layout.addWidget(self.device)
         layout.addWidget(JobBar(self.session.runner))
 
@@ -69,9 +72,31 @@ class MatSSLWidget(QWidget):
         """Open a folder, or some files of one."""
         self.session.workspace.open(list(paths))
 
-    def _check_device(self, opened: bool) -> None:
-        if opened:
+    def _on_toggled(self, title: str, opened: bool) -> None:
+        if not opened:
+            return
+        if title in _COMPUTE:
+            self.device.show()
             self.device.check()
+        self._opened = self.sections[title]
+        self._scroll_later.start()
+
+    def _scroll_to_opened(self) -> None:
+        """Bring an opened panel to the top: it may have opened below the lower edge."""
+        self._scroll.verticalScrollBar().setValue(self._opened.y())
+
+
+class _Section(QCollapsible):
+    """A panel below its title, to be folded away."""
+
+    def __init__(self, title: str, tip: str, panel: QWidget) -> None:
+        # Arrows are text: superqt's icons are black, whatever the theme.
+        super().__init__(f"▸ {title}", None, QIcon(), QIcon())
+        self.setDuration(0)
+        self.toggleButton().setToolTip(tip)
+        self.addWidget(panel)
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.toggled.connect(lambda opened: self.setText(f"{'▾' if opened else '▸'} {title}"))
 
 
 class JobDock(QWidget):

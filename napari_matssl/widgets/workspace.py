@@ -1,19 +1,18 @@
 """What one viewer works on: the open folder, the image that is shown, and its layers."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from napari.layers import Image, Layer
 from napari.utils.events import Event
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
-from napari_matssl.files import check_writable_folder
 from napari_matssl.micrograph.image import Micrograph, PixelSize
-from napari_matssl.micrograph.writing import write_micrograph
-from napari_matssl.project.folder import ImageFacts, Project
+from napari_matssl.project.folder import Project
 from napari_matssl.widgets.autosave import Autosave
 from napari_matssl.widgets.background import Background
 from napari_matssl.widgets.layers import (
@@ -21,8 +20,8 @@ from napari_matssl.widgets.layers import (
     add_labels,
     add_micrograph,
     apply_pixel_size,
-    micrograph_of,
 )
+from napari_matssl.widgets.planes import keep_plane
 from napari_matssl.widgets.shown import PAINTED, Shown
 
 
@@ -54,6 +53,9 @@ class Workspace(QObject):
         self._survey = Background(self)
         self._layers: dict[str, tuple[Image, tuple[int, ...]]] = {}
         self._arranging = False
+        self._orphaned = QTimer(self)
+        self._orphaned.setSingleShot(True)
+        self._orphaned.timeout.connect(self._let_go)
         viewer.layers.events.removed.connect(self._on_removed)
 
     # --- folder
@@ -96,17 +98,15 @@ class Workspace(QObject):
     def survey(self, names: Sequence[str]) -> None:
         """Look at images in the background, for the table."""
         project = self.project
+
+        def tell(found: object) -> None:
+            if self.project is project:  # else it is of a folder that was closed
+                self.surveyed.emit(found)
+
         for name in names:
-
-            def tell(facts: ImageFacts) -> None:
-                if self.project is project:
-                    self.surveyed.emit(facts)
-
-            def complain(error: MatSSLError, name: str = name) -> None:
-                if self.project is project:
-                    self.surveyed.emit((name, error))
-
-            self._survey.run(lambda name=name: project.survey(name), tell, complain)
+            self._survey.run(
+                partial(project.survey, name), tell, lambda error, name=name: tell((name, error))
+            )
 
     def add_layer(self, layer: Layer, folder: Path | None = None) -> bool:
         """Take the visible plane of any image layer into the open folder; whether that worked.
@@ -119,27 +119,24 @@ class Workspace(QObject):
             Where to keep it if no folder is open.
         """
         try:
-            micrograph = micrograph_of(layer, self.viewer.dims)
             target = self.project.folder if self.project is not None else folder
             if target is None:
                 raise InputError("No folder is open.", "Open a folder first.")
-            path = micrograph.path
-            if path is None or path.parent != target:
-                check_writable_folder(target)
-                path = _unused(target, layer, self.viewer.dims.current_step)
-                write_micrograph(path, micrograph)
+            plane = tuple(self.viewer.dims.current_step)
+            path, micrograph = keep_plane(layer, self.viewer.dims, target)
         except MatSSLError as error:
             self.failed.emit(error)
             return False
         known = self._layers if self.project is not None else {}
-        plane = tuple(self.viewer.dims.current_step)
-        if not self.open([target]):
+        if not self.open([target]) or not self.leave_image():
             return False
         self._layers = {**known, path.name: (layer, plane)}
-        if micrograph.pixel_size is not None:
-            self.project.set_pixel_size(path.name, micrograph.pixel_size)
         self.said.emit(f"{layer.name} is kept as {path}.")
-        return self.leave_image() and self.show_image(path.name)
+        if not self.show_image(path.name):
+            return False
+        if micrograph.pixel_size is not None:
+            self.set_pixel_size(micrograph.pixel_size)
+        return True
 
     # --- the shown image
 
@@ -172,6 +169,7 @@ class Workspace(QObject):
         autosave.changed.connect(lambda: self.painted_changed.emit(name))
         autosave.saved.connect(lambda: self.painted_changed.emit(name))
         autosave.failed.connect(self.failed)
+        autosave.failed.connect(lambda _error: self.painted_changed.emit(name))
         project.current = name
         if before is None or _extent(before) != _extent(micrograph):
             self.viewer.reset_view()
@@ -197,7 +195,7 @@ class Workspace(QObject):
         if shown is None:
             return True
         shown.autosave.flush()
-        if shown.autosave.unsaved and shown.painted in self.viewer.layers:
+        if shown.autosave.unsaved:
             return False
         self.shown = None
         shown.autosave.close()
@@ -214,51 +212,70 @@ class Workspace(QObject):
         if self.shown is not None:
             self.shown.autosave.flush()
 
-    def read_again(self) -> None:
-        """Take over what was set for the shown image: pixel size, info bar."""
-        shown = self.shown
-        if shown is None or self.project is None:
+    def set_pixel_size(self, size: PixelSize | None, everywhere: bool = False) -> None:
+        """Set the pixel size of the shown image, or of all; None goes back to the files'."""
+        if everywhere:
+            self._set(lambda project, _name: project.set_pixel_size_of_all(size))
+            self.survey(() if self.project is None else self.project.names)
+        else:
+            self._set(lambda project, name: project.set_pixel_size(name, size))
+
+    def set_info_bar(self, row: int | Literal["auto"] | None) -> None:
+        """Set the first row of the shown image's info bar; None: it has none."""
+        self._set(lambda project, name: project.set_info_bar(name, row))
+
+    # --- inside
+
+    def _set(self, change: Callable[[Project, str], None]) -> None:
+        """Change what is known of the shown image, and its layers with it."""
+        project, shown = self.project, self.shown
+        if project is None or shown is None:
             return
-        shown.micrograph = self.project.read(shown.name)
+        try:
+            change(project, shown.name)
+            shown.micrograph = project.read(shown.name)
+        except MatSSLError as error:
+            self.failed.emit(error)
         shown.image.metadata[INFO_BAR] = shown.micrograph.info_bar
         before = tuple(shown.image.scale)
-        apply_pixel_size([shown.image, *shown.layers], shown.micrograph.pixel_size)
+        if shown.image.ndim == 2:  # else it is a user's stack, on whose grid the strokes stay
+            apply_pixel_size([shown.image, *shown.layers], shown.micrograph.pixel_size)
         if tuple(shown.image.scale) != before:
             self.viewer.reset_view()
         self.survey([shown.name])
         self.shown_changed.emit()
 
-    def set_pixel_size(self, size: PixelSize | None, everywhere: bool = False) -> None:
-        """Set the pixel size of the shown image, or of all; None goes back to the files'."""
-        if self.project is None or self.shown is None:
-            return
-        if everywhere:
-            self.project.set_pixel_size_of_all(size)
-            self.survey(self.project.names)
-        else:
-            self.project.set_pixel_size(self.shown.name, size)
-        self.read_again()
-
-    # --- inside
-
     def _image_layer(self, micrograph: Micrograph) -> tuple[Image, bool]:
         """Give the layer to show: the one that the image was taken from, or else a new one."""
+        layers = self.viewer.layers
         layer, plane = self._layers.get(micrograph.name, (None, ()))
-        if layer is not None and layer in self.viewer.layers:
-            if len(plane) == len(self.viewer.dims.current_step):
-                self.viewer.dims.current_step = plane
-            return layer, False
-        return add_micrograph(self.viewer, micrograph), True
+        if layer is None or layer not in layers:
+            return add_micrograph(self.viewer, micrograph), True
+        layer.visible = True
+        layers.move(layers.index(layer), len(layers))  # above what else the user has opened
+        if len(plane) == len(self.viewer.dims.current_step):
+            self.viewer.dims.current_step = plane
+        return layer, False
 
     def _on_removed(self, event: Event) -> None:
-        """Let go of an image whose layers somebody deleted; its strokes are saved."""
+        """Save the strokes of an image whose layers somebody deletes."""
         shown = self.shown
         if self._arranging or shown is None:
             return
         shown.extra = {title: x for title, x in shown.extra.items() if x is not event.value}
         if event.value in (shown.image, shown.painted):
-            self.leave_image()
+            self.flush()
+            self._orphaned.start()  # the list of layers may be in the middle of deleting several
+
+    def _let_go(self) -> None:
+        """Leave an image of which layers were deleted."""
+        shown, layers = self.shown, self.viewer.layers
+        if shown is None or (shown.image in layers and shown.painted in layers):
+            return
+        if self.leave_image():
             self.shown_changed.emit()
+        elif shown.painted not in layers:
+            layers.append(shown.painted)  # strokes that can't be saved stay in sight
 
     def close(self) -> None:
         """Save everything; the viewer closes."""
@@ -271,14 +288,3 @@ class Workspace(QObject):
 def _extent(micrograph: Micrograph) -> tuple[float, float]:
     size = micrograph.pixel_size.mean_um if micrograph.pixel_size is not None else 1.0
     return micrograph.height * size, micrograph.width * size
-
-
-def _unused(folder: Path, layer: Layer, step: Sequence[int]) -> Path:
-    """Name a new file after a layer, and the plane of a stack."""
-    plane = "".join(f"_{index}" for index in step[: layer.ndim - 2])
-    stem = re.sub(r"[^\w.-]+", "_", layer.name).strip("._") or "layer"
-    for number in range(1, 10_000):
-        path = folder / f"{stem}{plane}{'' if number == 1 else f'-{number}'}.tif"
-        if not path.exists():
-            return path
-    raise InputError(f"{folder} is full of files called {stem}.", "Choose another folder.")

@@ -189,3 +189,15 @@ def test_seeding_leaves_torchs_own_generator_as_it_was():
     with seeded(7):
         assert torch.equal(torch.rand(3), first)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_processor_with_amx_takes_bfloat16_without_being_timed(monkeypatch):
+    def timed(*_given):
+        raise AssertionError("timed")
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    monkeypatch.setattr(device, "_time", timed)
+    assert fastest_dtype.__wrapped__(torch.device("cpu")) is torch.bfloat16
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False})
+    with pytest.raises(AssertionError, match="timed"):
+        fastest_dtype.__wrapped__(torch.device("cpu"))

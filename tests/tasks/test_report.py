@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,6 +156,15 @@ def test_a_pixel_size_set_by_hand_gives_the_areas(project):
     project.set_pixel_size("a2.tif", None)
     steel = [r for r in meter.measure().rows if r.class_name == "steel" and r.image == "a2.tif"]
     assert steel[0].area_um2 == pytest.approx(UM**2 * steel[0].pixels, rel=1e-4)
+
+
+def test_an_image_that_was_saved_anew_gives_its_new_pixel_size(project):
+    meter = PhaseMeter(project)
+    meter.measure()
+    anew = replace(TRUTH["a1.tif"].micrograph, pixel_size=PixelSize(2.0, 2.0, "another lens"))
+    write_micrograph(project.folder / "a1.tif", anew)
+    steel = meter.measure(["a1.tif"]).rows[0]
+    assert steel.area_um2 == pytest.approx(4 * steel.pixels)
 
 
 def test_what_cant_be_read_is_told_and_keeps_nothing_else_from_being_measured(project):

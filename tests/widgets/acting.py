@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel
+from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QLineEdit
+from scipy import ndimage
 
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import CLASSES_FILE
-from napari_matssl.micrograph.writing import write_micrograph
+from napari_matssl.micrograph.writing import write_mask, write_micrograph
 from napari_matssl.widgets.job_bar import JobBar
 from napari_matssl.widgets.shell import MatSSLWidget
 
@@ -17,17 +18,38 @@ TINY = "test_efficientnet"
 LONG_MS = 120_000
 """A machine may be busy."""
 
-NEXT_CLASS_AT = 2
-"""Place of the second class, which key 2 picks."""
-
 
 def write_folder(folder: Path, micrographs, table=None) -> Path:
-    """Write micrographs, and the class table beside them."""
+    """Write micrographs as TIFFs, and the class table beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     for micrograph in micrographs:
         write_micrograph(folder / f"{Path(micrograph.name).stem}.tif", micrograph)
     (table or numbered_table([1, 2])).write(folder / CLASSES_FILE)
     return folder
+
+
+def write_strokes(folder: Path, name: str, labels, table=None) -> Path:
+    """Write painted labels where an earlier session would have left them."""
+    path = folder / "matssl" / "labels" / f"{Path(name).stem}.png"
+    write_mask(path, labels, table or numbered_table([1, 2]))
+    return path
+
+
+def strokes_inside(labels, class_id: int, count: int, margin: int = 3, length: int = 24):
+    """Find horizontal strokes ``((row, from), (row, to))`` well inside a class, far apart."""
+    inside = ndimage.binary_erosion(labels == class_id, iterations=margin)
+    found = []
+    while len(found) < count and inside.any():
+        depth = ndimage.distance_transform_cdt(inside, "chessboard")
+        row, column = np.unravel_index(np.argmax(depth), depth.shape)
+        first = last = int(column)
+        while first > 0 and inside[row, first - 1] and last - first < length:
+            first -= 1
+        while last + 1 < inside.shape[1] and inside[row, last + 1] and last - first < length:
+            last += 1
+        found.append(((int(row), first), (int(row), last)))
+        inside[max(0, row - 12) : row + 13, max(0, first - 8) : last + 9] = False
+    return found
 
 
 class User:
@@ -37,29 +59,17 @@ class User:
         self.qtbot, self._monkeypatch = qtbot, monkeypatch
         self.viewer = make_napari_viewer(show=show)
         self.shell = MatSSLWidget(self.viewer)
-        self.viewer.window.add_dock_widget(self.shell, name="MatSSL")
-        self.panels = self.shell.panels
+        self.dock = self.viewer.window.add_dock_widget(self.shell, name="MatSSL")
         self.session = self.shell.session
-        self.workspace = self.session.workspace
-        self.runner = self.session.runner
+        self.workspace, self.runner = self.session.workspace, self.session.runner
+        panels = self.shell.panels
+        self.micrographs, self.pretrain = panels["Micrographs"], panels["Pretrain"]
+        self.finetune, self.segment = panels["Fine-tune"], panels["Segment"]
+        self.phases = panels["Phases"]
         self.job_bar = self.shell.findChild(JobBar)
-        self.problems: list[str] = []
-        self.said: list[str] = []
-        self.workspace.failed.connect(lambda error: self.problems.append(str(error)))
-        self.workspace.said.connect(self.said.append)
-
-    # --- the folder
-
-    def answer_dialogs(self, path: Path) -> None:
-        """Answer the next dialogs for folders and files with a path."""
-        for name in ("getOpenFileName", "getExistingDirectory"):
-            answer = str(path) if name == "getExistingDirectory" else (str(path), "")
-            self._monkeypatch.setattr(QFileDialog, name, lambda *_, answer=answer: answer)
-
-    def open(self, folder: Path) -> None:
-        self.answer_dialogs(folder)
-        self.click(self.panels["Micrographs"].open_folder)
-        assert self.workspace.project is not None, self.problems
+        self.heard: list[str] = []
+        self.workspace.failed.connect(lambda error: self.heard.append(str(error)))
+        self.workspace.said.connect(self.heard.append)
 
     @property
     def project(self):
@@ -69,41 +79,102 @@ class User:
     def shown(self):
         return self.workspace.shown
 
-    # --- pressing
+    @property
+    def names(self) -> list[str]:
+        """The layers, lowest first."""
+        return [layer.name for layer in self.viewer.layers]
+
+    # --- controls
+
+    def answer_dialogs(self, path: Path) -> None:
+        """Answer all dialogs for folders and files from now on."""
+        stand_ins = {
+            "getExistingDirectory": str(path),
+            "getOpenFileName": (str(path), ""),
+            "selectedFiles": [str(path)],
+            "exec": 1,
+        }
+        for name, answer in stand_ins.items():
+            self._monkeypatch.setattr(QFileDialog, name, lambda *_, a=answer, **__: a)
+
+    def open(self, folder: Path) -> None:
+        self.answer_dialogs(folder)
+        self.click(self.micrographs.open_folder)
+        assert self.project is not None, self.heard
+        assert self.project.folder == folder
+
+    def look_at(self, title: str) -> None:
+        """Unfold a panel, and fold the others."""
+        for name, section in self.shell.sections.items():
+            section.expand(animate=False) if name == title else section.collapse(animate=False)
+        self.qtbot.wait(50)  # until it is laid out
 
     def click(self, widget) -> None:
         assert widget.isEnabled(), widget.toolTip()
         self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
 
-    def press_key(self, key: Qt.Key) -> None:
-        self.qtbot.keyClick(self.viewer.window._qt_viewer, key)
+    def press_key(self, key: Qt.Key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+        self.qtbot.keyClick(self.viewer.window._qt_viewer, key, modifier)
+
+    def choose(self, combo: QComboBox, text: str) -> None:
+        """Choose the first entry that begins with a text."""
+        texts = [combo.itemText(row) for row in range(combo.count())]
+        row = next(row for row, entry in enumerate(texts) if entry.startswith(text))
+        combo.setCurrentIndex(row)
+        combo.activated.emit(row)
+
+    def enter(self, form, **values) -> None:
+        """Type values into a form."""
+        if hasattr(form, "more"):
+            form.more.expand(animate=False)
+        for name, value in values.items():
+            editor = form._editors[(name,)]
+            if editor.tick is not None and not editor.tick.isChecked():
+                editor.tick.click()
+            control = editor.control
+            if isinstance(value, bool):
+                if control.isChecked() != value:
+                    control.click()
+                continue
+            line = control if isinstance(control, QLineEdit) else control.findChild(QLineEdit)
+            line.selectAll()
+            self.qtbot.keyClicks(line, str(value))
+            self.qtbot.keyClick(line, Qt.Key.Key_Return)
 
     def until(self, condition) -> None:
         self.qtbot.waitUntil(condition, timeout=LONG_MS)
 
     def run(self, start) -> None:
-        """Press a start button and wait for the end of its job."""
+        """Press a button that starts a job, and wait for its end."""
         self.click(start)
+        self.wait()
+
+    def wait(self) -> None:
         self.until(lambda: not self.runner.busy)
 
     @property
     def error(self) -> str:
         """What the bar of jobs says went wrong."""
-        row = self.job_bar._error_row
-        return "" if row.isHidden() else row.findChild(QLabel).text()
+        return "" if self.job_bar._error_row.isHidden() else self.job_bar._error.text()
 
     # --- painting
 
     def drag(self, *points) -> None:
         """Drag the mouse over the canvas; points are rows and columns of the shown image."""
-        canvas = self.viewer.window._qt_viewer.canvas
+        canvas = self.viewer.window._qt_viewer.canvas.native
         places = [self._on_canvas(point) for point in points]
         left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-        self._mouse(canvas.native, QEvent.Type.MouseMove, places[0], none, none)
-        self._mouse(canvas.native, QEvent.Type.MouseButtonPress, places[0], left, left)
+        self._mouse(canvas, QEvent.Type.MouseMove, places[0], none, none)
+        self._mouse(canvas, QEvent.Type.MouseButtonPress, places[0], left, left)
         for place in places[1:]:
-            self._mouse(canvas.native, QEvent.Type.MouseMove, place, none, left)
-        self._mouse(canvas.native, QEvent.Type.MouseButtonRelease, places[-1], left, none)
+            self._mouse(canvas, QEvent.Type.MouseMove, place, none, left)
+        self._mouse(canvas, QEvent.Type.MouseButtonRelease, places[-1], left, none)
+
+    def paint(self, key: Qt.Key, *strokes) -> None:
+        """Pick a class by its key and paint some strokes."""
+        self.press_key(key)
+        for stroke in strokes:
+            self.drag(*stroke)
 
     def _on_canvas(self, point) -> QPointF:
         view = self.viewer.window._qt_viewer.canvas.view
@@ -112,6 +183,7 @@ class User:
         return QPointF(float(x), float(y))
 
     def _mouse(self, widget, kind, place, button, buttons) -> None:
+        self.qtbot.wait(12)  # vispy overhears moves in quicker succession
         where = QPointF(widget.mapToGlobal(place.toPoint()))
         event = QMouseEvent(kind, place, where, button, buttons, Qt.KeyboardModifier.NoModifier)
         QApplication.sendEvent(widget, event)

@@ -84,6 +84,30 @@ def test_the_smoothed_loss_starts_at_the_loss_and_lies_between_the_steps(curves)
     assert np.mean(smoothed[50:]) == pytest.approx(1, abs=0.05)
 
 
+def test_the_smoothed_loss_follows_a_short_run(curves):
+    for step, loss in enumerate([1.5, 0.5, 0.4, 0.4]):
+        curves.add(step / 4, {"loss": loss})
+    curves._redraw()
+    assert drawn(curves, "smoothed")[1] == pytest.approx([1.5, 1.0, 0.8, 0.7])
+
+
+def test_a_step_that_is_repeated_while_a_preview_is_made_counts_once(curves):
+    for share, loss in ((0.1, 2.0), (0.2, 1.0), (0.2, 1.0), (0.2, 1.0)):
+        curves.add(share, {"loss": loss, "iou_ferrite": 0.5})
+    curves._redraw()
+    assert drawn(curves, "loss") == ([10, 20], [2.0, 1.0])
+    assert drawn(curves, "smoothed")[1] == [2.0, 1.5]
+
+
+def test_the_legend_speaks_of_validation_once_there_is_any(curves):
+    curves.add(0.1, {"loss": 1.0, "iou_ferrite": 0.5})
+    assert "validation" not in curves._iou_legend.text()
+    curves.add(0.2, {"loss": 1.0, "val_miou": 0.5})
+    assert "validation" in curves._iou_legend.text()
+    curves.clear(label_classes("ferrite"))
+    assert "validation" not in curves._iou_legend.text()
+
+
 def test_a_validation_that_is_repeated_at_every_step_is_one_point(curves):
     first = {"val_loss": 0.5, "val_miou": 0.6, "val_iou_ferrite": 0.7, "val_iou_martensite": 0.5}
     second = {**first, "val_miou": 0.65}

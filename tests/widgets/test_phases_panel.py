@@ -41,9 +41,10 @@ def folder(tmp_path):
 def dock(make_napari_viewer):
     viewer = make_napari_viewer(show=True)
     panel = PhasesPanel(viewer)
+    session = panel.session
     yield viewer.window.add_dock_widget(panel, name="Phases")
-    panel.session.runner.close()
-    panel.session.workspace.close()
+    session.runner.close()
+    session.workspace.close()
 
 
 @pytest.fixture
@@ -62,6 +63,31 @@ def out(tmp_path, monkeypatch):
     place.mkdir()
     choose(monkeypatch, place)
     return place
+
+
+class SlowDisk:
+    """Reading a mask in another thread waits until it may."""
+
+    def __init__(self):
+        self.may_read = threading.Semaphore(0)
+        self.read = []
+
+    def go_on(self):
+        self.may_read.release(100)
+
+
+@pytest.fixture
+def slow_disk(monkeypatch):
+    disk, read = SlowDisk(), Project.mask
+
+    def slowly(project, name):
+        if threading.current_thread() is not threading.main_thread():
+            disk.read.append(name)
+            disk.may_read.acquire(timeout=10)
+        return read(project, name)
+
+    monkeypatch.setattr(Project, "mask", slowly)
+    return disk
 
 
 def choose(monkeypatch, place):
@@ -222,25 +248,39 @@ def test_what_nobody_looks_at_is_measured_when_it_is_looked_at(dock, panel, qtbo
     qtbot.waitUntil(lambda: "MnS" in summary(panel))
 
 
-def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, monkeypatch):
-    """A mask on a slow disk: reading it waits until the window has gone on."""
-    panel, go_on = dock.widget(), threading.Event()
-    read = Project.mask
-
-    def slowly(project, name):
-        if threading.current_thread() is not threading.main_thread():
-            go_on.wait(10)
-        return read(project, name)
-
-    monkeypatch.setattr(Project, "mask", slowly)
+def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, slow_disk):
+    panel = dock.widget()
     panel.session.workspace.open([folder])
     qtbot.waitUntil(lambda: panel.count.text() == "3 of 4 images are segmented.")
     assert panel.export.isEnabled()
     assert images(panel) == []
     assert not panel.view.isVisible()  # neither "nothing segmented" nor figures
-    go_on.set()
+    slow_disk.go_on()
     qtbot.waitUntil(lambda: len(images(panel)) == 3)
     assert not panel.state.isVisible()
+
+
+def test_it_tells_how_far_it_is_with_measuring(dock, folder, qtbot, slow_disk):
+    panel = dock.widget()
+    panel.session.workspace.open([folder])
+    slow_disk.may_read.release(2)
+    qtbot.waitUntil(lambda: panel.state.text() == "Measuring: 2 of 4 images...")
+    assert panel.state.isVisible()
+    slow_disk.go_on()
+
+
+def test_figures_of_a_folder_that_was_closed_meanwhile_are_not_shown(
+    dock, folder, qtbot, slow_disk
+):
+    panel = dock.widget()
+    panel.session.workspace.open([folder])
+    qtbot.waitUntil(lambda: bool(slow_disk.read))
+    panel.session.workspace.close_folder()
+    slow_disk.go_on()
+    qtbot.wait(600)
+    assert images(panel) == []
+    assert panel.count.text() == "No folder is open."
+    assert slow_disk.read == ["a1.tif"]  # the others needn't be measured any more
 
 
 def test_opening_the_panel_loads_no_plots():
@@ -252,16 +292,20 @@ def test_opening_the_panel_loads_no_plots():
     assert done.stdout.strip() == "set()"
 
 
-def test_a_panel_may_be_closed_while_it_measures(dock, panel, qtbot):
+def test_a_panel_may_be_closed_while_it_measures(dock, folder, qtbot, slow_disk):
+    panel, gone = dock.widget(), []
     session = panel.session
-    segment(session, "b.tif")
-    gone = []
+    session.workspace.open([folder])
+    qtbot.waitUntil(lambda: bool(slow_disk.read))
     panel.destroyed.connect(lambda *_: gone.append(True))
-    panel.session.viewer.window.remove_dock_widget(dock)
-    dock.deleteLater()
+    session.viewer.window.remove_dock_widget(dock)
+    panel.deleteLater()
     qtbot.waitUntil(lambda: bool(gone))
+    slow_disk.go_on()
     session.palette.edit(lambda project: project.rename_class(2, "MnS"))
+    session.workspace.close_folder()
     qtbot.wait(500)  # what comes late finds nobody; pytest-qt fails on exceptions
+    assert slow_disk.read == ["a1.tif"]
 
 
 # -- exporting

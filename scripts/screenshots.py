@@ -1,0 +1,244 @@
+"""Take the pictures of docs/tutorial.md: the real application, driven through its own controls.
+
+    QT_API=pyqt6 xvfb-run -a -s "-screen 0 1920x1080x24" \
+        .venv/bin/python scripts/screenshots.py --size 1280x800 --out docs/images
+
+It paints sample micrographs, fine-tunes for two minutes, segments, corrects, measures and exports,
+in a folder that is removed afterwards.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+LONGEST_S = 900
+"""A wait that takes longer has gone wrong."""
+
+COLOURS, GREYS = 160, 48
+"""Of a picture: as many as look the same as all, for small files."""
+
+
+class Tour:
+    """A user who goes through the tutorial, and takes a picture at every stop."""
+
+    def __init__(self, folder: Path, out: Path, size: tuple[int, int]) -> None:
+        from napari_matssl.tasks.samples import write_samples_to_paint
+        from napari_matssl.widgets.launch import open_viewer
+        from napari_matssl.widgets.shell import MatSSLWidget
+
+        self.folder, self.out = folder, out
+        self.viewer = open_viewer(write_samples_to_paint(folder))
+        self.window = self.viewer.window._qt_window
+        self.shell = next(
+            widget
+            for widget in self.viewer.window.dock_widgets.values()
+            if isinstance(widget, MatSSLWidget)
+        )
+        self.panels, self.session = self.shell.panels, self.shell.session
+        self.window.setGeometry(0, 0, *size)
+        self.pause(2)
+        self.viewer.reset_view()
+
+    def go(self) -> None:
+        """Take all pictures."""
+        self.open()
+        self.paint("steel-1.tif")
+        self.paint("steel-2.tif")
+        self.picture("paint")
+        self.fine_tune()
+        self.segment()
+        self.correct()
+        self.phases()
+        self.export()
+
+    def open(self) -> None:
+        """Wait for the thumbnails of the folder that is open."""
+        self.use("Micrographs")
+        self.pause(3)
+        self.picture("open")
+
+    def paint(self, name: str) -> None:
+        """Paint a few strokes of each class, where they belong."""
+        from napari_matssl.micrograph.synthetic import make_sample, scribble
+        from napari_matssl.tasks.samples import MATERIAL, SEEDS
+
+        self.show(name)
+        seed = SEEDS[int(Path(name).stem[-1]) - 1]
+        strokes = scribble(make_sample(MATERIAL, seed).labels, seed=seed)
+        layer = self.session.workspace.shown.painted
+        for class_id in (1, 2):
+            layer.data_setitem(np.nonzero(strokes == class_id), class_id)
+        self.pause(2)
+
+    def fine_tune(self) -> None:
+        """Train on the strokes; take the picture once curves and preview tell something."""
+        panel = self.use("Fine-tune")
+        progress = [0.0]
+
+        def look(news) -> None:
+            progress[0] = news.step / max(news.total, 1e-9) if news.metrics else 0.0
+
+        self.session.runner.progressed.connect(look)
+        self.click(panel.start)
+        self.until(lambda: progress[0] > 0.6 or not self.session.runner.busy)
+        self.pause(0.5)
+        self.reveal(panel.curves)
+        self.picture("fine-tune")
+        self.wait_for_job()
+        self.pause(0.5)
+        self.reveal(panel.outcome)
+        self.picture("fine-tuned")
+
+    def segment(self) -> None:
+        """Segment all images, look at one that has no strokes, and clean it."""
+        panel = self.use("Segment")
+        panel.target.setCurrentText("All images of the folder")
+        self.click(panel.start)
+        self.wait_for_job()
+        self.show("steel-4.tif")
+        panel.editor.region.setValue(60)
+        panel.editor.hole.setValue(60)
+        self.pause(1)
+        self.reveal(panel.editor)
+        self.picture("segment")
+
+    def correct(self) -> None:
+        """Copy the result inside a rectangle into the strokes."""
+        editor = self.panels["Segment"].editor
+        self.click(editor.copy_area)
+        area = self.viewer.layers["correction area"]
+        size = self.session.workspace.shown.micrograph.pixel_size.mean_um
+        corners = np.array([[150, 120], [150, 390], [360, 390], [360, 120]]) * size
+        area.add_rectangles([area.world_to_data(corner) for corner in corners])
+        self.pause(0.5)
+        self.picture("correct")
+        self.click(editor.copy_area)
+        self.pause(1)
+
+    def phases(self) -> None:
+        """Wait for the phase fractions."""
+        panel = self.use("Phases")
+        self.until(lambda: panel.view is not None and panel.view._pages.currentIndex() == 1)
+        self.pause(1.5)
+        self.reveal(panel.view)
+        self.picture("phases")
+
+    def export(self) -> None:
+        """Export to a folder; only the dialog that asks for it is stood in for."""
+        from qtpy.QtWidgets import QFileDialog
+
+        panel, out = self.panels["Phases"], self.folder / "results"
+        asked = QFileDialog.getExistingDirectory
+        QFileDialog.getExistingDirectory = lambda *_arguments: str(out)
+        try:
+            self.click(panel.export)
+        finally:
+            QFileDialog.getExistingDirectory = asked
+        self.wait_for_job()
+        self.pause(0.5)
+        self.reveal(panel.show_exported)
+        self.picture("export")
+
+    # --- hands and eyes
+
+    def show(self, name: str) -> None:
+        """Open an image from the table."""
+        self.panels["Micrographs"].table.opened.emit(name)
+        self.pause(0.5)
+
+    def use(self, title: str):
+        """Expand one panel and collapse the others."""
+        for other, section in self.shell.sections.items():
+            if other != title:
+                section.collapse(animate=False)
+        self.shell.sections[title].expand(animate=False)
+        self.pause(0.5)
+        return self.panels[title]
+
+    def reveal(self, widget) -> None:
+        """Scroll until a widget is in sight, its beginning if it is large."""
+        from qtpy.QtWidgets import QScrollArea
+
+        self.pause(0.3)
+        self.shell.findChild(QScrollArea).ensureWidgetVisible(widget, 0, 4)
+
+    def click(self, button) -> None:
+        """Press a button that is offered."""
+        if not button.isEnabled():
+            raise RuntimeError(f"{button.text()} is off: {button.toolTip()}")
+        button.click()
+
+    def wait_for_job(self) -> None:
+        """Wait for the end of the running job."""
+        self.until(lambda: not self.session.runner.busy)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Let the application live until something is so."""
+        from qtpy.QtWidgets import QApplication
+
+        end = time.monotonic() + LONGEST_S
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError("The application does not get there.")
+            QApplication.processEvents()
+            time.sleep(0.01)
+
+    def pause(self, seconds: float) -> None:
+        """Let the application live for a while."""
+        end = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() > end)
+
+    def picture(self, name: str) -> None:
+        """Take a picture of the window, without passing messages."""
+        from napari._qt.dialogs.qt_notification import NapariQtNotification
+
+        for toast in self.window.findChildren(NapariQtNotification):
+            toast.close()
+        self.pause(0.5)
+        pixels = self.viewer.window.screenshot(canvas_only=False, flash=False)
+        picture = few_colours(np.ascontiguousarray(pixels[:, :, :3]))
+        path = self.out / f"tutorial-{name}.png"
+        picture.save(path, optimize=True)
+        print(f"{path}  {picture.width}x{picture.height}  {path.stat().st_size / 1000:.0f} kB")
+
+
+def few_colours(pixels: np.ndarray) -> Image.Image:
+    """Make a picture with a palette, in which the noise of micrographs doesn't oust the colours.
+
+    Parameters
+    ----------
+    pixels
+        ``(H, W, 3)`` uint8.
+    """
+    coloured = pixels[np.ptp(pixels, axis=2) > 4]
+    colours = Image.fromarray(coloured[None]).quantize(COLOURS).getpalette()[: 3 * COLOURS]
+    greys = np.linspace(0, 255, GREYS).astype(int).repeat(3).tolist()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours + greys)
+    return Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def main() -> None:
+    """Read the options, and take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--size", default="1280x800", help="of the window in px")
+    options = parser.parse_args()
+    width, height = map(int, options.size.split("x"))
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="steel-") as folder:
+        # napari's own settings, not the user's; read when napari is imported.
+        os.environ["NAPARI_CONFIG"] = str(Path(folder) / "settings.yaml")
+        tour = Tour(Path(folder), options.out, (width, height))
+        tour.go()
+        tour.viewer.close()
+
+
+if __name__ == "__main__":
+    main()

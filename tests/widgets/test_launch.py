@@ -1,0 +1,189 @@
+"""Opening napari with the panels docked, by the command line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import napari
+import pytest
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.classes import read_class_table
+from napari_matssl.project.folder import Project
+from napari_matssl.tasks.samples import write_samples_to_paint
+from napari_matssl.widgets.launch import open_viewer
+from napari_matssl.widgets.reader import SHELL_NAME
+
+CLOSE_WHEN_READY = """
+import json, sys
+import napari
+from napari._qt.qt_event_loop import get_qapp
+from qtpy.QtCore import QTimer
+from napari_matssl.widgets.session import session_of
+
+app = get_qapp()
+timer = QTimer()
+
+def look():
+    viewer = napari.current_viewer()
+    shown = None if viewer is None else session_of(viewer).workspace.shown
+    if shown is not None:
+        timer.stop()
+        docks = list(viewer.window.dock_widgets)
+        torch = "torch" in sys.modules
+        print(json.dumps([shown.name, str(shown.painted.mode), docks, torch]))
+        viewer.close()
+
+timer.timeout.connect(look)
+timer.start(50)
+"""
+
+WITHOUT_NAPARI = "import sys; sys.modules['napari'] = None"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_samples_to_paint(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def viewer(qtbot, folder):
+    viewer = open_viewer(folder)
+    yield viewer
+    viewer.close()
+
+
+@pytest.fixture
+def shell(viewer):
+    return viewer.window.dock_widgets[SHELL_NAME]
+
+
+def call(*arguments, before="", cwd=None, **environment):
+    """Run the command line in a process of its own; variables that are None are unset."""
+    code = f"{before}\nimport sys\nsys.argv[0] = 'napari-matssl'\n"
+    code += "from napari_matssl.cli import main\nmain()"
+    env = {k: v for k, v in {**os.environ, **environment}.items() if v is not None}
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env=env,
+    )
+
+
+# The sample micrographs.
+
+
+def test_the_samples_are_calibrated_and_one_has_an_info_bar(folder):
+    project = Project.open(folder)
+    read = [project.read(name) for name in project.names]
+    assert len(read) == 6
+    assert all(one.pixel_size is not None for one in read)
+    assert [one.info_bar is not None for one in read].count(True) == 1
+    assert project.table.names == ("ferrite", "martensite")
+    assert project.painted_names() == ()
+
+
+def test_samples_that_are_there_keep_their_strokes_and_classes(tmp_path):
+    folder = write_samples_to_paint(tmp_path)
+    project = Project.open(folder)
+    strokes = project.read("steel-1.tif").pixels // 200
+    project.save_labels("steel-1.tif", strokes)
+    table = read_class_table(folder / "classes.json").without(2)
+    table.write(folder / "classes.json")
+    (folder / "steel-2.tif").write_bytes(b"mine")
+    (folder / "steel-6.tif").unlink()
+    assert write_samples_to_paint(tmp_path) == folder
+    assert read_class_table(folder / "classes.json") == table
+    assert (folder / "steel-2.tif").read_bytes() == b"mine"
+    assert (folder / "steel-6.tif").is_file()
+    assert (Project.open(folder).labels("steel-1.tif") == strokes).all()
+
+
+# The viewer.
+
+
+def test_the_viewer_has_the_shell_docked_and_the_folder_ready_to_paint(viewer, shell, folder):
+    workspace = shell.session.workspace
+    assert workspace.project.folder == folder
+    assert workspace.shown.name == "steel-1.tif"
+    assert viewer.layers.selection.active is workspace.shown.painted
+    assert workspace.shown.painted.mode == "paint"
+    assert shell.panels["Micrographs"].table.isVisible()
+
+
+def test_an_opened_panel_comes_to_the_top_and_says_so(shell, qtbot):
+    section = shell.sections["Segment"]
+    top = shell.sections["Micrographs"].mapTo(shell, shell.rect().topLeft()).y()
+    assert section.text() == "▸ Segment"
+    assert section.mapTo(shell, shell.rect().topLeft()).y() > top + 200
+    section.toggleButton().click()
+    assert section.text() == "▾ Segment"
+    qtbot.waitUntil(
+        lambda: abs(section.mapTo(shell, shell.rect().topLeft()).y() - top) < 10, timeout=5000
+    )
+
+
+def test_the_device_is_not_spoken_of_before_something_computes(shell):
+    assert not shell.device.isVisible()
+    shell.sections["Phases"].expand(animate=False)
+    assert not shell.device.isVisible()
+    shell.sections["Fine-tune"].expand(animate=False)
+    assert shell.device.isVisible()
+
+
+@pytest.mark.parametrize("what", ["missing", "empty"])
+def test_a_folder_without_images_opens_no_window(tmp_path, what):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=what):
+        open_viewer(tmp_path / what)
+    assert napari.current_viewer() is None
+
+
+# The commands.
+
+
+def test_demo_gui_writes_samples_where_the_demo_does_and_opens_them(tmp_path):
+    done = call("demo", "--gui", before=CLOSE_WHEN_READY, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said, *_, facts = done.stdout.splitlines()
+    assert said.endswith(f"{os.path.join('demo-output', 'micrographs')}.")
+    assert json.loads(facts) == ["steel-1.tif", "paint", [SHELL_NAME], False]
+    assert len(list((tmp_path / "demo-output" / "micrographs").glob("*.tif"))) == 6
+
+
+def test_gui_opens_a_folder(folder):
+    done = call("gui", folder, before=CLOSE_WHEN_READY)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])[0] == "steel-1.tif"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "before", "environment", "words"),
+    [
+        (["demo", "--gui"], WITHOUT_NAPARI, {}, 'pip install "napari-matssl[pyqt6]"'),
+        (["gui"], WITHOUT_NAPARI, {}, 'pip install "napari-matssl[pyqt6]"'),
+        pytest.param(
+            ["demo", "--gui"],
+            "",
+            {"DISPLAY": None, "WAYLAND_DISPLAY": None, "QT_QPA_PLATFORM": None},
+            "no screen",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="others have a screen"),
+        ),
+        (["demo", "--gui", "--device", "cpu"], "", {}, "--device doesn't go with --gui"),
+        (["gui", "nowhere"], "", {}, "There is no nowhere"),
+    ],
+    ids=["demo without napari", "gui without napari", "no screen", "device", "no folder"],
+)
+def test_what_keeps_the_window_from_opening_is_said_in_a_line(
+    tmp_path, arguments, before, environment, words
+):
+    done = call(*arguments, before=before, cwd=tmp_path, **environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr
+    assert list(tmp_path.iterdir()) == []
