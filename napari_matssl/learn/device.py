@@ -191,7 +191,7 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
 
 def _has_amx() -> bool:
     """Whether the processor multiplies matrices of bfloat16; known from PyTorch 2.11 on."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_bf16", False))
 
 

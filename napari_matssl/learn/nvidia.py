@@ -149,8 +149,8 @@ def explain_no_cuda(gpu: NvidiaGPU | None, cuda: str | None, visible: str | None
         return Fault(
             f"the {gpu.name} is not used: its driver {gpu.driver} is too old for the CUDA {cuda} "
             "of this PyTorch",
-            f"Update the NVIDIA driver to version {oldest} or newer and restart the computer; or install "
-            f"a PyTorch for this driver by the command, {_WHERE}.",
+            f"Update the NVIDIA driver to version {oldest} or newer and restart the computer; or "
+            f"install a PyTorch for this driver by the command, {_WHERE}.",
             INSTALL_TORCH,
         )
     return Fault(
