@@ -19,7 +19,7 @@ from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.inputs import PaintedSet, fingerprint, read_folder
-from napari_matssl.tasks.predict import remarks
+from napari_matssl.tasks.predict import warn_of_magnification
 from napari_matssl.tasks.pretrain import pretrain
 
 
@@ -177,7 +177,7 @@ def segment_with_model(
     seen = {image.sha256 for image in segmenter.card.training_images}
     for number, read in enumerate(micrographs):
         micrograph = read()
-        message = remarks(micrograph, segmenter)
+        message = warn_of_magnification(micrograph, segmenter)
         yield Progress("segmenting", number, total, message=message)
         job = segment(
             network, segmenter.card, micrograph, compute, settings, probabilities, show=True

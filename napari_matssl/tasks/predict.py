@@ -115,7 +115,7 @@ def predict(
         micrograph = _read(path, settings)
         magnification(segmenter.card, micrograph)
         fit_grey_values(micrograph, segmenter.card.normalisation, segmenter.card.channels)
-        yield Progress("checking", number + 1, len(paths), message=remarks(micrograph, segmenter))
+        yield Progress("checking", number + 1, len(paths), message=_remarks(micrograph, segmenter))
     network = compute.place(segmenter.network.eval())
     segmenter.classes.write(out / "classes.json")
     done: list[SegmentedImage] = []
@@ -155,7 +155,7 @@ def _read(path: Path, settings: PredictSettings) -> Micrograph:
     return without_info_bar(micrograph) if settings.info_bar == "none" else micrograph
 
 
-def remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
+def _remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
     """Tell what the user should know about one image before it is segmented."""
     remarks = []
     if micrograph.info_bar is not None:
@@ -163,15 +163,22 @@ def remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
             f"{micrograph.name}: the info bar from row {micrograph.info_bar.row} down is left out "
             f"({micrograph.info_bar.source}); --info-bar none keeps it."
         )
+    remarks.append(warn_of_magnification(micrograph, segmenter))
+    return "\n".join(remark for remark in remarks if remark)
+
+
+def warn_of_magnification(micrograph: Micrograph, segmenter: Segmenter) -> str:
+    """Warn of an image of quite another um/px than the model was trained at, else ``""``."""
     trained = segmenter.card.pixel_size_um
-    if micrograph.pixel_size is not None and trained is not None:
-        ratio = micrograph.pixel_size.mean_um / trained
-        if max(ratio, 1 / ratio) > LARGEST_MAGNIFICATION_RATIO:
-            remarks.append(
-                f"{micrograph.name}: {micrograph.pixel_size.mean_um:.4g} um/px, but the model was "
-                f"trained at {trained:.4g}: its masks are less reliable."
-            )
-    return "\n".join(remarks)
+    if micrograph.pixel_size is None or trained is None:
+        return ""
+    ratio = micrograph.pixel_size.mean_um / trained
+    if max(ratio, 1 / ratio) <= LARGEST_MAGNIFICATION_RATIO:
+        return ""
+    return (
+        f"{micrograph.name}: {micrograph.pixel_size.mean_um:.4g} um/px, but the model was "
+        f"trained at {trained:.4g}: its masks are less reliable."
+    )
 
 
 def _as_part(
