@@ -66,9 +66,9 @@ def finetune(
 
     Yields
     ------
-    A progress per step with the metrics ``loss``, ``epoch``, ``iou_<class>`` on the latest crops,
-    and of the last validation ``val_loss``, ``val_miou``, ``val_iou_<class>``. Sent STOP, the job
-    returns the best model so far.
+    A progress per step with the metrics ``step``, ``epoch``, ``loss``, ``iou_<class>`` on the
+    latest crops, and of the last validation ``val_loss``, ``val_miou``, ``val_iou_<class>``. Sent
+    STOP, the job returns the best model so far.
 
     Raises
     ------

@@ -131,8 +131,8 @@ class FinetuneRun:
     def metrics(self) -> dict[str, float]:
         """Figures of the last step and the last validation."""
         training = {f"iou_{name}": iou for name, iou in self._running.ious.items()}
-        epoch = {"epoch": float(self.epoch)}
-        return {"loss": self.losses[-1], **epoch, **training, **self.last_scores}
+        place = {"step": float(self.step), "epoch": float(self.epoch)}
+        return {**place, "loss": self.losses[-1], **training, **self.last_scores}
 
     def advance(self, fraction: float) -> float | None:
         """Do one step; None if memory ran out and the next step will be smaller."""

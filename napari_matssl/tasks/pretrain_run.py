@@ -105,7 +105,7 @@ class PretrainRun:
             losses.append(loss)
             self.step += 1
             self._keep_time()
-            metrics = {"loss": loss, "epoch": float(self.epoch + 1)}
+            metrics = {"step": float(self.step), "epoch": float(self.epoch + 1), "loss": loss}
             progress = Progress("pretraining", self.budget.fraction(self.step), 1, metrics)
             stopped = (yield progress) is Control.STOP
         self.epoch += 1

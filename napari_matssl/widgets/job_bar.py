@@ -28,7 +28,12 @@ ASK_AFTER_S = 30
 REFRESH_MS = 500
 """How often the time left is written anew during a long step, ms."""
 
-METRICS = {"epoch": "epoch {:.0f}", "loss": "loss {:.3g}", "val_miou": "mIoU {:.3f}"}
+METRICS = {
+    "step": "step {:.0f}",
+    "epoch": "epoch {:.0f}",
+    "loss": "loss {:.3g}",
+    "val_miou": "mIoU {:.3f}",
+}
 """Figures shown beside the time left, and how."""
 
 NOTHING_RUNS = "Nothing is running."
