@@ -158,7 +158,7 @@ class PhasesPanel(QWidget):
     def _refresh(self, _what: object = None) -> None:
         """Measure soon; once the panel is looked at, if it isn't now."""
         self._stale = True
-        if self.isVisible() and not self._timer.isActive():
+        if not self._timer.isActive():
             self._timer.start()
 
     def _measure(self) -> None:
@@ -166,7 +166,7 @@ class PhasesPanel(QWidget):
 
         The last run finds every image measured, and gives the figures of one moment.
         """
-        if False:
+        if not self.isVisible():
             return
         self._stale = False
         self._background.drop_waiting()

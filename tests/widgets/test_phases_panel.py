@@ -240,8 +240,8 @@ def test_of_many_problems_a_few_are_named(dock, folder, qtbot):
 
 
 def test_what_nobody_looks_at_is_measured_when_it_is_looked_at(dock, panel, qtbot):
-    dock.hide()
     panel.session.palette.edit(lambda project: project.rename_class(2, "MnS"))
+    dock.hide()
     qtbot.wait(600)
     assert "MnS" not in summary(panel)
     dock.show()
@@ -377,17 +377,31 @@ def test_the_folder_of_the_images_is_refused(panel, folder, monkeypatch):
     assert "Choose another folder" in str(errors[0])
 
 
-def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out):
+def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_disk):
     runner = panel.session.runner
-    runner.progressed.connect(lambda p: runner.cancel() if p.step == 0 else None)
-    with qtbot.waitSignal(runner.cancelled, timeout=60_000):
-        panel.export.click()
-    qtbot.waitUntil(lambda: not runner.busy)
-    assert "summary.csv" not in [p.name for p in out.iterdir()]
-    assert not [p.name for p in out.iterdir() if p.name.startswith(".")]
+    panel.export.click()
+    slow_disk.may_read.release(1)
+    qtbot.waitUntil(lambda: slow_disk.read == ["a1.tif", "a2.tif"], timeout=60_000)
+    runner.cancel()
+    with qtbot.waitSignal(runner.ended):
+        slow_disk.go_on()
+    assert {p.name.partition("_")[0] for p in out.iterdir()} == {"a1", "a2", "classes.json"}
+    assert len(list(out.iterdir())) == 7
     assert not panel.outcome.isVisible()
     assert not panel.show_exported.isVisible()
     assert panel.export.isEnabled()
+
+
+def test_a_finished_export_says_how_far_it_came(panel, qtbot, out, slow_disk):
+    runner = panel.session.runner
+    panel.export.click()
+    slow_disk.may_read.release(1)
+    qtbot.waitUntil(lambda: slow_disk.read == ["a1.tif", "a2.tif"], timeout=60_000)
+    runner.finish()
+    with qtbot.waitSignal(runner.ended):
+        slow_disk.go_on()
+    assert panel.outcome.text() == f"2 of 3 images exported to {out}."
+    assert (out / "summary.csv").exists()
 
 
 def test_an_image_that_fails_is_named(panel, folder, qtbot, out):
