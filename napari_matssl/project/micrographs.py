@@ -69,6 +69,10 @@ class Micrographs(KeptClasses):
         self._image_path(name)
         self._set_for([name], pixel_size=_checked(size))
 
+    def pixel_size_by_hand(self, name: str) -> PixelSize | None:
+        """Return the pixel size that the user has set; None where the file's counts."""
+        return self._record.image(name).pixel_size
+
     def set_pixel_size_of_all(self, size: PixelSize | None) -> None:
         """Set the pixel size of every image; None goes back to what the files say."""
         self._set_for(self.names, pixel_size=_checked(size))

@@ -47,7 +47,9 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> list[P
 def _masks(given: Path) -> list[Path]:
     found = find_micrographs([given])
     if given.is_dir():
-        return [path for path in found if path.stem.endswith("_mask")] or found
+        found = [path for path in found if path.stem.endswith("_mask")] or found
+        # An export holds each mask twice, as a PNG and as a TIFF: one of them is enough.
+        return list({path.stem: path for path in reversed(found)}.values())[::-1]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Measure and export what a project's images were segmented into."""
+"""Export what a project's images were segmented into."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,42 +8,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.errors import InputError, MatSSLError, OutputError
+from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import check_writable_folder
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import CLASSES_FILE
-from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions, write_tables
-from napari_matssl.micrograph.decoding import unreadable_file
-from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.writing import write_mask, write_mask_tiff, write_overlay
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept import FOLDER
+from napari_matssl.tasks.meter import cleaned_mask, segmented_names
 
 MASK_PNG: Final = "_mask.png"
 MASK_TIFF: Final = "_mask.tif"
 OVERLAY: Final = "_overlay.png"
 PHASES: Final = "phases.csv"
 SUMMARY: Final = "summary.csv"
-
-_Stamp = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Phase fractions of the segmented images.
-
-    Parameters
-    ----------
-    rows
-        One per image and class, images in the project's order, classes by ascending id.
-    problems
-        A line for each image that could not be measured.
-    """
-
-    rows: tuple[PhaseFraction, ...]
-    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -86,69 +67,6 @@ class Exported:
     images: tuple[str, ...]
     wanted: int
     problems: tuple[str, ...]
-
-
-def segmented_names(project: Project, names: Iterable[str] | None = None) -> tuple[str, ...]:
-    """List those of some images, or of all, that have a mask."""
-    chosen = project.names if names is None else names
-    return tuple(name for name in chosen if project.state(name).segmented)
-
-
-class PhaseMeter:
-    """Measures a project's masks, each again only after something has changed.
-
-    Knows by their files whether images and masks have changed. Used by one thread at a time.
-
-    Parameters
-    ----------
-    project
-        Its class table and its cleaning are those at the time of measuring.
-    """
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self._sizes: dict[str, tuple[object, PixelSize | None]] = {}
-        self._rows: dict[str, tuple[object, tuple[PhaseFraction, ...]]] = {}
-
-    def measure(self, names: Iterable[str] | None = None) -> Measured:
-        """Measure the cleaned masks of some images; those without a mask are passed over.
-
-        Parameters
-        ----------
-        names
-            The images; None takes all.
-        """
-        table, cleaning = self.project.table, self.project.cleaning
-        rows: list[PhaseFraction] = []
-        problems: list[str] = []
-        for name in segmented_names(self.project, names):
-            try:
-                rows += self._of_image(name, table, cleaning)
-            except MatSSLError as error:
-                problems.append(str(error))
-        return Measured(tuple(rows), tuple(problems))
-
-    def _of_image(
-        self, name: str, table: ClassTable, cleaning: tuple[int, int]
-    ) -> tuple[PhaseFraction, ...]:
-        size = self._pixel_size(name)
-        classes = [(one.id, one.name, one.exclude) for one in table.classes]
-        state = (_stamp(self.project.mask_path(name)), cleaning, classes, size)
-        known = self._rows.get(name)
-        if known is None or known[0] != state:
-            mask = _cleaned_mask(self.project, name, table, cleaning)
-            known = state, tuple(phase_fractions(name, mask, table, size))
-            self._rows[name] = known
-        return known[1]
-
-    def _pixel_size(self, name: str) -> PixelSize | None:
-        by_hand = self.project._record.image(name).pixel_size
-        state = (_stamp(self.project.folder / name), by_hand)
-        known = self._sizes.get(name)
-        if known is None or known[0] != state:
-            known = state, self.project.read(name).pixel_size
-            self._sizes[name] = known
-        return known[1]
 
 
 def existing_exports(
@@ -223,7 +141,7 @@ def export_project(
         message = ""
         try:
             micrograph = project.read(name)
-            mask = _cleaned_mask(project, name, table, cleaning)
+            mask = cleaned_mask(project, name, table, cleaning)
             rows += write_image(out, micrograph, mask, table, outputs)
             done.append(name)
         except InputError as error:
@@ -280,15 +198,6 @@ def _endings(outputs: ExportOutputs) -> list[str]:
     return endings + [OVERLAY] * outputs.overlays
 
 
-def _cleaned_mask(
-    project: Project, name: str, table: ClassTable, cleaning: tuple[int, int]
-) -> NDArray[np.uint8]:
-    mask = project.mask(name)
-    if mask is None:
-        raise InputError(f"The mask of {name} was removed meanwhile.", "Segment the image again.")
-    return clean_mask(mask, table, *cleaning)
-
-
 def _check_folder(project: Project, out: Path) -> None:
     folder, chosen = project.folder.resolve(), out.resolve()
     if chosen == folder:
@@ -301,12 +210,3 @@ def _check_folder(project: Project, out: Path) -> None:
             f"{out} is where the strokes and masks of this project are kept.",
             "Choose another folder.",
         )
-
-
-def _stamp(path: Path) -> _Stamp:
-    """Tell a replaced file from the old one: clocks of files are coarse, but its number differs."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise unreadable_file(path, error) from error
-    return status.st_mtime_ns, status.st_size, status.st_ino

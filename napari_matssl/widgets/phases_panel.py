@@ -10,15 +10,8 @@ from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.tasks.report import (
-    Exported,
-    ExportOutputs,
-    Measured,
-    PhaseMeter,
-    existing_exports,
-    export_project,
-    segmented_names,
-)
+from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
+from napari_matssl.tasks.report import Exported, ExportOutputs, existing_exports, export_project
 from napari_matssl.widgets.background import Background
 from napari_matssl.widgets.forms import agreed, button, heading, note, offer, side_by_side
 from napari_matssl.widgets.session import session_of

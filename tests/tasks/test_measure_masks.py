@@ -119,3 +119,15 @@ def test_a_mask_that_cannot_be_read_is_an_error_that_names_it(tmp_path, spoil):
     spoil(tmp_path / "a.png")
     with pytest.raises(InputError, match=r"a\.png"):
         measure_masks([tmp_path / "a.png"])
+
+
+def test_an_export_with_each_mask_as_png_and_as_tiff_counts_each_once(tmp_path):
+    mask = np.ones((40, 50), np.uint8)
+    table = numbered_table([1, 2])
+    for stem in ("a", "b"):
+        write_mask(tmp_path / f"{stem}_mask.png", mask, table)
+        write_mask_tiff(tmp_path / f"{stem}_mask.tif", mask, None)
+    table.write(tmp_path / "classes.json")
+    rows = measure_masks([tmp_path])
+    assert sorted({row.image for row in rows}) == ["a_mask.png", "b_mask.png"]
+    assert len(rows) == 4

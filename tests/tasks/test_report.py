@@ -20,13 +20,9 @@ from napari_matssl.micrograph.writing import write_micrograph
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.meter import PhaseMeter
 from napari_matssl.tasks.predict import PredictOutputs, predict
-from napari_matssl.tasks.report import (
-    ExportOutputs,
-    PhaseMeter,
-    existing_exports,
-    export_project,
-)
+from napari_matssl.tasks.report import ExportOutputs, existing_exports, export_project
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
