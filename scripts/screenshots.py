@@ -20,8 +20,8 @@ from PIL import Image
 LONGEST_S = 900
 """A wait that takes longer has gone wrong."""
 
-COLOURS, GREYS = 160, 48
-"""Of a picture: as many as look the same as all, for small files."""
+COLOURS, GREYS, FREQUENT = 160, 48, 48
+"""Of a picture, 256 in all: as many as look the same as all, for small files."""
 
 
 class Tour:
@@ -91,9 +91,6 @@ class Tour:
         self.reveal(panel.curves)
         self.picture("fine-tune")
         self.wait_for_job()
-        self.pause(0.5)
-        self.reveal(panel.outcome)
-        self.picture("fine-tuned")
 
     def segment(self) -> None:
         """Segment all images, look at one that has no strokes, and clean it."""
@@ -219,8 +216,10 @@ def few_colours(pixels: np.ndarray) -> Image.Image:
     coloured = pixels[np.ptp(pixels, axis=2) > 4]
     colours = Image.fromarray(coloured[None]).quantize(COLOURS).getpalette()[: 3 * COLOURS]
     greys = np.linspace(0, 255, GREYS).astype(int).repeat(3).tolist()
+    exact, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    frequent = exact[np.argsort(counts)[-FREQUENT:]].ravel().tolist()  # of buttons and legends
     palette = Image.new("P", (1, 1))
-    palette.putpalette(colours + greys)
+    palette.putpalette(colours + greys + frequent)
     return Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
 
 

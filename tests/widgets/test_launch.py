@@ -71,6 +71,7 @@ def call(*arguments, before="", cwd=None, **environment):
         check=False,
         cwd=cwd,
         env=env,
+        timeout=120,  # a window that nobody closes
     )
 
 
