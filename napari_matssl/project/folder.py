@@ -164,6 +164,16 @@ class Project(Micrographs):
         with self._lock:
             self._keep(smallest_region=int(smallest_region), largest_hole=int(largest_hole))
 
+    @property
+    def painted_counts(self) -> bool:
+        """Whether painted pixels overrule the mask where it is measured and exported."""
+        return self._record.painted_counts
+
+    def set_painted_counts(self, counts: bool) -> None:
+        """Set whether painted pixels overrule the mask."""
+        with self._lock:
+            self._keep(painted_counts=bool(counts))
+
     def save_mask(self, name: str, mask: NDArray[np.integer]) -> None:
         """Write a segmentation ``(H, W)`` in this project's class ids, 0 where not analysed.
 

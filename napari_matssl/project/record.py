@@ -54,6 +54,8 @@ class Record(BaseModel):
         What was set for single images, by name.
     smallest_region, largest_hole
         How masks are cleaned before they are shown and measured, px; the files hold them as found.
+    painted_counts
+        Painted pixels overrule the mask where it is measured and exported.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +67,7 @@ class Record(BaseModel):
     images: dict[str, ImageRecord] = Field(default_factory=dict)
     smallest_region: int = Field(default=0, ge=0)
     largest_hole: int = Field(default=0, ge=0)
+    painted_counts: bool = True
 
     def image(self, name: str) -> ImageRecord:
         """Return what was set for an image."""

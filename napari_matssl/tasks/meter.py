@@ -57,32 +57,34 @@ class PhaseMeter:
         self._rows: dict[str, tuple[object, tuple[PhaseFraction, ...]]] = {}
 
     def measure(self, names: Iterable[str] | None = None) -> Measured:
-        """Measure the cleaned masks of some images; those without a mask are passed over.
+        """Measure the final masks of some images; those without a mask are passed over.
 
         Parameters
         ----------
         names
             The images; None takes all.
         """
-        table, cleaning = self.project.table, self.project.cleaning
+        table = self.project.table
         rows: list[PhaseFraction] = []
         problems: list[str] = []
         for name in segmented_names(self.project, names):
             try:
-                rows += self._of_image(name, table, cleaning)
+                rows += self._of_image(name, table)
             except MatSSLError as error:
                 problems.append(str(error))
         return Measured(tuple(rows), tuple(problems))
 
-    def _of_image(
-        self, name: str, table: ClassTable, cleaning: tuple[int, int]
-    ) -> tuple[PhaseFraction, ...]:
+    def _of_image(self, name: str, table: ClassTable) -> tuple[PhaseFraction, ...]:
+        project = self.project
         size = self._pixel_size(name)
         classes = [(one.id, one.name, one.exclude) for one in table.classes]
-        state = (_stamp(self.project.mask_path(name)), cleaning, classes, size)
+        painted = project.label_path(name)
+        strokes = _stamp(painted) if project.painted_counts and painted.exists() else None
+        mask_file = _stamp(project.mask_path(name))
+        state = (mask_file, strokes, project.cleaning, classes, size)
         known = self._rows.get(name)
         if known is None or known[0] != state:
-            mask = cleaned_mask(self.project, name, table, cleaning)
+            mask = final_mask(project, name, table)
             known = state, tuple(phase_fractions(name, mask, table, size))
             self._rows[name] = known
         return known[1]
@@ -97,20 +99,29 @@ class PhaseMeter:
         return known[1]
 
 
-def cleaned_mask(
-    project: Project, name: str, table: ClassTable, cleaning: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Read an image's mask as it is shown and measured: cleaned.
+def final_mask(project: Project, name: str, table: ClassTable) -> NDArray[np.uint8]:
+    """Read an image's mask as it is measured and exported.
+
+    It is cleaned, and where somebody has painted, that counts instead (unless the project says
+    otherwise): what was corrected by hand is right, whatever the model found.
+
+    Returns
+    -------
+    ``(H, W)`` class ids; 0 where nothing was analysed.
 
     Raises
     ------
     InputError
-        If there is none, or it is damaged.
+        If there is none, or it or the painted labels are damaged.
     """
     mask = project.mask(name)
     if mask is None:
         raise InputError(f"The mask of {name} was removed meanwhile.", "Segment the image again.")
-    return clean_mask(mask, table, *cleaning)
+    mask = clean_mask(mask, table, *project.cleaning)
+    painted = project.labels(name) if project.painted_counts else None
+    if painted is None:
+        return mask
+    return np.where((painted != 0) & (mask != table.not_analysed), painted, mask)
 
 
 def _stamp(path: Path) -> _Stamp:

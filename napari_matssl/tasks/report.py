@@ -18,7 +18,7 @@ from napari_matssl.micrograph.writing import write_mask, write_mask_tiff, write_
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept import FOLDER
-from napari_matssl.tasks.meter import cleaned_mask, segmented_names
+from napari_matssl.tasks.meter import final_mask, segmented_names
 
 MASK_PNG: Final = "_mask.png"
 MASK_TIFF: Final = "_mask.tif"
@@ -93,14 +93,14 @@ def export_project(
     outputs: ExportOutputs | None = None,
     names: Sequence[str] | None = None,
 ) -> Job[Exported]:
-    """Write the cleaned masks of a project, overlays, and tables of phase fractions.
+    """Write the final masks of a project, overlays, and tables of phase fractions.
 
     An image that can't be read, or whose mask can't, doesn't keep the others from being exported.
 
     Parameters
     ----------
     project
-        Its class table and its cleaning are those when the job begins.
+        Its class table is that of the moment when the job begins.
     out
         Folder for ``<stem>_mask.png``, ``<stem>_mask.tif``, ``<stem>_overlay.png``,
         ``phases.csv``, ``summary.csv``, and ``classes.json``, which says what the ids mean.
@@ -129,7 +129,7 @@ def export_project(
             f"No image in {project.folder} is segmented.", "Segment some images first."
         )
     check_writable_folder(out)
-    table, cleaning = project.table, project.cleaning
+    table = project.table
     table.write(out / CLASSES_FILE)  # first: after a cancelled export, the masks need it too
     rows: list[PhaseFraction] = []
     done: list[str] = []
@@ -141,7 +141,7 @@ def export_project(
         message = ""
         try:
             micrograph = project.read(name)
-            mask = cleaned_mask(project, name, table, cleaning)
+            mask = final_mask(project, name, table)
             rows += write_image(out, micrograph, mask, table, outputs)
             done.append(name)
         except InputError as error:

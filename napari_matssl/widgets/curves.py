@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pyqtgraph import PlotDataItem, PlotWidget
 
 REDRAW_MS = 500
-SMOOTHING = 0.9
-"""Weight of the past in the smoothed loss: it looks back over some 10 steps."""
+SMOOTHING = 0.8
+"""Weight of the past in the smoothed loss: it looks back over some 5 steps; slow runs have few."""
 
 _WAITING = "Waiting for the first step"
 _NO_IOU = "No IoU so far"

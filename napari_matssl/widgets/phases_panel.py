@@ -78,6 +78,11 @@ class PhasesPanel(QWidget):
             choice.setToolTip(tip)
             choice.setChecked(True)
             choice.toggled.connect(self._update_export)
+        self.painted = QCheckBox("Painted pixels count as painted")
+        self.painted.setToolTip(
+            "Where you have painted, by hand or by copying and correcting, your class is measured "
+            "and exported, not the model's."
+        )
         self.export = button("Export...", _EXPORT_TIP, self._export)
         self.outcome = note("", "What the last export wrote.")
         self.show_exported = button(
@@ -88,6 +93,7 @@ class PhasesPanel(QWidget):
         layout.addWidget(self.count)
         layout.addWidget(self.state)
         layout.addWidget(self.problems)
+        layout.addWidget(self.painted)
         layout.addWidget(heading("Export"))
         layout.addWidget(side_by_side(self.choices["masks_png"], self.choices["masks_tiff"]))
         layout.addWidget(self.choices["overlays"])
@@ -102,6 +108,8 @@ class PhasesPanel(QWidget):
         session.results.mask_changed.connect(self._refresh)
         session.results.cleaning_changed.connect(self._refresh)
         session.palette.classes_changed.connect(self._refresh)
+        session.workspace.painted_changed.connect(self._refresh)
+        self.painted.toggled.connect(self._set_painted)
         session.runner.started.connect(self._update_export)
         session.runner.ended.connect(self._update_export)
         session.runner.succeeded.connect(self._on_succeeded)
@@ -140,12 +148,23 @@ class PhasesPanel(QWidget):
         self._background.drop_waiting()
         if self.view is not None:
             self._clear_view()
+        self.painted.setEnabled(project is not None)
+        self.painted.blockSignals(True)
+        self.painted.setChecked(project is None or project.painted_counts)
+        self.painted.blockSignals(False)
         self.count.setText("No folder is open." if project is None else "")
         self._say(self.state, "")
         self._say(self.problems, "")
         self._exported = None
         self._forget_export()
         self._update_export()
+        self._refresh()
+
+    def _set_painted(self, counts: bool) -> None:
+        try:
+            self._workspace.project.set_painted_counts(counts)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
         self._refresh()
 
     def _refresh(self, _what: object = None) -> None:

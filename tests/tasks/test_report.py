@@ -13,8 +13,9 @@ from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.classes import ClassTable, LabelClass, read_class_table
+from napari_matssl.labels.painted import read_labels
 from napari_matssl.micrograph.calibration import read_pixel_size
-from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.synthetic import class_table, make_sample
 from napari_matssl.micrograph.writing import write_micrograph
 from napari_matssl.progress import Control, drain
@@ -356,3 +357,28 @@ def test_reporting_needs_no_torch():
     code = "import sys, napari_matssl.tasks.report; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_what_was_painted_counts_instead_of_the_mask_unless_told_otherwise(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
+    write_micrograph(tmp_path / "a.tif", Micrograph("a", pixels))
+    project = Project.open(tmp_path)
+    mask = np.ones((40, 50), np.uint8)
+    mask[30:] = 0
+    project.save_mask("a.tif", mask)
+    meter = PhaseMeter(project)
+    assert meter.measure().rows[0].pixels == 1500
+    painted = np.zeros((40, 50), np.uint8)
+    painted[:10, :10] = 2
+    painted[35:, :10] = 2  # below the info bar: not analysed, whatever is painted
+    project.save_labels("a.tif", painted)
+    one, two = meter.measure().rows
+    assert (one.pixels, two.pixels, two.analysed_pixels) == (1400, 100, 1500)
+    result = drain(export_project(project, tmp_path / "out", ExportOutputs()))
+    assert result.images == ("a.tif",)
+    exported = read_labels(tmp_path / "out" / "a_mask.png")
+    assert (exported == 2).sum() == 100
+    assert (exported == 0).sum() == 500
+    project.set_painted_counts(False)
+    assert meter.measure().rows[0].pixels == 1500
+    assert not Project.open(tmp_path).painted_counts
