@@ -1,18 +1,19 @@
 """Keeping napari's canvas alive while layers come and go."""
 
-from napari.utils.events import Event
-
 
 def keep_canvas_alive(viewer) -> None:
-    """Make the canvas's OpenGL context current before napari frees what a removed layer drew with.
+    """Let napari free what a removed layer drew with in the OpenGL context that it belongs to.
 
-    napari 0.9 frees buffers and textures in whatever context is current. With PyQt6 that is
-    another one than the canvas's, and the next drawing ends the process.
+    napari 0.9 frees buffers and textures in whatever context is current. With PyQt6 that may be
+    another one than the canvas's, after which the next drawing ends the process.
     """
-    canvas = viewer.window._qt_viewer.canvas.native
+    canvas = viewer.window._qt_viewer.canvas
+    clean = getattr(canvas, "_clean_and_update_scenegraph", None)
+    if clean is None:  # another napari, which frees nothing on its own
+        return
 
-    def make_current(_event: Event) -> None:
-        canvas.makeCurrent()
+    def clean_in_context() -> None:
+        canvas.native.makeCurrent()
+        clean()
 
-    for event in (viewer.layers.events.removed, viewer.layers.events.end_batch):
-        event.connect(make_current)  # called before napari's own: the last to connect comes first
+    canvas._clean_and_update_scenegraph = clean_in_context

@@ -1,6 +1,14 @@
 """The panel that trains a segmenter on the strokes."""
 
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFormLayout,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.classes import ClassTable
@@ -10,7 +18,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.field_editor import WheelGuard
 from napari_matssl.widgets.forms import button, heading, note, offer
-from napari_matssl.widgets.painted_list import PaintedList, pixels_in_words
+from napari_matssl.widgets.painted_list import PaintedList, painted_classes, pixels_in_words
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.settings_form import SettingsForm
 from napari_matssl.widgets.shown import PREVIEW
@@ -149,7 +157,7 @@ class FinetunePanel(QWidget):
             self._workspace.failed.emit(error)
             return
         names, out = self.chosen, project.new_model_path()
-        table = _painted_classes(project, names)
+        table = painted_classes(project, names)
         start = self.start_from.model
         self._trained_on = project
         self._look()
@@ -253,6 +261,15 @@ class FinetunePanel(QWidget):
             self.curves = TrainingCurves()
             self._layout.addWidget(self.curves)
         self.curves.clear(table.classes)
+        QTimer.singleShot(50, self._scroll_to_curves)  # once they are laid out
+
+    def _scroll_to_curves(self) -> None:
+        """Bring the curves into sight."""
+        above = self.parentWidget()
+        while above is not None and not isinstance(above, QScrollArea):
+            above = above.parentWidget()
+        if above is not None:
+            above.ensureWidgetVisible(self.curves)
 
     def _update_start(self, _title: str = "") -> None:
         offer(self.start, self._why_not(), _START_TIP)
@@ -267,10 +284,3 @@ class FinetunePanel(QWidget):
         if len(painted) < 2:
             return "Paint at least two classes on the ticked images first."
         return ""
-
-
-def _painted_classes(project: Project, names: tuple[str, ...]) -> ClassTable:
-    """Leave out the classes that are painted nowhere: a network can't learn them."""
-    used = {class_id for name in names for class_id, n in project.painted(name).items() if n}
-    kept = tuple(one for one in project.table.classes if one.id in used)
-    return ClassTable(classes=kept) if kept else project.table

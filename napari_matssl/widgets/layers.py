@@ -198,7 +198,8 @@ def place_ids(layer: Labels, top: int, left: int, ids: NDArray[np.uint8]) -> Non
     """
     height, width = ids.shape
     layer.data[top : top + height, left : left + width] = ids
-    layer.refresh(extent=False)
+    # The thumbnail is left for later: each widget that changes repaints the canvas once more.
+    layer.refresh(extent=False, thumbnail=False, highlight=False)
 
 
 def _pixels(layer: Image, plane: tuple[int, ...]) -> NDArray[np.generic]:

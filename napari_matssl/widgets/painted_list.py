@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.project.folder import Project
 
 FEW = 200
 """Painted pixels of a class below which a few more strokes are asked for."""
@@ -63,3 +64,10 @@ def pixels_in_words(classes: Sequence[LabelClass], pixels: Mapping[int, int]) ->
             few = ": few, a stroke or two more would help"
         lines.append(f"{one.name}: {count:,} px{few}")
     return "\n".join(lines)
+
+
+def painted_classes(project: Project, names: tuple[str, ...]) -> ClassTable:
+    """Leave out the classes that are painted nowhere: a network can't learn them."""
+    used = {class_id for name in names for class_id, n in project.painted(name).items() if n}
+    kept = tuple(one for one in project.table.classes if one.id in used)
+    return ClassTable(classes=kept) if kept else project.table

@@ -54,7 +54,7 @@ def estimate(
     if settings.epochs is not None and settings.epochs < passes:
         passes = settings.epochs
         return f"{text}{passes} epochs: about {_roughly(passes * epoch)} ({basis})."
-    return f"{text}{settings.minutes:g} min are about {passes:.2g} epochs ({basis})."
+    return f"{text}{settings.minutes:g} min are about {float(f'{passes:.2g}'):,g} epochs ({basis})."
 
 
 def speed_of(encoders: Sequence[Path], settings: PretrainSettings) -> Speed | None:

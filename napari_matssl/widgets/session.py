@@ -74,8 +74,8 @@ class Session(QObject):
             return False
         self.workspace.flush()
         shown = self.workspace.shown
-        if shown is None or not shown.autosave.unsaved:
-            return False
+        if shown is None or shown.painted not in self.viewer.layers or not shown.autosave.unsaved:
+            return False  # saved; or closed by a script, which has emptied the viewer before
         question = f"The strokes on {shown.name} can't be saved. {shown.autosave.problem}"
         if agreed(window, "Strokes would be lost", question, "Close and lose them"):
             return False

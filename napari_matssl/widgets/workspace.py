@@ -21,7 +21,7 @@ from napari_matssl.widgets.layers import (
     add_micrograph,
     apply_pixel_size,
 )
-from napari_matssl.widgets.planes import keep_plane
+from napari_matssl.widgets.planes import UserLayers, keep_plane
 from napari_matssl.widgets.shown import PAINTED, Shown
 
 
@@ -51,12 +51,13 @@ class Workspace(QObject):
         self.project: Project | None = None
         self.shown: Shown | None = None
         self._survey = Background(self)
-        self._layers: dict[str, tuple[Image, tuple[int, ...]]] = {}
+        self._user_layers = UserLayers()
         self._arranging = False
         self._orphaned = QTimer(self)
         self._orphaned.setSingleShot(True)
         self._orphaned.timeout.connect(self._let_go)
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.current_step.connect(self._on_plane)
 
     # --- folder
 
@@ -87,7 +88,7 @@ class Workspace(QObject):
         if not self.leave_image():
             return False
         self._survey.drop_waiting()
-        self._layers.clear()
+        self._user_layers = UserLayers()
         if self.project is not None:
             self.project = None
             self.folder_changed.emit()
@@ -122,15 +123,15 @@ class Workspace(QObject):
             target = self.project.folder if self.project is not None else folder
             if target is None:
                 raise InputError("No folder is open.", "Open a folder first.")
-            plane = tuple(self.viewer.dims.current_step)
             path, micrograph = keep_plane(layer, self.viewer.dims, target)
         except MatSSLError as error:
             self.failed.emit(error)
             return False
-        known = self._layers if self.project is not None else {}
+        known, step = self._user_layers, self.viewer.dims.current_step
         if not self.open([target]) or not self.leave_image():
             return False
-        self._layers = {**known, path.name: (layer, plane)}
+        self._user_layers = known
+        known.remember(path.name, layer, step)
         self.said.emit(f"{layer.name} is kept as {path}.")
         if not self.show_image(path.name):
             return False
@@ -247,15 +248,16 @@ class Workspace(QObject):
 
     def _image_layer(self, micrograph: Micrograph) -> tuple[Image, bool]:
         """Give the layer to show: the one that the image was taken from, or else a new one."""
-        layers = self.viewer.layers
-        layer, plane = self._layers.get(micrograph.name, (None, ()))
-        if layer is None or layer not in layers:
-            return add_micrograph(self.viewer, micrograph), True
-        layer.visible = True
-        layers.move(layers.index(layer), len(layers))  # above what else the user has opened
-        if len(plane) == len(self.viewer.dims.current_step):
-            self.viewer.dims.current_step = plane
-        return layer, False
+        layer = self._user_layers.bring_up(micrograph.name, self.viewer)
+        if layer is not None:
+            return layer, False
+        return add_micrograph(self.viewer, micrograph), True
+
+    def _on_plane(self, _event: Event) -> None:
+        """Hide the strokes while another plane of their stack is shown."""
+        shown = self.shown
+        if shown is not None and not shown.own_image and not self._arranging:
+            shown.painted.visible = self._user_layers.shows(shown.name, self.viewer.dims)
 
     def _on_removed(self, event: Event) -> None:
         """Save the strokes of an image whose layers somebody deletes."""

@@ -8,11 +8,12 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QLineEdit
 from scipy import ndimage
 
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import CLASSES_FILE
 from napari_matssl.micrograph.writing import write_mask, write_micrograph
 from napari_matssl.widgets.job_bar import JobBar
 from napari_matssl.widgets.shell import MatSSLWidget
+from napari_matssl.widgets.torch_start import start_torch
 
 TINY = "test_efficientnet"
 LONG_MS = 120_000
@@ -111,7 +112,7 @@ class User:
 
     def click(self, widget) -> None:
         assert widget.isEnabled(), widget.toolTip()
-        self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
+        widget.click()
 
     def press_key(self, key: Qt.Key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
         self.qtbot.keyClick(self.viewer.window._qt_viewer, key, modifier)
@@ -146,8 +147,13 @@ class User:
 
     def run(self, start) -> None:
         """Press a button that starts a job, and wait for its end."""
-        self.click(start)
+        self.begin(start)
         self.wait()
+
+    def begin(self, start) -> None:
+        """Press a button that starts a job."""
+        self.click(start)
+        assert self.runner.busy, self.heard
 
     def wait(self) -> None:
         self.until(lambda: not self.runner.busy)
@@ -187,3 +193,46 @@ class User:
         where = QPointF(widget.mapToGlobal(place.toPoint()))
         event = QMouseEvent(kind, place, where, button, buttons, Qt.KeyboardModifier.NoModifier)
         QApplication.sendEvent(widget, event)
+
+
+def painted_folder(
+    folder: Path, two_phases, count: int = 3, painted: int | None = None, side: int = 96
+) -> Path:
+    """Write two-phase micrographs, all or the first few of them painted."""
+    made = [two_phases(seed, (side, side)) for seed in range(count)]
+    write_folder(folder, [one.micrograph for one in made])
+    for one in made[:painted]:
+        write_strokes(folder, one.micrograph.name, one.labels)
+    return folder
+
+
+def tiny(user: User, **values) -> None:
+    """Set the panel Fine-tune to a network that learns a step in an instant."""
+    user.choose(user.finetune.start_from.list, "Random")
+    given = {"epochs": 1, "encoder_name": TINY, "crop_size": 32, "batch_size": 2, "device": "cpu"}
+    for name, value in {**given, **values}.items():
+        user.finetune.form.set_value(name, value)
+
+
+def write_model(path: Path, names=("class 1", "class 2"), **facts) -> Path:
+    """Write a model that has learnt nothing; its masks are some masks."""
+    start_torch()
+    from napari_matssl.learn.card import ModelCard
+    from napari_matssl.learn.segmenter import Segmenter, build_network, write_segmenter
+    from napari_matssl.settings import NormalisationSettings
+
+    classes = tuple(
+        LabelClass(id=place + 1, name=name, colour=COLOURS[place])
+        for place, name in enumerate(names)
+    )
+    card = ModelCard(
+        kind="segmenter",
+        encoder_name=TINY,
+        channels="grey",
+        unlabelled=0,
+        classes=ClassTable(classes=classes),
+        normalisation=NormalisationSettings(),
+        **facts,
+    )
+    write_segmenter(path, Segmenter(build_network(TINY, len(names), 3), card))
+    return path

@@ -4,7 +4,18 @@ import dask.array as da
 import numpy as np
 import pytest
 import tifffile
-from desk import NAMES, SIZE, docked, drop, is_saved, labels_on_disk, rows, said, stroke, write_folder
+from desk import (
+    NAMES,
+    SIZE,
+    docked,
+    drop,
+    is_saved,
+    labels_on_disk,
+    rows,
+    said,
+    stroke,
+    write_folder,
+)
 from napari.layers import Image
 from napari.settings import get_settings
 from qtpy.QtWidgets import QFileDialog
@@ -184,7 +195,7 @@ def test_a_folder_opens_at_once_however_many_images_it_has(panel, tmp_path, qtbo
     began = time.monotonic()
     panel.session.workspace.open([folder])
     took = time.monotonic() - began
-    print(f"opened 200 images in {took:.2f} s")
+    assert took < 5
     assert panel.table.current == "m000.tif"
     assert len(panel._facts) < 200  # the thumbnails come later
     beats = []
@@ -192,7 +203,6 @@ def test_a_folder_opens_at_once_however_many_images_it_has(panel, tmp_path, qtbo
     qtbot.waitUntil(lambda: len(panel._facts) == 200, timeout=60_000)
     timer.stop()
     longest = max(np.diff(beats), default=0)
-    print(f"longest stall {longest:.3f} s")
     assert longest < 1
 
 
@@ -330,7 +340,7 @@ def test_adding_what_is_no_image_says_why(panel, tmp_path, monkeypatch):
     choose(monkeypatch, tmp_path)
     panel.session.viewer.add_points([[1, 1]])
     panel.add_layer.click()
-    assert "no image layer" in problems[1].lower()
+    assert problems[1].startswith('"Points" is not an image layer')
     assert panel.session.workspace.project is None
 
 

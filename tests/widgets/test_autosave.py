@@ -1,0 +1,292 @@
+"""Strokes reach the disk, whatever happens."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from desk import SIZE, answer, docked, is_saved, labels_on_disk, rows, said, stroke, write_folder
+from napari.components import ViewerModel
+from qtpy.QtCore import QObject
+
+from napari_matssl.errors import OutputError
+from napari_matssl.files import unwritable
+from napari_matssl.project.folder import Project
+from napari_matssl.widgets.autosave import Autosave
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "steel")
+
+
+@pytest.fixture
+def panel(make_napari_viewer, folder):
+    panel = docked(make_napari_viewer(show=True))
+    assert panel.session.workspace.open([folder])
+    return panel
+
+
+def test_an_image_goes_from_unlabelled_to_painted_to_saved_to_segmented(panel, qtbot):
+    seen = []
+    panel.session.workspace.painted_changed.connect(lambda name: seen.append(rows(panel)[name]))
+    assert rows(panel)["a1.tif"] == "unlabelled"
+    began = time.monotonic()
+    stroke(panel)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=5000)
+    assert time.monotonic() - began < 2
+    qtbot.waitUntil(lambda: rows(panel)["a1.tif"] == "saved")
+    assert seen == ["painted", "saved"]
+    assert panel.status.text() == "All strokes are saved."
+    mask = np.ones(SIZE, np.uint8)
+    panel.session.workspace.project.save_mask("a1.tif", mask)
+    panel.session.results.take_over("a1.tif", mask)
+    assert rows(panel)["a1.tif"] == "saved, segmented"
+
+
+def test_strokes_in_quick_succession_are_all_saved_within_two_seconds_of_the_last(panel, qtbot):
+    for place in range(20, 60, 2):
+        stroke(panel, place, place)
+        qtbot.wait(60)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=2000)
+
+
+def test_an_undo_after_the_save_is_saved_too(panel, qtbot, folder):
+    painted = stroke(panel)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=3000)
+    stroke(panel, 60, 60)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=3000)
+    painted.undo()
+    qtbot.waitUntil(lambda: labels_on_disk(folder, "a1.tif")[60, 60] == 0, timeout=3000)
+    painted.undo()
+    qtbot.waitUntil(lambda: labels_on_disk(folder, "a1.tif") is None, timeout=3000)
+    qtbot.waitUntil(lambda: rows(panel)["a1.tif"] == "unlabelled")
+
+
+class Disk:
+    """A place to save to that can be held up or broken."""
+
+    def __init__(self):
+        self.kept = []
+        self.free = threading.Event()
+        self.free.set()
+        self.problem = None
+        self.begun = threading.Event()
+
+    def save(self, ids):
+        self.begun.set()
+        assert self.free.wait(10)
+        if self.problem is not None:
+            raise self.problem
+        self.kept.append(ids)
+
+
+@pytest.fixture
+def disk():
+    return Disk()
+
+
+@pytest.fixture
+def watched(qtbot, disk):
+    layer = ViewerModel().add_labels(np.zeros((40, 40), np.uint8))
+    owner = QObject()
+    autosave = Autosave(layer, disk.save, owner)
+    yield autosave, layer
+    disk.free.set()
+    disk.problem = None
+    autosave.close()
+
+
+def test_an_undo_while_the_stroke_is_being_written_is_saved_after_it(qtbot, watched, disk):
+    autosave, layer = watched
+    disk.free.clear()
+    layer.paint((5, 5), 1)
+    qtbot.waitUntil(disk.begun.is_set, timeout=3000)
+    layer.undo()
+    qtbot.wait(900)  # the next round finds the layer as it was at first, and nothing to save
+    disk.free.set()
+    qtbot.waitUntil(lambda: len(disk.kept) == 2, timeout=4000)
+    assert disk.kept[0].any()
+    assert not disk.kept[1].any()
+
+
+def test_flushing_waits_for_the_thread_and_writes_nothing_twice(qtbot, watched, disk):
+    autosave, layer = watched
+    disk.free.clear()
+    layer.paint((5, 5), 1)
+    qtbot.waitUntil(disk.begun.is_set, timeout=3000)
+    threading.Timer(0.2, disk.free.set).start()
+    autosave.flush()
+    assert len(disk.kept) == 1
+    assert not autosave.unsaved
+
+
+def test_what_was_painted_while_a_save_ran_is_flushed_and_stays_the_newest(qtbot, watched, disk):
+    autosave, layer = watched
+    disk.free.clear()
+    layer.paint((5, 5), 1)
+    qtbot.waitUntil(disk.begun.is_set, timeout=3000)
+    layer.paint((30, 30), 2)
+    disk.free.set()
+    autosave.flush()
+    qtbot.wait(50)  # what the thread has handed over arrives now
+    np.testing.assert_array_equal(disk.kept[-1], layer.data)
+    assert not autosave.unsaved
+
+
+def test_a_full_disk_is_said_and_the_next_stroke_tries_again(qtbot, watched, disk):
+    autosave, layer = watched
+    told = []
+    autosave.failed.connect(told.append)
+    disk.problem = unwritable("labels.png", OSError(errno.ENOSPC, "No space left on device"))
+    layer.paint((5, 5), 1)
+    qtbot.waitUntil(lambda: told, timeout=3000)
+    assert isinstance(told[0], OutputError)
+    assert autosave.unsaved
+    assert autosave.problem is told[0]
+    disk.problem = None
+    layer.paint((30, 30), 1)
+    qtbot.waitUntil(lambda: not autosave.unsaved, timeout=3000)
+    qtbot.waitUntil(lambda: autosave.problem is None)
+
+
+def test_after_closing_nothing_is_watched(watched, disk, qtbot):
+    autosave, layer = watched
+    autosave.close()
+    layer.paint((5, 5), 1)
+    qtbot.wait(900)
+    assert disk.kept == []
+    autosave._events = []  # closed already
+
+
+# In the viewer.
+
+
+def test_switching_right_after_a_stroke_loses_nothing(panel, folder):
+    stroke(panel)
+    panel.session.workspace.step(1)
+    assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
+    assert rows(panel)["a1.tif"] == "saved"
+    assert not panel.session.workspace.shown.painted.data.any()
+    panel.session.workspace.step(-1)
+    assert panel.session.workspace.shown.painted.data[20, 30] == 1
+
+
+def block(folder):
+    """Make the labels unwritable for root, too."""
+    (folder / "matssl").mkdir(exist_ok=True)
+    (folder / "matssl" / "labels").write_text("in the way")
+
+
+def test_strokes_that_cant_be_saved_stay_and_the_image_isnt_left(panel, folder, qtbot):
+    problems = said(panel)
+    block(folder)
+    painted = stroke(panel)
+    qtbot.waitUntil(lambda: problems, timeout=3000)
+    assert rows(panel)["a1.tif"] == "painted"
+    assert panel.status.text().startswith("The strokes are NOT saved. Can't write")
+    panel.session.workspace.step(1)
+    assert panel.table.current == "a1.tif"
+    assert painted in panel.session.viewer.layers
+    assert not panel.session.workspace.close_folder()
+    assert painted.data[20, 30] == 1
+    (folder / "matssl" / "labels").unlink()
+    panel.session.workspace.step(1)
+    assert panel.table.current == "a2.tif"
+    assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
+
+
+def test_a_deleted_layer_whose_strokes_cant_be_saved_comes_back(panel, folder, qtbot):
+    viewer = panel.session.viewer
+    block(folder)
+    painted = stroke(panel)
+    viewer.layers.remove(painted)
+    qtbot.waitUntil(lambda: painted in viewer.layers)
+    assert painted.data[20, 30] == 1
+    (folder / "matssl" / "labels").unlink()
+    assert panel.session.workspace.close_folder()
+    assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
+
+
+def test_a_window_with_strokes_that_cant_be_saved_asks_before_it_closes(panel, folder):
+    block(folder)
+    stroke(panel)
+    window = panel.session.viewer.window._qt_window
+    questions = []
+    answer("Cancel", questions)
+    assert not window.close()
+    assert "can't be saved" in questions[0]
+    assert window.isVisible()
+    (folder / "matssl" / "labels").unlink()
+    panel.session.workspace.flush()
+    assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_read_only_folder_says_so(panel, folder, qtbot):
+    problems = said(panel)
+    folder.chmod(0o500)
+    stroke(panel)
+    qtbot.waitUntil(lambda: problems, timeout=3000)
+    assert "Permission denied" in problems[0]
+    folder.chmod(0o700)
+    panel.session.workspace.flush()
+
+
+def test_the_labels_of_the_last_opening_are_kept_as_a_backup(panel, folder):
+    stroke(panel)
+    assert panel.session.workspace.close_folder()
+    before = labels_on_disk(folder, "a1.tif")
+    panel.session.workspace.open([folder])
+    stroke(panel, 60, 60)
+    assert panel.session.workspace.close_folder()
+    backup = folder / "matssl" / "labels-backup" / "a1.png"
+    from PIL import Image
+
+    np.testing.assert_array_equal(np.asarray(Image.open(backup)), before)
+    assert labels_on_disk(folder, "a1.tif")[60, 60] == 1
+
+
+PAINTS_UNTIL_KILLED = """
+import sys
+from pathlib import Path
+import napari
+from qtpy.QtCore import QTimer
+from napari_matssl.widgets.session import session_of
+
+viewer = napari.Viewer()
+workspace = session_of(viewer).workspace
+assert workspace.open([Path(sys.argv[1])])
+painted = workspace.shown.painted
+
+def late():
+    painted.paint((60, 60), 2)
+    print("painted", flush=True)
+
+QTimer.singleShot(500, lambda: painted.paint((20, 30), 1))
+QTimer.singleShot(1200, lambda: painted.paint((40, 40), 1))
+QTimer.singleShot(3200, late)
+napari.run()
+"""
+
+
+def test_a_killed_process_loses_at_most_the_last_two_seconds(folder, make_napari_viewer):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PAINTS_UNTIL_KILLED, folder], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "painted\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    process.stdout.close()
+    panel = docked(make_napari_viewer(show=True))
+    assert panel.session.workspace.open([folder])
+    data = panel.session.workspace.shown.painted.data
+    assert data[20, 30] == data[40, 40] == 1
+    assert rows(panel)["a1.tif"] == "saved"
+    assert (folder / "matssl" / "labels-backup" / "a1.png").is_file()
+    assert Project.open(folder).painted_names() == ("a1.tif",)

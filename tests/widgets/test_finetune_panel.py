@@ -1,0 +1,342 @@
+"""The panel Fine-tune: its jobs steered, broken and left alone while the user does other things."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from acting import User, painted_folder, tiny
+from qtpy.QtCore import Qt
+
+from napari_matssl.learn.card import read_card
+from napari_matssl.settings import FinetuneSettings
+from napari_matssl.widgets.shown import PREVIEW
+from napari_matssl.widgets.torch_start import start_torch
+
+ENDLESS = 100_000
+
+
+@pytest.fixture
+def user(make_napari_viewer, qtbot, monkeypatch):
+    return User(make_napari_viewer, qtbot, monkeypatch)
+
+
+@pytest.fixture
+def painted(user, tmp_path, two_phases):
+    """Somebody who has three painted images open, and a tiny network chosen."""
+    user.open(painted_folder(tmp_path / "steel", two_phases))
+    tiny(user)
+    return user
+
+
+@pytest.fixture
+def quick_previews(monkeypatch):
+    start_torch()
+    import napari_matssl.tasks.finetune_run as run_module
+
+    monkeypatch.setattr(run_module, "PREVIEW_SECONDS", 0.2)
+    monkeypatch.setattr(run_module, "PREVIEW_SHARE", 1.0)
+
+
+def start_endless(user):
+    """Start a run without an end and wait for its first steps; gives the steps as they come."""
+    tiny(user, epochs=ENDLESS)
+    steps = []
+    user.runner.progressed.connect(lambda p: steps.append(p.metrics.get("loss")))
+    user.begin(user.finetune.start)
+    user.until(lambda: any(steps))
+    return steps
+
+
+def start_button_is_back(user):
+    return user.finetune.start.isEnabled() and not user.job_bar._pause.isEnabled()
+
+
+# The buttons of the bar.
+
+
+def test_a_paused_run_stands_still_goes_on_and_finishes_with_a_model(painted):
+    steps, bar = start_endless(painted), painted.job_bar
+    assert not painted.finetune.start.isEnabled()
+    assert "Fine-tuning is running" in painted.finetune.start.toolTip()
+    painted.click(bar._pause)
+    painted.qtbot.wait(600)  # the step that was running
+    before = len(steps)
+    painted.qtbot.wait(500)
+    assert len(steps) == before
+    assert "Paused" in bar._status.text()
+    painted.click(bar._pause)
+    painted.until(lambda: len(steps) > before + 1)
+    painted.click(bar._finish)
+    painted.wait()
+    assert not painted.error
+    (model,) = painted.project.models()
+    assert read_card(model).metrics["steps"] >= 2
+    assert painted.finetune.start_from.model == model
+    assert start_button_is_back(painted)
+
+
+def test_a_cancelled_run_leaves_no_model(painted):
+    start_endless(painted)
+    painted.click(painted.job_bar._cancel)
+    painted.wait()
+    assert painted.job_bar._status.text().startswith("Cancelled")
+    assert painted.project.models() == ()
+    assert painted.finetune.start_from.model is None
+    assert painted.finetune.outcome.text() == ""
+    assert start_button_is_back(painted)
+
+
+# What goes wrong.
+
+
+def failing(message):
+    def fail(*_arguments, **_options):
+        raise RuntimeError(message)
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("message", "what", "remedy"),
+    [
+        ("CUDA out of memory. Tried to allocate 2 GiB", "Out of memory", "Close other programs"),
+        ("conv2d: something odd", "conv2d: something odd", "the log holds the details"),
+    ],
+)
+def test_a_runtime_error_of_torch_reaches_the_message_with_its_remedy(
+    painted, monkeypatch, message, what, remedy
+):
+    start_torch()
+    import napari_matssl.learn.losses as losses
+
+    monkeypatch.setattr(losses.functional, "one_hot", failing(message))
+    painted.run(painted.finetune.start)
+    assert what in painted.error
+    assert remedy in painted.error
+    assert painted.project.models() == ()
+    assert start_button_is_back(painted)
+    monkeypatch.undo()
+    painted.run(painted.finetune.start)
+    assert not painted.error
+    assert len(painted.project.models()) == 1
+
+
+def test_a_painted_file_that_has_vanished_is_no_longer_trained_on(painted):
+    painted.project.label_path("steel-2.tif").unlink()
+    painted.run(painted.finetune.start)
+    assert not painted.error
+    assert painted.finetune.chosen == ("steel-0.tif", "steel-1.tif")
+    card = read_card(painted.project.models()[0])
+    assert [image.name for image in card.training_images] == ["steel-0.tif", "steel-1.tif"]
+
+
+def test_an_image_that_has_vanished_is_an_error_that_names_it(painted):
+    (painted.project.folder / "steel-2.tif").unlink()
+    painted.run(painted.finetune.start)
+    assert "steel-2.tif" in painted.error
+    assert start_button_is_back(painted)
+
+
+def test_all_painted_files_vanished_is_said_before_the_start(user, tmp_path, two_phases):
+    folder = painted_folder(tmp_path / "steel", two_phases, count=2, painted=1)
+    user.open(folder)
+    user.workspace.show_image("steel-1.tif")
+    tiny(user)
+    user.project.label_path("steel-0.tif").unlink()
+    user.click(user.finetune.start)
+    assert not user.runner.busy
+    assert "Paint at least two classes" in user.heard[-1]
+
+
+# What the user does meanwhile.
+
+
+def test_a_preview_layer_that_is_deleted_does_not_disturb_the_run(painted, quick_previews):
+    start_endless(painted)
+    painted.until(lambda: PREVIEW in painted.names)
+    painted.viewer.layers.remove(PREVIEW)
+    painted.until(lambda: PREVIEW in painted.names)
+    painted.finetune.preview.click()
+    painted.qtbot.wait(400)  # one may be on its way
+    painted.viewer.layers.remove(PREVIEW)
+    painted.qtbot.wait(600)
+    assert PREVIEW not in painted.names
+    painted.click(painted.job_bar._finish)
+    painted.wait()
+    assert not painted.error
+
+
+def test_another_image_that_is_shown_meanwhile_gets_the_preview(painted, quick_previews):
+    previews = []
+    painted.runner.progressed.connect(
+        lambda p: p.preview is not None and previews.append(p.preview.image)
+    )
+    start_endless(painted)
+    painted.until(lambda: bool(previews))
+    assert set(previews) == {"steel-0.tif"}
+    painted.press_key(Qt.Key.Key_D)
+    assert PREVIEW not in painted.names
+    painted.until(lambda: "steel-1.tif" in previews)
+    painted.until(lambda: PREVIEW in painted.names)
+    painted.click(painted.job_bar._cancel)
+    painted.wait()
+
+
+def test_a_run_ends_in_its_own_folder_whatever_is_open_by_then(
+    painted, quick_previews, tmp_path, two_phases
+):
+    first = painted.project
+    start_endless(painted)
+    painted.until(lambda: PREVIEW in painted.names)
+    painted.open(painted_folder(tmp_path / "other", two_phases, painted=0))
+    assert PREVIEW not in painted.names
+    painted.qtbot.wait(800)
+    assert PREVIEW not in painted.names, "a preview with the classes of another folder"
+    painted.click(painted.job_bar._finish)
+    painted.wait()
+    assert not painted.error
+    (model,) = first.models()
+    assert painted.project.models() == ()
+    assert painted.finetune.start_from.model is None
+    assert painted.segment.models.path is None
+    assert painted.finetune.outcome.text() == ""
+    assert any(str(model) in line for line in painted.heard)
+    painted.open(first.folder)
+    assert painted.segment.models.path == model
+
+
+def test_a_run_outlives_its_folder_being_closed(painted):
+    first = painted.project
+    start_endless(painted)
+    assert painted.workspace.close_folder()
+    painted.click(painted.job_bar._finish)
+    painted.wait()
+    assert not painted.error
+    assert len(first.models()) == 1
+
+
+def test_a_class_that_is_renamed_meanwhile_is_still_the_models(painted):
+    start_endless(painted)
+    (first, *_) = painted.project.classes
+    painted.micrographs.classes.renamed.emit(first.id, "ferrite")
+    painted.click(painted.job_bar._finish)
+    painted.wait()
+    assert first.name in read_card(painted.project.models()[0]).classes.names
+    painted.run(painted.segment.start)
+    assert not painted.error
+    assert [one.name for one in painted.project.classes] == ["ferrite", "class 2"]
+    assert set(np.unique(painted.project.mask("steel-0.tif"))) <= {1, 2}
+
+
+def test_a_panel_that_is_closed_meanwhile_spoils_nothing(painted, make_napari_viewer):
+    project, runner, failures = painted.project, painted.runner, []
+    runner.failed.connect(failures.append)
+    start_endless(painted)
+    painted.viewer.window.remove_dock_widget(painted.dock)
+    painted.shell.deleteLater()
+    painted.qtbot.wait(50)
+    runner.finish()
+    painted.wait()
+    assert failures == []
+    assert len(project.models()) == 1
+
+
+# What is chosen.
+
+
+def test_too_little_paint_switches_the_start_off_and_says_why(user, tmp_path, two_phases):
+    user.open(painted_folder(tmp_path / "steel", two_phases, painted=1))
+    panel = user.finetune
+    assert panel.start.isEnabled()
+    panel.images.item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert not panel.start.isEnabled()
+    assert "Paint at least two classes" in panel.start.toolTip()
+    panel.images.item(0).setCheckState(Qt.CheckState.Checked)
+    data = user.shown.painted.data.copy()
+    data[data == 2] = 0
+    data[:2, :30] = 2
+    user.shown.painted.data = data
+    user.until(lambda: "few, a stroke or two more" in panel.pixels.text())
+    data = data.copy()
+    data[data == 2] = 0
+    user.shown.painted.data = data
+    user.until(lambda: not panel.start.isEnabled())
+    assert "class 2: 0 px: not painted" in panel.pixels.text()
+
+
+def test_validation_images_give_curves_and_a_score(painted):
+    panel = painted.finetune
+    panel.validation.setValue(1)
+    tiny(painted, epochs=3, validations=3)
+    painted.run(panel.start)
+    assert not painted.error
+    for key in ("val_loss", "val_miou"):
+        assert len(panel.curves._series[key].y) >= 1
+    score = read_card(painted.project.models()[0]).metrics["val_miou"]
+    assert f"validation mIoU {score:.3f}" in panel.outcome.text()
+    assert len(read_card(painted.project.models()[0]).training_images) == 2
+
+
+def test_the_number_of_validation_images_stays_as_it_was_chosen(user, tmp_path, two_phases):
+    user.open(painted_folder(tmp_path / "steel", two_phases, count=6, painted=5))
+    panel = user.finetune
+    assert panel.validation.value() == 1
+    panel.validation.setValue(0)
+    user.workspace.show_image("steel-5.tif")
+    user.shown.painted.data = np.full((96, 96), 1, np.uint8)
+    user.until(lambda: len(panel.chosen) == 6)
+    assert panel.validation.value() == 0
+    assert panel.settings().val_fraction == 0
+    user.open(painted_folder(tmp_path / "other", two_phases, count=5))
+    assert panel.validation.value() == 1
+
+
+def test_saved_settings_hold_the_start_and_the_validation_and_bring_them_back(painted, tmp_path):
+    panel, file = painted.finetune, tmp_path / "settings.json"
+    panel.validation.setValue(1)
+    panel.form.save(file)
+    written = FinetuneSettings.make(file=file)
+    assert written == panel.settings()
+    assert written.encoder == "random"
+    assert written.val_fraction == pytest.approx(1 / 3)
+    painted.choose(panel.start_from.list, "ImageNet")
+    panel.validation.setValue(2)
+    panel.form.load(file)
+    assert panel.start_from.list.currentText() == "Random weights"
+    assert panel.validation.value() == 1
+
+
+def test_settings_with_weights_that_are_gone_are_said_and_not_run(painted, tmp_path):
+    panel, file = painted.finetune, tmp_path / "settings.json"
+    gone = panel.settings().model_copy(update={"encoder": str(tmp_path / "gone.safetensors")})
+    gone.write(file)
+    panel.form.load(file)
+    assert "gone.safetensors" in panel.start_from.problem.text()
+    assert panel.settings().encoder == "random"
+
+
+# Memory.
+
+
+def test_after_ten_runs_no_network_is_alive(painted, monkeypatch):
+    start_torch()
+    import napari_matssl.learn.segmenter as segmenter
+    import napari_matssl.tasks.finetune_run as run_module
+
+    networks, build = [], segmenter.build_network
+
+    def remember(*arguments, **options):
+        network = build(*arguments, **options)
+        networks.append(weakref.ref(network))
+        return network
+
+    monkeypatch.setattr(segmenter, "build_network", remember)
+    monkeypatch.setattr(run_module, "build_network", remember)
+    for _ in range(10):
+        painted.run(painted.finetune.start)
+        assert not painted.error
+    assert len(painted.project.models()) == 10
+    assert len(networks) == 19  # nine of the runs went on from the model before
+    gc.collect()
+    assert [network() for network in networks if network() is not None] == []

@@ -1,0 +1,238 @@
+"""The class table: what is painted with, and what edits do to labels, layers and files."""
+
+import numpy as np
+import pytest
+from desk import SIZE, answer, docked, key, labels_on_disk, said, stroke, write_folder
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QColorDialog, QPushButton
+
+from napari_matssl.project.folder import Project
+from napari_matssl.widgets.class_model import EXCLUDE, NAME
+from napari_matssl.widgets.class_model import PAINTED as COUNT
+from napari_matssl.widgets.shown import SEGMENTATION
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))
+    Project.open(folder).add_class("stain", exclude=True)
+    return folder
+
+
+@pytest.fixture
+def panel(make_napari_viewer, folder):
+    panel = docked(make_napari_viewer(show=True))
+    assert panel.session.workspace.open([folder])
+    return panel
+
+
+def shown(panel):
+    return panel.session.workspace.shown
+
+
+def button(panel, text):
+    return next(b for b in panel.classes.findChildren(QPushButton) if b.text() == text)
+
+
+def cell(panel, row, column):
+    return panel.classes._model.index(row, column)
+
+
+def names(panel):
+    return [one.name for one in panel.session.palette.classes]
+
+
+# Picking.
+
+
+def test_digits_on_the_canvas_pick_classes_instead_of_modes(panel, qtbot):
+    viewer, painted = panel.session.viewer, shown(panel).painted
+    for digit, class_id in ((Qt.Key.Key_2, 2), (Qt.Key.Key_3, 3), (Qt.Key.Key_1, 1)):
+        key(qtbot, viewer, digit)
+        assert painted.selected_label == class_id
+        assert painted.mode == "paint"  # napari's own 1, 3 would erase or draw polygons
+        assert panel.session.palette.picked == class_id
+        assert panel.classes._selected == class_id
+    key(qtbot, viewer, Qt.Key.Key_9)  # no such class
+    assert (painted.selected_label, painted.mode) == (1, "paint")
+
+
+def test_other_labels_layers_keep_naparis_digits(panel, qtbot):
+    viewer = panel.session.viewer
+    mine = viewer.add_labels(np.zeros(SIZE, np.uint8), name="mine")
+    viewer.layers.selection.active = mine
+    key(qtbot, viewer, Qt.Key.Key_4)
+    assert mine.mode == "fill"
+    assert shown(panel).painted.selected_label == 1
+
+
+def test_a_class_is_painted_with_after_a_click_on_it(panel, qtbot):
+    view, viewer = panel.classes._view, panel.session.viewer
+    viewer.layers.selection.active = shown(panel).image
+    place = view.visualRect(cell(panel, 1, NAME)).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    painted = shown(panel).painted
+    assert viewer.layers.selection.active is painted
+    assert (painted.selected_label, painted.mode) == (2, "paint")
+
+
+def test_naparis_own_choice_of_a_label_shows_in_the_class_table(panel):
+    shown(panel).painted.selected_label = 3
+    assert panel.classes._selected == 3
+    shown(panel).painted.selected_label = 77  # no class: nothing to show
+    assert panel.classes._selected == 3
+
+
+def test_the_class_stays_when_another_image_is_shown(panel):
+    panel.session.palette.paint_with(2)
+    panel.session.workspace.step(1)
+    assert shown(panel).painted.selected_label == 2
+    stroke(panel)
+    assert panel.session.palette.painted_pixels()[2] > 0
+
+
+def test_picking_leaves_erasing_but_not_filling(panel):
+    painted = shown(panel).painted
+    for before, after in (("erase", "paint"), ("fill", "fill"), ("pan_zoom", "paint")):
+        painted.mode = before
+        panel.session.palette.paint_with(2)
+        assert painted.mode == after
+
+
+# Editing.
+
+
+def test_added_classes_are_painted_with_at_once(panel):
+    button(panel, "Add").click()
+    assert len(names(panel)) == 4
+    assert shown(panel).painted.selected_label == panel.classes._selected == 4
+    button(panel, "Add exclude class").click()
+    assert panel.session.palette.classes[-1].exclude
+    assert panel.session.palette.picked == 5
+    assert len(Project.open(panel.session.workspace.project.folder).classes) == 5
+
+
+def test_a_rename_shows_in_the_layers_and_stays(panel):
+    panel.classes._model.setData(cell(panel, 0, NAME), "ferrite")
+    painted = shown(panel).painted
+    assert "ferrite" in list(painted.features["class"])
+    assert Project.open(panel.session.workspace.project.folder).classes[0].name == "ferrite"
+
+
+def test_a_new_colour_reaches_all_layers_and_keeps_strokes_and_undo(panel, monkeypatch):
+    session = panel.session
+    mask = np.ones(SIZE, np.uint8)
+    session.workspace.project.save_mask("a1.tif", mask)
+    session.results.take_over("a1.tif", mask)
+    painted = stroke(panel)
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#ff0000"))
+    panel.classes._ask_colour(0)
+    for layer in (painted, shown(panel).extra[SEGMENTATION]):
+        assert tuple(layer.colormap.map(np.uint8(1))) == pytest.approx((1, 0, 0, 1))
+    assert painted.data[20, 30] == 1
+    painted.undo()
+    assert not painted.data.any()
+
+
+def test_edits_leave_the_layer_that_the_user_works_on_active(panel):
+    viewer = panel.session.viewer
+    viewer.layers.selection.active = shown(panel).image
+    panel.classes._model.setData(cell(panel, 0, NAME), "ferrite")
+    assert viewer.layers.selection.active is shown(panel).image
+
+
+def test_the_order_decides_the_keys(panel, qtbot):
+    panel.session.palette.paint_with(3)
+    button(panel, "Up").click()
+    button(panel, "Up").click()
+    assert [one.id for one in panel.session.palette.classes] == [3, 1, 2]
+    key(qtbot, panel.session.viewer, Qt.Key.Key_1)
+    assert shown(panel).painted.selected_label == 3
+
+
+def test_excluding_a_class_is_kept(panel):
+    box = cell(panel, 0, EXCLUDE)
+    panel.classes._model.setData(box, None, Qt.ItemDataRole.CheckStateRole)
+    assert panel.session.palette.classes[0].exclude
+
+
+# Deleting.
+
+
+def test_a_class_is_deleted_from_every_image_after_a_question(panel, folder):
+    session = panel.session
+    session.workspace.project.save_mask("a2.tif", np.full(SIZE, 2, np.uint8))
+    stroke(panel, class_id=2)
+    session.workspace.step(1)
+    stroke(panel, 20, 30, class_id=2)
+    stroke(panel, 50, 60, class_id=1)
+    session.palette.paint_with(2)
+    pixels = session.palette.painted_pixels()[2]
+    questions = []
+    answer("Delete", questions)
+    button(panel, "Delete").click()
+    assert len(questions) == 1
+    assert f"{pixels:,} painted pixels in 2 images" in questions[0]
+    assert names(panel) == ["phase 1", "stain"]
+    painted = shown(panel).painted
+    assert set(np.unique(painted.data)) == {0, 1}
+    assert painted.selected_label == panel.classes._selected == 1
+    assert labels_on_disk(folder, "a1.tif") is None
+    assert SEGMENTATION not in shown(panel).extra
+    assert session.workspace.shown.name == "a2.tif"
+
+
+def test_a_class_stays_if_the_question_is_answered_with_cancel(panel):
+    stroke(panel, class_id=2)
+    panel.session.palette.paint_with(2)
+    questions = []
+    answer("Cancel", questions)
+    button(panel, "Delete").click()
+    assert len(questions) == 1
+    assert names(panel) == ["phase 1", "phase 2", "stain"]
+    assert shown(panel).painted.data[20, 30] == 2
+
+
+def test_nothing_is_deleted_while_strokes_cant_be_saved(panel, folder):
+    problems = said(panel)
+    stroke(panel, class_id=2)
+    (folder / "matssl" / "labels").write_text("in the way")
+    panel.session.palette.delete(1)
+    assert problems
+    assert names(panel) == ["phase 1", "phase 2", "stain"]
+    assert shown(panel).painted.data[20, 30] == 2
+    (folder / "matssl" / "labels").unlink()
+
+
+def test_labels_that_cant_be_read_are_reported_before_the_question(panel, folder):
+    problems = said(panel)
+    (folder / "matssl" / "labels").mkdir(parents=True)
+    (folder / "matssl" / "labels" / "a2.png").write_bytes(b"no image")
+    button(panel, "Delete").click()  # would hang here if it asked
+    assert len(problems) == 1
+    assert "a2.png" in problems[0]
+
+
+# Another folder.
+
+
+def test_another_folder_brings_its_own_classes(panel, tmp_path):
+    panel.session.palette.paint_with(3)
+    other = write_folder(tmp_path / "other")
+    project = Project.open(other)
+    project.add_class("pearlite")
+    project.delete_class(1)
+    panel.session.workspace.open([other])
+    assert names(panel) == ["phase 2", "pearlite"]
+    assert shown(panel).painted.selected_label == panel.classes._selected
+    assert panel.session.workspace.close_folder()
+    assert panel.session.palette.picked is None
+    assert not panel.classes.isEnabled()
+
+
+def test_painted_pixels_are_counted_as_they_are_painted(panel, qtbot):
+    stroke(panel, class_id=2)
+    pixels = int((shown(panel).painted.data == 2).sum())
+    model = panel.classes._model
+    qtbot.waitUntil(lambda: model.index(1, COUNT).data() == f"{pixels:,}", timeout=3000)

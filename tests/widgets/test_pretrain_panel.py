@@ -1,0 +1,112 @@
+"""The panel Pretrain: what it says before the start, and the encoder that comes of it."""
+
+import pytest
+from acting import TINY, User, painted_folder, write_model
+from PIL import Image
+
+from napari_matssl.learn.card import read_card
+from napari_matssl.settings import PretrainSettings
+
+
+@pytest.fixture
+def user(make_napari_viewer, qtbot, monkeypatch):
+    """Somebody whose window is there, for patches are counted once the panel is looked at."""
+    return User(make_napari_viewer, qtbot, monkeypatch, show=True)
+
+
+@pytest.fixture
+def ready(user, tmp_path, two_phases):
+    user.open(painted_folder(tmp_path / "steel", two_phases, painted=0))
+    user.look_at("Pretrain")
+    user.pretrain.form.set_value("patch_size", 32)
+    user.until(lambda: "patches" in user.pretrain.estimate.text())
+    return user
+
+
+def tiny_pretraining(user, **values):
+    user.choose(user.pretrain.start_from.list, "Random")
+    given = {"encoder": TINY, "view_size": 32, "batch_size": 8, "epochs": 1, "device": "cpu"}
+    for name, value in {**given, **values}.items():
+        user.pretrain.form.set_value(name, value)
+
+
+def test_without_images_the_start_is_off_and_says_why(user):
+    user.look_at("Pretrain")
+    assert not user.pretrain.start.isEnabled()
+    assert "Open or add a folder" in user.pretrain.start.toolTip()
+
+
+def test_it_counts_patches_and_tells_minutes_or_epochs(ready):
+    text = ready.pretrain.estimate.text()
+    assert text.startswith("3 images give 27 patches of 32 px. 10 min are about ")
+    ready.pretrain.form.set_value("overlap", 0.5)
+    assert "75 patches" in ready.pretrain.estimate.text()
+    ready.pretrain.form.set_value("epochs", 50)
+    assert "50 epochs: about " in ready.pretrain.estimate.text()
+    assert "first guess" in ready.pretrain.estimate.text()
+    ready.pretrain.form.set_value("encoder", TINY)
+    assert "shows itself after the first run" in ready.pretrain.estimate.text()
+
+
+def test_more_folders_count_too_and_can_be_taken_off_again(ready, tmp_path, two_phases):
+    panel = ready.pretrain
+    assert not panel.remove.isEnabled()
+    other = painted_folder(tmp_path / "other", two_phases, count=1, painted=0)
+    ready.answer_dialogs(other)
+    ready.click(panel.add)
+    ready.until(lambda: "4 images give 36 patches" in panel.estimate.text())
+    panel.folders.setCurrentRow(1)
+    ready.click(panel.remove)
+    assert panel.estimate.text().startswith("3 images give 27 patches")
+
+
+def test_an_image_that_cannot_be_read_is_named_where_the_patches_are_counted(ready):
+    (ready.project.folder / "steel-1.tif").write_bytes(b"no image")
+    ready.open(ready.project.folder)
+    ready.until(lambda: "steel-1.tif" in ready.pretrain.estimate.text())
+
+
+def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
+    tiny_pretraining(ready)
+    model = write_model(ready.project.models_folder / "model-001.safetensors")
+    ready.session.models_changed.emit()
+    ready.run(ready.pretrain.start)
+    assert not ready.error
+    encoder = ready.project.models_folder / "encoder-001.safetensors"
+    card = read_card(encoder)
+    assert (card.kind, card.encoder_name, card.metrics["epochs"]) == ("encoder", TINY, 1)
+    assert "encoder-001.safetensors: 1 epoch" in ready.pretrain.outcome.text()
+    assert "by an earlier run" in ready.pretrain.estimate.text()
+    assert ready.segment.models.path == model
+    for panel, name, init in (
+        (ready.finetune, "encoder_name", "encoder"),
+        (ready.pretrain, "encoder", "init"),
+    ):
+        panel.form.set_value(name, "resnet50")
+        ready.choose(panel.start_from.list, "Encoder: encoder-001")
+        settings = panel.settings()
+        assert getattr(settings, name) == TINY
+        assert getattr(settings, init) == str(encoder)
+
+
+def test_saved_settings_hold_the_start_weights(ready, tmp_path):
+    tiny_pretraining(ready)
+    file = tmp_path / "settings.json"
+    ready.pretrain.form.save(file)
+    assert PretrainSettings.make(file=file) == ready.pretrain.settings()
+    assert PretrainSettings.make(file=file).init == "random"
+    ready.choose(ready.pretrain.start_from.list, "ImageNet")
+    ready.pretrain.form.load(file)
+    assert ready.pretrain.start_from.list.currentText() == "Random weights"
+
+
+def test_too_few_patches_are_an_error_with_a_remedy(user, tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    Image.effect_noise((64, 64), 40).save(folder / "a.png")
+    user.open(folder)
+    user.look_at("Pretrain")
+    user.until(lambda: "1 image gives 1 patch of 256 px." in user.pretrain.estimate.text())
+    user.run(user.pretrain.start)
+    assert "at least 2 are needed" in user.error
+    assert user.pretrain.start.isEnabled()

@@ -1,0 +1,271 @@
+"""The panel Segment: what a model finds, shown, cleaned, kept and corrected."""
+
+import shutil
+
+import numpy as np
+import pytest
+from acting import User, painted_folder, write_model
+from qtpy.QtCore import Qt
+
+from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.reading import read_pixels
+from napari_matssl.widgets.maps import UNCERTAINTY
+from napari_matssl.widgets.shown import PAINTED, SEGMENTATION
+
+
+@pytest.fixture
+def user(make_napari_viewer, qtbot, monkeypatch):
+    return User(make_napari_viewer, qtbot, monkeypatch)
+
+
+def folder_with_model(folder, two_phases, names=("class 1", "class 2"), side=96, **facts):
+    painted_folder(folder, two_phases, painted=0, side=side)
+    write_model(folder / "matssl" / "models" / "model-001.safetensors", names, **facts)
+    return folder
+
+
+@pytest.fixture
+def ready(user, tmp_path, two_phases):
+    """Somebody who has three images and a model."""
+    user.open(folder_with_model(tmp_path / "steel", two_phases))
+    return user
+
+
+@pytest.fixture
+def paused(user, tmp_path, two_phases):
+    """Somebody who is segmenting all images, and paused amid the first."""
+    user.open(folder_with_model(tmp_path / "steel", two_phases, side=512))
+    user.segment.form.set_value("tile", 32)
+    user.segment.form.set_value("tile_overlap", 0)
+    user.choose(user.segment.target, "All images")
+    user.begin(user.segment.start)
+    user.until(lambda: SEGMENTATION in user.names)
+    user.click(user.job_bar._pause)
+    assert user.project.mask("steel-0.tif") is None, "too fast to be paused amid an image"
+    return user
+
+
+def test_the_start_is_off_with_the_reason_until_there_are_images_and_a_model(
+    user, tmp_path, two_phases
+):
+    panel = user.segment
+    assert not panel.start.isEnabled()
+    user.open(painted_folder(tmp_path / "steel", two_phases, painted=0))
+    assert panel.start.toolTip() == "Fine-tune a model first, or import one."
+    model = write_model(tmp_path / "elsewhere.safetensors")
+    user.answer_dialogs(model)
+    user.click(panel.models.import_file)
+    assert panel.models.path == user.project.models_folder / "elsewhere.safetensors"
+    assert panel.start.isEnabled()
+
+
+def test_the_shown_image_is_segmented_alone_and_below_its_strokes(ready):
+    ready.run(ready.segment.start)
+    assert not ready.error
+    assert ready.segment.outcome.text() == "1 image segmented."
+    mask = ready.project.mask("steel-0.tif")
+    assert np.array_equal(ready.viewer.layers[SEGMENTATION].data, mask)
+    assert ready.project.mask("steel-1.tif") is None
+    assert ready.names[-2:] == [SEGMENTATION, PAINTED]
+    assert ready.viewer.layers.selection.active.name == PAINTED
+
+
+def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(
+    user, tmp_path, two_phases
+):
+    names = ("pore", "class 1")
+    user.open(folder_with_model(tmp_path / "steel", two_phases, names))
+    user.segment.probabilities.setChecked(True)
+    user.run(user.segment.start)
+    assert not user.error
+    ids = {one.name: one.id for one in user.project.classes}
+    assert list(ids) == ["class 1", "class 2", "pore"]
+    mask = user.project.mask("steel-0.tif")
+    assert set(np.unique(mask)) <= {ids["pore"], ids["class 1"]}
+    surer = user.viewer.layers["probability: pore"].data > 0.6
+    assert surer.any()
+    assert (mask[surer] == ids["pore"]).all()
+
+
+@pytest.mark.parametrize(
+    ("um", "warning"),
+    [(0.15, ""), (0.19, ""), (0.25, "less reliable"), (0.04, "less reliable"), (None, "calibrat")],
+)
+def test_it_warns_of_another_magnification_than_the_models(user, tmp_path, two_phases, um, warning):
+    user.open(folder_with_model(tmp_path / "steel", two_phases, pixel_size_um=0.1))
+    user.workspace.set_pixel_size(None if um is None else PixelSize(um, um, "set by hand"))
+    label = user.segment.warning
+    assert warning in label.text()
+    assert label.isHidden() == (warning == "")
+
+
+def test_probabilities_and_uncertainty_lie_on_the_image_and_go_with_the_next_run(ready):
+    ready.workspace.set_pixel_size(PixelSize(0.2, 0.3, "set by hand"))
+    ready.segment.probabilities.setChecked(True)
+    ready.run(ready.segment.start)
+    assert not ready.error
+    maps = ["probability: class 1", "probability: class 2", UNCERTAINTY]
+    values = []
+    for name in maps:
+        layer = ready.viewer.layers[name]
+        assert layer.data.shape == (96, 96)
+        assert tuple(layer.scale) == (0.3, 0.2)
+        assert [str(unit) for unit in layer.units] == ["micrometer", "micrometer"]
+        values.append(layer.data)
+    assert np.allclose(values[0] + values[1], 1, atol=0.01)
+    assert [ready.viewer.layers[name].visible for name in maps] == [False, False, True]
+    ready.segment.probabilities.setChecked(False)
+    ready.run(ready.segment.start)
+    assert not {*maps} & {*ready.names}, "what the run before thought"
+
+
+# The result.
+
+
+def speckled():
+    mask = np.ones((96, 96), np.uint8)
+    mask[:5, 10:15] = 2  # 25 px at the edge, so no hole
+    mask[40:80, 40:80] = 2
+    mask[50:56, 50:56] = 1  # a hole of 36 px
+    return mask
+
+
+def test_cleaning_is_live_keeps_what_was_found_and_stays_with_the_folder(ready, tmp_path):
+    mask, editor = speckled(), ready.segment.editor
+    ready.project.save_mask("steel-0.tif", mask)
+    ready.session.results.take_over("steel-0.tif", mask)
+    layer = ready.viewer.layers[SEGMENTATION]
+    editor.region.setValue(30)
+    ready.until(lambda: layer.data[2, 12] == 1)
+    assert layer.data[52, 52] == 1
+    editor.hole.setValue(40)
+    ready.until(lambda: layer.data[52, 52] == 2)
+    assert np.array_equal(layer.data, clean_mask(mask, ready.project.table, 30, 40))
+    assert np.array_equal(ready.project.mask("steel-0.tif"), mask)
+    editor.region.setValue(0)
+    ready.until(lambda: layer.data[2, 12] == 2)
+    folder = ready.project.folder
+    other = shutil.copytree(folder, tmp_path / "other", ignore=shutil.ignore_patterns("matssl"))
+    ready.open(other)
+    assert editor.cleaning == (0, 0)
+    ready.open(folder)
+    assert editor.cleaning == (0, 40)
+    assert ready.viewer.layers[SEGMENTATION].data[52, 52] == 2
+
+
+def test_a_result_is_copied_into_the_strokes_and_taken_back(ready):
+    editor = ready.segment.editor
+    assert not editor.copy.isEnabled()
+    assert editor.copy.toolTip() == "Segment this image first."
+    ready.run(ready.segment.start)
+    ready.click(editor.copy)
+    assert np.array_equal(ready.shown.painted.data, ready.project.mask("steel-0.tif"))
+    ready.press_key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert not ready.shown.painted.data.any()
+
+
+# Other images.
+
+
+def test_another_folder_gets_masks_and_tables(ready, tmp_path, two_phases):
+    other = painted_folder(tmp_path / "other", two_phases, count=2, painted=0)
+    ready.answer_dialogs(other)
+    ready.choose(ready.segment.target, "Another folder")
+    ready.segment.editor.region.setValue(20)
+    ready.run(ready.segment.start)
+    assert not ready.error
+    out = other / "matssl" / "results"
+    assert str(out) in ready.segment.outcome.text()
+    assert not ready.segment.show_results.isHidden()
+    assert {"phases.csv", "summary.csv", "steel-0_mask.png"} <= {p.name for p in out.iterdir()}
+    mask = read_pixels(out / "steel-1_mask.png")
+    assert np.array_equal(mask, clean_mask(mask, ready.project.table, 20, 0))
+    assert SEGMENTATION not in ready.names
+    assert ready.project.mask("steel-0.tif") is None
+
+
+def test_a_plane_of_a_users_stack_gets_its_result_on_its_own_grid(ready, two_phases):
+    stack = np.stack([two_phases(seed, (64, 80)).micrograph.pixels for seed in (7, 8, 9)])
+    layer = ready.viewer.add_image(
+        stack, name="series", scale=(1, 0.5, 0.25), translate=(0, 3, 4), units="um"
+    )
+    ready.viewer.dims.set_current_step(0, 1)
+    ready.viewer.layers.selection.active = layer
+    ready.click(ready.micrographs.add_layer)
+    assert ready.shown.name.startswith("series")
+    ready.run(ready.segment.start)
+    assert not ready.error
+    result = ready.viewer.layers[SEGMENTATION]
+    assert result.data.shape == (64, 80)
+    assert tuple(result.scale) == (0.5, 0.25)
+    assert tuple(result.translate) == (3, 4)
+    assert result.units == layer.units[-2:]
+    assert np.array_equal(read_pixels(ready.project.folder / ready.shown.name), stack[1])
+    assert layer in ready.viewer.layers
+
+
+# What the user does meanwhile.
+
+
+@pytest.mark.parametrize("button", ["_cancel", "_finish"])
+def test_stopping_amid_an_image_leaves_no_piece_of_a_result(paused, button):
+    pieces = paused.viewer.layers[SEGMENTATION].data
+    assert pieces.any()
+    assert not pieces.all()
+    paused.click(getattr(paused.job_bar, button))
+    paused.wait()
+    assert SEGMENTATION not in paused.names
+    assert not paused.segment.editor.copy.isEnabled()
+
+
+def test_finishing_amid_the_second_image_keeps_the_first(paused):
+    paused.click(paused.job_bar._pause)
+    paused.until(lambda: paused.project.mask("steel-0.tif") is not None)
+    paused.click(paused.job_bar._finish)
+    paused.wait()
+    assert not paused.error
+    whole = paused.project.mask("steel-0.tif")
+    assert np.array_equal(paused.viewer.layers[SEGMENTATION].data, whole)
+    assert paused.project.mask("steel-2.tif") is None
+
+
+def test_deleting_the_layer_that_is_filled_in_does_not_disturb_the_run(paused):
+    paused.viewer.layers.remove(SEGMENTATION)
+    paused.click(paused.job_bar._pause)
+    paused.until(lambda: paused.project.mask("steel-0.tif") is not None)
+    paused.until(lambda: SEGMENTATION in paused.names and paused.shown.mask is not None)
+    whole = paused.project.mask("steel-0.tif")
+    assert np.array_equal(paused.viewer.layers[SEGMENTATION].data, whole)
+    paused.click(paused.job_bar._cancel)
+    paused.wait()
+    assert not paused.error
+
+
+def test_masks_go_to_the_folder_they_were_started_in(paused, tmp_path, two_phases):
+    first = paused.project
+    paused.open(painted_folder(tmp_path / "other", two_phases, painted=0, side=512))
+    assert SEGMENTATION not in paused.names
+    paused.click(paused.job_bar._pause)
+    paused.until(lambda: first.mask("steel-0.tif") is not None)
+    paused.qtbot.wait(100)
+    assert SEGMENTATION not in paused.names, "a mask of another folder"
+    assert paused.shown.mask is None
+    paused.click(paused.job_bar._cancel)
+    paused.wait()
+    assert not any(paused.project.state(name).segmented for name in paused.project.names)
+    paused.open(first.folder)
+    assert paused.shown.mask is not None
+
+
+def test_a_panel_that_is_closed_meanwhile_leaves_the_run_alone(paused):
+    project, runner, failures = paused.project, paused.runner, []
+    runner.failed.connect(failures.append)
+    paused.viewer.window.remove_dock_widget(paused.dock)
+    paused.shell.deleteLater()
+    paused.qtbot.wait(50)
+    runner.resume()
+    paused.until(lambda: project.mask("steel-1.tif") is not None)
+    runner.cancel()
+    paused.wait()
+    assert failures == []
