@@ -72,10 +72,15 @@ class Session(QObject):
         """Save the strokes before the window may close."""
         if event.type() != QEvent.Type.Close:
             return False
-        self.workspace.flush()
         shown = self.workspace.shown
-        if shown is None or shown.painted not in self.viewer.layers or not shown.autosave.unsaved:
-            return False  # saved; or closed by a script, which has emptied the viewer before
+        if shown is None:
+            return False
+        if shown.painted not in self.viewer.layers:  # a script closes, and has emptied the viewer
+            self.workspace.close()
+            return False
+        self.workspace.flush()
+        if not shown.autosave.unsaved:
+            return False
         question = f"The strokes on {shown.name} can't be saved. {shown.autosave.problem}"
         if agreed(window, "Strokes would be lost", question, "Close and lose them"):
             return False

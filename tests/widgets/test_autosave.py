@@ -103,7 +103,7 @@ def watched(qtbot, disk):
 
 
 def test_an_undo_while_the_stroke_is_being_written_is_saved_after_it(qtbot, watched, disk):
-    autosave, layer = watched
+    _, layer = watched
     disk.free.clear()
     layer.paint((5, 5), 1)
     qtbot.waitUntil(disk.begun.is_set, timeout=3000)
@@ -145,7 +145,7 @@ def test_a_full_disk_is_said_and_the_next_stroke_tries_again(qtbot, watched, dis
     autosave.failed.connect(told.append)
     disk.problem = unwritable("labels.png", OSError(errno.ENOSPC, "No space left on device"))
     layer.paint((5, 5), 1)
-    qtbot.waitUntil(lambda: told, timeout=3000)
+    qtbot.waitUntil(lambda: bool(told), timeout=3000)
     assert isinstance(told[0], OutputError)
     assert autosave.unsaved
     assert autosave.problem is told[0]
@@ -187,7 +187,7 @@ def test_strokes_that_cant_be_saved_stay_and_the_image_isnt_left(panel, folder, 
     problems = said(panel)
     block(folder)
     painted = stroke(panel)
-    qtbot.waitUntil(lambda: problems, timeout=3000)
+    qtbot.waitUntil(lambda: bool(problems), timeout=3000)
     assert rows(panel)["a1.tif"] == "painted"
     assert panel.status.text().startswith("The strokes are NOT saved. Can't write")
     panel.session.workspace.step(1)
@@ -232,7 +232,7 @@ def test_a_read_only_folder_says_so(panel, folder, qtbot):
     problems = said(panel)
     folder.chmod(0o500)
     stroke(panel)
-    qtbot.waitUntil(lambda: problems, timeout=3000)
+    qtbot.waitUntil(lambda: bool(problems), timeout=3000)
     assert "Permission denied" in problems[0]
     folder.chmod(0o700)
     panel.session.workspace.flush()
@@ -279,7 +279,7 @@ def test_a_killed_process_loses_at_most_the_last_two_seconds(folder, make_napari
     process = subprocess.Popen(
         [sys.executable, "-c", PAINTS_UNTIL_KILLED, folder], stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "painted\n"
+    assert "painted\n" in process.stdout  # reads up to it
     process.send_signal(signal.SIGKILL)
     process.wait(30)
     process.stdout.close()
