@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ log = logging.getLogger(__name__)
 
 NICENESS = 10
 """Priority of the job's thread; the window's is 0, higher numbers wait for lower ones."""
+
+LOOK_S = 0.12
+"""Time that a job leaves the processor to the window to show a preview, s."""
+
+LOOK_EVERY_S = 2.0
+"""At most so often, s: jobs with many previews, such as tiles, aren't held up by each."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class JobThread:
         self.outcome: Outcome | None = None
         self._news: list[Progress] = []
         self._latest: Progress | None = None
+        self._next_look = 0.0
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._run, args=(make_job,), daemon=True)
         self._thread.start()
@@ -134,3 +142,6 @@ class JobThread:
             else:
                 self._latest = progress
             self._wake.wait_for(lambda: not self.paused)
+            if progress.preview is not None and time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + LOOK_EVERY_S
+                self._wake.wait_for(lambda: self.finishing or self.cancelling, LOOK_S)
