@@ -59,7 +59,7 @@ class ImageFactsEditor(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        form.addRow("Pixel size (um)", side_by_side(self.size, self.everywhere, stretch=0))
+        form.addRow("Pixel size (µm)", side_by_side(self.size, self.everywhere, stretch=0))
         form.addRow("", self.size_source)
         form.addRow("Info bar", side_by_side(self.has_bar, self.row))
         form.addRow("", self.bar_source)

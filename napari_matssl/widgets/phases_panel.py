@@ -241,7 +241,7 @@ class PhasesPanel(QWidget):
         if existing and not agreed(self, "Replace files", _question(out, existing), "Replace"):
             return
         self._forget_export()
-        self.session.start(TITLE, lambda: export_project(project, out, outputs))
+        self.session.start(TITLE, lambda: export_project(project, out, outputs), compute=False)
 
     def _on_succeeded(self, result: object) -> None:
         """Say what was exported; heard of by a signal, which a closed panel doesn't get."""

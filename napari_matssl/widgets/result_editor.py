@@ -16,6 +16,9 @@ AREA = "correction area"
 MOST_PIXELS = 2000
 """Right end of the sliders, px."""
 
+DRAW, COPY = "Only in a rectangle", "Copy the rectangle"
+"""What the button says before and after a rectangle can be drawn."""
+
 _COPY_TIP = (
     "Copy the segmentation into the painted labels of this image, to be corrected with the brush "
     "and trained from. Ctrl+Z takes it back."
@@ -46,7 +49,7 @@ class ResultEditor(QWidget):
             "for all images; what the model found is kept."
         )
         self.copy = button("Copy into painted labels", _COPY_TIP, lambda: self._copy(None))
-        self.copy_area = button("Only in a rectangle", _AREA_TIP, self._copy_inside)
+        self.copy_area = button(DRAW, _AREA_TIP, self._copy_inside)
         cleaning = QFormLayout()
         cleaning.addRow("Smallest region (px)", self.region)
         cleaning.addRow("Fill holes up to (px)", self.hole)
@@ -82,6 +85,8 @@ class ResultEditor(QWidget):
         there = shown is not None and shown.mask is not None
         offer(self.copy, "" if there else "Segment this image first.", _COPY_TIP)
         offer(self.copy_area, "" if there else "Segment this image first.", _AREA_TIP)
+        drawing = shown is not None and AREA in shown.extra
+        self.copy_area.setText(COPY if drawing else DRAW)
 
     def _clean(self) -> None:
         self.session.results.clean(*self.cleaning)
@@ -104,6 +109,7 @@ class ResultEditor(QWidget):
         if isinstance(area, Shapes) and len(area.data):
             if self._copy(area):
                 self.session.results.remove_layer(AREA)
+                self._update()
             return
         if area is None:
             area = self.session.viewer.add_shapes(
@@ -111,6 +117,7 @@ class ResultEditor(QWidget):
                 edge_width=max(1.0, shown.micrograph.height / 250), **grid_of(shown.image),
             )  # fmt: skip
             self.session.results.add_layer(AREA, area)
+            self._update()
         self.session.viewer.layers.selection.active = area
         area.mode = "add_rectangle"
         self._workspace.said.emit("Draw a rectangle, then press the button again.")

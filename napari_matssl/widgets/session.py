@@ -50,10 +50,20 @@ class Session(QObject):
         title: str,
         make_job: Callable[[], Job[Any]],
         on_result: Callable[[Any], None] | None = None,
+        compute: bool = True,
     ) -> bool:
-        """Save the strokes and start a job, with the threads that leave the window alive.
+        """Save the strokes and start a job.
 
-        Returns whether it was started; why not has been said.
+        Parameters
+        ----------
+        title, make_job, on_result
+            As for the runner.
+        compute
+            The job needs torch, which is loaded in its thread and leaves a core to the window.
+
+        Returns
+        -------
+        Whether it was started; why not has been said.
         """
 
         def limited() -> Job[Any]:
@@ -62,7 +72,7 @@ class Session(QObject):
 
         try:
             self.workspace.flush()
-            self.runner.start(title, limited, on_result)
+            self.runner.start(title, limited if compute else make_job, on_result)
         except MatSSLError as error:
             self.workspace.failed.emit(error)
             return False

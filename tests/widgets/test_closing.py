@@ -98,7 +98,7 @@ def start():
         return train_model(read, settings, project.new_model_path(), None, view)
 
     def on_progress(progress):
-        if progress.stage == "training" and progress.step > 0:
+        if progress.metrics:
             session.runner.progressed.disconnect(on_progress)
             QTimer.singleShot(300, close)
 
