@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QPushButton,
+    QSizePolicy,
     QTableView,
     QToolTip,
     QVBoxLayout,
@@ -19,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.widgets.class_model import COLOUR, KEY, NAME, SWATCH, ClassModel
 
-_ROWS = 5
+_FEWEST_ROWS, _MOST_ROWS = 3, 8  # in sight; more than these are scrolled
 _ROW_HEIGHT = 26
 _DIGITS = {getattr(Qt.Key, f"Key_{n}"): n - 1 for n in range(1, 10)}
 _DELETE_TIP = "Delete the selected class and what is painted in it (Delete key); asks first."
@@ -213,13 +214,22 @@ class _ClassView(QTableView):
         columns.setMinimumSectionSize(24)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         columns.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        policy = self.sizePolicy()
+        policy.setVerticalPolicy(QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(policy)
+        model.modelReset.connect(self.updateGeometry)
         self.pressed.connect(lambda index: self.chosen.emit(index.row()))
         self.clicked.connect(self._clicked)
 
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a size with all rows in sight, if they aren't many."""
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
+
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Return a size with a few rows in sight."""
+        """Return a size with all rows in sight, if they aren't many."""
         heading = self.horizontalHeader().sizeHint().height()
-        height = heading + _ROWS * _ROW_HEIGHT + 2 * self.frameWidth()
+        rows = max(_FEWEST_ROWS, min(self.model().rowCount(), _MOST_ROWS))
+        height = heading + rows * _ROW_HEIGHT + 2 * self.frameWidth()
         return QSize(super().minimumSizeHint().width(), height)
 
     def select(self, row: int | None) -> None:

@@ -55,7 +55,7 @@ class ImageFactsEditor(QWidget):
             "Go back to the info bar as it was detected.",
             lambda: self._workspace.set_info_bar("auto"),
         )
-        self.bar_source = note("", "How the info bar was found.")
+        self.bar_source = note("", "How the info bar, below the yellow line, was found.")
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
@@ -64,6 +64,8 @@ class ImageFactsEditor(QWidget):
         form.addRow("Info bar", side_by_side(self.has_bar, self.row))
         form.addRow("", self.bar_source)
         form.addRow("", side_by_side(self.drag, self.auto))
+        for line in (self.size_source, self.bar_source):
+            line.setWordWrap(False)  # a form gives lines that wrap the room for two
 
     def show_facts(self) -> None:
         """Show what is known of the image that is shown."""
@@ -78,6 +80,7 @@ class ImageFactsEditor(QWidget):
         size = micrograph.pixel_size
         self.size.setText("" if size is None else f"{size.mean_um:.6g}")
         self.size_source.setText(_size_in_words(size))
+        self.size_source.setToolTip(_size_in_words(size))
         bar = micrograph.info_bar
         for widget in (self.has_bar, self.row):
             widget.blockSignals(True)
@@ -88,7 +91,7 @@ class ImageFactsEditor(QWidget):
         for widget in (self.has_bar, self.row):
             widget.blockSignals(False)
         self.drag.setEnabled(bar is not None)
-        found = "none found" if bar is None else f"{bar.source}; left out below the yellow line"
+        found = "none found" if bar is None else f"left out ({bar.source})"
         self.bar_source.setText(found)
 
     def _set_size(self, everywhere: bool) -> None:

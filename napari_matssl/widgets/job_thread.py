@@ -1,5 +1,6 @@
 """The thread that drives a job. It knows no Qt, so it may outlive the window."""
 
+import atexit
 import logging
 import os
 import sys
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 NICENESS = 10
 """Priority of the job's thread; the window's is 0, higher numbers wait for lower ones."""
+
+LAST_STEP_S = 4.0
+"""Longest time that the end of the program waits for a step, s."""
 
 LOOK_S = 0.12
 """Time that a job leaves the processor to the window to show a preview, s."""
@@ -84,6 +88,7 @@ class JobThread:
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._run, args=(make_job,), daemon=True)
         self._thread.start()
+        atexit.register(self._leave)
 
     def steer(self, *, pause: bool = False, finish: bool = False, cancel: bool = False) -> None:
         """Say what the job shall do after the step that is running."""
@@ -109,7 +114,18 @@ class JobThread:
     def ended(self, timeout: float) -> bool:
         """Wait for the end of the thread, s; tell whether it came."""
         self._thread.join(timeout)
-        return not self._thread.is_alive()
+        over = not self._thread.is_alive()
+        if over:
+            atexit.unregister(self._leave)
+        return over
+
+    def _leave(self) -> None:
+        """End with the program: a thread in the middle of torch would make it crash."""
+        self.cancel()
+        if not self.ended(LAST_STEP_S):
+            log.warning("%s is left in the middle of a step", self.title)
+            logging.shutdown()
+            os._exit(0)  # the only way out that doesn't touch the thread
 
     def _run(self, make_job: Callable[[], Job[Any]]) -> None:
         _yield_to_the_window()

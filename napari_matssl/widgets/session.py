@@ -99,7 +99,7 @@ class Session(QObject):
 
     def _quit(self) -> None:
         self.workspace.close()
-        self.runner.close()
+        self.runner.close(timeout=0)  # the end of the program waits for its thread
 
 
 def _show_problem(error: MatSSLError) -> None:
