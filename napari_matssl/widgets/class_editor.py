@@ -206,6 +206,10 @@ class _ClassView(QTableView):
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)  # Tab goes on to the buttons
+        self.setToolTip(
+            "Click a class, or press its key, to paint with it. Double click a name to change it, "
+            "click a colour to choose another, drag rows into another order."
+        )
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)

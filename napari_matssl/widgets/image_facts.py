@@ -119,5 +119,5 @@ def _size_in_words(size: PixelSize | None) -> str:
     if size is None:
         return "not calibrated: areas can't be measured"
     if abs(size.x_um - size.y_um) > 1e-6 * size.x_um:
-        return f"{size.x_um:.4g} x {size.y_um:.4g} um, from {size.source}"
+        return f"{size.x_um:.4g} x {size.y_um:.4g} µm, from {size.source}"
     return size.source if size.source == _BY_HAND else f"from {size.source}"

@@ -68,12 +68,13 @@ class InfoBarLine(QObject):
 
     def _on_data(self, event: Event) -> None:
         """Take over where the line was dragged; it stays horizontal and inside."""
-        layer, shown = self.layer, self._workspace.shown
-        if event.source is not layer or str(getattr(event, "action", "changed")) != "changed":
+        layer = self.layer
+        if event.source is not layer or event.action not in ("changed", "removed"):
             return
         if not layer.data:
             self._workspace.set_info_bar(None)
             return
         row = round(float(np.mean(layer.data[0][:, -2])) + 0.5)
-        self._workspace.set_info_bar(int(np.clip(row, 1, shown.micrograph.height - 1)))
+        height = self._workspace.shown.micrograph.height
+        self._workspace.set_info_bar(int(np.clip(row, 1, height - 1)))
         layer.selected_data = {0}

@@ -69,10 +69,10 @@ def key(qtbot, viewer, which):
     QApplication.processEvents()
 
 
-def said(panel):
-    """Collect the errors that the user is told."""
+def said(of):
+    """Collect the errors that the user of a panel, or session, is told."""
     problems = []
-    panel.session.workspace.failed.connect(lambda error: problems.append(str(error)))
+    getattr(of, "session", of).workspace.failed.connect(lambda error: problems.append(str(error)))
     return problems
 
 

@@ -1,27 +1,18 @@
 """The window closes: right after a stroke, and while a job runs."""
 
 import re
-import subprocess
-import sys
+import time
 
+import numpy as np
 import pytest
-from desk import SIZE, docked, labels_on_disk, stroke, write_folder
+from desk import SIZE, docked, in_own_process, labels_on_disk, stroke, write_folder
 
 from napari_matssl.project.folder import Project
 
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))
-    return folder
-
-
-def test_a_stroke_right_before_the_window_closes_is_saved(make_napari_viewer, folder):
-    panel = docked(make_napari_viewer(show=True))
-    panel.session.workspace.open([folder])
-    stroke(panel)
-    panel.session.viewer.window._qt_window.close()
-    assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
+    return write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))
 
 
 def test_a_stroke_right_before_a_script_closes_the_viewer_is_saved(make_napari_viewer, folder):
@@ -33,33 +24,60 @@ def test_a_stroke_right_before_a_script_closes_the_viewer_is_saved(make_napari_v
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
 
 
-def test_a_job_ends_with_its_window_while_another_window_stays(make_napari_viewer, folder, qtbot):
-    from napari_matssl.progress import Progress
+LEAVES = """
+import sys, time
+import napari
+from qtpy.QtCore import QTimer
+from napari_matssl.progress import Progress
+from napari_matssl.widgets.session import session_of
 
-    closed = []
+how = sys.argv[1]
+viewer = napari.Viewer()
+other = napari.Viewer() if how == "other window" else None
 
-    def endless():
-        try:
-            while True:
-                yield Progress("working", 1, 2)
-        finally:
-            closed.append(True)
+def job():
+    try:
+        while True:
+            yield Progress("working", 1, 2)
+            time.sleep(0.01 if how == "other window" else 60)
+    finally:
+        print("job over", flush=True)
+        if other is not None:
+            print("still open", other.window._qt_window.isVisible(), flush=True)
 
-    viewer = make_napari_viewer(show=True)
-    panel = docked(viewer)
-    make_napari_viewer(show=True)
-    assert panel.session.start("Working", endless)
+def close():
+    print("closing", time.time(), flush=True)
     viewer.window._qt_window.close()
-    qtbot.waitUntil(lambda: closed == [True], timeout=5000)
+    if other is not None:
+        QTimer.singleShot(1500, other.close)
+
+session_of(viewer).runner.start("Working", job)
+QTimer.singleShot(500, close)
+napari.run()
+"""
+
+
+def test_a_job_ends_with_its_window_while_another_stays_open():
+    done = in_own_process(LEAVES, "other window")
+    assert done.returncode == 0, done.stderr
+    assert "job over\nstill open True" in done.stdout
+
+
+def test_a_step_that_takes_for_ever_doesnt_keep_the_process():
+    done = in_own_process(LEAVES, "stuck")
+    ended = time.time()
+    assert done.returncode == 0, done.stderr
+    assert "job over" not in done.stdout
+    assert ended - float(re.search(r"closing ([\d.]+)", done.stdout)[1]) < 6
 
 
 CLOSES = """
-import sys, threading, time
+import sys, time
 from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
-from napari_matssl.widgets.finetune_panel import TITLE, FinetunePanel
+from napari_matssl.widgets.finetune_panel import TITLE
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.shell import MatSSLWidget
 
@@ -114,25 +132,15 @@ print("run returned", time.time(), flush=True)
 
 @pytest.mark.parametrize("how", ["window", "viewer", "quit"])
 def test_closing_during_a_fine_tune_ends_the_process_and_leaves_no_half_written_file(folder, how):
-    import time
-
     project = Project.open(folder)
     for name in project.names:
-        labels = project.labels(name)
-        assert labels is None
         project.save_labels(name, two_classes())
-    process = subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-c", CLOSES, folder, how],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    said, _ = process.communicate(timeout=240)
+    done = in_own_process(CLOSES, folder, how, timeout=240)
     ended = time.time()
-    began = re.search(r"closing ([\d.]+)", said)
-    assert began, said
-    assert process.returncode == 0, said
-    assert "Traceback" not in said
+    began = re.search(r"closing ([\d.]+)", done.stdout)
+    assert began, done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
     assert ended - float(began[1]) < 5
     assert labels_on_disk(folder, "a1.tif")[60, 60] == 1
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -149,8 +157,6 @@ def test_closing_during_a_fine_tune_ends_the_process_and_leaves_no_half_written_
 
 
 def two_classes():
-    import numpy as np
-
     labels = np.zeros(SIZE, np.uint8)
     labels[10:30, 10:100] = 1
     labels[40:50, 10:100] = 2

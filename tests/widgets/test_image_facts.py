@@ -1,0 +1,247 @@
+"""Pixel size and info bar of the shown image: read, set, dragged, and back."""
+
+import numpy as np
+import pytest
+from desk import NAMES, SIZE, docked, said, stroke, write_folder
+from napari.utils._test_utils import read_only_mouse_event
+from qtpy.QtCore import Qt
+
+from napari_matssl.project.folder import Project
+from napari_matssl.widgets.info_bar import LINE
+from napari_matssl.widgets.shown import SEGMENTATION
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "steel")
+
+
+@pytest.fixture
+def panel(make_napari_viewer, folder):
+    panel = docked(make_napari_viewer(show=True))
+    assert panel.session.workspace.open([folder])
+    return panel
+
+
+def type_size(qtbot, panel, text):
+    field = panel.facts.size
+    field.selectAll()
+    qtbot.keyClick(field, Qt.Key.Key_Delete)
+    qtbot.keyClicks(field, text)
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+
+
+def micrograph(panel):
+    return panel.session.workspace.shown.micrograph
+
+
+def sizes(folder):
+    project = Project.open(folder)
+    found = [project.read(name).pixel_size for name in NAMES]
+    return [None if size is None else size.mean_um for size in found]
+
+
+def line(panel):
+    """Row of the line in the image, px."""
+    layer = panel.session.info_bar.layer
+    return None if layer is None else layer.data[0][:, -2] + 0.5
+
+
+# Pixel size.
+
+
+def test_the_pixel_size_shows_with_its_source(panel):
+    assert panel.facts.size.text() == "0.25"
+    assert panel.facts.size_source.text().startswith("from ")
+
+
+def test_an_uncalibrated_image_says_what_cant_be_done(make_napari_viewer, tmp_path):
+    panel = docked(make_napari_viewer())
+    panel.session.workspace.open([write_folder(tmp_path / "plain", um=None)])
+    assert panel.facts.size.text() == ""
+    assert "areas can't be measured" in panel.facts.size_source.text()
+    assert tuple(map(str, panel.session.workspace.shown.image.units)) == ("pixel", "pixel")
+
+
+def test_a_typed_pixel_size_reaches_every_layer_and_empty_goes_back(qtbot, panel, folder):
+    session = panel.session
+    mask = np.ones(SIZE, np.uint8)
+    session.workspace.project.save_mask("a1.tif", mask)
+    session.results.take_over("a1.tif", mask)
+    panel.facts.has_bar.click()
+    stroke(panel)
+    type_size(qtbot, panel, "0.5")
+    shown = session.workspace.shown
+    assert panel.facts.size_source.text() == "set by hand"
+    assert set(shown.extra) == {SEGMENTATION, LINE}
+    for layer in (shown.image, shown.painted, *shown.extra.values()):
+        assert tuple(layer.scale) == (0.5, 0.5), layer.name
+        assert tuple(map(str, layer.units)) == ("micrometer", "micrometer"), layer.name
+    assert shown.painted.data[20, 30] == 1
+    assert sizes(folder) == [0.5, pytest.approx(0.25), pytest.approx(0.25)]
+    qtbot.waitUntil(lambda: "0.5 µm/px" in panel.table._model.rows[0].detail)
+    type_size(qtbot, panel, "")
+    assert panel.facts.size.text() == "0.25"
+    assert panel.facts.size_source.text().startswith("from ")
+    assert tuple(shown.painted.scale) == pytest.approx((0.25, 0.25))
+
+
+def test_a_comma_is_a_decimal_point(qtbot, panel):
+    type_size(qtbot, panel, "0,75")
+    assert micrograph(panel).pixel_size.mean_um == 0.75
+
+
+@pytest.mark.parametrize("text", ["-1", "0", "abc", "nan", "inf"])
+def test_what_is_no_pixel_size_is_said_and_the_old_one_stays(qtbot, panel, text):
+    problems = said(panel)
+    type_size(qtbot, panel, text)
+    assert len(problems) == 1
+    assert panel.facts.size.text() == "0.25"
+    assert micrograph(panel).pixel_size.mean_um == pytest.approx(0.25)
+
+
+def test_a_pixel_size_for_all_images_and_back(qtbot, panel, folder):
+    panel.facts.size.setText("2")
+    panel.facts.everywhere.click()
+    assert sizes(folder) == [2, 2, 2]
+    panel.session.workspace.step(1)
+    assert panel.facts.size.text() == "2"
+    assert tuple(panel.session.workspace.shown.image.scale) == (2, 2)
+    panel.facts.size.setText("")
+    panel.facts.everywhere.click()
+    assert sizes(folder) == [pytest.approx(0.25)] * 3
+
+
+def test_a_pixel_size_that_cant_be_kept_is_said(qtbot, panel, folder):
+    problems = said(panel)
+    for path in (folder / "matssl").glob("*"):
+        path.unlink()
+    (folder / "matssl").rmdir()
+    (folder / "matssl").write_text("in the way")
+    type_size(qtbot, panel, "0.5")
+    assert len(problems) == 1
+    assert panel.facts.size.text() == "0.25"
+
+
+# Info bar.
+
+
+def test_a_detected_info_bar_shows_as_a_line(make_napari_viewer, tmp_path):
+    from napari_matssl.micrograph.synthetic import make_sample
+    from napari_matssl.micrograph.writing import write_micrograph
+
+    folder = tmp_path / "sem"
+    folder.mkdir()
+    sample = make_sample("coating", 0, (256, 256)).micrograph
+    write_micrograph(folder / "sem.tif", sample)
+    panel = docked(make_napari_viewer())
+    panel.session.workspace.open([folder])
+    row = micrograph(panel).info_bar.row
+    assert abs(row - sample.info_bar.row) <= 2
+    assert panel.facts.has_bar.isChecked()
+    assert panel.facts.row.value() == row
+    np.testing.assert_allclose(line(panel), row)
+
+
+def test_a_bar_is_set_by_row_moved_off_and_automatic_again(panel, folder):
+    facts = panel.facts
+    assert not facts.has_bar.isChecked()
+    assert line(panel) is None
+    facts.has_bar.click()
+    facts.row.setValue(80)
+    assert micrograph(panel).info_bar.row == 80
+    assert "set by hand" in facts.bar_source.text()
+    np.testing.assert_allclose(line(panel), 80)
+    assert Project.open(folder).read("a1.tif").info_bar.row == 80
+    facts.has_bar.click()
+    assert micrograph(panel).info_bar is None
+    assert line(panel) is None
+    assert Project.open(folder).read("a1.tif").info_bar is None
+    facts.has_bar.click()
+    facts.auto.click()
+    assert micrograph(panel).info_bar is None  # nothing is detected in noise
+    assert not facts.has_bar.isChecked()
+
+
+def drag(layer, start, *stops):
+    """Drag with the mouse over a layer, in its data's pixels."""
+
+    def event(kind, place):
+        world = layer.data_to_world(place)
+        return read_only_mouse_event(
+            type=kind, is_dragging=kind != "mouse_press", position=world, pos=np.array(place),
+            view_direction=None, dims_displayed=[0, 1],
+        )  # fmt: skip
+
+    from napari.utils.interactions import (
+        mouse_move_callbacks,
+        mouse_press_callbacks,
+        mouse_release_callbacks,
+    )
+
+    mouse_press_callbacks(layer, event("mouse_press", start))
+    for stop in stops:
+        mouse_move_callbacks(layer, event("mouse_move", stop))
+    mouse_release_callbacks(layer, event("mouse_release", stops[-1]))
+
+
+def test_the_line_can_be_dragged_and_stays_straight_and_inside(panel, folder):
+    panel.facts.has_bar.click()
+    panel.facts.row.setValue(80)
+    panel.facts.drag.click()
+    layer = panel.session.info_bar.layer
+    assert panel.session.viewer.layers.selection.active is layer
+    assert layer.mode == "select"
+    drag(layer, (79.5, 60), (70, 62), (60.5, 65))
+    assert panel.facts.row.value() == 61
+    assert micrograph(panel).info_bar.row == 61
+    np.testing.assert_allclose(line(panel), 61)
+    np.testing.assert_allclose(layer.data[0][:, 1], (-0.5, SIZE[1] - 0.5))
+    assert Project.open(folder).read("a1.tif").info_bar.row == 61
+    drag(layer, (60.5, 60), (300, 60))
+    assert micrograph(panel).info_bar.row == SIZE[0] - 1
+    np.testing.assert_allclose(line(panel), SIZE[0] - 1)
+
+
+def test_a_tilted_line_is_straightened(panel):
+    panel.facts.has_bar.click()
+    panel.session.info_bar.layer.data = [np.array([[70, 0], [80, 128]])]
+    assert micrograph(panel).info_bar.row == 76
+    np.testing.assert_allclose(line(panel), 76)
+
+
+def test_deleting_the_line_itself_says_that_there_is_no_bar(panel):
+    panel.facts.has_bar.click()
+    layer = panel.session.info_bar.layer
+    layer.selected_data = {0}
+    layer.remove_selected()
+    assert micrograph(panel).info_bar is None
+    assert not panel.facts.has_bar.isChecked()
+    assert layer not in panel.session.viewer.layers
+
+
+def test_each_image_has_its_own_line(panel):
+    panel.facts.has_bar.click()
+    panel.facts.row.setValue(80)
+    panel.session.workspace.step(1)
+    assert line(panel) is None
+    assert not panel.facts.has_bar.isChecked()
+    panel.session.workspace.step(-1)
+    np.testing.assert_allclose(line(panel), 80)
+    assert [layer.name for layer in panel.session.viewer.layers].count(LINE) == 1
+
+
+def test_two_panels_of_one_viewer_share_the_line(panel):
+    again = docked(panel.session.viewer)
+    again.facts.has_bar.click()
+    again.facts.row.setValue(70)
+    assert panel.facts.row.value() == 70
+    panel.facts.row.setValue(75)
+    np.testing.assert_allclose(line(again), 75)
+    assert [layer.name for layer in panel.session.viewer.layers].count(LINE) == 1
+
+
+def test_without_an_image_there_is_nothing_to_set(panel):
+    assert panel.session.workspace.close_folder()
+    assert not panel.facts.isEnabled()
+    assert panel.facts.size.text() == ""

@@ -1,0 +1,66 @@
+"""Labels that were painted elsewhere."""
+
+import numpy as np
+import pytest
+from desk import SIZE, docked, said, write_folder
+
+
+@pytest.fixture
+def panel(make_napari_viewer, tmp_path):
+    panel = docked(make_napari_viewer())
+    assert panel.session.workspace.open([write_folder(tmp_path / "steel")])
+    return panel
+
+
+def labels(panel, data=None, **changes):
+    """Add a labels layer of the user's own on the grid of the shown image, and select it."""
+    viewer = panel.session.viewer
+    if data is None:
+        data = np.zeros(SIZE, np.int64)
+        data[10:20, 10:20] = 2
+    grid = {"scale": (0.25, 0.25), "units": ("um", "um"), "name": "mine", **changes}
+    layer = viewer.add_labels(data, **grid)
+    viewer.layers.selection = {layer}
+    return layer
+
+
+def test_labels_of_the_same_grid_are_taken_over_and_undone_in_one_step(panel):
+    painted = panel.session.workspace.shown.painted
+    painted.paint((80, 80), 1)
+    labels(panel)
+    panel.take.click()
+    assert (painted.data[10:20, 10:20] == 2).all()
+    assert painted.data[80, 80] == 1
+    painted.undo()
+    assert not painted.data[10:20, 10:20].any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"data": np.zeros((50, 60), int)}, "60 x 50 pixels against 128 x 96"),
+        ({"scale": (1, 1)}, "scale is 1 against 0.25"),
+        ({"translate": (3, 0)}, "shift"),
+        ({"units": ("pixel", "pixel")}, "units are"),
+        ({"data": np.zeros((2, *SIZE), int), "scale": (1,) * 3, "units": ("um",) * 3}, "stack"),
+        ({"data": np.full(SIZE, 7)}, "no class: 7"),
+    ],
+)
+def test_labels_of_another_grid_or_other_classes_are_refused_with_the_reason(
+    panel, changes, reason
+):
+    problems = said(panel)
+    labels(panel, **changes)
+    panel.take.click()
+    assert len(problems) == 1
+    assert reason in problems[0]
+    assert not panel.session.workspace.shown.painted.data.any()
+
+
+def test_without_a_layer_of_the_users_own_the_button_says_what_to_do(panel):
+    problems = said(panel)
+    panel.take.click()  # the painted labels themselves are selected
+    assert "Select the one to take over" in problems[0]
+    assert panel.session.workspace.close_folder()
+    assert not panel.take.isEnabled()
+    assert panel.take.toolTip() == "No image is shown."
