@@ -115,7 +115,7 @@ def test_of_many_steps_few_are_shown_but_every_message_preview_and_the_last(qtbo
     def job():
         begin = time.monotonic()
         number = 0
-        while time.monotonic() - begin < 0.55:
+        while time.monotonic() - begin < 1.3:
             number += 1
             yield Progress(
                 "working",
@@ -133,7 +133,7 @@ def test_of_many_steps_few_are_shown_but_every_message_preview_and_the_last(qtbo
     special = [p.step for p in shown if p.message or p.preview is not None]
     assert special == [20, 21, 30, 2000, 2001]
     plain = [p.step for p in shown if not p.message and p.preview is None]
-    assert 3 <= len(plain) <= 8
+    assert 2 <= len(plain) <= 14
     assert plain[-1] == number
     assert steps(heard) == sorted(steps(heard))
 
