@@ -30,7 +30,7 @@ NAME = "napari-matssl"
 MANIFEST = Path(napari_matssl.__file__).with_name("napari.yaml")
 GREY = np.random.default_rng(0).integers(20, 200, (96, 80), dtype=np.uint8)
 IDS = np.random.default_rng(1).integers(0, 4, (96, 80), dtype=np.uint8)
-PANELS = ["MatSSL", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Phases"]
+PANELS = ["All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Phases"]
 
 
 def manifest():
@@ -123,7 +123,7 @@ def test_panels_and_samples_stand_in_the_menus(make_napari_viewer):
     for place, panels in {
         ("File", "IO Utilities"): ["Micrographs"],
         ("Layers", "Annotate"): ["Micrographs"],
-        ("Layers", "Segment"): ["MatSSL", "Fine-tune", "Segment"],
+        ("Layers", "Segment"): ["All panels", "Fine-tune", "Segment"],
         ("Layers", "Measure"): ["Phases"],
     }.items():
         ours = [title for title in entries(viewer, *place) if title.endswith("(MatSSL)")]
@@ -236,7 +236,7 @@ def test_the_menu_hides_the_panels_that_a_folder_opened_and_a_folder_shows_them_
     viewer = make_napari_viewer(show=True)
     viewer.open(tmp_path, plugin=NAME)
     (shell,) = viewer.window.dock_widgets.values()
-    entries(viewer, "Plugins", "MatSSL")["MatSSL (MatSSL)"].trigger()
+    entries(viewer, "Plugins", "MatSSL")["All panels (MatSSL)"].trigger()
     assert shell.parentWidget().isHidden()
     viewer.open(tmp_path, plugin=NAME)
     assert not shell.parentWidget().isHidden()

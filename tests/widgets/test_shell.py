@@ -1,0 +1,75 @@
+"""The dock with all panels: light to open, in the order of work, one session for all."""
+
+import re
+
+import pytest
+from desk import NAMES, drop, in_own_process, write_folder
+
+from napari_matssl.widgets.shell import PANELS, JobDock, MatSSLWidget, micrographs_widget
+
+OPENS = """
+import sys, time
+import napari
+viewer = napari.Viewer()
+began = time.monotonic()
+from napari_matssl.widgets.shell import MatSSLWidget
+imported = time.monotonic()
+shell = MatSSLWidget(viewer)
+viewer.window.add_dock_widget(shell, name="MatSSL")
+print(f"imported in {imported - began:.2f} s, opened in {time.monotonic() - imported:.2f} s")
+print(*sys.modules)
+"""
+
+
+def test_the_shell_opens_quickly_and_without_torch():
+    done = in_own_process(OPENS)
+    assert done.returncode == 0, done.stderr
+    took = re.search(r"imported in ([\d.]+) s, opened in ([\d.]+) s", done.stdout)
+    assert float(took[1]) + float(took[2]) < 4, took[0]  # 1 s on a machine that isn't busy
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "napari_matssl" in loaded
+    assert not loaded & {"torch", "torchvision", "timm", "pyqtgraph", "matplotlib.pyplot"}
+
+
+@pytest.fixture
+def shell(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    shell = MatSSLWidget(viewer)
+    viewer.window.add_dock_widget(shell, name="MatSSL")
+    return shell
+
+
+def test_the_panels_stand_in_the_order_of_work_and_the_first_is_open(shell):
+    assert list(shell.panels) == ["Micrographs", "Pretrain", "Fine-tune", "Segment", "Phases"]
+    assert [s.isExpanded() for s in shell.sections.values()] == [True] + 4 * [False]
+    assert all(s.toggleButton().toolTip() for s in shell.sections.values())
+    tops = [section.y() for section in shell.sections.values()]
+    assert tops == sorted(tops)
+
+
+def test_all_panels_share_one_session(shell):
+    assert {id(panel.session) for panel in shell.panels.values()} == {id(shell.session)}
+
+
+def test_a_dropped_folder_opens_in_all_panels(shell, tmp_path):
+    folder = write_folder(tmp_path / "steel")
+    drop(shell.panels["Micrographs"].table, folder)
+    assert shell.session.workspace.project.folder == folder
+    assert shell.panels["Micrographs"].table.keys == NAMES
+
+
+def test_a_panel_of_its_own_works_beside_the_shell(shell, tmp_path):
+    dock = micrographs_widget()
+    assert isinstance(dock, JobDock)
+    shell.session.viewer.window.add_dock_widget(dock, name="Micrographs")
+    shell.open_paths([write_folder(tmp_path / "steel")])
+    assert dock.panel.table.keys == NAMES
+    assert dock.panel.session is shell.session
+
+
+def test_each_panel_fits_the_narrow_dock(shell, qtbot):
+    for title in PANELS:
+        shell.sections[title].expand(animate=False)
+    qtbot.wait(50)
+    for title, panel in shell.panels.items():
+        assert panel.minimumSizeHint().width() <= 350, title
