@@ -6,6 +6,7 @@ Long jobs, which can be paused and stopped, go through the runner instead.
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -25,6 +26,8 @@ class Background(QObject):
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="matssl")
         self._pending: set[Any] = set()
         self._closed = False
+        stop = partial(self._pool.shutdown, wait=False, cancel_futures=True)
+        self.destroyed.connect(lambda: stop())  # else the program would end after all that waits
         self._finished.connect(self._hand_over)  # emitted in the thread, received in the window's
 
     def run(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Layer
 from napari.utils.events import Event
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -156,7 +156,8 @@ class Workspace(QObject):
             return False
         self._arranging = True
         try:
-            image, own = self._image_layer(micrograph)
+            users = self._user_layers.bring_up(name, self.viewer)
+            image = add_micrograph(self.viewer, micrograph) if users is None else users
             if painted is None:
                 painted = np.zeros((micrograph.height, micrograph.width), np.uint8)
             layer = add_labels(
@@ -166,7 +167,7 @@ class Workspace(QObject):
             self._arranging = False
         project = self.project
         autosave = Autosave(layer, lambda ids: project.save_labels(name, ids), self)
-        self.shown = Shown(name, micrograph, image, layer, autosave, own)
+        self.shown = Shown(name, micrograph, image, layer, autosave, users is None)
         autosave.changed.connect(lambda: self.painted_changed.emit(name))
         autosave.saved.connect(lambda: self.painted_changed.emit(name))
         autosave.failed.connect(self.failed)
@@ -245,13 +246,6 @@ class Workspace(QObject):
             self.viewer.reset_view()
         self.survey([shown.name])
         self.shown_changed.emit()
-
-    def _image_layer(self, micrograph: Micrograph) -> tuple[Image, bool]:
-        """Give the layer to show: the one that the image was taken from, or else a new one."""
-        layer = self._user_layers.bring_up(micrograph.name, self.viewer)
-        if layer is not None:
-            return layer, False
-        return add_micrograph(self.viewer, micrograph), True
 
     def _on_plane(self, _event: Event) -> None:
         """Hide the strokes while another plane of their stack is shown."""

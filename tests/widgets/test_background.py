@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from qtpy.QtCore import QObject
 
 from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.widgets.background import Background
@@ -81,4 +82,23 @@ def test_after_closing_nothing_is_handed_over_or_begun(qtbot, background):
     go.set()
     time.sleep(0.05)
     qtbot.wait(50)
+    assert done == []
+
+
+def test_work_that_waits_goes_with_its_window(qtbot):
+    go, begun, done = threading.Event(), threading.Event(), []
+    owner = QObject()
+    background = Background(owner)
+
+    def work():
+        begun.set()
+        go.wait(10)
+
+    background.run(work, fail_if_called, fail_if_called)
+    background.run(lambda: done.append("waited"), fail_if_called, fail_if_called)
+    assert begun.wait(5)
+    owner.deleteLater()
+    qtbot.wait(50)
+    go.set()
+    background._pool.shutdown(wait=True)
     assert done == []
