@@ -48,9 +48,10 @@ class MicrographsPanel(QWidget):
 
     def _build(self) -> None:
         self.open_folder = button(
-            "Open folder...", "Open a folder of micrographs (Ctrl+Shift+O in napari's own way "
-            "works too: choose napari-matssl).", self._ask_folder,
-        )  # fmt: skip
+            "Open folder...",
+            "Open a folder of micrographs; what belongs to it is kept in matssl inside it.",
+            self._ask_folder,
+        )
         self.open_files = button(
             "Open files...", "Open some micrographs of one folder.", self._ask_files
         )

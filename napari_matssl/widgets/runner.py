@@ -30,7 +30,7 @@ class JobRunner(QObject):
     started = Signal(str)
     """A job began: its title."""
     progressed = Signal(object)
-    """A Progress: at most ten a second and the latest, but every one with message or preview."""
+    """A Progress: at most four a second and the latest, but every one with message or preview."""
     succeeded = Signal(object)
     """The job's result."""
     failed = Signal(object)
