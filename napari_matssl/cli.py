@@ -92,7 +92,7 @@ def finetune(
     labels: Annotated[Path, typer.Argument(help="folder of label images of the same stems")],
     out: Annotated[Path, typer.Option("--out", help="model file to write (.safetensors)")],
     preset: Annotated[
-        Literal["interactive", "paper"] | None, _option(FinetuneSettings, "preset")
+        Literal["interactive", "instant", "paper"] | None, _option(FinetuneSettings, "preset")
     ] = None,
     encoder: Annotated[str | None, _option(FinetuneSettings, "encoder")] = None,
     encoder_name: Annotated[str | None, _option(FinetuneSettings, "encoder_name")] = None,
@@ -138,7 +138,8 @@ def finetune(
     trained = run_job(train_model(lambda: painted, chosen, out, init_model))
     metrics = trained.card.metrics
     score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""
-    say(f"{out}: {trained.steps} steps in {metrics['minutes']:.1f} min{score}")
+    how = f"{trained.steps} steps" if trained.steps else "fitted"
+    say(f"{out}: {how} in {metrics['minutes']:.2g} min{score}")
 
 
 @app.command()

@@ -163,10 +163,15 @@ class PretrainSettings(Settings):
 class FinetuneSettings(Settings):
     """Training of U-Net++ on painted micrographs (MatSSL, section 2, and our faster recipe)."""
 
-    preset: Literal["interactive", "paper"] = Field(
+    preset: Literal["interactive", "instant", "paper"] = Field(
         default="interactive",
         description="interactive: the best we measured within minutes; "
+        "instant: a pixel classifier in seconds; "
         "paper: the published recipe, for dense labels and a GPU",
+    )
+    architecture: Literal["unet++", "pixel-classifier"] = Field(
+        default="unet++",
+        description="unet++: U-Net++, trained; pixel-classifier: linear, on the encoder as it is",
     )
     encoder_name: str = Field(
         default="tf_efficientnet_lite0", description="encoder network, by its smp or timm name"
@@ -188,6 +193,11 @@ class FinetuneSettings(Settings):
     batch_size: int = Field(default=8, ge=1, le=4096, description="crops per step")
     augment: bool = Field(
         default=True, description="flips, quarter turns, zoom and grey-value changes"
+    )
+    layers: Literal["auto", "any", "rows", "columns"] = Field(
+        default="auto",
+        description="rows, columns: layers lie that way and keep their order while training, as in "
+        "cross-sections; any: turns and flips every way; auto: found in the images",
     )
     zoom: float = Field(default=1.5, ge=1, le=4, description="largest zoom in or out of a crop")
     optimiser: Literal["adam", "adamw"] = Field(default="adamw", description="optimiser")
@@ -228,6 +238,7 @@ class FinetuneSettings(Settings):
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "interactive": {},
+        "instant": {"architecture": "pixel-classifier"},
         "paper": {
             "encoder_name": "resnet50",
             "epochs": 200,

@@ -15,6 +15,7 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.settings import NormalisationSettings
 
 Channels = Literal["grey", "rgb"]
+Architecture = Literal["unet++", "pixel-classifier"]
 
 CARD_KEY = "napari_matssl"
 FORMAT_VERSION = 1
@@ -37,6 +38,7 @@ class ModelCard(BaseModel):
     format_version: int = FORMAT_VERSION
     kind: Literal["encoder", "segmenter", "checkpoint"]
     encoder_name: str
+    architecture: Architecture = Field(default="unet++", description="segmenters only")
     channels: Channels
     normalisation: NormalisationSettings
     classes: ClassTable | None = Field(default=None, description="segmenters only")

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import IGNORE, PaintedMicrograph, to_targets
+from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import rescale
-from napari_matssl.learn.segmenter import STRIDE
+from napari_matssl.micrograph.layering import Layering
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
 from napari_matssl.settings import FinetuneSettings
 
@@ -110,6 +111,9 @@ class CropSampler:
         Size (rounded up to what the network can take), batch, augmentation.
     random
         Where all randomness comes from.
+    layers
+        Which way layers lie that must keep their order, see
+        :func:`~napari_matssl.micrograph.layering.find_layering`.
     """
 
     def __init__(
@@ -117,10 +121,12 @@ class CropSampler:
         images: Sequence[PreparedImage],
         settings: FinetuneSettings,
         random: np.random.Generator,
+        layers: Layering = "any",
     ) -> None:
         self._images = images
         self._settings = settings
         self._random = random
+        self._layers = layers
         self._side = -(-settings.crop_size // STRIDE) * STRIDE
         self._points = _painted_points(images, random)
         self._grid = _grid(images, self._side)
@@ -188,10 +194,12 @@ class CropSampler:
             target = functional.interpolate(target[None, None], size=size, mode="nearest-exact")[
                 0, 0
             ]
-        turns = int(random.integers(4))
-        unit, target = unit.rot90(turns, (1, 2)), target.rot90(turns, (0, 1))
+        if self._layers == "any":
+            turns = int(random.integers(4))
+            unit, target = unit.rot90(turns, (1, 2)), target.rot90(turns, (0, 1))
         if random.random() < 0.5:
-            unit, target = unit.flip(2), target.flip(1)
+            along = 0 if self._layers == "columns" else 1
+            unit, target = unit.flip(1 + along), target.flip(along)
         return index, unit, target
 
     def _cut(self, index: int, row: int, column: int, side: int) -> tuple[Tensor, Tensor]:

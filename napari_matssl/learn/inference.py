@@ -12,8 +12,8 @@ from torch import nn
 from napari_matssl.errors import ComputeError
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
+from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
-from napari_matssl.learn.segmenter import STRIDE
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values

@@ -8,13 +8,11 @@ from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import Architecture, ModelCard
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.encoders import smp_name
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
-
-STRIDE = 32
-"""Sides of what the network sees are multiples of this."""
+from napari_matssl.learn.pixel_classifier import PixelClassifier
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,18 @@ class Segmenter:
         return self.card.classes
 
 
-def build_network(encoder_name: str, classes: int, seed: int = 0) -> nn.Module:
-    """Build U-Net++ with random weights; its encoder is the attribute ``encoder``.
+def build_network(
+    encoder_name: str, classes: int, seed: int = 0, architecture: Architecture = "unet++"
+) -> nn.Module:
+    """Build a network with random weights; its encoder is the attribute ``encoder``.
 
     Raises
     ------
     SettingsError
         If there is no such encoder or U-Net++ can't use it.
     """
+    if architecture == "pixel-classifier":
+        return PixelClassifier(encoder_name, classes)
     known = smp_name(encoder_name)
     with seeded(seed):
         try:
@@ -77,13 +79,20 @@ def read_segmenter(path: Path) -> Segmenter:
     """
     card, tensors = read_tensors(path, kind="segmenter")
     segmenter = Segmenter(nn.Identity(), card)
-    network = build_network(card.encoder_name, len(segmenter.classes))
+    classes = len(segmenter.classes)
+    network = build_network(card.encoder_name, classes, architecture=card.architecture)
     load_checked(network, tensors, path)
     return Segmenter(network.eval(), card)
 
 
+_FITTED = ("context.", "filters.")
+"""Weights of a pixel classifier that are fitted anew, not gone on from."""
+
+
 def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
     """Start from another segmenter: all its weights, and of its head the classes of equal name.
+
+    Of one with another architecture, the encoder is taken.
 
     Parameters
     ----------
@@ -98,6 +107,8 @@ def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
     theirs: dict[str, Tensor] = start.network.state_dict()
     mine: dict[str, Tensor] = network.state_dict()
     for name, tensor in theirs.items():
+        if name not in mine or name.startswith(_FITTED):
+            continue
         if not name.startswith(head):
             mine[name].copy_(tensor)
             continue

@@ -15,6 +15,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
+from napari_matssl.tasks.finetune_instant import fit_pixel_classifier
 from napari_matssl.tasks.finetune_run import FinetuneRun
 
 
@@ -45,7 +46,7 @@ def finetune(
     start: Segmenter | None = None,
     on_view: Callable[[], Micrograph | None] | None = None,
 ) -> Job[FinetuneResult]:
-    """Train U-Net++ on painted micrographs.
+    """Train U-Net++, or fit a pixel classifier, on painted micrographs.
 
     Parameters
     ----------
@@ -82,8 +83,28 @@ def finetune(
     budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
     if not validation and settings.val_fraction > 0:
         painted, validation = _split(painted, settings)
+    if settings.architecture == "pixel-classifier":
+        job = _fit(painted, table, settings, list(validation), start, on_view, budget)
+        return (yield from on_own_time(job, budget))
     job = _train(painted, table, settings, list(validation), start, on_view, budget)
     return (yield from on_own_time(job, budget))
+
+
+def _fit(
+    painted: Sequence[PaintedMicrograph],
+    table: ClassTable,
+    settings: FinetuneSettings,
+    validation: list[PaintedMicrograph],
+    start: Segmenter | None,
+    on_view: Callable[[], Micrograph | None] | None,
+    budget: Budget,
+) -> Job[FinetuneResult]:
+    segmenter, found = yield from fit_pixel_classifier(
+        painted, table, settings, validation, start, on_view
+    )
+    metrics = {**segmenter.card.metrics, "minutes": round(budget.elapsed / 60, 3)}
+    card = segmenter.card.model_copy(update={"metrics": metrics})
+    return FinetuneResult(Segmenter(segmenter.network, card), found, ())
 
 
 def _train(

@@ -13,26 +13,24 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import (
     IGNORE,
     PaintedMicrograph,
-    check_paintable,
     painted_pixels,
     to_targets,
 )
 from napari_matssl.learn.averaging import AveragedNetwork, snapshot
 from napari_matssl.learn.batchnorm import keep_statistics
-from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.crops import CropSampler, prepare
+from napari_matssl.learn.crops import CropSampler
 from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
 from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.losses import is_finite, segmentation_loss
-from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
 from napari_matssl.learn.metrics import RunningScores, Scores, confusion_matrix, scores
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, adopt, build_network
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.layering import find_layering
 from napari_matssl.progress import Control, Preview, Progress, drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
-from napari_matssl.tasks.inputs import fingerprint
+from napari_matssl.tasks.finetune_inputs import describe, prepare_all
 
 PREVIEW_SECONDS = 3.0
 """Shortest time between two previews."""
@@ -65,15 +63,13 @@ class FinetuneRun:
     def __post_init__(self) -> None:
         settings = self.settings
         random = np.random.default_rng(settings.seed)
-        card = self._make_card()
-        used = settings.model_copy(update={"normalisation": card.normalisation})
-        images = [
-            prepare(p, self.table, used, magnification(card, p.micrograph), card.channels)
-            for p in self.painted
-        ]
-        check_paintable(painted_pixels((image.targets for image in images), self.table), self.table)
+        card = describe(self.painted, self.table, settings, self.start)
+        images = prepare_all(self.painted, settings, card)
         self._check_validation()
-        self._sampler = CropSampler(images, settings, random)
+        layers = settings.layers
+        if layers == "auto":
+            layers = find_layering([p.micrograph for p in self.painted])
+        self._sampler = CropSampler(images, settings, random, layers)
         self._running = RunningScores(self.table.names)
         network = build_network(card.encoder_name, len(self.table), settings.seed)
         if self.start is not None:
@@ -87,27 +83,6 @@ class FinetuneRun:
         self._optimiser = _optimiser(self._network, settings)
         if settings.epochs is not None:
             self.budget.steps = settings.epochs * self._sampler.steps_per_epoch
-
-    def _make_card(self) -> ModelCard:
-        """Describe the model; one that goes on from another sees images as that one did."""
-        settings = self.settings
-        micrographs = [p.micrograph for p in self.painted]
-        card = ModelCard(
-            kind="segmenter",
-            encoder_name=settings.encoder_name,
-            channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
-            normalisation=settings.normalisation,
-            classes=self.table,
-            unlabelled=settings.unlabelled,
-            pixel_size_um=common_pixel_size(micrographs),
-            scale=settings.scale or automatic_scale(micrographs),
-            settings=settings.model_dump(mode="json"),
-            training_images=tuple(fingerprint(m) for m in micrographs),
-        )
-        if self.start is None:
-            return card
-        kept = ("encoder_name", "channels", "normalisation", "pixel_size_um", "scale")
-        return card.model_copy(update={name: getattr(self.start.card, name) for name in kept})
 
     def _check_validation(self) -> None:
         """Find out now whether there is anything to validate on."""

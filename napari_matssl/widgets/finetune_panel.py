@@ -192,7 +192,8 @@ class FinetunePanel(QWidget):
         metrics = trained.card.metrics
         score = metrics.get("val_miou")
         measured = "" if score is None else f", validation mIoU {score:.3f}"
-        made = f"{trained.steps} steps in {metrics['minutes']:.1f} min{measured}."
+        how = f"{trained.steps} steps" if trained.steps else "fitted"
+        made = f"{how} in {metrics['minutes']:.2g} min{measured}."
         if not self._is_open(self._trained_on):
             self._workspace.said.emit(f"{trained.path} was trained: {made}")
             return

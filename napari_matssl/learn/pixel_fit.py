@@ -1,0 +1,189 @@
+"""Fitting the pixel classifier to strokes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_matssl.labels.painted import IGNORE
+from napari_matssl.learn.crops import PreparedImage
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.encoders import STRIDE
+from napari_matssl.learn.filters import filter_maps
+from napari_matssl.learn.pixel_classifier import PixelClassifier
+
+PIXELS = 3000
+"""Painted pixels that are used of each class in each image."""
+
+_L2_CONTEXT, _L2_FILTERS = 0.3, 0.03
+_ITERATIONS = 60
+_PRIOR_PIXELS = 20_000  # of each image
+_PRIOR_STEPS = 2
+
+
+@dataclass(frozen=True)
+class PixelFeatures:
+    """Features of some pixels of one image.
+
+    Parameters
+    ----------
+    context
+        ``(n, C)`` of the encoder.
+    filters
+        ``(n, F)``.
+    """
+
+    context: Tensor
+    filters: Tensor
+
+
+def fit(
+    classifier: PixelClassifier,
+    images: Sequence[PreparedImage],
+    compute: Compute,
+    seed: int,
+) -> None:
+    """Fit the classifier to painted pixels, and its idea of frequencies to all pixels.
+
+    Parameters
+    ----------
+    classifier
+        Its encoder holds the weights to use. Its heads are overwritten.
+    images
+        Painted micrographs.
+    seed
+        Which painted pixels are drawn where there are more than :data:`PIXELS`.
+    """
+    random = np.random.default_rng(seed)
+    painted, anywhere, targets = [], [], []
+    for image in images:
+        flat = image.targets.ravel()
+        points = _draw(flat, random)
+        others = random.choice(flat.size, min(_PRIOR_PIXELS, flat.size), replace=False)
+        features = _features(classifier, image, np.concatenate([points, others]), compute)
+        painted.append(PixelFeatures(*(f[: len(points)] for f in features)))
+        anywhere.append(PixelFeatures(*(f[len(points) :] for f in features)))
+        targets.append(torch.from_numpy(flat[points].astype(np.int64)))
+    truth = torch.cat(targets)
+    logits: Tensor = torch.zeros(())
+    for heads, own, l2 in (
+        (classifier.context, "context", _L2_CONTEXT),
+        (classifier.filters, "filters", _L2_FILTERS),
+    ):
+        weight, bias = _logistic_regression(
+            torch.cat([getattr(p, own) for p in painted]), truth, classifier.classes, l2
+        )
+        _write(heads, weight, bias)
+        logits = logits + torch.cat([getattr(p, own) for p in anywhere]) @ weight + bias
+    first = classifier.context[0]
+    assert isinstance(first, nn.Conv2d)
+    assert first.bias is not None
+    with torch.no_grad():
+        first.bias += class_frequencies(logits, _PRIOR_STEPS).log().to(first.bias.device)
+
+
+def class_frequencies(logits: Tensor, steps: int) -> Tensor:
+    """Estimate how frequent classes are among pixels, from a classifier that saw them alike.
+
+    Parameters
+    ----------
+    logits
+        ``(n, K)`` of a classifier that was fitted with equal weight for each class.
+    steps
+        Of expectation maximisation (Saerens, Latinne and Decaestecker 2002). It converges to the
+        most likely frequencies, but a rare class may then vanish where the classifier is
+        overconfident; few steps stay between equal frequencies and those.
+
+    Returns
+    -------
+    ``(K,)``, sum 1, none below 1e-5.
+    """
+    frequencies = torch.full((logits.shape[1],), 1 / logits.shape[1])
+    for _ in range(steps):
+        found = (logits + frequencies.log()).softmax(dim=1).mean(dim=0).clamp(min=1e-5)
+        frequencies = found / found.sum()
+    return frequencies
+
+
+def _draw(flat: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of at most PIXELS painted pixels of each class."""
+    points = []
+    for channel in np.unique(flat[flat != IGNORE]):
+        own = np.flatnonzero(flat == channel)
+        points.append(random.choice(own, PIXELS, replace=False) if len(own) > PIXELS else own)
+    return np.concatenate(points) if points else np.empty(0, dtype=np.int64)
+
+
+def _features(
+    classifier: PixelClassifier, image: PreparedImage, points: NDArray[np.int64], compute: Compute
+) -> tuple[Tensor, Tensor]:
+    """Features at flat positions ``(n,)`` of the image: of the encoder, of the filters."""
+    values = image.grey.standardise(image.unit)
+    height, width = values.shape[1:]
+    beyond = (-height % STRIDE, -width % STRIDE)
+    values = np.pad(values, ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
+    images = compute.place_images(torch.from_numpy(values)[None].expand(1, 3, -1, -1))
+    with torch.no_grad(), compute.autocast():
+        groups = (classifier.context_maps(images), filter_maps(images))
+    rows, columns = (torch.from_numpy(place) for place in np.divmod(points, width))
+    places = torch.stack([(columns + 0.5) / images.shape[3], (rows + 0.5) / images.shape[2]], 1)
+    grid = (2 * places - 1).float().to(images.device)[None, :, None]  # (1, n, 1, 2)
+    sampled = [
+        torch.cat(
+            [
+                functional.grid_sample(one, grid, padding_mode="border", align_corners=False)
+                for one in group
+            ],
+            dim=1,
+        )[0, :, :, 0].T.cpu()
+        for group in groups
+    ]
+    return sampled[0], sampled[1]
+
+
+def _logistic_regression(
+    features: Tensor, targets: Tensor, classes: int, l2: float
+) -> tuple[Tensor, Tensor]:
+    """Fit a multinomial logistic regression in which every class that occurs weighs alike.
+
+    Returns
+    -------
+    Weights ``(C, K)`` and biases ``(K,)`` for the features as they are given; `l2` punishes the
+    squared weights of features scaled to spread 1.
+    """
+    mean, spread = features.mean(dim=0), features.std(dim=0).clamp(min=1e-4)
+    scaled = (features - mean) / spread
+    counts = torch.bincount(targets, minlength=classes).clamp(min=1).float()
+    weight = torch.zeros(features.shape[1], classes, requires_grad=True)
+    bias = torch.zeros(classes, requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [weight, bias], max_iter=_ITERATIONS, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        entropy = functional.cross_entropy(scaled @ weight + bias, targets, weight=1 / counts)
+        total = entropy + l2 * weight.square().sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    unscaled = weight.detach() / spread[:, None]
+    return unscaled, bias.detach() - mean @ unscaled
+
+
+def _write(heads: nn.ModuleList, weight: Tensor, bias: Tensor) -> None:
+    """Divide the weights among the heads; the first takes the bias."""
+    start = 0
+    with torch.no_grad():
+        for number, head in enumerate(heads):
+            assert isinstance(head, nn.Conv2d)
+            part = weight[start : start + head.in_channels]
+            start += head.in_channels
+            head.weight.copy_(part.T[:, :, None, None])
+            assert head.bias is not None
+            head.bias.copy_(bias if number == 0 else torch.zeros_like(bias))

@@ -1,0 +1,59 @@
+"""What every way of fine-tuning begins with: the model's card and the prepared micrographs."""
+
+from collections.abc import Sequence
+
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.crops import PreparedImage, prepare
+from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
+from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.settings import FinetuneSettings
+from napari_matssl.tasks.inputs import fingerprint
+
+
+def describe(
+    painted: Sequence[PaintedMicrograph],
+    table: ClassTable,
+    settings: FinetuneSettings,
+    start: Segmenter | None,
+) -> ModelCard:
+    """Describe the model to be; one that goes on from another sees images as that one did."""
+    micrographs = [p.micrograph for p in painted]
+    card = ModelCard(
+        kind="segmenter",
+        encoder_name=settings.encoder_name,
+        architecture=settings.architecture,
+        channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
+        normalisation=settings.normalisation,
+        classes=table,
+        unlabelled=settings.unlabelled,
+        pixel_size_um=common_pixel_size(micrographs),
+        scale=settings.scale or automatic_scale(micrographs),
+        settings=settings.model_dump(mode="json"),
+        training_images=tuple(fingerprint(m) for m in micrographs),
+    )
+    if start is None:
+        return card
+    kept = ("encoder_name", "channels", "normalisation", "pixel_size_um", "scale")
+    return card.model_copy(update={name: getattr(start.card, name) for name in kept})
+
+
+def prepare_all(
+    painted: Sequence[PaintedMicrograph], settings: FinetuneSettings, card: ModelCard
+) -> list[PreparedImage]:
+    """Bring painted micrographs to what the network of this card sees.
+
+    Raises
+    ------
+    InputError
+        If nothing or a single class is painted, or an image or label can't be used.
+    """
+    assert card.classes is not None
+    table = card.classes
+    used = settings.model_copy(update={"normalisation": card.normalisation})
+    images = [
+        prepare(p, table, used, magnification(card, p.micrograph), card.channels) for p in painted
+    ]
+    check_paintable(painted_pixels((image.targets for image in images), table), table)
+    return images

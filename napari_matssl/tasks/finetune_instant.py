@@ -1,0 +1,63 @@
+"""Fit the pixel classifier: the instant way of fine-tuning."""
+
+from collections.abc import Callable, Sequence
+
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.learn.device import choose_compute, device_errors
+from napari_matssl.learn.encoders import load_start_weights
+from napari_matssl.learn.inference import segment
+from napari_matssl.learn.metrics import Scores
+from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.pixel_fit import fit
+from napari_matssl.learn.segmenter import Segmenter, adopt
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.progress import Job, Preview, Progress, drain
+from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.tasks.evaluate import evaluate
+from napari_matssl.tasks.finetune_inputs import describe, prepare_all
+
+_DOING = "fine-tuning"
+
+
+def fit_pixel_classifier(
+    painted: Sequence[PaintedMicrograph],
+    table: ClassTable,
+    settings: FinetuneSettings,
+    validation: Sequence[PaintedMicrograph] = (),
+    start: Segmenter | None = None,
+    on_view: Callable[[], Micrograph | None] | None = None,
+) -> Job[tuple[Segmenter, Scores | None]]:
+    """Fit a pixel classifier to painted micrographs, within seconds.
+
+    Parameters as of :func:`~napari_matssl.tasks.finetune.finetune`. Of `start`, the encoder is
+    taken. Budgets don't apply: the best weights are found in one go.
+    """
+    compute = choose_compute(settings.device)
+    yield Progress("preparing", 0, 1, message=f"Device: {compute.describe()}")
+    card = describe(painted, table, settings, start)
+    images = prepare_all(painted, settings, card)
+    network = PixelClassifier(card.encoder_name, len(table))
+    if start is not None:
+        adopt(network, table, start)
+        origin = f"went on from a {start.card.start} model"
+    else:
+        origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)
+    compute.place(network).eval()
+    yield Progress(_DOING, 0, 2)
+    with device_errors("fitting"):
+        fit(network, images, compute, settings.seed)
+    card = card.model_copy(update={"start": origin})
+    yield Progress(_DOING, 1, 2)
+    scores = None
+    if validation:
+        segmenter = Segmenter(network, card)
+        used = PredictSettings(device=settings.device)
+        scores = (yield from evaluate(segmenter, validation, used)).scores
+        card = card.model_copy(update={"metrics": {"val_miou": scores.miou or 0.0}})
+    seen = on_view() if on_view is not None else None
+    if seen is not None:
+        found = drain(segment(network, card, seen, compute, PredictSettings()))
+        assert found is not None  # nobody sends STOP into this job
+        yield Progress(_DOING, 2, 2, preview=Preview(seen.name, 0, 0, found.mask))
+    return Segmenter(network.cpu().eval(), card), scores
