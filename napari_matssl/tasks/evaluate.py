@@ -124,7 +124,7 @@ def evaluate(
             break
         mask = segmentation.mask
         if protocol == "matssl":
-            truth, mask = _at_side(truth, MATSSL_SIDE), _at_side(mask, MATSSL_SIDE)
+            truth, mask = resize_ids(truth, MATSSL_SIDE), resize_ids(mask, MATSSL_SIDE)
         total += confusion_matrix(truth, mask, table.ids)
         done.append(one.micrograph.name)
     return _evaluation(segmenter, painted, total, groups, protocol, done)
@@ -187,7 +187,7 @@ def _truth(painted: PaintedMicrograph, segmenter: Segmenter) -> NDArray[np.uint8
     return lookup[targets]
 
 
-def _at_side(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def resize_ids(values: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Resize class ids to a square by nearest neighbour."""
     resized = functional.interpolate(
         torch.from_numpy(values)[None, None], size=(side, side), mode="nearest-exact"

@@ -1,0 +1,108 @@
+"""Markdown tables of what ``accuracy.py`` has found."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from napari_matssl.files import atomic_write
+
+BEGIN, END = "<!-- begin: accuracy.py -->", "<!-- end: accuracy.py -->"
+
+COATINGS = ("EBC-1", "EBC-2", "EBC-3", "EBC-2 strokes", "EBC-2, new conditions")
+
+Results = dict[str, dict[str, Any]]
+Cells = dict[tuple[str, str], list[dict[str, Any]]]
+
+
+def write_tables(results: Results, rows: Sequence[str], path: Path) -> None:
+    """Put the tables between the marks of a Markdown file, and print them.
+
+    Raises
+    ------
+    ValueError
+        If the file lacks the marks.
+    """
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _old, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}.")
+    tables = _tables(results, rows)
+    print(tables)
+    with atomic_write(path) as temporary:
+        temporary.write_text(f"{before}{BEGIN}\n\n{tables}\n{END}{after}", encoding="utf-8")
+
+
+def _tables(results: Results, rows: Sequence[str]) -> str:
+    cells: Cells = defaultdict(list)
+    for key, cell in sorted(results.items()):
+        row, name, _seed = key.split(" | ")
+        cells[row, name].append(cell)
+    sets = list(dict.fromkeys(name for _row, name in cells))
+    parts = [_coatings(cells, rows, name) for name in COATINGS if name in sets]
+    ones = [name for name in sets if name not in COATINGS]
+    if ones:
+        parts.append(_one_image(cells, rows, ones))
+    dates = sorted({cell["date"] for cell in results.values()})
+    machines = sorted({cell["machine"] for cell in results.values()})
+    if dates:
+        parts.append(f"Computed {dates[0]} to {dates[-1]} on: {'; '.join(machines)}.\n")
+    return "\n".join(parts)
+
+
+def _coatings(cells: Cells, rows: Sequence[str], name: str) -> str:
+    """Write one table of a set of coatings: three figures, crack, times."""
+    lines = [
+        f"**{name}**\n",
+        "| | MatSSL's protocol, % | oxide IoU | mIoU, 3 classes | crack IoU | training | "
+        "per image | seeds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        found = cells.get((row, name))
+        if found:
+            scores = " | ".join(
+                (
+                    _spread([100 * c["matssl"] for c in found], 1),
+                    *(_spread([c[k] for c in found], 3) for k in ("oxide", "miou", "crack")),
+                )
+            )
+            lines.append(f"| {row} | {scores} | {_times(found)} | {len(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _one_image(cells: Cells, rows: Sequence[str], names: Sequence[str]) -> str:
+    """Write the table of sets with strokes on one image: mIoU."""
+    short = [name.removesuffix(", 1 image") for name in names]
+    lines = [
+        "**Strokes on one image, at most 90 s: mIoU**\n",
+        f"| | {' | '.join(short)} | mean | training | per image | seeds |",
+        "|---" * (len(names) + 5) + "|",
+    ]
+    for row in rows:
+        found = [cells.get((row, name), []) for name in names]
+        if not any(found):
+            continue
+        each = [_spread([c["miou"] for c in one], 3) if one else "-" for one in found]
+        mean = fmean(fmean(c["miou"] for c in one) for one in found) if all(found) else None
+        everything = [c for one in found for c in one]
+        seeds = "/".join(sorted({str(len(one)) for one in found}))
+        said = "-" if mean is None else f"{mean:.3f}"
+        lines.append(f"| {row} | {' | '.join(each)} | {said} | {_times(everything)} | {seeds} |")
+    return "\n".join(lines) + "\n"
+
+
+def _spread(values: Sequence[float | None], digits: int) -> str:
+    """Say the mean, and the range where there are several; a class never found counts as 0."""
+    known = [value or 0.0 for value in values]
+    said = f"{fmean(known):.{digits}f}"
+    if len(known) > 1:
+        said += f" ({min(known):.{digits}f} to {max(known):.{digits}f})"
+    return said
+
+
+def _times(found: Sequence[dict[str, Any]]) -> str:
+    training, image = (fmean(c[key] for c in found) for key in ("training_s", "image_s"))
+    return f"{training:.0f} s | {image:.2f} s"
