@@ -48,7 +48,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "instant": {"preset": "instant"},
     "ours": {},
     "ours, random weights": {"encoder": "random"},
-    "plain": {"scale": 1.0, "layers": "any", "augment": False, "cross_entropy": 1.0},
+    "ours, U-Net++ alone": {"architecture": "unet++"},
+    "plain": {"architecture": "unet++", "scale": 1.0, "layers": "any", "augment": False},
     "paper, random weights": {"preset": "paper", "encoder": "random", "batch_size": 16},
 }
 """Settings that differ from the defaults. ResNet-50's ImageNet weights can't be had offline."""

@@ -169,9 +169,10 @@ class FinetuneSettings(Settings):
         "instant: a pixel classifier in seconds; "
         "paper: the published recipe, for dense labels and a GPU",
     )
-    architecture: Literal["unet++", "pixel-classifier"] = Field(
-        default="unet++",
-        description="unet++: U-Net++, trained; pixel-classifier: linear, on the encoder as it is",
+    architecture: Literal["residual-unet++", "unet++", "pixel-classifier"] = Field(
+        default="residual-unet++",
+        description="pixel-classifier: linear, on the encoder as it is; residual-unet++: U-Net++ "
+        "that corrects it; unet++: U-Net++ alone",
     )
     encoder_name: str = Field(
         default="tf_efficientnet_lite0", description="encoder network, by its smp or timm name"
@@ -190,7 +191,7 @@ class FinetuneSettings(Settings):
         "none: chosen by the size of the images",
     )
     crop_size: int = Field(default=256, ge=32, le=4096, description="side of a training crop in px")
-    batch_size: int = Field(default=8, ge=1, le=4096, description="crops per step")
+    batch_size: int = Field(default=4, ge=1, le=4096, description="crops per step")
     augment: bool = Field(
         default=True, description="flips, quarter turns, zoom and grey-value changes"
     )
@@ -240,6 +241,8 @@ class FinetuneSettings(Settings):
         "interactive": {},
         "instant": {"architecture": "pixel-classifier"},
         "paper": {
+            "architecture": "unet++",
+            "layers": "any",
             "encoder_name": "resnet50",
             "epochs": 200,
             "minutes": None,

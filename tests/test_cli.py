@@ -199,6 +199,61 @@ def test_init_model_goes_on_from_a_model(
     assert read_card(out).start.startswith("went on from")
 
 
+INSTANT = ("--preset", "instant", "--encoder-name", "test_efficientnet", "--encoder", "random")
+
+
+def test_the_instant_preset_writes_a_model_that_every_command_uses(
+    call: Call, project: Folders, tmp_path: Path
+) -> None:
+    model, out, scores = (tmp_path / n for n in ("m.safetensors", "out", "s.json"))
+    done = call("finetune", project.images, project.labels, "--out", model, *INSTANT)
+    assert done.status == 0, done.err
+    assert "fitted in" in done.out
+    assert "steps" not in done.out
+    card = json.loads(call("info", model, "--json").out)
+    assert (card["kind"], card["architecture"]) == ("segmenter", "pixel-classifier")
+    assert "architecture: pixel-classifier" in call("info", model).out
+    done = call("predict", model, project.images, "--out", out, "--probabilities")
+    assert done.status == 0, done.err
+    truth, mask = (
+        np.asarray(Image.open(path))
+        for path in (project.truth / "s0.png", out / "s0_mask.png")
+    )  # fmt: skip
+    assert (mask == truth).mean() > 0.7
+    assert (out / "s0_probabilities.tif").exists()
+    done = call("evaluate", model, project.images, project.truth, "--json", scores)
+    assert done.status == 0, done.err
+    assert json.loads(scores.read_text())["pixel_accuracy"] > 0.7
+
+
+def test_instant_and_interactive_models_go_on_from_each_other(
+    call: Call, project: Folders, tmp_path: Path
+) -> None:
+    first, second, third = (tmp_path / f"{n}.safetensors" for n in range(3))
+    task = ("finetune", project.images, project.labels, "--device", "cpu", "--out")
+    assert call(*task, first, *INSTANT).status == 0
+    done = call(*task, second, "--init-model", first, "--epochs", 1)
+    assert done.status == 0, done.err
+    assert read_card(second).architecture != "pixel-classifier"
+    done = call(*task, third, "--init-model", second, "--preset", "instant")
+    assert done.status == 0, done.err
+    card = read_card(third)
+    assert (card.architecture, card.encoder_name) == ("pixel-classifier", "test_efficientnet")
+    done = call(*task, third, "--preset", "instant", "--encoder", second)
+    assert done.status == 0, done.err
+    assert read_card(third).start.startswith("1.safetensors")
+
+
+def test_the_instant_preset_refuses_what_cannot_teach(
+    call: Call, project: Folders, tmp_path: Path
+) -> None:
+    for path in project.labels.iterdir():
+        Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(path)
+    out = tmp_path / "m.safetensors"
+    refuse(call("finetune", project.images, project.labels, "--out", out, *INSTANT), "painted")
+    assert not out.exists()
+
+
 def test_unlabelled_none_makes_every_value_a_class(
     call: Call, project: Folders, tmp_path: Path
 ) -> None:

@@ -15,10 +15,10 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.settings import NormalisationSettings
 
 Channels = Literal["grey", "rgb"]
-Architecture = Literal["unet++", "pixel-classifier"]
+Architecture = Literal["residual-unet++", "unet++", "pixel-classifier"]
 
 CARD_KEY = "napari_matssl"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class TrainingImage(BaseModel):

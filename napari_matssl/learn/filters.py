@@ -29,12 +29,14 @@ def filter_maps(images: Tensor) -> list[Tensor]:
     width: the smoothed grey value, the magnitude of its gradient, both eigenvalues of its Hessian,
     and the squares of these four. The squares let a linear classifier ask for a band of values.
     """
-    grey = images.float().mean(dim=1, keepdim=True)
-    maps = []
-    for level in LEVELS:
-        coarse = functional.avg_pool2d(grey, level, ceil_mode=True) if level > 1 else grey
-        features = torch.cat([_differential(_smooth(coarse, s)) for s in _SIGMAS], dim=1)
-        maps.append(torch.cat([features, features.square()], dim=1))
+    # Never in mixed precision: bfloat16 can't tell neighbouring grey values apart.
+    with torch.autocast(images.device.type, enabled=False):
+        grey = images.float().mean(dim=1, keepdim=True)
+        maps = []
+        for level in LEVELS:
+            coarse = functional.avg_pool2d(grey, level, ceil_mode=True) if level > 1 else grey
+            features = torch.cat([_differential(_smooth(coarse, s)) for s in _SIGMAS], dim=1)
+            maps.append(torch.cat([features, features.square()], dim=1))
     return maps
 
 

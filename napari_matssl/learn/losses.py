@@ -64,10 +64,46 @@ def masked_cross_entropy(logits: Tensor, targets: Tensor, balance: float = 0.0) 
     return functional.cross_entropy(logits.float(), wanted, weight=weights, ignore_index=IGNORE)
 
 
+def as_painted(logits: Tensor, targets: Tensor, balance: float, frequencies: Tensor) -> Tensor:
+    """Shift logits from how frequent classes are to how often they are painted.
+
+    Rare classes are painted, and drawn into crops, far more often than they occur. The shift lets
+    the loss see them as painted, so that the logits themselves keep to what is out there (logit
+    adjustment, Menon et al. 2021).
+
+    Parameters
+    ----------
+    logits
+        ``(N, K, H, W)``.
+    targets
+        Channel indices ``(N, H, W)``; 255 is unpainted.
+    balance
+        Of the cross-entropy, see :func:`masked_cross_entropy`: with it a class painted on n pixels
+        of the batch counts as n^(1 - balance).
+    frequencies
+        Of the classes ``(K,)``, sum 1.
+    """
+    painted = targets[targets != IGNORE].long()
+    counts = torch.bincount(painted, minlength=logits.shape[1]).clamp(min=1).float()
+    shares = counts ** (1 - balance)
+    known = frequencies.to(logits.device).clamp(min=1e-4)
+    shift = (shares / shares.sum()).log() - known.log()
+    return logits.float() + shift[None, :, None, None]
+
+
 def segmentation_loss(
-    logits: Tensor, targets: Tensor, cross_entropy: float, balance: float
+    logits: Tensor,
+    targets: Tensor,
+    cross_entropy: float,
+    balance: float,
+    frequencies: Tensor | None = None,
 ) -> Tensor:
-    """Dice plus `cross_entropy` times the balanced cross-entropy, both over painted pixels."""
+    """Dice plus `cross_entropy` times the balanced cross-entropy, both over painted pixels.
+
+    With `frequencies` of the classes, logits are first shifted by :func:`as_painted`.
+    """
+    if frequencies is not None:
+        logits = as_painted(logits, targets, balance, frequencies)
     loss = masked_dice(logits, targets)
     if cross_entropy > 0:
         loss = loss + cross_entropy * masked_cross_entropy(logits, targets, balance)

@@ -31,9 +31,12 @@ class PixelClassifier(nn.Module):
         super().__init__()
         self.classes = classes
         self.encoder: nn.Module = build_encoder(encoder_name)
-        widths: list[int] = list(self.encoder.out_channels)[1:]  # type: ignore[arg-type]
-        self.context = nn.ModuleList(nn.Conv2d(width, classes, 1) for width in widths)
+        widths: list[int] = list(self.encoder.out_channels)  # type: ignore[arg-type]
+        # The first is the image itself; some encoders have an empty stage at half the size.
+        self._stages = [n for n, width in enumerate(widths) if n > 0 and width > 0]
+        self.context = nn.ModuleList(nn.Conv2d(widths[n], classes, 1) for n in self._stages)
         self.filters = nn.ModuleList(nn.Conv2d(FEATURES, classes, 1) for _ in LEVELS)
+        self.train()
 
     def train(self, mode: bool = True) -> "PixelClassifier":
         """Stay in evaluation mode: statistics of the encoder are part of the features."""
@@ -42,16 +45,23 @@ class PixelClassifier(nn.Module):
     def context_maps(self, images: Tensor) -> list[Tensor]:
         """Feature maps of the encoder's stages, float32, without a gradient."""
         with torch.no_grad():
-            return [stage.float() for stage in self.encoder(images)[1:]]
+            return [stage.float() for stage in self.used(self.encoder(images))]
+
+    def used(self, stages: list[Tensor]) -> list[Tensor]:
+        """Pick the maps that are looked at from all that the encoder gives."""
+        return [stages[n] for n in self._stages]
 
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)`` float32."""
-        maps = [*self.context_maps(images), *filter_maps(images)]
+        return self.classify(self.context_maps(images), images)
+
+    def classify(self, stages: list[Tensor], images: Tensor) -> Tensor:
+        """Logits ``(N, K, H, W)`` from the encoder's maps of these images and from filters."""
+        maps = [*stages, *filter_maps(images)]
         size = images.shape[2:]
-        total: Tensor | None = None
+        total = torch.zeros((), device=images.device)
         with torch.autocast(images.device.type, enabled=False):
             for head, features in zip([*self.context, *self.filters], maps, strict=True):
-                logits = functional.interpolate(head(features), size=size, mode="bilinear")
-                total = logits if total is None else total + logits
-        assert total is not None
+                logits = head(features.float())
+                total = total + functional.interpolate(logits, size=size, mode="bilinear")
         return total

@@ -1,6 +1,6 @@
 """Fitting the pixel classifier to strokes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,8 @@ def fit(
     images: Sequence[PreparedImage],
     compute: Compute,
     seed: int,
-) -> None:
+    keep: Collection[int] = (),
+) -> Tensor:
     """Fit the classifier to painted pixels, and its idea of frequencies to all pixels.
 
     Parameters
@@ -57,6 +58,13 @@ def fit(
         Painted micrographs.
     seed
         Which painted pixels are drawn where there are more than :data:`PIXELS`.
+    keep
+        Channels whose weights stay as they are.
+
+    Returns
+    -------
+    How frequent each class is ``(K,)``, sum 1: counted where most pixels are painted, else
+    estimated, see :func:`class_frequencies`.
     """
     random = np.random.default_rng(seed)
     painted, anywhere, targets = [], [], []
@@ -69,6 +77,7 @@ def fit(
         anywhere.append(PixelFeatures(*(f[len(points) :] for f in features)))
         targets.append(torch.from_numpy(flat[points].astype(np.int64)))
     truth = torch.cat(targets)
+    fresh = [channel for channel in range(classifier.classes) if channel not in keep]
     logits: Tensor = torch.zeros(())
     for heads, own, l2 in (
         (classifier.context, "context", _L2_CONTEXT),
@@ -77,13 +86,27 @@ def fit(
         weight, bias = _logistic_regression(
             torch.cat([getattr(p, own) for p in painted]), truth, classifier.classes, l2
         )
-        _write(heads, weight, bias)
+        _write(heads, weight, bias, fresh)
         logits = logits + torch.cat([getattr(p, own) for p in anywhere]) @ weight + bias
+    frequencies = _counted(images, classifier.classes)
+    if frequencies is None:
+        frequencies = class_frequencies(logits, _PRIOR_STEPS)
     first = classifier.context[0]
     assert isinstance(first, nn.Conv2d)
     assert first.bias is not None
     with torch.no_grad():
-        first.bias += class_frequencies(logits, _PRIOR_STEPS).log().to(first.bias.device)
+        first.bias[fresh] += frequencies.log().to(first.bias.device)[fresh]
+    return frequencies
+
+
+def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
+    """Count how frequent classes are; None where most pixels are unpainted."""
+    targets = np.concatenate([image.targets.ravel() for image in images])
+    counts = np.bincount(targets, minlength=IGNORE + 1)
+    if counts[IGNORE] > 0.5 * len(targets):
+        return None
+    shares = torch.from_numpy(counts[:classes] / counts[:classes].sum()).float().clamp(min=1e-5)
+    return shares / shares.sum()
 
 
 def class_frequencies(logits: Tensor, steps: int) -> Tensor:
@@ -176,14 +199,15 @@ def _logistic_regression(
     return unscaled, bias.detach() - mean @ unscaled
 
 
-def _write(heads: nn.ModuleList, weight: Tensor, bias: Tensor) -> None:
-    """Divide the weights among the heads; the first takes the bias."""
+def _write(heads: nn.ModuleList, weight: Tensor, bias: Tensor, fresh: list[int]) -> None:
+    """Divide the weights of these channels among the heads; the first takes the bias."""
     start = 0
     with torch.no_grad():
         for number, head in enumerate(heads):
             assert isinstance(head, nn.Conv2d)
             part = weight[start : start + head.in_channels]
             start += head.in_channels
-            head.weight.copy_(part.T[:, :, None, None])
+            head.weight[fresh] = part.T[fresh, :, None, None].to(head.weight.device)
             assert head.bias is not None
-            head.bias.copy_(bias if number == 0 else torch.zeros_like(bias))
+            own = bias if number == 0 else torch.zeros_like(bias)
+            head.bias[fresh] = own[fresh].to(head.bias.device)

@@ -13,6 +13,7 @@ from napari_matssl.learn.device import seeded
 from napari_matssl.learn.encoders import smp_name
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
 from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.residual_unet import ResidualUnet
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,18 @@ def build_network(
     SettingsError
         If there is no such encoder or U-Net++ can't use it.
     """
-    if architecture == "pixel-classifier":
-        return PixelClassifier(encoder_name, classes)
     known = smp_name(encoder_name)
     with seeded(seed):
         try:
+            if architecture == "pixel-classifier":
+                return PixelClassifier(encoder_name, classes)
+            if architecture == "residual-unet++":
+                return ResidualUnet(encoder_name, classes)
             network: nn.Module = smp.UnetPlusPlus(
                 encoder_name=known, encoder_weights=None, in_channels=3, classes=classes
             )
+        except SettingsError:
+            raise
         except Exception as error:  # timm raises whatever its model's builder raises
             raise SettingsError(
                 f"U-Net++ can't be built on the encoder {encoder_name!r} ({error}).",
@@ -85,14 +90,14 @@ def read_segmenter(path: Path) -> Segmenter:
     return Segmenter(network.eval(), card)
 
 
-_FITTED = ("context.", "filters.")
-"""Weights of a pixel classifier that are fitted anew, not gone on from."""
+_HEADS = ("segmentation_head.", "context.", "filters.")
+"""Weights of which each row belongs to a class."""
 
 
 def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
-    """Start from another segmenter: all its weights, and of its head the classes of equal name.
+    """Start from another segmenter: all its weights, and of its heads the classes of equal name.
 
-    Of one with another architecture, the encoder is taken.
+    Of one with another architecture, what both have is taken.
 
     Parameters
     ----------
@@ -103,16 +108,19 @@ def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
     start
         The segmenter to go on from.
     """
-    head = "segmentation_head."
     theirs: dict[str, Tensor] = start.network.state_dict()
     mine: dict[str, Tensor] = network.state_dict()
-    for name, tensor in theirs.items():
-        if name not in mine or name.startswith(_FITTED):
+    rows = known_classes(own, start)
+    for name in theirs.keys() & mine.keys():
+        if not name.startswith(_HEADS):
+            mine[name].copy_(theirs[name])
             continue
-        if not name.startswith(head):
-            mine[name].copy_(tensor)
-            continue
-        for row, class_name in enumerate(own.names):
-            if class_name in start.classes.names:
-                mine[name][row].copy_(tensor[start.classes.names.index(class_name)])
+        for row, theirs_row in rows.items():
+            mine[name][row].copy_(theirs[name][theirs_row])
     network.load_state_dict(mine)
+
+
+def known_classes(own: ClassTable, start: Segmenter) -> dict[int, int]:
+    """Give the channel in `start` of each channel of `own` whose class it knows by name."""
+    theirs = start.classes.names
+    return {row: theirs.index(name) for row, name in enumerate(own.names) if name in theirs}

@@ -14,7 +14,7 @@ from napari_matssl.micrograph.normalise import as_channels
 
 Layering = Literal["any", "rows", "columns"]
 
-_SHARE = 0.15
+_SHARE = 0.25
 """Least share of the grey values' variance that lies between rows (or columns)."""
 
 _RATIO = 4.0

@@ -35,7 +35,9 @@ def describe(
     )
     if start is None:
         return card
-    kept = ("encoder_name", "channels", "normalisation", "pixel_size_um", "scale")
+    kept = ["encoder_name", "channels", "normalisation", "pixel_size_um", "scale"]
+    if "pixel-classifier" not in (settings.architecture, start.card.architecture):
+        kept.append("architecture")
     return card.model_copy(update={name: getattr(start.card, name) for name in kept})
 
 

@@ -1,7 +1,7 @@
 """The state of one fine-tuning run: network, optimiser, average, best model so far."""
 
 import statistics
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,14 +18,16 @@ from napari_matssl.labels.painted import (
 )
 from napari_matssl.learn.averaging import AveragedNetwork, snapshot
 from napari_matssl.learn.batchnorm import keep_statistics
-from napari_matssl.learn.crops import CropSampler
+from napari_matssl.learn.crops import CropSampler, PreparedImage
 from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
 from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.losses import is_finite, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores, Scores, confusion_matrix, scores
+from napari_matssl.learn.pixel_fit import fit
+from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.schedule import Budget, rate_factor
-from napari_matssl.learn.segmenter import Segmenter, adopt, build_network
+from napari_matssl.learn.segmenter import Segmenter, adopt, build_network, known_classes
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.layering import find_layering
 from napari_matssl.progress import Control, Preview, Progress, drain
@@ -71,7 +73,9 @@ class FinetuneRun:
             layers = find_layering([p.micrograph for p in self.painted])
         self._sampler = CropSampler(images, settings, random, layers)
         self._running = RunningScores(self.table.names)
-        network = build_network(card.encoder_name, len(self.table), settings.seed)
+        network = build_network(
+            card.encoder_name, len(self.table), settings.seed, card.architecture
+        )
         if self.start is not None:
             adopt(network, self.table, self.start)
             origin = f"went on from a {self.start.card.start} model"
@@ -79,10 +83,29 @@ class FinetuneRun:
             origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)  # type: ignore[arg-type]
         self._card = card.model_copy(update={"start": origin})
         self._network = self.compute.place(network)
+        self._frequencies = self._fit_classifier(images)
         self._average = AveragedNetwork(self._network, settings.averaging)
         self._optimiser = _optimiser(self._network, settings)
         if settings.epochs is not None:
             self.budget.steps = settings.epochs * self._sampler.steps_per_epoch
+
+    def _fit_classifier(self, images: list[PreparedImage]) -> Tensor | None:
+        """Fit the pixel classifier that the network corrects; None where it has none.
+
+        What a model that is gone on from has learnt is a correction to its own classifier, which
+        therefore stays for the classes that it knows.
+
+        Returns how frequent each class is.
+        """
+        if not isinstance(self._network, ResidualUnet):
+            return None
+        known: Collection[int] = ()
+        if self.start is not None and self.start.card.architecture == "residual-unet++":
+            known = known_classes(self.table, self.start)
+        self._network.eval()
+        with device_errors("fitting"):
+            frequencies = fit(self._network, images, self.compute, self.settings.seed, known)
+        return frequencies.to(self.compute.device)
 
     def _check_validation(self) -> None:
         """Find out now whether there is anything to validate on."""
@@ -157,7 +180,9 @@ class FinetuneRun:
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         settings = self.settings
-        return segmentation_loss(logits, targets, settings.cross_entropy, settings.balance)
+        return segmentation_loss(
+            logits, targets, settings.cross_entropy, settings.balance, self._frequencies
+        )
 
     @property
     def validation_due(self) -> bool:

@@ -18,6 +18,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.field_editor import WheelGuard
 from napari_matssl.widgets.forms import button, heading, note, offer
+from napari_matssl.widgets.live_preview import LivePreview
 from napari_matssl.widgets.painted_list import PaintedList, painted_classes, pixels_in_words
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.settings_form import SettingsForm
@@ -63,6 +64,14 @@ class FinetunePanel(QWidget):
         self.preview.setToolTip(
             "Every few seconds show what the model makes of the image that is shown."
         )
+        self.live = QCheckBox("Live preview while painting")
+        self.live.setChecked(True)
+        self.live.setToolTip(
+            "After every stroke show what an instant classifier makes of the image in view, within "
+            "seconds. It learns from the strokes on the ticked images and is kept nowhere."
+        )
+        self.live_note = note("", "How long the live preview took, or why there is none.")
+        self.live_preview = LivePreview(self.session, self.images, self._live_settings, self)
         self.start = button("Fine-tune", _START_TIP, self._start)
         self.outcome = note("", "What the last run made.")
         rows = QFormLayout()
@@ -73,6 +82,8 @@ class FinetunePanel(QWidget):
         self._layout.addWidget(heading("Painted images"))
         self._layout.addWidget(self.images)
         self._layout.addWidget(self.pixels)
+        self._layout.addWidget(self.live)
+        self._layout.addWidget(self.live_note)
         self._layout.addLayout(rows)
         self._layout.addWidget(self.form)
         self._layout.addWidget(self.preview)
@@ -89,6 +100,8 @@ class FinetunePanel(QWidget):
         self.session.models_changed.connect(self._show_starts)
         self.images.ticked.connect(self._show_pixels)
         self.preview.toggled.connect(self._look)
+        self.live.toggled.connect(self.live_preview.switch)
+        self.live_preview.told.connect(self.live_note.setText)
         self.start_from.changed.connect(self._tell_start)
         self.validation.valueChanged.connect(self._on_validation)
         self.form.changed.connect(self._on_form)
@@ -113,6 +126,11 @@ class FinetunePanel(QWidget):
             If values contradict each other.
         """
         return self.form.settings().model_copy(update={"unlabelled": 0})
+
+    def _live_settings(self) -> FinetuneSettings:
+        """Return settings whose encoder is the model's, where a model is gone on from."""
+        settings, model = self.settings(), self.start_from.model
+        return settings if model is None else settings.model_copy(update={"encoder": str(model)})
 
     def _on_validation(self, count: int) -> None:
         """Remember what the user wants; painting another image doesn't change it."""

@@ -29,9 +29,9 @@ def noise(side=80, classes=2, seed=0, channels=1):
     return prepared(random.random(shape), random.integers(0, classes, (side, side)))
 
 
-def sampler(images, seed=0, **values):
+def sampler(images, seed=0, layers="any", **values):
     settings = FinetuneSettings(**{"crop_size": 64, "batch_size": 4, **values})
-    return CropSampler(images, settings, np.random.default_rng(seed))
+    return CropSampler(images, settings, np.random.default_rng(seed), layers)
 
 
 @pytest.mark.parametrize("augment", [True, False])
@@ -127,6 +127,60 @@ def test_crops_are_zoomed_turned_and_mirrored(monkeypatch):
     magnification = torch.maximum(by_column.abs(), by_row.abs())
     assert 0.45 < magnification.min() < 0.65
     assert 1.6 < magnification.max() < 2.1
+
+
+EVERY_WAY = {(turns, mirrored) for turns in range(4) for mirrored in (False, True)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ("any", EVERY_WAY),
+        ("rows", {(0, False), (0, True)}),  # left and right change places
+        ("columns", {(0, False), (2, True)}),  # above and below do
+    ],
+)
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_layers_keep_their_order_in_every_crop(monkeypatch, layers, expected, zoom):
+    """Grey values grow to the right and, ten times as fast, downwards: they tell the way."""
+    monkeypatch.setattr("napari_matssl.learn.crops.vary_grey_values", lambda units, _: units)
+    rows, columns = np.mgrid[:200, :200]
+    drawn = sampler(
+        [prepared((10 * rows + columns) / 2200, rows >= 100)],
+        layers=layers, zoom=zoom, batch_size=60,
+    )  # fmt: skip
+    batch = drawn.batch()
+    found = set()
+    for one, target in zip(batch.images[:, 0].numpy(), batch.targets.numpy(), strict=True):
+        inner = np.where(target == IGNORE, np.nan, one)
+        upright = [
+            (turns, mirrored)
+            for turns, mirrored in EVERY_WAY
+            if _grows(_undone(inner, turns, mirrored))
+        ]
+        assert len(upright) == 1
+        found.update(upright)
+        turned = _undone(target, *upright[0])
+        painted = turned[:, (turned != IGNORE).all(axis=0)].astype(int)
+        assert (np.diff(painted, axis=0) >= 0).all()  # labels go with their image
+    assert found == expected
+
+
+def _undone(grey, turns, mirrored):
+    """The crop before it was turned and then mirrored left to right."""
+    return np.rot90(grey[:, ::-1] if mirrored else grey, -turns)
+
+
+def _grows(grey):
+    down, right = np.nanmean(np.diff(grey, axis=0)), np.nanmean(np.diff(grey, axis=1))
+    return down > 0 and right > 0 and down > 5 * right
+
+
+def test_patches_of_the_paper_are_never_turned_nor_mirrored():
+    rows, columns = np.mgrid[:128, :128]
+    grey = (10 * rows + columns) / 1400
+    batch = sampler([prepared(grey, rows >= 64)], augment=False).batch()
+    assert all(_grows(one) for one in batch.images[:, 0].numpy())
 
 
 def test_grey_values_vary_for_each_crop_by_itself_and_stay_near_the_range():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from napari_matssl.labels.painted import IGNORE
 from napari_matssl.learn.losses import (
+    as_painted,
     is_finite,
     masked_cross_entropy,
     masked_dice,
@@ -122,3 +123,42 @@ def test_half_precision_logits_are_summed_in_full_precision():
 )
 def test_a_diverged_loss_is_told(value, finite):
     assert is_finite(torch.tensor(value)) is finite
+
+
+def test_logits_are_shifted_from_how_often_classes_occur_to_how_often_they_are_painted():
+    logits = torch.zeros(1, 2, 1, 5)
+    targets = torch.tensor([[[0, 0, 0, 1, IGNORE]]])
+    frequencies = torch.tensor([0.9, 0.1])
+    shifted = as_painted(logits, targets, 0.0, frequencies)
+    # 3 and 1 painted pixels: shares 0.75 and 0.25
+    expected = torch.tensor([0.75 / 0.9, 0.25 / 0.1]).log()
+    torch.testing.assert_close(shifted[0, :, 0, 0], expected)
+    halfway = as_painted(logits, targets, 0.5, frequencies)
+    roots = torch.tensor([3**0.5, 1.0])
+    expected = (roots / roots.sum() / frequencies).log()
+    torch.testing.assert_close(halfway[0, :, 0, 4], expected)
+
+
+def test_a_model_of_true_frequencies_is_right_however_often_classes_are_painted():
+    """Logits that hold the frequencies alone: the loss can't be lowered by leaning to a class."""
+    frequencies = torch.tensor([0.98, 0.02])
+    targets = torch.tensor([[[0] * 50 + [1] * 50]])
+
+    def loss(lean):
+        logits = frequencies.log() + torch.tensor([0.0, lean])
+        logits = logits[None, :, None, None].expand(1, 2, 1, 100)
+        return float(masked_cross_entropy(as_painted(logits, targets, 0.0, frequencies), targets))
+
+    assert loss(0.0) < loss(0.3)
+    assert loss(0.0) < loss(-0.3)
+    assert loss(0.0) == pytest.approx(np.log(2), abs=1e-4)
+
+
+def test_the_loss_without_frequencies_is_as_before():
+    logits = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    targets = torch.randint(0, 3, (2, 4, 4), generator=torch.Generator().manual_seed(1))
+    plain = segmentation_loss(logits, targets, 1.0, 0.5)
+    expected = masked_dice(logits, targets) + masked_cross_entropy(logits, targets, 0.5)
+    torch.testing.assert_close(plain, expected)
+    other = segmentation_loss(logits, targets, 1.0, 0.5, torch.tensor([0.8, 0.1, 0.1]))
+    assert float(other) != pytest.approx(float(plain), abs=1e-3)

@@ -121,7 +121,7 @@ def test_a_truncated_file_is_refused(tmp_path, share):
 @pytest.mark.parametrize(
     ("card", "complaint"),
     [
-        ({"format_version": 2}, "newer than this program's 1"),
+        ({"format_version": 3}, "newer than this program's 2"),
         ({"format_version": 99, "kind": "a kind of the future"}, "Update"),
         ({"format_version": "x"}, "damaged"),
         ({"kind": "encoder", "format_version": 1}, "damaged"),

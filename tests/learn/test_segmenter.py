@@ -1,11 +1,13 @@
 """The segmenter: from file to file, and from one class table to another."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import Architecture, ModelCard
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
 from napari_matssl.learn.segmenter import (
     Segmenter,
@@ -27,15 +29,17 @@ def table(*names):
     )
 
 
-def segmenter(*names, seed=0, encoder=TINY):
+def segmenter(*names, seed=0, encoder=TINY, architecture="unet++"):
     card = ModelCard(
         kind="segmenter",
         encoder_name=encoder,
+        architecture=architecture,
         channels="grey",
         normalisation=NormalisationSettings(),
         classes=table(*names),
     )
-    return Segmenter(build_network(encoder, len(names), seed).eval(), card)
+    network = build_network(encoder, len(names), seed, architecture).eval()
+    return Segmenter(network, card)
 
 
 def logits(network):
@@ -115,3 +119,65 @@ def test_going_on_with_fewer_classes_keeps_those_that_are_left():
     network = build_network(TINY, 2, seed=2).eval()
     adopt(network, table("scratch", "ferrite"), start)
     torch.testing.assert_close(logits(network), logits(start.network)[:, [2, 0]])
+
+
+def state(network):
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def change(network):
+    """Give a network other weights than any that is built."""
+    generator = torch.Generator().manual_seed(7)
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.add_(torch.rand(tensor.shape, generator=generator))
+
+
+ARCHITECTURES = get_args(Architecture)
+
+
+@pytest.mark.parametrize("theirs", ARCHITECTURES)
+@pytest.mark.parametrize("own", ARCHITECTURES)
+def test_the_encoder_goes_from_any_architecture_to_any(own, theirs):
+    start = segmenter("ferrite", "pearlite", architecture=theirs)
+    change(start.network)
+    network = build_network(TINY, 2, 2, own).eval()
+    adopt(network, table("ferrite", "pearlite"), start)
+    mine, given = network.encoder.state_dict(), start.network.encoder.state_dict()
+    assert mine.keys() == given.keys()
+    assert all(torch.equal(tensor, given[name]) for name, tensor in mine.items())
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs"), [("unet++", "pixel-classifier"), ("pixel-classifier", "unet++")]
+)
+@pytest.mark.parametrize("names", [("ferrite", "pearlite"), ("crack", "pearlite", "ferrite")])
+def test_unets_and_pixel_classifiers_have_no_more_than_the_encoder_in_common(own, theirs, names):
+    start = segmenter("ferrite", "pearlite", architecture=theirs)
+    change(start.network)
+    network = build_network(TINY, len(names), 2, own).eval()
+    before = state(network)
+    adopt(network, table(*names), start)
+    after = network.state_dict()
+    rest = [name for name in before if not name.startswith("encoder.")]
+    assert rest
+    assert all(torch.equal(before[name], after[name]) for name in rest)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_comes_back_from_its_file(tmp_path, architecture):
+    made = segmenter("ferrite", "pearlite", architecture=architecture)
+    write_segmenter(tmp_path / "model.safetensors", made)
+    read = read_segmenter(tmp_path / "model.safetensors")
+    assert read.card.architecture == architecture
+    assert torch.equal(logits(read.network), logits(made.network))
+
+
+def test_the_model_that_was_gone_on_from_stays_as_it_is():
+    start = segmenter("ferrite", "pearlite", architecture="pixel-classifier")
+    before = state(start.network)
+    network = build_network(TINY, 2, 2)
+    adopt(network, table("ferrite", "pearlite"), start)
+    change(network)
+    after = start.network.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())

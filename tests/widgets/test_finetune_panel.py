@@ -307,6 +307,24 @@ def test_saved_settings_hold_the_start_and_the_validation_and_bring_them_back(pa
     assert panel.validation.value() == 1
 
 
+def test_the_preset_instant_is_chosen_in_the_form_and_makes_a_model_that_segments(painted):
+    panel = painted.finetune
+    painted.choose(panel.form._editors[("preset",)].control, "instant")
+    assert panel.settings().architecture == "pixel-classifier"
+    painted.run(panel.start)
+    assert not painted.error
+    assert "model-001.safetensors: fitted in" in panel.outcome.text()
+    (model,) = painted.project.models()
+    assert read_card(model).architecture == "pixel-classifier"
+    assert painted.segment.models.path == model
+    painted.run(painted.segment.start)
+    assert not painted.error
+    mask, labels = painted.project.mask("steel-0.tif"), painted.project.labels("steel-0.tif")
+    assert (mask == labels).mean() > 0.9
+    painted.run(panel.start)  # goes on from it
+    assert not painted.error
+
+
 def test_settings_with_weights_that_are_gone_are_said_and_not_run(painted, tmp_path):
     panel, file = painted.finetune, tmp_path / "settings.json"
     gone = panel.settings().model_copy(update={"encoder": str(tmp_path / "gone.safetensors")})

@@ -1,0 +1,205 @@
+"""The instant pixel classifier kept between strokes: what it makes of an image while one paints."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.crops import PreparedImage, prepare
+from napari_matssl.learn.device import Compute, choose_compute, device_errors, free_memory
+from napari_matssl.learn.encoders import load_start_weights
+from napari_matssl.learn.inference import segment
+from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
+from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.pixel_fit import fit
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.progress import Preview, drain
+from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
+
+MOST_BYTES = 256 << 20
+"""Memory for feature maps; those of an image seen at 512 x 512 px take 12 MB."""
+
+_PREPARED = 8  # images
+
+
+class LiveClassifier:
+    """Fit and segment again after every stroke, at the price of what the stroke has changed.
+
+    The encoder is frozen, so its feature maps of an image are kept, as is the image as the network
+    sees it. For use by one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._network: PixelClassifier | None = None
+        self._loaded: tuple[str, ...] = ()
+        self._classes = 0
+        self._prepared: dict[str, _Prepared] = {}
+
+    def segment(
+        self,
+        painted: Sequence[PaintedMicrograph],
+        table: ClassTable,
+        view: Micrograph,
+        settings: FinetuneSettings,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Preview | None:
+        """Fit the classifier to strokes and segment one micrograph with it.
+
+        Parameters
+        ----------
+        painted
+            Micrographs to learn from. One that is handed over again as the same object is taken
+            to have the same strokes.
+        table
+            The classes that are painted.
+        view
+            The micrograph to segment.
+        settings
+            Encoder, its start weights, magnification, normalisation, seed and device count.
+        should_stop
+            Asked between steps, each of which may take a second.
+
+        Returns
+        -------
+        What ``finetune`` with the preset "instant" would predict, at the size of the micrograph;
+        None if it was to stop.
+
+        Raises
+        ------
+        InputError
+            If nothing or a single class is painted, or an image or label can't be used.
+        SettingsError, WeightsError, ModelFileError, DeviceError
+            If the encoder, its weights or the device can't be had.
+        ComputeError
+            If memory doesn't suffice.
+        """
+        compute = choose_compute(settings.device)
+        card = _describe(painted, table, settings)
+        network = self._ready(card, settings, compute)
+        images = [self._prepare(one, card, settings) for one in painted]
+        check_paintable(painted_pixels((image.targets for image in images), table), table)
+        if should_stop():
+            return None
+        with device_errors("fitting the live preview"):
+            fit(network, images, compute, settings.seed)
+        used = PredictSettings(device=settings.device)
+        job = segment(network, card, view, compute, used)
+        found = None if should_stop() else drain(job, should_stop=should_stop)
+        return None if found is None else Preview(view.name, 0, 0, found.mask)
+
+    def forget(self) -> None:
+        """Give memory back; all but the network with its start weights goes."""
+        self._prepared.clear()
+        if self._network is not None:
+            encoder = self._network.encoder
+            assert isinstance(encoder, RememberingEncoder)
+            encoder.forget()
+
+    def _ready(
+        self, card: ModelCard, settings: FinetuneSettings, compute: Compute
+    ) -> PixelClassifier:
+        """Return the network with its start weights; it is built where others are wanted."""
+        wanted = (settings.encoder_name, settings.encoder, str(compute.device), str(compute.dtype))
+        assert card.classes is not None
+        classes = len(card.classes)
+        if self._network is not None and (self._loaded, self._classes) == (wanted, classes):
+            return self._network
+        network = PixelClassifier(card.encoder_name, classes)
+        if self._network is not None and self._loaded == wanted:
+            network.encoder = self._network.encoder
+        else:
+            self._network = None
+            load_start_weights(network.encoder, card.encoder_name, settings.encoder)
+        compute.place(network).eval()
+        if not isinstance(network.encoder, RememberingEncoder):
+            network.encoder = RememberingEncoder(network.encoder)
+            free_memory(compute)  # of the encoder before
+        self._network, self._loaded, self._classes = network, wanted, classes
+        return network
+
+    def _prepare(
+        self, painted: PaintedMicrograph, card: ModelCard, settings: FinetuneSettings
+    ) -> PreparedImage:
+        """Prepare a micrograph, unless that was done for the same strokes."""
+        assert card.classes is not None
+        name, scale = painted.micrograph.name, magnification(card, painted.micrograph)
+        known = self._prepared.pop(name, None)
+        wanted = (card.classes, card.normalisation, settings.unlabelled, card.channels, scale)
+        if known is None or known.painted is not painted or known.wanted != wanted:
+            image = prepare(painted, card.classes, settings, scale, card.channels)
+            known = _Prepared(painted, wanted, image)
+        self._prepared[name] = known  # the last is the latest
+        if len(self._prepared) > _PREPARED:
+            del self._prepared[next(iter(self._prepared))]
+        return known.image
+
+
+class RememberingEncoder(nn.Module):
+    """A frozen encoder that remembers its feature maps of what it saw last.
+
+    Images are compared by their values, so no file that was replaced and no setting that was
+    changed is ever taken for what was there before.
+
+    Parameters
+    ----------
+    encoder
+        In evaluation mode, with its final weights.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self._seen: list[tuple[Tensor, list[Tensor]]] = []  # the last is the latest
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Feature maps of all stages, the first of which are the images themselves."""
+        for place, (before, maps) in enumerate(self._seen):
+            if before.shape == images.shape and torch.equal(before, images):
+                self._seen.append(self._seen.pop(place))
+                return maps
+        maps = list(self.encoder(images))
+        self._seen.append((images, maps))
+        while sum(_bytes(*one) for one in self._seen) > MOST_BYTES:
+            del self._seen[0]
+        return maps
+
+    def forget(self) -> None:
+        """Drop all feature maps."""
+        self._seen.clear()
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An image as the network sees it, and what it was made of."""
+
+    painted: PaintedMicrograph
+    wanted: tuple[ClassTable, NormalisationSettings, int | None, str, float]
+    image: PreparedImage
+
+
+def _describe(
+    painted: Sequence[PaintedMicrograph], table: ClassTable, settings: FinetuneSettings
+) -> ModelCard:
+    """Describe the model as a run would, but for what only a file needs, such as hashes."""
+    micrographs = [p.micrograph for p in painted]
+    return ModelCard(
+        kind="segmenter",
+        encoder_name=settings.encoder_name,
+        architecture="pixel-classifier",
+        channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
+        normalisation=settings.normalisation,
+        classes=table,
+        unlabelled=settings.unlabelled,
+        pixel_size_um=common_pixel_size(micrographs),
+        scale=settings.scale or automatic_scale(micrographs),
+    )
+
+
+def _bytes(images: Tensor, maps: list[Tensor]) -> int:
+    """Memory of an entry; the encoder's first map may be the images themselves."""
+    different = {id(tensor): tensor for tensor in (images, *maps)}
+    return sum(tensor.nbytes for tensor in different.values())

@@ -1,0 +1,108 @@
+"""U-Net++ that corrects a pixel classifier."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.residual_unet import ResidualUnet
+from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
+from napari_matssl.progress import drain
+from napari_matssl.settings import FinetuneSettings
+from napari_matssl.tasks.finetune import finetune
+
+TINY = "test_efficientnet"
+
+
+def fill(network):
+    """Give the classifier's heads weights, as a fit would."""
+    for head in [*network.context, *network.filters]:
+        nn.init.normal_(head.weight, std=0.1, generator=torch.Generator().manual_seed(4))
+        nn.init.normal_(head.bias, generator=torch.Generator().manual_seed(5))
+    return network
+
+
+@pytest.fixture
+def images():
+    return torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def network():
+    return fill(build_network(TINY, 3, 2, "residual-unet++"))
+
+
+def quick(**values):
+    given = {"encoder_name": TINY, "encoder": "random", "epochs": 1, "minutes": None,
+             "crop_size": 64, "device": "cpu", "freeze_batch_norm": False}  # fmt: skip
+    return FinetuneSettings(**{**given, **values})
+
+
+def test_before_training_it_says_what_its_classifier_says(network, images):
+    classifier = PixelClassifier(TINY, 3).eval()
+    classifier.load_state_dict(
+        {k: v for k, v in network.state_dict().items() if k in classifier.state_dict()}
+    )
+    network.eval()
+    with torch.no_grad():
+        found, expected = network(images), classifier(images)
+    assert found.shape == (2, 3, 64, 96)
+    assert float(expected.std()) > 0.1
+    torch.testing.assert_close(found, expected)
+
+
+def test_training_reaches_encoder_and_decoder_but_not_the_classifier(network, images):
+    nn.init.normal_(network.segmentation_head[0].weight, std=0.1)
+    network.train()
+    network(images).square().mean().backward()
+    for part in ("encoder", "decoder", "segmentation_head"):
+        gradients = [p.grad for p in getattr(network, part).parameters() if p.grad is not None]
+        assert any(float(g.abs().max()) > 0 for g in gradients), part
+    assert all(p.grad is None for p in [*network.context.parameters()])
+    assert all(p.grad is None for p in [*network.filters.parameters()])
+
+
+def test_it_can_be_trained_unlike_the_classifier(network):
+    assert network.train().training
+    assert network.decoder.training
+    assert not network.eval().training
+    assert not PixelClassifier(TINY, 3).train().training
+
+
+def test_a_trained_one_is_written_and_read(tmp_path, two_phases, images):
+    result = drain(finetune([two_phases(1)], numbered_table([1, 2]), quick()))
+    assert result.segmenter.card.architecture == "residual-unet++"
+    write_segmenter(tmp_path / "a.safetensors", result.segmenter)
+    again = read_segmenter(tmp_path / "a.safetensors")
+    assert isinstance(again.network, ResidualUnet)
+    with torch.no_grad():
+        torch.testing.assert_close(again.network(images), result.segmenter.network(images))
+
+
+def test_going_on_keeps_the_classifier_for_known_classes_and_fits_it_for_new_ones(two_phases):
+    one = two_phases(1)
+    first = drain(finetune([one], numbered_table([1, 2]), quick())).segmenter
+    labels = one.labels.copy()
+    labels[:40] = 3
+    other = PaintedMicrograph(one.micrograph, labels)
+    second = drain(finetune([other], numbered_table([1, 2, 3]), quick(), start=first)).segmenter
+    for group in ("context", "filters"):
+        for mine, theirs in zip(
+            getattr(second.network, group), getattr(first.network, group), strict=True
+        ):
+            np.testing.assert_array_equal(mine.weight[:2].detach(), theirs.weight.detach())
+            np.testing.assert_array_equal(mine.bias[:2].detach(), theirs.bias.detach())
+            assert float(mine.weight[2].detach().abs().max()) > 0
+
+
+def test_a_model_goes_on_with_the_architecture_it_has(two_phases):
+    table, one = numbered_table([1, 2]), two_phases(1)
+    plain = drain(finetune([one], table, quick(architecture="unet++"))).segmenter
+    further = drain(finetune([one], table, quick(), start=plain)).segmenter
+    assert further.card.architecture == plain.card.architecture == "unet++"
+    instant = drain(finetune([one], table, quick(architecture="pixel-classifier"))).segmenter
+    grown = drain(finetune([one], table, quick(), start=instant)).segmenter
+    assert grown.card.architecture == "residual-unet++"

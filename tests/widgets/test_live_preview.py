@@ -1,0 +1,290 @@
+"""The preview while painting: it comes after a stroke, and only where it is wanted."""
+
+import re
+import threading
+
+import numpy as np
+import pytest
+from acting import User, painted_folder, tiny
+from qtpy.QtCore import Qt
+
+from napari_matssl.widgets.live_preview import MOST_IMAGES, few_with_all_classes
+from napari_matssl.widgets.shown import PREVIEW
+from napari_matssl.widgets.torch_start import start_torch
+
+A_WHILE_MS = 1500
+"""Longer than it takes to begin a preview, and to make one of a tiny image."""
+
+
+@pytest.fixture
+def user(make_napari_viewer, qtbot, monkeypatch):
+    return User(make_napari_viewer, qtbot, monkeypatch)
+
+
+@pytest.fixture
+def folder(tmp_path, two_phases):
+    """Three images without strokes."""
+    return painted_folder(tmp_path / "steel", two_phases, painted=0)
+
+
+@pytest.fixture
+def painter(user, folder):
+    """Somebody who has opened them, and has chosen a tiny encoder."""
+    user.open(folder)
+    tiny(user)
+    return user
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Previews that are held up while they are made: an event that says so, one that lets go."""
+    start_torch()
+    from napari_matssl.tasks.live import LiveClassifier
+
+    begun, go, made = threading.Event(), threading.Event(), []
+    segment = LiveClassifier.segment
+
+    def slowly(self, *arguments):
+        begun.set()
+        assert go.wait(20)
+        made.append(segment(self, *arguments))
+        return made[-1]
+
+    monkeypatch.setattr(LiveClassifier, "segment", slowly)
+    yield begun, go, made
+    go.set()
+
+
+def stroke(user, class_id, row=20):
+    """Paint a line as the brush does."""
+    layer = user.shown.painted
+    for column in range(10, 80, 4):
+        layer.paint((row, column), class_id)
+
+
+def two_strokes(user):
+    stroke(user, 1, 20)
+    stroke(user, 2, 60)
+
+
+def note(user):
+    return user.finetune.live_note.text()
+
+
+def previewed(user):
+    return PREVIEW in user.names
+
+
+def test_strokes_of_two_classes_bring_a_preview_and_another_stroke_a_better_one(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    first = painter.shown.extra[PREVIEW].data.copy()
+    assert set(np.unique(first)) == {1, 2}
+    assert re.fullmatch(r"Live preview: \d+\.\d s\.", note(painter))
+    stroke(painter, 2, 40)
+    painter.until(lambda: (painter.shown.extra[PREVIEW].data != first).any())
+
+
+def test_it_learns_from_strokes_that_are_not_saved_and_from_other_images(painter, monkeypatch):
+    start_torch()
+    from napari_matssl.tasks.live import LiveClassifier
+
+    seen, segment = [], LiveClassifier.segment
+
+    def watch(self, painted, *rest):
+        seen.append({one.micrograph.name: one.labels.copy() for one in painted})
+        return segment(self, painted, *rest)
+
+    monkeypatch.setattr(LiveClassifier, "segment", watch)
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    first = painter.shown.painted.data.copy()
+    painter.press_key(Qt.Key.Key_D)
+    painter.until(lambda: previewed(painter))
+    assert list(seen[-1]) == ["steel-0.tif"]
+    stroke(painter, 2, 30)
+    monkeypatch.setattr(painter.shown.autosave._thread, "run", lambda *_: None)
+    painter.until(lambda: "steel-1.tif" in seen[-1])
+    np.testing.assert_array_equal(seen[-1]["steel-0.tif"], first)
+    np.testing.assert_array_equal(seen[-1]["steel-1.tif"], painter.shown.painted.data)
+    assert not painter.project.label_path("steel-1.tif").exists()
+
+
+def test_one_class_brings_none_and_says_what_is_missing(painter):
+    stroke(painter, 1)
+    painter.qtbot.wait(A_WHILE_MS)
+    assert not previewed(painter)
+    assert "paint at least two classes" in note(painter)
+
+
+def test_nothing_comes_where_it_is_switched_off_and_switching_it_on_brings_one(painter):
+    painter.click(painter.finetune.live)
+    two_strokes(painter)
+    painter.qtbot.wait(A_WHILE_MS)
+    assert not previewed(painter)
+    assert note(painter) == ""
+    painter.click(painter.finetune.live)
+    painter.until(lambda: previewed(painter))
+    painter.click(painter.finetune.live)
+    assert not previewed(painter)
+
+
+def test_opening_a_painted_folder_shows_none_before_the_first_stroke(user, tmp_path, two_phases):
+    user.open(painted_folder(tmp_path / "steel", two_phases))
+    tiny(user)
+    user.press_key(Qt.Key.Key_D)
+    user.qtbot.wait(A_WHILE_MS)
+    assert not previewed(user)
+    assert note(user) == "Live preview: comes with the next stroke."
+    stroke(user, 2)
+    user.until(lambda: previewed(user))
+
+
+def test_unticked_images_do_not_count(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    painter.finetune.images.item(0).setCheckState(Qt.CheckState.Unchecked)
+    painter.until(lambda: "paint at least two classes" in note(painter))
+
+
+def test_strokes_made_meanwhile_bring_one_more_preview_not_one_each(painter, held):
+    begun, go, made = held
+    two_strokes(painter)
+    painter.until(begun.is_set)
+    for row in (30, 40, 50):
+        stroke(painter, 1, row)
+        painter.qtbot.wait(500)
+    go.set()
+    painter.until(lambda: len(made) == 2)
+    painter.qtbot.wait(A_WHILE_MS)
+    assert len(made) == 2
+
+
+def begin_one(painter, held):
+    """Paint, and wait until a preview is being made."""
+    two_strokes(painter)
+    painter.until(held[0].is_set)
+    held[0].clear()
+
+
+def test_one_that_is_overtaken_by_a_job_is_dropped(painter, held):
+    begin_one(painter, held)
+    painter.runner.start("Thinking", lambda: thinking(painter))
+    painter.until(lambda: "while a job runs" in note(painter))
+    held[1].set()
+    painter.until(lambda: bool(held[2]))
+    painter.qtbot.wait(A_WHILE_MS)
+    assert not previewed(painter)
+    stroke(painter, 1, 40)
+    painter.qtbot.wait(A_WHILE_MS)
+    assert len(held[2]) == 1, "a preview competed with a job"
+    painter.runner.finish()
+    painter.wait()
+    painter.qtbot.wait(A_WHILE_MS)
+    assert not previewed(painter), "it came before the next stroke"
+    stroke(painter, 1, 50)
+    painter.until(lambda: previewed(painter))
+
+
+def thinking(painter):
+    from napari_matssl.progress import Control, Progress
+
+    while (yield Progress("thinking", 0, 1)) is not Control.STOP:
+        threading.Event().wait(0.02)
+
+
+def test_the_last_preview_of_a_run_stays_until_the_next_stroke(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    painter.run(painter.finetune.start)
+    assert not painter.error
+    assert painter.finetune.start_from.model is not None  # of which it takes the encoder
+    trained = painter.shown.extra[PREVIEW]
+    trained.data = np.full_like(trained.data, 1)
+    painter.qtbot.wait(A_WHILE_MS)
+    assert (painter.shown.extra[PREVIEW].data == 1).all()
+    stroke(painter, 2, 40)
+    painter.until(lambda: (painter.shown.extra[PREVIEW].data == 2).any())
+
+
+def test_one_for_another_folder_is_dropped(painter, held, tmp_path, two_phases):
+    begin_one(painter, held)
+    painter.open(painted_folder(tmp_path / "other", two_phases))  # images of the same names
+    held[1].set()
+    painter.until(lambda: bool(held[2]))
+    painter.qtbot.wait(A_WHILE_MS)
+    assert not previewed(painter)
+
+
+def test_one_for_another_image_is_dropped_and_the_one_in_view_gets_its_own(painter, held):
+    begin_one(painter, held)
+    painter.press_key(Qt.Key.Key_D)
+    assert painter.shown.name == "steel-1.tif"
+    held[1].set()
+    painter.until(lambda: previewed(painter))
+    assert [one and one.image for one in held[2]] == [None, "steel-1.tif"]
+
+
+def test_classes_that_change_meanwhile_bring_another(painter, held):
+    begin_one(painter, held)
+    painter.micrographs.classes.renamed.emit(painter.project.classes[0].id, "ferrite")
+    held[1].set()
+    painter.until(lambda: len(held[2]) == 2)
+    assert held[2][0] is None
+    painter.until(lambda: previewed(painter))
+
+
+def test_a_class_that_is_deleted_is_in_no_preview_any_more(painter):
+    painter.session.palette.edit(lambda project: project.add_class())
+    third = painter.project.classes[-1].id
+    two_strokes(painter)
+    stroke(painter, third, 80)
+    painter.until(lambda: previewed(painter) and third in painter.shown.extra[PREVIEW].data)
+    painter.session.palette.delete(third)
+    painter.until(lambda: previewed(painter))
+    assert set(np.unique(painter.shown.extra[PREVIEW].data)) <= {1, 2}
+
+
+def test_what_goes_wrong_is_said_in_the_note_alone(painter, monkeypatch):
+    start_torch()
+    import napari_matssl.tasks.live as live
+
+    def fail(*_arguments):
+        raise RuntimeError("conv2d: something odd")
+
+    monkeypatch.setattr(live, "fit", fail)
+    two_strokes(painter)
+    painter.until(lambda: "something odd" in note(painter))
+    assert note(painter).startswith("No live preview: ")
+    assert painter.heard == []
+    monkeypatch.undo()
+    stroke(painter, 1, 40)
+    painter.until(lambda: previewed(painter))
+
+
+def test_a_panel_closed_while_one_is_made_and_strokes_after_it_do_no_harm(painter, held):
+    begin_one(painter, held)
+    painter.viewer.window.remove_dock_widget(painter.dock)
+    painter.shell.deleteLater()
+    painter.qtbot.wait(50)
+    stroke(painter, 2, 40)
+    held[1].set()
+    painter.qtbot.waitUntil(lambda: bool(held[2]))
+    painter.qtbot.wait(A_WHILE_MS)
+    assert held[2] == [None], "it was told to stop"
+    assert not previewed(painter)
+
+
+def test_a_viewer_that_closes_while_one_is_made_does_no_harm(painter, held):
+    begin_one(painter, held)
+    painter.viewer.close()
+    held[1].set()
+    painter.qtbot.wait(A_WHILE_MS)
+
+
+def test_a_few_images_have_all_classes_and_the_one_in_view():
+    classes = {f"{number}.tif": {1, 2} for number in range(9)}
+    classes |= {"bare.tif": set(), "pores.tif": {1, 3}}
+    chosen = few_with_all_classes(classes, "7.tif", MOST_IMAGES)
+    assert chosen == ("0.tif", "1.tif", "2.tif", "3.tif", "7.tif", "pores.tif")
+    assert few_with_all_classes({"a": {1, 2}, "b": {1}, "c": set()}, "b", 6) == ("a", "b")
