@@ -112,7 +112,7 @@ def finetune(
     device: Annotated[str | None, _option(FinetuneSettings, "device")] = None,
     settings: _SettingsFile = None,
 ) -> None:
-    """Fine-tune U-Net++ on painted micrographs."""
+    """Fine-tune a model on painted micrographs."""
     given = _given(
         preset=preset, encoder=encoder, encoder_name=encoder_name, val_fraction=val_fraction,
         unlabelled=unlabelled, epochs=epochs, minutes=minutes, seed=seed, device=device,

@@ -513,9 +513,9 @@ def test_out_of_memory_ends_in_one_line(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("no memory")
 
-    import segmentation_models_pytorch as smp
+    from napari_matssl.learn.residual_unet import ResidualUnet
 
-    monkeypatch.setattr(smp.UnetPlusPlus, "forward", full)
+    monkeypatch.setattr(ResidualUnet, "forward", full)
     folders, model = trained
     refuse(call("predict", model, folders.images, "--out", tmp_path / "o"), "Out of memory")
     refuse(finetune(call, folders, tmp_path / "m"), "Out of memory")

@@ -41,7 +41,7 @@ def filter_maps(images: Tensor) -> list[Tensor]:
 
 
 def _smooth(grey: Tensor, sigma: float) -> Tensor:
-    """Gaussian, mirrored at the edges as far as the map reaches."""
+    """Smooth with a Gaussian; the outermost values go on beyond the edges."""
     radius = math.ceil(3 * sigma)
     places = torch.arange(-radius, radius + 1, dtype=torch.float32, device=grey.device)
     kernel = torch.exp(-0.5 * (places / sigma) ** 2)

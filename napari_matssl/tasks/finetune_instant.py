@@ -53,8 +53,10 @@ def fit_pixel_classifier(
     if validation:
         segmenter = Segmenter(network, card)
         used = PredictSettings(device=settings.device)
-        scores = (yield from evaluate(segmenter, validation, used)).scores
-        card = card.model_copy(update={"metrics": {"val_miou": scores.miou or 0.0}})
+        evaluation = yield from evaluate(segmenter, validation, used)
+        if len(evaluation.images) == len(validation):  # not stopped on the way
+            scores = evaluation.scores
+            card = card.model_copy(update={"metrics": {"val_miou": scores.miou or 0.0}})
     seen = on_view() if on_view is not None else None
     if seen is not None:
         found = drain(segment(network, card, seen, compute, PredictSettings()))
