@@ -30,6 +30,7 @@ LABELS = {
     "high_percent": "White at (percentile)",
     "kind": "Method",
     "largest_hole": "Largest hole (px)",
+    "layers": "Layers in the image",
     "low_percent": "Black at (percentile)",
     "minutes": "Time budget (min)",
     "overlap": "Patch overlap (share)",

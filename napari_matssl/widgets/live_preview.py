@@ -72,7 +72,7 @@ class LivePreview(QObject):
         self._computing = self._showing = False
         self._thread = Background(self)
         self._work = work = _Work()
-        self.destroyed.connect(lambda: work.close())
+        self.destroyed.connect(lambda: work.stop.set())
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(QUIET_MS)
@@ -127,8 +127,7 @@ class LivePreview(QObject):
         self._quiet.start()
 
     def _touched(self, _event: object = None) -> None:
-        if not self._work.closed:  # napari's events don't know that a panel was closed
-            self._quiet.start()
+        self._quiet.start()
 
     # --- what to show
 
@@ -263,7 +262,6 @@ class _Work:
     def __init__(self) -> None:
         self.classifier: LiveClassifier | None = None
         self.stop = threading.Event()
-        self.closed = False
         self.known: dict[str, tuple[tuple[int, ...], PaintedMicrograph]] = {}
 
     def make(self, wish: _Wish, stop: threading.Event) -> Preview | None:
@@ -290,10 +288,6 @@ class _Work:
     def forget(self) -> None:
         if self.classifier is not None:
             self.classifier.forget()
-
-    def close(self) -> None:
-        self.closed = True
-        self.stop.set()
 
 
 def _read(
