@@ -56,7 +56,7 @@ def failure(title: str, error: BaseException) -> Outcome:
     return Outcome(error=ComputeError(what, remedy), details=details)
 
 
-def _yield_to_the_window() -> None:
+def yield_to_the_window() -> None:
     """Lower the priority of this thread; only Linux has priorities of single threads."""
     if sys.platform != "linux":
         return
@@ -128,7 +128,7 @@ class JobThread:
             os._exit(0)  # the only way out that doesn't touch the thread
 
     def _run(self, make_job: Callable[[], Job[Any]]) -> None:
-        _yield_to_the_window()
+        yield_to_the_window()
         try:
             outcome = self._drive(make_job)
         except BaseException as error:  # noqa: BLE001 - else the window would wait for ever

@@ -19,7 +19,7 @@ from napari_matssl.progress import Preview
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.background import Background
-from napari_matssl.widgets.job_thread import _yield_to_the_window
+from napari_matssl.widgets.job_thread import yield_to_the_window
 from napari_matssl.widgets.painted_list import PaintedList
 from napari_matssl.widgets.session import Session
 from napari_matssl.widgets.shown import PREVIEW, Shown
@@ -277,7 +277,7 @@ class _Work:
         return classifier.segment(painted, wish.table, wish.micrograph, wish.settings, stop.is_set)
 
     def load(self) -> "LiveClassifier":
-        _yield_to_the_window()
+        yield_to_the_window()
         start_torch()
         from napari_matssl.tasks.live import LiveClassifier
 

@@ -133,6 +133,9 @@ class User:
             if editor.tick is not None and not editor.tick.isChecked():
                 editor.tick.click()
             control = editor.control
+            if isinstance(control, QComboBox):
+                self.choose(control, value)
+                continue
             if isinstance(value, bool):
                 if control.isChecked() != value:
                     control.click()

@@ -193,7 +193,7 @@ def test_the_same_on_coatings(user, tmp_path, real_data):
     user.choose(user.finetune.start_from.list, "Random")
     user.enter(
         user.finetune.form, epochs=10, encoder_name=TINY, crop_size=128, batch_size=2,
-        averaging=0.9, learning_rate=0.01, encoder_rate=1, augment=False,
+        averaging=0.9, learning_rate=0.01, encoder_rate=1, augment=False, architecture="unet++",
     )  # fmt: skip
     user.run(user.finetune.start)
     assert not user.error
