@@ -236,7 +236,7 @@ def test_a_single_image_cannot_be_divided(painted):
 def test_the_model_that_did_best_on_the_validation_images_is_chosen(painted, two_phases):
     validation = [two_phases(5)]
     seen = []
-    restless = {"averaging": 0.0, "learning_rate": 0.1, "cosine": False}
+    restless = {"architecture": "unet++", "averaging": 0.0, "learning_rate": 0.1, "cosine": False}
     settings = chosen(epochs=10, validations=10, **restless)
     result = drain(finetune(painted, TABLE, settings, validation), seen.append)
     scored = {p.metrics["val_miou"] for p in seen if "val_miou" in p.metrics}
