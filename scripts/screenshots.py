@@ -51,6 +51,7 @@ class Tour:
         self.paint("steel-1.tif")
         self.paint("steel-2.tif")
         self.picture("paint")
+        self.live()
         self.fine_tune()
         self.segment()
         self.correct()
@@ -75,6 +76,14 @@ class Tour:
         for class_id in (1, 2):
             layer.data_setitem(np.nonzero(strokes == class_id), class_id)
         self.pause(2)
+
+    def live(self) -> None:
+        """Wait for what the live preview makes of the strokes."""
+        panel = self.use("Fine-tune")
+        self.until(lambda: panel.live_note.text().startswith("Live preview"))
+        self.pause(0.5)
+        self.reveal(panel.live_note)
+        self.picture("live-preview")
 
     def fine_tune(self) -> None:
         """Train on the strokes; take the picture once curves and preview tell something."""
