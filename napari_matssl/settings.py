@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from napari_matssl.errors import SettingsError
 from napari_matssl.files import atomic_write
 
+Architecture = Literal["residual-unet++", "unet++", "pixel-classifier"]
+
 
 class Settings(BaseModel):
     """Base of all settings: frozen, no unknown fields, JSON on disk."""
@@ -169,7 +171,7 @@ class FinetuneSettings(Settings):
         "instant: a pixel classifier in seconds; "
         "paper: the published recipe, for dense labels and a GPU",
     )
-    architecture: Literal["residual-unet++", "unet++", "pixel-classifier"] = Field(
+    architecture: Architecture = Field(
         default="residual-unet++",
         description="pixel-classifier: linear, on the encoder as it is; residual-unet++: U-Net++ "
         "that corrects it; unet++: U-Net++ alone",

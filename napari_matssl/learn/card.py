@@ -12,10 +12,9 @@ from safetensors import SafetensorError, safe_open
 from napari_matssl import __version__
 from napari_matssl.errors import ModelFileError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import Architecture, NormalisationSettings
 
 Channels = Literal["grey", "rgb"]
-Architecture = Literal["residual-unet++", "unet++", "pixel-classifier"]
 
 CARD_KEY = "napari_matssl"
 FORMAT_VERSION = 2

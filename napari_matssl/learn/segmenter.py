@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.learn.card import Architecture, ModelCard
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.encoders import smp_name
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.residual_unet import ResidualUnet
+from napari_matssl.settings import Architecture
 
 
 @dataclass(frozen=True)

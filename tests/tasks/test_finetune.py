@@ -71,17 +71,19 @@ def test_the_same_seed_gives_the_same_losses_and_model_another_does_not(painted,
     assert first.losses != other.losses
 
 
-def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases):
+@pytest.mark.parametrize(("architecture", "least"), [("unet++", 0.75), ("residual-unet++", 0.68)])
+def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, architecture, least):
     strokes = [
         with_labels(p, scribble(p.labels, seed=n, width=3, share=0.1))
         for n, p in enumerate(painted)
     ]
-    result = drain(finetune(strokes, TABLE, chosen(epochs=25, learning_rate=3e-3)))
+    settings = chosen(architecture=architecture, epochs=25, learning_rate=3e-3)
+    result = drain(finetune(strokes, TABLE, settings))
     assert np.mean(result.losses[-5:]) < 0.5 * np.mean(result.losses[:5])
     unseen = [two_phases(7)]
     scores = scores_of(result.segmenter, unseen)
     assert scores.pixel_accuracy > 0.8  # 0.9 to 0.95, by number format
-    assert scores.miou > 0.68  # 0.73
+    assert scores.miou > least
 
 
 def test_the_result_is_a_model_that_can_be_kept(painted, tmp_path):
