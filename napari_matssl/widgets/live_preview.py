@@ -22,7 +22,7 @@ from napari_matssl.widgets.background import Background
 from napari_matssl.widgets.job_thread import yield_to_the_window
 from napari_matssl.widgets.painted_list import PaintedList
 from napari_matssl.widgets.session import Session
-from napari_matssl.widgets.shown import PREVIEW, Shown
+from napari_matssl.widgets.shown import PREVIEW, SEGMENTATION, Shown
 from napari_matssl.widgets.torch_start import start_torch
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class LivePreview(QObject):
 
     Previews begin with the first stroke, so that nobody who opens a folder to look at its masks
     finds something over them. After a job they begin again with the next stroke: what the job
-    shows stays until then.
+    shows stays until then. While a segmentation of the image is to be seen there are none: it is
+    better than they are, and what is painted then are corrections to it.
 
     Parameters
     ----------
@@ -152,6 +153,9 @@ class LivePreview(QObject):
             return "No live preview while a job runs."
         if shown.name not in self._images.names and shown.painted.data.any():
             return None  # it is listed, and ticked, once Autosave has seen the stroke
+        segmentation = shown.extra.get(SEGMENTATION)
+        if segmentation is not None and segmentation.visible:
+            return "No live preview over a segmentation: hide that layer and paint to see one."
         counted = {n: self._session.palette.painted_pixels([n]) for n in self._images.chosen}
         classes = {name: {i for i, n in pixels.items() if n} for name, pixels in counted.items()}
         anew = self._painted_anew()

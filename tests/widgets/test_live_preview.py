@@ -9,7 +9,7 @@ from acting import User, painted_folder, tiny
 from qtpy.QtCore import Qt
 
 from napari_matssl.widgets.live_preview import MOST_IMAGES, few_with_all_classes
-from napari_matssl.widgets.shown import PREVIEW
+from napari_matssl.widgets.shown import PREVIEW, SEGMENTATION
 from napari_matssl.widgets.torch_start import start_torch
 
 A_WHILE_MS = 1500
@@ -138,6 +138,20 @@ def test_opening_a_painted_folder_shows_none_before_the_first_stroke(user, tmp_p
     assert note(user) == "Live preview: comes with the next stroke."
     stroke(user, 2)
     user.until(lambda: previewed(user))
+
+
+def test_none_lies_over_a_segmentation_until_that_is_hidden(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    name, found = painter.shown.name, np.ones_like(painter.shown.painted.data)
+    painter.session.results.take_over(name, found)
+    stroke(painter, 2, 40)
+    painter.qtbot.wait(A_WHILE_MS)
+    assert not previewed(painter)
+    assert note(painter).startswith("No live preview over a segmentation")
+    painter.shown.extra[SEGMENTATION].visible = False
+    stroke(painter, 2, 30)
+    painter.until(lambda: previewed(painter))
 
 
 def test_unticked_images_do_not_count(painter):
