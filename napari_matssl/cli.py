@@ -6,7 +6,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from napari_matssl.console import one_line_errors, run_job, say
-from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings, Settings
+from napari_matssl.settings import (
+    FinetuneSettings,
+    Method,
+    PredictSettings,
+    PretrainSettings,
+    Settings,
+)
 
 app = typer.Typer(
     name="napari-matssl",
@@ -41,6 +47,7 @@ def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="folders of unlabelled micrographs")],
     out: Annotated[Path, typer.Option("--out", help="encoder file to write (.safetensors)")],
     preset: Annotated[Literal["quick", "paper"] | None, _option(PretrainSettings, "preset")] = None,
+    method: Annotated[Method | None, _option(PretrainSettings, "method")] = None,
     encoder: Annotated[str | None, _option(PretrainSettings, "encoder")] = None,
     init: Annotated[str | None, _option(PretrainSettings, "init")] = None,
     gate: Annotated[Literal["paper", "released"] | None, _option(PretrainSettings, "gate")] = None,
@@ -58,12 +65,12 @@ def pretrain(
     resume: Annotated[bool, typer.Option("--resume", help="go on from the last epoch")] = False,
     settings: _SettingsFile = None,
 ) -> None:
-    """Pretrain an encoder on folders of unlabelled micrographs (MatSSL)."""
+    """Pretrain an encoder on folders of unlabelled micrographs (MatSSL and peers)."""
     chosen = PretrainSettings.make(
         _given(
-            preset=preset, encoder=encoder, init=init, gate=gate, epochs=epochs, minutes=minutes,
-            batch_size=batch_size, patch_size=patch_size, view_size=view_size, overlap=overlap,
-            seed=seed, device=device,
+            preset=preset, method=method, encoder=encoder, init=init, gate=gate, epochs=epochs,
+            minutes=minutes, batch_size=batch_size, patch_size=patch_size, view_size=view_size,
+            overlap=overlap, seed=seed, device=device,
         ),
         settings,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from napari_matssl.errors import SettingsError
 from napari_matssl.files import atomic_write
 
 Architecture = Literal["residual-unet++", "unet++", "pixel-classifier"]
+Method = Literal["matssl", "simclr", "mocov2", "densecl"]
 
 
 class Settings(BaseModel):
@@ -46,15 +47,18 @@ class Settings(BaseModel):
         _lift_other_limit(values, values)
         source = f"{file}: " if file is not None else ""
         preset = chosen.get("preset", None if file is not None else cls._default_preset())
-        if preset is None and "preset" in values:
-            values = {**cls.presets.get(str(values["preset"]), {}), **values}
-        elif preset is not None:
-            values = {**values, **cls.presets.get(str(preset), {}), "preset": preset}
+        named = cls._of_preset(preset or values.get("preset"), {**values, **chosen})
+        values = {**named, **values} if preset is None else {**values, **named, "preset": preset}
         _lift_other_limit(chosen, values)
         try:
             return cls.model_validate({**values, **chosen})
         except ValidationError as error:
             raise SettingsError(f"{source}{_explain(error)}", "See --help for bounds.") from error
+
+    @classmethod
+    def _of_preset(cls, preset: object, values: dict[str, Any]) -> dict[str, Any]:
+        """Give what a preset names; `values` are the others, on which it may depend."""
+        return cls.presets.get(str(preset), {})
 
     @classmethod
     def _default_preset(cls) -> str | None:
@@ -96,6 +100,11 @@ class PretrainSettings(Settings):
         description="quick: minutes on a small folder, keeps more of what ImageNet taught; "
         "paper: the published recipe",
     )
+    method: Method = Field(
+        default="matssl",
+        description="matssl: gated fusion of four stages; simclr: the same without gates, on the "
+        "last stage; mocov2, densecl: keys of a slowly following copy, for comparison",
+    )
     encoder: str = Field(
         default="tf_efficientnet_lite0", description="encoder network, by its smp or timm name"
     )
@@ -122,7 +131,7 @@ class PretrainSettings(Settings):
     final_learning_rate: float = Field(default=1e-4, ge=0, le=10, description="SGD, at the end")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD momentum")
     weight_decay: float = Field(default=1e-6, ge=0, le=1, description="SGD weight decay")
-    temperature: float = Field(default=0.07, gt=0, le=10, description="NT-Xent temperature")
+    temperature: float = Field(default=0.07, gt=0, le=10, description="of the contrastive loss")
     crop_area_min: float = Field(
         default=0.2, gt=0, le=1, description="smallest share of the patch's area in a view"
     )
@@ -135,6 +144,18 @@ class PretrainSettings(Settings):
     blur_probability: float = Field(default=0.5, ge=0, le=1, description="of a Gaussian blur")
     projection_hidden: int = Field(default=2048, ge=2, description="width of the projection head")
     projection_out: int = Field(default=128, ge=2, description="length of an embedding")
+    queue: int = Field(
+        default=65_536,
+        ge=2,
+        le=2**22,
+        description="mocov2, densecl: keys remembered as negatives, at most one per patch",
+    )
+    key_momentum: float = Field(
+        default=0.999, ge=0, lt=1, description="mocov2, densecl: how slowly the copy follows"
+    )
+    dense_weight: float = Field(
+        default=0.5, ge=0, le=1, description="densecl: share of the dense loss"
+    )
     normalisation: NormalisationSettings = NormalisationSettings()
     seed: int = Field(default=0, ge=0, le=2**40, description="of everything random")
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
@@ -152,6 +173,29 @@ class PretrainSettings(Settings):
             "normalisation": {"kind": "imagenet"},
         },
     }
+
+    published: ClassVar[dict[str, dict[str, Any]]] = {
+        name: {
+            "batch_size": 256,
+            "learning_rate": 0.03,
+            "final_learning_rate": 0.0,
+            "weight_decay": 1e-4,
+            "jitter": 0.4,
+            "hue_jitter": 0.1,
+        }
+        for name in ("mocov2", "densecl")
+    }
+    """What the preset "paper" differs in for other methods: their own published settings."""
+
+    @classmethod
+    def _of_preset(cls, preset: object, values: dict[str, Any]) -> dict[str, Any]:
+        method = str(values.get("method"))
+        named = dict(super()._of_preset(preset, values))
+        if preset == "paper":
+            named |= cls.published.get(method, {})
+        if method in cls.published:
+            named["temperature"] = 0.2
+        return named
 
     _end = model_validator(mode="after")(_has_an_end)
 

@@ -85,6 +85,30 @@ def test_the_paper_preset_of_pretraining_is_the_papers_recipe():
     assert paper.seed == 0
 
 
+@pytest.mark.parametrize("method", ["mocov2", "densecl"])
+def test_other_methods_have_their_own_published_settings(method):
+    paper = PretrainSettings.make({"preset": "paper", "method": method})
+    assert (paper.batch_size, paper.learning_rate, paper.weight_decay) == (256, 0.03, 1e-4)
+    assert (paper.temperature, paper.queue, paper.key_momentum) == (0.2, 65_536, 0.999)
+    assert (paper.jitter, paper.hue_jitter, paper.encoder) == (0.4, 0.1, "resnet50")
+    assert (paper.dense_weight, paper.projection_out) == (0.5, 128)
+    quick = PretrainSettings.make({"method": method})
+    assert (quick.temperature, quick.batch_size, quick.learning_rate) == (0.2, 64, 0.02)
+    assert PretrainSettings.make({"method": method, "temperature": 0.1}).temperature == 0.1
+
+
+def test_simclr_has_matssls_settings():
+    paper = PretrainSettings.make({"preset": "paper", "method": "simclr"})
+    assert paper == of_paper(PretrainSettings).model_copy(update={"method": "simclr"})
+
+
+def test_a_method_in_a_file_brings_its_settings_and_the_file_wins(tmp_path):
+    path = tmp_path / "s.json"
+    path.write_text('{"preset": "paper", "method": "densecl", "batch_size": 32}')
+    settings = PretrainSettings.make({}, path)
+    assert (settings.learning_rate, settings.temperature, settings.batch_size) == (0.03, 0.2, 32)
+
+
 def test_the_paper_preset_of_pretraining_jitters_as_the_paper_says():
     """Brightness, contrast and saturation by 0.1; the released code has 0.4, 0.4, 0.4 and 0.1."""
     assert of_paper(PretrainSettings).jitter == 0.1

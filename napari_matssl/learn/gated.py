@@ -4,12 +4,10 @@ The gates and the projection head serve pretraining alone; only the encoder goes
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-GateForm = Literal["paper", "released"]
 STAGES = 4
 """The last four stages are fused; for ResNet-50 they are 256, 512, 1024 and 2048 wide."""
 
@@ -27,7 +25,7 @@ class GatedFusion(nn.Module):
         start in both forms.
     """
 
-    def __init__(self, channels: Sequence[int], form: GateForm = "paper") -> None:
+    def __init__(self, channels: Sequence[int], form: str = "paper") -> None:
         super().__init__()
         if form not in ("paper", "released"):
             raise ValueError(f"gate must be 'paper' or 'released', not {form!r}")
@@ -45,42 +43,3 @@ class GatedFusion(nn.Module):
             else:
                 gated.append(torch.sigmoid(gate) * pooled)
         return torch.cat(gated, dim=1)
-
-
-class ContrastiveNetwork(nn.Module):
-    """Encoder, gated fusion and projection head: patches in, embeddings out.
-
-    Parameters
-    ----------
-    encoder
-        Gives a list of feature maps, as segmentation-models-pytorch's encoders do.
-    channels
-        Widths of all maps that the encoder gives; the last four are fused.
-    form
-        See :class:`GatedFusion`.
-    hidden, out
-        Widths of the projection head: sum C_i -> hidden -> out, batch norm and ReLU between.
-    """
-
-    def __init__(
-        self,
-        encoder: nn.Module,
-        channels: Sequence[int],
-        form: GateForm = "paper",
-        hidden: int = 2048,
-        out: int = 128,
-    ) -> None:
-        super().__init__()
-        self.encoder: nn.Module = encoder
-        self.fusion = GatedFusion(channels[-STAGES:], form)
-        self.head = nn.Sequential(
-            nn.Linear(self.fusion.out_channels, hidden, bias=False),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, out),
-        )
-
-    def forward(self, views: Tensor) -> Tensor:
-        """Embed views ``(N, 3, H, W)`` as ``(N, out)``."""
-        embeddings: Tensor = self.head(self.fusion(self.encoder(views)[-STAGES:]))
-        return embeddings

@@ -1,4 +1,4 @@
-"""The contrastive loss of MatSSL."""
+"""The contrastive loss of MatSSL and SimCLR."""
 
 import torch
 from torch import Tensor
@@ -37,9 +37,10 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.07) -> Tensor:
         )
     pairs = first.shape[0]
     # Similarities of 1/0.07 in bf16 have steps of 0.06: always in full precision.
-    embeddings = functional.normalize(torch.cat([first, second]).float(), dim=1)  # (2N, D)
-    logits = embeddings @ embeddings.T / temperature  # (2N, 2N)
-    itself = torch.eye(2 * pairs, dtype=torch.bool, device=logits.device)
-    logits = logits.masked_fill(itself, float("-inf"))
-    partner = torch.arange(2 * pairs, device=logits.device).roll(pairs)  # (2N,)
-    return functional.cross_entropy(logits, partner)
+    with torch.autocast(first.device.type, enabled=False):
+        embeddings = functional.normalize(torch.cat([first, second]).float(), dim=1)  # (2N, D)
+        logits = embeddings @ embeddings.T / temperature  # (2N, 2N)
+        itself = torch.eye(2 * pairs, dtype=torch.bool, device=logits.device)
+        logits = logits.masked_fill(itself, float("-inf"))
+        partner = torch.arange(2 * pairs, device=logits.device).roll(pairs)  # (2N,)
+        return functional.cross_entropy(logits, partner)

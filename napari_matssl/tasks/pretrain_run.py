@@ -1,4 +1,4 @@
-"""The state of one pretraining run: network, optimiser, epoch, losses."""
+"""The state of one pretraining run: method, optimiser, epoch, losses."""
 
 import json
 import statistics
@@ -16,13 +16,11 @@ from napari_matssl.learn.device import (
     device_errors,
     free_memory,
     is_out_of_memory,
-    seeded,
 )
 from napari_matssl.learn.encoders import build_encoder, load_start_weights
-from napari_matssl.learn.gated import ContrastiveNetwork
 from napari_matssl.learn.losses import is_finite
+from napari_matssl.learn.methods import TITLES, build_method
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
-from napari_matssl.learn.ntxent import nt_xent
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.views import make_view
@@ -51,17 +49,10 @@ class PretrainRun:
         self.settings, self.patches, self.compute, self.budget = settings, patches, compute, budget
         encoder = build_encoder(settings.encoder, settings.seed)
         origin = load_start_weights(encoder, settings.encoder, settings.init)
-        with seeded(settings.seed):
-            network = ContrastiveNetwork(
-                encoder,
-                encoder.out_channels,  # type: ignore[arg-type]
-                settings.gate,
-                settings.projection_hidden,
-                settings.projection_out,
-            )
-        self.network = compute.place(network)
+        self.method = build_method(encoder, settings, len(patches))
+        compute.place(self.method)
         self.optimiser = torch.optim.SGD(
-            self.network.parameters(),
+            [p for p in self.method.parameters() if p.requires_grad],
             lr=settings.learning_rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
@@ -73,7 +64,7 @@ class PretrainRun:
             normalisation=settings.normalisation,
             settings=settings.model_dump(mode="json"),
             training_images=tuple(fingerprint(m) for m in micrographs),
-            start=f"MatSSL on {len(micrographs)} images, from {origin}",
+            start=f"{TITLES[settings.method]} on {len(micrographs)} images, from {origin}",
         )
         self.batch_size = min(settings.batch_size, len(patches))
         if settings.epochs is not None:
@@ -142,14 +133,10 @@ class PretrainRun:
     def _learn(self, numbers: list[int], generator: torch.Generator) -> float:
         device = self.compute.device
         patches, mean, std = (t.to(device) for t in self.patches.take(numbers))
-        views = torch.cat(
-            [make_view(patches, mean, std, self.settings, generator) for _ in range(2)]
-        )
-        self.network.train()
+        views = [make_view(patches, mean, std, self.settings, generator) for _ in range(2)]
+        self.method.train()
         with self.compute.autocast():
-            embeddings = self.network(self.compute.place_images(views))  # (2N, D)
-        first, second = embeddings.float().chunk(2)
-        loss = nt_xent(first, second, self.settings.temperature)
+            loss = self.method.loss(views[0], views[1], generator)
         if not is_finite(loss):
             raise ComputeError(
                 f"The loss was {loss.item()} at step {self.step + 1}: training has diverged.",
@@ -158,6 +145,7 @@ class PretrainRun:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        self.method.keep_up()
         return float(loss.item())
 
     def _keep_time(self) -> None:
@@ -173,11 +161,11 @@ class PretrainRun:
         They lag behind the weights; stale ones cost 7 points of mIoU where fine-tuning freezes
         them.
         """
-        encoder = self.network.get_submodule("encoder")
+        encoder = self.method.get_submodule("encoder")
         generator = torch.Generator().manual_seed(self.settings.seed)
         order = torch.randperm(len(self.patches), generator=generator).tolist()
         order = order[: max(self.batch_size, MOST_PATCHES)]
-        self.network.train()
+        self.method.train()
         with fresh_statistics(encoder):
             for begin in range(0, len(order), self.batch_size):
                 numbers = order[begin : begin + self.batch_size]
@@ -197,7 +185,7 @@ class PretrainRun:
     def save(self, path: Path) -> None:
         """Keep everything that is needed to go on after this epoch."""
         state = self.optimiser.state_dict()["state"]
-        tensors = {f"network.{k}": t for k, t in self.network.state_dict().items()}
+        tensors = {f"method.{k}": t for k, t in self.method.state_dict().items()}
         tensors |= {f"momentum.{k}": s["momentum_buffer"] for k, s in state.items()}
         losses = {f"epoch_{n:06d}": loss for n, loss in enumerate(self.epoch_losses)}
         losses |= {"step": float(self.step), "seconds": self.budget.elapsed}
@@ -226,8 +214,10 @@ class PretrainRun:
                     f"The checkpoint {path} was made with other {what}.",
                     f"Give the same {what} as before, or start without --resume.",
                 )
-        network = {k.removeprefix("network."): t for k, t in tensors.items() if "network." in k}
-        load_checked(self.network, network, path)
+        method = {
+            k.removeprefix("method."): t for k, t in tensors.items() if k.startswith("method.")
+        }
+        load_checked(self.method, method, path)
         state = self.optimiser.state_dict()
         state["state"] = {
             int(k.removeprefix("momentum.")): {"momentum_buffer": t}
@@ -250,11 +240,11 @@ class PretrainRun:
         # As a segmenter names them, so that both kinds of file hold an encoder in the same way.
         tensors = {
             f"encoder.{name}": tensor.detach().cpu().clone()
-            for name, tensor in self.network.get_submodule("encoder").state_dict().items()
+            for name, tensor in self.method.get_submodule("encoder").state_dict().items()
         }
         return self.card.model_copy(update={"metrics": metrics}), tensors
 
     def release(self) -> None:
         """Drop what holds memory on the device."""
-        del self.network, self.optimiser
+        del self.method, self.optimiser
         free_memory(self.compute)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+import napari_matssl.learn.contrastive as contrastive
 import napari_matssl.tasks.pretrain as module
-import napari_matssl.tasks.pretrain_run as run_module
 from napari_matssl.errors import ComputeError, InputError, ModelFileError, OutputError
 from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
@@ -76,8 +76,9 @@ def test_torchs_own_generator_neither_matters_nor_changes(images):
     assert drain(pretrain(images, chosen(epochs=1))).epoch_losses == first.epoch_losses
 
 
-def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(images, tmp_path):
-    settings = chosen(epochs=4)
+@pytest.mark.parametrize("method", ["matssl", "simclr", "mocov2", "densecl"])
+def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(images, tmp_path, method):
+    settings = chosen(epochs=4, method=method)
     whole = drain(pretrain(images, settings))
     path = tmp_path / "enc.checkpoint.safetensors"
     stopped = stop_in_epoch(pretrain(images, settings, path), epoch=3)
@@ -177,14 +178,18 @@ def test_a_time_budget_ends_the_run_and_keeps_the_encoder(images, monkeypatch, t
     assert result.tensors
 
 
-def test_the_result_is_an_encoder_that_loads_and_nothing_else(images, tmp_path):
-    result = drain(pretrain(images, chosen(epochs=1)))
+@pytest.mark.parametrize(
+    ("method", "title"),
+    [("matssl", "MatSSL"), ("simclr", "SimCLR"), ("mocov2", "MoCo v2"), ("densecl", "DenseCL")],
+)
+def test_the_result_is_an_encoder_that_loads_and_nothing_else(images, tmp_path, method, title):
+    result = drain(pretrain(images, chosen(epochs=1, method=method)))
     path = tmp_path / "enc.safetensors"
     result.write(path)
     encoder = build_encoder(TINY, seed=9)
     assert {f"encoder.{name}" for name in encoder.state_dict()} == result.tensors.keys()
     origin = load_start_weights(encoder, TINY, str(path))
-    assert "MatSSL on 2 images" in origin
+    assert f"{title} on 2 images" in origin
     for name, tensor in encoder.state_dict().items():
         assert torch.equal(tensor, result.tensors[f"encoder.{name}"])
     card = read_card(path, kind="encoder")
@@ -258,7 +263,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(images, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return nt_xent(first, second, temperature)
 
-    monkeypatch.setattr(run_module, "nt_xent", small_memory)
+    monkeypatch.setattr(contrastive, "nt_xent", small_memory)
     seen = []
     result = drain(pretrain(images, chosen(batch_size=8)), seen.append)
     messages = [p.message for p in seen if "Out of memory" in p.message]
@@ -270,13 +275,13 @@ def test_memory_that_never_suffices_is_a_clear_error(images, monkeypatch):
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(run_module, "nt_xent", no_memory)
+    monkeypatch.setattr(contrastive, "nt_xent", no_memory)
     with pytest.raises(ComputeError, match="Out of memory while pretraining"):
         drain(pretrain(images, chosen()))
 
 
 def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(images, monkeypatch):
-    monkeypatch.setattr(run_module, "nt_xent", lambda first, *_: first.sum() * float("nan"))
+    monkeypatch.setattr(contrastive, "nt_xent", lambda first, *_: first.sum() * float("nan"))
     with pytest.raises(ComputeError, match=r"diverged.*quick preset"):
         drain(pretrain(images, chosen()))
 

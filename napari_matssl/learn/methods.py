@@ -1,0 +1,41 @@
+"""The methods of contrastive pretraining by their names in the settings."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from napari_matssl.learn.contrastive import ContrastiveMethod, PairContrast
+from napari_matssl.learn.device import seeded
+from napari_matssl.learn.encoders import build_encoder
+from napari_matssl.learn.momentum import DenseContrast, MomentumContrast
+from napari_matssl.settings import PretrainSettings
+
+TITLES = {"matssl": "MatSSL", "simclr": "SimCLR", "mocov2": "MoCo v2", "densecl": "DenseCL"}
+"""How the methods are written."""
+
+
+def build_method(encoder: nn.Module, settings: PretrainSettings, patches: int) -> ContrastiveMethod:
+    """Put a method round an encoder that has its start weights.
+
+    Parameters
+    ----------
+    encoder
+        From :func:`~napari_matssl.learn.encoders.build_encoder`.
+    settings
+        Name the method and its parts.
+    patches
+        How many there are. More keys in a queue would hold a patch's own key as a negative.
+    """
+    channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]
+    head = (settings.projection_hidden, settings.projection_out, settings.temperature)
+    with seeded(settings.seed):
+        if settings.method in ("matssl", "simclr"):
+            gate = settings.gate if settings.method == "matssl" else None
+            return PairContrast(encoder, channels, gate, *head)
+        copy = build_encoder(settings.encoder, settings.seed)
+        queue = min(settings.queue, patches)
+        if settings.method == "mocov2":
+            return MomentumContrast(encoder, copy, channels, *head, queue, settings.key_momentum)
+        return DenseContrast(
+            encoder, copy, channels, *head, queue, settings.key_momentum, settings.dense_weight
+        )
