@@ -6,9 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from napari_matssl.files import atomic_write
-
-BEGIN, END = "<!-- begin: accuracy.py -->", "<!-- end: accuracy.py -->"
+from marks import write_between_marks
 
 COATINGS = ("EBC-1", "EBC-2", "EBC-3", "EBC-2 strokes", "EBC-2, new conditions")
 
@@ -17,22 +15,10 @@ Cells = dict[tuple[str, str], list[dict[str, Any]]]
 
 
 def write_tables(results: Results, rows: Sequence[str], path: Path) -> None:
-    """Put the tables between the marks of a Markdown file, and print them.
-
-    Raises
-    ------
-    ValueError
-        If the file lacks the marks.
-    """
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _old, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}.")
+    """Put the tables between the marks of a Markdown file, and print them."""
     tables = _tables(results, rows)
     print(tables)
-    with atomic_write(path) as temporary:
-        temporary.write_text(f"{before}{BEGIN}\n\n{tables}\n{END}{after}", encoding="utf-8")
+    write_between_marks("accuracy.py", tables, path)
 
 
 def _tables(results: Results, rows: Sequence[str]) -> str:

@@ -55,8 +55,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=90)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
-    pairs = [pair.split("=", 1) for pair in given.set]
-    changed = {field: _value(value) for field, value in pairs}
+    changed = changes(given.set)
     found: list[float] = []
     for one in sets.development_sets(given.data):
         if given.full and not one.coatings:
@@ -69,6 +68,11 @@ def main() -> None:
             figures = "  ".join(f"{name} {value:.3f}" for name, value in result.items())
             print(f"{used.name}, seed {seed}: {figures}", flush=True)
     print(f"{' '.join(given.set) or 'defaults'}, {given.steps} steps: mean {np.mean(found):.3f}")
+
+
+def changes(pairs: list[str]) -> dict[str, object]:
+    """Read settings given as FIELD=VALUE."""
+    return {field: _value(value) for field, value in (pair.split("=", 1) for pair in pairs)}
 
 
 def _value(text: str) -> object:

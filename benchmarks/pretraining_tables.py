@@ -1,0 +1,110 @@
+"""Table and plot of what ``pretraining.py`` has found."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import matplotlib
+from marks import write_between_marks
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+Cells = dict[tuple[str, str], list[float]]
+"""mIoU over seeds, by start and set."""
+
+PLOT = "images/pretraining.png"
+
+
+def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], docs: Path) -> None:
+    """Put table and plot between the marks of a Markdown file, and print the table."""
+    cells: Cells = defaultdict(list)
+    for key, cell in sorted(results.items()):
+        start, name, _seed = key.split(" | ")
+        cells[start, name].append(cell["miou"] or 0.0)
+    starts = sorted({start for start, _ in cells}, key=_order)
+    names = [name for name in names if any(n == name for _, n in cells)]
+    lines = [f"| start | {' | '.join(names)} | against ImageNet |", "|---" * (len(names) + 2) + "|"]
+    for start in starts:
+        said = [_spread(cells.get((start, name), [])) for name in names]
+        lines.append(f"| {start} | {' | '.join(said)} | {_gain(cells, start, names)} |")
+    dates = sorted({cell["date"] for cell in results.values()})
+    when = f"Computed {dates[0]} to {dates[-1]}." if dates else ""
+    table = "\n".join([*lines, "", f"![Pretraining]({PLOT})", "", when, ""])
+    print(table)
+    _plot(cells, names, docs.parent / PLOT)
+    write_between_marks("pretraining.py", table, docs)
+
+
+def _order(start: str) -> tuple[int, float, float]:
+    kinds = ("random", "imagenet", "own", "other", "both")
+    numbers = [float(n) for n in re.findall(r"[\d.]+", start)]
+    return kinds.index(start.replace(",", " ").split()[0]), *((0.0, 0.0, *numbers)[-2:])
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    said = f"{fmean(values):.3f}"
+    return said + (f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else "")
+
+
+def _gain(cells: Cells, start: str, names: Sequence[str]) -> str:
+    """Say the mean difference to ImageNet's weights, over the sets that both have."""
+    gains = [
+        fmean(cells[start, name]) - fmean(cells["imagenet", name])
+        for name in names
+        if cells.get((start, name)) and cells.get(("imagenet", name))
+    ]
+    return f"{100 * fmean(gains):+.1f} points ({len(gains)} sets)" if gains else "-"
+
+
+def _plot(cells: Cells, names: Sequence[str], path: Path) -> None:
+    """Draw mIoU against minutes of pretraining, and against images at the time most used."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
+    for number, name in enumerate(names):
+        colour = f"C{number}"
+        base = cells.get(("imagenet", name))
+        for axes, position in ((left, 0.5), (right, 1.0)):
+            if base:
+                axes.errorbar(position, fmean(base), _bars(base), fmt="*", color=colour, ms=10)
+        for source, line in (("own", "-"), ("other", ":"), ("both", "--")):
+            minutes, images = [], []
+            for (start, other), values in cells.items():
+                if other == name and start.startswith(source):
+                    numbers = [float(n) for n in re.findall(r"[\d.]+", start)]
+                    count = numbers[0] if len(numbers) > 1 else 0
+                    if count in (0, 20):
+                        minutes.append((numbers[-1], values))
+                    if source == "own" and numbers[-1] == 10:
+                        images.append((count, values))
+            _line(left, minutes, line, colour)
+            _line(right, images, line, colour)
+        left.plot([], [], color=colour, label=name)
+    left.set_xscale("log")
+    right.set_xscale("log")
+    left.set_xlabel("minutes of pretraining (star: none, ImageNet's weights)")
+    right.set_xlabel("own images, 10 minutes (star: none)")
+    left.set_ylabel("mIoU on test images")
+    left.legend(fontsize=8)
+    left.set_title("solid: own images, dotted: other ones, dashed: both", fontsize=9)
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _line(axes: plt.Axes, points: list[tuple[float, list[float]]], line: str, colour: str) -> None:
+    points.sort()
+    for position, values in points:
+        axes.errorbar(position, fmean(values), _bars(values), fmt="o", color=colour, ms=4)
+    axes.plot([p for p, _ in points], [fmean(v) for _, v in points], line, color=colour)
+
+
+def _bars(values: Sequence[float]) -> list[list[float]]:
+    """From the mean to the extremes."""
+    return [[fmean(values) - min(values)], [max(values) - fmean(values)]]
