@@ -7,9 +7,10 @@
     python benchmarks/pretraining.py --tables           # only write table and plot again
 
 A start is ``random``, ``imagenet``, or an encoder pretrained by ``--preset quick`` from ImageNet's
-weights on images of the user's own folder (``own N``), on other micrographs (``other``: light
-optical slices), or on ``both N``, for some minutes of this machine. No image that a set tests on
-is pretrained on. Fine-tuning takes a fixed number of steps, so a busy machine changes no score.
+weights on images of the user's own folder (``own N``), on other micrographs (``other``: 67 light
+optical slices and 40 generated micrographs), or on ``both N``, for some minutes of this machine.
+No image that a set tests on is pretrained on. Fine-tuning takes a fixed number of steps, so a busy
+machine changes no score.
 
 Every cell (start, set, seed) is kept in ``benchmarks/pretraining.json`` and not computed again,
 unless ``--again``; encoders are kept in ``--encoders``. Table and plot go into
@@ -33,7 +34,7 @@ from pretraining_tables import write_tables
 from napari_matssl.files import atomic_write
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.synthetic import make_sample
+from napari_matssl.micrograph.synthetic import MATERIALS, make_sample
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PretrainSettings
 from napari_matssl.tasks.inputs import read_folder
@@ -154,7 +155,7 @@ def encoder(
     if start.source in ("own", "both"):
         micrographs += own()[: start.images]
     if start.source in ("other", "both"):
-        micrographs += read_folder([data / "am-slices"])
+        micrographs += other_micrographs(data)
     what = name.partition(",")[0].removesuffix(" strokes") if start.images else "any"
     recipe = "".join(f"-{k}={v}" for k, v in changed.items()).replace("/", "_")
     title = f"{start.source}{start.images}-{what}-{start.minutes:g}min-seed{seed}{recipe}"
@@ -170,10 +171,16 @@ def encoder(
     return str(path), json.loads(facts.read_text())
 
 
+def other_micrographs(data: Path) -> list[Micrograph]:
+    """Micrographs of other specimens: optical slices, and generated ones of every material."""
+    made = [make_sample(m, seed).micrograph for m in MATERIALS for seed in range(2000, 2010)]
+    return read_folder([data / "am-slices"]) + made
+
+
 def judge_recipe(given: argparse.Namespace) -> None:
     """Print how a recipe of pretraining does on the development sets, instant and fine-tuned."""
     changed = changes(given.set)
-    start = Start.of(given.starts[0]) if given.starts else Start("both", 16, 4.0)
+    start = Start.of(given.starts[0]) if given.starts else Start("other", 0, 4.0)
     found: dict[str, list[float]] = {"instant": [], "ours": []}
     for one in sets.development_sets(given.data):
 
@@ -181,8 +188,7 @@ def judge_recipe(given: argparse.Namespace) -> None:
             return _development_folder(given.data, one)
 
         for seed in given.seeds:
-            kind = "coatings" if one.coatings else one.name
-            source, _ = encoder(start, kind, own, given.data, seed, changed, given.encoders)
+            source, _ = encoder(start, one.name, own, given.data, seed, changed, given.encoders)
             strokes = sets.painted_in_strokes(one, 1 if not one.coatings else 4, seed)
             said = []
             for row, preset in (("instant", "instant"), ("ours", "interactive")):
