@@ -107,4 +107,51 @@ def drain(
         return result
 
 
-__all__ = ["Control", "Job", "Preview", "Progress", "drain"]
+def inside(job: Job[Result], show: Callable[[Progress], Progress]) -> Job[Result]:
+    """Run a job inside another: ``result = yield from inside(...)``. STOP is passed on to it.
+
+    Parameters
+    ----------
+    job
+        The inner job.
+    show
+        Says how the outer job shows each progress of the inner one.
+    """
+    control: Control | None = None
+    while True:
+        try:
+            progress = job.send(control)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        control = yield show(progress)
+
+
+def one_of_many(
+    job: Job[Result],
+    number: int,
+    total: int,
+    stage: str,
+    look: Callable[[Preview], Preview] = lambda preview: preview,
+) -> Job[Result]:
+    """Run a job as one of `total` equal parts of another, `number` of which are done.
+
+    Parameters
+    ----------
+    job, number, total
+        See above.
+    stage
+        Of the outer job.
+    look
+        Changes previews.
+    """
+
+    def show(inner: Progress) -> Progress:
+        done = number + inner.step / inner.total
+        preview = None if inner.preview is None else look(inner.preview)
+        return Progress(stage, done, total, inner.metrics, inner.message, preview)
+
+    return inside(job, show)
+
+
+__all__ = ["Control", "Job", "Preview", "Progress", "drain", "inside", "one_of_many"]

@@ -1,8 +1,11 @@
 """Driving a job: what is shown, how it is stopped, what comes out."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from napari_matssl.progress import Control, Progress, drain
+from napari_matssl.progress import Control, Preview, Progress, drain, inside, one_of_many
 
 
 def count_to(total):
@@ -69,3 +72,37 @@ def test_an_interrupt_in_the_display_lets_the_job_clean_up():
         drain(running, interrupt)
     running.close()
     assert cleaned == [True]
+
+
+def test_a_job_inside_another_is_shown_as_the_outer_one_says_and_hears_stop():
+    def outer():
+        found = yield from inside(count_to(100), lambda p: replace(p, stage="counting sheep"))
+        yield Progress("sleeping", 0, 1)
+        return -found
+
+    seen = []
+    assert drain(outer(), seen.append, lambda: len(seen) >= 3) == -3
+    assert [(p.stage, p.step) for p in seen[:3]] == [("counting sheep", n) for n in (1, 2, 3)]
+    assert seen[3].stage == "sleeping"
+
+
+def test_parts_of_a_job_add_up():
+    def part():
+        picture = Preview("a.tif", 0, 0, np.ones((1, 1), np.uint8))
+        yield Progress("tiling", 1, 4, {"loss": 0.5}, "slow", picture)
+        yield Progress("tiling", 4, 4)
+        return "done"
+
+    def doubled(preview):
+        return replace(preview, ids=2 * preview.ids)
+
+    seen = []
+    job = one_of_many(part(), 2, 5, "segmenting", doubled)
+    assert drain(job, seen.append) == "done"
+    assert [(p.stage, p.step, p.total) for p in seen] == [
+        ("segmenting", 2.25, 5),
+        ("segmenting", 3.0, 5),
+    ]
+    assert (seen[0].metrics, seen[0].message) == ({"loss": 0.5}, "slow")
+    assert seen[0].preview.ids.item() == 2
+    assert seen[1].preview is None

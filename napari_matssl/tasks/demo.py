@@ -1,7 +1,7 @@
 """The main job on sample micrographs, from files to files, in a few minutes."""
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.reading import find_micrographs, read_pixels
 from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
 from napari_matssl.micrograph.writing import write_mask, write_micrograph
-from napari_matssl.progress import Control, Job, Progress, Result
+from napari_matssl.progress import Job, Progress, inside
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.evaluate import Evaluation, evaluate
 from napari_matssl.tasks.finetune import finetune
@@ -86,7 +86,7 @@ def demo(out: Path, device: str = "auto") -> Job[DemoResult]:
     return DemoResult(tuple(scored), picture, _places(out))
 
 
-def _pretrain(out: Path, device: str) -> Generator[Progress, Control | None, None]:
+def _pretrain(out: Path, device: str) -> Job[None]:
     settings = PretrainSettings(
         encoder=LITE0,
         epochs=None,
@@ -99,49 +99,38 @@ def _pretrain(out: Path, device: str) -> Generator[Progress, Control | None, Non
         device=device,
     )
     folders = [out / material / "images" for material in MATERIALS]
-    result = yield from _titled(
-        "pretraining on all images", pretrain(read_folder(folders), settings)
-    )
+    job = pretrain(read_folder(folders), settings)
+    result = yield from inside(job, _titled("pretraining on all images"))
     result.write(out / "encoder.safetensors")
 
 
-def _one_material(
-    out: Path, material: str, device: str
-) -> Generator[Progress, Control | None, ScoredMaterial]:
+def _one_material(out: Path, material: str, device: str) -> Job[ScoredMaterial]:
     folder = out / material
     settings = FinetuneSettings(
         encoder=str(out / "encoder.safetensors"), minutes=FINETUNE_MINUTES, device=device
     )
     painted = read_painted_set(folder / "images", folder / "strokes", settings.unlabelled)
     job = finetune(painted.training, painted.table, settings)
-    trained = yield from _titled(f"{material}: fine-tuning from strokes", job)
+    trained = yield from inside(job, _titled(f"{material}: fine-tuning from strokes"))
     model = folder / "model.safetensors"
     write_segmenter(model, trained.segmenter)
     segmenter = read_segmenter(model)
     unseen = find_micrographs([folder / "unseen"])
     predicting = PredictSettings(device=device)
-    result = yield from _titled(
-        f"{material}: segmenting unseen images",
+    result = yield from inside(
         predict(segmenter, unseen, folder / "result", predicting),
+        _titled(f"{material}: segmenting unseen images"),
     )
     labelled = read_labelled(folder / "unseen", folder / "truth", None, "test")
-    evaluation = yield from _titled(
-        f"{material}: scoring", evaluate(segmenter, labelled, predicting)
-    )
+    scoring = evaluate(segmenter, labelled, predicting)
+    evaluation = yield from inside(scoring, _titled(f"{material}: scoring"))
     title = f"{material}: {UNSEEN} unseen images, trained on strokes on {PAINTED} others"
     return ScoredMaterial(title, evaluation, tuple(r for i in result.images for r in i.phases))
 
 
-def _titled(stage: str, job: Job[Result]) -> Generator[Progress, Control | None, Result]:
-    """Run a job under another name."""
-    control: Control | None = None
-    while True:
-        try:
-            inner = job.send(control)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        control = yield Progress(stage, inner.step, inner.total, inner.metrics, inner.message)
+def _titled(stage: str) -> Callable[[Progress], Progress]:
+    """Show a job under another name."""
+    return lambda inner: replace(inner, stage=stage)
 
 
 def _write_samples(folder: Path, material: str) -> None:

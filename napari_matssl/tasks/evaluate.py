@@ -16,7 +16,7 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.metrics import Scores, confusion_matrix, merge_classes, scores
 from napari_matssl.learn.segmenter import Segmenter
-from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.progress import Job, Progress, one_of_many
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import fingerprint
 
@@ -110,16 +110,7 @@ def evaluate(
     for number, (one, truth) in enumerate(zip(painted, truths, strict=True)):
         yield Progress("evaluating", number, len(painted), message="")
         job = segment(network, segmenter.card, one.micrograph, compute, settings)
-        control: Control | None = None
-        segmentation = None
-        while True:
-            try:
-                inner = job.send(control)
-            except StopIteration as end:
-                segmentation = end.value
-                break
-            done_share = number + inner.step / inner.total
-            control = yield Progress("evaluating", done_share, len(painted), message=inner.message)
+        segmentation = yield from one_of_many(job, number, len(painted), "evaluating")
         if segmentation is None:
             break
         mask = segmentation.mask

@@ -1,6 +1,6 @@
 """From painted micrographs to a model file, and from a model file to masks in memory."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.progress import Job, Preview, Progress, one_of_many
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.inputs import PaintedSet, fingerprint, read_folder
@@ -175,6 +175,10 @@ def segment_with_model(
     network = compute.place(segmenter.network.eval())
     ids = _lookup(renumber)
     seen = {image.sha256 for image in segmenter.card.training_images}
+
+    def in_our_ids(preview: Preview) -> Preview:
+        return replace(preview, ids=ids[preview.ids])
+
     for number, read in enumerate(micrographs):
         micrograph = read()
         message = warn_of_magnification(micrograph, segmenter)
@@ -182,7 +186,7 @@ def segment_with_model(
         job = segment(
             network, segmenter.card, micrograph, compute, settings, probabilities, show=True
         )
-        found = yield from _renumbered(job, ids, number, total)
+        found = yield from one_of_many(job, number, total, "segmenting", in_our_ids)
         if found is None:
             return number
         keep(
@@ -205,27 +209,6 @@ def _lookup(renumber: Mapping[int, int] | None) -> NDArray[np.uint8]:
     for theirs, ours in renumber.items():
         ids[theirs] = ours
     return ids
-
-
-def _renumbered(
-    job: Generator[Progress, Control | None, Segmentation | None],
-    ids: NDArray[np.uint8],
-    number: int,
-    total: int,
-) -> Generator[Progress, Control | None, Segmentation | None]:
-    """Run one image's job, counting its tiles as parts of an image among `total`."""
-    control: Control | None = None
-    while True:
-        try:
-            inner = job.send(control)
-        except StopIteration as end:
-            found: Segmentation | None = end.value
-            return found
-        preview = inner.preview
-        if preview is not None:
-            preview = replace(preview, ids=ids[preview.ids])
-        done = number + inner.step / inner.total
-        control = yield Progress("segmenting", done, total, {}, inner.message, preview)
 
 
 def _uncertainty(found: Segmentation) -> NDArray[np.float32] | None:

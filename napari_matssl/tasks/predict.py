@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from napari_matssl.measure.phases import PhaseFraction, write_tables
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.micrograph.reading import read_micrograph
-from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.progress import Job, Progress, one_of_many
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import without_info_bar
 from napari_matssl.tasks.report import MASK_PNG, PHASES, SUMMARY, ExportOutputs, write_image
@@ -123,7 +123,7 @@ def predict(
         begin = time.monotonic()
         micrograph = _read(path, settings)
         job = segment(network, segmenter.card, micrograph, compute, settings, outputs.probabilities)
-        segmentation = yield from _as_part(job, number, len(paths))
+        segmentation = yield from one_of_many(job, number, len(paths), "segmenting")
         if segmentation is None:
             break
         segmentation = _cleaned(segmentation, segmenter, settings)
@@ -179,21 +179,6 @@ def warn_of_magnification(micrograph: Micrograph, segmenter: Segmenter) -> str:
         f"{micrograph.name}: {micrograph.pixel_size.mean_um:.4g} um/px, but the model was "
         f"trained at {trained:.4g}: its masks are less reliable."
     )
-
-
-def _as_part(
-    job: Generator[Progress, Control | None, Segmentation | None], number: int, total: int
-) -> Generator[Progress, Control | None, Segmentation | None]:
-    """Run one image's job, counting its tiles as parts of an image among `total`."""
-    control: Control | None = None
-    while True:
-        try:
-            inner = job.send(control)
-        except StopIteration as end:
-            result: Segmentation | None = end.value
-            return result
-        done = number + inner.step / inner.total
-        control = yield Progress("segmenting", done, total, inner.metrics, inner.message)
 
 
 def _cleaned(
