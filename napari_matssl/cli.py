@@ -28,7 +28,8 @@ def _option(settings: type[Settings], field: str) -> Any:
     """Make an option from a settings field: its name, its help text, its default."""
     info = settings.model_fields[field]
     default = "" if info.default is None else f" [{info.default}]"
-    flag = "--" + field.replace("_", "-")
+    name = field.replace("_", "-")
+    flag = f"--{name}/--no-{name}" if info.annotation is bool else f"--{name}"
     return typer.Option(flag, help=f"{info.description}{default}", show_default=False)
 
 
@@ -158,6 +159,7 @@ def predict(
         bool, typer.Option("--probabilities", help="also write <stem>_probabilities.tif, 0 to 255")
     ] = False,
     overlay: Annotated[bool, typer.Option(help="write <stem>_overlay.png")] = True,
+    multiscale: Annotated[bool | None, _option(PredictSettings, "multiscale")] = None,
     tile: Annotated[int | None, _option(PredictSettings, "tile")] = None,
     tile_overlap: Annotated[int | None, _option(PredictSettings, "tile_overlap")] = None,
     info_bar: Annotated[
@@ -170,7 +172,7 @@ def predict(
     """Segment images: masks, overlays and phase fractions."""
     chosen = PredictSettings.make(
         _given(
-            tile=tile, tile_overlap=tile_overlap, info_bar=info_bar,
+            multiscale=multiscale, tile=tile, tile_overlap=tile_overlap, info_bar=info_bar,
             smallest_region=smallest_region, largest_hole=largest_hole, device=device,
         )
     )  # fmt: skip
@@ -208,10 +210,11 @@ def evaluate(
         ),
     ] = "native",
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the scores")] = None,
+    multiscale: Annotated[bool | None, _option(PredictSettings, "multiscale")] = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Score a model on labelled images, pooled over pixels."""
-    chosen = PredictSettings.make(_given(device=device))
+    chosen = PredictSettings.make(_given(multiscale=multiscale, device=device))
     from napari_matssl.files import check_writable
     from napari_matssl.learn.card import read_card
     from napari_matssl.tasks.inputs import read_labelled

@@ -327,6 +327,11 @@ class PredictSettings(Settings):
     tile_overlap: int = Field(
         default=256, ge=0, le=4096, description="px that a tile sees beyond its edges"
     )
+    multiscale: bool = Field(
+        default=True,
+        description="look again at a 1.6 times larger magnification and average: better masks, "
+        "three to four times as slow",
+    )
     info_bar: Literal["auto", "none"] = Field(
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"
     )

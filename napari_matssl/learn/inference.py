@@ -1,7 +1,7 @@
 """Running a segmenter over one micrograph, tile by tile."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,11 @@ from napari_matssl.settings import PredictSettings
 log = logging.getLogger(__name__)
 
 SMALLEST_TILE = 64
+
+MAGNIFICATIONS = (1.0, 1.6)
+"""What the model's magnification is multiplied by; the second for `multiscale` alone.
+
+Chosen on development sets, see docs/benchmarks.md."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +83,11 @@ def segment(
     while True:
         try:
             with device_errors(f"segmenting {micrograph.name}"):
-                return (
-                    yield from _attempt(
-                        network,
-                        card,
-                        micrograph,
-                        compute,
-                        tile,
-                        overlap,
-                        keep_probabilities,
-                        show,
-                    )
-                )
+                passes = [
+                    _Pass(network, card, micrograph, compute, factor, tile, overlap)
+                    for factor in (MAGNIFICATIONS if settings.multiscale else MAGNIFICATIONS[:1])
+                ]
+                return (yield from _merge(passes, micrograph, card, keep_probabilities, show))
         except ComputeError as error:
             if not (error.__cause__ and is_out_of_memory(error.__cause__)):
                 raise
@@ -103,42 +101,99 @@ def segment(
         )
 
 
-def _attempt(
-    network: nn.Module,
-    card: ModelCard,
+def _merge(
+    passes: "Sequence[_Pass]",
     micrograph: Micrograph,
-    compute: Compute,
-    tile: int,
-    overlap: int,
+    card: ModelCard,
     keep_probabilities: bool,
     show: bool,
 ) -> Generator[Progress, Control | None, Segmentation | None]:
-    assert card.classes is not None
-    grey = fit_grey_values(micrograph, card.normalisation, card.channels)
-    specimen = as_channels(micrograph.specimen, card.channels)
-    image = rescale(specimen, magnification(card, micrograph))
-    height, width = image.shape[:2]
-    padded = [-(-side // STRIDE) * STRIDE for side in (height, width)]
-    rows = plan_rows(padded[0], padded[1], tile, overlap, STRIDE)
-    total = sum(len(row) for row in rows)
-    blender = Blender(len(card.classes), padded[1])
-    enlarger = Enlarger((height, width), specimen.shape[:2])
+    """Average passes; the one that lags behind goes on, so that only bands are held."""
     sink = _Sink(micrograph, card, keep_probabilities)
-    done = 0
-    for row, finished in bands(height, rows):
-        for part in row:
-            probabilities = _probabilities(network, image, grey, part, compute)
-            blender.add(part, probabilities)
+    average = _Average(len(passes))
+    total, done = sum(one.tiles for one in passes), 0
+    while average.rows < micrograph.specimen.shape[0]:
+        index = average.behind
+        for tile, probabilities in passes[index].next_row():
             done += 1
             preview = None
-            if show:
+            if show and index == 0:
                 channels = probabilities.argmax(axis=0)
-                preview = _preview(channels, part, (height, width), micrograph, card)
-            progress = Progress("segmenting", done, total, preview=preview)
-            if (yield progress) is Control.STOP:
+                preview = _preview(channels, tile, passes[0].seen, micrograph, card)
+            if (yield Progress("segmenting", done, total, preview=preview)) is Control.STOP:
                 return None
-        sink.add(enlarger.add(blender.finish(finished)[:, :, :width]))
+        for band in average.add(index, passes[index].finished()):
+            sink.add(band)
     return Segmentation(sink.mask, sink.probabilities)
+
+
+class _Pass:
+    """One magnification: tile by tile in, bands of probabilities at the specimen's size out."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        card: ModelCard,
+        micrograph: Micrograph,
+        compute: Compute,
+        factor: float,
+        tile: int,
+        overlap: int,
+    ) -> None:
+        assert card.classes is not None
+        self._network, self._compute = network, compute
+        self._grey = fit_grey_values(micrograph, card.normalisation, card.channels)
+        specimen = as_channels(micrograph.specimen, card.channels)
+        self._image = rescale(specimen, magnification(card, micrograph) * factor)
+        self.seen = self._image.shape[:2]
+        padded = [-(-side // STRIDE) * STRIDE for side in self.seen]
+        rows = plan_rows(padded[0], padded[1], tile, overlap, STRIDE)
+        self.tiles = sum(len(row) for row in rows)
+        self._rows = bands(self.seen[0], rows)
+        self._blender = Blender(len(card.classes), padded[1])
+        self._enlarger = Enlarger((self.seen[0], self.seen[1]), specimen.shape[:2])
+        self._until = 0
+
+    def next_row(self) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
+        """Segment the tiles of the next row, one after another."""
+        row, self._until = next(self._rows)
+        for tile in row:
+            probabilities = _probabilities(
+                self._network, self._image, self._grey, tile, self._compute
+            )
+            self._blender.add(tile, probabilities)
+            yield tile, probabilities
+
+    def finished(self) -> NDArray[np.float32]:
+        """Give what the last row of tiles has finished, ``(K, h, W)``."""
+        return self._enlarger.add(self._blender.finish(self._until)[:, :, : self.seen[1]])
+
+
+class _Average:
+    """Average streams of bands ``(K, h, W)`` that end at different rows."""
+
+    def __init__(self, count: int) -> None:
+        self._held: list[NDArray[np.float32] | None] = [None] * count
+        self._given = [0] * count
+        self.rows = 0
+        """How many rows are averaged and given back."""
+
+    @property
+    def behind(self) -> int:
+        """The stream that has given the fewest rows."""
+        return self._given.index(min(self._given))
+
+    def add(self, index: int, band: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Take the next band of a stream; give the average of the rows that all now have."""
+        held = self._held[index]
+        self._held[index] = band if held is None else np.concatenate([held, band], axis=1)
+        self._given[index] += band.shape[1]
+        count = min(self._given) - self.rows
+        if count > 0:
+            self.rows += count
+            known = [one for one in self._held if one is not None]
+            self._held = [one[:, count:] for one in known]
+            yield np.mean([one[:, :count] for one in known], axis=0)
 
 
 def _probabilities(

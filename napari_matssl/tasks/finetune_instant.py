@@ -59,7 +59,7 @@ def fit_pixel_classifier(
             card = card.model_copy(update={"metrics": {"val_miou": scores.miou or 0.0}})
     seen = on_view() if on_view is not None else None
     if seen is not None:
-        found = drain(segment(network, card, seen, compute, PredictSettings()))
+        found = drain(segment(network, card, seen, compute, PredictSettings(multiscale=False)))
         assert found is not None  # nobody sends STOP into this job
         yield Progress(_DOING, 2, 2, preview=Preview(seen.name, 0, 0, found.mask))
     return Segmenter(network.cpu().eval(), card), scores

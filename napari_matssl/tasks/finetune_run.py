@@ -292,7 +292,7 @@ class FinetuneRun:
         free_memory(self.compute)
 
 
-_VALIDATING = PredictSettings()
+_VALIDATING = PredictSettings(multiscale=False)
 
 
 def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:

@@ -86,7 +86,7 @@ class LiveClassifier:
             return None
         with device_errors("fitting the live preview"):
             fit(network, images, compute, settings.seed)
-        used = PredictSettings(device=settings.device)
+        used = PredictSettings(multiscale=False, device=settings.device)
         job = segment(network, card, view, compute, used)
         found = None if should_stop() else drain(job, should_stop=should_stop)
         return None if found is None else Preview(view.name, 0, 0, found.mask)

@@ -33,6 +33,7 @@ LABELS = {
     "layers": "Layers in the image",
     "low_percent": "Black at (percentile)",
     "minutes": "Time budget (min)",
+    "multiscale": "Two magnifications",
     "overlap": "Patch overlap (share)",
     "patch_size": "Patch size (px)",
     "projection_hidden": "Projection width",

@@ -25,7 +25,7 @@ COMPUTE = choose_compute("cpu")
 
 
 def run(segmenter, micrograph, probabilities=False, on_progress=None, **values):
-    settings = PredictSettings(**{"device": "cpu", **values})
+    settings = PredictSettings(**{"device": "cpu", "multiscale": False, **values})
     network = COMPUTE.place(segmenter.network.eval())
     job = segment(network, segmenter.card, micrograph, COMPUTE, settings, probabilities)
     return drain(job, on_progress)
@@ -112,6 +112,41 @@ def test_the_tiles_do_not_show_in_the_mask_of_a_real_network(trained, two_phases
     assert len(steps) == 9
     assert 0.05 < np.mean(whole.mask == 2) < 0.95
     assert np.mean(whole.mask != tiled.mask) <= 0.001
+
+
+@pytest.mark.parametrize("size", [(160, 128), (97, 200)])
+@pytest.mark.parametrize("tile", [1024, 64])
+def test_two_magnifications_are_averaged(trained, two_phases, size, tile):
+    micrograph = two_phases(3, size).micrograph
+    values = {"probabilities": True, "tile": tile, "tile_overlap": 128}
+    both = run(trained, micrograph, multiscale=True, **values)
+    larger = Segmenter(trained.network, trained.card.model_copy(update={"scale": 1.6}))
+    single = [run(one, micrograph, **values).probabilities for one in (trained, larger)]
+    expected = np.mean([p.astype(float) for p in single], axis=0)
+    assert np.abs(single[0].astype(float) - single[1]).max() > 20  # they have something to average
+    assert np.abs(both.probabilities - expected).max() <= 1
+    decided = np.abs(expected[0] - expected[1]) > 2
+    found = both.mask[decided]
+    np.testing.assert_array_equal(found, (expected.argmax(0) + 1)[decided])
+
+
+def test_two_magnifications_leave_the_info_bar_out_and_give_every_row(levels):
+    pixels = black_and_white(100, 60, block=16)
+    micrograph = Micrograph("a.tif", pixels, info_bar=InfoBar(83, "test"))
+    for tile in (1024, 32):
+        mask = run(levels, micrograph, multiscale=True, tile=tile, tile_overlap=32).mask
+        assert (mask[83:] == 0).all()
+        assert np.mean(mask[:83] == truth(pixels[:83])) > 0.95
+
+
+def test_stop_in_the_second_magnification_gives_no_mask_either(levels):
+    settings = PredictSettings(multiscale=True, device="cpu")
+    micrograph = Micrograph("a.tif", black_and_white(64, 64))
+    job = segment(levels.network, levels.card, micrograph, COMPUTE, settings)
+    assert [next(job).step, next(job).step] == [1, 2]
+    with pytest.raises(StopIteration) as end:
+        job.send(Control.STOP)
+    assert end.value.value is None
 
 
 @pytest.mark.parametrize(("table", "rest"), [(TABLE, 0), (numbered_table([0, 1]), 255)])
@@ -321,7 +356,7 @@ def test_previews_of_the_tiles_cover_the_specimen_and_look_like_the_mask(scale):
         classes=numbered_table([3, 7]),
         scale=scale,
     )
-    settings = PredictSettings(tile=32, tile_overlap=32, device="cpu")
+    settings = PredictSettings(tile=32, tile_overlap=32, multiscale=False, device="cpu")
     shown = np.zeros(pixels.shape, np.uint8)
     times = np.zeros(pixels.shape, int)
     job = segment(network, card, micrograph, COMPUTE, settings, show=True)

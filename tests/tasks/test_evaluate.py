@@ -21,7 +21,7 @@ TABLE = ClassTable(
     )
 )
 LEVELS = (0, 128, 255)
-CPU = PredictSettings(device="cpu")
+CPU = PredictSettings(device="cpu", multiscale=False)
 
 
 @pytest.fixture(scope="module")

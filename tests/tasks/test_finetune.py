@@ -473,7 +473,9 @@ def test_the_present_model_shows_what_it_makes_of_the_image_that_is_looked_at(
 
 
 def test_previews_of_a_large_image_can_be_stopped_and_closed(painted, monkeypatch):
-    monkeypatch.setattr(run_module, "_VALIDATING", PredictSettings(tile=32, tile_overlap=0))
+    monkeypatch.setattr(
+        run_module, "_VALIDATING", PredictSettings(multiscale=False, tile=32, tile_overlap=0)
+    )
     with_clock(monkeypatch, 0.2)
     large = Micrograph("large.tif", np.tile(painted[0].micrograph.pixels, (2, 2)))
     job = finetune(painted, TABLE, chosen(epochs=1000), on_view=lambda: large)
