@@ -264,6 +264,16 @@ class FinetuneSettings(Settings):
         le=1,
         description="how much rare classes weigh in the cross-entropy: 0 by pixels, 1 all alike",
     )
+    self_training: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="weight of unpainted pixels that the averaged model is sure of; 0: painted "
+        "pixels alone",
+    )
+    confidence: float = Field(
+        default=0.9, gt=0, le=1, description="how sure it has to be, as a probability"
+    )
     freeze_batch_norm: bool = Field(
         default=True, description="keep the encoder's batch-norm statistics: small batches"
     )
@@ -303,6 +313,7 @@ class FinetuneSettings(Settings):
             "weight_decay": 1e-5,
             "cross_entropy": 0.0,
             "balance": 0.0,
+            "self_training": 0.0,
             "freeze_batch_norm": False,
             "averaging": 0.0,
             "validations": 200,

@@ -90,10 +90,14 @@ def resize_targets(
 
 @dataclass(frozen=True)
 class Batch:
-    """Standardised crops ``(N, 3, S, S)`` float32 and their targets ``(N, S, S)`` uint8."""
+    """Standardised crops ``(N, 3, S, S)`` float32 and their targets ``(N, S, S)`` uint8.
+
+    `plain` are the same crops with their grey values unchanged.
+    """
 
     images: Tensor
     targets: Tensor
+    plain: Tensor
 
 
 class CropSampler:
@@ -147,13 +151,18 @@ class CropSampler:
         draw = self._augmented if self._settings.augment else self._next_patch
         crops = [draw() for _ in range(self.batch_size)]
         units = torch.stack([unit for _, unit, _ in crops])  # (N, C, S, S)
-        if self._settings.augment:
-            units = vary_grey_values(units, self._random)
         mean = torch.from_numpy(np.stack([self._images[i].grey.mean for i, _, _ in crops]))
         std = torch.from_numpy(np.stack([self._images[i].grey.std for i, _, _ in crops]))
-        images = (units - mean[:, :, None, None]) / std[:, :, None, None]
         targets = torch.stack([target for _, _, target in crops])
-        return Batch(images.expand(-1, 3, -1, -1), targets)
+
+        def standardise(units: Tensor) -> Tensor:
+            images = (units - mean[:, :, None, None]) / std[:, :, None, None]
+            return images.expand(-1, 3, -1, -1)
+
+        plain = standardise(units)
+        if not self._settings.augment:
+            return Batch(plain, targets, plain)
+        return Batch(standardise(vary_grey_values(units, self._random)), targets, plain)
 
     def halve(self) -> bool:
         """Ask for half the memory: half the batch, then half the crop; False at the smallest."""

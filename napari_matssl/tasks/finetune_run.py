@@ -18,16 +18,17 @@ from napari_matssl.labels.painted import (
 )
 from napari_matssl.learn.averaging import AveragedNetwork, snapshot
 from napari_matssl.learn.batchnorm import keep_statistics
-from napari_matssl.learn.crops import CropSampler, PreparedImage
+from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
 from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
 from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.inference import Segmentation, segment
-from napari_matssl.learn.losses import is_finite, segmentation_loss
+from napari_matssl.learn.losses import is_finite, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores, Scores, confusion_matrix, scores
 from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, adopt, build_network, known_classes
+from napari_matssl.learn.self_training import confident_targets, strength
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.layering import find_layering
 from napari_matssl.progress import Control, Preview, Progress, drain
@@ -141,7 +142,7 @@ class FinetuneRun:
         batch = self._sampler.batch()
         try:
             with device_errors("training"):
-                loss = self._learn(batch.images, batch.targets)
+                loss = self._learn(batch, fraction)
         except ComputeError as error:
             if error.__cause__ is None or not is_out_of_memory(error.__cause__):
                 raise
@@ -158,13 +159,18 @@ class FinetuneRun:
         self.losses.append(loss)
         return loss
 
-    def _learn(self, images: Tensor, targets: Tensor) -> float:
+    def _learn(self, batch: Batch, fraction: float) -> float:
+        targets = batch.targets.to(self.compute.device)
+        weight = self.settings.self_training * strength(fraction, batch.targets)
+        taught = self._teach(batch, targets) if weight > 0 else None
         self._network.train()
         if self.settings.freeze_batch_norm:
             keep_statistics(self._network.get_submodule("encoder"))
         with self.compute.autocast():
-            logits = self._network(self.compute.place_images(images))
-        loss = self._loss(logits, targets.to(self.compute.device))
+            logits = self._network(self.compute.place_images(batch.images))
+        loss = self._loss(logits, targets)
+        if taught is not None:
+            loss = loss + weight * masked_cross_entropy(logits, taught)
         if not is_finite(loss):
             raise ComputeError(
                 f"The loss was {loss.item()} at step {self.step + 1}: training has diverged.",
@@ -175,8 +181,15 @@ class FinetuneRun:
         self._optimiser.step()
         self._average.update(self._network)
         channels = logits.detach().argmax(dim=1).to("cpu", torch.uint8)
-        self._running.add(targets.cpu().numpy(), channels.numpy())
+        self._running.add(batch.targets.numpy(), channels.numpy())
         return float(loss.item())
+
+    def _teach(self, batch: Batch, targets: Tensor) -> Tensor:
+        """Let the averaged network say what unpainted pixels are."""
+        network = self._average.network.eval()
+        with torch.no_grad(), self.compute.autocast():
+            logits = network(self.compute.place_images(batch.plain))
+        return confident_targets(logits, targets, self.settings.confidence)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         settings = self.settings

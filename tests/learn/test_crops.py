@@ -77,6 +77,19 @@ def test_images_are_standardised_by_their_own_grey_values(monkeypatch):
             torch.testing.assert_close(one, torch.full_like(one, expected), atol=1e-5, rtol=0)
 
 
+def test_plain_crops_show_the_same_with_their_grey_values_unchanged(monkeypatch):
+    image = noise()
+    varied = sampler([image], zoom=1.0).batch()
+    assert varied.plain.shape == varied.images.shape
+    assert not torch.equal(varied.plain, varied.images)
+    monkeypatch.setattr("napari_matssl.learn.crops.vary_grey_values", lambda units, _random: units)
+    same = sampler([image], zoom=1.0).batch()
+    assert torch.equal(same.plain, same.images)
+    assert torch.equal(same.plain[:1], varied.plain[:1])  # drawn before grey values are varied
+    plain = sampler([image], augment=False).batch()
+    assert torch.equal(plain.plain, plain.images)
+
+
 def test_a_rare_class_is_seen_about_as_often_as_a_common_one():
     targets = np.zeros((400, 400))
     targets[203:206, 301:304] = 1

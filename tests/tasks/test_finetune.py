@@ -57,7 +57,9 @@ def with_labels(one, labels):
 
 
 def scores_of(segmenter, painted):
-    return drain(evaluate(segmenter, painted, PredictSettings(device="cpu"))).scores
+    return drain(
+        evaluate(segmenter, painted, PredictSettings(device="cpu", multiscale=False))
+    ).scores
 
 
 @pytest.mark.parametrize("augment", [True, False])
@@ -69,6 +71,21 @@ def test_the_same_seed_gives_the_same_losses_and_model_another_does_not(painted,
     state, again = (r.segmenter.network.state_dict() for r in (first, same))
     assert all(torch.equal(tensor, again[name]) for name, tensor in state.items())
     assert first.losses != other.losses
+
+
+def test_unpainted_pixels_have_a_say_in_strokes_and_none_where_all_is_painted(painted):
+    strokes = [
+        with_labels(one, scribble(one.labels.astype(np.uint8), seed=n))
+        for n, one in enumerate(painted)
+    ]
+    for images, differ in ((strokes, True), (painted, False)):
+        with_them, without = (
+            drain(finetune(images, TABLE, chosen(epochs=4, confidence=0.5, self_training=weight)))
+            for weight in (1.0, 0.0)
+        )
+        first = len(with_them.losses) // 5 + 1  # they don't count from the beginning
+        assert with_them.losses[:first] == without.losses[:first]
+        assert (with_them.losses != without.losses) is differ
 
 
 @pytest.mark.parametrize(("architecture", "least"), [("unet++", 0.75), ("residual-unet++", 0.68)])

@@ -61,7 +61,9 @@ def with_labels(one, labels):
 
 
 def scores_of(segmenter, painted):
-    return drain(evaluate(segmenter, painted, PredictSettings(device="cpu"))).scores
+    return drain(
+        evaluate(segmenter, painted, PredictSettings(device="cpu", multiscale=False))
+    ).scores
 
 
 def encoder_of(segmenter):
