@@ -52,7 +52,7 @@ def fit_pixel_classifier(
     scores = None
     if validation:
         segmenter = Segmenter(network, card)
-        used = PredictSettings(device=settings.device)
+        used = PredictSettings(multiscale=False, device=settings.device)
         evaluation = yield from evaluate(segmenter, validation, used)
         if len(evaluation.images) == len(validation):  # not stopped on the way
             scores = evaluation.scores
