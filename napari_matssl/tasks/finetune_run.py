@@ -162,7 +162,7 @@ class FinetuneRun:
     def _learn(self, batch: Batch, fraction: float) -> float:
         targets = batch.targets.to(self.compute.device)
         weight = self.settings.self_training * strength(fraction, batch.targets)
-        taught = self._teach(batch, targets) if weight > 0 else None
+        taught = self._teach(batch.plain, targets) if weight > 0 else None
         self._network.train()
         if self.settings.freeze_batch_norm:
             keep_statistics(self._network.get_submodule("encoder"))
@@ -184,12 +184,14 @@ class FinetuneRun:
         self._running.add(batch.targets.numpy(), channels.numpy())
         return float(loss.item())
 
-    def _teach(self, batch: Batch, targets: Tensor) -> Tensor:
-        """Let the averaged network say what unpainted pixels are."""
-        network = self._average.network.eval()
+    def _teach(self, images: Tensor, targets: Tensor) -> Tensor | None:
+        """Let the averaged network say what unpainted pixels are; None without a classifier."""
+        network = self._average.network
+        if not isinstance(network, ResidualUnet):
+            return None
         with torch.no_grad(), self.compute.autocast():
-            logits = network(self.compute.place_images(batch.plain))
-        return confident_targets(logits, targets, self.settings.confidence)
+            opinions = network.eval().opinions(self.compute.place_images(images))
+        return confident_targets(*opinions, targets, self.settings.confidence)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         settings = self.settings

@@ -106,3 +106,15 @@ def test_a_model_goes_on_with_the_architecture_it_has(two_phases):
     instant = drain(finetune([one], table, quick(architecture="pixel-classifier"))).segmenter
     grown = drain(finetune([one], table, quick(), start=instant)).segmenter
     assert grown.card.architecture == "residual-unet++"
+
+
+def test_its_logits_are_the_classifiers_and_the_correction():
+    network = ResidualUnet("test_efficientnet", 3).eval()
+    torch.nn.init.normal_(network.segmentation_head[0].weight)
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        classifier, correction = network.opinions(images)
+        alone = network.classify(network.context_maps(images), images)
+        torch.testing.assert_close(classifier, alone)
+        assert correction.abs().max() > 0
+        torch.testing.assert_close(network(images), classifier + correction)

@@ -8,12 +8,16 @@ from napari_matssl.labels.painted import IGNORE
 from napari_matssl.learn.self_training import BEGIN, FULL, confident_targets, strength
 
 
-def test_only_unpainted_pixels_of_which_the_teacher_is_sure_are_taken():
-    probabilities = torch.tensor([[0.95, 0.85, 0.05, 0.95, 0.5], [0.05, 0.15, 0.95, 0.05, 0.5]])
-    targets = torch.tensor([[[IGNORE, IGNORE, IGNORE, 1, IGNORE]]], dtype=torch.uint8)
-    found = confident_targets(probabilities.log()[None, :, None], targets, 0.9)
+def test_only_unpainted_pixels_of_which_classifier_and_network_are_sure_are_taken():
+    network = torch.tensor([[0.95, 0.85, 0.05, 0.95, 0.5, 0.95]])
+    classifier = torch.tensor([[0.7, 0.7, 0.1, 0.9, 0.5, 0.4]])
+    network, classifier = (
+        torch.cat([p, 1 - p]).log()[None, :, None] for p in (network, classifier)
+    )
+    targets = torch.tensor([[[IGNORE, IGNORE, IGNORE, 1, IGNORE, IGNORE]]], dtype=torch.uint8)
+    found = confident_targets(classifier, network - classifier, targets, 0.9)
     assert found.dtype == torch.uint8
-    assert found.flatten().tolist() == [0, IGNORE, 1, IGNORE, IGNORE]
+    assert found.flatten().tolist() == [0, IGNORE, 1, IGNORE, IGNORE, IGNORE]
 
 
 def test_unpainted_pixels_count_more_and_more():
