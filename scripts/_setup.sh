@@ -1,5 +1,5 @@
 # Sourced by demo.sh and test.sh: makes .venv in the clone and installs the package with extras.
-# Usage: . scripts/_setup.sh EXTRAS      (for example: lite,test,pyqt5)
+# Usage: . scripts/_setup.sh EXTRAS      (for example: test,pyqt5; "" for none)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -43,5 +43,5 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
     echo "Making a virtual environment in .venv"
     "$PYTHON" -m venv --clear .venv
 fi
-echo "Installing napari-matssl[$1] into .venv (the first time this fetches several GB)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$1]"
+echo "Installing napari-matssl into .venv (the first time this fetches several GB)"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".${1:+[$1]}"

