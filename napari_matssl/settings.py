@@ -341,7 +341,7 @@ class PredictSettings(Settings):
     multiscale: bool = Field(
         default=True,
         description="look again at a 1.6 times larger magnification and average: better masks, "
-        "three to four times as slow",
+        "three to four times as slow; instant models look once",
     )
     info_bar: Literal["auto", "none"] = Field(
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"

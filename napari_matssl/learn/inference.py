@@ -80,12 +80,15 @@ def segment(
         If memory doesn't suffice even for small tiles.
     """
     tile, overlap = settings.tile, settings.tile_overlap
+    # A pixel classifier has never seen a crop magnified: a second look gains it nothing.
+    both = settings.multiscale and card.architecture != "pixel-classifier"
+    factors = MAGNIFICATIONS if both else MAGNIFICATIONS[:1]
     while True:
         try:
             with device_errors(f"segmenting {micrograph.name}"):
                 passes = [
                     _Pass(network, card, micrograph, compute, factor, tile, overlap)
-                    for factor in (MAGNIFICATIONS if settings.multiscale else MAGNIFICATIONS[:1])
+                    for factor in factors
                 ]
                 return (yield from _merge(passes, micrograph, card, keep_probabilities, show))
         except ComputeError as error:

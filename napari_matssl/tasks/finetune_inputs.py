@@ -12,15 +12,12 @@ from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.inputs import fingerprint
 
 
-def describe(
-    painted: Sequence[PaintedMicrograph],
-    table: ClassTable,
-    settings: FinetuneSettings,
-    start: Segmenter | None,
+def outline(
+    painted: Sequence[PaintedMicrograph], table: ClassTable, settings: FinetuneSettings
 ) -> ModelCard:
-    """Describe the model to be; one that goes on from another sees images as that one did."""
+    """Say how the model to be sees images; what only a file needs, such as hashes, is left out."""
     micrographs = [p.micrograph for p in painted]
-    card = ModelCard(
+    return ModelCard(
         kind="segmenter",
         encoder_name=settings.encoder_name,
         architecture=settings.architecture,
@@ -30,8 +27,21 @@ def describe(
         unlabelled=settings.unlabelled,
         pixel_size_um=common_pixel_size(micrographs),
         scale=settings.scale or automatic_scale(micrographs),
-        settings=settings.model_dump(mode="json"),
-        training_images=tuple(fingerprint(m) for m in micrographs),
+    )
+
+
+def describe(
+    painted: Sequence[PaintedMicrograph],
+    table: ClassTable,
+    settings: FinetuneSettings,
+    start: Segmenter | None,
+) -> ModelCard:
+    """Describe the model to be; one that goes on from another sees images as that one did."""
+    card = outline(painted, table, settings).model_copy(
+        update={
+            "settings": settings.model_dump(mode="json"),
+            "training_images": tuple(fingerprint(p.micrograph) for p in painted),
+        }
     )
     if start is None:
         return card

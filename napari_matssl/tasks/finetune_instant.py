@@ -52,14 +52,14 @@ def fit_pixel_classifier(
     scores = None
     if validation:
         segmenter = Segmenter(network, card)
-        used = PredictSettings(multiscale=False, device=settings.device)
+        used = PredictSettings(device=settings.device)
         evaluation = yield from evaluate(segmenter, validation, used)
         if len(evaluation.images) == len(validation):  # not stopped on the way
             scores = evaluation.scores
             card = card.model_copy(update={"metrics": {"val_miou": scores.miou or 0.0}})
     seen = on_view() if on_view is not None else None
     if seen is not None:
-        found = drain(segment(network, card, seen, compute, PredictSettings(multiscale=False)))
+        found = drain(segment(network, card, seen, compute, PredictSettings()))
         assert found is not None  # nobody sends STOP into this job
         yield Progress(_DOING, 2, 2, preview=Preview(seen.name, 0, 0, found.mask))
     return Segmenter(network.cpu().eval(), card), scores

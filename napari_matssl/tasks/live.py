@@ -13,12 +13,13 @@ from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.device import Compute, choose_compute, device_errors, free_memory
 from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.inference import segment
-from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
+from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Preview, drain
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
+from napari_matssl.tasks.finetune_inputs import outline
 
 MOST_BYTES = 256 << 20
 """Memory for feature maps; those of an image seen at 512 x 512 px take 12 MB."""
@@ -78,7 +79,8 @@ class LiveClassifier:
             If memory doesn't suffice.
         """
         compute = choose_compute(settings.device)
-        card = _describe(painted, table, settings)
+        settings = settings.model_copy(update={"architecture": "pixel-classifier"})
+        card = outline(painted, table, settings)
         network = self._ready(card, settings, compute)
         images = [self._prepare(one, card, settings) for one in painted]
         check_paintable(painted_pixels((image.targets for image in images), table), table)
@@ -86,7 +88,7 @@ class LiveClassifier:
             return None
         with device_errors("fitting the live preview"):
             fit(network, images, compute, settings.seed)
-        used = PredictSettings(multiscale=False, device=settings.device)
+        used = PredictSettings(device=settings.device)
         job = segment(network, card, view, compute, used)
         found = None if should_stop() else drain(job, should_stop=should_stop)
         return None if found is None else Preview(view.name, 0, 0, found.mask)
@@ -179,24 +181,6 @@ class _Prepared:
     painted: PaintedMicrograph
     wanted: tuple[ClassTable, NormalisationSettings, int | None, str, float]
     image: PreparedImage
-
-
-def _describe(
-    painted: Sequence[PaintedMicrograph], table: ClassTable, settings: FinetuneSettings
-) -> ModelCard:
-    """Describe the model as a run would, but for what only a file needs, such as hashes."""
-    micrographs = [p.micrograph for p in painted]
-    return ModelCard(
-        kind="segmenter",
-        encoder_name=settings.encoder_name,
-        architecture="pixel-classifier",
-        channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
-        normalisation=settings.normalisation,
-        classes=table,
-        unlabelled=settings.unlabelled,
-        pixel_size_um=common_pixel_size(micrographs),
-        scale=settings.scale or automatic_scale(micrographs),
-    )
 
 
 def _bytes(images: Tensor, maps: list[Tensor]) -> int:

@@ -130,6 +130,17 @@ def test_two_magnifications_are_averaged(trained, two_phases, size, tile):
     np.testing.assert_array_equal(found, (expected.argmax(0) + 1)[decided])
 
 
+def test_a_pixel_classifier_looks_once(trained, two_phases):
+    micrograph = two_phases(3, (96, 96)).micrograph
+    card = trained.card.model_copy(update={"architecture": "pixel-classifier"})
+    steps = []
+    once = run(
+        Segmenter(trained.network, card), micrograph, multiscale=True, on_progress=steps.append
+    )
+    assert len(steps) == 1
+    np.testing.assert_array_equal(once.mask, run(trained, micrograph).mask)
+
+
 def test_two_magnifications_leave_the_info_bar_out_and_give_every_row(levels):
     pixels = black_and_white(100, 60, block=16)
     micrograph = Micrograph("a.tif", pixels, info_bar=InfoBar(83, "test"))

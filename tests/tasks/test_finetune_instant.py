@@ -61,9 +61,7 @@ def with_labels(one, labels):
 
 
 def scores_of(segmenter, painted):
-    return drain(
-        evaluate(segmenter, painted, PredictSettings(device="cpu", multiscale=False))
-    ).scores
+    return drain(evaluate(segmenter, painted, PredictSettings(device="cpu"))).scores
 
 
 def encoder_of(segmenter):

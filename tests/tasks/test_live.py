@@ -42,7 +42,7 @@ def predicted_by_finetune(strokes, table, view, settings):
     trained = drain(finetune(strokes, table, settings)).segmenter
     compute = choose_compute("cpu")
     network = compute.place(trained.network)
-    used = PredictSettings(device="cpu", multiscale=False)
+    used = PredictSettings(device="cpu")
     return drain(segment(network, trained.card, view, compute, used)).mask
 
 
