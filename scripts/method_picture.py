@@ -3,7 +3,7 @@
     python scripts/method_picture.py
 
 Views, strokes and masks in it are real: they come from the functions that training uses, and the
-masks from a minute of fine-tuning.
+masks from fine-tuning.
 """
 
 from pathlib import Path
@@ -47,7 +47,7 @@ def masks(strokes: np.ndarray) -> list[np.ndarray]:
     painted = [PaintedMicrograph(make_sample(MATERIAL, SEED).micrograph, strokes)]
     compute = choose_compute("cpu")
     found = []
-    for values in ({"preset": "instant"}, {"minutes": 1.0}):
+    for values in ({"preset": "instant"}, {"epochs": 150}):
         settings = FinetuneSettings.make({**values, "device": "cpu"})
         segmenter = drain(finetune(painted, class_table(MATERIAL), settings)).segmenter
         network = compute.place(segmenter.network)
@@ -75,12 +75,12 @@ def _pretraining(figure: plt.Figure, whole: plt.Axes) -> None:
     _picture(figure, (0.02, 0.64), make_sample(MATERIAL, SEED).micrograph.pixels, "your folder")
     box = Rectangle((0, 0), 192, 192, fill=False, ec="#ffb000", lw=2.5)
     figure.axes[-1].add_patch(box)
-    _arrow(whole, (0.185, 0.76), (0.215, 0.86))
-    _arrow(whole, (0.185, 0.76), (0.215, 0.645))
-    for number, (view, bottom) in enumerate(zip(made, (0.77, 0.555), strict=True)):
+    _arrow(whole, (0.185, 0.76), (0.215, 0.83))
+    _arrow(whole, (0.185, 0.76), (0.215, 0.63))
+    for number, (view, bottom) in enumerate(zip(made, (0.745, 0.54), strict=True)):
         title = f"view {number + 1} of one patch"
         _picture(figure, (0.22, bottom), view, title, side=0.155)
-        _arrow(whole, (0.335, bottom + 0.075), (0.375, 0.755))
+        _arrow(whole, (0.326, bottom + 0.075), (0.375, 0.755))
     for stage, (height, text) in enumerate(
         ((0.24, "edges"), (0.19, "texture"), (0.14, "grains"), (0.09, "layout"))
     ):
@@ -116,7 +116,7 @@ def _finetuning(figure: plt.Figure, whole: plt.Axes) -> None:
     titles = (
         "another image",
         "a classifier on the\nencoder's stages: 1 s",
-        "U-Net++ corrects it:\n1 min",
+        "U-Net++ corrects it:\n150 steps",
         "truth",
     )
     panels = [None, *masks(strokes), other.labels]
@@ -131,8 +131,8 @@ def _finetuning(figure: plt.Figure, whole: plt.Axes) -> None:
     whole.text(
         0.02,
         0.03,
-        "Only the encoder goes on from 1 to 2. Training sees painted pixels alone; "
-        "what is unpainted counts neither way.",
+        "Only the encoder goes on from 1 to 2. Unpainted pixels count where classifier and "
+        "U-Net++ agree.",
         fontsize=10.5,
     )
 
