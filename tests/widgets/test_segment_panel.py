@@ -83,7 +83,8 @@ def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(
     assert list(ids) == ["class 1", "class 2", "pore"]
     mask = user.project.mask("steel-0.tif")
     assert set(np.unique(mask)) <= {ids["pore"], ids["class 1"]}
-    surer = user.viewer.layers["probability: pore"].data > 0.6
+    # Two magnifications average out what a random model is sure of.
+    surer = user.viewer.layers["probability: pore"].data > 0.51
     assert surer.any()
     assert (mask[surer] == ids["pore"]).all()
 
