@@ -80,7 +80,7 @@ class Tour:
     def live(self) -> None:
         """Wait for what the live preview makes of the strokes."""
         panel = self.use("Fine-tune")
-        self.until(lambda: panel.live_note.text().startswith("Live preview"))
+        self.until(lambda: "preview" in self.viewer.layers)
         self.pause(0.5)
         self.reveal(panel.live_note)
         self.picture("live-preview")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set everything up and run the tests: all of them on PyQt5, then on PyQt6 what may differ there.
+# Set everything up and run the tests: all of them on PyQt5, then those of the panels on PyQt6.
 # With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to pytest.
 . "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" test,pyqt5,pyqt6
 
@@ -8,13 +8,6 @@ SCREEN_PACKAGES=(
     xvfb xauth libgl1 libegl1 libopengl0 libgl1-mesa-dri libdbus-1-3 libfontconfig1 libglib2.0-0
     libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
     libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
-)
-
-# Threads, files and jobs: these use of Qt what both bindings have alike. The whole story, which goes
-# through all of it with real jobs, runs on both.
-ALIKE_ON_BOTH=(
-    autosave.py background.py finetune_panel.py job_time.py live_preview.py micrographs_panel.py
-    model_picker.py pretrain_panel.py runner.py workspace.py
 )
 
 # The panels are tested in real windows: on the screen there is, else on one in memory.
@@ -48,5 +41,5 @@ if [ $# -gt 0 ]; then
     run_pytest "${QT_API:-pyqt5}" "$@"
 else
     run_pytest pyqt5
-    run_pytest pyqt6 tests/widgets "${ALIKE_ON_BOTH[@]/#/--ignore=tests/widgets/test_}"
+    run_pytest pyqt6 tests/widgets
 fi

@@ -27,15 +27,11 @@ def build_method(encoder: nn.Module, settings: PretrainSettings, patches: int) -
         How many there are. More keys in a queue would hold a patch's own key as a negative.
     """
     channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]
-    head = (settings.projection_hidden, settings.projection_out, settings.temperature)
     with seeded(settings.seed):
         if settings.method in ("matssl", "simclr"):
             gate = settings.gate if settings.method == "matssl" else None
-            return PairContrast(encoder, channels, gate, *head)
+            widths = (settings.projection_hidden, settings.projection_out)
+            return PairContrast(encoder, channels, gate, *widths, settings.temperature)
         copy = build_encoder(settings.encoder, settings.seed)
-        queue = min(settings.queue, patches)
-        if settings.method == "mocov2":
-            return MomentumContrast(encoder, copy, channels, *head, queue, settings.key_momentum)
-        return DenseContrast(
-            encoder, copy, channels, *head, queue, settings.key_momentum, settings.dense_weight
-        )
+        method = MomentumContrast if settings.method == "mocov2" else DenseContrast
+        return method(encoder, copy, channels, settings, min(settings.queue, patches))

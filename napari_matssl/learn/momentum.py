@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_matssl.learn.contrastive import ContrastiveMethod
+from napari_matssl.settings import PretrainSettings
 
 KEY_GROUP = 32
 """Keys whose batch norms share statistics: one device's share of the published batch of 256."""
@@ -26,14 +27,10 @@ class MomentumContrast(ContrastiveMethod):
         Another of the same kind; takes over the weights of `encoder`.
     channels
         Widths of all maps that the encoder gives; the last is described.
-    hidden, out
-        Widths of the projection head, ReLU between.
-    temperature
-        Of the loss.
+    settings
+        Widths of the projection head (ReLU between), temperature, and how slowly the copy follows.
     queue
         How many keys are remembered.
-    momentum
-        Share of itself that the copy keeps at each step.
     """
 
     def __init__(
@@ -41,14 +38,12 @@ class MomentumContrast(ContrastiveMethod):
         encoder: nn.Module,
         key_encoder: nn.Module,
         channels: Sequence[int],
-        hidden: int = 2048,
-        out: int = 128,
-        temperature: float = 0.2,
-        queue: int = 65_536,
-        momentum: float = 0.999,
+        settings: PretrainSettings,
+        queue: int,
     ) -> None:
         super().__init__(encoder)
-        self.temperature, self.momentum = temperature, momentum
+        self.temperature, self.momentum = settings.temperature, settings.key_momentum
+        hidden, out = settings.projection_hidden, settings.projection_out
         self.head: nn.Module = self._build_head(channels[-1], hidden, out)
         self.key_encoder = key_encoder
         self.key_head: nn.Module = self._build_head(channels[-1], hidden, out)
@@ -110,12 +105,7 @@ class DenseContrast(MomentumContrast):
 
     A position of the first view belongs to the one of the second whose features are most similar.
 
-    Parameters
-    ----------
-    dense_weight
-        Share of the dense loss in the sum, 0.5 as published.
-    others
-        See :class:`MomentumContrast`.
+    Parameters as of :class:`MomentumContrast`; the settings also weigh the dense loss.
     """
 
     def __init__(
@@ -123,18 +113,13 @@ class DenseContrast(MomentumContrast):
         encoder: nn.Module,
         key_encoder: nn.Module,
         channels: Sequence[int],
-        hidden: int = 2048,
-        out: int = 128,
-        temperature: float = 0.2,
-        queue: int = 65_536,
-        momentum: float = 0.999,
-        dense_weight: float = 0.5,
+        settings: PretrainSettings,
+        queue: int,
     ) -> None:
-        settings = (hidden, out, temperature, queue, momentum)
-        super().__init__(encoder, key_encoder, channels, *settings)
-        self.dense_weight = dense_weight
+        super().__init__(encoder, key_encoder, channels, settings, queue)
+        self.dense_weight = settings.dense_weight
         self.dense_queue: Tensor
-        self.register_buffer("dense_queue", _directions(queue, out))
+        self.register_buffer("dense_queue", _directions(queue, settings.projection_out))
 
     def _build_head(self, width: int, hidden: int, out: int) -> nn.Module:
         return nn.ModuleDict(

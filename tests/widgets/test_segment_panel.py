@@ -77,14 +77,14 @@ def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(
     names = ("pore", "class 1")
     user.open(folder_with_model(tmp_path / "steel", two_phases, names))
     user.segment.probabilities.setChecked(True)
+    user.enter(user.segment.form, multiscale=False)  # it evens out what a random model is sure of
     user.run(user.segment.start)
     assert not user.error
     ids = {one.name: one.id for one in user.project.classes}
     assert list(ids) == ["class 1", "class 2", "pore"]
     mask = user.project.mask("steel-0.tif")
     assert set(np.unique(mask)) <= {ids["pore"], ids["class 1"]}
-    # Two magnifications average out what a random model is sure of.
-    surer = user.viewer.layers["probability: pore"].data > 0.51
+    surer = user.viewer.layers["probability: pore"].data > 0.6
     assert surer.any()
     assert (mask[surer] == ids["pore"]).all()
 
