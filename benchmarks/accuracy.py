@@ -54,6 +54,9 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 """Settings that differ from the defaults. ResNet-50's ImageNet weights can't be had offline."""
 
+ONCE = ", one magnification"
+"""The row "ours" is scored in a second way: the same network, looking once."""
+
 QUICK_ROWS = ("forest", "forest, standardised", "instant")
 
 
@@ -120,16 +123,22 @@ def figures(test: sets.BenchmarkSet, masks: list[np.ndarray]) -> dict[str, float
     return found
 
 
-def cell(row: str, column: Column, seed: int, minutes: float | None) -> dict[str, dict[str, Any]]:
-    """Train once and score; figures by the name of the test set, ``""`` for the column's own."""
+def cell(
+    row: str, column: Column, seed: int, minutes: float | None
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Train once and score; figures by how it looked and the test set, as a key has them.
+
+    Both are ``""`` for the usual way and the column's own set.
+    """
     chosen = column.make(seed)
     tests = {"": chosen, **{name: make(seed) for name, make in column.others.items()}}
+    everything = [one for test in tests.values() for one in test.test]
+    looks: dict[str, tuple[list[np.ndarray], float]] = {}
     if row.startswith("forest"):
-        everything = [one for test in tests.values() for one in test.test]
         masks, training, image = forest_masks(
             chosen.training, everything, chosen.table, "standardised" in row, seed
         )
-        steps = 0
+        looks[""], steps = (masks, image), 0
     else:
         given = {"minutes": minutes or column.minutes, "seed": seed, **ROWS[row]}
         if ROWS[row].get("preset") == "paper":
@@ -140,17 +149,19 @@ def cell(row: str, column: Column, seed: int, minutes: float | None) -> dict[str
         training, steps = time.monotonic() - begin, len(trained.losses)
         compute = choose_compute()
         network, card = compute.place(trained.segmenter.network), trained.segmenter.card
-        masks, begin = [], time.monotonic()
-        for test in tests.values():
-            for one in test.test:
-                job = segment(network, card, one.micrograph, compute, PredictSettings())
+        for look in ("", ONCE) if row == "ours" else ("",):
+            masks, begin = [], time.monotonic()
+            predict = PredictSettings(multiscale=look != ONCE)
+            for one in everything:
+                job = segment(network, card, one.micrograph, compute, predict)
                 masks.append(drain(job).mask)
-        image = (time.monotonic() - begin) / len(masks)
+            looks[look] = masks, (time.monotonic() - begin) / len(masks)
     found = {}
-    for name, test in tests.items():
-        own, masks = masks[: len(test.test)], masks[len(test.test) :]
+    for look, (masks, image) in looks.items():
         times = {"training_s": round(training, 1), "image_s": round(image, 2), "steps": steps}
-        found[name] = {**figures(test, own), **times}
+        for name, test in tests.items():
+            own, masks = masks[: len(test.test)], masks[len(test.test) :]
+            found[look, name] = {**figures(test, own), **times}
     return found
 
 
@@ -179,13 +190,15 @@ def main() -> None:
                 key = f"{row} | {name} | {seed}"
                 if key in results and not given.again:
                     continue
-                for other, found in cell(row, everything[name], seed, given.minutes).items():
+                cells = cell(row, everything[name], seed, given.minutes)
+                for (look, other), found in cells.items():
                     found |= {"date": datetime.date.today().isoformat(), "machine": machine()}
-                    results[f"{row} | {other or name} | {seed}"] = found
-                    print(row, other or name, seed, found, flush=True)
+                    results[f"{row}{look} | {other or name} | {seed}"] = found
+                    print(row + look, other or name, seed, found, flush=True)
                 with atomic_write(given.results) as temporary:
                     temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    write_tables(results, list(ROWS), DOCS)
+    order = [label for row in ROWS for label in ((row, row + ONCE) if row == "ours" else (row,))]
+    write_tables(results, order, DOCS)
 
 
 def machine() -> str:

@@ -6,7 +6,7 @@
     python benchmarks/pretraining.py --levers           # recipes, on the development sets
     python benchmarks/pretraining.py --tables           # only write table and plot again
 
-A start is ``random``, ``imagenet``, or an encoder pretrained by ``--preset quick`` from ImageNet's
+A start is ``random``, ``imagenet``, ``micrographs`` (comes with the program), or an encoder pretrained by ``--preset quick`` from ImageNet's
 weights on images of the user's own folder (``own N``), on other micrographs (``other``: 67 light
 optical slices and 40 generated micrographs), or on ``both N``, for some minutes of this machine.
 No image that a set tests on is pretrained on. Fine-tuning takes a fixed number of steps, so a busy
@@ -44,6 +44,9 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "pretraining.json"
 DOCS = HERE.parent / "docs" / "benchmarks.md"
 
+READY = ("random", "imagenet", "micrographs")
+"""Starts that need no pretraining here."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -52,7 +55,7 @@ class Start:
     Parameters
     ----------
     source
-        ``"random"``, ``"imagenet"``, ``"own"``, ``"other"`` or ``"both"``.
+        ``"random"``, ``"imagenet"``, ``"micrographs"``, ``"own"``, ``"other"`` or ``"both"``.
     images
         Of the user's own folder.
     minutes
@@ -72,11 +75,11 @@ class Start:
         ValueError
             If it is no start.
         """
-        if text in ("random", "imagenet"):
+        if text in READY:
             return cls(text)
         found = re.fullmatch(r"(own|other|both)(?: (\d+))?, ([\d.]+) min", text)
         if found is None or (found[1] == "other") != (found[2] is None):
-            raise ValueError(f'{text!r} is no start: imagenet, random, or like "both 20, 10 min"')
+            raise ValueError(f'{text!r} is no start: {", ".join(READY)}, or like "both 20, 10 min"')
         return cls(found[1], int(found[2] or 0), float(found[3]))
 
 
@@ -135,8 +138,7 @@ def _own_coatings(data: Path, split: str) -> Callable[[], list[Micrograph]]:
 QUICK_STARTS = ("imagenet", "own 20, 2 min", "other, 2 min")
 QUICK_SETS = ("EBC-2", "dual-phase, 1 image")
 STARTS = (
-    "random",
-    "imagenet",
+    *READY,
     *(f"own {n}, {m} min" for n, m in ((10, 10), (20, 2), (20, 10), (20, 60), (60, 10))),
     *(f"other, {m} min" for m in (2, 10, 60)),
     *(f"both 20, {m} min" for m in (2, 10, 60)),
@@ -149,7 +151,7 @@ def encoder(
     changed: dict[str, object], folder: Path,
 ) -> tuple[str, dict[str, Any]]:  # fmt: skip
     """Pretrain what a start needs, or find it; what ``--encoder`` takes, and facts of the run."""
-    if start.source in ("random", "imagenet"):
+    if start.source in READY:
         return start.source, {}
     micrographs = []
     if start.source in ("own", "both"):

@@ -40,7 +40,7 @@ def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], docs:
 
 
 def _order(start: str) -> tuple[int, float, float]:
-    kinds = ("random", "imagenet", "own", "other", "both")
+    kinds = ("random", "imagenet", "micrographs", "own", "other", "both")
     numbers = [float(n) for n in re.findall(r"[\d.]+", start)]
     return kinds.index(start.replace(",", " ").split()[0]), *((0.0, 0.0, *numbers)[-2:])
 

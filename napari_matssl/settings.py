@@ -109,7 +109,8 @@ class PretrainSettings(Settings):
         default="tf_efficientnet_lite0", description="encoder network, by its smp or timm name"
     )
     init: str = Field(
-        default="imagenet", description="start weights: imagenet, random, or a file of weights"
+        default="imagenet",
+        description="start weights: imagenet, micrographs, random, or a file of weights",
     )
     gate: Literal["paper", "released"] = Field(
         default="paper",
@@ -125,13 +126,20 @@ class PretrainSettings(Settings):
         default=0.0, ge=0.0, le=0.95, description="overlap of neighbouring patches, 0 to 1"
     )
     view_size: int = Field(
-        default=224, ge=32, le=4096, description="side of a view in px, as the network sees it"
+        default=128, ge=32, le=4096, description="side of a view in px, as the network sees it"
     )
     learning_rate: float = Field(default=0.02, gt=0, le=10, description="SGD, at the start")
     final_learning_rate: float = Field(default=1e-4, ge=0, le=10, description="SGD, at the end")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD momentum")
     weight_decay: float = Field(default=1e-6, ge=0, le=1, description="SGD weight decay")
     temperature: float = Field(default=0.07, gt=0, le=10, description="of the contrastive loss")
+    start_share: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="share of the start weights in the result, an average of them and the learnt "
+        "ones: keeps what ImageNet taught; random weights have none",
+    )
     crop_area_min: float = Field(
         default=0.2, gt=0, le=1, description="smallest share of the patch's area in a view"
     )
@@ -167,9 +175,11 @@ class PretrainSettings(Settings):
             "epochs": 50,
             "minutes": None,
             "batch_size": 128,
+            "view_size": 224,
             "learning_rate": 0.1,
             "jitter": 0.1,
             "hue_jitter": 0.0,
+            "start_share": 0.0,
             "normalisation": {"kind": "imagenet"},
         },
     }
@@ -225,7 +235,8 @@ class FinetuneSettings(Settings):
     )
     encoder: str = Field(
         default="imagenet",
-        description="start weights of the encoder: imagenet, random, or a file of weights",
+        description="start weights of the encoder: imagenet, micrographs (MatSSL from ImageNet, comes "
+        "with the program), random, or a file of weights",
     )
     epochs: int | None = Field(default=None, ge=1, le=100_000, description="passes over all crops")
     minutes: float | None = Field(default=2.0, gt=0, le=100_000, description="time budget")

@@ -106,11 +106,21 @@ def read_card(path: Path, kind: str | None = None) -> ModelCard:
 PUBLISHED_ENCODER = "resnet50"
 """All encoders published by MatSSL's and MicroNet's authors that are read here."""
 
+MICROGRAPHS = "micrographs"
+"""What settings call the encoder that comes with the program."""
+
+_SHIPPED = Path(__file__).parents[1] / "weights" / "micrographs.safetensors"
+
 PICKLES = frozenset({".pth", ".pt", ".tar", ".ckpt"})
 """Suffixes of PyTorch's own files of weights."""
 
 
 _PICKLE_STARTS = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def weights_path(source: str) -> Path:
+    """Find the file of weights that settings name: the shipped encoder, or a path."""
+    return _SHIPPED if source == MICROGRAPHS else Path(source)
 
 
 def encoder_of_file(source: str) -> str | None:
@@ -121,7 +131,7 @@ def encoder_of_file(source: str) -> str | None:
     ModelFileError
         If the file is one of ours, but damaged.
     """
-    path = Path(source)
+    path = weights_path(source)
     if source in ("imagenet", "random") or not path.is_file():
         return None
     return PUBLISHED_ENCODER if path.suffix.lower() in PICKLES else read_card(path).encoder_name

@@ -17,7 +17,7 @@ from huggingface_hub import constants
 from torch import Tensor, nn
 
 from napari_matssl.errors import MatSSLError, ModelFileError, SettingsError, WeightsError
-from napari_matssl.learn.card import PICKLES
+from napari_matssl.learn.card import PICKLES, weights_path
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.modelfile import read_tensors
 
@@ -92,8 +92,8 @@ def load_start_weights(encoder: nn.Module, name: str, source: str) -> str:
     name
         Its name.
     source
-        ``"random"``, ``"imagenet"``, or the path of a file: an encoder or segmenter of ours
-        (safetensors), a published MatSSL encoder, a published fine-tuned U-Net++, or a MicroNet
+        ``"random"``, ``"imagenet"``, ``"micrographs"`` (pretrained by MatSSL, comes with the
+        program), or the path of a file: an encoder or segmenter of ours (safetensors), a published MatSSL encoder, a published fine-tuned U-Net++, or a MicroNet
         encoder (``.pth``).
 
     Returns
@@ -116,7 +116,7 @@ def load_start_weights(encoder: nn.Module, name: str, source: str) -> str:
         else:
             state, origin = _download(name), "ImageNet (timm / segmentation-models-pytorch)"
     else:
-        state, origin = _weights_file(Path(source), name)
+        state, origin = _weights_file(weights_path(source), name)
     _load_checked(encoder, state, source)
     return origin
 
@@ -208,7 +208,8 @@ def _has_address(url: str) -> bool:
 def _weights_file(path: Path, name: str) -> tuple[StateDict, str]:
     if not path.exists():
         raise WeightsError(
-            f"There is no file of weights {path}.", "Give imagenet, random, or an existing file."
+            f"There is no file of weights {path}.",
+            "Give imagenet, micrographs, random, or an existing file.",
         )
     if path.suffix.lower() not in PICKLES:
         card, tensors = read_tensors(path)

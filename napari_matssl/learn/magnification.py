@@ -31,9 +31,9 @@ def magnification(card: ModelCard, micrograph: Micrograph) -> float:
     ratio = micrograph.pixel_size.mean_um / card.pixel_size_um
     if max(ratio, 1 / ratio) > MOST_MAGNIFICATION:
         raise InputError(
-            f"{micrograph.name} has {micrograph.pixel_size.mean_um:.4g} um/px "
+            f"{micrograph.name} has {micrograph.pixel_size.mean_um:.4g} µm/px "
             f"({micrograph.pixel_size.source}), the model was trained at "
-            f"{card.pixel_size_um:.4g} um/px.",
+            f"{card.pixel_size_um:.4g} µm/px.",
             "Check the pixel size of the image, or use a model for this magnification.",
         )
     return card.scale * ratio

@@ -121,7 +121,7 @@ class Micrographs(KeptClasses):
 def _checked(size: PixelSize | None) -> PixelSize | None:
     if size is not None and not all(0 < um < math.inf for um in (size.x_um, size.y_um)):
         raise InputError(
-            f"A pixel can't be {size.x_um:g} x {size.y_um:g} um.", "Give a size above 0."
+            f"A pixel can't be {size.x_um:g} x {size.y_um:g} µm.", "Give a size above 0."
         )
     return size
 

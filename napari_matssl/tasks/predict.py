@@ -176,7 +176,7 @@ def warn_of_magnification(micrograph: Micrograph, segmenter: Segmenter) -> str:
     if max(ratio, 1 / ratio) <= LARGEST_MAGNIFICATION_RATIO:
         return ""
     return (
-        f"{micrograph.name}: {micrograph.pixel_size.mean_um:.4g} um/px, but the model was "
+        f"{micrograph.name}: {micrograph.pixel_size.mean_um:.4g} µm/px, but the model was "
         f"trained at {trained:.4g}: its masks are less reliable."
     )
 

@@ -124,6 +124,7 @@ def _learn(
             stopped = (yield from run.one_epoch()) is Control.STOP
             if checkpoint is not None and run.epoch > finished:
                 run.save(checkpoint)
+        run.average_with_start()
         yield from run.refresh_statistics()
         losses = tuple(run.epoch_losses)
         return PretrainResult(*run.trained(), losses, len(patches), complete=not stopped)

@@ -49,6 +49,7 @@ class PretrainRun:
         self.settings, self.patches, self.compute, self.budget = settings, patches, compute, budget
         encoder = build_encoder(settings.encoder, settings.seed)
         origin = load_start_weights(encoder, settings.encoder, settings.init)
+        self._start = {name: p.detach().clone() for name, p in encoder.named_parameters()}
         self.method = build_method(encoder, settings, len(patches))
         compute.place(self.method)
         self.optimiser = torch.optim.SGD(
@@ -154,6 +155,18 @@ class PretrainRun:
         per_patch = (self.budget.elapsed - begin) / max(self.step - step, 1) / self.batch_size
         count = min(len(self.patches), max(self.batch_size, MOST_PATCHES))
         self.budget.reserve = min(count * per_patch / 6, 0.3 * (self.budget.seconds or 0))
+
+    def average_with_start(self) -> None:
+        """Go back some way to the start weights, which know more than a small folder teaches.
+
+        Weights of a network before and after further training can be averaged (Wortsman et al.
+        2022, WiSE-FT); statistics of batch norm can't, and are recomputed after this.
+        """
+        if self.settings.init == "random":
+            return
+        with torch.no_grad():
+            for name, weights in self.method.get_submodule("encoder").named_parameters():
+                weights.lerp_(self._start[name].to(weights.device), self.settings.start_share)
 
     def refresh_statistics(self) -> Generator[Progress, Control | None, None]:
         """Recompute the batch norms' running statistics over patches as fine-tuning sees them.

@@ -41,6 +41,7 @@ LABELS = {
     "scale": "Magnification (×)",
     "seed": "Random seed",
     "smallest_region": "Smallest region (px)",
+    "start_share": "Start weights kept (share)",
     "tile": "Tile size (px)",
     "tile_overlap": "Tile margin (px)",
     "unlabelled": "Unpainted value",

@@ -47,7 +47,7 @@ class ImageRow:
         "saved, segmented", "painted, segmented", "can't be read". Each of the words has a dot of
         its colour; other words have a hollow one.
     detail
-        For the tooltip: ``"1024 x 768, 0.052 um/px"``.
+        For the tooltip: ``"1024 x 768, 0.052 µm/px"``.
     thumbnail
         ``(h, w, 3)``; None leaves an empty frame.
     tooltip

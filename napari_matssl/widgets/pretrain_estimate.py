@@ -10,7 +10,7 @@ from napari_matssl.micrograph.patches import count_patches
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.widgets.job_time import duration
 
-SECONDS_PER_MPX = {"tf_efficientnet_lite0": 1.5, "resnet50": 4.3}
+SECONDS_PER_MPX = {"tf_efficientnet_lite0": 0.75, "resnet50": 4.3}
 """Seconds to learn from a million px of views on 2 CPU cores, for a first guess of the time."""
 
 

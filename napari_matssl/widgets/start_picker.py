@@ -8,24 +8,32 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.learn.card import PICKLES, PUBLISHED_ENCODER, read_card
+from napari_matssl.learn.card import (
+    MICROGRAPHS,
+    PICKLES,
+    PUBLISHED_ENCODER,
+    encoder_of_file,
+    read_card,
+)
 from napari_matssl.widgets.field_editor import WheelGuard
 from napari_matssl.widgets.forms import note
 
 _FILE = "Choose a file..."
 _TIP = (
-    "ImageNet: an encoder that knows photographs, the usual start. A pretrained encoder: from the "
-    "panel above. Go on from a model: it keeps what that model knows, to correct it."
+    "ImageNet: an encoder that knows photographs, the usual start. Micrographs: the same after "
+    "MatSSL's pretraining on images of other materials. A pretrained encoder: from the panel "
+    "above. Go on from a model: it keeps what that model knows, to correct it."
 )
 _ENCODER_TIP = (
-    "ImageNet: an encoder that knows photographs, the usual start. Random: learn from nothing. Or "
-    "another pretrained encoder."
+    "ImageNet: an encoder that knows photographs, the usual start. Micrographs: the same after "
+    "MatSSL's pretraining on images of other materials. Random: learn from nothing. Or another "
+    "pretrained encoder."
 )
 
 
 @dataclass(frozen=True)
 class EncoderStart:
-    """Weights of the encoder: ``imagenet``, ``random`` or a file, and the network they fit."""
+    """Weights of the encoder: ``imagenet``, ``micrographs``, ``random`` or a file, and the network they fit."""
 
     source: str
     name: str | None
@@ -40,7 +48,7 @@ class _Choice:
 
 
 class StartPicker(QWidget):
-    """A list of starts: ImageNet, random, encoders and models of the folder, any file.
+    """A list of starts: ImageNet, micrographs, random, encoders and models of the folder, any file.
 
     Parameters
     ----------
@@ -96,7 +104,7 @@ class StartPicker(QWidget):
         self._fill(path)
 
     def select_source(self, source: str) -> None:
-        """Choose by what settings say: ``imagenet``, ``random`` or a file of weights."""
+        """Choose by what settings say: ``imagenet``, ``micrographs``, ``random`` or a file."""
         fixed = [choice for choice in _fixed() if choice.encoder.source == source]
         if fixed:
             self._choose(fixed[0])
@@ -154,6 +162,10 @@ class StartPicker(QWidget):
 def _fixed() -> list[_Choice]:
     return [
         _Choice("ImageNet weights", EncoderStart("imagenet", None)),
+        _Choice(
+            "Micrographs (MatSSL, comes with the program)",
+            EncoderStart(MICROGRAPHS, encoder_of_file(MICROGRAPHS)),
+        ),
         _Choice("Random weights", EncoderStart("random", None)),
     ]
 

@@ -1,6 +1,8 @@
 """Encoders by name, and their start weights from everywhere they can come from."""
 
+import json
 import pickle
+from pathlib import Path
 
 import pytest
 import segmentation_models_pytorch as smp
@@ -11,7 +13,7 @@ import torchvision
 from torch.nn import functional
 
 from napari_matssl.errors import ModelFileError, SettingsError, WeightsError
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import ModelCard, encoder_of_file, read_card, weights_path
 from napari_matssl.learn.encoders import (
     LITE0,
     build_encoder,
@@ -19,7 +21,7 @@ from napari_matssl.learn.encoders import (
     published_encoder,
     smp_name,
 )
-from napari_matssl.learn.modelfile import write_tensors
+from napari_matssl.learn.modelfile import read_tensors, write_tensors
 from napari_matssl.settings import NormalisationSettings
 
 TINY = "test_efficientnet"
@@ -101,6 +103,41 @@ def test_lite0_starts_from_the_packages_imagenet_weights_without_a_download(monk
         assert torch.equal(tensor, at_place[name]), name
     weights = [name for name in before if name.endswith("weight")]
     assert all(not torch.equal(before[n], own[n.removeprefix("model.")]) for n in weights)
+
+
+def test_the_shipped_encoder_is_lite0_after_matssl_and_small_enough_to_ship():
+    path = weights_path("micrographs")
+    assert path.stat().st_size < 10e6
+    card = read_card(path, "encoder")
+    assert card.encoder_name == LITE0 == encoder_of_file("micrographs")
+    assert card.settings["method"] == "matssl"
+    encoder, photographs = build_encoder(LITE0), build_encoder(LITE0)
+    load_start_weights(photographs, LITE0, "imagenet")
+    origin = load_start_weights(encoder, LITE0, "micrographs")
+    assert origin.startswith("micrographs.safetensors: MatSSL on ")
+    assert "from ImageNet" in origin
+    tensors = read_tensors(path)[1]
+    for name, own in encoder.state_dict().items():
+        assert torch.equal(own, tensors[f"encoder.{name}"].to(own.dtype)), name
+        assert own.dtype == photographs.state_dict()[name].dtype, name
+        assert own.isfinite().all(), name
+    first = photographs.state_dict()
+    moved = [n for n, own in encoder.state_dict().items() if (own - first[n]).abs().max() > 0.01]
+    assert moved, "it is more than ImageNet's weights, rounded"
+
+
+@pytest.mark.real
+def test_the_shipped_encoder_has_seen_no_image_that_a_published_split_tests_on(real_data):
+    splits = json.loads((real_data / "ebc" / "splits.json").read_text())
+    tested = {Path(name).stem for split in splits.values() for name in split["test"]}
+    seen = {Path(one.name).stem for one in read_card(weights_path("micrographs")).training_images}
+    assert len(seen) > 100
+    assert not seen & tested
+
+
+def test_the_shipped_encoder_doesnt_fit_another_network():
+    with pytest.raises(ModelFileError, match=f"{LITE0} encoder, not resnet18"):
+        load_start_weights(build_encoder("resnet18"), "resnet18", "micrographs")
 
 
 @pytest.mark.parametrize(

@@ -337,7 +337,7 @@ def test_a_pixel_size_that_must_be_wrong_is_refused(trained):
     wrong = Micrograph(
         "b.tif", np.zeros((32, 32), np.uint8), pixel_size=PixelSize(100.0, 100.0, "test")
     )
-    with pytest.raises(InputError, match=r"b\.tif.*100 um/px.*0\.1 um/px"):
+    with pytest.raises(InputError, match=r"b\.tif.*100 µm/px.*0\.1 µm/px"):
         magnification(card, wrong)
 
 

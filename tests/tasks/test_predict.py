@@ -219,7 +219,7 @@ def test_an_image_of_quite_another_magnification_is_remarked(
     assert bool(about) is warned
     if warned:
         assert "far.tif" in about[0]
-        assert f"{um:.4g} um/px" in about[0]
+        assert f"{um:.4g} µm/px" in about[0]
 
 
 def test_the_progress_runs_from_image_to_image_and_names_the_device(segmenter, images, tmp_path):

@@ -207,6 +207,22 @@ def test_pretraining_changes_the_encoder_and_its_gates_learn_something(images):
     assert len(changed) > 0.9 * len(start)
 
 
+def test_start_weights_are_averaged_with_what_was_learnt_unless_they_are_random(images, tmp_path):
+    first = drain(pretrain(images, chosen(epochs=1)))
+    assert_same_tensors(first.tensors, drain(pretrain(images, chosen(epochs=1, start_share=0))).tensors)
+    path = tmp_path / "enc.safetensors"
+    first.write(path)
+    again = {"init": str(path), "epochs": 4, "learning_rate": 0.1}
+    learnt, mixed = (
+        drain(pretrain(images, chosen(start_share=share, **again))).tensors for share in (0, 0.25)
+    )
+    names = {f"encoder.{name}" for name, _ in build_encoder(TINY).named_parameters()}
+    assert any(not torch.allclose(first.tensors[n], learnt[n], atol=1e-4) for n in names)
+    for name in names:
+        expected = 0.25 * first.tensors[name] + 0.75 * learnt[name]
+        torch.testing.assert_close(mixed[name], expected, atol=1e-6, rtol=1e-5)
+
+
 def test_every_epoch_sees_other_views_in_another_order(images):
     still = chosen(epochs=3, learning_rate=1e-12, final_learning_rate=0)
     losses = drain(pretrain(images, still)).epoch_losses

@@ -29,7 +29,9 @@ def test_imagenet_is_the_start_until_something_else_is_chosen(picker):
     assert picker.model is None
     picker.select_source("random")
     assert picker.encoder.source == "random"
-    assert picker.heard == ["Random weights"]
+    picker.select_source("micrographs")
+    assert picker.encoder.name == "tf_efficientnet_lite0", "it fits no other network"
+    assert picker.heard == ["Random weights", "Micrographs (MatSSL, comes with the program)"]
 
 
 def test_a_model_is_gone_on_from_with_its_own_network(picker, model):
