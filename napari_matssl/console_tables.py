@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # these modules import torch
     from napari_matssl.tasks.evaluate import Evaluation
 
 
+_LISTED = 8
+
+
 def write_json(path: Path, data: dict[str, Any]) -> None:
     """Write plain values as JSON, atomically."""
     with atomic_write(path) as temporary:
@@ -61,13 +64,27 @@ def show_evaluation(result: "Evaluation") -> None:
 
 
 def show_facts(facts: dict[str, Any], as_json: bool) -> None:
-    """Print facts as JSON or as lines."""
+    """Print all facts as JSON, or those that are set as lines."""
     if as_json:
         say(json.dumps(facts, indent=2))
         return
     for name, value in facts.items():
-        text = ", ".join(str(v) for v in value) if isinstance(value, list) else value
-        say(f"{name.replace('_', ' ')}: {text}")
+        if value is not None:
+            say(f"{name.replace('_', ' ')}: {_in_words(value)}")
+
+
+def _in_words(value: Any) -> str:
+    """Say a plain value; of a long list the beginning, of things that have a name the name."""
+    if isinstance(value, list):
+        more = f" and {len(value) - _LISTED} more" if len(value) > _LISTED else ""
+        return ", ".join(map(_in_words, value[:_LISTED])) + more
+    if not isinstance(value, dict):
+        return str(value)
+    if "name" in value:
+        return f"{value['id']} {value['name']}" if "id" in value else str(value["name"])
+    if len(value) == 1:
+        return _in_words(*value.values())
+    return ", ".join(f"{name.replace('_', ' ')} {_in_words(v)}" for name, v in value.items())
 
 
 def show_demo(result: "DemoResult") -> None:

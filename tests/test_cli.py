@@ -277,7 +277,12 @@ def test_info_tells_of_micrographs_and_models(call: Call, trained: tuple[Folders
     assert "pixel_size_um" not in facts
     card = json.loads(call("info", model, "--json").out)
     assert (card["kind"], card["encoder_name"]) == ("segmenter", "tf_efficientnet_lite0")
-    assert "kind: segmenter" in call("info", model).out
+    said = call("info", model).out
+    assert "kind: segmenter" in said
+    assert "{" not in said, "for people, not for programs"
+    lines = dict(line.split(": ", 1) for line in said.splitlines())
+    assert lines["training images"].startswith("s0.png, s1.png")
+    assert all(c["name"] in lines["classes"] for c in card["classes"]["classes"])
 
 
 def test_predict_cleans_masks_as_asked(
