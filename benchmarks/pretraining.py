@@ -6,9 +6,10 @@
     python benchmarks/pretraining.py --levers           # recipes, on the development sets
     python benchmarks/pretraining.py --tables           # only write table and plot again
 
-A start is ``random``, ``imagenet``, ``micrographs`` (comes with the program), or an encoder pretrained by ``--preset quick`` from ImageNet's
-weights on images of the user's own folder (``own N``), on other micrographs (``other``: 67 light
-optical slices and 40 generated micrographs), or on ``both N``, for some minutes of this machine.
+A start is ``random``, ``imagenet``, ``micrographs`` (comes with the program), or an encoder
+pretrained by ``--preset quick`` from ImageNet's weights on images of the user's own folder
+(``own N``), on other micrographs (``other``: 67 light optical slices and 40 generated
+micrographs), or on ``both N``, for some minutes of this machine.
 No image that a set tests on is pretrained on. Fine-tuning takes a fixed number of steps, so a busy
 machine changes no score.
 

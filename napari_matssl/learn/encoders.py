@@ -93,8 +93,8 @@ def load_start_weights(encoder: nn.Module, name: str, source: str) -> str:
         Its name.
     source
         ``"random"``, ``"imagenet"``, ``"micrographs"`` (pretrained by MatSSL, comes with the
-        program), or the path of a file: an encoder or segmenter of ours (safetensors), a published MatSSL encoder, a published fine-tuned U-Net++, or a MicroNet
-        encoder (``.pth``).
+        program), or the path of a file: an encoder or segmenter of ours (safetensors), a published
+        MatSSL encoder, a published fine-tuned U-Net++, or a MicroNet encoder (``.pth``).
 
     Returns
     -------

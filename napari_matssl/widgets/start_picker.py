@@ -33,7 +33,10 @@ _ENCODER_TIP = (
 
 @dataclass(frozen=True)
 class EncoderStart:
-    """Weights of the encoder: ``imagenet``, ``micrographs``, ``random`` or a file, and the network they fit."""
+    """Weights of the encoder and the network they fit.
+
+    They are ``imagenet``, ``micrographs``, ``random`` or a file.
+    """
 
     source: str
     name: str | None

@@ -209,7 +209,9 @@ def test_pretraining_changes_the_encoder_and_its_gates_learn_something(images):
 
 def test_start_weights_are_averaged_with_what_was_learnt_unless_they_are_random(images, tmp_path):
     first = drain(pretrain(images, chosen(epochs=1)))
-    assert_same_tensors(first.tensors, drain(pretrain(images, chosen(epochs=1, start_share=0))).tensors)
+    assert_same_tensors(
+        first.tensors, drain(pretrain(images, chosen(epochs=1, start_share=0))).tensors
+    )
     path = tmp_path / "enc.safetensors"
     first.write(path)
     again = {"init": str(path), "epochs": 4, "learning_rate": 0.1}

@@ -1,0 +1,21 @@
+"""Settings of the long jobs: one place for bounds, help texts and the form on disk.
+
+The command line and the panels build their options from these fields, so both make equal
+settings. Presets are plain sets of values that differ from the defaults.
+"""
+
+from napari_matssl.settings.base import Settings
+from napari_matssl.settings.finetuning import Architecture, FinetuneSettings
+from napari_matssl.settings.normalisation import NormalisationSettings
+from napari_matssl.settings.prediction import PredictSettings
+from napari_matssl.settings.pretraining import Method, PretrainSettings
+
+__all__ = [
+    "Architecture",
+    "FinetuneSettings",
+    "Method",
+    "NormalisationSettings",
+    "PredictSettings",
+    "PretrainSettings",
+    "Settings",
+]

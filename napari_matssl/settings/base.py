@@ -1,0 +1,102 @@
+"""What all settings have in common: presets, files, and errors in words."""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_matssl.errors import SettingsError
+from napari_matssl.files import atomic_write
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, no unknown fields, JSON on disk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @classmethod
+    def make(cls, given: dict[str, Any] | None = None, file: Path | None = None) -> Self:
+        """Build settings from a settings file, then a preset, then single values.
+
+        Parameters
+        ----------
+        given
+            Values that were given one by one; None means "not given". A ``preset`` among them
+            replaces what the preset names and leaves the rest. Epochs alone lift a limit of
+            minutes and the other way round; given both, a job ends with the first.
+        file
+            A JSON file as :meth:`write` writes it; may hold only some of the fields.
+
+        Raises
+        ------
+        SettingsError
+            If a name is unknown, a value is out of bounds, or the file is unreadable.
+        """
+        chosen = {name: value for name, value in (given or {}).items() if value is not None}
+        values = _read_json(file) if file is not None else {}
+        _lift_other_limit(values, values)
+        source = f"{file}: " if file is not None else ""
+        preset = chosen.get("preset", None if file is not None else cls._default_preset())
+        named = cls._of_preset(preset or values.get("preset"), {**values, **chosen})
+        values = {**named, **values} if preset is None else {**values, **named, "preset": preset}
+        _lift_other_limit(chosen, values)
+        try:
+            return cls.model_validate({**values, **chosen})
+        except ValidationError as error:
+            raise SettingsError(f"{source}{_explain(error)}", "See --help for bounds.") from error
+
+    @classmethod
+    def _of_preset(cls, preset: object, values: dict[str, Any]) -> dict[str, Any]:
+        """Give what a preset names; `values` are the others, on which it may depend."""
+        return cls.presets.get(str(preset), {})
+
+    @classmethod
+    def _default_preset(cls) -> str | None:
+        field = cls.model_fields.get("preset")
+        return None if field is None else str(field.default)
+
+    def write(self, path: Path) -> None:
+        """Write all values as JSON, atomically."""
+        with atomic_write(path) as temporary:
+            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def check_end(epochs: int | None, minutes: float | None) -> None:
+    """Refuse settings of a job that would never end."""
+    if epochs is None and minutes is None:
+        raise ValueError("give epochs or minutes")
+
+
+def _lift_other_limit(given: dict[str, Any], values: dict[str, Any]) -> None:
+    """Epochs alone lift a limit of minutes, and the other way round."""
+    if ("epochs" in given) != ("minutes" in given):
+        values["minutes" if "epochs" in given else "epochs"] = None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SettingsError(
+            f"Can't read the settings in {path} ({error}).", "Give a JSON file of settings."
+        ) from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} holds no settings.", "Give a JSON object of settings.")
+    return values
+
+
+def _explain(error: ValidationError) -> str:
+    """Put pydantic's findings into one line: field, value, bound."""
+    parts = []
+    for finding in error.errors():
+        field = ".".join(str(part) for part in finding["loc"])
+        if finding["type"] == "extra_forbidden":
+            parts.append(f"there is no setting {field!r}")
+        elif field:
+            parts.append(f"{field} = {finding['input']!r}: {finding['msg'].lower()}")
+        else:
+            parts.append(finding["msg"].removeprefix("Value error, "))
+    return "; ".join(parts) + "."
