@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,14 @@ def test_imports_go_one_way_only(path):
     ours = {name for name in imported(path) if name.split(".")[0] == "napari_matssl"}
     wrong = {n for n in ours if part(n) and (part(n) in forbidden or "any" in forbidden)}
     assert not wrong
+
+
+def test_no_module_imports_itself_over_others():
+    """Data flows one way inside the folders, too; the sorter raises CycleError."""
+    names = {dotted(path) for path in modules()}
+    graph = {dotted(path): names & set(imported(path)) - {dotted(path)} for path in modules()}
+    order = list(TopologicalSorter(graph).static_order())
+    assert order.index("napari_matssl.errors") < order.index("napari_matssl.cli")
 
 
 @pytest.mark.parametrize("path", modules(), ids=dotted)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.widgets.image_layer import image_arguments
 from napari_matssl.widgets.layer_grid import (
     PIXEL_SIZE,
     apply_pixel_size,
@@ -23,7 +24,6 @@ from napari_matssl.widgets.layer_grid import (
     plane_index,
     region_of_shapes,
 )
-from napari_matssl.widgets.reader import image_arguments
 
 INFO_BAR = "matssl_info_bar"
 """Key of a layer's metadata: its ``InfoBar``, or None if it is known to have none."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.widgets.image_layer import image_arguments
 
 # Decoders are imported where they are used: napari loads this module with the panels.
 
@@ -58,32 +58,6 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]
         return [(None,)]
     micrographs = [read_micrograph(one) for one in find_micrographs(paths)]
     return [(one.pixels, image_arguments(one), "image") for one in micrographs]
-
-
-def image_arguments(micrograph: Micrograph) -> dict[str, Any]:
-    """Describe a micrograph for a napari image layer.
-
-    Black and white are percentiles of the specimen. Calibrated images are in micrometres. Pixel
-    size and info bar are kept in the layer's metadata.
-
-    Returns
-    -------
-    Arguments for ``viewer.add_image``, or the second part of layer data.
-    """
-    arguments: dict[str, Any] = {
-        "name": micrograph.name,
-        "rgb": micrograph.is_rgb,
-        "metadata": {
-            "matssl_pixel_size": micrograph.pixel_size,
-            "matssl_info_bar": micrograph.info_bar,
-        },
-    }
-    size = micrograph.pixel_size
-    if size is not None:
-        arguments |= {"scale": (size.y_um, size.x_um), "units": ("um", "um")}
-    if not micrograph.is_rgb:
-        arguments["contrast_limits"] = _black_and_white(micrograph)
-    return arguments
 
 
 def _paths(path: str | Sequence[str]) -> list[Path]:
@@ -138,14 +112,3 @@ def _opened_in_panels(paths: Sequence[Path]) -> bool:
     dock.raise_()
     shell.open_paths(list(paths))
     return True
-
-
-def _black_and_white(micrograph: Micrograph) -> tuple[float, float] | None:
-    from napari_matssl.micrograph.normalise import fit_grey_values
-    from napari_matssl.settings import NormalisationSettings
-
-    try:
-        values = fit_grey_values(micrograph, NormalisationSettings(), "grey")
-    except InputError:  # blank, or not finite: napari chooses; jobs say what is wrong with it
-        return None
-    return values.low, values.high

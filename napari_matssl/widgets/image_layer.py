@@ -1,0 +1,45 @@
+"""How a micrograph looks as an image layer of napari."""
+
+from typing import Any
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.image import Micrograph
+
+# Percentiles are imported where they are used: napari loads this module with the reader.
+
+
+def image_arguments(micrograph: Micrograph) -> dict[str, Any]:
+    """Describe a micrograph for a napari image layer.
+
+    Black and white are percentiles of the specimen. Calibrated images are in micrometres. Pixel
+    size and info bar are kept in the layer's metadata.
+
+    Returns
+    -------
+    Arguments for ``viewer.add_image``, or the second part of layer data.
+    """
+    arguments: dict[str, Any] = {
+        "name": micrograph.name,
+        "rgb": micrograph.is_rgb,
+        "metadata": {
+            "matssl_pixel_size": micrograph.pixel_size,
+            "matssl_info_bar": micrograph.info_bar,
+        },
+    }
+    size = micrograph.pixel_size
+    if size is not None:
+        arguments |= {"scale": (size.y_um, size.x_um), "units": ("um", "um")}
+    if not micrograph.is_rgb:
+        arguments["contrast_limits"] = _black_and_white(micrograph)
+    return arguments
+
+
+def _black_and_white(micrograph: Micrograph) -> tuple[float, float] | None:
+    from napari_matssl.micrograph.normalise import fit_grey_values
+    from napari_matssl.settings import NormalisationSettings
+
+    try:
+        values = fit_grey_values(micrograph, NormalisationSettings(), "grey")
+    except InputError:  # blank, or not finite: napari chooses; jobs say what is wrong with it
+        return None
+    return values.low, values.high
