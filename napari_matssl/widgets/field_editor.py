@@ -60,6 +60,11 @@ _DECIMALS = 12
 _SMALLEST = 10.0**-_DECIMALS
 
 
+def label_of(field: str) -> str:
+    """Name the control of a field."""
+    return LABELS.get(field, field.replace("_", " ").capitalize())
+
+
 class FieldEditor(QWidget):
     """A control for one field, with a tick box before it where the field may be unset.
 

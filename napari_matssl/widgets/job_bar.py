@@ -21,6 +21,7 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Progress
 from napari_matssl.widgets.job_time import Stopwatch, TimeLeft, about, duration
 from napari_matssl.widgets.runner import JobRunner
+from napari_matssl.widgets.wording import in_the_window
 
 ASK_AFTER_S = 30
 """Cancelling a job that has worked longer than this asks first, s."""
@@ -167,7 +168,7 @@ class JobBar(QWidget):
 
     def _on_failed(self, error: MatSSLError) -> None:
         self._set_idle(f"Failed after {duration(self._stopwatch.seconds())}")
-        self._error.setText(f"{error.what}\n{error.remedy}".strip())
+        self._error.setText(in_the_window(f"{error.what}\n{error.remedy}".strip()))
         self._report = f"{error}\n\n{self._runner.details}".strip()
         self._error_row.show()
 

@@ -17,6 +17,7 @@ from napari_matssl.widgets.palette import Palette
 from napari_matssl.widgets.results import Results
 from napari_matssl.widgets.runner import JobRunner
 from napari_matssl.widgets.torch_start import start_torch
+from napari_matssl.widgets.wording import in_the_window
 from napari_matssl.widgets.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Session(QObject):
 
 def _show_problem(error: MatSSLError) -> None:
     log.warning("%s", error)
-    show_error(str(error))
+    show_error(in_the_window(str(error)))
 
 
 def session_of(viewer) -> Session:

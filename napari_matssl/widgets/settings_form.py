@@ -21,7 +21,8 @@ from superqt import QCollapsible
 
 from napari_matssl.errors import MatSSLError, SettingsError
 from napari_matssl.settings import Settings
-from napari_matssl.widgets.field_editor import LABELS, UNSET, FieldEditor
+from napari_matssl.widgets.field_editor import UNSET, FieldEditor, label_of
+from napari_matssl.widgets.wording import in_the_window
 
 _OTHER_LIMIT = {"epochs": "minutes", "minutes": "epochs"}
 
@@ -59,7 +60,7 @@ class SettingsForm(QWidget):
         super().__init__(parent)
         self._kind = kind
         self._hidden = frozenset(hidden)
-        self._labels = {**LABELS, **(labels or {})}
+        self._labels = labels or {}
         self._values = kind.make().model_dump()
         self._given: set[str] = set()
         self._editors: dict[tuple[str, ...], FieldEditor] = {}
@@ -148,7 +149,7 @@ class SettingsForm(QWidget):
         return "; ".join(parts) + "."
 
     def _label(self, name: str) -> str:
-        return self._labels.get(name, name.replace("_", " ").capitalize())
+        return self._labels.get(name, label_of(name))
 
     # What the user does
 
@@ -183,7 +184,7 @@ class SettingsForm(QWidget):
         try:
             action(*arguments)
         except MatSSLError as error:
-            self._problem.setText(str(error))
+            self._problem.setText(in_the_window(str(error)))
             self._problem.setVisible(True)
         else:
             self._problem.setVisible(False)

@@ -1,0 +1,19 @@
+"""Messages of the core, as the window says them."""
+
+import pytest
+
+from napari_matssl.widgets.wording import in_the_window
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("Give more --minutes, or less.", 'Give more "Time budget (min)", or less.'),
+        ("Use a smaller --patch-size.", 'Use a smaller "Patch size (px)".'),
+        ("Try --device cpu; then look.", 'Try "Device" cpu; then look.'),
+        ("See --help for bounds.", "See the tooltips for bounds."),
+        ("Name the classes (--classes).", "Name the classes (--classes)."),
+    ],
+)
+def test_options_become_the_names_of_controls(message, shown):
+    assert in_the_window(message) == shown
