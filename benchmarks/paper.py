@@ -283,8 +283,9 @@ def _table(results: dict[str, dict[str, Any]]) -> str:
         stars = ["*" if published else "" for published in cell["published"]]
         pretraining = f"{cell['pretrain_steps']:.0f}{stars[0]}" if cell["images"] else "-"
         title = TITLES.get(method, cell["init"])
+        theirs = PAPER[name].get(method if method in TITLES else title, "-")
         lines.append(
-            f"| {name} | {title} | {PAPER[name].get(method, '-')} | {cell['miou']:.2f} | "
+            f"| {name} | {title} | {theirs} | {cell['miou']:.2f} | "
             f"{encoder} | {cell['images'] or '-'} | {pretraining}, "
             f"{cell['finetune_steps']}{stars[1]} |"
         )

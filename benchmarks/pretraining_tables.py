@@ -67,10 +67,17 @@ def _plot(cells: Cells, names: Sequence[str], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
     for number, name in enumerate(names):
         colour = f"C{number}"
-        base = cells.get(("imagenet", name))
-        for axes, position in ((left, 0.5), (right, 1.0)):
-            if base:
-                axes.errorbar(position, fmean(base), _bars(base), fmt="*", color=colour, ms=10)
+        shift = 1.03 ** (number - (len(names) - 1) / 2)  # bars beside each other
+        for start, marker in (("imagenet", "*"), ("random", "x"), ("micrographs", "D")):
+            values = cells.get((start, name))
+            if not values:
+                continue
+            for axes, place in ((left, 12.0 if marker == "D" else 0.5), (right, 4.0)):
+                if axes is left or marker != "D":
+                    bars = _bars(values)
+                    axes.errorbar(
+                        place * shift, fmean(values), bars, fmt=marker, color=colour, ms=8
+                    )
         for source, line in (("own", "-"), ("other", ":"), ("both", "--")):
             minutes, images = [], []
             for (start, other), values in cells.items():
@@ -81,17 +88,25 @@ def _plot(cells: Cells, names: Sequence[str], path: Path) -> None:
                         minutes.append((numbers[-1], values))
                     if source == "own" and numbers[-1] == 10:
                         images.append((count, values))
-            _line(left, minutes, line, colour)
-            _line(right, images, line, colour)
+            _line(left, [(place * shift, values) for place, values in minutes], line, colour)
+            _line(right, [(place * shift, values) for place, values in images], line, colour)
         left.plot([], [], color=colour, label=name)
     left.set_xscale("log")
     right.set_xscale("log")
-    left.set_xlabel("minutes of pretraining (star: none, ImageNet's weights)")
-    right.set_xlabel("own images, 10 minutes (star: none)")
-    left.set_ylabel("mIoU on test images")
-    left.legend(fontsize=8)
-    left.set_title("solid: own images, dotted: other ones, dashed: both", fontsize=9)
-    for axes in (left, right):
+    left.set_xticks((0.5, 2, 10, 60), ("none", "2", "10", "60"))
+    right.set_xticks((4, 10, 20, 60), ("none", "10", "20", "60"))
+    left.set_xlabel("minutes of pretraining")
+    right.set_xlabel("own images, pretrained on for 10 minutes")
+    left.set_ylabel("mIoU on test images; bars: all seeds")
+    right.legend(*left.get_legend_handles_labels(), fontsize=8, loc="lower right")
+    left.set_title(
+        "star ImageNet, cross random, diamond the encoder in the box\n"
+        "solid own images, dotted other ones, dashed both",
+        fontsize=9,
+    )
+    for axes, ends in ((left, (0.35, 90)), (right, (3, 90))):
+        axes.set_xlim(*ends)
+        axes.minorticks_off()
         axes.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
