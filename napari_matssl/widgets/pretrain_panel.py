@@ -11,7 +11,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.widgets.background import Background
 from napari_matssl.widgets.forms import button, heading, note, offer, side_by_side
-from napari_matssl.widgets.pretrain_estimate import estimate
+from napari_matssl.widgets.pretrain_estimate import estimate, expectation
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.settings_form import SettingsForm
 from napari_matssl.widgets.start_picker import StartPicker
@@ -22,7 +22,7 @@ _START_TIP = "Let an encoder learn from these images, without labels."
 _REMOVE_TIP = "Take the selected folder off the list; its files stay."
 _ABOUT = (
     "Optional. The encoder learns what your images look like before it sees a label. Fine-tuning "
-    "works without; whether it pays on a small folder is being measured (see the documentation)."
+    "works without."
 )
 
 
@@ -230,7 +230,8 @@ class PretrainPanel(QWidget):
         except MatSSLError as error:
             return str(error)
         project = self._workspace.project
-        return estimate(sizes, settings, () if project is None else project.models())
+        earlier = () if project is None else project.models()
+        return f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
 
     def _update_start(self, _title: str = "") -> None:
         reason = self.session.runner.busy_reason
