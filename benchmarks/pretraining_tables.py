@@ -10,6 +10,8 @@ from typing import Any
 import matplotlib
 from marks import write_between_marks
 
+from napari_matssl.learn.card import MICROGRAPHS, read_card, weights_path
+
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
@@ -65,6 +67,7 @@ def _gain(cells: Cells, start: str, names: Sequence[str]) -> str:
 def _plot(cells: Cells, names: Sequence[str], path: Path) -> None:
     """Draw mIoU against minutes of pretraining, and against images at the time most used."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
+    shipped = read_card(weights_path(MICROGRAPHS)).metrics["minutes"]
     for number, name in enumerate(names):
         colour = f"C{number}"
         shift = 1.03 ** (number - (len(names) - 1) / 2)  # bars beside each other
@@ -72,7 +75,8 @@ def _plot(cells: Cells, names: Sequence[str], path: Path) -> None:
             values = cells.get((start, name))
             if not values:
                 continue
-            for axes, place in ((left, 12.0 if marker == "D" else 0.5), (right, 4.0)):
+            spent = shipped if start == "micrographs" else 0.5
+            for axes, place in ((left, spent), (right, 4.0)):
                 if axes is left or marker != "D":
                     bars = _bars(values)
                     axes.errorbar(

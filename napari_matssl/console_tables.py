@@ -79,11 +79,9 @@ def _in_words(value: Any) -> str:
         more = f" and {len(value) - _LISTED} more" if len(value) > _LISTED else ""
         return ", ".join(map(_in_words, value[:_LISTED])) + more
     if not isinstance(value, dict):
-        return str(value)
+        return "none" if value is None else str(value)
     if "name" in value:
         return f"{value['id']} {value['name']}" if "id" in value else str(value["name"])
-    if len(value) == 1:
-        return _in_words(*value.values())
     return ", ".join(f"{name.replace('_', ' ')} {_in_words(v)}" for name, v in value.items())
 
 

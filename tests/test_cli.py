@@ -282,6 +282,7 @@ def test_info_tells_of_micrographs_and_models(call: Call, trained: tuple[Folders
     assert "{" not in said, "for people, not for programs"
     lines = dict(line.split(": ", 1) for line in said.splitlines())
     assert lines["training images"].startswith("s0.png, s1.png")
+    assert all(name.replace("_", " ") in lines["metrics"] for name in card["metrics"])
     assert all(c["name"] in lines["classes"] for c in card["classes"]["classes"])
 
 

@@ -28,6 +28,7 @@ LABELS = {
     "cross_entropy": "Cross-entropy weight",
     "encoder_rate": "Encoder's rate (×)",
     "high_percent": "White at (percentile)",
+    "init": "Start weights",
     "kind": "Method",
     "largest_hole": "Largest hole (px)",
     "layers": "Layers in the image",

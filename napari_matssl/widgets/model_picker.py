@@ -24,6 +24,7 @@ from napari_matssl.files import atomic_write
 from napari_matssl.learn.card import ModelCard, read_card
 from napari_matssl.widgets.card_view import CardView, local_time, wrapping_label
 from napari_matssl.widgets.field_editor import WheelGuard
+from napari_matssl.widgets.wording import in_the_window
 
 _EMPTY = {
     "segmenter": "No model yet. Fine-tune one, or import a file.",
@@ -102,7 +103,7 @@ class ModelPicker(QWidget):
         try:
             self._import(path)
         except MatSSLError as error:
-            self._say(str(error))
+            self._say(in_the_window(str(error)))
 
     def _import(self, source: Path) -> None:
         self._say("")
@@ -146,7 +147,7 @@ class ModelPicker(QWidget):
         try:
             card = read_card(file)
         except ModelFileError as error:
-            return _Entry(file, None, str(error))
+            return _Entry(file, None, in_the_window(str(error)))
         return _Entry(file, card) if card.kind == self._kind else None
 
     def _fill_combo(self) -> None:

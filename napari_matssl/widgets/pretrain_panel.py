@@ -11,10 +11,11 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.widgets.background import Background
 from napari_matssl.widgets.forms import button, heading, note, offer, side_by_side
-from napari_matssl.widgets.pretrain_estimate import estimate, expectation
+from napari_matssl.widgets.pretrain_estimate import EXPECTATION, estimate
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.settings_form import SettingsForm
 from napari_matssl.widgets.start_picker import StartPicker
+from napari_matssl.widgets.wording import in_the_window
 
 TITLE = "Pretraining"
 
@@ -203,7 +204,7 @@ class PretrainPanel(QWidget):
         self._show_estimate()
 
     def _on_uncounted(self, folder: Path, error: MatSSLError) -> None:
-        self._uncounted[folder] = str(error)
+        self._uncounted[folder] = in_the_window(str(error))
         self._show_estimate()
 
     # --- what is shown
@@ -228,10 +229,10 @@ class PretrainPanel(QWidget):
         try:
             settings = self.settings()
         except MatSSLError as error:
-            return str(error)
+            return in_the_window(str(error))
         project = self._workspace.project
         earlier = () if project is None else project.models()
-        return f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
+        return f"{estimate(sizes, settings, earlier)}\n{EXPECTATION}"
 
     def _update_start(self, _title: str = "") -> None:
         reason = self.session.runner.busy_reason

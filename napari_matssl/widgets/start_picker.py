@@ -17,16 +17,17 @@ from napari_matssl.learn.card import (
 )
 from napari_matssl.widgets.field_editor import WheelGuard
 from napari_matssl.widgets.forms import note
+from napari_matssl.widgets.wording import in_the_window
 
 _FILE = "Choose a file..."
 _TIP = (
     "ImageNet: an encoder that knows photographs, the usual start. Micrographs: the same after "
-    "MatSSL's pretraining on images of other materials. A pretrained encoder: from the panel "
+    "MatSSL's pretraining on other micrographs. A pretrained encoder: from the panel "
     "above. Go on from a model: it keeps what that model knows, to correct it."
 )
 _ENCODER_TIP = (
     "ImageNet: an encoder that knows photographs, the usual start. Micrographs: the same after "
-    "MatSSL's pretraining on images of other materials. Random: learn from nothing. Or another "
+    "MatSSL's pretraining on other micrographs. Random: learn from nothing. Or another "
     "pretrained encoder."
 )
 
@@ -124,7 +125,7 @@ class StartPicker(QWidget):
                 choice = _choice(path)
             except MatSSLError as error:
                 if path == wanted:
-                    problem = str(error)
+                    problem = in_the_window(str(error))
                 continue
             if self._models or choice.model is None:
                 self._choices.append(choice)

@@ -86,7 +86,8 @@ def test_pretraining_does_not_start_from_a_model(qtbot, model):
     picker = StartPicker(models=False)
     qtbot.addWidget(picker)
     picker.set_files([model])
-    assert not any("model-001" in entry for entry in entries(picker))
+    starts = ["ImageNet weights", "Micrographs (MatSSL, comes with the program)", "Random weights"]
+    assert entries(picker) == [*starts, "", "Choose a file..."]
     picker.select(model)
     assert picker.encoder.source == "imagenet"
     assert "is a model; choose an encoder" in picker.problem.text()
