@@ -167,7 +167,7 @@ def _fixed() -> list[_Choice]:
     return [
         _Choice("ImageNet weights", EncoderStart("imagenet", None)),
         _Choice(
-            "Micrographs (MatSSL, comes with the program)",
+            "Micrographs (MatSSL)",
             EncoderStart(MICROGRAPHS, encoder_of_file(MICROGRAPHS)),
         ),
         _Choice("Random weights", EncoderStart("random", None)),

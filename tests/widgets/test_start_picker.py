@@ -31,7 +31,7 @@ def test_imagenet_is_the_start_until_something_else_is_chosen(picker):
     assert picker.encoder.source == "random"
     picker.select_source("micrographs")
     assert picker.encoder.name == "tf_efficientnet_lite0", "it fits no other network"
-    assert picker.heard == ["Random weights", "Micrographs (MatSSL, comes with the program)"]
+    assert picker.heard == ["Random weights", "Micrographs (MatSSL)"]
 
 
 def test_a_model_is_gone_on_from_with_its_own_network(picker, model):
@@ -86,7 +86,7 @@ def test_pretraining_does_not_start_from_a_model(qtbot, model):
     picker = StartPicker(models=False)
     qtbot.addWidget(picker)
     picker.set_files([model])
-    starts = ["ImageNet weights", "Micrographs (MatSSL, comes with the program)", "Random weights"]
+    starts = ["ImageNet weights", "Micrographs (MatSSL)", "Random weights"]
     assert entries(picker) == [*starts, "", "Choose a file..."]
     picker.select(model)
     assert picker.encoder.source == "imagenet"
