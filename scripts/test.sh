@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Set everything up and run the tests: all of them on PyQt5, then those of the panels on PyQt6.
-# With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to pytest.
+# Set everything up and run the tests: those of the panels on PyQt5 and on PyQt6 side by side, then
+# all others. With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to
+# pytest.
 . "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" test,pyqt5,pyqt6
 
 # What a screen in memory takes on Debian and Ubuntu: Xvfb, OpenGL in software, what Qt links to.
@@ -31,6 +32,21 @@ run_pytest() {
     fi
 }
 
+# The panels keep one core busy: both bindings take as long as one, with a core each.
+test_panels() {
+    local told other failed=0
+    told=$(mktemp)
+    export OMP_NUM_THREADS=1
+    (run_pytest pyqt6 tests/widgets >"$told" 2>&1) &
+    other=$!
+    (run_pytest pyqt5 tests/widgets) || failed=1
+    wait "$other" || failed=1
+    cat "$told"
+    rm "$told"
+    unset OMP_NUM_THREADS
+    [ "$failed" = 0 ] || fail "tests of the panels failed, see above."
+}
+
 if needs_xvfb && ! can_show_windows; then
     echo "Installing Xvfb and what Qt needs through apt-get"
     install_packages "${SCREEN_PACKAGES[@]}" ||
@@ -40,6 +56,6 @@ fi
 if [ $# -gt 0 ]; then
     run_pytest "${QT_API:-pyqt5}" "$@"
 else
-    run_pytest pyqt5
-    run_pytest pyqt6 tests/widgets
+    test_panels
+    run_pytest pyqt5 --ignore=tests/widgets
 fi

@@ -145,9 +145,13 @@ class Workspace(QObject):
         """Show an image with its painted labels and its last segmentation."""
         if self.project is None or (self.shown is not None and self.shown.name == name):
             return self.shown is not None
+        with self.viewer.layers.batched_update():  # else napari tidies up after each layer
+            return self._show_image(self.project, name)
+
+    def _show_image(self, project: Project, name: str) -> bool:
         try:
-            micrograph = self.project.read(name)
-            painted = self.project.labels(name)
+            micrograph = project.read(name)
+            painted = project.labels(name)
         except MatSSLError as error:
             self.failed.emit(error)
             return False
@@ -160,12 +164,9 @@ class Workspace(QObject):
             image = add_micrograph(self.viewer, micrograph) if users is None else users
             if painted is None:
                 painted = np.zeros((micrograph.height, micrograph.width), np.uint8)
-            layer = add_labels(
-                self.viewer, image, painted, self.project.classes, PAINTED, "painted"
-            )
+            layer = add_labels(self.viewer, image, painted, project.classes, PAINTED, "painted")
         finally:
             self._arranging = False
-        project = self.project
         autosave = Autosave(layer, lambda ids: project.save_labels(name, ids), self)
         self.shown = Shown(name, micrograph, image, layer, autosave, users is None)
         autosave.changed.connect(lambda: self.painted_changed.emit(name))

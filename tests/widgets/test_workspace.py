@@ -424,3 +424,17 @@ def test_switching_back_and_forth_keeps_every_stroke(opened):
         workspace.show_image(name)
         assert workspace.shown.painted.data[20 + number, 30] == 1
     assert len(opened.session.viewer.layers) == 2
+
+
+def test_napari_tidies_up_once_for_an_image_however_many_layers_it_has(opened, monkeypatch):
+    workspace = opened.session.workspace
+    workspace.project.save_mask("a1.tif", np.ones(SIZE, np.uint8))
+    workspace.show_image(NAMES[1])
+    workspace.show_image("a1.tif")
+    assert len(opened.session.viewer.layers) == 3
+    times = []
+    canvas = opened.session.viewer.window._qt_viewer.canvas
+    tidy = canvas._clean_and_update_scenegraph
+    monkeypatch.setattr(canvas, "_clean_and_update_scenegraph", lambda: (times.append(1), tidy()))
+    workspace.show_image(NAMES[1])
+    assert len(times) == 1
