@@ -26,6 +26,14 @@ FORBIDDEN = {
     "measure": {"learn", "tasks"} | FRONT_ENDS,
     "tasks": FRONT_ENDS,
 }
+ABOVE_PANELS = {"shell", "launch", "reader", "sample_data"}
+FORBIDDEN_WIDGETS = {
+    "jobs": {"controls", "canvas", "session", "panels"} | ABOVE_PANELS,
+    "controls": {"canvas", "session", "panels"} | ABOVE_PANELS,
+    "canvas": {"session", "panels"} | ABOVE_PANELS,
+    "session": {"panels"} | ABOVE_PANELS,
+    "panels": ABOVE_PANELS,
+}
 
 
 def modules():
@@ -63,6 +71,13 @@ def test_imports_go_one_way_only(path):
     ours = {name for name in imported(path) if name.split(".")[0] == "napari_matssl"}
     wrong = {n for n in ours if part(n) and (part(n) in forbidden or "any" in forbidden)}
     assert not wrong
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "widgets").rglob("*.py")), ids=dotted)
+def test_imports_go_one_way_among_widgets(path):
+    ours = {n.split(".")[2] for n in imported(path) if n.startswith("napari_matssl.widgets.")}
+    own = [*dotted(path).split("."), "", ""][2]
+    assert not ours & FORBIDDEN_WIDGETS.get(own, set())
 
 
 def test_no_module_imports_itself_over_others():

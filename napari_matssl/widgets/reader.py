@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_matssl.errors import InputError
-from napari_matssl.widgets.image_layer import image_arguments
+from napari_matssl.widgets.canvas.image_layer import image_arguments
 
 # Decoders are imported where they are used: napari loads this module with the panels.
 

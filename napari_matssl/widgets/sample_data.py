@@ -28,7 +28,7 @@ def _layers(name: str, material: str, seed: int) -> list[LayerData]:
     from napari.components import ViewerModel
 
     from napari_matssl.micrograph.synthetic import class_table, make_sample
-    from napari_matssl.widgets.layers import add_labels, add_micrograph
+    from napari_matssl.widgets.canvas.layers import add_labels, add_micrograph
 
     sample = make_sample(material, seed)
     model = ViewerModel()

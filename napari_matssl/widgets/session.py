@@ -10,15 +10,15 @@ from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Job
-from napari_matssl.widgets.canvas import keep_canvas_alive
-from napari_matssl.widgets.forms import agreed
-from napari_matssl.widgets.info_bar import InfoBarLine
-from napari_matssl.widgets.palette import Palette
-from napari_matssl.widgets.results import Results
-from napari_matssl.widgets.runner import JobRunner
-from napari_matssl.widgets.torch_start import start_torch
-from napari_matssl.widgets.wording import in_the_window
-from napari_matssl.widgets.workspace import Workspace
+from napari_matssl.widgets.canvas.info_bar import InfoBarLine
+from napari_matssl.widgets.canvas.keep_alive import keep_canvas_alive
+from napari_matssl.widgets.canvas.palette import Palette
+from napari_matssl.widgets.canvas.results import Results
+from napari_matssl.widgets.canvas.workspace import Workspace
+from napari_matssl.widgets.controls.forms import agreed
+from napari_matssl.widgets.controls.wording import in_the_window
+from napari_matssl.widgets.jobs.runner import JobRunner
+from napari_matssl.widgets.jobs.torch_start import start_torch
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_matssl.widgets.device_badge import DeviceBadge
-from napari_matssl.widgets.finetune_panel import FinetunePanel
-from napari_matssl.widgets.job_bar import JobBar
-from napari_matssl.widgets.micrographs_panel import MicrographsPanel
-from napari_matssl.widgets.phases_panel import PhasesPanel
-from napari_matssl.widgets.pretrain_panel import PretrainPanel
-from napari_matssl.widgets.segment_panel import SegmentPanel
+from napari_matssl.widgets.controls.device_badge import DeviceBadge
+from napari_matssl.widgets.controls.job_bar import JobBar
+from napari_matssl.widgets.panels.finetune_panel import FinetunePanel
+from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
+from napari_matssl.widgets.panels.phases_panel import PhasesPanel
+from napari_matssl.widgets.panels.pretrain_panel import PretrainPanel
+from napari_matssl.widgets.panels.segment_panel import SegmentPanel
 from napari_matssl.widgets.session import session_of
 
 PANELS = {

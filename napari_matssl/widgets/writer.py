@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.classes import ClassTable, LabelClass
-from napari_matssl.widgets.layers import CLASSES, pixel_size_of
+from napari_matssl.widgets.canvas.layers import CLASSES, pixel_size_of
 
 _GREATEST = 254  # 255 is "not analysed" where 0 is a class
 _TIFF = (".tif", ".tiff")

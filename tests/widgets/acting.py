@@ -11,9 +11,9 @@ from scipy import ndimage
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import CLASSES_FILE
 from napari_matssl.micrograph.writing import write_mask, write_micrograph
-from napari_matssl.widgets.job_bar import JobBar
+from napari_matssl.widgets.controls.job_bar import JobBar
+from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.shell import MatSSLWidget
-from napari_matssl.widgets.torch_start import start_torch
 
 TINY = "test_efficientnet"
 LONG_MS = 120_000

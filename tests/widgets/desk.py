@@ -10,7 +10,7 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_matssl.widgets.micrographs_panel import MicrographsPanel
+from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif")
 SIZE = (96, 128)

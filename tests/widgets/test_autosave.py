@@ -17,7 +17,7 @@ from qtpy.QtCore import QObject
 from napari_matssl.errors import OutputError
 from napari_matssl.files import unwritable
 from napari_matssl.project.folder import Project
-from napari_matssl.widgets.autosave import Autosave
+from napari_matssl.widgets.canvas.autosave import Autosave
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import QObject
 
 from napari_matssl.errors import ComputeError, InputError
-from napari_matssl.widgets.background import Background
+from napari_matssl.widgets.jobs.background import Background
 
 
 @pytest.fixture

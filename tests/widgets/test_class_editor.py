@@ -6,7 +6,7 @@ from qtpy.QtTest import QSignalSpy
 from qtpy.QtWidgets import QColorDialog, QLineEdit, QPushButton, QTableView
 
 from napari_matssl.labels.classes import COLOURS, LabelClass
-from napari_matssl.widgets.class_editor import ClassEditor
+from napari_matssl.widgets.controls.class_editor import ClassEditor
 
 KEY, COLOUR, NAME, ID, PAINTED, EXCLUDE = range(6)
 LEFT = Qt.MouseButton.LeftButton

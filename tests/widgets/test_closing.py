@@ -77,7 +77,7 @@ from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
-from napari_matssl.widgets.finetune_panel import TITLE
+from napari_matssl.widgets.panels.finetune_panel import TITLE
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.shell import MatSSLWidget
 

@@ -22,8 +22,14 @@ from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import read_labels
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
-from napari_matssl.widgets.image_layer import image_arguments
-from napari_matssl.widgets.layers import CLASSES, KIND, add_labels, add_micrograph, micrograph_of
+from napari_matssl.widgets.canvas.image_layer import image_arguments
+from napari_matssl.widgets.canvas.layers import (
+    CLASSES,
+    KIND,
+    add_labels,
+    add_micrograph,
+    micrograph_of,
+)
 from napari_matssl.widgets.reader import get_reader, read_layers
 from napari_matssl.widgets.writer import write_labels
 

@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_matssl.labels.classes import COLOURS, LabelClass
-from napari_matssl.widgets.curves import REDRAW_MS, TrainingCurves
+from napari_matssl.widgets.controls.curves import REDRAW_MS, TrainingCurves
 
 
 def label_classes(*names):
@@ -228,6 +228,6 @@ def test_two_thousand_steps_are_drawn_at_once(curves):
 
 
 def test_importing_it_loads_neither_pyqtgraph_nor_torch():
-    code = "import sys, napari_matssl.widgets.curves as c; print(*sys.modules)"
+    code = "import sys, napari_matssl.widgets.controls.curves as c; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"pyqtgraph", "torch", "matplotlib"} & set(done.stdout.split())

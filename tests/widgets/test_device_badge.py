@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_matssl.widgets.device_badge import DeviceBadge
+from napari_matssl.widgets.controls.device_badge import DeviceBadge
 
 CPU = {
     "name": "CPU, 2 cores",

@@ -10,8 +10,8 @@ from qtpy.QtCore import Qt
 
 from napari_matssl.learn.card import read_card
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.widgets.shown import PREVIEW
-from napari_matssl.widgets.torch_start import start_torch
+from napari_matssl.widgets.canvas.shown import PREVIEW
+from napari_matssl.widgets.jobs.torch_start import start_torch
 
 ENDLESS = 100_000
 

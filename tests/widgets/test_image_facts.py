@@ -7,8 +7,8 @@ from napari.utils._test_utils import read_only_mouse_event
 from qtpy.QtCore import Qt
 
 from napari_matssl.project.folder import Project
-from napari_matssl.widgets.info_bar import LINE
-from napari_matssl.widgets.shown import SEGMENTATION
+from napari_matssl.widgets.canvas.info_bar import LINE
+from napari_matssl.widgets.canvas.shown import SEGMENTATION
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtTest import QSignalSpy
 
-from napari_matssl.widgets.image_table import ImageRow, ImageTable
+from napari_matssl.widgets.controls.image_table import ImageRow, ImageTable
 
 TOOLTIP, FONT, DECORATION = (
     Qt.ItemDataRole.ToolTipRole,

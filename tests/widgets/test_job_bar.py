@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QApplication, QLabel, QMessageBox, QProgressBar, QPus
 
 from napari_matssl.errors import InputError
 from napari_matssl.progress import Control, Progress
-from napari_matssl.widgets.job_bar import JobBar
-from napari_matssl.widgets.runner import JobRunner
+from napari_matssl.widgets.controls.job_bar import JobBar
+from napari_matssl.widgets.jobs.runner import JobRunner
 
 
 class Job:

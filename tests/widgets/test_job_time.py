@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_matssl.widgets.job_time import Stopwatch, TimeLeft, about, duration
+from napari_matssl.widgets.jobs.job_time import Stopwatch, TimeLeft, about, duration
 
 
 def test_pauses_are_no_working_time():

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QApplication
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
-from napari_matssl.widgets.layers import (
+from napari_matssl.widgets.canvas.layers import (
     add_labels,
     add_micrograph,
     apply_pixel_size,

@@ -8,9 +8,9 @@ import pytest
 from acting import User, painted_folder, tiny
 from qtpy.QtCore import Qt
 
-from napari_matssl.widgets.live_preview import MOST_IMAGES, few_with_all_classes
-from napari_matssl.widgets.shown import PREVIEW, SEGMENTATION
-from napari_matssl.widgets.torch_start import start_torch
+from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION
+from napari_matssl.widgets.jobs.torch_start import start_torch
+from napari_matssl.widgets.panels.live_preview import MOST_IMAGES, few_with_all_classes
 
 A_WHILE_MS = 1500
 """Longer than it takes to begin a preview, and to make one of a tiny image."""

@@ -6,7 +6,7 @@ from desk import NAMES, docked, key, rows, said, stroke, write_folder
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QLineEdit, QTableView
 
-from napari_matssl.widgets.image_rows import IMAGE
+from napari_matssl.widgets.controls.image_rows import IMAGE
 from napari_matssl.widgets.shell import JobDock
 
 

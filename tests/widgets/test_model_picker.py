@@ -13,8 +13,8 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.learn.card import CARD_KEY, ModelCard, TrainingImage
 from napari_matssl.settings import NormalisationSettings
-from napari_matssl.widgets.card_view import local_time
-from napari_matssl.widgets.model_picker import ModelPicker
+from napari_matssl.widgets.controls.card_view import local_time
+from napari_matssl.widgets.controls.model_picker import ModelPicker
 
 TABLE = ClassTable(
     classes=(

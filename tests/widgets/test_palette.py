@@ -8,9 +8,9 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QPushButton
 
 from napari_matssl.project.folder import Project
-from napari_matssl.widgets.class_model import EXCLUDE, NAME
-from napari_matssl.widgets.class_model import PAINTED as COUNT
-from napari_matssl.widgets.shown import SEGMENTATION
+from napari_matssl.widgets.canvas.shown import SEGMENTATION
+from napari_matssl.widgets.controls.class_model import EXCLUDE, NAME
+from napari_matssl.widgets.controls.class_model import PAINTED as COUNT
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from napari_matssl.micrograph.synthetic import class_table, make_sample
 from napari_matssl.micrograph.writing import write_micrograph
 from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
-from napari_matssl.widgets.phases_panel import PhasesPanel
+from napari_matssl.widgets.panels.phases_panel import PhasesPanel
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
@@ -285,7 +285,7 @@ def test_figures_of_a_folder_that_was_closed_meanwhile_are_not_shown(
 
 def test_opening_the_panel_loads_no_plots():
     code = (
-        "import sys, napari_matssl.widgets.phases_panel\n"
+        "import sys, napari_matssl.widgets.panels.phases_panel\n"
         "print({'torch', 'pyqtgraph'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

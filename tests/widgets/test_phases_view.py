@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QLabel, QTableWidgetSelectionRange, QWidget
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
 from napari_matssl.measure.phases import phase_fractions
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.widgets.phases_view import PhasesView
+from napari_matssl.widgets.controls.phases_view import PhasesView
 
 FERRITE = LabelClass(id=1, name="ferrite", colour=COLOURS[0])
 MARTENSITE = LabelClass(id=2, name="martensite", colour=COLOURS[1])

@@ -6,7 +6,7 @@ from PIL import Image
 
 from napari_matssl.learn.card import read_card
 from napari_matssl.settings import PretrainSettings
-from napari_matssl.widgets.pretrain_estimate import EXPECTATION
+from napari_matssl.widgets.panels.pretrain_estimate import EXPECTATION
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from desk import SIZE, docked, said, write_folder
 
 from napari_matssl.errors import InputError
-from napari_matssl.widgets.shown import PAINTED, PREVIEW, SEGMENTATION
+from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 
 from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.progress import Control, Preview, Progress
-from napari_matssl.widgets.job_thread import NICENESS
-from napari_matssl.widgets.runner import JobRunner
+from napari_matssl.widgets.jobs.job_thread import NICENESS
+from napari_matssl.widgets.jobs.runner import JobRunner
 
 
 @pytest.fixture
@@ -520,7 +520,7 @@ import sys, time
 from qtpy.QtWidgets import QApplication
 from qtpy.QtCore import QTimer
 from napari_matssl.progress import Progress
-from napari_matssl.widgets.runner import JobRunner
+from napari_matssl.widgets.jobs.runner import JobRunner
 
 def job():
     yield Progress("working", 0, 1, message="begun")

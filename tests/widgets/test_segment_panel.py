@@ -10,8 +10,8 @@ from qtpy.QtCore import Qt
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_pixels
-from napari_matssl.widgets.maps import UNCERTAINTY
-from napari_matssl.widgets.shown import PAINTED, SEGMENTATION
+from napari_matssl.widgets.canvas.maps import UNCERTAINTY
+from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
 
 
 @pytest.fixture

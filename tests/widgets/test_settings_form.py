@@ -15,7 +15,7 @@ from napari_matssl.settings import (
     PredictSettings,
     PretrainSettings,
 )
-from napari_matssl.widgets.settings_form import SettingsForm
+from napari_matssl.widgets.controls.settings_form import SettingsForm
 
 MAIN = ("preset", "minutes", "epochs")
 

@@ -3,7 +3,7 @@
 import pytest
 from acting import TINY, write_model
 
-from napari_matssl.widgets.start_picker import StartPicker
+from napari_matssl.widgets.controls.start_picker import StartPicker
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_matssl.widgets.settings_form import SettingsForm
+from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.shell import MatSSLWidget
 
 CONTROLS = (

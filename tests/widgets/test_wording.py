@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_matssl.widgets.wording import in_the_window
+from napari_matssl.widgets.controls.wording import in_the_window
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.folder import Project
-from napari_matssl.widgets.shown import PAINTED, SEGMENTATION
+from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
 
 random = np.random.default_rng(1)
 

@@ -1,0 +1,1 @@
+"""The open folder in napari's viewer: image, strokes, segmentation, and saving them."""

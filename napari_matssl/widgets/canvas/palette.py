@@ -1,0 +1,128 @@
+"""The class table of the open folder, and the class that is painted with."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.events import Event
+from qtpy.QtCore import QObject, Signal
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.labels.classes import LabelClass
+from napari_matssl.project.folder import Project
+from napari_matssl.widgets.canvas.layers import set_classes
+from napari_matssl.widgets.canvas.workspace import Workspace
+
+
+class Palette(QObject):
+    """Classes to paint with; keys 1 to 9 pick them."""
+
+    classes_changed = Signal()
+    picked_changed = Signal()
+    """Another class is painted with."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(workspace)
+        self._workspace = workspace
+        self._picked: int | None = None
+        workspace.folder_changed.connect(self.refresh)
+        workspace.image_shown.connect(self._take_up)
+
+    @property
+    def classes(self) -> tuple[LabelClass, ...]:
+        """The classes in the user's order; none without a folder."""
+        project = self._workspace.project
+        return () if project is None else project.classes
+
+    @property
+    def picked(self) -> int | None:
+        """Id of the class that is painted with."""
+        return self._picked
+
+    def paint_with(self, class_id: int) -> None:
+        """Pick a class, and be ready to paint."""
+        self._picked = class_id
+        shown = self._workspace.shown
+        if shown is not None:
+            layer = shown.painted
+            self._workspace.viewer.layers.selection.active = layer
+            layer.selected_label = class_id
+            if layer.visible and layer.mode not in ("paint", "fill", "polygon"):
+                layer.mode = "paint"
+        self.picked_changed.emit()
+
+    def edit(self, change: Callable[[Project], object]) -> None:
+        """Change the class table through the project, and all that shows it."""
+        workspace = self._workspace
+        if workspace.project is None:
+            return
+        workspace.flush()
+        try:
+            change(workspace.project)
+        except MatSSLError as error:
+            workspace.failed.emit(error)
+        self.refresh()
+
+    def delete(self, class_id: int) -> None:
+        """Delete a class with all its strokes and mask pixels, in every image."""
+        workspace = self._workspace
+        name = None if workspace.shown is None else workspace.shown.name
+        if not workspace.leave_image():
+            return
+        self.edit(lambda project: project.delete_class(class_id))
+        if name is not None:
+            workspace.show_image(name)
+
+    def refresh(self) -> None:
+        """Bring the layers and whoever listens up to date with the project's class table."""
+        classes, shown = self.classes, self._workspace.shown
+        gone = self._picked not in [one.id for one in classes]
+        if gone:
+            self._picked = classes[0].id if classes else None
+        for layer in () if shown is None else shown.layers:
+            if isinstance(layer, Labels):
+                set_classes(layer, classes)
+        self.classes_changed.emit()
+        if gone and self._picked is not None:
+            self.paint_with(self._picked)
+
+    def painted_pixels(self, names: Iterable[str] | None = None) -> dict[int, int]:
+        """Painted pixels by class id, the unsaved strokes included.
+
+        Parameters
+        ----------
+        names
+            Images to count in; None for all.
+        """
+        total: dict[int, int] = {}
+        project, shown = self._workspace.project, self._workspace.shown
+        if project is None:
+            return total
+        for name in project.names if names is None else names:
+            if shown is not None and name == shown.name:
+                counts = np.bincount(shown.painted.data.ravel())
+                pixels = {i: int(n) for i, n in enumerate(counts) if i and n}
+            else:
+                pixels = project.painted(name)
+            for class_id, count in pixels.items():
+                total[class_id] = total.get(class_id, 0) + count
+        return total
+
+    def _take_up(self) -> None:
+        """Be ready to paint on the image that was just shown."""
+        layer = self._workspace.shown.painted
+        layer.events.selected_label.connect(self._on_selected_label)
+        for place in range(9):  # napari's own use of these keys gives way on this layer
+
+            def pick(_layer: Labels, place: int = place) -> None:
+                if place < len(self.classes):
+                    self.paint_with(self.classes[place].id)
+
+            layer.bind_key(str(place + 1), pick, overwrite=True)
+        self.paint_with(self._picked)
+
+    def _on_selected_label(self, event: Event) -> None:
+        chosen = int(event.source.selected_label)
+        if chosen != self._picked and chosen in [one.id for one in self.classes]:
+            self._picked = chosen
+            self.picked_changed.emit()

@@ -1,0 +1,136 @@
+"""The segmentation of the shown image: its layers, cleaning, and copying it into the strokes."""
+
+import numpy as np
+from napari.layers import Labels, Layer, Shapes
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.widgets.canvas.layers import (
+    add_labels,
+    copy_into,
+    place_ids,
+    region_of_shapes,
+)
+from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
+from napari_matssl.widgets.canvas.workspace import Workspace
+
+
+class Results(QObject):
+    """Segmentations of the open folder's images, and the layers of the shown one's."""
+
+    mask_changed = Signal(str)
+    """The segmentation of that image."""
+    cleaning_changed = Signal()
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(workspace)
+        self.workspace = workspace
+        workspace.image_shown.connect(self._take_up)
+
+    def take_over(self, name: str, mask: NDArray[np.uint8]) -> None:
+        """Show a segmentation that the project has just got, if its image is shown."""
+        shown = self.workspace.shown
+        if shown is not None and shown.name == name:
+            self._show(shown, mask)
+        self.mask_changed.emit(name)
+
+    def show_piece(self, title: str, name: str, top: int, left: int, ids: NDArray) -> None:
+        """Show a piece of a mask in the making, if its image is the one that is shown."""
+        shown = self.workspace.shown
+        if shown is None or shown.name != name:
+            return
+        height, width = shown.micrograph.height, shown.micrograph.width
+        if top + ids.shape[0] > height or left + ids.shape[1] > width:
+            return  # the image was replaced by a smaller one meanwhile
+        layer = shown.extra.get(title)
+        if layer is None:
+            empty = np.zeros((height, width), np.uint8)
+            layer = self._add(shown, title, empty, "preview" if title == PREVIEW else "mask")
+        place_ids(layer, top, left, ids)
+
+    def clean(self, smallest_region: int, largest_hole: int) -> None:
+        """Show segmentations cleaned; what was found is kept."""
+        workspace = self.workspace
+        if workspace.project is None:
+            return
+        try:
+            workspace.project.set_cleaning(smallest_region, largest_hole)
+        except MatSSLError as error:
+            workspace.failed.emit(error)
+        if workspace.shown is not None and workspace.shown.mask is not None:
+            self._show(workspace.shown, workspace.shown.mask)
+        self.cleaning_changed.emit()
+
+    def add_layer(self, title: str, layer: Layer) -> None:
+        """Let a layer go with the shown image; it replaces one of the same title."""
+        if self.workspace.shown is not None:
+            self.remove_layer(title)
+            self.workspace.shown.extra[title] = layer
+
+    def remove_layer(self, title: str) -> None:
+        """Take a layer of the shown image out of the viewer."""
+        shown = self.workspace.shown
+        layer = None if shown is None else shown.extra.pop(title, None)
+        if layer is not None and layer in self.workspace.viewer.layers:
+            self.workspace.viewer.layers.remove(layer)
+
+    def copy_into_strokes(self, area: Shapes | None = None) -> int:
+        """Copy the segmentation, or else the preview, into the painted labels, to be corrected.
+
+        Parameters
+        ----------
+        area
+            Copy inside its selected shape only.
+
+        Returns
+        -------
+        How many pixels changed. One Ctrl-Z takes them back.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to copy, or the shape is outside the image.
+        """
+        shown = self.workspace.shown
+        source = None
+        if shown is not None:
+            source = shown.extra.get(SEGMENTATION) or shown.extra.get(PREVIEW)
+        if source is None:
+            raise InputError("There is no segmentation to copy.", "Segment this image first.")
+        region = None if area is None else region_of_shapes(area, shown.image)
+        return copy_into(shown.painted, np.asarray(source.data), region)
+
+    def _take_up(self) -> None:
+        """Show the last segmentation of the image that was just shown."""
+        shown = self.workspace.shown
+        try:
+            mask = self.workspace.project.mask(shown.name)
+        except MatSSLError as error:
+            self.workspace.failed.emit(error)
+            return
+        if mask is not None:
+            self._show(shown, mask)
+
+    def _show(self, shown: Shown, mask: NDArray[np.uint8]) -> None:
+        project = self.workspace.project
+        shown.mask = mask
+        self.remove_layer(PREVIEW)
+        cleaned = clean_mask(mask, project.table, *project.cleaning)
+        if SEGMENTATION in shown.extra:
+            place_ids(shown.extra[SEGMENTATION], 0, 0, cleaned)
+        else:
+            self._add(shown, SEGMENTATION, cleaned.copy(), "mask")
+
+    def _add(self, shown: Shown, title: str, ids: NDArray[np.uint8], kind: str) -> Labels:
+        """Add a labels layer below the strokes; which layer is active stays."""
+        viewer = self.workspace.viewer
+        active = viewer.layers.selection.active
+        classes = self.workspace.project.classes
+        layer = add_labels(viewer, shown.image, ids, classes, title, kind)
+        layer.editable = False  # corrections are painted, where they are kept and can be undone
+        viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(shown.painted))
+        viewer.layers.selection.active = active
+        shown.extra[title] = layer
+        return layer

@@ -1,0 +1,287 @@
+"""What one viewer works on: the open folder, the image that is shown, and its layers."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from napari.layers import Layer
+from napari.utils.events import Event
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.project.folder import Project
+from napari_matssl.widgets.canvas.autosave import Autosave
+from napari_matssl.widgets.canvas.layers import (
+    INFO_BAR,
+    add_labels,
+    add_micrograph,
+    apply_pixel_size,
+)
+from napari_matssl.widgets.canvas.planes import UserLayers, keep_plane
+from napari_matssl.widgets.canvas.shown import PAINTED, Shown
+from napari_matssl.widgets.jobs.background import Background
+
+
+class Workspace(QObject):
+    """The folder that is open in a viewer, and the one image of it that is shown."""
+
+    folder_changed = Signal()
+    """Another folder is open, or none."""
+    images_changed = Signal()
+    """The list of images is another."""
+    surveyed = Signal(object)
+    """ImageFacts of one image, or a (name, MatSSLError)."""
+    shown_changed = Signal()
+    """Another image is shown, or none, or what is known of the shown one."""
+    image_shown = Signal()
+    """Another image was just put into the viewer, and is not yet painted on."""
+    painted_changed = Signal(str)
+    """The strokes on that image: changed, or saved."""
+    said = Signal(str)
+    """A line worth reading."""
+    failed = Signal(object)
+    """A MatSSLError to show."""
+
+    def __init__(self, viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.project: Project | None = None
+        self.shown: Shown | None = None
+        self._survey = Background(self)
+        self._user_layers = UserLayers()
+        self._arranging = False
+        self._orphaned = QTimer(self)
+        self._orphaned.setSingleShot(True)
+        self._orphaned.timeout.connect(self._let_go)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.current_step.connect(self._on_plane)
+
+    # --- folder
+
+    def open(self, paths: Sequence[Path]) -> bool:
+        """Open a folder, or some files of one; whether that worked."""
+        folders = [path for path in paths if path.is_dir()]
+        try:
+            if folders and len(paths) > 1:
+                raise InputError("More than one folder was given.", "Open one folder at a time.")
+            folder = folders[0] if folders else paths[0].parent
+            project = Project.open(folder, () if folders else tuple(paths))
+        except MatSSLError as error:
+            self.failed.emit(error)
+            return False
+        if not self.close_folder():
+            return False
+        self.project = project
+        self.folder_changed.emit()
+        self.images_changed.emit()
+        for remark in project.remarks:
+            self.said.emit(remark)
+        self.survey(project.names)
+        self.show_image(project.current or project.names[0])
+        return True
+
+    def close_folder(self) -> bool:
+        """Save everything and take the folder's layers out; False if strokes can't be saved."""
+        if not self.leave_image():
+            return False
+        self._survey.drop_waiting()
+        self._user_layers = UserLayers()
+        if self.project is not None:
+            self.project = None
+            self.folder_changed.emit()
+            self.images_changed.emit()
+            self.shown_changed.emit()
+        return True
+
+    def survey(self, names: Sequence[str]) -> None:
+        """Look at images in the background, for the table."""
+        project = self.project
+
+        def tell(found: object) -> None:
+            if self.project is project:  # else it is of a folder that was closed
+                self.surveyed.emit(found)
+
+        for name in names:
+            self._survey.run(
+                partial(project.survey, name), tell, lambda error, name=name: tell((name, error))
+            )
+
+    def add_layer(self, layer: Layer, folder: Path | None = None) -> bool:
+        """Take the visible plane of any image layer into the open folder; whether that worked.
+
+        Parameters
+        ----------
+        layer
+            Any image layer of the viewer.
+        folder
+            Where to keep it if no folder is open.
+        """
+        try:
+            target = self.project.folder if self.project is not None else folder
+            if target is None:
+                raise InputError("No folder is open.", "Open a folder first.")
+            path, micrograph = keep_plane(layer, self.viewer.dims, target)
+        except MatSSLError as error:
+            self.failed.emit(error)
+            return False
+        known, step = self._user_layers, self.viewer.dims.current_step
+        if not self.open([target]) or not self.leave_image():
+            return False
+        self._user_layers = known
+        known.remember(path.name, layer, step)
+        self.said.emit(f"{layer.name} is kept as {path}.")
+        if not self.show_image(path.name):
+            return False
+        if micrograph.pixel_size is not None:
+            self.set_pixel_size(micrograph.pixel_size)
+        return True
+
+    # --- the shown image
+
+    def show_image(self, name: str) -> bool:
+        """Show an image with its painted labels and its last segmentation."""
+        if self.project is None or (self.shown is not None and self.shown.name == name):
+            return self.shown is not None
+        with self.viewer.layers.batched_update():  # else napari tidies up after each layer
+            return self._show_image(self.project, name)
+
+    def _show_image(self, project: Project, name: str) -> bool:
+        try:
+            micrograph = project.read(name)
+            painted = project.labels(name)
+        except MatSSLError as error:
+            self.failed.emit(error)
+            return False
+        before = None if self.shown is None else self.shown.micrograph
+        if not self.leave_image():
+            return False
+        self._arranging = True
+        try:
+            users = self._user_layers.bring_up(name, self.viewer)
+            image = add_micrograph(self.viewer, micrograph) if users is None else users
+            if painted is None:
+                painted = np.zeros((micrograph.height, micrograph.width), np.uint8)
+            layer = add_labels(self.viewer, image, painted, project.classes, PAINTED, "painted")
+        finally:
+            self._arranging = False
+        autosave = Autosave(layer, lambda ids: project.save_labels(name, ids), self)
+        self.shown = Shown(name, micrograph, image, layer, autosave, users is None)
+        autosave.changed.connect(lambda: self.painted_changed.emit(name))
+        autosave.saved.connect(lambda: self.painted_changed.emit(name))
+        autosave.failed.connect(self.failed)
+        autosave.failed.connect(lambda _error: self.painted_changed.emit(name))
+        project.current = name
+        if before is None or _extent(before) != _extent(micrograph):
+            self.viewer.reset_view()
+        self.image_shown.emit()
+        self.shown_changed.emit()
+        return True
+
+    def step(self, by: int) -> None:
+        """Show the next (1) or previous (-1) image."""
+        if self.project is None:
+            return
+        names = self.project.names
+        at = names.index(self.shown.name) + by if self.shown is not None else 0
+        if 0 <= at < len(names):
+            self.show_image(names[at])
+
+    def leave_image(self) -> bool:
+        """Save the strokes of the shown image and take its layers out of the viewer.
+
+        Returns False, and leaves everything as it is, if the strokes can't be saved.
+        """
+        shown = self.shown
+        if shown is None:
+            return True
+        shown.autosave.flush()
+        if shown.autosave.unsaved:
+            return False
+        self.shown = None
+        shown.autosave.close()
+        self._arranging = True
+        try:
+            shown.remove_from(self.viewer)
+        finally:
+            self._arranging = False
+        shown.autosave.deleteLater()
+        return True
+
+    def flush(self) -> None:
+        """Save the strokes of the shown image now."""
+        if self.shown is not None:
+            self.shown.autosave.flush()
+
+    def set_pixel_size(self, size: PixelSize | None, everywhere: bool = False) -> None:
+        """Set the pixel size of the shown image, or of all; None goes back to the files'."""
+        if everywhere:
+            self._set(lambda project, _name: project.set_pixel_size_of_all(size))
+            self.survey(() if self.project is None else self.project.names)
+        else:
+            self._set(lambda project, name: project.set_pixel_size(name, size))
+
+    def set_info_bar(self, row: int | Literal["auto"] | None) -> None:
+        """Set the first row of the shown image's info bar; None: it has none."""
+        self._set(lambda project, name: project.set_info_bar(name, row))
+
+    # --- inside
+
+    def _set(self, change: Callable[[Project, str], None]) -> None:
+        """Change what is known of the shown image, and its layers with it."""
+        project, shown = self.project, self.shown
+        if project is None or shown is None:
+            return
+        try:
+            change(project, shown.name)
+            shown.micrograph = project.read(shown.name)
+        except MatSSLError as error:
+            self.failed.emit(error)
+        shown.image.metadata[INFO_BAR] = shown.micrograph.info_bar
+        before = tuple(shown.image.scale)
+        if shown.image.ndim == 2:  # else it is a user's stack, on whose grid the strokes stay
+            apply_pixel_size([shown.image, *shown.layers], shown.micrograph.pixel_size)
+        if tuple(shown.image.scale) != before:
+            self.viewer.reset_view()
+        self.survey([shown.name])
+        self.shown_changed.emit()
+
+    def _on_plane(self, _event: Event) -> None:
+        """Hide the strokes while another plane of their stack is shown."""
+        shown = self.shown
+        if shown is not None and not shown.own_image and not self._arranging:
+            shown.painted.visible = self._user_layers.shows(shown.name, self.viewer.dims)
+
+    def _on_removed(self, event: Event) -> None:
+        """Save the strokes of an image whose layers somebody deletes."""
+        shown = self.shown
+        if self._arranging or shown is None:
+            return
+        shown.extra = {title: x for title, x in shown.extra.items() if x is not event.value}
+        if event.value in (shown.image, shown.painted):
+            self.flush()
+            self._orphaned.start()  # the list of layers may be in the middle of deleting several
+
+    def _let_go(self) -> None:
+        """Leave an image of which layers were deleted."""
+        shown, layers = self.shown, self.viewer.layers
+        if shown is None or (shown.image in layers and shown.painted in layers):
+            return
+        if self.leave_image():
+            self.shown_changed.emit()
+        elif shown.painted not in layers:
+            layers.append(shown.painted)  # strokes that can't be saved stay in sight
+
+    def close(self) -> None:
+        """Save everything; the viewer closes."""
+        if self.shown is not None:
+            self.shown.autosave.close()
+        self.shown = None
+        self._survey.close()
+
+
+def _extent(micrograph: Micrograph) -> tuple[float, float]:
+    size = micrograph.pixel_size.mean_um if micrograph.pixel_size is not None else 1.0
+    return micrograph.height * size, micrograph.width * size

@@ -1,0 +1,1 @@
+"""Widgets that know neither viewer nor session: data in by methods, out by signals."""

@@ -1,0 +1,197 @@
+"""The table of micrographs: thumbnail, name and state, to open one and to step through them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import QModelIndex, QRect, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QPainter
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QTableView
+
+from napari_matssl.widgets.controls.image_rows import (
+    DOT,
+    IMAGE,
+    STATE,
+    THUMBNAIL,
+    TIPS,
+    ImageRow,
+    ImageRows,
+)
+
+__all__ = ["HINT", "ImageRow", "ImageTable"]
+
+HINT = "Open a folder of micrographs,\nor drop files here"
+
+_WIDEST_STATE = "painted, segmented"
+_STEPS = {Qt.Key.Key_A: -1, Qt.Key.Key_D: 1}
+
+
+class ImageTable(QTableView):
+    """The micrographs of a folder, one a row.
+
+    Which image is shown elsewhere is :attr:`current`, set by the owner; the highlighted row is
+    only where the keyboard is.
+    """
+
+    opened = Signal(str)
+    """Key of an image to show: double click, Enter, or a step with A or D."""
+
+    dropped = Signal(object)
+    """Files or folders dropped on the table: a list of ``Path``."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._model = ImageRows(self)
+        self.setModel(self._model)
+        self.setItemDelegate(_Cells(self))
+        self.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DropOnly)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setWordWrap(False)
+        self.setShowGrid(False)
+        self.setTabKeyNavigation(False)  # Tab leaves the table
+        self.setToolTip(TIPS[IMAGE])
+        self.setAccessibleName("Micrographs")
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setDefaultSectionSize(THUMBNAIL + 6)
+        columns = self.horizontalHeader()
+        columns.setHighlightSections(False)
+        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        columns.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
+        columns.setSectionResizeMode(STATE, QHeaderView.ResizeMode.ResizeToContents)
+        self.doubleClicked.connect(self._open)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys from top to bottom."""
+        return tuple(row.key for row in self._model.rows)
+
+    @property
+    def current(self) -> str | None:
+        """Key of the image that is shown; None if it is none of the table's."""
+        return self._model.shown
+
+    def set_rows(self, rows: Sequence[ImageRow]) -> None:
+        """Replace all rows; scroll position, highlighted row and shown image stay."""
+        highlighted = self._key_at(self.currentIndex())
+        scrolled = self.verticalScrollBar().value()
+        self._model.set_rows(rows)
+        if highlighted in self._model.places:
+            self.setCurrentIndex(self._model.index(self._model.places[highlighted], IMAGE))
+        self.updateGeometries()  # or the scroll bar still has the range of no rows
+        self.verticalScrollBar().setValue(scrolled)
+
+    def update_row(self, row: ImageRow) -> None:
+        """Replace the row of the same key.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        self._model.update_row(row)
+
+    def set_current(self, key: str | None) -> None:
+        """Mark the image that is shown and scroll to it.
+
+        Raises
+        ------
+        KeyError
+            If no row has the key.
+        """
+        place = None if key is None else self._model.places[key]
+        self._model.set_shown(key)
+        if place is not None:
+            self.setCurrentIndex(self._model.index(place, IMAGE))
+            self.scrollTo(self.currentIndex())
+
+    def neighbour(self, step: int) -> str | None:
+        """Return the key ``step`` rows below the shown image, None past the ends.
+
+        The first row's if none is shown.
+        """
+        if self.current is None:
+            return next(iter(self.keys), None)
+        place = self._model.places[self.current] + step
+        return self.keys[place] if 0 <= place < len(self.keys) else None
+
+    def sizeHintForColumn(self, column: int) -> int:  # noqa: N802
+        """Return a width for the states that doesn't change with the rows in sight."""
+        if column != STATE:
+            return super().sizeHintForColumn(column)
+        return self.fontMetrics().horizontalAdvance(_WIDEST_STATE) + DOT + 16  # margins
+
+    def keyPressEvent(self, event):  # noqa: N802
+        """Open with Enter, step with A and D; the rest is Qt's: arrows, letters that jump."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._open(self.currentIndex())
+        elif event.key() in _STEPS and event.modifiers() == Qt.KeyboardModifier.NoModifier:
+            key = self.neighbour(_STEPS[event.key()])
+            if key is not None:
+                self.opened.emit(key)
+        else:
+            super().keyPressEvent(event)
+
+    def keyboardSearch(self, search: str) -> None:  # noqa: N802
+        """Jump to a name, also after a click on a state."""
+        here = self.currentIndex()
+        if here.column() == STATE:
+            self.setCurrentIndex(here.siblingAtColumn(IMAGE))
+        super().keyboardSearch(search)
+
+    def dragEnterEvent(self, event):  # noqa: N802
+        """Take files and folders."""
+        event.setAccepted(bool(_local_paths(event.mimeData())))
+
+    dragMoveEvent = dragEnterEvent  # noqa: N815
+
+    def dropEvent(self, event):  # noqa: N802
+        """Hand on what was dropped."""
+        paths = _local_paths(event.mimeData())
+        event.setAccepted(bool(paths))
+        if paths:
+            self.dropped.emit(paths)
+
+    def paintEvent(self, event):  # noqa: N802
+        """Draw the rows, or what to do when there are none."""
+        super().paintEvent(event)
+        if not self._model.rows:
+            painter = QPainter(self.viewport())
+            painter.setOpacity(0.7)
+            painter.setPen(self.palette().color(self.foregroundRole()))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(QRectF(self.viewport().rect()), int(flags), HINT)
+            painter.end()
+
+    def _open(self, index: QModelIndex) -> None:
+        key = self._key_at(index)
+        if key is not None:
+            self.opened.emit(key)
+
+    def _key_at(self, index: QModelIndex) -> str | None:
+        return self._model.rows[index.row()].key if index.isValid() else None
+
+
+class _Cells(QStyledItemDelegate):
+    """Draws dots smaller than thumbnails, and a bar at the left of the image that is shown."""
+
+    def initStyleOption(self, option, index):  # noqa: N802
+        super().initStyleOption(option, index)
+        if index.column() == STATE:
+            option.decorationSize = QSize(DOT, DOT)
+
+    def paint(self, painter, option, index):
+        super().paint(painter, option, index)
+        table = self.parent()
+        if index.column() == IMAGE and index.model().is_shown(index.row()):
+            bar = QRect(option.rect)
+            bar.setWidth(4)
+            painter.fillRect(bar, table.palette().color(table.foregroundRole()))
+
+
+def _local_paths(mime) -> list[Path]:
+    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]

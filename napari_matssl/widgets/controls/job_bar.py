@@ -1,0 +1,291 @@
+"""The bar of the running job: how far it is, how long it takes, and how to stop it."""
+
+import time
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.progress import Progress
+from napari_matssl.widgets.controls.wording import in_the_window
+from napari_matssl.widgets.jobs.job_time import Stopwatch, TimeLeft, about, duration
+from napari_matssl.widgets.jobs.runner import JobRunner
+
+ASK_AFTER_S = 30
+"""Cancelling a job that has worked longer than this asks first, s."""
+
+REFRESH_MS = 500
+"""How often the time left is written anew during a long step, ms."""
+
+METRICS = {
+    "step": "step {:.0f}",
+    "epoch": "epoch {:.0f}",
+    "loss": "loss {:.3g}",
+    "val_miou": "mIoU {:.3f}",
+}
+"""Figures shown beside the time left, and how."""
+
+NOTHING_RUNS = "Nothing is running."
+
+
+class JobBar(QWidget):
+    """Show a runner's job with Pause, Finish now and Cancel.
+
+    Parameters
+    ----------
+    runner
+        The runner to show and to steer.
+    clock
+        Gives the time, s.
+    """
+
+    def __init__(
+        self,
+        runner: JobRunner,
+        parent: QWidget | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(parent)
+        self._runner = runner
+        self._clock = clock
+        self._stopwatch = Stopwatch(clock)
+        self._time_left = TimeLeft()
+        self._metrics: dict[str, float] = {}
+        self._report = ""
+        self._question: QMessageBox | None = None
+        self._refresh_timer = QTimer(self)
+        self._refresh_timer.setInterval(REFRESH_MS)
+        self._refresh_timer.timeout.connect(self._refresh)
+        self._build()
+        self._listen()
+        self._set_idle("Ready")
+        if runner.busy:
+            self._on_started(runner.title)
+
+    def _build(self) -> None:
+        self._bar = QProgressBar()
+        self._bar.setToolTip("How far the present stage of the job is.")
+        self._status = _WrappedLabel(
+            "Time left in this stage, and the latest figures: while a model learns, the loss "
+            "falls and the mIoU of the validation rises towards 1."
+        )
+        self._message = _WrappedLabel("The last thing that the job had to say.")
+        self._pause = QPushButton("Pause")
+        self._finish = QPushButton("Finish now")
+        self._cancel = QPushButton("Cancel")
+        buttons = QHBoxLayout()
+        for button in (self._pause, self._finish, self._cancel):
+            buttons.addWidget(button)
+        self._error = _WrappedLabel()
+        self._error.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self._copy = QPushButton("Copy")
+        self._copy.setToolTip("Copy the message with the technical details, for a report.")
+        self._error_row = QFrame()
+        self._error_row.setObjectName("matssl_job_error")
+        # A red edge is seen on dark and light themes alike; red text isn't legible on both.
+        self._error_row.setStyleSheet("#matssl_job_error { border-left: 4px solid #d9534f; }")
+        error_row = QHBoxLayout(self._error_row)
+        error_row.setContentsMargins(10, 2, 0, 2)
+        error_row.addWidget(self._error, 1)
+        error_row.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignTop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._bar)
+        layout.addWidget(self._status)
+        layout.addLayout(buttons)
+        layout.addWidget(self._message)
+        layout.addWidget(self._error_row)
+        self._message.hide()
+        self._error_row.hide()
+
+    def _listen(self) -> None:
+        self._pause.clicked.connect(self._on_pause_clicked)
+        self._finish.clicked.connect(self._on_finish_clicked)
+        self._cancel.clicked.connect(self._on_cancel_clicked)
+        self._copy.clicked.connect(self._on_copy_clicked)
+        self._runner.started.connect(self._on_started)
+        self._runner.progressed.connect(self._on_progressed)
+        self._runner.pause_changed.connect(self._on_pause_changed)
+        self._runner.succeeded.connect(self._on_succeeded)
+        self._runner.failed.connect(self._on_failed)
+        self._runner.cancelled.connect(self._on_cancelled)
+        self._runner.ended.connect(self._on_ended)
+
+    def _on_started(self, title: str) -> None:
+        self._stopwatch = Stopwatch(self._clock)
+        self._time_left = TimeLeft()
+        self._metrics = {}
+        self._report = ""
+        self._message.hide()
+        self._error_row.hide()
+        self._bar.setRange(0, 1000)  # no moving block: each of its steps repaints the canvas too
+        self._bar.setValue(0)
+        self._bar.setFormat(title)
+        self._status.setText(f"{title} is starting")
+        self._refresh_timer.start()
+        self._set_buttons()
+
+    def _on_progressed(self, progress: Progress) -> None:
+        share = min(1.0, progress.step / progress.total) if progress.total else 0.0
+        self._bar.setRange(0, 1000)
+        self._bar.setValue(round(1000 * share))
+        self._bar.setFormat(f"{progress.stage} {100 * share:.0f} %")
+        self._time_left.learn(progress.stage, share, self._stopwatch.seconds())
+        self._metrics.update(progress.metrics)
+        if progress.message:
+            self._message.setText(progress.message)
+            self._message.show()
+        self._refresh()
+
+    def _on_pause_changed(self, paused: bool) -> None:
+        if paused:
+            self._stopwatch.pause()
+        else:
+            self._stopwatch.resume()
+        self._set_buttons()
+        self._refresh()
+
+    def _on_succeeded(self, _result: object) -> None:
+        self._set_idle(f"Done in {duration(self._stopwatch.seconds())}")
+
+    def _on_cancelled(self) -> None:
+        self._set_idle(f"Cancelled after {duration(self._stopwatch.seconds())}")
+
+    def _on_failed(self, error: MatSSLError) -> None:
+        self._set_idle(f"Failed after {duration(self._stopwatch.seconds())}")
+        self._error.setText(in_the_window(f"{error.what}\n{error.remedy}".strip()))
+        self._report = f"{error}\n\n{self._runner.details}".strip()
+        self._error_row.show()
+
+    def _on_ended(self) -> None:
+        self._set_buttons()  # only now the runner is free
+
+    def _set_idle(self, status: str) -> None:
+        self._close_question()
+        self._bar.setRange(0, 1000)
+        self._bar.reset()
+        self._bar.setFormat("")
+        self._status.setText(status)
+        self._refresh_timer.stop()
+        self._set_buttons()
+
+    def _refresh(self) -> None:
+        """Write the line of time left and figures."""
+        runner = self._runner
+        if runner.stopping:
+            what = "Cancelling" if runner.cancelling else "Finishing with the best so far"
+            self._status.setText(f"{what}, after the step that is running")
+            return
+        left = self._time_left.seconds(self._stopwatch.seconds())
+        if runner.paused:
+            first = "Paused"
+        else:
+            first = f"{runner.title} is running" if left is None else about(left)
+        shown = [METRICS[k].format(self._metrics[k]) for k in METRICS if k in self._metrics]
+        self._status.setText(" · ".join([first, *shown]))
+
+    def _set_buttons(self) -> None:
+        """Switch the buttons on and off, with tooltips that say what they do or why they can't."""
+        runner = self._runner
+        self._pause.setText("Resume" if runner.paused else "Pause")
+        pause = "Go on with the job." if runner.paused else "Wait after the step that is running."
+        _offer(self._pause, runner.busy and not runner.stopping, pause)
+        finish = "Stop after the step that is running and keep the best result so far."
+        _offer(self._finish, runner.busy and not runner.stopping, finish)
+        cancel = "Stop after the step that is running and keep nothing."
+        _offer(self._cancel, runner.busy and not runner.cancelling, cancel)
+        if runner.stopping:
+            for button in (self._pause, self._finish, self._cancel):
+                if not button.isEnabled():
+                    button.setToolTip("The job stops after the step that is running.")
+
+    def _on_pause_clicked(self) -> None:
+        if self._runner.paused:
+            self._runner.resume()
+        else:
+            self._runner.pause()
+
+    def _on_finish_clicked(self) -> None:
+        self._runner.finish()
+        self._set_buttons()
+        self._refresh()
+
+    def _on_cancel_clicked(self) -> None:
+        worked = self._stopwatch.seconds()
+        if worked <= ASK_AFTER_S:
+            self._cancel_now()
+            return
+        self._close_question()
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Cancel")
+        box.setText(f"Cancel and lose {duration(worked)} of work?")
+        box.setInformativeText("Finish now stops as well, but keeps the best result so far.")
+        keep = box.addButton("Keep running", QMessageBox.ButtonRole.RejectRole)
+        lose = box.addButton("Cancel the job", QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        lose.clicked.connect(self._cancel_now)
+        self._question = box
+        box.open()  # not exec: the window goes on and the job may end meanwhile
+
+    def _cancel_now(self) -> None:
+        self._runner.cancel()
+        self._set_buttons()
+        self._refresh()
+
+    def _close_question(self) -> None:
+        box, self._question = self._question, None
+        if box is not None:
+            box.close()
+            box.deleteLater()
+
+    def _on_copy_clicked(self) -> None:
+        QApplication.clipboard().setText(self._report)
+
+
+class _WrappedLabel(QLabel):
+    """Text that breaks its lines, never widens the dock and is never cut off below."""
+
+    def __init__(self, tooltip: str = "") -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        policy = self.sizePolicy()
+        policy.setHorizontalPolicy(policy.Policy.Ignored)
+        self.setSizePolicy(policy)
+        self.setToolTip(tooltip)
+
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
+        """Show another text."""
+        super().setText(text)
+        self._reserve()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Make room for all lines at the new width."""
+        super().resizeEvent(event)
+        self._reserve()
+
+    def _reserve(self) -> None:
+        # Layouts give wrapped labels room where there is some, but don't insist on it.
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
+
+
+def _offer(button: QPushButton, enabled: bool, tooltip: str) -> None:
+    button.setEnabled(enabled)
+    button.setToolTip(tooltip if enabled else NOTHING_RUNS)

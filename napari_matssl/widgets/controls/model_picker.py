@@ -1,0 +1,222 @@
+"""Choosing a model: a list of the files there are, and what each says of itself."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Literal
+
+from qtpy.QtCore import QSignalBlocker, Qt, QUrl, Signal
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_matssl.errors import InputError, MatSSLError, ModelFileError
+from napari_matssl.files import atomic_write
+from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.widgets.controls.card_view import CardView, local_time, wrapping_label
+from napari_matssl.widgets.controls.field_editor import WheelGuard
+from napari_matssl.widgets.controls.wording import in_the_window
+
+_EMPTY = {
+    "segmenter": "No model yet. Fine-tune one, or import a file.",
+    "encoder": "No encoder yet. Pretrain one, or import a file.",
+}
+_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    path: Path
+    card: ModelCard | None
+    reason: str = ""
+
+    @property
+    def created(self) -> str:
+        return "" if self.card is None else self.card.created
+
+
+class ModelPicker(QWidget):
+    """A list of models, and the card of the chosen one in plain words.
+
+    Parameters
+    ----------
+    folders
+        Where models are looked for; imported files go into the first.
+    kind
+        What is wanted. Files of another kind are not listed.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(
+        self,
+        folders: Sequence[Path] = (),
+        kind: Literal["segmenter", "encoder"] = "segmenter",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._kind = kind
+        self._folders: tuple[Path, ...] = ()
+        self._entries: list[_Entry] = []
+        self._current: _Entry | None = None
+        self._build()
+        self.set_folders(folders)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the chosen model."""
+        return None if self._current is None else self._current.path
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The card of the chosen model."""
+        return None if self._current is None else self._current.card
+
+    def set_folders(self, folders: Sequence[Path]) -> None:
+        """List the models in these folders, newest first; keep the choice if it is still there."""
+        self._folders = tuple(folders)
+        self._refresh(self.path)
+
+    def select(self, path: Path) -> None:
+        """Read the folders again and choose one of their models.
+
+        Raises
+        ------
+        InputError
+            If it is not among the usable models of the folders.
+        """
+        self._refresh(path)
+        if self.path != path:
+            raise InputError(f"{path} is not in the list of models.", "Import the file.")
+
+    def add_file(self, path: Path) -> None:
+        """Copy a model into the first folder and choose it; say in a line why that can't be."""
+        try:
+            self._import(path)
+        except MatSSLError as error:
+            self._say(in_the_window(str(error)))
+
+    def _import(self, source: Path) -> None:
+        self._say("")
+        read_card(source, self._kind)
+        if not self._folders:
+            raise InputError(f"There is no folder to import {source.name} into.", "Open one first.")
+        target = self._folders[0] / f"{source.stem}{_SUFFIX}"
+        if source.resolve() != target.resolve():
+            if target.exists() and not self._may_replace(target):
+                return
+            with atomic_write(target) as temporary:
+                shutil.copyfile(source, temporary)
+        self._refresh(target)
+
+    def _may_replace(self, target: Path) -> bool:
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            "Replace the model?",
+            f"{target.parent} already holds a model called {target.stem}. Replace it?",
+            buttons.Yes | buttons.No,
+            buttons.No,
+        )
+        return answer == buttons.Yes
+
+    # The list
+
+    def _refresh(self, wanted: Path | None) -> None:
+        """Read the folders; choose the wanted model, else the present one, else the newest."""
+        files = {f for folder in self._folders for f in folder.glob(f"[!.]*{_SUFFIX}")}
+        entries = [entry for file in files if (entry := self._entry(file)) is not None]
+        self._entries = sorted(entries, key=lambda e: (e.created, e.path), reverse=True)
+        self._fill_combo()
+        usable = {entry.path: entry for entry in self._entries if entry.card is not None}
+        first = next(iter(usable.values()), None)
+        present = usable.get(self.path, first)
+        self._choose(usable.get(wanted, present))
+
+    def _entry(self, file: Path) -> _Entry | None:
+        """Read one file; None if it is of a kind that isn't wanted."""
+        try:
+            card = read_card(file)
+        except ModelFileError as error:
+            return _Entry(file, None, in_the_window(str(error)))
+        return _Entry(file, card) if card.kind == self._kind else None
+
+    def _fill_combo(self) -> None:
+        with QSignalBlocker(self.combo):
+            self.combo.clear()
+            for row, entry in enumerate(self._entries):
+                note = local_time(entry.created) if entry.card else "can't be used"
+                self.combo.addItem(f"{entry.path.stem}  ({note})")
+                tooltip = f"<p>{escape(entry.reason or str(entry.path))}</p>"
+                self.combo.setItemData(row, tooltip, Qt.ItemDataRole.ToolTipRole)
+                self.combo.model().item(row).setEnabled(entry.card is not None)
+        self.combo.setEnabled(bool(self._entries))
+
+    def _choose(self, entry: _Entry | None) -> None:
+        before, self._current = self._current, entry
+        with QSignalBlocker(self.combo):
+            self.combo.setCurrentIndex(-1 if entry is None else self._entries.index(entry))
+        self.combo.setToolTip("The models that were found" if entry is None else str(entry.path))
+        self.show_in_folder.setEnabled(entry is not None)
+        self._empty.setVisible(entry is None)
+        self._card.setVisible(entry is not None)
+        if entry is not None and entry.card is not None:
+            self._card.show_card(entry.card)
+        if entry != before:
+            self._say("")
+            self.chosen.emit(self.path)
+
+    # How it is built
+
+    def _build(self) -> None:
+        self.combo = QComboBox()
+        self.combo.setAccessibleName("Model")
+        self.combo.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.combo.setMinimumContentsLength(12)
+        WheelGuard(self.combo)
+        self.combo.activated.connect(lambda row: self._choose(self._entries[row]))
+        self._empty = wrapping_label(_EMPTY[self._kind])
+        self._card = CardView()
+        self._problem = wrapping_label()
+        self._problem.setTextFormat(Qt.TextFormat.PlainText)
+        self._problem.setVisible(False)
+        self.import_file = QPushButton("Import file...")
+        self.import_file.setToolTip("Copy a model file from elsewhere into the folder of models")
+        self.import_file.clicked.connect(self._import_asked)
+        self.show_in_folder = QPushButton("Show in folder")
+        self.show_in_folder.setToolTip("Open the folder of the chosen model in the file manager")
+        self.show_in_folder.clicked.connect(self._show_in_folder)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.combo, self._empty, self._card, self._problem):
+            layout.addWidget(widget)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.import_file)
+        buttons.addWidget(self.show_in_folder)
+        layout.addLayout(buttons)
+
+    def _say(self, text: str) -> None:
+        self._problem.setText(text)
+        self._problem.setToolTip(text)
+        self._problem.setVisible(bool(text))
+
+    def _import_asked(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Import a model", "", f"Models (*{_SUFFIX})")
+        if name:
+            self.add_file(Path(name))
+
+    def _show_in_folder(self) -> None:
+        if self.path is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.path.parent)))

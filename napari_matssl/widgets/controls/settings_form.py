@@ -1,0 +1,285 @@
+"""A form for the settings of a job, built from their fields: bounds, help texts, presets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QGridLayout,
+    QGroupBox,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_matssl.errors import MatSSLError, SettingsError
+from napari_matssl.settings import Settings
+from napari_matssl.widgets.controls.field_editor import UNSET, FieldEditor, label_of
+from napari_matssl.widgets.controls.wording import in_the_window
+
+_OTHER_LIMIT = {"epochs": "minutes", "minutes": "epochs"}
+
+
+class SettingsForm(QWidget):
+    """A form for one settings class: the main fields, the rest behind "More settings".
+
+    It makes the settings that the command line makes of the same wishes. Choosing a preset gives
+    its values to all fields that it or the preset before it names, and leaves the rest. The first
+    wish for epochs lifts a limit of minutes that the user has not asked for, and the other way
+    round.
+
+    Parameters
+    ----------
+    kind
+        The settings class.
+    main
+        Fields that are always in sight, in this order.
+    hidden
+        Fields that the form keeps but doesn't show. "Defaults" leaves them alone.
+    labels
+        Words for the fields, with units, where the form's own don't fit.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        kind: type[Settings],
+        main: Sequence[str],
+        hidden: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._kind = kind
+        self._hidden = frozenset(hidden)
+        self._labels = labels or {}
+        self._values = kind.make().model_dump()
+        self._given: set[str] = set()
+        self._editors: dict[tuple[str, ...], FieldEditor] = {}
+        self._rest = [n for n in kind.model_fields if n not in {*main, *hidden}]
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._fields(kind, main))
+        self._problem = QLabel()
+        self._problem.setWordWrap(True)
+        self._problem.setTextFormat(Qt.TextFormat.PlainText)
+        self._problem.setVisible(False)
+        layout.addWidget(self._problem)
+        if self._rest:
+            self.more = _LateCollapsible("More settings", self._build_rest)
+            self.more.toggleButton().setToolTip("Show or hide the settings that are seldom changed")
+            layout.addWidget(self.more)
+
+    def settings(self) -> Settings:
+        """Return what the form says.
+
+        Raises
+        ------
+        SettingsError
+            If values contradict each other.
+        """
+        # Not Settings.make: to it None means "not given", here it means "no limit", "automatic".
+        try:
+            return self._kind.model_validate(self._values)
+        except ValidationError as error:
+            raise SettingsError(self._explain(error), "Change one of these settings.") from error
+
+    def set_settings(self, settings: Settings) -> None:
+        """Show other settings, hidden fields included."""
+        self._given.clear()
+        self._take(settings.model_dump())
+
+    def set_value(self, field: str, value: Any) -> None:
+        """Give one value, as the user would.
+
+        Raises
+        ------
+        KeyError
+            If there is no such field.
+        SettingsError
+            If the value is out of the field's bounds.
+        """
+        if field not in self._values:
+            raise KeyError(field)
+        plain = value.model_dump() if isinstance(value, Settings) else value
+        try:
+            self._kind.model_validate({**self._values, field: plain})
+        except ValidationError as error:
+            # Findings without a field are contradictions, which the next value may resolve.
+            if any(finding["loc"] for finding in error.errors()):
+                raise SettingsError(self._explain(error)) from error
+        self._give((field,), plain)
+
+    def save(self, path: Path) -> None:
+        """Write the settings as JSON.
+
+        Raises
+        ------
+        SettingsError, OutputError
+            If values contradict each other, or the file can't be written.
+        """
+        self.settings().write(path)
+
+    def load(self, path: Path) -> None:
+        """Show the settings of a JSON file; fields it doesn't name get their defaults.
+
+        Raises
+        ------
+        SettingsError
+            If the file is unreadable or holds anything else.
+        """
+        self.set_settings(self._kind.make(file=path))
+
+    def _explain(self, error: ValidationError) -> str:
+        """Put pydantic's findings into one line, in the words of the form."""
+        parts = []
+        for finding in error.errors():
+            names = [self._label(str(part)) for part in finding["loc"]]
+            text = finding["msg"].removeprefix("Value error, ").replace("_", " ")
+            parts.append(f"{names[-1]}: {text}" if names else text[:1].upper() + text[1:])
+        return "; ".join(parts) + "."
+
+    def _label(self, name: str) -> str:
+        return self._labels.get(name, label_of(name))
+
+    # What the user does
+
+    def _give(self, path: tuple[str, ...], value: Any, editor: "FieldEditor | None" = None) -> None:
+        field = path[0]
+        values = dict(self._values)
+        if field == "preset":
+            named = {*self._kind.presets[values["preset"]], *self._kind.presets[value]}
+            fresh = self._kind.make({"preset": value}).model_dump()
+            values |= {name: fresh[name] for name in named}
+            self._given -= named
+        values[field] = value if len(path) == 1 else {**values[field], path[1]: value}
+        other = _OTHER_LIMIT.get(field, "")
+        begins = value is not None and self._values[field] is None
+        if begins and other in values and other not in self._given:
+            values[other] = None
+        self._given = self._given - {field} if value is None else self._given | {field}
+        self._take(values, editor)
+
+    def _take(self, values: dict[str, Any], source: "FieldEditor | None" = None) -> None:
+        """Make these the form's values; `source` shows them already."""
+        before, self._values = self._values, values
+        for path, editor in self._editors.items():
+            if editor is not source and _at(before, path) != _at(values, path):
+                editor.show_value(_at(values, path))
+        if values != before:
+            self._try(self.settings)
+            self.changed.emit()
+
+    def _try(self, action: Callable[..., Any], *arguments: Any) -> None:
+        """Do something; show in a line why it can't be done."""
+        try:
+            action(*arguments)
+        except MatSSLError as error:
+            self._problem.setText(in_the_window(str(error)))
+            self._problem.setVisible(True)
+        else:
+            self._problem.setVisible(False)
+
+    def _save_asked(self) -> None:
+        dialog = QFileDialog(self, "Save settings", "settings.json", "Settings (*.json)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("json")
+        if dialog.exec():
+            self._try(self.save, Path(dialog.selectedFiles()[0]))
+
+    def _load_asked(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Load settings", "", "Settings (*.json)")
+        if name:
+            self._try(self.load, Path(name))
+
+    def _reset(self) -> None:
+        kept = {name: self._values[name] for name in self._hidden}
+        self._given.clear()
+        self._take({**self._kind.make().model_dump(), **kept})
+
+    # How it is built
+
+    def _fields(self, kind: type[Settings], names: Sequence[str], *above: str) -> QWidget:
+        box = QWidget()
+        form = QFormLayout(box)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for name in names:
+            field = kind.model_fields[name]
+            label = self._label(name)
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+                group = QGroupBox(label)
+                inner = QVBoxLayout(group)
+                inner.addWidget(
+                    self._fields(field.annotation, [*field.annotation.model_fields], name)
+                )
+                form.addRow(group)
+                continue
+            path = (*above, name)
+            presets = [values.get(name) for values in kind.presets.values()]
+            suggested = next(v for v in (field.default, *presets, 1) if v is not None)
+            editor = FieldEditor(field, suggested, UNSET.get(name, "not set"))
+            editor.show_value(_at(self._values, path))
+            editor.changed.connect(lambda value, p=path, e=editor: self._give(p, value, e))
+            editor.control.setAccessibleName(label)
+            self._editors[path] = editor
+            form.addRow(label, editor)
+            form.labelForField(editor).setToolTip(editor.toolTip())
+        return box
+
+    def _build_rest(self) -> None:
+        self.more.addWidget(self._fields(self._kind, self._rest))
+        buttons = QWidget()
+        grid = QGridLayout(buttons)
+        grid.setContentsMargins(0, 0, 0, 0)
+        for text, tooltip, wish, *cell in (
+            ("Save settings...", "Write all settings to a JSON file", self._save_asked, 0, 0),
+            ("Load settings...", "Take all settings from a JSON file", self._load_asked, 0, 1),
+            ("Defaults", "Bring all fields back to their defaults", self._reset, 1, 0, 1, 2),
+        ):
+            button = QPushButton(text)
+            button.setToolTip(tooltip)
+            button.clicked.connect(lambda _checked=False, wish=wish: wish())
+            grid.addWidget(button, *cell)
+        self.more.addWidget(buttons)
+
+
+class _LateCollapsible(QCollapsible):
+    """A collapsible part that is built when it is first opened."""
+
+    def __init__(self, title: str, build: Callable[[], None]) -> None:
+        # Arrows are text: superqt's icons are black, whatever the theme.
+        super().__init__(f"▸ {title}", None, QIcon(), QIcon())
+        self._title = title
+        self._build: Callable[[], None] | None = build
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.toggleButton().setStyleSheet(
+            "QPushButton {text-align: left; border: none; background: transparent}"
+            "QPushButton:focus {text-decoration: underline}"
+        )
+        self.toggled.connect(self._say)
+
+    def _say(self, expanded: bool) -> None:
+        self.setText(f"{'▾' if expanded else '▸'} {self._title}")
+        self.content().setVisible(expanded)  # else Tab walks through what can't be seen
+
+    def expand(self, animate: bool = True) -> None:
+        """Expand; Qt's animation needs the full height before."""
+        if self._build is not None:
+            build, self._build = self._build, None
+            build()
+        super().expand(animate)
+
+
+def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """Return the value of a field, or of a field of a field."""
+    return values[path[0]] if len(path) == 1 else _at(values[path[0]], path[1:])

@@ -1,0 +1,186 @@
+"""Choosing what fine-tuning starts from: weights of an encoder, or a model to go on from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.learn.card import (
+    MICROGRAPHS,
+    PICKLES,
+    PUBLISHED_ENCODER,
+    encoder_of_file,
+    read_card,
+)
+from napari_matssl.widgets.controls.field_editor import WheelGuard
+from napari_matssl.widgets.controls.forms import note
+from napari_matssl.widgets.controls.wording import in_the_window
+
+_FILE = "Choose a file..."
+_TIP = (
+    "ImageNet: an encoder that knows photographs, the usual start. Micrographs: the same after "
+    "MatSSL's pretraining on other micrographs. A pretrained encoder: from the panel "
+    "above. Go on from a model: it keeps what that model knows, to correct it."
+)
+_ENCODER_TIP = (
+    "ImageNet: an encoder that knows photographs, the usual start. Micrographs: the same after "
+    "MatSSL's pretraining on other micrographs. Random: learn from nothing. Or another "
+    "pretrained encoder."
+)
+
+
+@dataclass(frozen=True)
+class EncoderStart:
+    """Weights of the encoder and the network they fit.
+
+    They are ``imagenet``, ``micrographs``, ``random`` or a file.
+    """
+
+    source: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    text: str
+    encoder: EncoderStart = EncoderStart("imagenet", None)
+    model: Path | None = None
+    file: Path | None = None
+
+
+class StartPicker(QWidget):
+    """A list of starts: ImageNet, micrographs, random, encoders and models of the folder, any file.
+
+    Parameters
+    ----------
+    models
+        Whether a model can be gone on from.
+    """
+
+    changed = Signal()
+    """Another start is chosen."""
+
+    def __init__(self, models: bool = True, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._models = models
+        self._files: tuple[Path, ...] = ()
+        self._by_hand: tuple[Path, ...] = ()
+        self._choices: list[_Choice] = _fixed()
+        self._chosen = self._choices[0]
+        self.list = QComboBox()
+        self.list.setToolTip(_TIP if models else _ENCODER_TIP)
+        self.list.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.list.setMinimumContentsLength(12)
+        WheelGuard(self.list)
+        self.problem = note()
+        self.problem.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.list)
+        layout.addWidget(self.problem)
+        self.list.activated.connect(self._on_activated)
+        self._fill(None)
+
+    @property
+    def encoder(self) -> EncoderStart:
+        """The encoder's start weights; ImageNet's where a model is gone on from."""
+        return self._chosen.encoder
+
+    @property
+    def model(self) -> Path | None:
+        """The model to go on from, if one is chosen."""
+        return self._chosen.model
+
+    def set_files(self, files: Sequence[Path]) -> None:
+        """List these encoders and models, beside those that were chosen by hand."""
+        self._files = tuple(files)
+        self._fill(self._chosen.file)
+
+    def select(self, path: Path) -> None:
+        """Choose a file; what is wrong with it is said below the list."""
+        if path not in (*self._files, *self._by_hand):
+            self._by_hand += (path,)
+        self._fill(path)
+
+    def select_source(self, source: str) -> None:
+        """Choose by what settings say: ``imagenet``, ``micrographs``, ``random`` or a file."""
+        fixed = [choice for choice in _fixed() if choice.encoder.source == source]
+        if fixed:
+            self._choose(fixed[0])
+        else:
+            self.select(Path(source))
+
+    def _fill(self, wanted: Path | None) -> None:
+        """List what there is and choose the wanted file, or what is chosen if there is none."""
+        self._by_hand = tuple(p for p in self._by_hand if p not in self._files)
+        self._choices = _fixed()
+        problem = ""
+        for path in (*self._files, *self._by_hand):
+            try:
+                choice = _choice(path)
+            except MatSSLError as error:
+                if path == wanted:
+                    problem = in_the_window(str(error))
+                continue
+            if self._models or choice.model is None:
+                self._choices.append(choice)
+            elif path == wanted:
+                problem = f"{path.name} is a model; choose an encoder."
+        self.list.clear()
+        for place, choice in enumerate(self._choices):
+            self.list.addItem(choice.text)
+            where = "" if choice.file is None else str(choice.file)
+            self.list.setItemData(place, where, Qt.ItemDataRole.ToolTipRole)
+        self.list.insertSeparator(self.list.count())
+        self.list.addItem(_FILE)
+        found = [c for c in self._choices if c.file is not None and c.file == wanted]
+        kept = [c for c in self._choices if c == self._chosen]
+        self._choose((*found, *kept, self._choices[0])[0])
+        self.problem.setText(problem)
+        self.problem.setVisible(bool(problem))
+
+    def _choose(self, choice: _Choice) -> None:
+        before, self._chosen = self._chosen, choice
+        self.list.setCurrentIndex(self._choices.index(choice))
+        self.problem.hide()
+        if choice != before:
+            self.changed.emit()
+
+    def _on_activated(self, place: int) -> None:
+        if place < len(self._choices):
+            self._choose(self._choices[place])
+            return
+        self.list.setCurrentIndex(self._choices.index(self._chosen))
+        chosen, _ = QFileDialog.getOpenFileName(
+            self, "Choose an encoder or a model", "", "Weights (*.safetensors *.pth *.pt *.tar)"
+        )
+        if chosen:
+            self.select(Path(chosen))
+
+
+def _fixed() -> list[_Choice]:
+    return [
+        _Choice("ImageNet weights", EncoderStart("imagenet", None)),
+        _Choice(
+            "Micrographs (MatSSL)",
+            EncoderStart(MICROGRAPHS, encoder_of_file(MICROGRAPHS)),
+        ),
+        _Choice("Random weights", EncoderStart("random", None)),
+    ]
+
+
+def _choice(path: Path) -> _Choice:
+    if path.suffix.lower() in PICKLES:
+        encoder = EncoderStart(str(path), PUBLISHED_ENCODER)
+        return _Choice(f"Encoder: {path.name}", encoder, file=path)
+    card = read_card(path)
+    if card.kind == "segmenter":
+        known = EncoderStart("imagenet", card.encoder_name)
+        return _Choice(f"Go on from {path.stem}", known, model=path, file=path)
+    encoder = EncoderStart(str(path), card.encoder_name)
+    return _Choice(f"Encoder: {path.stem}", encoder, file=path)

@@ -1,0 +1,28 @@
+"""Messages of the core in the words of the window: it has labelled controls, no options."""
+
+import re
+
+from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
+from napari_matssl.widgets.controls.field_editor import label_of
+
+_OPTION = re.compile(r"--([a-z][a-z-]*)")
+
+_FORMS = (PretrainSettings, FinetuneSettings, PredictSettings)
+
+_OTHERS = {"help": "the tooltips"}
+
+
+def in_the_window(text: str) -> str:
+    """Name controls where a message names options of the command line.
+
+    ``"Give more --minutes."`` becomes ``'Give more "Time budget (min)".'``; options that no form
+    has stay.
+    """
+    return _OPTION.sub(_control, text)
+
+
+def _control(option: re.Match[str]) -> str:
+    name = option[1].replace("-", "_")
+    if any(name in form.model_fields for form in _FORMS):
+        return f'"{label_of(name)}"'
+    return _OTHERS.get(name, option[0])

@@ -1,0 +1,1 @@
+"""The panels, and what is in one of them only."""

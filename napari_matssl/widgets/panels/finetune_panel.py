@@ -1,0 +1,309 @@
+"""The panel that trains a segmenter on the strokes."""
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFormLayout,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.progress import Job, Progress
+from napari_matssl.project.folder import Project
+from napari_matssl.settings import FinetuneSettings
+from napari_matssl.widgets.canvas.shown import PREVIEW
+from napari_matssl.widgets.controls.field_editor import WheelGuard
+from napari_matssl.widgets.controls.forms import button, heading, note, offer
+from napari_matssl.widgets.controls.painted_list import (
+    PaintedList,
+    painted_classes,
+    pixels_in_words,
+)
+from napari_matssl.widgets.controls.settings_form import SettingsForm
+from napari_matssl.widgets.controls.start_picker import StartPicker
+from napari_matssl.widgets.panels.live_preview import LivePreview
+from napari_matssl.widgets.session import session_of
+
+TITLE = "Fine-tuning"
+_START_TIP = "Train a model on the painted pixels of the images ticked above."
+
+
+class FinetunePanel(QWidget):
+    """Choose images, a start and a time; watch the curves and the preview."""
+
+    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session_of(napari_viewer)
+        self._workspace = self.session.workspace
+        self._view: Micrograph | None = None
+        self._trained_on: Project | None = None
+        self._wanted_validation: int | None = None
+        self.curves: QWidget | None = None
+        self._build()
+        self._connect()
+        self._show_painted()
+
+    def _build(self) -> None:
+        self.images = PaintedList()
+        self.pixels = note("", "Painted pixels of each class in the ticked images.")
+        self.start_from = StartPicker()
+        self.validation = QSpinBox()
+        self.validation.setToolTip(
+            "How many of the images are kept out of training to measure the model and to choose "
+            "its best state. They are drawn at random; 0 trains on all."
+        )
+        WheelGuard(self.validation)
+        self.form = SettingsForm(
+            FinetuneSettings,
+            ("preset", "minutes"),
+            ("encoder", "unlabelled", "val_fraction"),
+        )
+        self.preview = QCheckBox("Preview on the image in view")
+        self.preview.setChecked(True)
+        self.preview.setToolTip(
+            "Every few seconds show what the model makes of the image that is shown."
+        )
+        self.live = QCheckBox("Live preview while painting")
+        self.live.setChecked(True)
+        self.live.setToolTip(
+            "After every stroke show what an instant classifier makes of the image in view, within "
+            "seconds. It learns from the strokes on the ticked images and is kept nowhere."
+        )
+        self.live_note = note("", "How long the live preview took, or why there is none.")
+        self.live_preview = LivePreview(self.session, self.images, self._live_settings, self)
+        self.start = button("Fine-tune", _START_TIP, self._start)
+        self.outcome = note("", "What the last run made.")
+        rows = QFormLayout()
+        rows.addRow("Start from", self.start_from)
+        rows.addRow("Validation images", self.validation)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(4, 4, 4, 4)
+        self._layout.addWidget(heading("Painted images"))
+        self._layout.addWidget(self.images)
+        self._layout.addWidget(self.pixels)
+        self._layout.addWidget(self.live)
+        self._layout.addWidget(self.live_note)
+        self._layout.addLayout(rows)
+        self._layout.addWidget(self.form)
+        self._layout.addWidget(self.preview)
+        self._layout.addWidget(self.start)
+        self._layout.addWidget(self.outcome)
+
+    def _connect(self) -> None:
+        workspace, runner = self._workspace, self.session.runner
+        workspace.folder_changed.connect(self._on_folder)
+        workspace.painted_changed.connect(self._show_painted)
+        workspace.surveyed.connect(self._show_painted)
+        workspace.shown_changed.connect(self._look)
+        self.session.palette.classes_changed.connect(self._show_painted)
+        self.session.models_changed.connect(self._show_starts)
+        self.images.ticked.connect(self._show_pixels)
+        self.preview.toggled.connect(self._look)
+        self.live.toggled.connect(self.live_preview.switch)
+        self.live_preview.told.connect(self.live_note.setText)
+        self.start_from.changed.connect(self._tell_start)
+        self.validation.valueChanged.connect(self._on_validation)
+        self.form.changed.connect(self._on_form)
+        runner.started.connect(self._update_start)
+        runner.progressed.connect(self._on_progress)
+        runner.succeeded.connect(self._on_succeeded)
+        runner.ended.connect(self._update_start)
+
+    # --- what is chosen
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Names of the images to train on."""
+        return self.images.chosen
+
+    def settings(self) -> FinetuneSettings:
+        """Return what the panel says, as the command line would make it.
+
+        Raises
+        ------
+        SettingsError
+            If values contradict each other.
+        """
+        return self.form.settings().model_copy(update={"unlabelled": 0})
+
+    def _live_settings(self) -> FinetuneSettings:
+        """Return settings whose encoder is the model's, where a model is gone on from."""
+        settings, model = self.settings(), self.start_from.model
+        return settings if model is None else settings.model_copy(update={"encoder": str(model)})
+
+    def _on_validation(self, count: int) -> None:
+        """Remember what the user wants; painting another image doesn't change it."""
+        self._wanted_validation = count
+        self._tell_validation()
+
+    def _tell_validation(self) -> None:
+        """Keep in the form what is chosen outside of it, to be saved with it."""
+        count = len(self.chosen)
+        self.form.set_value("val_fraction", self.validation.value() / count if count else 0.0)
+
+    def _tell_start(self) -> None:
+        encoder = self.start_from.encoder
+        if encoder.name is not None:
+            self.form.set_value("encoder_name", encoder.name)
+        self.form.set_value("encoder", encoder.source)
+
+    def _on_form(self) -> None:
+        """Show what settings that were loaded say of the start and the validation."""
+        try:
+            settings = self.form.settings()
+        except MatSSLError:  # the form says what is wrong
+            return
+        if settings.encoder != self.start_from.encoder.source:
+            self.start_from.select_source(settings.encoder)
+            self._tell_start()  # where it couldn't be chosen, which is said there
+        count = round(settings.val_fraction * len(self.chosen))
+        if count != self.validation.value():
+            self.validation.setValue(count)
+
+    # --- running
+
+    def _start(self) -> None:
+        self._workspace.flush()
+        self._show_painted()  # files may have gone
+        project = self._workspace.project
+        try:
+            if reason := self._why_not():
+                raise InputError(reason)
+            settings = self.settings()
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return
+        names, out = self.chosen, project.new_model_path()
+        table = painted_classes(project, names)
+        start = self.start_from.model
+        self._trained_on = project
+        self._look()
+        self._show_curves(table)
+        self.outcome.setText("")
+
+        def make() -> Job:
+            from napari_matssl.tasks.inputs import PaintedSet
+            from napari_matssl.tasks.models import train_model
+
+            def read() -> PaintedSet:
+                painted = tuple(project.painted_micrograph(name) for name in names)
+                return PaintedSet(painted, (), table, "the class table")
+
+            return train_model(read, settings, out, start, lambda: self._view)
+
+        self.session.start(TITLE, make)
+
+    def _on_progress(self, progress: Progress) -> None:
+        if self.session.runner.title != TITLE:
+            return
+        if progress.preview is not None and self._is_open(self._trained_on):
+            seen = progress.preview
+            self.session.results.show_piece(PREVIEW, seen.image, seen.top, seen.left, seen.ids)
+        if progress.metrics and self.curves is not None:
+            self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
+
+    def _on_succeeded(self, trained) -> None:
+        """Say what was trained; heard of by a signal, which a closed panel doesn't get."""
+        if self.session.runner.title != TITLE:
+            return
+        metrics = trained.card.metrics
+        score = metrics.get("val_miou")
+        measured = "" if score is None else f", validation mIoU {score:.3f}"
+        how = f"{trained.steps} steps" if trained.steps else "fitted"
+        made = f"{how} in {metrics['minutes']:.2g} min{measured}."
+        if not self._is_open(self._trained_on):
+            self._workspace.said.emit(f"{trained.path} was trained: {made}")
+            return
+        self.outcome.setText(
+            f"{trained.path.name}: {made} Segment with it below; to correct it, paint where it is "
+            "wrong and fine-tune again."
+        )
+        self.session.models_changed.emit()
+        self.start_from.select(trained.path)
+
+    def _is_open(self, project: Project | None) -> bool:
+        """Whether a folder is the one that is open; another may have been opened meanwhile."""
+        opened = self._workspace.project
+        return opened is not None and project is not None and opened.folder == project.folder
+
+    def _look(self) -> None:
+        """Tell a running job which image is looked at; it asks from its own thread."""
+        shown = self._workspace.shown
+        wanted = self.preview.isChecked() and self._is_open(self._trained_on)
+        self._view = shown.micrograph if wanted and shown is not None else None
+
+    # --- what is shown
+
+    def _on_folder(self) -> None:
+        self.images.clear()
+        self.outcome.setText("")
+        self._wanted_validation = None
+        self._show_starts()
+        self._show_painted()
+
+    def _show_starts(self) -> None:
+        project = self._workspace.project
+        self.start_from.set_files(() if project is None else project.models())
+
+    def _show_painted(self, _which: object = None) -> None:
+        """List the painted images."""
+        project = self._workspace.project
+        names = () if project is None else project.painted_names()
+        shown = self._workspace.shown
+        if shown is not None and shown.name not in names and shown.painted.data.any():
+            names = tuple(n for n in project.names if n in {*names, shown.name})
+        self.images.set_names(names)
+        self._show_pixels()
+
+    def _show_pixels(self) -> None:
+        count = len(self.chosen)
+        wanted = count // 5 if self._wanted_validation is None else self._wanted_validation
+        self.validation.blockSignals(True)
+        self.validation.setMaximum(min(max(0, count - 1), int(0.9 * count)))
+        self.validation.setValue(wanted)
+        self.validation.blockSignals(False)
+        self._tell_validation()
+        self.pixels.setText(self._pixels_in_words())
+        self._update_start()
+
+    def _pixels_in_words(self) -> str:
+        project, names = self._workspace.project, self.chosen
+        if project is None or not names:
+            return "Nothing is painted yet: paint a few strokes of each class on an image."
+        return pixels_in_words(project.classes, self.session.palette.painted_pixels(names))
+
+    def _show_curves(self, table: ClassTable) -> None:
+        if self.curves is None:
+            from napari_matssl.widgets.controls.curves import TrainingCurves
+
+            self.curves = TrainingCurves()
+            self._layout.addWidget(self.curves)
+        self.curves.clear(table.classes)
+        QTimer.singleShot(50, self._scroll_to_curves)  # once they are laid out
+
+    def _scroll_to_curves(self) -> None:
+        """Bring the curves into sight."""
+        above = self.parentWidget()
+        while above is not None and not isinstance(above, QScrollArea):
+            above = above.parentWidget()
+        if above is not None:
+            above.ensureWidgetVisible(self.curves)
+
+    def _update_start(self, _title: str = "") -> None:
+        offer(self.start, self._why_not(), _START_TIP)
+
+    def _why_not(self) -> str:
+        project = self._workspace.project
+        if project is None:
+            return "Open a folder and paint first."
+        if self.session.runner.busy:
+            return self.session.runner.busy_reason
+        painted = [n for n in self.session.palette.painted_pixels(self.chosen).values() if n]
+        if len(painted) < 2:
+            return "Paint at least two classes on the ticked images first."
+        return ""

@@ -1,0 +1,123 @@
+"""Pixel size and info bar of the shown image, to read and to set."""
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.widgets.controls.forms import button, note, side_by_side
+from napari_matssl.widgets.session import Session
+
+_BY_HAND = "set by hand"
+
+
+class ImageFactsEditor(QWidget):
+    """A pixel's size and where the info bar begins, with where that was found."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._workspace = session.workspace
+        self._build()
+        self.show_facts()
+
+    def _build(self) -> None:
+        self.size = QLineEdit()
+        self.size.setPlaceholderText("not calibrated")
+        self.size.setToolTip(
+            "Side of a pixel in micrometres. Type another value to correct it; empty it to go "
+            "back to what the file says."
+        )
+        self.size.editingFinished.connect(lambda: self._set_size(everywhere=False))
+        self.everywhere = button(
+            "All images",
+            "Give this pixel size to every image of the folder.",
+            lambda: self._set_size(everywhere=True),
+        )
+        self.size_source = note("", "Where the pixel size was read from.")
+        self.has_bar = QCheckBox("from row")
+        self.has_bar.setToolTip(
+            "Leave the strip with scale bar and text at the lower edge out of training, "
+            "segmentation and fractions."
+        )
+        self.has_bar.toggled.connect(self._set_bar)
+        self.row = QSpinBox()
+        self.row.setKeyboardTracking(False)
+        self.row.setToolTip("First row of the info bar, counted from the top of the image.")
+        self.row.valueChanged.connect(self._set_bar)
+        self.drag = button(
+            "Drag the line",
+            "Make the yellow line in the image ready to be dragged.",
+            self._session.info_bar.grab,
+        )
+        self.auto = button(
+            "Automatic",
+            "Go back to the info bar as it was detected.",
+            lambda: self._workspace.set_info_bar("auto"),
+        )
+        self.bar_source = note("", "How the info bar, below the yellow line, was found.")
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        form.addRow("Pixel size (µm)", side_by_side(self.size, self.everywhere, stretch=0))
+        form.addRow("", self.size_source)
+        form.addRow("Info bar", side_by_side(self.has_bar, self.row))
+        form.addRow("", self.bar_source)
+        form.addRow("", side_by_side(self.drag, self.auto))
+        for line in (self.size_source, self.bar_source):
+            line.setWordWrap(False)  # a form gives lines that wrap the room for two
+
+    def show_facts(self) -> None:
+        """Show what is known of the image that is shown."""
+        shown = self._workspace.shown
+        self.setEnabled(shown is not None)
+        if shown is None:
+            self.size.clear()
+            self.size_source.setText("")
+            self.bar_source.setText("")
+            return
+        micrograph = shown.micrograph
+        size = micrograph.pixel_size
+        self.size.setText("" if size is None else f"{size.mean_um:.6g}")
+        self.size_source.setText(_size_in_words(size))
+        self.size_source.setToolTip(_size_in_words(size))
+        bar = micrograph.info_bar
+        for widget in (self.has_bar, self.row):
+            widget.blockSignals(True)
+        self.has_bar.setChecked(bar is not None)
+        self.row.setRange(1, micrograph.height - 1)
+        self.row.setValue(bar.row if bar is not None else round(0.93 * micrograph.height))
+        self.row.setEnabled(bar is not None)
+        for widget in (self.has_bar, self.row):
+            widget.blockSignals(False)
+        self.drag.setEnabled(bar is not None)
+        found = "none found" if bar is None else f"left out ({bar.source})"
+        self.bar_source.setText(found)
+
+    def _set_size(self, everywhere: bool) -> None:
+        shown = self._workspace.shown
+        if shown is None:
+            return
+        text = self.size.text().replace(",", ".").strip()
+        now = shown.micrograph.pixel_size
+        if not everywhere and text == ("" if now is None else f"{now.mean_um:.6g}"):
+            return  # only left the field
+        try:
+            size = PixelSize(float(text), float(text), _BY_HAND) if text else None
+        except ValueError:
+            problem = InputError(f'"{text}" is no number.', "Give micrometres, such as 0.25.")
+            self._workspace.failed.emit(problem)
+            self.show_facts()
+            return
+        self._workspace.set_pixel_size(size, everywhere)
+
+    def _set_bar(self, _value: object = None) -> None:
+        self._workspace.set_info_bar(self.row.value() if self.has_bar.isChecked() else None)
+
+
+def _size_in_words(size: PixelSize | None) -> str:
+    if size is None:
+        return "not calibrated: areas can't be measured"
+    if abs(size.x_um - size.y_um) > 1e-6 * size.x_um:
+        return f"{size.x_um:.4g} x {size.y_um:.4g} µm, from {size.source}"
+    return size.source if size.source == _BY_HAND else f"from {size.source}"

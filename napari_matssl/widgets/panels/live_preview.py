@@ -1,0 +1,313 @@
+"""What the instant pixel classifier makes of the image in view, anew after every stroke."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.progress import Preview
+from napari_matssl.project.folder import Project
+from napari_matssl.settings import FinetuneSettings
+from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
+from napari_matssl.widgets.controls.painted_list import PaintedList
+from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.job_thread import yield_to_the_window
+from napari_matssl.widgets.jobs.torch_start import start_torch
+from napari_matssl.widgets.session import Session
+
+if TYPE_CHECKING:
+    from napari_matssl.tasks.live import LiveClassifier
+
+QUIET_MS = 400
+"""Time without a change after which a preview is begun."""
+
+MOST_IMAGES = 6
+"""Painted images that a preview is learnt from: more would take longer than anyone waits."""
+
+
+class LivePreview(QObject):
+    """Show a preview whenever the user has painted and pauses.
+
+    Previews begin with the first stroke, so that nobody who opens a folder to look at its masks
+    finds something over them. After a job they begin again with the next stroke: what the job
+    shows stays until then. While a segmentation of the image is to be seen there are none: it is
+    better than they are, and what is painted then are corrections to it.
+
+    Parameters
+    ----------
+    session
+        Of the viewer.
+    images
+        Those that are ticked are learnt from.
+    settings
+        Asked for encoder, normalisation and device; may raise a MatSSLError.
+    """
+
+    told = Signal(str)
+    """How long the preview took, or why there is none."""
+
+    def __init__(
+        self,
+        session: Session,
+        images: PaintedList,
+        settings: Callable[[], FinetuneSettings],
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._images, self._settings = session, images, settings
+        self._on = True
+        self._painting = False  # there was a stroke since the folder was opened or a job was over
+        self._shown: Shown | None = None
+        self._strokes: NDArray[np.uint8] | None = None  # on `_shown`, when last looked at
+        self._asked: _Wish | None = None
+        self._computing = self._showing = False
+        self._thread = Background(self)
+        self._work = work = _Work()
+        self.destroyed.connect(lambda: work.stop.set())
+        self._quiet = QTimer(self)
+        self._quiet.setSingleShot(True)
+        self._quiet.setInterval(QUIET_MS)
+        self._quiet.timeout.connect(self._look)
+        workspace, runner = session.workspace, session.runner
+        workspace.folder_changed.connect(self._rest)
+        workspace.shown_changed.connect(self._on_shown)
+        workspace.painted_changed.connect(self._touched)
+        session.palette.classes_changed.connect(self._changed)
+        images.ticked.connect(self._changed)
+        runner.started.connect(self._on_job)
+        runner.ended.connect(self._rest)
+        self._on_shown()
+
+    def switch(self, on: bool) -> None:
+        """Show previews from now on, or none."""
+        self._on = self._painting = on
+        if not on and self._showing:
+            self._session.results.remove_layer(PREVIEW)
+            self._showing = False
+        self._changed()
+
+    # --- when to look
+
+    def _on_shown(self) -> None:
+        shown = self._session.workspace.shown
+        if shown is not self._shown:
+            self._shown, self._showing = shown, False
+            self._strokes = None if shown is None else shown.painted.data.copy()
+            if shown is not None:  # heard of sooner than of Autosave
+                events = shown.painted.events
+                for event in (events.paint, events.labels_update, events.set_data, events.data):
+                    event.connect(self._touched)
+        self._work.known = {}  # info bars or pixel sizes may be others
+        self._changed()
+
+    def _on_job(self, _title: str) -> None:
+        """Leave processor and memory to a job."""
+        self._rest()
+        self._thread.run(self._work.forget, lambda _result: None, lambda _error: None)
+
+    def _rest(self) -> None:
+        """Wait for the next stroke."""
+        self._painted_anew()
+        self._painting = self._showing = False
+        self._changed()
+
+    def _changed(self) -> None:
+        """Drop what is computed: it would show what isn't so any more."""
+        self._work.stop.set()
+        self._asked = None
+        self._quiet.start()
+
+    def _touched(self, _event: object = None) -> None:
+        self._quiet.start()
+
+    # --- what to show
+
+    def _look(self) -> None:
+        """Begin a preview if one is wanted and what it is made of has changed."""
+        try:
+            wish = self._wish()
+        except MatSSLError as error:
+            self._tell_problem(error)
+            return
+        if isinstance(wish, str):
+            self.told.emit(wish)
+        elif wish is not None and not self._computing and not wish.same_as(self._asked):
+            self._begin(wish)
+
+    def _wish(self) -> "_Wish | str | None":
+        """Say what to preview, or why nothing; None while the list of images isn't up to date."""
+        project, shown = self._session.workspace.project, self._shown
+        if not self._on or project is None or shown is None:
+            return ""
+        if self._session.runner.busy:
+            return "No live preview while a job runs."
+        if shown.name not in self._images.names and shown.painted.data.any():
+            return None  # it is listed, and ticked, once Autosave has seen the stroke
+        segmentation = shown.extra.get(SEGMENTATION)
+        if segmentation is not None and segmentation.visible:
+            return "No live preview over a segmentation: hide that layer and paint to see one."
+        counted = {n: self._session.palette.painted_pixels([n]) for n in self._images.chosen}
+        classes = {name: {i for i, n in pixels.items() if n} for name, pixels in counted.items()}
+        anew = self._painted_anew()
+        if len(set().union(*classes.values())) < 2:
+            if anew and self._work.classifier is None:  # while the second class is painted
+                self._thread.run(self._work.load, lambda _result: None, self._tell_problem)
+            return "No live preview yet: paint at least two classes."
+        if not anew and not self._painting:
+            return "Live preview: comes with the next stroke."
+        self._painting = True
+        names = few_with_all_classes(classes, shown.name, MOST_IMAGES)
+        used = set().union(*(classes[name] for name in names))
+        table = ClassTable(classes=tuple(c for c in project.table.classes if c.id in used))
+        assert self._strokes is not None
+        return _Wish(project, names, table, shown.micrograph, self._strokes, self._settings())
+
+    def _painted_anew(self) -> bool:
+        """Whether the strokes are others than when last looked at."""
+        if self._shown is None or np.array_equal(self._strokes, self._shown.painted.data):
+            return False
+        self._strokes = self._shown.painted.data.copy()
+        return True
+
+    def _begin(self, wish: "_Wish") -> None:
+        self._asked, self._computing = wish, True
+        work, began = self._work, time.monotonic()
+        work.stop = stop = threading.Event()
+        if work.classifier is None:
+            self.told.emit("Live preview: getting ready...")
+
+        def over(show: Callable[[], None]) -> None:
+            self._computing = False
+            if not stop.is_set():
+                show()
+            if not self._quiet.isActive():
+                self._look()  # what has changed meanwhile had to wait
+
+        self._thread.run(
+            lambda: work.make(wish, stop),
+            lambda preview: over(lambda: self._show(preview, wish, time.monotonic() - began)),
+            lambda error: over(lambda: self._tell_problem(error)),
+        )
+
+    def _show(self, preview: Preview, wish: "_Wish", seconds: float) -> None:
+        results = self._session.results
+        results.show_piece(PREVIEW, wish.micrograph.name, preview.top, preview.left, preview.ids)
+        self._showing = True
+        ticked = len(self._images.chosen)
+        few = f", from {len(wish.names)} of {ticked} images" if len(wish.names) < ticked else ""
+        self.told.emit(f"Live preview: {seconds:.1f} s{few}.")
+
+    def _tell_problem(self, error: MatSSLError) -> None:
+        self.told.emit(f"No live preview: {error}")
+
+
+def few_with_all_classes(classes: Mapping[str, set[int]], first: str, most: int) -> tuple[str, ...]:
+    """Choose a few painted images that together have all classes.
+
+    Parameters
+    ----------
+    classes
+        Ids of the classes that are painted on each image; images without any are left out.
+    first
+        An image that is preferred.
+    most
+        How many images at most, even if classes are then missing.
+
+    Returns
+    -------
+    Names, in the order of `classes`.
+    """
+    order = sorted((n for n in classes if classes[n]), key=lambda name: name != first)
+    covered: set[int] = set()
+    new = []
+    for name in order:
+        if classes[name] - covered:
+            new.append(name)
+            covered |= classes[name]
+    kept = [*new, *(name for name in order if name not in new)][:most]
+    return tuple(name for name in classes if name in kept)
+
+
+@dataclass(frozen=True, eq=False)
+class _Wish:
+    """What a preview is made of: a micrograph in view, strokes on it and on other images."""
+
+    project: Project
+    names: tuple[str, ...]
+    table: ClassTable
+    micrograph: Micrograph
+    strokes: NDArray[np.uint8]
+    settings: FinetuneSettings
+
+    def same_as(self, other: "_Wish | None") -> bool:
+        """Whether another wish would give the same preview; arrays are compared by identity."""
+        return (
+            other is not None
+            and self.micrograph is other.micrograph
+            and self.strokes is other.strokes
+            and (self.names, self.table, self.settings)
+            == (other.names, other.table, other.settings)
+        )
+
+
+class _Work:
+    """What the thread does and keeps. It knows no Qt, so it may outlive the panel."""
+
+    def __init__(self) -> None:
+        self.classifier: LiveClassifier | None = None
+        self.stop = threading.Event()
+        self.known: dict[str, tuple[tuple[int, ...], PaintedMicrograph]] = {}
+
+    def make(self, wish: _Wish, stop: threading.Event) -> Preview | None:
+        if stop.is_set():
+            return None
+        classifier, known = self.load(), self.known
+        painted = []
+        for name in wish.names:
+            if name == wish.micrograph.name:
+                painted.append(PaintedMicrograph(wish.micrograph, wish.strokes))
+            else:
+                painted.append(_read(wish.project, name, known))
+        return classifier.segment(painted, wish.table, wish.micrograph, wish.settings, stop.is_set)
+
+    def load(self) -> "LiveClassifier":
+        yield_to_the_window()
+        start_torch()
+        from napari_matssl.tasks.live import LiveClassifier
+
+        if self.classifier is None:
+            self.classifier = LiveClassifier()
+        return self.classifier
+
+    def forget(self) -> None:
+        if self.classifier is not None:
+            self.classifier.forget()
+
+
+def _read(
+    project: Project, name: str, known: dict[str, tuple[tuple[int, ...], PaintedMicrograph]]
+) -> PaintedMicrograph:
+    """Read a painted image, if its files are others than those that are known."""
+    stamp = _stamp(project.folder / name) + _stamp(project.label_path(name))
+    before = known.get(name)
+    if before is None or before[0] != stamp:
+        known[name] = before = (stamp, project.painted_micrograph(name))
+    return before[1]
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """When a file was changed, and its size; empty if it isn't there, which reading it says."""
+    if not path.is_file():
+        return ()
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size

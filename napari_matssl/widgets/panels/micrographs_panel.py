@@ -1,0 +1,239 @@
+"""The panel to open micrographs, go through them, and keep the classes to paint with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari.layers import Image
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.labels.classes import LabelClass
+from napari_matssl.micrograph.reading import SUFFIXES
+from napari_matssl.project.folder import ImageFacts
+from napari_matssl.widgets.canvas.taking import take_labels
+from napari_matssl.widgets.controls.class_editor import ClassEditor
+from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.image_table import ImageRow, ImageTable
+from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
+from napari_matssl.widgets.session import session_of
+
+_ADD_TIP = (
+    "Take the visible plane of the selected image layer into the folder, whoever opened it: "
+    "a plane of a stack, a pyramid, an image of another plugin."
+)
+_TAKE_TIP = (
+    "Take over the ids of the selected labels layer as painted labels of this image; "
+    "it has to have the image's size, scale and place."
+)
+
+
+class MicrographsPanel(QWidget):
+    """Open a folder, step through its images, paint."""
+
+    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session_of(napari_viewer)
+        self._workspace = self.session.workspace
+        self._palette = self.session.palette
+        self._facts: dict[str, ImageFacts | MatSSLError] = {}
+        self.folder = note("No folder is open.", "The folder whose images are listed.")
+        self.table = ImageTable()
+        self.table.setMinimumHeight(190)
+        self.facts = ImageFactsEditor(self.session)
+        self.classes = ClassEditor()
+        self.status = note("", "Whether the strokes on this image are on disk.")
+        self._build()
+        self._connect()
+        self._show_folder()
+
+    def _build(self) -> None:
+        self.open_folder = button(
+            "Open folder...",
+            "Open a folder of micrographs; what belongs to it is kept in matssl inside it.",
+            self._ask_folder,
+        )
+        self.open_files = button(
+            "Open files...", "Open some micrographs of one folder.", self._ask_files
+        )
+        self.add_layer = button("Add layer", _ADD_TIP, self._add_layer)
+        self.take = button("Take labels layer", _TAKE_TIP, self._take_labels)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(side_by_side(self.open_folder, self.open_files, self.add_layer))
+        layout.addWidget(self.folder)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.facts)
+        layout.addWidget(heading("Classes: pick one (keys 1 to 9) and paint"))
+        layout.addWidget(self.classes)
+        layout.addWidget(side_by_side(self.status, self.take, stretch=0))
+
+    def _connect(self) -> None:
+        workspace, palette = self._workspace, self._palette
+        workspace.folder_changed.connect(self._show_folder)
+        workspace.images_changed.connect(self._show_images)
+        workspace.surveyed.connect(self._on_surveyed)
+        workspace.shown_changed.connect(self._on_shown)
+        workspace.painted_changed.connect(self._on_painted)
+        self.session.results.mask_changed.connect(self._update_row)
+        palette.classes_changed.connect(self._show_classes)
+        palette.picked_changed.connect(lambda: self.classes.set_selected(palette.picked))
+        self.table.opened.connect(workspace.show_image)
+        self.table.dropped.connect(workspace.open)
+        editor = self.classes
+        editor.picked.connect(palette.paint_with)
+        editor.added.connect(lambda: self._add_class(False))
+        editor.exclude_added.connect(lambda: self._add_class(True))
+        editor.renamed.connect(lambda i, name: palette.edit(lambda p: p.rename_class(i, name)))
+        editor.recoloured.connect(lambda i, c: palette.edit(lambda p: p.recolour_class(i, c)))
+        editor.reordered.connect(lambda ids: palette.edit(lambda p: p.reorder_classes(ids)))
+        editor.exclude_changed.connect(lambda i, x: palette.edit(lambda p: p.set_exclude(i, x)))
+        editor.delete_wanted.connect(self._delete_class)
+        editor.refused.connect(self.status.setText)
+
+    # --- what the user asks for
+
+    def _ask_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Open a folder of micrographs")
+        if chosen:
+            self._workspace.open([Path(chosen)])
+
+    def _ask_files(self) -> None:
+        known = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        chosen, _ = QFileDialog.getOpenFileNames(
+            self, "Open micrographs", "", f"Micrographs ({known})"
+        )
+        if chosen:
+            self._workspace.open([Path(path) for path in chosen])
+
+    def _add_layer(self) -> None:
+        layer = self.session.viewer.layers.selection.active
+        if not isinstance(layer, Image):
+            images = [x for x in self.session.viewer.layers if isinstance(x, Image)]
+            layer = images[-1] if images else layer
+        if layer is None:
+            self._workspace.failed.emit(
+                InputError("There is no image layer.", "Open an image in napari first.")
+            )
+            return
+        folder = None
+        if self._workspace.project is None:
+            chosen = QFileDialog.getExistingDirectory(
+                self, "Choose a folder for the image, its strokes and its masks"
+            )
+            if not chosen:
+                return
+            folder = Path(chosen)
+        self._workspace.add_layer(layer, folder)
+
+    def _take_labels(self) -> None:
+        try:
+            count = take_labels(self._workspace)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return
+        self._workspace.said.emit(f"{count:,} pixels were taken over; Ctrl+Z takes them back.")
+
+    def _add_class(self, exclude: bool) -> None:
+        added: list[LabelClass] = []
+        self._palette.edit(lambda project: added.append(project.add_class(exclude=exclude)))
+        if added:
+            self._palette.paint_with(added[0].id)
+
+    def _delete_class(self, class_id: int) -> None:
+        project = self._workspace.project
+        if project is None:
+            return
+        self._workspace.flush()
+        try:
+            use = project.class_use(class_id)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return
+        name = next(one.name for one in project.classes if one.id == class_id)
+        lost = (
+            f"Its {sum(use.values()):,} painted pixels in {len(use)} images become unpainted, and "
+            "this can't be undone."
+            if use
+            else "Nothing is painted with it."
+        )
+        if agreed(self, "Delete a class", f'Delete the class "{name}"? {lost}', "Delete"):
+            self._palette.delete(class_id)
+
+    # --- what is shown
+
+    def _show_folder(self) -> None:
+        project = self._workspace.project
+        self._facts = {}
+        self.folder.setText("No folder is open." if project is None else str(project.folder))
+        self._show_images()
+        self._show_classes()
+        self._on_shown()
+
+    def _show_images(self) -> None:
+        project = self._workspace.project
+        self.table.set_rows([self._row(name) for name in project.names] if project else [])
+
+    def _on_surveyed(self, facts: ImageFacts | tuple[str, MatSSLError]) -> None:
+        name, value = facts if isinstance(facts, tuple) else (facts.name, facts)
+        self._facts[name] = value
+        self._update_row(name)
+        self._show_painted()
+
+    def _on_shown(self) -> None:
+        shown = self._workspace.shown
+        self.table.set_current(None if shown is None else shown.name)
+        self.facts.show_facts()
+        offer(self.take, "" if shown else "No image is shown.", _TAKE_TIP)
+        self._show_status()
+
+    def _on_painted(self, name: str) -> None:
+        self._update_row(name)
+        self._show_painted()
+        self._show_status()
+
+    def _show_status(self) -> None:
+        shown = self._workspace.shown
+        if shown is None:
+            self.status.setText("")
+        elif shown.autosave.problem is not None:
+            self.status.setText(f"The strokes are NOT saved. {shown.autosave.problem}")
+        elif shown.autosave.unsaved:
+            self.status.setText("Saving the strokes...")
+        else:
+            self.status.setText("All strokes are saved.")
+
+    def _show_classes(self) -> None:
+        classes: Sequence[LabelClass] = self._palette.classes
+        self.classes.setEnabled(bool(classes))
+        self.classes.set_classes(classes, self._palette.painted_pixels())
+        if classes:
+            self.classes.set_selected(self._palette.picked)
+
+    def _show_painted(self) -> None:
+        self.classes.set_painted(self._palette.painted_pixels())
+
+    def _update_row(self, name: str) -> None:
+        if name in self.table.keys:
+            self.table.update_row(self._row(name))
+
+    def _row(self, name: str) -> ImageRow:
+        project, shown = self._workspace.project, self._workspace.shown
+        facts = self._facts.get(name)
+        if isinstance(facts, MatSSLError):
+            return ImageRow(name, name, "can't be read", tooltip=str(facts))
+        state = project.state(name)
+        words = ["saved"] if state.painted else []
+        if shown is not None and shown.name == name and shown.autosave.unsaved:
+            words = ["painted"]
+        words += ["segmented"] if state.segmented else []
+        detail = "" if facts is None else describe(facts)
+        thumbnail = None if facts is None else facts.thumbnail
+        return ImageRow(name, name, ", ".join(words) or "unlabelled", detail, thumbnail)
+
+
+def describe(facts: ImageFacts) -> str:
+    """Size and pixel size of an image in a few words."""
+    text = f"{facts.width} x {facts.height} px"
+    if facts.pixel_size is not None:
+        text += f", {facts.pixel_size.mean_um:.4g} µm/px"
+    return text

@@ -1,0 +1,292 @@
+"""The panel that measures the segmented images, and exports masks and tables."""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from qtpy.QtCore import QTimer, QUrl
+from qtpy.QtGui import QDesktopServices, QShowEvent
+from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QVBoxLayout, QWidget
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
+from napari_matssl.tasks.report import Exported, ExportOutputs, existing_exports, export_project
+from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
+from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.session import session_of
+
+TITLE = "Exporting"
+
+DELAY_MS = 300
+"""Time to gather changes before masks are measured again."""
+
+_EXPORT_TIP = "Choose a folder to write the ticked files to, for every segmented image."
+_OUTPUTS = {
+    "masks_png": (
+        "Masks (PNG)",
+        "One image per micrograph: pixel values are class ids, shown in the classes' colours.",
+    ),
+    "masks_tiff": (
+        "Masks (TIFF, calibrated)",
+        "The same for ImageJ: pixel values are class ids, with the pixel size.",
+    ),
+    "overlays": (
+        "Overlays with legend and scale bar",
+        "Pictures for a report: the phases tinted over the micrograph, with their fractions.",
+    ),
+    "tables": (
+        "Tables (CSV)",
+        "phases.csv has a line per image and phase (%, px, um²), summary.csv the means with "
+        "their 95 % confidence intervals.",
+    ),
+}
+
+
+class PhasesPanel(QWidget):
+    """Phase fractions of the open folder, and handing in the results."""
+
+    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session_of(napari_viewer)
+        self.view = None
+        self._workspace = self.session.workspace
+        self._meter: PhaseMeter | None = None
+        self._segmented = 0
+        self._stale = True
+        self._exported: Path | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(DELAY_MS)
+        self._timer.timeout.connect(self._measure)
+        background = self._background = Background(self.session)
+        # No bound method: the panel may be gone to half by then, and its measuring has to end.
+        self.destroyed.connect(lambda *_: background.close())
+        QApplication.instance().aboutToQuit.connect(background.close)
+        self._build()
+        self._connect()
+        self._on_folder()
+
+    def _build(self) -> None:
+        self.count = heading("")
+        self.count.setToolTip("How many images of the folder have a segmentation.")
+        self.state = note("", "How far measuring has come.")
+        self.problems = note("", "Images that are in no figure, and why.")
+        self.choices = {}
+        for name, (text, tip) in _OUTPUTS.items():
+            choice = self.choices[name] = QCheckBox(text)
+            choice.setToolTip(tip)
+            choice.setChecked(True)
+            choice.toggled.connect(self._update_export)
+        self.painted = QCheckBox("Painted pixels count as painted")
+        self.painted.setToolTip(
+            "Where you have painted, by hand or by copying and correcting, your class is measured "
+            "and exported, not the model's."
+        )
+        self.export = button("Export...", _EXPORT_TIP, self._export)
+        self.outcome = note("", "What the last export wrote.")
+        self.show_exported = button(
+            "Show in folder", "Open the folder of the exported files.", self._open
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.count)
+        layout.addWidget(self.state)
+        layout.addWidget(self.problems)
+        layout.addWidget(self.painted)
+        layout.addWidget(heading("Export"))
+        layout.addWidget(side_by_side(self.choices["masks_png"], self.choices["masks_tiff"]))
+        layout.addWidget(self.choices["overlays"])
+        layout.addWidget(side_by_side(self.choices["tables"], QWidget(), self.export, stretch=1))
+        layout.addWidget(self.outcome)
+        layout.addWidget(side_by_side(self.show_exported))
+
+    def _connect(self) -> None:
+        session = self.session
+        session.workspace.folder_changed.connect(self._on_folder)
+        session.workspace.shown_changed.connect(self._refresh)  # its pixel size, perhaps
+        session.results.mask_changed.connect(self._refresh)
+        session.results.cleaning_changed.connect(self._refresh)
+        session.palette.classes_changed.connect(self._refresh)
+        session.workspace.painted_changed.connect(self._refresh)
+        self.painted.toggled.connect(self._set_painted)
+        session.runner.started.connect(self._update_export)
+        session.runner.ended.connect(self._update_export)
+        session.runner.succeeded.connect(self._on_succeeded)
+
+    # --- measuring
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Measure what has changed while nobody looked."""
+        super().showEvent(event)
+        if self.view is None:
+            self._build_view()
+        if self._stale:
+            self._measure()
+
+    def _build_view(self) -> None:
+        from napari_matssl.widgets.controls.phases_view import (
+            PhasesView,  # pyqtgraph takes its time
+        )
+
+        self.view = PhasesView()
+        self.view.setMinimumHeight(380)
+        policy = self.view.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.view.setSizePolicy(policy)
+        self.layout().insertWidget(self.layout().indexOf(self.problems) + 1, self.view, 1)
+        self._clear_view()
+
+    def _clear_view(self) -> None:
+        """Show no figures; while masks are measured for the first time, say nothing instead."""
+        self.view.clear()
+        self.view.setVisible(self._meter is None)
+
+    def _on_folder(self) -> None:
+        """Forget the figures of another folder."""
+        project = self._workspace.project
+        self._meter = None if project is None else PhaseMeter(project)
+        self._segmented = 0
+        self._background.drop_waiting()
+        if self.view is not None:
+            self._clear_view()
+        self.painted.setEnabled(project is not None)
+        self.painted.blockSignals(True)
+        self.painted.setChecked(project is None or project.painted_counts)
+        self.painted.blockSignals(False)
+        self.count.setText("No folder is open." if project is None else "")
+        self._say(self.state, "")
+        self._say(self.problems, "")
+        self._exported = None
+        self._forget_export()
+        self._update_export()
+        self._refresh()
+
+    def _set_painted(self, counts: bool) -> None:
+        try:
+            self._workspace.project.set_painted_counts(counts)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+        self._refresh()
+
+    def _refresh(self, _what: object = None) -> None:
+        """Measure soon; once the panel is looked at, if it isn't now."""
+        self._stale = True
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _measure(self) -> None:
+        """Measure in the background, image by image, so that other work needs not wait for all.
+
+        The last run finds every image measured, and gives the figures of one moment.
+        """
+        if not self.isVisible():
+            return
+        self._stale = False
+        self._background.drop_waiting()
+        meter = self._meter
+        if meter is None:
+            return
+        names, measured = meter.project.names, count(1)
+
+        def of_this_folder(then):
+            return lambda result: then(result) if self._meter is meter else None
+
+        def tell(_one: object) -> None:
+            if self.view.isHidden():  # later runs are quick, and old figures stay meanwhile
+                self._say(self.state, f"Measuring: {next(measured)} of {len(names)} images...")
+
+        def run(work, then) -> None:
+            self._background.run(work, of_this_folder(then), of_this_folder(self._complain))
+
+        run(partial(segmented_names, meter.project), self._show_count)
+        for name in names:
+            run(partial(meter.measure, [name]), tell)
+        run(meter.measure, self._show)
+
+    def _show_count(self, segmented: tuple[str, ...]) -> None:
+        total = len(self._meter.project.names)
+        self._segmented = len(segmented)
+        self.count.setText(f"{self._segmented} of {total} image{'s' * (total != 1)} "
+                           f"{'is' if self._segmented == 1 else 'are'} segmented.")  # fmt: skip
+        self._update_export()
+
+    def _show(self, measured: Measured) -> None:
+        self.view.show_phases(measured.rows, self._meter.project.classes)
+        self.view.show()
+        self._say(self.state, "")
+        self._say(self.problems, _few(measured.problems))
+
+    def _complain(self, error: MatSSLError) -> None:
+        self._say(self.state, "")
+        self._say(self.problems, str(error))
+
+    # --- exporting
+
+    @property
+    def outputs(self) -> ExportOutputs:
+        """What is ticked."""
+        return ExportOutputs(**{name: box.isChecked() for name, box in self.choices.items()})
+
+    def _export(self) -> None:
+        project, outputs = self._workspace.project, self.outputs
+        start = self._exported or project.folder
+        chosen = QFileDialog.getExistingDirectory(self, "Export to a folder", str(start))
+        if not chosen:
+            return
+        out = Path(chosen)
+        try:
+            existing = existing_exports(project, out, outputs)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return
+        if existing and not agreed(self, "Replace files", _question(out, existing), "Replace"):
+            return
+        self._forget_export()
+        self.session.start(TITLE, lambda: export_project(project, out, outputs), compute=False)
+
+    def _on_succeeded(self, result: object) -> None:
+        """Say what was exported; heard of by a signal, which a closed panel doesn't get."""
+        if not isinstance(result, Exported):
+            return
+        done, wanted = len(result.images), result.wanted
+        number = f"{done}" if done == wanted else f"{done} of {wanted}"
+        text = f"{number} image{'s' * (wanted != 1)} exported to {result.folder}."
+        self._say(self.outcome, f"{text}\n{_few(result.problems)}".rstrip())
+        self._exported = result.folder
+        self.show_exported.show()
+
+    def _forget_export(self) -> None:
+        self._say(self.outcome, "")
+        self.show_exported.hide()
+
+    def _open(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._exported)))
+
+    def _update_export(self, _what: object = None) -> None:
+        offer(self.export, self._why_not(), _EXPORT_TIP)
+
+    def _why_not(self) -> str:
+        if self._workspace.project is None:
+            return "Open a folder of micrographs first."
+        if not self._segmented:
+            return "Segment some images first."
+        if not any(box.isChecked() for box in self.choices.values()):
+            return "Tick what to export first."
+        return self.session.runner.busy_reason
+
+    @staticmethod
+    def _say(line, text: str) -> None:
+        line.setText(text)
+        line.setVisible(bool(text))
+
+
+def _question(out: Path, existing: tuple[Path, ...]) -> str:
+    names = _few([path.name for path in existing], ", ")
+    return f"{out} holds {names} already. Replace?"
+
+
+def _few(lines: Sequence[str], between: str = "\n") -> str:
+    """Join the first lines, and say how many more there are."""
+    more = [f"and {len(lines) - 4} more"] if len(lines) > 5 else []
+    return between.join([*lines[: 4 if more else 5], *more])

@@ -1,0 +1,101 @@
+"""How much there is to pretrain on, and how long that takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.learn.card import read_card
+from napari_matssl.micrograph.patches import count_patches
+from napari_matssl.settings import PretrainSettings
+from napari_matssl.widgets.jobs.job_time import duration
+
+SECONDS_PER_MPX = {"tf_efficientnet_lite0": 0.75, "resnet50": 4.3}
+"""Seconds to learn from a million px of views on 2 CPU cores, for a first guess of the time.
+
+EfficientNet-Lite0's are for views of 128 px; at 224 px it takes twice as long.
+"""
+
+EXPECTATION = (
+    "What to expect: 12 minutes on 123 micrographs (optical slices, coatings, generated ones) left "
+    "masks 2 to 6 points of mIoU below those from ImageNet's weights. What a folder of your own "
+    "brings was not measured: compare both on images that you haven't painted."
+)
+"""By docs/benchmarks.md, "Does pretraining pay?"."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds per patch, and whether that was measured here or is a first guess."""
+
+    seconds: float
+    measured: bool
+
+
+def estimate(
+    sizes: Sequence[tuple[int, int]], settings: PretrainSettings, encoders: Sequence[Path]
+) -> str:
+    """Say how many patches there are, and how long it takes to learn from them.
+
+    Parameters
+    ----------
+    sizes
+        Height and width of each image's specimen, px.
+    settings
+        Recipe and budget.
+    encoders
+        Files of earlier runs, the newest first; they tell the speed.
+    """
+    images = len(sizes)
+    patches = sum(count_patches(*size, settings.patch_size, settings.overlap) for size in sizes)
+    text = (
+        f"{images} image{'s' * (images != 1)} give{'s' * (images == 1)} "
+        f"{patches:,} patch{'es' * (patches != 1)} of {settings.patch_size} px. "
+    )
+    speed = speed_of(encoders, settings)
+    if speed is None:
+        return f"{text}How fast this encoder learns here shows itself after the first run."
+    epoch = patches * speed.seconds
+    basis = "by an earlier run" if speed.measured else "a first guess, for 2 processor cores"
+    if settings.minutes is None:
+        epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
+        return f"{text}{epochs}: about {_roughly(settings.epochs * epoch)} ({basis})."
+    passes = 60 * settings.minutes / epoch
+    if settings.epochs is not None and settings.epochs < passes:
+        passes = settings.epochs
+        return f"{text}{passes} epochs: about {_roughly(passes * epoch)} ({basis})."
+    return f"{text}{settings.minutes:g} min are about {float(f'{passes:.2g}'):,g} epochs ({basis})."
+
+
+def speed_of(encoders: Sequence[Path], settings: PretrainSettings) -> Speed | None:
+    """Tell how fast an encoder learns: by the first file of the same kind, or by a first guess."""
+    for path in encoders:
+        measured = _measured(path, settings)
+        if measured is not None:
+            return Speed(measured, True)
+    guess = SECONDS_PER_MPX.get(settings.encoder)
+    views = 2 * settings.view_size**2 / 1e6
+    return None if guess is None else Speed(guess * views, False)
+
+
+def _measured(path: Path, settings: PretrainSettings) -> float | None:
+    """Seconds per patch of the run that made an encoder; None if it isn't comparable."""
+    try:
+        card = read_card(path)
+    except MatSSLError:  # pickers say what is wrong with it
+        return None
+    alike = ("encoder", "view_size", "device")
+    if card.kind != "encoder" or any(
+        card.settings.get(name) != getattr(settings, name) for name in alike
+    ):
+        return None
+    steps, minutes = card.metrics.get("steps", 0), card.metrics.get("minutes", 0)
+    patches = steps * card.settings.get("batch_size", 0)
+    return 60 * minutes / patches if patches and minutes else None
+
+
+def _roughly(seconds: float) -> str:
+    """Write a time with no more digits than are known of it."""
+    if seconds < 60:
+        return duration(float(f"{seconds:.1g}"))
+    return duration(60 * round(float(f"{seconds / 60:.2g}")))

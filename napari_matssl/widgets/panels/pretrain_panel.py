@@ -1,0 +1,253 @@
+"""The panel that pretrains an encoder on unlabelled images."""
+
+from pathlib import Path
+
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QListWidget, QVBoxLayout, QWidget
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.progress import Job
+from napari_matssl.project.folder import Project
+from napari_matssl.settings import PretrainSettings
+from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.settings_form import SettingsForm
+from napari_matssl.widgets.controls.start_picker import StartPicker
+from napari_matssl.widgets.controls.wording import in_the_window
+from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.panels.pretrain_estimate import EXPECTATION, estimate
+from napari_matssl.widgets.session import session_of
+
+TITLE = "Pretraining"
+
+_START_TIP = "Let an encoder learn from these images, without labels."
+_REMOVE_TIP = "Take the selected folder off the list; its files stay."
+_ABOUT = (
+    "Optional. The encoder learns what your images look like before it sees a label. Fine-tuning "
+    "works without."
+)
+
+
+class PretrainPanel(QWidget):
+    """Choose folders, an encoder and a recipe."""
+
+    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session_of(napari_viewer)
+        self._workspace = self.session.workspace
+        self._sizes: dict[Path, list[tuple[int, int]]] = {}
+        self._uncounted: dict[Path, str] = {}
+        self._asked: set[Path] = set()
+        self._survey = Background(self.session)
+        survey = self._survey  # no bound method: the panel may be gone to half by then
+        self.destroyed.connect(lambda *_: survey.close())
+        self._build()
+        self._connect()
+        self._on_folder()
+
+    def _build(self) -> None:
+        self.folders = QListWidget()
+        self.folders.setToolTip("Folders whose images the encoder learns from; no test images.")
+        self.folders.setMaximumHeight(64)
+        self.add = button("Add folder...", "Learn from another folder too.", self._ask_folder)
+        self.remove = button("Remove", _REMOVE_TIP, self._remove)
+        self.start_from = StartPicker(models=False)
+        self.form = SettingsForm(
+            PretrainSettings, ("preset", "encoder", "minutes", "epochs"), ("init",)
+        )
+        self.estimate = note("", "How much there is to learn from, and how long it takes.")
+        self.start = button("Pretrain", _START_TIP, self._start)
+        self.outcome = note("", "What the last run made.")
+        rows = QFormLayout()
+        rows.addRow("Start weights", self.start_from)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(note(_ABOUT))
+        layout.addWidget(heading("Unlabelled images"))
+        layout.addWidget(self.folders)
+        layout.addWidget(side_by_side(self.add, self.remove))
+        layout.addLayout(rows)
+        layout.addWidget(self.form)
+        layout.addWidget(self.estimate)
+        layout.addWidget(self.start)
+        layout.addWidget(self.outcome)
+
+    def _connect(self) -> None:
+        runner = self.session.runner
+        self._workspace.folder_changed.connect(self._on_folder)
+        self.session.models_changed.connect(self._show_starts)
+        self.start_from.changed.connect(self._tell_start)
+        self.form.changed.connect(self._on_form)
+        self.folders.itemSelectionChanged.connect(self._update_remove)
+        runner.started.connect(self._update_start)
+        runner.succeeded.connect(self._on_succeeded)
+        runner.ended.connect(self._update_start)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The folders to learn from."""
+        return tuple(Path(self.folders.item(row).text()) for row in range(self.folders.count()))
+
+    def settings(self) -> PretrainSettings:
+        """Return what the panel says, as the command line would make it.
+
+        Raises
+        ------
+        SettingsError
+            If values contradict each other.
+        """
+        return self.form.settings()
+
+    def _tell_start(self) -> None:
+        """Keep the start weights in the form, to be saved with it."""
+        start = self.start_from.encoder
+        if start.name is not None:
+            self.form.set_value("encoder", start.name)
+        self.form.set_value("init", start.source)
+
+    def _on_form(self) -> None:
+        """Show what settings that were loaded say of the start weights."""
+        self._show_estimate()
+        try:
+            source = self.form.settings().init
+        except MatSSLError:  # the form says what is wrong
+            return
+        if source != self.start_from.encoder.source:
+            self.start_from.select_source(source)
+            self._tell_start()  # where it couldn't be chosen, which is said there
+
+    def _start(self) -> None:
+        folders = self.paths
+        try:
+            settings = self.settings()
+            project = self._workspace.project or Project.open(folders[0])
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return
+        out = project.new_model_path("encoder")
+
+        def make() -> Job:
+            from napari_matssl.tasks.models import pretrain_encoder
+
+            return pretrain_encoder(folders, settings, out)
+
+        self.outcome.setText("")
+        self.session.start(TITLE, make)
+
+    def _on_succeeded(self, trained) -> None:
+        """Say what was trained; heard of by a signal, which a closed panel doesn't get."""
+        if self.session.runner.title != TITLE:
+            return
+        metrics = trained.card.metrics
+        made = f"{metrics['epochs']:.0f} epochs in {metrics['minutes']:.1f} min"
+        project = self._workspace.project
+        if project is None or trained.path.parent != project.models_folder:
+            self.outcome.setText(f"{made}: {trained.path}. Fine-tune can open it as the start.")
+            return
+        self.outcome.setText(f"{trained.path.name}: {made}. Choose it in Fine-tune as the start.")
+        self.session.models_changed.emit()
+        self._show_estimate()
+
+    # --- folders
+
+    def _ask_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Add a folder of unlabelled images")
+        if chosen:
+            self.add_folder(Path(chosen))
+
+    def add_folder(self, folder: Path) -> None:
+        """Put a folder on the list."""
+        if folder in self.paths:
+            return
+        self.folders.addItem(str(folder))
+        self._sizes.pop(folder, None)
+        self._uncounted.pop(folder, None)
+        self._asked.discard(folder)
+        self._count()
+        self._show_estimate()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Read the images once the panel is looked at: most folders are never pretrained on."""
+        super().showEvent(event)
+        self._count()
+
+    def _count(self) -> None:
+        """Look at the sizes of the images of folders that weren't looked at."""
+        if not self.isVisible():
+            return
+        for folder in self.paths:
+            if folder in self._asked:
+                continue
+            self._asked.add(folder)
+            self._survey.run(
+                lambda folder=folder: _sizes(folder),
+                lambda sizes, folder=folder: self._on_sizes(folder, sizes),
+                lambda error, folder=folder: self._on_uncounted(folder, error),
+            )
+
+    def _remove(self) -> None:
+        for item in self.folders.selectedItems():
+            self.folders.takeItem(self.folders.row(item))
+        self._show_estimate()
+
+    def _on_folder(self) -> None:
+        self.folders.clear()
+        self._survey.drop_waiting()
+        self._asked.clear()
+        self.outcome.setText("")
+        if self._workspace.project is not None:
+            self.add_folder(self._workspace.project.folder)
+        self._show_starts()
+        self._show_estimate()
+
+    def _on_sizes(self, folder: Path, sizes: list[tuple[int, int]]) -> None:
+        self._sizes[folder] = sizes
+        self._show_estimate()
+
+    def _on_uncounted(self, folder: Path, error: MatSSLError) -> None:
+        self._uncounted[folder] = in_the_window(str(error))
+        self._show_estimate()
+
+    # --- what is shown
+
+    def _show_starts(self) -> None:
+        project = self._workspace.project
+        self.start_from.set_files(() if project is None else project.models())
+
+    def _show_estimate(self) -> None:
+        self.estimate.setText(self._estimate())
+        self._update_start()
+
+    def _estimate(self) -> str:
+        if not self.paths:
+            return "Add a folder of images."
+        for path in self.paths:
+            if path in self._uncounted:
+                return self._uncounted[path]
+            if path not in self._sizes:
+                return "Counting the patches..."
+        sizes = [size for path in self.paths for size in self._sizes[path]]
+        try:
+            settings = self.settings()
+        except MatSSLError as error:
+            return in_the_window(str(error))
+        project = self._workspace.project
+        earlier = () if project is None else project.models()
+        return f"{estimate(sizes, settings, earlier)}\n{EXPECTATION}"
+
+    def _update_start(self, _title: str = "") -> None:
+        reason = self.session.runner.busy_reason
+        if not reason and not self.paths:
+            reason = "Open or add a folder of images first."
+        offer(self.start, reason, _START_TIP)
+        self._update_remove()
+
+    def _update_remove(self) -> None:
+        selected = bool(self.folders.selectedItems())
+        offer(self.remove, "" if selected else "Select a folder in the list first.", _REMOVE_TIP)
+
+
+def _sizes(folder: Path) -> list[tuple[int, int]]:
+    """Height and width of each image's specimen."""
+    from napari_matssl.tasks.inputs import read_folder
+
+    return [micrograph.specimen.shape[:2] for micrograph in read_folder([folder])]

@@ -1,0 +1,130 @@
+"""Cleaning the segmentation of the shown image, and handing it over to be corrected."""
+
+from napari.layers import Shapes
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFormLayout, QSlider, QVBoxLayout, QWidget
+from superqt import QLabeledSlider
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.widgets.canvas.layer_grid import grid_of
+from napari_matssl.widgets.controls.forms import button, heading, offer, side_by_side
+from napari_matssl.widgets.session import Session
+
+AREA = "correction area"
+"""Name of the layer in which a rectangle to copy is drawn."""
+
+MOST_PIXELS = 2000
+"""Right end of the sliders, px."""
+
+DRAW, COPY = "Only in a rectangle", "Copy the rectangle"
+"""What the button says before and after a rectangle can be drawn."""
+
+_COPY_TIP = (
+    "Copy the segmentation into the painted labels of this image, to be corrected with the brush "
+    "and trained from. Ctrl+Z takes it back."
+)
+_AREA_TIP = (
+    "Copy it inside a rectangle only. The first press adds a layer to draw the rectangle in, the "
+    "second copies."
+)
+
+
+class ResultEditor(QWidget):
+    """Sliders that clean the segmentation, buttons that copy it into the strokes."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self._workspace = session.workspace
+        self._later = QTimer(self)  # a slider that is dragged says much
+        self._later.setSingleShot(True)
+        self._later.setInterval(120)
+        self._later.timeout.connect(self._clean)
+        self.region = _slider(
+            "Regions smaller than this become part of what surrounds them. Live, for all images; "
+            "what the model found is kept."
+        )
+        self.hole = _slider(
+            "Regions enclosed by a single class and no larger than this are filled with it. Live, "
+            "for all images; what the model found is kept."
+        )
+        self.copy = button("Copy into painted labels", _COPY_TIP, lambda: self._copy(None))
+        self.copy_area = button(DRAW, _AREA_TIP, self._copy_inside)
+        cleaning = QFormLayout()
+        cleaning.addRow("Smallest region (px)", self.region)
+        cleaning.addRow("Fill holes up to (px)", self.hole)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(heading("Clean the result"))
+        layout.addLayout(cleaning)
+        layout.addWidget(heading("Correct the result"))
+        layout.addWidget(side_by_side(self.copy, self.copy_area))
+        for slider in (self.region, self.hole):
+            slider.valueChanged.connect(lambda _value: self._later.start())
+        self._workspace.folder_changed.connect(self._on_folder)
+        self._workspace.shown_changed.connect(self._update)
+        session.results.mask_changed.connect(self._update)
+        self._on_folder()
+
+    @property
+    def cleaning(self) -> tuple[int, int]:
+        """Smallest region and largest hole, px."""
+        return self.region.value(), self.hole.value()
+
+    def _on_folder(self) -> None:
+        project = self._workspace.project
+        values = project.cleaning if project is not None else (0, 0)
+        for slider, value in zip((self.region, self.hole), values, strict=True):
+            slider.blockSignals(True)
+            slider.setValue(value)
+            slider.blockSignals(False)
+        self._update()
+
+    def _update(self, _name: str = "") -> None:
+        shown = self._workspace.shown
+        there = shown is not None and shown.mask is not None
+        offer(self.copy, "" if there else "Segment this image first.", _COPY_TIP)
+        offer(self.copy_area, "" if there else "Segment this image first.", _AREA_TIP)
+        drawing = shown is not None and AREA in shown.extra
+        self.copy_area.setText(COPY if drawing else DRAW)
+
+    def _clean(self) -> None:
+        self.session.results.clean(*self.cleaning)
+
+    def _copy(self, area: Shapes | None) -> bool:
+        try:
+            count = self.session.results.copy_into_strokes(area)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return False
+        self._workspace.said.emit(
+            f"{count:,} pixels were copied into the painted labels; Ctrl+Z takes them back."
+        )
+        self.session.palette.paint_with(self.session.palette.picked)
+        return True
+
+    def _copy_inside(self) -> None:
+        shown = self._workspace.shown
+        area = shown.extra.get(AREA)
+        if isinstance(area, Shapes) and len(area.data):
+            if self._copy(area):
+                self.session.results.remove_layer(AREA)
+                self._update()
+            return
+        if area is None:
+            area = self.session.viewer.add_shapes(
+                ndim=2, name=AREA, edge_color="#ffd400", face_color="transparent",
+                edge_width=max(1.0, shown.micrograph.height / 250), **grid_of(shown.image),
+            )  # fmt: skip
+            self.session.results.add_layer(AREA, area)
+            self._update()
+        self.session.viewer.layers.selection.active = area
+        area.mode = "add_rectangle"
+        self._workspace.said.emit("Draw a rectangle, then press the button again.")
+
+
+def _slider(tip: str) -> QSlider:
+    slider = QLabeledSlider(Qt.Orientation.Horizontal)
+    slider.setRange(0, MOST_PIXELS)
+    slider.setToolTip(tip)
+    return slider

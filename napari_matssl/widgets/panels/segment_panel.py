@@ -1,0 +1,279 @@
+"""The panel that segments images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qtpy.QtCore import QObject, QUrl, Signal
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.progress import Job, Progress
+from napari_matssl.project.folder import Project
+from napari_matssl.settings import PredictSettings
+from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
+from napari_matssl.widgets.canvas.shown import SEGMENTATION
+from napari_matssl.widgets.controls.field_editor import WheelGuard
+from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.model_picker import ModelPicker
+from napari_matssl.widgets.controls.settings_form import SettingsForm
+from napari_matssl.widgets.panels.finetune_panel import TITLE as FINETUNE_TITLE
+from napari_matssl.widgets.panels.result_editor import ResultEditor
+from napari_matssl.widgets.session import session_of
+
+TITLE = "Segmenting"
+FOLDER_TITLE = "Segmenting a folder"
+MAGNIFICATION_RATIO = 2.0
+
+_THIS, _ALL, _FOLDER = "This image", "All images of the folder", "Another folder..."
+_START_TIP = "Run the model over the images chosen above."
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a running job was started with: the user may choose otherwise meanwhile."""
+
+    project: Project
+    classes: tuple[str, ...]
+    """Names of the model's classes in its own order, as the project calls them."""
+
+
+class _Post(QObject):
+    """Brings results from the thread of the job to the window's. It outlives a closed panel."""
+
+    found = Signal(object, object)
+    """The job that found it, and a SegmentedMicrograph."""
+
+
+class SegmentPanel(QWidget):
+    """Choose a model and images; see what comes back."""
+
+    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session_of(napari_viewer)
+        self._workspace = self.session.workspace
+        self._post = _Post(self.session)
+        self._job: _Job | None = None
+        self._results: Path | None = None
+        self._seen = 0
+        self._build()
+        self._connect()
+        self._on_folder()
+
+    def _build(self) -> None:
+        self.models = ModelPicker()
+        self.target = QComboBox()
+        self.target.addItems([_THIS, _ALL, _FOLDER])
+        self.target.setToolTip("What to segment.")
+        WheelGuard(self.target)
+        self.probabilities = QCheckBox("Probability layers")
+        self.probabilities.setToolTip(
+            "Add a layer for each class with its probability, and one with the uncertainty: bright "
+            "where two classes are nearly equally probable. For the image that is shown."
+        )
+        self.warning = note("", "Whether this image was taken at the model's magnification.")
+        self.form = SettingsForm(PredictSettings, (), ("smallest_region", "largest_hole"))
+        self.start = button("Segment", _START_TIP, self._start)
+        self.outcome = note("", "What the last run made.")
+        self.show_results = button("Show in folder", "Open the folder of the results.", self._open)
+        self.show_results.hide()
+        self.editor = ResultEditor(self.session)
+        rows = QFormLayout()
+        rows.addRow("Images", self.target)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(heading("Model"))
+        layout.addWidget(self.models)
+        layout.addLayout(rows)
+        layout.addWidget(self.probabilities)
+        layout.addWidget(self.warning)
+        layout.addWidget(self.form)
+        layout.addWidget(self.start)
+        layout.addWidget(side_by_side(self.outcome, self.show_results, stretch=0))
+        layout.addWidget(self.editor)
+
+    def _connect(self) -> None:
+        workspace, runner = self._workspace, self.session.runner
+        workspace.folder_changed.connect(self._on_folder)
+        workspace.shown_changed.connect(self._update)
+        self.session.models_changed.connect(self._on_models)
+        self.models.chosen.connect(self._update)
+        self.target.currentIndexChanged.connect(self._update)
+        self._post.found.connect(self._take_over)
+        runner.started.connect(self._update)
+        runner.progressed.connect(self._on_progress)
+        runner.succeeded.connect(self._on_succeeded)
+        runner.failed.connect(self._drop_pieces)
+        runner.cancelled.connect(self._drop_pieces)
+        runner.ended.connect(self._update)
+
+    # --- segmenting
+
+    def _start(self) -> None:
+        try:
+            settings = self.form.settings()
+            if self.target.currentText() == _FOLDER:
+                self._segment_folder(settings)
+                return
+            project, shown = self._workspace.project, self._workspace.shown
+            theirs = self.models.card.classes.classes
+            renumber = project.adopt(self.models.card.classes)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return
+        self.session.palette.refresh()
+        names = project.names if self.target.currentText() == _ALL else (shown.name,)
+        model, wanted = self.models.path, self.probabilities.isChecked()
+        ours = {one.id: one.name for one in project.classes}
+        job = self._job = _Job(project, tuple(ours[renumber[one.id]] for one in theirs))
+        found = self._post.found.emit  # the job holds a signal, not the panel
+
+        def make() -> Job:
+            from napari_matssl.tasks.models import segment_with_model
+
+            def keep(segmented) -> None:
+                project.save_mask(segmented.name, segmented.mask)
+                found(job, segmented)
+
+            reads: list[Callable] = [lambda name=name: project.read(name) for name in names]
+            return segment_with_model(model, reads, settings, keep, renumber, wanted)
+
+        self._begin(TITLE, make)
+
+    def _begin(self, title: str, make: Callable[[], Job]) -> None:
+        self._seen = 0
+        self.outcome.setText("")
+        self.show_results.hide()
+        self.session.start(title, make)
+
+    def _segment_folder(self, settings: PredictSettings) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Segment a folder")
+        if not chosen:
+            return
+        folder, model = Path(chosen), self.models.path
+        region, hole = self.editor.cleaning
+        cleaning = {"smallest_region": region, "largest_hole": hole}
+        out = folder / "matssl" / "results"
+
+        def make() -> Job:
+            from napari_matssl.learn.segmenter import read_segmenter
+            from napari_matssl.micrograph.reading import find_micrographs
+            from napari_matssl.tasks.predict import predict
+
+            paths = find_micrographs([folder])
+            used = settings.model_copy(update=cleaning)
+            return predict(read_segmenter(model), paths, out, used)
+
+        self._results = out
+        self._begin(FOLDER_TITLE, make)
+
+    def _on_progress(self, progress: Progress) -> None:
+        seen = progress.preview
+        if seen is not None and self.session.runner.title == TITLE and self._is_open(self._job):
+            self.session.results.show_piece(SEGMENTATION, seen.image, seen.top, seen.left, seen.ids)
+
+    def _take_over(self, job: _Job, segmented) -> None:
+        """Show a result, unless another folder was opened meanwhile; its own has kept it."""
+        self._seen += segmented.seen_in_training
+        if not self._is_open(job):
+            return
+        results, shown = self.session.results, self._workspace.shown
+        results.take_over(segmented.name, segmented.mask)
+        if shown is None or shown.name != segmented.name:
+            return
+        remove_maps(results)
+        if segmented.probabilities is not None:
+            add_maps(results, job.classes, segmented.probabilities, segmented.uncertainty)
+
+    def _on_succeeded(self, result) -> None:
+        """Say what was done; heard of by a signal, which a closed panel doesn't get."""
+        title = self.session.runner.title
+        if title == FINETUNE_TITLE:
+            self._show_new(result.path)
+        elif title == FOLDER_TITLE and self._results is not None:
+            count = len(result.images)
+            self.outcome.setText(
+                f"{count} image{'s' * (count != 1)}: masks and tables are in {self._results}."
+            )
+            self.show_results.show()
+        elif title == TITLE:
+            if self.session.runner.stopping:
+                self._drop_pieces()
+            text = f"{result} image{'s' * (result != 1)} segmented."
+            if self._seen:
+                text += f" The model was trained on {self._seen} of them: judge it by others."
+            self.outcome.setText(text)
+
+    def _drop_pieces(self, _error: object = None) -> None:
+        """Show the last whole segmentation again, if the job has stopped amid an image."""
+        shown, runner = self._workspace.shown, self.session.runner
+        if runner.title != TITLE or shown is None or SEGMENTATION not in shown.extra:
+            return
+        if shown.mask is None:
+            self.session.results.remove_layer(SEGMENTATION)
+        else:
+            self.session.results.take_over(shown.name, shown.mask)
+
+    def _is_open(self, job: _Job | None) -> bool:
+        opened = self._workspace.project
+        return opened is not None and job is not None and opened.folder == job.project.folder
+
+    def _open(self) -> None:
+        if self._results is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._results)))
+
+    # --- what is shown
+
+    def _on_folder(self) -> None:
+        self._on_models()
+        self.outcome.setText("")
+        self.show_results.hide()
+        self._update()
+
+    def _on_models(self) -> None:
+        """List the models again."""
+        project = self._workspace.project
+        self.models.set_folders([project.models_folder] if project is not None else [])
+
+    def _show_new(self, model: Path) -> None:
+        """Choose the model that was just trained."""
+        project = self._workspace.project
+        if project is not None and model.parent == project.models_folder:
+            self.models.select(model)
+
+    def _update(self, _which: object = None) -> None:
+        offer(self.start, self._why_not(), _START_TIP)
+        self.warning.setText(self._magnification())
+        self.warning.setVisible(bool(self.warning.text()))
+
+    def _why_not(self) -> str:
+        if self.session.runner.busy:
+            return self.session.runner.busy_reason
+        if self.models.path is None:
+            return "Fine-tune a model first, or import one."
+        if self.target.currentText() != _FOLDER and self._workspace.shown is None:
+            return "Open a folder of micrographs first."
+        return ""
+
+    def _magnification(self) -> str:
+        shown, card = self._workspace.shown, self.models.card
+        if shown is None or card is None or card.pixel_size_um is None:
+            return ""
+        size = shown.micrograph.pixel_size
+        if size is None:
+            return "This image is not calibrated: it is taken to have the model's magnification."
+        ratio = size.mean_um / card.pixel_size_um
+        if max(ratio, 1 / ratio) <= MAGNIFICATION_RATIO:
+            return ""
+        return (
+            f"This image has {size.mean_um:.4g} µm/px, the model was trained at "
+            f"{card.pixel_size_um:.4g}: its masks are less reliable."
+        )
