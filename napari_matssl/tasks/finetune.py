@@ -128,9 +128,9 @@ def _train(
                 shrunk = Progress("fine-tuning", fraction, 1, message=run.shrunk)
                 stopped |= (yield shrunk) is Control.STOP
                 continue
-            if run.validation_due:
+            if run.validation.due(budget.fraction(run.step)):
                 stopped |= yield from run.validate()
-            if run.preview_due and not stopped:
+            if run.previews.due and not stopped:
                 stopped |= yield from run.preview()
             progress = Progress("fine-tuning", budget.fraction(run.step), 1, run.metrics)
             stopped |= (yield progress) is Control.STOP

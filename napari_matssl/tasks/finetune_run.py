@@ -1,4 +1,4 @@
-"""The state of one fine-tuning run: network, optimiser, average, best model so far."""
+"""The state of one fine-tuning run: network, optimiser, average."""
 
 import statistics
 from collections.abc import Callable, Collection, Generator, Sequence
@@ -8,22 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.errors import ComputeError, InputError
+from napari_matssl.errors import ComputeError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import (
-    IGNORE,
     PaintedMicrograph,
-    painted_pixels,
-    to_targets,
 )
-from napari_matssl.learn.averaging import AveragedNetwork, snapshot
+from napari_matssl.learn.averaging import AveragedNetwork
 from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
 from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
 from napari_matssl.learn.encoders import load_start_weights
-from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.losses import is_finite, masked_cross_entropy, segmentation_loss
-from napari_matssl.learn.metrics import RunningScores, Scores, confusion_matrix, scores
+from napari_matssl.learn.metrics import RunningScores, Scores
 from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.schedule import Budget, rate_factor
@@ -31,44 +27,38 @@ from napari_matssl.learn.segmenter import Segmenter, adopt, build_network, known
 from napari_matssl.learn.self_training import confident_targets, strength
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.layering import find_layering
-from napari_matssl.progress import Control, Preview, Progress, drain
-from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.progress import Control, Progress
+from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune_inputs import describe, prepare_all
-
-PREVIEW_SECONDS = 3.0
-"""Shortest time between two previews."""
-
-PREVIEW_SHARE = 0.1
-"""Largest share of a run's time that goes into previews."""
+from napari_matssl.tasks.finetune_watch import Previews, Validation
 
 
 @dataclass
 class FinetuneRun:
-    """One run. Parameters as of :func:`~napari_matssl.tasks.finetune.finetune`."""
+    """One run. Parameters as of :func:`~napari_matssl.tasks.finetune.finetune`.
+
+    `apart` are the images to validate on.
+    """
 
     painted: Sequence[PaintedMicrograph]
     table: ClassTable
     settings: FinetuneSettings
-    validation: list[PaintedMicrograph]
+    apart: list[PaintedMicrograph]
     start: Segmenter | None
     compute: Compute
     budget: Budget
     on_view: Callable[[], Micrograph | None] | None = None
     step: int = 0
     losses: list[float] = field(default_factory=list)
-    last_scores: dict[str, float] = field(default_factory=dict)
     shrunk: str = ""
-    _best: tuple[float, dict[str, Tensor], Scores] | None = None
-    _validated: float = 0.0
-    _validated_step: int = -1
-    _next_preview: float = 0.0
 
     def __post_init__(self) -> None:
         settings = self.settings
         random = np.random.default_rng(settings.seed)
         card = describe(self.painted, self.table, settings, self.start)
         images = prepare_all(self.painted, settings, card)
-        self._check_validation()
+        self.validation = Validation(self.apart, self.table, settings, self.budget, self._loss)
+        self.previews = Previews(self.on_view, self.budget)
         layers = settings.layers
         if layers == "auto":
             layers = find_layering([p.micrograph for p in self.painted])
@@ -108,19 +98,6 @@ class FinetuneRun:
             frequencies = fit(self._network, images, self.compute, self.settings.seed, known)
         return frequencies.to(self.compute.device)
 
-    def _check_validation(self) -> None:
-        """Find out now whether there is anything to validate on."""
-        if not self.validation:
-            return
-        unlabelled = self.settings.unlabelled
-        targets = [to_targets(one, self.table, unlabelled) for one in self.validation]
-        if not any(painted_pixels(targets, self.table).values()):
-            names = ", ".join(one.micrograph.name for one in self.validation[:3])
-            raise InputError(
-                f"Nothing is painted in the images to validate on ({names}).",
-                "Paint on them, or leave out --val-fraction or the split's val.",
-            )
-
     @property
     def epoch(self) -> int:
         """Which pass over all crops this is, from 1."""
@@ -131,7 +108,7 @@ class FinetuneRun:
         """Figures of the last step and the last validation."""
         training = {f"iou_{name}": iou for name, iou in self._running.ious.items()}
         place = {"step": float(self.step), "epoch": float(self.epoch)}
-        return {**place, "loss": self.losses[-1], **training, **self.last_scores}
+        return {**place, "loss": self.losses[-1], **training, **self.validation.metrics}
 
     def advance(self, fraction: float) -> float | None:
         """Do one step; None if memory ran out and the next step will be smaller."""
@@ -199,95 +176,21 @@ class FinetuneRun:
             logits, targets, settings.cross_entropy, settings.balance, self._frequencies
         )
 
-    @property
-    def validation_due(self) -> bool:
-        """Whether the next validation is to be done now; none in the first fifth of a run."""
-        if not self.validation:
-            return False
-        fraction = self.budget.fraction(self.step)
-        return 0.2 < fraction < 1 and fraction - self._validated >= 1 / self.settings.validations
-
     def validate(self) -> Generator[Progress, Control | None, bool]:
-        """Score the averaged model on the validation images and keep it if it is the best.
-
-        Returns whether STOP was sent meanwhile.
-        """
-        if not self.validation or self.step == self._validated_step:
-            return False
-        stopped = False
-        begin = self.budget.elapsed
+        """Validate the averaged model; tells whether STOP was sent meanwhile."""
         network = self._average.network.eval()
-        total = np.zeros((len(self.table), len(self.table)), dtype=np.int64)
-        losses = []
-        for index, painted in enumerate(self.validation):
-            micrograph = painted.micrograph
-            job = segment(network, self._card, micrograph, self.compute, _VALIDATING, True)
-            segmentation = drain(job)
-            assert segmentation is not None  # nobody sends STOP into this job
-            total += confusion_matrix(painted.labels, segmentation.mask, self.table.ids)
-            losses.append(self._validation_loss(painted, segmentation))
-            progress = Progress("validating", index + 1, len(self.validation))
-            stopped |= (yield progress) is Control.STOP
-        result = scores(total, self.table.names)
-        miou = result.miou or 0.0
-        self.last_scores = {"val_miou": miou, "val_loss": statistics.fmean(losses)}
-        self.last_scores |= {
-            f"val_iou_{name}": c.iou for name, c in result.classes.items() if c.iou is not None
-        }
-        if self._best is None or miou >= self._best[0]:
-            self._best = (miou, snapshot(network), result)
-        self._validated_step = self.step
-        self._validated = self.budget.fraction(self.step)
-        self.budget.reserve = self.budget.elapsed - begin
-        return stopped
-
-    def _validation_loss(self, painted: PaintedMicrograph, found: Segmentation) -> float:
-        """Compute the training loss over the labelled pixels of one validation image."""
-        assert found.probabilities is not None  # asked for in validate()
-        targets = to_targets(painted, self.table, self.settings.unlabelled)
-        labelled = targets != IGNORE
-        values = np.maximum(found.probabilities[:, labelled], 0.5) / 255  # (K, n)
-        logits = torch.from_numpy(np.log(values, dtype=np.float32))[None, :, None]
-        return float(self._loss(logits, torch.from_numpy(targets[labelled])[None, None]))
-
-    @property
-    def preview_due(self) -> bool:
-        """Whether it is time to show what the model makes of the image that is looked at."""
-        return self.on_view is not None and self.budget.elapsed >= self._next_preview
+        return (yield from self.validation.run(network, self._card, self.compute, self.step))
 
     def preview(self) -> Generator[Progress, Control | None, bool]:
-        """Segment the image that is looked at with the model as it is.
-
-        Returns whether STOP was sent meanwhile.
-        """
-        micrograph = self.on_view() if self.on_view is not None else None
-        begin = self.budget.elapsed
-        if micrograph is None:
-            self._next_preview = begin + PREVIEW_SECONDS
-            return False
+        """Show what the averaged model makes of an image; tells whether STOP was sent meanwhile."""
         network = self._average.network.eval()
-        job = segment(network, self._card, micrograph, self.compute, _VALIDATING)
-        fraction = self.budget.fraction(self.step)
-        while True:
-            try:
-                inner = next(job)
-            except StopIteration as end:
-                segmentation: Segmentation = end.value
-                break
-            if inner.step >= inner.total:
-                continue  # it only has to be put together
-            if (yield Progress("fine-tuning", fraction, 1, self.metrics)) is Control.STOP:
-                return True  # without a preview: whoever stops doesn't want to wait
-        cost = self.budget.elapsed - begin
-        self._next_preview = begin + max(PREVIEW_SECONDS, cost / PREVIEW_SHARE)
-        picture = Preview(micrograph.name, 0, 0, segmentation.mask)
-        shown = Progress("fine-tuning", fraction, 1, self.metrics, preview=picture)
-        return (yield shown) is Control.STOP
+        shown = Progress("fine-tuning", self.budget.fraction(self.step), 1, self.metrics)
+        return (yield from self.previews.run(network, self._card, self.compute, shown))
 
     def choose_best(self) -> None:
         """Go back to the best model; the last one stays where nothing was validated."""
-        if self._best is not None:
-            self._average.network.load_state_dict(self._best[1])
+        if self.validation.best is not None:
+            self._average.network.load_state_dict(self.validation.best[1])
 
     def trained(self) -> tuple[Segmenter, Scores | None]:
         """Return the model and its scores on the validation images."""
@@ -296,8 +199,8 @@ class FinetuneRun:
         if self.losses:
             metrics["loss"] = statistics.fmean(self.losses[-20:])
         chosen = None
-        if self._best is not None:
-            metrics["val_miou"], _, chosen = self._best
+        if self.validation.best is not None:
+            metrics["val_miou"], _, chosen = self.validation.best
         card = self._card.model_copy(update={"metrics": metrics})
         return Segmenter(network.cpu().eval(), card), chosen
 
@@ -305,9 +208,6 @@ class FinetuneRun:
         """Drop what holds memory on the device."""
         del self._network, self._average, self._optimiser, self._sampler
         free_memory(self.compute)
-
-
-_VALIDATING = PredictSettings(multiscale=False)
 
 
 def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:

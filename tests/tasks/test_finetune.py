@@ -9,6 +9,7 @@ from torch import nn
 
 import napari_matssl.tasks.finetune as module
 import napari_matssl.tasks.finetune_run as run_module
+import napari_matssl.tasks.finetune_watch as watch_module
 from napari_matssl.errors import ComputeError, InputError, MatSSLError, ModelFileError
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
@@ -491,7 +492,7 @@ def test_the_present_model_shows_what_it_makes_of_the_image_that_is_looked_at(
 
 def test_previews_of_a_large_image_can_be_stopped_and_closed(painted, monkeypatch):
     monkeypatch.setattr(
-        run_module, "_VALIDATING", PredictSettings(multiscale=False, tile=32, tile_overlap=0)
+        watch_module, "_QUICK", PredictSettings(multiscale=False, tile=32, tile_overlap=0)
     )
     with_clock(monkeypatch, 0.2)
     large = Micrograph("large.tif", np.tile(painted[0].micrograph.pixels, (2, 2)))

@@ -32,10 +32,10 @@ def painted(user, tmp_path, two_phases):
 @pytest.fixture
 def quick_previews(monkeypatch):
     start_torch()
-    import napari_matssl.tasks.finetune_run as run_module
+    import napari_matssl.tasks.finetune_watch as watch_module
 
-    monkeypatch.setattr(run_module, "PREVIEW_SECONDS", 0.2)
-    monkeypatch.setattr(run_module, "PREVIEW_SHARE", 1.0)
+    monkeypatch.setattr(watch_module, "PREVIEW_SECONDS", 0.2)
+    monkeypatch.setattr(watch_module, "PREVIEW_SHARE", 1.0)
 
 
 def start_endless(user):
