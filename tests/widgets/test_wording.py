@@ -12,7 +12,12 @@ from napari_matssl.widgets.controls.wording import in_the_window
         ("Use a smaller --patch-size.", 'Use a smaller "Patch size (px)".'),
         ("Try --device cpu; then look.", 'Try "Device" cpu; then look.'),
         ("See --help for bounds.", "See the tooltips for bounds."),
-        ("Name the classes (--classes).", "Name the classes (--classes)."),
+        ("Name the value (--unknown).", "Name the value (--unknown)."),
+        ("Give it (--classes).", "Give it (the class table under Micrographs)."),
+        (
+            "left out; --info-bar none keeps it.",
+            'left out; "Info bar" under Micrographs says otherwise.',
+        ),
     ],
 )
 def test_options_become_the_names_of_controls(message, shown):

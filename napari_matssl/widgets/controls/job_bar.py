@@ -148,7 +148,7 @@ class JobBar(QWidget):
         self._time_left.learn(progress.stage, share, self._stopwatch.seconds())
         self._metrics.update(progress.metrics)
         if progress.message:
-            self._message.setText(progress.message)
+            self._message.setText(in_the_window(progress.message))
             self._message.show()
         self._refresh()
 

@@ -9,7 +9,7 @@ _OPTION = re.compile(r"--([a-z][a-z-]*)")
 
 _FORMS = (PretrainSettings, FinetuneSettings, PredictSettings)
 
-_OTHERS = {"help": "the tooltips"}
+_OTHERS = {"help": "the tooltips", "classes": "the class table under Micrographs"}
 
 
 def in_the_window(text: str) -> str:
@@ -18,6 +18,7 @@ def in_the_window(text: str) -> str:
     ``"Give more --minutes."`` becomes ``'Give more "Time budget (min)".'``; options that no form
     has stay.
     """
+    text = text.replace("--info-bar none keeps it", '"Info bar" under Micrographs says otherwise')
     return _OPTION.sub(_control, text)
 
 

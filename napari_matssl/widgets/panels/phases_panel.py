@@ -13,6 +13,7 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
 from napari_matssl.tasks.report import Exported, ExportOutputs, existing_exports, export_project
 from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.session import session_of
 
@@ -219,7 +220,7 @@ class PhasesPanel(QWidget):
 
     def _complain(self, error: MatSSLError) -> None:
         self._say(self.state, "")
-        self._say(self.problems, str(error))
+        self._say(self.problems, in_the_window(str(error)))
 
     # --- exporting
 
