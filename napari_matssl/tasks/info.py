@@ -16,7 +16,9 @@ def describe(path: Path) -> dict[str, Any]:
         If the file can't be read.
     """
     if path.suffix.lower() in PICKLES | {".safetensors"}:
-        return read_card(path).model_dump(mode="json")
+        card = read_card(path)
+        decoder = {"architecture", "scale", "classes", "unlabelled"}
+        return card.model_dump(mode="json", exclude=decoder if card.kind == "encoder" else None)
     micrograph = read_micrograph(path)
     facts: dict[str, Any] = {
         "name": micrograph.name,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_matssl.errors import InputError, ModelFileError
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import ModelCard, weights_path
 from napari_matssl.learn.modelfile import write_tensors
 from napari_matssl.settings import NormalisationSettings
 from napari_matssl.tasks.info import describe
@@ -72,6 +72,12 @@ def test_a_model_tells_its_card(tmp_path):
     assert [c["name"] for c in facts["classes"]["classes"]] == ["class 1", "class 2"]
     assert facts["metrics"] == {"val_miou": 0.8}
     assert ModelCard.model_validate(facts) == card
+
+
+def test_an_encoder_tells_nothing_of_what_only_models_have():
+    facts = describe(weights_path("micrographs"))
+    assert (facts["kind"], facts["encoder_name"]) == ("encoder", "tf_efficientnet_lite0")
+    assert not facts.keys() & {"architecture", "classes", "scale", "unlabelled"}
 
 
 @pytest.mark.parametrize(
