@@ -32,11 +32,14 @@ class PreparedImage:
         ``(H, W)`` uint8 channel indices, 255 unpainted.
     grey
         Its grey-value mapping.
+    guess
+        ``(H, W)`` uint8 channel indices of what unpainted pixels may be, if there is a guess.
     """
 
     unit: NDArray[np.float32]
     targets: NDArray[np.uint8]
     grey: GreyValues
+    guess: NDArray[np.uint8] | None = None
 
 
 def prepare(
@@ -92,12 +95,14 @@ def resize_targets(
 class Batch:
     """Standardised crops ``(N, 3, S, S)`` float32 and their targets ``(N, S, S)`` uint8.
 
-    `plain` are the same crops with their grey values unchanged.
+    `plain` are the same crops with their grey values unchanged; `guess` ``(N, S, S)`` uint8 is
+    what unpainted pixels may be, 255 where there is no guess.
     """
 
     images: Tensor
     targets: Tensor
     plain: Tensor
+    guess: Tensor
 
 
 class CropSampler:
@@ -153,7 +158,7 @@ class CropSampler:
         units = torch.stack([unit for _, unit, _ in crops])  # (N, C, S, S)
         mean = torch.from_numpy(np.stack([self._images[i].grey.mean for i, _, _ in crops]))
         std = torch.from_numpy(np.stack([self._images[i].grey.std for i, _, _ in crops]))
-        targets = torch.stack([target for _, _, target in crops])
+        targets, guess = torch.stack([ids for _, _, ids in crops]).unbind(1)  # (N, S, S)
 
         def standardise(units: Tensor) -> Tensor:
             images = (units - mean[:, :, None, None]) / std[:, :, None, None]
@@ -161,8 +166,9 @@ class CropSampler:
 
         plain = standardise(units)
         if not self._settings.augment:
-            return Batch(plain, targets, plain)
-        return Batch(standardise(vary_grey_values(units, self._random)), targets, plain)
+            return Batch(plain, targets, plain, guess)
+        varied = standardise(vary_grey_values(units, self._random))
+        return Batch(varied, targets, plain, guess)
 
     def halve(self) -> bool:
         """Ask for half the memory: half the batch, then half the crop; False at the smallest."""
@@ -194,33 +200,38 @@ class CropSampler:
             _start(c, side, length, random)
             for c, length in zip(centre, (height, width), strict=True)
         )
-        unit, target = self._cut(index, row, column, side)
+        unit, ids = self._cut(index, row, column, side)
         if side != self._side:
             size = (self._side, self._side)
             unit = functional.interpolate(
                 unit[None], size=size, mode="bilinear", antialias=side > self._side
             )[0]
-            target = functional.interpolate(target[None, None], size=size, mode="nearest-exact")[
-                0, 0
-            ]
+            ids = functional.interpolate(ids[None], size=size, mode="nearest-exact")[0]
         if self._layers == "any":
             turns = int(random.integers(4))
-            unit, target = unit.rot90(turns, (1, 2)), target.rot90(turns, (0, 1))
+            unit, ids = unit.rot90(turns, (1, 2)), ids.rot90(turns, (1, 2))
         if random.random() < 0.5:
-            along = 0 if self._layers == "columns" else 1
-            unit, target = unit.flip(1 + along), target.flip(along)
-        return index, unit, target
+            along = 1 if self._layers == "columns" else 2
+            unit, ids = unit.flip(along), ids.flip(along)
+        return index, unit, ids
 
     def _cut(self, index: int, row: int, column: int, side: int) -> tuple[Tensor, Tensor]:
-        """Cut a square ``(C, side, side)``; what lies outside is mirrored and unpainted."""
+        """Cut a square ``(C, side, side)`` with its targets and guess ``(2, side, side)``.
+
+        What lies outside is mirrored, unpainted and not guessed.
+        """
         image = self._images[index]
         height, width = image.targets.shape
         top, left = max(0, row), max(0, column)
         bottom, right = min(height, row + side), min(width, column + side)
         margins = ((top - row, row + side - bottom), (left - column, column + side - right))
         unit = np.pad(image.unit[:, top:bottom, left:right], ((0, 0), *margins), mode="symmetric")
-        target = np.pad(image.targets[top:bottom, left:right], margins, constant_values=IGNORE)
-        return torch.from_numpy(unit), torch.from_numpy(target)
+        ids = np.full((2, bottom - top, right - left), IGNORE, dtype=np.uint8)
+        ids[0] = image.targets[top:bottom, left:right]
+        if image.guess is not None:
+            ids[1] = image.guess[top:bottom, left:right]
+        ids = np.pad(ids, ((0, 0), *margins), constant_values=IGNORE)
+        return torch.from_numpy(unit), torch.from_numpy(ids)
 
 
 def vary_grey_values(units: Tensor, random: np.random.Generator) -> Tensor:

@@ -99,6 +99,15 @@ def fit(
     return frequencies
 
 
+def guess(classifier: PixelClassifier, image: PreparedImage, compute: Compute) -> NDArray[np.uint8]:
+    """Give the class of every pixel of an image by a fitted classifier ``(H, W)``."""
+    images = _whole(image, compute)
+    with torch.no_grad(), compute.autocast():
+        logits = classifier.classify(classifier.context_maps(images), images)
+    height, width = image.targets.shape
+    return logits[0, :, :height, :width].argmax(dim=0).to("cpu", torch.uint8).numpy()
+
+
 def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
     """Count how frequent classes are; None where most pixels are unpainted."""
     targets = np.concatenate([image.targets.ravel() for image in images])
@@ -145,13 +154,10 @@ def _features(
     classifier: PixelClassifier, image: PreparedImage, points: NDArray[np.int64], compute: Compute
 ) -> tuple[Tensor, Tensor]:
     """Features at flat positions ``(n,)`` of the image: of the encoder, of the filters."""
-    values = image.grey.standardise(image.unit)
-    height, width = values.shape[1:]
-    beyond = (-height % STRIDE, -width % STRIDE)
-    values = np.pad(values, ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
-    images = compute.place_images(torch.from_numpy(values)[None].expand(1, 3, -1, -1))
+    images = _whole(image, compute)
     with torch.no_grad(), compute.autocast():
         groups = (classifier.context_maps(images), filter_maps(images))
+    width = image.targets.shape[1]
     rows, columns = (torch.from_numpy(place) for place in np.divmod(points, width))
     places = torch.stack([(columns + 0.5) / images.shape[3], (rows + 0.5) / images.shape[2]], 1)
     grid = (2 * places - 1).float().to(images.device)[None, :, None]  # (1, n, 1, 2)
@@ -166,6 +172,14 @@ def _features(
         for group in groups
     ]
     return sampled[0], sampled[1]
+
+
+def _whole(image: PreparedImage, compute: Compute) -> Tensor:
+    """Standardise an image and mirror it up to a size that an encoder takes ``(1, 3, H, W)``."""
+    values = image.grey.standardise(image.unit)
+    beyond = [-side % STRIDE for side in values.shape[1:]]
+    values = np.pad(values, ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
+    return compute.place_images(torch.from_numpy(values)[None].expand(1, 3, -1, -1))
 
 
 def _logistic_regression(

@@ -50,11 +50,6 @@ class ResidualUnet(PixelClassifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)`` float32."""
-        classifier, correction = self.opinions(images)
-        return classifier + correction
-
-    def opinions(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the logits of the classifier and those that U-Net++ adds to them."""
         stages = self.encoder(images)
         correction: Tensor = self.segmentation_head(self.decoder(stages))
-        return self.classify(self.used(stages), images), correction.float()
+        return self.classify(self.used(stages), images) + correction.float()

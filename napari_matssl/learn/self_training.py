@@ -1,7 +1,7 @@
 """Learning from unpainted pixels: what the averaged model is sure of teaches the one in training.
 
-Strokes cover a few hundredths of an image. The rest is worth 3 points of mIoU on strokes on four
-images (docs/benchmarks.md).
+Strokes cover a few hundredths of an image. The rest is worth 1 to 9 points of mIoU
+(docs/benchmarks.md).
 """
 
 import torch
@@ -31,21 +31,21 @@ def strength(fraction: float, targets: Tensor) -> float:
     return min(1.0, max(0.0, (fraction - BEGIN) / (FULL - BEGIN)))
 
 
-def confident_targets(
-    classifier: Tensor, correction: Tensor, targets: Tensor, confidence: float
-) -> Tensor:
+def confident_targets(logits: Tensor, guess: Tensor, targets: Tensor, confidence: float) -> Tensor:
     """Take a network's own classes as targets where nothing is painted and it is sure.
 
-    Sure means twice: the class is probable, and the classifier alone says the same. Without the
-    second, a network that is still wrong early on teaches itself its errors: it cost 16 points on
-    inclusions, where it now gains 7.
+    Sure means twice: the class is probable, and the pixel classifier had guessed it before training
+    began. Without the second, a network teaches itself its errors, the more the longer it trains;
+    a classifier that is trained with it drifts with it. So what is learnt from unpainted pixels is
+    where two views agree of which one never moves (docs/benchmarks.md).
 
     Parameters
     ----------
-    classifier, correction
-        Logits ``(N, K, H, W)``, see
-        :meth:`~napari_matssl.learn.residual_unet.ResidualUnet.opinions`; their sum is the
-        network's.
+    logits
+        Of the network ``(N, K, H, W)``.
+    guess
+        Channel indices ``(N, H, W)`` that the classifier gave at the start of the run; 255 where
+        it gave none.
     targets
         Channel indices ``(N, H, W)``; 255 is unpainted.
     confidence
@@ -61,6 +61,6 @@ def confident_targets(
     and Valpola 2017) and FixMatch (Sohn et al. 2020); agreement of two views as in co-training
     (Blum and Mitchell 1998).
     """
-    sure, classes = (classifier + correction).softmax(dim=1).max(dim=1)
-    taken = (targets == IGNORE) & (sure >= confidence) & (classifier.argmax(dim=1) == classes)
+    sure, classes = logits.softmax(dim=1).max(dim=1)
+    taken = (targets == IGNORE) & (sure >= confidence) & (guess == classes)
     return torch.where(taken, classes, IGNORE).to(torch.uint8)

@@ -73,8 +73,9 @@ class FinetuneSettings(Settings):
         default=1.0,
         ge=0,
         le=10,
-        description="weight of unpainted pixels that the averaged model is sure of, for "
-        "residual-unet++; 0: painted pixels alone",
+        description="weight of unpainted pixels of which the averaged model is sure that they are "
+        "what the pixel classifier guessed at the start, for residual-unet++; 0: painted pixels "
+        "alone",
     )
     confidence: float = Field(
         default=0.9, gt=0, le=1, description="how sure it has to be, as a probability"

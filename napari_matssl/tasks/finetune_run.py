@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Collection, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from napari_matssl.learn.device import Compute, device_errors, free_memory, is_o
 from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.losses import is_finite, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores, Scores
-from napari_matssl.learn.pixel_fit import fit
+from napari_matssl.learn.pixel_fit import fit, guess
 from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, adopt, build_network, known_classes
@@ -62,7 +62,6 @@ class FinetuneRun:
         layers = settings.layers
         if layers == "auto":
             layers = find_layering([p.micrograph for p in self.painted])
-        self._sampler = CropSampler(images, settings, random, layers)
         self._running = RunningScores(self.table.names)
         network = build_network(
             card.encoder_name, len(self.table), settings.seed, card.architecture
@@ -75,6 +74,9 @@ class FinetuneRun:
         self._card = card.model_copy(update={"start": origin})
         self._network = self.compute.place(network)
         self._frequencies = self._fit_classifier(images)
+        residual = isinstance(self._network, ResidualUnet)
+        self._self_training = settings.self_training if residual else 0.0
+        self._sampler = CropSampler(self._guessed(images), settings, random, layers)
         self._average = AveragedNetwork(self._network, settings.averaging)
         self._optimiser = _optimiser(self._network, settings)
         if settings.epochs is not None:
@@ -97,6 +99,14 @@ class FinetuneRun:
         with device_errors("fitting"):
             frequencies = fit(self._network, images, self.compute, self.settings.seed, known)
         return frequencies.to(self.compute.device)
+
+    def _guessed(self, images: list[PreparedImage]) -> list[PreparedImage]:
+        """Let the classifier say what unpainted pixels may be, for self-training."""
+        network = self._network
+        if self._self_training == 0 or not isinstance(network, ResidualUnet):
+            return images
+        with device_errors("fitting"):
+            return [replace(one, guess=guess(network, one, self.compute)) for one in images]
 
     @property
     def epoch(self) -> int:
@@ -138,8 +148,8 @@ class FinetuneRun:
 
     def _learn(self, batch: Batch, fraction: float) -> float:
         targets = batch.targets.to(self.compute.device)
-        weight = self.settings.self_training * strength(fraction, batch.targets)
-        taught = self._teach(batch.plain, targets) if weight > 0 else None
+        weight = self._self_training * strength(fraction, batch.targets)
+        taught = self._teach(batch) if weight > 0 else None
         self._network.train()
         if self.settings.freeze_batch_norm:
             keep_statistics(self._network.get_submodule("encoder"))
@@ -161,14 +171,12 @@ class FinetuneRun:
         self._running.add(batch.targets.numpy(), channels.numpy())
         return float(loss.item())
 
-    def _teach(self, images: Tensor, targets: Tensor) -> Tensor | None:
-        """Let the averaged network say what unpainted pixels are; None without a classifier."""
-        network = self._average.network
-        if not isinstance(network, ResidualUnet):
-            return None
+    def _teach(self, batch: Batch) -> Tensor:
+        """Let the averaged network say what unpainted pixels are."""
         with torch.no_grad(), self.compute.autocast():
-            opinions = network.eval().opinions(self.compute.place_images(images))
-        return confident_targets(*opinions, targets, self.settings.confidence)
+            logits = self._average.network.eval()(self.compute.place_images(batch.plain))
+        guessed, targets = (x.to(self.compute.device) for x in (batch.guess, batch.targets))
+        return confident_targets(logits.float(), guessed, targets, self.settings.confidence)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         settings = self.settings

@@ -1,5 +1,7 @@
 """Training crops: what a network is shown of the painted micrographs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -88,6 +90,22 @@ def test_plain_crops_show_the_same_with_their_grey_values_unchanged(monkeypatch)
     assert torch.equal(same.plain[:1], varied.plain[:1])  # drawn before grey values are varied
     plain = sampler([image], augment=False).batch()
     assert torch.equal(plain.plain, plain.images)
+
+
+@pytest.mark.parametrize("augment", [True, False])
+@pytest.mark.parametrize("layers", ["any", "rows", "columns"])
+def test_a_guess_lies_where_its_pixels_are(augment, layers):
+    image = noise(side=100, classes=3)
+    guessed = replace(image, guess=(image.targets + 1) % 3)
+    batch = sampler([guessed], augment=augment, layers=layers, batch_size=8).batch()
+    inside = batch.targets != IGNORE
+    assert inside.any()
+    assert torch.equal(batch.guess[inside], (batch.targets[inside] + 1) % 3)
+    assert bool((batch.guess[~inside] == IGNORE).all())
+
+
+def test_without_a_guess_nothing_is_guessed():
+    assert bool((sampler([noise()]).batch().guess == IGNORE).all())
 
 
 def test_a_rare_class_is_seen_about_as_often_as_a_common_one():

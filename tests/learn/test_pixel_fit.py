@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from napari_matssl.labels.classes import numbered_table
@@ -11,7 +12,8 @@ from napari_matssl.learn.crops import prepare
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.pixel_fit import class_frequencies, fit
+from napari_matssl.learn.pixel_fit import class_frequencies, fit, guess
+from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.synthetic import scribble
 from napari_matssl.settings import FinetuneSettings
@@ -107,6 +109,21 @@ def test_sizes_that_the_encoder_cannot_take_are_mirrored_not_shifted(size):
     assert (found == truth).mean() > 0.99
     assert (found[:, 46] == 0).mean() > 0.95
     assert (found[:, 47] == 1).mean() > 0.95
+
+
+@pytest.mark.parametrize("size", [(70, 90), (96, 128)])
+def test_the_guess_is_the_likeliest_class_of_each_pixel(size):
+    image = prepared(*textures(size=size))
+    network = fitted(image)
+    found = guess(network, image, EXACT)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, logits(network, image).argmax(axis=0))
+    residual = ResidualUnet(TINY, 3).eval()
+    fit(residual, [image], EXACT, 0)
+    nn.init.normal_(residual.segmentation_head[0].weight)
+    before = guess(residual, image, EXACT)
+    nn.init.normal_(residual.segmentation_head[0].weight, std=9.0)
+    np.testing.assert_array_equal(before, guess(residual, image, EXACT))  # of the classifier alone
 
 
 def test_strokes_one_pixel_wide_are_enough():

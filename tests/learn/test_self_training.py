@@ -8,16 +8,14 @@ from napari_matssl.labels.painted import IGNORE
 from napari_matssl.learn.self_training import BEGIN, FULL, confident_targets, strength
 
 
-def test_only_unpainted_pixels_of_which_classifier_and_network_are_sure_are_taken():
-    network = torch.tensor([[0.95, 0.85, 0.05, 0.95, 0.5, 0.95]])
-    classifier = torch.tensor([[0.7, 0.7, 0.1, 0.9, 0.5, 0.4]])
-    network, classifier = (
-        torch.cat([p, 1 - p]).log()[None, :, None] for p in (network, classifier)
-    )
-    targets = torch.tensor([[[IGNORE, IGNORE, IGNORE, 1, IGNORE, IGNORE]]], dtype=torch.uint8)
-    found = confident_targets(classifier, network - classifier, targets, 0.9)
+def test_only_unpainted_pixels_are_taken_that_were_guessed_and_are_sure():
+    network = torch.tensor([[0.95, 0.85, 0.05, 0.95, 0.5, 0.95, 0.95]])
+    logits = torch.cat([network, 1 - network]).log()[None, :, None]
+    guess = torch.tensor([[[0, 0, 1, 0, 0, 1, IGNORE]]], dtype=torch.uint8)
+    targets = torch.tensor([[[IGNORE, IGNORE, IGNORE, 1, *[IGNORE] * 3]]], dtype=torch.uint8)
+    found = confident_targets(logits, guess, targets, 0.9)
     assert found.dtype == torch.uint8
-    assert found.flatten().tolist() == [0, IGNORE, 1, IGNORE, IGNORE, IGNORE]
+    assert found.flatten().tolist() == [0, IGNORE, 1, IGNORE, IGNORE, IGNORE, IGNORE]
 
 
 def test_unpainted_pixels_count_more_and_more():
