@@ -1,5 +1,6 @@
 """The state of one fine-tuning run: network, optimiser, average."""
 
+import copy
 import statistics
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,12 +102,19 @@ class FinetuneRun:
         return frequencies.to(self.compute.device)
 
     def _guessed(self, images: list[PreparedImage]) -> list[PreparedImage]:
-        """Let the classifier say what unpainted pixels may be, for self-training."""
-        network = self._network
-        if self._self_training == 0 or not isinstance(network, ResidualUnet):
+        """Let a classifier say what unpainted pixels may be, for self-training.
+
+        It is fitted to what is painted now: that of a model that is gone on from holds the very
+        errors that new strokes are there to correct.
+        """
+        if self._self_training == 0 or not isinstance(self._network, ResidualUnet):
             return images
+        classifier = self._network
         with device_errors("fitting"):
-            return [replace(one, guess=guess(network, one, self.compute)) for one in images]
+            if self.start is not None:
+                classifier = copy.deepcopy(classifier)
+                fit(classifier, images, self.compute, self.settings.seed)
+            return [replace(one, guess=guess(classifier, one, self.compute)) for one in images]
 
     @property
     def epoch(self) -> int:

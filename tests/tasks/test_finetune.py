@@ -89,6 +89,24 @@ def test_unpainted_pixels_have_a_say_in_strokes_and_none_where_all_is_painted(pa
         assert (with_them.losses != without.losses) is differ
 
 
+def test_unpainted_pixels_do_not_hold_on_to_errors_that_new_strokes_correct(painted, two_phases):
+    fast = chosen(epochs=25, batch_size=2, learning_rate=3e-3, freeze_batch_norm=True)
+    swapped = [with_labels(one, 3 - one.labels) for one in painted]
+    wrong = drain(finetune(swapped, TABLE, fast)).segmenter
+    strokes = [
+        with_labels(one, scribble(one.labels, seed=n, width=3, share=0.05))
+        for n, one in enumerate(painted)
+    ]
+    fast = fast.model_copy(update={"epochs": 20})
+    unseen = [two_phases(7)]
+    with_them, without = (
+        scores_of(drain(finetune(strokes, TABLE, settings, start=wrong)).segmenter, unseen).miou
+        for settings in (fast, fast.model_copy(update={"self_training": 0.0}))
+    )
+    assert without > 0.6
+    assert with_them > without - 0.05
+
+
 @pytest.mark.parametrize(("architecture", "least"), [("unet++", 0.75), ("residual-unet++", 0.68)])
 def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, architecture, least):
     strokes = [
