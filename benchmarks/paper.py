@@ -285,7 +285,7 @@ def _table(results: dict[str, dict[str, Any]]) -> str:
         title = TITLES.get(method, cell["init"])
         theirs = PAPER[name].get(method if method in TITLES else title, "-")
         lines.append(
-            f"| {name} | {title} | {theirs} | {cell['miou']:.2f} | "
+            f"| {name} | {title.replace('imagenet', 'ImageNet')} | {theirs} | {cell['miou']:.2f} | "
             f"{encoder} | {cell['images'] or '-'} | {pretraining}, "
             f"{cell['finetune_steps']}{stars[1]} |"
         )
