@@ -24,15 +24,17 @@ PLOT = "images/pretraining.png"
 def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], docs: Path) -> None:
     """Put table and plot between the marks of a Markdown file, and print the table."""
     cells: Cells = defaultdict(list)
+    seeds: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for key, cell in sorted(results.items()):
-        start, name, _seed = key.split(" | ")
+        start, name, seed = key.split(" | ")
         cells[start, name].append(cell["miou"] or 0.0)
+        seeds[start, name][seed] = cell["miou"] or 0.0
     starts = sorted({start for start, _ in cells}, key=_order)
     names = [name for name in names if any(n == name for _, n in cells)]
     lines = [f"| start | {' | '.join(names)} | against ImageNet |", "|---" * (len(names) + 2) + "|"]
     for start in starts:
         said = [_spread(cells.get((start, name), [])) for name in names]
-        lines.append(f"| {start} | {' | '.join(said)} | {_gain(cells, start, names)} |")
+        lines.append(f"| {start} | {' | '.join(said)} | {_gain(seeds, start, names)} |")
     dates = sorted({cell["date"] for cell in results.values()})
     when = f"Computed {dates[0]} to {dates[-1]}." if dates else ""
     table = "\n".join([*lines, "", f"![Pretraining]({PLOT})", "", when, ""])
@@ -54,14 +56,16 @@ def _spread(values: Sequence[float]) -> str:
     return said + (f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else "")
 
 
-def _gain(cells: Cells, start: str, names: Sequence[str]) -> str:
-    """Say the mean difference to ImageNet's weights, over the sets that both have."""
-    gains = [
-        fmean(cells[start, name]) - fmean(cells["imagenet", name])
-        for name in names
-        if cells.get((start, name)) and cells.get(("imagenet", name))
-    ]
-    return f"{100 * fmean(gains):+.1f} points ({len(gains)} sets)" if gains else "-"
+def _gain(seeds: dict[tuple[str, str], dict[str, float]], start: str, names: Sequence[str]) -> str:
+    """Say the mean difference to ImageNet's weights, over the sets and seeds that both have."""
+    gains, runs = [], 0
+    for name in names:
+        ours, theirs = seeds.get((start, name), {}), seeds.get(("imagenet", name), {})
+        common = ours.keys() & theirs.keys()
+        runs += len(common)
+        if common:
+            gains.append(fmean(ours[seed] - theirs[seed] for seed in common))
+    return f"{100 * fmean(gains):+.1f} points (sets: {len(gains)}, runs: {runs})" if gains else "-"
 
 
 def _plot(cells: Cells, names: Sequence[str], path: Path) -> None:
