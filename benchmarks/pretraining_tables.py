@@ -23,12 +23,11 @@ PLOT = "images/pretraining.png"
 
 def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], docs: Path) -> None:
     """Put table and plot between the marks of a Markdown file, and print the table."""
-    cells: Cells = defaultdict(list)
     seeds: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for key, cell in sorted(results.items()):
         start, name, seed = key.split(" | ")
-        cells[start, name].append(cell["miou"] or 0.0)
         seeds[start, name][seed] = cell["miou"] or 0.0
+    cells: Cells = {key: list(by_seed.values()) for key, by_seed in seeds.items()}
     starts = sorted({start for start, _ in cells}, key=_order)
     names = [name for name in names if any(n == name for _, n in cells)]
     lines = [f"| start | {' | '.join(names)} | against ImageNet |", "|---" * (len(names) + 2) + "|"]

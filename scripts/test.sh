@@ -36,14 +36,12 @@ run_pytest() {
 test_panels() {
     local told other failed=0
     told=$(mktemp)
-    export OMP_NUM_THREADS=1
-    (run_pytest pyqt6 tests/widgets >"$told" 2>&1) &
+    (export OMP_NUM_THREADS=1 && run_pytest pyqt6 tests/widgets >"$told" 2>&1) &
     other=$!
-    (run_pytest pyqt5 tests/widgets) || failed=1
+    (export OMP_NUM_THREADS=1 && run_pytest pyqt5 tests/widgets) || failed=1
     wait "$other" || failed=1
     cat "$told"
     rm "$told"
-    unset OMP_NUM_THREADS
     [ "$failed" = 0 ] || fail "tests of the panels failed, see above."
 }
 

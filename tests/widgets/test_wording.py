@@ -14,10 +14,7 @@ from napari_matssl.widgets.controls.wording import in_the_window
         ("See --help for bounds.", "See the tooltips for bounds."),
         ("Name the value (--unknown).", "Name the value (--unknown)."),
         ("Give it (--classes).", "Give it (the class table under Micrographs)."),
-        (
-            "left out; --info-bar none keeps it.",
-            'left out; "Info bar" under Micrographs says otherwise.',
-        ),
+        ("left out; --info-bar none keeps it.", 'left out; "Info bar" none keeps it.'),
     ],
 )
 def test_options_become_the_names_of_controls(message, shown):

@@ -18,7 +18,6 @@ def in_the_window(text: str) -> str:
     ``"Give more --minutes."`` becomes ``'Give more "Time budget (min)".'``; options that no form
     has stay.
     """
-    text = text.replace("--info-bar none keeps it", '"Info bar" under Micrographs says otherwise')
     return _OPTION.sub(_control, text)
 
 
