@@ -2,14 +2,18 @@
 
     python benchmarks/levers.py --set architecture=unet++ --set batch_size=8 --steps 90
     python benchmarks/levers.py --full --steps 300
+    python benchmarks/levers.py --set self_training=0 --sets dual-phase grains --seeds 1 2
+    python benchmarks/levers.py --sets "coatings a" --images 4 --steps 200 --new-conditions
 
-Prints one row for the defaults changed by all ``--set`` together. The sets are
-``sets.development_sets``: none of their images is in a test split. Without ``--full``, one image of
-each is painted in strokes. Needs the data that tests marked ``real`` use.
+Prints one row for the defaults changed by all ``--set`` together, scored as masks are made (from
+two magnifications) and, in brackets, from one. The sets are ``sets.development_sets``: none of
+their images is in a test split. Without ``--full``, ``--images`` of each are painted in strokes.
+Needs the data that tests marked ``real`` use.
 """
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +21,7 @@ import sets
 
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
-from napari_matssl.learn.metrics import confusion_matrix, scores
+from napari_matssl.learn.metrics import Scores, confusion_matrix, scores
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
@@ -25,8 +29,23 @@ from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune_run import FinetuneRun
 
 
-def score(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> dict[str, float]:
-    """Train for some steps and score on the test images: mIoU and IoU of each class."""
+@dataclass(frozen=True)
+class Found:
+    """IoU of each class and their mean, from two magnifications and from one."""
+
+    both: Scores
+    one: Scores
+
+    def __str__(self) -> str:
+        """Say the figures in one line."""
+        pairs = {"mIoU": (self.both.miou, self.one.miou)}
+        for name in self.both.classes:
+            pairs[name] = self.both.classes[name].iou, self.one.classes[name].iou
+        return "  ".join(f"{name} {both:.3f} ({one:.3f})" for name, (both, one) in pairs.items())
+
+
+def score(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Found:
+    """Train for some steps and score on the test images."""
     compute = choose_compute(settings.device)
     if settings.architecture == "pixel-classifier":
         segmenter = drain(finetune(one.training, one.table, settings)).segmenter
@@ -38,12 +57,16 @@ def score(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> dic
             run.advance(budget.fraction(run.step))
         segmenter, _ = run.trained()
     network = compute.place(segmenter.network)
-    total = np.zeros((len(one.table), len(one.table)), dtype=np.int64)
-    for painted in one.test:
-        job = segment(network, segmenter.card, painted.micrograph, compute, PredictSettings())
-        total += confusion_matrix(painted.labels, drain(job).mask, one.table.ids)
-    result = scores(total, one.table.names)
-    return {"mIoU": result.miou, **{name: c.iou for name, c in result.classes.items()}}
+
+    def look(multiscale: bool) -> Scores:
+        total = np.zeros((len(one.table), len(one.table)), dtype=np.int64)
+        predict = PredictSettings(multiscale=multiscale)
+        for painted in one.test:
+            job = segment(network, segmenter.card, painted.micrograph, compute, predict)
+            total += confusion_matrix(painted.labels, drain(job).mask, one.table.ids)
+        return scores(total, one.table.names)
+
+    return Found(look(multiscale=True), look(multiscale=False))
 
 
 def main() -> None:
@@ -51,23 +74,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
+    parser.add_argument("--sets", nargs="+", help="development sets; all without")
+    parser.add_argument("--images", type=int, default=1, help="how many are painted in strokes")
     parser.add_argument("--full", action="store_true", help="coatings only, all pixels labelled")
+    parser.add_argument(
+        "--new-conditions", action="store_true", help="test images taken under other conditions"
+    )
     parser.add_argument("--steps", type=int, default=90)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
+    everything = {one.name: one for one in sets.development_sets(given.data)}
+    wanted = given.sets or [n for n, one in everything.items() if one.coatings or not given.full]
+    if unknown := set(wanted) - everything.keys():
+        parser.error(f"no such set: {', '.join(unknown)}; there are {', '.join(everything)}")
     changed = changes(given.set)
-    found: list[float] = []
-    for one in sets.development_sets(given.data):
-        if given.full and not one.coatings:
-            continue
+    found: list[Found] = []
+    for name in wanted:
+        one = everything[name]
+        if given.new_conditions:
+            one = sets.under_new_conditions(one)
         for seed in given.seeds:
-            used = one if given.full else sets.painted_in_strokes(one, 1, seed)
+            used = one if given.full else sets.painted_in_strokes(one, given.images, seed)
             settings = FinetuneSettings.make({**changed, "seed": seed, "epochs": 1})
-            result = score(used, settings, given.steps)
-            found.append(result["mIoU"])
-            figures = "  ".join(f"{name} {value:.3f}" for name, value in result.items())
-            print(f"{used.name}, seed {seed}: {figures}", flush=True)
-    print(f"{' '.join(given.set) or 'defaults'}, {given.steps} steps: mean {np.mean(found):.3f}")
+            found.append(score(used, settings, given.steps))
+            print(f"{used.name}, seed {seed}: {found[-1]}", flush=True)
+    both, one_look = (np.mean([getattr(f, w).miou for f in found]) for w in ("both", "one"))
+    recipe = " ".join(given.set) or "defaults"
+    print(f"{recipe}, {given.steps} steps: mean {both:.3f} ({one_look:.3f})")
 
 
 def changes(pairs: list[str]) -> dict[str, object]:

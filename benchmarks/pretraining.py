@@ -198,9 +198,9 @@ def judge_recipe(given: argparse.Namespace) -> None:
                 if row == "ours" and given.instant:
                     continue
                 values = {"preset": preset, "encoder": source, "epochs": 1, "seed": seed}
-                result = score(strokes, FinetuneSettings.make(values), 150)
-                found[row].append(result["mIoU"])
-                said.append(f"{row} {result['mIoU']:.3f}")
+                result = score(strokes, FinetuneSettings.make(values), 150).both
+                found[row].append(result.miou or 0.0)
+                said.append(f"{row} {found[row][-1]:.3f}")
             print(f"{strokes.name}, seed {seed}: {', '.join(said)}", flush=True)
     means = ", ".join(f"{row} {np.mean(v):.3f}" for row, v in found.items() if v)
     print(f"{' '.join(given.set) or 'quick'}, {start}: mean {means}", flush=True)
@@ -269,9 +269,10 @@ def cell(
     source, facts = encoder(start, name, case.own, given.data, seed, changed, given.encoders)
     _check_unseen(start, case, chosen.test)
     settings = FinetuneSettings.make({"encoder": source, "epochs": 1, "seed": seed})
-    figures = score(chosen, settings, case.steps)
+    figures = score(chosen, settings, case.steps).both
+    classes = {name: one.iou for name, one in figures.classes.items()}
     return {
-        "miou": figures.pop("mIoU"), "classes": figures, "steps": case.steps, **facts,
+        "miou": figures.miou, "classes": classes, "steps": case.steps, **facts,
         "date": datetime.date.today().isoformat(),
     }  # fmt: skip
 
