@@ -2,7 +2,8 @@
 
 A timer of the event loop is to fire every 5 ms; how late it comes is a stall. For each second the
 longest stall is kept; the 95th percentile of these is the figure, beside its limit and beside the
-same window at rest. Needs a screen (Xvfb will do) and a quiet machine:
+same window at rest. How long it takes from one image to the next is told, too. Needs a screen (Xvfb
+will do) and a quiet machine:
 
     xvfb-run -a -s "-screen 0 1920x1080x24" python benchmarks/gui_latency.py [--all-cores]
 """
@@ -93,6 +94,17 @@ def report(name: str, longest: np.ndarray) -> float:
     return p95
 
 
+def step_through(workspace) -> list[float]:
+    """Go through the images and back, three steps each way; seconds until the window is idle."""
+    times = []
+    for by in (1, 1, 1, -1, -1, -1):
+        begin = time.perf_counter()
+        workspace.step(by)
+        wait(0.01)
+        times.append(time.perf_counter() - begin)
+    return times
+
+
 def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -126,6 +138,8 @@ def main():
     stalls.start()
     wait(15)
     report("window at rest", stalls.stop())
+    times = step_through(shell.session.workspace)
+    print(f"from one image to the next: {np.median(times):.2f} s, at most {max(times):.2f} s")
     panel, runner = shell.panels["Fine-tune"], shell.session.runner
     panel.form.set_value("minutes", given.minutes)
     seen = []
