@@ -48,3 +48,7 @@ class DeviceError(MatSSLError):
 
 class ComputeError(MatSSLError):
     """A computation failed on the device: out of memory, numbers that are not finite."""
+
+
+class OutOfMemoryError(ComputeError):
+    """The device's memory is full; less at a time may do."""

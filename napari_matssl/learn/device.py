@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from napari_matssl.errors import ComputeError, DeviceError
+from napari_matssl.errors import ComputeError, DeviceError, OutOfMemoryError
 from napari_matssl.learn.nvidia import Fault, explain_no_cuda, find_nvidia
 
 log = logging.getLogger(__name__)
@@ -242,13 +242,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 def device_errors(doing: str) -> Iterator[None]:
     """Turn torch's RuntimeErrors inside the block into :class:`ComputeError`.
 
-    AssertionErrors too: some timm encoders use them to refuse a size of image.
+    A full memory becomes an :class:`OutOfMemoryError`. AssertionErrors are turned too: some timm
+    encoders use them to refuse a size of image.
     """
     try:
         yield
     except (RuntimeError, MemoryError, AssertionError) as error:
         if is_out_of_memory(error):
-            raise ComputeError(
+            raise OutOfMemoryError(
                 f"Out of memory while {doing}, even with the smallest batch and tile.",
                 "Close other programs, or use smaller images, a smaller encoder or --device cpu.",
             ) from error

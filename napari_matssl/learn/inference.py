@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_matssl.errors import ComputeError
+from napari_matssl.errors import OutOfMemoryError
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
+from napari_matssl.learn.device import Compute, device_errors, free_memory
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
@@ -91,9 +91,7 @@ def segment(
                     for factor in factors
                 ]
                 return (yield from _merge(passes, micrograph, card, keep_probabilities, show))
-        except ComputeError as error:
-            if not (error.__cause__ and is_out_of_memory(error.__cause__)):
-                raise
+        except OutOfMemoryError:
             if tile // 2 < SMALLEST_TILE:
                 raise
             tile //= 2

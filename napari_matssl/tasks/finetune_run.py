@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.errors import ComputeError
+from napari_matssl.errors import ComputeError, OutOfMemoryError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import (
     PaintedMicrograph,
@@ -17,7 +17,7 @@ from napari_matssl.labels.painted import (
 from napari_matssl.learn.averaging import AveragedNetwork
 from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
-from napari_matssl.learn.device import Compute, device_errors, free_memory, is_out_of_memory
+from napari_matssl.learn.device import Compute, device_errors, free_memory
 from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.losses import is_finite, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores, Scores
@@ -138,9 +138,7 @@ class FinetuneRun:
         try:
             with device_errors("training"):
                 loss = self._learn(batch, fraction)
-        except ComputeError as error:
-            if error.__cause__ is None or not is_out_of_memory(error.__cause__):
-                raise
+        except OutOfMemoryError:
             if not self._sampler.halve():
                 raise
             self._optimiser.zero_grad(set_to_none=True)

@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_matssl.errors import ComputeError, ModelFileError
+from napari_matssl.errors import ComputeError, ModelFileError, OutOfMemoryError
 from napari_matssl.learn.batchnorm import fresh_statistics
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import (
     Compute,
     device_errors,
     free_memory,
-    is_out_of_memory,
 )
 from napari_matssl.learn.encoders import build_encoder, load_start_weights
 from napari_matssl.learn.losses import is_finite
@@ -116,9 +115,7 @@ class PretrainRun:
             try:
                 with device_errors("pretraining"):
                     return self._learn(numbers, generator)
-            except ComputeError as error:
-                if error.__cause__ is None or not is_out_of_memory(error.__cause__):
-                    raise
+            except OutOfMemoryError:
                 if len(numbers) // 2 < SMALLEST_BATCH:
                     raise
             numbers = numbers[: len(numbers) // 2]
