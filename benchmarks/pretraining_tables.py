@@ -15,30 +15,32 @@ from napari_matssl.learn.card import MICROGRAPHS, read_card, weights_path
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-Cells = dict[tuple[str, str], list[float]]
-"""mIoU over seeds, by start and set."""
+Seeds = dict[tuple[str, str], dict[str, float]]
+"""mIoU by seed, by start and set."""
+
+NO_MINUTES, NO_IMAGES = 0.5, 4.0
+"""Where on the logarithmic axes nothing is."""
 
 PLOT = "images/pretraining.png"
 
 
 def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], docs: Path) -> None:
     """Put table and plot between the marks of a Markdown file, and print the table."""
-    seeds: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    seeds: Seeds = defaultdict(dict)
     for key, cell in sorted(results.items()):
         start, name, seed = key.split(" | ")
         seeds[start, name][seed] = cell["miou"] or 0.0
-    cells: Cells = {key: list(by_seed.values()) for key, by_seed in seeds.items()}
-    starts = sorted({start for start, _ in cells}, key=_order)
-    names = [name for name in names if any(n == name for _, n in cells)]
+    starts = sorted({start for start, _ in seeds}, key=_order)
+    names = [name for name in names if any(n == name for _, n in seeds)]
     lines = [f"| start | {' | '.join(names)} | against ImageNet |", "|---" * (len(names) + 2) + "|"]
     for start in starts:
-        said = [_spread(cells.get((start, name), [])) for name in names]
+        said = [_spread(list(seeds.get((start, name), {}).values())) for name in names]
         lines.append(f"| {start} | {' | '.join(said)} | {_gain(seeds, start, names)} |")
     dates = sorted({cell["date"] for cell in results.values()})
     when = f"Computed {dates[0]} to {dates[-1]}." if dates else ""
     table = "\n".join([*lines, "", f"![Pretraining]({PLOT})", "", when, ""])
     print(table)
-    _plot(cells, names, docs.parent / PLOT)
+    _plot(dict(seeds), names, docs.parent / PLOT)
     write_between_marks("pretraining.py", table, docs)
 
 
@@ -55,7 +57,7 @@ def _spread(values: Sequence[float]) -> str:
     return said + (f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else "")
 
 
-def _gain(seeds: dict[tuple[str, str], dict[str, float]], start: str, names: Sequence[str]) -> str:
+def _gain(seeds: Seeds, start: str, names: Sequence[str]) -> str:
     """Say the mean difference to ImageNet's weights, over the sets and seeds that both have."""
     gains, runs = [], 0
     for name in names:
@@ -67,44 +69,47 @@ def _gain(seeds: dict[tuple[str, str], dict[str, float]], start: str, names: Seq
     return f"{100 * fmean(gains):+.1f} points (sets: {len(gains)}, runs: {runs})" if gains else "-"
 
 
-def _plot(cells: Cells, names: Sequence[str], path: Path) -> None:
-    """Draw mIoU against minutes of pretraining, and against images at the time most used."""
+def _plot(seeds: Seeds, names: Sequence[str], path: Path) -> None:
+    """Draw mIoU against minutes of pretraining, and against images at the time most used.
+
+    Every seed has lines of its own: one seed's strokes are easier than another's.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True)
     shipped = read_card(weights_path(MICROGRAPHS)).metrics["minutes"]
     for number, name in enumerate(names):
         colour = f"C{number}"
-        shift = 1.03 ** (number - (len(names) - 1) / 2)  # bars beside each other
+        shift = 1.03 ** (number - (len(names) - 1) / 2)  # points beside each other
         for start, marker in (("imagenet", "*"), ("random", "x"), ("micrographs", "D")):
-            values = cells.get((start, name))
-            if not values:
-                continue
-            spent = shipped if start == "micrographs" else 0.5
-            for axes, place in ((left, spent), (right, 4.0)):
-                if axes is left or marker != "D":
-                    bars = _bars(values)
-                    axes.errorbar(
-                        place * shift, fmean(values), bars, fmt=marker, color=colour, ms=8
-                    )
+            spent = shipped if start == "micrographs" else NO_MINUTES
+            for value in seeds.get((start, name), {}).values():
+                left.plot(spent * shift, value, marker, color=colour, ms=7)
+                if start != "micrographs":
+                    right.plot(NO_IMAGES * shift, value, marker, color=colour, ms=7)
         for source, line in (("own", "-"), ("other", ":"), ("both", "--")):
-            minutes, images = [], []
-            for (start, other), values in cells.items():
-                if other == name and start.startswith(source):
-                    numbers = [float(n) for n in re.findall(r"[\d.]+", start)]
-                    count = numbers[0] if len(numbers) > 1 else 0
-                    if count in (0, 20):
-                        minutes.append((numbers[-1], values))
-                    if source == "own" and numbers[-1] == 10:
-                        images.append((count, values))
-            _line(left, [(place * shift, values) for place, values in minutes], line, colour)
-            _line(right, [(place * shift, values) for place, values in images], line, colour)
+            for seed, none in seeds.get(("imagenet", name), {}).items():
+                minutes, images = {NO_MINUTES: none}, {NO_IMAGES: none}
+                for (start, other), values in seeds.items():
+                    if other == name and start.startswith(source) and seed in values:
+                        numbers = [float(n) for n in re.findall(r"[\d.]+", start)]
+                        count = numbers[0] if len(numbers) > 1 else 0
+                        if count in (0, 20):
+                            minutes[numbers[-1]] = values[seed]
+                        if source == "own" and numbers[-1] == 10:
+                            images[count] = values[seed]
+                for axes, points in ((left, minutes), (right, images)):
+                    places = sorted(points)
+                    if len(places) > 1:
+                        heights = [points[place] for place in places]
+                        across = [place * shift for place in places]
+                        axes.plot(across, heights, line, color=colour, marker="o", ms=4, lw=1.2)
         left.plot([], [], color=colour, label=name)
     left.set_xscale("log")
     right.set_xscale("log")
-    left.set_xticks((0.5, 2, 10, 60), ("none", "2", "10", "60"))
-    right.set_xticks((4, 10, 20, 60), ("none", "10", "20", "60"))
+    left.set_xticks((NO_MINUTES, 2, 10, 60), ("none", "2", "10", "60"))
+    right.set_xticks((NO_IMAGES, 10, 20, 60), ("none", "10", "20", "60"))
     left.set_xlabel("minutes of pretraining")
     right.set_xlabel("own images, pretrained on for 10 minutes")
-    left.set_ylabel("mIoU on test images; bars: all seeds")
+    left.set_ylabel("mIoU on test images; a line for each seed")
     right.legend(*left.get_legend_handles_labels(), fontsize=8, loc="lower right")
     left.set_title(
         "star ImageNet, cross random, diamond the encoder in the box\n"
@@ -118,15 +123,3 @@ def _plot(cells: Cells, names: Sequence[str], path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
-
-
-def _line(axes: plt.Axes, points: list[tuple[float, list[float]]], line: str, colour: str) -> None:
-    points.sort()
-    for position, values in points:
-        axes.errorbar(position, fmean(values), _bars(values), fmt="o", color=colour, ms=4)
-    axes.plot([p for p, _ in points], [fmean(v) for _, v in points], line, color=colour)
-
-
-def _bars(values: Sequence[float]) -> list[list[float]]:
-    """From the mean to the extremes."""
-    return [[fmean(values) - min(values)], [max(values) - fmean(values)]]
