@@ -1,6 +1,6 @@
 """Training crops from painted micrographs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,6 +136,7 @@ class CropSampler:
         self._settings = settings
         self._random = random
         self._layers = layers
+        self._strength = _grey_changes(images, settings)
         self._side = -(-settings.crop_size // STRIDE) * STRIDE
         self._points = _painted_points(images, random)
         self._grid = _grid(images, self._side)
@@ -167,7 +168,7 @@ class CropSampler:
         plain = standardise(units)
         if not self._settings.augment:
             return Batch(plain, targets, plain, guess)
-        varied = standardise(vary_grey_values(units, self._random))
+        varied = standardise(vary_grey_values(units, self._random, self._strength))
         return Batch(varied, targets, plain, guess)
 
     def halve(self) -> bool:
@@ -234,23 +235,27 @@ class CropSampler:
         return torch.from_numpy(unit), torch.from_numpy(ids)
 
 
-def vary_grey_values(units: Tensor, random: np.random.Generator) -> Tensor:
+def vary_grey_values(units: Tensor, random: np.random.Generator, strength: float = 1.0) -> Tensor:
     """Vary gamma, contrast, brightness, sharpness and noise, for each image by itself.
 
     Parameters
     ----------
     units
         ``(N, C, H, W)`` from 0 to 1.
+    strength
+        Multiplies all ranges; 0 changes nothing.
 
     Returns
     -------
     Same shape; values may leave 0 to 1 a little.
     """
+    if strength == 0:
+        return units
     count = len(units)
 
     def draw(low: float, high: float) -> Tensor:
-        values = random.uniform(low, high, size=(count, 1, 1, 1)).astype(np.float32)
-        return torch.from_numpy(values)
+        values = strength * random.uniform(low, high, size=(count, 1, 1, 1))
+        return torch.from_numpy(values.astype(np.float32))
 
     units = units.clamp(0, 1) ** draw(-0.25, 0.25).exp()
     units = (units - 0.5) * draw(-0.18, 0.18).exp() + 0.5 + draw(-0.07, 0.07)
@@ -259,6 +264,23 @@ def vary_grey_values(units: Tensor, random: np.random.Generator) -> Tensor:
     generator = torch.Generator().manual_seed(int(random.integers(2**31)))
     noise = torch.empty_like(units).normal_(generator=generator)
     return units + noise * draw(-0.03, 0.06).clamp(min=0)
+
+
+def _grey_changes(images: Sequence[PreparedImage], settings: FinetuneSettings) -> float:
+    """How strongly grey values vary: half as much where most pixels are painted.
+
+    What few strokes teach has to be made to last; dense labels tell which grey values to trust
+    (docs/benchmarks.md).
+    """
+    if settings.grey_changes is not None:
+        return settings.grey_changes
+    return 0.5 if unpainted_share(image.targets for image in images) <= 0.5 else 1.0
+
+
+def unpainted_share(targets: Iterable[NDArray[np.uint8]]) -> float:
+    """Share of the pixels of these images that nobody has painted, 0 to 1."""
+    parts = [(int((one == IGNORE).sum()), one.size) for one in targets]
+    return sum(unpainted for unpainted, _ in parts) / sum(size for _, size in parts)
 
 
 def _start(centre: int, side: int, length: int, random: np.random.Generator) -> int:

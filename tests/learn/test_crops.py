@@ -67,25 +67,23 @@ def test_what_lies_outside_the_image_is_unpainted(augment):
     assert bool(torch.isfinite(batch.images).all())
 
 
-def test_images_are_standardised_by_their_own_grey_values(monkeypatch):
-    monkeypatch.setattr("napari_matssl.learn.crops.vary_grey_values", lambda units, _: units)
+def test_images_are_standardised_by_their_own_grey_values():
     flat = np.full((64, 64), 0.6)
     targets = np.zeros((64, 64))
     images = [prepared(flat, targets, mean=0.2, std=0.5), prepared(flat, targets + 1, 0.6, 0.1)]
     for augment in (True, False):
-        batch = sampler(images, augment=augment, zoom=1, batch_size=2).batch()
+        batch = sampler(images, augment=augment, zoom=1, batch_size=2, grey_changes=0).batch()
         for one, target in zip(batch.images, batch.targets, strict=True):
             expected = {0: 0.8, 1: 0.0}[int(target[0, 0])]
             torch.testing.assert_close(one, torch.full_like(one, expected), atol=1e-5, rtol=0)
 
 
-def test_plain_crops_show_the_same_with_their_grey_values_unchanged(monkeypatch):
+def test_plain_crops_show_the_same_with_their_grey_values_unchanged():
     image = noise()
     varied = sampler([image], zoom=1.0).batch()
     assert varied.plain.shape == varied.images.shape
     assert not torch.equal(varied.plain, varied.images)
-    monkeypatch.setattr("napari_matssl.learn.crops.vary_grey_values", lambda units, _random: units)
-    same = sampler([image], zoom=1.0).batch()
+    same = sampler([image], zoom=1.0, grey_changes=0).batch()
     assert torch.equal(same.plain, same.images)
     assert torch.equal(same.plain[:1], varied.plain[:1])  # drawn before grey values are varied
     plain = sampler([image], augment=False).batch()
@@ -132,10 +130,9 @@ def test_every_crop_of_a_sparsely_painted_image_holds_paint():
     assert bool((crops != IGNORE).flatten(1).any(1).all())
 
 
-def test_image_and_labels_stay_aligned_under_flips_turns_and_zoom(monkeypatch):
-    monkeypatch.setattr("napari_matssl.learn.crops.vary_grey_values", lambda units, _: units)
+def test_image_and_labels_stay_aligned_under_flips_turns_and_zoom():
     targets = np.kron(np.random.default_rng(0).integers(0, 3, (12, 12)), np.ones((16, 16)))
-    drawn = sampler([prepared(targets / 2, targets)], zoom=2, batch_size=40)
+    drawn = sampler([prepared(targets / 2, targets)], zoom=2, batch_size=40, grey_changes=0)
     batch = drawn.batch()
     classes = batch.targets.float()[:, None]
     low = -functional.max_pool2d(-classes, 7, stride=1, padding=3)
@@ -146,10 +143,11 @@ def test_image_and_labels_stay_aligned_under_flips_turns_and_zoom(monkeypatch):
     assert (grey[inside] - classes[inside] / 2).abs().max() < 0.02
 
 
-def test_crops_are_zoomed_turned_and_mirrored(monkeypatch):
-    monkeypatch.setattr("napari_matssl.learn.crops.vary_grey_values", lambda units, _: units)
+def test_crops_are_zoomed_turned_and_mirrored():
     across = (np.arange(400) / 400)[None].repeat(400, 0)
-    drawn = sampler([prepared(across, np.zeros((400, 400)))], zoom=2, batch_size=100)
+    drawn = sampler(
+        [prepared(across, np.zeros((400, 400)))], zoom=2, batch_size=100, grey_changes=0
+    )
     grey = drawn.batch().images[:, 0]
     by_column = (grey[:, :, -1] - grey[:, :, 0]).mean(1) * 400 / 63
     by_row = (grey[:, -1] - grey[:, 0]).mean(1) * 400 / 63
@@ -172,13 +170,12 @@ EVERY_WAY = {(turns, mirrored) for turns in range(4) for mirrored in (False, Tru
     ],
 )
 @pytest.mark.parametrize("zoom", [1, 2])
-def test_layers_keep_their_order_in_every_crop(monkeypatch, layers, expected, zoom):
+def test_layers_keep_their_order_in_every_crop(layers, expected, zoom):
     """Grey values grow to the right and, ten times as fast, downwards: they tell the way."""
-    monkeypatch.setattr("napari_matssl.learn.crops.vary_grey_values", lambda units, _: units)
     rows, columns = np.mgrid[:200, :200]
     drawn = sampler(
         [prepared((10 * rows + columns) / 2200, rows >= 100)],
-        layers=layers, zoom=zoom, batch_size=60,
+        layers=layers, zoom=zoom, batch_size=60, grey_changes=0,
     )  # fmt: skip
     batch = drawn.batch()
     found = set()
@@ -224,6 +221,25 @@ def test_grey_values_vary_for_each_crop_by_itself_and_stay_near_the_range():
     changes = (varied - units).mean((1, 2, 3))
     assert changes.std() > 0.03
     assert torch.equal(varied, vary_grey_values(units, np.random.default_rng(0)))
+    twice = vary_grey_values(units, np.random.default_rng(0), strength=2)
+    assert (twice - units).mean((1, 2, 3)).std() > 1.5 * changes.std()
+
+
+def test_grey_values_vary_half_as_much_where_most_pixels_are_painted():
+    """Measured: docs/benchmarks.md."""
+    random = np.random.default_rng(0)
+    unit = random.random((1, 200, 200))
+    dense = random.integers(0, 2, (200, 200))
+    strokes = np.where(np.arange(200) < 60, dense, IGNORE)
+
+    def change(targets, **values):
+        batch = sampler([prepared(unit, targets)], batch_size=32, zoom=1, **values).batch()
+        return float((batch.images - batch.plain).mean((1, 2, 3)).std())
+
+    assert change(strokes) == pytest.approx(change(strokes, grey_changes=1))
+    assert change(dense) == pytest.approx(change(dense, grey_changes=0.5))
+    assert change(strokes, grey_changes=0) == 0
+    assert change(dense) < 0.7 * change(dense, grey_changes=1)
 
 
 def test_without_augmentation_every_painted_pixel_is_seen_once_per_epoch():

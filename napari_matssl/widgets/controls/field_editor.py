@@ -27,6 +27,7 @@ LABELS = {
     "crop_size": "Crop size (px)",
     "cross_entropy": "Cross-entropy weight",
     "encoder_rate": "Encoder's rate (×)",
+    "grey_changes": "Grey-value changes (×)",
     "high_percent": "White at (percentile)",
     "init": "Start weights",
     "kind": "Method",
@@ -54,7 +55,13 @@ LABELS = {
 }
 """Words for fields whose names need a unit or don't say it all."""
 
-UNSET = {"epochs": "no limit", "minutes": "no limit", "scale": "automatic", "unlabelled": "none"}
+UNSET = {
+    "epochs": "no limit",
+    "grey_changes": "by the labels",
+    "minutes": "no limit",
+    "scale": "automatic",
+    "unlabelled": "none",
+}
 """What unset fields are called."""
 
 _DECIMALS = 12
