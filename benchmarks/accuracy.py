@@ -47,6 +47,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "forest, standardised": {},
     "instant": {"preset": "instant"},
     "ours": {},
+    "ours, grey values varied half as much": {"grey_changes": 0.5},
+    "the same, random weights": {"grey_changes": 0.5, "encoder": "random"},
     "ours, random weights": {"encoder": "random"},
     "ours, U-Net++ alone": {"architecture": "unet++"},
     "plain": {"architecture": "unet++", "scale": 1.0, "layers": "any", "augment": False},

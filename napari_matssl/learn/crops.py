@@ -1,6 +1,6 @@
 """Training crops from painted micrographs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,7 +136,6 @@ class CropSampler:
         self._settings = settings
         self._random = random
         self._layers = layers
-        self._strength = _grey_changes(images, settings)
         self._side = -(-settings.crop_size // STRIDE) * STRIDE
         self._points = _painted_points(images, random)
         self._grid = _grid(images, self._side)
@@ -168,7 +167,7 @@ class CropSampler:
         plain = standardise(units)
         if not self._settings.augment:
             return Batch(plain, targets, plain, guess)
-        varied = standardise(vary_grey_values(units, self._random, self._strength))
+        varied = standardise(vary_grey_values(units, self._random, self._settings.grey_changes))
         return Batch(varied, targets, plain, guess)
 
     def halve(self) -> bool:
@@ -264,23 +263,6 @@ def vary_grey_values(units: Tensor, random: np.random.Generator, strength: float
     generator = torch.Generator().manual_seed(int(random.integers(2**31)))
     noise = torch.empty_like(units).normal_(generator=generator)
     return units + noise * draw(-0.03, 0.06).clamp(min=0)
-
-
-def _grey_changes(images: Sequence[PreparedImage], settings: FinetuneSettings) -> float:
-    """How strongly grey values vary: half as much where most pixels are painted.
-
-    What few strokes teach has to be made to last; dense labels tell which grey values to trust
-    (docs/benchmarks.md).
-    """
-    if settings.grey_changes is not None:
-        return settings.grey_changes
-    return 0.5 if unpainted_share(image.targets for image in images) <= 0.5 else 1.0
-
-
-def unpainted_share(targets: Iterable[NDArray[np.uint8]]) -> float:
-    """Share of the pixels of these images that nobody has painted, 0 to 1."""
-    parts = [(int((one == IGNORE).sum()), one.size) for one in targets]
-    return sum(unpainted for unpainted, _ in parts) / sum(size for _, size in parts)
 
 
 def _start(centre: int, side: int, length: int, random: np.random.Generator) -> int:

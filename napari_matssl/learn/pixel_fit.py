@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_matssl.labels.painted import IGNORE
-from napari_matssl.learn.crops import PreparedImage, unpainted_share
+from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.filters import filter_maps
@@ -110,10 +110,10 @@ def guess(classifier: PixelClassifier, image: PreparedImage, compute: Compute) -
 
 def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
     """Count how frequent classes are; None where most pixels are unpainted."""
-    if unpainted_share(image.targets for image in images) > 0.5:
-        return None
     targets = np.concatenate([image.targets.ravel() for image in images])
     counts = np.bincount(targets, minlength=IGNORE + 1)
+    if counts[IGNORE] > 0.5 * len(targets):
+        return None
     shares = torch.from_numpy(counts[:classes] / counts[:classes].sum()).float().clamp(min=1e-5)
     return shares / shares.sum()
 

@@ -57,7 +57,6 @@ LABELS = {
 
 UNSET = {
     "epochs": "no limit",
-    "grey_changes": "by the labels",
     "minutes": "no limit",
     "scale": "automatic",
     "unlabelled": "none",
