@@ -32,6 +32,7 @@ from napari_matssl.files import atomic_write
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.metrics import confusion_matrix, merge_classes, scores
+from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.micrograph.synthetic import MATERIALS
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
@@ -48,7 +49,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "instant": {"preset": "instant"},
     "ours": {},
     "ours, grey values varied half as much": {"grey_changes": 0.5},
-    "the same, random weights": {"grey_changes": 0.5, "encoder": "random"},
+    "ours, grey values varied half as much, random weights": {
+        "grey_changes": 0.5,
+        "encoder": "random",
+    },
     "ours, random weights": {"encoder": "random"},
     "ours, U-Net++ alone": {"architecture": "unet++"},
     "plain": {"architecture": "unet++", "scale": 1.0, "layers": "any", "augment": False},
@@ -126,11 +130,11 @@ def figures(test: sets.BenchmarkSet, masks: list[np.ndarray]) -> dict[str, float
 
 
 def cell(
-    row: str, column: Column, seed: int, minutes: float | None
+    row: str, column: Column, seed: int, minutes: float | None, models: Path | None
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Train once and score; figures by how it looked and the test set, as a key has them.
 
-    Both are ``""`` for the usual way and the column's own set.
+    Both are ``""`` for the usual way and the column's own set. The model is kept in `models`.
     """
     chosen = column.make(seed)
     tests = {"": chosen, **{name: make(seed) for name, make in column.others.items()}}
@@ -149,6 +153,10 @@ def cell(
         begin = time.monotonic()
         trained = run_job(finetune(chosen.training, chosen.table, settings, chosen.validation))
         training, steps = time.monotonic() - begin, len(trained.losses)
+        if models is not None:
+            models.mkdir(parents=True, exist_ok=True)
+            file = f"{row}-{chosen.name}-{seed}.safetensors".replace(" ", "_")
+            write_segmenter(models / file, trained.segmenter)
         compute = choose_compute()
         network, card = compute.place(trained.segmenter.network), trained.segmenter.card
         for look in ("", ONCE) if row == "ours" else ("",):
@@ -179,6 +187,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="rows that take seconds, one seed")
     parser.add_argument("--tables", action="store_true", help="compute nothing")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--models", type=Path, help="folder to keep the trained models in")
     given = parser.parse_args()
     rows = QUICK_ROWS if given.quick else given.rows
     results = json.loads(given.results.read_text()) if given.results.exists() else {}
@@ -192,7 +201,7 @@ def main() -> None:
                 key = f"{row} | {name} | {seed}"
                 if key in results and not given.again:
                     continue
-                cells = cell(row, everything[name], seed, given.minutes)
+                cells = cell(row, everything[name], seed, given.minutes, given.models)
                 for (look, other), found in cells.items():
                     found |= {"date": datetime.date.today().isoformat(), "machine": machine()}
                     results[f"{row}{look} | {other or name} | {seed}"] = found

@@ -13,7 +13,6 @@ Needs the data that tests marked ``real`` use.
 
 import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,50 +22,36 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.metrics import Scores, confusion_matrix, scores
 from napari_matssl.learn.schedule import Budget
+from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune_run import FinetuneRun
 
 
-@dataclass(frozen=True)
-class Found:
-    """IoU of each class and their mean, from two magnifications and from one."""
-
-    both: Scores
-    one: Scores
-
-    def __str__(self) -> str:
-        """Say the figures in one line."""
-        pairs = {"mIoU": (self.both.miou, self.one.miou)}
-        for name in self.both.classes:
-            pairs[name] = self.both.classes[name].iou, self.one.classes[name].iou
-        return "  ".join(f"{name} {both:.3f} ({one:.3f})" for name, (both, one) in pairs.items())
-
-
-def score(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Found:
-    """Train for some steps and score on the test images."""
-    compute = choose_compute(settings.device)
+def train(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Segmenter:
+    """Train for some steps."""
     if settings.architecture == "pixel-classifier":
-        segmenter = drain(finetune(one.training, one.table, settings)).segmenter
-    else:
-        budget = Budget(steps, None)
-        run = FinetuneRun(one.training, one.table, settings, [], None, compute, budget)
-        budget.steps = steps
-        while run.step < steps:
-            run.advance(budget.fraction(run.step))
-        segmenter, _ = run.trained()
+        return drain(finetune(one.training, one.table, settings)).segmenter
+    budget = Budget(steps, None)
+    compute = choose_compute(settings.device)
+    run = FinetuneRun(one.training, one.table, settings, [], None, compute, budget)
+    budget.steps = steps
+    while run.step < steps:
+        run.advance(budget.fraction(run.step))
+    return run.trained()[0]
+
+
+def score(segmenter: Segmenter, one: sets.BenchmarkSet, multiscale: bool = True) -> Scores:
+    """Score on the test images, which are looked at from two magnifications or from one."""
+    compute = choose_compute()
     network = compute.place(segmenter.network)
-
-    def look(multiscale: bool) -> Scores:
-        total = np.zeros((len(one.table), len(one.table)), dtype=np.int64)
+    total = np.zeros((len(one.table), len(one.table)), dtype=np.int64)
+    for painted in one.test:
         predict = PredictSettings(multiscale=multiscale)
-        for painted in one.test:
-            job = segment(network, segmenter.card, painted.micrograph, compute, predict)
-            total += confusion_matrix(painted.labels, drain(job).mask, one.table.ids)
-        return scores(total, one.table.names)
-
-    return Found(look(multiscale=True), look(multiscale=False))
+        job = segment(network, segmenter.card, painted.micrograph, compute, predict)
+        total += confusion_matrix(painted.labels, drain(job).mask, one.table.ids)
+    return scores(total, one.table.names)
 
 
 def main() -> None:
@@ -88,7 +73,7 @@ def main() -> None:
     if unknown := set(wanted) - everything.keys():
         parser.error(f"no such set: {', '.join(unknown)}; there are {', '.join(everything)}")
     changed = changes(given.set)
-    found: list[Found] = []
+    found: list[tuple[float, float]] = []
     for name in wanted:
         one = everything[name]
         if given.new_conditions:
@@ -96,11 +81,18 @@ def main() -> None:
         for seed in given.seeds:
             used = one if given.full else sets.painted_in_strokes(one, given.images, seed)
             settings = FinetuneSettings.make({**changed, "seed": seed, "epochs": 1})
-            found.append(score(used, settings, given.steps))
-            print(f"{used.name}, seed {seed}: {found[-1]}", flush=True)
-    both, one_look = (np.mean([getattr(f, w).miou for f in found]) for w in ("both", "one"))
+            segmenter = train(used, settings, given.steps)
+            both, once = (score(segmenter, used, multiscale) for multiscale in (True, False))
+            found.append((both.miou or 0.0, once.miou or 0.0))
+            figures = [f"mIoU {found[-1][0]:.3f} ({found[-1][1]:.3f})"]
+            figures += [
+                f"{name} {c.iou:.3f} ({once.classes[name].iou:.3f})"
+                for name, c in both.classes.items()
+            ]
+            print(f"{used.name}, seed {seed}: {'  '.join(figures)}", flush=True)
+    mean = np.mean(found, axis=0)
     recipe = " ".join(given.set) or "defaults"
-    print(f"{recipe}, {given.steps} steps: mean {both:.3f} ({one_look:.3f})")
+    print(f"{recipe}, {given.steps} steps: mean {mean[0]:.3f} ({mean[1]:.3f})")
 
 
 def changes(pairs: list[str]) -> dict[str, object]:

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import sets
-from levers import changes, score
+from levers import changes, score, train
 from pretraining_tables import write_tables
 
 from napari_matssl.files import atomic_write
@@ -198,7 +198,8 @@ def judge_recipe(given: argparse.Namespace) -> None:
                 if row == "ours" and given.instant:
                     continue
                 values = {"preset": preset, "encoder": source, "epochs": 1, "seed": seed}
-                result = score(strokes, FinetuneSettings.make(values), 150).both
+                segmenter = train(strokes, FinetuneSettings.make(values), 150)
+                result = score(segmenter, strokes)
                 found[row].append(result.miou or 0.0)
                 said.append(f"{row} {found[row][-1]:.3f}")
             print(f"{strokes.name}, seed {seed}: {', '.join(said)}", flush=True)
@@ -269,7 +270,7 @@ def cell(
     source, facts = encoder(start, name, case.own, given.data, seed, changed, given.encoders)
     _check_unseen(start, case, chosen.test)
     settings = FinetuneSettings.make({"encoder": source, "epochs": 1, "seed": seed})
-    figures = score(chosen, settings, case.steps).both
+    figures = score(train(chosen, settings, case.steps), chosen)
     classes = {name: one.iou for name, one in figures.classes.items()}
     return {
         "miou": figures.miou, "classes": classes, "steps": case.steps, **facts,

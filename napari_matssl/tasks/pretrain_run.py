@@ -11,11 +11,7 @@ from torch import Tensor
 from napari_matssl.errors import ComputeError, ModelFileError, OutOfMemoryError
 from napari_matssl.learn.batchnorm import fresh_statistics
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.device import (
-    Compute,
-    device_errors,
-    free_memory,
-)
+from napari_matssl.learn.device import Compute, device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder, load_start_weights
 from napari_matssl.learn.losses import is_finite
 from napari_matssl.learn.methods import TITLES, build_method

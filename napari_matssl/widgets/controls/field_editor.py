@@ -55,12 +55,7 @@ LABELS = {
 }
 """Words for fields whose names need a unit or don't say it all."""
 
-UNSET = {
-    "epochs": "no limit",
-    "minutes": "no limit",
-    "scale": "automatic",
-    "unlabelled": "none",
-}
+UNSET = {"epochs": "no limit", "minutes": "no limit", "scale": "automatic", "unlabelled": "none"}
 """What unset fields are called."""
 
 _DECIMALS = 12
