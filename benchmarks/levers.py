@@ -5,8 +5,8 @@
     python benchmarks/levers.py --set self_training=0 --sets dual-phase grains --seeds 1 2
     python benchmarks/levers.py --sets "coatings a" --images 4 --steps 200 --new-conditions
 
-Prints one row for the defaults changed by all ``--set`` together, scored as masks are made (from
-two magnifications) and, in brackets, from one. The sets are ``sets.development_sets``: none of
+Prints one row for the defaults changed by all ``--set`` together, scored from two magnifications
+and, in brackets, from one. The sets are ``sets.development_sets``: none of
 their images is in a test split. Without ``--full``, ``--images`` of each are painted in strokes.
 Needs the data that tests marked ``real`` use.
 """
@@ -42,13 +42,13 @@ def train(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Seg
     return run.trained()[0]
 
 
-def score(segmenter: Segmenter, one: sets.BenchmarkSet, multiscale: bool = True) -> Scores:
-    """Score on the test images, which are looked at from two magnifications or from one."""
+def score(segmenter: Segmenter, one: sets.BenchmarkSet, magnifications: str = "auto") -> Scores:
+    """Score on the test images, which are looked at from one magnification, two or the usual."""
     compute = choose_compute()
     network = compute.place(segmenter.network)
     total = np.zeros((len(one.table), len(one.table)), dtype=np.int64)
     for painted in one.test:
-        predict = PredictSettings(multiscale=multiscale)
+        predict = PredictSettings.make({"magnifications": magnifications})
         job = segment(network, segmenter.card, painted.micrograph, compute, predict)
         total += confusion_matrix(painted.labels, drain(job).mask, one.table.ids)
     return scores(total, one.table.names)
@@ -82,7 +82,7 @@ def main() -> None:
             used = one if given.full else sets.painted_in_strokes(one, given.images, seed)
             settings = FinetuneSettings.make({**changed, "seed": seed, "epochs": 1})
             segmenter = train(used, settings, given.steps)
-            both, once = (score(segmenter, used, multiscale) for multiscale in (True, False))
+            both, once = (score(segmenter, used, looks) for looks in ("two", "one"))
             found.append((both.miou or 0.0, once.miou or 0.0))
             figures = [f"mIoU {found[-1][0]:.3f} ({found[-1][1]:.3f})"]
             figures += [

@@ -159,7 +159,9 @@ def predict(
         bool, typer.Option("--probabilities", help="also write <stem>_probabilities.tif, 0 to 255")
     ] = False,
     overlay: Annotated[bool, typer.Option(help="write <stem>_overlay.png")] = True,
-    multiscale: Annotated[bool | None, _option(PredictSettings, "multiscale")] = None,
+    magnifications: Annotated[
+        Literal["auto", "one", "two"] | None, _option(PredictSettings, "magnifications")
+    ] = None,
     tile: Annotated[int | None, _option(PredictSettings, "tile")] = None,
     tile_overlap: Annotated[int | None, _option(PredictSettings, "tile_overlap")] = None,
     info_bar: Annotated[
@@ -172,7 +174,7 @@ def predict(
     """Segment images: masks, overlays and phase fractions."""
     chosen = PredictSettings.make(
         _given(
-            multiscale=multiscale, tile=tile, tile_overlap=tile_overlap, info_bar=info_bar,
+            magnifications=magnifications, tile=tile, tile_overlap=tile_overlap, info_bar=info_bar,
             smallest_region=smallest_region, largest_hole=largest_hole, device=device,
         )
     )  # fmt: skip
@@ -210,11 +212,13 @@ def evaluate(
         ),
     ] = "native",
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the scores")] = None,
-    multiscale: Annotated[bool | None, _option(PredictSettings, "multiscale")] = None,
+    magnifications: Annotated[
+        Literal["auto", "one", "two"] | None, _option(PredictSettings, "magnifications")
+    ] = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Score a model on labelled images, pooled over pixels."""
-    chosen = PredictSettings.make(_given(multiscale=multiscale, device=device))
+    chosen = PredictSettings.make(_given(magnifications=magnifications, device=device))
     from napari_matssl.files import check_writable
     from napari_matssl.learn.card import read_card
     from napari_matssl.tasks.inputs import read_labelled

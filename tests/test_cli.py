@@ -152,7 +152,7 @@ def test_pretrain_finetune_predict_evaluate_measure(
 
     done = call("measure", out, "--out", tmp_path / "again.csv")
     assert done.status == 0, done.err
-    again = list(csv.DictReader((tmp_path / "again.csv").open()))
+    again = list(csv.DictReader((tmp_path / "again.csv").read_text().splitlines()))
     assert [r["fraction_percent"] for r in again] == [r["fraction_percent"] for r in rows]
     assert (tmp_path / "again_summary.csv").exists()
 

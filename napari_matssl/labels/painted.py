@@ -148,6 +148,24 @@ def painted_pixels(targets: Iterable[NDArray[np.uint8]], table: ClassTable) -> d
     return pixels
 
 
+def painted_share(painted: Iterable[PaintedMicrograph], unlabelled: int | None) -> float:
+    """Tell what share of the pixels above the info bars is painted, over all images, from 0 to 1.
+
+    Parameters
+    ----------
+    painted
+        At least one micrograph.
+    unlabelled
+        Value of the pixels that nobody painted; None if every value is a class.
+    """
+    total = unpainted = 0
+    for one in painted:
+        counts = count_values(one.specimen_labels)
+        total += sum(counts.values())
+        unpainted += 0 if unlabelled is None else counts.get(unlabelled, 0)
+    return 1 - unpainted / total
+
+
 def check_paintable(pixels: Mapping[int, int], table: ClassTable) -> None:
     """Make sure that there is something to tell apart.
 

@@ -19,6 +19,9 @@ Channels = Literal["grey", "rgb"]
 CARD_KEY = "napari_matssl"
 FORMAT_VERSION = 2
 
+DENSE = 0.9
+"""Share of painted pixels from which on a recipe for full labels is taken, not one for strokes."""
+
 
 class TrainingImage(BaseModel):
     """One image that a model has seen."""
@@ -48,10 +51,18 @@ class ModelCard(BaseModel):
     scale: float = Field(default=1.0, description="network px per px of such an image")
     settings: dict[str, Any] = Field(default_factory=dict, description="settings actually used")
     training_images: tuple[TrainingImage, ...] = ()
+    painted_share: float | None = Field(
+        default=None, description="of the pixels of the training images; segmenters only"
+    )
     metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
     start: str = Field(default="random", description="where the encoder's weights came from")
     package_version: str = __version__
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def densely_painted(self) -> bool:
+        """Whether nearly all pixels of the training images were painted; not if that is unknown."""
+        return self.painted_share is not None and self.painted_share >= DENSE
 
     @field_validator("metrics", mode="before")
     @classmethod

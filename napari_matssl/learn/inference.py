@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 SMALLEST_TILE = 64
 
 MAGNIFICATIONS = (1.0, 1.6)
-"""What the model's magnification is multiplied by; the second for `multiscale` alone.
+"""What the model's magnification is multiplied by; the second where two are wanted.
 
 Chosen on development sets, see docs/benchmarks.md."""
 
@@ -80,9 +80,7 @@ def segment(
         If memory doesn't suffice even for small tiles.
     """
     tile, overlap = settings.tile, settings.tile_overlap
-    # A pixel classifier has never seen a crop magnified: a second look gains it nothing.
-    both = settings.multiscale and card.architecture != "pixel-classifier"
-    factors = MAGNIFICATIONS if both else MAGNIFICATIONS[:1]
+    factors = MAGNIFICATIONS if _looks_twice(card, settings) else MAGNIFICATIONS[:1]
     while True:
         try:
             with device_errors(f"segmenting {micrograph.name}"):
@@ -100,6 +98,15 @@ def segment(
         yield Progress(
             "segmenting", 0, 1, message=f"{micrograph.name}: out of memory, tiles of {tile} px now"
         )
+
+
+def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
+    """Say whether a second magnification is wanted, and worth its time (docs/benchmarks.md)."""
+    if card.architecture == "pixel-classifier":  # it has never seen a crop magnified
+        return False
+    if settings.magnifications == "auto":
+        return not card.densely_painted
+    return settings.magnifications == "two"
 
 
 def _merge(

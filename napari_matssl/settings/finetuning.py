@@ -52,12 +52,12 @@ class FinetuneSettings(Settings):
         "cross-sections; any: turns and flips every way; auto: found in the images",
     )
     zoom: float = Field(default=1.5, ge=1, le=4, description="largest zoom in or out of a crop")
-    grey_changes: float = Field(
-        default=1.0,
+    grey_changes: float | None = Field(
+        default=None,
         ge=0,
         le=10,
         description="how strongly gamma, contrast, brightness, sharpness and noise of crops vary; "
-        "0: not at all; 0.5 may do better where all pixels are painted and all images taken alike",
+        "0: not at all; none: 0.5 where nearly all pixels are painted, else 1",
     )
     optimiser: Literal["adam", "adamw"] = Field(default="adamw", description="optimiser")
     learning_rate: float = Field(default=3e-3, gt=0, le=1, description="at its highest")

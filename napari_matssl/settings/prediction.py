@@ -16,10 +16,11 @@ class PredictSettings(Settings):
     tile_overlap: int = Field(
         default=256, ge=0, le=4096, description="px that a tile sees beyond its edges"
     )
-    multiscale: bool = Field(
-        default=True,
-        description="look again at a 1.6 times larger magnification and average: better masks, "
-        "three to four times as slow; instant models look once",
+    magnifications: Literal["auto", "one", "two"] = Field(
+        default="auto",
+        description="two: look again 1.6 times larger and average, three to four times as slow; "
+        "auto: two for a model that learnt from strokes, which gains by it, else one; instant "
+        "models always look once",
     )
     info_bar: Literal["auto", "none"] = Field(
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"

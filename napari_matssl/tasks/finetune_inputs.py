@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
+from napari_matssl.labels.painted import (
+    PaintedMicrograph,
+    check_paintable,
+    painted_pixels,
+    painted_share,
+)
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
@@ -40,6 +45,7 @@ def describe(
     card = outline(painted, table, settings).model_copy(
         update={
             "settings": settings.model_dump(mode="json"),
+            "painted_share": painted_share(painted, settings.unlabelled),
             "training_images": tuple(fingerprint(p.micrograph) for p in painted),
         }
     )

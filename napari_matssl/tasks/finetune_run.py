@@ -16,6 +16,7 @@ from napari_matssl.labels.painted import (
 )
 from napari_matssl.learn.averaging import AveragedNetwork
 from napari_matssl.learn.batchnorm import keep_statistics
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
 from napari_matssl.learn.device import Compute, device_errors, free_memory
 from napari_matssl.learn.encoders import load_start_weights
@@ -77,7 +78,9 @@ class FinetuneRun:
         self._frequencies = self._fit_classifier(images)
         residual = isinstance(self._network, ResidualUnet)
         self._self_training = settings.self_training if residual else 0.0
-        self._sampler = CropSampler(self._guessed(images), settings, random, layers)
+        self._sampler = CropSampler(
+            self._guessed(images), settings, random, layers, _grey_changes(settings, card)
+        )
         self._average = AveragedNetwork(self._network, settings.averaging)
         self._optimiser = _optimiser(self._network, settings)
         if settings.epochs is not None:
@@ -222,6 +225,13 @@ class FinetuneRun:
         """Drop what holds memory on the device."""
         del self._network, self._average, self._optimiser, self._sampler
         free_memory(self.compute)
+
+
+def _grey_changes(settings: FinetuneSettings, card: ModelCard) -> float:
+    """Vary grey values less where all pixels tell what is what (docs/benchmarks.md)."""
+    if settings.grey_changes is not None:
+        return settings.grey_changes
+    return 0.5 if card.densely_painted else 1.0
 
 
 def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:

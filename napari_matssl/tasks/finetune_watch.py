@@ -32,7 +32,7 @@ PREVIEW_SECONDS = 3.0
 PREVIEW_SHARE = 0.1
 """Largest share of a run's time that goes into previews."""
 
-_QUICK = PredictSettings(multiscale=False)
+_QUICK = PredictSettings(magnifications="one")
 
 Metrics = dict[str, float]
 

@@ -20,6 +20,7 @@ from napari_matssl.labels.painted import (
     find_class_table,
     label_ids,
     painted_pixels,
+    painted_share,
     read_labels,
     to_targets,
 )
@@ -150,6 +151,13 @@ def test_targets_lead_back_to_the_painted_ids(labels):
 def test_painted_pixels_add_up_over_images_and_list_classes_without_any():
     targets = [to_targets(painted(labels), TABLE, 0) for labels in ([[1, 1, 0]], [[1, 2, 0]])]
     assert painted_pixels(targets, TABLE) == {1: 3, 2: 1, 5: 0}
+
+
+def test_the_painted_share_is_pooled_and_leaves_info_bars_out():
+    images = [painted([[1, 0, 5, 0]]), painted([[2, 2], [2, 2], [0, 0]], bar_row=2)]
+    assert painted_share(images, 0) == 6 / 8
+    assert painted_share(images, 2) == 4 / 8
+    assert painted_share(images, None) == 1
 
 
 def test_nothing_painted_is_refused():

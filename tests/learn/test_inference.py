@@ -25,7 +25,7 @@ COMPUTE = choose_compute("cpu")
 
 
 def run(segmenter, micrograph, probabilities=False, on_progress=None, **values):
-    settings = PredictSettings(**{"device": "cpu", "multiscale": False, **values})
+    settings = PredictSettings(**{"device": "cpu", "magnifications": "one", **values})
     network = COMPUTE.place(segmenter.network.eval())
     job = segment(network, segmenter.card, micrograph, COMPUTE, settings, probabilities)
     return drain(job, on_progress)
@@ -119,7 +119,7 @@ def test_the_tiles_do_not_show_in_the_mask_of_a_real_network(trained, two_phases
 def test_two_magnifications_are_averaged(trained, two_phases, size, tile):
     micrograph = two_phases(3, size).micrograph
     values = {"probabilities": True, "tile": tile, "tile_overlap": 128}
-    both = run(trained, micrograph, multiscale=True, **values)
+    both = run(trained, micrograph, magnifications="two", **values)
     larger = Segmenter(trained.network, trained.card.model_copy(update={"scale": 1.6}))
     single = [run(one, micrograph, **values).probabilities for one in (trained, larger)]
     expected = np.mean([p.astype(float) for p in single], axis=0)
@@ -130,12 +130,26 @@ def test_two_magnifications_are_averaged(trained, two_phases, size, tile):
     np.testing.assert_array_equal(found, (expected.argmax(0) + 1)[decided])
 
 
+@pytest.mark.parametrize(("share", "looks"), [(None, 2), (0.02, 2), (0.89, 2), (0.9, 1), (1.0, 1)])
+def test_models_of_strokes_look_twice_those_of_full_labels_once(trained, two_phases, share, looks):
+    card = trained.card.model_copy(update={"painted_share": share})
+    steps = []
+    micrograph = two_phases(3, (96, 96)).micrograph
+    run(
+        Segmenter(trained.network, card),
+        micrograph,
+        magnifications="auto",
+        on_progress=steps.append,
+    )
+    assert len(steps) == looks
+
+
 def test_a_pixel_classifier_looks_once(trained, two_phases):
     micrograph = two_phases(3, (96, 96)).micrograph
     card = trained.card.model_copy(update={"architecture": "pixel-classifier"})
     steps = []
     once = run(
-        Segmenter(trained.network, card), micrograph, multiscale=True, on_progress=steps.append
+        Segmenter(trained.network, card), micrograph, magnifications="two", on_progress=steps.append
     )
     assert len(steps) == 1
     np.testing.assert_array_equal(once.mask, run(trained, micrograph).mask)
@@ -145,13 +159,13 @@ def test_two_magnifications_leave_the_info_bar_out_and_give_every_row(levels):
     pixels = black_and_white(100, 60, block=16)
     micrograph = Micrograph("a.tif", pixels, info_bar=InfoBar(83, "test"))
     for tile in (1024, 32):
-        mask = run(levels, micrograph, multiscale=True, tile=tile, tile_overlap=32).mask
+        mask = run(levels, micrograph, magnifications="two", tile=tile, tile_overlap=32).mask
         assert (mask[83:] == 0).all()
         assert np.mean(mask[:83] == truth(pixels[:83])) > 0.95
 
 
 def test_stop_in_the_second_magnification_gives_no_mask_either(levels):
-    settings = PredictSettings(multiscale=True, device="cpu")
+    settings = PredictSettings(magnifications="two", device="cpu")
     micrograph = Micrograph("a.tif", black_and_white(64, 64))
     job = segment(levels.network, levels.card, micrograph, COMPUTE, settings)
     assert [next(job).step, next(job).step] == [1, 2]
@@ -367,7 +381,7 @@ def test_previews_of_the_tiles_cover_the_specimen_and_look_like_the_mask(scale):
         classes=numbered_table([3, 7]),
         scale=scale,
     )
-    settings = PredictSettings(tile=32, tile_overlap=32, multiscale=False, device="cpu")
+    settings = PredictSettings(tile=32, tile_overlap=32, magnifications="one", device="cpu")
     shown = np.zeros(pixels.shape, np.uint8)
     times = np.zeros(pixels.shape, int)
     job = segment(network, card, micrograph, COMPUTE, settings, show=True)

@@ -21,7 +21,7 @@ TABLE = ClassTable(
     )
 )
 LEVELS = (0, 128, 255)
-CPU = PredictSettings(device="cpu", multiscale=False)
+CPU = PredictSettings(device="cpu", magnifications="one")
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def with_labels(one, labels):
 
 def scores_of(segmenter, painted):
     return drain(
-        evaluate(segmenter, painted, PredictSettings(device="cpu", multiscale=False))
+        evaluate(segmenter, painted, PredictSettings(device="cpu", magnifications="one"))
     ).scores
 
 
@@ -510,7 +510,7 @@ def test_the_present_model_shows_what_it_makes_of_the_image_that_is_looked_at(
 
 def test_previews_of_a_large_image_can_be_stopped_and_closed(painted, monkeypatch):
     monkeypatch.setattr(
-        watch_module, "_QUICK", PredictSettings(multiscale=False, tile=32, tile_overlap=0)
+        watch_module, "_QUICK", PredictSettings(magnifications="one", tile=32, tile_overlap=0)
     )
     with_clock(monkeypatch, 0.2)
     large = Micrograph("large.tif", np.tile(painted[0].micrograph.pixels, (2, 2)))
@@ -544,13 +544,13 @@ def test_the_metrics_say_how_training_and_validation_go(painted, two_phases):
 
 @pytest.fixture
 def sampled(monkeypatch):
-    """Which way layers lie, as the crops of each run are told."""
+    """Which way layers lie and how much grey values vary, as the crops of each run are told."""
     seen = []
 
     class Spy(CropSampler):
-        def __init__(self, images, settings, random, layers="any"):
-            seen.append(layers)
-            super().__init__(images, settings, random, layers)
+        def __init__(self, images, settings, random, layers="any", grey_changes=1.0):
+            seen.append((layers, grey_changes))
+            super().__init__(images, settings, random, layers, grey_changes)
 
     monkeypatch.setattr(run_module, "CropSampler", Spy)
     return seen
@@ -567,15 +567,25 @@ def coating(turned=False):
 def test_layers_of_a_cross_section_are_found_and_keep_their_order(painted, sampled):
     for images in ([coating()], [coating(turned=True)], painted, [coating(), *painted]):
         drain(finetune(images, TABLE, chosen(epochs=1)))
-    assert sampled == ["rows", "columns", "any", "any"]
+    assert [layers for layers, _ in sampled] == ["rows", "columns", "any", "any"]
 
 
 def test_who_knows_which_way_layers_lie_can_say_so(sampled):
     for layers in ("any", "rows", "columns"):
         drain(finetune([coating()], TABLE, chosen(epochs=1, layers=layers)))
-    assert sampled == ["any", "rows", "columns"]
+    assert [layers for layers, _ in sampled] == ["any", "rows", "columns"]
 
 
 def test_images_to_validate_on_have_no_say_in_how_layers_lie(painted, sampled):
     drain(finetune([coating()], TABLE, chosen(epochs=1), validation=painted))
-    assert sampled == ["rows"]
+    assert [layers for layers, _ in sampled] == ["rows"]
+
+
+def test_grey_values_vary_less_where_nearly_all_is_painted_unless_settings_say_how_much(sampled):
+    whole = coating()
+    few = with_labels(whole, scribble(whole.labels, seed=0))
+    for image, changes in ((whole, None), (few, None), (whole, 2.0), (few, 0.0)):
+        trained = drain(finetune([image], TABLE, chosen(epochs=1, grey_changes=changes)))
+        share = np.mean(image.labels > 0)
+        assert trained.segmenter.card.painted_share == pytest.approx(share)
+    assert [changes for _, changes in sampled] == [0.5, 1.0, 2.0, 0.0]

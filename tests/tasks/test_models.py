@@ -20,7 +20,7 @@ from napari_matssl.tasks.inputs import PaintedSet
 from napari_matssl.tasks.models import segment_with_model, train_model
 
 TABLE = numbered_table([1, 2])
-PREDICT = PredictSettings(device="cpu", multiscale=False, tile=64, tile_overlap=32)
+PREDICT = PredictSettings(device="cpu", magnifications="one", tile=64, tile_overlap=32)
 
 
 def chosen(**values):

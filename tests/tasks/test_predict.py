@@ -25,7 +25,7 @@ TABLE = ClassTable(
 )
 LEVELS = (0, 128, 255)
 IDS = np.array(TABLE.ids, np.uint8)
-CPU = PredictSettings(device="cpu", multiscale=False)
+CPU = PredictSettings(device="cpu", magnifications="one")
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,9 @@ def test_cleaning_shows_in_mask_overlay_and_table_and_not_in_probabilities(segme
     plain, clean = tmp_path / "plain", tmp_path / "clean"
     outputs = PredictOutputs(probabilities=True)
     drain(predict(segmenter, [path], plain, CPU, outputs))
-    settings = PredictSettings(device="cpu", multiscale=False, smallest_region=3, largest_hole=3)
+    settings = PredictSettings(
+        device="cpu", magnifications="one", smallest_region=3, largest_hole=3
+    )
     drain(predict(segmenter, [path], clean, settings, outputs))
     before, after = (np.asarray(Image.open(out / "a_mask.png")) for out in (plain, clean))
     assert set(before[5:7, 5]) == {3}
@@ -233,7 +235,7 @@ def test_the_progress_runs_from_image_to_image_and_names_the_device(segmenter, i
 
 def test_stop_keeps_what_is_done_and_its_table(segmenter, images, tmp_path):
     seen = []
-    settings = PredictSettings(device="cpu", multiscale=False, tile=32, tile_overlap=0)
+    settings = PredictSettings(device="cpu", magnifications="one", tile=32, tile_overlap=0)
     job = predict(segmenter, images, tmp_path / "out", settings)
     stop_after = lambda: seen[-1].stage == "segmenting" and seen[-1].step > 1  # noqa: E731
     result = drain(job, seen.append, stop_after)

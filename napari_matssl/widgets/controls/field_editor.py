@@ -35,7 +35,6 @@ LABELS = {
     "layers": "Layers in the image",
     "low_percent": "Black at (percentile)",
     "minutes": "Time budget (min)",
-    "multiscale": "Two magnifications",
     "overlap": "Patch overlap (share)",
     "patch_size": "Patch size (px)",
     "projection_hidden": "Projection width",
@@ -55,7 +54,13 @@ LABELS = {
 }
 """Words for fields whose names need a unit or don't say it all."""
 
-UNSET = {"epochs": "no limit", "minutes": "no limit", "scale": "automatic", "unlabelled": "none"}
+UNSET = {
+    "epochs": "no limit",
+    "grey_changes": "automatic",
+    "minutes": "no limit",
+    "scale": "automatic",
+    "unlabelled": "none",
+}
 """What unset fields are called."""
 
 _DECIMALS = 12
