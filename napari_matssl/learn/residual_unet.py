@@ -9,6 +9,7 @@ alone this is worth 10 points of mIoU on strokes in one image (docs/benchmarks.m
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
+from napari_matssl.learn.channel_dropout import ChannelDropout
 from napari_matssl.learn.encoders import smp_name
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 
@@ -16,7 +17,8 @@ from napari_matssl.learn.pixel_classifier import PixelClassifier
 class ResidualUnet(PixelClassifier):
     """A pixel classifier whose encoder is trained, with a U-Net++ decoder beside it.
 
-    The classifier's heads are fitted, not trained.
+    The classifier's heads are fitted, not trained. While training, ``dropout`` may hide channels of
+    the encoder from the decoder, but not from the classifier.
 
     Parameters
     ----------
@@ -37,6 +39,7 @@ class ResidualUnet(PixelClassifier):
         self.encoder = unet.encoder
         self.decoder: nn.Module = unet.decoder
         self.segmentation_head: nn.Module = unet.segmentation_head
+        self.dropout = ChannelDropout()
         for parameter in self.segmentation_head.parameters():
             nn.init.zeros_(parameter)
         self.context.requires_grad_(False)
@@ -51,5 +54,7 @@ class ResidualUnet(PixelClassifier):
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)`` float32."""
         stages = self.encoder(images)
-        correction: Tensor = self.segmentation_head(self.decoder(stages))
+        # The first is the image itself.
+        seen = [stages[0], *(self.dropout(stage) for stage in stages[1:])]
+        correction: Tensor = self.segmentation_head(self.decoder(seen))
         return self.classify(self.used(stages), images) + correction.float()

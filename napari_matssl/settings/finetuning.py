@@ -87,6 +87,13 @@ class FinetuneSettings(Settings):
     confidence: float = Field(
         default=0.9, gt=0, le=1, description="how sure it has to be, as a probability"
     )
+    dropout: float | None = Field(
+        default=None,
+        ge=0,
+        le=0.9,
+        description="share of the encoder's channels that the decoder doesn't see in a step, for "
+        "residual-unet++; none: 0.2 where nearly all pixels are painted, else 0",
+    )
     freeze_batch_norm: bool = Field(
         default=True, description="keep the encoder's batch-norm statistics: small batches"
     )
@@ -127,12 +134,24 @@ class FinetuneSettings(Settings):
             "cross_entropy": 0.0,
             "balance": 0.0,
             "self_training": 0.0,
+            "dropout": 0.0,
             "freeze_batch_norm": False,
             "averaging": 0.0,
             "validations": 200,
             "normalisation": {"kind": "imagenet"},
         },
     }
+
+    automatic: ClassVar[dict[str, tuple[float, float]]] = {
+        "grey_changes": (1.0, 0.5),
+        "dropout": (0.0, 0.2),
+    }
+    """What unset fields are for strokes, and where nearly all pixels are painted."""
+
+    def filled_in(self, field: str, densely_painted: bool) -> float:
+        """Give a field that :attr:`automatic` names, as set or as the labels ask."""
+        value: float | None = getattr(self, field)
+        return self.automatic[field][densely_painted] if value is None else value
 
     @field_validator("unlabelled", mode="before")
     @classmethod

@@ -16,7 +16,6 @@ from napari_matssl.labels.painted import (
 )
 from napari_matssl.learn.averaging import AveragedNetwork
 from napari_matssl.learn.batchnorm import keep_statistics
-from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
 from napari_matssl.learn.device import Compute, device_errors, free_memory
 from napari_matssl.learn.encoders import load_start_weights
@@ -58,6 +57,7 @@ class FinetuneRun:
         settings = self.settings
         random = np.random.default_rng(settings.seed)
         card = describe(self.painted, self.table, settings, self.start)
+        used = {name: settings.filled_in(name, card.densely_painted) for name in settings.automatic}
         images = prepare_all(self.painted, settings, card)
         self.validation = Validation(self.apart, self.table, settings, self.budget, self._loss)
         self.previews = Previews(self.on_view, self.budget)
@@ -73,13 +73,18 @@ class FinetuneRun:
             origin = f"went on from a {self.start.card.start} model"
         else:
             origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)  # type: ignore[arg-type]
-        self._card = card.model_copy(update={"start": origin})
+        self._card = card.model_copy(
+            update={"start": origin, "settings": {**card.settings, **used}}
+        )
         self._network = self.compute.place(network)
         self._frequencies = self._fit_classifier(images)
-        residual = isinstance(self._network, ResidualUnet)
-        self._self_training = settings.self_training if residual else 0.0
+        self._self_training = 0.0
+        if isinstance(self._network, ResidualUnet):
+            self._self_training = settings.self_training
+            self._network.dropout.share = used["dropout"]
+            self._network.dropout.random = np.random.default_rng((settings.seed, 1))
         self._sampler = CropSampler(
-            self._guessed(images), settings, random, layers, _grey_changes(settings, card)
+            self._guessed(images), settings, random, layers, used["grey_changes"]
         )
         self._average = AveragedNetwork(self._network, settings.averaging)
         self._optimiser = _optimiser(self._network, settings)
@@ -225,13 +230,6 @@ class FinetuneRun:
         """Drop what holds memory on the device."""
         del self._network, self._average, self._optimiser, self._sampler
         free_memory(self.compute)
-
-
-def _grey_changes(settings: FinetuneSettings, card: ModelCard) -> float:
-    """Vary grey values less where all pixels tell what is what (docs/benchmarks.md)."""
-    if settings.grey_changes is not None:
-        return settings.grey_changes
-    return 0.5 if card.densely_painted else 1.0
 
 
 def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:

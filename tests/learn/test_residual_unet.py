@@ -54,6 +54,20 @@ def test_before_training_it_says_what_its_classifier_says(network, images):
     torch.testing.assert_close(found, expected)
 
 
+def test_dropout_hides_channels_from_the_decoder_not_from_the_classifier(network, images):
+    nn.init.zeros_(network.segmentation_head[0].weight)
+    network.dropout.share = 0.5
+    network.train()
+    network.encoder.eval()
+    before = network(images)
+    torch.testing.assert_close(network(images), before)  # the classifier's alone
+    nn.init.normal_(network.segmentation_head[0].weight, std=0.1)
+    network.decoder.eval()
+    assert not torch.allclose(network(images), network(images))
+    network.eval()
+    torch.testing.assert_close(network(images), network(images))
+
+
 def test_training_reaches_encoder_and_decoder_but_not_the_classifier(network, images):
     nn.init.normal_(network.segmentation_head[0].weight, std=0.1)
     network.train()

@@ -585,7 +585,20 @@ def test_grey_values_vary_less_where_nearly_all_is_painted_unless_settings_say_h
     whole = coating()
     few = with_labels(whole, scribble(whole.labels, seed=0))
     for image, changes in ((whole, None), (few, None), (whole, 2.0), (few, 0.0)):
-        trained = drain(finetune([image], TABLE, chosen(epochs=1, grey_changes=changes)))
-        share = np.mean(image.labels > 0)
-        assert trained.segmenter.card.painted_share == pytest.approx(share)
+        card = drain(
+            finetune([image], TABLE, chosen(epochs=1, grey_changes=changes))
+        ).segmenter.card
+        assert card.painted_share == pytest.approx(np.mean(image.labels > 0))
+        assert card.settings["dropout"] == (0.2 if image is whole else 0.0)
+        assert card.settings["grey_changes"] == sampled[-1][1]
     assert [changes for _, changes in sampled] == [0.5, 1.0, 2.0, 0.0]
+
+
+def test_dropout_is_for_full_labels_unless_settings_say_how_much(painted):
+    few = [with_labels(one, scribble(one.labels, seed=0)) for one in painted]
+    for images, changed, used in ((painted, None, 0.2), (few, None, 0.0), (few, 0.5, 0.5)):
+        losses = [
+            drain(finetune(images, TABLE, chosen(epochs=2, dropout=share))).losses
+            for share in (changed, used, 0.9)
+        ]
+        assert losses[0] == losses[1] != losses[2]

@@ -55,6 +55,7 @@ LABELS = {
 """Words for fields whose names need a unit or don't say it all."""
 
 UNSET = {
+    "dropout": "automatic",
     "epochs": "no limit",
     "grey_changes": "automatic",
     "minutes": "no limit",

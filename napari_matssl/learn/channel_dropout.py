@@ -1,0 +1,34 @@
+"""Dropout of whole feature maps, drawn from a generator of its own."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class ChannelDropout(nn.Module):
+    """Hide some channels of each image while training; in evaluation mode, nothing.
+
+    What is left is made larger, so that the expected value stays (dropout, Srivastava et al. 2014;
+    of whole channels, Tompson et al. 2015). torch's own ``Dropout2d`` draws from a generator that
+    belongs to the whole process, which would make runs depend on what else goes on.
+
+    Attributes
+    ----------
+    share
+        Of the channels that are hidden, 0 (at first) to below 1.
+    random
+        Where all randomness comes from.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.share = 0.0
+        self.random = np.random.default_rng(0)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Hide channels of maps ``(N, C, H, W)``."""
+        if not self.training or self.share == 0:
+            return maps
+        kept = self.random.random(maps.shape[:2]) >= self.share  # (N, C)
+        factor = torch.from_numpy(kept / (1 - self.share)).to(maps)
+        return maps * factor[:, :, None, None]
