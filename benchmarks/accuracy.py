@@ -48,8 +48,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "forest, standardised": {},
     "instant": {"preset": "instant"},
     "ours": {},
-    "ours, grey values varied twice as much": {"grey_changes": 1.0},
     "ours, random weights": {"encoder": "random"},
+    "ours, no dropout": {"dropout": 0.0},
+    "ours, no dropout, random weights": {"dropout": 0.0, "encoder": "random"},
+    "ours, no dropout, grey values varied twice as much": {"dropout": 0.0, "grey_changes": 1.0},
     "ours, U-Net++ alone": {"architecture": "unet++"},
     "plain": {"architecture": "unet++", "scale": 1.0, "layers": "any", "augment": False},
     "paper, random weights": {"preset": "paper", "encoder": "random", "batch_size": 16},
@@ -193,6 +195,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--models", type=Path, help="folder to keep the trained models in")
     given = parser.parse_args()
+    if given.minutes is not None and given.results == RESULTS:
+        parser.error("--minutes needs --results: the tables are of the columns' own times")
     rows = QUICK_ROWS if given.quick else given.rows
     results = json.loads(given.results.read_text()) if given.results.exists() else {}
     everything = columns(given.data)

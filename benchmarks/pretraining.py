@@ -239,6 +239,8 @@ def main() -> None:
     if given.levers:
         judge_recipe(given)
         return
+    if given.set and given.results == RESULTS:
+        parser.error("--set needs --results or --levers: the table is of the usual recipe")
     results = json.loads(given.results.read_text()) if given.results.exists() else {}
     known = cases(given.data)
     starts = given.starts or (QUICK_STARTS if given.quick else STARTS)

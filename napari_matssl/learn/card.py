@@ -52,7 +52,8 @@ class ModelCard(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict, description="settings actually used")
     training_images: tuple[TrainingImage, ...] = ()
     painted_share: float | None = Field(
-        default=None, description="of the pixels of the training images; segmenters only"
+        default=None,
+        description="share of the training images' pixels that is painted; segmenters only",
     )
     metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
     start: str = Field(default="random", description="where the encoder's weights came from")
@@ -115,7 +116,7 @@ def read_card(path: Path, kind: str | None = None) -> ModelCard:
 
 
 PUBLISHED_ENCODER = "resnet50"
-"""All encoders published by MatSSL's and MicroNet's authors that are read here."""
+"""The network of every encoder published by MatSSL's and MicroNet's authors that is read here."""
 
 MICROGRAPHS = "micrographs"
 """What settings call the encoder that comes with the program."""

@@ -108,9 +108,9 @@ class Batch:
 class CropSampler:
     """Draw batches of crops.
 
-    With augmentation, a crop is centred near a painted pixel of a class drawn with equal chance,
-    so rare classes are seen as often as common ones. Without, images are cut into a grid of
-    patches that are gone through in random order (the paper's way).
+    With augmentation, a crop is placed at random round a painted pixel of a class drawn with equal
+    chance, so rare classes are seen as often as common ones. Without, images are cut into a grid
+    of patches that are gone through in random order (the paper's way).
 
     Parameters
     ----------

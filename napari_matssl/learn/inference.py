@@ -1,6 +1,5 @@
 """Running a segmenter over one micrograph, tile by tile."""
 
-import logging
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,8 +18,6 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
 from napari_matssl.progress import Control, Preview, Progress
 from napari_matssl.settings import PredictSettings
-
-log = logging.getLogger(__name__)
 
 SMALLEST_TILE = 64
 

@@ -4,8 +4,8 @@ Two experts look at a pixel: one at the encoder's feature maps of all stages, wh
 surroundings, one at classical filters, which know the exact place of an edge. Both are multinomial
 logistic regressions, so the best weights are found without a learning rate and in a second; their
 logits are added (a product of experts, Hinton 2002). Classes count alike while fitting, since
-nobody paints them in proportion; how frequent they really are is then estimated on the unpainted
-pixels of the same images.
+nobody paints them in proportion; how frequent they really are is then estimated on pixels from
+all over the same images.
 """
 
 import torch

@@ -90,7 +90,7 @@ def evaluate(
     painted
         Micrographs with their labels; unpainted pixels don't count.
     protocol
-        See :class:`Evaluation` (MatSSL, section 3 of the method's notes).
+        See :class:`Evaluation`.
 
     Raises
     ------

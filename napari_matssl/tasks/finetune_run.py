@@ -57,7 +57,6 @@ class FinetuneRun:
         settings = self.settings
         random = np.random.default_rng(settings.seed)
         card = describe(self.painted, self.table, settings, self.start)
-        used = {name: settings.filled_in(name, card.densely_painted) for name in settings.automatic}
         images = prepare_all(self.painted, settings, card)
         self.validation = Validation(self.apart, self.table, settings, self.budget, self._loss)
         self.previews = Previews(self.on_view, self.budget)
@@ -73,19 +72,24 @@ class FinetuneRun:
             origin = f"went on from a {self.start.card.start} model"
         else:
             origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)  # type: ignore[arg-type]
-        self._card = card.model_copy(
-            update={"start": origin, "settings": {**card.settings, **used}}
-        )
         self._network = self.compute.place(network)
         self._frequencies = self._fit_classifier(images)
-        self._self_training = 0.0
+        changes = settings.filled_in("grey_changes", card.densely_painted)
+        dropout = self._self_training = 0.0
         if isinstance(self._network, ResidualUnet):
             self._self_training = settings.self_training
-            self._network.dropout.share = used["dropout"]
+            dropout = settings.filled_in("dropout", card.densely_painted)
+            self._network.dropout.share = dropout
             self._network.dropout.random = np.random.default_rng((settings.seed, 1))
-        self._sampler = CropSampler(
-            self._guessed(images), settings, random, layers, used["grey_changes"]
-        )
+        used = {
+            **card.settings,
+            "architecture": card.architecture,
+            "layers": layers,
+            "grey_changes": changes if settings.augment else 0.0,
+            "dropout": dropout,
+        }
+        self._card = card.model_copy(update={"start": origin, "settings": used})
+        self._sampler = CropSampler(self._guessed(images), settings, random, layers, changes)
         self._average = AveragedNetwork(self._network, settings.averaging)
         self._optimiser = _optimiser(self._network, settings)
         if settings.epochs is not None:
@@ -126,8 +130,8 @@ class FinetuneRun:
 
     @property
     def epoch(self) -> int:
-        """Which pass over all crops this is, from 1."""
-        return self.step // self._sampler.steps_per_epoch + 1
+        """Which pass over all crops the last step belongs to, from 1."""
+        return max(self.step - 1, 0) // self._sampler.steps_per_epoch + 1
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -162,7 +166,7 @@ class FinetuneRun:
 
     def _learn(self, batch: Batch, fraction: float) -> float:
         targets = batch.targets.to(self.compute.device)
-        weight = self._self_training * strength(fraction, batch.targets)
+        weight = self._self_training * strength(fraction, batch.targets, batch.guess)
         taught = self._teach(batch) if weight > 0 else None
         self._network.train()
         if self.settings.freeze_batch_norm:

@@ -87,7 +87,8 @@ class Validation:
         """Whether to validate after this share of the run; not in its first fifth."""
         if not self.painted:
             return False
-        return 0.2 < fraction < 1 and fraction - self._fraction >= 1 / self.settings.validations
+        since = fraction - self._fraction
+        return 0.2 < fraction < 1 and since >= 1 / self.settings.validations - 1e-9
 
     def run(
         self, network: nn.Module, card: ModelCard, compute: Compute, step: int

@@ -20,7 +20,8 @@ def test_only_unpainted_pixels_are_taken_that_were_guessed_and_are_sure():
 
 def test_unpainted_pixels_count_more_and_more():
     targets = torch.full((1, 10, 10), IGNORE, dtype=torch.uint8)
-    weights = [strength(f, targets) for f in (0.0, BEGIN, (BEGIN + FULL) / 2, FULL, 1.0)]
+    guess = torch.zeros_like(targets)
+    weights = [strength(f, targets, guess) for f in (0.0, BEGIN, (BEGIN + FULL) / 2, FULL, 1.0)]
     np.testing.assert_allclose(weights, [0, 0, 0.5, 1, 1])
 
 
@@ -28,4 +29,9 @@ def test_unpainted_pixels_count_more_and_more():
 def test_a_few_unpainted_pixels_are_not_worth_the_time(unpainted, expected):
     targets = torch.zeros((1, 10, 10), dtype=torch.uint8)
     targets.view(-1)[:unpainted] = IGNORE
-    assert strength(1.0, targets) == expected
+    guess = torch.zeros_like(targets)
+    assert strength(1.0, targets, guess) == expected
+    # What lies beyond the image isn't painted either.
+    beyond = torch.full((1, 10, 10), IGNORE, dtype=torch.uint8)
+    padded = [torch.cat([one, beyond]) for one in (targets, guess)]
+    assert strength(1.0, *padded) == 0
