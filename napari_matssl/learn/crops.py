@@ -123,8 +123,6 @@ class CropSampler:
     layers
         Which way layers lie that must keep their order, see
         :func:`~napari_matssl.micrograph.layering.find_layering`.
-    grey_changes
-        Strength of :func:`vary_grey_values`.
     """
 
     def __init__(
@@ -133,13 +131,11 @@ class CropSampler:
         settings: FinetuneSettings,
         random: np.random.Generator,
         layers: Layering = "any",
-        grey_changes: float = 1.0,
     ) -> None:
         self._images = images
         self._settings = settings
         self._random = random
         self._layers = layers
-        self._grey_changes = grey_changes
         self._side = -(-settings.crop_size // STRIDE) * STRIDE
         self._points = _painted_points(images, random)
         self._grid = _grid(images, self._side)
@@ -171,7 +167,7 @@ class CropSampler:
         plain = standardise(units)
         if not self._settings.augment:
             return Batch(plain, targets, plain, guess)
-        varied = standardise(vary_grey_values(units, self._random, self._grey_changes))
+        varied = standardise(vary_grey_values(units, self._random, self._settings.grey_changes))
         return Batch(varied, targets, plain, guess)
 
     def halve(self) -> bool:

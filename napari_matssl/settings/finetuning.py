@@ -52,12 +52,12 @@ class FinetuneSettings(Settings):
         "cross-sections; any: turns and flips every way; auto: found in the images",
     )
     zoom: float = Field(default=1.5, ge=1, le=4, description="largest zoom in or out of a crop")
-    grey_changes: float | None = Field(
-        default=None,
+    grey_changes: float = Field(
+        default=1.0,
         ge=0,
         le=10,
         description="how strongly gamma, contrast, brightness, sharpness and noise of crops vary; "
-        "0: not at all; none: 0.5 where nearly all pixels are painted, else 1",
+        "0: not at all",
     )
     optimiser: Literal["adam", "adamw"] = Field(default="adamw", description="optimiser")
     learning_rate: float = Field(default=3e-3, gt=0, le=1, description="at its highest")
@@ -141,17 +141,6 @@ class FinetuneSettings(Settings):
             "normalisation": {"kind": "imagenet"},
         },
     }
-
-    automatic: ClassVar[dict[str, tuple[float, float]]] = {
-        "grey_changes": (1.0, 0.5),
-        "dropout": (0.0, 0.2),
-    }
-    """What unset fields are for strokes, and where nearly all pixels are painted."""
-
-    def filled_in(self, field: str, densely_painted: bool) -> float:
-        """Give a field that :attr:`automatic` names, as set or as the labels ask."""
-        value: float | None = getattr(self, field)
-        return self.automatic[field][densely_painted] if value is None else value
 
     @field_validator("unlabelled", mode="before")
     @classmethod

@@ -33,6 +33,9 @@ from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune_inputs import describe, prepare_all
 from napari_matssl.tasks.finetune_watch import Previews, Validation
 
+_DROPOUT = 0.2
+"""For full labels; strokes gain nothing by it (docs/benchmarks.md)."""
+
 
 @dataclass
 class FinetuneRun:
@@ -74,22 +77,18 @@ class FinetuneRun:
             origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)  # type: ignore[arg-type]
         self._network = self.compute.place(network)
         self._frequencies = self._fit_classifier(images)
-        changes = settings.filled_in("grey_changes", card.densely_painted)
         dropout = self._self_training = 0.0
         if isinstance(self._network, ResidualUnet):
             self._self_training = settings.self_training
-            dropout = settings.filled_in("dropout", card.densely_painted)
+            dropout = _DROPOUT if card.densely_painted else 0.0
+            if settings.dropout is not None:
+                dropout = settings.dropout
             self._network.dropout.share = dropout
             self._network.dropout.random = np.random.default_rng((settings.seed, 1))
-        used = {
-            **card.settings,
-            "architecture": card.architecture,
-            "layers": layers,
-            "grey_changes": changes if settings.augment else 0.0,
-            "dropout": dropout,
-        }
+        decided = {"architecture": card.architecture, "layers": layers, "dropout": dropout}
+        used = {**card.settings, **decided}
         self._card = card.model_copy(update={"start": origin, "settings": used})
-        self._sampler = CropSampler(self._guessed(images), settings, random, layers, changes)
+        self._sampler = CropSampler(self._guessed(images), settings, random, layers)
         self._average = AveragedNetwork(self._network, settings.averaging)
         self._optimiser = _optimiser(self._network, settings)
         if settings.epochs is not None:

@@ -31,9 +31,9 @@ def noise(side=80, classes=2, seed=0, channels=1):
     return prepared(random.random(shape), random.integers(0, classes, (side, side)))
 
 
-def sampler(images, seed=0, layers="any", grey_changes=1.0, **values):
+def sampler(images, seed=0, layers="any", **values):
     settings = FinetuneSettings(**{"crop_size": 64, "batch_size": 4, **values})
-    return CropSampler(images, settings, np.random.default_rng(seed), layers, grey_changes)
+    return CropSampler(images, settings, np.random.default_rng(seed), layers)
 
 
 @pytest.mark.parametrize("augment", [True, False])

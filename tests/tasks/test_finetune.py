@@ -126,9 +126,8 @@ def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, ar
 @pytest.mark.parametrize(
     ("given", "used"),
     [
-        ({}, {"architecture": "residual-unet++", "dropout": 0.2, "grey_changes": 0.5}),
+        ({}, {"architecture": "residual-unet++", "dropout": 0.2}),
         ({"architecture": "unet++"}, {"architecture": "unet++", "dropout": 0.0}),
-        ({"augment": False}, {"grey_changes": 0.0}),
         ({"layers": "rows"}, {"layers": "rows"}),
         ({"layers": "auto"}, {"layers": "any"}),
     ],
@@ -577,13 +576,13 @@ def test_the_metrics_say_how_training_and_validation_go(painted, two_phases):
 
 @pytest.fixture
 def sampled(monkeypatch):
-    """Which way layers lie and how much grey values vary, as the crops of each run are told."""
+    """Which way layers lie, as the crops of each run are told."""
     seen = []
 
     class Spy(CropSampler):
-        def __init__(self, images, settings, random, layers="any", grey_changes=1.0):
-            seen.append((layers, grey_changes))
-            super().__init__(images, settings, random, layers, grey_changes)
+        def __init__(self, images, settings, random, layers="any"):
+            seen.append(layers)
+            super().__init__(images, settings, random, layers)
 
     monkeypatch.setattr(run_module, "CropSampler", Spy)
     return seen
@@ -600,38 +599,28 @@ def coating(turned=False):
 def test_layers_of_a_cross_section_are_found_and_keep_their_order(painted, sampled):
     for images in ([coating()], [coating(turned=True)], painted, [coating(), *painted]):
         drain(finetune(images, TABLE, chosen(epochs=1)))
-    assert [layers for layers, _ in sampled] == ["rows", "columns", "any", "any"]
+    assert sampled == ["rows", "columns", "any", "any"]
 
 
 def test_who_knows_which_way_layers_lie_can_say_so(sampled):
     for layers in ("any", "rows", "columns"):
         drain(finetune([coating()], TABLE, chosen(epochs=1, layers=layers)))
-    assert [layers for layers, _ in sampled] == ["any", "rows", "columns"]
+    assert sampled == ["any", "rows", "columns"]
 
 
 def test_images_to_validate_on_have_no_say_in_how_layers_lie(painted, sampled):
     drain(finetune([coating()], TABLE, chosen(epochs=1), validation=painted))
-    assert [layers for layers, _ in sampled] == ["rows"]
-
-
-def test_grey_values_vary_less_where_nearly_all_is_painted_unless_settings_say_how_much(sampled):
-    whole = coating()
-    few = with_labels(whole, scribble(whole.labels, seed=0))
-    for image, changes in ((whole, None), (few, None), (whole, 2.0), (few, 0.0)):
-        card = drain(
-            finetune([image], TABLE, chosen(epochs=1, grey_changes=changes))
-        ).segmenter.card
-        assert card.painted_share == pytest.approx(np.mean(image.labels > 0))
-        assert card.settings["dropout"] == (0.2 if image is whole else 0.0)
-        assert card.settings["grey_changes"] == sampled[-1][1]
-    assert [changes for _, changes in sampled] == [0.5, 1.0, 2.0, 0.0]
+    assert sampled == ["rows"]
 
 
 def test_dropout_is_for_full_labels_unless_settings_say_how_much(painted):
     few = [with_labels(one, scribble(one.labels, seed=0)) for one in painted]
     for images, changed, used in ((painted, None, 0.2), (few, None, 0.0), (few, 0.5, 0.5)):
-        losses = [
-            drain(finetune(images, TABLE, chosen(epochs=2, dropout=share))).losses
+        runs = [
+            drain(finetune(images, TABLE, chosen(epochs=2, dropout=share)))
             for share in (changed, used, 0.9)
         ]
-        assert losses[0] == losses[1] != losses[2]
+        assert runs[0].losses == runs[1].losses != runs[2].losses
+        card = runs[0].segmenter.card
+        assert card.settings["dropout"] == used
+        assert card.painted_share == pytest.approx(np.mean([one.labels > 0 for one in images]))

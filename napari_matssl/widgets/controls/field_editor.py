@@ -57,7 +57,6 @@ LABELS = {
 UNSET = {
     "dropout": "automatic",
     "epochs": "no limit",
-    "grey_changes": "automatic",
     "minutes": "no limit",
     "scale": "automatic",
     "unlabelled": "none",
