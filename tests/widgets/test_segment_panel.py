@@ -77,9 +77,8 @@ def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(
     names = ("pore", "class 1")
     user.open(folder_with_model(tmp_path / "steel", two_phases, names))
     user.segment.probabilities.setChecked(True)
-    user.enter(
-        user.segment.form, magnifications="one"
-    )  # it evens out what a random model is sure of
+    # A second look evens out what a random model is sure of.
+    user.enter(user.segment.form, magnifications="one")
     user.run(user.segment.start)
     assert not user.error
     ids = {one.name: one.id for one in user.project.classes}
