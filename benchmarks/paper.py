@@ -236,7 +236,7 @@ def main() -> None:
     for task in [] if given.tables else _tasks(given):
         for method in given.methods:
             found = row(task, method, given)
-            results[f"{task.name} | {method} | {given.encoder}"] = found
+            results[f"{task.name} | {method} | {given.encoder} | {given.init}"] = found
             print(task.name, method, found, flush=True)
             with atomic_write(RESULTS) as temporary:
                 temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
@@ -279,7 +279,7 @@ def _table(results: dict[str, dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for key, cell in sorted(results.items()):
-        name, method, encoder = key.split(" | ")
+        name, method, encoder, _ = key.split(" | ")
         stars = ["*" if published else "" for published in cell["published"]]
         pretraining = f"{cell['pretrain_steps']:.0f}{stars[0]}" if cell["images"] else "-"
         title = TITLES.get(method, cell["init"])
