@@ -143,6 +143,22 @@ def test_the_card_is_told_in_plain_words(qtbot, folder):
     assert card_row(picker, "Start weights") == "mine.safetensors: &lt;ImageNet&gt;"
 
 
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.0213, "1 image, 2.1 % painted"),
+        (0.0004, "1 image, 0.04 % painted"),
+        (0.8999, "1 image, 90 % painted"),
+        (0.95, "1 image, nearly all painted"),
+        (1.0, "1 image, painted all over"),
+    ],
+)
+def test_the_card_tells_how_much_was_painted(qtbot, folder, share, said):
+    image = (TrainingImage(name="a.tif", sha256="0"),)
+    model(folder / "m.safetensors", painted_share=share, training_images=image)
+    assert card_row(shown(qtbot, [folder]), "Trained on") == said
+
+
 def test_what_a_card_doesnt_know_is_said_or_left_out(qtbot, folder):
     image = (TrainingImage(name="a.tif", sha256="0"),)
     model(folder / "m.safetensors", training_images=image)

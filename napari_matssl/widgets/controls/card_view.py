@@ -14,7 +14,8 @@ _TOOLTIPS = {
     "Score": "Mean intersection over union on validation images, kept apart from training: "
     "1 is perfect",
     "Training loss": "At the end of training; says little of other images",
-    "Trained on": "How many images the model has seen in training",
+    "Trained on": "How many images the model has seen in training, and how much of them was "
+    "painted",
     "Created": "When training ended, in local time",
     "Encoder": "The network that turns an image into features",
     "Start weights": "Where the encoder's weights came from before this training",
@@ -69,11 +70,20 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
     if "loss" in card.metrics:
         texts["Training loss"] = f"{card.metrics['loss']:.3g}"
     count = len(card.training_images)
-    texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}"
+    texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}{_painted(card)}"
     texts["Created"] = local_time(card.created)
     texts["Encoder"] = escape(card.encoder_name)
     texts["Start weights"] = escape(card.start)
     return texts
+
+
+def _painted(card: ModelCard) -> str:
+    """Say how much of the images was painted, which decides how masks are made."""
+    if card.painted_share is None:
+        return ""
+    if card.densely_painted:
+        return ", painted all over" if card.painted_share > 0.995 else ", nearly all painted"
+    return f", {100 * card.painted_share:.2g} % painted"
 
 
 def local_time(created: str) -> str:
