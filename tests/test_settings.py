@@ -77,7 +77,8 @@ def test_the_paper_preset_of_pretraining_is_the_papers_recipe():
     assert (paper.encoder, paper.init, paper.gate) == ("resnet50", "imagenet", "paper")
     assert (paper.epochs, paper.minutes, paper.batch_size) == (50, None, 128)
     assert (paper.learning_rate, paper.final_learning_rate) == (0.1, 1e-4)
-    assert (paper.momentum, paper.weight_decay) == (0.9, 1e-6)
+    assert (paper.optimiser, paper.momentum, paper.weight_decay) == ("sgd", 0.9, 1e-6)
+    assert not paper.freeze_batch_norm
     assert paper.temperature == 0.07
     assert paper.patch_size == 256
     assert paper.normalisation.kind == "imagenet"
@@ -89,11 +90,12 @@ def test_the_paper_preset_of_pretraining_is_the_papers_recipe():
 def test_other_methods_have_their_own_published_settings(method):
     paper = PretrainSettings.make({"preset": "paper", "method": method})
     assert (paper.batch_size, paper.learning_rate, paper.weight_decay) == (256, 0.03, 1e-4)
+    assert (paper.optimiser, paper.freeze_batch_norm) == ("sgd", False)
     assert (paper.temperature, paper.queue, paper.key_momentum) == (0.2, 65_536, 0.999)
     assert (paper.jitter, paper.hue_jitter, paper.encoder) == (0.4, 0.1, "resnet50")
     assert (paper.dense_weight, paper.projection_out) == (0.5, 128)
     quick = PretrainSettings.make({"method": method})
-    assert (quick.temperature, quick.batch_size, quick.learning_rate) == (0.2, 64, 0.02)
+    assert (quick.temperature, quick.batch_size, quick.learning_rate) == (0.2, 64, 3e-4)
     assert PretrainSettings.make({"method": method, "temperature": 0.1}).temperature == 0.1
 
 

@@ -46,10 +46,16 @@ class PretrainSettings(Settings):
     view_size: int = Field(
         default=128, ge=32, le=4096, description="side of a view in px, as the network sees it"
     )
-    learning_rate: float = Field(default=0.02, gt=0, le=10, description="SGD, at the start")
-    final_learning_rate: float = Field(default=1e-4, ge=0, le=10, description="SGD, at the end")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD momentum")
-    weight_decay: float = Field(default=1e-6, ge=0, le=1, description="SGD weight decay")
+    optimiser: Literal["sgd", "adamw"] = Field(default="adamw", description="optimiser")
+    learning_rate: float = Field(default=3e-4, gt=0, le=10, description="at the start")
+    final_learning_rate: float = Field(default=3e-6, ge=0, le=10, description="at the end")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of SGD")
+    weight_decay: float = Field(default=1e-2, ge=0, le=1, description="weight decay")
+    freeze_batch_norm: bool = Field(
+        default=True,
+        description="keep the encoder's batch-norm statistics, which belong to the start weights; "
+        "random weights have none",
+    )
     temperature: float = Field(default=0.07, gt=0, le=10, description="of the contrastive loss")
     start_share: float = Field(
         default=0.5,
@@ -94,7 +100,11 @@ class PretrainSettings(Settings):
             "minutes": None,
             "batch_size": 128,
             "view_size": 224,
+            "optimiser": "sgd",
             "learning_rate": 0.1,
+            "final_learning_rate": 1e-4,
+            "weight_decay": 1e-6,
+            "freeze_batch_norm": False,
             "jitter": 0.1,
             "hue_jitter": 0.0,
             "start_share": 0.0,

@@ -91,11 +91,9 @@ def _pretrain(out: Path, device: str) -> Job[None]:
         encoder=LITE0,
         epochs=None,
         minutes=PRETRAIN_MINUTES,
-        gate="released",
         batch_size=32,
         patch_size=192,
         view_size=128,
-        learning_rate=0.01,
         device=device,
     )
     folders = [out / material / "images" for material in MATERIALS]

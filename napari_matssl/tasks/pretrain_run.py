@@ -6,10 +6,10 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_matssl.errors import ComputeError, ModelFileError, OutOfMemoryError
-from napari_matssl.learn.batchnorm import fresh_statistics
+from napari_matssl.learn.batchnorm import fresh_statistics, keep_statistics
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute, device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder, load_start_weights
@@ -47,12 +47,8 @@ class PretrainRun:
         self._start = {name: p.detach().clone() for name, p in encoder.named_parameters()}
         self.method = build_method(encoder, settings, len(patches))
         compute.place(self.method)
-        self.optimiser = torch.optim.SGD(
-            [p for p in self.method.parameters() if p.requires_grad],
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-        )
+        self._keeps_statistics = settings.freeze_batch_norm and settings.init != "random"
+        self.optimiser = _optimiser(self.method, settings)
         self.card = ModelCard(
             kind="encoder",
             encoder_name=settings.encoder,
@@ -129,6 +125,8 @@ class PretrainRun:
         patches, mean, std = (t.to(device) for t in self.patches.take(numbers))
         views = [make_view(patches, mean, std, self.settings, generator) for _ in range(2)]
         self.method.train()
+        if self._keeps_statistics:
+            keep_statistics(self.method)
         with self.compute.autocast():
             loss = self.method.loss(views[0], views[1], generator)
         if not is_finite(loss):
@@ -153,7 +151,7 @@ class PretrainRun:
         """Go back some way to the start weights, which know more than a small folder teaches.
 
         Weights of a network before and after further training can be averaged (Wortsman et al.
-        2022, WiSE-FT); statistics of batch norm can't, and are recomputed after this.
+        2022, WiSE-FT); statistics of batch norm that weren't kept can't, and are recomputed.
         """
         if self.settings.init == "random":
             return
@@ -162,11 +160,13 @@ class PretrainRun:
                 weights.lerp_(self._start[name].to(weights.device), self.settings.start_share)
 
     def refresh_statistics(self) -> Generator[Progress, Control | None, None]:
-        """Recompute the batch norms' running statistics over patches as fine-tuning sees them.
+        """Recompute the batch norms' running statistics, unless they were kept.
 
         They lag behind the weights; stale ones cost 7 points of mIoU where fine-tuning freezes
         them.
         """
+        if self._keeps_statistics:
+            return
         encoder = self.method.get_submodule("encoder")
         generator = torch.Generator().manual_seed(self.settings.seed)
         order = torch.randperm(len(self.patches), generator=generator).tolist()
@@ -192,7 +192,7 @@ class PretrainRun:
         """Keep everything that is needed to go on after this epoch."""
         state = self.optimiser.state_dict()["state"]
         tensors = {f"method.{k}": t for k, t in self.method.state_dict().items()}
-        tensors |= {f"momentum.{k}": s["momentum_buffer"] for k, s in state.items()}
+        tensors |= {f"optimiser.{k}.{n}": t for k, s in state.items() for n, t in s.items()}
         losses = {f"epoch_{n:06d}": loss for n, loss in enumerate(self.epoch_losses)}
         losses |= {"step": float(self.step), "seconds": self.budget.elapsed}
         card = self.card.model_copy(update={"kind": "checkpoint", "metrics": losses})
@@ -224,12 +224,18 @@ class PretrainRun:
             k.removeprefix("method."): t for k, t in tensors.items() if k.startswith("method.")
         }
         load_checked(self.method, method, path)
+        learning = [p for group in self.optimiser.param_groups for p in group["params"]]
         state = self.optimiser.state_dict()
-        state["state"] = {
-            int(k.removeprefix("momentum.")): {"momentum_buffer": t}
-            for k, t in tensors.items()
-            if k.startswith("momentum.")
-        }
+        state["state"] = {number: {} for number in range(len(learning))}
+        for key, tensor in tensors.items():
+            if key.startswith("optimiser."):
+                _, number, name = key.split(".")
+                like = learning[int(number)]
+                if (
+                    tensor.shape == like.shape
+                ):  # a fused step needs them in the same order in memory
+                    tensor = torch.empty_like(like).copy_(tensor)
+                state["state"][int(number)][name] = tensor
         self.optimiser.load_state_dict(state)
         metrics = dict(card.metrics)
         self.step = int(metrics.pop("step"))
@@ -254,3 +260,12 @@ class PretrainRun:
         """Drop what holds memory on the device."""
         del self.method, self.optimiser
         free_memory(self.compute)
+
+
+def _optimiser(method: nn.Module, settings: PretrainSettings) -> torch.optim.Optimizer:
+    """Build what the settings name, for everything that may learn."""
+    learning = [p for p in method.parameters() if p.requires_grad]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(learning, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(learning, lr=rate, momentum=settings.momentum, weight_decay=decay)

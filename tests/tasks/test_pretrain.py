@@ -76,9 +76,12 @@ def test_torchs_own_generator_neither_matters_nor_changes(images):
     assert drain(pretrain(images, chosen(epochs=1))).epoch_losses == first.epoch_losses
 
 
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
 @pytest.mark.parametrize("method", ["matssl", "simclr", "mocov2", "densecl"])
-def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(images, tmp_path, method):
-    settings = chosen(epochs=4, method=method)
+def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(
+    images, tmp_path, method, optimiser
+):
+    settings = chosen(epochs=4, method=method, optimiser=optimiser)
     whole = drain(pretrain(images, settings))
     path = tmp_path / "enc.checkpoint.safetensors"
     stopped = stop_in_epoch(pretrain(images, settings, path), epoch=3)
@@ -236,6 +239,23 @@ def test_gate_forms_give_different_encoders(images):
         drain(pretrain(images, chosen(epochs=1, gate=gate))) for gate in ("paper", "released")
     )
     assert paper.epoch_losses != released.epoch_losses
+
+
+@pytest.mark.parametrize("method", ["matssl", "densecl"])
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_statistics_of_batch_norm_stay_those_of_the_start_weights(images, tmp_path, method, share):
+    first = drain(pretrain(images, chosen()))
+    first.write(tmp_path / "first.safetensors")
+    again = {"init": str(tmp_path / "first.safetensors"), "seed": 1, "start_share": share}
+    kept = drain(pretrain(images, chosen(method=method, **again))).tensors
+    made = drain(pretrain(images, chosen(method=method, freeze_batch_norm=False, **again))).tensors
+    statistics = [name for name in kept if "running_" in name]
+    assert statistics
+    for name in statistics:
+        assert torch.equal(kept[name], first.tensors[name]), name
+    assert any(not torch.allclose(made[name], kept[name]) for name in statistics)
+    weights = [name for name in kept if name.endswith("weight")]
+    assert any(not torch.allclose(kept[n], first.tensors[n], atol=1e-5) for n in weights)
 
 
 def test_statistics_of_batch_norm_are_those_of_the_images(images, monkeypatch):
