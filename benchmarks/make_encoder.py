@@ -34,7 +34,7 @@ def main() -> None:
     """Pretrain and write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--minutes", type=float, default=12.0)
+    parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--out", type=Path, default=weights_path(MICROGRAPHS))
     given = parser.parse_args()
     images = [*other_micrographs(given.data), *untested_coatings(given.data)]
