@@ -190,7 +190,7 @@ def test_a_job_without_an_end_is_refused_in_a_line(form):
 
 def test_contradictions_are_said_in_the_words_of_the_form(qtbot):
     form = opened(qtbot, SettingsForm(PretrainSettings, MAIN))
-    form.set_value("learning_rate", 1e-5)
+    form.set_value("learning_rate", 1e-6)
     assert "Final learning rate is above learning rate" in problem(form)
     form.set_value("learning_rate", 1e-3)
     assert problem(form) == ""

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from acting import TINY, User, strokes_inside, write_folder
 from PIL import Image
 from qtpy.QtCore import Qt
 
 from napari_matssl.labels.painted import CLASSES_FILE
+from napari_matssl.learn import device
 from napari_matssl.learn.card import read_card
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.micrograph.synthetic import class_table, make_sample
@@ -30,6 +32,8 @@ SEEDS = (19, 11, 16)
 
 @pytest.fixture
 def user(make_napari_viewer, qtbot, monkeypatch):
+    # Seconds of training from nothing end elsewhere in bfloat16, which some machines choose by time.
+    monkeypatch.setattr(device, "fastest_dtype", lambda _: torch.float32)
     return User(make_napari_viewer, qtbot, monkeypatch, show=True)
 
 
