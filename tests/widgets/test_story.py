@@ -32,7 +32,7 @@ SEEDS = (19, 11, 16)
 
 @pytest.fixture
 def user(make_napari_viewer, qtbot, monkeypatch):
-    # Seconds of training from nothing end elsewhere in bfloat16, which some machines choose by time.
+    # A busy machine may choose bfloat16, in which seconds of training from nothing end elsewhere.
     monkeypatch.setattr(device, "fastest_dtype", lambda _: torch.float32)
     return User(make_napari_viewer, qtbot, monkeypatch, show=True)
 
