@@ -231,9 +231,8 @@ class PretrainRun:
             if key.startswith("optimiser."):
                 _, number, name = key.split(".")
                 like = learning[int(number)]
-                if (
-                    tensor.shape == like.shape
-                ):  # a fused step needs them in the same order in memory
+                # A fused step needs them in the same order in memory.
+                if tensor.shape == like.shape:
                     tensor = torch.empty_like(like).copy_(tensor)
                 state["state"][int(number)][name] = tensor
         self.optimiser.load_state_dict(state)
