@@ -43,6 +43,9 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "accuracy.json"
 DOCS = HERE.parent / "docs" / "benchmarks.md"
 
+RESIDUAL = {"architecture": "residual-unet++"}
+"""The default for strokes; these rows show what it does with full labels."""
+
 ROWS: dict[str, dict[str, Any]] = {
     "forest": {},
     "forest, standardised": {},
@@ -50,15 +53,28 @@ ROWS: dict[str, dict[str, Any]] = {
     "ours": {},
     "ours, random weights": {"encoder": "random"},
     "ours, no dropout": {"dropout": 0.0},
-    "ours, grey values varied half as much": {"grey_changes": 0.5},
-    "ours, no dropout, grey values varied half as much": {"dropout": 0.0, "grey_changes": 0.5},
-    "ours, no dropout, grey values varied half as much, random weights": {
+    "ours on a classifier": RESIDUAL,
+    "ours on a classifier, random weights": {**RESIDUAL, "encoder": "random"},
+    "ours on a classifier, no dropout": {**RESIDUAL, "dropout": 0.0},
+    "ours on a classifier, half the grey changes": {**RESIDUAL, "grey_changes": 0.5},
+    "ours on a classifier, no dropout, half the grey changes": {
+        **RESIDUAL,
+        "dropout": 0.0,
+        "grey_changes": 0.5,
+    },
+    "ours on a classifier, no dropout, half the grey changes, random weights": {
+        **RESIDUAL,
         "dropout": 0.0,
         "grey_changes": 0.5,
         "encoder": "random",
     },
-    "ours, U-Net++ alone": {"architecture": "unet++"},
-    "plain": {"architecture": "unet++", "scale": 1.0, "layers": "any", "augment": False},
+    "plain": {
+        "architecture": "unet++",
+        "scale": 1.0,
+        "layers": "any",
+        "augment": False,
+        "dropout": 0.0,
+    },
     "paper, random weights": {"preset": "paper", "encoder": "random", "batch_size": 16},
 }
 """Settings that differ from the defaults. ResNet-50's ImageNet weights can't be had offline."""

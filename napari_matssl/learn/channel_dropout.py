@@ -1,5 +1,7 @@
 """Dropout of whole feature maps, drawn from a generator of its own."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -32,3 +34,7 @@ class ChannelDropout(nn.Module):
         kept = self.random.random(maps.shape[:2]) >= self.share  # (N, C)
         factor = torch.from_numpy(kept / (1 - self.share)).to(maps)
         return maps * factor[:, :, None, None]
+
+    def hide(self, stages: Sequence[Tensor]) -> list[Tensor]:
+        """Hide channels of an encoder's stages, but not of the first, the image itself."""
+        return [stages[0], *(self(stage) for stage in stages[1:])]

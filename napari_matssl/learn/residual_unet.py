@@ -55,7 +55,5 @@ class ResidualUnet(PixelClassifier):
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)`` float32."""
         stages = self.encoder(images)
-        # The first is the image itself.
-        seen = [stages[0], *(self.dropout(stage) for stage in stages[1:])]
-        correction: Tensor = self.segmentation_head(self.decoder(seen))
+        correction: Tensor = self.segmentation_head(self.decoder(self.dropout.hide(stages)))
         return self.classify(self.used(stages), images) + correction.float()

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError, SettingsError
@@ -14,6 +13,7 @@ from napari_matssl.learn.encoders import smp_name
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.residual_unet import ResidualUnet
+from napari_matssl.learn.unet import Unet
 from napari_matssl.settings import Architecture
 
 
@@ -57,9 +57,7 @@ def build_network(
                 return PixelClassifier(encoder_name, classes)
             if architecture == "residual-unet++":
                 return ResidualUnet(encoder_name, classes)
-            network: nn.Module = smp.UnetPlusPlus(
-                encoder_name=known, encoder_weights=None, in_channels=3, classes=classes
-            )
+            return Unet(encoder_name=known, encoder_weights=None, in_channels=3, classes=classes)
         except SettingsError:
             raise
         except Exception as error:  # timm raises whatever its model's builder raises
@@ -67,7 +65,6 @@ def build_network(
                 f"U-Net++ can't be built on the encoder {encoder_name!r} ({error}).",
                 "Choose another, such as resnet50 or tf_efficientnet_lite0.",
             ) from error
-    return network
 
 
 def write_segmenter(path: Path, segmenter: Segmenter) -> None:

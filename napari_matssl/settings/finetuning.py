@@ -19,10 +19,11 @@ class FinetuneSettings(Settings):
         "instant: a pixel classifier in seconds; "
         "paper: the published recipe, for dense labels and a GPU",
     )
-    architecture: Architecture = Field(
-        default="residual-unet++",
+    architecture: Literal["auto", Architecture] = Field(
+        default="auto",
         description="pixel-classifier: linear, on the encoder as it is; residual-unet++: U-Net++ "
-        "that corrects it; unet++: U-Net++ alone",
+        "that corrects it; unet++: U-Net++ alone; auto: unet++ where nearly all pixels are "
+        "painted, else residual-unet++",
     )
     encoder_name: str = Field(
         default="tf_efficientnet_lite0", description="encoder network, by its smp or timm name"
@@ -91,8 +92,8 @@ class FinetuneSettings(Settings):
         default=None,
         ge=0,
         le=0.9,
-        description="share of the encoder's channels that the decoder doesn't see in a step, for "
-        "residual-unet++; none: 0.2 where nearly all pixels are painted, else 0",
+        description="share of the encoder's channels that the decoder doesn't see in a step; "
+        "none: 0.2 where nearly all pixels are painted, else 0",
     )
     freeze_batch_norm: bool = Field(
         default=True, description="keep the encoder's batch-norm statistics: small batches"

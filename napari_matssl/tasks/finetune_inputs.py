@@ -9,23 +9,26 @@ from napari_matssl.labels.painted import (
     painted_pixels,
     painted_share,
 )
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
 from napari_matssl.learn.segmenter import Segmenter
-from napari_matssl.settings import FinetuneSettings
+from napari_matssl.settings import Architecture, FinetuneSettings
 from napari_matssl.tasks.inputs import fingerprint
 
 
 def outline(
-    painted: Sequence[PaintedMicrograph], table: ClassTable, settings: FinetuneSettings
+    painted: Sequence[PaintedMicrograph],
+    table: ClassTable,
+    settings: FinetuneSettings,
+    architecture: Architecture,
 ) -> ModelCard:
     """Say how the model to be sees images; what only a file needs, such as hashes, is left out."""
     micrographs = [p.micrograph for p in painted]
     return ModelCard(
         kind="segmenter",
         encoder_name=settings.encoder_name,
-        architecture=settings.architecture,
+        architecture=architecture,
         channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
         normalisation=settings.normalisation,
         classes=table,
@@ -42,10 +45,13 @@ def describe(
     start: Segmenter | None,
 ) -> ModelCard:
     """Describe the model to be; one that goes on from another sees images as that one did."""
-    card = outline(painted, table, settings).model_copy(
+    share = painted_share(painted, settings.unlabelled)
+    automatic: Architecture = "unet++" if share >= DENSE else "residual-unet++"
+    architecture = automatic if settings.architecture == "auto" else settings.architecture
+    card = outline(painted, table, settings, architecture).model_copy(
         update={
+            "painted_share": share,
             "settings": settings.model_dump(mode="json"),
-            "painted_share": painted_share(painted, settings.unlabelled),
             "training_images": tuple(fingerprint(p.micrograph) for p in painted),
         }
     )

@@ -26,6 +26,7 @@ from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, adopt, build_network, known_classes
 from napari_matssl.learn.self_training import confident_targets, strength
+from napari_matssl.learn.unet import Unet
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.layering import find_layering
 from napari_matssl.progress import Control, Progress
@@ -77,14 +78,14 @@ class FinetuneRun:
             origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)  # type: ignore[arg-type]
         self._network = self.compute.place(network)
         self._frequencies = self._fit_classifier(images)
-        dropout = self._self_training = 0.0
-        if isinstance(self._network, ResidualUnet):
-            self._self_training = settings.self_training
-            dropout = _DROPOUT if card.densely_painted else 0.0
-            if settings.dropout is not None:
-                dropout = settings.dropout
-            self._network.dropout.share = dropout
-            self._network.dropout.random = np.random.default_rng((settings.seed, 1))
+        residual = isinstance(self._network, ResidualUnet)
+        self._self_training = settings.self_training if residual else 0.0
+        dropout = _DROPOUT if card.densely_painted else 0.0
+        if settings.dropout is not None:
+            dropout = settings.dropout
+        assert isinstance(self._network, ResidualUnet | Unet)
+        self._network.dropout.share = dropout
+        self._network.dropout.random = np.random.default_rng((settings.seed, 1))
         decided = {"architecture": card.architecture, "layers": layers, "dropout": dropout}
         used = {**card.settings, **decided}
         self._card = card.model_copy(update={"start": origin, "settings": used})

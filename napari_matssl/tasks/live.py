@@ -79,8 +79,7 @@ class LiveClassifier:
             If memory doesn't suffice.
         """
         compute = choose_compute(settings.device)
-        settings = settings.model_copy(update={"architecture": "pixel-classifier"})
-        card = outline(painted, table, settings)
+        card = outline(painted, table, settings, "pixel-classifier")
         network = self._ready(card, settings, compute)
         images = [self._prepare(one, card, settings) for one in painted]
         check_paintable(painted_pixels((image.targets for image in images), table), table)

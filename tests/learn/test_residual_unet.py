@@ -37,7 +37,8 @@ def network():
 
 def quick(**values):
     given = {"encoder_name": TINY, "encoder": "random", "epochs": 1, "minutes": None,
-             "crop_size": 64, "device": "cpu", "freeze_batch_norm": False}  # fmt: skip
+             "crop_size": 64, "device": "cpu", "freeze_batch_norm": False,
+             "architecture": "residual-unet++"}  # fmt: skip
     return FinetuneSettings(**{**given, **values})
 
 

@@ -126,8 +126,9 @@ def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, ar
 @pytest.mark.parametrize(
     ("given", "used"),
     [
-        ({}, {"architecture": "residual-unet++", "dropout": 0.2}),
-        ({"architecture": "unet++"}, {"architecture": "unet++", "dropout": 0.0}),
+        ({}, {"architecture": "unet++", "dropout": 0.2}),
+        ({"architecture": "residual-unet++"}, {"architecture": "residual-unet++", "dropout": 0.2}),
+        ({"dropout": 0.0}, {"architecture": "unet++", "dropout": 0.0}),
         ({"layers": "rows"}, {"layers": "rows"}),
         ({"layers": "auto"}, {"layers": "any"}),
     ],
@@ -135,6 +136,18 @@ def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, ar
 def test_the_card_holds_the_settings_that_were_used(painted, given, used):
     card = drain(finetune(painted, TABLE, chosen(epochs=1, **given))).segmenter.card
     assert used.items() <= card.settings.items()
+
+
+def test_strokes_correct_a_classifier_and_full_labels_train_the_network_alone(painted):
+    strokes = [with_labels(p, scribble(p.labels, seed=1, width=3, share=0.1)) for p in painted]
+    dense, first = (
+        drain(finetune(given, TABLE, chosen(epochs=1))).segmenter for given in (painted, strokes)
+    )
+    assert dense.card.architecture == "unet++"
+    assert first.card.architecture == "residual-unet++"
+    # What a model has learnt is a correction: more labels don't change what it corrects.
+    further = drain(finetune(painted, TABLE, chosen(epochs=1), start=first)).segmenter
+    assert further.card.architecture == "residual-unet++"
 
 
 def test_the_result_is_a_model_that_can_be_kept(painted, tmp_path):
