@@ -32,7 +32,8 @@ SEEDS = (19, 11, 16)
 
 @pytest.fixture
 def user(make_napari_viewer, qtbot, monkeypatch):
-    # A busy machine may choose bfloat16, in which seconds of training from nothing end elsewhere.
+    # In bfloat16, which processors with AVX-512 choose, seconds of training from nothing end
+    # elsewhere.
     monkeypatch.setattr(device, "fastest_dtype", lambda _: torch.float32)
     return User(make_napari_viewer, qtbot, monkeypatch, show=True)
 
