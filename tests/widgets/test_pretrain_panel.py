@@ -6,7 +6,7 @@ from PIL import Image
 
 from napari_matssl.learn.card import read_card
 from napari_matssl.settings import PretrainSettings
-from napari_matssl.widgets.panels.pretrain_estimate import EXPECTATION
+from napari_matssl.widgets.panels.pretrain_estimate import GAINS, expectation
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_without_images_the_start_is_off_and_says_why(user):
 def test_it_counts_patches_and_tells_minutes_or_epochs(ready):
     text = ready.pretrain.estimate.text()
     assert text.startswith("3 images give 27 patches of 32 px. 10 min are about ")
-    assert EXPECTATION in text
+    assert expectation(3) in text
     ready.pretrain.form.set_value("overlap", 0.5)
     assert "75 patches" in ready.pretrain.estimate.text()
     ready.pretrain.form.set_value("epochs", 50)
@@ -48,6 +48,20 @@ def test_it_counts_patches_and_tells_minutes_or_epochs(ready):
     assert "first guess" in ready.pretrain.estimate.text()
     ready.pretrain.form.set_value("encoder", TINY)
     assert "shows itself after the first run" in ready.pretrain.estimate.text()
+
+
+@pytest.mark.parametrize(
+    ("images", "nearest"), [(1, 10), (10, 10), (13, 10), (16, 20), (30, 20), (40, 60), (900, 60)]
+)
+def test_what_to_expect_is_what_was_measured_with_about_as_many_images(images, nearest):
+    text = expectation(images)
+    assert f"10 minutes on {nearest} images" in text
+    assert all(f"{gain:+.1f}" in text for gain in GAINS[nearest])
+    assert ("Fewer images were not measured" in text) == (images < 10)
+
+
+def test_several_runs_are_told_one_by_one():
+    assert "by +2.4, -2.6 and +2.5 points of mIoU" in expectation(20)
 
 
 def test_more_folders_count_too_and_can_be_taken_off_again(ready, tmp_path, two_phases):

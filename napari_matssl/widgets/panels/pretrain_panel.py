@@ -14,7 +14,7 @@ from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.background import Background
-from napari_matssl.widgets.panels.pretrain_estimate import EXPECTATION, estimate
+from napari_matssl.widgets.panels.pretrain_estimate import estimate, expectation
 from napari_matssl.widgets.session import session_of
 
 TITLE = "Pretraining"
@@ -232,7 +232,7 @@ class PretrainPanel(QWidget):
             return in_the_window(str(error))
         project = self._workspace.project
         earlier = () if project is None else project.models()
-        return f"{estimate(sizes, settings, earlier)}\n{EXPECTATION}"
+        return f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
 
     def _update_start(self, _title: str = "") -> None:
         reason = self.session.runner.busy_reason
