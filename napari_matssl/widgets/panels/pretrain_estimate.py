@@ -87,7 +87,8 @@ def expectation(images: int) -> str:
     caution = " Fewer images were not measured." if images < min(GAINS) else ""
     return (
         f"What to expect: 10 minutes on {nearest} images changed masks by {gains} points of mIoU "
-        f"against ImageNet's weights (dual-phase steel, strokes on one image; {runs}).{caution}"
+        f"against ImageNet's weights (dual-phase steel, strokes on one image; {runs}).{caution} "
+        "On coatings (20 images, EBC) it changed them by -3.4 from strokes and +1.7 all painted."
     )
 
 
