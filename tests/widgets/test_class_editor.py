@@ -99,8 +99,9 @@ def user(qtbot):
     editor.setStyleSheet(get_stylesheet("dark"))  # plain Qt's buttons are wider
     editor.resize(360, 320)
     editor.set_classes(classes("ferrite", "pearlite", "scratches", ids=(4, 2, 7)), {4: 1234567})
-    editor.show()
-    qtbot.waitExposed(editor)
+    with qtbot.waitActive(editor):
+        editor.show()
+        editor.activateWindow()
     return Driver(qtbot, editor)
 
 

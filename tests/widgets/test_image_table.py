@@ -53,8 +53,9 @@ def table(qtbot):
     qtbot.addWidget(table)
     table.setStyleSheet(get_stylesheet("dark"))
     table.resize(360, 400)
-    table.show()
-    qtbot.waitExposed(table)
+    with qtbot.waitActive(table):
+        table.show()
+        table.activateWindow()
     return table
 
 

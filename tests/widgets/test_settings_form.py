@@ -28,9 +28,9 @@ def form(qtbot):
 def opened(qtbot, form):
     qtbot.addWidget(form)
     form.resize(380, 900)
-    form.show()
-    form.activateWindow()
-    qtbot.waitExposed(form)
+    with qtbot.waitActive(form):  # only an active window has a focus to lose
+        form.show()
+        form.activateWindow()
     if hasattr(form, "more"):
         form.more.expand(animate=False)
     return form
