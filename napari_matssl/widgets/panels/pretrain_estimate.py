@@ -81,13 +81,12 @@ def expectation(images: int) -> str:
         At least one. The nearest number that was measured counts, by ratio.
     """
     nearest = min(GAINS, key=lambda count: abs(math.log(count / images)))
-    gains = " and ".join(f"{gain:+.1f}" for gain in GAINS[nearest])
-    gains = gains.replace(" and ", ", ", len(GAINS[nearest]) - 2)
+    gains = ", ".join(f"{gain:+.1f}" for gain in GAINS[nearest])
     runs = f"{len(GAINS[nearest])} run{'s' * (len(GAINS[nearest]) != 1)}"
     caution = " Fewer images were not measured." if images < min(GAINS) else ""
     return (
-        f"What to expect: 10 minutes on {nearest} images changed masks by {gains} points of mIoU "
-        f"against ImageNet's weights (dual-phase steel, strokes on one image; {runs}).{caution} "
+        f"What to expect: 10 minutes of one core on {nearest} images changed masks by {gains} points "
+        f"of mIoU against ImageNet's weights (dual-phase steel, strokes on one image; {runs}).{caution} "
         "On coatings (20 images, EBC) it changed them by -3.4 from strokes and +1.7 all painted."
     )
 
