@@ -85,8 +85,9 @@ def expectation(images: int) -> str:
     runs = f"{len(GAINS[nearest])} run{'s' * (len(GAINS[nearest]) != 1)}"
     caution = " Fewer images were not measured." if images < min(GAINS) else ""
     return (
-        f"What to expect: 10 minutes of one core on {nearest} images changed masks by {gains} points "
-        f"of mIoU against ImageNet's weights (dual-phase steel, strokes on one image; {runs}).{caution} "
+        f"What to expect: 10 minutes of one core on {nearest} images changed masks by {gains} "
+        "points of mIoU against ImageNet's weights (dual-phase steel, strokes on one image; "
+        f"{runs}).{caution} "
         "On coatings (20 images, EBC) it changed them by -3.4 from strokes and +1.7 all painted."
     )
 
