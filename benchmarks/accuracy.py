@@ -51,6 +51,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "forest, standardised": {},
     "instant": {"preset": "instant"},
     "ours": {},
+    "ours, an hour": {"minutes": 60.0},
     "ours, random weights": {"encoder": "random"},
     "ours, no dropout": {"dropout": 0.0},
     "ours on a classifier": RESIDUAL,

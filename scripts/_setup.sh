@@ -1,4 +1,4 @@
-# Sourced by demo.sh and test.sh: makes .venv in the clone and installs the package with extras.
+# Sourced by demo.sh, lint.sh and test.sh: makes .venv in the clone and installs the package with extras.
 # Usage: . scripts/_setup.sh EXTRAS      (for example: test,pyqt5; "" for none)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
