@@ -1,8 +1,5 @@
 """The window closes: right after a stroke, and while a job runs."""
 
-import re
-import time
-
 import numpy as np
 import pytest
 from desk import SIZE, docked, in_own_process, labels_on_disk, stroke, write_folder
@@ -39,14 +36,13 @@ def job():
     try:
         while True:
             yield Progress("working", 1, 2)
-            time.sleep(0.01 if how == "other window" else 60)
+            time.sleep(0.01 if how == "other window" else 600)
     finally:
         print("job over", flush=True)
         if other is not None:
             print("still open", other.window._qt_window.isVisible(), flush=True)
 
 def close():
-    print("closing", time.time(), flush=True)
     viewer.window._qt_window.close()
     if other is not None:
         QTimer.singleShot(1500, other.close)
@@ -64,15 +60,13 @@ def test_a_job_ends_with_its_window_while_another_stays_open():
 
 
 def test_a_step_that_takes_for_ever_doesnt_keep_the_process():
-    done = in_own_process(LEAVES, "stuck")
-    ended = time.time()
+    done = in_own_process(LEAVES, "stuck")  # fails after two minutes, the step takes ten
     assert done.returncode == 0, done.stderr
     assert "job over" not in done.stdout
-    assert ended - float(re.search(r"closing ([\d.]+)", done.stdout)[1]) < 6
 
 
 CLOSES = """
-import sys, time
+import sys
 from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
@@ -91,7 +85,7 @@ painted = session.workspace.shown.painted
 
 def close():
     painted.paint((60, 60), 1)
-    print("closing", time.time(), flush=True)
+    print("closing", flush=True)
     if how == "window":
         viewer.window._qt_window.close()
     elif how == "viewer":
@@ -126,7 +120,7 @@ def start():
 
 QTimer.singleShot(200, start)
 napari.run()
-print("run returned", time.time(), flush=True)
+print("run returned", flush=True)
 """
 
 
@@ -135,13 +129,11 @@ def test_closing_during_a_fine_tune_ends_the_process_and_leaves_no_half_written_
     project = Project.open(folder)
     for name in project.names:
         project.save_labels(name, two_classes())
+    # Fails after four minutes; the fine-tune takes ten.
     done = in_own_process(CLOSES, folder, how, timeout=240)
-    ended = time.time()
-    began = re.search(r"closing ([\d.]+)", done.stdout)
-    assert began, done.stdout + done.stderr
+    assert "closing" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert ended - float(began[1]) < 5
     assert labels_on_disk(folder, "a1.tif")[60, 60] == 1
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
