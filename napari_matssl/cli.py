@@ -164,6 +164,7 @@ def predict(
     ] = None,
     tile: Annotated[int | None, _option(PredictSettings, "tile")] = None,
     tile_overlap: Annotated[int | None, _option(PredictSettings, "tile_overlap")] = None,
+    islands: Annotated[Literal["auto", "keep"] | None, _option(PredictSettings, "islands")] = None,
     info_bar: Annotated[
         Literal["auto", "none"] | None, _option(PredictSettings, "info_bar")
     ] = None,
@@ -174,8 +175,9 @@ def predict(
     """Segment images: masks, overlays and phase fractions."""
     chosen = PredictSettings.make(
         _given(
-            magnifications=magnifications, tile=tile, tile_overlap=tile_overlap, info_bar=info_bar,
-            smallest_region=smallest_region, largest_hole=largest_hole, device=device,
+            magnifications=magnifications, tile=tile, tile_overlap=tile_overlap, islands=islands,
+            info_bar=info_bar, smallest_region=smallest_region, largest_hole=largest_hole,
+            device=device,
         )
     )  # fmt: skip
     from napari_matssl.learn.card import read_card
@@ -215,10 +217,13 @@ def evaluate(
     magnifications: Annotated[
         Literal["auto", "one", "two"] | None, _option(PredictSettings, "magnifications")
     ] = None,
+    islands: Annotated[Literal["auto", "keep"] | None, _option(PredictSettings, "islands")] = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Score a model on labelled images, pooled over pixels."""
-    chosen = PredictSettings.make(_given(magnifications=magnifications, device=device))
+    chosen = PredictSettings.make(
+        _given(magnifications=magnifications, islands=islands, device=device)
+    )
     from napari_matssl.files import check_writable
     from napari_matssl.learn.card import read_card
     from napari_matssl.tasks.inputs import read_labelled

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from napari_matssl import __version__
 from napari_matssl.errors import ModelFileError
 from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.settings import Architecture, NormalisationSettings
 
 Channels = Literal["grey", "rgb"]
@@ -55,6 +56,9 @@ class ModelCard(BaseModel):
         default=None,
         description="share of the training images' pixels that is painted; segmenters only",
     )
+    unbroken: tuple[UnbrokenClass, ...] = Field(
+        default=(), description="classes in unbroken layers, where nearly all pixels are painted"
+    )
     metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
     start: str = Field(default="random", description="where the encoder's weights came from")
     package_version: str = __version__
@@ -64,6 +68,13 @@ class ModelCard(BaseModel):
     def densely_painted(self) -> bool:
         """Whether nearly all pixels of the training images were painted; not if that is unknown."""
         return self.painted_share is not None and self.painted_share >= DENSE
+
+    @property
+    def unbroken_names(self) -> tuple[str, ...]:
+        """Names of the classes in unbroken layers."""
+        ids = {one.class_id for one in self.unbroken}
+        table = self.classes.classes if self.classes is not None else ()
+        return tuple(one.name for one in table if one.id in ids)
 
     @field_validator("metrics", mode="before")
     @classmethod

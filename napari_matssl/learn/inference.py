@@ -1,7 +1,7 @@
 """Running a segmenter over one micrograph, tile by tile."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_matssl.errors import OutOfMemoryError
+from napari_matssl.labels.unbroken import close_islands
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute, device_errors, free_memory
 from napari_matssl.learn.encoders import STRIDE
@@ -85,7 +86,8 @@ def segment(
                     _Pass(network, card, micrograph, compute, factor, tile, overlap)
                     for factor in factors
                 ]
-                return (yield from _merge(passes, micrograph, card, keep_probabilities, show))
+                found = yield from _merge(passes, micrograph, card, keep_probabilities, show)
+                return _without_islands(found, micrograph, card, settings)
         except OutOfMemoryError:
             if tile // 2 < SMALLEST_TILE:
                 raise
@@ -104,6 +106,18 @@ def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
     if settings.magnifications == "auto":
         return not card.densely_painted
     return settings.magnifications == "two"
+
+
+def _without_islands(
+    found: Segmentation | None, micrograph: Micrograph, card: ModelCard, settings: PredictSettings
+) -> Segmentation | None:
+    """Close islands in layers; probabilities stay what the network said."""
+    if found is None or settings.islands == "keep" or not card.unbroken:
+        return found
+    mask = found.mask.copy()
+    specimen = mask[: micrograph.specimen.shape[0]]
+    specimen[:] = close_islands(specimen, card.unbroken)
+    return replace(found, mask=mask)
 
 
 def _merge(

@@ -22,6 +22,12 @@ class PredictSettings(Settings):
         "auto: two for a model that learnt from strokes, which gains by it, else one; instant "
         "models always look once",
     )
+    islands: Literal["auto", "keep"] = Field(
+        default="auto",
+        description="auto: where all of at least two fully painted images show a class in unbroken "
+        "layers, patches of it elsewhere, and holes in it, go to what is around them; keep: they "
+        "stay",
+    )
     info_bar: Literal["auto", "none"] = Field(
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"
     )

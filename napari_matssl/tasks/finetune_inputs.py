@@ -9,6 +9,7 @@ from napari_matssl.labels.painted import (
     painted_pixels,
     painted_share,
 )
+from napari_matssl.labels.unbroken import find_unbroken
 from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
@@ -51,6 +52,7 @@ def describe(
     card = outline(painted, table, settings, architecture).model_copy(
         update={
             "painted_share": share,
+            "unbroken": find_unbroken(painted, table) if share >= DENSE else (),
             "settings": settings.model_dump(mode="json"),
             "training_images": tuple(fingerprint(p.micrograph) for p in painted),
         }

@@ -19,7 +19,7 @@ from napari_matssl.progress import Job, Preview, Progress, one_of_many
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.inputs import PaintedSet, fingerprint, read_folder
-from napari_matssl.tasks.predict import warn_of_magnification
+from napari_matssl.tasks.predict import begin_in_words, warn_of_magnification
 from napari_matssl.tasks.pretrain import pretrain
 
 
@@ -171,7 +171,7 @@ def segment_with_model(
     yield Progress("preparing", 0, 1)
     segmenter = read_segmenter(model)
     compute = choose_compute(settings.device)
-    yield Progress("preparing", 0, 1, message=f"Device: {compute.describe()}")
+    yield Progress("preparing", 0, 1, message=begin_in_words(segmenter, compute, settings))
     network = compute.place(segmenter.network.eval())
     ids = _lookup(renumber)
     seen = {image.sha256 for image in segmenter.card.training_images}

@@ -10,7 +10,7 @@ import tifffile
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import atomic_write, check_writable_folder
-from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.segmenter import Segmenter
@@ -110,7 +110,7 @@ def predict(
     _check_names(paths, out)
     check_writable_folder(out)
     compute = choose_compute(settings.device)
-    yield Progress("checking", 0, len(paths), message=f"Device: {compute.describe()}")
+    yield Progress("checking", 0, len(paths), message=begin_in_words(segmenter, compute, settings))
     for number, path in enumerate(paths):
         micrograph = _read(path, settings)
         magnification(segmenter.card, micrograph)
@@ -165,6 +165,17 @@ def _remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
         )
     remarks.append(warn_of_magnification(micrograph, segmenter))
     return "\n".join(remark for remark in remarks if remark)
+
+
+def begin_in_words(segmenter: Segmenter, compute: Compute, settings: PredictSettings) -> str:
+    """Say what segments, and what it will do to masks by itself."""
+    names = segmenter.card.unbroken_names
+    if not names or settings.islands == "keep":
+        return f"Device: {compute.describe()}"
+    return (
+        f"Device: {compute.describe()}. In all painted images {', '.join(names)} ran through in "
+        "unbroken layers: islands are closed."
+    )
 
 
 def warn_of_magnification(micrograph: Micrograph, segmenter: Segmenter) -> str:

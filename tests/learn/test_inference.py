@@ -8,6 +8,7 @@ from torch import nn
 
 from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import CropSampler, prepare
 from napari_matssl.learn.device import choose_compute
@@ -398,3 +399,35 @@ def test_previews_of_the_tiles_cover_the_specimen_and_look_like_the_mask(scale):
     assert (shown[:200] == result.mask[:200]).mean() > 0.85
     silent = drain(segment(network, card, micrograph, COMPUTE, settings))
     np.testing.assert_array_equal(silent.mask, result.mask)
+
+
+def layered(**facts):
+    """Black above and below a white layer, with a white island above; 2 is white."""
+    pixels = np.zeros((80, 96), dtype=np.uint8)
+    pixels[40:60] = 255
+    pixels[10:18, 10:20] = 255
+    return Micrograph("a.tif", pixels, **facts)
+
+
+@pytest.mark.parametrize("tile", [1024, 32])
+def test_islands_in_layers_are_closed_unless_they_shall_stay(levels, tile):
+    rule = UnbrokenClass(class_id=1, inside=2, outside=1)
+    knows = Segmenter(levels.network, levels.card.model_copy(update={"unbroken": (rule,)}))
+    micrograph = layered()
+    values = {"tile": tile, "tile_overlap": 32, "probabilities": True}
+    as_found = run(levels, micrograph, **values)
+    assert as_found.mask[14, 14] == 2
+    closed = run(knows, micrograph, **values)
+    assert (closed.mask[10:18, 10:20] == 1).all()
+    assert (closed.mask[40:60] == 2).all()
+    np.testing.assert_array_equal(closed.probabilities, as_found.probabilities)
+    kept = run(knows, micrograph, islands="keep", **values)
+    np.testing.assert_array_equal(kept.mask, as_found.mask)
+
+
+def test_islands_are_closed_above_the_info_bar_alone(levels):
+    rule = UnbrokenClass(class_id=1, inside=2, outside=1)
+    knows = Segmenter(levels.network, levels.card.model_copy(update={"unbroken": (rule,)}))
+    mask = run(knows, layered(info_bar=InfoBar(70, "test"))).mask
+    assert (mask[70:] == 0).all()
+    assert (mask[:40] == 1).all() and (mask[60:70] == 1).all()

@@ -626,6 +626,14 @@ def test_images_to_validate_on_have_no_say_in_how_layers_lie(painted, sampled):
     assert sampled == ["rows"]
 
 
+def test_full_labels_of_cross_sections_tell_which_class_is_unbroken_strokes_dont(painted):
+    layers = [coating(), coating()]
+    few = [with_labels(one, scribble(one.labels, seed=0)) for one in layers]
+    for images, ids in ((layers, [1, 2]), (few, []), (painted, []), (layers[:1], [])):
+        card = drain(finetune(images, TABLE, chosen(epochs=1))).segmenter.card
+        assert [one.class_id for one in card.unbroken] == ids
+
+
 def test_dropout_is_for_full_labels_unless_settings_say_how_much(painted):
     few = [with_labels(one, scribble(one.labels, seed=0)) for one in painted]
     for images, changed, used in ((painted, None, 0.2), (few, None, 0.0), (few, 0.5, 0.5)):

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.card import CARD_KEY, ModelCard, TrainingImage
 from napari_matssl.settings import NormalisationSettings
 from napari_matssl.widgets.controls.card_view import local_time
@@ -157,6 +158,15 @@ def test_the_card_tells_how_much_was_painted(qtbot, folder, share, said):
     image = (TrainingImage(name="a.tif", sha256="0"),)
     model(folder / "m.safetensors", painted_share=share, training_images=image)
     assert card_row(shown(qtbot, [folder]), "Trained on") == said
+
+
+def test_the_card_tells_what_is_unbroken_if_anything_is(qtbot, folder):
+    rule = UnbrokenClass(class_id=TABLE.ids[0], inside=2, outside=1)
+    model(folder / "m.safetensors", unbroken=(rule,))
+    picker = shown(qtbot, [folder])
+    assert card_row(picker, "Unbroken") == TABLE.names[0]
+    model(folder / "m.safetensors")
+    assert card_row(shown(qtbot, [folder]), "Unbroken") is None
 
 
 def test_what_a_card_doesnt_know_is_said_or_left_out(qtbot, folder):

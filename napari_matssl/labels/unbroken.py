@@ -1,0 +1,169 @@
+"""Classes that lie in unbroken layers: found in full labels, kept in masks.
+
+In a cross-section every area of a coating, a scale or a substrate runs through the picture. Where all
+fully painted images show a class like that, a patch of it elsewhere is an error of the network, which
+looks at grey values and texture and knows nothing of layers. nnU-Net keeps the largest component of
+an organ in the same spirit (Isensee et al. 2021).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.painted import PaintedMicrograph
+
+LEAST_IMAGES = 2
+"""One image doesn't show what images have in common."""
+
+_SPECKS = 1e-4
+"""Share of an image that areas may have together which are taken for slips of the brush."""
+
+_SMALL = 0.5
+"""An island is smaller than this share of the smallest area that is kept."""
+
+_TOUCHING = np.ones((3, 3), dtype=bool)  # at edges and at corners
+
+
+class UnbrokenClass(BaseModel):
+    """A class of which every area runs through the picture, and all that is not of it likewise."""
+
+    model_config = ConfigDict(frozen=True)
+
+    class_id: int
+    inside: int = Field(ge=1, description="areas of the class that one image has at most")
+    outside: int = Field(ge=1, description="areas of everything else that one image has at most")
+
+
+def find_unbroken(
+    painted: Iterable[PaintedMicrograph], table: ClassTable
+) -> tuple[UnbrokenClass, ...]:
+    """Find the classes that lie in unbroken layers, in fully painted micrographs.
+
+    Unpainted pixels count as what is not of a class.
+
+    Returns
+    -------
+    Those classes of which in all images, two at least, every area reaches from the left side to the
+    right one, or in all from the top to the bottom, and every area of everything else does so too.
+    Specks of together 0.01 % of an image are overlooked.
+    """
+    labels = [one.specimen_labels for one in painted]
+    if len(labels) < LEAST_IMAGES:
+        return ()
+    found = []
+    for class_id in table.ids:
+        inside = [_Areas.of(one == class_id) for one in labels]
+        outside = [_Areas.of(one != class_id) for one in labels]
+        if all(one.run_through("rows") for one in inside + outside) or all(
+            one.run_through("columns") for one in inside + outside
+        ):
+            counts = [max(one.count for one in side) for side in (inside, outside)]
+            found.append(UnbrokenClass(class_id=class_id, inside=counts[0], outside=counts[1]))
+    return tuple(found)
+
+
+def close_islands(
+    mask: NDArray[np.uint8], unbroken: Iterable[UnbrokenClass]
+) -> NDArray[np.uint8]:
+    """Give islands in layers, and holes in them, to what is around them.
+
+    Of each class, and of everything else, as many areas stay as painted images have at most: the
+    largest of those that reach two sides of the picture. Others are islands if they are smaller
+    than half of the smallest of these; so a layer that the network tore in two isn't lost.
+
+    Parameters
+    ----------
+    mask
+        ``(H, W)`` class ids of the specimen alone, without an info bar.
+
+    Returns
+    -------
+    A new mask ``(H, W)``, or the one given where there are no islands.
+    """
+    for one in unbroken:
+        mask = _close(mask, mask != one.class_id, one.outside)
+        mask = _close(mask, mask == one.class_id, one.inside)
+    return mask
+
+
+@dataclass(frozen=True)
+class _Areas:
+    """Areas of touching pixels, specks left out.
+
+    Parameters
+    ----------
+    count
+        How many there are.
+    across, down
+        How many reach from left to right, and from top to bottom.
+    """
+
+    count: int
+    across: int
+    down: int
+
+    @classmethod
+    def of(cls, where: NDArray[np.bool_]) -> "_Areas":
+        """Find the areas of a boolean image ``(H, W)``."""
+        labels, sizes = _label(where)
+        smallest_first = np.argsort(sizes)
+        specks = smallest_first[np.cumsum(sizes[smallest_first]) <= _SPECKS * where.size]
+        kept = np.ones(len(sizes), dtype=bool)
+        kept[specks] = False
+        left, right, top, bottom = _reached(labels, len(sizes))
+        return cls(
+            int(kept.sum()),
+            int((kept & left & right).sum()),
+            int((kept & top & bottom).sum()),
+        )
+
+    def run_through(self, way: str) -> bool:
+        """Whether there are areas, and all run along the rows, or along the columns."""
+        return self.count > 0 and self.count == (self.across if way == "rows" else self.down)
+
+
+def _close(
+    mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int
+) -> NDArray[np.uint8]:
+    """Give the islands among the areas of `where` to the classes that lie beside them."""
+    labels, sizes = _label(where)
+    sides = np.sum(_reached(labels, len(sizes)), axis=0)
+    largest_first = np.argsort(-sizes, kind="stable")
+    kept = largest_first[sides[largest_first] >= 2][:most]
+    if len(kept) == 0:
+        return mask
+    is_island = sizes < _SMALL * sizes[kept].min()
+    is_island[kept] = False
+    if not is_island.any():
+        return mask
+    closed = mask.copy()
+    for index, box in enumerate(ndimage.find_objects(labels)):
+        if not is_island[index]:
+            continue
+        # Islands are apart from each other: what lies around one is no part of another.
+        around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
+        island = labels[around] == index + 1
+        nearest = ndimage.distance_transform_edt(
+            where[around], return_distances=False, return_indices=True
+        )
+        closed[around][island] = mask[around][tuple(nearest)][island]
+    return closed
+
+
+def _label(where: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Number areas of touching pixels from 1, and give their sizes in px, the first that of 1."""
+    labels, count = ndimage.label(where, structure=_TOUCHING)
+    return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]
+
+
+def _reached(labels: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
+    """Which areas touch the left, right, upper and lower side of the image, ``(4, count)``."""
+    reached = np.zeros((4, count + 1), dtype=bool)
+    for index, side in enumerate((labels[:, 0], labels[:, -1], labels[0], labels[-1])):
+        reached[index, side] = True
+    return reached[:, 1:]

@@ -1,0 +1,139 @@
+"""Classes in unbroken layers: found in full labels, islands closed in masks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.labels.unbroken import UnbrokenClass, close_islands, find_unbroken
+from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.synthetic import class_table, make_sample
+
+COATING, SCALE, CRACK = 1, 2, 3
+TABLE = numbered_table([COATING, SCALE, CRACK])
+OF_COATING = UnbrokenClass(class_id=COATING, inside=2, outside=1)
+
+
+def cross_section(top=40, bottom=60, height=100, width=120):
+    """Coating above and (of the same class) substrate below a scale, which a crack crosses."""
+    labels = np.full((height, width), COATING, dtype=np.uint8)
+    labels[top:bottom] = SCALE
+    labels[top:bottom, 50:52] = CRACK
+    return labels
+
+
+def painted(labels, **facts):
+    pixels = np.zeros(labels.shape, dtype=np.uint8)
+    return PaintedMicrograph(Micrograph("a.tif", pixels, **facts), labels)
+
+
+def found(*labels):
+    return find_unbroken([painted(one) for one in labels], TABLE)
+
+
+def test_a_class_is_unbroken_if_it_and_all_else_run_through_every_image():
+    # Neither the scale, which the crack divides, nor the crack.
+    assert found(cross_section(), cross_section(30, 70)) == (OF_COATING,)
+
+
+def test_layers_that_stand_side_by_side_are_found_too():
+    assert found(cross_section().T, cross_section(30, 70).T) == (OF_COATING,)
+    assert found(cross_section(), cross_section(30, 70).T) == ()
+
+
+def test_one_image_says_nothing():
+    assert found(cross_section()) == ()
+    assert found() == ()
+
+
+def test_an_area_that_ends_in_one_image_is_no_layer():
+    ends = cross_section()
+    ends[:, 90:] = COATING
+    assert found(cross_section(), ends) == ()
+    island = cross_section()
+    island[10:20, 10:20] = SCALE
+    assert found(cross_section(), island) == ()
+
+
+def test_slips_of_the_brush_are_overlooked_but_not_many_small_areas():
+    slip = cross_section()
+    slip[5, 5] = SCALE  # 1 px of 12,000
+    assert found(cross_section(), slip) == (OF_COATING,)
+    pores = cross_section()
+    pores[5:35:10, 5:115:10] = CRACK  # each 1 px, together 33
+    assert found(cross_section(), pores) == ()
+
+
+def test_the_info_bar_is_no_part_of_the_picture():
+    labels = np.vstack([cross_section(), np.zeros((20, 120), dtype=np.uint8)])
+    ones = [painted(labels, info_bar=InfoBar(100, "test")) for _ in range(2)]
+    assert find_unbroken(ones, TABLE) == (OF_COATING,)
+
+
+@pytest.mark.parametrize("material", ["dual-phase", "inclusions", "grains"])
+def test_microstructures_without_layers_have_no_unbroken_class(material):
+    samples = [make_sample(material, seed) for seed in range(3)]
+    ones = [PaintedMicrograph(one.micrograph, one.labels) for one in samples]
+    assert find_unbroken(ones, class_table(material)) == ()
+
+
+def test_islands_and_holes_go_to_what_is_around_them():
+    truth = cross_section()
+    mask = truth.copy()
+    mask[5:15, 5:25] = SCALE  # within the coating
+    mask[20:30, 0:20] = SCALE  # touches one side
+    mask[0:10, 110:] = CRACK  # in a corner
+    mask[45:50, 80:85] = COATING  # a hole in the scale
+    mask[75:80, 30:35], mask[76:79, 31:34] = SCALE, COATING  # a ring
+    given_mask = mask.copy()
+    np.testing.assert_array_equal(close_islands(mask, [OF_COATING]), truth)
+    np.testing.assert_array_equal(mask, given_mask)
+    np.testing.assert_array_equal(close_islands(mask, []), mask)
+
+
+def test_a_hole_takes_the_class_that_lies_next_to_each_of_its_pixels():
+    mask = cross_section()
+    mask[45:49, 46:56] = COATING  # across the crack
+    closed = close_islands(mask, [OF_COATING])
+    assert set(np.unique(closed[45:49, 46:49])) == {SCALE}
+    assert (closed[45:49, 50:52] == CRACK).any()
+
+
+def test_a_layer_that_was_torn_stays():
+    mask = cross_section()
+    mask[40:60, 70:75] = COATING
+    np.testing.assert_array_equal(close_islands(mask, [OF_COATING]), mask)
+
+
+def test_a_substrate_that_shows_in_a_corner_only_stays():
+    mask = cross_section()
+    rows, columns = np.indices(mask.shape)
+    mask[rows > 60 - columns + 100] = COATING
+    mask[(rows >= 60) & (rows <= 60 - columns + 100)] = SCALE
+    np.testing.assert_array_equal(close_islands(mask, [OF_COATING]), mask)
+
+
+def test_nothing_is_closed_where_nothing_runs_through():
+    mask = np.full((50, 50), COATING, dtype=np.uint8)
+    mask[10:20, 10:20] = SCALE
+    np.testing.assert_array_equal(close_islands(mask, [OF_COATING]), mask)
+
+
+@given(
+    arrays.arrays(np.uint8, (9, 11), elements=st.integers(1, 3)),
+    st.integers(1, 3),
+    st.integers(1, 3),
+)
+def test_whatever_the_mask_no_class_appears_and_closing_again_changes_nothing(
+    mask, inside, outside
+):
+    rules = [UnbrokenClass(class_id=COATING, inside=inside, outside=outside)]
+    closed = close_islands(mask, rules)
+    assert closed.shape == mask.shape and closed.dtype == np.uint8
+    assert set(np.unique(closed)) <= set(np.unique(mask))
+    for _ in range(3):  # islands closed may make an area large enough to be kept
+        before, closed = closed, close_islands(closed, rules)
+    np.testing.assert_array_equal(closed, before)
