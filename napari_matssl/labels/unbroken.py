@@ -1,9 +1,9 @@
 """Classes that lie in unbroken layers: found in full labels, kept in masks.
 
-In a cross-section every area of a coating, a scale or a substrate runs through the picture. Where all
-fully painted images show a class like that, a patch of it elsewhere is an error of the network, which
-looks at grey values and texture and knows nothing of layers. nnU-Net keeps the largest component of
-an organ in the same spirit (Isensee et al. 2021).
+In a cross-section every area of a coating, a scale or a substrate runs through the picture. Where
+all fully painted images show a class like that, a patch of it elsewhere is an error of the network,
+which looks at grey values and texture and knows nothing of layers. nnU-Net keeps the largest
+component of an organ in the same spirit (Isensee et al. 2021).
 """
 
 from collections.abc import Iterable
@@ -67,9 +67,7 @@ def find_unbroken(
     return tuple(found)
 
 
-def close_islands(
-    mask: NDArray[np.uint8], unbroken: Iterable[UnbrokenClass]
-) -> NDArray[np.uint8]:
+def close_islands(mask: NDArray[np.uint8], unbroken: Iterable[UnbrokenClass]) -> NDArray[np.uint8]:
     """Give islands in layers, and holes in them, to what is around them.
 
     Of each class, and of everything else, as many areas stay as painted images have at most: the
@@ -127,9 +125,7 @@ class _Areas:
         return self.count > 0 and self.count == (self.across if way == "rows" else self.down)
 
 
-def _close(
-    mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int
-) -> NDArray[np.uint8]:
+def _close(mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int) -> NDArray[np.uint8]:
     """Give the islands among the areas of `where` to the classes that lie beside them."""
     labels, sizes = _label(where)
     sides = np.sum(_reached(labels, len(sizes)), axis=0)
@@ -156,7 +152,7 @@ def _close(
 
 
 def _label(where: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Number areas of touching pixels from 1, and give their sizes in px, the first that of 1."""
+    """Label areas of touching pixels from 1, and give their sizes in px, the first that of 1."""
     labels, count = ndimage.label(where, structure=_TOUCHING)
     return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]
 

@@ -132,7 +132,8 @@ def test_whatever_the_mask_no_class_appears_and_closing_again_changes_nothing(
 ):
     rules = [UnbrokenClass(class_id=COATING, inside=inside, outside=outside)]
     closed = close_islands(mask, rules)
-    assert closed.shape == mask.shape and closed.dtype == np.uint8
+    assert closed.shape == mask.shape
+    assert closed.dtype == np.uint8
     assert set(np.unique(closed)) <= set(np.unique(mask))
     for _ in range(3):  # islands closed may make an area large enough to be kept
         before, closed = closed, close_islands(closed, rules)
