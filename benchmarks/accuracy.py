@@ -29,6 +29,7 @@ from forest import forest_masks
 
 from napari_matssl.console import run_job
 from napari_matssl.files import atomic_write
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.metrics import confusion_matrix, merge_classes, scores
@@ -80,7 +81,12 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 """Settings that differ from the defaults. ResNet-50's ImageNet weights can't be had offline."""
 
-LOOKS = {"one": ", one magnification", "two": ", two magnifications"}
+LOOKS: dict[str, dict[str, Any]] = {
+    ", one magnification": {"magnifications": "one"},
+    ", two magnifications": {"magnifications": "two"},
+    ", islands kept": {"islands": "keep"},
+    ", islands closed": {"islands": "close"},
+}
 """What the label of a row gains where it isn't looked at in the row's usual way."""
 
 QUICK_ROWS = ("forest", "forest, standardised", "instant")
@@ -179,9 +185,9 @@ def cell(
             write_segmenter(models / file, trained.segmenter)
         compute = choose_compute()
         network, card = compute.place(trained.segmenter.network), trained.segmenter.card
-        for look, magnifications in ways_of_looking(row, card.densely_painted).items():
+        for look, changed in ways_of_looking(row, card).items():
             masks, begin = [], time.monotonic()
-            predict = PredictSettings.make({"magnifications": magnifications})
+            predict = PredictSettings.make(changed)
             for one in everything:
                 job = segment(network, card, one.micrograph, compute, predict)
                 masks.append(drain(job).mask)
@@ -195,12 +201,15 @@ def cell(
     return found
 
 
-def ways_of_looking(row: str, densely_painted: bool) -> dict[str, str]:
-    """Give magnifications by look: our rows are scored in the way that is no default, too."""
-    if row.startswith("ours"):
-        other = "two" if densely_painted else "one"
-        return {"": "auto", LOOKS[other]: other}
-    return {"": "one"}  # as others do
+def ways_of_looking(row: str, card: ModelCard) -> dict[str, dict[str, Any]]:
+    """Give settings by look: our rows are scored in the ways that are no default, too."""
+    if not row.startswith(("ours", "instant")):
+        return {"": {"magnifications": "one", "islands": "keep"}}  # as others do
+    other = ", two magnifications" if card.densely_painted else ", one magnification"
+    names = [other] if row.startswith("ours") else []
+    if card.unbroken:
+        names += [", islands kept" if card.kept_unbroken("auto") else ", islands closed"]
+    return {"": {}, **{name: LOOKS[name] for name in names}}
 
 
 def main() -> None:
@@ -238,8 +247,9 @@ def main() -> None:
                     print(row + look, other or name, seed, found, flush=True)
                 with atomic_write(given.results) as temporary:
                     temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    order = [label for row in ROWS for label in (row, *(row + look for look in LOOKS.values()))]
-    write_tables(results, order, DOCS)
+    order = [label for row in ROWS for label in (row, *(row + look for look in LOOKS))]
+    if given.results == RESULTS:
+        write_tables(results, order, DOCS)
 
 
 def machine() -> str:

@@ -164,7 +164,9 @@ def predict(
     ] = None,
     tile: Annotated[int | None, _option(PredictSettings, "tile")] = None,
     tile_overlap: Annotated[int | None, _option(PredictSettings, "tile_overlap")] = None,
-    islands: Annotated[Literal["auto", "keep"] | None, _option(PredictSettings, "islands")] = None,
+    islands: Annotated[
+        Literal["auto", "close", "keep"] | None, _option(PredictSettings, "islands")
+    ] = None,
     info_bar: Annotated[
         Literal["auto", "none"] | None, _option(PredictSettings, "info_bar")
     ] = None,
@@ -217,7 +219,9 @@ def evaluate(
     magnifications: Annotated[
         Literal["auto", "one", "two"] | None, _option(PredictSettings, "magnifications")
     ] = None,
-    islands: Annotated[Literal["auto", "keep"] | None, _option(PredictSettings, "islands")] = None,
+    islands: Annotated[
+        Literal["auto", "close", "keep"] | None, _option(PredictSettings, "islands")
+    ] = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Score a model on labelled images, pooled over pixels."""

@@ -1,12 +1,12 @@
-"""Classes that lie in unbroken layers: found in full labels, kept in masks.
+"""Classes that lie in unbroken layers: found in painted micrographs, kept in masks.
 
 In a cross-section every area of a coating, a scale or a substrate runs through the picture. Where
-all fully painted images show a class like that, a patch of it elsewhere is an error of the network,
+all painted images show a class like that, a patch of it elsewhere is an error of the network,
 which looks at grey values and texture and knows nothing of layers. nnU-Net keeps the largest
 component of an organ in the same spirit (Isensee et al. 2021).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import PaintedMicrograph
 
-LEAST_IMAGES = 2
+ENOUGH_IMAGES = 2
 """One image doesn't show what images have in common."""
 
 _SPECKS = 1e-4
@@ -37,33 +36,53 @@ class UnbrokenClass(BaseModel):
     class_id: int
     inside: int = Field(ge=1, description="areas of the class that one image has at most")
     outside: int = Field(ge=1, description="areas of everything else that one image has at most")
+    images: int = Field(ge=1, description="painted images that show it")
 
 
 def find_unbroken(
-    painted: Iterable[PaintedMicrograph], table: ClassTable
+    masks: Sequence[NDArray[np.integer]],
+    table: ClassTable,
+    painted: Sequence[NDArray[np.integer]] | None = None,
 ) -> tuple[UnbrokenClass, ...]:
-    """Find the classes that lie in unbroken layers, in fully painted micrographs.
+    """Find the classes that lie in unbroken layers.
 
-    Unpainted pixels count as what is not of a class.
+    Parameters
+    ----------
+    masks
+        ``(H, W)`` each, class ids of a specimen without its info bar: full labels, or what a
+        model makes of a painted image. Other values are of no class.
+    painted
+        What somebody painted in them, class ids of the same shapes, other values unpainted: only
+        areas that hold such pixels of their own are believed. None: all are.
 
     Returns
     -------
-    Those classes of which in all images, two at least, every area reaches from the left side to the
-    right one, or in all from the top to the bottom, and every area of everything else does so too.
-    Specks of together 0.01 % of an image are overlooked.
+    Those classes of which in all images every area reaches from the left side to the right one, or
+    in all from the top to the bottom, and every area of everything else does so too. Specks of
+    together 0.01 % of an image are overlooked.
     """
-    labels = [one.specimen_labels for one in painted]
-    if len(labels) < LEAST_IMAGES:
-        return ()
     found = []
     for class_id in table.ids:
-        inside = [_Areas.of(one == class_id) for one in labels]
-        outside = [_Areas.of(one != class_id) for one in labels]
-        if all(one.run_through("rows") for one in inside + outside) or all(
-            one.run_through("columns") for one in inside + outside
-        ):
-            counts = [max(one.count for one in side) for side in (inside, outside)]
-            found.append(UnbrokenClass(class_id=class_id, inside=counts[0], outside=counts[1]))
+        others = table.without(class_id).ids
+        sides = [
+            (
+                _Areas.of(mask == class_id, strokes == class_id),
+                _Areas.of(mask != class_id, np.isin(strokes, others)),
+            )
+            for mask, strokes in zip(masks, painted or masks, strict=True)
+        ]
+        telling = [one for one in sides if all(areas.believed.any() for areas in one)]
+        for way in ("across", "down"):
+            if telling and all(areas.run_through(way) for one in sides for areas in one):
+                inside, outside = (
+                    max(int(one[side].runs(way).sum()) for one in telling) for side in (0, 1)
+                )
+                found.append(
+                    UnbrokenClass(
+                        class_id=class_id, inside=inside, outside=outside, images=len(telling)
+                    )
+                )
+                break
     return tuple(found)
 
 
@@ -95,34 +114,33 @@ class _Areas:
 
     Parameters
     ----------
-    count
-        How many there are.
     across, down
-        How many reach from left to right, and from top to bottom.
+        ``(N,)`` whether each reaches from left to right, and from top to bottom.
+    believed
+        ``(N,)`` whether somebody painted in it.
     """
 
-    count: int
-    across: int
-    down: int
+    across: NDArray[np.bool_]
+    down: NDArray[np.bool_]
+    believed: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, where: NDArray[np.bool_]) -> "_Areas":
-        """Find the areas of a boolean image ``(H, W)``."""
+    def of(cls, where: NDArray[np.bool_], believed: NDArray[np.bool_]) -> "_Areas":
+        """Find the areas of a boolean image ``(H, W)``, and those with a pixel of another."""
         labels, sizes = _label(where)
         smallest_first = np.argsort(sizes)
         specks = smallest_first[np.cumsum(sizes[smallest_first]) <= _SPECKS * where.size]
-        kept = np.ones(len(sizes), dtype=bool)
-        kept[specks] = False
-        left, right, top, bottom = _reached(labels, len(sizes))
-        return cls(
-            int(kept.sum()),
-            int((kept & left & right).sum()),
-            int((kept & top & bottom).sum()),
-        )
+        left, right, top, bottom = (np.delete(s, specks) for s in _reached(labels, len(sizes)))
+        held = np.bincount(labels[believed & where], minlength=len(sizes) + 1)[1:] > 0
+        return cls(left & right, top & bottom, np.delete(held, specks))
+
+    def runs(self, way: str) -> NDArray[np.bool_]:
+        """Which areas run through that way."""
+        return self.across if way == "across" else self.down
 
     def run_through(self, way: str) -> bool:
-        """Whether there are areas, and all run along the rows, or along the columns."""
-        return self.count > 0 and self.count == (self.across if way == "rows" else self.down)
+        """Whether all areas that are believed do."""
+        return bool(self.runs(way)[self.believed].all())
 
 
 def _close(mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int) -> NDArray[np.uint8]:

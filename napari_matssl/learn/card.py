@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from napari_matssl import __version__
 from napari_matssl.errors import ModelFileError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.unbroken import UnbrokenClass
+from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.settings import Architecture, NormalisationSettings
 
 Channels = Literal["grey", "rgb"]
@@ -57,7 +57,7 @@ class ModelCard(BaseModel):
         description="share of the training images' pixels that is painted; segmenters only",
     )
     unbroken: tuple[UnbrokenClass, ...] = Field(
-        default=(), description="classes in unbroken layers, where nearly all pixels are painted"
+        default=(), description="classes in unbroken layers; segmenters of cross-sections"
     )
     metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
     start: str = Field(default="random", description="where the encoder's weights came from")
@@ -69,12 +69,11 @@ class ModelCard(BaseModel):
         """Whether nearly all pixels of the training images were painted; not if that is unknown."""
         return self.painted_share is not None and self.painted_share >= DENSE
 
-    @property
-    def unbroken_names(self) -> tuple[str, ...]:
-        """Names of the classes in unbroken layers."""
-        ids = {one.class_id for one in self.unbroken}
-        table = self.classes.classes if self.classes is not None else ()
-        return tuple(one.name for one in table if one.id in ids)
+    def kept_unbroken(self, islands: Literal["auto", "close", "keep"]) -> dict[str, UnbrokenClass]:
+        """Choose the classes in which islands are closed, by name; as settings want it."""
+        least = {"auto": ENOUGH_IMAGES, "close": 1, "keep": math.inf}[islands]
+        names = dict(zip(self.classes.ids, self.classes.names, strict=True)) if self.classes else {}
+        return {names[one.class_id]: one for one in self.unbroken if one.images >= least}
 
     @field_validator("metrics", mode="before")
     @classmethod

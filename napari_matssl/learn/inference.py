@@ -112,11 +112,12 @@ def _without_islands(
     found: Segmentation | None, micrograph: Micrograph, card: ModelCard, settings: PredictSettings
 ) -> Segmentation | None:
     """Close islands in layers; probabilities stay what the network said."""
-    if found is None or settings.islands == "keep" or not card.unbroken:
+    unbroken = card.kept_unbroken(settings.islands).values()
+    if found is None or not unbroken:
         return found
     mask = found.mask.copy()
     specimen = mask[: micrograph.specimen.shape[0]]
-    specimen[:] = close_islands(specimen, card.unbroken)
+    specimen[:] = close_islands(specimen, unbroken)
     return replace(found, mask=mask)
 
 

@@ -110,6 +110,28 @@ def segmentation_loss(
     return loss
 
 
+def entropy(logits: Tensor, where: Tensor) -> Tensor:
+    """Give how undecided a network is: the entropy of its classes, averaged over some pixels.
+
+    Lowering it where nothing is painted moves the boundaries between classes to where pixels are
+    told apart easily (entropy minimisation, Grandvalet and Bengio 2004).
+
+    Parameters
+    ----------
+    logits
+        ``(N, K, H, W)``.
+    where
+        The pixels, boolean ``(N, H, W)``.
+
+    Returns
+    -------
+    Scalar in nats, from 0 to ln K. Zero, with zero gradient, if there are no such pixels.
+    """
+    logs = logits.float().log_softmax(dim=1)
+    each = -(logs.exp() * logs).sum(dim=1)  # (N, H, W)
+    return (each * where).sum() / where.sum().clamp(min=1)
+
+
 def is_finite(loss: Tensor) -> bool:
     """Whether a loss is a number to learn from."""
     return bool(torch.isfinite(loss))

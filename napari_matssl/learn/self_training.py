@@ -16,6 +16,19 @@ LEAST_UNPAINTED = 0.1
 """Share of a batch: fewer unpainted pixels are not worth the time."""
 
 
+def find_unpainted(targets: Tensor, guess: Tensor) -> Tensor:
+    """Find the pixels of an image that nobody painted, boolean ``(N, H, W)``.
+
+    Parameters
+    ----------
+    targets
+        Of the batch, channel indices ``(N, H, W)``; 255 is unpainted, or beyond the image.
+    guess
+        Of the classifier, likewise; 255 beyond the image.
+    """
+    return (targets == IGNORE) & (guess != IGNORE)
+
+
 def strength(fraction: float, targets: Tensor, guess: Tensor) -> float:
     """How much unpainted pixels count, from 0 to 1: nothing before the model has learnt something.
 
@@ -25,13 +38,10 @@ def strength(fraction: float, targets: Tensor, guess: Tensor) -> float:
     ----------
     fraction
         Share of the run that is over.
-    targets
-        Of the batch, channel indices ``(N, H, W)``; 255 is unpainted, or beyond the image.
-    guess
-        Of the classifier, likewise; 255 beyond the image.
+    targets, guess
+        As of :func:`find_unpainted`.
     """
-    unpainted = (targets == IGNORE) & (guess != IGNORE)
-    if float(unpainted.float().mean()) < LEAST_UNPAINTED:
+    if float(find_unpainted(targets, guess).float().mean()) < LEAST_UNPAINTED:
         return 0.0
     return min(1.0, max(0.0, (fraction - BEGIN) / (FULL - BEGIN)))
 

@@ -88,6 +88,13 @@ class FinetuneSettings(Settings):
     confidence: float = Field(
         default=0.9, gt=0, le=1, description="how sure it has to be, as a probability"
     )
+    entropy: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="weight, within self_training, of how undecided the model is about unpainted "
+        "pixels; 0: only those of which it is sure count",
+    )
     dropout: float | None = Field(
         default=None,
         ge=0,

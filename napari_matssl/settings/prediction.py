@@ -22,11 +22,11 @@ class PredictSettings(Settings):
         "auto: two for a model that learnt from strokes, which gains by it, else one; instant "
         "models always look once",
     )
-    islands: Literal["auto", "keep"] = Field(
+    islands: Literal["auto", "close", "keep"] = Field(
         default="auto",
-        description="auto: where all of at least two fully painted images show a class in unbroken "
-        "layers, patches of it elsewhere, and holes in it, go to what is around them; keep: they "
-        "stay",
+        description="close: where painted images show a class in unbroken layers, patches of it "
+        "elsewhere, and holes in it, go to what is around them; keep: they stay; auto: close where "
+        "at least two images show it",
     )
     info_bar: Literal["auto", "none"] = Field(
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"

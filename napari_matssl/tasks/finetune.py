@@ -141,6 +141,7 @@ def _train(
             )
         yield from run.validate()
         run.choose_best()
+        yield from run.look_for_layers()
         if on_view is not None:
             yield from run.preview()
         yield Progress("fine-tuning", 1, 1, run.metrics)

@@ -49,10 +49,12 @@ def describe(
     share = painted_share(painted, settings.unlabelled)
     automatic: Architecture = "unet++" if share >= DENSE else "residual-unet++"
     architecture = automatic if settings.architecture == "auto" else settings.architecture
+    dense = [one.specimen_labels for one in painted] if share >= DENSE else []
+    unbroken = find_unbroken(dense, table)
     card = outline(painted, table, settings, architecture).model_copy(
         update={
             "painted_share": share,
-            "unbroken": find_unbroken(painted, table) if share >= DENSE else (),
+            "unbroken": unbroken,
             "settings": settings.model_dump(mode="json"),
             "training_images": tuple(fingerprint(p.micrograph) for p in painted),
         }

@@ -16,6 +16,7 @@ from napari_matssl.progress import Job, Preview, Progress, drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune_inputs import describe, prepare_all
+from napari_matssl.tasks.finetune_layers import choose_layering, find_layers
 
 _DOING = "fine-tuning"
 
@@ -48,6 +49,9 @@ def fit_pixel_classifier(
     with device_errors("fitting"):
         fit(network, images, compute, settings.seed)
     card = card.model_copy(update={"start": origin})
+    if not card.densely_painted and choose_layering(painted, settings) != "any":
+        unbroken = yield from find_layers(network, card, painted, compute)
+        card = card.model_copy(update={"unbroken": unbroken})
     yield Progress(_DOING, 1, 2)
     scores = None
     if validation:

@@ -19,19 +19,19 @@ from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
 from napari_matssl.learn.device import Compute, device_errors, free_memory
 from napari_matssl.learn.encoders import load_start_weights
-from napari_matssl.learn.losses import is_finite, masked_cross_entropy, segmentation_loss
+from napari_matssl.learn.losses import entropy, is_finite, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores, Scores
 from napari_matssl.learn.pixel_fit import fit, guess
 from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, adopt, build_network, known_classes
-from napari_matssl.learn.self_training import confident_targets, strength
+from napari_matssl.learn.self_training import confident_targets, find_unpainted, strength
 from napari_matssl.learn.unet import Unet
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.layering import find_layering
 from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune_inputs import describe, prepare_all
+from napari_matssl.tasks.finetune_layers import choose_layering, find_layers
 from napari_matssl.tasks.finetune_watch import Previews, Validation
 
 _DROPOUT = 0.2
@@ -64,9 +64,7 @@ class FinetuneRun:
         images = prepare_all(self.painted, settings, card)
         self.validation = Validation(self.apart, self.table, settings, self.budget, self._loss)
         self.previews = Previews(self.on_view, self.budget)
-        layers = settings.layers
-        if layers == "auto":
-            layers = find_layering([p.micrograph for p in self.painted])
+        layers = self._layers = choose_layering(self.painted, settings)
         self._running = RunningScores(self.table.names)
         network = build_network(
             card.encoder_name, len(self.table), settings.seed, card.architecture
@@ -165,17 +163,21 @@ class FinetuneRun:
         return loss
 
     def _learn(self, batch: Batch, fraction: float) -> float:
+        settings = self.settings
         targets = batch.targets.to(self.compute.device)
         weight = self._self_training * strength(fraction, batch.targets, batch.guess)
         taught = self._teach(batch) if weight > 0 else None
         self._network.train()
-        if self.settings.freeze_batch_norm:
+        if settings.freeze_batch_norm:
             keep_statistics(self._network.get_submodule("encoder"))
         with self.compute.autocast():
             logits = self._network(self.compute.place_images(batch.images))
         loss = self._loss(logits, targets)
         if taught is not None:
             loss = loss + weight * masked_cross_entropy(logits, taught)
+            if settings.entropy > 0:
+                unpainted = find_unpainted(batch.targets, batch.guess).to(self.compute.device)
+                loss = loss + weight * settings.entropy * entropy(logits, unpainted)
         if not is_finite(loss):
             raise ComputeError(
                 f"The loss was {loss.item()} at step {self.step + 1}: training has diverged.",
@@ -217,6 +219,14 @@ class FinetuneRun:
         """Go back to the best model; the last one stays where nothing was validated."""
         if self.validation.best is not None:
             self._average.network.load_state_dict(self.validation.best[1])
+
+    def look_for_layers(self) -> Generator[Progress, Control | None, None]:
+        """Let the chosen model show which classes lie in unbroken layers; full labels told it."""
+        if self._layers == "any" or self._card.densely_painted:
+            return
+        network = self._average.network.eval()
+        found = yield from find_layers(network, self._card, self.painted, self.compute)
+        self._card = self._card.model_copy(update={"unbroken": found})
 
     def trained(self) -> tuple[Segmenter, Scores | None]:
         """Return the model and its scores on the validation images."""

@@ -169,8 +169,8 @@ def _remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
 
 def begin_in_words(segmenter: Segmenter, compute: Compute, settings: PredictSettings) -> str:
     """Say what segments, and what it will do to masks by itself."""
-    names = segmenter.card.unbroken_names
-    if not names or settings.islands == "keep":
+    names = segmenter.card.kept_unbroken(settings.islands)
+    if not names:
         return f"Device: {compute.describe()}"
     return (
         f"Device: {compute.describe()}. In all painted images {', '.join(names)} ran through in "

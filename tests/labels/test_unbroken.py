@@ -7,14 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.unbroken import UnbrokenClass, close_islands, find_unbroken
-from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.synthetic import class_table, make_sample
 
 COATING, SCALE, CRACK = 1, 2, 3
 TABLE = numbered_table([COATING, SCALE, CRACK])
-OF_COATING = UnbrokenClass(class_id=COATING, inside=2, outside=1)
+OF_COATING = UnbrokenClass(class_id=COATING, inside=2, outside=1, images=2)
 
 
 def cross_section(top=40, bottom=60, height=100, width=120):
@@ -25,13 +23,8 @@ def cross_section(top=40, bottom=60, height=100, width=120):
     return labels
 
 
-def painted(labels, **facts):
-    pixels = np.zeros(labels.shape, dtype=np.uint8)
-    return PaintedMicrograph(Micrograph("a.tif", pixels, **facts), labels)
-
-
-def found(*labels):
-    return find_unbroken([painted(one) for one in labels], TABLE)
+def found(*labels, strokes=None):
+    return find_unbroken(labels, TABLE, strokes)
 
 
 def test_a_class_is_unbroken_if_it_and_all_else_run_through_every_image():
@@ -44,9 +37,11 @@ def test_layers_that_stand_side_by_side_are_found_too():
     assert found(cross_section(), cross_section(30, 70).T) == ()
 
 
-def test_one_image_says_nothing():
-    assert found(cross_section()) == ()
-    assert found() == ()
+def test_it_is_told_how_many_images_say_so():
+    assert [one.images for one in found(cross_section())] == [1]
+    without_scale = np.full((100, 120), COATING, dtype=np.uint8)
+    assert found(cross_section(), without_scale) == found(cross_section())
+    assert found(without_scale) == found() == ()
 
 
 def test_an_area_that_ends_in_one_image_is_no_layer():
@@ -67,17 +62,39 @@ def test_slips_of_the_brush_are_overlooked_but_not_many_small_areas():
     assert found(cross_section(), pores) == ()
 
 
-def test_the_info_bar_is_no_part_of_the_picture():
-    labels = np.vstack([cross_section(), np.zeros((20, 120), dtype=np.uint8)])
-    ones = [painted(labels, info_bar=InfoBar(100, "test")) for _ in range(2)]
-    assert find_unbroken(ones, TABLE) == (OF_COATING,)
+def test_unpainted_pixels_between_layers_are_no_area_of_their_own():
+    labels = cross_section()
+    labels[38:40] = labels[60:62] = 0
+    labels[5, 5:8] = 0
+    assert found(labels, labels) == (OF_COATING,)
+
+
+def strokes_on(labels, *places):
+    strokes = np.zeros_like(labels)
+    for row, column in places:
+        strokes[row : row + 3, column : column + 3] = labels[row, column]
+    return strokes
+
+
+def test_of_a_models_mask_only_areas_with_strokes_in_them_are_believed():
+    mask = cross_section()
+    mask[5:15, 5:25] = SCALE  # the model is wrong
+    strokes = strokes_on(mask, (30, 30), (80, 80), (50, 20), (50, 100))
+    assert found(mask, mask, strokes=[strokes, strokes]) == (OF_COATING,)
+    right = strokes_on(mask, (30, 30), (80, 80), (50, 20), (8, 10))
+    assert found(mask, mask, strokes=[strokes, right]) == ()
+
+
+def test_areas_that_run_through_count_without_strokes_too():
+    mask = cross_section()
+    strokes = strokes_on(mask, (30, 30), (50, 20))  # none below
+    assert found(mask, mask, strokes=[strokes, strokes]) == (OF_COATING,)
 
 
 @pytest.mark.parametrize("material", ["dual-phase", "inclusions", "grains"])
 def test_microstructures_without_layers_have_no_unbroken_class(material):
     samples = [make_sample(material, seed) for seed in range(3)]
-    ones = [PaintedMicrograph(one.micrograph, one.labels) for one in samples]
-    assert find_unbroken(ones, class_table(material)) == ()
+    assert find_unbroken([one.labels for one in samples], class_table(material)) == ()
 
 
 def test_islands_and_holes_go_to_what_is_around_them():
@@ -130,7 +147,7 @@ def test_nothing_is_closed_where_nothing_runs_through():
 def test_whatever_the_mask_no_class_appears_and_closing_again_changes_nothing(
     mask, inside, outside
 ):
-    rules = [UnbrokenClass(class_id=COATING, inside=inside, outside=outside)]
+    rules = [UnbrokenClass(class_id=COATING, inside=inside, outside=outside, images=2)]
     closed = close_islands(mask, rules)
     assert closed.shape == mask.shape
     assert closed.dtype == np.uint8

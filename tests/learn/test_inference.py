@@ -411,7 +411,7 @@ def layered(**facts):
 
 @pytest.mark.parametrize("tile", [1024, 32])
 def test_islands_in_layers_are_closed_unless_they_shall_stay(levels, tile):
-    rule = UnbrokenClass(class_id=1, inside=2, outside=1)
+    rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
     knows = Segmenter(levels.network, levels.card.model_copy(update={"unbroken": (rule,)}))
     micrograph = layered()
     values = {"tile": tile, "tile_overlap": 32, "probabilities": True}
@@ -426,7 +426,7 @@ def test_islands_in_layers_are_closed_unless_they_shall_stay(levels, tile):
 
 
 def test_islands_are_closed_above_the_info_bar_alone(levels):
-    rule = UnbrokenClass(class_id=1, inside=2, outside=1)
+    rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
     knows = Segmenter(levels.network, levels.card.model_copy(update={"unbroken": (rule,)}))
     mask = run(knows, layered(info_bar=InfoBar(70, "test"))).mask
     assert (mask[70:] == 0).all()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from napari_matssl.labels.painted import IGNORE
 from napari_matssl.learn.losses import (
     as_painted,
+    entropy,
     is_finite,
     masked_cross_entropy,
     masked_dice,
@@ -116,6 +117,31 @@ def test_half_precision_logits_are_summed_in_full_precision():
     x = torch.zeros(1, 2, 600, 600, dtype=torch.bfloat16)
     t = torch.zeros(1, 600, 600, dtype=torch.uint8)
     assert masked_dice(x, t).item() == pytest.approx(1 - 2 * 0.5 / 1.5, rel=1e-4)
+
+
+def test_entropy_is_that_of_the_classes_averaged_over_the_pixels_asked_for():
+    x = logits(3)
+    where = targets(3) == IGNORE
+    p = softmax(x.detach().numpy().astype(np.float64))
+    by_hand = -(p * np.log(p)).sum(axis=1)[where.numpy()].mean()
+    assert entropy(x, where).item() == pytest.approx(by_hand, abs=1e-5)
+    undecided = entropy(torch.zeros(1, 4, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool))
+    assert undecided.item() == pytest.approx(np.log(4))
+
+
+def test_entropy_of_no_pixels_is_nothing_and_teaches_nothing():
+    x = logits(3)
+    loss = entropy(x, torch.zeros(2, 6, 7, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == 0
+    assert not x.grad.any()
+
+
+def test_less_entropy_makes_a_network_surer_of_what_it_takes_a_pixel_for():
+    x = torch.tensor([0.4, -0.3]).reshape(1, 2, 1, 1).requires_grad_()
+    entropy(x, torch.ones(1, 1, 1, dtype=torch.bool)).backward()
+    first, second = x.grad.flatten().tolist()
+    assert first < 0 < second
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from napari_matssl.labels.painted import IGNORE
-from napari_matssl.learn.self_training import BEGIN, FULL, confident_targets, strength
+from napari_matssl.learn.self_training import (
+    BEGIN,
+    FULL,
+    confident_targets,
+    find_unpainted,
+    strength,
+)
 
 
 def test_only_unpainted_pixels_are_taken_that_were_guessed_and_are_sure():
@@ -35,3 +41,9 @@ def test_a_few_unpainted_pixels_are_not_worth_the_time(unpainted, expected):
     beyond = torch.full((1, 10, 10), IGNORE, dtype=torch.uint8)
     padded = [torch.cat([one, beyond]) for one in (targets, guess)]
     assert strength(1.0, *padded) == 0
+
+
+def test_unpainted_are_pixels_of_the_image_without_paint():
+    targets = torch.tensor([[[IGNORE, 0, IGNORE, 1]]], dtype=torch.uint8)
+    guess = torch.tensor([[[1, 0, IGNORE, 0]]], dtype=torch.uint8)
+    assert find_unpainted(targets, guess).flatten().tolist() == [True, False, False, False]

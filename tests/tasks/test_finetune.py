@@ -13,6 +13,7 @@ import napari_matssl.tasks.finetune_watch as watch_module
 from napari_matssl.errors import ComputeError, InputError, MatSSLError, ModelFileError
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.crops import CropSampler
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder
@@ -22,7 +23,7 @@ from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.synthetic import make_sample, scribble
-from napari_matssl.progress import drain
+from napari_matssl.progress import Progress, drain
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune
@@ -626,12 +627,32 @@ def test_images_to_validate_on_have_no_say_in_how_layers_lie(painted, sampled):
     assert sampled == ["rows"]
 
 
-def test_full_labels_of_cross_sections_tell_which_class_is_unbroken_strokes_dont(painted):
+def test_full_labels_of_cross_sections_tell_which_class_is_unbroken(painted):
     layers = [coating(), coating()]
-    few = [with_labels(one, scribble(one.labels, seed=0)) for one in layers]
-    for images, ids in ((layers, [1, 2]), (few, []), (painted, []), (layers[:1], [])):
+    for images, ids in ((layers, [1, 2]), (painted, [])):
         card = drain(finetune(images, TABLE, chosen(epochs=1))).segmenter.card
-        assert [one.class_id for one in card.unbroken] == ids
+        assert [(one.class_id, one.images) for one in card.unbroken] == [(i, 2) for i in ids]
+
+
+def test_where_layers_are_painted_in_strokes_the_model_tells(painted, monkeypatch):
+    rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=1)
+
+    def find_layers(network, card, images, compute):
+        assert not network.training
+        yield Progress("looking for layers", 0, 1)
+        asked.append(len(images))
+        return (rule,)
+
+    monkeypatch.setattr(run_module, "find_layers", find_layers)
+    asked = []
+    layers = [coating(), coating()]
+    few = [[with_labels(one, scribble(one.labels, seed=0)) for one in s] for s in (layers, painted)]
+    runs = [
+        drain(finetune(images, TABLE, chosen(epochs=1, layers=way)))
+        for images, way in ((few[0], "auto"), (few[0], "any"), (few[1], "auto"), (layers, "auto"))
+    ]
+    assert asked == [2]
+    assert [(rule,) == run.segmenter.card.unbroken for run in runs] == [True, False, False, False]
 
 
 def test_dropout_is_for_full_labels_unless_settings_say_how_much(painted):

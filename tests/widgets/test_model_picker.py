@@ -161,7 +161,7 @@ def test_the_card_tells_how_much_was_painted(qtbot, folder, share, said):
 
 
 def test_the_card_tells_what_is_unbroken_if_anything_is(qtbot, folder):
-    rule = UnbrokenClass(class_id=TABLE.ids[0], inside=2, outside=1)
+    rule = UnbrokenClass(class_id=TABLE.ids[0], inside=2, outside=1, images=2)
     model(folder / "m.safetensors", unbroken=(rule,))
     picker = shown(qtbot, [folder])
     assert card_row(picker, "Unbroken") == TABLE.names[0]

@@ -16,8 +16,8 @@ _TOOLTIPS = {
     "Training loss": "At the end of training; says little of other images",
     "Trained on": "How many images the model has seen in training, and how much of them was "
     "painted",
-    "Unbroken": "Classes that ran through all of the fully painted images in unbroken layers: in "
-    "masks, islands and holes in them go to what is around them",
+    "Unbroken": "Classes that ran through all painted images in unbroken layers: in masks, islands "
+    "and holes in them go to what is around them, where at least two images showed it",
     "Created": "When training ended, in local time",
     "Encoder": "The network that turns an image into features",
     "Start weights": "Where the encoder's weights came from before this training",
@@ -73,8 +73,9 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
         texts["Training loss"] = f"{card.metrics['loss']:.3g}"
     count = len(card.training_images)
     texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}{_painted(card)}"
-    if card.unbroken:
-        texts["Unbroken"] = ", ".join(map(escape, card.unbroken_names))
+    if names := card.kept_unbroken("close"):
+        few = "" if card.kept_unbroken("auto") else " (one image)"
+        texts["Unbroken"] = ", ".join(map(escape, names)) + few
     texts["Created"] = local_time(card.created)
     texts["Encoder"] = escape(card.encoder_name)
     texts["Start weights"] = escape(card.start)

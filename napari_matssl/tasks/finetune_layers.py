@@ -1,0 +1,58 @@
+"""What a model that learnt from strokes shows of layers in the images that were painted."""
+
+from collections.abc import Generator, Sequence
+
+import numpy as np
+from torch import nn
+
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.labels.unbroken import UnbrokenClass, find_unbroken
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.inference import segment
+from napari_matssl.micrograph.layering import Layering, find_layering
+from napari_matssl.progress import Control, Progress, drain
+from napari_matssl.settings import FinetuneSettings, PredictSettings
+
+MOST_IMAGES = 8
+"""Looking at more would take longer than it is worth."""
+
+_QUICK = PredictSettings(magnifications="one", islands="keep")
+
+
+def choose_layering(painted: Sequence[PaintedMicrograph], settings: FinetuneSettings) -> Layering:
+    """Say which way layers lie: as the settings have it, or as the images show it."""
+    if settings.layers != "auto":
+        return settings.layers
+    return find_layering([one.micrograph for one in painted])
+
+
+def find_layers(
+    network: nn.Module,
+    card: ModelCard,
+    painted: Sequence[PaintedMicrograph],
+    compute: Compute,
+) -> Generator[Progress, Control | None, tuple[UnbrokenClass, ...]]:
+    """Find the classes in unbroken layers, by the model's masks of images painted in strokes.
+
+    What is painted overrules a mask, and only areas that hold strokes are believed. Of many images
+    eight are looked at. STOP is not heard: it takes seconds.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on the device of `compute`.
+    """
+    assert card.classes is not None
+    chosen = np.unique(np.linspace(0, len(painted) - 1, MOST_IMAGES).round().astype(int))
+    masks, strokes = [], []
+    for number, one in enumerate([painted[i] for i in chosen]):
+        yield Progress("looking for layers", number, len(chosen))
+        found = drain(segment(network, card, one.micrograph, compute, _QUICK))
+        assert found is not None  # nobody sends STOP into this job
+        labels = one.specimen_labels
+        is_painted = np.isin(labels, card.classes.ids)
+        mask = found.mask[: labels.shape[0]]
+        masks.append(np.where(is_painted, labels, mask).astype(np.uint8))
+        strokes.append(np.where(is_painted, labels, card.classes.not_analysed))
+    return find_unbroken(masks, card.classes, strokes)

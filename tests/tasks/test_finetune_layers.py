@@ -1,0 +1,70 @@
+"""What a model shows of layers in images that were painted in strokes."""
+
+import numpy as np
+import pytest
+
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.labels.unbroken import UnbrokenClass
+from napari_matssl.learn.device import choose_compute
+from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.progress import drain
+from napari_matssl.settings import FinetuneSettings
+from napari_matssl.tasks.finetune_layers import MOST_IMAGES, choose_layering, find_layers
+
+TABLE = numbered_table([1, 2])
+COMPUTE = choose_compute("cpu")
+
+
+def cross_section(number=0, **facts):
+    """A white layer between black ones, an island above it; strokes in the three layers."""
+    pixels = np.zeros((80, 96), dtype=np.uint8)
+    pixels[40:60] = 255
+    pixels[10:18, 10:20] = 255
+    strokes = np.zeros_like(pixels)
+    strokes[30:33, 20:60] = strokes[65:68, 20:60] = 1
+    strokes[50:53, 20:60] = 2
+    return PaintedMicrograph(Micrograph(f"{number}.tif", pixels, **facts), strokes)
+
+
+@pytest.fixture(scope="module")
+def levels(grey_level_segmenter):
+    return grey_level_segmenter(TABLE, (0, 255))
+
+
+def found(segmenter, painted):
+    return drain(find_layers(segmenter.network, segmenter.card, painted, COMPUTE))
+
+
+def test_layers_are_found_though_the_model_sees_an_island_where_nobody_painted(levels):
+    rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
+    both = [cross_section(0), cross_section(1, info_bar=InfoBar(70, "test"))]
+    found_rules = found(levels, both)
+    assert found_rules == (rule, rule.model_copy(update={"class_id": 2, "inside": 1, "outside": 2}))
+
+
+def test_an_island_that_somebody_painted_is_no_layer(levels):
+    one = cross_section()
+    one.labels[13:15, 13:16] = 2
+    assert found(levels, [cross_section(), one]) == ()
+
+
+def test_what_is_painted_overrules_the_model(levels):
+    one = cross_section()
+    one.labels[9:19, 9:21] = 1  # the island was corrected
+    one.labels[40:60, 30:34] = 1  # and a gap through the layer painted
+    assert found(levels, [cross_section(), one]) == ()
+
+
+def test_of_many_images_eight_are_looked_at_and_stop_doesnt_keep_from_it(levels):
+    seen = []
+    job = find_layers(levels.network, levels.card, [cross_section(i) for i in range(30)], COMPUTE)
+    rules = drain(job, seen.append, lambda: True)
+    assert len(seen) == MOST_IMAGES
+    assert rules[0].images == MOST_IMAGES
+
+
+def test_settings_say_which_way_layers_lie_or_images_do():
+    for layers in ("any", "rows", "columns"):
+        assert choose_layering([cross_section()], FinetuneSettings(layers=layers)) == layers
+    assert choose_layering([cross_section()], FinetuneSettings()) == "rows"
