@@ -39,16 +39,17 @@ def train(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Seg
     budget.steps = steps
     while run.step < steps:
         run.advance(budget.fraction(run.step))
+    drain(run.look_for_layers())
     return run.trained()[0]
 
 
-def score(segmenter: Segmenter, one: sets.BenchmarkSet, magnifications: str = "auto") -> Scores:
-    """Score on the test images, which are looked at from one magnification, two or the usual."""
+def score(segmenter: Segmenter, one: sets.BenchmarkSet, **changed: str) -> Scores:
+    """Score on the test images, with settings of prediction that are not the usual ones."""
     compute = choose_compute()
     network = compute.place(segmenter.network)
     total = np.zeros((len(one.table), len(one.table)), dtype=np.int64)
     for painted in one.test:
-        predict = PredictSettings.make({"magnifications": magnifications})
+        predict = PredictSettings.make(changed)
         job = segment(network, segmenter.card, painted.micrograph, compute, predict)
         total += confusion_matrix(painted.labels, drain(job).mask, one.table.ids)
     return scores(total, one.table.names)
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument(
         "--new-conditions", action="store_true", help="test images taken under other conditions"
     )
+    parser.add_argument("--islands", choices=("auto", "close", "keep"), default="auto")
     parser.add_argument("--steps", type=int, default=90)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
@@ -82,7 +84,10 @@ def main() -> None:
             used = one if given.full else sets.painted_in_strokes(one, given.images, seed)
             settings = FinetuneSettings.make({**changed, "seed": seed, "epochs": 1})
             segmenter = train(used, settings, given.steps)
-            both, once = (score(segmenter, used, looks) for looks in ("two", "one"))
+            both, once = (
+                score(segmenter, used, magnifications=looks, islands=given.islands)
+                for looks in ("two", "one")
+            )
             found.append((both.miou or 0.0, once.miou or 0.0))
             figures = [f"mIoU {found[-1][0]:.3f} ({found[-1][1]:.3f})"]
             figures += [
