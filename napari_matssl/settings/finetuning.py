@@ -89,7 +89,7 @@ class FinetuneSettings(Settings):
         default=0.9, gt=0, le=1, description="how sure it has to be, as a probability"
     )
     entropy: float = Field(
-        default=1.0,
+        default=3.0,
         ge=0,
         le=10,
         description="weight, within self_training, of how undecided the model is about unpainted "
