@@ -15,6 +15,7 @@ from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.settings import Architecture, FinetuneSettings
+from napari_matssl.tasks.finetune_layers import choose_layering
 from napari_matssl.tasks.inputs import fingerprint
 
 
@@ -49,8 +50,8 @@ def describe(
     share = painted_share(painted, settings.unlabelled)
     automatic: Architecture = "unet++" if share >= DENSE else "residual-unet++"
     architecture = automatic if settings.architecture == "auto" else settings.architecture
-    dense = [one.specimen_labels for one in painted] if share >= DENSE else []
-    unbroken = find_unbroken(dense, table)
+    layered = share >= DENSE and choose_layering(painted, settings) != "any"
+    unbroken = find_unbroken([one.specimen_labels for one in painted] if layered else [], table)
     card = outline(painted, table, settings, architecture).model_copy(
         update={
             "painted_share": share,

@@ -17,6 +17,9 @@ from napari_matssl.settings import FinetuneSettings, PredictSettings
 MOST_IMAGES = 8
 """Looking at more would take longer than it is worth."""
 
+MOST_PIXELS = 25_000_000
+"""Larger images are not looked at: panoramas would take minutes."""
+
 _QUICK = PredictSettings(magnifications="one", islands="keep")
 
 
@@ -36,7 +39,7 @@ def find_layers(
     """Find the classes in unbroken layers, by the model's masks of images painted in strokes.
 
     What is painted overrules a mask, and only areas that hold strokes are believed. Of many images
-    eight are looked at. STOP is not heard: it takes seconds.
+    eight are looked at, of panoramas none. STOP is not heard: it takes seconds.
 
     Parameters
     ----------
@@ -44,9 +47,10 @@ def find_layers(
         In evaluation mode, on the device of `compute`.
     """
     assert card.classes is not None
-    chosen = np.unique(np.linspace(0, len(painted) - 1, MOST_IMAGES).round().astype(int))
+    fit = [one for one in painted if one.labels.size <= MOST_PIXELS]
+    chosen = np.unique(np.linspace(0, len(fit) - 1, MOST_IMAGES).round().astype(int)) if fit else []
     masks, strokes = [], []
-    for number, one in enumerate([painted[i] for i in chosen]):
+    for number, one in enumerate([fit[i] for i in chosen]):
         yield Progress("looking for layers", number, len(chosen))
         found = drain(segment(network, card, one.micrograph, compute, _QUICK))
         assert found is not None  # nobody sends STOP into this job

@@ -629,8 +629,12 @@ def test_images_to_validate_on_have_no_say_in_how_layers_lie(painted, sampled):
 
 def test_full_labels_of_cross_sections_tell_which_class_is_unbroken(painted):
     layers = [coating(), coating()]
-    for images, ids in ((layers, [1, 2]), (painted, [])):
-        card = drain(finetune(images, TABLE, chosen(epochs=1))).segmenter.card
+    for images, way, ids in (
+        (layers, "auto", [1, 2]),
+        (layers, "any", []),
+        (painted, "auto", []),
+    ):
+        card = drain(finetune(images, TABLE, chosen(epochs=1, layers=way))).segmenter.card
         assert [(one.class_id, one.images) for one in card.unbroken] == [(i, 2) for i in ids]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import napari_matssl.tasks.finetune_layers as module
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.unbroken import UnbrokenClass
@@ -62,6 +63,12 @@ def test_of_many_images_eight_are_looked_at_and_stop_doesnt_keep_from_it(levels)
     rules = drain(job, seen.append, lambda: True)
     assert len(seen) == MOST_IMAGES
     assert rules[0].images == MOST_IMAGES
+
+
+def test_panoramas_are_not_looked_at(levels, monkeypatch):
+    one, other = cross_section(), cross_section()
+    monkeypatch.setattr(module, "MOST_PIXELS", one.labels.size - 1)
+    assert found(levels, [one, other]) == ()
 
 
 def test_settings_say_which_way_layers_lie_or_images_do():
