@@ -48,9 +48,10 @@ def find_layers(
     """
     assert card.classes is not None
     fit = [one for one in painted if one.labels.size <= MOST_PIXELS]
-    chosen = np.unique(np.linspace(0, len(fit) - 1, MOST_IMAGES).round().astype(int)) if fit else []
+    count = min(len(fit), MOST_IMAGES)
+    chosen = [fit[i * len(fit) // count] for i in range(count)]
     masks, strokes = [], []
-    for number, one in enumerate([fit[i] for i in chosen]):
+    for number, one in enumerate(chosen):
         yield Progress("looking for layers", number, len(chosen))
         found = drain(segment(network, card, one.micrograph, compute, _QUICK))
         assert found is not None  # nobody sends STOP into this job
