@@ -55,6 +55,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "ours, an hour": {"minutes": 60.0},
     "ours, random weights": {"encoder": "random"},
     "ours, no dropout": {"dropout": 0.0},
+    "ours, no entropy": {"entropy": 0.0},
     "ours on a classifier": RESIDUAL,
     "ours on a classifier, random weights": {**RESIDUAL, "encoder": "random"},
     "ours on a classifier, no dropout": {**RESIDUAL, "dropout": 0.0},
