@@ -20,7 +20,7 @@ from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 from napari_matssl.widgets.panels.result_editor import AREA
 
-TOLERANCE = 12.0
+TOLERANCE = 15.0
 """Percentage points by which the fractions of a network trained for seconds may be off."""
 
 
@@ -105,7 +105,7 @@ def test_from_a_folder_to_the_table_and_back_for_a_correction(user, tmp_path):
     assert panel.chosen == ("field-1.tif", "field-2.tif")
     user.choose(panel.start_from.list, "Random")
     user.enter(
-        panel.form, epochs=12, encoder_name=TINY, crop_size=32, batch_size=8, averaging=0.9,
+        panel.form, epochs=40, encoder_name=TINY, crop_size=32, batch_size=8, averaging=0.9,
         learning_rate=0.01, encoder_rate=1, augment=False, balance=0,
     )  # fmt: skip
     saved = tmp_path / "settings.json"
