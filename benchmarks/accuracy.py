@@ -205,7 +205,7 @@ def cell(
 def ways_of_looking(row: str, card: ModelCard) -> dict[str, dict[str, Any]]:
     """Give settings by look: our rows are scored in the ways that are no default, too."""
     if not row.startswith(("ours", "instant")):
-        return {"": {"magnifications": "one", "islands": "keep"}}  # as others do
+        return {"": {"magnifications": "one"}}  # as others do
     other = ", two magnifications" if card.densely_painted else ", one magnification"
     names = [other] if row.startswith("ours") else []
     if card.unbroken:

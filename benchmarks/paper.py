@@ -207,8 +207,7 @@ def row(task: Task, method: str, given: argparse.Namespace) -> dict[str, Any]:
         values |= {"minutes": given.finetune_minutes, "epochs": None, "validations": 20}
     settings = FinetuneSettings.make(values)
     trained = run_job(finetune(task.data.training, task.data.table, settings, task.data.validation))
-    as_published = PredictSettings(islands="keep")
-    scored = run_job(evaluate(trained.segmenter, task.data.test, as_published, task.protocol))
+    scored = run_job(evaluate(trained.segmenter, task.data.test, PredictSettings(), task.protocol))
     return {
         "miou": 100 * (scored.scores.miou or 0.0), "images": images,
         "finetune_steps": len(trained.losses), "minutes": trained.segmenter.card.metrics["minutes"],

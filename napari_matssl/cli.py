@@ -41,6 +41,10 @@ def _given(**options: Any) -> dict[str, Any]:
 _SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="JSON file of settings; options override it")
 ]
+_Magnifications = Annotated[
+    Literal["auto", "one", "two"] | None, _option(PredictSettings, "magnifications")
+]
+_Islands = Annotated[Literal["auto", "close", "keep"] | None, _option(PredictSettings, "islands")]
 
 
 @app.command()
@@ -159,14 +163,10 @@ def predict(
         bool, typer.Option("--probabilities", help="also write <stem>_probabilities.tif, 0 to 255")
     ] = False,
     overlay: Annotated[bool, typer.Option(help="write <stem>_overlay.png")] = True,
-    magnifications: Annotated[
-        Literal["auto", "one", "two"] | None, _option(PredictSettings, "magnifications")
-    ] = None,
+    magnifications: _Magnifications = None,
     tile: Annotated[int | None, _option(PredictSettings, "tile")] = None,
     tile_overlap: Annotated[int | None, _option(PredictSettings, "tile_overlap")] = None,
-    islands: Annotated[
-        Literal["auto", "close", "keep"] | None, _option(PredictSettings, "islands")
-    ] = None,
+    islands: _Islands = None,
     info_bar: Annotated[
         Literal["auto", "none"] | None, _option(PredictSettings, "info_bar")
     ] = None,
@@ -216,12 +216,8 @@ def evaluate(
         ),
     ] = "native",
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the scores")] = None,
-    magnifications: Annotated[
-        Literal["auto", "one", "two"] | None, _option(PredictSettings, "magnifications")
-    ] = None,
-    islands: Annotated[
-        Literal["auto", "close", "keep"] | None, _option(PredictSettings, "islands")
-    ] = None,
+    magnifications: _Magnifications = None,
+    islands: _Islands = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Score a model on labelled images, pooled over pixels."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from napari_matssl.cli import main
-from napari_matssl.learn.card import CARD_KEY, read_card
+from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
 from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
 
 MATERIAL = "dual-phase"
@@ -300,6 +301,26 @@ def test_predict_cleans_masks_as_asked(
         call("predict", model, image, "--out", tmp_path / "no", "--largest-hole", -1),
         "largest_hole = -1",
     )
+
+
+def test_predict_and_evaluate_know_what_to_do_with_islands(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders, model = trained
+    asked: list[str] = []
+    kept = ModelCard.kept_unbroken
+
+    def spy(card: ModelCard, islands: Any) -> Any:
+        asked.append(islands)
+        return kept(card, islands)
+
+    monkeypatch.setattr(ModelCard, "kept_unbroken", spy)
+    predicting = ("predict", model, folders.images / "s0.png", "--out", tmp_path / "out")
+    for command in (predicting, ("evaluate", model, folders.images, folders.truth)):
+        for islands in ("keep", "close"):
+            asked.clear()
+            assert call(*command, "--islands", islands).status == 0
+            assert set(asked) == {islands}
 
 
 def test_device_tells_what_computes_for_people_and_for_programs(call: Call) -> None:

@@ -172,7 +172,7 @@ class FinetuneRun:
             keep_statistics(self._network.get_submodule("encoder"))
         with self.compute.autocast():
             logits = self._network(self.compute.place_images(batch.images))
-        loss = self._loss(logits, targets)
+        painted = loss = self._loss(logits, targets)
         if taught is not None:
             loss = loss + weight * masked_cross_entropy(logits, taught)
             if settings.entropy > 0:
@@ -189,7 +189,8 @@ class FinetuneRun:
         self._average.update(self._network)
         channels = logits.detach().argmax(dim=1).to("cpu", torch.uint8)
         self._running.add(batch.targets.numpy(), channels.numpy())
-        return float(loss.item())
+        # What unpainted pixels add comes in on the way and would look like learning worse.
+        return float(painted.item())
 
     def _teach(self, batch: Batch) -> Tensor:
         """Let the averaged network say what unpainted pixels are."""

@@ -173,7 +173,7 @@ def begin_in_words(segmenter: Segmenter, compute: Compute, settings: PredictSett
     if not names:
         return f"Device: {compute.describe()}"
     return (
-        f"Device: {compute.describe()}. In all painted images {', '.join(names)} ran through in "
+        f"Device: {compute.describe()}. In the painted images {', '.join(names)} ran through in "
         "unbroken layers: islands are closed."
     )
 

@@ -91,6 +91,22 @@ def test_unpainted_pixels_have_a_say_in_strokes_and_none_where_all_is_painted(pa
         assert (with_them.losses != without.losses) is differ
 
 
+def test_entropy_counts_from_strokes_alone_and_the_loss_told_is_that_of_painted_pixels(painted):
+    strokes = [
+        with_labels(one, scribble(one.labels.astype(np.uint8), seed=n))
+        for n, one in enumerate(painted)
+    ]
+    for images, differ in ((strokes, True), (painted, False)):
+        with_it, without = (
+            drain(finetune(images, TABLE, chosen(epochs=4, entropy=weight))).losses
+            for weight in (10.0, 0.0)
+        )
+        # The first step that unpainted pixels have a say in starts from the same network.
+        first = len(with_it) // 5 + 1
+        assert with_it[: first + 1] == without[: first + 1]
+        assert (with_it != without) is differ
+
+
 def test_unpainted_pixels_do_not_hold_on_to_errors_that_new_strokes_correct(painted, two_phases):
     fast = chosen(epochs=25, batch_size=2, learning_rate=3e-3, freeze_batch_norm=True)
     swapped = [with_labels(one, 3 - one.labels) for one in painted]

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputError
-from napari_matssl.labels.classes import ClassTable, LabelClass, read_class_table
+from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table, read_class_table
+from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
@@ -207,6 +208,31 @@ def test_the_info_bar_is_left_out_unless_it_is_specimen(segmenter, tmp_path):
     whole = PredictSettings(device="cpu", info_bar="none")
     drain(predict(segmenter, [path], tmp_path / "all", whole))
     assert (np.asarray(Image.open(tmp_path / "all" / "sem_mask.png")) > 0).all()
+
+
+def test_islands_in_layers_are_closed_and_it_is_said_unless_they_shall_stay(
+    grey_level_segmenter, tmp_path
+):
+    rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
+    pixels = np.zeros((80, 96), dtype=np.uint8)
+    pixels[40:60] = pixels[10:18, 10:20] = 255
+    Image.fromarray(pixels).save(tmp_path / "layer.png")
+    table = numbered_table([1, 2])
+    for images, islands, closed in (
+        (2, "auto", True),
+        (1, "auto", False),
+        (1, "close", True),
+        (2, "keep", False),
+    ):
+        seen = rule.model_copy(update={"images": images})
+        knows = grey_level_segmenter(table, (0, 255), unbroken=(seen,))
+        settings = CPU.model_copy(update={"islands": islands})
+        said, out = [], tmp_path / f"{images}{islands}"
+        drain(predict(knows, [tmp_path / "layer.png"], out, settings), said.append)
+        mask = np.asarray(Image.open(out / "layer_mask.png"))
+        assert mask[14, 14] == (1 if closed else 2)
+        assert (mask[40:60] == 2).all()
+        assert any("islands are closed" in p.message for p in said) is closed
 
 
 @pytest.mark.parametrize(("um", "warned"), [(0.5, False), (0.3, False), (0.2, True), (1.3, True)])

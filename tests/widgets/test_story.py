@@ -20,7 +20,7 @@ from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 from napari_matssl.widgets.panels.result_editor import AREA
 
-TOLERANCE = 15.0
+TOLERANCE = 12.0
 """Percentage points by which the fractions of a network trained for seconds may be off."""
 
 
