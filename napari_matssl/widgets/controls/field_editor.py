@@ -28,6 +28,7 @@ LABELS = {
     "cross_entropy": "Cross-entropy weight",
     "dropout": "Dropout (share)",
     "encoder_rate": "Encoder's rate (×)",
+    "entropy": "Entropy weight",
     "grey_changes": "Grey-value changes (×)",
     "high_percent": "White at (percentile)",
     "init": "Start weights",
