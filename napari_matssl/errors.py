@@ -4,6 +4,13 @@ Every error that reaches a user is a :class:`MatSSLError`. None of them is a ``R
 because the workers of graphical front ends treat those as their own.
 """
 
+_ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 9: "\\t", 13: "\\r"}
+
+
+def one_line(text: str) -> str:
+    """Give a text as one line: names keep their blanks, line breaks and their like are escaped."""
+    return text.strip().translate(_ESCAPED)
+
 
 class MatSSLError(Exception):
     """Base of all errors with a message meant for the user.
@@ -17,8 +24,8 @@ class MatSSLError(Exception):
     """
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        self.what = " ".join(what.split())
-        self.remedy = " ".join(remedy.split())
+        self.what = one_line(what)
+        self.remedy = one_line(remedy)
         super().__init__(f"{self.what} {self.remedy}".strip())
 
 

@@ -1,12 +1,154 @@
-"""Writing files so that a crash leaves the old one or none, never half a one."""
+"""Files as the rest of the package meets them: regular ones are read, whole ones are written.
 
+Reading refuses what isn't a regular file (a named pipe would be waited for without end) and what is
+larger than its kind ever is. Writing goes through a temporary file, so that a crash leaves the old
+file or none, never half a one.
+"""
+
+import contextlib
+import json
 import os
-import tempfile
+import secrets
+import shutil
+import stat
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from platform import node
+from typing import Any, NamedTuple
 
-from napari_matssl.errors import OutputError
+from napari_matssl.errors import InputError, MatSSLError, OutputError
+
+LONGEST_TEXT = 64 << 20
+"""No class table, split, record or settings file is larger, bytes."""
+
+_TEMPORARY = ".matssl-tmp-"
+_A_DAY_S = 86400.0
+_HERE = f"{zlib.crc32(node().encode(errors='replace')):08x}"
+
+
+class Stamp(NamedTuple):
+    """What tells a file from the one that stood there before; clocks of files are coarse."""
+
+    mtime_ns: int
+    size: int
+    inode: int
+    device: int
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the stamp of a file or folder; None where there is none.
+
+    Raises
+    ------
+    InputError
+        If the system doesn't tell.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise unreadable_file(path, error) from error
+    return Stamp(status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev)
+
+
+def check_regular(path: Path, error: type[MatSSLError] = InputError) -> int:
+    """Make sure that `path` is a regular file, and return its size in bytes.
+
+    Named pipes and devices have no end: they are refused before they are opened.
+
+    Raises
+    ------
+    InputError
+        Or the `error` given: if there is no such file, or it is of another kind.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as missing:
+        raise missing_file(path, error) from missing
+    except (OSError, ValueError) as unreadable:
+        raise unreadable_file(path, unreadable, error) from unreadable
+    if stat.S_ISDIR(status.st_mode):
+        raise error(f"{path} is a folder, not a file.", "Name a file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise error(f"{path} is a pipe or a device, not a file.", "Name a file on a disk.")
+    return status.st_size
+
+
+def read_text(
+    path: Path,
+    remedy: str,
+    error: type[MatSSLError] = InputError,
+    longest: int = LONGEST_TEXT,
+) -> str:
+    """Read a text file in UTF-8, with or without a byte order mark.
+
+    Parameters
+    ----------
+    path
+        The file.
+    remedy
+        What such a file looks like, or what else to do.
+    error
+        Kind of error to raise.
+    longest
+        A larger file can't be meant, bytes.
+
+    Raises
+    ------
+    InputError
+        Or the `error` given: if it is missing, no regular file, too large, or not UTF-8.
+    """
+    check_regular(path, error)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(longest + 1)
+    except OSError as unreadable:
+        raise unreadable_file(path, unreadable, error) from unreadable
+    if len(raw) > longest:
+        raise error(f"{path} is larger than {longest >> 20} MB, too large for what it is.", remedy)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as strange:
+        raise error(f"{path} is not text in UTF-8 ({strange.reason}).", remedy) from strange
+
+
+def read_json(path: Path, remedy: str, error: type[MatSSLError] = InputError) -> Any:
+    """Read a JSON file; a key that stands twice in one object is an error.
+
+    Parameters
+    ----------
+    path, remedy, error
+        As for :func:`read_text`.
+
+    Raises
+    ------
+    InputError
+        Or the `error` given: as :func:`read_text`, or if it isn't JSON.
+    """
+    text = read_text(path, remedy, error)
+    try:
+        return json.loads(text, object_pairs_hook=_each_key_once)
+    except RecursionError as deep:
+        raise error(f"{path} is nested too deeply to be meant.", remedy) from deep
+    except ValueError as broken:
+        raise error(f"{path} is not a readable JSON file ({broken}).", remedy) from broken
+
+
+def missing_file(path: Path, error: type[MatSSLError] = InputError) -> MatSSLError:
+    """Name a file that isn't there."""
+    return error(f"There is no {path}.", "Check the name and the folder.")
+
+
+def unreadable_file(
+    path: Path, reason: OSError | ValueError, error: type[MatSSLError] = InputError
+) -> MatSSLError:
+    """Give the reason why the system doesn't let a file be read."""
+    words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return error(f"{path} can't be read: {words}.", "Check the name, the rights and the disk.")
 
 
 @contextmanager
@@ -14,6 +156,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same folder; move it over `path` when the block succeeds.
 
     The temporary name keeps the suffix of `path`, because image writers choose the format by it.
+    What a file system lacks (rights of files, flushing) is done without. What killed programs left
+    in the folder is swept away.
 
     Raises
     ------
@@ -22,23 +166,35 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem[:60]}-", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
-    except OSError as error:
+        sweep_temporaries(path.parent)
+        temporary = _new_temporary(path)
+    except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
-    temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
+        with contextlib.suppress(OSError), temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner can read
+        with contextlib.suppress(OSError):  # a file that is there keeps its rights
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what programs of ours that were killed left in a folder; others' stays for a day."""
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith(_TEMPORARY)]
+    except OSError:
+        return  # it will show when something is written there
+    for name in names:
+        with contextlib.suppress(OSError):
+            path = folder / name
+            if _is_left_over(name, path):
+                path.unlink()
 
 
 def check_writable(path: Path) -> None:
@@ -47,10 +203,18 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     OutputError
-        If `path` is a folder, or its folder can't be created or written.
+        If `path` is a folder, its name is too long, or its folder can't be created or written.
     """
-    if path.is_dir():
+    if not path.name:
+        raise OutputError("The name of the output is empty.", "Give the name of a file to write.")
+    try:
+        is_folder, special = path.is_dir(), path.exists() and not path.is_file()
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from error
+    if is_folder:
         raise OutputError(f"{path} is a folder.", "Give the name of a file to write.")
+    if special:
+        raise OutputError(f"{path} is a pipe or a device.", "Give the name of a file to write.")
     check_writable_folder(path.parent)
 
 
@@ -64,19 +228,69 @@ def check_writable_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
+        sweep_temporaries(folder)
+        _new_temporary(folder / "x").unlink()
+    except (OSError, ValueError) as error:
         raise unwritable(folder, error) from error
 
 
-def unwritable(path: Path, error: OSError) -> OutputError:
-    """Say why `path` can't be written."""
-    reason = error.strerror or str(error)
+def check_room(folder: Path, wanted: int) -> None:
+    """Make sure that so many bytes fit on the disk of a folder that exists.
+
+    Raises
+    ------
+    OutputError
+        If they don't; nothing where the system doesn't tell.
+    """
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(folder).free
+        if free < wanted:
+            raise OutputError(
+                f"The disk of {folder} has {free / 1e6:,.0f} MB left, and about "
+                f"{wanted / 1e6:,.0f} MB are needed.",
+                "Make room, or choose another place for the output.",
+            )
+
+
+def unwritable(path: Path, error: OSError | ValueError) -> OutputError:
+    """Give the reason why `path` can't be written."""
+    reason = getattr(error, "strerror", None) or str(error)
     return OutputError(f"Can't write {path}: {reason}.", "Choose another place for the output.")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _new_temporary(path: Path) -> Path:
+    """Make an empty file beside `path`, with the rights that any new file gets."""
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
+    name = f"{_TEMPORARY}{_HERE}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+    temporary = path.with_name(name)
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return temporary
+
+
+def _is_left_over(name: str, path: Path) -> bool:
+    """Whether whoever made a temporary has ended: by its process here, by its age elsewhere."""
+    host, _, rest = name.removeprefix(_TEMPORARY).partition("-")
+    process = rest.partition("-")[0]
+    if host == _HERE and process.isdecimal() and os.name == "posix":
+        return not is_running(int(process))
+    return time.time() - path.stat().st_mtime > _A_DAY_S
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this machine is alive; where it can't be asked, yes."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f'"{twice}" stands there twice')
+    return found

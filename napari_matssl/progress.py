@@ -70,6 +70,22 @@ class Progress:
     preview: Preview | None = None
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """One of many that a job left out; the others are done all the same.
+
+    Parameters
+    ----------
+    name
+        Name of the image.
+    reason
+        A line for people: what is wrong, and what to do.
+    """
+
+    name: str
+    reason: str
+
+
 Job = Generator[Progress, Control | None, Result]
 
 
@@ -154,4 +170,4 @@ def one_of_many(
     return inside(job, show)
 
 
-__all__ = ["Control", "Job", "Preview", "Progress", "drain", "inside", "one_of_many"]
+__all__ = ["Control", "Job", "Preview", "Progress", "Skipped", "drain", "inside", "one_of_many"]

@@ -2,11 +2,20 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
-from napari_matssl.errors import OutputError
-from napari_matssl.files import atomic_write, check_writable, check_writable_folder
+from napari_matssl.errors import InputError, OutputError
+from napari_matssl.files import (
+    atomic_write,
+    check_room,
+    check_writable,
+    check_writable_folder,
+    read_json,
+    stamp_of,
+)
 
 
 @pytest.fixture
@@ -99,3 +108,112 @@ def test_the_check_before_a_long_job_touches_nothing(tmp_path):
     check_writable(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writing_never_touches_the_umask_of_the_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda _mask: pytest.fail("other threads write with it, too"))
+    with atomic_write(tmp_path / "table.csv") as temporary:
+        temporary.write_text("x")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are a matter of POSIX")
+def test_a_file_that_is_replaced_keeps_its_rights(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    path.chmod(0o640)
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_file_system_without_rights_or_flushing_is_written_all_the_same(tmp_path, monkeypatch):
+    def not_supported(*_args, **_options):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "chmod", not_supported)
+    monkeypatch.setattr(os, "fsync", not_supported)
+    path = tmp_path / "table.csv"
+    for content in ("old", "new"):
+        with atomic_write(path) as temporary:
+            temporary.write_text(content)
+    assert path.read_text() == "new"
+
+
+def test_what_killed_programs_left_is_swept_and_what_others_write_now_is_not(tmp_path):
+    write_and_die = (
+        "import os, sys\nfrom pathlib import Path\nfrom napari_matssl.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1]) / 'model.safetensors'):\n    os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", write_and_die, str(tmp_path)], check=False)
+    left = list(tmp_path.iterdir())
+    assert len(left) == 1
+    with atomic_write(tmp_path / "a.csv") as temporary:
+        assert not left[0].exists()
+        with atomic_write(tmp_path / "b.csv") as other:
+            assert temporary.exists()
+            other.write_text("x")
+        temporary.write_text("x")
+    assert {p.name for p in tmp_path.iterdir()} == {"a.csv", "b.csv"}
+
+
+def test_a_full_disk_is_found_out_before_the_work(tmp_path):
+    check_room(tmp_path, 1000)
+    with pytest.raises(OutputError, match=r"MB left.*Make room"):
+        check_room(tmp_path, 1 << 62)
+
+
+def test_a_stamp_tells_a_file_from_the_one_that_was_there_before(tmp_path):
+    path = tmp_path / "labels.png"
+    assert stamp_of(path) is None
+    path.write_text("old")
+    before = stamp_of(path)
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert before not in (None, stamp_of(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_or_device_is_refused_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / "classes.json")
+    for path in (tmp_path / "classes.json", "/dev/zero"):
+        with pytest.raises(InputError, match="pipe or a device"):
+            read_json(type(tmp_path)(path), "Remedy.")
+    with pytest.raises(OutputError, match="pipe or a device"):
+        check_writable(tmp_path / "classes.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": 1' + b"0" * 5000 + b"}", "JSON"),
+        (b'{"1": "ferrite", "1": "pore"}', '"1" stands there twice'),
+        (b"{", "JSON"),
+        (b"\xff\xfe", "UTF-8"),
+    ],
+    ids=["deep", "huge number", "twice", "torn", "no text"],
+)
+def test_odd_json_is_one_line(tmp_path, content, complaint):
+    path = tmp_path / "classes.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=complaint) as told:
+        read_json(path, "A table looks like this.")
+    assert "\n" not in str(told.value)
+
+
+def test_a_byte_order_mark_is_no_obstacle(tmp_path):
+    path = tmp_path / "classes.json"
+    path.write_text('{"1": "ferrite"}', encoding="utf-8-sig")
+    assert read_json(path, "Remedy.") == {"1": "ferrite"}
+
+
+def test_a_path_that_is_too_long_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="can't be read"):
+        read_json(tmp_path / ("x" * 5000), "Remedy.")
+    with pytest.raises(OutputError, match="Can't write"):
+        check_writable(tmp_path / ("x" * 5000))
+
+
+def test_messages_name_files_as_they_are_called():
+    message = str(InputError("There is no a  missing\u3000file\n.png."))
+    assert message == r"There is no a  missing\u3000file\n.png.".replace(r"\u3000", "\u3000")

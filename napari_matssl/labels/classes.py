@@ -1,13 +1,12 @@
 """The class table: which id is which phase, in which colour."""
 
-import json
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import atomic_write
+from napari_matssl.files import atomic_write, read_json
 
 # Distinct in grey-value order too, and told apart with the common colour-vision deficiencies
 # (Okabe and Ito's eight, without black).
@@ -99,10 +98,7 @@ def read_class_table(path: Path) -> ClassTable:
     InputError
         If the file is missing or is neither.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not a readable JSON file ({error}).", _FORMS) from error
+    data = read_json(path, _FORMS)
     try:
         if isinstance(data, dict) and "classes" not in data:
             entries = sorted((int(i), str(name)) for i, name in data.items())

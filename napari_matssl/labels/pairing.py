@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from napari_matssl.errors import InputError
+from napari_matssl.files import read_json
 from napari_matssl.micrograph.reading import SUFFIXES, find_micrographs
 
 
@@ -127,7 +128,7 @@ def read_split(path: Path, name: str) -> Split:
         If the file isn't such JSON, has no split of that name, or trains on an image that is also
         there to validate or test.
     """
-    data = _read_json(path, _SPLITS)
+    data = read_json(path, _SPLITS)
     if not isinstance(data, dict):
         raise InputError(f"{path} is not a file of splits.", _SPLITS)
     if name not in data:
@@ -158,7 +159,7 @@ def read_exclusions(path: Path) -> frozenset[str]:
     InputError
         If the file isn't such JSON.
     """
-    data = _read_json(path, _NAMES)
+    data = read_json(path, _NAMES)
     if not isinstance(data, list | dict):
         raise InputError(f"{path} is not a list of names.", _NAMES)
     return frozenset(stem_of(name) for name in _names_inside(path, data))
@@ -209,13 +210,6 @@ def _few(names: Sequence[str]) -> str:
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names) or "none"
-
-
-def _read_json(path: Path, remedy: str) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:  # ValueError: neither UTF-8 nor JSON
-        raise InputError(f"{path} is not a readable JSON file ({error}).", remedy) from error
 
 
 def _is_names(value: object) -> bool:

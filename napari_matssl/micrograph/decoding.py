@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from napari_matssl.errors import InputError
+from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.micrograph.metadata import FileMetadata, read_metadata, tifffile_silenced
 
 _LOG = logging.getLogger(__name__)
@@ -75,23 +76,9 @@ def decode(path: Path) -> tuple[Stored, FileMetadata]:
     return _checked(path, stored), metadata
 
 
-def missing_file(path: Path) -> InputError:
-    """Say that there is no such file."""
-    return InputError(f"There is no {path}.", "Check the name and the folder.")
-
-
-def unreadable_file(path: Path, error: OSError) -> InputError:
-    """Say why the system doesn't let a file be read."""
-    reason = error.strerror or type(error).__name__
-    return InputError(f"{path} can't be read: {reason}.", "Check the rights and the disk.")
-
-
 def _start_of(path: Path) -> bytes:
     """Read the first bytes, having made sure that there is a file with some."""
-    if not path.exists():
-        raise missing_file(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not an image.", "Name an image in it.")
+    check_regular(path)
     try:
         with path.open("rb") as file:
             start = file.read(32)

@@ -67,6 +67,8 @@ class Micrograph:
         None when there is none.
     path
         The file, if it came from one.
+    remarks
+        Lines on what is unusual about the file and how it was read, each worth telling once.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Micrograph:
     pixel_size: PixelSize | None = None
     info_bar: InfoBar | None = None
     path: Path | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def height(self) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
+from napari_matssl.files import missing_file, unreadable_file
 from napari_matssl.micrograph.calibration import pixel_size_in
-from napari_matssl.micrograph.decoding import Stored, decode, missing_file, unreadable_file
+from napari_matssl.micrograph.decoding import Stored, decode
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.infobar import find_info_bar
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_matssl.errors import InputError
+from napari_matssl.files import missing_file
 from napari_matssl.labels.classes import (
     COLOURS,
     ClassTable,
@@ -13,7 +14,6 @@ from napari_matssl.labels.classes import (
 )
 from napari_matssl.labels.painted import CLASSES_FILE, MOST_CLASSES, listed
 from napari_matssl.labels.pairing import stem_of
-from napari_matssl.micrograph.decoding import missing_file
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.project.classes import MOST_IDS
 from napari_matssl.project.images import IdImages

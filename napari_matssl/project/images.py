@@ -10,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import unwritable
+from napari_matssl.files import Stamp, stamp_of, unwritable
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import count_values, read_labels
-from napari_matssl.micrograph.decoding import unreadable_file
 from napari_matssl.micrograph.writing import write_mask
-
-_Stamp = tuple[int, int, int]
 
 
 class IdImages:
@@ -30,7 +27,7 @@ class IdImages:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._counts: dict[Path, tuple[_Stamp, dict[int, int]]] = {}
+        self._counts: dict[Path, tuple[Stamp, dict[int, int]]] = {}
         self._lock = threading.Lock()
 
     def path(self, stem: str) -> Path:
@@ -91,7 +88,7 @@ class IdImages:
         InputError
             As :meth:`read`.
         """
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         if stamp is None:
             return {}
         with self._lock:
@@ -160,17 +157,6 @@ class IdImages:
                 shutil.rmtree(leftover)
         except OSError as error:
             raise unwritable(backup, error) from error
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    """Tell a replaced file from the old one: clocks of files are coarse, but its number differs."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise unreadable_file(path, error) from error
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _written(path: Path) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """The record of a project: what the user has set that stands in no image, table or mask."""
 
-import json
 import math
 from pathlib import Path
 from typing import Final, Literal
@@ -8,8 +7,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import atomic_write
-from napari_matssl.micrograph.decoding import unreadable_file
+from napari_matssl.files import atomic_write, read_json, stamp_of
 from napari_matssl.micrograph.image import PixelSize
 
 FORMAT_VERSION: Final = 1
@@ -93,14 +91,9 @@ def read_record(path: Path) -> Record:
     InputError
         If the file can't be read, is damaged, or was written by a newer version.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    if stamp_of(path) is None:
         return Record()
-    except OSError as error:
-        raise unreadable_file(path, error) from error
-    except ValueError as error:  # neither UTF-8 nor JSON
-        raise InputError(f"{path} is damaged ({error}).", _START_ANEW) from error
+    data = read_json(path, _START_ANEW)
     version = data.get("format_version") if isinstance(data, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise InputError(

@@ -1,13 +1,12 @@
 """What all settings have in common: presets, files, and errors in words."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_matssl.errors import SettingsError
-from napari_matssl.files import atomic_write
+from napari_matssl.files import atomic_write, read_json
 
 
 class Settings(BaseModel):
@@ -77,12 +76,7 @@ def _lift_other_limit(given: dict[str, Any], values: dict[str, Any]) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SettingsError(
-            f"Can't read the settings in {path} ({error}).", "Give a JSON file of settings."
-        ) from error
+    values = read_json(path, "Give a JSON file of settings.", SettingsError)
     if not isinstance(values, dict):
         raise SettingsError(f"{path} holds no settings.", "Give a JSON object of settings.")
     return values

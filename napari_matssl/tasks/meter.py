@@ -2,20 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.files import stamp_of
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
-from napari_matssl.micrograph.decoding import unreadable_file
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.folder import Project
-
-_Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,8 @@ class PhaseMeter:
         size = self._pixel_size(name)
         classes = [(one.id, one.name, one.exclude) for one in table.classes]
         painted = project.label_path(name)
-        strokes = _stamp(painted) if project.painted_counts and painted.exists() else None
-        mask_file = _stamp(project.mask_path(name))
+        strokes = stamp_of(painted) if project.painted_counts and painted.exists() else None
+        mask_file = stamp_of(project.mask_path(name))
         state = (mask_file, strokes, project.cleaning, classes, size)
         known = self._rows.get(name)
         if known is None or known[0] != state:
@@ -91,7 +88,7 @@ class PhaseMeter:
 
     def _pixel_size(self, name: str) -> PixelSize | None:
         by_hand = self.project.pixel_size_by_hand(name)
-        state = (_stamp(self.project.folder / name), by_hand)
+        state = (stamp_of(self.project.folder / name), by_hand)
         known = self._sizes.get(name)
         if known is None or known[0] != state:
             known = state, self.project.read(name).pixel_size
@@ -122,12 +119,3 @@ def final_mask(project: Project, name: str, table: ClassTable) -> NDArray[np.uin
     if painted is None:
         return mask
     return np.where((painted != 0) & (mask != table.not_analysed), painted, mask)
-
-
-def _stamp(path: Path) -> _Stamp:
-    """Tell a replaced file from the old one: clocks of files are coarse, but its number differs."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise unreadable_file(path, error) from error
-    return status.st_mtime_ns, status.st_size, status.st_ino

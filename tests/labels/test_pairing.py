@@ -203,9 +203,9 @@ def test_a_file_that_holds_no_splits_is_refused_with_an_example(tmp_path, text):
 
 def test_files_that_are_no_text_are_refused(tmp_path):
     path = touch(tmp_path / "a.png")
-    with pytest.raises(InputError, match="JSON"):
+    with pytest.raises(InputError, match="not text"):
         read_split(path, "A")
-    with pytest.raises(InputError, match="JSON"):
+    with pytest.raises(InputError, match="not text"):
         read_exclusions(path)
 
 
