@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set everything up and run the tests: those of the panels on PyQt5 and on PyQt6 side by side, then
-# all others. With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to
+# all others by two workers. With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to
 # pytest.
 . "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" test,pyqt5,pyqt6
 
@@ -55,5 +55,5 @@ if [ $# -gt 0 ]; then
     run_pytest "${QT_API:-pyqt5}" "$@"
 else
     test_panels
-    run_pytest pyqt5 --ignore=tests/widgets
+    OMP_NUM_THREADS=1 run_pytest pyqt5 --ignore=tests/widgets --numprocesses=2 --dist=worksteal
 fi
