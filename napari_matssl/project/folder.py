@@ -69,6 +69,8 @@ class Project(Micrographs):
         What was left out when it was opened, and why.
     """
 
+    _only: tuple[Path, ...] = ()
+
     @classmethod
     def open(cls, folder: Path, only: Sequence[Path] = ()) -> Self:
         """Open a folder; nothing is written but a copy of the painted labels, as they are now.
@@ -88,11 +90,35 @@ class Project(Micrographs):
         """
         names, remarks = find_images(folder, only)
         project = cls(folder.absolute(), names, remarks)
+        project._only = tuple(only)
         try:
             project._labels.back_up(project._own / "labels-backup")
         except OutputError as error:  # no reason not to look at the images
             project.remarks += (f"The painted labels have no backup: {error.what}",)
         return project
+
+    def refresh(self, keep: str | None = None) -> bool:
+        """List the images of the folder anew; whether others are there than before.
+
+        Labels, masks and settings of an image that is gone stay, for when it comes back. While the
+        folder can't be listed or holds no image, the list stays as it is.
+
+        Parameters
+        ----------
+        keep
+            An image that stays in the list even if its file is gone: its strokes are being painted.
+        """
+        here = [path for path in self._only if path.exists()]
+        if self._only and not here:
+            return False
+        try:
+            names, _ = find_images(self.folder, here)
+        except InputError:
+            return False
+        if keep is not None and keep not in names:
+            names = (*names, keep)
+        changed, self.names = names != self.names, names
+        return changed
 
     def label_path(self, name: str) -> Path:
         """Where the painted labels of an image are, or would be."""
@@ -202,8 +228,8 @@ class Project(Micrographs):
         return self._labels.counts(self.label_path(name))
 
     def painted_names(self) -> tuple[str, ...]:
-        """List the images that have painted labels."""
-        return tuple(name for name in self.names if self.label_path(name).is_file())
+        """List the images that have painted labels and aren't excluded."""
+        return tuple(name for name in self.analysed if self.label_path(name).is_file())
 
     def painted_micrograph(self, name: str) -> PaintedMicrograph:
         """Read an image with its labels, to train on.

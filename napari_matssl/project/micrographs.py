@@ -44,6 +44,16 @@ class Micrographs(KeptClasses):
                 _LOG.info("The current image isn't kept: %s", error)
                 self._record = self._record.model_copy(update={"current": name})
 
+    @property
+    def analysed(self) -> tuple[str, ...]:
+        """The images that the user hasn't excluded."""
+        return tuple(name for name in self.names if not self._record.image(name).excluded)
+
+    def set_excluded(self, names: Iterable[str], excluded: bool) -> None:
+        """Exclude images from training, segmenting all, and measuring; or take them in again."""
+        chosen = [self._image_path(name).name for name in names]
+        self._set_for(chosen, excluded=excluded)
+
     def read(self, name: str) -> Micrograph:
         """Read an image, with the pixel size and the info bar that the user has set.
 

@@ -22,12 +22,15 @@ class ImageRecord(BaseModel):
         None: what the file says.
     info_bar
         First row of the bar, None for no bar, ``"auto"`` for what is detected.
+    excluded
+        The image counts nowhere: it isn't trained on, segmented with the others, or measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pixel_size: PixelSize | None = None
     info_bar: int | Literal["auto"] | None = "auto"
+    excluded: bool = False
 
     @field_validator("pixel_size")
     @classmethod

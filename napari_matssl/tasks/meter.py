@@ -32,8 +32,8 @@ class Measured:
 
 
 def segmented_names(project: Project, names: Iterable[str] | None = None) -> tuple[str, ...]:
-    """List those of some images, or of all, that have a mask."""
-    chosen = project.names if names is None else names
+    """List those of some images, or of all that aren't excluded, that have a mask."""
+    chosen = project.analysed if names is None else names
     return tuple(name for name in chosen if project.state(name).segmented)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from napari.layers import Layer
 from napari.utils.events import Event
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
@@ -23,6 +23,9 @@ from napari_matssl.widgets.canvas.layers import (
 from napari_matssl.widgets.canvas.planes import UserLayers, keep_plane
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
 from napari_matssl.widgets.jobs.background import Background
+
+REFRESH_MS = 500
+"""Time to gather changes of the folder before its images are listed anew."""
 
 
 class Workspace(QObject):
@@ -50,12 +53,19 @@ class Workspace(QObject):
         self.viewer = viewer
         self.project: Project | None = None
         self.shown: Shown | None = None
+        self.order: tuple[str, ...] = ()
         self._survey = Background(self)
         self._user_layers = UserLayers()
         self._arranging = False
         self._orphaned = QTimer(self)
         self._orphaned.setSingleShot(True)
         self._orphaned.timeout.connect(self._let_go)
+        self._watcher = QFileSystemWatcher(self)
+        self._changed = QTimer(self)  # copying a folder of images changes it many times
+        self._changed.setSingleShot(True)
+        self._changed.setInterval(REFRESH_MS)
+        self._changed.timeout.connect(self.refresh)
+        self._watcher.directoryChanged.connect(self._changed.start)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.current_step.connect(self._on_plane)
 
@@ -75,6 +85,8 @@ class Workspace(QObject):
         if not self.close_folder():
             return False
         self.project = project
+        self._watcher.addPath(str(project.folder))
+        self.order = ()
         self.folder_changed.emit()
         self.images_changed.emit()
         for remark in project.remarks:
@@ -90,6 +102,7 @@ class Workspace(QObject):
         self._survey.drop_waiting()
         self._user_layers = UserLayers()
         if self.project is not None:
+            self._watcher.removePath(str(self.project.folder))
             self.project = None
             self.folder_changed.emit()
             self.images_changed.emit()
@@ -184,10 +197,41 @@ class Workspace(QObject):
         """Show the next (1) or previous (-1) image."""
         if self.project is None:
             return
-        names = self.project.names
-        at = names.index(self.shown.name) + by if self.shown is not None else 0
-        if 0 <= at < len(names):
-            self.show_image(names[at])
+        name = neighbour(
+            self.order, self.project.names, None if self.shown is None else self.shown.name, by
+        )
+        if name is not None:
+            self.show_image(name)
+
+    def refresh(self) -> None:
+        """List the images of the folder anew: some may have come or gone."""
+        project = self.project
+        if project is None:
+            return
+        before = {*project.names}
+        shown = None if self.shown is None else self.shown.name
+        if not project.refresh(keep=shown):
+            return
+        added = [name for name in project.names if name not in before]
+        gone = before - {*project.names}
+        self.order = ()
+        self.images_changed.emit()
+        self.survey([*added, shown] if shown is not None and shown not in added else added)
+        changes = [f"{len(n)} {w}" for n, w in ((added, "new"), (gone, "gone")) if n]
+        if changes:
+            self.said.emit(f"Images of the folder: {', '.join(changes)}.")
+
+    def set_excluded(self, names: Sequence[str], excluded: bool) -> None:
+        """Exclude images from training, segmenting all, and measuring; or take them in again."""
+        if self.project is None:
+            return
+        try:
+            self.project.set_excluded(names, excluded)
+        except MatSSLError as error:
+            self.failed.emit(error)
+        for name in names:
+            self.painted_changed.emit(name)
+        self.images_changed.emit()
 
     def leave_image(self) -> bool:
         """Save the strokes of the shown image and take its layers out of the viewer.
@@ -280,6 +324,35 @@ class Workspace(QObject):
             self.shown.autosave.close()
         self.shown = None
         self._survey.close()
+
+
+def neighbour(order: Sequence[str], names: Sequence[str], shown: str | None, by: int) -> str | None:
+    """Find the image to step to: the next in the order of the list, as sorted and filtered.
+
+    Parameters
+    ----------
+    order
+        The images that the list shows, from top to bottom; empty: all.
+    names
+        All images in natural order.
+    shown
+        The image that is shown; may be none of the list's.
+    by
+        1 or -1.
+
+    Returns
+    -------
+    None past the ends.
+    """
+    listed = [name for name in order if name in names] or list(names)
+    if shown is None:
+        return listed[0]
+    if shown in listed:
+        at = listed.index(shown) + by
+        return listed[at] if 0 <= at < len(listed) else None
+    place = names.index(shown) if shown in names else -1
+    beyond = [n for n in listed if (names.index(n) - place) * by > 0]
+    return min(beyond, key=lambda n: abs(names.index(n) - place), default=None)
 
 
 def _extent(micrograph: Micrograph) -> tuple[float, float]:

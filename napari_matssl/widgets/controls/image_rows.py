@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QRectF, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QRectF, QSortFilterProxyModel, Qt
 from qtpy.QtGui import QColor, QFont, QIcon, QImage, QPainter, QPen, QPixmap
+
+EXCLUDED = "excluded"
+"""State of an image that counts nowhere."""
 
 THUMBNAIL = 48
 """Side of the square a thumbnail is shown in, in pixels of the screen."""
@@ -18,7 +21,8 @@ DOT = 12
 IMAGE, STATE = 0, 1
 _HEADINGS = ("Image", "State")
 TIPS = (
-    "Double-click or press Enter to show an image. A and D step to the previous and the next.",
+    "Double-click or press Enter to show an image. A and D step to the previous and the next. "
+    "A click on a heading sorts; a right click offers more.",
     "What there is of each image: painted strokes, saved labels, a segmentation.",
 )
 # Middle tones, seen on dark and light themes; the words next to them say the same.
@@ -44,8 +48,8 @@ class ImageRow:
         What is shown; long names are shortened in the middle.
     state
         Words with commas between: "unlabelled", "painted", "saved", "segmented",
-        "saved, segmented", "painted, segmented", "can't be read". Each of the words has a dot of
-        its colour; other words have a hollow one.
+        "saved, segmented", "painted, segmented", "excluded", "can't be read". Each of the words has
+        a dot of its colour; other words have a hollow one.
     detail
         For the tooltip: ``"1024 x 768, 0.052 µm/px"``.
     thumbnail
@@ -128,6 +132,8 @@ class ImageRows(QAbstractTableModel):
             # Escaped, because Qt takes a file's name with < and > in it for HTML.
             lines = [html.escape(t, quote=False) for t in (row.name, row.detail, row.tooltip) if t]
             return f"<qt>{'<br>'.join(lines)}</qt>"
+        if role == Qt.ItemDataRole.ForegroundRole and EXCLUDED in row.state:
+            return _GREY
         if role == Qt.ItemDataRole.FontRole and image and self.is_shown(index.row()):
             bold = QFont()
             bold.setBold(True)
@@ -147,6 +153,36 @@ class ImageRows(QAbstractTableModel):
         if state not in self._dots:
             self._dots[state] = _dot_icon(state)
         return self._dots[state]
+
+
+class ListedRows(QSortFilterProxyModel):
+    """The rows as they are listed: sorted by a click on a heading, filtered by what is typed."""
+
+    def __init__(self, rows: ImageRows, parent):
+        super().__init__(parent)
+        self._wanted: tuple[str, ...] = ()
+        self.setSourceModel(rows)
+        self.setDynamicSortFilter(True)
+
+    def set_filter(self, text: str) -> None:
+        """List only rows whose name or state holds each of the words, in any case."""
+        self._wanted = tuple(text.casefold().split())
+        self.invalidateFilter()
+
+    def filterAcceptsRow(self, place, parent):  # noqa: N802
+        """Whether a row is listed."""
+        row = self.sourceModel().rows[place]
+        text = f"{row.name} {row.state}".casefold()
+        return all(word in text for word in self._wanted)
+
+    def lessThan(self, left, right):  # noqa: N802
+        """Sort names as given, naturally (a2 before a10), states by their words."""
+        if left.column() == STATE:
+            rows = self.sourceModel().rows
+            one, other = rows[left.row()].state, rows[right.row()].state
+            if one != other:
+                return one < other
+        return left.row() < right.row()
 
 
 def _blank(side: int) -> QPixmap:

@@ -15,6 +15,7 @@ from napari_matssl.widgets.controls.image_rows import (
     TIPS,
     ImageRow,
     ImageRows,
+    ListedRows,
 )
 
 __all__ = ["HINT", "ImageRow", "ImageTable"]
@@ -38,14 +39,23 @@ class ImageTable(QTableView):
     dropped = Signal(object)
     """Files or folders dropped on the table: a list of ``Path``."""
 
+    listed_changed = Signal(object)
+    """Keys of the rows that are listed, from top to bottom: sorted, filtered, or others."""
+
+    menu_wanted = Signal(object, object)
+    """Keys of the selected rows, and the point on the screen to open a menu at."""
+
     def __init__(self, parent=None):
         super().__init__(parent)
         self._model = ImageRows(self)
-        self.setModel(self._model)
+        self._listed = ListedRows(self._model, self)
+        self.setModel(self._listed)
         self.setItemDelegate(_Cells(self))
         self.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._want_menu)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setDragDropMode(QAbstractItemView.DragDropMode.DropOnly)
@@ -64,11 +74,31 @@ class ImageTable(QTableView):
         columns.setSectionResizeMode(IMAGE, QHeaderView.ResizeMode.Stretch)
         columns.setSectionResizeMode(STATE, QHeaderView.ResizeMode.ResizeToContents)
         self.doubleClicked.connect(self._open)
+        self.sortByColumn(IMAGE, Qt.SortOrder.AscendingOrder)
+        self.setSortingEnabled(True)
+        for signal in (self._listed.layoutChanged, self._listed.modelReset):
+            signal.connect(self._tell_listed)
+        for signal in (self._listed.rowsInserted, self._listed.rowsRemoved):
+            signal.connect(self._tell_listed)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys from top to bottom."""
-        return tuple(row.key for row in self._model.rows)
+        """The keys of the listed rows from top to bottom."""
+        places = range(self._listed.rowCount())
+        return tuple(self._key_at(self._listed.index(place, IMAGE)) for place in places)
+
+    @property
+    def total(self) -> int:
+        """How many rows there are, listed or not."""
+        return len(self._model.rows)
+
+    def has(self, key: str) -> bool:
+        """Whether there is a row of a key, listed or not."""
+        return key in self._model.places
+
+    def set_filter(self, text: str) -> None:
+        """List only rows whose name or state holds each of the words."""
+        self._listed.set_filter(text)
 
     @property
     def current(self) -> str | None:
@@ -81,7 +111,7 @@ class ImageTable(QTableView):
         scrolled = self.verticalScrollBar().value()
         self._model.set_rows(rows)
         if highlighted in self._model.places:
-            self.setCurrentIndex(self._model.index(self._model.places[highlighted], IMAGE))
+            self.setCurrentIndex(self._index_of(highlighted))
         self.updateGeometries()  # or the scroll bar still has the range of no rows
         self.verticalScrollBar().setValue(scrolled)
 
@@ -103,21 +133,26 @@ class ImageTable(QTableView):
         KeyError
             If no row has the key.
         """
-        place = None if key is None else self._model.places[key]
+        index = None if key is None else self._index_of(key)
         self._model.set_shown(key)
-        if place is not None:
-            self.setCurrentIndex(self._model.index(place, IMAGE))
-            self.scrollTo(self.currentIndex())
+        if index is not None and index.isValid():
+            self.setCurrentIndex(index)
+            self.scrollTo(index)
 
     def neighbour(self, step: int) -> str | None:
         """Return the key ``step`` rows below the shown image, None past the ends.
 
-        The first row's if none is shown.
+        The first row's if none is shown, or the shown one isn't listed.
         """
-        if self.current is None:
-            return next(iter(self.keys), None)
-        place = self._model.places[self.current] + step
-        return self.keys[place] if 0 <= place < len(self.keys) else None
+        keys = self.keys
+        if self.current not in keys:
+            return next(iter(keys), None)
+        place = keys.index(self.current) + step
+        return keys[place] if 0 <= place < len(keys) else None
+
+    def is_shown(self, index: QModelIndex) -> bool:
+        """Whether a row of the list is that of the shown image."""
+        return self._model.is_shown(self._listed.mapToSource(index).row())
 
     def sizeHintForColumn(self, column: int) -> int:  # noqa: N802
         """Return a width for the states that doesn't change with the rows in sight."""
@@ -172,8 +207,21 @@ class ImageTable(QTableView):
         if key is not None:
             self.opened.emit(key)
 
+    def _want_menu(self, point) -> None:
+        keys = [self._key_at(index) for index in self.selectionModel().selectedRows(IMAGE)]
+        self.menu_wanted.emit(keys, self.viewport().mapToGlobal(point))
+
+    def _tell_listed(self, *_what: object) -> None:
+        self.listed_changed.emit(self.keys)
+
+    def _index_of(self, key: str) -> QModelIndex:
+        """Return the place of a row in the list; an invalid one where it isn't listed."""
+        return self._listed.mapFromSource(self._model.index(self._model.places[key], IMAGE))
+
     def _key_at(self, index: QModelIndex) -> str | None:
-        return self._model.rows[index.row()].key if index.isValid() else None
+        if not index.isValid():
+            return None
+        return self._model.rows[self._listed.mapToSource(index).row()].key
 
 
 class _Cells(QStyledItemDelegate):
@@ -187,7 +235,7 @@ class _Cells(QStyledItemDelegate):
     def paint(self, painter, option, index):
         super().paint(painter, option, index)
         table = self.parent()
-        if index.column() == IMAGE and index.model().is_shown(index.row()):
+        if index.column() == IMAGE and table.is_shown(index):
             bar = QRect(option.rect)
             bar.setWidth(4)
             painter.fillRect(bar, table.palette().color(table.foregroundRole()))

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari.layers import Image
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtCore import QPoint, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QVBoxLayout, QWidget
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.classes import LabelClass
@@ -13,7 +15,9 @@ from napari_matssl.project.folder import ImageFacts
 from napari_matssl.widgets.canvas.taking import take_labels
 from napari_matssl.widgets.controls.class_editor import ClassEditor
 from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
-from napari_matssl.widgets.controls.image_table import ImageRow, ImageTable
+from napari_matssl.widgets.controls.image_list import ImageList
+from napari_matssl.widgets.controls.image_rows import EXCLUDED
+from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
 from napari_matssl.widgets.session import session_of
 
@@ -37,8 +41,8 @@ class MicrographsPanel(QWidget):
         self._palette = self.session.palette
         self._facts: dict[str, ImageFacts | MatSSLError] = {}
         self.folder = note("No folder is open.", "The folder whose images are listed.")
-        self.table = ImageTable()
-        self.table.setMinimumHeight(190)
+        self.list = ImageList()
+        self.table = self.list.table
         self.facts = ImageFactsEditor(self.session)
         self.classes = ClassEditor()
         self.status = note("", "Whether the strokes on this image are on disk.")
@@ -61,7 +65,7 @@ class MicrographsPanel(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(side_by_side(self.open_folder, self.open_files, self.add_layer))
         layout.addWidget(self.folder)
-        layout.addWidget(self.table, 1)
+        layout.addWidget(self.list)
         layout.addWidget(self.facts)
         layout.addWidget(heading("Classes: pick one (keys 1 to 9) and paint"))
         layout.addWidget(self.classes)
@@ -79,6 +83,8 @@ class MicrographsPanel(QWidget):
         palette.picked_changed.connect(lambda: self.classes.set_selected(palette.picked))
         self.table.opened.connect(workspace.show_image)
         self.table.dropped.connect(workspace.open)
+        self.table.listed_changed.connect(self._on_listed)
+        self.table.menu_wanted.connect(self._show_menu)
         editor = self.classes
         editor.picked.connect(palette.paint_with)
         editor.added.connect(lambda: self._add_class(False))
@@ -159,7 +165,51 @@ class MicrographsPanel(QWidget):
         if agreed(self, "Delete a class", f'Delete the class "{name}"? {lost}', "Delete"):
             self._palette.delete(class_id)
 
+    def _show_menu(self, names: list[str], where: QPoint) -> None:
+        """Offer what can be done with the selected images."""
+        menu = self.menu(names)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(where)
+
+    def menu(self, names: Sequence[str]) -> QMenu:
+        """Make the menu of some images of the list."""
+        menu = QMenu(self)
+        workspace, project = self._workspace, self._workspace.project
+        if project is None:
+            menu.addAction("Open folder...").triggered.connect(self._ask_folder)
+            return menu
+        if len(names) == 1:
+            path = project.folder / names[0]
+            show = menu.addAction("Show")
+            show.triggered.connect(lambda: workspace.show_image(names[0]))
+            copy = menu.addAction("Copy path")
+            copy.triggered.connect(lambda: QApplication.clipboard().setText(str(path)))
+        counted = [name for name in names if name in project.analysed]
+        excluded = [name for name in names if name not in counted]
+        for some, exclude, text in ((counted, True, "Exclude"), (excluded, False, "Take in again")):
+            if some:
+                title = text if len(names) == 1 else f"{text} ({len(some)} images)"
+                act = menu.addAction(title)
+                act.setToolTip("Excluded images are not trained on, segmented or measured.")
+                act.triggered.connect(
+                    lambda _checked=False, some=some, exclude=exclude: workspace.set_excluded(
+                        some, exclude
+                    )
+                )
+        menu.addSeparator()
+        menu.addAction("Refresh the list").triggered.connect(lambda: workspace.refresh())
+        folder = menu.addAction("Show the folder")
+        folder.triggered.connect(
+            lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.folder)))
+        )
+        menu.setToolTipsVisible(True)
+        return menu
+
     # --- what is shown
+
+    def _on_listed(self, keys: tuple[str, ...]) -> None:
+        """Let A and D step through the list as it is sorted and filtered."""
+        self._workspace.order = keys
 
     def _show_folder(self) -> None:
         project = self._workspace.project
@@ -213,7 +263,7 @@ class MicrographsPanel(QWidget):
         self.classes.set_painted(self._palette.painted_pixels())
 
     def _update_row(self, name: str) -> None:
-        if name in self.table.keys:
+        if self.table.has(name):
             self.table.update_row(self._row(name))
 
     def _row(self, name: str) -> ImageRow:
@@ -226,6 +276,7 @@ class MicrographsPanel(QWidget):
         if shown is not None and shown.name == name and shown.autosave.unsaved:
             words = ["painted"]
         words += ["segmented"] if state.segmented else []
+        words = [EXCLUDED, *words] if name not in project.analysed else words
         detail = "" if facts is None else describe(facts)
         thumbnail = None if facts is None else facts.thumbnail
         return ImageRow(name, name, ", ".join(words) or "unlabelled", detail, thumbnail)

@@ -188,7 +188,7 @@ class PhasesPanel(QWidget):
         meter = self._meter
         if meter is None:
             return
-        names, measured = meter.project.names, count(1)
+        names, measured = meter.project.analysed, count(1)
 
         def of_this_folder(then):
             return lambda result: then(result) if self._meter is meter else None
@@ -206,7 +206,7 @@ class PhasesPanel(QWidget):
         run(meter.measure, self._show)
 
     def _show_count(self, segmented: tuple[str, ...]) -> None:
-        total = len(self._meter.project.names)
+        total = len(self._meter.project.analysed)
         self._segmented = len(segmented)
         self.count.setText(f"{self._segmented} of {total} image{'s' * (total != 1)} "
                            f"{'is' if self._segmented == 1 else 'are'} segmented.")  # fmt: skip

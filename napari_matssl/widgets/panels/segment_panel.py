@@ -130,7 +130,7 @@ class SegmentPanel(QWidget):
             self._workspace.failed.emit(error)
             return
         self.session.palette.refresh()
-        names = project.names if self.target.currentText() == _ALL else (shown.name,)
+        names = project.analysed if self.target.currentText() == _ALL else (shown.name,)
         model, wanted = self.models.path, self.probabilities.isChecked()
         ours = {one.id: one.name for one in project.classes}
         job = self._job = _Job(project, tuple(ours[renumber[one.id]] for one in theirs))
