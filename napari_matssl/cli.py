@@ -80,10 +80,12 @@ def pretrain(
         settings,
     )  # fmt: skip
     from napari_matssl.files import check_writable
-    from napari_matssl.tasks.inputs import read_folder
+    from napari_matssl.tasks.inputs import excluded_nowhere, read_folder
 
     check_writable(out)
     micrographs = read_folder(folders, exclude)
+    for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
+        say(remark)
     from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
 
     state = checkpoint_path(out)
@@ -115,6 +117,13 @@ def finetune(
     classes: Annotated[
         Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
     ] = None,
+    info_bar: Annotated[
+        str,
+        typer.Option(
+            help="auto: leave a detected SEM info bar out; none: take it as specimen; or the first "
+            "row of the bar in all images"
+        ),
+    ] = "auto",
     init_model: Annotated[
         Path | None, typer.Option(help="model to go on from instead of an encoder")
     ] = None,
@@ -139,8 +148,16 @@ def finetune(
 
     check_writable(out)
     painted = read_painted_set(
-        images, labels, chosen.unlabelled, classes, _split_choice(splits, split)
+        images,
+        labels,
+        chosen.unlabelled,
+        classes,
+        _split_choice(splits, split),
+        _info_bar_choice(info_bar),
     )
+    chosen = chosen.model_copy(update={"unlabelled": painted.unlabelled})
+    for remark in painted.remarks:
+        say(remark)
     say(
         f"{len(painted.training)} painted images, {len(painted.validation)} to validate; classes "
         f"from {painted.source}: {', '.join(painted.table.names)}"
@@ -215,6 +232,9 @@ def evaluate(
             "512x512; oxide: that class alone"
         ),
     ] = "native",
+    classes: Annotated[
+        Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the scores")] = None,
     magnifications: _Magnifications = None,
     islands: _Islands = None,
@@ -226,17 +246,19 @@ def evaluate(
     )
     from napari_matssl.files import check_writable
     from napari_matssl.learn.card import read_card
-    from napari_matssl.tasks.inputs import read_labelled
+    from napari_matssl.tasks.truth import read_truth
 
     if json_file is not None:
         check_writable(json_file)
-    read_card(model, kind="segmenter")
-    painted = read_labelled(images, labels, _split_choice(splits, split), subset)
+    card = read_card(model, kind="segmenter")
+    truth = read_truth(images, labels, card, _split_choice(splits, split), subset, classes)
+    for remark in truth.remarks:
+        say(remark)
     from napari_matssl.console_tables import show_evaluation, write_json
     from napari_matssl.learn.segmenter import read_segmenter
     from napari_matssl.tasks.evaluate import evaluate
 
-    result = run_job(evaluate(read_segmenter(model), painted, chosen, protocol))
+    result = run_job(evaluate(read_segmenter(model), truth.painted, chosen, protocol))
     show_evaluation(result)
     if json_file is not None:
         write_json(json_file, {"model": model.name, **result.to_json()})
@@ -257,12 +279,14 @@ def measure(
     from napari_matssl.tasks.measure import measure_masks
 
     check_writable(out)
-    rows = measure_masks(masks, classes)
+    measured = measure_masks(masks, classes)
+    for remark in measured.remarks:
+        say(remark)
     summary = out.with_name(
         "summary.csv" if out.name == "phases.csv" else f"{out.stem}_summary.csv"
     )
-    write_tables(rows, out, summary)
-    show_summary(rows)
+    write_tables(measured.rows, out, summary)
+    show_summary(measured.rows)
     say(f"Tables: {out} and {summary}")
 
 
@@ -347,6 +371,18 @@ def _split_choice(splits: Path | None, split: str | None) -> Any:
     if splits is None or split is None:
         raise SettingsError("--splits FILE and --split NAME go together.", "Give both or neither.")
     return SplitChoice(splits, split)
+
+
+def _info_bar_choice(text: str) -> Any:
+    from napari_matssl.errors import SettingsError
+
+    if text.isascii() and text.isdecimal() and len(text) < 9:
+        return int(text)
+    if text not in ("auto", "none"):
+        raise SettingsError(
+            f"--info-bar {text} is not understood.", "Give auto, none, or the first row of the bar."
+        )
+    return "auto" if text == "auto" else None
 
 
 def main() -> None:

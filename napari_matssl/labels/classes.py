@@ -1,12 +1,13 @@
 """The class table: which id is which phase, in which colour."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from napari_matssl.errors import InputError
-from napari_matssl.files import atomic_write, read_json
+from napari_matssl.files import atomic_write
+from napari_matssl.labels.names import class_name
 
 # Distinct in grey-value order too, and told apart with the common colour-vision deficiencies
 # (Okabe and Ito's eight, without black).
@@ -19,7 +20,9 @@ class LabelClass(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: int = Field(ge=0, le=254, description="value of the class's pixels in masks")
-    name: str = Field(min_length=1, description="what the class is called in tables")
+    name: Annotated[str, AfterValidator(class_name)] = Field(
+        description="what the class is called in tables"
+    )
     colour: str = Field(pattern=r"^#[0-9a-fA-F]{6}$", description="#rrggbb")
     exclude: bool = Field(
         default=False, description="scratches, stains: left out of the analysed area"
@@ -87,37 +90,29 @@ def numbered_table(ids: list[int]) -> ClassTable:
     )
 
 
-def read_class_table(path: Path) -> ClassTable:
-    """Read a class table.
+def match_by_name(
+    ours: ClassTable, theirs: ClassTable, former_names: Mapping[str, int] | None = None
+) -> dict[int, int]:
+    """Match the classes of two tables that meet; ids alone say nothing of what they stand for.
 
-    Two forms are understood: the one that :meth:`ClassTable.write` writes, and a plain
-    ``{"1": "ferrite", "2": "martensite"}``, which gets colours by position.
+    A class of ours stands for one of theirs at most.
 
-    Raises
-    ------
-    InputError
-        If the file is missing or is neither.
+    Parameters
+    ----------
+    ours, theirs
+        The tables.
+    former_names
+        Our id of a class by a name that it once had.
+
+    Returns
+    -------
+    Our id by theirs, in ascending order of theirs; classes that match nothing are missing.
     """
-    data = read_json(path, _FORMS)
-    try:
-        if isinstance(data, dict) and "classes" not in data:
-            entries = sorted((int(i), str(name)) for i, name in data.items())
-            # Id 0 is "unlabelled" by habit and usually dropped: the first real class gets the
-            # first colour whether 0 is listed or not.
-            data = {
-                "classes": [
-                    {"id": i, "name": name, "colour": COLOURS[(i - 1) % len(COLOURS)]}
-                    for i, name in entries
-                ]
-            }
-        return ClassTable.model_validate(data)
-    except (ValueError, ValidationError) as error:
-        detail = (
-            "; ".join(e["msg"] for e in error.errors())
-            if isinstance(error, ValidationError)
-            else str(error)
-        )
-        raise InputError(f"{path} is not a class table: {detail}.", _FORMS) from error
-
-
-_FORMS = 'A class table looks like {"1": "ferrite", "2": "martensite"}, with ids from 0 to 254.'
+    by_name = {one.name: one.id for one in ours.classes}
+    ids = {one.id: by_name[one.name] for one in theirs.classes if one.name in by_name}
+    for one in theirs.classes:
+        former = (former_names or {}).get(one.name)
+        if one.id not in ids and former in ours.ids and former not in ids.values():
+            assert former is not None
+            ids[one.id] = former
+    return dict(sorted(ids.items()))

@@ -1,6 +1,5 @@
 """Which label belongs to which image, and which images a split or a list of names means."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -8,6 +7,7 @@ from typing import TypeVar
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import read_json
+from napari_matssl.labels.names import composed, few
 from napari_matssl.micrograph.reading import SUFFIXES, find_micrographs
 
 
@@ -25,14 +25,47 @@ Item = TypeVar("Item", Pair, Path)
 def stem_of(name: str | Path) -> str:
     """Return the name by which files match: without folders and without an image's suffix.
 
-    Only suffixes of images go: ``"15.0kV"`` and ``"15.0kV.tif"`` have the same stem.
+    Only suffixes of images go: ``"15.0kV"`` and ``"15.0kV.tif"`` have the same stem. It is in one
+    Unicode form (NFC), whatever that of the file: to open files by, it is of no use.
     """
-    path = PurePosixPath(str(name).replace("\\", "/"))
+    path = PurePosixPath(composed(str(name)).replace("\\", "/"))
     stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
     return stem[:-4] if stem.lower().endswith(".ome") else stem
 
 
-def pair_by_stem(images: Path, labels: Path) -> list[Pair]:
+@dataclass(frozen=True)
+class Pairing:
+    """Which labels belong to which images, and what was left over.
+
+    Parameters
+    ----------
+    pairs
+        In the order of the images.
+    images_left, labels_left
+        Files without a partner.
+    """
+
+    pairs: tuple[Pair, ...]
+    images_left: tuple[Path, ...] = ()
+    labels_left: tuple[Path, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines on what was left over: every label image by name, images by their number."""
+        lines = []
+        if self.labels_left:
+            count, names = len(self.labels_left), few([p.name for p in self.labels_left], 20)
+            images, match = ("image", "matches") if count == 1 else ("images", "match")
+            lines.append(f"{count} label {images} {match} no image: {names}.")
+        if self.images_left:
+            count, total = len(self.images_left), len(self.images_left) + len(self.pairs)
+            have = "has" if count == 1 else "have"
+            names = few([p.name for p in self.images_left])
+            lines.append(f"{count} of {total} images {have} no label: {names}.")
+        return tuple(lines)
+
+
+def pair_by_stem(images: Path, labels: Path) -> Pairing:
     """Pair images with labels of the same stem.
 
     Parameters
@@ -44,7 +77,7 @@ def pair_by_stem(images: Path, labels: Path) -> list[Pair]:
 
     Returns
     -------
-    The pairs in the order of the images; images without a label are left out.
+    The pairs, and what was left over.
 
     Raises
     ------
@@ -61,14 +94,18 @@ def pair_by_stem(images: Path, labels: Path) -> list[Pair]:
             "Keep the labels in a folder of their own.",
         )
     labels_by_stem = _by_stem(label_files)
-    pairs = []
+    pairs, alone = [], []
     for stem, files in _by_stem(image_files).items():
         if stem in labels_by_stem:
             image = _only(files, stem, "images")
-            pairs.append(Pair(image, _only(labels_by_stem[stem], stem, "labels")))
+            pairs.append(Pair(image, _only(labels_by_stem.pop(stem), stem, "labels")))
+        else:
+            alone += files
     if not pairs:
         raise _no_label(images, labels, image_files)
-    return pairs
+    # One label image among many images, or the other way round, was asked for.
+    left = [p for files in labels_by_stem.values() for p in files] if images.is_dir() else []
+    return Pairing(tuple(pairs), tuple(alone) if labels.is_dir() else (), tuple(left))
 
 
 @dataclass(frozen=True)
@@ -106,7 +143,7 @@ class Split:
         if missing:
             raise InputError(
                 f'The split "{self.name}" of {self.path} names files in "{subset}" that are not '
-                f"there, or have no label: {_few(missing)}.",
+                f"there, or have no label: {few(missing)}.",
                 "Add them, or take the names out of the split.",
             )
         return [by_stem[stem] for stem in names]
@@ -198,18 +235,13 @@ def _only(files: list[Path], stem: str, kind: str) -> Path:
 def _no_label(images: Path, labels: Path, image_files: list[Path]) -> InputError:
     stems = [stem_of(path) for path in image_files]
     return InputError(
-        f"No label for any image of {images}: looked in {labels} for files called {_few(stems)}.",
+        f"No label for any image of {images}: looked in {labels} for files called {few(stems)}.",
         "Give each label image the name of its image; the suffix may differ.",
     )
 
 
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
-
-
 def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names) or "none"
+    return few([f'"{name}"' for name in names], 12) or "none"
 
 
 def _is_names(value: object) -> bool:
@@ -223,16 +255,19 @@ def _check_leak(split: Split) -> None:
         if leaked:
             raise InputError(
                 f'The split "{split.name}" of {split.path} has images both in "train" and in '
-                f'"{subset}": {_few(leaked)}.',
+                f'"{subset}": {few(leaked)}.',
                 "Take them out of one of the two.",
             )
 
 
 def _names_inside(path: Path, data: object) -> Iterator[str]:
-    if isinstance(data, str):
-        yield data
-    elif isinstance(data, list | dict):
-        for value in data.values() if isinstance(data, dict) else data:
-            yield from _names_inside(path, value)
-    else:
-        raise InputError(f"{path} holds {json.dumps(data)} where a name should be.", _NAMES)
+    waiting = [data]  # not by recursion, which ends at some depth
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, list | dict):
+            waiting += one.values() if isinstance(one, dict) else one
+        else:
+            kind = "nothing" if one is None else f"a {type(one).__name__}"
+            raise InputError(f"{path} holds {kind} where a name should be.", _NAMES)

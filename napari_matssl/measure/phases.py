@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.files import atomic_write
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import count_values, listed
+from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.measure.statistics import field_statistics
 from napari_matssl.micrograph.image import PixelSize
 

@@ -75,10 +75,23 @@ def read_pixels(path: Path) -> NDArray[np.generic]:
     InputError
         As :func:`read_micrograph`.
     """
+    return read_pixels_and_palette(path)[0]
+
+
+def read_pixels_and_palette(
+    path: Path,
+) -> tuple[NDArray[np.generic], NDArray[np.uint8] | None]:
+    """Read the values of a label image as :func:`read_pixels`, and its palette.
+
+    Returns
+    -------
+    The pixels, and ``(256 or more, 3)`` the colours that they are indices of; None for others.
+    """
     stored, _ = decode(path)
     if stored.pixels.dtype == np.bool_:
-        return stored.pixels.astype(np.uint8)
-    return stored.pixels if stored.factor == 1 else stored.pixels // stored.factor
+        return stored.pixels.astype(np.uint8), None
+    pixels = stored.pixels if stored.factor == 1 else stored.pixels // stored.factor
+    return pixels, stored.palette
 
 
 def find_micrographs(inputs: Sequence[Path]) -> list[Path]:

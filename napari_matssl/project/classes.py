@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, match_by_name
+from napari_matssl.labels.names import class_name, composed
 
 MOST_IDS = 254
 
@@ -61,7 +62,7 @@ class Classes:
             If there is no such class, or the name is empty or another class's.
         """
         old = self.of(class_id)
-        if name.strip() == old.name:
+        if composed(name).strip() == old.name:
             return self
         former_names = {**self.former_names, old.name: class_id}
         renamed = self.changed(class_id, name=self._free_name(name))
@@ -127,12 +128,7 @@ class Classes:
         InputError
             If there would be more than 254 classes.
         """
-        by_name = {one.name: one.id for one in self.table.classes}
-        ids = {one.id: by_name[one.name] for one in table.classes if one.name in by_name}
-        for one in table.classes:
-            former = self.former_names.get(one.name)
-            if one.id not in ids and former is not None and former not in ids.values():
-                ids[one.id] = former
+        ids = match_by_name(self.table, table, self.former_names)
         classes = self
         missing = [one for one in table.classes if one.id not in ids]
         # Those that can keep their id come first, else another class might be given it.
@@ -174,14 +170,18 @@ class Classes:
         return next((colour for colour in COLOURS if colour not in used), again)
 
     def _free_name(self, name: str) -> str:
-        stripped = name.strip()
-        if not stripped:
-            raise InputError("A class needs a name.", "Type one, such as ferrite.")
-        if stripped in self.table.names:
+        try:
+            plain = class_name(name)
+        except ValueError as error:
+            told = str(error)
             raise InputError(
-                f'There is a class "{stripped}" already.', "Choose another name for one of them."
+                f"{told[0].upper()}{told[1:]}.", "Type a name such as ferrite."
+            ) from error
+        if plain in self.table.names:
+            raise InputError(
+                f'There is a class "{plain}" already.', "Choose another name for one of them."
             )
-        return stripped
+        return plain
 
 
 def _made(class_id: int, name: str, colour: str, exclude: bool) -> LabelClass:

@@ -4,16 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import missing_file
-from napari_matssl.labels.classes import (
-    COLOURS,
-    ClassTable,
-    LabelClass,
-    numbered_table,
-    read_class_table,
-)
-from napari_matssl.labels.painted import CLASSES_FILE, MOST_CLASSES, listed
+from napari_matssl.files import missing_file, stamp_of
+from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.counting import listed
+from napari_matssl.labels.deciding import MOST_CLASSES, check_smoothed
 from napari_matssl.labels.pairing import stem_of
+from napari_matssl.labels.tables import CLASSES_FILE, NamedValues, place, read_named_values
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.project.classes import MOST_IDS
 from napari_matssl.project.images import IdImages
@@ -77,44 +73,55 @@ def find_classes(folder: Path, own: Path, labels: IdImages) -> tuple[ClassTable,
 
     Returns
     -------
-    The table, without id 0, and a remark for each table that was no use.
+    The table, with ids from 1 to 254, and a remark for each table that was no use and each class
+    that has another id here than in its table.
 
     Raises
     ------
     InputError
         If the project's own table, or a label image that has to stand in for it, is damaged.
     """
-    if own.is_file():
-        table = _without_zero(own)
-        if table is None:
+    if stamp_of(own) is not None:
+        named = read_named_values(own)
+        found = _placed(named)
+        if found is None:
             raise InputError(
-                f"{own} lists no class but 0, which is the value of unpainted pixels.",
+                f"{own} lists no class, but only names for unpainted pixels.",
                 "Add classes with ids from 1 to 254, or move the file away.",
             )
-        return table, []
+        return found
     remarks = []
     for path in (folder / CLASSES_FILE, folder.parent / CLASSES_FILE):
-        if path.is_file():
-            try:
-                table = _without_zero(path)
-            except InputError as error:  # may be there for other reasons, and isn't ours to judge
-                remarks.append(f"The class table is left out: {error.what}")
-                continue
-            if table is not None:
-                return table, remarks
+        try:
+            found = _placed(read_named_values(path)) if stamp_of(path) is not None else None
+        except InputError as error:  # may be there for other reasons, and isn't ours to judge
+            remarks.append(f"The class table is left out: {error.what}")
+            continue
+        if found is not None:
+            return found[0], [*remarks, *found[1]]
     return _from_labels(labels) or _two_phases(), remarks
 
 
-def _without_zero(path: Path) -> ClassTable | None:
-    """Read a class table; id 0 is always the unpainted value here."""
-    table = read_class_table(path)
-    return None if table.ids == (0,) else table.without(0)
+def _placed(named: NamedValues) -> tuple[ClassTable, list[str]] | None:
+    """Give every class an id from 1 to 254: 0 is always the unpainted value here."""
+    classes = [one for one in named.entries if not one.is_no_class]
+    if not classes:
+        return None
+    table, ids = place(classes, taken={0})
+    why = {0: "0 is the value of unpainted pixels"}
+    return table, [
+        f"{named.source} names {one.value} as a class: {one.name} has the id {ids[one.value]} "
+        f"here, as {why.get(one.value, f'ids end at {MOST_IDS}')}."
+        for one in classes
+        if ids[one.value] != one.value
+    ]
 
 
 def _from_labels(labels: IdImages) -> ClassTable | None:
     pixels: dict[int, int] = {}
     for path in labels.files():
-        pixels.update(labels.counts(path))
+        for value, count in labels.counts(path).items():
+            pixels[value] = pixels.get(value, 0) + count
     if not pixels:
         return None
     if max(pixels) > MOST_IDS or len(pixels) > MOST_CLASSES:
@@ -123,6 +130,8 @@ def _from_labels(labels: IdImages) -> ClassTable | None:
             f"{listed(dict(sorted(pixels.items(), reverse=True)))}, and there is no class table.",
             f"Put a {CLASSES_FILE} beside the folder, or move those that are no labels away.",
         )
+    read = (labels.read(path) for path in labels.files())
+    check_smoothed(pixels, [ids for ids in read if ids is not None])
     return numbered_table(list(pixels))
 
 

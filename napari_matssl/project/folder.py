@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.labels.painted import PaintedMicrograph, count_values, listed
+from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.image import InfoBar, PixelSize
 from napari_matssl.micrograph.thumbnail import thumbnail

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.files import Stamp, stamp_of, unwritable
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import count_values, read_labels
+from napari_matssl.labels.counting import count_values
+from napari_matssl.labels.pairing import stem_of
+from napari_matssl.labels.stored import read_labels
 from napari_matssl.micrograph.writing import write_mask
 
 
@@ -28,11 +30,31 @@ class IdImages:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._counts: dict[Path, tuple[Stamp, dict[int, int]]] = {}
+        self._named: tuple[Stamp | None, dict[str, Path]] = (None, {})
         self._lock = threading.Lock()
 
     def path(self, stem: str) -> Path:
-        """Where the image of a stem is, or would be."""
-        return self.folder / f"{stem}.png"
+        """Where the image of a stem is, or would be.
+
+        Parameters
+        ----------
+        stem
+            As :func:`~napari_matssl.labels.pairing.stem_of` gives it; the file's own name may be
+            in another Unicode form.
+        """
+        path = self.folder / f"{stem}.png"
+        if stem.isascii() or path.exists():
+            return path
+        return self._other_forms().get(stem, path)
+
+    def _other_forms(self) -> dict[str, Path]:
+        """List the files whose names are in another Unicode form than their stems."""
+        stamp = stamp_of(self.folder)
+        known, names = self._named
+        if stamp is None or stamp != known:
+            names = {stem_of(p): p for p in self.files() if stem_of(p) != p.stem}
+            self._named = stamp, names
+        return names
 
     def files(self) -> list[Path]:
         """All images of the folder by name; a killed program's hidden leftovers are none."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from napari_matssl.errors import OutputError
 from napari_matssl.labels.classes import ClassTable, LabelClass
-from napari_matssl.labels.painted import CLASSES_FILE
 from napari_matssl.labels.pairing import stem_of
+from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.project.classes import Classes
 from napari_matssl.project.finding import find_classes
 from napari_matssl.project.images import IdImages

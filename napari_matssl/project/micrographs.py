@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.kept import KeptClasses
@@ -31,7 +32,8 @@ class Micrographs(KeptClasses):
     @property
     def current(self) -> str | None:
         """The image that was shown last; kept on disk where the folder can be written."""
-        return self._record.current if self._record.current in self.names else None
+        shown = composed(self._record.current or "")
+        return next((name for name in self.names if composed(name) == shown), None)
 
     @current.setter
     def current(self, name: str | None) -> None:

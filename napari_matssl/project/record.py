@@ -2,12 +2,13 @@
 
 import math
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import atomic_write, read_json, stamp_of
+from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import PixelSize
 
 FORMAT_VERSION: Final = 1
@@ -43,6 +44,8 @@ class ImageRecord(BaseModel):
 class Record(BaseModel):
     """What ``project.json`` holds; names of images are those of their files, without folders.
 
+    They are kept in one Unicode form (NFC), as copying may change that of a file's name.
+
     Parameters
     ----------
     current
@@ -70,14 +73,20 @@ class Record(BaseModel):
     largest_hole: int = Field(default=0, ge=0)
     painted_counts: bool = True
 
+    @field_validator("images", "former_names")
+    @classmethod
+    def _names_in_one_form(cls, by_name: dict[str, Any]) -> dict[str, Any]:
+        return {composed(name): kept for name, kept in by_name.items()}
+
     def image(self, name: str) -> ImageRecord:
         """Return what was set for an image."""
-        return self.images.get(name, ImageRecord())
+        return self.images.get(composed(name), ImageRecord())
 
     def with_image(self, name: str, settings: ImageRecord) -> "Record":
         """Return the record with other settings of one image."""
-        others = {key: kept for key, kept in self.images.items() if key != name}
-        changed = {} if settings == ImageRecord() else {name: settings}
+        plain = composed(name)
+        others = {key: kept for key, kept in self.images.items() if key != plain}
+        changed = {} if settings == ImageRecord() else {plain: settings}
         return self.model_copy(update={"images": {**others, **changed}})
 
     def write(self, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Settings of fine-tuning."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -114,8 +114,10 @@ class FinetuneSettings(Settings):
     val_fraction: float = Field(
         default=0.0, ge=0, le=0.9, description="share of images kept apart to choose the best model"
     )
-    unlabelled: int | None = Field(
-        default=0, ge=0, le=65_535, description="label value that means unpainted, or none"
+    unlabelled: Annotated[int, Field(ge=0, le=65_535)] | Literal["auto"] | None = Field(
+        default="auto",
+        description="label value that means unpainted; auto: 0, unless the class table names it; "
+        "none: every value is a class",
     )
     normalisation: NormalisationSettings = NormalisationSettings()
     seed: int = Field(default=0, ge=0, le=2**40, description="of everything random")

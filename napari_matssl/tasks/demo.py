@@ -19,9 +19,10 @@ from napari_matssl.progress import Job, Progress, inside
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.evaluate import Evaluation, evaluate
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.inputs import read_folder, read_labelled, read_painted_set
+from napari_matssl.tasks.inputs import read_folder, read_painted_set
 from napari_matssl.tasks.predict import predict
 from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.truth import read_truth
 
 MATERIALS = ("dual-phase", "coating")
 PAINTED = 4
@@ -119,8 +120,8 @@ def _one_material(out: Path, material: str, device: str) -> Job[ScoredMaterial]:
         predict(segmenter, unseen, folder / "result", predicting),
         _titled(f"{material}: segmenting unseen images"),
     )
-    labelled = read_labelled(folder / "unseen", folder / "truth", None, "test")
-    scoring = evaluate(segmenter, labelled, predicting)
+    truth = read_truth(folder / "unseen", folder / "truth", segmenter.card)
+    scoring = evaluate(segmenter, truth.painted, predicting)
     evaluation = yield from inside(scoring, _titled(f"{material}: scoring"))
     title = f"{material}: {UNSEEN} unseen images, trained on strokes on {PAINTED} others"
     return ScoredMaterial(title, evaluation, tuple(r for i in result.images for r in i.phases))

@@ -19,6 +19,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import Job, Progress, one_of_many
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import fingerprint
+from napari_matssl.tasks.truth import unlabelled_of
 
 Protocol = Literal["native", "matssl", "oxide"]
 
@@ -88,7 +89,8 @@ def evaluate(
     segmenter
         From a model file.
     painted
-        Micrographs with their labels; unpainted pixels don't count.
+        Micrographs with their labels in the model's class ids, as
+        :func:`~napari_matssl.tasks.truth.read_truth` gives them; unpainted pixels don't count.
     protocol
         See :class:`Evaluation`.
 
@@ -172,7 +174,7 @@ def _groups(table: ClassTable, protocol: Protocol) -> _Groups:
 def _truth(painted: PaintedMicrograph, segmenter: Segmenter) -> NDArray[np.uint8]:
     """Class ids of the labelled pixels, 255 elsewhere; a value outside the table is an error."""
     table = segmenter.classes
-    targets = to_targets(painted, table, segmenter.card.unlabelled)
+    targets = to_targets(painted, table, unlabelled_of(segmenter.card))
     lookup = np.full(256, 255, dtype=np.uint8)
     lookup[: len(table)] = table.ids
     return lookup[targets]

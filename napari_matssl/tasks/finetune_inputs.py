@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import (
-    PaintedMicrograph,
-    check_paintable,
-    painted_pixels,
-    painted_share,
-)
+from napari_matssl.labels.meaning import settled
+from napari_matssl.labels.painted import PaintedMicrograph, check_taught, painted_share
 from napari_matssl.labels.unbroken import find_unbroken
 from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
@@ -34,7 +30,7 @@ def outline(
         channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
         normalisation=settings.normalisation,
         classes=table,
-        unlabelled=settings.unlabelled,
+        unlabelled=settled(settings.unlabelled, table),
         pixel_size_um=common_pixel_size(micrographs),
         scale=settings.scale or automatic_scale(micrographs),
     )
@@ -46,8 +42,16 @@ def describe(
     settings: FinetuneSettings,
     start: Segmenter | None,
 ) -> ModelCard:
-    """Describe the model to be; one that goes on from another sees images as that one did."""
-    share = painted_share(painted, settings.unlabelled)
+    """Describe the model to be; one that goes on from another sees images as that one did.
+
+    Raises
+    ------
+    InputError
+        If nothing or a single class is painted.
+    """
+    unlabelled = settled(settings.unlabelled, table)
+    check_taught(painted, table, unlabelled)
+    share = painted_share(painted, unlabelled)
     automatic: Architecture = "unet++" if share >= DENSE else "residual-unet++"
     architecture = automatic if settings.architecture == "auto" else settings.architecture
     layered = share >= DENSE and choose_layering(painted, settings) != "any"
@@ -76,13 +80,11 @@ def prepare_all(
     Raises
     ------
     InputError
-        If nothing or a single class is painted, or an image or label can't be used.
+        If an image or label can't be used.
     """
     assert card.classes is not None
     table = card.classes
     used = settings.model_copy(update={"normalisation": card.normalisation})
-    images = [
+    return [
         prepare(p, table, used, magnification(card, p.micrograph), card.channels) for p in painted
     ]
-    check_paintable(painted_pixels((image.targets for image in images), table), table)
-    return images

@@ -129,7 +129,7 @@ class LiveClassifier:
         assert card.classes is not None
         name, scale = painted.micrograph.name, magnification(card, painted.micrograph)
         known = self._prepared.pop(name, None)
-        wanted = (card.classes, card.normalisation, settings.unlabelled, card.channels, scale)
+        wanted = (card.classes, card.normalisation, card.unlabelled, card.channels, scale)
         if known is None or known.painted is not painted or known.wanted != wanted:
             image = prepare(painted, card.classes, settings, scale, card.channels)
             known = _Prepared(painted, wanted, image)

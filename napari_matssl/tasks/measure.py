@@ -1,24 +1,42 @@
 """Measure the phase fractions of masks on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import count_values, find_class_table, read_labels
+from napari_matssl.labels.counting import listed
+from napari_matssl.labels.deciding import meaning_of_masks
+from napari_matssl.labels.meaning import Meaning, count_all
+from napari_matssl.labels.stored import read_values
+from napari_matssl.labels.tables import NamedValues, find_named_values
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.reading import find_micrographs
-
-NOT_ANALYSED = 0
-"""Mask value of pixels that belong to no class, unless the class table has a class 0."""
+from napari_matssl.project.classes import Classes
 
 
-UNLABELLED = "unlabelled"
-"""Name of a class 0 that is none, as tables for painted labels list it."""
+@dataclass(frozen=True)
+class MeasuredMasks:
+    """The phase fractions of masks, and what their values were taken for.
+
+    Parameters
+    ----------
+    rows
+        One per class and mask.
+    remarks
+        Lines on what was decided, each worth telling.
+    """
+
+    rows: tuple[PhaseFraction, ...]
+    remarks: tuple[str, ...] = ()
 
 
-def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> list[PhaseFraction]:
+def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> MeasuredMasks:
     """Measure the area fraction of every class on every mask.
 
     Parameters
@@ -27,8 +45,8 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> list[P
         Mask images, or folders; of a folder that :func:`~napari_matssl.tasks.predict.predict`
         wrote, only the masks are taken.
     classes
-        Class table; None looks for ``classes.json`` beside the first mask, then takes the values
-        found.
+        Class table of all masks; None looks for ``classes.json`` beside each, then takes the
+        values found. Tables that differ are matched by name.
 
     Raises
     ------
@@ -36,12 +54,21 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> list[P
         If a mask can't be read, or holds a value that is no class.
     """
     paths = [path for given in inputs for path in _masks(given)]
-    table = _class_table(paths, classes)
     rows: list[PhaseFraction] = []
-    for path in paths:
-        mask = read_labels(path)
-        rows += phase_fractions(path.name, mask, table, read_pixel_size(path, mask.shape[1]))
-    return rows
+    remarks: dict[str, None] = {}
+    common: Classes | None = None
+    for named, some in _by_table(paths, classes):
+        meaning = _meaning(some, named)
+        remarks |= dict.fromkeys(meaning.remarks)
+        common, table, ids = _joined(common, meaning.table)
+        if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
+            remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
+        for path in some:
+            mask = meaning.apply(read_values(path, named), path.name, strangers=_no_class)
+            mask = _renumbered(mask, meaning, table, ids)
+            size = read_pixel_size(path, mask.shape[1])
+            rows += phase_fractions(path.name, mask, table, size)
+    return MeasuredMasks(tuple(rows), tuple(remarks))
 
 
 def _masks(given: Path) -> list[Path]:
@@ -53,15 +80,69 @@ def _masks(given: Path) -> list[Path]:
     return found
 
 
-def _class_table(paths: Sequence[Path], classes: Path | None) -> ClassTable:
-    values: set[int] = set()
+def _by_table(
+    paths: Sequence[Path], given: Path | None
+) -> list[tuple[NamedValues | None, list[Path]]]:
+    """Divide masks by the class table that belongs to them; those without one are together."""
+    tables: dict[Path, NamedValues | None] = {}
+    groups: list[tuple[NamedValues | None, list[Path]]] = []
     for path in paths:
-        values.update(count_values(read_labels(path)))
-    found = find_class_table(paths[0], sorted(values - {255}), None, classes)
-    table = found.table
-    # A table that somebody wrote decides whether 0 is a class; without one it never is.
-    if found.made_up or (table.classes[0].id == 0 and table.classes[0].name == UNLABELLED):
-        if values <= {NOT_ANALYSED, 255}:
-            raise InputError(f"{paths[0]} holds no class: all pixels are 0.", "Give another mask.")
-        table = table.without(NOT_ANALYSED)
-    return table
+        if path.parent not in tables:
+            tables[path.parent] = find_named_values(path, given)
+        named = tables[path.parent]
+        group = next((some for known, some in groups if known == named), None)
+        if group is None:
+            group = []
+            groups.append((named, group))
+        group.append(path)
+    return groups
+
+
+def _meaning(paths: Sequence[Path], named: NamedValues | None) -> Meaning:
+    def read() -> Iterator[NDArray[np.integer]]:
+        return (read_values(path, named) for path in paths)
+
+    try:
+        return meaning_of_masks(count_all(read()), named, read())
+    except InputError as error:
+        if named is not None or len(paths) > 1:
+            raise
+        raise InputError(f"{paths[0].name}: {error.what}", error.remedy) from error
+
+
+def _joined(
+    common: Classes | None, table: ClassTable
+) -> tuple[Classes, ClassTable, dict[int, int]]:
+    """Bring a table into the ids of those before.
+
+    Returns
+    -------
+    All classes so far, the table in their ids, and the new id by the old.
+    """
+    if common is None:
+        return Classes(table), table, {i: i for i in table.ids}
+    common, ids = common.adopting(table)
+    renamed = (one.model_copy(update={"id": ids[one.id]}) for one in table.classes)
+    return common, ClassTable(classes=tuple(sorted(renamed, key=lambda one: one.id))), ids
+
+
+def _renumbered(
+    mask: NDArray[np.integer], meaning: Meaning, table: ClassTable, ids: Mapping[int, int]
+) -> NDArray[np.integer]:
+    """Give a mask in the ids of a table, with its value for what wasn't analysed."""
+    to = dict(ids)
+    if meaning.unlabelled is not None:
+        to[meaning.unlabelled] = table.not_analysed
+    if all(old == new for old, new in to.items()):
+        return mask
+    result = np.full(mask.shape, table.not_analysed, dtype=np.uint8)
+    for old, new in to.items():
+        result[mask == old] = new
+    return result
+
+
+def _no_class(name: str, strange: Mapping[int, int], _table: ClassTable) -> InputError:
+    return InputError(
+        f"The mask {name} holds values that are no class: {listed(strange)}.",
+        "Give the class table that the mask was made with (--classes).",
+    )

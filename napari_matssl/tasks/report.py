@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import check_writable_folder
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import CLASSES_FILE
+from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions, write_tables
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.writing import write_mask, write_mask_tiff, write_overlay

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from napari_matssl.files import check_writable_folder
-from napari_matssl.labels.painted import CLASSES_FILE
+from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.micrograph.synthetic import class_table, make_sample
 from napari_matssl.micrograph.writing import write_micrograph
 

@@ -1,75 +1,11 @@
-"""The class table: what users may write into it, and what masks get from it."""
+"""The class table: what classes may be called, what masks get from it, and how tables meet."""
 
-import json
+import unicodedata
 
 import pytest
 from pydantic import ValidationError
 
-from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import (
-    COLOURS,
-    ClassTable,
-    LabelClass,
-    numbered_table,
-    read_class_table,
-)
-
-
-def test_a_table_survives_its_file(tmp_path):
-    table = ClassTable(
-        classes=(
-            LabelClass(id=1, name="α ferrite", colour="#0072b2"),
-            LabelClass(id=7, name="scratch", colour="#FF00aa", exclude=True),
-        )
-    )
-    table.write(tmp_path / "classes.json")
-    assert read_class_table(tmp_path / "classes.json") == table
-
-
-def test_the_plain_form_is_sorted_by_number_not_by_text(tmp_path):
-    path = tmp_path / "classes.json"
-    path.write_text(json.dumps({"10": "pore", "2": "oxide"}))
-    table = read_class_table(path)
-    assert table.ids == (2, 10)
-    assert table.names == ("oxide", "pore")
-
-
-def test_listing_the_unlabelled_value_does_not_change_colours(tmp_path):
-    with_zero, without = tmp_path / "a.json", tmp_path / "b.json"
-    with_zero.write_text(json.dumps({"0": "unlabelled", "1": "oxide", "2": "crack"}))
-    without.write_text(json.dumps({"1": "oxide", "2": "crack"}))
-    assert read_class_table(with_zero).without(0) == read_class_table(without)
-    assert read_class_table(without).classes[0].colour == COLOURS[0]
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("", "JSON"),
-        ("{", "JSON"),
-        ("[1, 2]", "class table"),
-        ("{}", "class table"),
-        ('{"one": "oxide"}', "one"),
-        ('{"255": "oxide"}', "254"),
-        ('{"-1": "oxide"}', "0"),
-        ('{"1": "oxide", "2": "oxide"}', "names must differ"),
-        ('{"1": ""}', "1 character"),
-        ('{"classes": [{"id": 1, "name": "a", "colour": "red"}]}', "pattern"),
-    ],
-)
-def test_a_bad_table_is_refused_with_an_example(tmp_path, text, complaint):
-    path = tmp_path / "classes.json"
-    path.write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_class_table(path)
-    assert str(path) in caught.value.what
-    assert complaint in caught.value.what
-    assert "ferrite" in caught.value.remedy
-
-
-def test_a_missing_table_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere\.json"):
-        read_class_table(tmp_path / "nowhere.json")
+from napari_matssl.labels.classes import ClassTable, LabelClass, match_by_name, numbered_table
 
 
 def test_not_analysed_never_collides_with_a_class():
@@ -92,3 +28,43 @@ def test_without_drops_one_id_and_keeps_the_others_colours():
 
 def test_rgb_reads_the_hexadecimal_colour():
     assert LabelClass(id=1, name="a", colour="#0a80FF").rgb == (10, 128, 255)
+
+
+def classes(**names):
+    """A class table such as ``classes(_1="ferrite")``."""
+    made = (LabelClass(id=int(k[1:]), name=n, colour="#123456") for k, n in names.items())
+    return ClassTable(classes=tuple(made))
+
+
+def test_names_have_one_unicode_form_and_no_white_space_around():
+    composed, decomposed = "Gefüge", unicodedata.normalize("NFD", "Gefüge")
+    assert LabelClass(id=1, name=f" {decomposed}\t", colour="#000000").name == composed
+    with pytest.raises(ValidationError, match="names must differ"):
+        classes(_1=composed, _2=decomposed)
+
+
+@pytest.mark.parametrize("name", ["[bcc] ferrite", "α", "=Fe3C", "铁素体", "M₂₃C₆", "x" * 100])
+def test_unusual_names_are_names(name):
+    assert classes(_1=name).names == (name,)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "  ", "a\nb", "a\rb", "a\0b", "a\x1b[31mb", "a\u2028b", "a\u202eb", "x" * 101]
+)
+def test_names_that_would_break_a_table_are_refused(name):
+    with pytest.raises(ValidationError, match="class"):
+        classes(_1=name)
+
+
+def test_tables_that_meet_are_matched_by_name_not_by_id():
+    ours, theirs = classes(_1="ferrite", _2="martensite"), classes(_1="martensite", _2="ferrite")
+    assert match_by_name(ours, theirs) == {1: 2, 2: 1}
+    decomposed = unicodedata.normalize("NFD", "Gefüge")
+    assert match_by_name(classes(_4="Gefüge"), classes(_7=decomposed, _9="pore")) == {7: 4}
+
+
+def test_former_names_match_where_the_class_is_still_there_and_free():
+    ours = classes(_1="ferrite", _2="carbide")
+    former = {"phase 1": 1, "phase 9": 9}
+    assert match_by_name(ours, classes(_5="phase 1", _6="phase 9"), former) == {5: 1}
+    assert match_by_name(ours, classes(_5="phase 1", _6="ferrite"), former) == {6: 1}

@@ -1,14 +1,10 @@
-"""Label images as people save them, and what the network is trained on."""
-
-import json
+"""Painted micrographs, and what the network is trained on."""
 
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import numbered_table
@@ -16,12 +12,9 @@ from napari_matssl.labels.painted import (
     IGNORE,
     PaintedMicrograph,
     check_paintable,
-    count_values,
-    find_class_table,
-    label_ids,
+    check_taught,
     painted_pixels,
     painted_share,
-    read_labels,
     to_targets,
 )
 from napari_matssl.micrograph.image import InfoBar, Micrograph
@@ -46,57 +39,6 @@ def test_labels_of_another_size_name_image_both_sizes_and_remedy():
     assert "steel.tif has 40 x 30 pixels, its labels have 41 x 30" in caught.value.what
 
 
-def save_palette(path):
-    image = Image.fromarray(IDS)
-    image.putpalette(np.random.default_rng(0).integers(0, 256, 768, dtype=np.uint8).tobytes())
-    image.save(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "save"),
-    [
-        ("palette.png", save_palette),
-        ("grey.png", lambda p: Image.fromarray(IDS).save(p)),
-        ("grey16.png", lambda p: Image.fromarray(IDS.astype(np.uint16)).save(p)),
-        ("int32.tif", lambda p: tifffile.imwrite(p, IDS.astype(np.int32))),
-        ("float.tif", lambda p: tifffile.imwrite(p, IDS.astype(np.float32))),
-        (
-            "grey as rgb.png",
-            lambda p: Image.fromarray(np.repeat(IDS[..., None], 3, axis=2)).save(p),
-        ),
-    ],
-)
-def test_class_ids_are_read_however_they_were_saved(tmp_path, name, save):
-    save(tmp_path / name)
-    ids = read_labels(tmp_path / name)
-    assert np.issubdtype(ids.dtype, np.integer)
-    np.testing.assert_array_equal(ids, IDS)
-
-
-COLOURS = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("name", "pixels", "complaint"),
-    [
-        ("rgb.png", COLOURS, "colours"),
-        ("fractions.tif", np.full((4, 5), 0.5, np.float32), "fractions"),
-        ("nan.tif", np.full((4, 5), np.nan, np.float32), "fractions"),
-        ("negative.tif", np.full((4, 5), -1, np.int16), "negative"),
-    ],
-)
-def test_what_is_no_class_id_is_refused_with_file_and_remedy(tmp_path, name, pixels, complaint):
-    path = tmp_path / name
-    if name.endswith("png"):
-        Image.fromarray(pixels).save(path)
-    else:
-        tifffile.imwrite(path, pixels)
-    with pytest.raises(InputError, match=complaint) as caught:
-        read_labels(path)
-    assert str(path) in caught.value.what
-    assert "palette" in caught.value.remedy
-
-
 def test_targets_are_channels_and_unpainted_pixels_do_not_train():
     targets = to_targets(painted([[0, 1, 2], [5, 5, 0]]), TABLE, unlabelled=0)
     assert targets.dtype == np.uint8
@@ -106,7 +48,6 @@ def test_targets_are_channels_and_unpainted_pixels_do_not_train():
 def test_strokes_across_the_info_bar_do_not_train_whatever_their_value():
     one = painted([[1, 2], [1, 99]], bar_row=1)
     np.testing.assert_array_equal(to_targets(one, TABLE, 0), [[0, 1], [IGNORE, IGNORE]])
-    assert label_ids([one]) == (1, 2)
 
 
 def test_with_unlabelled_none_every_value_is_a_class():
@@ -174,72 +115,19 @@ def test_two_painted_classes_are_enough():
     check_paintable({1: 1, 2: 40, 5: 0}, TABLE)
 
 
-def write_table(path, **names):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({key[1:]: name for key, name in names.items()}))
-    return path
+def test_a_class_that_is_painted_in_the_info_bar_alone_is_named_with_the_bar():
+    one = painted([[1, 1], [1, 5]], bar_row=1)
+    with pytest.raises(InputError, match='Only one class is painted: "class 1"') as caught:
+        check_taught([one], TABLE, 0)
+    assert '"class 5" is painted only from row 1 of steel.tif on' in caught.value.what
+    assert "(test)" in caught.value.what
 
 
-@pytest.fixture
-def labels(tmp_path):
-    folder = tmp_path / "job" / "labels"
-    folder.mkdir(parents=True)
-    return folder
+def test_classes_that_one_image_shows_above_its_bar_are_enough():
+    check_taught([painted([[1, 1], [1, 5]], bar_row=1), painted([[5, 0]])], TABLE, 0)
 
 
-def test_the_nearest_class_table_is_taken_and_named(labels, tmp_path):
-    numbered = find_class_table(labels, (0, 1, 2), 0)
-    assert numbered.table == numbered_table([1, 2])
-    assert "found in the labels" in numbered.source
-
-    write_table(labels.parent / "classes.json", _1="above", _2="b")
-    above = find_class_table(labels, (0, 1, 2), 0)
-    assert (above.table.names[0], above.source) == ("above", "classes.json")
-
-    write_table(labels / "classes.json", _1="beside", _2="b")
-    beside = find_class_table(labels, (0, 1, 2), 0)
-    assert (beside.table.names[0], beside.source) == ("beside", "labels/classes.json")
-    assert find_class_table(labels / "one.png", (0, 1, 2), 0) == beside
-
-    given_path = write_table(tmp_path / "mine.json", _1="given", _2="b")
-    given_table = find_class_table(labels, (0, 1, 2), 0, given_path)
-    assert (given_table.table.names[0], given_table.source) == ("given", given_path.as_posix())
-
-
-def test_the_unlabelled_value_is_no_class_even_if_the_table_lists_it(labels):
-    write_table(labels / "classes.json", _0="unlabelled", _1="oxide", _2="crack")
-    assert find_class_table(labels, (0, 1), 0).table.ids == (1, 2)
-    assert find_class_table(labels, (0, 1), None).table.ids == (0, 1, 2)
-
-
-def test_a_broken_table_beside_the_labels_is_an_error_not_passed_over(labels):
-    (labels / "classes.json").write_text("{")
-    with pytest.raises(InputError, match=r"classes\.json"):
-        find_class_table(labels, (0, 1), 0)
-
-
-@pytest.mark.parametrize("ids", [(), (0,)])
-def test_no_class_at_all_reads_as_nothing_painted(labels, ids):
-    with pytest.raises(InputError, match="Nothing is painted"):
-        find_class_table(labels, ids, 0)
-
-
-def test_a_table_of_the_unlabelled_value_alone_is_refused(labels):
-    write_table(labels / "classes.json", _0="unlabelled")
-    with pytest.raises(InputError, match="--unlabelled"):
-        find_class_table(labels, (0, 1), 0)
-
-
-@pytest.mark.parametrize("ids", [tuple(range(200)), (1, 2, 255), (1, 40_000)])
-def test_a_photograph_given_for_labels_is_not_made_into_classes(labels, ids):
-    with pytest.raises(InputError, match="label images"):
-        find_class_table(labels, ids, 0)
-
-
-def test_counting_in_pieces_is_counting(monkeypatch):
-    values = np.random.default_rng(0).integers(0, 300, (37, 11))
-    whole = count_values(values)
-    monkeypatch.setattr("napari_matssl.labels.painted._CHUNK", 50)
-    assert count_values(values) == whole
-    assert whole[7] == (values == 7).sum()
-    assert list(whole) == sorted(whole)
+def test_the_automatic_unpainted_value_is_0_unless_that_is_a_class():
+    with_zero, without = numbered_table([0, 1]), numbered_table([1])
+    np.testing.assert_array_equal(to_targets(painted([[0, 1]]), with_zero, "auto"), [[0, 1]])
+    np.testing.assert_array_equal(to_targets(painted([[0, 1]]), without, "auto"), [[IGNORE, 0]])

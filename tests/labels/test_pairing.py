@@ -1,6 +1,7 @@
 """Which files belong together, and what a split or a list of names means."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,86 @@ def test_files_pair_by_stem_whatever_the_suffix_and_images_without_label_stay_ou
         touch(images / name)
     for name in ("a.png", "b.png", "stray.png"):
         touch(labels / name)
-    assert pair_by_stem(images, labels) == [
+    found = pair_by_stem(images, labels)
+    assert found.pairs == (
         Pair(images / "a.png", labels / "a.png"),
         Pair(images / "b.tif", labels / "b.png"),
-    ]
+    )
+    assert found.images_left == (images / "lonely.png",)
+    assert found.labels_left == (labels / "stray.png",)
+
+
+def test_labels_that_match_no_image_are_named_and_images_without_label_counted(folders):
+    images, labels = folders
+    for name in ("m0", "m1", "m2", "m3"):
+        touch(images / f"{name}.png")
+    for name in ("m0", "m1", "M2", "m3_labels"):
+        touch(labels / f"{name}.png")
+    assert pair_by_stem(images, labels).remarks == (
+        "2 label images match no image: M2.png, m3_labels.png.",
+        "2 of 4 images have no label: m2.png, m3.png.",
+    )
+    (labels / "M2.png").unlink()
+    touch(labels / "m2.png")
+    assert pair_by_stem(images, labels).remarks == (
+        "1 label image matches no image: m3_labels.png.",
+        "1 of 4 images has no label: m3.png.",
+    )
+
+
+@pytest.mark.parametrize(("of_image", "of_label"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_that_look_the_same_are_the_same(folders, of_image, of_label):
+    images, labels = folders
+    image = touch(images / unicodedata.normalize(of_image, "Stahl_Gefüge_ä.png"))
+    label = touch(labels / unicodedata.normalize(of_label, "Stahl_Gefüge_ä.tif"))
+    found = pair_by_stem(images, labels)
+    assert found.pairs == (Pair(image, label),)
+    assert found.remarks == ()
+
+
+def test_splits_and_exclusions_name_files_in_any_unicode_form(tmp_path):
+    names = [unicodedata.normalize(form, "Gefüge.png") for form in ("NFC", "NFD")]
+    for listed, there in (names, names[::-1]):
+        path = tmp_path / "splits.json"
+        path.write_text(json.dumps({"A": {"train": [listed]}}))
+        item = Path("images") / there
+        assert read_split(path, "A").select([item], "train") == [item]
+        assert stem_of(there) in read_exclusions(path)
+
+
+def test_a_leak_between_subsets_is_seen_in_any_unicode_form(tmp_path):
+    train, test = (unicodedata.normalize(form, "Gefüge.png") for form in ("NFC", "NFD"))
+    path = tmp_path / "splits.json"
+    path.write_text(json.dumps({"A": {"train": [train], "test": [test]}}))
+    with pytest.raises(InputError, match="both in"):
+        read_split(path, "A")
+
+
+def test_two_files_that_differ_in_unicode_form_alone_are_refused(folders):
+    images, labels = folders
+    for form in ("NFC", "NFD"):
+        touch(images / unicodedata.normalize(form, "ä.png"))
+    touch(labels / "ä.png")
+    with pytest.raises(InputError, match="Two images"):
+        pair_by_stem(images, labels)
+
+
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_exclusions_may_be_nested_or_are_refused_but_never_break(tmp_path, depth):
+    path = tmp_path / "names.json"
+    path.write_text(depth * "[" + '"a.png"' + depth * "]")
+    if depth == 900:
+        assert read_exclusions(path) == {"a"}
+    else:
+        with pytest.raises(InputError, match="nested too deeply"):
+            read_exclusions(path)
+
+
+def test_readers_of_names_take_a_byte_order_mark(tmp_path):
+    path = tmp_path / "names.json"
+    path.write_text('{"A": {"train": ["a.png"]}}', encoding="utf-8-sig")
+    assert read_exclusions(path) == {"a"}
+    assert read_split(path, "A").subsets == {"train": ("a.png",)}
 
 
 def test_a_class_table_beside_the_labels_is_no_label(folders):
@@ -67,15 +144,17 @@ def test_a_class_table_beside_the_labels_is_no_label(folders):
     touch(images / "a.png")
     touch(labels / "a.png")
     (labels / "classes.json").write_text("{}")
-    assert len(pair_by_stem(images, labels)) == 1
+    assert len(pair_by_stem(images, labels).pairs) == 1
 
 
 def test_single_files_pair_too(folders):
     images, labels = folders
     image, label = touch(images / "a.tif"), touch(labels / "a.png")
     touch(images / "b.tif")
-    assert pair_by_stem(image, label) == [Pair(image, label)]
-    assert pair_by_stem(images, label) == [Pair(image, label)]
+    for given in (image, images):
+        found = pair_by_stem(given, label)
+        assert found.pairs == (Pair(image, label),)
+        assert found.remarks == ()
 
 
 def test_no_label_for_any_image_names_what_was_looked_for(folders):
@@ -129,7 +208,7 @@ def test_an_image_is_never_its_own_label(folders):
 def test_labels_kept_in_a_folder_among_the_images_still_pair(folders):
     images, _ = folders
     image, label = touch(images / "a.png"), touch(images / "labels" / "a.png")
-    assert pair_by_stem(images, images / "labels") == [Pair(image, label)]
+    assert pair_by_stem(images, images / "labels").pairs == (Pair(image, label),)
 
 
 SPLITS = {

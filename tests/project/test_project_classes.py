@@ -1,9 +1,11 @@
 """The classes of a project: where they come from, editing, and matching those of a model."""
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
@@ -48,6 +50,64 @@ def test_a_table_that_is_none_hinders_only_where_it_is_the_projects_own(folder, 
     (folder / "matssl").mkdir()
     (folder / "classes.json").rename(folder / "matssl" / "classes.json")
     with pytest.raises(InputError, match=r"matssl/classes\.json"):
+        Project.open(folder)
+
+
+def test_a_class_0_of_another_table_gets_a_free_id_and_that_is_told(folder):
+    (folder / "classes.json").write_text('{"0": "matrix", "1": "pore", "255": "carbide"}')
+    project = Project.open(folder)
+    assert summary(project.classes) == [(1, "pore"), (2, "matrix"), (3, "carbide")]
+    said = " ".join(project.remarks)
+    assert "names 0 as a class: matrix has the id 2 here, as 0 is the value of unpainted" in said
+    assert "names 255 as a class: carbide has the id 3 here, as ids end at 254" in said
+
+
+def test_a_class_0_in_the_projects_own_table_is_not_dropped_either(folder):
+    (folder / "matssl").mkdir()
+    (folder / "matssl" / "classes.json").write_text('{"0": "matrix", "1": "pore"}')
+    project = Project.open(folder)
+    assert summary(project.classes) == [(1, "pore"), (2, "matrix")]
+    assert "matrix" in " ".join(project.remarks)
+
+
+@pytest.mark.parametrize("place", [".", "matssl"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_tables_may_have_a_byte_order_mark_and_colours(folder, place, encoding):
+    (folder / place).mkdir(exist_ok=True)
+    table = '{"1": {"name": "Gefüge", "color": "#ff0000"}, "2": {"name": "martensite"}}'
+    (folder / place / "classes.json").write_text(table, encoding=encoding)
+    project = Project.open(folder)
+    assert project.remarks == ()
+    assert summary(project.classes) == [(1, "Gefüge"), (2, "martensite")]
+    assert project.classes[0].colour == "#ff0000"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 101, "a\u202eb"])
+def test_names_that_would_break_a_table_are_refused_in_the_window_too(project, name):
+    for edit in (lambda: project.add_class(name), lambda: project.rename_class(1, name)):
+        with pytest.raises(InputError, match=r"The class name"):
+            edit()
+    assert summary(project.classes) == [(1, "phase 1"), (2, "phase 2")]
+
+
+def test_a_name_in_another_unicode_form_is_the_same_name(project):
+    composed, decomposed = (unicodedata.normalize(form, "Gefüge") for form in ("NFC", "NFD"))
+    project.rename_class(1, decomposed)
+    assert project.classes[0].name == composed
+    with pytest.raises(InputError, match="already"):
+        project.rename_class(2, composed)
+    assert project.adopt(named(_7=decomposed)) == {7: 1}
+    project.rename_class(1, "ferrite")
+    assert Project.open(project.folder).adopt(named(_7=decomposed)) == {7: 1}
+
+
+def test_label_images_with_smoothed_edges_make_no_classes(folder):
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:30, 10:40] = 200
+    (folder / "matssl" / "labels").mkdir(parents=True)
+    smoothed = Image.fromarray(mask).filter(ImageFilter.SMOOTH)
+    smoothed.save(folder / "matssl" / "labels" / "b.png")
+    with pytest.raises(InputError, match="thin seams"):
         Project.open(folder)
 
 

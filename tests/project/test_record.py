@@ -1,10 +1,12 @@
 """What is set by hand for images, and the file that keeps it."""
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import PixelSize
@@ -122,3 +124,44 @@ def test_an_order_that_knows_too_many_and_too_few_classes_is_no_harm(folder):
     path.parent.mkdir()
     path.write_text('{"class_order": [7, 2]}')
     assert [one.id for one in Project.open(folder).classes] == [2, 1]
+
+
+@pytest.mark.parametrize(("before", "after"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_copying_may_change_the_unicode_form_of_every_name(folder, grey, before, after):
+    """As between macOS and others, or by archives: what belongs together looks the same."""
+
+    def name(form):
+        return unicodedata.normalize(form, "Gefüge ä.png")
+
+    (folder / "b.tif").unlink()
+    Image.fromarray(grey(4)).save(folder / name(before))
+    project = Project.open(folder)
+    project.set_pixel_size(name(before), SIZE)
+    project.current = name(before)
+    labels = np.zeros((40, 50), np.uint8)
+    labels[:5], labels[9] = 1, 2
+    project.save_labels(name(before), labels)
+    project.save_mask(name(before), labels)
+
+    (folder / name(before)).rename(folder / name(after))
+    for kind in ("labels", "masks"):
+        (made,) = (folder / "matssl" / kind).glob("*.png")
+        made.rename(made.with_name(name(after)))
+    project = Project.open(folder)
+    assert project.current == name(after)
+    assert project.read(name(after)).pixel_size == SIZE
+    np.testing.assert_array_equal(project.labels(name(after)), labels)
+    np.testing.assert_array_equal(project.mask(name(after)), labels)
+    assert project.painted_names() == (name(after),)
+    assert project.class_use(1) == {name(after): 250}
+    project.save_labels(name(after), labels[::-1])
+    assert len(list((folder / "matssl" / "labels").glob("*.png"))) == 1
+    project.set_pixel_size(name(after), None)
+    assert Project.open(folder).read(name(after)).pixel_size is None
+
+
+def test_a_record_may_have_a_byte_order_mark(folder):
+    Project.open(folder).set_pixel_size("b.tif", SIZE)
+    record = folder / "matssl" / "project.json"
+    record.write_text(record.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert Project.open(folder).read("b.tif").pixel_size == SIZE

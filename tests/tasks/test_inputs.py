@@ -12,6 +12,7 @@ from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.tasks.inputs import (
     SplitChoice,
+    excluded_nowhere,
     fingerprint,
     read_folder,
     read_labelled,
@@ -103,6 +104,106 @@ def test_the_named_class_table_is_taken(folder):
     found = read_painted_set(folder / "images", folder / "labels", 0, classes=path)
     assert found.table.names == ("ferrite", "pearlite")
     assert "mine.json" in found.source
+
+
+def save_labels(folder, ids):
+    """Give all three label images the same ids."""
+    for name in "abc":
+        Image.fromarray(ids).save(folder / "labels" / f"{name}.png")
+
+
+STRIPES = np.repeat(np.arange(4, dtype=np.uint8) % 3, 10)[:, None] * np.ones((1, 50), np.uint8)
+
+
+def test_0_is_a_class_where_the_table_names_it(folder):
+    save_labels(folder, STRIPES)
+    (folder / "classes.json").write_text('{"0": "matrix", "1": "pore", "2": "carbide"}')
+    found = read_painted_set(folder / "images", folder / "labels")
+    assert found.table.names == ("matrix", "pore", "carbide")
+    assert found.unlabelled is None
+    assert any("0 is a class" in line for line in found.remarks)
+    np.testing.assert_array_equal(found.training[0].labels, STRIPES)
+
+
+def test_a_mask_of_0_and_255_trains_with_a_table_that_names_both(folder):
+    save_labels(folder, np.where(STRIPES == 2, 255, 0).astype(np.uint8))
+    (folder / "classes.json").write_text('{"0": "matrix", "255": "pore"}')
+    found = read_painted_set(folder / "images", folder / "labels")
+    assert (found.table.names, found.table.ids) == (("matrix", "pore"), (0, 1))
+    np.testing.assert_array_equal(found.training[0].labels, STRIPES == 2)
+    (folder / "classes.json").unlink()
+    assert read_painted_set(folder / "images", folder / "labels", None).table.names == (
+        "class 0",
+        "class 255",
+    )
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_a_full_mask_of_two_values_is_told_what_0_counts_as(folder, white):
+    save_labels(folder, np.where(STRIPES == 2, white, 0).astype(np.uint8))
+    with pytest.raises(InputError, match=f'Only one class is painted: "class {white}"') as caught:
+        read_painted_set(folder / "images", folder / "labels")
+    assert "0 counts as unpainted: 75 % of the pixels; --unlabelled none makes it a class" in (
+        caught.value.what
+    )
+    (folder / "classes.json").write_text(f'{{"{white}": "pore"}}')
+    with pytest.raises(InputError, match=r"0 counts as unpainted.*a name in classes\.json"):
+        read_painted_set(folder / "images", folder / "labels")
+
+
+def with_bar(folder, row=30):
+    """Strokes of class 2 in the rows that are the info bar, and nowhere else."""
+    labels = np.zeros((40, 50), np.uint8)
+    labels[5:20], labels[row:] = 1, 2
+    save_labels(folder, labels)
+
+
+def test_strokes_in_the_info_bar_are_named_with_the_row_where_it_begins(folder):
+    with_bar(folder)
+    with pytest.raises(InputError, match='Only one class is painted: "class 1"') as caught:
+        read_painted_set(folder / "images", folder / "labels", 0, info_bar=30)
+    assert '"class 2" is painted only from row 30 of a.png on' in caught.value.what
+    assert "set by hand" in caught.value.what
+    assert "--info-bar none" in caught.value.what
+
+
+def test_the_info_bar_can_be_said(folder):
+    with_bar(folder)
+    found = read_painted_set(folder / "images", folder / "labels", 0, info_bar=None)
+    assert found.table.ids == (1, 2)
+    found = read_painted_set(folder / "images", folder / "labels", 0, info_bar=35)
+    assert found.training[0].specimen_labels.shape == (35, 50)
+    for row in (0, 40, 4000):
+        with pytest.raises(InputError, match=f"a.png can't begin at row {row}"):
+            read_painted_set(folder / "images", folder / "labels", 0, info_bar=row)
+
+
+def test_a_class_lost_in_the_bar_is_told_though_others_are_left(folder):
+    labels = STRIPES.copy()
+    labels[35:] = 7
+    save_labels(folder, labels)
+    (folder / "classes.json").write_text('{"1": "a", "2": "b", "7": "c"}')
+    found = read_painted_set(folder / "images", folder / "labels", info_bar=35)
+    assert any('"c" is painted only from row 35' in line for line in found.remarks)
+
+
+def test_files_that_match_nothing_are_told(folder):
+    save(folder / "labels" / "e_labels.png", values=3)
+    found = read_painted_set(folder / "images", folder / "labels", 0)
+    assert found.remarks[:2] == (
+        "1 label image matches no image: e_labels.png.",
+        "1 of 4 images has no label: d.png.",
+    )
+
+
+def test_names_to_leave_out_that_are_no_image_are_told(folder):
+    exclude = folder / "exclude.json"
+    exclude.write_text('["a.tif", "typo"]')
+    (line,) = excluded_nowhere([folder / "images"], exclude)
+    assert "typo" in line
+    assert "exclude.json" in line
+    exclude.write_text('["a.tif"]')
+    assert excluded_nowhere([folder / "images"], exclude) == ()
 
 
 def test_single_files_pair_too(folder):

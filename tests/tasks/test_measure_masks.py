@@ -1,5 +1,7 @@
 """Phase fractions of masks on disk."""
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -23,7 +25,12 @@ def found(rows):
 
 def test_zero_is_not_analysed_where_no_table_says_otherwise(tmp_path):
     Image.fromarray(MASK).save(tmp_path / "a.png")
-    rows = measure_masks([tmp_path / "a.png"])
+    measured = measure_masks([tmp_path / "a.png"])
+    rows = measured.rows
+    assert measured.remarks == (
+        "0 is taken for what was not analysed: 12.5 % of the pixels; a class table that names it "
+        "makes it a class.",
+    )
     assert found(rows) == [("class 1", 120, 280), ("class 2", 160, 280)]
     assert rows[0].image == "a.png"
     assert rows[0].fraction_percent == pytest.approx(100 * 3 / 7)
@@ -32,13 +39,13 @@ def test_zero_is_not_analysed_where_no_table_says_otherwise(tmp_path):
 
 def test_a_calibrated_mask_gives_areas(tmp_path):
     write_mask_tiff(tmp_path / "a.tif", MASK, PixelSize(0.5, 0.5, "test"))
-    assert measure_masks([tmp_path / "a.tif"])[0].area_um2 == pytest.approx(120 * 0.25)
+    assert measure_masks([tmp_path / "a.tif"]).rows[0].area_um2 == pytest.approx(120 * 0.25)
 
 
 def test_the_table_beside_the_masks_names_the_classes(tmp_path):
     (tmp_path / "classes.json").write_text('{"1": "ferrite", "2": "pearlite", "3": "void"}')
     Image.fromarray(MASK).save(tmp_path / "a.png")
-    rows = measure_masks([tmp_path])
+    rows = measure_masks([tmp_path]).rows
     assert found(rows) == [("ferrite", 120, 280), ("pearlite", 160, 280), ("void", 0, 280)]
 
 
@@ -47,7 +54,7 @@ def test_a_class_0_counts_unless_it_is_called_unlabelled(tmp_path, zero):
     path = tmp_path / "mine.json"
     path.write_text(f'{{"0": "{zero}", "1": "ferrite", "2": "pearlite"}}')
     Image.fromarray(MASK).save(tmp_path / "a.png")
-    names = [r.class_name for r in measure_masks([tmp_path / "a.png"], path)]
+    names = [r.class_name for r in measure_masks([tmp_path / "a.png"], path).rows]
     assert names == ([zero] if zero == "pores" else []) + ["ferrite", "pearlite"]
 
 
@@ -58,7 +65,7 @@ def test_of_a_folder_of_predictions_only_the_masks_are_taken(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (8, 40, 3), dtype=np.uint8)
     Image.fromarray(colours).save(tmp_path / "a_overlay.png")
     tifffile.imwrite(tmp_path / "a_probabilities.tif", np.zeros((2, 8, 40), np.uint8))
-    assert {r.image for r in measure_masks([tmp_path])} == {"a_mask.png", "b_mask.png"}
+    assert {r.image for r in measure_masks([tmp_path]).rows} == {"a_mask.png", "b_mask.png"}
 
 
 @pytest.mark.parametrize("ids", [(1, 2), (0, 1), (0, 4)])
@@ -83,7 +90,7 @@ def test_masks_that_predict_wrote_measure_as_predict_said(grey_level_segmenter, 
     said = drain(job).images[0].phases
     assert said[0].analysed_pixels == 170 * 160
     for classes in (None, tmp_path / "out" / "classes.json"):
-        assert found(measure_masks([tmp_path / "out"], classes)) == found(said)
+        assert found(measure_masks([tmp_path / "out"], classes).rows) == found(said)
 
 
 def test_a_mask_of_class_0_alone_is_measured_where_0_is_a_class(tmp_path):
@@ -96,12 +103,15 @@ def test_a_mask_of_class_0_alone_is_measured_where_0_is_a_class(tmp_path):
     table.write(tmp_path / "classes.json")
     write_mask(tmp_path / "a_mask.png", np.zeros((8, 8), np.uint8), table)
     for classes in (None, tmp_path / "classes.json"):
-        assert found(measure_masks([tmp_path], classes)) == [("matrix", 64, 64), ("void", 0, 64)]
+        assert found(measure_masks([tmp_path], classes).rows) == [
+            ("matrix", 64, 64),
+            ("void", 0, 64),
+        ]
 
 
 def test_a_mask_without_any_class_is_an_error(tmp_path):
     Image.fromarray(0 * MASK).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"a\.png holds no class"):
+    with pytest.raises(InputError, match=r"a\.png: The masks hold no class"):
         measure_masks([tmp_path / "a.png"])
 
 
@@ -128,6 +138,71 @@ def test_an_export_with_each_mask_as_png_and_as_tiff_counts_each_once(tmp_path):
         write_mask(tmp_path / f"{stem}_mask.png", mask, table)
         write_mask_tiff(tmp_path / f"{stem}_mask.tif", mask, None)
     table.write(tmp_path / "classes.json")
-    rows = measure_masks([tmp_path])
+    rows = measure_masks([tmp_path]).rows
     assert sorted({row.image for row in rows}) == ["a_mask.png", "b_mask.png"]
     assert len(rows) == 4
+
+
+HALF = np.zeros((40, 40), np.uint8)
+HALF[:20, :20] = 1
+
+
+@pytest.mark.parametrize("white", [1, 200, 255])
+@pytest.mark.parametrize("table", [None, "{white}", "0 {white}"])
+def test_a_mask_of_25_percent_pores_has_25_percent(tmp_path, white, table):
+    """Of ImageJ, ilastik and their like: white pores, all else 0."""
+    Image.fromarray(HALF * np.uint8(white)).save(tmp_path / "pores.png")
+    if table is not None:
+        values = table.format(white=white).split()
+        names = dict(zip(values, ("matrix", "pore")[-len(values) :], strict=True))
+        (tmp_path / "classes.json").write_text(json.dumps(names))
+    measured = measure_masks([tmp_path / "pores.png"])
+    rest, pores = measured.rows
+    assert pores.class_name == (f"class {white}" if table is None else "pore")
+    assert (pores.fraction_percent, rest.fraction_percent) == (25.0, 75.0)
+
+
+def test_a_field_without_pores_has_none(tmp_path):
+    Image.fromarray(HALF * np.uint8(255)).save(tmp_path / "a.png")
+    Image.fromarray(HALF * 0).save(tmp_path / "b.png")
+    pores = [r for r in measure_masks([tmp_path]).rows if r.class_name == "class 255"]
+    assert [(r.image, r.fraction_percent) for r in pores] == [("a.png", 25.0), ("b.png", 0.0)]
+
+
+def test_bits_are_two_values(tmp_path):
+    Image.fromarray(HALF > 0).save(tmp_path / "a.png")
+    assert [r.fraction_percent for r in measure_masks([tmp_path]).rows] == [75.0, 25.0]
+
+
+def test_folders_with_tables_of_their_own_are_matched_by_name(tmp_path):
+    for name, table in (("a", {"1": "ferrite", "2": "pore"}), ("b", {"1": "pore", "2": "ferrite"})):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "classes.json").write_text(json.dumps(table))
+        Image.fromarray(HALF + 1 if name == "a" else 2 - HALF).save(folder / f"{name}.png")
+    measured = measure_masks([tmp_path / "a", tmp_path / "b"])
+    assert [(r.image, r.class_id, r.class_name, r.fraction_percent) for r in measured.rows] == [
+        ("a.png", 1, "ferrite", 75.0),
+        ("a.png", 2, "pore", 25.0),
+        ("b.png", 1, "ferrite", 75.0),
+        ("b.png", 2, "pore", 25.0),
+    ]
+    assert any("matched by name" in line for line in measured.remarks)
+
+
+def test_a_mask_whose_edges_were_smoothed_is_refused(tmp_path):
+    mask = Image.fromarray(HALF * np.uint8(255)).resize((90, 90), Image.Resampling.BICUBIC)
+    mask.save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png.*thin seams"):
+        measure_masks([tmp_path / "a.png"])
+
+
+def test_a_mask_in_colours_is_measured_by_those_of_its_table(tmp_path):
+    colours = np.array([(0, 0, 0), (255, 0, 0)], np.uint8)[HALF]
+    Image.fromarray(colours).quantize(4).save(tmp_path / "a.png")
+    table = {
+        "0": {"name": "matrix", "color": "#000000"},
+        "1": {"name": "pore", "color": "#ff0000"},
+    }
+    (tmp_path / "classes.json").write_text(json.dumps(table))
+    assert found(measure_masks([tmp_path]).rows) == [("matrix", 1200, 1600), ("pore", 400, 1600)]

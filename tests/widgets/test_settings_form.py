@@ -211,10 +211,20 @@ def test_an_unset_value_comes_back_when_ticked_again(form):
     tick(form, "minutes", False)
     tick(form, "minutes")
     assert form.settings().minutes == 12.5
-    tick(form, "unlabelled", False)
-    assert form.settings().unlabelled is None
-    shown = editor(form, "unlabelled").findChildren(QLabel)
-    assert [label.text() for label in shown if label.isVisible()] == ["none"]
+    tick(form, "epochs", False)
+    assert form.settings().epochs is None
+    shown = editor(form, "epochs").findChildren(QLabel)
+    assert [label.text() for label in shown if label.isVisible()] == ["no limit"]
+
+
+@pytest.mark.parametrize(("text", "value"), [("none", None), ("255", 255), ("auto", "auto")])
+def test_numbers_or_words_are_typed_as_on_the_command_line(qtbot, form, text, value):
+    assert typed(qtbot, form, "unlabelled", text).text() == text
+    assert form.settings().unlabelled == value
+    form.set_value("unlabelled", 7)
+    assert editor(form, "unlabelled").control.text() == "7"
+    form.set_value("unlabelled", value)
+    assert editor(form, "unlabelled").control.text() == text
 
 
 def test_changed_is_said_once_per_change_and_not_for_none(qtbot, form):

@@ -4,7 +4,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.painted import count_values, listed
+from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.widgets.canvas.layers import check_grid, copy_into
 from napari_matssl.widgets.canvas.workspace import Workspace
 

@@ -1,7 +1,7 @@
 """The control of one settings field: right for its type, within its bounds, with its help text."""
 
 from html import escape
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from magicgui.widgets import create_widget
@@ -61,7 +61,6 @@ UNSET = {
     "epochs": "no limit",
     "minutes": "no limit",
     "scale": "automatic",
-    "unlabelled": "none",
 }
 """What unset fields are called."""
 
@@ -99,13 +98,15 @@ class FieldEditor(QWidget):
         super().__init__(parent)
         self._showing = False
         self._value = suggested
+        # Numbers or words, such as "auto": typed as they are on the command line.
+        self._words = any(get_origin(kind) is Literal for kind in get_args(field.annotation))
         self._build_control(field)
         WheelGuard(self.control)
         self.setFocusProxy(self.control)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self.tick: QCheckBox | None = None
-        if type(None) in get_args(field.annotation):
+        if type(None) in get_args(field.annotation) and not self._words:
             self.tick = QCheckBox()
             self.tick.setToolTip("Ticked: use the value beside. Not ticked: " + unset)
             self.tick.toggled.connect(self._tick_changed)
@@ -119,7 +120,7 @@ class FieldEditor(QWidget):
     def show_value(self, value: Any) -> None:
         """Show a value without saying that it changed."""
         self._showing = True
-        if value is not None:
+        if value is not None or self._words:
             self._value = value
             self._set(value)
         if self.tick is not None:
@@ -128,7 +129,7 @@ class FieldEditor(QWidget):
         self._showing = False
 
     def _build_control(self, field: FieldInfo) -> None:
-        kind = field.annotation
+        kind = str if self._words else field.annotation
         if type(None) in get_args(kind):
             kind = next(k for k in get_args(kind) if k is not type(None))
         if kind in (float, int):
@@ -137,10 +138,11 @@ class FieldEditor(QWidget):
             self.control: QWidget = box
             self._set = box.setValue
             return
+        words = self._words
         control = create_widget(annotation=kind)
         control.changed.connect(self._edited)
         self.control = control.native
-        self._set = lambda value: setattr(control, "value", value)
+        self._set = lambda value: setattr(control, "value", _typed(value) if words else value)
         if isinstance(self.control, QComboBox):  # else the longest word sets the form's width
             self.control.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -262,6 +264,10 @@ def help_text(field: FieldInfo) -> str:
     parts = [field.description or "", " and ".join(limits), f"Default: {default}"]
     lines = [escape(part[:1].upper() + part[1:]) + "." for part in parts if part]
     return f"<p>{'<br>'.join(lines)}</p>"
+
+
+def _typed(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def _bound(field: FieldInfo, kind: type) -> float | None:

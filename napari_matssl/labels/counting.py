@@ -1,0 +1,26 @@
+"""Counting the pixels of each value."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHUNK = 1 << 22  # pixels counted at a time: keeps the memory for a panorama small
+
+
+def count_values(values: NDArray[np.integer]) -> dict[int, int]:
+    """Count the pixels of each value, in ascending order; lean on memory for panoramas."""
+    counts: dict[int, int] = {}
+    rows = max(1, _CHUNK // max(1, values[:1].size))
+    for start in range(0, len(values), rows):
+        found, pixels = np.unique(values[start : start + rows], return_counts=True)
+        for value, count in zip(found.tolist(), pixels.tolist(), strict=True):
+            counts[value] = counts.get(value, 0) + count
+    return dict(sorted(counts.items()))
+
+
+def listed(counts: Mapping[int, int]) -> str:
+    """Name at most five values with their pixel counts: ``"7 (120 pixels), 9 (1 pixel)"``."""
+    few = [f"{v} ({n} pixel{'s' * (n != 1)})" for v, n in list(counts.items())[:5]]
+    more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
+    return ", ".join(few) + more

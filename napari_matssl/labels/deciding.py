@@ -1,0 +1,224 @@
+"""Deciding what the values of label images and masks mean, with a class table and without."""
+
+from collections.abc import Iterable, Mapping
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.counting import listed
+from napari_matssl.labels.meaning import (
+    FOUND,
+    NOT_ANALYSED_BESIDE_0,
+    Images,
+    Meaning,
+    Unlabelled,
+    build_meaning,
+)
+from napari_matssl.labels.names import few
+from napari_matssl.labels.seams import look_smoothed
+from napari_matssl.labels.tables import LARGEST_ID, NamedValue, NamedValues
+
+MOST_CLASSES = 32
+"""More distinct values than this, without a class table, are taken for a photograph."""
+
+NOTHING_PAINTED = "Nothing is painted in any label image."
+
+
+def meaning_of_labels(
+    counts: Mapping[int, int],
+    named: NamedValues | None,
+    unlabelled: Unlabelled = "auto",
+    images: Images = (),
+) -> Meaning:
+    """Decide what the values of painted labels mean.
+
+    Parameters
+    ----------
+    counts
+        Pixels by value, above the info bars.
+    named
+        The class table, if there is one. A value that has the name of a class in it is a class.
+    unlabelled
+        What the user says of unpainted pixels.
+    images
+        The labels, ``(H, W)`` each; looked at where there is no table.
+
+    Raises
+    ------
+    InputError
+        If there is no class, user and table contradict each other, or, without a table, the
+        values are no class ids.
+    """
+    if named is None:
+        return _of_bare_labels(counts, unlabelled, images)
+    unpainted = _unpainted(named, unlabelled)
+    classes = [one for one in named.entries if one.value not in unpainted]
+    if not classes:
+        values = ", ".join(map(str, sorted(unpainted)))
+        raise InputError(
+            f"{named.source} lists no class beside {values}, the value of unpainted pixels.",
+            "Add the classes, or name another value with --unlabelled.",
+        )
+    remarks = []
+    if unlabelled == "auto" and named.zero_is_a_class():
+        remarks.append(f'0 is a class, "{named[0].name}", as {named.source} names it.')
+    found = _shares(counts, unpainted)
+    remarks += [f"{value} counts as unpainted: {share}." for value, share in found.items()]
+    if found and unlabelled == "auto" and 0 in found and 0 not in named:
+        remarks[-1] = f"{remarks[-1][:-1]}; a name in {named.source} makes it a class."
+    if absent := [one.name for one in classes if not counts.get(one.value)]:
+        remarks.append(f"Nothing is painted as {few(absent, 8)}.")
+    return build_meaning(classes, unpainted, named.source, remarks)
+
+
+def meaning_of_masks(
+    counts: Mapping[int, int], named: NamedValues | None, images: Images = ()
+) -> Meaning:
+    """Decide what the values of masks mean whose phases are to be measured.
+
+    Parameters
+    ----------
+    counts
+        Pixels by value.
+    named
+        The class table, if there is one.
+    images
+        The masks, ``(H, W)`` each; looked at where there is no table.
+
+    Raises
+    ------
+    InputError
+        If there is no class, or a value may mean one thing or the other.
+    """
+    if named is None:
+        return _of_bare_masks(counts, images)
+    classes = [one for one in named.entries if not one.is_no_class]
+    if not classes:
+        raise InputError(f"{named.source} lists no class.", "Add the classes.")
+    rest = set(named.no_class)
+    zero_is_class = named.zero_is_a_class()
+    if not zero_is_class and 0 not in named and counts.get(0):
+        two_valued = len(classes) == 1 and counts.keys() <= {0, classes[0].value}
+        if two_valued and not named.ours:
+            classes.insert(0, NamedValue(0, "rest"))
+            told = f"0 has no name in {named.source} and is taken for the rest of the specimen"
+            return build_meaning(
+                classes, rest, named.source, [f"{told}: {_shares(counts, {0})[0]}."]
+            )
+    if named.ours and zero_is_class:
+        rest.add(NOT_ANALYSED_BESIDE_0)
+    elif not zero_is_class:
+        rest.add(0)
+    remarks = [f"{v} is not analysed: {share}." for v, share in _shares(counts, rest).items()]
+    return build_meaning(classes, rest, named.source, remarks)
+
+
+def _unpainted(named: NamedValues, unlabelled: Unlabelled) -> frozenset[int]:
+    """Choose the values of unpainted pixels."""
+    if unlabelled is None:
+        return frozenset()
+    if unlabelled == "auto":
+        if named.ours and named.zero_is_a_class():
+            return named.no_class | {NOT_ANALYSED_BESIDE_0}
+        return named.no_class | (frozenset() if 0 in named else {0})
+    if unlabelled in named and not named[unlabelled].is_no_class:
+        raise InputError(
+            f'{named.source} names {unlabelled} as the class "{named[unlabelled].name}", but '
+            f"--unlabelled {unlabelled} says that it is unpainted.",
+            "Leave --unlabelled away to train the class, or take it out of the table.",
+        )
+    return named.no_class | {unlabelled}
+
+
+def _of_bare_labels(counts: Mapping[int, int], unlabelled: Unlabelled, images: Images) -> Meaning:
+    unpainted = set[int]() if unlabelled is None else {0 if unlabelled == "auto" else unlabelled}
+    found = {value: pixels for value, pixels in counts.items() if value not in unpainted}
+    if not found:
+        raise InputError(
+            NOTHING_PAINTED,
+            "Paint a few strokes of each class; --unlabelled names the value of unpainted pixels.",
+        )
+    check_smoothed(counts, images)
+    if len(found) > MOST_CLASSES or (
+        max(found) > LARGEST_ID and unlabelled is not None and found.keys() - {0, max(found)}
+    ):
+        raise _no_ids(found)
+    remarks = []
+    for value, share in _shares(counts, unpainted).items():
+        made = "; --unlabelled none makes it a class" if unlabelled == "auto" else ""
+        remarks.append(f"{value} counts as unpainted: {share}{made}.")
+    classes = [NamedValue(value, f"class {value}") for value in sorted(found)]
+    return build_meaning(classes, frozenset(unpainted), FOUND, remarks, made_up=True)
+
+
+def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
+    check_smoothed(counts, images)
+    others = sorted(counts.keys() - {0})
+    if not others:
+        raise InputError("The masks hold no class: all pixels are 0.", "Give another mask.")
+    if len(others) > MOST_CLASSES:
+        raise _no_ids(counts)
+    if len(others) == 1:  # with or without the rest of the specimen
+        classes = [NamedValue(value, f"class {value}") for value in sorted(counts)]
+        told = "; of masks with two values both are classes" if 0 in counts else ""
+        remarks = [f"{v} is taken for a class: {s}{told}." for v, s in _shares(counts, {0}).items()]
+        return build_meaning(classes, frozenset(), FOUND, remarks, made_up=True)
+    if others[-1] >= NOT_ANALYSED_BESIDE_0:
+        raise InputError(
+            f"The masks hold {others[-1]} beside other values: {listed(counts)}. It may be a class "
+            "or what wasn't analysed, and there is no class table.",
+            f'Give one (--classes) that names it, such as {{"1": "ferrite", "{others[-1]}": '
+            '"pore"}, or calls it "not analysed".',
+        )
+    remarks = [
+        f"{value} is taken for what was not analysed: {share}; a class table that names it makes "
+        "it a class."
+        for value, share in _shares(counts, {0}).items()
+    ]
+    classes = [NamedValue(value, f"class {value}") for value in others]
+    return build_meaning(classes, frozenset({0}), FOUND, remarks, made_up=True)
+
+
+def check_smoothed(counts: Mapping[int, int], images: Images) -> None:
+    """Refuse to make classes of values that smoothing has made.
+
+    Parameters
+    ----------
+    counts
+        Pixels by value.
+    images
+        The label images, ``(H, W)`` each.
+
+    Raises
+    ------
+    InputError
+        If half of the values or more lie only in seams between others.
+    """
+    if len(counts) < 4:
+        return
+    made = look_smoothed(images)
+    if made:
+        kept = sorted(counts.keys() - set(made))
+        raise InputError(
+            f"The label images hold {len(counts)} values, of which {len(made)} "
+            f"({few([str(v) for v in made], 5)}) lie only in thin seams between others "
+            f"({few([str(v) for v in kept], 5)}): their edges were smoothed, resampled or "
+            "compressed.",
+            "Save them again from the original, resized by nearest neighbour and as PNG or TIFF, "
+            "or set a threshold.",
+        )
+
+
+def _no_ids(found: Mapping[int, int]) -> InputError:
+    return InputError(
+        f"The labels hold {len(found)} different values up to {max(found)}; without a class table "
+        f"at most {MOST_CLASSES} from 0 to {LARGEST_ID} are understood, or one beside 0.",
+        "Check that these are label images; name the classes in a table, such as "
+        f'{{"1": "ferrite", "{max(found)}": "pore"}} (--classes), and the value of unpainted '
+        "pixels (--unlabelled) if it is another.",
+    )
+
+
+def _shares(counts: Mapping[int, int], values: Iterable[int | None]) -> dict[int, str]:
+    """Give the share of those of the values that there are: ``{0: "53.3 % of the pixels"}``."""
+    total = sum(counts.values())
+    wanted = sorted(value for value in values if value is not None and counts.get(value))
+    return {value: f"{100 * counts[value] / total:.3g} % of the pixels" for value in wanted}
