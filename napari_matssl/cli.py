@@ -364,7 +364,7 @@ def _demo_in_napari(out: Path, device: str | None) -> None:
 
 def _split_choice(splits: Path | None, split: str | None) -> Any:
     from napari_matssl.errors import SettingsError
-    from napari_matssl.tasks.inputs import SplitChoice
+    from napari_matssl.tasks.label_files import SplitChoice
 
     if splits is None and split is None:
         return None

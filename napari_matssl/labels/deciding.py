@@ -22,11 +22,37 @@ MOST_CLASSES = 32
 NOTHING_PAINTED = "Nothing is painted in any label image."
 
 
+def unpainted_values(named: NamedValues | None, unlabelled: Unlabelled) -> frozenset[int]:
+    """Choose the values of unpainted pixels.
+
+    Raises
+    ------
+    InputError
+        If the user calls a value unpainted that has the name of a class.
+    """
+    if unlabelled is None:
+        return frozenset()
+    if named is None:
+        return frozenset({0 if unlabelled == "auto" else unlabelled})
+    if unlabelled == "auto":
+        if named.ours and named.zero_is_a_class():
+            return named.no_class | {NOT_ANALYSED_BESIDE_0}
+        return named.no_class | (frozenset() if 0 in named else {0})
+    if unlabelled in named and not named[unlabelled].is_no_class:
+        raise InputError(
+            f'{named.source} names {unlabelled} as the class "{named[unlabelled].name}", but '
+            f"--unlabelled {unlabelled} says that it is unpainted.",
+            "Leave --unlabelled away to train the class, or take it out of the table.",
+        )
+    return named.no_class | {unlabelled}
+
+
 def meaning_of_labels(
     counts: Mapping[int, int],
     named: NamedValues | None,
     unlabelled: Unlabelled = "auto",
     images: Images = (),
+    hint: str = "",
 ) -> Meaning:
     """Decide what the values of painted labels mean.
 
@@ -40,6 +66,8 @@ def meaning_of_labels(
         What the user says of unpainted pixels.
     images
         The labels, ``(H, W)`` each; looked at where there is no table.
+    hint
+        Where else something may be painted, for an error that nothing is.
 
     Raises
     ------
@@ -48,8 +76,8 @@ def meaning_of_labels(
         values are no class ids.
     """
     if named is None:
-        return _of_bare_labels(counts, unlabelled, images)
-    unpainted = _unpainted(named, unlabelled)
+        return _of_bare_labels(counts, unlabelled, images, hint)
+    unpainted = unpainted_values(named, unlabelled)
     classes = [one for one in named.entries if one.value not in unpainted]
     if not classes:
         values = ", ".join(map(str, sorted(unpainted)))
@@ -59,7 +87,11 @@ def meaning_of_labels(
         )
     remarks = []
     if unlabelled == "auto" and named.zero_is_a_class():
-        remarks.append(f'0 is a class, "{named[0].name}", as {named.source} names it.')
+        share = f" ({found[0]})" if (found := _shares(counts, {0})) else ""
+        remarks.append(
+            f'0 is a class, "{named[0].name}"{share}, as {named.source} names it; if nobody looked '
+            'there, call it "unlabelled".'
+        )
     found = _shares(counts, unpainted)
     remarks += [f"{value} counts as unpainted: {share}." for value, share in found.items()]
     if found and unlabelled == "auto" and 0 in found and 0 not in named:
@@ -111,29 +143,14 @@ def meaning_of_masks(
     return build_meaning(classes, rest, named.source, remarks)
 
 
-def _unpainted(named: NamedValues, unlabelled: Unlabelled) -> frozenset[int]:
-    """Choose the values of unpainted pixels."""
-    if unlabelled is None:
-        return frozenset()
-    if unlabelled == "auto":
-        if named.ours and named.zero_is_a_class():
-            return named.no_class | {NOT_ANALYSED_BESIDE_0}
-        return named.no_class | (frozenset() if 0 in named else {0})
-    if unlabelled in named and not named[unlabelled].is_no_class:
-        raise InputError(
-            f'{named.source} names {unlabelled} as the class "{named[unlabelled].name}", but '
-            f"--unlabelled {unlabelled} says that it is unpainted.",
-            "Leave --unlabelled away to train the class, or take it out of the table.",
-        )
-    return named.no_class | {unlabelled}
-
-
-def _of_bare_labels(counts: Mapping[int, int], unlabelled: Unlabelled, images: Images) -> Meaning:
-    unpainted = set[int]() if unlabelled is None else {0 if unlabelled == "auto" else unlabelled}
+def _of_bare_labels(
+    counts: Mapping[int, int], unlabelled: Unlabelled, images: Images, hint: str
+) -> Meaning:
+    unpainted = unpainted_values(None, unlabelled)
     found = {value: pixels for value, pixels in counts.items() if value not in unpainted}
     if not found:
         raise InputError(
-            NOTHING_PAINTED,
+            f"{NOTHING_PAINTED} {hint}",
             "Paint a few strokes of each class; --unlabelled names the value of unpainted pixels.",
         )
     check_smoothed(counts, images)
@@ -146,7 +163,7 @@ def _of_bare_labels(counts: Mapping[int, int], unlabelled: Unlabelled, images: I
         made = "; --unlabelled none makes it a class" if unlabelled == "auto" else ""
         remarks.append(f"{value} counts as unpainted: {share}{made}.")
     classes = [NamedValue(value, f"class {value}") for value in sorted(found)]
-    return build_meaning(classes, frozenset(unpainted), FOUND, remarks, made_up=True)
+    return build_meaning(classes, unpainted, FOUND, remarks, made_up=True)
 
 
 def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:

@@ -7,6 +7,7 @@ LONGEST_NAME = 100
 
 _NEVER = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of characters, line separators
 _TURNING = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNSEEN = set("\u00ad\u200b\u2060\ufeff")  # two names that look the same would differ
 
 
 def composed(name: str) -> str:
@@ -34,7 +35,8 @@ def class_name(name: str) -> str:
             f'the class name "{plain[:20]}..." has {len(plain)} characters, '
             f"at most {LONGEST_NAME} are allowed"
         )
-    strange = next((c for c in plain if unicodedata.category(c) in _NEVER or c in _TURNING), None)
+    never = _TURNING | _UNSEEN
+    strange = next((c for c in plain if unicodedata.category(c) in _NEVER or c in never), None)
     if strange is not None:
         shown = plain.encode("unicode_escape").decode("ascii")
         raise ValueError(

@@ -10,7 +10,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.deciding import NOTHING_PAINTED
-from napari_matssl.labels.meaning import Unlabelled, count_all, not_in_table, settled
+from napari_matssl.labels.meaning import Unlabelled, not_in_table, settled
 from napari_matssl.micrograph.image import Micrograph
 
 IGNORE = 255
@@ -160,14 +160,13 @@ def check_taught(
     Raises
     ------
     InputError
-        If they don't; it names classes that are painted in info bars only.
+        If they don't, naming classes that are painted in info bars only, or if a value is no class.
     """
-    counts = count_all(one.specimen_labels for one in painted)
-    pixels = {i: counts.get(i, 0) for i in table.ids if i != unlabelled}
+    pixels = painted_pixels((to_targets(one, table, unlabelled) for one in painted), table)
     if sum(n > 0 for n in pixels.values()) < 2:
         names = {c.id: c.name for c in table.classes if c.id != unlabelled}
         images = ((one.micrograph, one.labels) for one in painted)
-        check_paintable(pixels, table, " ".join(below_info_bars(images, names, counts)))
+        check_paintable(pixels, table, " ".join(below_info_bars(images, names, pixels)))
 
 
 def below_info_bars(

@@ -1,6 +1,7 @@
 """Reading label images: grey values, palettes, and colours that a class table gives a meaning."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,23 @@ _GIVE_COLOURS = (
 )
 
 Values = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class StoredLabels:
+    """A label image as it is stored.
+
+    Parameters
+    ----------
+    values
+        ``(H, W)``, in the values of a class table.
+    colours
+        The colours, ``#rrggbb``, in which a palette shows the values, where no class table says
+        what is which; empty else.
+    """
+
+    values: Values
+    colours: Mapping[int, str] = field(default_factory=dict)
 
 
 def read_labels(path: Path) -> Values:
@@ -52,7 +70,7 @@ def read_labels(path: Path) -> Values:
     return _whole_numbers(path, pixels)
 
 
-def read_values(path: Path, named: NamedValues | None) -> Values:
+def read_values(path: Path, named: NamedValues | None) -> StoredLabels:
     """Read a label image in the values of a class table.
 
     Grey values are taken as they are. Colours, of RGB or palette images, are those of the class
@@ -66,10 +84,6 @@ def read_values(path: Path, named: NamedValues | None) -> Values:
     named
         The class table, if there is one.
 
-    Returns
-    -------
-    ``(H, W)``.
-
     Raises
     ------
     InputError
@@ -79,10 +93,10 @@ def read_values(path: Path, named: NamedValues | None) -> Values:
     pixels, palette = read_pixels_and_palette(path)
     if pixels.ndim == 3:
         if not _is_colourless(pixels):
-            return _of_colours(path, pixels, named)
+            return StoredLabels(_of_colours(path, pixels, named))
         pixels = pixels[..., 0]
     values = _whole_numbers(path, pixels)
-    return values if palette is None else _of_palette(path, values, palette, named)
+    return StoredLabels(values) if palette is None else _of_palette(path, values, palette, named)
 
 
 def _of_colours(path: Path, pixels: NDArray[np.generic], named: NamedValues | None) -> Values:
@@ -105,19 +119,19 @@ def _of_colours(path: Path, pixels: NDArray[np.generic], named: NamedValues | No
 
 def _of_palette(
     path: Path, indices: Values, palette: NDArray[np.uint8], named: NamedValues | None
-) -> Values:
+) -> StoredLabels:
     counts = count_values(indices)
     if max(counts, default=0) >= len(palette):
-        return indices
+        return StoredLabels(indices)
     colours = {i: int(_packed(palette[i])) for i in counts}
     if named is not None and all(_is_shown(named, i, c) for i, c in colours.items()):
-        return indices
+        return StoredLabels(indices)
     value_of = _values_by_colour(named)
     doubt = _contradicts(colours, palette, value_of if named and not named.ours else {})
     # The colours of our classes may have been changed since our masks were written.
     by_colour = doubt or (named is not None and not named.ours)
     if by_colour and set(colours.values()) <= value_of.keys():
-        return _looked_up(indices, {i: value_of[c] for i, c in colours.items()})
+        return StoredLabels(_looked_up(indices, {i: value_of[c] for i, c in colours.items()}))
     if doubt and not (named is not None and all(i in named for i in colours)):
         each = [f"{i} is {_hex(c)} ({counts[i] / indices.size:.1%})" for i, c in colours.items()]
         raise InputError(
@@ -125,7 +139,41 @@ def _of_palette(
             f"ids: {doubt}. Index {few(each, 8)}.",
             f"{_SAVE_IDS}; {_GIVE_COLOURS}",
         )
-    return indices
+    told = named is None or not named.ours
+    return StoredLabels(indices, {i: _hex(c) for i, c in colours.items()} if told else {})
+
+
+def colours_told(images: Iterable[tuple[str, StoredLabels]]) -> tuple[str, ...]:
+    """Tell which value palettes show in which colour.
+
+    Parameters
+    ----------
+    images
+        The name of each label image, and what is stored in it.
+
+    Returns
+    -------
+    A line, or none where there are no palettes that matter.
+
+    Raises
+    ------
+    InputError
+        If one image shows a value in another colour than one before.
+    """
+    seen: dict[int, tuple[str, str]] = {}
+    for name, stored in images:
+        for value, colour in stored.colours.items():
+            first, before = seen.setdefault(value, (name, colour))
+            if before != colour:
+                raise InputError(
+                    f"{name} shows {value} in {colour} and {first} in {before}: their palettes "
+                    "were numbered each by itself, and the indices are no class ids.",
+                    f"{_SAVE_IDS}; {_GIVE_COLOURS}",
+                )
+    if not any(value for value in seen):
+        return ()
+    each = few([f"{value} is {colour}" for value, (_, colour) in sorted(seen.items())], 8)
+    return (f"The label images have a palette, in which {each}.",)
 
 
 def _is_shown(named: NamedValues, index: int, colour: int) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_matssl.errors import InputError
 from napari_matssl.files import read_json, stamp_of
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
-from napari_matssl.labels.names import class_name
+from napari_matssl.labels.names import class_name, few
 
 CLASSES_FILE = "classes.json"
 """Name of the class table that is looked for next to labels."""
@@ -213,6 +213,25 @@ def find_named_values(labels: Path, given: Path | None = None) -> NamedValues | 
         if stamp_of(path) is not None:
             return read_named_values(path, path.relative_to(folder.parent).as_posix())
     return None
+
+
+def overruled(labels: Path, given: Path | None) -> tuple[str, ...]:
+    """Tell, in at most one line, that a table beside labels differs from the one given."""
+    if given is None:
+        return ()
+    try:
+        beside = find_named_values(labels)
+    except InputError:  # it isn't used
+        return ()
+    named = read_named_values(given)
+    differ = [
+        f"{one.value} {one.name}"
+        for one in (beside.entries if beside is not None else ())
+        if one.value not in named or named[one.value].name != one.name
+    ]
+    if beside is None or not differ:
+        return ()
+    return (f"{beside.source} is not used, in which {few(differ, 5)} is otherwise.",)
 
 
 class _Details(BaseModel):

@@ -63,7 +63,7 @@ def find_unbroken(
     """
     found = []
     for class_id in table.ids:
-        others = table.without(class_id).ids
+        others = [other for other in table.ids if other != class_id]
         sides = [
             (
                 _Areas.of(mask == class_id, strokes == class_id),

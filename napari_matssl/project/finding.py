@@ -8,6 +8,7 @@ from napari_matssl.files import missing_file, stamp_of
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.counting import listed
 from napari_matssl.labels.deciding import MOST_CLASSES, check_smoothed
+from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.tables import CLASSES_FILE, NamedValues, place, read_named_values
 from napari_matssl.micrograph.reading import find_micrographs
@@ -54,6 +55,16 @@ def find_images(folder: Path, only: Sequence[Path] = ()) -> tuple[tuple[str, ...
                 "one file. Rename one of them."
             )
     return tuple(kept.values()), remarks
+
+
+def without_image(names: Sequence[str], labels: IdImages) -> list[str]:
+    """Tell, in at most one line, which painted labels belong to no image of a folder."""
+    stems = {stem_of(name) for name in names}
+    left = [path.name for path in labels.files() if stem_of(path) not in stems]
+    if not left:
+        return []
+    images, match = ("image", "matches") if len(left) == 1 else ("images", "match")
+    return [f"{len(left)} label {images} in {labels.folder} {match} no image here: {few(left, 8)}."]
 
 
 def find_classes(folder: Path, own: Path, labels: IdImages) -> tuple[ClassTable, list[str]]:

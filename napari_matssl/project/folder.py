@@ -15,7 +15,7 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.image import InfoBar, PixelSize
 from napari_matssl.micrograph.thumbnail import thumbnail
-from napari_matssl.project.finding import find_images
+from napari_matssl.project.finding import find_images, without_image
 from napari_matssl.project.micrographs import Micrographs
 
 
@@ -92,6 +92,8 @@ class Project(Micrographs):
         names, remarks = find_images(folder, only)
         project = cls(folder.absolute(), names, remarks)
         project._only = tuple(only)
+        if not only:
+            project.remarks += tuple(without_image(names, project._labels))
         try:
             project._labels.back_up(project._own / "labels-backup")
         except OutputError as error:  # no reason not to look at the images

@@ -2,41 +2,35 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.deciding import meaning_of_labels
-from napari_matssl.labels.meaning import Meaning, Unlabelled, count_all
+from napari_matssl.labels.meaning import Unlabelled, count_all
 from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import (
     PaintedMicrograph,
-    below_info_bars,
     check_paintable,
     painted_pixels,
     to_targets,
 )
-from napari_matssl.labels.pairing import (
-    Pair,
-    Pairing,
-    pair_by_stem,
-    read_exclusions,
-    read_split,
-    stem_of,
-)
-from napari_matssl.labels.stored import read_values
-from napari_matssl.labels.tables import NamedValues, find_named_values
+from napari_matssl.labels.pairing import Pair, pair_by_stem, read_exclusions, read_split, stem_of
+from napari_matssl.labels.tables import find_named_values, overruled
 from napari_matssl.learn.card import TrainingImage
-from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import find_micrographs, read_micrograph
-
-InfoBarChoice = int | Literal["auto"] | None
-"""First row of the info bar of all images; "auto": as it is detected; None: there is none."""
+from napari_matssl.tasks.info_bars import InfoBarChoice
+from napari_matssl.tasks.label_files import (
+    SplitChoice,
+    lost_in_bars,
+    read_stored,
+    read_subset,
+    told_of,
+)
 
 
 @dataclass(frozen=True)
@@ -64,39 +58,6 @@ class PaintedSet:
     source: str
     unlabelled: int | None = 0
     remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class SplitChoice:
-    """Which split of which file."""
-
-    path: Path
-    name: str
-
-
-@dataclass(frozen=True)
-class StoredPair:
-    """An image and the values of its label image, whose meaning is still to be decided."""
-
-    micrograph: Micrograph
-    values: NDArray[np.integer]
-
-    @property
-    def specimen(self) -> NDArray[np.integer]:
-        """The values above the info bar, a view ``(H', W)``."""
-        bar = self.micrograph.info_bar
-        return self.values if bar is None else self.values[: bar.row]
-
-    def painted(self, meaning: Meaning) -> PaintedMicrograph:
-        """Give the labels as class ids.
-
-        Raises
-        ------
-        InputError
-            If a value means nothing.
-        """
-        labels = meaning.apply(self.values, self.micrograph.name, len(self.specimen))
-        return PaintedMicrograph(self.micrograph, labels)
 
 
 def read_painted_set(
@@ -138,11 +99,11 @@ def read_painted_set(
     named = find_named_values(labels, classes)
     read = [read_stored(pair, named, info_bar) for pair in training]
     kept_apart = [read_stored(pair, named, info_bar) for pair in validation]
+    told = told_of((*read, *kept_apart))
+    lost = lost_in_bars(read, named, unlabelled)
     specimens = [one.specimen for one in (*read, *kept_apart)]
-    counts = count_all(specimens)
-    meaning = meaning_of_labels(counts, named, unlabelled, specimens)
+    meaning = meaning_of_labels(count_all(specimens), named, unlabelled, specimens, " ".join(lost))
     painted = [one.painted(meaning) for one in read]
-    lost = _lost_in_bars(read, named, meaning)
     targets = (to_targets(one, meaning.table, meaning.unlabelled) for one in painted)
     pixels = painted_pixels(targets, meaning.table)
     check_paintable(pixels, meaning.table, " ".join((*lost, *meaning.remarks)))
@@ -152,26 +113,8 @@ def read_painted_set(
         meaning.table,
         meaning.source,
         meaning.unlabelled,
-        (*pairing.remarks, *meaning.remarks, *lost),
+        (*pairing.remarks, *overruled(labels, classes), *told, *meaning.remarks, *lost),
     )
-
-
-def _lost_in_bars(
-    read: Sequence[StoredPair], named: NamedValues | None, meaning: Meaning
-) -> list[str]:
-    """Name what is painted in info bars alone, and say what to do about it."""
-    images = [(one.micrograph, one.values) for one in read]
-    if named is not None:
-        names = {one.value: one.name for one in named.entries}
-    else:
-        names = {value: f"class {value}" for value in count_all(values for _, values in images)}
-    for value, class_id in meaning.ids.items():
-        if class_id == meaning.unlabelled:
-            names.pop(value, None)
-    lost = below_info_bars(images, names, count_all(one.specimen for one in read))
-    if lost:
-        lost.append("--info-bar none takes it for specimen, --info-bar ROW says where it begins.")
-    return lost
 
 
 def read_labelled(
@@ -188,52 +131,10 @@ def read_labelled(
         For anything that is missing, unreadable or doesn't fit together.
     """
     named = find_named_values(labels)
-    _, read = read_subset(images, labels, split, subset, named)
+    read = read_subset(images, labels, split, subset, named)[1]
     specimens = [one.specimen for one in read]
     meaning = meaning_of_labels(count_all(specimens), named, "auto", specimens)
     return [one.painted(meaning) for one in read]
-
-
-def read_subset(
-    images: Path,
-    labels: Path,
-    split: SplitChoice | None,
-    subset: str,
-    named: NamedValues | None,
-) -> tuple[Pairing, list[StoredPair]]:
-    """Read images and their label images, of one subset where there is a split.
-
-    Parameters
-    ----------
-    named
-        The class table that gives colours a meaning.
-
-    Raises
-    ------
-    InputError
-        For anything that is missing, unreadable or doesn't fit together.
-    """
-    pairing = pair_by_stem(images, labels)
-    pairs = list(pairing.pairs)
-    if split is not None:
-        pairs = read_split(split.path, split.name).select(pairs, subset)
-    return pairing, [read_stored(pair, named) for pair in pairs]
-
-
-def read_stored(
-    pair: Pair, named: NamedValues | None, info_bar: InfoBarChoice = "auto"
-) -> StoredPair:
-    """Read an image and the values of its label image.
-
-    Raises
-    ------
-    InputError
-        If one can't be read, they differ in size, or the info bar lies outside the image.
-    """
-    micrograph = with_info_bar(read_micrograph(pair.image), info_bar)
-    values = read_values(pair.label, named)
-    PaintedMicrograph(micrograph, values)  # they have the same size
-    return StoredPair(micrograph, values)
 
 
 def read_folder(folders: Sequence[Path], exclude: Path | None = None) -> list[Micrograph]:
@@ -262,32 +163,6 @@ def excluded_nowhere(folders: Sequence[Path], exclude: Path) -> tuple[str, ...]:
     if not strange:
         return ()
     return (f"{exclude} names images that are not in the folders: {few(strange, 20)}.",)
-
-
-def with_info_bar(micrograph: Micrograph, choice: InfoBarChoice) -> Micrograph:
-    """Give a micrograph the info bar that the user says.
-
-    Raises
-    ------
-    InputError
-        If its first row is outside the image.
-    """
-    if choice == "auto":
-        return micrograph
-    if choice is None:
-        return without_info_bar(micrograph)
-    if not 0 < choice < micrograph.height:
-        raise InputError(
-            f"The info bar of {micrograph.name} can't begin at row {choice}: the image has "
-            f"{micrograph.height} rows.",
-            "Give a row inside the images, auto or none.",
-        )
-    return replace(micrograph, info_bar=InfoBar(choice, "set by hand"))
-
-
-def without_info_bar(micrograph: Micrograph) -> Micrograph:
-    """Take the info bar for specimen."""
-    return replace(micrograph, info_bar=None)
 
 
 def fingerprint(micrograph: Micrograph) -> TrainingImage:

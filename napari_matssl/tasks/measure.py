@@ -12,8 +12,8 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.counting import listed
 from napari_matssl.labels.deciding import meaning_of_masks
 from napari_matssl.labels.meaning import Meaning, count_all
-from napari_matssl.labels.stored import read_values
-from napari_matssl.labels.tables import NamedValues, find_named_values
+from napari_matssl.labels.stored import colours_told, read_values
+from napari_matssl.labels.tables import NamedValues, find_named_values, overruled
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.reading import find_micrographs
@@ -59,12 +59,14 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> Measur
     common: Classes | None = None
     for named, some in _by_table(paths, classes):
         meaning = _meaning(some, named)
-        remarks |= dict.fromkeys(meaning.remarks)
+        stored = ((path.name, read_values(path, named)) for path in some)
+        told = (*overruled(some[0], classes), *colours_told(stored), *meaning.remarks)
+        remarks |= dict.fromkeys(told)
         common, table, ids = _joined(common, meaning.table)
         if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
             remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
         for path in some:
-            mask = meaning.apply(read_values(path, named), path.name, strangers=_no_class)
+            mask = meaning.apply(read_values(path, named).values, path.name, strangers=_no_class)
             mask = _renumbered(mask, meaning, table, ids)
             size = read_pixel_size(path, mask.shape[1])
             rows += phase_fractions(path.name, mask, table, size)
@@ -100,7 +102,7 @@ def _by_table(
 
 def _meaning(paths: Sequence[Path], named: NamedValues | None) -> Meaning:
     def read() -> Iterator[NDArray[np.integer]]:
-        return (read_values(path, named) for path in paths)
+        return (read_values(path, named).values for path in paths)
 
     try:
         return meaning_of_masks(count_all(read()), named, read())

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import check_writable
+from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.names import few
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import Segmentation, segment
-from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
+from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Preview, Progress, one_of_many
@@ -73,11 +75,27 @@ def train_model(
     yield Progress("preparing", 0, 1)
     painted = read()
     segmenter = read_segmenter(start) if start is not None else None
+    if segmenter is not None:
+        yield Progress("preparing", 0, 1, message=_new_classes(segmenter, painted.table))
     result = yield from finetune(
         painted.training, painted.table, settings, painted.validation, segmenter, on_view
     )
     write_segmenter(out, result.segmenter)
     return TrainedModel(out, result.segmenter.card, len(result.losses))
+
+
+def _new_classes(start: Segmenter, table: ClassTable) -> str:
+    """Tell, if any, which classes begin anew, and which are lost of a model that is gone on from.
+
+    Its classes are known by their names.
+    """
+    new = [name for name in table.names if name not in start.classes.names]
+    lost = [name for name in start.classes.names if name not in table.names]
+    words = [
+        f"The model to go on from doesn't know {few(new, 8)}." if new else "",
+        f"Classes that it knows are not trained any more: {few(lost, 8)}." if lost else "",
+    ]
+    return " ".join(filter(None, words))
 
 
 def pretrain_encoder(

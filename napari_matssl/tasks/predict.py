@@ -21,7 +21,7 @@ from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.progress import Job, Progress, one_of_many
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.inputs import without_info_bar
+from napari_matssl.tasks.info_bars import without_info_bar
 from napari_matssl.tasks.report import MASK_PNG, PHASES, SUMMARY, ExportOutputs, write_image
 
 log = logging.getLogger(__name__)

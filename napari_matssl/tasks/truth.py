@@ -16,9 +16,9 @@ from napari_matssl.labels.meaning import (
 )
 from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of
+from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of, overruled
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.tasks.inputs import SplitChoice, read_subset
+from napari_matssl.tasks.label_files import SplitChoice, read_subset, told_of
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,15 @@ def read_truth(
     named = find_named_values(labels, classes)
     colours = named if named is not None else named_values_of(card.classes, "the model")
     pairing, read = read_subset(images, labels, split, subset, colours)
+    told = told_of(read)
     counts = count_all(one.specimen for one in read)
     if named is not None:
         meaning = _by_name(counts, named, card)
     else:
         meaning = _by_id(counts, card, card.classes, labels)
     painted = tuple(one.painted(meaning) for one in read)
-    return Truth(painted, (*pairing.remarks, *meaning.remarks))
+    beside = overruled(labels, classes)
+    return Truth(painted, (*pairing.remarks, *beside, *told, *meaning.remarks))
 
 
 def _by_name(counts: Mapping[int, int], named: NamedValues, card: ModelCard) -> Meaning:

@@ -43,13 +43,16 @@ def test_names_have_one_unicode_form_and_no_white_space_around():
         classes(_1=composed, _2=decomposed)
 
 
-@pytest.mark.parametrize("name", ["[bcc] ferrite", "α", "=Fe3C", "铁素体", "M₂₃C₆", "x" * 100])
+@pytest.mark.parametrize(
+    "name", ["[bcc] ferrite", "می\u200cخواهم", "α", "=Fe3C", "铁素体", "M₂₃C₆", "x" * 100]
+)
 def test_unusual_names_are_names(name):
     assert classes(_1=name).names == (name,)
 
 
 @pytest.mark.parametrize(
-    "name", ["", "  ", "a\nb", "a\rb", "a\0b", "a\x1b[31mb", "a\u2028b", "a\u202eb", "x" * 101]
+    "name",
+    ["", "  ", "a\nb", "a\rb", "a\0b", "a\x1b[31mb", "a\u2028b", "a\u202eb", "a\u200bb", "x" * 101],
 )
 def test_names_that_would_break_a_table_are_refused(name):
     with pytest.raises(ValidationError, match="class"):

@@ -91,7 +91,7 @@ def test_colours_mean_what_the_class_table_says(tmp_path, colours):
     """As RGB, and reduced to a palette whose order is nobody's choice."""
     image = in_colours(BLACK, RED, GREEN)
     (image if colours is None else image.quantize(colours)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_values(tmp_path / "a.png", COLOURED), PAINTED)
+    np.testing.assert_array_equal(read_values(tmp_path / "a.png", COLOURED).values, PAINTED)
 
 
 def test_a_class_may_be_black(tmp_path):
@@ -101,7 +101,7 @@ def test_a_class_may_be_black(tmp_path):
         NamedValue(1, "pore", "#000000"),
         NamedValue(2, "carbide", "#00ff00"),
     )
-    values = read_values(tmp_path / "a.png", NamedValues(entries, "c.json"))
+    values = read_values(tmp_path / "a.png", NamedValues(entries, "c.json")).values
     np.testing.assert_array_equal(values, PAINTED)
 
 
@@ -132,13 +132,13 @@ def test_black_pores_on_white_are_not_turned_round(tmp_path):
 def test_an_inverted_grey_palette_is_how_imagej_shows_masks(tmp_path):
     mask = np.where(PAINTED > 0, 255, 0)
     path = indexed(tmp_path / "a.png", mask, *([255 - i] * 3 for i in range(256)))
-    np.testing.assert_array_equal(read_values(path, None), mask)
+    np.testing.assert_array_equal(read_values(path, None).values, mask)
 
 
 def test_indices_that_the_user_names_one_and_all_are_what_he_says(tmp_path):
     path = indexed(tmp_path / "a.png", PAINTED, RED, GREEN, BLACK)
     entries = tuple(NamedValue(i, n) for i, n in enumerate(("matrix", "pore", "carbide")))
-    np.testing.assert_array_equal(read_values(path, NamedValues(entries, "c.json")), PAINTED)
+    np.testing.assert_array_equal(read_values(path, NamedValues(entries, "c.json")).values, PAINTED)
 
 
 def test_a_palette_that_shows_other_classes_in_the_tables_colours_is_refused(tmp_path):
@@ -158,11 +158,11 @@ def test_our_masks_keep_their_ids_whatever_colours_the_classes_have_by_now(tmp_p
     write_mask(tmp_path / "a.png", PAINTED, table("#ff0000", "#00ff00"))
     for now in (("#ff0000", "#00ff00"), ("#00ff00", "#ff0000"), ("#0000ff", "#ff0000")):
         named = named_values_of(table(*now), "classes.json")
-        np.testing.assert_array_equal(read_values(tmp_path / "a.png", named), PAINTED)
+        np.testing.assert_array_equal(read_values(tmp_path / "a.png", named).values, PAINTED)
     write_mask(tmp_path / "b.png", PAINTED, table("#0072b2", "#ff0000", "#00ff00", first=0))
     for now in (("#0072b2", "#ff0000", "#00ff00"), ("#ff0000", "#0072b2", "#123456")):
         named = named_values_of(table(*now, first=0), "classes.json")
-        np.testing.assert_array_equal(read_values(tmp_path / "b.png", named), PAINTED)
+        np.testing.assert_array_equal(read_values(tmp_path / "b.png", named).values, PAINTED)
 
 
 def test_colours_that_are_no_classs_are_named_with_their_share(tmp_path):

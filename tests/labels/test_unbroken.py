@@ -155,3 +155,9 @@ def test_whatever_the_mask_no_class_appears_and_closing_again_changes_nothing(
     for _ in range(3):  # islands closed may make an area large enough to be kept
         before, closed = closed, close_islands(closed, rules)
     np.testing.assert_array_equal(closed, before)
+
+
+def test_a_table_of_one_class_is_looked_at_without_fault():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:30] = 1
+    assert find_unbroken([mask, mask], numbered_table([1])) == ()

@@ -445,3 +445,14 @@ def test_photographs_in_place_of_labels_are_not_made_into_classes(folder, grey):
     Image.fromarray(grey()).save(folder / "matssl" / "labels" / "b.png")
     with pytest.raises(InputError, match=r"different values.*classes\.json"):
         Project.open(folder)
+
+
+def test_painted_labels_whose_image_is_gone_are_told(folder, paint):
+    project = Project.open(folder)
+    for name in project.names:
+        project.save_labels(name, paint(_1=3, _2=4))
+    (folder / "b.tif").rename(folder / "B.tif")
+    said = " ".join(Project.open(folder).remarks)
+    assert "1 label image in" in said
+    assert "matches no image here: b.png." in said
+    assert Project.open(folder, [folder / "a2.png"]).remarks == ()

@@ -8,17 +8,16 @@ import pytest
 from PIL import Image
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.tasks.inputs import (
-    SplitChoice,
     excluded_nowhere,
     fingerprint,
     read_folder,
     read_labelled,
     read_painted_set,
-    without_info_bar,
 )
+from napari_matssl.tasks.label_files import SplitChoice
 
 
 def save(path, seed=0, size=(40, 50), values=256):
@@ -206,6 +205,40 @@ def test_names_to_leave_out_that_are_no_image_are_told(folder):
     assert excluded_nowhere([folder / "images"], exclude) == ()
 
 
+def test_nothing_painted_but_the_info_bar_names_the_bar(folder):
+    labels = np.zeros((40, 50), np.uint8)
+    labels[35:] = 4
+    save_labels(folder, labels)
+    with pytest.raises(InputError, match=r'Nothing is painted.*"class 4".*from row 30 of a\.png'):
+        read_painted_set(folder / "images", folder / "labels", info_bar=30)
+
+
+def test_palettes_that_were_numbered_each_by_itself_are_refused(folder):
+    """As by reducing the colours of each label image in turn."""
+    for name, colours in (("a", "0f0f00"), ("b", "0f0f00"), ("c", "00f0f0")):
+        image = Image.fromarray(STRIPES)
+        rgb = [0, 0, 0, *(255 * (c == "f") for c in colours)]
+        image.putpalette(rgb)
+        image.save(folder / "labels" / f"{name}.png")
+    with pytest.raises(InputError, match=r"c\.png shows 1 in #0000ff and a\.png in #00ff00"):
+        read_painted_set(folder / "images", folder / "labels")
+    (folder / "labels" / "c.png").unlink()
+    said = read_painted_set(folder / "images", folder / "labels").remarks
+    assert any("in which 0 is #000000, 1 is #00ff00, 2 is #ff0000" in line for line in said)
+
+
+def test_a_table_beside_the_labels_that_another_one_overrules_is_told(folder):
+    save_labels(folder, STRIPES)
+    (folder / "labels" / "classes.json").write_text('{"1": "pore", "2": "carbide"}')
+    mine = folder / "mine.json"
+    mine.write_text('{"1": "carbide", "2": "pore"}')
+    said = read_painted_set(folder / "images", folder / "labels", classes=mine).remarks
+    assert any("labels/classes.json is not used, in which 1 pore, 2 carbide" in s for s in said)
+    mine.write_text('{"1": "pore", "2": "carbide", "3": "crack"}')
+    said = read_painted_set(folder / "images", folder / "labels", classes=mine).remarks
+    assert not any("not used" in line for line in said)
+
+
 def test_single_files_pair_too(folder):
     found = read_painted_set(folder / "images" / "b.png", folder / "labels" / "b.png", 0)
     assert names(found.training) == ["b.png"]
@@ -255,9 +288,3 @@ def test_the_fingerprint_is_that_of_the_file_or_else_of_the_pixels(folder):
     layer, turned = Micrograph("layer", pixels), Micrograph("layer", pixels.T)
     assert fingerprint(layer) == fingerprint(Micrograph("layer", pixels.copy()))
     assert fingerprint(layer).sha256 != fingerprint(turned).sha256
-
-
-def test_the_info_bar_can_be_taken_for_specimen():
-    micrograph = Micrograph("a", np.zeros((40, 40)), info_bar=InfoBar(30, "test"))
-    assert without_info_bar(micrograph).specimen.shape == (40, 40)
-    assert micrograph.specimen.shape == (30, 40)

@@ -108,6 +108,20 @@ def test_stop_keeps_what_is_done(model, two_phases):
     assert [k.name for k in kept] == [images[0].name]
 
 
+def test_classes_that_a_model_does_not_know_by_name_are_told(model, painted, tmp_path):
+    """Of a table with other names nothing goes on, though the ids are the same."""
+    classes = (TABLE.classes[0], TABLE.classes[1].model_copy(update={"name": "martensite"}))
+    renamed = PaintedSet(painted.training, (), TABLE.model_copy(update={"classes": classes}), "")
+    said = []
+    job = train_model(lambda: renamed, chosen(epochs=1), tmp_path / "m.safetensors", start=model)
+    drain(job, lambda progress: said.append(progress.message))
+    assert any("doesn't know martensite" in line and "class 2" in line for line in said)
+    again = train_model(lambda: painted, chosen(epochs=1), tmp_path / "m.safetensors", start=model)
+    said.clear()
+    drain(again, lambda progress: said.append(progress.message))
+    assert not any("know" in line for line in said)
+
+
 def test_another_magnification_is_said(painted, two_phases, tmp_path):
     def calibrated(micrograph, um):
         return Micrograph(micrograph.name, micrograph.pixels, PixelSize(um, um, "test"))

@@ -1,0 +1,36 @@
+"""Where the info bars of images begin, as the user says it for all of them."""
+
+from dataclasses import replace
+from typing import Literal
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.image import InfoBar, Micrograph
+
+InfoBarChoice = int | Literal["auto"] | None
+"""First row of the info bar of all images; "auto": as it is detected; None: there is none."""
+
+
+def with_info_bar(micrograph: Micrograph, choice: InfoBarChoice) -> Micrograph:
+    """Give a micrograph the info bar that the user says.
+
+    Raises
+    ------
+    InputError
+        If its first row is outside the image.
+    """
+    if choice == "auto":
+        return micrograph
+    if choice is None:
+        return without_info_bar(micrograph)
+    if not 0 < choice < micrograph.height:
+        raise InputError(
+            f"The info bar of {micrograph.name} can't begin at row {choice}: the image has "
+            f"{micrograph.height} rows.",
+            "Give a row inside the images, auto or none.",
+        )
+    return replace(micrograph, info_bar=InfoBar(choice, "set by hand"))
+
+
+def without_info_bar(micrograph: Micrograph) -> Micrograph:
+    """Take the info bar for specimen."""
+    return replace(micrograph, info_bar=None)

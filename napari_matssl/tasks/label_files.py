@@ -1,0 +1,130 @@
+"""Images with the label images that belong to them, before it is decided what values mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.labels.deciding import unpainted_values
+from napari_matssl.labels.meaning import Meaning, Unlabelled, count_all
+from napari_matssl.labels.painted import PaintedMicrograph, below_info_bars
+from napari_matssl.labels.pairing import Pair, Pairing, pair_by_stem, read_split
+from napari_matssl.labels.stored import StoredLabels, colours_told, read_values
+from napari_matssl.labels.tables import NamedValues
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.tasks.info_bars import InfoBarChoice, with_info_bar
+
+
+@dataclass(frozen=True)
+class SplitChoice:
+    """Which split of which file."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class StoredPair:
+    """An image and its label image, whose values are still to be given a meaning.
+
+    Parameters
+    ----------
+    micrograph, stored
+        Of one size.
+    label
+        Name of the label image's file.
+    """
+
+    micrograph: Micrograph
+    stored: StoredLabels
+    label: str
+
+    @property
+    def specimen(self) -> NDArray[np.integer]:
+        """The values above the info bar, a view ``(H', W)``."""
+        bar, values = self.micrograph.info_bar, self.stored.values
+        return values if bar is None else values[: bar.row]
+
+    def painted(self, meaning: Meaning) -> PaintedMicrograph:
+        """Give the labels as class ids.
+
+        Raises
+        ------
+        InputError
+            If a value means nothing.
+        """
+        labels = meaning.apply(self.stored.values, self.micrograph.name, len(self.specimen))
+        return PaintedMicrograph(self.micrograph, labels)
+
+
+def read_subset(
+    images: Path,
+    labels: Path,
+    split: SplitChoice | None,
+    subset: str,
+    named: NamedValues | None,
+) -> tuple[Pairing, list[StoredPair]]:
+    """Read images and their label images, of one subset where there is a split.
+
+    Parameters
+    ----------
+    named
+        The class table that gives colours a meaning.
+
+    Raises
+    ------
+    InputError
+        For anything that is missing, unreadable or doesn't fit together.
+    """
+    pairing = pair_by_stem(images, labels)
+    pairs = list(pairing.pairs)
+    if split is not None:
+        pairs = read_split(split.path, split.name).select(pairs, subset)
+    return pairing, [read_stored(pair, named) for pair in pairs]
+
+
+def read_stored(
+    pair: Pair, named: NamedValues | None, info_bar: InfoBarChoice = "auto"
+) -> StoredPair:
+    """Read an image and the values of its label image.
+
+    Raises
+    ------
+    InputError
+        If one can't be read, they differ in size, or the info bar lies outside the image.
+    """
+    micrograph = with_info_bar(read_micrograph(pair.image), info_bar)
+    stored = read_values(pair.label, named)
+    PaintedMicrograph(micrograph, stored.values)  # they have the same size
+    return StoredPair(micrograph, stored, pair.label.name)
+
+
+def told_of(read: Sequence[StoredPair]) -> tuple[str, ...]:
+    """Tell which value palettes show in which colour; see :func:`colours_told`."""
+    return colours_told((one.label, one.stored) for one in read)
+
+
+def lost_in_bars(
+    read: Sequence[StoredPair], named: NamedValues | None, unlabelled: Unlabelled
+) -> list[str]:
+    """Name what is painted in info bars alone, and say what to do about it.
+
+    Raises
+    ------
+    InputError
+        If user and class table contradict each other.
+    """
+    images = [(one.micrograph, one.stored.values) for one in read]
+    if named is not None:
+        names = {one.value: one.name for one in named.entries}
+    else:
+        names = {value: f"class {value}" for value in count_all(values for _, values in images)}
+    for value in unpainted_values(named, unlabelled):
+        names.pop(value, None)
+    lost = below_info_bars(images, names, count_all(one.specimen for one in read))
+    if lost:
+        lost.append("--info-bar none takes it for specimen, --info-bar ROW says where it begins.")
+    return lost
