@@ -4,22 +4,15 @@ A plain TIFF resolution is never taken for a calibration: it is a leftover of sc
 (72, 96, 314 dpi). Nothing here raises over odd metadata; what isn't understood doesn't count.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from xml.etree import ElementTree
 
-import tifffile
-
+from napari_matssl.micrograph.decoding import metadata_of
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.metadata import (
-    FileMetadata,
-    entry,
-    fact,
-    positive,
-    read_metadata,
-    tifffile_silenced,
-)
+from napari_matssl.micrograph.metadata import FileMetadata, entry, positive
+from napari_matssl.micrograph.ome import ome_pixels
 
 # Inches and centimetres are left out: ImageJ takes them over from the resolution of a printer.
 _UM = {"mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0}
@@ -40,12 +33,7 @@ def read_pixel_size(path: Path, width: int) -> PixelSize | None:
     -------
     None if the image isn't calibrated, or is no readable image.
     """
-    with tifffile_silenced():
-        tiff = fact(lambda: tifffile.TiffFile(path))
-        if tiff is None:
-            return pixel_size_in(read_metadata(path), width)
-        with tiff:
-            return pixel_size_in(read_metadata(path, tiff), width)
+    return pixel_size_in(metadata_of(path), width)
 
 
 def pixel_size_in(metadata: FileMetadata, width: int) -> PixelSize | None:
@@ -58,7 +46,7 @@ def pixel_size_in(metadata: FileMetadata, width: int) -> PixelSize | None:
     width
         Width of the image in px.
     """
-    for read in (_fei, _zeiss, _tescan, _jeol, _hitachi, _olympus, _imagej, _ome):
+    for read in _SOURCES:
         size = read(metadata, width)
         if size is not None:
             return size
@@ -117,10 +105,54 @@ def _jeol(metadata: FileMetadata, width: int) -> PixelSize | None:
 
 
 def _hitachi(metadata: FileMetadata, width: int) -> PixelSize | None:
-    """Nanometres."""
+    """Nanometres; in a text file, or in the description of the image."""
     section = re.search(r"^\[SemImageFile\]\s*$([^\[]*)", metadata.sidecar, re.MULTILINE)
     nm = positive(entry(r"^PixelSize\s*=\s*", section[1])) if section else None
-    return _size(nm, None, 1e-3, "Hitachi text file (PixelSize)")
+    if nm is not None:
+        return _size(nm, None, 1e-3, "Hitachi text file (PixelSize)")
+    if not re.search(r"^\s*(MachineNo|InstructName)\s*=", metadata.description, re.MULTILINE):
+        return None
+    stated = entry(r"^\s*PixelSize\s*=[ \t]*", metadata.description, r"[^\r\n]+")
+    return _size(_length_um(stated, "nm"), None, 1, "Hitachi image description (PixelSize)")
+
+
+def _fibics(metadata: FileMetadata, width: int) -> PixelSize | None:
+    """Micrometres: the steps of the scan along a row, and from row to row."""
+    x, y = (
+        [entry(rf"<{side}{axis}\b[^>]*>\s*", metadata.fibics) for axis in "xy"] for side in "UV"
+    )
+    return _size(_hypotenuse(x), _hypotenuse(y), 1, "ZEISS Atlas metadata (FibicsXML, Ux and Vy)")
+
+
+def _gatan(metadata: FileMetadata, width: int) -> PixelSize | None:
+    """Any unit of length; images of spectra or diffraction have others."""
+    lengths = [_stated_um(size, unit) for unit, size in metadata.gatan]
+    if len(lengths) != 2 or lengths[1] is None:
+        return None
+    return _size(lengths[0], lengths[1], 1, "DigitalMicrograph tags (scale and unit)")
+
+
+def _tvips(metadata: FileMetadata, width: int) -> PixelSize | None:
+    """Nanometres."""
+    x, y = (positive(metadata.tvips.get(f"PixelSize{axis}")) for axis in "XY")
+    return _size(x, y, 1e-3, "TVIPS metadata (PixelSizeX)")
+
+
+def _jeol_tem(metadata: FileMetadata, width: int) -> PixelSize | None:
+    """Pixels of the camera, as the TIFF's resolution states them, over the magnification."""
+    text = metadata.description
+    metres = {2: 0.0254, 3: 0.01}.get(metadata.unit)
+    if "<TemReporter" not in text[:1000] or metres is None:
+        return None
+    if entry(r"<ModeString>", text, r"[^<]*") not in ("MAG", "LOWMAG", "LOW MAG", "SA MAG"):
+        return None
+    magnification = positive(entry(r"<SelectorValue>", text))
+    x, y = (positive(n) for n in metadata.resolution)
+    if magnification is None or x is None or entry(r"<SelectorUnitString>", text, "X<") is None:
+        return None
+    source = "JEOL TEM metadata (resolution of the camera / SelectorValue)"
+    um = metres * 1e6 / magnification
+    return _size(1 / x, 1 / y if y is not None else None, um, source)
 
 
 def _olympus(metadata: FileMetadata, width: int) -> PixelSize | None:
@@ -140,17 +172,28 @@ def _imagej(metadata: FileMetadata, width: int) -> PixelSize | None:
 
 
 def _ome(metadata: FileMetadata, width: int) -> PixelSize | None:
-    """Micrometres unless it says otherwise."""
-    root = fact(lambda: ElementTree.fromstring(metadata.ome)) if metadata.ome else None
-    pixels = None if root is None else root.find(".//{*}Pixels")
+    """Micrometres unless it says otherwise; of the image whose pixels are taken."""
+    pixels = ome_pixels(metadata.ome, metadata.page, *metadata.size)
     if pixels is None:
         return None
-    sizes = []
-    for axis in "XY":
-        size = positive(pixels.get(f"PhysicalSize{axis}"))
-        um = _unit_um(pixels.get(f"PhysicalSize{axis}Unit", "um"))
-        sizes.append(None if size is None or um is None else size * um)
-    return _size(sizes[0], sizes[1], 1, "OME metadata (PhysicalSizeX)")
+    x, y = (_stated_um(positive(number), unit) for number, unit in pixels.lengths)
+    return _size(x, y, 1, "OME metadata (PhysicalSizeX)")
+
+
+_SOURCES = (
+    _fei,
+    _zeiss,
+    _fibics,
+    _tescan,
+    _jeol,
+    _jeol_tem,
+    _hitachi,
+    _gatan,
+    _tvips,
+    _olympus,
+    _imagej,
+    _ome,
+)
 
 
 def _size(x: float | None, y: float | None, um: float, source: str) -> PixelSize | None:
@@ -166,6 +209,19 @@ def _zeiss_um(entry: object) -> float | None:
         return None
     number, um = positive(entry[1]), _unit_um(entry[2])
     return None if number is None or um is None else number * um
+
+
+def _stated_um(number: float | None, unit: object) -> float | None:
+    um = _unit_um(unit)
+    return None if number is None or um is None else number * um
+
+
+def _hypotenuse(pair: list[str | None]) -> float | None:
+    """Length of a step given by its parts, which may be negative or 0."""
+    try:
+        return positive(math.hypot(*(float(part or "0") for part in pair)))
+    except ValueError:
+        return None
 
 
 def _length_um(text: str | None, usual: str = "") -> float | None:

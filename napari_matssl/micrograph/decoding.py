@@ -1,79 +1,89 @@
-"""Decoding image files of whatever kind, with one clear error for a broken one."""
+"""The one door that image files come in by: bounds first, then pixels, then what is said of it."""
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import imagecodecs
 import numpy as np
-import tifffile
-from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import check_regular, unreadable_file
-from napari_matssl.micrograph.metadata import FileMetadata, read_metadata, tifffile_silenced
+from napari_matssl.micrograph import orientation
+from napari_matssl.micrograph.bounds import COPY_AGAIN
+from napari_matssl.micrograph.metadata import FileMetadata, read_metadata
+from napari_matssl.micrograph.pictures import decode_picture
+from napari_matssl.micrograph.stored import Stored
+from napari_matssl.micrograph.tiff import OpenTiff, decode_plane, open_tiff
+from napari_matssl.micrograph.tiff_directories import STARTS
 
 _LOG = logging.getLogger(__name__)
 
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PICTURES = ("PNG", "JPEG", "BMP", "GIF")
-_YCBCR_JPEG = (6, 7, 33003, 33005, 34712)  # codecs that give RGB though the tag says YCbCr
 _SAVE_PLAIN = "Save it as a grey or RGB image, TIFF or PNG."
-_SAVE_PLANE = "Save the plane you want as an image of its own."
-_COPY_AGAIN = "Export or copy the image again."
-
-_pillow_lock = threading.RLock()
 
 
-@dataclass(frozen=True)
-class Stored:
-    """An image as its file stores it.
-
-    Parameters
-    ----------
-    pixels
-        ``(H, W)`` or ``(H, W, 3)``, native byte order, without an alpha channel.
-    palette
-        ``(256 or more, 3)``, the colours that `pixels` are indices of.
-    white
-        The greatest value that there can be, where 0 means white.
-    factor
-        What grey values of few bits have been multiplied with, to fill 8 bits.
-    """
-
-    pixels: NDArray[Any]
-    palette: NDArray[np.uint8] | None = None
-    white: int | None = None
-    factor: int = 1
-
-
-def decode(path: Path) -> tuple[Stored, FileMetadata]:
-    """Read an image and what its file says about it.
+def decode(path: Path, page: int | None = None, label: bool = False) -> tuple[Stored, FileMetadata]:
+    """Read an image, the right way up, and what its file says about it.
 
     Parameters
     ----------
     path
         A TIFF, PNG, JPEG, BMP or GIF, whatever its suffix says.
+    page
+        Which plane of a file that holds several, from 1.
+    label
+        Whether it is a label image; those may be larger in a small file.
 
     Raises
     ------
     InputError
-        If the file is missing, no image, damaged, truncated, a stack, or of values or colours that
-        aren't understood.
+        If the file is missing, no image, damaged, truncated, too large, a stack of which no plane
+        was chosen, or of values or colours that aren't understood.
     """
     start = _start_of(path)
-    with _damage_told(path):
-        if start.startswith(_TIFF_STARTS):
-            with tifffile_silenced(), tifffile.TiffFile(path) as tiff:
-                stored, metadata = _decode_tiff(path, tiff), read_metadata(path, tiff)
+    with damage_told(path):
+        if start.startswith(STARTS):
+            with open_tiff(path) as tiff:
+                plane, remark = tiff.planes.choose(path, page)
+                stored = decode_plane(tiff, plane, label)
+                metadata = tiff_metadata(tiff, plane.page)
+            if remark:
+                stored = replace(stored, remarks=(remark, *stored.remarks))
         else:
-            stored, metadata = _decode_picture(path, start), read_metadata(path)
-    return _checked(path, stored), metadata
+            stored, metadata = decode_picture(path, start, page, label), read_metadata(path)
+        return _upright(_checked(path, stored)), metadata
+
+
+def count_planes(path: Path) -> int:
+    """Count the planes that can be chosen of a file; 1 for all that isn't a TIFF.
+
+    Raises
+    ------
+    InputError
+        If the file can't be opened.
+    """
+    if not _start_of(path).startswith(STARTS):
+        return 1
+    with damage_told(path), open_tiff(path) as tiff:
+        return len(tiff.planes.every)
+
+
+def metadata_of(path: Path) -> FileMetadata:
+    """Read what a file says of its image, without decoding it; nothing if it is no image."""
+    try:
+        if _start_of(path).startswith(STARTS):
+            with damage_told(path), open_tiff(path) as tiff:
+                return tiff_metadata(tiff, tiff.planes.choose(path, None)[0].page)
+    except InputError as error:
+        _LOG.debug("%s", error)
+    return read_metadata(path)
+
+
+def tiff_metadata(tiff: OpenTiff, index: int) -> FileMetadata:
+    """Collect what is said of one page of a TIFF."""
+    pages = [tiff.page(n) for n in dict.fromkeys((index, 0, *range(min(2, len(tiff.directories)))))]
+    return read_metadata(tiff.path, pages[0], index, pages[1:])
 
 
 def _start_of(path: Path) -> bytes:
@@ -85,12 +95,12 @@ def _start_of(path: Path) -> bytes:
     except OSError as error:
         raise unreadable_file(path, error) from error
     if not start:
-        raise InputError(f"{path} is empty (0 bytes).", _COPY_AGAIN)
+        raise InputError(f"{path} is empty (0 bytes).", COPY_AGAIN)
     return start
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+def damage_told(path: Path) -> Iterator[None]:
     """Turn whatever decoders raise over a broken file into one error for people."""
     try:
         yield
@@ -100,97 +110,26 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path} doesn't fit into the memory.", "Cut it into parts, or close other programs."
         ) from error
+    except OSError as error:
+        if error.errno:  # of the disk; decoders give none
+            raise unreadable_file(path, error) from error
+        _LOG.debug("%s can't be decoded", path, exc_info=True)
+        raise InputError(f"{path} is damaged or incomplete.", COPY_AGAIN) from error
     except Exception as error:
         _LOG.debug("%s can't be decoded", path, exc_info=True)
-        raise InputError(f"{path} is damaged or incomplete.", _COPY_AGAIN) from error
+        raise InputError(f"{path} is damaged or incomplete.", COPY_AGAIN) from error
 
 
-def _decode_tiff(path: Path, tiff: tifffile.TiffFile) -> Stored:
-    page = _only_plane(path, tiff)
-    colours = page.photometric
-    if colours not in (0, 1, 2, 3) and not (colours == 6 and page.compression in _YCBCR_JPEG):
-        name = getattr(colours, "name", str(colours))
-        raise InputError(f"{path} stores its colours as {name}.", _SAVE_PLAIN)
-    if _end_of_data(page) > tiff.filehandle.size:
-        raise InputError(f"{path} is incomplete.", _COPY_AGAIN)
-    pixels = page.asarray()
-    if page.axes == "SYX":
-        pixels = np.moveaxis(pixels, 0, -1)
-    if page.samplesperpixel > 3 and colours == 2:
-        pixels = pixels[..., :3]
-    elif page.samplesperpixel == 2 and page.extrasamples and page.extrasamples[0] in (1, 2):
-        pixels = pixels[..., 0]
-    palette = None
-    if colours == 3 and page.colormap is not None:
-        wide = page.colormap.max(initial=0) > 255  # as it should be; old software wrote 8 bits
-        palette = (page.colormap >> 8 if wide else page.colormap).astype(np.uint8).T
-    return Stored(pixels, palette, (1 << page.bitspersample) - 1 if colours == 0 else None)
-
-
-def _end_of_data(page: tifffile.TiffPage) -> int:
-    """Where the file must not end before; some codecs fill up what is missing of a file."""
-    if page.is_contiguous:
-        return page.dataoffsets[0] + page.nbytes
-    ends = (start + n for start, n in zip(page.dataoffsets, page.databytecounts, strict=True))
-    return max(ends)
-
-
-def _only_plane(path: Path, tiff: tifffile.TiffFile) -> tifffile.TiffPage:
-    """Choose the full-size page; smaller ones and those marked so are thumbnails and masks."""
-    pages = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage)]
-    pages = [page for page in pages if not int(page.subfiletype) & 0b101] or pages
-    areas = [page.imagelength * page.imagewidth for page in pages]
-    largest = [page for page, area in zip(pages, areas, strict=True) if area == max(areas)]
-    first = largest[0]
-    # Software may describe planes that follow one another without pages of their own.
-    described = [s.size for s in tiff.series if s.keyframe.index == first.index]
-    planes = max([len(largest) * first.imagedepth, *(n // first.size for n in described)])
-    if planes > 1:
-        raise InputError(f"{path} is a stack of {planes} planes.", _SAVE_PLANE)
-    return first
-
-
-def _decode_picture(path: Path, start: bytes) -> Stored:
-    with _strict_pillow():
-        try:
-            image = Image.open(path, formats=_PICTURES)
-        except UnidentifiedImageError as error:
-            raise InputError(f"{path} is not an image that can be read.", _SAVE_PLAIN) from error
-        with image:
-            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-                raise InputError(f"{path} is an animation.", _SAVE_PLANE)
-            image.load()
-            palette = _palette(image) if image.mode in ("P", "PA") else None
-            pixels = np.array(image.convert("RGB") if image.mode == "CMYK" else image)
-    bits, kind = start[24:26] if image.format == "PNG" else (8, 0)
-    if bits == 16 and kind in (2, 4, 6):  # Pillow gives 8 bits of each; it has checked the file
-        pixels = imagecodecs.png_decode(path.read_bytes())
-    elif bits == 16:
-        pixels = pixels.astype(np.uint16, copy=False)
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        pixels = pixels[..., :-1]
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    return Stored(pixels, palette, factor={2: 85, 4: 17}.get(bits, 1) if kind == 0 else 1)
-
-
-@contextmanager
-def _strict_pillow() -> Iterator[None]:
-    """Let Pillow read panoramas, and refuse truncated files whatever other plugins have set."""
-    with _pillow_lock:
-        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, False
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-def _palette(image: Image.Image) -> NDArray[np.uint8]:
-    colours = np.zeros(3 * 256, dtype=np.uint8)
-    listed = image.getpalette("RGB") or []
-    colours[: len(listed)] = listed
-    return colours.reshape(-1, 3)
+def _upright(stored: Stored) -> Stored:
+    """Turn an image as its orientation tag has it, and say so."""
+    words = orientation.in_words(stored.orientation)
+    if not words:
+        return replace(stored, orientation=1)
+    return replace(
+        stored,
+        pixels=orientation.upright(stored.pixels, stored.orientation),
+        remarks=(*stored.remarks, f"it is {words}, as its orientation tag has it"),
+    )
 
 
 def _checked(path: Path, stored: Stored) -> Stored:
@@ -200,4 +139,6 @@ def _checked(path: Path, stored: Stored) -> Stored:
     if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[2] != 3):
         raise InputError(f"{path} has {pixels.shape[-1]} channels.", _SAVE_PLAIN)
     native = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+    if not native.flags.writeable:
+        native = native.copy()
     return replace(stored, pixels=native)

@@ -1,10 +1,13 @@
 """The micrograph itself: pixels as stored, with what is known about them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_LUMINANCE = np.array([0.2125, 0.7154, 0.0721])  # ITU-R BT.709
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,17 @@ class PixelSize:
     def mean_um(self) -> float:
         """Geometric mean of width and height in micrometres."""
         return float((self.x_um * self.y_um) ** 0.5)
+
+    @property
+    def transposed(self) -> "PixelSize":
+        """The same with width and height exchanged."""
+        return PixelSize(self.y_um, self.x_um, self.source)
+
+    @property
+    def in_words(self) -> str:
+        """The size for people: ``0.25 µm/px``, or both sides where they differ."""
+        x, y = f"{self.x_um:.4g}", f"{self.y_um:.4g}"
+        return f"{x} µm/px" if x == y else f"{x} x {y} µm/px"
 
     @property
     def area_um2(self) -> float:
@@ -69,6 +83,8 @@ class Micrograph:
         The file, if it came from one.
     remarks
         Lines on what is unusual about the file and how it was read, each worth telling once.
+    analysable
+        ``(H, W)``, where the pixels are numbers; None where all are. The rest belongs to no class.
     """
 
     name: str
@@ -77,6 +93,7 @@ class Micrograph:
     info_bar: InfoBar | None = None
     path: Path | None = None
     remarks: tuple[str, ...] = ()
+    analysable: NDArray[np.bool_] | None = None
 
     @property
     def height(self) -> int:
@@ -97,3 +114,49 @@ class Micrograph:
     def is_rgb(self) -> bool:
         """Whether the pixels have three channels."""
         return self.pixels.ndim == 3
+
+    @property
+    def specimen_analysable(self) -> NDArray[np.bool_] | None:
+        """Where the specimen's pixels are numbers, ``(H', W)``; None where all are."""
+        if self.analysable is None or self.info_bar is None:
+            return self.analysable
+        return self.analysable[: self.info_bar.row]
+
+    def with_info_bar(self, info_bar: InfoBar | None) -> "Micrograph":
+        """Give the same micrograph with another info bar, or none.
+
+        Colours of a bar don't make a specimen coloured: where it has none, the image becomes grey.
+        """
+        other = replace(self, info_bar=info_bar)
+        return replace(other, pixels=grey_if_colourless(other.pixels, other.specimen.shape[0]))
+
+
+def grey_if_colourless(pixels: NDArray[Any], rows: int, spared: int = 0) -> NDArray[Any]:
+    """Make an image grey whose upper part holds no colour.
+
+    Parameters
+    ----------
+    pixels
+        ``(H, W)`` or ``(H, W, 3)``.
+    rows
+        How many rows belong to the specimen; those below become grey by their luminance.
+    spared
+        How many of its last rows don't count, because colours of the bar may have run into them.
+
+    Returns
+    -------
+    ``(H, W)``, or the very same pixels where there is colour.
+    """
+    if pixels.ndim == 2:
+        return pixels
+    counted = pixels[: max(1, rows - spared)]
+    for some in (counted[::64], counted):  # most colour images are told by few rows
+        if not all(np.array_equal(some[..., 0], some[..., k]) for k in (1, 2)):
+            return pixels
+    grey = np.ascontiguousarray(pixels[..., 0])
+    below = pixels[len(counted) :]
+    if len(below):
+        bright = below.astype(np.float64) @ _LUMINANCE
+        whole = grey.dtype.kind in "ui"
+        grey[len(counted) :] = (np.rint(bright) if whole else bright).astype(grey.dtype)
+    return grey

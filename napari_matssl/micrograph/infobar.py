@@ -12,6 +12,7 @@ from napari_matssl.micrograph.metadata import FileMetadata
 _LOWEST_PX = 8
 _LOWEST = 0.02  # of the height of the image
 _HIGHEST = 0.35
+_NARROWEST = 32  # px; no text fits into less
 _COLUMNS = 2048  # of wider images only some columns are looked at
 
 # Shares of a row. In bars 0.47 to 1.00 of a row has the colour of the ground, in a specimen with
@@ -23,6 +24,21 @@ _NOISY = 0.8  # neighbours that are equal in a row of the specimen, at most
 _DRAWN = 0.86  # neighbours that are equal in the cleanest tenth of a bar's rows, at least
 _TEXT = (0.001, 0.5)
 
+# Where the ground has noise, of a scan or of JPEG, lines of text tell a bar from a dark phase with
+# bright debris: rows that ink is met in often, with rows between them where it hardly is.
+_LETTERS = 6  # times that ink is met in each row of a line, more than between the lines
+_LINE_ROWS = 4
+_STRIP = 0.8  # of a row, of one colour: a strip that is no bar by its text is told at least
+_FRAME_ROWS = 4
+
+
+@dataclass(frozen=True)
+class BarLook:
+    """What was found at an image's lower edge, and what is worth saying of it."""
+
+    bar: InfoBar | None
+    remarks: tuple[str, ...] = ()
+
 
 def find_info_bar(
     pixels: NDArray[np.generic], metadata: FileMetadata | None = None
@@ -30,8 +46,8 @@ def find_info_bar(
     """Find the info bar of a micrograph: by what the microscope says, else by its looks.
 
     By its looks, a bar reaches from a sharp, straight edge to the bottom, 2 to 35 % of the height
-    and at least 8 px. Its ground is free of noise and has one colour, with text of a quite
-    different one on it; the specimen above has noise. When in doubt there is no bar.
+    and at least 8 px. Its ground has one colour and is free of noise, or there are lines of text on
+    it, of a quite different colour; the specimen above has noise. When in doubt there is no bar.
 
     Parameters
     ----------
@@ -40,13 +56,57 @@ def find_info_bar(
     metadata
         What the image's file says.
     """
+    return look_for_info_bar(pixels, metadata).bar
+
+
+def look_for_info_bar(
+    pixels: NDArray[np.generic],
+    metadata: FileMetadata | None = None,
+    orientation: int = 1,
+    analysable: NDArray[np.bool_] | None = None,
+) -> BarLook:
+    """Find the info bar as :func:`find_info_bar`, and say so where something looks like one only.
+
+    Parameters
+    ----------
+    pixels, metadata
+        As there.
+    orientation
+        How the image was turned; what the microscope says of rows counts if it wasn't.
+    analysable
+        ``(H, W)``, where pixels are numbers; None where all are.
+    """
     height, width = pixels.shape[:2]
-    if metadata is not None:
+    if metadata is not None and orientation in (1, 2):
         for row, source in _stated_rows(metadata, height, width):
             if row is not None and height / 2 <= row < height:
-                return InfoBar(int(row), source)
-    row = _row_by_looks(pixels)
-    return None if row is None else InfoBar(row, "uniform rows")
+                return BarLook(InfoBar(int(row), source))
+    if analysable is not None:
+        known = pixels[analysable]
+        pixels = np.where(
+            analysable if pixels.ndim == 2 else analysable[..., None],
+            pixels,
+            np.median(known.astype(np.float64)),
+        )
+    row, is_bar = _row_by_looks(pixels)
+    if is_bar and row is not None:
+        return BarLook(InfoBar(row, "uniform rows"))
+    if row is not None:
+        return BarLook(
+            None,
+            (
+                f"from row {row} down it looks like an info bar, but that isn't sure: those rows "
+                "are analysed unless the bar is set by hand",
+            ),
+        )
+    row, is_bar = _row_by_looks(pixels[::-1])
+    if is_bar and row is not None:
+        last = height - row - 1
+        return BarLook(
+            None,
+            (f"down to row {last} it looks like an info bar, but only bars below are cut off",),
+        )
+    return BarLook(None)
 
 
 def _stated_rows(metadata: FileMetadata, height: int, width: int) -> list[tuple[float | None, str]]:
@@ -75,29 +135,41 @@ class _Band:
         ``(R,)``, share of pixels equal to their right neighbour.
     span
         Range of all values.
+    grey
+        ``(R, C)``, the values.
     """
 
     off: NDArray[np.floating]
     equal: NDArray[np.floating]
     span: float
+    grey: NDArray[np.floating]
 
 
-def _row_by_looks(pixels: NDArray[np.generic]) -> int | None:
+def _row_by_looks(pixels: NDArray[np.generic]) -> tuple[int | None, bool]:
+    """Find the first row of what looks like a bar, and whether it is surely one."""
     height = len(pixels)
     lowest, highest = max(_LOWEST_PX, math.ceil(_LOWEST * height)), int(_HIGHEST * height)
     above = max(_LOWEST_PX, height // 20)
     start = height - highest - above
-    if highest < lowest or start < 0 or pixels.shape[1] < 2:
-        return None
+    if highest < lowest or start < 0 or pixels.shape[1] < _NARROWEST:
+        return None, False
     band = _band(pixels[start:], lowest)
     if band is None:
-        return None
-    # The second tolerance is for JPEG, which blurs the edge by up to 8 rows.
-    for tolerance in (min(2.0, band.span / 100), band.span / 16):
+        return None, False
+    seen = None
+    # The second tolerance is for grounds with noise that are about as bright as the specimen, the
+    # third for JPEG, which blurs the edge by up to 8 rows.
+    noise = 4 * float(np.median(band.off[-lowest:]))
+    coarse = band.span / 16
+    for tolerance in (min(2.0, band.span / 100), min(noise, coarse), coarse):
         top = _top(band, tolerance, height // 200)
-        if lowest <= len(band.off) - top <= highest and _is_bar(band, top, tolerance, above):
-            return start + top
-    return None
+        if not lowest <= len(band.off) - top <= highest:
+            continue
+        if _is_bar(band, top, tolerance, above):
+            return start + _with_frame(band, top, above), True
+        if _is_strip(band, top, tolerance, above):
+            seen = start + top
+    return seen, False
 
 
 def _band(pixels: NDArray[np.generic], lowest: int) -> _Band | None:
@@ -109,7 +181,7 @@ def _band(pixels: NDArray[np.generic], lowest: int) -> _Band | None:
         return None
     grounds, counts = np.unique(values[-lowest:], return_counts=True)
     off = np.abs(values - grounds[counts.argmax()])
-    return _Band(off, np.mean(values == neighbours, axis=1), span)
+    return _Band(off, np.mean(values == neighbours, axis=1), span, values)
 
 
 def _grey(pixels: NDArray[np.generic]) -> NDArray[np.floating]:
@@ -130,9 +202,50 @@ def _top(band: _Band, tolerance: float, gap: int) -> int:
 
 def _is_bar(band: _Band, top: int, tolerance: float, above: int) -> bool:
     inside = band.off[top:]
-    sharp = np.mean(inside[0] <= tolerance) >= _AT_EDGE or band.equal[top] >= _LINE
-    noisy = np.median(band.equal[top - above : top]) <= _NOISY
+    ink = inside > band.span / 4
+    if not _TEXT[0] <= np.mean(ink) <= _TEXT[1] or not _has_edge(band, top, tolerance, above):
+        return False
     drawn = np.percentile(band.equal[top:], 90) >= _DRAWN
     ground = np.median(np.mean(inside == 0, axis=1)) >= _IN_BAR
-    text = _TEXT[0] <= np.mean(inside > band.span / 4) <= _TEXT[1]
-    return bool(sharp and noisy and drawn and ground and text)
+    return bool(drawn and ground) or (_is_strip(band, top, tolerance, above) and _has_lines(ink))
+
+
+def _has_edge(band: _Band, top: int, tolerance: float, above: int) -> bool:
+    """Whether rows of one colour follow on rows with noise."""
+    sharp = np.mean(band.off[top] <= tolerance) >= _AT_EDGE or band.equal[top] >= _LINE
+    noisy = np.median(band.equal[top - above : top]) <= _NOISY
+    return bool(sharp and noisy)
+
+
+def _is_strip(band: _Band, top: int, tolerance: float, above: int) -> bool:
+    """Whether a strip stands off what is above it by one straight edge, and is of one colour."""
+    shares = np.mean(band.off[top - above :] <= tolerance, axis=1)
+    even = np.median(shares[above:]) >= _STRIP
+    apart = shares[above - 2 : above].max() <= _IN_BAR
+    return bool(even and apart and _has_edge(band, top, tolerance, above))
+
+
+def _has_lines(ink: NDArray[np.bool_]) -> bool:
+    """Whether ink ``(R, C)`` lies in lines of letters with space between them."""
+    met = np.count_nonzero(ink[:, 1:] & ~ink[:, :-1], axis=1) + ink[:, 0]
+    between = np.percentile(met, 10)
+    written = np.append(met >= between + _LETTERS, False)
+    bounds = np.flatnonzero(np.diff(written.astype(np.int8), prepend=0))
+    for first, last in zip(bounds[::2], bounds[1::2], strict=True):
+        space = [met[max(0, first - 2) : first].min(initial=10**6)]
+        space.append(met[last : last + 2].min(initial=10**6))
+        if last - first >= _LINE_ROWS and max(space) <= between + _LETTERS / 2:
+            return True
+    return False
+
+
+def _with_frame(band: _Band, top: int, above: int) -> int:
+    """Move the first row up over a drawn line that JPEG has blurred."""
+    tolerance = band.span / 16
+    usual = np.median(band.grey[top - above : top])
+    for row in range(top - 1, max(top - 1 - _FRAME_ROWS, 0), -1):
+        level = np.median(band.grey[row])
+        even = np.mean(np.abs(band.grey[row] - level) <= tolerance) >= _LINE
+        if not even or abs(level - usual) <= 2 * tolerance:
+            return row + 1
+    return top

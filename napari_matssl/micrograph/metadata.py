@@ -6,7 +6,7 @@ Nothing here raises over odd metadata; what can't be understood is left empty.
 import logging
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,18 @@ import tifffile
 
 _LOG = logging.getLogger(__name__)
 
-_ZEISS, _OLYMPUS, _TESCAN = 34118, 33560, 50431
+OLYMPUS_SIS = 33560
+"""Code of the tag of Olympus software."""
+
+_FEI, _ZEISS, _TESCAN, _FIBICS, _TVIPS = (34680, 34682), 34118, 50431, 51023, 37706
+_GATAN_UNITS, _GATAN_SIZES = (65003, 65004), (65009, 65010)
+
+VENDOR_TAGS = frozenset({*_FEI, _ZEISS, _TESCAN, _FIBICS, _TVIPS, OLYMPUS_SIS, _GATAN_SIZES[0]})
+"""Codes of the tags by which a page is known for a microscope's."""
+
 _SIDECAR_BYTES = 1 << 20  # no microscope writes longer ones; a table of results may be longer
+_TEXT_CHARACTERS = 1 << 22  # of a tag
+_LONGEST_DESCRIPTION = 1 << 25  # characters; XML of long series is long
 
 
 @dataclass(frozen=True)
@@ -36,12 +46,25 @@ class FileMetadata:
         Text of the ``.txt`` file of the same stem, as JEOL and Hitachi write it.
     olympus
         Fields of the Olympus SIS tag.
+    fibics
+        XML of ZEISS's Atlas engine (Fibics).
+    gatan
+        Unit and number, across and down, as DigitalMicrograph writes them.
+    tvips
+        Fields of the TVIPS tag.
+    description
+        The image's description, with JEOL's XML or Hitachi's text.
     imagej
-        ImageJ's description.
+        ImageJ's description of the file.
     resolution
-        The TIFF's pixels per unit, across and down; it has a meaning only together with `imagej`.
+        The TIFF's pixels per unit, across and down; it has a meaning only together with `imagej`
+        or a magnification.
+    unit
+        Of `resolution`: 2 for inches, 3 for centimetres.
     ome
-        The OME-XML.
+        The OME-XML of the file.
+    page, size
+        Index of the page that all this is about, width and height of its image in px.
     """
 
     fei: Mapping[str, Any] = field(default_factory=dict)
@@ -49,9 +72,16 @@ class FileMetadata:
     tescan: str = ""
     sidecar: str = ""
     olympus: Mapping[str, Any] = field(default_factory=dict)
-    imagej: Mapping[str, Any] = field(default_factory=dict)
+    fibics: str = ""
+    gatan: tuple[tuple[str, float], ...] = ()
+    tvips: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+    imagej: Mapping[str, str] = field(default_factory=dict)
     resolution: tuple[float, float] = (0.0, 0.0)
+    unit: int = 0
     ome: str = ""
+    page: int = 0
+    size: tuple[int, int] = (0, 0)
 
     def fei_number(self, section: str, key: str) -> float | None:
         """Return a positive number from a section of the FEI tags, else None."""
@@ -70,32 +100,60 @@ class FileMetadata:
         return None if width is None or height is None else (width, height)
 
 
-def read_metadata(path: Path, tiff: tifffile.TiffFile | None = None) -> FileMetadata:
+def read_metadata(
+    path: Path,
+    page: tifffile.TiffPage | None = None,
+    index: int = 0,
+    others: Sequence[tifffile.TiffPage] = (),
+) -> FileMetadata:
     """Collect what an image file and the text files beside it say.
 
     Parameters
     ----------
     path
         The image.
-    tiff
-        The same file, open, if it is a TIFF.
+    page
+        The page whose pixels are taken, if it is a TIFF.
+    index
+        Of that page.
+    others
+        More pages, the first of the file before others. They count for what is said of the whole
+        file only: ImageJ's and OME's descriptions, and Olympus's tag.
     """
     tescan = _read_beside(path, _header_names(path))
     sidecar = _read_beside(path, (f"{path.stem}{suffix}" for suffix in (".txt", ".TXT", ".Txt")))
-    if tiff is None:
+    if page is None:
         return FileMetadata(tescan=tescan, sidecar=sidecar)
-    tag = fact(lambda: _as_text(tiff.pages.first.tags.valueof(_TESCAN))) or ""
+    first = next((one for one in others if one.index == 0), page)
+    tag = _text(page, _TESCAN)
+    heading = _description(first)
     return FileMetadata(
-        fei=_mapping(lambda: tiff.fei_metadata),
-        zeiss=_mapping(lambda: tiff.pages.first.tags.valueof(_ZEISS)),
+        fei=_tag(page, _FEI[0]) or _tag(page, _FEI[1]),
+        zeiss=_tag(page, _ZEISS),
         tescan=tag if "PixelSize" in tag else tescan,
         sidecar=sidecar,
-        olympus=_mapping(lambda: tiff.pages.first.tags.valueof(_OLYMPUS))
-        or _mapping(lambda: _second_page_tag(tiff, _OLYMPUS)),
-        imagej=_mapping(lambda: tiff.imagej_metadata),
-        resolution=fact(lambda: _resolution(tiff)) or (0.0, 0.0),
-        ome=fact(lambda: tiff.ome_metadata) or "",
+        olympus=next(filter(None, (_tag(one, OLYMPUS_SIS) for one in (page, *others))), {}),
+        fibics=_text(page, _FIBICS),
+        gatan=fact(lambda: _gatan(page)) or (),
+        tvips=_tag(page, _TVIPS),
+        description=_description(page),
+        imagej=imagej_entries(heading),
+        resolution=fact(lambda: _resolution(page))
+        or fact(lambda: _resolution(first))
+        or (0.0, 0.0),
+        unit=fact(lambda: int(page.tags.valueof(296, 2))) or 0,
+        ome=heading if "<OME" in heading[:2000] or ":OME" in heading[:2000] else "",
+        page=index,
+        size=(page.imagewidth, page.imagelength),
     )
+
+
+def imagej_entries(description: str) -> dict[str, str]:
+    """Read the entries of the description that ImageJ writes; empty if it is another's."""
+    if not description.startswith("ImageJ="):
+        return {}
+    lines = (line.partition("=") for line in description[:_TEXT_CHARACTERS].splitlines())
+    return {key.strip(): value.strip() for key, equals, value in lines if equals}
 
 
 @contextmanager
@@ -141,13 +199,30 @@ class _Silence(logging.Filter):
         return False
 
 
-def _second_page_tag(tiff: tifffile.TiffFile, code: int) -> Any:
-    page = tiff.pages[1] if len(tiff.pages) > 1 else None
-    return page.tags.valueof(code) if isinstance(page, tifffile.TiffPage) else None
+def _description(page: tifffile.TiffPage) -> str:
+    return str(page.description or "")[:_LONGEST_DESCRIPTION]
 
 
-def _resolution(tiff: tifffile.TiffFile) -> tuple[float, float]:
-    values = (tiff.pages.first.tags.valueof(tag) for tag in ("XResolution", "YResolution"))
+def _tag(page: tifffile.TiffPage, code: int) -> Mapping[str, Any]:
+    answer = fact(lambda: page.tags.valueof(code))
+    return answer if isinstance(answer, Mapping) else {}
+
+
+def _text(page: tifffile.TiffPage, code: int) -> str:
+    """Decode a tag; TESCAN puts a small picture before the text."""
+    value = fact(lambda: page.tags.valueof(code))
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
+    return text[:_TEXT_CHARACTERS]
+
+
+def _gatan(page: tifffile.TiffPage) -> tuple[tuple[str, float], ...]:
+    units = (str(page.tags.valueof(code) or "") for code in _GATAN_UNITS)
+    sizes = (float(page.tags.valueof(code)) for code in _GATAN_SIZES)
+    return tuple(zip(units, sizes, strict=True))
+
+
+def _resolution(page: tifffile.TiffPage) -> tuple[float, float]:
+    values = (page.tags.valueof(tag) for tag in ("XResolution", "YResolution"))
     x, y = (above / below if below else 0.0 for above, below in values)
     return x, y
 
@@ -182,13 +257,3 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
-
-
-def _as_text(value: object) -> str:
-    """Decode a tag; TESCAN puts a small picture before the text."""
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
-
-
-def _mapping(ask: Callable[[], Any]) -> Mapping[str, Any]:
-    answer = fact(ask)
-    return answer if isinstance(answer, Mapping) else {}

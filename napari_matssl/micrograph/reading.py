@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.files import missing_file, unreadable_file
 from napari_matssl.micrograph.calibration import pixel_size_in
-from napari_matssl.micrograph.decoding import Stored, decode
-from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.infobar import find_info_bar
+from napari_matssl.micrograph.decoding import decode
+from napari_matssl.micrograph.image import Micrograph, grey_if_colourless
+from napari_matssl.micrograph.infobar import look_for_info_bar
+from napari_matssl.micrograph.orientation import transposes
+from napari_matssl.micrograph.stored import Stored
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif")
 """Suffixes of the images that are looked for in folders, in lower case."""
@@ -22,44 +24,63 @@ SMALLEST = 32
 """Fewest rows and columns of a micrograph, in px."""
 
 _SIDECARS = (".txt", ".hdr")
+_FEWEST_NUMBERS = 0.01  # of all pixels
+_FEW_COLOURED = 0.05  # of the specimen: drawn marks, rather than a specimen of many colours
+_COLOURS_RUN = 16  # rows, in JPEG
 
 
-def read_micrograph(path: Path) -> Micrograph:
+def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
     """Read a micrograph with its pixel size and info bar, as far as they are known.
 
-    Palettes are looked up, images stored white on black are inverted, bits become 0 and 255. The
-    values are otherwise those of the file; an orientation tag is left aside.
+    It comes as a viewer shows it: turned by its orientation tag, palettes looked up, images stored
+    white on black inverted, bits as 0 and 255. The values are otherwise those of the file.
 
     Parameters
     ----------
     path
         A TIFF, PNG, JPEG, BMP or GIF, whatever its suffix says.
+    page
+        Which plane of a file that holds several, from 1. Without it, smaller pages are passed over,
+        and of several channels the first is taken.
 
     Raises
     ------
     InputError
-        If the file is missing, no image, damaged, truncated, a stack, smaller than 32 x 32 pixels,
-        or of values or colours that aren't understood.
+        If the file is missing, no image, damaged, truncated, smaller than 32 x 32 pixels, too
+        large, of values or colours that aren't understood, hardly any of them numbers, or a stack
+        of which no plane was chosen.
     """
-    stored, metadata = decode(path)
-    pixels = _grey_if_colourless(_as_seen(stored))
+    stored, metadata = decode(path, page)
+    remarks = list(stored.remarks)
+    pixels = _as_seen(stored, remarks)
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST:
         raise InputError(
             f"{path} is too small: {width} x {height} pixels.",
             f"A micrograph needs at least {SMALLEST} x {SMALLEST}.",
         )
+    analysable = _analysable(path, pixels, remarks)
+    look = look_for_info_bar(pixels, metadata, stored.orientation, analysable)
+    remarks += look.remarks
+    rows = height if look.bar is None else look.bar.row
+    spared = _COLOURS_RUN if stored.lossy and rows < height else 0
+    pixels = _without_colour(pixels, rows, spared, remarks)
+    size = pixel_size_in(metadata, height if transposes(stored.orientation) else width)
+    if size is not None and transposes(stored.orientation):
+        size = size.transposed
     return Micrograph(
         name=path.name,
         pixels=pixels,
-        pixel_size=pixel_size_in(metadata, width),
-        info_bar=find_info_bar(pixels, metadata),
+        pixel_size=size,
+        info_bar=look.bar,
         path=path,
+        remarks=tuple(f"{path.name}: {remark}." for remark in remarks),
+        analysable=analysable,
     )
 
 
 def read_pixels(path: Path) -> NDArray[np.generic]:
-    """Read the values of a label image as they are stored.
+    """Read the values of a label image as they are stored, the right way up.
 
     Parameters
     ----------
@@ -87,7 +108,7 @@ def read_pixels_and_palette(
     -------
     The pixels, and ``(256 or more, 3)`` the colours that they are indices of; None for others.
     """
-    stored, _ = decode(path)
+    stored, _ = decode(path, label=True)
     if stored.pixels.dtype == np.bool_:
         return stored.pixels.astype(np.uint8), None
     pixels = stored.pixels if stored.factor == 1 else stored.pixels // stored.factor
@@ -153,12 +174,16 @@ def _known() -> str:
     return f"{', '.join(SUFFIXES[:-1])} and {SUFFIXES[-1]}"
 
 
-def _as_seen(stored: Stored) -> NDArray[Any]:
+def _as_seen(stored: Stored, remarks: list[str]) -> NDArray[Any]:
     """Look up the palette, turn white on black into black on white, and bits into 0 and 255."""
     pixels: NDArray[Any] = stored.pixels
     if stored.palette is not None and pixels.dtype.kind == "u":
         seen: NDArray[np.uint8] = stored.palette[pixels]
+        if (seen[..., :1] != seen).any():
+            remarks.append("its colours are those of its palette")
         return seen
+    if stored.white is not None and pixels.dtype.kind in "ubi":
+        remarks.append("0 is white in it: its values are inverted")
     if stored.white is not None and pixels.dtype.kind == "u":
         pixels = pixels.dtype.type(stored.white) - pixels
     elif stored.white is not None and pixels.dtype.kind in "bi":
@@ -166,10 +191,41 @@ def _as_seen(stored: Stored) -> NDArray[Any]:
     return pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
 
 
-def _grey_if_colourless(pixels: NDArray[Any]) -> NDArray[Any]:
+def _analysable(path: Path, pixels: NDArray[Any], remarks: list[str]) -> NDArray[np.bool_] | None:
+    """Find the pixels that are numbers; None where all are."""
+    if pixels.dtype.kind != "f":
+        return None
+    each: NDArray[np.bool_] = np.isfinite(pixels)
+    finite: NDArray[np.bool_] = each if each.ndim == 2 else np.all(each, axis=2)
+    share = float(finite.mean())
+    if share == 1:
+        return None
+    if share < _FEWEST_NUMBERS:
+        raise InputError(
+            f"{path} holds hardly any numbers: {100 * (1 - share):.4g} % of its pixels are NaN or "
+            "infinite.",
+            "Leave the image out.",
+        )
+    remarks.append(
+        f"{100 * (1 - share):.2g} % of its pixels are no numbers (NaN or infinite) and not analysed"
+    )
+    return finite
+
+
+def _without_colour(
+    pixels: NDArray[Any], rows: int, spared: int, remarks: list[str]
+) -> NDArray[Any]:
+    """Make an image grey whose specimen is, and say what is odd about its colours."""
+    grey = grey_if_colourless(pixels, rows, spared)
     if pixels.ndim == 2:
         return pixels
-    for some in (pixels[::64], pixels):  # most colour images are told by few rows
-        if not all(np.array_equal(some[..., 0], some[..., k]) for k in (1, 2)):
-            return pixels
-    return np.ascontiguousarray(pixels[..., 0])
+    if grey.ndim == 2:
+        if rows < len(pixels) and (pixels[rows:] != pixels[rows:, :, :1]).any():
+            remarks.append("only its info bar is coloured: it is taken for a grey image")
+        return grey
+    share = float((pixels[:rows] != pixels[:rows, :, :1]).any(axis=2).mean())
+    if share < _FEW_COLOURED:
+        remarks.append(
+            f"only {100 * share:.2g} % of its pixels are coloured; it is taken for a colour image"
+        )
+    return grey

@@ -1,0 +1,74 @@
+"""How much an image file may ask for, looked at before a byte of its pixels is decoded."""
+
+from pathlib import Path
+
+import psutil
+
+from napari_matssl.errors import InputError
+
+LARGEST_UNCHECKED = 128 << 20
+"""Decoded micrographs up to this size are read however well they are compressed, bytes."""
+
+LARGEST_LABELS_UNCHECKED = 1 << 30
+"""The same of label images: strokes on a panorama compress a thousandfold, bytes."""
+
+MOST_PER_BYTE = 100
+"""Larger ones need a byte of file for so many bytes of pixels; noise never compresses so well."""
+
+_COPIES = 3  # of the pixels that decoding and looking at them hold at once
+
+
+def check_extent(
+    path: Path, width: int, height: int, bytes_per_pixel: float, stored: int, label: bool = False
+) -> None:
+    """Make sure that an image can be meant, and fits into the memory.
+
+    Parameters
+    ----------
+    path
+        The file, for the message.
+    width, height
+        Size in px, as the file states it.
+    bytes_per_pixel
+        Of all channels, decoded.
+    stored
+        Size of the file in bytes.
+    label
+        Whether it is a label image.
+
+    Raises
+    ------
+    InputError
+        If it has no pixels, claims far more than the file can hold, or is too large for the memory.
+    """
+    if width < 1 or height < 1:
+        raise InputError(f"{path} is damaged: it claims {width} x {height} pixels.", COPY_AGAIN)
+    decoded = width * height * bytes_per_pixel
+    limit = LARGEST_LABELS_UNCHECKED if label else LARGEST_UNCHECKED
+    if decoded > limit and decoded > MOST_PER_BYTE * stored:
+        raise InputError(
+            f"{path} claims {width} x {height} pixels ({decoded / 1e6:,.0f} MB) in a file of "
+            f"{max(stored / 1e6, 0.1):,.1f} MB: it isn't decoded.",
+            COPY_AGAIN,
+        )
+    free = psutil.virtual_memory().available
+    if decoded > LARGEST_UNCHECKED and _COPIES * decoded > free:
+        raise InputError(
+            f"{path} has {width} x {height} pixels and needs {_COPIES * decoded / 1e6:,.0f} MB of "
+            f"memory, of which {free / 1e6:,.0f} MB are free.",
+            "Cut it into parts, or close other programs.",
+        )
+
+
+COPY_AGAIN = "Export or copy the image again."
+"""The remedy for a damaged file."""
+
+
+def damaged(path: Path, what: str) -> InputError:
+    """Say of a file that its pixels are damaged, and how."""
+    return InputError(f"{path} is damaged or incomplete: {what}.", COPY_AGAIN)
+
+
+def rows_missing(path: Path, rows: int, claimed: int) -> InputError:
+    """Say how many rows of pixels a file holds of those it claims."""
+    return damaged(path, f"it holds {max(rows, 0)} of {claimed} rows")

@@ -1,0 +1,156 @@
+"""Decoding PNG, JPEG, GIF and BMP files."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph import gif, jpeg, png
+from napari_matssl.micrograph.bounds import check_extent
+from napari_matssl.micrograph.stored import Stored
+
+_BMP = b"BM"
+_SAVE_PLAIN = "Save it as a grey or RGB image, TIFF or PNG."
+_SAVE_PLANE = "Save the picture you want as an image of its own."
+
+_pillow_lock = threading.RLock()
+
+
+def decode_picture(path: Path, start: bytes, page: int | None, label: bool) -> Stored:
+    """Decode a file that is no TIFF.
+
+    Parameters
+    ----------
+    path
+        The file.
+    start
+        Its first bytes.
+    page
+        Which picture of an animation, from 1; None for a file that holds one.
+    label
+        Whether it is a label image.
+
+    Raises
+    ------
+    InputError
+        If it is no image, damaged, too large, or an animation and no picture was chosen.
+    """
+    if start.startswith(png.START):
+        return _decode_png(path, page, label)
+    if start.startswith(jpeg.START):
+        return _decode_jpeg(path, page, label)
+    if start.startswith(gif.START):
+        return _decode_gif(path, page, label)
+    if start.startswith(_BMP):
+        return _decode_bmp(path, page, label)
+    raise InputError(f"{path} is not an image that can be read.", _SAVE_PLAIN)
+
+
+def _decode_png(path: Path, page: int | None, label: bool) -> Stored:
+    read = png.read_png(path, label)
+    _check_page(path, 1 if read.frames > 1 and page == 1 else read.frames, page)
+    with strict_pillow(), Image.open(BytesIO(read.raw), formats=("PNG",)) as image:
+        pixels, palette = _loaded(image)
+    if read.bits == 16 and read.kind in (2, 4, 6):  # Pillow gives 8 bits of each
+        pixels = imagecodecs.png_decode(read.raw)
+    elif read.bits == 16:
+        pixels = pixels.astype(np.uint16, copy=False)
+    factor = {2: 85, 4: 17}.get(read.bits, 1) if read.kind == 0 else 1
+    colours, remarks = _without_alpha(pixels)
+    return Stored(colours, palette, None, factor, read.orientation, remarks=remarks)
+
+
+def _decode_jpeg(path: Path, page: int | None, label: bool) -> Stored:
+    read = jpeg.read_jpeg(path, label)
+    _check_page(path, 1, page)
+    with strict_pillow(), Image.open(BytesIO(read.raw), formats=("JPEG",)) as image:
+        pixels, _ = _loaded(image)
+    read.check_rows(path, pixels)
+    return Stored(pixels, orientation=read.orientation, lossy=True)
+
+
+def _decode_gif(path: Path, page: int | None, label: bool) -> Stored:
+    frames = gif.read_frames(path, label)
+    _check_page(path, len(frames), page)
+    try:
+        with strict_pillow(), Image.open(path, formats=("GIF",)) as image:
+            for number in range(1, page or 1):  # each is drawn on the one before
+                image.seek(number)
+            pixels, palette = _loaded(image)
+    except OSError:
+        gif.check_rows(path, frames[(page or 1) - 1])
+        raise
+    if len(frames) == 1 and (pixels[-2:].min(axis=1) == pixels[-2:].max(axis=1)).any():
+        gif.check_rows(path, frames[0])  # missing rows would be of one colour
+    colours, remarks = _without_alpha(pixels)
+    return Stored(colours, palette, remarks=remarks)
+
+
+def _decode_bmp(path: Path, page: int | None, label: bool) -> Stored:
+    _check_page(path, 1, page)
+    with strict_pillow(), Image.open(path, formats=("BMP",)) as image:
+        channels = len(image.getbands())
+        check_extent(path, image.width, image.height, channels, path.stat().st_size, label)
+        pixels, palette = _loaded(image)
+    colours, remarks = _without_alpha(pixels)
+    return Stored(colours, palette, remarks=remarks)
+
+
+def _check_page(path: Path, count: int, page: int | None) -> None:
+    if page is None and count > 1:
+        raise InputError(
+            f"{path} is an animation of {count} pictures.",
+            f"{_SAVE_PLANE[:-1]}, or choose one by its number (--page 1 to {count}).",
+        )
+    if page is not None and not 1 <= page <= count:
+        raise InputError(
+            f"{path} has no page {page}: it holds {count}.", f"Choose a number from 1 to {count}."
+        )
+
+
+def _loaded(image: Image.Image) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+    image.load()
+    palette = _palette(image) if image.mode in ("P", "PA") else None
+    return np.array(image.convert("RGB") if image.mode == "CMYK" else image), palette
+
+
+def _without_alpha(pixels: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Leave out a transparency channel; it is told where anything is transparent."""
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 4):
+        return pixels, ()
+    if pixels.shape[2] == 1:
+        return pixels[..., 0], ()
+    remarks = () if (pixels[..., -1] == pixels[..., -1].max()).all() else (TRANSPARENT,)
+    colours = pixels[..., :-1]
+    return colours[..., 0] if colours.shape[2] == 1 else colours, remarks
+
+
+TRANSPARENT = "parts of it are transparent; they are taken as their colours stand in the file"
+"""The remark on an image with a transparency channel that isn't opaque everywhere."""
+
+
+def _palette(image: Image.Image) -> NDArray[np.uint8]:
+    colours = np.zeros(3 * 256, dtype=np.uint8)
+    listed = image.getpalette("RGB") or []
+    colours[: len(listed)] = listed
+    return colours.reshape(-1, 3)
+
+
+@contextmanager
+def strict_pillow() -> Iterator[None]:
+    """Let Pillow read panoramas, and refuse truncated files whatever other plugins have set."""
+    with _pillow_lock:
+        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, False
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
