@@ -293,13 +293,16 @@ def measure(
 @app.command()
 def info(
     file: Annotated[Path, typer.Argument(help="an encoder, a model or a micrograph")],
+    page: Annotated[
+        int | None, typer.Option(min=1, help="which image of a file that holds several")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Tell what is in a file."""
     from napari_matssl.console_tables import show_facts
     from napari_matssl.tasks.info import describe
 
-    show_facts(describe(file), as_json)
+    show_facts(describe(file, page), as_json)
 
 
 @app.command()

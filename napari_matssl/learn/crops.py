@@ -14,7 +14,7 @@ from napari_matssl.labels.painted import IGNORE, PaintedMicrograph, to_targets
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import rescale
 from napari_matssl.micrograph.layering import Layering
-from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
+from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values, specimen_values
 from napari_matssl.settings import FinetuneSettings
 
 _POINTS = 50_000  # painted pixels remembered per image and class, as centres of crops
@@ -54,12 +54,14 @@ def prepare(
     Raises
     ------
     InputError
-        If the image is constant or not finite, or a label is outside the class table.
+        If the image is constant, or a label is outside the class table.
     """
     micrograph = painted.micrograph
     grey = fit_grey_values(micrograph, settings.normalisation, channels)
-    image = rescale(as_channels(micrograph.specimen, channels), scale)
+    image = rescale(specimen_values(micrograph, channels), scale)
     targets = to_targets(painted, table, settings.unlabelled)[: micrograph.specimen.shape[0]]
+    if micrograph.specimen_analysable is not None:
+        targets = np.where(micrograph.specimen_analysable, targets, np.uint8(IGNORE))
     if image.shape[:2] != targets.shape:
         targets = resize_targets(targets, image.shape[:2], len(table))
     return PreparedImage(grey.unit(image), np.ascontiguousarray(targets), grey)

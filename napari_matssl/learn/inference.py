@@ -16,7 +16,7 @@ from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
+from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values, specimen_values
 from napari_matssl.progress import Control, Preview, Progress
 from napari_matssl.settings import PredictSettings
 
@@ -35,8 +35,8 @@ class Segmentation:
     Parameters
     ----------
     mask
-        ``(H, W)`` uint8 class ids at the size of the micrograph; the info bar holds the class
-        table's ``not_analysed``.
+        ``(H, W)`` uint8 class ids at the size of the micrograph; the info bar and what is no number
+        hold the class table's ``not_analysed``.
     probabilities
         ``(K, H, W)`` uint8, 255 times each class's probability; None unless asked for.
     """
@@ -73,7 +73,7 @@ def segment(
     Raises
     ------
     InputError
-        If the image is constant or has values that are not finite.
+        If the image is constant.
     ComputeError
         If memory doesn't suffice even for small tiles.
     """
@@ -87,7 +87,7 @@ def segment(
                     for factor in factors
                 ]
                 found = yield from _merge(passes, micrograph, card, keep_probabilities, show)
-                return _without_islands(found, micrograph, card, settings)
+                return _finished(found, micrograph, card, settings)
         except OutOfMemoryError:
             if tile // 2 < SMALLEST_TILE:
                 raise
@@ -108,16 +108,24 @@ def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
     return settings.magnifications == "two"
 
 
-def _without_islands(
+def _finished(
     found: Segmentation | None, micrograph: Micrograph, card: ModelCard, settings: PredictSettings
 ) -> Segmentation | None:
-    """Close islands in layers; probabilities stay what the network said."""
+    """Close islands in layers; probabilities stay what the network said.
+
+    What is not analysed is left out afterwards, or each such spot would be an island.
+    """
     unbroken = card.kept_unbroken(settings.islands).values()
-    if found is None or not unbroken:
+    known = micrograph.specimen_analysable
+    if found is None or (not unbroken and known is None):
         return found
     mask = found.mask.copy()
     specimen = mask[: micrograph.specimen.shape[0]]
-    specimen[:] = close_islands(specimen, unbroken)
+    if unbroken:
+        specimen[:] = close_islands(specimen, unbroken)
+    if known is not None:
+        assert card.classes is not None
+        specimen[~known] = card.classes.not_analysed
     return replace(found, mask=mask)
 
 
@@ -163,7 +171,7 @@ class _Pass:
         assert card.classes is not None
         self._network, self._compute = network, compute
         self._grey = fit_grey_values(micrograph, card.normalisation, card.channels)
-        specimen = as_channels(micrograph.specimen, card.channels)
+        specimen = specimen_values(micrograph, card.channels)
         self._image = rescale(specimen, magnification(card, micrograph) * factor)
         self.seen = self._image.shape[:2]
         padded = [-(-side // STRIDE) * STRIDE for side in self.seen]

@@ -11,6 +11,7 @@ from torch.nn import functional
 from napari_matssl.errors import InputError
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.normalise import exact_type
 
 MOST_MAGNIFICATION = 16.0
 """Images are never resampled by more than this to the um/px of the model."""
@@ -31,7 +32,7 @@ def magnification(card: ModelCard, micrograph: Micrograph) -> float:
     ratio = micrograph.pixel_size.mean_um / card.pixel_size_um
     if max(ratio, 1 / ratio) > MOST_MAGNIFICATION:
         raise InputError(
-            f"{micrograph.name} has {micrograph.pixel_size.mean_um:.4g} µm/px "
+            f"{micrograph.name} has {micrograph.pixel_size.in_words} "
             f"({micrograph.pixel_size.source}), the model was trained at "
             f"{card.pixel_size_um:.4g} µm/px.",
             "Check the pixel size of the image, or use a model for this magnification.",
@@ -42,12 +43,13 @@ def magnification(card: ModelCard, micrograph: Micrograph) -> float:
 def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
     """Resample an image ``(H, W)`` or ``(H, W, 3)`` bilinearly, without aliasing.
 
-    The result is float32, or the very same array where the size doesn't change.
+    The result is float32 (float64 for values that float32 would round), or the very same array
+    where the size doesn't change.
     """
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
     if (height, width) == pixels.shape[:2]:
         return pixels
-    planes = pixels.astype(np.float32)
+    planes = pixels.astype(exact_type(pixels.dtype))
     planes = planes[None] if planes.ndim == 2 else planes.transpose(2, 0, 1)
     resized = functional.interpolate(
         torch.from_numpy(np.ascontiguousarray(planes))[None],
@@ -55,7 +57,7 @@ def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
         mode="bilinear",
         antialias=True,
     )[0].numpy()
-    back: NDArray[np.float32] = resized[0] if pixels.ndim == 2 else resized.transpose(1, 2, 0)
+    back: NDArray[np.generic] = resized[0] if pixels.ndim == 2 else resized.transpose(1, 2, 0)
     return back
 
 

@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_matssl.errors import InputError
 from napari_matssl.learn.card import Channels
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import GreyValues, as_channels, fit_grey_values
+from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values, specimen_values
 from napari_matssl.micrograph.patches import patch_starts
 from napari_matssl.settings import PretrainSettings
 
@@ -27,7 +28,7 @@ class PatchSet:
     Raises
     ------
     InputError
-        If an image is constant or not finite.
+        If an image is constant, or hardly any part of them is made of numbers.
     """
 
     def __init__(self, micrographs: Sequence[Micrograph], settings: PretrainSettings) -> None:
@@ -38,13 +39,22 @@ class PatchSet:
         self._places: list[tuple[int, int, int]] = []
         for index, micrograph in enumerate(micrographs):
             self._grey.append(fit_grey_values(micrograph, settings.normalisation, self.channels))
-            image = as_channels(micrograph.specimen, self.channels)
+            image = specimen_values(micrograph, self.channels)
             self._images.append(image)
-            self._places += [
+            places = [
                 (index, row, column)
                 for row in patch_starts(image.shape[0], self._size, settings.overlap)
                 for column in patch_starts(image.shape[1], self._size, settings.overlap)
             ]
+            known = micrograph.specimen_analysable
+            if known is not None:  # patches of which most is no number teach nothing
+                size = self._size
+                places = [p for p in places if known[p[1] :, p[2] :][:size, :size].mean() >= 0.5]
+            self._places += places
+        if not self._places:
+            raise InputError(
+                "No patch of the images is made of numbers.", "Add images without NaN."
+            )
 
     def __len__(self) -> int:
         return len(self._places)

@@ -13,6 +13,7 @@ from napari_matssl.micrograph.decoding import metadata_of
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.metadata import FileMetadata, entry, positive
 from napari_matssl.micrograph.ome import ome_pixels
+from napari_matssl.micrograph.orientation import transposes
 
 # Inches and centimetres are left out: ImageJ takes them over from the resolution of a printer.
 _UM = {"mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0}
@@ -33,7 +34,11 @@ def read_pixel_size(path: Path, width: int) -> PixelSize | None:
     -------
     None if the image isn't calibrated, or is no readable image.
     """
-    return pixel_size_in(metadata_of(path), width)
+    metadata = metadata_of(path)
+    if not transposes(metadata.orientation):
+        return pixel_size_in(metadata, width)
+    size = pixel_size_in(metadata, metadata.size[0])
+    return None if size is None else size.transposed
 
 
 def pixel_size_in(metadata: FileMetadata, width: int) -> PixelSize | None:

@@ -160,3 +160,12 @@ def grey_if_colourless(pixels: NDArray[Any], rows: int, spared: int = 0) -> NDAr
         whole = grey.dtype.kind in "ui"
         grey[len(counted) :] = (np.rint(bright) if whole else bright).astype(grey.dtype)
     return grey
+
+
+def finite_pixels(pixels: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Find the pixels that are numbers, ``(H, W)``; None where all are."""
+    if pixels.dtype.kind != "f":
+        return None
+    each: NDArray[np.bool_] = np.isfinite(pixels)
+    finite: NDArray[np.bool_] = each if each.ndim == 2 else np.all(each, axis=2)
+    return None if finite.all() else finite

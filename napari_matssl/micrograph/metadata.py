@@ -64,7 +64,9 @@ class FileMetadata:
     ome
         The OME-XML of the file.
     page, size
-        Index of the page that all this is about, width and height of its image in px.
+        Index of the page that all this is about, width and height of its image in px, as stored.
+    orientation
+        Which way up that is, as the TIFF tag has it.
     """
 
     fei: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class FileMetadata:
     ome: str = ""
     page: int = 0
     size: tuple[int, int] = (0, 0)
+    orientation: int = 1
 
     def fei_number(self, section: str, key: str) -> float | None:
         """Return a positive number from a section of the FEI tags, else None."""
@@ -145,6 +148,7 @@ def read_metadata(
         ome=heading if "<OME" in heading[:2000] or ":OME" in heading[:2000] else "",
         page=index,
         size=(page.imagewidth, page.imagelength),
+        orientation=fact(lambda: int(page.tags.valueof(274, 1))) or 1,
     )
 
 

@@ -4,6 +4,7 @@ Training and prediction use the same function, with the settings stored in the m
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +41,16 @@ class GreyValues:
     std: NDArray[np.float32]
 
     def unit(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Bring pixels ``(H, W)`` or ``(H, W, 3)`` to ``(C, H, W)`` from 0 to 1."""
-        values = (pixels.astype(np.float32) - self.low) / (self.high - self.low)
+        """Bring pixels ``(H, W)`` or ``(H, W, 3)`` to ``(C, H, W)`` from 0 to 1.
+
+        What is no number becomes the image's mean.
+        """
+        exact: NDArray[np.floating[Any]] = pixels.astype(exact_type(pixels.dtype))
+        values = (exact - self.low) / (self.high - self.low)
         planes = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
-        clipped: NDArray[np.float32] = np.clip(planes, 0.0, 1.0)
+        clipped: NDArray[np.float32] = np.clip(planes, 0.0, 1.0).astype(np.float32, copy=False)
+        if pixels.dtype.kind == "f" and np.isnan(clipped).any():
+            clipped = np.where(np.isnan(clipped), self.mean[:, None, None], clipped)
         return clipped
 
     def standardise(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,13 +70,17 @@ def fit_grey_values(
     Raises
     ------
     InputError
-        If the image has values that are not finite, or is constant.
+        If the image is constant, or has values that are not finite and aren't known as such.
     """
-    sample = _sample(as_channels(micrograph.specimen, channels)).astype(np.float32)
-    if not _all_finite(micrograph.specimen):
+    if micrograph.analysable is None and not _all_finite(micrograph.specimen):
         raise InputError(
             f"{micrograph.name} has pixels that are not finite numbers (NaN or infinity).",
             "Replace them or leave the image out.",
+        )
+    sample = _sample(as_channels(micrograph.specimen, channels), micrograph.specimen_analysable)
+    if not len(sample):
+        raise InputError(
+            f"{micrograph.name} holds no numbers above its info bar.", "Leave the image out."
         )
     if settings.kind == "imagenet":
         low, high = _full_range(micrograph.pixels, sample)
@@ -81,7 +92,8 @@ def fit_grey_values(
             low, high = float(sample.min()), float(sample.max())
     if high <= low:
         raise InputError(
-            f"{micrograph.name} is constant: all its pixels are {low:g}.", "Leave the image out."
+            f"{micrograph.name} is constant: all its pixels are {low:.10g}.",
+            "Leave the image out.",
         )
     if settings.kind == "imagenet":
         return GreyValues(low, high, IMAGENET_MEAN, IMAGENET_STD)
@@ -92,20 +104,51 @@ def fit_grey_values(
     return GreyValues(low, high, mean, np.full_like(mean, max(spread, 1e-3)))
 
 
+def specimen_values(micrograph: Micrograph, channels: str) -> NDArray[np.generic]:
+    """Give the specimen as :func:`as_channels`, with numbers everywhere.
+
+    What is not analysed becomes the median of the rest, so that it doesn't spread when the image is
+    resampled.
+    """
+    pixels = as_channels(micrograph.specimen, channels)
+    known = micrograph.specimen_analysable
+    if known is None or known.all():
+        return pixels
+    usual = np.median(_sample(pixels, known), axis=0)
+    filled: NDArray[np.generic] = np.where(
+        known if pixels.ndim == 2 else known[..., None], pixels, usual.astype(pixels.dtype)
+    )
+    return filled
+
+
+def exact_type(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
+    """Return the type to compute in with stored values, so that small differences aren't lost."""
+    wide = dtype.itemsize > (4 if dtype.kind == "f" else 2)
+    return np.float64 if wide else np.float32
+
+
 def as_channels(pixels: NDArray[np.generic], channels: str) -> NDArray[np.generic]:
     """Give pixels as ``(H, W)`` for ``"grey"`` models (luminance), ``(H, W, 3)`` for ``"rgb"``."""
     if channels == "grey" and pixels.ndim == 3:
-        return pixels.astype(np.float32) @ _LUMINANCE
+        kind = exact_type(pixels.dtype)
+        grey: NDArray[np.generic] = pixels.astype(kind) @ _LUMINANCE.astype(kind)
+        return grey
     if channels == "rgb" and pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], 3, axis=2)
     return pixels
 
 
-def _sample(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Every k-th pixel in both directions ``(n,)`` or ``(n, 3)``."""
+def _sample(
+    pixels: NDArray[np.generic], known: NDArray[np.bool_] | None
+) -> NDArray[np.floating[Any]]:
+    """Every k-th pixel in both directions that is a number, ``(n,)`` or ``(n, 3)``."""
     step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLE)))
     sampled = pixels[::step, ::step]
-    return sampled.reshape(-1, *sampled.shape[2:])
+    values: NDArray[np.generic] = (
+        sampled.reshape(-1, *sampled.shape[2:]) if known is None else sampled[known[::step, ::step]]
+    )
+    exact: NDArray[np.floating[Any]] = values.astype(exact_type(values.dtype))
+    return exact
 
 
 def _all_finite(pixels: NDArray[np.generic]) -> bool:
@@ -115,7 +158,9 @@ def _all_finite(pixels: NDArray[np.generic]) -> bool:
     return all(np.isfinite(row.astype(np.float64)).all() for row in pixels)
 
 
-def _full_range(pixels: NDArray[np.generic], sample: NDArray[np.float32]) -> tuple[float, float]:
+def _full_range(
+    pixels: NDArray[np.generic], sample: NDArray[np.floating[Any]]
+) -> tuple[float, float]:
     """0 and the largest value of 8-bit images; of others, which fill their range rarely, min, max.
 
     A constant image has no range in either case.

@@ -12,7 +12,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.files import missing_file, unreadable_file
 from napari_matssl.micrograph.calibration import pixel_size_in
 from napari_matssl.micrograph.decoding import decode
-from napari_matssl.micrograph.image import Micrograph, grey_if_colourless
+from napari_matssl.micrograph.image import Micrograph, finite_pixels, grey_if_colourless
 from napari_matssl.micrograph.infobar import look_for_info_bar
 from napari_matssl.micrograph.orientation import transposes
 from napari_matssl.micrograph.stored import Stored
@@ -193,13 +193,10 @@ def _as_seen(stored: Stored, remarks: list[str]) -> NDArray[Any]:
 
 def _analysable(path: Path, pixels: NDArray[Any], remarks: list[str]) -> NDArray[np.bool_] | None:
     """Find the pixels that are numbers; None where all are."""
-    if pixels.dtype.kind != "f":
+    finite = finite_pixels(pixels)
+    if finite is None:
         return None
-    each: NDArray[np.bool_] = np.isfinite(pixels)
-    finite: NDArray[np.bool_] = each if each.ndim == 2 else np.all(each, axis=2)
     share = float(finite.mean())
-    if share == 1:
-        return None
     if share < _FEWEST_NUMBERS:
         raise InputError(
             f"{path} holds hardly any numbers: {100 * (1 - share):.4g} % of its pixels are NaN or "

@@ -34,7 +34,13 @@ def thumbnail(micrograph: Micrograph, side: int = 64) -> NDArray[np.uint8]:
     longest = max(height, width)
     size = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
     step = max(1, longest // (side * _PER_PIXEL))  # a panorama isn't averaged as a whole
-    few = replace(micrograph, pixels=specimen[::step, ::step], info_bar=None)
+    known = micrograph.specimen_analysable
+    few = replace(
+        micrograph,
+        pixels=specimen[::step, ::step],
+        info_bar=None,
+        analysable=None if known is None else known[::step, ::step],
+    )
     try:
         values = fit_grey_values(few, NormalisationSettings(), "rgb" if few.is_rgb else "grey")
     except InputError:  # can be looked at, though not learnt from

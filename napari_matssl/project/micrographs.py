@@ -72,9 +72,9 @@ class Micrographs(KeptClasses):
         if settings.info_bar == "auto":
             return micrograph
         if settings.info_bar is None:
-            return replace(micrograph, info_bar=None)
+            return micrograph.with_info_bar(None)
         _check_bar(name, settings.info_bar, micrograph.height)
-        return replace(micrograph, info_bar=InfoBar(settings.info_bar, "set by hand"))
+        return micrograph.with_info_bar(InfoBar(settings.info_bar, "set by hand"))
 
     def set_pixel_size(self, name: str, size: PixelSize | None) -> None:
         """Set the pixel size of an image; None goes back to what its file says."""

@@ -4,11 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from napari_matssl.learn.card import PICKLES, read_card
+from napari_matssl.micrograph.decoding import count_planes
 from napari_matssl.micrograph.reading import read_micrograph
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path, page: int | None = None) -> dict[str, Any]:
     """Describe an encoder, a model or a micrograph in plain values.
+
+    Parameters
+    ----------
+    path
+        The file.
+    page
+        Which plane of an image that holds several, from 1.
 
     Raises
     ------
@@ -19,7 +27,7 @@ def describe(path: Path) -> dict[str, Any]:
         card = read_card(path)
         decoder = {"architecture", "scale", "classes", "unlabelled"}
         return card.model_dump(mode="json", exclude=decoder if card.kind == "encoder" else None)
-    micrograph = read_micrograph(path)
+    micrograph = read_micrograph(path, page)
     facts: dict[str, Any] = {
         "name": micrograph.name,
         "width": micrograph.width,
@@ -35,4 +43,8 @@ def describe(path: Path) -> dict[str, Any]:
     if micrograph.info_bar is not None:
         facts["info_bar_row"] = micrograph.info_bar.row
         facts["info_bar_source"] = micrograph.info_bar.source
+    if (pages := count_planes(path)) > 1:
+        facts["pages"] = pages
+    if micrograph.remarks:
+        facts["remarks"] = [remark.removeprefix(f"{path.name}: ") for remark in micrograph.remarks]
     return facts

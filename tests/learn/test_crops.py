@@ -299,3 +299,14 @@ def test_a_constant_or_broken_image_is_an_error_that_names_it(bad):
     one = PaintedMicrograph(Micrograph("dark.tif", bad), np.ones((40, 40), np.uint8))
     with pytest.raises(InputError, match=r"dark\.tif"):
         prepare(one, TABLE, FinetuneSettings(), 1.0, "grey")
+
+
+def test_labels_painted_where_there_is_no_number_are_not_learnt(two_phases):
+    painted = two_phases()
+    pixels = painted.micrograph.pixels.astype(np.float32)
+    pixels[20:30] = np.nan
+    micrograph = replace(painted.micrograph, pixels=pixels, analysable=np.isfinite(pixels))
+    table, settings = numbered_table([1, 2]), FinetuneSettings()
+    ready = prepare(replace(painted, micrograph=micrograph), table, settings, 1.0, "grey")
+    assert (ready.targets == 255).all(axis=1).nonzero()[0].tolist() == list(range(20, 30))
+    assert np.isfinite(ready.unit).all()

@@ -186,6 +186,23 @@ def test_the_info_bar_is_not_analysed(grey_level_segmenter, table, rest):
     assert (result.probabilities[:, 83:] == 0).all()
 
 
+@pytest.mark.parametrize(("table", "rest"), [(TABLE, 0), (numbered_table([0, 1]), 255)])
+@pytest.mark.parametrize("scale", [1.0, 0.7])
+def test_what_is_no_number_is_not_analysed_and_does_not_spread(
+    grey_level_segmenter, table, rest, scale
+):
+    pixels = black_and_white(96, 80, 16).astype(np.float32)
+    pixels[10:14], pixels[50, 60] = np.nan, np.inf
+    analysable = np.isfinite(pixels)
+    segmenter = grey_level_segmenter(table, (0, 255), scale=scale)
+    mask = run(segmenter, Micrograph("a", pixels, analysable=analysable)).mask
+    assert (mask == rest).tolist() == (~analysable).tolist()
+    whole = run(segmenter, Micrograph("a", black_and_white(96, 80, 16).astype(np.float32))).mask
+    far = np.ones_like(analysable)
+    far[6:18], far[46:55, 56:65] = False, False
+    np.testing.assert_array_equal(mask[far], whole[far])
+
+
 def test_grey_values_in_the_info_bar_do_not_change_the_mask(trained, two_phases):
     pixels = two_phases(4, (128, 96)).micrograph.pixels.copy()
     masks = []

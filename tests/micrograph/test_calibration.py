@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from napari_matssl.micrograph.calibration import pixel_size_in, read_pixel_size
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.metadata import FileMetadata
 from napari_matssl.micrograph.reading import read_micrograph
 
@@ -238,6 +239,78 @@ def test_pixel_size_of_a_file_that_is_not_open(tmp_path):
     assert read_pixel_size(path, 64).x_um == pytest.approx(1)
     (tmp_path / "b.tif").write_bytes(b"II*\0broken")
     assert read_pixel_size(tmp_path / "b.tif", 64) is None
+
+
+FIBICS = "<Fibics><Scan><Ux>{}</Ux><Uy>{}</Uy><Vx>{}</Vx><Vy>{}</Vy></Scan></Fibics>"
+
+
+@pytest.mark.parametrize(
+    ("steps", "sides"),
+    [
+        ((0.04, 0, 0, -0.04), (0.04, 0.04)),
+        ((0.03, 0.04, -0.08, 0.06), (0.05, 0.1)),
+        ((0, 0, 0, 0), None),
+        (("a", 0, 0, 1), None),
+    ],
+    ids=["upright", "turned", "none", "nonsense"],
+)
+def test_fibics_steps_of_the_scan(tmp_path, steps, sides):
+    size = size_of(tif_with(tmp_path / "a.tif", 51023, FIBICS.format(*steps)))
+    assert (None if size is None else (size.x_um, size.y_um)) == (sides and pytest.approx(sides))
+    assert size is None or "FibicsXML" in size.source
+
+
+@pytest.mark.parametrize(
+    ("unit", "um"), [("µm", (0.25, 0.5)), ("nm", (0.00025, 0.0005)), ("1/nm", None), ("eV", None)]
+)
+def test_gatan_scale_and_unit(tmp_path, unit, um):
+    raw = unit.encode("latin-1") + b"\0"
+    tags = [(code, 2, len(raw), raw, True) for code in (65003, 65004)]
+    tags += [(65009, 12, 1, 0.25, True), (65010, 12, 1, 0.5, True)]
+    tifffile.imwrite(tmp_path / "a.tif", GREY, extratags=tags)
+    size = size_of(tmp_path / "a.tif")
+    assert (None if size is None else (size.x_um, size.y_um)) == (um and pytest.approx(um))
+
+
+def test_tvips_is_in_nanometres():
+    size = pixel_size_in(FileMetadata(tvips={"PixelSizeX": 1.5, "PixelSizeY": 2.0}), 64)
+    assert (size.x_um, size.y_um) == pytest.approx((0.0015, 0.002))
+    assert "TVIPS" in size.source
+
+
+JEOL_TEM = (
+    "<TemReporter><ModeString>{}</ModeString><SelectorValue>{}</SelectorValue>"
+    "<SelectorUnitString>{}</SelectorUnitString></TemReporter>"
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "unit", "um"),
+    [("MAG", 100_000, "X", 0.00254), ("DIFF", 400, "mm", None), ("MAG", 0, "X", None)],
+)
+def test_jeol_tem_camera_over_magnification(tmp_path, mode, value, unit, um):
+    text = JEOL_TEM.format(mode, value, unit)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, description=text, resolution=(100, 100), resolutionunit="INCH")
+    size = size_of(path)
+    assert (None if size is None else size.x_um) == (um and pytest.approx(um))
+
+
+@pytest.mark.parametrize(
+    ("stated", "um"), [("2.5 nm", 0.0025), ("2.5", 0.0025), ("1.5 um", 1.5), ("abc", None)]
+)
+def test_hitachi_description_of_the_image(tmp_path, stated, um):
+    text = f"[Condition.Lens]\nMachineNo=SU8230\n[Condition.Screen]\nPixelSize={stated}\nX=1 mm\n"
+    tifffile.imwrite(tmp_path / "a.tif", GREY, description=text)
+    size = size_of(tmp_path / "a.tif")
+    assert (None if size is None else size.x_um) == (um and pytest.approx(um))
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"), [((0.25, 0.25), "0.25 µm/px"), ((0.25, 0.5), "0.25 x 0.5 µm/px")]
+)
+def test_both_sides_of_pixels_that_are_not_square_are_told(sides, words):
+    assert PixelSize(*sides, "test").in_words == words
 
 
 @pytest.mark.real

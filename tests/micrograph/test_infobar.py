@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from napari_matssl.micrograph.infobar import find_info_bar
+from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.infobar import find_info_bar, look_for_info_bar
 from napari_matssl.micrograph.metadata import FileMetadata
 from napari_matssl.micrograph.reading import read_micrograph
 
@@ -198,12 +199,96 @@ def test_looks_count_where_metadata_does_not_fit():
     assert find_info_bar(with_bar(specimen()), metadata).row == HEIGHT
 
 
+def with_noise(image, row, sigma):
+    noisy = image.astype(np.float64)
+    noisy[row:] += np.random.default_rng(3).normal(0, sigma, noisy[row:].shape)
+    return noisy.clip(0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("sigma", [1, 3, 5])
+@pytest.mark.parametrize(
+    ("ground", "ink"), [(0, 255), (255, 0), (40, 230)], ids=["black", "white", "dark grey"]
+)
+def test_a_bar_with_noise_is_found_by_its_text(ground, ink, sigma):
+    image = with_noise(with_bar(specimen(), 100, ground, ink), HEIGHT, sigma)
+    assert find_info_bar(image).row == HEIGHT
+
+
+@pytest.mark.parametrize("quality", [40, 75])
+def test_a_scan_of_a_bar_survives_jpeg(quality):
+    file = io.BytesIO()
+    Image.fromarray(with_noise(with_bar(specimen()), HEIGHT, 3)).save(file, "JPEG", quality=quality)
+    assert find_info_bar(np.asarray(Image.open(file))).row == HEIGHT
+
+
+def test_a_bar_is_cut_at_its_frame_though_jpeg_has_blurred_it():
+    image = with_bar(specimen(), ground=255, ink=0)
+    image[HEIGHT - 1] = 0
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=90)
+    assert find_info_bar(np.asarray(Image.open(file))).row == HEIGHT - 1
+
+
+def test_a_strip_without_text_is_told_but_not_cut():
+    look = look_for_info_bar(with_noise(uniform_bottom(), 380, 2))
+    assert look.bar is None
+    assert "from row 380 down it looks like an info bar" in look.remarks[0]
+
+
+def test_a_bar_at_the_top_is_told():
+    look = look_for_info_bar(with_bar(specimen())[::-1].copy())
+    assert look.bar is None
+    assert "down to row 47 it looks like an info bar" in look.remarks[0]
+
+
+@pytest.mark.parametrize(
+    "kind", ["noise", "rough mount with debris", "gradient down", "grains without noise", "bits"]
+)
+def test_a_specimen_is_not_remarked_on(kind):
+    assert look_for_info_bar(NO_BARS[kind]).remarks == ()
+
+
+def coloured_bar(lossy):
+    image = np.repeat(with_bar(specimen())[..., None], 3, axis=2)
+    image[HEIGHT + 20 : HEIGHT + 30, 50:90] = (255, 0, 0)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG" if lossy else "PNG", quality=85)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_a_coloured_bar_makes_no_coloured_specimen(tmp_path, lossy):
+    (tmp_path / "a.img").write_bytes(coloured_bar(lossy))
+    micrograph = read_micrograph(tmp_path / "a.img")
+    assert not micrograph.is_rgb
+    assert micrograph.info_bar.row == HEIGHT
+    assert any("only its info bar is coloured" in remark for remark in micrograph.remarks)
+
+
+def test_a_bar_that_is_set_by_hand_may_be_coloured(tmp_path):
+    image = np.repeat(specimen()[..., None], 3, axis=2)
+    image[460:, 50:90] = (255, 0, 0)
+    micrograph = Micrograph("a", image)
+    assert micrograph.with_info_bar(InfoBar(450, "set by hand")).pixels.ndim == 2
+    assert micrograph.with_info_bar(InfoBar(470, "set by hand")).pixels.ndim == 3
+
+
+def test_few_coloured_marks_are_told(tmp_path):
+    image = np.repeat(specimen()[..., None], 3, axis=2)
+    image[100:104, 50:90] = (255, 0, 0)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    micrograph = read_micrograph(tmp_path / "a.png")
+    assert micrograph.is_rgb
+    assert "only 0.052 % of its pixels are coloured" in micrograph.remarks[0]
+
+
 @pytest.mark.real
 @pytest.mark.parametrize(("folder", "count"), [("ebc/images", 24), ("am-slices", 67)])
 def test_real_micrographs_without_bar(real_data, folder, count):
     files = sorted((real_data / folder).glob("*.png"))
     assert len(files) == count
     assert [f.name for f in files if read_micrograph(f).info_bar is not None] == []
+    assert [read_micrograph(f).remarks for f in files] == [()] * count
 
 
 @pytest.mark.real

@@ -57,6 +57,20 @@ def test_an_info_bar_is_told_with_how_it_was_found(tmp_path):
     assert facts["height"] == 200
 
 
+def test_what_is_unusual_about_a_micrograph_is_told(tmp_path):
+    stack = np.stack([GREY, GREY.T.reshape(40, 50)]).astype(np.float32)
+    stack[1, :2] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
+    facts = describe(tmp_path / "a.tif", page=2)
+    assert facts["pages"] == 2
+    assert facts["remarks"] == [
+        "page 2 of 2 is read.",
+        "5 % of its pixels are no numbers (NaN or infinite) and not analysed.",
+    ]
+    with pytest.raises(InputError, match="stack of 2 planes"):
+        describe(tmp_path / "a.tif")
+
+
 def test_a_model_tells_its_card(tmp_path):
     card = ModelCard(
         kind="segmenter",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import LabelClass
-from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.image import Micrograph, finite_pixels
 from napari_matssl.widgets.canvas.image_layer import image_arguments
 from napari_matssl.widgets.canvas.layer_grid import (
     PIXEL_SIZE,
@@ -78,6 +78,7 @@ def micrograph_of(layer: Layer, dims: Dims) -> Micrograph:
         pixel_size=pixel_size_of(layer),
         info_bar=layer.metadata[INFO_BAR] if known else find_info_bar(pixels),
         path=file if file is not None and file.is_file() else None,
+        analysable=finite_pixels(pixels),
     )
 
 
