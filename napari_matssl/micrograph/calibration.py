@@ -80,10 +80,10 @@ def _fei(metadata: FileMetadata, width: int) -> PixelSize | None:
 
 def _zeiss(metadata: FileMetadata, width: int) -> PixelSize | None:
     """``AP_PIXEL_SIZE`` isn't used: it is the pixel of the display, not of the stored image."""
-    size = _zeiss_um(metadata.zeiss.get("ap_image_pixel_size"))
+    size = _zeiss_um(metadata.zeiss, "AP_IMAGE_PIXEL_SIZE")
     if size is not None:
         return _size(size, None, 1, "ZEISS metadata (AP_IMAGE_PIXEL_SIZE)")
-    field_width = _zeiss_um(metadata.zeiss.get("ap_width"))
+    field_width = _zeiss_um(metadata.zeiss, "AP_WIDTH")
     if field_width is not None:
         source = "ZEISS metadata (AP_WIDTH / width of the image)"
         return _size(field_width / width, None, 1, source)
@@ -115,16 +115,17 @@ def _hitachi(metadata: FileMetadata, width: int) -> PixelSize | None:
     nm = positive(entry(r"^PixelSize\s*=\s*", section[1])) if section else None
     if nm is not None:
         return _size(nm, None, 1e-3, "Hitachi text file (PixelSize)")
-    if not re.search(r"^\s*(MachineNo|InstructName)\s*=", metadata.description, re.MULTILINE):
+    if not re.search(r"^[ \t]*(MachineNo|InstructName)[ \t]*=", metadata.description, re.MULTILINE):
         return None
-    stated = entry(r"^\s*PixelSize\s*=[ \t]*", metadata.description, r"[^\r\n]+")
+    stated = entry(r"^[ \t]*PixelSize[ \t]*=[ \t]*", metadata.description, r"[^\r\n]+")
     return _size(_length_um(stated, "nm"), None, 1, "Hitachi image description (PixelSize)")
 
 
 def _fibics(metadata: FileMetadata, width: int) -> PixelSize | None:
     """Micrometres: the steps of the scan along a row, and from row to row."""
     x, y = (
-        [entry(rf"<{side}{axis}\b[^>]*>\s*", metadata.fibics) for axis in "xy"] for side in "UV"
+        [entry(rf"<{side}{axis}\b[^<>]{{0,99}}>\s*", metadata.fibics) for axis in "xy"]
+        for side in "UV"
     )
     return _size(_hypotenuse(x), _hypotenuse(y), 1, "ZEISS Atlas metadata (FibicsXML, Ux and Vy)")
 
@@ -209,11 +210,9 @@ def _size(x: float | None, y: float | None, um: float, source: str) -> PixelSize
     return PixelSize(x_um, (positive(y * um) if y is not None else None) or x_um, source)
 
 
-def _zeiss_um(entry: object) -> float | None:
-    if not isinstance(entry, tuple) or len(entry) < 3:
-        return None
-    number, um = positive(entry[1]), _unit_um(entry[2])
-    return None if number is None or um is None else number * um
+def _zeiss_um(text: str, key: str) -> float | None:
+    """Read the length that stands in the line below a key."""
+    return _length_um(entry(rf"^{key}[ \t]*\r?\n[^=\r\n]{{0,99}}=[ \t]*", text, r"[^\r\n]+"))
 
 
 def _stated_um(number: float | None, unit: object) -> float | None:
@@ -231,7 +230,7 @@ def _hypotenuse(pair: list[str | None]) -> float | None:
 
 def _length_um(text: str | None, usual: str = "") -> float | None:
     """Understand ``5um``, ``200 nm`` and, where there is a `usual` unit, ``12.5``."""
-    found = re.fullmatch(r"([-+.\deE]+)\s*(\S*)", text) if text else None
+    found = re.fullmatch(r"([-+.\deE]{1,40})\s*(\S*)", text[:80]) if text else None
     if found is None:
         return None
     number, um = positive(found[1]), _unit_um(found[2] or usual)

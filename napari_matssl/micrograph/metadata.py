@@ -26,7 +26,7 @@ VENDOR_TAGS = frozenset({*_FEI, _ZEISS, _TESCAN, _FIBICS, _TVIPS, OLYMPUS_SIS, _
 """Codes of the tags by which a page is known for a microscope's."""
 
 _SIDECAR_BYTES = 1 << 20  # no microscope writes longer ones; a table of results may be longer
-_TEXT_CHARACTERS = 1 << 22  # of a tag
+_LONGEST_TAG = 1 << 22  # bytes
 _LONGEST_DESCRIPTION = 1 << 25  # characters; XML of long series is long
 
 
@@ -39,7 +39,7 @@ class FileMetadata:
     fei
         Sections of the FEI/Thermo tags, such as ``fei["Scan"]["PixelWidth"]``.
     zeiss
-        Entries of the ZEISS SEM tag: ``(name, value, unit)`` or ``(name, value)``.
+        Text of the ZEISS SEM tag: a line with the key of an entry, a line of what it says.
     tescan
         Text of the TESCAN tag, else of the ``.hdr`` file.
     sidecar
@@ -70,7 +70,7 @@ class FileMetadata:
     """
 
     fei: Mapping[str, Any] = field(default_factory=dict)
-    zeiss: Mapping[str, Any] = field(default_factory=dict)
+    zeiss: str = ""
     tescan: str = ""
     sidecar: str = ""
     olympus: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +98,9 @@ class FileMetadata:
     @property
     def jeol_size(self) -> tuple[float, float] | None:
         """Width and height in px of the image when it was taken by a JEOL, without its bar."""
-        found = re.search(r"^\$+CM_FULL_SIZE\s+(\S+)[ \t,x]+(\S+)", self.sidecar, re.MULTILINE)
+        found = re.search(
+            r"^\$+CM_FULL_SIZE[ \t]+([\d.]{1,20})[ \t,x]+([\d.]{1,20})", self.sidecar, re.MULTILINE
+        )
         width, height = map(positive, found.groups()) if found else (None, None)
         return None if width is None or height is None else (width, height)
 
@@ -132,7 +134,7 @@ def read_metadata(
     heading = _description(first)
     return FileMetadata(
         fei=_tag(page, _FEI[0]) or _tag(page, _FEI[1]),
-        zeiss=_tag(page, _ZEISS),
+        zeiss=_raw_text(page, _ZEISS),
         tescan=tag if "PixelSize" in tag else tescan,
         sidecar=sidecar,
         olympus=next(filter(None, (_tag(one, OLYMPUS_SIS) for one in (page, *others))), {}),
@@ -156,7 +158,7 @@ def imagej_entries(description: str) -> dict[str, str]:
     """Read the entries of the description that ImageJ writes; empty if it is another's."""
     if not description.startswith("ImageJ="):
         return {}
-    lines = (line.partition("=") for line in description[:_TEXT_CHARACTERS].splitlines())
+    lines = (line.partition("=") for line in description[:_LONGEST_TAG].splitlines())
     return {key.strip(): value.strip() for key, equals, value in lines if equals}
 
 
@@ -208,15 +210,31 @@ def _description(page: tifffile.TiffPage) -> str:
 
 
 def _tag(page: tifffile.TiffPage, code: int) -> Mapping[str, Any]:
-    answer = fact(lambda: page.tags.valueof(code))
+    answer = fact(lambda: _bounded(page, code))
     return answer if isinstance(answer, Mapping) else {}
+
+
+def _bounded(page: tifffile.TiffPage, code: int) -> Any:
+    """Read a tag, unless it is longer than any microscope writes."""
+    tag = page.tags.get(code)
+    return None if tag is None or tag.valuebytecount > _LONGEST_TAG else tag.value
+
+
+def _raw_text(page: tifffile.TiffPage, code: int) -> str:
+    """Read the text of a tag that tifffile would read line by line, each time from the start."""
+    tag = page.tags.get(code)
+    if tag is None or tag.valuebytecount > _LONGEST_TAG:
+        return ""
+    handle = page.parent.filehandle
+    handle.seek(tag.valueoffset)
+    return _decoded(handle.read(tag.valuebytecount))
 
 
 def _text(page: tifffile.TiffPage, code: int) -> str:
     """Decode a tag; TESCAN puts a small picture before the text."""
-    value = fact(lambda: page.tags.valueof(code))
+    value = fact(lambda: _bounded(page, code))
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
-    return text[:_TEXT_CHARACTERS]
+    return text
 
 
 def _gatan(page: tifffile.TiffPage) -> tuple[tuple[str, float], ...]:

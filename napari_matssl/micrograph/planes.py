@@ -14,7 +14,7 @@ from napari_matssl.micrograph.ome import ome_planes
 from napari_matssl.micrograph.tiff_directories import Directory
 
 _MOST_CHANNELS = 8  # of one acquisition; more pages are a series of images
-_A_THUMBNAIL = 0.25  # of the area of the image, at most
+_MOST_PLANES = 20_000
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Planes:
         return self.every[number - 1], f"page {number} of {count} is read" if unusual else ""
 
 
-def find_planes(directories: Sequence[Directory], description: str) -> Planes:
+def find_planes(directories: Sequence[Directory], description: str, size: int) -> Planes:
     """Find the planes of a TIFF.
 
     Parameters
@@ -97,6 +97,8 @@ def find_planes(directories: Sequence[Directory], description: str) -> Planes:
         Of its pages.
     description
         Of its first page.
+    size
+        Of the file in bytes; no more planes can follow one another than it holds.
     """
     shown = [n for n, one in enumerate(directories) if not one.is_thumbnail_or_mask]
     candidates = shown or list(range(len(directories)))
@@ -105,8 +107,10 @@ def find_planes(directories: Sequence[Directory], description: str) -> Planes:
     first = directories[largest[0]]
     inside = max(1, first.depth) if len(largest) == 1 else 1
     if len(largest) == 1 and inside == 1:
-        inside = _described(description, first)
+        plane = first.width * first.height * max(1, first.samples) * max(1, first.bits)
+        inside = min(_described(description, first), 8 * size // max(1, plane))
     if inside > 1:
+        inside = min(inside, _MOST_PLANES)
         every = tuple(Plane(largest[0], k) for k in range(inside))
         return Planes(every, tuple(range(1, inside + 1)), _only_channels(description, inside))
     alike = {(directories[n].samples, directories[n].bits) for n in largest}

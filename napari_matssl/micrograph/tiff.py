@@ -36,6 +36,7 @@ _PICTURES = (
     34933,
     50001,
 )  # have a size of their own
+_PICTURE_FORMATS = ("JPEG", "JPEG2000", "PNG", "WEBP")
 _SAVE_PLAIN = "Save it as a grey or RGB image, TIFF or PNG."
 _MOST_PIECES = 1 << 16  # beside one for each row
 _LARGEST_TILE = 1024  # px, unless the image is larger
@@ -85,8 +86,11 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
             path, _multifile=False, is_lsm=False, is_ndpi=False, is_scanimage=False
         )
         with file:
+            size = file.filehandle.size
             description = fact(lambda: str(file.pages.first.description)) or ""
-            yield OpenTiff(path, tuple(directories), find_planes(directories, description), file)
+            yield OpenTiff(
+                path, tuple(directories), find_planes(directories, description, size), file
+            )
 
 
 def decode_plane(tiff: OpenTiff, plane: Plane, label: bool) -> Stored:
@@ -203,7 +207,8 @@ def _check_pictures(path: Path, page: tifffile.TiffPage) -> None:
     handle = page.parent.filehandle
     for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
         handle.seek(start)
-        with strict_pillow(), Image.open(BytesIO(handle.read(length))) as picture:
+        piece = BytesIO(handle.read(length))
+        with strict_pillow(), Image.open(piece, formats=_PICTURE_FORMATS) as picture:
             if picture.width > max(across, 16) or picture.height > max(down, 16):
                 size = f"{picture.width} x {picture.height}"
                 raise damaged(path, f"a piece of {across} x {down} pixels holds {size}")

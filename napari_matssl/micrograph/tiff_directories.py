@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from napari_matssl.errors import InputError
 from napari_matssl.micrograph.bounds import damaged
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -102,7 +103,10 @@ def read_directories(path: Path) -> list[Directory]:
             if place in found:
                 raise damaged(path, "its list of pages runs in a circle")
             if len(found) >= _MOST_DIRECTORIES:
-                raise damaged(path, f"it lists more than {_MOST_DIRECTORIES:,} pages")
+                raise InputError(
+                    f"{path} lists more than {_MOST_DIRECTORIES:,} pages.",
+                    "Save the plane you want as an image of its own.",
+                )
             read = _read_directory(path, file, place, size, order, big)
             if read is None:  # the chain leaves the file; what was before it may be whole
                 break

@@ -197,3 +197,62 @@ def test_a_pipe_beside_an_image_is_not_taken_for_its_text_file(tmp_path):
     os.mkfifo(tmp_path / "a.txt")
     os.mkfifo(tmp_path / "a-png.hdr")
     assert read_micrograph(tmp_path / "a.png").pixel_size is None
+
+
+LONG = 1 << 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$CM_FULL_SIZE " + "x" * LONG,
+        "$CM_FULL_SIZE" + " " * LONG,
+        "$" * LONG,
+        "$$SM_MICRON_BAR 40\n$$SM_MICRON_MARKER " + "1" * LONG + " 2 3",
+        "[SemImageFile]" + "\n" * LONG,
+        "[SemImageFile]\n" * (LONG // 15),
+        "PixelSizeX" + " " * LONG,
+    ],
+    ids=lambda text: text[:14],
+)
+def test_texts_beside_an_image_take_no_time(tmp_path, text):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text(text)
+    (tmp_path / "a-png.hdr").write_text(text)
+    assert read_pixel_size(tmp_path / "a.png", 160) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MachineNo=1" + "\n" * LONG,
+        "<TemReporter>" + "<ModeString>" * (LONG // 12),
+        '{"shape": [' + "9" * LONG + "]}",
+        "{" * LONG,
+        "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'aaaa'>]><OME>&a;</OME>",
+        "<OME><Image><Pixels SizeX='160' SizeY='128' SizeZ='999999999'/></Image></OME>",
+    ],
+    ids=lambda text: text[:14],
+)
+def test_descriptions_of_an_image_take_no_time(tmp_path, text):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, description=text, metadata=None)
+    assert read_micrograph(path).pixel_size is None
+
+
+def test_a_stack_has_no_more_planes_than_its_file_can_hold(tmp_path):
+    path = tmp_path / "a.tif"
+    text = "ImageJ=1\nimages=99999999\nslices=99999999\n"
+    tifffile.imwrite(path, GREY, description=text + "x" * 50_000, metadata=None)
+    with pytest.raises(InputError, match="stack of 3 planes"):
+        read_micrograph(path)
+
+
+@pytest.mark.parametrize("tag", [51023, 50431, 34118, 34682, 37706, 33560])
+@pytest.mark.parametrize(
+    "text", ["<Ux " * (LONG // 4), "=" * LONG, "\n" * LONG, "[Scan]\n" * 99999]
+)
+def test_tags_of_microscopes_take_no_time(tmp_path, tag, text):
+    path, raw = tmp_path / "a.tif", text.encode()
+    tifffile.imwrite(path, GREY, extratags=[(tag, 1, len(raw), raw, True)], metadata=None)
+    assert read_micrograph(path).pixel_size is None

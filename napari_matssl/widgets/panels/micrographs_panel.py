@@ -286,5 +286,5 @@ def describe(facts: ImageFacts) -> str:
     """Size and pixel size of an image in a few words."""
     text = f"{facts.width} x {facts.height} px"
     if facts.pixel_size is not None:
-        text += f", {facts.pixel_size.mean_um:.4g} µm/px"
+        text += f", {facts.pixel_size.in_words}"
     return text

@@ -274,6 +274,6 @@ class SegmentPanel(QWidget):
         if max(ratio, 1 / ratio) <= MAGNIFICATION_RATIO:
             return ""
         return (
-            f"This image has {size.mean_um:.4g} µm/px, the model was trained at "
+            f"This image has {size.in_words}, the model was trained at "
             f"{card.pixel_size_um:.4g}: its masks are less reliable."
         )
