@@ -71,18 +71,22 @@ def pretrain(
     settings: _SettingsFile = None,
 ) -> None:
     """Pretrain an encoder on folders of unlabelled micrographs (MatSSL and peers)."""
-    chosen = PretrainSettings.make(
-        _given(
-            preset=preset, method=method, encoder=encoder, init=init, gate=gate, epochs=epochs,
-            minutes=minutes, batch_size=batch_size, patch_size=patch_size, view_size=view_size,
-            overlap=overlap, seed=seed, device=device,
-        ),
-        settings,
+    given = _given(
+        preset=preset, method=method, encoder=encoder, init=init, gate=gate, epochs=epochs,
+        minutes=minutes, batch_size=batch_size, patch_size=patch_size, view_size=view_size,
+        overlap=overlap, seed=seed, device=device,
     )  # fmt: skip
+    if init is not None and encoder is None:
+        from napari_matssl.learn.card import encoder_of_file
+
+        given |= _given(encoder=encoder_of_file(init))
+    chosen = PretrainSettings.make(given, settings)
     from napari_matssl.files import check_writable
+    from napari_matssl.learn.encoders import check_encoder
     from napari_matssl.tasks.inputs import excluded_nowhere, read_folder
 
     check_writable(out)
+    check_encoder(chosen.encoder)
     micrographs = read_folder(folders, exclude)
     for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
         say(remark)

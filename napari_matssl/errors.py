@@ -59,3 +59,7 @@ class ComputeError(MatSSLError):
 
 class OutOfMemoryError(ComputeError):
     """The device's memory is full; less at a time may do."""
+
+
+class StoppedError(MatSSLError):
+    """A job was stopped before it had made anything worth keeping; nothing was written."""

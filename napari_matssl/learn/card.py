@@ -4,15 +4,26 @@ import json
 import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from safetensors import SafetensorError, safe_open
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from napari_matssl import __version__
 from napari_matssl.errors import ModelFileError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.classes import ClassTable, numbered_table
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
+from napari_matssl.learn.pickled import read_shapes
+from napari_matssl.learn.published import Published, identify
+from napari_matssl.learn.tensorfile import is_pickle, read_header
 from napari_matssl.settings import Architecture, NormalisationSettings
 
 Channels = Literal["grey", "rgb"]
@@ -20,8 +31,18 @@ Channels = Literal["grey", "rgb"]
 CARD_KEY = "napari_matssl"
 FORMAT_VERSION = 2
 
+SMALLEST_PIXEL_UM = 1e-8
+LARGEST_PIXEL_UM = 1e5
+"""From a hundredth of a picometre to ten centimetres per pixel: no micrograph is outside."""
+
 DENSE = 0.9
 """Share of painted pixels from which on a recipe for full labels is taken, not one for strokes."""
+
+
+_Name = Annotated[
+    str, StringConstraints(max_length=300, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$")
+]
+"""A name on one line."""
 
 
 class TrainingImage(BaseModel):
@@ -29,8 +50,8 @@ class TrainingImage(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
-    sha256: str
+    name: str = Field(max_length=4096)
+    sha256: str = Field(max_length=128)
 
 
 class ModelCard(BaseModel):
@@ -38,31 +59,42 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format_version: int = FORMAT_VERSION
+    format_version: int = Field(default=FORMAT_VERSION, ge=1)
     kind: Literal["encoder", "segmenter", "checkpoint"]
-    encoder_name: str
+    encoder_name: _Name
     architecture: Architecture = Field(default="unet++", description="segmenters only")
     channels: Channels
     normalisation: NormalisationSettings
     classes: ClassTable | None = Field(default=None, description="segmenters only")
-    unlabelled: int | None = Field(default=None, description="label value that means unpainted")
-    pixel_size_um: float | None = Field(
-        default=None, description="um/px of the training images, None if they had none"
+    unlabelled: int | None = Field(
+        default=None, ge=0, le=65_535, description="label value that means unpainted"
     )
-    scale: float = Field(default=1.0, description="network px per px of such an image")
+    pixel_size_um: float | None = Field(
+        default=None,
+        ge=SMALLEST_PIXEL_UM,
+        le=LARGEST_PIXEL_UM,
+        description="um/px of the training images, None if they had none",
+    )
+    scale: float = Field(
+        default=1.0, ge=0.01, le=8, description="network px per px of such an image"
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="settings actually used")
     training_images: tuple[TrainingImage, ...] = ()
     painted_share: float | None = Field(
         default=None,
+        ge=0,
+        le=1,
         description="share of the training images' pixels that is painted; segmenters only",
     )
     unbroken: tuple[UnbrokenClass, ...] = Field(
         default=(), description="classes in unbroken layers; segmenters of cross-sections"
     )
     metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
-    start: str = Field(default="random", description="where the encoder's weights came from")
-    package_version: str = __version__
-    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    start: str = Field(
+        default="random", max_length=10_000, description="where the encoder's weights came from"
+    )
+    package_version: _Name = __version__
+    created: _Name = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def densely_painted(self) -> bool:
@@ -74,6 +106,23 @@ class ModelCard(BaseModel):
         least = {"auto": ENOUGH_IMAGES, "close": 1, "keep": math.inf}[islands]
         names = dict(zip(self.classes.ids, self.classes.names, strict=True)) if self.classes else {}
         return {names[one.class_id]: one for one in self.unbroken if one.images >= least}
+
+    @field_validator("created")
+    @classmethod
+    def _is_a_time(cls, created: str) -> str:
+        datetime.fromisoformat(created)
+        return created
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> Self:
+        if self.kind == "segmenter" and self.classes is None:
+            raise ValueError("a segmenter has no classes")
+        ids = self.classes.ids if self.classes is not None else ()
+        TypeAdapter(tuple[_Name, ...]).validate_python(self.classes.names if self.classes else ())
+        strange = [one.class_id for one in self.unbroken if one.class_id not in ids]
+        if strange:
+            raise ValueError(f"class {strange[0]} in layers is no class")
+        return self
 
     @field_validator("metrics", mode="before")
     @classmethod
@@ -90,43 +139,32 @@ def read_card(path: Path, kind: str | None = None) -> ModelCard:
     Parameters
     ----------
     path
-        A ``.safetensors`` file of ours.
+        A ``.safetensors`` file of ours, or weights that others have published: their card is made
+        up from the tensors, with numbered classes.
     kind
         The kind that is needed, if only one will do.
 
     Raises
     ------
     ModelFileError
-        If the file is missing, a pickle, truncated, not ours, from a newer format, or of another
-        kind.
+        If the file is missing, no regular one, truncated, neither ours nor of a known encoder, from
+        a newer format, or of another kind, or its card has values that can't be.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise ModelFileError(
-            f"Can't read the model file {path}: {error.strerror}.", "Give an existing model file."
-        ) from error
-    # Safetensors begin with the length of a header in JSON: the length may look like a pickle's
-    # first bytes, the brace after it may not.
-    if start[8:] != b"{" and start.startswith(_PICKLE_STARTS):
-        raise ModelFileError(
-            f"{path} is a pickled PyTorch file, not a model of napari-matssl.",
-            "Published weights can be the start of training: pretrain --init or finetune "
-            "--encoder.",
-        )
-    try:
-        with safe_open(path, framework="numpy") as tensors:
-            metadata = tensors.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ModelFileError(
-            f"{path} is damaged or no model file ({error}).", "Copy or train it again."
-        ) from error
-    return _parse_card(path, metadata, kind)
+    if is_pickle(path):
+        card = _published_card(path)
+    else:
+        card = _parse_card(path, read_header(path).metadata)
+    if kind is not None and card.kind != kind:
+        article = "an" if card.kind == "encoder" else "a"
+        raise ModelFileError(f"{path} holds {article} {card.kind}; {kind} needed.", _REMEDIES[kind])
+    return card
 
 
-PUBLISHED_ENCODER = "resnet50"
-"""The network of every encoder published by MatSSL's and MicroNet's authors that is read here."""
+_REMEDIES = {
+    "segmenter": "Give a model that finetune wrote.",
+    "encoder": "Give an encoder that pretrain wrote.",
+    "checkpoint": "Give a checkpoint that pretrain wrote.",
+}
 
 MICROGRAPHS = "micrographs"
 """What settings call the encoder that comes with the program."""
@@ -137,29 +175,71 @@ PICKLES = frozenset({".pth", ".pt", ".tar", ".ckpt"})
 """Suffixes of PyTorch's own files of weights."""
 
 
-_PICKLE_STARTS = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-
-
 def weights_path(source: str) -> Path:
     """Find the file of weights that settings name: the shipped encoder, or a path."""
     return _SHIPPED if source == MICROGRAPHS else Path(source)
 
 
 def encoder_of_file(source: str) -> str | None:
-    """Name the encoder network whose weights a file holds; None if `source` is no such file.
+    """Name the encoder network whose weights a file holds.
+
+    None if `source` is no file, or one whose network can't be told by its tensors.
 
     Raises
     ------
     ModelFileError
-        If the file is one of ours, but damaged.
+        If the file is damaged.
     """
     path = weights_path(source)
-    if source in ("imagenet", "random") or not path.is_file():
+    if source in ("imagenet", "random") or not path.exists():
         return None
-    return PUBLISHED_ENCODER if path.suffix.lower() in PICKLES else read_card(path).encoder_name
+    if is_pickle(path):
+        published = identify(read_shapes(path))
+        return None if published is None else published.encoder_name
+    return read_card(path).encoder_name
 
 
-def _parse_card(path: Path, metadata: dict[str, str], kind: str | None) -> ModelCard:
+def find_published(path: Path) -> Published:
+    """Recognise what a published file of weights holds.
+
+    Raises
+    ------
+    ModelFileError
+        If it can't be read, or its encoder isn't known.
+    """
+    published = identify(read_shapes(path))
+    if published is None:
+        raise ModelFileError(
+            f"{path} is a PyTorch file of weights, but of no encoder that is known by its tensors.",
+            "Published weights can be the start of training all the same: name their network too, "
+            "as in finetune --encoder FILE --encoder-name NAME.",
+        )
+    return published
+
+
+def _published_card(path: Path) -> ModelCard:
+    """Make up the card of published weights.
+
+    Their images are taken as the released code does: in colour, ImageNet's constants, their own
+    size. One channel alone is told from its background by the sign: two classes.
+    """
+    published = find_published(path)
+    changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    classes = published.classes
+    return ModelCard(
+        kind="encoder" if classes is None else "segmenter",
+        encoder_name=published.encoder_name,
+        architecture="unet++",
+        channels="rgb",
+        normalisation=NormalisationSettings(kind="imagenet"),
+        classes=None if classes is None else numbered_table(list(range(max(classes, 2)))),
+        start=f"published weights ({path.name})",
+        package_version="unknown",
+        created=changed.isoformat(timespec="seconds"),
+    )
+
+
+def _parse_card(path: Path, metadata: dict[str, str]) -> ModelCard:
     if CARD_KEY not in metadata:
         raise ModelFileError(
             f"{path} is a safetensors file, but not one of napari-matssl.",
@@ -173,18 +253,16 @@ def _parse_card(path: Path, metadata: dict[str, str], kind: str | None) -> Model
                 f"{path} has format {version}, newer than this program's {FORMAT_VERSION}.",
                 "Update: pip install -U napari-matssl.",
             )
-        card = ModelCard.model_validate(data)
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        return ModelCard.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelFileError(
+            f"The model card in {path} is damaged ({where or 'card'}: {first['msg'].lower()}).",
+            "Copy or train the model again.",
+        ) from error
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ModelFileError(
             f"The model card in {path} is damaged ({type(error).__name__}).",
             "Copy or train the model again.",
         ) from error
-    if kind is not None and card.kind != kind:
-        article = "an" if card.kind == "encoder" else "a"
-        remedies = {
-            "segmenter": "Give a model that finetune wrote.",
-            "encoder": "Give an encoder that pretrain wrote.",
-            "checkpoint": "Give a checkpoint that pretrain wrote.",
-        }
-        raise ModelFileError(f"{path} holds {article} {card.kind}; {kind} needed.", remedies[kind])
-    return card

@@ -3,16 +3,29 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import ModelCard, find_published, read_card
 from napari_matssl.learn.device import seeded
-from napari_matssl.learn.encoders import smp_name
-from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
+from napari_matssl.learn.encoders import check_sizes, refuse_for_unet, smp_name
+from napari_matssl.learn.modelfile import (
+    StateDict,
+    check_shapes,
+    check_weights,
+    load_checked,
+    read_pickle,
+    read_tensors,
+    shapes_of,
+    write_tensors,
+)
+from napari_matssl.learn.pickled import Shape
 from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.published import bare_names
 from napari_matssl.learn.residual_unet import ResidualUnet
+from napari_matssl.learn.tensorfile import is_pickle, read_header
 from napari_matssl.learn.unet import Unet
 from napari_matssl.settings import Architecture
 
@@ -51,6 +64,7 @@ def build_network(
         If there is no such encoder or U-Net++ can't use it.
     """
     known = smp_name(encoder_name)
+    check_sizes(encoder_name)
     with seeded(seed):
         try:
             if architecture == "pixel-classifier":
@@ -61,10 +75,7 @@ def build_network(
         except SettingsError:
             raise
         except Exception as error:  # timm raises whatever its model's builder raises
-            raise SettingsError(
-                f"U-Net++ can't be built on the encoder {encoder_name!r} ({error}).",
-                "Choose another, such as resnet50 or tf_efficientnet_lite0.",
-            ) from error
+            raise refuse_for_unet(encoder_name, error) from error
 
 
 def write_segmenter(path: Path, segmenter: Segmenter) -> None:
@@ -73,19 +84,53 @@ def write_segmenter(path: Path, segmenter: Segmenter) -> None:
 
 
 def read_segmenter(path: Path) -> Segmenter:
-    """Read a segmenter.
+    """Read a segmenter: a model of ours, or a U-Net++ that others have published as ``.pth``.
 
     Raises
     ------
     ModelFileError
-        If the file is of another kind, damaged, newer, or its tensors don't fit.
+        If the file is of another kind, damaged, newer, or its tensors don't fit or can't be meant.
     """
-    card, tensors = read_tensors(path, kind="segmenter")
+    card = read_card(path, kind="segmenter")
+    _check_outline(card, path)
+    tensors = _published(path) if is_pickle(path) else read_tensors(path, kind="segmenter")[1]
+    check_weights(tensors, path, _ZERO_AT_FIRST if card.architecture == "residual-unet++" else ())
     segmenter = Segmenter(nn.Identity(), card)
     classes = len(segmenter.classes)
     network = build_network(card.encoder_name, classes, architecture=card.architecture)
     load_checked(network, tensors, path)
     return Segmenter(network.eval(), card)
+
+
+_ZERO_AT_FIRST = ("segmentation_head.",)
+"""What corrects a pixel classifier starts at zero, and stays there in a very short run."""
+
+
+def _check_outline(card: ModelCard, path: Path) -> None:
+    """Compare a file's header with what its card promises, before memory is taken for either."""
+    try:
+        with torch.device("meta"):
+            network = build_network(
+                card.encoder_name, len(card.classes or ()), architecture=card.architecture
+            )
+    except SettingsError as error:
+        raise ModelFileError(
+            f"{path} can't be used: {error.what}", "Train the model again with another encoder."
+        ) from error
+    if not is_pickle(path):
+        own: dict[str, Shape] = shapes_of(network.state_dict())
+        check_shapes(own, read_header(path).shapes, path)
+
+
+def _published(path: Path) -> StateDict:
+    """Read a published U-Net++; a single channel gets one of zeros beside it for the background."""
+    published = find_published(path)
+    state = read_pickle(path)
+    tensors = {bare: state[name] for bare, name in bare_names(state, published.prefix).items()}
+    if published.classes == 1:
+        for name in ("segmentation_head.0.weight", "segmentation_head.0.bias"):
+            tensors[name] = torch.cat([torch.zeros_like(tensors[name]), tensors[name]])
+    return tensors
 
 
 _HEADS = ("segmentation_head.", "context.", "filters.")

@@ -12,6 +12,7 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.metrics import Scores
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.learn.start_weights import fetch_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
@@ -79,7 +80,11 @@ def finetune(
         If the encoder, its weights or the device can't be had.
     ComputeError
         If memory doesn't suffice, or the loss isn't finite.
+    StoppedError
+        If STOP was sent while start weights were fetched.
     """
+    if start is None:
+        yield from fetch_start_weights(settings.encoder_name, settings.encoder)
     budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
     if not validation and settings.val_fraction > 0:
         painted, validation = _split(painted, settings)

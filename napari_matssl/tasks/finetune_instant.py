@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute, device_errors
-from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.metrics import Scores
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.segmenter import Segmenter, adopt
+from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Preview, Progress, drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings

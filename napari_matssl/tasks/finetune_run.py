@@ -18,7 +18,6 @@ from napari_matssl.learn.averaging import AveragedNetwork
 from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
 from napari_matssl.learn.device import Compute, device_errors, free_memory
-from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.losses import entropy, is_finite, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores, Scores
 from napari_matssl.learn.pixel_fit import fit, guess
@@ -26,6 +25,7 @@ from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, adopt, build_network, known_classes
 from napari_matssl.learn.self_training import confident_targets, find_unpainted, strength
+from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.unet import Unet
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Progress

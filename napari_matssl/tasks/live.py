@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from napari_matssl.errors import StoppedError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.device import Compute, choose_compute, device_errors, free_memory
-from napari_matssl.learn.encoders import load_start_weights
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import fit
+from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Preview, drain
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
@@ -78,6 +79,11 @@ class LiveClassifier:
         ComputeError
             If memory doesn't suffice.
         """
+        try:
+            weights = fetch_start_weights(settings.encoder_name, settings.encoder)
+            drain(weights, should_stop=should_stop)
+        except StoppedError:
+            return None
         compute = choose_compute(settings.device)
         card = outline(painted, table, settings, "pixel-classifier")
         network = self._ready(card, settings, compute)

@@ -13,6 +13,7 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.names import few
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.encoders import check_encoder
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.measure.uncertainty import uncertainty
@@ -112,6 +113,7 @@ def pretrain_encoder(
     """
     check_writable(out)
     yield Progress("preparing", 0, 1)
+    check_encoder(settings.encoder)
     result = yield from pretrain(read_folder(folders), settings)
     result.write(out)
     return TrainedModel(out, result.card, int(result.card.metrics["steps"]))

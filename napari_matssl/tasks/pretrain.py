@@ -10,9 +10,11 @@ from napari_matssl.errors import InputError
 from napari_matssl.files import check_writable
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.encoders import check_encoder
 from napari_matssl.learn.modelfile import write_tensors
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget, on_own_time
+from napari_matssl.learn.start_weights import fetch_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import PretrainSettings
@@ -88,7 +90,11 @@ def pretrain(
         If the encoder, its weights, the checkpoint or the device can't be had.
     ComputeError
         If memory doesn't suffice, or the loss isn't finite.
+    StoppedError
+        If STOP was sent while start weights were fetched.
     """
+    check_encoder(settings.encoder)
+    yield from fetch_start_weights(settings.encoder, settings.init)
     budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
     job = _learn(micrographs, settings, checkpoint, resume, budget)
     return (yield from on_own_time(job, budget))

@@ -12,12 +12,13 @@ from napari_matssl.errors import ComputeError, ModelFileError, OutOfMemoryError
 from napari_matssl.learn.batchnorm import fresh_statistics, keep_statistics
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute, device_errors, free_memory
-from napari_matssl.learn.encoders import build_encoder, load_start_weights
+from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.losses import is_finite
 from napari_matssl.learn.methods import TITLES, build_method
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget, rate_factor
+from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.views import make_view
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Progress

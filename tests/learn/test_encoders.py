@@ -13,15 +13,12 @@ import torchvision
 from torch.nn import functional
 
 from napari_matssl.errors import ModelFileError, SettingsError, WeightsError
+from napari_matssl.labels.classes import numbered_table
 from napari_matssl.learn.card import ModelCard, encoder_of_file, read_card, weights_path
-from napari_matssl.learn.encoders import (
-    LITE0,
-    build_encoder,
-    load_start_weights,
-    published_encoder,
-    smp_name,
-)
+from napari_matssl.learn.encoders import LITE0, build_encoder, check_encoder, smp_name
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
+from napari_matssl.learn.segmenter import build_network
+from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.settings import NormalisationSettings
 
 TINY = "test_efficientnet"
@@ -29,7 +26,11 @@ TINY = "test_efficientnet"
 
 def card(kind="encoder", name=TINY):
     return ModelCard(
-        kind=kind, encoder_name=name, channels="grey", normalisation=NormalisationSettings()
+        kind=kind,
+        encoder_name=name,
+        channels="grey",
+        normalisation=NormalisationSettings(),
+        classes=numbered_table([1, 2]) if kind == "segmenter" else None,
     )
 
 
@@ -312,32 +313,19 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path, name):
         load_start_weights(build_encoder(TINY), TINY, str(tmp_path / name))
 
 
-@pytest.mark.parametrize("name", ["resnet18", TINY])
-def test_offline_imagenet_weights_are_an_error_that_names_what_works_offline(monkeypatch, name):
-    encoder = build_encoder(name, seed=2)
-    whole = smp.encoders.get_encoder
-
-    def offline(known, weights=None, **others):
-        if weights is not None:
-            raise OSError("[Errno -3] Temporary failure in name resolution\nlong\ntraceback")
-        return whole(known, weights=weights, **others)
-
-    monkeypatch.setattr(smp.encoders, "get_encoder", offline)
-    with pytest.raises(WeightsError, match=f"ImageNet weights of '{name}'") as caught:
-        load_start_weights(encoder, name, "imagenet")
-    assert "name resolution" in caught.value.what
-    assert "traceback" not in caught.value.what
-    for way in (LITE0, "file of weights", "random"):
-        assert way in caught.value.remedy
-    assert_loaded(encoder, build_encoder(name, seed=2).state_dict())
+@pytest.mark.parametrize("name", ["mit_b0", "test_vit"])
+def test_what_unetplusplus_cannot_use_is_refused_before_anything_is_learnt(name):
+    with pytest.raises(SettingsError, match=f"U-Net\\+\\+ can't be built on the encoder '{name}'"):
+        check_encoder(name)
 
 
-def test_published_encoders_keep_no_gate_head_or_classifier():
-    state = {
-        "backbone.conv1.weight": torch.ones(1),
-        "backbone.fc.weight": torch.ones(1),
-        "layer1.0.conv1.weight": torch.ones(1),
-        "attn_module.gates.0": torch.ones(1),
-        "projection_head.0.weight": torch.ones(1),
-    }
-    assert published_encoder(state).keys() == {"conv1.weight"}
+@pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "maxvit_pico_rw_256"])
+@pytest.mark.parametrize("check", [check_encoder, build_encoder, lambda n: build_network(n, 2)])
+def test_networks_for_certain_sizes_are_refused_in_words(name, check):
+    with pytest.raises(SettingsError, match=f"'{name}' takes images of certain sizes only"):
+        check(name)
+
+
+@pytest.mark.parametrize("name", ["resnet18", LITE0, "convnext_pico", TINY])
+def test_other_encoders_are_let_through(name):
+    check_encoder(name)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
 import tifffile
 import torch
 from PIL import Image
@@ -107,7 +108,20 @@ def test_what_cannot_be_read_is_an_error_that_names_it(tmp_path, name, error, co
         describe(path)
 
 
-def test_a_published_file_is_said_to_be_one(tmp_path):
-    torch.save({"a": torch.zeros(1)}, tmp_path / "matssl.pth")
-    with pytest.raises(ModelFileError, match=r"pickled.*--init"):
-        describe(tmp_path / "matssl.pth")
+def test_a_published_model_tells_what_its_tensors_tell(tmp_path):
+    network = smp.UnetPlusPlus("resnet18", encoder_weights=None, classes=2)
+    torch.save(network.state_dict(), tmp_path / "aachen.pth")
+    facts = json.loads(json.dumps(describe(tmp_path / "aachen.pth")))
+    assert (facts["kind"], facts["encoder_name"]) == ("segmenter", "resnet18")
+    assert [c["name"] for c in facts["classes"]["classes"]] == ["class 0", "class 1"]
+    assert facts["normalisation"]["kind"] == "imagenet"
+    torch.save(network.encoder.state_dict(), tmp_path / "encoder.pth")
+    facts = describe(tmp_path / "encoder.pth")
+    assert (facts["kind"], facts["encoder_name"]) == ("encoder", "resnet18")
+    assert "classes" not in facts
+
+
+def test_a_file_of_unknown_weights_is_said_to_be_one(tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "own.pth")
+    with pytest.raises(ModelFileError, match=r"PyTorch file of weights.*--encoder-name"):
+        describe(tmp_path / "own.pth")

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_matssl.errors import InputError, MatSSLError, ModelFileError
 from napari_matssl.files import atomic_write
-from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.learn.card import PICKLES, ModelCard, read_card
 from napari_matssl.widgets.controls.card_view import CardView, local_time, wrapping_label
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.wording import in_the_window
@@ -31,6 +31,7 @@ _EMPTY = {
     "encoder": "No encoder yet. Pretrain one, or import a file.",
 }
 _SUFFIX = ".safetensors"
+_SUFFIXES = (_SUFFIX, *sorted(PICKLES))
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class ModelPicker(QWidget):
         read_card(source, self._kind)
         if not self._folders:
             raise InputError(f"There is no folder to import {source.name} into.", "Open one first.")
-        target = self._folders[0] / f"{source.stem}{_SUFFIX}"
+        suffix = source.suffix if source.suffix.lower() in PICKLES else _SUFFIX
+        target = self._folders[0] / f"{source.stem}{suffix}"
         if source.resolve() != target.resolve():
             if target.exists() and not self._may_replace(target):
                 return
@@ -133,7 +135,8 @@ class ModelPicker(QWidget):
 
     def _refresh(self, wanted: Path | None) -> None:
         """Read the folders; choose the wanted model, else the present one, else the newest."""
-        files = {f for folder in self._folders for f in folder.glob(f"[!.]*{_SUFFIX}")}
+        found = (f for folder in self._folders for f in folder.glob("[!.]*"))
+        files = {f for f in found if f.suffix.lower() in _SUFFIXES}
         entries = [entry for file in files if (entry := self._entry(file)) is not None]
         self._entries = sorted(entries, key=lambda e: (e.created, e.path), reverse=True)
         self._fill_combo()
@@ -213,7 +216,9 @@ class ModelPicker(QWidget):
         self._problem.setVisible(bool(text))
 
     def _import_asked(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Import a model", "", f"Models (*{_SUFFIX})")
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Import a model", "", f"Models ({' '.join(f'*{s}' for s in _SUFFIXES)})"
+        )
         if name:
             self.add_file(Path(name))
 

@@ -11,7 +11,6 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.learn.card import (
     MICROGRAPHS,
     PICKLES,
-    PUBLISHED_ENCODER,
     encoder_of_file,
     read_card,
 )
@@ -175,12 +174,14 @@ def _fixed() -> list[_Choice]:
 
 
 def _choice(path: Path) -> _Choice:
-    if path.suffix.lower() in PICKLES:
-        encoder = EncoderStart(str(path), PUBLISHED_ENCODER)
-        return _Choice(f"Encoder: {path.name}", encoder, file=path)
+    published = path.suffix.lower() in PICKLES
+    if published and path.exists() and encoder_of_file(str(path)) is None:
+        # Weights of a network that their tensors don't tell: the settings have to name it.
+        return _Choice(f"Encoder: {path.name}", EncoderStart(str(path), None), file=path)
     card = read_card(path)
+    name = path.name if published else path.stem
     if card.kind == "segmenter":
         known = EncoderStart("imagenet", card.encoder_name)
-        return _Choice(f"Go on from {path.stem}", known, model=path, file=path)
+        return _Choice(f"Go on from {name}", known, model=path, file=path)
     encoder = EncoderStart(str(path), card.encoder_name)
-    return _Choice(f"Encoder: {path.stem}", encoder, file=path)
+    return _Choice(f"Encoder: {name}", encoder, file=path)
