@@ -150,7 +150,8 @@ def test_no_network_is_alive_after_ten_runs(painted, model, tmp_path, monkeypatc
 
     def remember(*given, **named):
         network = build(*given, **named)
-        alive.append(weakref.ref(network))
+        if next(network.parameters()).device.type != "meta":  # an outline, without weights
+            alive.append(weakref.ref(network))
         return network
 
     import napari_matssl.tasks.finetune_run as run_module

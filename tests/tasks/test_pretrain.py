@@ -10,10 +10,11 @@ import napari_matssl.tasks.pretrain as module
 from napari_matssl.errors import ComputeError, InputError, ModelFileError, OutputError
 from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
-from napari_matssl.learn.encoders import build_encoder, load_start_weights
+from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.ntxent import nt_xent
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget
+from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.patches import count_patches, patch_starts
 from napari_matssl.progress import Control, drain

@@ -216,9 +216,8 @@ class ModelPicker(QWidget):
         self._problem.setVisible(bool(text))
 
     def _import_asked(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Import a model", "", f"Models ({' '.join(f'*{s}' for s in _SUFFIXES)})"
-        )
+        wanted = " ".join(f"*{suffix}" for suffix in _SUFFIXES)
+        name, _ = QFileDialog.getOpenFileName(self, "Import a model", "", f"Models ({wanted})")
         if name:
             self.add_file(Path(name))
 
