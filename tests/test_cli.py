@@ -439,6 +439,27 @@ def test_nan_and_constant_images(
     refuse(call(command, *arguments[command]), "s1.tif")
 
 
+def test_pretraining_chooses_its_network_by_the_weights_it_starts_from(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    import torchvision
+
+    from napari_matssl.errors import InputError
+    from napari_matssl.settings import PretrainSettings
+
+    def tell(_images: object, settings: PretrainSettings, **_: object) -> None:
+        raise InputError(f"It would learn {settings.encoder}.")
+
+    monkeypatch.setattr("napari_matssl.tasks.pretrain.pretrain", tell)
+    path, out = tmp_path / "micronet.pth.tar", tmp_path / "e.safetensors"
+    torch.save({"state_dict": torchvision.models.resnet18().state_dict()}, path)
+    images = trained[0].images
+    refuse(call("pretrain", images, "--out", out, "--init", path), "It would learn resnet18.")
+    both = call("pretrain", images, "--out", out, "--init", path, "--encoder", "resnet34")
+    refuse(both, "It would learn resnet34.")
+
+
 def test_output_that_cannot_be_written_is_found_before_training(
     call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -118,7 +117,6 @@ class ModelCard(BaseModel):
         if self.kind == "segmenter" and self.classes is None:
             raise ValueError("a segmenter has no classes")
         ids = self.classes.ids if self.classes is not None else ()
-        TypeAdapter(tuple[_Name, ...]).validate_python(self.classes.names if self.classes else ())
         strange = [one.class_id for one in self.unbroken if one.class_id not in ids]
         if strange:
             raise ValueError(f"class {strange[0]} in layers is no class")

@@ -7,7 +7,13 @@ from torch import nn
 
 import napari_matssl.learn.contrastive as contrastive
 import napari_matssl.tasks.pretrain as module
-from napari_matssl.errors import ComputeError, InputError, ModelFileError, OutputError
+from napari_matssl.errors import (
+    ComputeError,
+    InputError,
+    ModelFileError,
+    OutputError,
+    SettingsError,
+)
 from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import build_encoder
@@ -404,3 +410,9 @@ def test_patches_can_be_counted_before_anything_is_read(images):
     settings = chosen(patch_size=48, overlap=0.25)
     expected = sum(count_patches(m.height, m.width, 48, 0.25) for m in images)
     assert len(PatchSet(images, settings)) == expected
+
+
+@pytest.mark.parametrize("name", ["mit_b0", "swin_tiny_patch4_window7_224"])
+def test_an_encoder_that_unetplusplus_cannot_use_is_refused_before_the_first_step(images, name):
+    with pytest.raises(SettingsError, match=f"'{name}'"):
+        next(pretrain(images, chosen(encoder=name)))

@@ -1,5 +1,7 @@
 """The model picker: which models there are, and what they say of themselves."""
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.card import CARD_KEY, ModelCard, TrainingImage
+from napari_matssl.learn.tensorfile import read_header
 from napari_matssl.settings import NormalisationSettings
 from napari_matssl.widgets.controls.card_view import local_time
 from napari_matssl.widgets.controls.model_picker import ModelPicker
@@ -114,6 +117,41 @@ def test_a_damaged_file_is_listed_last_with_the_reason_and_cant_be_chosen(qtbot,
     with pytest.raises(InputError, match=r"broken\.safetensors is not in the list"):
         picker.select(folder / "broken.safetensors")
     assert picker.path == folder / "good.safetensors"
+
+
+def test_tampered_files_of_every_kind_leave_the_good_model_usable(qtbot, folder):
+    good = model(folder / "good.safetensors")
+    card = json.loads(read_header(good).metadata[CARD_KEY])
+    odd = {"scale": -1, "pixel_size_um": -1, "encoder_name": "a\nb", "created": "never"}
+    for key, value in odd.items():
+        text = json.dumps({**card, key: value})
+        save_file({"w": np.zeros(1)}, folder / f"{key}.safetensors", metadata={CARD_KEY: text})
+    text = json.dumps({**card, "metrics": {"loss": 1e400}, "painted_share": 1e400})
+    save_file({"w": np.zeros(1)}, folder / "huge.safetensors", metadata={CARD_KEY: text})
+    save_file({"w": np.zeros(1)}, folder / "deep.safetensors", metadata={CARD_KEY: "[" * 90_000})
+    os.mkfifo(folder / "pipe.safetensors")
+    (folder / "folder.safetensors").mkdir()
+    (folder / "bomb.pth").write_bytes(b"PK\x03\x04")
+    picker = shown(qtbot, [folder])
+    assert picker.path == good
+    names = {"good", *odd, "huge", "deep", "pipe", "folder", "bomb"}
+    assert set(listed(picker)) == names
+    for row in range(1, picker.combo.count()):
+        item = picker.combo.model().item(row)
+        assert not item.isEnabled()
+        assert listed(picker)[row] in item.data(Qt.ItemDataRole.ToolTipRole), "the file is named"
+
+
+def test_a_published_model_is_listed_and_imported_under_its_own_suffix(qtbot, folder, tmp_path):
+    import segmentation_models_pytorch as smp
+    import torch
+
+    network = smp.UnetPlusPlus("resnet18", encoder_weights=None, classes=2)
+    torch.save(network.state_dict(), tmp_path / "aachen.pth")
+    picker = shown(qtbot, [folder])
+    picker.add_file(tmp_path / "aachen.pth")
+    assert picker.path == folder / "aachen.pth"
+    assert "class&nbsp;1" in card_row(picker, "Classes")
 
 
 def test_the_card_is_told_in_plain_words(qtbot, folder):
@@ -261,7 +299,7 @@ def test_a_file_of_the_same_name_is_replaced_only_if_the_user_says_so(qtbot, fol
     [
         ("encoder.safetensors", "holds an encoder; segmenter needed"),
         ("rubbish.safetensors", "damaged"),
-        ("missing.safetensors", "Can't read the model file"),
+        ("missing.safetensors", "There is no"),
     ],
 )
 def test_a_file_that_cant_be_imported_is_refused_in_a_line(picker, folder, tmp_path, name, line):

@@ -91,3 +91,22 @@ def test_pretraining_does_not_start_from_a_model(qtbot, model):
     picker.select(model)
     assert picker.encoder.source == "imagenet"
     assert "is a model; choose an encoder" in picker.problem.text()
+
+
+def test_published_weights_are_started_from_as_what_they_are(qtbot, picker, tmp_path):
+    import segmentation_models_pytorch as smp
+    import torch
+
+    network = smp.UnetPlusPlus("resnet18", encoder_weights=None, classes=2)
+    encoder, whole, unknown = (tmp_path / f"{name}.pth" for name in ("encoder", "whole", "unknown"))
+    torch.save(network.encoder.state_dict(), encoder)
+    torch.save(network.state_dict(), whole)
+    torch.save({"a": torch.ones(2)}, unknown)
+    picker.select(encoder)
+    assert (picker.encoder.source, picker.encoder.name) == (str(encoder), "resnet18")
+    picker.select(whole)
+    assert (picker.model, picker.encoder.name) == (whole, "resnet18")
+    picker.select(unknown)
+    assert (picker.encoder.source, picker.encoder.name) == (str(unknown), None)
+    picker.select(tmp_path / "gone.pth")
+    assert "gone.pth" in picker.problem.text()
