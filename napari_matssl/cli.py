@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from napari_matssl.console import one_line_errors, run_job, say
+from napari_matssl.openmp import sleeping_threads
 from napari_matssl.settings import (
     FinetuneSettings,
     Method,
@@ -66,6 +67,7 @@ def pretrain(
         Path | None, typer.Option(help="JSON file with the names of images to leave out")
     ] = None,
     seed: Annotated[int | None, _option(PretrainSettings, "seed")] = None,
+    deterministic: Annotated[bool | None, _option(PretrainSettings, "deterministic")] = None,
     device: Annotated[str | None, _option(PretrainSettings, "device")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the last epoch")] = False,
     settings: _SettingsFile = None,
@@ -74,7 +76,7 @@ def pretrain(
     given = _given(
         preset=preset, method=method, encoder=encoder, init=init, gate=gate, epochs=epochs,
         minutes=minutes, batch_size=batch_size, patch_size=patch_size, view_size=view_size,
-        overlap=overlap, seed=seed, device=device,
+        overlap=overlap, seed=seed, deterministic=deterministic, device=device,
     )  # fmt: skip
     if init is not None and encoder is None:
         from napari_matssl.learn.card import encoder_of_file
@@ -134,13 +136,15 @@ def finetune(
     epochs: Annotated[int | None, _option(FinetuneSettings, "epochs")] = None,
     minutes: Annotated[float | None, _option(FinetuneSettings, "minutes")] = None,
     seed: Annotated[int | None, _option(FinetuneSettings, "seed")] = None,
+    deterministic: Annotated[bool | None, _option(FinetuneSettings, "deterministic")] = None,
     device: Annotated[str | None, _option(FinetuneSettings, "device")] = None,
     settings: _SettingsFile = None,
 ) -> None:
     """Fine-tune a model on painted micrographs."""
     given = _given(
         preset=preset, encoder=encoder, encoder_name=encoder_name, val_fraction=val_fraction,
-        unlabelled=unlabelled, epochs=epochs, minutes=minutes, seed=seed, device=device,
+        unlabelled=unlabelled, epochs=epochs, minutes=minutes, seed=seed,
+        deterministic=deterministic, device=device,
     )  # fmt: skip
     if encoder is not None and encoder_name is None:
         from napari_matssl.learn.card import encoder_of_file
@@ -394,5 +398,5 @@ def _info_bar_choice(text: str) -> Any:
 
 def main() -> None:
     """Run the command line; errors that the user can mend end in one line and status 2."""
-    with one_line_errors():
+    with sleeping_threads(), one_line_errors():
         app()

@@ -57,6 +57,10 @@ class ComputeError(MatSSLError):
     """A computation failed on the device: out of memory, numbers that are not finite."""
 
 
+class DivergedError(ComputeError):
+    """A loss isn't finite: the weights that gave it are worth nothing."""
+
+
 class OutOfMemoryError(ComputeError):
     """The device's memory is full; less at a time may do."""
 

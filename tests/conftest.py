@@ -4,6 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_matssl.openmp import switches
+
+# For the tests and the processes that they start, before either imports torch.
+os.environ.update(switches())
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -39,5 +39,7 @@ class AveragedNetwork:
 
 
 def snapshot(network: nn.Module) -> dict[str, Tensor]:
-    """Copy all tensors of a network."""
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    """Copy all tensors of a network into the computer's own memory."""
+    return {
+        name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()
+    }

@@ -9,8 +9,17 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from napari_matssl.errors import ComputeError, DeviceError, OutOfMemoryError
-from napari_matssl.learn.nvidia import Fault, explain_no_cuda, find_nvidia
+from napari_matssl.errors import DeviceError, one_line
+from napari_matssl.learn.depthwise import keep_depthwise_precise
+from napari_matssl.learn.device_errors import device_errors
+from napari_matssl.learn.nvidia import (
+    Fault,
+    explain_no_answer,
+    explain_no_cuda,
+    explain_no_kernels,
+    find_nvidia,
+    has_kernels,
+)
 
 
 @dataclass(frozen=True)
@@ -38,14 +47,32 @@ class Compute:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Move a network to the device, channels last: 2 to 4 times faster on a CPU."""
+        """Move a network to the device, channels last: 2 to 4 times faster on a CPU.
+
+        Raises
+        ------
+        OutOfMemoryError, DeviceError, ComputeError
+            If the device has no room for it or can't be used.
+        """
         if self.device.type == "cpu" and self.dtype is not torch.float32:
             keep_depthwise_precise(network)
-        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        with device_errors(f"moving the network to {self.device}"):
+            return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def place_images(self, images: torch.Tensor) -> torch.Tensor:
         """Move images ``(N, C, H, W)`` to the device, channels last."""
-        return images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        with device_errors(f"moving images to {self.device}"):
+            return images.to(self.device, memory_format=torch.channels_last)
+
+    def move(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Move any other tensor to the device.
+
+        Like :meth:`place_images`, this returns when the copy is made: callers drop the source at
+        once, and a copy that is still under way then reads memory that is used for something else
+        (on Apple GPUs, without an error).
+        """
+        with device_errors(f"moving data to {self.device}"):
+            return tensor.to(self.device)
 
     def describe(self) -> str:
         """One line for logs and badges."""
@@ -61,23 +88,47 @@ def choose_compute(name: str = "auto") -> Compute:
     Parameters
     ----------
     name
-        ``"auto"`` takes a CUDA GPU, else an Apple GPU, else the CPU.
+        ``"auto"`` takes the first CUDA GPU that this build of PyTorch has kernels for, else an
+        Apple GPU, else the CPU.
 
     Raises
     ------
     DeviceError
-        If `name` is no device, or that device isn't there.
+        If `name` is no device, or that device isn't there or can't be used.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            device, reason = torch.device("cuda"), "a CUDA GPU was found"
-        elif torch.backends.mps.is_available():
-            device, reason = torch.device("mps"), "an Apple GPU was found"
-        else:
-            device, reason = torch.device("cpu"), no_cuda().reason
+        device, found = _best_device()
+        reason = found.reason
     else:
         device, reason = _named_device(name), "as asked for"
     return Compute(device, fastest_dtype(device), reason)
+
+
+def _best_device() -> tuple[torch.device, Fault]:
+    """Give the device to take when nobody chooses, why, and what would bring a faster one."""
+    left_out: list[Fault] = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        fault = cuda_fault(index)
+        if fault is None:
+            reasons = ["a CUDA GPU was found", *(one.reason for one in left_out)]
+            return torch.device("cuda", index), Fault("; ".join(reasons))
+        left_out.append(fault)
+    if torch.backends.mps.is_available():
+        return torch.device("mps"), Fault("an Apple GPU was found")
+    return torch.device("cpu"), left_out[0] if left_out else no_cuda()
+
+
+def cuda_fault(index: int) -> Fault | None:
+    """Tell why this build of PyTorch can't compute on a CUDA GPU that it sees; None if it can."""
+    try:
+        name = torch.cuda.get_device_name(index)
+        capability = torch.cuda.get_device_capability(index)
+        built_for = torch.cuda.get_arch_list()
+    except (RuntimeError, AssertionError) as error:
+        return explain_no_answer(index, one_line(str(error).split("\n")[0]))
+    if torch.version.hip is not None or has_kernels(capability, built_for):
+        return None
+    return explain_no_kernels(name, capability, built_for)
 
 
 def _named_device(name: str) -> torch.device:
@@ -93,6 +144,9 @@ def _named_device(name: str) -> torch.device:
         if (device.index or 0) >= count:
             found = f"{count} GPU(s) found" if count else no_cuda().reason
             raise DeviceError(f"The device {name!r} isn't there: {found}.", remedy)
+        fault = cuda_fault(torch.cuda.current_device() if device.index is None else device.index)
+        if fault is not None:
+            raise DeviceError(f"The device {name!r} can't be used: {fault.reason}.", remedy)
     elif device.type == "mps":
         if not torch.backends.mps.is_available():
             raise DeviceError(f"The device {name!r} isn't there: no Apple GPU found.", remedy)
@@ -135,14 +189,13 @@ class DeviceReport:
 
 def diagnose() -> DeviceReport:
     """Find out what computes here when nobody chooses, and what stands in a GPU's way."""
-    compute = choose_compute()
-    fault = no_cuda() if compute.device.type == "cpu" else Fault(compute.reason)
+    device, found = _best_device()
     return DeviceReport(
-        name=_device_name(compute.device),
-        number_format=str(compute.dtype).removeprefix("torch."),
-        reason=compute.reason,
-        remedy=fault.remedy,
-        command=fault.command,
+        name=_device_name(device),
+        number_format=str(fastest_dtype(device)).removeprefix("torch."),
+        reason=found.reason,
+        remedy=found.remedy,
+        command=found.command,
     )
 
 
@@ -163,75 +216,15 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     program beside this one must not change what comes out. Versions of PyTorch before 2.11 don't
     tell what a processor can, and stay with float32 there.
     """
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
+    if device.type == "cuda":
+        with torch.cuda.device(device):  # or the answer is about the current one
+            if torch.cuda.is_bf16_supported(including_emulation=False):
+                return torch.bfloat16
     if device.type == "cpu":
         can: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         if can.get("amx_bf16") or can.get("avx512_bf16"):
             return torch.bfloat16
     return torch.float32
-
-
-def keep_depthwise_precise(network: nn.Module) -> None:
-    """Compute depthwise convolutions in float32 under a CPU's mixed precision.
-
-    Their backward pass in bfloat16 is 2 to 15 times slower than in float32: a training step of
-    U-Net++ on EfficientNet-Lite0 takes 1.19 s with, 0.80 s without.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-            module.__class__ = _precise(type(module))  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=32)
-def _precise(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
-    """Make the float32 variant of a class of convolutions."""
-    if hasattr(kind, "is_precise"):
-        return kind
-
-    def forward(self: nn.Conv2d, images: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cpu", enabled=False):
-            return kind.forward(self, images.float()).to(images.dtype)
-
-    return type(f"Precise{kind.__name__}", (kind,), {"forward": forward, "is_precise": True})
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device's memory is full."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
-    )
-
-
-@contextmanager
-def device_errors(doing: str) -> Iterator[None]:
-    """Turn torch's RuntimeErrors inside the block into :class:`ComputeError`.
-
-    A full memory becomes an :class:`OutOfMemoryError`. AssertionErrors are turned too: some timm
-    encoders use them to refuse a size of image.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError, AssertionError) as error:
-        if is_out_of_memory(error):
-            raise OutOfMemoryError(
-                f"Out of memory while {doing}, even with the smallest batch and tile.",
-                "Close other programs, or use smaller images, a smaller encoder or --device cpu.",
-            ) from error
-        reason = str(error).strip() or type(error).__name__
-        raise ComputeError(
-            f"The computation failed while {doing}: {reason.splitlines()[0]}",
-            "Try --device cpu; the log holds the details.",
-        ) from error
-
-
-def free_memory(compute: Compute) -> None:
-    """Give cached memory back to the GPU."""
-    if compute.device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 @contextmanager

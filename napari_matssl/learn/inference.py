@@ -11,7 +11,8 @@ from torch import nn
 from napari_matssl.errors import OutOfMemoryError
 from napari_matssl.labels.unbroken import close_islands
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.device import Compute, device_errors, free_memory
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
@@ -91,9 +92,10 @@ def segment(
         except OutOfMemoryError:
             if tile // 2 < SMALLEST_TILE:
                 raise
-            tile //= 2
-            overlap = min(overlap, tile)  # or the margins alone would fill the memory
-            free_memory(compute)
+        # Not before the clause above is left: till then the error holds what fills the memory.
+        free_memory(compute.device)
+        tile //= 2
+        overlap = min(overlap, tile)  # or the margins alone would fill the memory
         yield Progress(
             "segmenting", 0, 1, message=f"{micrograph.name}: out of memory, tiles of {tile} px now"
         )

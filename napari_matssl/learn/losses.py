@@ -61,7 +61,10 @@ def masked_cross_entropy(logits: Tensor, targets: Tensor, balance: float = 0.0) 
     if int(counts.sum()) == 0:
         return logits.float().sum() * 0.0
     weights = counts.clamp(min=1).float() ** -balance
-    return functional.cross_entropy(logits.float(), wanted, weight=weights, ignore_index=IGNORE)
+    logits = logits.float()
+    if torch.are_deterministic_algorithms_enabled():  # CUDA has no such algorithm for images
+        logits, wanted = logits.permute(0, 2, 3, 1).flatten(0, 2), wanted.flatten()
+    return functional.cross_entropy(logits, wanted, weight=weights, ignore_index=IGNORE)
 
 
 def as_painted(logits: Tensor, targets: Tensor, balance: float, frequencies: Tensor) -> Tensor:

@@ -16,6 +16,9 @@ INSTALL_TORCH = (
 )
 """Installs the build of PyTorch that fits the driver."""
 
+INSTALL_TORCH_FOR_OLD_CARDS = INSTALL_TORCH.replace("=auto", "=cu126")
+"""Installs the newest build of PyTorch for CUDA 12.6, which still has kernels for older cards."""
+
 OLDEST_DRIVERS = {11: 450, 12: 525, 13: 580}
 """Major version of the oldest driver for each major version of CUDA, as NVIDIA lists them."""
 
@@ -158,6 +161,72 @@ def explain_no_cuda(gpu: NvidiaGPU | None, cuda: str | None, visible: str | None
         "Restart the computer; if that doesn't help, install PyTorch anew by the command, "
         f"{_WHERE}.",
         INSTALL_TORCH,
+    )
+
+
+def has_kernels(capability: tuple[int, int], built_for: Sequence[str]) -> bool:
+    """Whether a build of PyTorch has code that a GPU can run.
+
+    Machine code (``sm_86``) runs on GPUs of the same major version from that minor version on, with
+    the ending ``a`` on just that version. Intermediate code (``compute_90``) is translated for
+    any GPU from that version on (CUDA C++ Programming Guide, "Application compatibility").
+
+    Parameters
+    ----------
+    capability
+        Compute capability of the GPU, such as (8, 6).
+    built_for
+        As ``torch.cuda.get_arch_list()`` gives it; a list without a word of this kind, of a build
+        for other makers' GPUs, tells nothing, and the GPU counts as usable.
+    """
+    known = False
+    for word in built_for:
+        match = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", word)
+        if match is None:
+            continue
+        known = True
+        version = (int(match[2]), int(match[3]))
+        if match[4] == "a":
+            runs = capability == version
+        elif match[1] == "sm" or match[4] == "f":
+            runs = capability[0] == version[0] and capability[1] >= version[1]
+        else:
+            runs = capability >= version
+        if runs:
+            return True
+    return not known
+
+
+def explain_no_kernels(name: str, capability: tuple[int, int], built_for: Sequence[str]) -> Fault:
+    """Tell that a build of PyTorch has no code for a GPU, which is too old for it or too new.
+
+    Parameters
+    ----------
+    name
+        The GPU's.
+    capability, built_for
+        As for :func:`has_kernels`.
+    """
+    reason = (
+        f"the {name} is not used: this PyTorch has no kernels for its compute capability "
+        f"{capability[0]}.{capability[1]}"
+    )
+    versions = [re.search(r"_(\d+)(\d)", word) for word in built_for]
+    oldest = min(((int(v[1]), int(v[2])) for v in versions if v), default=capability)
+    old = capability < oldest
+    which = "for CUDA 12.6, which serves older cards," if old else "that is newer"
+    return Fault(
+        reason,
+        f"Install a PyTorch {which} by the command, {_WHERE}.",
+        INSTALL_TORCH_FOR_OLD_CARDS if old else INSTALL_TORCH,
+    )
+
+
+def explain_no_answer(index: int, complaint: str) -> Fault:
+    """Tell that PyTorch sees a GPU which then fails to answer, and with what words."""
+    return Fault(
+        f"the GPU cuda:{index} doesn't answer: {complaint or 'without a word'}",
+        "Close other programs that use it, or restart the computer.",
     )
 
 

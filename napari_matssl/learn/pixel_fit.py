@@ -160,18 +160,36 @@ def _features(
     width = image.targets.shape[1]
     rows, columns = (torch.from_numpy(place) for place in np.divmod(points, width))
     places = torch.stack([(columns + 0.5) / images.shape[3], (rows + 0.5) / images.shape[2]], 1)
-    grid = (2 * places - 1).float().to(images.device)[None, :, None]  # (1, n, 1, 2)
+    grid = compute.move((2 * places - 1).float())[None, :, None]  # (1, n, 1, 2)
     sampled = [
-        torch.cat(
-            [
-                functional.grid_sample(one, grid, padding_mode="border", align_corners=False)
-                for one in group
-            ],
-            dim=1,
-        )[0, :, :, 0].T.cpu()
+        torch.cat([sample(one, grid) for one in group], dim=1)[0, :, :, 0].T.cpu()
         for group in groups
     ]
     return sampled[0], sampled[1]
+
+
+def sample(maps: Tensor, grid: Tensor) -> Tensor:
+    """Interpolate maps at places; beyond the middles of the outermost pixels, those count.
+
+    That is ``grid_sample`` with ``padding_mode="border"``, which PyTorch before 2.13 lacks on Apple
+    GPUs: there, the places are moved to the border instead.
+
+    Parameters
+    ----------
+    maps
+        ``(N, C, H, W)``.
+    grid
+        ``(N, n, 1, 2)``: x and y from -1 to 1, the outer edges of the maps.
+
+    Returns
+    -------
+    ``(N, C, n, 1)``.
+    """
+    size = torch.tensor([maps.shape[3], maps.shape[2]], device=grid.device)
+    middle = 1 - 1 / size  # of the outermost pixels
+    return functional.grid_sample(
+        maps, grid.clamp(-middle, middle), padding_mode="zeros", align_corners=False
+    )
 
 
 def _whole(image: PreparedImage, compute: Compute) -> Tensor:

@@ -121,6 +121,11 @@ class FinetuneSettings(Settings):
     )
     normalisation: NormalisationSettings = NormalisationSettings()
     seed: int = Field(default=0, ge=0, le=2**40, description="of everything random")
+    deterministic: bool = Field(
+        default=False,
+        description="repeat a run to the last digit on an NVIDIA GPU, too, which is slower there; "
+        "a processor does it anyway",
+    )
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.metrics import Scores
+from napari_matssl.learn.repeatable import repeatably
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.start_weights import fetch_start_weights
@@ -88,10 +90,9 @@ def finetune(
     budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
     if not validation and settings.val_fraction > 0:
         painted, validation = _split(painted, settings)
-    if settings.architecture == "pixel-classifier":
-        job = _fit(painted, table, settings, list(validation), start, on_view, budget)
-        return (yield from on_own_time(job, budget))
-    job = _train(painted, table, settings, list(validation), start, on_view, budget)
+    begin = _fit if settings.architecture == "pixel-classifier" else _train
+    job = begin(painted, table, settings, list(validation), start, on_view, budget)
+    job = repeatably(job, settings.device, settings.deterministic)
     return (yield from on_own_time(job, budget))
 
 
@@ -124,35 +125,48 @@ def _train(
     compute = choose_compute(settings.device)
     message = f"Device: {compute.describe()}"
     stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
-    run = FinetuneRun(painted, table, settings, validation, start, compute, budget, on_view)
+    with device_errors("preparing the training"):
+        run = FinetuneRun(painted, table, settings, validation, start, compute, budget, on_view)
+    trouble = ""
     try:
-        # Asked to stop before the first step, a run still makes one: it has to return a model.
-        while (fraction := budget.fraction(run.step)) < 1 and not (stopped and run.step):
-            loss = run.advance(fraction)
-            if loss is None:
-                shrunk = Progress("fine-tuning", fraction, 1, message=run.shrunk)
-                stopped |= (yield shrunk) is Control.STOP
-                continue
-            if run.validation.due(budget.fraction(run.step)):
-                stopped |= yield from run.validate()
-            if run.previews.due and not stopped:
-                stopped |= yield from run.preview()
-            progress = Progress("fine-tuning", budget.fraction(run.step), 1, run.metrics)
-            stopped |= (yield progress) is Control.STOP
-        if run.step == 0:
-            raise InputError(
-                f"Reading the images took all of {settings.minutes:g} minutes.",
-                "Give more --minutes, or fewer or smaller images.",
-            )
-        yield from run.validate()
-        run.choose_best()
-        yield from run.look_for_layers()
-        if on_view is not None:
-            yield from run.preview()
-        yield Progress("fine-tuning", 1, 1, run.metrics)
+        try:
+            yield from _learn(run, settings, stopped)
+        except ComputeError as error:
+            if not run.rescue(error):
+                raise
+            trouble = f"Ended after {run.step} steps: {error} The best model until then is kept."
+        yield Progress("fine-tuning", 1, 1, run.metrics, message=trouble)
         return FinetuneResult(*run.trained(), tuple(run.losses))
     finally:
         run.release()
+
+
+def _learn(run: FinetuneRun, settings: FinetuneSettings, stopped: bool) -> Job[None]:
+    """Train until the budget is used or STOP is sent; the best model is then in place."""
+    budget = run.budget
+    # Asked to stop before the first step, a run still makes one: it has to return a model.
+    while (fraction := budget.fraction(run.step)) < 1 and not (stopped and run.step):
+        loss = run.advance(fraction)
+        if loss is None:
+            shrunk = Progress("fine-tuning", fraction, 1, message=run.shrunk)
+            stopped |= (yield shrunk) is Control.STOP
+            continue
+        if run.validation.due(budget.fraction(run.step)):
+            stopped |= yield from run.validate()
+        if run.previews.due and not stopped:
+            stopped |= yield from run.preview()
+        progress = Progress("fine-tuning", budget.fraction(run.step), 1, run.metrics)
+        stopped |= (yield progress) is Control.STOP
+    if run.step == 0:
+        raise InputError(
+            f"Reading the images took all of {settings.minutes:g} minutes.",
+            "Give more --minutes, or fewer or smaller images.",
+        )
+    yield from run.validate()
+    run.choose_best()
+    yield from run.look_for_layers()
+    if run.on_view is not None:
+        yield from run.preview()
 
 
 def _split(

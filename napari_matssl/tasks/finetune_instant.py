@@ -1,10 +1,14 @@
 """Fit the pixel classifier: the instant way of fine-tuning."""
 
+import logging
 from collections.abc import Callable, Sequence
 
+from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.learn.device import choose_compute, device_errors
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.device import Compute, choose_compute
+from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.metrics import Scores
 from napari_matssl.learn.pixel_classifier import PixelClassifier
@@ -17,6 +21,8 @@ from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune_inputs import describe, prepare_all
 from napari_matssl.tasks.finetune_layers import choose_layering, find_layers
+
+log = logging.getLogger(__name__)
 
 _DOING = "fine-tuning"
 
@@ -63,7 +69,21 @@ def fit_pixel_classifier(
             card = card.model_copy(update={"metrics": {"val_miou": scores.miou or 0.0}})
     seen = on_view() if on_view is not None else None
     if seen is not None:
-        found = drain(segment(network, card, seen, compute, PredictSettings()))
-        assert found is not None  # nobody sends STOP into this job
-        yield Progress(_DOING, 2, 2, preview=Preview(seen.name, 0, 0, found.mask))
+        yield Progress(_DOING, 2, 2, preview=_preview(network, card, seen, compute))
     return Segmenter(network.cpu().eval(), card), scores
+
+
+def _preview(
+    network: PixelClassifier, card: ModelCard, micrograph: Micrograph, compute: Compute
+) -> Preview | None:
+    """Show what a fitted classifier makes of an image; None where the image is of no use.
+
+    Somebody only looks at it: that it can't be segmented must not cost the classifier.
+    """
+    try:
+        found = drain(segment(network, card, micrograph, compute, PredictSettings()))
+    except (InputError, ComputeError) as error:
+        log.info("no preview of %s", micrograph.name, exc_info=error)
+        return None
+    assert found is not None  # nobody sends STOP into this job
+    return Preview(micrograph.name, 0, 0, found.mask)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.errors import ComputeError, OutOfMemoryError
+from napari_matssl.errors import ComputeError, DivergedError, OutOfMemoryError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import (
     PaintedMicrograph,
@@ -17,7 +17,8 @@ from napari_matssl.labels.painted import (
 from napari_matssl.learn.averaging import AveragedNetwork
 from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
-from napari_matssl.learn.device import Compute, device_errors, free_memory
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.losses import entropy, is_finite, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores, Scores
 from napari_matssl.learn.pixel_fit import fit, guess
@@ -28,10 +29,12 @@ from napari_matssl.learn.self_training import confident_targets, find_unpainted,
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.unet import Unet
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune_inputs import describe, prepare_all
 from napari_matssl.tasks.finetune_layers import choose_layering, find_layers
+from napari_matssl.tasks.finetune_rescue import SpareCopy
 from napari_matssl.tasks.finetune_watch import Previews, Validation
 
 _DROPOUT = 0.2
@@ -62,8 +65,12 @@ class FinetuneRun:
         random = np.random.default_rng(settings.seed)
         card = describe(self.painted, self.table, settings, self.start)
         images = prepare_all(self.painted, settings, card)
+        for one in self.apart:  # now, not at the first validation, when a training would be lost
+            fit_grey_values(one.micrograph, card.normalisation, card.channels)
         self.validation = Validation(self.apart, self.table, settings, self.budget, self._loss)
         self.previews = Previews(self.on_view, self.budget)
+        self._spare = SpareCopy(self.budget)
+        self._rescued: nn.Module | None = None
         layers = self._layers = choose_layering(self.painted, settings)
         self._running = RunningScores(self.table.names)
         network = build_network(
@@ -109,7 +116,7 @@ class FinetuneRun:
         self._network.eval()
         with device_errors("fitting"):
             frequencies = fit(self._network, images, self.compute, self.settings.seed, known)
-        return frequencies.to(self.compute.device)
+        return self.compute.move(frequencies)
 
     def _guessed(self, images: list[PreparedImage]) -> list[PreparedImage]:
         """Let a classifier say what unpainted pixels may be, for self-training.
@@ -144,27 +151,35 @@ class FinetuneRun:
         factor = rate_factor(fraction, settings.warmup, 0.01, settings.cosine)
         for group in self._optimiser.param_groups:
             group["lr"] = group["highest"] * factor
-        batch = self._sampler.batch()
         try:
             with device_errors("training"):
-                loss = self._learn(batch, fraction)
+                batch = self._sampler.batch()
+                loss: float | None = self._learn(batch, fraction)
         except OutOfMemoryError:
             if not self._sampler.halve():
                 raise
-            self._optimiser.zero_grad(set_to_none=True)
-            free_memory(self.compute)
-            if self.settings.epochs is not None:
-                steps = self.settings.epochs * self._sampler.steps_per_epoch
-                self.budget.replan(self.step, steps)
-            self.shrunk = f"Out of memory: batches of {self._sampler.batch_size} now."
+            loss = None
+        if loss is None:
+            # Not in the clause above: there, the error still holds what fills the memory.
+            self._shrink()
             return None
         self.step += 1
         self.losses.append(loss)
+        self._spare.update(self._average.network)
         return loss
+
+    def _shrink(self) -> None:
+        """Make room for smaller steps, and plan the rest of the run with them."""
+        self._optimiser.zero_grad(set_to_none=True)
+        free_memory(self.compute.device)
+        if self.settings.epochs is not None:
+            steps = self.settings.epochs * self._sampler.steps_per_epoch
+            self.budget.replan(self.step, steps)
+        self.shrunk = f"Out of memory: batches of {self._sampler.batch_size} now."
 
     def _learn(self, batch: Batch, fraction: float) -> float:
         settings = self.settings
-        targets = batch.targets.to(self.compute.device)
+        targets = self.compute.move(batch.targets)
         weight = self._self_training * strength(fraction, batch.targets, batch.guess)
         taught = self._teach(batch) if weight > 0 else None
         self._network.train()
@@ -176,10 +191,10 @@ class FinetuneRun:
         if taught is not None:
             loss = loss + weight * masked_cross_entropy(logits, taught)
             if settings.entropy > 0:
-                unpainted = find_unpainted(batch.targets, batch.guess).to(self.compute.device)
+                unpainted = self.compute.move(find_unpainted(batch.targets, batch.guess))
                 loss = loss + weight * settings.entropy * entropy(logits, unpainted)
         if not is_finite(loss):
-            raise ComputeError(
+            raise DivergedError(
                 f"The loss was {loss.item()} at step {self.step + 1}: training has diverged.",
                 "Use a lower learning rate, or the interactive preset.",
             )
@@ -196,7 +211,7 @@ class FinetuneRun:
         """Let the averaged network say what unpainted pixels are."""
         with torch.no_grad(), self.compute.autocast():
             logits = self._average.network.eval()(self.compute.place_images(batch.plain))
-        guessed, targets = (x.to(self.compute.device) for x in (batch.guess, batch.targets))
+        guessed, targets = map(self.compute.move, (batch.guess, batch.targets))
         return confident_targets(logits.float(), guessed, targets, self.settings.confidence)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -219,7 +234,25 @@ class FinetuneRun:
     def choose_best(self) -> None:
         """Go back to the best model; the last one stays where nothing was validated."""
         if self.validation.best is not None:
-            self._average.network.load_state_dict(self.validation.best[1])
+            with device_errors("going back to the best model"):
+                self._average.network.load_state_dict(self.validation.best[1])
+
+    def rescue(self, error: ComputeError) -> bool:
+        """Take the best model from the computer's memory, after an error; False if there is none.
+
+        Where nothing was validated, that is the last one.
+        """
+        best = self.validation.best
+        weights = self._spare.after(error, self._average.network) if best is None else best[1]
+        if weights is None or self.step == 0:
+            return False
+        card = self._card
+        network = build_network(
+            card.encoder_name, len(self.table), self.settings.seed, card.architecture
+        )
+        network.load_state_dict(weights)
+        self._rescued = network
+        return True
 
     def look_for_layers(self) -> Generator[Progress, Control | None, None]:
         """Let the chosen model show which classes lie in unbroken layers; full labels told it."""
@@ -231,7 +264,11 @@ class FinetuneRun:
 
     def trained(self) -> tuple[Segmenter, Scores | None]:
         """Return the model and its scores on the validation images."""
-        network = self._average.network
+        if self._rescued is None:
+            with device_errors("taking the model from the device"):
+                network = self._average.network.cpu()
+        else:
+            network = self._rescued
         metrics = {"steps": float(self.step), "minutes": round(self.budget.elapsed / 60, 3)}
         if self.losses:
             metrics["loss"] = statistics.fmean(self.losses[-20:])
@@ -239,12 +276,12 @@ class FinetuneRun:
         if self.validation.best is not None:
             metrics["val_miou"], _, chosen = self.validation.best
         card = self._card.model_copy(update={"metrics": metrics})
-        return Segmenter(network.cpu().eval(), card), chosen
+        return Segmenter(network.eval(), card), chosen
 
     def release(self) -> None:
         """Drop what holds memory on the device."""
         del self._network, self._average, self._optimiser, self._sampler
-        free_memory(self.compute)
+        free_memory(self.compute.device)
 
 
 def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:

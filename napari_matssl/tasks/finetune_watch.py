@@ -1,5 +1,6 @@
 """Looking at a model while it is trained: scores on images kept apart, and previews."""
 
+import logging
 import statistics
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from napari_matssl.learn.schedule import Budget
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Preview, Progress, drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
+
+log = logging.getLogger(__name__)
 
 PREVIEW_SECONDS = 3.0
 """Shortest time between two previews."""
@@ -174,6 +177,10 @@ class Previews:
             except StopIteration as end:
                 segmentation: Segmentation = end.value
                 break
+            except InputError as error:  # somebody only looks at it: training goes on
+                log.info("no preview of %s", micrograph.name, exc_info=error)
+                self._next = self.budget.elapsed + PREVIEW_SECONDS
+                return False
             if inner.step >= inner.total:
                 continue  # it only has to be put together
             if (yield progress) is Control.STOP:

@@ -11,7 +11,8 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
-from napari_matssl.learn.device import Compute, choose_compute, device_errors, free_memory
+from napari_matssl.learn.device import Compute, choose_compute
+from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.pixel_classifier import PixelClassifier
@@ -124,7 +125,7 @@ class LiveClassifier:
         compute.place(network).eval()
         if not isinstance(network.encoder, RememberingEncoder):
             network.encoder = RememberingEncoder(network.encoder)
-            free_memory(compute)  # of the encoder before
+            free_memory(compute.device)  # of the encoder before
         self._network, self._loaded, self._classes = network, wanted, classes
         return network
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import ComputeError, DivergedError, InputError
 from napari_matssl.files import check_writable
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.encoders import check_encoder
 from napari_matssl.learn.modelfile import write_tensors
 from napari_matssl.learn.patches import PatchSet
+from napari_matssl.learn.repeatable import repeatably
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.start_weights import fetch_start_weights
 from napari_matssl.micrograph.image import Micrograph
@@ -36,7 +38,7 @@ class PretrainResult:
     patches
         How many patches there were.
     complete
-        The budget was used; False after STOP.
+        The budget was used to its end; False after STOP before that.
     """
 
     card: ModelCard
@@ -96,7 +98,11 @@ def pretrain(
     check_encoder(settings.encoder)
     yield from fetch_start_weights(settings.encoder, settings.init)
     budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
-    job = _learn(micrographs, settings, checkpoint, resume, budget)
+    job = repeatably(
+        _learn(micrographs, settings, checkpoint, resume, budget),
+        settings.device,
+        settings.deterministic,
+    )
     return (yield from on_own_time(job, budget))
 
 
@@ -119,20 +125,39 @@ def _learn(
     compute = choose_compute(settings.device)
     message = f"{len(patches)} patches of {len(micrographs)} images; {compute.describe()}"
     stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
-    run = PretrainRun(micrographs, patches, settings, compute, budget)
+    with device_errors("preparing the pretraining"):
+        run = PretrainRun(micrographs, patches, settings, compute, budget)
     if resume and checkpoint is not None:
-        run.restore(checkpoint)
+        with device_errors("resuming the pretraining"):
+            run.restore(checkpoint)
         resumed = Progress("preparing", 1, 1, message=f"Going on after epoch {run.epoch}.")
         stopped |= (yield resumed) is Control.STOP
     try:
-        while budget.fraction(run.step) < 1 and not stopped:
+        while (fraction := budget.fraction(run.step)) < 1 and not stopped:
             finished = run.epoch
-            stopped = (yield from run.one_epoch()) is Control.STOP
+            trouble = ""
+            try:
+                stopped = (yield from run.one_epoch()) is Control.STOP
+            except ComputeError as error:
+                # What a device that fails had learnt before is good; it is lost without a file.
+                if checkpoint or run.epoch == 0 or isinstance(error, DivergedError):
+                    raise
+                trouble = str(error)
+            if trouble:
+                kept = f"{trouble} What was learnt in {run.step} steps is kept."
+                yield Progress("pretraining", fraction, 1, message=kept)
+                break
             if checkpoint is not None and run.epoch > finished:
-                run.save(checkpoint)
+                with device_errors("saving the checkpoint"):
+                    run.save(checkpoint)
         run.average_with_start()
         yield from run.refresh_statistics()
         losses = tuple(run.epoch_losses)
-        return PretrainResult(*run.trained(), losses, len(patches), complete=not stopped)
+        return PretrainResult(*run.trained(), losses, len(patches), complete=fraction >= 1)
+    except ComputeError as error:
+        if checkpoint is None or run.epoch == 0:
+            raise
+        remedy = f"{error.remedy} --resume goes on after epoch {run.epoch}."
+        raise type(error)(error.what, remedy.strip()) from error
     finally:
         run.release()

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.errors import ComputeError, ModelFileError, OutOfMemoryError
+from napari_matssl.errors import DivergedError, ModelFileError, OutOfMemoryError
 from napari_matssl.learn.batchnorm import fresh_statistics, keep_statistics
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.device import Compute, device_errors, free_memory
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.losses import is_finite
 from napari_matssl.learn.methods import TITLES, build_method
@@ -26,6 +27,8 @@ from napari_matssl.settings import PretrainSettings
 from napari_matssl.tasks.inputs import fingerprint
 
 SMALLEST_BATCH = 2
+
+_STATISTICS = "recomputing batch-norm statistics"
 
 MOST_PATCHES = 1024
 """Patches that are enough for batch-norm statistics."""
@@ -111,19 +114,19 @@ class PretrainRun:
             except OutOfMemoryError:
                 if len(numbers) // 2 < SMALLEST_BATCH:
                     raise
+            # Not before the clause above is left: till then the error holds what fills the memory.
+            self.optimiser.zero_grad(set_to_none=True)
+            free_memory(self.compute.device)
             numbers = numbers[: len(numbers) // 2]
             self.batch_size = len(numbers)
             if self.settings.epochs is not None:
                 self.budget.replan(self.step, self.settings.epochs * self.steps_per_epoch)
-            self.optimiser.zero_grad(set_to_none=True)
-            free_memory(self.compute)
             yield Progress(
                 "pretraining", fraction, 1, message=f"Out of memory: batches of {len(numbers)} now."
             )
 
     def _learn(self, numbers: list[int], generator: torch.Generator) -> float:
-        device = self.compute.device
-        patches, mean, std = (t.to(device) for t in self.patches.take(numbers))
+        patches, mean, std = map(self.compute.move, self.patches.take(numbers))
         views = [make_view(patches, mean, std, self.settings, generator) for _ in range(2)]
         self.method.train()
         if self._keeps_statistics:
@@ -131,7 +134,7 @@ class PretrainRun:
         with self.compute.autocast():
             loss = self.method.loss(views[0], views[1], generator)
         if not is_finite(loss):
-            raise ComputeError(
+            raise DivergedError(
                 f"The loss was {loss.item()} at step {self.step + 1}: training has diverged.",
                 "Use the quick preset or a lower learning rate.",
             )
@@ -156,7 +159,7 @@ class PretrainRun:
         """
         if self.settings.init == "random":
             return
-        with torch.no_grad():
+        with device_errors("averaging with the start weights"), torch.no_grad():
             for name, weights in self.method.get_submodule("encoder").named_parameters():
                 weights.lerp_(self._start[name].to(weights.device), self.settings.start_share)
 
@@ -168,34 +171,51 @@ class PretrainRun:
         """
         if self._keeps_statistics:
             return
-        encoder = self.method.get_submodule("encoder")
         generator = torch.Generator().manual_seed(self.settings.seed)
         order = torch.randperm(len(self.patches), generator=generator).tolist()
         order = order[: max(self.batch_size, MOST_PATCHES)]
+        batch_size = self.batch_size
+        while True:
+            try:
+                return (yield from self._recompute(order, batch_size))
+            except OutOfMemoryError:
+                if batch_size // 2 < SMALLEST_BATCH:
+                    raise
+            free_memory(self.compute.device)
+            batch_size //= 2
+            yield Progress(
+                _STATISTICS, 0, 1, message=f"Out of memory: batches of {batch_size} now."
+            )
+
+    def _recompute(
+        self, order: list[int], batch_size: int
+    ) -> Generator[Progress, Control | None, None]:
+        """Recompute statistics over these patches."""
+        encoder = self.method.get_submodule("encoder")
         self.method.train()
         with fresh_statistics(encoder):
-            for begin in range(0, len(order), self.batch_size):
-                numbers = order[begin : begin + self.batch_size]
+            for begin in range(0, len(order), batch_size):
+                numbers = order[begin : begin + batch_size]
                 if begin and len(numbers) < SMALLEST_BATCH:
                     break  # the smallest patches leave one value per channel: no spread
-                patches, mean, std = (t.to(self.compute.device) for t in self.patches.take(numbers))
-                images = (patches - mean[:, :, None, None]) / std[:, :, None, None]
-                images = images.expand(-1, 3, -1, -1)
-                with (
-                    device_errors("recomputing batch-norm statistics"),
-                    torch.no_grad(),
-                    self.compute.autocast(),
-                ):
-                    encoder(self.compute.place_images(images))
-                yield Progress("recomputing batch-norm statistics", begin, len(order))
+                with device_errors(_STATISTICS), torch.no_grad(), self.compute.autocast():
+                    patches, mean, std = map(self.compute.move, self.patches.take(numbers))
+                    images = (patches - mean[:, :, None, None]) / std[:, :, None, None]
+                    encoder(self.compute.place_images(images.expand(-1, 3, -1, -1)))
+                yield Progress(_STATISTICS, begin, len(order))
 
     def save(self, path: Path) -> None:
-        """Keep everything that is needed to go on after this epoch."""
+        """Keep everything that is needed to go on after this epoch.
+
+        No state of a random generator is: each epoch begins with one of its own.
+        """
         state = self.optimiser.state_dict()["state"]
         tensors = {f"method.{k}": t for k, t in self.method.state_dict().items()}
         tensors |= {f"optimiser.{k}.{n}": t for k, s in state.items() for n, t in s.items()}
         losses = {f"epoch_{n:06d}": loss for n, loss in enumerate(self.epoch_losses)}
-        losses |= {"step": float(self.step), "seconds": self.budget.elapsed}
+        losses |= {"step": self.step, "seconds": self.budget.elapsed}
+        # Both are others than the settings say where memory ran out on the way.
+        losses |= {"batch_size": self.batch_size, "planned_steps": self.budget.steps or 0}
         card = self.card.model_copy(update={"kind": "checkpoint", "metrics": losses})
         write_tensors(path, card, tensors)
 
@@ -237,10 +257,24 @@ class PretrainRun:
                     tensor = torch.empty_like(like).copy_(tensor)
                 state["state"][int(number)][name] = tensor
         self.optimiser.load_state_dict(state)
-        metrics = dict(card.metrics)
-        self.step = int(metrics.pop("step"))
-        self.budget.spent_before = metrics.pop("seconds")
-        self.epoch_losses = [metrics[k] for k in sorted(metrics)]
+        self._restore_progress(dict(card.metrics), path)
+
+    def _restore_progress(self, figures: dict[str, float], path: Path) -> None:
+        """Take over how far the run was, and the sizes of its steps and of its plan."""
+        try:
+            batch_size = int(figures.pop("batch_size"))
+            planned = int(figures.pop("planned_steps"))
+            step, seconds = int(figures.pop("step")), figures.pop("seconds")
+        except KeyError as error:
+            raise ModelFileError(
+                f"The checkpoint {path} doesn't hold {error}: it is of another version.",
+                "Finish it with that version, or start without --resume.",
+            ) from error
+        self.step, self.batch_size = step, max(SMALLEST_BATCH, min(batch_size, self.batch_size))
+        self.budget.spent_before = seconds
+        if self.budget.steps is not None:
+            self.budget.steps = max(planned, 1)
+        self.epoch_losses = [figures[name] for name in sorted(figures)]
         self.epoch = len(self.epoch_losses)
 
     def trained(self) -> tuple[ModelCard, dict[str, Tensor]]:
@@ -250,16 +284,17 @@ class PretrainRun:
             metrics["loss"] = self.epoch_losses[-1]
         metrics["minutes"] = round(self.budget.elapsed / 60, 3)
         # As a segmenter names them, so that both kinds of file hold an encoder in the same way.
-        tensors = {
-            f"encoder.{name}": tensor.detach().cpu().clone()
-            for name, tensor in self.method.get_submodule("encoder").state_dict().items()
-        }
+        with device_errors("taking the encoder from the device"):
+            tensors = {
+                f"encoder.{name}": tensor.detach().cpu().clone()
+                for name, tensor in self.method.get_submodule("encoder").state_dict().items()
+            }
         return self.card.model_copy(update={"metrics": metrics}), tensors
 
     def release(self) -> None:
         """Drop what holds memory on the device."""
         del self.method, self.optimiser
-        free_memory(self.compute)
+        free_memory(self.compute.device)
 
 
 def _optimiser(method: nn.Module, settings: PretrainSettings) -> torch.optim.Optimizer:

@@ -1,23 +1,23 @@
 """Which device computes, and what happens when it fails."""
 
 import re
+from contextlib import contextmanager
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_matssl.errors import ComputeError, DeviceError
+from napari_matssl.errors import ComputeError, DeviceError, OutOfMemoryError
 from napari_matssl.learn import device
 from napari_matssl.learn.device import (
     Compute,
     choose_compute,
-    device_errors,
     diagnose,
     fastest_dtype,
-    is_out_of_memory,
     no_cuda,
     seeded,
 )
-from napari_matssl.learn.nvidia import INSTALL_TORCH, NvidiaGPU
+from napari_matssl.learn.nvidia import INSTALL_TORCH, INSTALL_TORCH_FOR_OLD_CARDS, NvidiaGPU
 
 
 @pytest.fixture
@@ -133,46 +133,6 @@ def test_networks_run_in_the_chosen_format(dtype):
         assert network(images).dtype is dtype
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
-        (MemoryError(), True),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
-        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), True),
-        (RuntimeError("MPS backend out of memory"), True),
-        (RuntimeError("shapes don't match"), False),
-        (ValueError("out of memory"), False),
-    ],
-)
-def test_a_full_memory_is_told_from_other_failures(error, expected):
-    assert is_out_of_memory(error) is expected
-
-
-def test_a_full_memory_becomes_one_clear_line():
-    with (
-        pytest.raises(ComputeError, match="Out of memory while training") as caught,
-        device_errors("training"),
-    ):
-        raise torch.OutOfMemoryError("CUDA out of memory\n" + "allocator state\n" * 50)
-    assert "\n" not in str(caught.value)
-    assert "smaller" in caught.value.remedy
-
-
-def test_another_failure_says_what_was_done_and_what_torch_said():
-    with (
-        pytest.raises(ComputeError, match=r"while segmenting a\.tif: boom") as caught,
-        device_errors("segmenting a.tif"),
-    ):
-        raise RuntimeError("boom\nC++ stack")
-    assert "stack" not in str(caught.value)
-
-
-def test_a_failure_without_a_message_is_reported_too():
-    with pytest.raises(ComputeError, match="while training"), device_errors("training"):
-        raise RuntimeError
-
-
 def test_seeding_leaves_torchs_own_generator_as_it_was():
     torch.manual_seed(1)
     expected = torch.rand(3)
@@ -203,3 +163,152 @@ def test_a_processor_takes_bfloat16_where_it_has_instructions_for_it(
 def test_a_pytorch_that_does_not_tell_what_the_processor_can_computes_in_float32(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert choose_compute("cpu").dtype is torch.float32
+
+
+class Copies(TorchDispatchMode):
+    """Remember of every copy between or within devices whether it was asked to be asynchronous."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = operation.overloadpacket._qualified_op_name
+        if name == "aten::_to_copy":
+            self.seen.append(bool(kwargs.get("non_blocking")))
+        elif name == "aten::copy_":
+            self.seen.append(bool(kwargs.get("non_blocking") or (len(args) > 2 and args[2])))
+        return operation(*args, **kwargs)
+
+
+def test_the_watch_over_copies_sees_an_asynchronous_one():
+    with Copies() as copies:
+        torch.ones(1, 3, 4, 4).to("meta", non_blocking=True)
+    assert copies.seen == [True]
+
+
+@pytest.mark.parametrize("kind", ["meta", "cpu"])
+def test_a_copy_to_a_device_is_made_when_the_call_returns(kind):
+    """Callers drop the source at once, which would change an asynchronous copy on Apple GPUs."""
+    compute = Compute(torch.device(kind), torch.float32, "test")
+    with Copies() as copies:
+        compute.place_images(torch.ones(1, 3, 8, 8))
+        compute.move(torch.ones(3, dtype=torch.uint8))
+        compute.place(torch.nn.Conv2d(3, 4, 3))
+    assert not any(copies.seen)
+    assert copies.seen or kind == "cpu"
+
+
+class FailingNetwork(torch.nn.Module):
+    """A network that no device takes."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def to(self, *_, **__):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"), OutOfMemoryError),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), OutOfMemoryError),
+        (RuntimeError("CUDA error: no kernel image is available for execution"), DeviceError),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), ComputeError),
+    ],
+)
+def test_a_network_that_cannot_be_moved_is_one_line(error, expected):
+    compute = Compute(torch.device("cpu"), torch.float32, "test")
+    with pytest.raises(expected, match="moving the network") as caught:
+        compute.place(FailingNetwork(error))
+    assert type(caught.value) is expected
+    assert caught.value.remedy
+
+
+class Cards:
+    """NVIDIA GPUs that PyTorch sees, by name and compute capability."""
+
+    def __init__(self, monkeypatch, cards, built_for, bfloat16=()):
+        self.current = [0]
+        self.cards = cards
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: self.current[-1])
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: self.of(device)[0])
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: self.of(index)[1])
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built_for)
+        monkeypatch.setattr(torch.cuda, "device", self.device)
+        monkeypatch.setattr(
+            torch.cuda,
+            "is_bf16_supported",
+            lambda including_emulation: self.current[-1] in bfloat16,
+        )
+        monkeypatch.setattr(torch.version, "hip", None)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+    def of(self, device):
+        card = self.cards[getattr(device, "index", device) or 0]
+        if isinstance(card, Exception):
+            raise card
+        return card
+
+    @contextmanager
+    def device(self, device):
+        self.current.append(device.index or 0)
+        yield
+        self.current.pop()
+
+
+PASCAL, AMPERE, RUBIN = (
+    ("NVIDIA GeForce GTX 1080", (6, 1)),
+    ("NVIDIA RTX A2000", (8, 6)),
+    ("NVIDIA R100", (13, 0)),
+)
+WHEEL = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
+
+
+@pytest.mark.parametrize(
+    ("card", "command"), [(PASCAL, INSTALL_TORCH_FOR_OLD_CARDS), (RUBIN, INSTALL_TORCH)]
+)
+def test_auto_leaves_a_card_out_that_this_pytorch_has_no_kernels_for(monkeypatch, card, command):
+    Cards(monkeypatch, [card], WHEEL)
+    compute = choose_compute("auto")
+    assert compute.device.type == "cpu"
+    report = diagnose()
+    assert report.name.startswith("CPU")
+    assert card[0] in report.reason
+    assert "no kernels" in report.reason
+    assert report.command == command
+    for name in ("cuda", "cuda:0"):
+        with pytest.raises(DeviceError, match=f"{card[0]}.*no kernels"):
+            choose_compute(name)
+
+
+def test_auto_takes_the_next_card_and_tells_of_the_one_before(monkeypatch):
+    Cards(monkeypatch, [PASCAL, AMPERE], WHEEL)
+    compute = choose_compute("auto")
+    assert compute.device == torch.device("cuda:1")
+    assert "GTX 1080 is not used" in compute.reason
+    assert choose_compute("cuda:1").device == torch.device("cuda:1")
+    assert "GTX 1080 is not used" in diagnose().reason
+
+
+def test_auto_leaves_a_card_out_that_does_not_answer(monkeypatch):
+    broken = RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable\nmore")
+    Cards(monkeypatch, [broken], WHEEL)
+    report = diagnose()
+    assert report.name.startswith("CPU")
+    assert "cuda:0 doesn't answer: CUDA error: all" in report.reason
+    assert "\n" not in report.reason
+    assert report.remedy
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"), [(0, torch.float32), (1, torch.bfloat16), (2, torch.float32)]
+)
+def test_the_number_format_is_that_of_the_card_that_is_used(monkeypatch, index, expected):
+    Cards(monkeypatch, [AMPERE] * 3, WHEEL, bfloat16=[1])
+    assert choose_compute(f"cuda:{index}").dtype is expected

@@ -6,7 +6,13 @@ import time
 import pytest
 
 from napari_matssl.learn import nvidia
-from napari_matssl.learn.nvidia import INSTALL_TORCH, NvidiaGPU, explain_no_cuda, find_nvidia
+from napari_matssl.learn.nvidia import (
+    INSTALL_TORCH,
+    NvidiaGPU,
+    explain_no_cuda,
+    find_nvidia,
+    has_kernels,
+)
 
 A2000 = NvidiaGPU("NVIDIA RTX A2000", "535.183.01")
 
@@ -109,3 +115,25 @@ def test_a_hidden_gpu_is_told(hidden):
     assert "CUDA_VISIBLE_DEVICES" in fault.reason
     assert fault.command == ""
     assert "CUDA_VISIBLE_DEVICES" not in explain_no_cuda(A2000, "12.8", "0").reason
+
+
+@pytest.mark.parametrize(
+    ("capability", "built_for", "expected"),
+    [
+        ((8, 6), ["sm_80", "sm_90"], True),  # the same major version, a later minor one
+        ((8, 0), ["sm_86"], False),
+        ((7, 0), ["sm_75", "sm_80"], False),  # V100 under wheels for Turing and later
+        ((6, 1), ["sm_50", "sm_60", "sm_70"], True),
+        ((9, 0), ["sm_80", "compute_80"], True),  # translated when it is loaded
+        ((7, 5), ["compute_80"], False),
+        ((12, 0), ["sm_100", "sm_120"], True),
+        ((10, 3), ["sm_100f"], True),
+        ((9, 0), ["sm_90a"], True),
+        ((12, 1), ["sm_120a"], False),
+        ((12, 0), ["sm_90a", "compute_90a"], False),
+        ((9, 4), ["gfx942", "gfx1100"], True),
+        ((8, 6), [], True),
+    ],
+)
+def test_a_build_has_code_for_a_card_or_not(capability, built_for, expected):
+    assert has_kernels(capability, built_for) is expected

@@ -12,7 +12,7 @@ from napari_matssl.learn.crops import prepare
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.pixel_fit import class_frequencies, fit, guess
+from napari_matssl.learn.pixel_fit import class_frequencies, fit, guess, sample
 from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.synthetic import scribble
@@ -379,3 +379,28 @@ def test_no_class_vanishes_altogether():
     assert float(found.sum()) == pytest.approx(1)
     assert float(found.min()) > 0.99e-5
     assert float(found[0]) > 0.999
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (64, 33)])
+def test_places_at_the_border_take_the_outermost_pixels(size):
+    """As by padding_mode="border", which PyTorch before 2.13 lacks on Apple GPUs."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.rand(2, 3, *size, generator=generator)
+    grid = torch.rand(2, 500, 1, 2, generator=generator) * 2 - 1
+    grid[:, :4, 0] = torch.tensor([(-1.0, -1.0), (1.0, 1.0), (-1.0, 1.0), (0.999, -0.999)])
+    expected = functional.grid_sample(maps, grid, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(sample(maps, grid), expected, atol=2e-6, rtol=0)
+
+
+def test_no_network_samples_in_a_way_that_apple_gpus_lack(monkeypatch):
+    used = set()
+    original = functional.grid_sample
+
+    def watched(*given, padding_mode="zeros", **named):
+        used.add(padding_mode)
+        return original(*given, padding_mode=padding_mode, **named)
+
+    monkeypatch.setattr(functional, "grid_sample", watched)
+    grey, truth = textures()
+    fitted(prepared(grey, strokes(truth)))
+    assert used == {"zeros"}

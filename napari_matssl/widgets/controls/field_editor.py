@@ -26,6 +26,7 @@ LABELS = {
     "crop_area_min": "Smallest crop (share)",
     "crop_size": "Crop size (px)",
     "cross_entropy": "Cross-entropy weight",
+    "deterministic": "Repeatable on a GPU",
     "dropout": "Dropout (share)",
     "encoder_rate": "Encoder's rate (×)",
     "entropy": "Entropy weight",

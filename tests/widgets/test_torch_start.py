@@ -1,0 +1,53 @@
+"""Loading torch beside a window: what is switched for it is switched back."""
+
+import subprocess
+import sys
+
+import pytest
+
+from napari_matssl.widgets.jobs import torch_start
+
+BESIDE_MESA = """
+import os, sys
+from napari_matssl.widgets.jobs import torch_start
+torch_start._has_llvm = lambda: True
+switches = "GOMP_SPINCOUNT", "KMP_BLOCKTIME"
+for name in switches:
+    os.environ.pop(name, None)
+torch_start.start_torch()
+print("torch" in sys.modules, "triton" in sys.modules, *map(os.environ.get, switches))
+
+import numpy as np
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.progress import drain
+from napari_matssl.settings import FinetuneSettings
+from napari_matssl.tasks.finetune import finetune
+labels = np.ones((64, 64), np.uint8)
+labels[20:40, 20:50] = 2
+image = Micrograph("a.tif", labels * np.uint8(60) + np.arange(64, dtype=np.uint8))
+settings = FinetuneSettings(
+    encoder_name="test_efficientnet", encoder="random", epochs=1, minutes=None, crop_size=64,
+    device="cpu",
+)
+drain(finetune([PaintedMicrograph(image, labels)], numbered_table([1, 2]), settings))
+print("triton" in sys.modules)
+"""
+
+
+def test_triton_is_kept_out_beside_mesa_and_nothing_of_it_remains():
+    """A training afterwards, which would end the process if it loaded triton, does without."""
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_MESA], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False", "None", "None", "False"]
+
+
+@pytest.mark.parametrize("llvm", [True, False])
+def test_triton_that_is_loaded_already_stays_there(monkeypatch, llvm):
+    monkeypatch.setattr(torch_start, "_has_llvm", lambda: llvm)
+    monkeypatch.setitem(sys.modules, "triton", torch_start)
+    with torch_start._without_triton():
+        assert sys.modules["triton"] is torch_start
+    assert sys.modules["triton"] is torch_start
