@@ -136,7 +136,6 @@ def test_a_gpu_that_is_gone_leaves_the_latest_copy(painted, monkeypatch):
 
     monkeypatch.setattr(rescue_module, "COPY_SECONDS", 0.0)
     monkeypatch.setattr(rescue_module, "snapshot", snapshot)
-    monkeypatch.setattr(rescue_module.SpareCopy, "_next", 0.0)
     result, messages = run(finetune(painted, TABLE, finetuning()))
     assert "unspecified launch failure" in messages[-1]
     state = result.segmenter.network.state_dict()
