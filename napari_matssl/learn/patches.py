@@ -51,7 +51,7 @@ class PatchSet:
                 size = self._size
                 places = [p for p in places if known[p[1] :, p[2] :][:size, :size].mean() >= 0.5]
             self._places += places
-        if not self._places:
+        if micrographs and not self._places:
             raise InputError(
                 "No patch of the images is made of numbers.", "Add images without NaN."
             )
