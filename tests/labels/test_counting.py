@@ -1,12 +1,14 @@
 """Counting pixels by value."""
 
 import numpy as np
+import pytest
 
 from napari_matssl.labels.counting import count_values
 
 
-def test_counting_in_pieces_is_counting(monkeypatch):
-    values = np.random.default_rng(0).integers(0, 300, (37, 11))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+def test_counting_in_pieces_is_counting(monkeypatch, dtype):
+    values = np.random.default_rng(0).integers(0, 300, (37, 11)).astype(dtype)
     whole = count_values(values)
     monkeypatch.setattr("napari_matssl.labels.counting._CHUNK", 50)
     assert count_values(values) == whole

@@ -7,6 +7,7 @@ from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.stored import read_labels, read_values
 from napari_matssl.labels.tables import NamedValue, NamedValues, named_values_of
 from napari_matssl.micrograph.writing import write_mask
@@ -180,3 +181,21 @@ def test_a_photograph_gets_no_advice_about_colours(tmp_path):
     with pytest.raises(InputError) as caught:
         read_values(tmp_path / "a.png", COLOURED)
     assert "color" not in caught.value.remedy
+
+
+def test_a_jpeg_holds_two_values_or_none_that_mean_anything(tmp_path):
+    mask = np.where(PAINTED > 0, 255, 0).astype(np.uint8)
+    Image.fromarray(mask).save(tmp_path / "a.jpg", quality=100)
+    with pytest.raises(InputError, match=r"a\.jpg is a JPEG, whose compression changes values"):
+        read_values(tmp_path / "a.jpg", None)
+    flat = np.full((32, 32), 255, np.uint8)
+    flat[:, 16:] = 0
+    Image.fromarray(flat).save(tmp_path / "b.jpg", quality=100)
+    np.testing.assert_array_equal(read_values(tmp_path / "b.jpg", None).values, flat)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
+def test_values_of_any_type_are_read_and_counted_the_same(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "a.tif", PAINTED.astype(dtype))
+    values = read_values(tmp_path / "a.tif", NAMES).values
+    assert count_values(values) == count_values(PAINTED)
