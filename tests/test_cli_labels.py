@@ -284,6 +284,19 @@ def test_names_with_brackets_are_names(call, folder, names):
     assert read_card(model).classes.names == tuple(names.values())
 
 
+@pytest.mark.parametrize("place", ["images", "labels"])
+def test_a_folder_whose_name_no_file_system_takes_is_refused(call, folder, place):
+    given = {"images": folder / "images", "labels": folder / "labels", place: folder / (5000 * "x")}
+    out = folder / "m.safetensors"
+    for command in (
+        ("finetune", given["images"], given["labels"], "--out", out),
+        ("measure", given[place], "--out", folder / "p.csv"),
+    ):
+        status, said = call(*command)
+        assert status == 2
+        assert "can't be read" in said
+
+
 @pytest.mark.parametrize("option", ["--classes", "--splits"])
 @pytest.mark.timeout(60)
 def test_what_is_no_file_or_has_an_endless_name_is_refused(call, folder, option):

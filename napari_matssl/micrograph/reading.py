@@ -145,7 +145,11 @@ def find_micrographs(inputs: Sequence[Path]) -> list[Path]:
 
 
 def _images_of(given: Path) -> list[Path]:
-    if given.is_dir():
+    try:
+        is_folder, is_there = given.is_dir(), given.exists()
+    except (OSError, ValueError) as error:  # names that no file system takes
+        raise unreadable_file(given, error) from error
+    if is_folder:
         try:
             inside = sorted(given.iterdir())
         except OSError as error:
@@ -155,7 +159,7 @@ def _images_of(given: Path) -> list[Path]:
         if not images:
             raise InputError(f"The folder {given} holds no images.", f"Images are {_known()}.")
         return images
-    if not given.exists():
+    if not is_there:
         raise missing_file(given)
     if given.suffix.lower() in _SIDECARS:
         return []

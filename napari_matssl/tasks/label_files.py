@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.labels.deciding import unpainted_values
 from napari_matssl.labels.meaning import Meaning, Unlabelled, count_all
+from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph, below_info_bars
 from napari_matssl.labels.pairing import Pair, Pairing, pair_by_stem, read_split
 from napari_matssl.labels.stored import StoredLabels, colours_told, read_values
@@ -103,8 +104,24 @@ def read_stored(
 
 
 def told_of(read: Sequence[StoredPair]) -> tuple[str, ...]:
-    """Tell which value palettes show in which colour; see :func:`colours_told`."""
-    return colours_told((one.label, one.stored.colours) for one in read)
+    """Tell what is unusual about images, where info bars begin, and what colours palettes show.
+
+    Raises
+    ------
+    InputError
+        If palettes contradict each other.
+    """
+    unusual = dict.fromkeys(line for one in read for line in one.micrograph.remarks)
+    bars: dict[tuple[int, str], list[str]] = {}
+    for one in read:
+        if (bar := one.micrograph.info_bar) is not None:
+            bars.setdefault((bar.row, bar.source), []).append(one.micrograph.name)
+    in_words = [
+        f"From row {row} on, the info bar doesn't count ({source}): {few(names)}."
+        for (row, source), names in bars.items()
+    ]
+    colours = colours_told((one.label, one.stored.colours) for one in read)
+    return (*unusual, *in_words, *colours)
 
 
 def lost_in_bars(

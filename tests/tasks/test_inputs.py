@@ -172,6 +172,8 @@ def test_the_info_bar_can_be_said(folder):
     assert found.table.ids == (1, 2)
     found = read_painted_set(folder / "images", folder / "labels", 0, info_bar=35)
     assert found.training[0].specimen_labels.shape == (35, 50)
+    said = "From row 35 on, the info bar doesn't count (set by hand): a.png, b.png, c.png."
+    assert said in found.remarks
     for row in (0, 40, 4000):
         with pytest.raises(InputError, match=f"a.png can't begin at row {row}"):
             read_painted_set(folder / "images", folder / "labels", 0, info_bar=row)
