@@ -17,6 +17,14 @@ os.environ["NAPARI_CONFIG"] = os.path.join(_settings.name, "settings.yaml")
 
 
 @pytest.fixture(autouse=True)
+def no_folders_used_before(tmp_path):
+    """Keep recent folders apart from the user's own, and from those of other tests."""
+    from qtpy.QtCore import QSettings
+
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "ini"))
+
+
+@pytest.fixture(autouse=True)
 def out_of_the_collectors_way():
     """Keep what earlier tests imported out of the garbage collector's way.
 

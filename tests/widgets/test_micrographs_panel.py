@@ -110,6 +110,16 @@ def test_thumbnails_and_sizes_come_with_the_survey(panel, qtbot):
     assert isinstance(row.thumbnail, np.ndarray)
 
 
+def test_a_folder_that_was_opened_before_is_opened_again(panel, folder, tmp_path):
+    other = write_folder(tmp_path / "iron")
+    panel.session.workspace.open([other])
+    menu = panel.recent.menu()
+    menu.aboutToShow.emit()
+    assert [action.text() for action in menu.actions()] == [str(other), str(folder)]
+    menu.actions()[1].trigger()
+    assert panel.session.workspace.project.folder == folder
+
+
 def test_every_control_has_a_tooltip_and_is_wholly_in_sight_in_a_narrow_dock(
     make_napari_viewer, folder, qtbot
 ):

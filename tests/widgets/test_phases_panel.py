@@ -57,11 +57,11 @@ def panel(dock, folder, qtbot):
 
 
 @pytest.fixture
-def out(tmp_path, monkeypatch):
+def out(tmp_path, panel, monkeypatch):
     """A folder that the user chooses in the dialog."""
     place = tmp_path / "out"
     place.mkdir()
-    choose(monkeypatch, place)
+    choose(monkeypatch, panel, place)
     return place
 
 
@@ -90,8 +90,9 @@ def slow_disk(monkeypatch):
     return disk
 
 
-def choose(monkeypatch, place):
+def choose(monkeypatch, panel, place):
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(place or ""))
+    panel.place.browse.click()
 
 
 def texts(table):
@@ -360,15 +361,37 @@ def test_nothing_is_overwritten_unasked(panel, qtbot, out):
     assert (out / "a1_mask.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_no_folder_chosen_is_no_export(panel, monkeypatch):
-    choose(monkeypatch, None)
-    panel.export.click()
-    assert not panel.session.runner.busy
-    assert not panel.outcome.isVisible()
+def test_a_new_folder_beside_the_images_is_proposed_and_made(panel, folder, qtbot, monkeypatch):
+    wanted = folder.with_name("steel-results")
+    assert panel.place.folder == wanted
+    choose(monkeypatch, panel, None)  # the dialog was cancelled
+    assert panel.place.folder == wanted
+    export(qtbot, panel)
+    assert (wanted / "phases.csv").is_file()
+    assert panel.outcome.text() == f"3 images exported to {wanted}."
+
+
+def test_a_name_can_be_typed_and_folders_used_before_are_offered(panel, folder, qtbot):
+    line = panel.place.field.lineEdit()
+    line.selectAll()
+    qtbot.keyClicks(line, "second round")
+    export(qtbot, panel)
+    written = folder.with_name("second round")
+    assert (written / "phases.csv").is_file()
+    panel.session.workspace.open([folder])
+    offered = [panel.place.field.itemText(n) for n in range(panel.place.field.count())]
+    assert offered == [str(folder.with_name("steel-results")), str(written)]
+    assert panel.place.folder == folder.with_name("steel-results")
+
+
+def test_without_a_name_there_is_no_export(panel):
+    panel.place.field.lineEdit().clear()
+    assert not panel.export.isEnabled()
+    assert panel.export.toolTip() == "Name a folder to export to first."
 
 
 def test_the_folder_of_the_images_is_refused(panel, folder, monkeypatch):
-    choose(monkeypatch, folder)
+    choose(monkeypatch, panel, folder)
     errors = []
     panel.session.workspace.failed.connect(errors.append)
     panel.export.click()
@@ -438,5 +461,12 @@ def test_results_of_other_jobs_are_no_export(panel, qtbot):
 
 def test_everything_fits_a_dock_and_has_a_tooltip(panel):
     assert panel.minimumSizeHint().width() <= 370
-    for widget in (panel.count, panel.export, panel.show_exported, *panel.choices.values()):
+    for widget in (
+        panel.count,
+        panel.export,
+        panel.show_exported,
+        panel.place.field,
+        panel.place.browse,
+        *panel.choices.values(),
+    ):
         assert widget.toolTip()

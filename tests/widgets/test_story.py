@@ -76,7 +76,7 @@ def fractions(mask):
 def export(user, out):
     user.look_at("Phases")
     user.until(user.phases.export.isEnabled)
-    user.answer_dialogs(out)
+    user.phases.place.set_folder(out)
     user.run(user.phases.export)
     assert not user.error
     return list(csv.DictReader((out / "phases.csv").read_text(encoding="utf-8-sig").splitlines()))

@@ -6,7 +6,7 @@ from pathlib import Path
 from napari.layers import Image
 from qtpy.QtCore import QPoint, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.classes import LabelClass
@@ -18,9 +18,11 @@ from napari_matssl.widgets.controls.forms import agreed, button, heading, note, 
 from napari_matssl.widgets.controls.image_list import ImageList
 from napari_matssl.widgets.controls.image_rows import EXCLUDED
 from napari_matssl.widgets.controls.image_table import ImageRow
+from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
 from napari_matssl.widgets.session import session_of
 
+_RECENT = RecentFolders("opened")
 _ADD_TIP = (
     "Take the visible plane of the selected image layer into the folder, whoever opened it: "
     "a plane of a stack, a pyramid, an image of another plugin."
@@ -56,6 +58,12 @@ class MicrographsPanel(QWidget):
             "Open a folder of micrographs; what belongs to it is kept in matssl inside it.",
             self._ask_folder,
         )
+        self.recent = QToolButton()
+        self.recent.setText("Recent")
+        self.recent.setToolTip("Open a folder that was opened before.")
+        self.recent.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.recent.setMenu(QMenu(self.recent))
+        self.recent.menu().aboutToShow.connect(self._offer_recent)
         self.open_files = button(
             "Open files...", "Open some micrographs of one folder.", self._ask_files
         )
@@ -63,7 +71,9 @@ class MicrographsPanel(QWidget):
         self.take = button("Take labels layer", _TAKE_TIP, self._take_labels)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(side_by_side(self.open_folder, self.open_files, self.add_layer))
+        layout.addWidget(
+            side_by_side(self.open_folder, self.recent, self.open_files, self.add_layer)
+        )
         layout.addWidget(self.folder)
         layout.addWidget(self.list)
         layout.addWidget(self.facts)
@@ -102,6 +112,15 @@ class MicrographsPanel(QWidget):
         chosen = QFileDialog.getExistingDirectory(self, "Open a folder of micrographs")
         if chosen:
             self._workspace.open([Path(chosen)])
+
+    def _offer_recent(self) -> None:
+        menu = self.recent.menu()
+        menu.clear()
+        for folder in _RECENT.folders():
+            action = menu.addAction(str(folder))
+            action.triggered.connect(lambda _checked=False, f=folder: self._workspace.open([f]))
+        if not menu.actions():
+            menu.addAction("No folder was opened yet.").setEnabled(False)
 
     def _ask_files(self) -> None:
         known = " ".join(f"*{suffix}" for suffix in SUFFIXES)
@@ -215,6 +234,8 @@ class MicrographsPanel(QWidget):
         project = self._workspace.project
         self._facts = {}
         self.folder.setText("No folder is open." if project is None else str(project.folder))
+        if project is not None:
+            _RECENT.add(project.folder)
         self._show_images()
         self._show_classes()
         self._on_shown()

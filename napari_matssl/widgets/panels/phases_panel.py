@@ -7,12 +7,14 @@ from pathlib import Path
 
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
-from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QCheckBox, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
 from napari_matssl.tasks.report import Exported, ExportOutputs, existing_exports, export_project
+from napari_matssl.widgets.controls.folder_field import FolderField
 from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.session import session_of
@@ -22,7 +24,8 @@ TITLE = "Exporting"
 DELAY_MS = 300
 """Time to gather changes before masks are measured again."""
 
-_EXPORT_TIP = "Choose a folder to write the ticked files to, for every segmented image."
+_EXPORT_TIP = "Write the ticked files into the folder above, for every segmented image."
+_PLACE_TIP = "Folder to export to; it is made if it isn't there. Type a new name, or pick one."
 _OUTPUTS = {
     "masks_png": (
         "Masks (PNG)",
@@ -84,7 +87,9 @@ class PhasesPanel(QWidget):
             "Where you have painted, by hand or by copying and correcting, your class is measured "
             "and exported, not the model's."
         )
-        self.export = button("Export...", _EXPORT_TIP, self._export)
+        self.place = FolderField("Export to a folder", _PLACE_TIP, RecentFolders("exported"))
+        self.place.changed.connect(self._update_export)
+        self.export = button("Export", _EXPORT_TIP, self._export)
         self.outcome = note("", "What the last export wrote.")
         self.show_exported = button(
             "Show in folder", "Open the folder of the exported files.", self._open
@@ -95,7 +100,8 @@ class PhasesPanel(QWidget):
         layout.addWidget(self.state)
         layout.addWidget(self.problems)
         layout.addWidget(self.painted)
-        layout.addWidget(heading("Export"))
+        layout.addWidget(heading("Export to"))
+        layout.addWidget(self.place)
         layout.addWidget(side_by_side(self.choices["masks_png"], self.choices["masks_tiff"]))
         layout.addWidget(self.choices["overlays"])
         layout.addWidget(side_by_side(self.choices["tables"], QWidget(), self.export, stretch=1))
@@ -159,6 +165,9 @@ class PhasesPanel(QWidget):
         self._say(self.state, "")
         self._say(self.problems, "")
         self._exported = None
+        if project is not None:
+            self.place.propose(project.folder.with_name(f"{project.folder.name}-results"))
+        self.place.setEnabled(project is not None)
         self._forget_export()
         self._update_export()
         self._refresh()
@@ -230,12 +239,7 @@ class PhasesPanel(QWidget):
         return ExportOutputs(**{name: box.isChecked() for name, box in self.choices.items()})
 
     def _export(self) -> None:
-        project, outputs = self._workspace.project, self.outputs
-        start = self._exported or project.folder
-        chosen = QFileDialog.getExistingDirectory(self, "Export to a folder", str(start))
-        if not chosen:
-            return
-        out = Path(chosen)
+        project, outputs, out = self._workspace.project, self.outputs, self.place.folder
         try:
             existing = existing_exports(project, out, outputs)
         except MatSSLError as error:
@@ -255,6 +259,7 @@ class PhasesPanel(QWidget):
         text = f"{number} image{'s' * (wanted != 1)} exported to {result.folder}."
         self._say(self.outcome, f"{text}\n{_few(result.problems)}".rstrip())
         self._exported = result.folder
+        self.place.used()
         self.show_exported.show()
 
     def _forget_export(self) -> None:
@@ -274,6 +279,8 @@ class PhasesPanel(QWidget):
             return "Segment some images first."
         if not any(box.isChecked() for box in self.choices.values()):
             return "Tick what to export first."
+        if self.place.folder is None:
+            return "Name a folder to export to first."
         return self.session.runner.busy_reason
 
     @staticmethod

@@ -1,0 +1,37 @@
+"""Folders that were used before, kept with the user's settings, not with the project."""
+
+from pathlib import Path
+
+from qtpy.QtCore import QSettings
+
+MOST = 8
+"""Older folders are forgotten."""
+
+
+class RecentFolders:
+    """Folders of one kind, the last used first.
+
+    Parameters
+    ----------
+    kind
+        What they were used for: ``"opened"``, ``"exported"``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._key = f"recent/{kind}"
+
+    def folders(self) -> tuple[Path, ...]:
+        """List those that are still there."""
+        kept = _settings().value(self._key, [], type=list) or []
+        return tuple(path for path in map(Path, kept) if path.is_dir())
+
+    def add(self, folder: Path) -> None:
+        """Put a folder first."""
+        kept = [str(path) for path in self.folders() if path != folder]
+        _settings().setValue(self._key, [str(folder), *kept][:MOST])
+
+
+def _settings() -> QSettings:
+    return QSettings(
+        QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-matssl", "napari-matssl"
+    )
