@@ -11,7 +11,7 @@ from acting import TINY, User, strokes_inside, write_folder
 from PIL import Image
 from qtpy.QtCore import Qt
 
-from napari_matssl.labels.painted import CLASSES_FILE
+from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.learn import device
 from napari_matssl.learn.card import read_card
 from napari_matssl.micrograph.reading import read_pixels
