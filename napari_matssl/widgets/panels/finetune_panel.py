@@ -63,6 +63,7 @@ class FinetunePanel(QWidget):
             ("preset", "minutes"),
             ("encoder", "unlabelled", "val_fraction"),
         )
+        self.form.set_value("unlabelled", 0)  # as in all label files of a project
         self.preview = QCheckBox("Preview on the image in view")
         self.preview.setChecked(True)
         self.preview.setToolTip(
