@@ -19,7 +19,7 @@ from PIL import Image
 import napari_matssl
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.labels.painted import read_labels
+from napari_matssl.labels.stored import read_labels
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.widgets.canvas.image_layer import image_arguments

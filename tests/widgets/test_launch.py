@@ -9,7 +9,7 @@ import napari
 import pytest
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import read_class_table
+from napari_matssl.labels.classes import ClassTable
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.samples import write_samples_to_paint
 from napari_matssl.widgets.launch import open_viewer
@@ -93,12 +93,12 @@ def test_samples_that_are_there_keep_their_strokes_and_classes(tmp_path):
     project = Project.open(folder)
     strokes = project.read("steel-1.tif").pixels // 200
     project.save_labels("steel-1.tif", strokes)
-    table = read_class_table(folder / "classes.json").without(2)
+    table = ClassTable.model_validate_json((folder / "classes.json").read_text()).without(2)
     table.write(folder / "classes.json")
     (folder / "steel-2.tif").write_bytes(b"mine")
     (folder / "steel-6.tif").unlink()
     assert write_samples_to_paint(tmp_path) == folder
-    assert read_class_table(folder / "classes.json") == table
+    assert ClassTable.model_validate_json((folder / "classes.json").read_text()) == table
     assert (folder / "steel-2.tif").read_bytes() == b"mine"
     assert (folder / "steel-6.tif").is_file()
     assert (Project.open(folder).labels("steel-1.tif") == strokes).all()
