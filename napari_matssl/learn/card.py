@@ -34,6 +34,9 @@ SMALLEST_PIXEL_UM = 1e-8
 LARGEST_PIXEL_UM = 1e5
 """From a hundredth of a picometre to ten centimetres per pixel: no micrograph is outside."""
 
+LARGEST_FIGURE = 1e12
+"""No number of steps, seconds or minutes is larger."""
+
 DENSE = 0.9
 """Share of painted pixels from which on a recipe for full labels is taken, not one for strokes."""
 
@@ -121,6 +124,14 @@ class ModelCard(BaseModel):
         if strange:
             raise ValueError(f"class {strange[0]} in layers is no class")
         return self
+
+    @field_validator("metrics")
+    @classmethod
+    def _no_absurd_figure(cls, metrics: dict[str, float]) -> dict[str, float]:
+        absurd = [name for name, value in metrics.items() if abs(value) > LARGEST_FIGURE]
+        if absurd:
+            raise ValueError(f"{absurd[0]} is absurd")
+        return metrics
 
     @field_validator("metrics", mode="before")
     @classmethod

@@ -16,7 +16,12 @@ from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.losses import is_finite
 from napari_matssl.learn.methods import TITLES, build_method
-from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
+from napari_matssl.learn.modelfile import (
+    check_weights,
+    load_checked,
+    read_tensors,
+    write_tensors,
+)
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.start_weights import load_start_weights
@@ -248,14 +253,15 @@ class PretrainRun:
         learning = [p for group in self.optimiser.param_groups for p in group["params"]]
         state = self.optimiser.state_dict()
         state["state"] = {number: {} for number in range(len(learning))}
+        check_weights(tensors, path, may_be_constant=("",))
         for key, tensor in tensors.items():
             if key.startswith("optimiser."):
-                _, number, name = key.split(".")
-                like = learning[int(number)]
+                number, name = _optimiser_place(key, tensor, learning, path)
+                like = learning[number]
                 # A fused step needs them in the same order in memory.
                 if tensor.shape == like.shape:
                     tensor = torch.empty_like(like).copy_(tensor)
-                state["state"][int(number)][name] = tensor
+                state["state"][number][name] = tensor
         self.optimiser.load_state_dict(state)
         self._restore_progress(dict(card.metrics), path)
 
@@ -295,6 +301,19 @@ class PretrainRun:
         """Drop what holds memory on the device."""
         del self.method, self.optimiser
         free_memory(self.compute.device)
+
+
+def _optimiser_place(
+    key: str, tensor: Tensor, learning: Sequence[Tensor], path: Path
+) -> tuple[int, str]:
+    """Tell which weights a tensor of the optimiser belongs to, and what it is of them."""
+    number, _, name = key.removeprefix("optimiser.").partition(".")
+    place = int(number) if number.isdecimal() and len(number) < 9 else len(learning)
+    if place >= len(learning) or not name or tensor.shape not in (learning[place].shape, ()):
+        raise ModelFileError(
+            f"The checkpoint {path} is damaged: {key!r} fits no weights.", "Start without --resume."
+        )
+    return place, name
 
 
 def _optimiser(method: nn.Module, settings: PretrainSettings) -> torch.optim.Optimizer:

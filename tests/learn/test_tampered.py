@@ -88,6 +88,8 @@ CARDS = {
         [{"class_id": 9, "inside": 1, "outside": 1, "images": 2}],
     ),
     "a version of the format": ("format_version", -1),
+    "an absurd figure": ("metrics", {"minutes": 1e300}),
+    "a figure of letters": ("metrics", {"minutes": "many"}),
 }
 
 

@@ -17,6 +17,7 @@ from napari_matssl.errors import (
 from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import build_encoder
+from napari_matssl.learn.modelfile import read_tensors, write_tensors
 from napari_matssl.learn.ntxent import nt_xent
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget
@@ -130,6 +131,32 @@ def test_a_checkpoint_of_other_images_is_refused(images, tmp_path):
     other = Micrograph(images[0].name, images[0].pixels[::-1])
     with pytest.raises(ModelFileError, match="other images"):
         drain(pretrain([other, images[1]], chosen(epochs=1), path, resume=True))
+
+
+def misplaced(tensors):
+    tensors["optimiser.9999.exp_avg"] = torch.ones(1)
+
+
+def misshapen(tensors):
+    name = next(name for name in tensors if name.endswith(".exp_avg"))
+    tensors[name] = torch.ones(7)
+
+
+def not_finite(tensors):
+    name = next(name for name in tensors if name.endswith(".exp_avg"))
+    tensors[name] = tensors[name] * float("nan")
+
+
+@pytest.mark.parametrize("change", [misplaced, misshapen, not_finite])
+def test_a_checkpoint_that_was_tampered_with_is_refused(images, tmp_path, change):
+    path = tmp_path / "enc.checkpoint.safetensors"
+    drain(pretrain(images, chosen(epochs=1), path))
+    card, tensors = read_tensors(path)
+    change(tensors)
+    write_tensors(path, card, tensors)
+    with pytest.raises(ModelFileError, match="damaged") as caught:
+        drain(pretrain(images, chosen(epochs=1), path, resume=True))
+    assert str(path) in caught.value.what
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(images, tmp_path):

@@ -115,8 +115,10 @@ def _measured(path: Path, settings: PretrainSettings) -> float | None:
     ):
         return None
     steps, minutes = card.metrics.get("steps", 0), card.metrics.get("minutes", 0)
-    patches = steps * card.settings.get("batch_size", 0)
-    return 60 * minutes / patches if patches and minutes else None
+    batch_size = card.settings.get("batch_size")
+    if not isinstance(batch_size, int) or min(batch_size, steps, minutes) <= 0:
+        return None
+    return 60 * minutes / (steps * batch_size)
 
 
 def _roughly(seconds: float) -> str:
