@@ -118,7 +118,7 @@ class ModelCard(BaseModel):
     @model_validator(mode="after")
     def _classes_agree(self) -> Self:
         if self.kind == "segmenter" and self.classes is None:
-            raise ValueError("a segmenter has no classes")
+            raise ValueError("a segmenter has no class table")
         ids = self.classes.ids if self.classes is not None else ()
         strange = [one.class_id for one in self.unbroken if one.class_id not in ids]
         if strange:
@@ -266,8 +266,9 @@ def _parse_card(path: Path, metadata: dict[str, str]) -> ModelCard:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
         raise ModelFileError(
-            f"The model card in {path} is damaged ({where or 'card'}: {first['msg'].lower()}).",
+            f"The model card in {path} is damaged ({where or 'card'}: {reason}).",
             "Copy or train the model again.",
         ) from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
