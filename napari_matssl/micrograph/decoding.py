@@ -91,7 +91,7 @@ def _start_of(path: Path) -> bytes:
     check_regular(path)
     try:
         with path.open("rb") as file:
-            start = file.read(32)
+            start = file.read(64)
     except OSError as error:
         raise unreadable_file(path, error) from error
     if not start:

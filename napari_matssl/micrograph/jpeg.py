@@ -25,6 +25,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE = frozenset(range(0xD0, 0xD9)) | {0x01}
 _NOT_SEEN = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))  # all notes but JFIF's and Adobe's
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_MOST_SCANS = 64  # programs write about ten; each goes over the whole image
 _LONGEST_COUNTED = 4 << 20  # bytes of a scan whose blocks are counted
 _WINDOW = 16  # longest code, bits
 
@@ -127,6 +128,9 @@ def read_jpeg(path: Path, label: bool) -> Jpeg:
     if not scan.start or not scan.frame:
         raise damaged(path, "its header or its pixels are missing")
     check_extent(path, scan.width, scan.height, len(scan.components), len(raw), label)
+    scans = raw.count(b"\xff\xda", raw.rfind(kept[-1]))
+    if scans > _MOST_SCANS:
+        raise damaged(path, f"it is made of {scans:,} scans")
     return Jpeg(b"".join(kept), of_exif(exif, xmp), scan)
 
 

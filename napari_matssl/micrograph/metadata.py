@@ -122,34 +122,35 @@ def read_metadata(
     index
         Of that page.
     others
-        More pages, the first of the file before others. They count for what is said of the whole
-        file only: ImageJ's and OME's descriptions, and Olympus's tag.
+        More pages. They count for what is said of the whole file only: ImageJ's and OME's
+        descriptions on the first (ImageJ's if it is of one size), and Olympus's tag on a thumbnail.
     """
     tescan = _read_beside(path, _header_names(path))
     sidecar = _read_beside(path, (f"{path.stem}{suffix}" for suffix in (".txt", ".TXT", ".Txt")))
     if page is None:
         return FileMetadata(tescan=tescan, sidecar=sidecar)
     first = next((one for one in others if one.index == 0), page)
+    smaller = [one for one in others if math.prod(_size(one)) < math.prod(_size(page))]
     tag = _text(page, _TESCAN)
-    heading = _description(first)
+    heading, alike = _description(first), _size(first) == _size(page)
     return FileMetadata(
         fei=_tag(page, _FEI[0]) or _tag(page, _FEI[1]),
         zeiss=_raw_text(page, _ZEISS),
         tescan=tag if "PixelSize" in tag else tescan,
         sidecar=sidecar,
-        olympus=next(filter(None, (_tag(one, OLYMPUS_SIS) for one in (page, *others))), {}),
+        olympus=next(filter(None, (_tag(one, OLYMPUS_SIS) for one in (page, *smaller))), {}),
         fibics=_text(page, _FIBICS),
         gatan=fact(lambda: _gatan(page)) or (),
         tvips=_tag(page, _TVIPS),
         description=_description(page),
-        imagej=imagej_entries(heading),
+        imagej=imagej_entries(_description(page)) or (imagej_entries(heading) if alike else {}),
         resolution=fact(lambda: _resolution(page))
-        or fact(lambda: _resolution(first))
+        or (fact(lambda: _resolution(first)) if alike else None)
         or (0.0, 0.0),
         unit=fact(lambda: int(page.tags.valueof(296, 2))) or 0,
         ome=heading if "<OME" in heading[:2000] or ":OME" in heading[:2000] else "",
         page=index,
-        size=(page.imagewidth, page.imagelength),
+        size=_size(page),
         orientation=fact(lambda: int(page.tags.valueof(274, 1))) or 1,
     )
 
@@ -203,6 +204,11 @@ def fact(ask: Callable[[], Any]) -> Any:
 class _Silence(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         return False
+
+
+def _size(page: tifffile.TiffPage) -> tuple[int, int]:
+    """Width and height in px."""
+    return page.imagewidth, page.imagelength
 
 
 def _description(page: tifffile.TiffPage) -> str:

@@ -1,5 +1,6 @@
 """Decoding PNG, JPEG, GIF and BMP files."""
 
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from PIL import Image, ImageFile
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph import gif, jpeg, png
-from napari_matssl.micrograph.bounds import check_extent
+from napari_matssl.micrograph.bounds import check_extent, rows_missing
 from napari_matssl.micrograph.stored import Stored
 
 _BMP = b"BM"
@@ -50,7 +51,7 @@ def decode_picture(path: Path, start: bytes, page: int | None, label: bool) -> S
     if start.startswith(gif.START):
         return _decode_gif(path, page, label)
     if start.startswith(_BMP):
-        return _decode_bmp(path, page, label)
+        return _decode_bmp(path, start, page, label)
     raise InputError(f"{path} is not an image that can be read.", _SAVE_PLAIN)
 
 
@@ -94,14 +95,28 @@ def _decode_gif(path: Path, page: int | None, label: bool) -> Stored:
     return Stored(colours, palette, remarks=remarks)
 
 
-def _decode_bmp(path: Path, page: int | None, label: bool) -> Stored:
+def _decode_bmp(path: Path, start: bytes, page: int | None, label: bool) -> Stored:
     _check_page(path, 1, page)
     with strict_pillow(), Image.open(path, formats=("BMP",)) as image:
         channels = len(image.getbands())
-        check_extent(path, image.width, image.height, channels, path.stat().st_size, label)
+        size = path.stat().st_size
+        check_extent(path, image.width, image.height, channels, size, label)
+        _check_bmp_rows(path, start, size)
         pixels, palette = _loaded(image)
     colours, remarks = _without_alpha(pixels)
     return Stored(colours, palette, remarks=remarks)
+
+
+def _check_bmp_rows(path: Path, start: bytes, size: int) -> None:
+    """Count the rows of a BMP that isn't packed, by its size."""
+    begin, header = struct.unpack_from("<II", start, 10)
+    if header < 40:  # of OS/2
+        return
+    width, height, _, bits = struct.unpack_from("<iiHH", start, 18)
+    packed = struct.unpack_from("<I", start, 30)[0]
+    each = (abs(width) * bits + 31) // 32 * 4
+    if packed == 0 and each and begin + each * abs(height) > size:
+        raise rows_missing(path, (size - begin) // each, abs(height))
 
 
 def _check_page(path: Path, count: int, page: int | None) -> None:

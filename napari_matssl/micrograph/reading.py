@@ -26,7 +26,7 @@ SMALLEST = 32
 _SIDECARS = (".txt", ".hdr")
 _FEWEST_NUMBERS = 0.01  # of all pixels
 _FEW_COLOURED = 0.05  # of the specimen: drawn marks, rather than a specimen of many colours
-_COLOURS_RUN = 16  # rows, in JPEG
+_COLOURS_RUN = 18  # rows, in JPEG: those of a block that the bar reaches into, and of a filter
 
 
 def read_micrograph(path: Path, page: int | None = None) -> Micrograph:

@@ -100,6 +100,14 @@ def test_a_tag_of_a_smaller_page_says_nothing_of_the_image(tmp_path):
     assert read_micrograph(path).pixel_size is None
 
 
+def test_the_resolution_of_an_overview_says_nothing_of_the_image(tmp_path):
+    text = "ImageJ=1.54\nunit=um\n"
+    overview = {"description": text, "resolution": (5, 5), "resolutionunit": "NONE"}
+    path = write_pages(tmp_path / "a.tif", (FIRST[:33, :40].copy(), overview), (SECOND, {}))
+    assert read_micrograph(path, page=1).pixel_size.x_um == pytest.approx(0.2)
+    assert read_micrograph(path).pixel_size is None
+
+
 def test_a_picture_of_an_animation_can_be_chosen(tmp_path):
     images = [Image.fromarray(one) for one in (FIRST, SECOND)]
     images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:])
