@@ -182,8 +182,8 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
         raise InputError(
             f"The masks hold {others[-1]} beside other values: {listed(counts)}. It may be a class "
             "or what wasn't analysed, and there is no class table.",
-            f'Give one (--classes) that names it, such as {{"{others[0]}": "ferrite", "{others[-1]}": '
-            '"pore"}, or calls it "not analysed".',
+            f'Give one (--classes) that names it, such as {{"{others[0]}": "a", "{others[-1]}": '
+            '"b"}, or calls it "not analysed".',
         )
     remarks = [
         f"{value} is taken for what was not analysed: {share}; a class table that names it makes "
