@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from platform import node
+from types import EllipsisType
 from typing import Any, NamedTuple
 
 from napari_matssl.errors import InputError, MatSSLError, OutputError
@@ -36,6 +37,10 @@ class Stamp(NamedTuple):
     size: int
     inode: int
     device: int
+
+
+class OvertakenError(Exception):
+    """A file isn't any more what it was when it was read: somebody else has written it."""
 
 
 def stamp_of(path: Path) -> Stamp | None:
@@ -152,17 +157,26 @@ def unreadable_file(
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Iterator[Path]:
     """Give a temporary path in the same folder; move it over `path` when the block succeeds.
 
     The temporary name keeps the suffix of `path`, because image writers choose the format by it.
     What a file system lacks (rights of files, flushing) is done without. What killed programs left
     in the folder is swept away.
 
+    Parameters
+    ----------
+    path
+        The file to write.
+    expected
+        Stamp of the file that may be replaced, None for no file; left out: whatever is there.
+
     Raises
     ------
     OutputError
         If the folder can't be created or written.
+    OvertakenError
+        If another file is there than expected; it stays.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -176,6 +190,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         with contextlib.suppress(OSError):  # a file that is there keeps its rights
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+        if expected is not ... and stamp_of(path) != expected:
+            raise OvertakenError(path)
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error

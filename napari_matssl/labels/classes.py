@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import EllipsisType
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from napari_matssl.files import atomic_write
+from napari_matssl.files import Stamp, atomic_write
 from napari_matssl.labels.names import class_name
 
 # Distinct in grey-value order too, and told apart with the common colour-vision deficiencies
@@ -74,9 +75,9 @@ class ClassTable(BaseModel):
         kept = tuple(c for c in self.classes if c.id != class_id)
         return self if len(kept) == len(self.classes) else ClassTable(classes=kept)
 
-    def write(self, path: Path) -> None:
-        """Write the table as JSON, atomically."""
-        with atomic_write(path) as temporary:
+    def write(self, path: Path, expected: Stamp | EllipsisType | None = ...) -> None:
+        """Write the table as JSON, atomically, over the file that is `expected` there."""
+        with atomic_write(path, expected) as temporary:
             temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

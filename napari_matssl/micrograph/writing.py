@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import EllipsisType
 
 import numpy as np
 import tifffile
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import atomic_write
+from napari_matssl.files import Stamp, atomic_write
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.legend import Entry, legend_panel, scale_bar
@@ -27,7 +28,12 @@ _NOT_ANALYSED = "not analysed"
 Picture = NDArray[np.uint8]
 
 
-def write_mask(path: Path, mask: NDArray[np.uint8], table: ClassTable) -> None:
+def write_mask(
+    path: Path,
+    mask: NDArray[np.uint8],
+    table: ClassTable,
+    expected: Stamp | EllipsisType | None = ...,
+) -> None:
     """Write a mask as a palette PNG, atomically: the pixel is the class id.
 
     Parameters
@@ -38,6 +44,8 @@ def write_mask(path: Path, mask: NDArray[np.uint8], table: ClassTable) -> None:
         ``(H, W)``, class ids, and `table`'s ``not_analysed`` where there is no class.
     table
         Gives the palette its colours; what was not analysed is black.
+    expected
+        Which file may be replaced, as for :func:`napari_matssl.files.atomic_write`.
 
     Raises
     ------
@@ -47,7 +55,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8], table: ClassTable) -> None:
     image = Image.fromarray(np.ascontiguousarray(mask))
     # All 256 entries: with fewer, Pillow would choose fewer bits per pixel than the ids need.
     image.putpalette(_palette(table).tobytes())
-    with atomic_write(path) as temporary:
+    with atomic_write(path, expected) as temporary:
         image.save(temporary, format="PNG")
 
 

@@ -53,6 +53,17 @@ class Classes:
         new_id = self._free_id()
         return self._appended(_made(new_id, self._free_name(name), self._free_colour(), exclude))
 
+    def with_back(self, one: LabelClass) -> "Classes":
+        """Put a class back that was deleted, with its id; where its id is in use, change nothing.
+
+        Its name gets a number if another class has it now.
+        """
+        if one.id in self.table.ids:
+            return self
+        names = (one.name, *(f"{one.name} {i}" for i in range(2, MOST_IDS + 2)))
+        name = next(name for name in names if name not in self.table.names)
+        return self._appended(one.model_copy(update={"name": name}))
+
     def renamed(self, class_id: int, name: str) -> "Classes":
         """Give a class another name, and remember the old one.
 

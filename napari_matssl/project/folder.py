@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.pairing import stem_of
@@ -17,6 +18,7 @@ from napari_matssl.micrograph.image import InfoBar, PixelSize
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.finding import find_images, without_image
 from napari_matssl.project.micrographs import Micrographs
+from napari_matssl.project.strokes import Saved, Version, merged
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,39 @@ class Project(Micrographs):
         InputError
             If they are damaged, of another size than the image, or hold more than the classes.
         """
-        path = self.label_path(name)
-        labels = self._labels.read(path)
-        return None if labels is None else self._fitting(name, labels, f"The labels {path}")
+        version = self.label_version(name)
+        self._labels.note(self.label_path(name), version)
+        return None if version.ids is None else version.ids.copy()
 
-    def save_labels(self, name: str, labels: NDArray[np.integer]) -> None:
+    def label_version(self, name: str) -> Version:
+        """Read the painted labels with the stamp of their file, to hand to :meth:`save_labels`.
+
+        Raises
+        ------
+        InputError
+            As :meth:`labels`.
+        """
+        path = self.label_path(name)
+        version = self._labels.version(path)
+        if version.ids is None:
+            return version
+        try:
+            return replace(version, ids=self._fitting(name, version.ids, f"The labels {path}"))
+        except InputError:
+            self._look_again()  # another window may have added a class
+            return replace(version, ids=self._fitting(name, version.ids, f"The labels {path}"))
+
+    def labels_changed(self, name: str, since: Version) -> bool:
+        """Whether somebody else has written or deleted the label file since it was read."""
+        return stamp_of(self.label_path(name)) != since.stamp
+
+    def save_labels(
+        self, name: str, labels: NDArray[np.integer], since: Version | None = None
+    ) -> Saved:
         """Write the painted labels of an image; without any paint, the file is removed.
+
+        If another window or program has written them meanwhile, both are joined: see
+        :func:`napari_matssl.project.strokes.merged`.
 
         Parameters
         ----------
@@ -154,22 +183,38 @@ class Project(Micrographs):
             The image.
         labels
             ``(H, W)``, class ids, 0 where unpainted.
+        since
+            What they were painted on; None: what was read or saved here last.
 
         Raises
         ------
         InputError
-            If they are of another size than the image, or hold more than the classes.
+            If they are of another size than the image, or hold more than the classes; or if the
+            others' labels can't be read, or don't fit.
         OutputError
             If they can't be written.
         """
         path = self.label_path(name)
         with self._lock, self._saving():
             ids = self._fitting(name, labels, f"The labels painted on {name}")
-            if ids.any():
-                self._begin()
-                self._labels.write(path, ids, self.table)
-            else:
-                self._labels.remove(path)
+            if since is None:
+                since = self._labels.noted(path)
+            restored = self._with_painted_classes(ids)
+            while True:
+                theirs = since
+                joined, remarks = ids, tuple[str, ...]()
+                if self.labels_changed(name, since):
+                    theirs = self.label_version(name)
+                    joined, remarks = merged(name, since, ids, theirs.ids)
+                    if theirs.ids is not None and np.array_equal(joined, theirs.ids):
+                        return Saved(theirs, (*restored, *remarks))
+                try:
+                    if joined.any():
+                        self._begin()
+                    stamp = self._labels.write(path, joined, self.table, theirs.stamp)
+                except OvertakenError:
+                    continue  # written by another window between the look and the writing
+                return Saved(Version(stamp, joined), (*restored, *remarks))
 
     def mask(self, name: str) -> NDArray[np.uint8] | None:
         """Read the last segmentation ``(H, W)``, 0 where not analysed; None if there is none.
@@ -213,6 +258,7 @@ class Project(Micrographs):
         """
         path = self.mask_path(name)
         with self._lock, self._saving():
+            self._look_again()
             ids = self._fitting(name, mask, f"The mask of {name}")
             self._begin()
             self._masks.write(path, ids, self.table)
@@ -285,6 +331,20 @@ class Project(Micrographs):
         last = max((int(number[1]) for number in found if number), default=0)
         return self.models_folder / f"{plain}-{last + 1:03d}.safetensors"
 
+    def _with_painted_classes(self, ids: NDArray[np.uint8]) -> tuple[str, ...]:
+        """Take up others' classes; one that they deleted and that is painted here comes back."""
+        known = self._classes
+        self._look_again()
+        gone = [one for one in known.table.classes if one.id not in self.table.ids]
+        back = [one for one in gone if (ids == one.id).any()]
+        for one in back:
+            self._edit(lambda classes, one=one: classes.with_back(one))  # type: ignore[misc]
+        return tuple(
+            f'The class "{one.name}" was deleted in another window, and is painted in this one: '
+            "it is kept."
+            for one in back
+        )
+
     def _fitting(self, name: str, ids: NDArray[np.integer], what: str) -> NDArray[np.uint8]:
         """Make sure that ids have the image's size and are classes, or 0."""
         height, width = self._shape(name)
@@ -299,6 +359,38 @@ class Project(Micrographs):
         if strange:
             raise InputError(
                 f"{what}: values that are no class: {listed(strange)}.",
-                f"Add the classes to {self._table_path}, or repaint or move the file away.",
+                f'Press "Add" below the classes until one has the id {max(strange)}, or take these '
+                "pixels back (Ctrl+Z, or another file in its place).",
             )
         return ids.astype(np.uint8, copy=False)
+
+
+class KeptStrokes:
+    """The label file of the image that is painted on, and what was last read from or written to it.
+
+    Parameters
+    ----------
+    project, name
+        The image.
+    version
+        As it was read.
+    """
+
+    def __init__(self, project: Project, name: str, version: Version) -> None:
+        self._project, self._name, self._version = project, name, version
+
+    def save(self, ids: NDArray[np.uint8]) -> Saved:
+        """Write the strokes, joined with what somebody else has painted meanwhile.
+
+        Raises
+        ------
+        InputError, OutputError
+            As :meth:`Project.save_labels`.
+        """
+        saved = self._project.save_labels(self._name, ids, self._version)
+        self._version = saved.version
+        return saved
+
+    def written_elsewhere(self) -> bool:
+        """Whether somebody else has written or deleted the file."""
+        return self._project.labels_changed(self._name, self._version)

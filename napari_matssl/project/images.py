@@ -4,18 +4,21 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import EllipsisType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import Stamp, stamp_of, unwritable
+from napari_matssl.files import OvertakenError, Stamp, stamp_of, unwritable
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.stored import read_labels
 from napari_matssl.micrograph.writing import write_mask
+from napari_matssl.project.strokes import Version
 
 
 class IdImages:
@@ -32,6 +35,7 @@ class IdImages:
         self._counts: dict[Path, tuple[Stamp, dict[int, int]]] = {}
         self._named: tuple[Stamp | None, dict[str, Path]] = (None, {})
         self._lock = threading.Lock()
+        self._noted = {path: Version(stamp_of(path), None) for path in self.files()}
 
     def path(self, stem: str) -> Path:
         """Where the image of a stem is, or would be.
@@ -81,9 +85,63 @@ class IdImages:
             )
         return ids.astype(np.uint8, copy=False)
 
-    def write(self, path: Path, ids: NDArray[np.uint8], table: ClassTable) -> None:
-        """Write an image, atomically."""
-        write_mask(path, ids, table)
+    def version(self, path: Path) -> Version:
+        """Read an image with the stamp that goes with it.
+
+        Raises
+        ------
+        InputError
+            As :meth:`read`.
+        """
+        while True:
+            stamp = stamp_of(path)
+            ids = self.read(path)
+            if stamp_of(path) == stamp:
+                return Version(stamp, ids)
+
+    def noted(self, path: Path) -> Version:
+        """Return what was read or written here last; of what was neither, as it stood at first."""
+        with self._lock:
+            return self._noted.get(path, Version(None, None))
+
+    def note(self, path: Path, version: Version) -> None:
+        """Keep what was read or written; pixels for the last image only, stamps for all."""
+        with self._lock:
+            for other, known in self._noted.items():
+                self._noted[other] = Version(known.stamp, None)
+            self._noted[path] = version
+
+    def write(
+        self,
+        path: Path,
+        ids: NDArray[np.uint8],
+        table: ClassTable,
+        expected: Stamp | EllipsisType | None = ...,
+    ) -> Stamp | None:
+        """Write an image, atomically, over the file that is `expected` there.
+
+        Without any class in it, the file is removed.
+
+        Returns
+        -------
+        Stamp of the file; None if there is none now.
+
+        Raises
+        ------
+        OutputError
+            If it can't be written or removed.
+        OvertakenError
+            If another file is there than expected.
+        """
+        if ids.any():
+            write_mask(path, ids, table, expected)
+        elif expected is not ... and stamp_of(path) != expected:
+            raise OvertakenError(path)
+        else:
+            self.remove(path)
+        stamp = stamp_of(path)
+        self.note(path, Version(stamp, ids))
+        return stamp
 
     def remove(self, path: Path) -> None:
         """Remove an image, if there is one.
@@ -99,6 +157,7 @@ class IdImages:
             return
         except OSError as error:
             raise unwritable(path, error) from error
+        self.note(path, Version(None, None))
 
     def counts(self, path: Path) -> dict[int, int]:
         """Count the pixels of each id but 0; an image that isn't there has none.
@@ -142,14 +201,15 @@ class IdImages:
             Gives colours to the classes that stay.
         """
         for path, _ in list(self.use_of(class_id)):
-            ids = self.read(path)
-            if ids is None:  # somebody has removed it meanwhile
-                continue
-            kept = np.where(ids == class_id, np.uint8(0), ids)
-            if kept.any():
-                self.write(path, kept, table)
-            else:
-                self.remove(path)
+            erased = False
+            while not erased:
+                version = self.version(path)
+                if version.ids is None:  # somebody has removed it meanwhile
+                    break
+                kept = np.where(version.ids == class_id, np.uint8(0), version.ids)
+                with suppress(OvertakenError):  # somebody has painted meanwhile
+                    self.write(path, kept, table, version.stamp)
+                    erased = True
 
     def back_up(self, backup: Path) -> None:
         """Make `backup` a copy of this folder; without any image here, leave it as it is.
@@ -169,9 +229,13 @@ class IdImages:
                 return
             place = Path(tempfile.mkdtemp(prefix=f".{backup.name}-", dir=backup.parent))
             new, old = place / "new", place / "old"
-            new.mkdir()
-            for path in files:
-                shutil.copy2(path, new)
+            try:
+                new.mkdir()
+                for path in files:
+                    shutil.copy2(path, new)
+            except OSError:  # a full disk; what was copied only takes room
+                shutil.rmtree(place, ignore_errors=True)
+                raise
             if backup.exists():
                 backup.rename(old)
             new.rename(backup)

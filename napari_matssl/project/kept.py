@@ -1,29 +1,34 @@
 """The part of a project that keeps its record and its classes on disk."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from napari_matssl.errors import OutputError
+from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.project.classes import Classes
 from napari_matssl.project.finding import find_classes
 from napari_matssl.project.images import IdImages
-from napari_matssl.project.record import read_record
+from napari_matssl.project.record import Record, read_record
 
 FOLDER = "matssl"
 """Name of the folder, among the images, that holds all that belongs to a project."""
+
+_TRIES: Final = 20
+"""How often an edit is made anew because another window was quicker."""
 
 
 class KeptClasses:
     """Record and classes of a project; each edit is on disk before it shows here.
 
     Record and classes are replaced as a whole and never changed, so that other threads may read
-    while one edits.
+    while one edits. Other windows may have the folder open: an edit is made on what is on disk at
+    that moment.
 
     Parameters
     ----------
@@ -47,7 +52,10 @@ class KeptClasses:
         self._labels = IdImages(self._own / "labels")
         self._masks = IdImages(self._own / "masks")
         self._lock = threading.RLock()
+        self._place = _identity(folder)
+        self._record_stamp = stamp_of(self._record_path)
         self._record = read_record(self._record_path)
+        self._table_stamp = stamp_of(self._table_path)
         table, more = find_classes(folder, self._table_path, self._labels)
         order, former_names = self._record.class_order, self._record.former_names
         self._classes = Classes(table, order, former_names)
@@ -79,7 +87,7 @@ class KeptClasses:
             If the name is empty or taken, or there are 254 classes.
         """
         with self._lock:
-            self._keep_classes(self._classes.with_new(name, exclude))
+            self._edit(lambda classes: classes.with_new(name, exclude))
             return self.classes[-1]
 
     def rename_class(self, class_id: int, name: str) -> None:
@@ -90,23 +98,20 @@ class KeptClasses:
         InputError
             If the name is empty or another class's.
         """
-        with self._lock:
-            self._keep_classes(self._classes.renamed(class_id, name))
+        self._edit(lambda classes: classes.renamed(class_id, name))
 
     def recolour_class(self, class_id: int, colour: str) -> None:
         """Give a class another colour, ``"#rrggbb"``; files show it from their next writing on."""
-        with self._lock:
-            self._keep_classes(self._classes.changed(class_id, colour=colour))
+        self._edit(lambda classes: classes.changed(class_id, colour=colour))
 
     def set_exclude(self, class_id: int, exclude: bool) -> None:
         """Leave a class out of the analysed area, or take it in."""
-        with self._lock:
-            self._keep_classes(self._classes.changed(class_id, exclude=exclude))
+        self._edit(lambda classes: classes.changed(class_id, exclude=exclude))
 
     def reorder_classes(self, ids: tuple[int, ...]) -> None:
         """Put the classes into another order; `ids` names each once."""
-        with self._lock:
-            self._keep_classes(self._classes.reordered(ids))
+        known = sorted(ids) == list(self.table.ids)  # else it is refused
+        self._edit(lambda now: now.reordered(_completed(ids, now) if known else ids))
 
     def class_use(self, class_id: int) -> dict[str, int]:
         """Count the painted pixels of a class.
@@ -128,6 +133,7 @@ class KeptClasses:
             If it is the last class, or an image of labels or a mask is damaged.
         """
         with self._lock:
+            self._look_again()
             rest = self._classes.without(class_id)
             images = (self._labels, self._masks)
             for some in images:  # a damaged file shows itself before anything has changed
@@ -135,7 +141,7 @@ class KeptClasses:
             with self._saving():
                 for some in images:
                     some.erase(class_id, rest.table)
-            self._keep_classes(rest)
+            self._edit(lambda classes: classes.without(class_id))
 
     def adopt(self, table: ClassTable) -> dict[int, int]:
         """Match another class table, such as a model's, with this project's.
@@ -153,9 +159,8 @@ class KeptClasses:
             If there would be more than 254 classes.
         """
         with self._lock:
-            classes, ids = self._classes.adopting(table)
-            self._keep_classes(classes)
-            return ids
+            self._edit(lambda classes: classes.adopting(table)[0])
+            return self._classes.adopting(table)[1]
 
     @property
     def _record_path(self) -> Path:
@@ -165,32 +170,91 @@ class KeptClasses:
     def _table_path(self) -> Path:
         return self._own / CLASSES_FILE
 
+    def _edit(self, change: Callable[[Classes], Classes]) -> None:
+        """Change the classes as they are on disk now."""
+        with self._lock:
+            for _ in range(_TRIES):
+                self._look_again()
+                try:
+                    self._keep_classes(change(self._classes))
+                    return
+                except OvertakenError:
+                    continue  # written by another window between the look and the writing
+        raise _never_at_rest(self._table_path)
+
     def _keep_classes(self, classes: Classes) -> None:
         if classes == self._classes:
             return
         # The record first: it may name a class too many or too few, the table decides.
         self._keep(class_order=classes.order, former_names=dict(classes.former_names))
         with self._saving():
-            classes.table.write(self._table_path)
+            classes.table.write(self._table_path, self._table_stamp)
+        self._table_stamp = stamp_of(self._table_path)
         self._classes = classes
 
     def _keep(self, **changes: Any) -> None:
         """Write changes of the record."""
-        changed = self._record.model_copy(update=changes)
-        if changed != self._record:
-            with self._saving():
-                changed.write(self._record_path)
-            self._record = changed
+        self._change_record(lambda record: record.model_copy(update=changes))
+
+    def _change_record(self, change: Callable[[Record], Record]) -> None:
+        """Change the record as it is on disk now."""
+        with self._lock:
+            for _ in range(_TRIES):
+                self._look_again_at_record()
+                changed = change(self._record)
+                if changed == self._record:
+                    return
+                try:
+                    with self._saving():
+                        changed.write(self._record_path, self._record_stamp)
+                except OvertakenError:
+                    continue
+                self._record_stamp = stamp_of(self._record_path)
+                self._record = changed
+                return
+        raise _never_at_rest(self._record_path)
+
+    def _look_again(self) -> None:
+        """Take up the record and the class table if another window or program has written them.
+
+        A file that is gone leaves what is known of it.
+
+        Raises
+        ------
+        InputError
+            If they are damaged now.
+        """
+        with self._lock:
+            table, stamp = self.table, stamp_of(self._table_path)
+            if stamp not in (None, self._table_stamp):
+                table, _ = find_classes(self.folder, self._table_path, self._labels)
+            self._table_stamp = stamp
+            self._look_again_at_record()
+            record = self._record
+            self._classes = Classes(table, record.class_order, record.former_names)
+
+    def _look_again_at_record(self) -> None:
+        stamp = stamp_of(self._record_path)
+        if stamp not in (None, self._record_stamp):
+            self._record = read_record(self._record_path)
+        self._record_stamp = stamp
 
     def _begin(self) -> None:
         """Write what the project's first image of labels or mask is to be read with."""
-        if not self._record_path.is_file():
-            self._record.write(self._record_path)
-        if not self._table_path.is_file():
-            self.table.write(self._table_path)
+        self._look_again()
+        for stamp, write, path in (
+            (self._record_stamp, self._record.write, self._record_path),
+            (self._table_stamp, self.table.write, self._table_path),
+        ):
+            if stamp is None:
+                with suppress(OvertakenError):  # another window's, which the next look takes up
+                    write(path, None)
+        self._look_again()
 
     @contextmanager
     def _saving(self) -> Iterator[None]:
+        """Write something into the folder that was opened, and into no other in its place."""
+        self._check_place()
         try:
             yield
         except OutputError as error:
@@ -199,3 +263,47 @@ class KeptClasses:
                 "Make room or get the right to write there, or copy the micrographs to a folder "
                 "of your own and open that.",
             ) from error
+
+    def _check_place(self) -> None:
+        """Make sure that the folder of images is still the one that was opened.
+
+        A disk that was taken out and put back may number its folders anew: a folder that holds
+        the record as it was written last is the same.
+
+        Raises
+        ------
+        OutputError
+            If it is gone, or another one has its name.
+        """
+        now = _identity(self.folder)
+        if now == self._place:
+            return
+        known, found = self._record_stamp, stamp_of(self._record_path)
+        if now is None or known is None or found is None or known[:2] != found[:2]:
+            raise OutputError(
+                f"The folder {self.folder} is gone or was replaced since it was opened.",
+                "Put it back, then everything is saved there, or open it where it is now.",
+            )
+        self._place, self._record_stamp = now, found
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Device and number of a folder; None where there is none."""
+    try:
+        status = folder.stat()
+    except (OSError, ValueError):  # unmounted, removed, or on a network that is down
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _completed(ids: tuple[int, ...], classes: Classes) -> tuple[int, ...]:
+    """Fit an order to classes of which another window has added or deleted some meanwhile."""
+    there = classes.table.ids
+    new = (one.id for one in classes.in_order if one.id not in ids)
+    return (*(i for i in ids if i in there), *new)
+
+
+def _never_at_rest(path: Path) -> OutputError:
+    return OutputError(
+        f"{path} is written by other programs without a pause.", "Close one of them and try again."
+    )

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.kept import KeptClasses
+from napari_matssl.project.record import Record
 
 _LOG = logging.getLogger(__name__)
 
@@ -121,13 +122,14 @@ class Micrographs(KeptClasses):
             self.read(name)
         return self._shapes[name]
 
-    def _set_for(self, names: Iterable[str], **values: Any) -> None:
-        with self._lock:
-            record = self._record
+    def _set_for(self, names: Sequence[str], **values: Any) -> None:
+        def changed(record: Record) -> Record:
             for name in names:
                 settings = record.image(name).model_copy(update=values)
                 record = record.with_image(name, settings)
-            self._keep(images=record.images)
+            return record
+
+        self._change_record(changed)
 
 
 def _checked(size: PixelSize | None) -> PixelSize | None:

@@ -2,12 +2,13 @@
 
 import math
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import atomic_write, read_json, stamp_of
+from napari_matssl.files import Stamp, atomic_write, read_json, stamp_of
 from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import PixelSize
 
@@ -89,9 +90,9 @@ class Record(BaseModel):
         changed = {} if settings == ImageRecord() else {plain: settings}
         return self.model_copy(update={"images": {**others, **changed}})
 
-    def write(self, path: Path) -> None:
-        """Write the record as JSON, atomically."""
-        with atomic_write(path) as temporary:
+    def write(self, path: Path, expected: Stamp | EllipsisType | None = ...) -> None:
+        """Write the record as JSON, atomically, over the file that is `expected` there."""
+        with atomic_write(path, expected) as temporary:
             temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

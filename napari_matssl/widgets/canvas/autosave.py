@@ -1,13 +1,15 @@
 """Painted labels save themselves."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_matssl.errors import MatSSLError
+from napari_matssl.errors import MatSSLError, OutputError
+from napari_matssl.project.strokes import Saved
 from napari_matssl.widgets.jobs.background import Background
 
 DELAY_MS = 700
@@ -15,6 +17,19 @@ DELAY_MS = 700
 
 LONGEST_WAIT = 20.0
 """Seconds to wait for a slow disk when a layer is left."""
+
+AGAIN_MS = 3000
+"""Time from a saving that failed to the next try."""
+
+LOOK_MS = 1500
+"""Time between looks whether somebody else has written the file."""
+
+
+class _Joined(NamedTuple):
+    """Strokes as they were handed over, and as they are on disk, joined with somebody else's."""
+
+    ours: NDArray[np.uint8]
+    all: NDArray[np.uint8]
 
 
 class Autosave(QObject):
@@ -28,7 +43,10 @@ class Autosave(QObject):
     layer
         The painted labels.
     save
-        Writes ``(H, W)`` uint8 ids to disk; called in another thread.
+        Writes ``(H, W)`` uint8 ids to disk; called in another thread. What it returns tells
+        whether strokes of somebody else's were joined with them; they are shown in the layer.
+    written_elsewhere
+        Whether somebody else has written the file; called in another thread.
     """
 
     changed = Signal()
@@ -36,21 +54,37 @@ class Autosave(QObject):
     saved = Signal()
     """They are on disk."""
     failed = Signal(object)
-    """A MatSSLError: they could not be written. Tried again at the next stroke."""
+    """A MatSSLError: they could not be written. They are tried again, and it is told once."""
+    remarked = Signal(str)
+    """A line on what somebody else has done with the file."""
 
     def __init__(
-        self, layer: Labels, save: Callable[[NDArray[np.uint8]], None], parent: QObject
+        self,
+        layer: Labels,
+        save: Callable[[NDArray[np.uint8]], Saved | None],
+        parent: QObject,
+        written_elsewhere: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(parent)
         self.problem: MatSSLError | None = None
         """Why the last saving failed; None if it didn't."""
-        self._layer, self._save = layer, save
+        self._layer, self._save, self._written_elsewhere = layer, save, written_elsewhere
         self._kept = layer.data.copy()
+        self._joined: _Joined | None = None
+        self._busy = False
         self._thread = Background(self)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY_MS)
         self._timer.timeout.connect(self._begin)
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(AGAIN_MS)
+        self._again.timeout.connect(self._begin)
+        self._looks = QTimer(self)
+        self._looks.setInterval(LOOK_MS)
+        self._looks.timeout.connect(self._look)
+        self._looks.start()
         self._events = [
             getattr(layer.events, name) for name in ("paint", "labels_update", "set_data", "data")
         ]
@@ -59,27 +93,33 @@ class Autosave(QObject):
 
     @property
     def unsaved(self) -> bool:
-        """Whether there are strokes that are not on disk yet."""
-        return not np.array_equal(self._kept, self._layer.data)
+        """Whether there are strokes that are not on disk yet, or not any more."""
+        return self.problem is not None or self._differs()
 
     def flush(self) -> None:
         """Save now what isn't saved, and wait for it."""
         self._timer.stop()
-        self._thread.wait(LONGEST_WAIT)
-        if not self.unsaved:
+        if not self._thread.wait(LONGEST_WAIT):
+            slow = f"The disk has taken more than {LONGEST_WAIT:.0f} s to save the strokes."
+            self._on_failed(OutputError(slow, "Wait for it, then try again."))
             return
+        self._busy = False
         try:
-            self._write(self._layer.data.copy())
+            if self._differs() or self._written_elsewhere():
+                self._on_saved(self._write(self._layer.data.copy()))
+            elif self.problem is not None:
+                self._on_saved()
         except MatSSLError as error:
             self._on_failed(error)
-        else:
-            self._on_saved()
 
     def close(self) -> None:
         """Save what isn't saved and stop watching."""
         for event in self._events:
             event.disconnect(self._touched)
+        self._looks.stop()
         self.flush()
+        self._timer.stop()
+        self._again.stop()
         self._thread.close()
 
     def _touched(self, _event: object = None) -> None:
@@ -87,22 +127,74 @@ class Autosave(QObject):
             self._timer.start()
 
     def _begin(self) -> None:
-        if not self.unsaved:
-            return
-        self.changed.emit()
+        if self._busy:
+            return  # it begins again when that is over
+        if self._differs():
+            self.changed.emit()
+            self._save_in_thread()
+        elif self.problem is not None:  # undone, perhaps, until there was nothing to save
+            self._look_in_thread()
+
+    def _save_in_thread(self) -> None:
+        self._busy = True
         ids = self._layer.data.copy()
         self._thread.run(lambda: self._write(ids), self._on_saved, self._on_failed)
 
-    def _write(self, ids: NDArray[np.uint8]) -> None:
-        self._save(ids)
-        self._kept = ids  # here, so that whoever waits for the thread knows what it has written
+    def _look(self) -> None:
+        """Join what somebody else has written meanwhile, even while nobody paints here."""
+        if not self._busy and not self._timer.isActive() and self.problem is None:
+            self._look_in_thread()
 
-    def _on_saved(self, _result: object = None) -> None:
-        self.problem = None
-        if self.unsaved:  # undone, perhaps, while it was written
+    def _look_in_thread(self) -> None:
+        self._busy = True
+        self._thread.run(self._written_elsewhere, self._on_looked, self._on_failed)
+
+    def _on_looked(self, written: bool) -> None:
+        self._busy = False
+        if written:
+            self._save_in_thread()
+        elif self._differs():
             self._touched()
+        elif self.problem is not None:
+            self._on_saved()
+
+    def _differs(self) -> bool:
+        """Whether the layer shows something else than what was saved last."""
+        self._show_joined()
+        return not np.array_equal(self._kept, self._layer.data)
+
+    def _write(self, ids: NDArray[np.uint8]) -> Saved | None:
+        saved = self._save(ids)
+        # Here, so that whoever waits for the thread knows what it has written.
+        self._kept = ids if saved is None else saved.version.ids
+        if self._kept is not ids:
+            self._joined = _Joined(ids, self._kept)
+        return saved
+
+    def _show_joined(self) -> None:
+        """Show others' strokes in the layer, but where it was painted again since."""
+        joined, self._joined = self._joined, None
+        if joined is None:
+            return
+        data = self._layer.data
+        theirs = (joined.all != joined.ours) & (data == joined.ours)
+        data[theirs] = joined.all[theirs]  # no step of the user's, so none that can be undone
+        self._layer.refresh()
+
+    def _on_saved(self, saved: Saved | None = None) -> None:
+        self._busy = False
+        self._again.stop()
+        self.problem = None
+        if self._differs():  # painted or undone, perhaps, while it was written
+            self._touched()
+        for line in () if saved is None else saved.remarks:
+            self.remarked.emit(line)
         self.saved.emit()
 
     def _on_failed(self, error: MatSSLError) -> None:
+        self._busy = False
+        told = self.problem is not None and str(self.problem) == str(error)
         self.problem = error
-        self.failed.emit(error)
+        self._again.start()
+        if not told:
+            self.failed.emit(error)

@@ -26,6 +26,7 @@ class Palette(QObject):
         self._workspace = workspace
         self._picked: int | None = None
         workspace.folder_changed.connect(self.refresh)
+        workspace.classes_changed.connect(self.refresh)
         workspace.image_shown.connect(self._take_up)
 
     @property

@@ -12,9 +12,10 @@ from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
-from napari_matssl.project.folder import Project
+from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.layers import (
+    CLASSES,
     INFO_BAR,
     add_labels,
     add_micrograph,
@@ -43,6 +44,8 @@ class Workspace(QObject):
     """Another image was just put into the viewer, and is not yet painted on."""
     painted_changed = Signal(str)
     """The strokes on that image: changed, or saved."""
+    classes_changed = Signal()
+    """Another window has changed the class table."""
     said = Signal(str)
     """A line worth reading."""
     failed = Signal(object)
@@ -164,7 +167,7 @@ class Workspace(QObject):
     def _show_image(self, project: Project, name: str) -> bool:
         try:
             micrograph = project.read(name)
-            painted = project.labels(name)
+            strokes = project.label_version(name)
         except MatSSLError as error:
             self.failed.emit(error)
             return False
@@ -175,15 +178,17 @@ class Workspace(QObject):
         try:
             users = self._user_layers.bring_up(name, self.viewer)
             image = add_micrograph(self.viewer, micrograph) if users is None else users
-            if painted is None:
-                painted = np.zeros((micrograph.height, micrograph.width), np.uint8)
+            blank = np.zeros((micrograph.height, micrograph.width), np.uint8)
+            painted = blank if strokes.ids is None else strokes.ids.copy()
             layer = add_labels(self.viewer, image, painted, project.classes, PAINTED, "painted")
         finally:
             self._arranging = False
-        autosave = Autosave(layer, lambda ids: project.save_labels(name, ids), self)
+        kept = KeptStrokes(project, name, strokes)
+        autosave = Autosave(layer, kept.save, self, kept.written_elsewhere)
         self.shown = Shown(name, micrograph, image, layer, autosave, users is None)
         autosave.changed.connect(lambda: self.painted_changed.emit(name))
-        autosave.saved.connect(lambda: self.painted_changed.emit(name))
+        autosave.saved.connect(lambda: self._on_saved(name))
+        autosave.remarked.connect(self.said)
         autosave.failed.connect(self.failed)
         autosave.failed.connect(lambda _error: self.painted_changed.emit(name))
         project.current = name
@@ -192,6 +197,14 @@ class Workspace(QObject):
         self.image_shown.emit()
         self.shown_changed.emit()
         return True
+
+    def _on_saved(self, name: str) -> None:
+        shown, project = self.shown, self.project
+        if shown is None or project is None:
+            return
+        if shown.painted.metadata[CLASSES] != project.classes:
+            self.classes_changed.emit()
+        self.painted_changed.emit(name)
 
     def step(self, by: int) -> None:
         """Show the next (1) or previous (-1) image."""

@@ -1,0 +1,83 @@
+"""Painted labels that several windows and programs may write: versions of them, and merging."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.files import Stamp
+
+Ids = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Version:
+    """What stood in a label file at some moment.
+
+    Parameters
+    ----------
+    stamp
+        Of the file; None if there was none.
+    ids
+        ``(H, W)``, not to be changed; None if nothing was painted or only the stamp is known.
+    """
+
+    stamp: Stamp | None
+    ids: Ids | None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What is in the label file after saving.
+
+    Parameters
+    ----------
+    version
+        The file as it is now; its `ids` are ``(H, W)``, zeros where nothing is painted.
+    remarks
+        A line if somebody else has changed the file meanwhile.
+    """
+
+    version: Version
+    remarks: tuple[str, ...] = ()
+
+
+def merged(name: str, base: Version, ours: Ids, theirs: Ids | None) -> tuple[Ids, tuple[str, ...]]:
+    """Join strokes painted here with a label file that somebody else has written meanwhile.
+
+    A pixel that changed on one side only is that side's; one that changed on both is ours, which
+    is the later one. Of a file that was deleted everything painted here stays.
+
+    Parameters
+    ----------
+    name
+        The image, for the remark.
+    base
+        What both started from. Where only its stamp is known, everything painted counts as changed.
+    ours
+        ``(H, W)``.
+    theirs
+        ``(H, W)``; None if the file was deleted.
+
+    Returns
+    -------
+    The joined ids, and a remark if anything of theirs matters.
+    """
+    if theirs is None:
+        deleted = base.stamp is not None and ours.any()
+        line = (
+            f"The labels of {name} were deleted by another window or program while the image was "
+            "open: the strokes were written again."
+        )
+        return ours, (line,) if deleted else ()
+    before = np.zeros_like(ours) if base.ids is None else base.ids
+    painted = ours != before
+    joined = np.where(painted, ours, theirs)
+    taken = int(np.count_nonzero(joined != ours))
+    contested = int(np.count_nonzero(painted & (theirs != before) & (theirs != ours)))
+    if not taken and not contested:
+        return ours, ()
+    line = f"The labels of {name} were changed by another window or program: {taken:,} px merged"
+    if contested:
+        line += f"; {contested:,} px painted in both are as in this window"
+    return joined, (f"{line}.",)

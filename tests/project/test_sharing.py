@@ -1,0 +1,236 @@
+"""A folder that other windows and programs write to while it is open."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_matssl.errors import InputError, OutputError
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.writing import write_mask
+from napari_matssl.project import images
+from napari_matssl.project.folder import Project
+
+
+@pytest.fixture
+def two(folder, paint):
+    """Two windows on one folder, with 9 px of class 1 in the rows above row 20 on b.tif."""
+    Project.open(folder).save_labels("b.tif", paint(_1=9))
+    return Project.open(folder), Project.open(folder)
+
+
+def dab(labels, row, class_id):
+    painted = labels.copy()
+    painted[row, :5] = class_id
+    return painted
+
+
+def test_strokes_of_two_windows_are_all_kept_and_both_are_told_once(two, folder):
+    ours, theirs = two
+    ours.labels("b.tif")
+    start = theirs.labels("b.tif")
+    assert ours.save_labels("b.tif", dab(start, 20, 1)).remarks == ()
+    saved = theirs.save_labels("b.tif", dab(start, 30, 2))
+    assert len(saved.remarks) == 1
+    assert "b.tif were changed by another window or program: 5 px merged" in saved.remarks[0]
+    assert Project.open(folder).painted("b.tif") == {1: 9 + 5, 2: 5}
+    assert theirs.save_labels("b.tif", saved.version.ids).remarks == ()
+
+
+def test_first_strokes_of_two_windows_that_saw_nothing_are_all_kept(folder, paint):
+    ours, theirs = Project.open(folder), Project.open(folder)
+    ours.save_labels("b.tif", dab(paint(), 20, 1))
+    theirs.save_labels("b.tif", dab(paint(), 30, 2))
+    assert Project.open(folder).painted("b.tif") == {1: 5, 2: 5}
+
+
+def test_of_a_pixel_painted_in_both_the_later_stays_and_that_is_told(two):
+    ours, theirs = two
+    start = ours.labels("b.tif")
+    theirs.labels("b.tif")
+    ours.save_labels("b.tif", dab(start, 20, 1))
+    saved = theirs.save_labels("b.tif", dab(start, 20, 2))
+    assert "5 px painted in both are as in this window" in saved.remarks[0]
+    assert ours.painted("b.tif") == {1: 9, 2: 5}
+
+
+def test_what_one_window_erases_stays_erased_when_another_paints(two, paint):
+    ours, theirs = two
+    start = ours.labels("b.tif")
+    theirs.labels("b.tif")
+    ours.save_labels("b.tif", dab(paint(), 20, 2))  # the nine pixels are erased
+    theirs.save_labels("b.tif", dab(start, 30, 1))
+    assert ours.painted("b.tif") == {1: 5, 2: 5}
+
+
+def test_strokes_written_between_look_and_writing_are_kept(two, monkeypatch):
+    ours, theirs = two
+    start = ours.labels("b.tif")
+    theirs.labels("b.tif")
+    real = images.write_mask
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(images, "write_mask", real)
+        theirs.save_labels("b.tif", dab(start, 30, 2))
+        real(*arguments)
+
+    monkeypatch.setattr(images, "write_mask", overtaken)
+    ours.save_labels("b.tif", dab(start, 20, 1))
+    assert ours.painted("b.tif") == {1: 14, 2: 5}
+
+
+def test_a_label_file_that_was_deleted_is_written_again_and_that_is_told(two):
+    project, _ = two
+    start = project.labels("b.tif")
+    project.label_path("b.tif").unlink()
+    saved = project.save_labels("b.tif", dab(start, 20, 2))
+    assert "b.tif were deleted" in saved.remarks[0]
+    assert project.painted("b.tif") == {1: 9, 2: 5}
+
+
+def test_all_that_belongs_to_a_folder_deleted_is_written_again(two, folder):
+    project, _ = two
+    start = project.labels("b.tif")
+    shutil.rmtree(folder / "matssl")
+    project.save_labels("b.tif", dab(start, 20, 2))
+    again = Project.open(folder)
+    assert again.painted("b.tif") == {1: 9, 2: 5}
+    assert again.classes == project.classes
+
+
+def test_a_label_file_that_another_program_damages_is_not_overwritten(two):
+    project, _ = two
+    start = project.labels("b.tif")
+    path = project.label_path("b.tif")
+    path.write_bytes(b"something else")
+    with pytest.raises(InputError, match=r"b\.png"):
+        project.save_labels("b.tif", dab(start, 20, 2))
+    assert path.read_bytes() == b"something else"
+    path.unlink()
+    project.save_labels("b.tif", dab(start, 20, 2))
+    assert project.painted("b.tif") == {1: 9, 2: 5}
+
+
+def test_a_copy_of_labels_put_in_by_hand_is_joined(two, paint):
+    project, _ = two
+    start = project.labels("b.tif")
+    write_mask(project.label_path("b.tif"), dab(start, 25, 2), numbered_table([1, 2]))
+    project.save_labels("b.tif", dab(start, 20, 1))
+    assert project.painted("b.tif") == {1: 14, 2: 5}
+
+
+def test_classes_added_in_two_windows_are_two_classes(two, folder):
+    ours, theirs = two
+    oxide, pore = ours.add_class("oxide"), theirs.add_class("pore")
+    assert (oxide.id, pore.id) == (3, 4)
+    theirs.rename_class(1, "ferrite")
+    ours.recolour_class(2, "#123456")
+    found = Project.open(folder).classes
+    assert [(c.id, c.name) for c in found] == [
+        (1, "ferrite"),
+        (2, "phase 2"),
+        (3, "oxide"),
+        (4, "pore"),
+    ]
+    assert found[1].colour == "#123456"
+
+
+def test_settings_of_two_windows_are_all_kept(two, folder):
+    ours, theirs = two
+    ours.set_pixel_size("a2.png", PixelSize(2.0, 2.0, "set by hand"))
+    theirs.set_info_bar("b.tif", 33)
+    ours.set_cleaning(5, 0)
+    theirs.set_excluded(["a10.png"], True)
+    again = Project.open(folder)
+    assert again.pixel_size_by_hand("a2.png").x_um == 2
+    assert again.read("b.tif").info_bar.row == 33
+    assert again.cleaning == (5, 0)
+    assert again.analysed == ("a2.png", "b.tif")
+
+
+def test_a_class_deleted_in_another_window_while_it_is_painted_comes_back(two, paint):
+    ours, theirs = two
+    start = ours.labels("b.tif")
+    theirs.delete_class(2)
+    saved = ours.save_labels("b.tif", dab(start, 20, 2))
+    assert '"phase 2" was deleted in another window' in saved.remarks[0]
+    assert ours.table.ids == (1, 2)
+    assert theirs.labels("b.tif")[20, 0] == 2
+
+
+def test_strokes_of_a_class_that_another_window_has_added_are_joined(two):
+    ours, theirs = two
+    start = ours.labels("b.tif")
+    new = theirs.add_class("oxide")
+    theirs.save_labels("b.tif", dab(theirs.labels("b.tif"), 30, new.id))
+    ours.save_labels("b.tif", dab(start, 20, 1))
+    assert ours.painted("b.tif") == {1: 14, 3: 5}
+    assert "oxide" in ours.table.names
+
+
+@pytest.mark.parametrize("how", ["renamed", "removed", "replaced"])
+def test_nothing_is_written_where_the_opened_folder_was(two, folder, how):
+    project, _ = two
+    start = project.labels("b.tif")
+    moved = folder.with_name("moved")
+    shutil.move(folder, moved)
+    if how == "removed":
+        shutil.rmtree(moved)
+    if how == "replaced":
+        folder.mkdir()
+    for write in (
+        lambda: project.save_labels("b.tif", dab(start, 20, 2)),
+        lambda: project.save_mask("b.tif", start),
+        lambda: project.add_class(),
+        lambda: project.set_cleaning(3, 3),
+        lambda: project.remove_mask("b.tif"),
+    ):
+        with pytest.raises(OutputError, match="is gone or was replaced since it was opened"):
+            write()
+    assert not (folder / "matssl").exists()
+    if how == "renamed":
+        shutil.move(moved, folder)
+        project.save_labels("b.tif", dab(start, 20, 2))
+        assert project.painted("b.tif") == {1: 9, 2: 5}
+
+
+def test_a_folder_that_comes_back_under_another_number_is_the_same(two, folder):
+    project, _ = two
+    start = project.labels("b.tif")
+    shutil.copytree(folder, folder.with_name("copy"))  # keeps the times of files
+    folder.rename(folder.with_name("old"))
+    folder.with_name("copy").rename(folder)
+    project.save_labels("b.tif", dab(start, 20, 2))
+    assert Project.open(folder).painted("b.tif") == {1: 9, 2: 5}
+
+
+def test_labels_read_again_are_what_is_edited(two, paint):
+    ours, theirs = two
+    ours.labels("b.tif")
+    theirs.save_labels("b.tif", dab(theirs.labels("b.tif"), 30, 2))
+    seen = ours.labels("b.tif")
+    seen[30] = 0
+    assert ours.save_labels("b.tif", seen).remarks == ()
+    assert theirs.painted("b.tif") == {1: 9}
+
+
+def test_a_full_disk_gains_no_leftovers_of_backups(two, folder, paint, monkeypatch):
+    two[0].save_labels("b.tif", paint(_2=40))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copy2", full)
+    for _ in range(3):
+        assert "no backup" in Project.open(folder).remarks[0]
+    assert not list((folder / "matssl").glob(".labels-backup-*"))
+
+
+def test_what_is_painted_but_no_class_names_the_button(folder, paint):
+    with pytest.raises(InputError) as caught:
+        Project.open(folder).save_labels("b.tif", paint(_3=2))
+    assert '"Add"' in caught.value.remedy
+    assert "json" not in caught.value.remedy
+    assert np.asarray(Image.open(folder / "b.tif")).shape == (40, 50)

@@ -1,0 +1,141 @@
+"""Two windows, or another program, on the folder that is painted in."""
+
+import shutil
+
+import numpy as np
+import pytest
+from desk import docked, is_saved, labels_on_disk, rows, said, stroke, write_folder
+from PIL import Image
+
+from napari_matssl.widgets.canvas import autosave
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Look and try again without much waiting."""
+    monkeypatch.setattr(autosave, "LOOK_MS", 100)
+    monkeypatch.setattr(autosave, "AGAIN_MS", 200)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "steel")
+
+
+@pytest.fixture
+def panel(make_napari_viewer, folder):
+    panel = docked(make_napari_viewer(show=True))
+    assert panel.session.workspace.open([folder])
+    return panel
+
+
+def lines(panel):
+    told = []
+    panel.session.workspace.said.connect(told.append)
+    return told
+
+
+def painted(panel):
+    return panel.session.workspace.shown.painted
+
+
+def test_two_windows_on_one_image_keep_and_show_the_strokes_of_both(
+    panel, make_napari_viewer, folder, qtbot
+):
+    other = docked(make_napari_viewer(show=True))
+    assert other.session.workspace.open([folder])
+    told = lines(panel), lines(other)
+    stroke(panel, 20, 30, 1)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    stroke(other, 60, 60, 2)
+    for one in (panel, other):
+        qtbot.waitUntil(
+            lambda one=one: painted(one).data[20, 30] == 1 and painted(one).data[60, 60] == 2,
+            timeout=10_000,
+        )
+    qtbot.waitUntil(lambda: is_saved(panel) and is_saved(other), timeout=10_000)
+    for heard in told:
+        assert len([line for line in heard if "another window" in line]) == 1
+    painted(other).undo()  # takes back its own stroke, and nothing else
+    qtbot.waitUntil(lambda: painted(panel).data[60, 60] == 0, timeout=10_000)
+    assert painted(other).data[20, 30] == 1
+
+
+def test_a_class_added_in_one_window_shows_in_the_other(panel, make_napari_viewer, folder, qtbot):
+    other = docked(make_napari_viewer(show=True))
+    assert other.session.workspace.open([folder])
+    other.session.palette.edit(lambda project: project.add_class("oxide"))
+    stroke(other, 60, 60, 3)
+    qtbot.waitUntil(lambda: painted(panel).data[60, 60] == 3, timeout=10_000)
+    qtbot.waitUntil(lambda: "oxide" in [one.name for one in panel.session.palette.classes])
+
+
+def test_labels_deleted_under_an_open_image_come_back_and_that_is_said(panel, folder, qtbot):
+    told = lines(panel)
+    stroke(panel)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    (folder / "matssl" / "labels" / "a1.png").unlink()
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: any("were deleted" in line for line in told), timeout=10_000)
+    (folder / "matssl" / "labels" / "a1.png").unlink()
+    panel.session.workspace.step(1)
+    panel.session.workspace.step(-1)
+    assert painted(panel).data[20, 30] == 1
+
+
+def test_labels_written_by_another_program_are_taken_up(panel, folder, qtbot):
+    stroke(panel)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    path = folder / "matssl" / "labels" / "a1.png"
+    image = Image.open(path)
+    more = np.asarray(image).copy()
+    more[70:90, 5:60] = 2
+    new = Image.fromarray(more)
+    new.putpalette(image.getpalette())
+    new.save(path)
+    stroke(panel, 50, 100)
+    qtbot.waitUntil(lambda: bool((painted(panel).data[70:90, 5:60] == 2).all()), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    assert labels_on_disk(folder, "a1.tif")[50, 100] == 1
+
+
+def test_a_folder_that_goes_is_said_and_saved_to_when_it_is_back(panel, folder, qtbot):
+    problems = said(panel)
+    stroke(panel)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    moved = folder.with_name("moved")
+    shutil.move(folder, moved)
+    qtbot.waitUntil(lambda: bool(problems), timeout=10_000)  # without another stroke
+    assert "is gone or was replaced" in problems[0]
+    stroke(panel, 60, 60)
+    assert panel.status.text().startswith("The strokes are NOT saved. The folder")
+    assert not panel.session.workspace.leave_image()
+    assert not folder.exists()
+    shutil.move(moved, folder)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)  # without another stroke
+    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+    assert len(problems) == 1
+
+
+def test_strokes_are_saved_when_there_is_room_again_without_another_stroke(panel, folder, qtbot):
+    problems = said(panel)
+    (folder / "matssl").mkdir(exist_ok=True)
+    (folder / "matssl" / "labels").write_text("in the way")
+    stroke(panel)
+    qtbot.waitUntil(lambda: bool(problems), timeout=10_000)
+    (folder / "matssl" / "labels").unlink()
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+    assert len(problems) == 1
+
+
+def test_a_stroke_of_no_class_that_is_undone_leaves_all_saved(panel, qtbot):
+    problems = said(panel)
+    stroke(panel)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    stroke(panel, 60, 60, class_id=7)
+    qtbot.waitUntil(lambda: bool(problems), timeout=10_000)
+    assert '"Add"' in panel.status.text()
+    painted(panel).undo()
+    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+    assert rows(panel)["a1.tif"] == "saved"
