@@ -81,7 +81,7 @@ def look_for_info_bar(
         for row, source in _stated_rows(metadata, height, width):
             if row is not None and height / 2 <= row < height:
                 return BarLook(InfoBar(int(row), source))
-    if analysable is not None:
+    if analysable is not None and analysable.any():
         known = pixels[analysable]
         pixels = np.where(
             analysable if pixels.ndim == 2 else analysable[..., None],

@@ -16,6 +16,7 @@ from napari_matssl.settings import NormalisationSettings
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
+_FEWEST_NUMBERS = 0.01  # of the specimen
 _SAMPLE = 1 << 21  # pixels that are enough for percentiles, mean and spread
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)  # ITU-R BT.709
 
@@ -70,18 +71,22 @@ def fit_grey_values(
     Raises
     ------
     InputError
-        If the image is constant, or has values that are not finite and aren't known as such.
+        If the image is constant, holds hardly any numbers, or has values that are not finite and
+        aren't known as such.
     """
     if micrograph.analysable is None and not _all_finite(micrograph.specimen):
         raise InputError(
             f"{micrograph.name} has pixels that are not finite numbers (NaN or infinity).",
             "Replace them or leave the image out.",
         )
-    sample = _sample(as_channels(micrograph.specimen, channels), micrograph.specimen_analysable)
-    if not len(sample):
+    known = micrograph.specimen_analysable
+    if known is not None and known.mean() < _FEWEST_NUMBERS:
         raise InputError(
-            f"{micrograph.name} holds no numbers above its info bar.", "Leave the image out."
+            f"{micrograph.name} holds hardly any numbers: {100 * (1 - known.mean()):.4g} % of its "
+            "pixels are NaN or infinite.",
+            "Leave the image out.",
         )
+    sample = _sample(as_channels(micrograph.specimen, channels), known)
     if settings.kind == "imagenet":
         low, high = _full_range(micrograph.pixels, sample)
     else:

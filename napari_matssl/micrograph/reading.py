@@ -24,7 +24,6 @@ SMALLEST = 32
 """Fewest rows and columns of a micrograph, in px."""
 
 _SIDECARS = (".txt", ".hdr")
-_FEWEST_NUMBERS = 0.01  # of all pixels
 _FEW_COLOURED = 0.05  # of the specimen: drawn marks, rather than a specimen of many colours
 _COLOURS_RUN = 18  # rows, in JPEG: those of a block that the bar reaches into, and of a filter
 
@@ -47,8 +46,7 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
     ------
     InputError
         If the file is missing, no image, damaged, truncated, smaller than 32 x 32 pixels, too
-        large, of values or colours that aren't understood, hardly any of them numbers, or a stack
-        of which no plane was chosen.
+        large, of values or colours that aren't understood, or a stack of which no plane was chosen.
     """
     stored, metadata = decode(path, page)
     remarks = list(stored.remarks)
@@ -59,7 +57,7 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
             f"{path} is too small: {width} x {height} pixels.",
             f"A micrograph needs at least {SMALLEST} x {SMALLEST}.",
         )
-    analysable = _analysable(path, pixels, remarks)
+    analysable = _analysable(pixels, remarks)
     look = look_for_info_bar(pixels, metadata, stored.orientation, analysable)
     remarks += look.remarks
     rows = height if look.bar is None else look.bar.row
@@ -195,21 +193,14 @@ def _as_seen(stored: Stored, remarks: list[str]) -> NDArray[Any]:
     return pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
 
 
-def _analysable(path: Path, pixels: NDArray[Any], remarks: list[str]) -> NDArray[np.bool_] | None:
+def _analysable(pixels: NDArray[Any], remarks: list[str]) -> NDArray[np.bool_] | None:
     """Find the pixels that are numbers; None where all are."""
     finite = finite_pixels(pixels)
-    if finite is None:
-        return None
-    share = float(finite.mean())
-    if share < _FEWEST_NUMBERS:
-        raise InputError(
-            f"{path} holds hardly any numbers: {100 * (1 - share):.4g} % of its pixels are NaN or "
-            "infinite.",
-            "Leave the image out.",
+    if finite is not None:
+        share = 100 * (1 - float(finite.mean()))
+        remarks.append(
+            f"{share:.2g} % of its pixels are no numbers (NaN or infinite) and not analysed"
         )
-    remarks.append(
-        f"{100 * (1 - share):.2g} % of its pixels are no numbers (NaN or infinite) and not analysed"
-    )
     return finite
 
 
