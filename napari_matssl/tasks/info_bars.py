@@ -28,7 +28,7 @@ def with_info_bar(micrograph: Micrograph, choice: InfoBarChoice) -> Micrograph:
             f"{micrograph.height} rows.",
             "Give a row inside the images, auto or none.",
         )
-    return replace(micrograph, info_bar=InfoBar(choice, "set by hand"))
+    return micrograph.with_info_bar(InfoBar(choice, "set by hand"))
 
 
 def without_info_bar(micrograph: Micrograph) -> Micrograph:

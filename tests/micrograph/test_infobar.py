@@ -11,6 +11,7 @@ from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.infobar import find_info_bar, look_for_info_bar
 from napari_matssl.micrograph.metadata import FileMetadata
 from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.tasks.info_bars import with_info_bar
 
 HEIGHT, WIDTH = 480, 640
 
@@ -269,6 +270,7 @@ def test_a_bar_that_is_set_by_hand_may_be_coloured(tmp_path):
     image = np.repeat(specimen()[..., None], 3, axis=2)
     image[460:, 50:90] = (255, 0, 0)
     micrograph = Micrograph("a", image)
+    assert not with_info_bar(micrograph, 450).is_rgb
     assert micrograph.with_info_bar(InfoBar(450, "set by hand")).pixels.ndim == 2
     assert micrograph.with_info_bar(InfoBar(470, "set by hand")).pixels.ndim == 3
 
