@@ -181,7 +181,7 @@ def finetune(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="model file that finetune wrote")],
+    model: Annotated[Path, typer.Argument(help="model of finetune, or a published U-Net++")],
     inputs: Annotated[list[Path], typer.Argument(help="images, or folders of images")],
     out: Annotated[Path, typer.Option("--out", help="folder for masks and tables")],
     probabilities: Annotated[
@@ -227,7 +227,7 @@ def predict(
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="model file that finetune wrote")],
+    model: Annotated[Path, typer.Argument(help="model of finetune, or a published U-Net++")],
     images: Annotated[Path, typer.Argument(help="folder of images")],
     labels: Annotated[Path, typer.Argument(help="folder of label images of the same stems")],
     splits: Annotated[Path | None, typer.Option(help="JSON file of splits")] = None,

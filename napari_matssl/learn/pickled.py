@@ -201,7 +201,7 @@ class _Machine(pickle._Unpickler):
             return lambda storage, offset, size, stride, *_: _tensor(storage, offset, size, stride)
         if module == "torch._utils" and name in ("_rebuild_parameter", "_rebuild_tensor"):
             return (lambda tensor, *_: tensor) if name.endswith("eter") else _tensor
-        if module in ("torch", "torch.storage") and name in _ITEM_BYTES:
+        if module in ("torch", "torch.cuda", "torch.storage") and name in _ITEM_BYTES:
             item_bytes = _ITEM_BYTES[name]
             return lambda: item_bytes
         if module.split(".")[0] == "torch" or (module, name) == ("_codecs", "encode"):

