@@ -283,7 +283,7 @@ def measure(
     """Measure phase fractions on masks."""
     from napari_matssl.console_tables import show_summary
     from napari_matssl.files import check_writable
-    from napari_matssl.measure.phases import write_tables
+    from napari_matssl.measure.tables import write_tables
     from napari_matssl.tasks.measure import measure_masks
 
     check_writable(out)

@@ -4,12 +4,26 @@ Every error that reaches a user is a :class:`MatSSLError`. None of them is a ``R
 because the workers of graphical front ends treat those as their own.
 """
 
+import re
+
+_NO_UNICODE = re.compile("[\ud800-\udfff]")
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 9: "\\t", 13: "\\r"}
 
 
 def one_line(text: str) -> str:
     """Give a text as one line: names keep their blanks, line breaks and their like are escaped."""
-    return text.strip().translate(_ESCAPED)
+    return printable(text.strip())
+
+
+def printable(text: str) -> str:
+    """Give a text for any file and program: control characters, bytes of no letter are escaped."""
+    return _NO_UNICODE.sub(_escaped, text.translate(_ESCAPED))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Escape what Python has for a byte of a file name that is no UTF-8, or for half a pair."""
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 class MatSSLError(Exception):

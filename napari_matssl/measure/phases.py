@@ -1,19 +1,18 @@
-"""Area fractions of the phases in masks, and the tables that report them."""
+"""Area fractions of the phases in masks, and what tables say of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import atomic_write
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.measure.statistics import field_statistics
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.provenance import Provenance
 
 PHASE_COLUMNS = (
     "image",
@@ -23,6 +22,14 @@ PHASE_COLUMNS = (
     "analysed_pixels",
     "fraction_percent",
     "area_um2",
+    "model",
+    "model_sha256",
+    "run",
+    "date",
+    "version",
+    "cleaning",
+    "info_bar",
+    "remarks",
 )
 SUMMARY_COLUMNS = (
     "class_id",
@@ -32,6 +39,10 @@ SUMMARY_COLUMNS = (
     "s_percent",
     "ci95_percent",
     "relative_accuracy_percent",
+    "model",
+    "model_sha256",
+    "run",
+    "version",
 )
 
 
@@ -53,6 +64,8 @@ class PhaseFraction:
         Area fraction from 0 to 100; None if nothing was analysed.
     area_um2
         Area of the phase in square micrometres; None if the image isn't calibrated.
+    origin
+        How the mask came about, as far as it tells.
     """
 
     image: str
@@ -62,10 +75,15 @@ class PhaseFraction:
     analysed_pixels: int
     fraction_percent: float | None
     area_um2: float | None
+    origin: Provenance | None = None
 
 
 def phase_fractions(
-    name: str, mask: NDArray[np.integer], table: ClassTable, pixel_size: PixelSize | None
+    name: str,
+    mask: NDArray[np.integer],
+    table: ClassTable,
+    pixel_size: PixelSize | None,
+    origin: Provenance | None = None,
 ) -> list[PhaseFraction]:
     """Measure the area fraction of every phase in one mask.
 
@@ -82,6 +100,8 @@ def phase_fractions(
         The classes of the mask.
     pixel_size
         None if the image isn't calibrated: no areas then.
+    origin
+        How the mask came about, for the table.
 
     Returns
     -------
@@ -113,6 +133,7 @@ def phase_fractions(
                 analysed_pixels=analysed,
                 fraction_percent=100 * count / analysed if analysed else None,
                 area_um2=None if pixel_size is None else count * pixel_size.area_um2,
+                origin=origin,
             )
         )
     return rows
@@ -130,6 +151,7 @@ def phases_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
                 r.analysed_pixels,
                 r.fraction_percent,
                 r.area_um2,
+                *_origin_cells(r.origin),
             )
             for r in rows
         ],
@@ -145,6 +167,8 @@ def summary_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
     One row per class in ascending order of the ids, with the columns ``SUMMARY_COLUMNS``. ``n``
     counts the images in which something was analysed; NaN where a figure is undefined.
     """
+    rows = list(rows)
+    common = [_distinct(rows, what) for what in ("model", "short_sha256", "run", "version")]
     fractions: dict[int, list[float]] = {}
     names: dict[int, str] = {}
     for row in rows:
@@ -164,28 +188,20 @@ def summary_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
                 stats.s,
                 stats.ci95,
                 stats.relative_accuracy,
+                *common,
             )
         )
     return pd.DataFrame(summaries, columns=list(SUMMARY_COLUMNS))
 
 
-def write_tables(rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path) -> None:
-    """Write both tables as CSV, atomically: UTF-8, Unix line ends, blank where undefined.
+def _origin_cells(origin: Provenance | None) -> tuple[str, ...]:
+    one = origin or Provenance()
+    told = one.model, one.short_sha256, one.run, one.written, one.version
+    cleaning = "; ".join(filter(None, (one.cleaning, "painted pixels count" * one.painted)))
+    return *told, cleaning, one.info_bar, "; ".join(one.remarks)
 
-    Raises
-    ------
-    OutputError
-        If a table can't be written.
-    """
-    for frame, path in (
-        (phases_frame(rows), phases_path),
-        (summary_frame(rows), summary_path),
-    ):
-        with atomic_write(path) as temporary:
-            frame.to_csv(
-                temporary,
-                index=False,
-                encoding="utf-8",
-                lineterminator="\n",
-                float_format="%.10g",
-            )
+
+def _distinct(rows: Iterable[PhaseFraction], what: str) -> str:
+    """List what the rows' masks have in common, or the several values of it."""
+    found = {str(getattr(row.origin, what)): None for row in rows if row.origin is not None}
+    return "; ".join(filter(None, found))

@@ -14,6 +14,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.metadata import FileMetadata, entry, positive
 from napari_matssl.micrograph.ome import ome_pixels
 from napari_matssl.micrograph.orientation import transposes
+from napari_matssl.micrograph.provenance import understood
 
 # Inches and centimetres are left out: ImageJ takes them over from the resolution of a printer.
 _UM = {"mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0}
@@ -56,6 +57,11 @@ def pixel_size_in(metadata: FileMetadata, width: int) -> PixelSize | None:
         if size is not None:
             return size
     return None
+
+
+def _own(metadata: FileMetadata, width: int) -> PixelSize | None:
+    """Our masks have the pixel size of their micrographs."""
+    return understood(metadata.own).pixel_size
 
 
 def _fei(metadata: FileMetadata, width: int) -> PixelSize | None:
@@ -187,6 +193,7 @@ def _ome(metadata: FileMetadata, width: int) -> PixelSize | None:
 
 
 _SOURCES = (
+    _own,
     _fei,
     _zeiss,
     _fibics,

@@ -2,13 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from napari_matssl.micrograph.lettering import Lettering
 
 _INK = (30, 30, 30)
 _PAPER = (255, 255, 255)
@@ -56,12 +55,6 @@ def scale_bar(um_per_px: float, width: int) -> ScaleBar:
     return ScaleBar(f"{um / um_per_unit:g} {unit}", round(um / um_per_px))
 
 
-@lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Pillow's own font lacks Greek letters, accents and the micro sign; phases are called α and γ′.
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
-
-
 def legend_panel(
     shape: tuple[int, ...], entries: list[Entry], bar: ScaleBar | None
 ) -> NDArray[np.uint8]:
@@ -81,14 +74,15 @@ def legend_panel(
     ``(h, w, 3)``, RGB; w is the picture's width, more below pictures too narrow for letters.
     """
     em = max(14, min(round(0.022 * math.sqrt(shape[0] * shape[1])), shape[1] // 16))
-    font = _font(em)
+    letters = Lettering(em)
     line, swatch = 2 * em, round(1.2 * em)
     width = max(shape[1], 20 * em)
     room = width - em
-    entries = [Entry(_shortened(e.text, font, room - swatch - 2 * em), e.colour) for e in entries]
-    columns = _columns([swatch + 2.5 * em + font.getlength(e.text) for e in entries], room)
+    most = room - swatch - 2 * em
+    entries = [Entry(letters.shortened(e.text, most), e.colour) for e in entries]
+    columns = _columns([swatch + 2.5 * em + letters.length(e.text) for e in entries], room)
     rows = math.ceil(len(entries) / len(columns))
-    bar_width = 0 if bar is None else round(bar.length_px + font.getlength(bar.text) + 1.5 * em)
+    bar_width = 0 if bar is None else round(bar.length_px + letters.length(bar.text) + 1.5 * em)
     beside = sum(columns[: len(entries) - (rows - 1) * len(columns)]) + bar_width <= room
     bar_row = rows - 1 if beside else rows
     height = line * (rows if bar is None else bar_row + 1) + em
@@ -98,11 +92,11 @@ def legend_panel(
         row, column = divmod(n, len(columns))
         x, y = em + sum(columns[:column]), em // 2 + row * line + line // 2
         _draw_swatch(panel, (x, y - swatch // 2, x + swatch, y + swatch // 2), entry.colour)
-        draw.text((x + swatch + em // 2, y), entry.text, fill=_INK, font=font, anchor="lm")
+        letters.draw(draw, (x + swatch + em // 2, y), entry.text, _INK)
     if bar is not None:
         x, y = width - em, em // 2 + bar_row * line + line // 2
-        draw.text((x, y), bar.text, fill=_INK, font=font, anchor="rm")
-        x -= round(font.getlength(bar.text) + em / 2)
+        letters.draw(draw, (x - letters.length(bar.text), y), bar.text, _INK)
+        x -= round(letters.length(bar.text) + em / 2)
         draw.rectangle((x - bar.length_px, y - em // 6, x - 1, y + em // 6), fill=_INK)
     return np.asarray(panel)
 
@@ -128,9 +122,3 @@ def _draw_swatch(
             draw.line(
                 (box[0] + start, box[1] + end, box[0] + end, box[1] + start), fill=(190, 190, 190)
             )
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    while font.getlength(text) > room and len(text) > 1:
-        text = text[:-2] + "…"
-    return text

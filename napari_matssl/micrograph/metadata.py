@@ -14,6 +14,8 @@ from typing import Any
 
 import tifffile
 
+from napari_matssl.micrograph.mask_text import read_mask_text
+
 _LOG = logging.getLogger(__name__)
 
 OLYMPUS_SIS = 33560
@@ -67,6 +69,8 @@ class FileMetadata:
         Index of the page that all this is about, width and height of its image in px, as stored.
     orientation
         Which way up that is, as the TIFF tag has it.
+    own
+        The text that our masks carry.
     """
 
     fei: Mapping[str, Any] = field(default_factory=dict)
@@ -85,6 +89,7 @@ class FileMetadata:
     page: int = 0
     size: tuple[int, int] = (0, 0)
     orientation: int = 1
+    own: str = ""
 
     def fei_number(self, section: str, key: str) -> float | None:
         """Return a positive number from a section of the FEI tags, else None."""
@@ -128,7 +133,7 @@ def read_metadata(
     tescan = _read_beside(path, _header_names(path))
     sidecar = _read_beside(path, (f"{path.stem}{suffix}" for suffix in (".txt", ".TXT", ".Txt")))
     if page is None:
-        return FileMetadata(tescan=tescan, sidecar=sidecar)
+        return FileMetadata(tescan=tescan, sidecar=sidecar, own=read_mask_text(path))
     first = next((one for one in others if one.index == 0), page)
     smaller = [one for one in others if math.prod(_size(one)) < math.prod(_size(page))]
     tag = _text(page, _TESCAN)

@@ -15,6 +15,7 @@ from napari_matssl.files import Stamp, atomic_write
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.legend import Entry, legend_panel, scale_bar
+from napari_matssl.micrograph.provenance import MaskFacts, Provenance
 
 MOST_PIXELS = 4000
 """Overlay pictures of larger images are made smaller, to at most this width and height."""
@@ -33,6 +34,7 @@ def write_mask(
     mask: NDArray[np.uint8],
     table: ClassTable,
     expected: Stamp | EllipsisType | None = ...,
+    facts: MaskFacts | None = None,
 ) -> None:
     """Write a mask as a palette PNG, atomically: the pixel is the class id.
 
@@ -46,6 +48,8 @@ def write_mask(
         Gives the palette its colours; what was not analysed is black.
     expected
         Which file may be replaced, as for :func:`napari_matssl.files.atomic_write`.
+    facts
+        What else the file shall tell: pixel size, provenance.
 
     Raises
     ------
@@ -55,11 +59,17 @@ def write_mask(
     image = Image.fromarray(np.ascontiguousarray(mask))
     # All 256 entries: with fewer, Pillow would choose fewer bits per pixel than the ids need.
     image.putpalette(_palette(table).tobytes())
+    info = (facts or MaskFacts()).png_info()
     with atomic_write(path, expected) as temporary:
-        image.save(temporary, format="PNG")
+        image.save(temporary, format="PNG", pnginfo=info)
 
 
-def write_mask_tiff(path: Path, mask: NDArray[np.uint8], pixel_size: PixelSize | None) -> None:
+def write_mask_tiff(
+    path: Path,
+    mask: NDArray[np.uint8],
+    pixel_size: PixelSize | None,
+    provenance: Provenance | None = None,
+) -> None:
     """Write a mask as a TIFF that ImageJ opens calibrated, atomically.
 
     Parameters
@@ -70,6 +80,8 @@ def write_mask_tiff(path: Path, mask: NDArray[np.uint8], pixel_size: PixelSize |
         ``(H, W)``, class ids.
     pixel_size
         Written as pixels per micron; None leaves the file without a unit.
+    provenance
+        How the mask came about; ImageJ shows it as the image's info.
 
     Raises
     ------
@@ -82,6 +94,8 @@ def write_mask_tiff(path: Path, mask: NDArray[np.uint8], pixel_size: PixelSize |
     if pixel_size is not None:
         metadata["unit"] = "micron"
         resolution = (1 / pixel_size.x_um, 1 / pixel_size.y_um)
+    if provenance is not None:
+        metadata["Info"] = MaskFacts(pixel_size, provenance).text()
     with atomic_write(path) as temporary:
         tifffile.imwrite(temporary, mask, imagej=True, resolution=resolution, metadata=metadata)
 

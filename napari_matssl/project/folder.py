@@ -15,6 +15,7 @@ from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.image import InfoBar, PixelSize
+from napari_matssl.micrograph.provenance import MaskFacts, Provenance, read_mask_facts
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.finding import find_images, without_image
 from napari_matssl.project.micrographs import Micrographs
@@ -248,8 +249,21 @@ class Project(Micrographs):
         with self._lock:
             self._keep(painted_counts=bool(counts))
 
-    def save_mask(self, name: str, mask: NDArray[np.integer]) -> None:
+    def mask_provenance(self, name: str) -> Provenance | None:
+        """Tell how the last segmentation came about; None if there is none, or it doesn't tell."""
+        return read_mask_facts(self.mask_path(name)).provenance
+
+    def save_mask(
+        self, name: str, mask: NDArray[np.integer], facts: MaskFacts | None = None
+    ) -> None:
         """Write a segmentation ``(H, W)`` in this project's class ids, 0 where not analysed.
+
+        Parameters
+        ----------
+        name, mask
+            The image, and what was found on it.
+        facts
+            Pixel size and provenance, which the file keeps.
 
         Raises
         ------
@@ -261,7 +275,7 @@ class Project(Micrographs):
             self._look_again()
             ids = self._fitting(name, mask, f"The mask of {name}")
             self._begin()
-            self._masks.write(path, ids, self.table)
+            self._masks.write(path, ids, self.table, facts=facts)
 
     def remove_mask(self, name: str) -> None:
         """Remove the segmentation of an image, if there is one."""

@@ -17,6 +17,7 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.stored import read_labels
+from napari_matssl.micrograph.provenance import MaskFacts, read_mask_facts
 from napari_matssl.micrograph.writing import write_mask
 from napari_matssl.project.strokes import Version
 
@@ -117,8 +118,9 @@ class IdImages:
         ids: NDArray[np.uint8],
         table: ClassTable,
         expected: Stamp | EllipsisType | None = ...,
+        facts: MaskFacts | None = None,
     ) -> Stamp | None:
-        """Write an image, atomically, over the file that is `expected` there.
+        """Write an image and what its file shall tell, over the file that is `expected` there.
 
         Without any class in it, the file is removed.
 
@@ -134,7 +136,7 @@ class IdImages:
             If another file is there than expected.
         """
         if ids.any():
-            write_mask(path, ids, table, expected)
+            write_mask(path, ids, table, expected, facts)
         elif expected is not ... and stamp_of(path) != expected:
             raise OvertakenError(path)
         else:
@@ -208,7 +210,7 @@ class IdImages:
                     break
                 kept = np.where(version.ids == class_id, np.uint8(0), version.ids)
                 with suppress(OvertakenError):  # somebody has painted meanwhile
-                    self.write(path, kept, table, version.stamp)
+                    self.write(path, kept, table, version.stamp, read_mask_facts(path))
                     erased = True
 
     def back_up(self, backup: Path) -> None:

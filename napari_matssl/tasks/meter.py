@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.errors import InputError, MatSSLError, printable
 from napari_matssl.files import stamp_of
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.provenance import Provenance
 from napari_matssl.project.folder import Project
+from napari_matssl.tasks.batch import memory_told
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class PhaseMeter:
         problems: list[str] = []
         for name in segmented_names(self.project, names):
             try:
-                rows += self._of_image(name, table)
+                with memory_told(name):
+                    rows += self._of_image(name, table)
             except MatSSLError as error:
                 problems.append(str(error))
         return Measured(tuple(rows), tuple(problems))
@@ -82,7 +85,8 @@ class PhaseMeter:
         known = self._rows.get(name)
         if known is None or known[0] != state:
             mask = final_mask(project, name, table)
-            known = state, tuple(phase_fractions(name, mask, table, size))
+            origin = final_origin(project, name)
+            known = state, tuple(phase_fractions(name, mask, table, size, origin))
             self._rows[name] = known
         return known[1]
 
@@ -119,3 +123,12 @@ def final_mask(project: Project, name: str, table: ClassTable) -> NDArray[np.uin
     if painted is None:
         return mask
     return np.where((painted != 0) & (mask != table.not_analysed), painted, mask)
+
+
+def final_origin(project: Project, name: str) -> Provenance:
+    """Say how a final mask came about: as the mask did, cleaned and corrected since."""
+    region, hole = project.cleaning
+    origin = project.mask_provenance(name) or Provenance(image=printable(name))
+    painted = project.painted_counts and project.state(name).painted
+    changes = {"smallest_region": region, "largest_hole": hole, "painted": painted}
+    return origin.model_copy(update=changes)

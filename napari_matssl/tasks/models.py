@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import ComputeError, InputError, MatSSLError, printable
 from napari_matssl.files import check_writable
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.names import few
@@ -18,12 +18,16 @@ from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import Job, Preview, Progress, one_of_many
+from napari_matssl.micrograph.provenance import MaskFacts
+from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
+from napari_matssl.tasks.batch import left_out, memory_told, none_left
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.inputs import PaintedSet, fingerprint, read_folder
-from napari_matssl.tasks.predict import begin_in_words, warn_of_magnification
+from napari_matssl.tasks.predict import begin_in_words
+from napari_matssl.tasks.predict_check import warn_of_magnification
 from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,8 @@ class SegmentedMicrograph:
         asked for.
     seen_in_training
         The model was trained on this very image.
+    facts
+        Pixel size and provenance, for the mask's file.
     """
 
     name: str
@@ -144,24 +150,43 @@ class SegmentedMicrograph:
     probabilities: NDArray[np.uint8] | None
     uncertainty: NDArray[np.float32] | None
     seen_in_training: bool
+    facts: MaskFacts
+
+
+@dataclass(frozen=True)
+class SegmentedBatch:
+    """What became of many micrographs.
+
+    Parameters
+    ----------
+    done
+        How many were segmented.
+    skipped
+        Those that were left out, and why.
+    """
+
+    done: int
+    skipped: tuple[Skipped, ...]
 
 
 def segment_with_model(
     model: Path,
-    micrographs: Sequence[Callable[[], Micrograph]],
+    micrographs: Mapping[str, Callable[[], Micrograph]],
     settings: PredictSettings,
     keep: Callable[[SegmentedMicrograph], None],
     renumber: Mapping[int, int] | None = None,
     probabilities: bool = False,
-) -> Job[int]:
+) -> Job[SegmentedBatch]:
     """Segment micrographs one after another and hand each result over as it is done.
+
+    One that can't be used is left out and told; the others are segmented all the same.
 
     Parameters
     ----------
     model
         Model file.
     micrographs
-        Read one at a time.
+        By name; read one at a time.
     settings
         Tiles, info bar, device; regions are not cleaned here, for the mask stays as found.
     keep
@@ -176,49 +201,96 @@ def segment_with_model(
     ------
     A progress per tile, each with a preview. Sent STOP, the job returns with what is done.
 
-    Returns
-    -------
-    How many micrographs were segmented.
-
     Raises
     ------
-    ModelFileError, InputError, DeviceError, ComputeError
-        If the model or a micrograph can't be used, or the device's memory doesn't suffice.
+    ModelFileError, DeviceError
+        If the model can't be used, or the device isn't there.
+    InputError, ComputeError
+        If no micrograph can be used.
     """
     if not micrographs:
         raise InputError("There is no image to segment.", "Open an image or a folder.")
-    total = len(micrographs)
     yield Progress("preparing", 0, 1)
-    segmenter = read_segmenter(model)
-    compute = choose_compute(settings.device)
-    yield Progress("preparing", 0, 1, message=begin_in_words(segmenter, compute, settings))
-    network = compute.place(segmenter.network.eval())
-    ids = _lookup(renumber)
-    seen = {image.sha256 for image in segmenter.card.training_images}
+    batch = _Batch(model, settings, keep, _lookup(renumber), probabilities)
+    yield Progress("preparing", 0, 1, message=batch.begin())
+    return (yield from batch.segment(micrographs))
 
-    def in_our_ids(preview: Preview) -> Preview:
-        return replace(preview, ids=ids[preview.ids])
 
-    for number, read in enumerate(micrographs):
+class _Batch:
+    """Micrographs that one model segments. Parameters as of :func:`segment_with_model`."""
+
+    def __init__(
+        self,
+        model: Path,
+        settings: PredictSettings,
+        keep: Callable[[SegmentedMicrograph], None],
+        ids: NDArray[np.uint8],
+        probabilities: bool,
+    ) -> None:
+        self._settings, self._keep, self._ids = settings, keep, ids
+        self._probabilities = probabilities
+        self._segmenter = read_segmenter(model)
+        self._compute = choose_compute(settings.device)
+        self._network = self._compute.place(self._segmenter.network.eval())
+        self._model = identify_model(model, self._segmenter.card)
+        self._seen = {image.sha256 for image in self._segmenter.card.training_images}
+        self._run = new_run()
+
+    def begin(self) -> str:
+        """Say what segments."""
+        return begin_in_words(self._segmenter, self._compute, self._settings)
+
+    def segment(self, micrographs: Mapping[str, Callable[[], Micrograph]]) -> Job[SegmentedBatch]:
+        """Segment all of them that can be."""
+        total, done, skipped = len(micrographs), 0, list[Skipped]()
+        first: MatSSLError | None = None
+        for number, (name, read) in enumerate(micrographs.items()):
+            try:
+                with memory_told(name):
+                    job = self._one(read, name)
+                    found = yield from one_of_many(job, number, total, "segmenting", self._in_ids)
+            except (InputError, ComputeError) as error:
+                error.__traceback__ = error.__cause__ = error.__context__ = None
+                first = first or error
+                skipped.append(Skipped(printable(name), str(error)))
+                yield Progress("segmenting", number + 1, total, message=left_out(skipped[-1]))
+                continue
+            if found is None:
+                break
+            self._keep(found)
+            done += 1
+        if skipped and not done:
+            raise none_left(first, len(skipped))
+        return SegmentedBatch(done, tuple(skipped))
+
+    def _one(self, read: Callable[[], Micrograph], name: str) -> Job[SegmentedMicrograph | None]:
+        """Segment one micrograph; None after STOP."""
         micrograph = read()
-        message = warn_of_magnification(micrograph, segmenter)
-        yield Progress("segmenting", number, total, message=message)
+        segmenter, settings = self._segmenter, self._settings
+        warning = warn_of_magnification(micrograph, segmenter)
+        remarks = tuple(filter(None, (*micrograph.remarks, warning)))
+        yield Progress("segmenting", 0, 1, message="\n".join(remarks))
         job = segment(
-            network, segmenter.card, micrograph, compute, settings, probabilities, show=True
-        )
-        found = yield from one_of_many(job, number, total, "segmenting", in_our_ids)
+            self._network, segmenter.card, micrograph, self._compute, settings,
+            self._probabilities, show=True,
+        )  # fmt: skip
+        found = yield from job
         if found is None:
-            return number
-        keep(
-            SegmentedMicrograph(
-                name=micrograph.name,
-                mask=ids[found.mask],
-                probabilities=found.probabilities,
-                uncertainty=_uncertainty(found),
-                seen_in_training=fingerprint(micrograph).sha256 in seen,
-            )
+            return None
+        # Regions are cleaned where masks are shown and measured, not here.
+        used = settings.model_copy(update={"smallest_region": 0, "largest_hole": 0})
+        origin = state_provenance(micrograph, self._model, used, self._run, remarks)
+        return SegmentedMicrograph(
+            name=name,
+            mask=self._ids[found.mask],
+            probabilities=found.probabilities,
+            uncertainty=_uncertainty(found),
+            seen_in_training=fingerprint(micrograph).sha256 in self._seen,
+            facts=MaskFacts(micrograph.pixel_size, origin),
         )
-    return total
+
+    def _in_ids(self, preview: Preview) -> Preview:
+        return replace(preview, ids=self._ids[preview.ids])
 
 
 def _lookup(renumber: Mapping[int, int] | None) -> NDArray[np.uint8]:

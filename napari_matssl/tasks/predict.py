@@ -1,33 +1,47 @@
 """Segment a list of images and write masks, overlays and phase fractions."""
 
-import logging
+import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tifffile
 
-from napari_matssl.errors import InputError, OutputError
-from napari_matssl.files import atomic_write, check_writable_folder
+from napari_matssl.errors import (
+    ComputeError,
+    InputError,
+    MatSSLError,
+    OutputError,
+    StoppedError,
+    printable,
+)
+from napari_matssl.files import atomic_write, check_writable, check_writable_folder
+from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.inference import Segmentation, segment
-from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.cleaning import clean_mask
-from napari_matssl.measure.phases import PhaseFraction, write_tables
+from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import fit_grey_values
-from napari_matssl.micrograph.reading import read_micrograph
-from napari_matssl.progress import Job, Progress, one_of_many
+from napari_matssl.micrograph.lettering import undrawable
+from napari_matssl.micrograph.mask_text import KEY
+from napari_matssl.micrograph.provenance import Provenance
+from napari_matssl.progress import Job, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.info_bars import without_info_bar
-from napari_matssl.tasks.report import MASK_PNG, PHASES, SUMMARY, ExportOutputs, write_image
+from napari_matssl.tasks.batch import left_out, memory_told, none_left
+from napari_matssl.tasks.predict_check import (
+    CheckedImage,
+    Reading,
+    check_images,
+    check_names,
+    check_space,
+)
+from napari_matssl.tasks.provenance import ModelIdentity, identify_model, new_run, state_provenance
+from napari_matssl.tasks.report import MASK_PNG, OVERLAY, ExportOutputs, write_image
+from napari_matssl.tasks.run_tables import RunTables
 
-log = logging.getLogger(__name__)
-
-LARGEST_MAGNIFICATION_RATIO = 2.0
-"""Beyond this ratio of um/px between image and model, the user is warned."""
+PROBABILITIES = "_probabilities.tif"
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,16 @@ class PredictOutputs:
 
     overlay: bool = True
     probabilities: bool = False
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What is added to an image's stem for the files that are written."""
+        overlay = (OVERLAY,) if self.overlay else ()
+        return (MASK_PNG, *overlay, *((PROBABILITIES,) if self.probabilities else ()))
+
+    def bytes_per_pixel(self, classes: int) -> float:
+        """Estimate how much is written per pixel of the images; noise hardly compresses."""
+        return 0.05 + 1.0 * self.overlay + 0.1 * classes * self.probabilities
 
 
 @dataclass(frozen=True)
@@ -62,11 +86,28 @@ class SegmentedImage:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """All images that were segmented, and where the tables are."""
+    """What became of the images.
+
+    Parameters
+    ----------
+    images
+        Those that were segmented.
+    phases, summary
+        The tables; None if they could not be written.
+    skipped
+        Those that were left out, and why.
+    stopped
+        The job was told to stop before all were done.
+    failure
+        What ended the job before all were done, or kept the tables from being written.
+    """
 
     images: tuple[SegmentedImage, ...]
-    phases: Path
-    summary: Path
+    phases: Path | None
+    summary: Path | None
+    skipped: tuple[Skipped, ...] = ()
+    stopped: bool = False
+    failure: MatSSLError | None = None
 
 
 def predict(
@@ -75,11 +116,14 @@ def predict(
     out: Path,
     settings: PredictSettings,
     outputs: PredictOutputs | None = None,
+    model: Path | None = None,
+    bar_row: int | None = None,
 ) -> Job[PredictResult]:
     """Segment images and write masks, overlays and tables of phase fractions.
 
-    Every image is read and checked before the first is segmented, so that a broken file shows
-    itself at once.
+    Every image is read and checked before the first is segmented. One that can't be used is left
+    out and told; the tables hold what is done, whatever ends the job. Nothing is written, and no
+    old result touched, before the first image is segmented.
 
     Parameters
     ----------
@@ -92,6 +136,10 @@ def predict(
         ``classes.json``, ``phases.csv`` and ``summary.csv``.
     outputs
         What to write beside masks and tables; overlays by default.
+    model
+        The file of `segmenter`, which masks and tables name.
+    bar_row
+        First row of the info bar of every image; None finds it, as `settings` want it.
 
     Yields
     ------
@@ -100,71 +148,152 @@ def predict(
     Raises
     ------
     InputError
-        If an image can't be used, or two would give masks of one name.
+        If no image can be used, or two would give masks of one name.
     OutputError
         If `out` can't be written or is a folder of the images.
     DeviceError, ComputeError
-        If the device isn't there or its memory doesn't suffice.
+        If the device isn't there, or its memory doesn't suffice for any image.
+    StoppedError
+        If it was stopped before the first image was done.
     """
     outputs = outputs or PredictOutputs()
-    _check_names(paths, out)
+    reading = Reading(settings, bar_row)
+    check_names(paths, out)
     check_writable_folder(out)
+    check_writable(out / CLASSES_FILE)
     compute = choose_compute(settings.device)
-    yield Progress("checking", 0, len(paths), message=begin_in_words(segmenter, compute, settings))
-    for number, path in enumerate(paths):
-        micrograph = _read(path, settings)
-        magnification(segmenter.card, micrograph)
-        fit_grey_values(micrograph, segmenter.card.normalisation, segmenter.card.channels)
-        yield Progress("checking", number + 1, len(paths), message=_remarks(micrograph, segmenter))
-    network = compute.place(segmenter.network.eval())
-    segmenter.classes.write(out / "classes.json")
-    done: list[SegmentedImage] = []
-    for number, path in enumerate(paths):
+    begin = [begin_in_words(segmenter, compute, settings), RunTables(out).remark()]
+    begin += [undrawable(segmenter.classes.names)] if outputs.overlay else []
+    message = "\n".join(filter(None, begin))
+    if (yield Progress("checking", 0, len(paths), message=message)) is not None:
+        raise _nothing_done()
+    batch = yield from check_images(segmenter, paths, out, reading, outputs.endings)
+    if batch is None:
+        raise _nothing_done()
+    check_space(out, batch.images, outputs.bytes_per_pixel(len(segmenter.classes)))
+    run = _Run(segmenter, out, outputs, reading, identify_model(model, segmenter.card))
+    run.skipped.extend(batch.skipped)
+    return (yield from run.segment_all(batch.images, compute))
+
+
+@dataclass
+class _Run:
+    """One run over the images of a batch.
+
+    Parameters as of :func:`predict`; `skipped` and `done` grow on the way.
+    """
+
+    segmenter: Segmenter
+    out: Path
+    outputs: PredictOutputs
+    reading: Reading
+    model: ModelIdentity
+    skipped: list[Skipped] = field(default_factory=list)
+    done: list[SegmentedImage] = field(default_factory=list)
+    name: str = field(default_factory=new_run)
+
+    def __post_init__(self) -> None:
+        self._tables = RunTables(self.out)
+        self._first: MatSSLError | None = None
+
+    def segment_all(self, images: Sequence[CheckedImage], compute: Compute) -> Job[PredictResult]:
+        """Segment the images and write the tables, whatever comes."""
+        network = compute.place(self.segmenter.network.eval())
+        prepared = replace(self.segmenter, network=network)
+        stopped, failure = False, None
+        try:
+            for number, image in enumerate(images):
+                job = self._segment(prepared, image, compute)
+                found = yield from one_of_many(job, number, len(images), "segmenting")
+                if found is None:
+                    stopped = True
+                    break
+                if isinstance(found, Skipped):
+                    self.skipped.append(found)
+                    message = left_out(found)
+                    yield Progress("segmenting", number + 1, len(images), message=message)
+        except OutputError as error:
+            failure = error
+        except BaseException:  # also a second Ctrl-C, or a job that is closed
+            if self.done:
+                with contextlib.suppress(OutputError):
+                    self._write_tables()
+            raise
+        if not self.done:
+            self._tables.restore()
+            raise failure or (_nothing_done() if stopped else none_left(self._first, len(images)))
+        return (yield from self._finish(stopped, failure))
+
+    def _finish(self, stopped: bool, failure: MatSSLError | None) -> Job[PredictResult]:
+        paths: tuple[Path | None, Path | None] = (None, None)
+        try:
+            paths, remark = self._write_tables()
+            if remark:
+                yield Progress("segmenting", 1, 1, message=remark)
+        except OutputError as error:
+            failure = failure or error
+        done, skipped = tuple(self.done), tuple(self.skipped)
+        return PredictResult(done, *paths, skipped, stopped, failure)
+
+    def _write_tables(self) -> tuple[tuple[Path, Path], str]:
+        return self._tables.write([row for image in self.done for row in image.phases])
+
+    def _segment(
+        self, segmenter: Segmenter, image: CheckedImage, compute: Compute
+    ) -> Job[SegmentedImage | Skipped | None]:
+        """Segment one image and write its files; None after STOP."""
         begin = time.monotonic()
-        micrograph = _read(path, settings)
-        job = segment(network, segmenter.card, micrograph, compute, settings, outputs.probabilities)
-        segmentation = yield from one_of_many(job, number, len(paths), "segmenting")
-        if segmentation is None:
-            break
-        segmentation = _cleaned(segmentation, segmenter, settings)
-        phases, mask = _write(segmenter, micrograph, segmentation, path, out, outputs)
-        done.append(SegmentedImage(path.name, mask, time.monotonic() - begin, phases))
-    tables = out / PHASES, out / SUMMARY
-    write_tables([row for image in done for row in image.phases], *tables)
-    return PredictResult(tuple(done), *tables)
+        settings, wanted = self.reading.settings, self.outputs.probabilities
+        try:
+            micrograph = self.reading.read(image.path)
+            job = segment(segmenter.network, segmenter.card, micrograph, compute, settings, wanted)
+            with memory_told(image.path.name):
+                segmentation = yield from job
+                if segmentation is None:
+                    return None
+                segmentation = _cleaned(segmentation, segmenter, settings)
+                phases = self._write(micrograph, segmentation, image)
+        except (InputError, ComputeError) as error:
+            error.__traceback__ = error.__cause__ = error.__context__ = None  # they hold the image
+            self._first = self._first or error
+            return Skipped(printable(image.path.name), str(error))
+        mask = self.out / f"{image.path.stem}{MASK_PNG}"
+        self.done.append(SegmentedImage(image.path.name, mask, time.monotonic() - begin, phases))
+        return self.done[-1]
 
-
-def _check_names(paths: Sequence[Path], out: Path) -> None:
-    stems: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in stems:
-            raise InputError(
-                f"{stems[path.stem]} and {path} would both give {path.stem}_mask.png.",
-                "Rename one of them, or segment them into two folders.",
-            )
-        stems[path.stem] = path
-        if path.parent.resolve() == out.resolve():
-            raise OutputError(
-                f"The output folder {out} is the folder of the image {path.name}.",
-                "Choose another folder, so that masks and images don't mix.",
-            )
-
-
-def _read(path: Path, settings: PredictSettings) -> Micrograph:
-    micrograph = read_micrograph(path)
-    return without_info_bar(micrograph) if settings.info_bar == "none" else micrograph
-
-
-def _remarks(micrograph: Micrograph, segmenter: Segmenter) -> str:
-    """Tell what the user should know about one image before it is segmented."""
-    remarks = []
-    if micrograph.info_bar is not None:
-        remarks.append(
-            f"{micrograph.name}: the info bar from row {micrograph.info_bar.row} down is left out "
-            f"({micrograph.info_bar.source}); --info-bar none keeps it."
+    def _write(
+        self, micrograph: Micrograph, segmentation: Segmentation, image: CheckedImage
+    ) -> tuple[PhaseFraction, ...]:
+        if not self.done:
+            self._tables.set_aside()
+            self.segmenter.classes.write(self.out / CLASSES_FILE)
+        settings = self.reading.settings
+        origin = state_provenance(micrograph, self.model, settings, self.name, image.remarks)
+        files = ExportOutputs(masks_tiff=False, overlays=self.outputs.overlay)
+        phases = write_image(
+            self.out, micrograph, segmentation.mask, self.segmenter.classes, files, origin
         )
-    remarks.append(warn_of_magnification(micrograph, segmenter))
-    return "\n".join(remark for remark in remarks if remark)
+        if segmentation.probabilities is not None:
+            self._write_probabilities(segmentation, image.path, origin)
+        return phases
+
+    def _write_probabilities(
+        self, segmentation: Segmentation, path: Path, origin: Provenance
+    ) -> None:
+        names = list(self.segmenter.classes.names)
+        metadata = {"axes": "CYX", "classes": names, KEY: origin.model_dump(mode="json")}
+        with atomic_write(self.out / f"{path.stem}{PROBABILITIES}") as temporary:
+            tifffile.imwrite(
+                temporary,
+                segmentation.probabilities,
+                compression="zlib",
+                photometric="minisblack",
+                metadata=metadata,
+            )
+
+
+def _nothing_done() -> StoppedError:
+    return StoppedError("Stopped before the first image was segmented: nothing was written.")
 
 
 def begin_in_words(segmenter: Segmenter, compute: Compute, settings: PredictSettings) -> str:
@@ -178,20 +307,6 @@ def begin_in_words(segmenter: Segmenter, compute: Compute, settings: PredictSett
     )
 
 
-def warn_of_magnification(micrograph: Micrograph, segmenter: Segmenter) -> str:
-    """Warn of an image of quite another um/px than the model was trained at, else ``""``."""
-    trained = segmenter.card.pixel_size_um
-    if micrograph.pixel_size is None or trained is None:
-        return ""
-    ratio = micrograph.pixel_size.mean_um / trained
-    if max(ratio, 1 / ratio) <= LARGEST_MAGNIFICATION_RATIO:
-        return ""
-    return (
-        f"{micrograph.name}: {micrograph.pixel_size.mean_um:.4g} µm/px, but the model was "
-        f"trained at {trained:.4g}: its masks are less reliable."
-    )
-
-
 def _cleaned(
     segmentation: Segmentation, segmenter: Segmenter, settings: PredictSettings
 ) -> Segmentation:
@@ -200,25 +315,3 @@ def _cleaned(
         segmentation.mask, segmenter.classes, settings.smallest_region, settings.largest_hole
     )
     return replace(segmentation, mask=mask)
-
-
-def _write(
-    segmenter: Segmenter,
-    micrograph: Micrograph,
-    segmentation: Segmentation,
-    path: Path,
-    out: Path,
-    outputs: PredictOutputs,
-) -> tuple[tuple[PhaseFraction, ...], Path]:
-    files = ExportOutputs(masks_tiff=False, overlays=outputs.overlay)
-    phases = write_image(out, micrograph, segmentation.mask, segmenter.classes, files)
-    if segmentation.probabilities is not None:
-        with atomic_write(out / f"{path.stem}_probabilities.tif") as temporary:
-            tifffile.imwrite(
-                temporary,
-                segmentation.probabilities,
-                compression="zlib",
-                photometric="minisblack",
-                metadata={"axes": "CYX", "classes": list(segmenter.classes.names)},
-            )
-    return phases, out / f"{path.stem}{MASK_PNG}"

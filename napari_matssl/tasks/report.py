@@ -1,5 +1,7 @@
 """Export what a project's images were segmented into."""
 
+import contextlib
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,23 +10,32 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.errors import InputError, OutputError
-from napari_matssl.files import check_writable_folder
+from napari_matssl.errors import (
+    InputError,
+    MatSSLError,
+    OutOfMemoryError,
+    OutputError,
+    printable,
+)
+from napari_matssl.files import check_room, check_writable_folder
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.tables import CLASSES_FILE
-from napari_matssl.measure.phases import PhaseFraction, phase_fractions, write_tables
+from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.lettering import undrawable
+from napari_matssl.micrograph.provenance import MaskFacts, Provenance
 from napari_matssl.micrograph.writing import write_mask, write_mask_tiff, write_overlay
-from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept import FOLDER
-from napari_matssl.tasks.meter import final_mask, segmented_names
+from napari_matssl.tasks.batch import check_length, left_out, memory_told, none_left
+from napari_matssl.tasks.meter import final_mask, final_origin, segmented_names
+from napari_matssl.tasks.provenance import new_run
+from napari_matssl.tasks.run_tables import PHASES, SUMMARY, RunTables
 
 MASK_PNG: Final = "_mask.png"
 MASK_TIFF: Final = "_mask.tif"
 OVERLAY: Final = "_overlay.png"
-PHASES: Final = "phases.csv"
-SUMMARY: Final = "summary.csv"
 
 
 @dataclass(frozen=True)
@@ -129,30 +140,95 @@ def export_project(
             f"No image in {project.folder} is segmented.", "Segment some images first."
         )
     check_writable_folder(out)
-    table = project.table
-    table.write(out / CLASSES_FILE)  # first: after a cancelled export, the masks need it too
-    rows: list[PhaseFraction] = []
-    done: list[str] = []
-    errors: list[InputError] = []
-    control = yield Progress("exporting", 0, len(chosen))
-    for number, name in enumerate(chosen, start=1):
-        if control is Control.STOP:
-            break
-        message = ""
+    check_room(out, _bytes_wanted(project, chosen, outputs))
+    export = _Export(project, out, outputs)
+    if (yield Progress("exporting", 0, len(chosen), message=export.remark())) is Control.STOP:
+        return Exported(out, (), len(chosen), ())
+    try:
+        for number, name in enumerate(chosen, start=1):
+            message = export.one(name)
+            step = Progress("exporting", number, len(chosen), message=message)
+            if (yield step) is Control.STOP:
+                break
+    except BaseException:  # a full disk, or the end of the program
+        with contextlib.suppress(MatSSLError):
+            export.finish()
+        raise
+    if remark := export.finish():
+        yield Progress("exporting", 1, 1, message=remark)
+    return Exported(out, tuple(export.done), len(chosen), tuple(s.reason for s in export.skipped))
+
+
+class _Export:
+    """One export; `done` and `skipped` grow on the way. Parameters as of the job."""
+
+    def __init__(self, project: Project, out: Path, outputs: ExportOutputs) -> None:
+        self.done: list[str] = []
+        self.skipped: list[Skipped] = []
+        self._project, self._out, self._outputs = project, out, outputs
+        self._table = project.table
+        self._tables = RunTables(out)
+        self._run = new_run()
+        self._rows: list[PhaseFraction] = []
+        self._first: MatSSLError | None = None
+
+    def remark(self) -> str:
+        """Say what the user should know before anything is written."""
+        remarks = [self._tables.remark()] if self._outputs.tables else []
+        remarks += [undrawable(self._table.names)] if self._outputs.overlays else []
+        return "\n".join(filter(None, remarks))
+
+    def one(self, name: str) -> str:
+        """Export one image; a line if it had to be left out."""
         try:
-            micrograph = project.read(name)
-            mask = final_mask(project, name, table)
-            rows += write_image(out, micrograph, mask, table, outputs)
-            done.append(name)
-        except InputError as error:
-            errors.append(error)
-            message = str(error)
-        control = yield Progress("exporting", number, len(chosen), message=message)
-    if errors and not done:
-        raise errors[0]
-    if done and outputs.tables:
-        write_tables(rows, out / PHASES, out / SUMMARY)
-    return Exported(out, tuple(done), len(chosen), tuple(str(error) for error in errors))
+            check_length(Path(name), self._out, _endings(self._outputs))
+            with memory_told(name):
+                micrograph = self._project.read(name)
+                mask = final_mask(self._project, name, self._table)
+                self._begin()
+                origin = final_origin(self._project, name).model_copy(update={"run": self._run})
+                self._rows += write_image(
+                    self._out, micrograph, mask, self._table, self._outputs, origin
+                )
+        except (InputError, OutOfMemoryError) as error:
+            self._first = self._first or error
+            self.skipped.append(Skipped(printable(name), str(error)))
+            return left_out(self.skipped[-1])
+        self.done.append(name)
+        return ""
+
+    def finish(self) -> str:
+        """Write the tables of what is done; a line if they are not where they were wanted.
+
+        Raises
+        ------
+        MatSSLError
+            If they can't be written, or no image could be exported.
+        """
+        if not self.done:
+            self._tables.restore()
+            if self.skipped:
+                raise none_left(self._first, len(self.skipped))
+            return ""
+        return self._tables.write(self._rows)[1] if self._outputs.tables else ""
+
+    def _begin(self) -> None:
+        """Write what the first mask needs; also after a cancelled export it says what ids mean."""
+        if not self.done:
+            if self._outputs.tables:
+                self._tables.set_aside()
+            self._table.write(self._out / CLASSES_FILE)
+
+
+def _bytes_wanted(project: Project, names: Sequence[str], outputs: ExportOutputs) -> int:
+    """Estimate how much an export writes; damaged masks show themselves later."""
+    pixels = 0
+    for name in names:
+        with contextlib.suppress(OSError, struct.error), project.mask_path(name).open("rb") as file:
+            width, height = struct.unpack(">II", file.read(24)[16:])  # where a PNG has its size
+            pixels += width * height
+    per_pixel = 0.05 * outputs.masks_png + 1.0 * outputs.masks_tiff + 1.0 * outputs.overlays
+    return round(pixels * per_pixel)
 
 
 def write_image(
@@ -161,6 +237,7 @@ def write_image(
     mask: NDArray[np.uint8],
     table: ClassTable,
     outputs: ExportOutputs,
+    origin: Provenance | None = None,
 ) -> tuple[PhaseFraction, ...]:
     """Write the files of one image, named after its file.
 
@@ -168,6 +245,8 @@ def write_image(
     ----------
     mask
         ``(H, W)``, class ids, and `table`'s ``not_analysed`` where there is no class.
+    origin
+        How the mask came about.
 
     Returns
     -------
@@ -181,11 +260,12 @@ def write_image(
         If a file can't be written.
     """
     stem = Path(micrograph.name).stem
-    phases = phase_fractions(micrograph.name, mask, table, micrograph.pixel_size)
+    size = micrograph.pixel_size
+    phases = phase_fractions(micrograph.name, mask, table, size, origin)
     if outputs.masks_png:
-        write_mask(out / f"{stem}{MASK_PNG}", mask, table)
+        write_mask(out / f"{stem}{MASK_PNG}", mask, table, facts=MaskFacts(size, origin))
     if outputs.masks_tiff:
-        write_mask_tiff(out / f"{stem}{MASK_TIFF}", mask, micrograph.pixel_size)
+        write_mask_tiff(out / f"{stem}{MASK_TIFF}", mask, size, origin)
     if outputs.overlays:
         fractions = {phase.class_id: phase.fraction_percent for phase in phases}
         write_overlay(out / f"{stem}{OVERLAY}", micrograph, mask, table, fractions)

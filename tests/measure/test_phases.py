@@ -14,10 +14,11 @@ from napari_matssl.measure.phases import (
     phase_fractions,
     phases_frame,
     summary_frame,
-    write_tables,
 )
+from napari_matssl.measure.tables import write_tables
 from napari_matssl.micrograph.image import PixelSize
 
+ORIGIN = ("model", "model_sha256", "run", "date", "version", "cleaning", "info_bar", "remarks")
 TABLE = ClassTable(
     classes=(
         LabelClass(id=1, name="matrix", colour="#0072b2"),
@@ -95,10 +96,12 @@ def test_fractions_add_up_to_one_hundred_or_are_all_blank(mask):
 
 def test_the_columns_are_those_that_scripts_rely_on():
     assert ",".join(phases_frame([]).columns) == (
-        "image,class_id,class,pixels,analysed_pixels,fraction_percent,area_um2"
+        "image,class_id,class,pixels,analysed_pixels,fraction_percent,area_um2,"
+        "model,model_sha256,run,date,version,cleaning,info_bar,remarks"
     )
     assert ",".join(summary_frame([]).columns) == (
-        "class_id,class,n,mean_percent,s_percent,ci95_percent,relative_accuracy_percent"
+        "class_id,class,n,mean_percent,s_percent,ci95_percent,relative_accuracy_percent,"
+        "model,model_sha256,run,version"
     )
 
 
@@ -122,7 +125,7 @@ def test_the_summary_counts_images_not_pixels():
 
 
 def read(path):
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    return list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
 
 
 def test_one_uncalibrated_image_leaves_blanks_in_the_files(tmp_path):
@@ -135,6 +138,7 @@ def test_one_uncalibrated_image_leaves_blanks_in_the_files(tmp_path):
         "analysed_pixels": "100",
         "fraction_percent": "20",
         "area_um2": "",
+        **dict.fromkeys(ORIGIN, ""),
     }
     assert read(tmp_path / "summary.csv")[1] == {
         "class_id": "2",
@@ -144,6 +148,7 @@ def test_one_uncalibrated_image_leaves_blanks_in_the_files(tmp_path):
         "s_percent": "",
         "ci95_percent": "",
         "relative_accuracy_percent": "",
+        **dict.fromkeys(("model", "model_sha256", "run", "version"), ""),
     }
 
 

@@ -1,7 +1,9 @@
 """From painted micrographs to a model file to masks, with no network left in memory."""
 
 import gc
+import hashlib
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,10 +77,12 @@ def test_the_mask_is_the_models_in_the_ids_that_were_asked_for(model, two_phases
     micrograph = two_phases(8).micrograph
     kept, previews = [], []
     count = drain(
-        segment_with_model(model, [lambda: micrograph], PREDICT, kept.append, {1: 7, 2: 9}),
+        segment_with_model(
+            model, {"x.tif": lambda: micrograph}, PREDICT, kept.append, {1: 7, 2: 9}
+        ),
         lambda p: previews.append(p.preview) if p.preview is not None else None,
     )
-    assert count == 1
+    assert count.done == 1
     segmenter = read_segmenter(model)
     compute = choose_compute("cpu")
     network = compute.place(segmenter.network.eval())
@@ -94,7 +98,11 @@ def test_the_mask_is_the_models_in_the_ids_that_were_asked_for(model, two_phases
 def test_probabilities_come_with_uncertainty_and_training_images_are_known(model, painted):
     micrograph = painted.training[0].micrograph
     kept = []
-    drain(segment_with_model(model, [lambda: micrograph], PREDICT, kept.append, probabilities=True))
+    drain(
+        segment_with_model(
+            model, {"x.tif": lambda: micrograph}, PREDICT, kept.append, probabilities=True
+        )
+    )
     assert kept[0].probabilities.shape == (2, *micrograph.pixels.shape)
     assert kept[0].uncertainty.shape == micrograph.pixels.shape
     assert kept[0].seen_in_training
@@ -103,8 +111,8 @@ def test_probabilities_come_with_uncertainty_and_training_images_are_known(model
 def test_stop_keeps_what_is_done(model, two_phases):
     images = [two_phases(seed).micrograph for seed in (5, 6, 7)]
     kept = []
-    job = segment_with_model(model, [lambda i=i: i for i in images], PREDICT, kept.append)
-    assert drain(job, should_stop=lambda: len(kept) == 1) == 1
+    job = segment_with_model(model, {i.name: lambda i=i: i for i in images}, PREDICT, kept.append)
+    assert drain(job, should_stop=lambda: len(kept) == 1).done == 1
     assert [k.name for k in kept] == [images[0].name]
 
 
@@ -122,6 +130,52 @@ def test_classes_that_a_model_does_not_know_by_name_are_told(model, painted, tmp
     assert not any("know" in line for line in said)
 
 
+def unreadable():
+    raise InputError("bad.tif is damaged.", "Copy it again.")
+
+
+def full():
+    raise MemoryError
+
+
+def test_one_bad_image_does_not_keep_the_others_from_being_segmented(model, two_phases):
+    image = two_phases(5).micrograph
+    blank = Micrograph("blank.tif", np.zeros((64, 64), np.uint8))
+    reads = {"bad": unreadable, "blank": lambda: blank, "a": lambda: image, "huge": full}
+    kept, said = [], []
+    job = segment_with_model(model, reads, PREDICT, kept.append)
+    batch = drain(job, lambda p: said.append(p.message))
+    assert [one.name for one in kept] == ["a"]
+    assert batch.done == 1
+    assert [one.name for one in batch.skipped] == ["bad", "blank", "huge"]
+    for one, reason in zip(batch.skipped, ("damaged", "constant", "memory"), strict=True):
+        assert reason in one.reason
+        assert any(one.reason in message for message in said)
+
+
+def test_without_a_single_good_image_it_is_an_error(model):
+    with pytest.raises(InputError, match="damaged"):
+        drain(segment_with_model(model, {"bad": unreadable}, PREDICT, lambda _: None))
+    reads = {"bad": unreadable, "worse": unreadable}
+    with pytest.raises(InputError, match="None of the 2 images"):
+        drain(segment_with_model(model, reads, PREDICT, lambda _: None))
+
+
+def test_a_mask_says_which_model_made_it(model, two_phases):
+    size = PixelSize(0.1, 0.1, "test")
+    micrograph = replace(two_phases(5).micrograph, pixel_size=size, remarks=("odd file",))
+    kept, said = [], []
+    job = segment_with_model(model, {"x.tif": lambda: micrograph}, PREDICT, kept.append)
+    drain(job, lambda p: said.append(p.message))
+    facts = kept[0].facts
+    assert facts.pixel_size == size
+    assert facts.provenance.model == model.name
+    assert facts.provenance.model_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert facts.provenance.settings["tile"] == 64
+    assert facts.provenance.remarks == ("odd file",)
+    assert [message for message in said if "odd file" in message] == ["odd file"]
+
+
 def test_another_magnification_is_said(painted, two_phases, tmp_path):
     def calibrated(micrograph, um):
         return Micrograph(micrograph.name, micrograph.pixels, PixelSize(um, um, "test"))
@@ -133,7 +187,7 @@ def test_another_magnification_is_said(painted, two_phases, tmp_path):
         messages = []
         micrograph = calibrated(two_phases(8).micrograph, um)
         drain(
-            segment_with_model(path, [lambda m=micrograph: m], PREDICT, lambda _: None),
+            segment_with_model(path, {"x.tif": lambda m=micrograph: m}, PREDICT, lambda _: None),
             lambda p, messages=messages: messages.append(p.message),
         )
         assert any("less reliable" in m for m in messages) is warned
@@ -141,7 +195,7 @@ def test_another_magnification_is_said(painted, two_phases, tmp_path):
 
 def test_nothing_to_segment_is_an_error(model):
     with pytest.raises(InputError, match="no image"):
-        drain(segment_with_model(model, [], PREDICT, lambda _: None))
+        drain(segment_with_model(model, {}, PREDICT, lambda _: None))
 
 
 def test_no_network_is_alive_after_ten_runs(painted, model, tmp_path, monkeypatch):
@@ -162,7 +216,7 @@ def test_no_network_is_alive_after_ten_runs(painted, model, tmp_path, monkeypatc
     for number in range(5):
         out = tmp_path / f"{number}.safetensors"
         drain(train_model(lambda: painted, chosen(epochs=1), out))
-        drain(segment_with_model(model, [lambda: micrograph], PREDICT, lambda _: None))
+        drain(segment_with_model(model, {"x.tif": lambda: micrograph}, PREDICT, lambda _: None))
     gc.collect()
     assert len(alive) == 10
     assert not [a for a in alive if a() is not None]

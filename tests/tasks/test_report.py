@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.classes import ClassTable, LabelClass, read_class_table
 from napari_matssl.labels.stored import read_labels
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import Micrograph, PixelSize
@@ -61,7 +61,7 @@ def truth(image, *classes):
 
 
 def rows_of(path):
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    return list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
 
 
 def contents(folder):
@@ -195,7 +195,7 @@ def test_masks_overlays_and_tables_of_all_segmented_images_are_written(project, 
     endings = ("_mask.png", "_mask.tif", "_overlay.png")
     images = {f"{stem}{ending}" for stem in ("a1", "a2", "a10") for ending in endings}
     assert set(contents(out)) == {*images, "phases.csv", "summary.csv", "classes.json"}
-    assert ClassTable.model_validate_json((out / "classes.json").read_text()) == project.table
+    assert read_class_table(out / "classes.json") == project.table
     for stem in ("a1", "a2", "a10"):
         with Image.open(out / f"{stem}_mask.png") as mask:
             np.testing.assert_array_equal(np.asarray(mask), TRUTH[f"{stem}.tif"].labels)
@@ -246,7 +246,16 @@ def test_files_are_the_same_as_those_of_predict(grey_level_segmenter, tmp_path):
     predicted, exported = contents(tmp_path / "predicted"), contents(tmp_path / "out")
     assert len(predicted) == 7
     assert set(predicted) == set(exported)
-    assert [name for name in predicted if predicted[name] != exported[name]] == []
+    same = ["b 2_overlay.png", "x.y_overlay.png", "classes.json"]
+    assert [name for name in same if predicted[name] != exported[name]] == []
+    for name in ("b 2_mask.png", "x.y_mask.png"):
+        masks = (read_labels(tmp_path / place / name) for place in ("predicted", "out"))
+        np.testing.assert_array_equal(*masks)
+    for name in ("phases.csv", "summary.csv"):
+        tables = (rows_of(tmp_path / place / name) for place in ("predicted", "out"))
+        figures = [[list(row.values())[:7] for row in table] for table in tables]
+        assert figures[0] == figures[1]
+        assert len(figures[0]) > 1
 
 
 @pytest.mark.parametrize(
@@ -315,7 +324,7 @@ def test_a_damaged_mask_keeps_no_other_image_from_being_exported(project, out):
     assert (exported.images, exported.wanted) == (("a1.tif", "a10.tif"), 3)
     assert len(exported.problems) == 1
     assert "a2.png" in exported.problems[0]
-    assert [step.message for step in steps] == ["", "", exported.problems[0], ""]
+    assert [step.message for step in steps] == ["", "", f"Left out: {exported.problems[0]}", ""]
     assert {row["image"] for row in rows_of(out / "phases.csv")} == {"a1.tif", "a10.tif"}
     assert not (out / "a2_mask.png").exists()
 
@@ -344,13 +353,15 @@ def test_stopped_before_the_first_image_it_leaves_earlier_tables_alone(project, 
     assert contents(out) == before
 
 
-def test_a_cancelled_export_leaves_whole_masks_and_their_classes(project, out):
+def test_a_cancelled_export_leaves_whole_masks_with_their_classes_and_tables(project, out):
     job = export_project(project, out)
     next(job)
     next(job)
     job.close()
-    assert set(contents(out)) == {"a1_mask.png", "a1_mask.tif", "a1_overlay.png", "classes.json"}
-    assert ClassTable.model_validate_json((out / "classes.json").read_text()) == project.table
+    masks = {"a1_mask.png", "a1_mask.tif", "a1_overlay.png"}
+    assert set(contents(out)) == {*masks, "classes.json", "phases.csv", "summary.csv"}
+    assert {row["image"] for row in rows_of(out / "phases.csv")} == {"a1.tif"}
+    assert read_class_table(out / "classes.json") == project.table
 
 
 def test_reporting_needs_no_torch():

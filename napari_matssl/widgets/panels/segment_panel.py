@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QObject, QUrl, Signal
@@ -16,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.progress import Job, Progress
+from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
@@ -140,10 +141,10 @@ class SegmentPanel(QWidget):
             from napari_matssl.tasks.models import segment_with_model
 
             def keep(segmented) -> None:
-                project.save_mask(segmented.name, segmented.mask)
+                project.save_mask(segmented.name, segmented.mask, segmented.facts)
                 found(job, segmented)
 
-            reads: list[Callable] = [lambda name=name: project.read(name) for name in names]
+            reads = {name: partial(project.read, name) for name in names}
             return segment_with_model(model, reads, settings, keep, renumber, wanted)
 
         self._begin(TITLE, make)
@@ -170,7 +171,7 @@ class SegmentPanel(QWidget):
 
             paths = find_micrographs([folder])
             used = settings.model_copy(update=cleaning)
-            return predict(read_segmenter(model), paths, out, used)
+            return predict(read_segmenter(model), paths, out, used, model=model)
 
         self._results = out
         self._begin(FOLDER_TITLE, make)
@@ -200,17 +201,18 @@ class SegmentPanel(QWidget):
             self._show_new(result.path)
         elif title == FOLDER_TITLE and self._results is not None:
             count = len(result.images)
-            self.outcome.setText(
-                f"{count} image{'s' * (count != 1)}: masks and tables are in {self._results}."
-            )
+            text = f"{count} image{'s' * (count != 1)}: masks and tables are in {self._results}."
+            self.outcome.setText(f"{text}{_left_out(result.skipped)}")
             self.show_results.show()
+            if result.failure is not None:
+                self._workspace.failed.emit(result.failure)
         elif title == TITLE:
             if self.session.runner.stopping:
                 self._drop_pieces()
-            text = f"{result} image{'s' * (result != 1)} segmented."
+            text = f"{result.done} image{'s' * (result.done != 1)} segmented."
             if self._seen:
                 text += f" The model was trained on {self._seen} of them: judge it by others."
-            self.outcome.setText(text)
+            self.outcome.setText(f"{text}{_left_out(result.skipped)}")
 
     def _drop_pieces(self, _error: object = None) -> None:
         """Show the last whole segmentation again, if the job has stopped amid an image."""
@@ -277,3 +279,10 @@ class SegmentPanel(QWidget):
             f"This image has {size.in_words}, the model was trained at "
             f"{card.pixel_size_um:.4g}: its masks are less reliable."
         )
+
+
+def _left_out(skipped: tuple[Skipped, ...]) -> str:
+    """List the images that were left out, one a line; empty if there are none."""
+    if not skipped:
+        return ""
+    return "\n".join((f" {len(skipped)} left out:", *(one.reason for one in skipped)))

@@ -1,0 +1,109 @@
+"""Tables of phase fractions as files that spreadsheets open right with a double click.
+
+They are CSV in UTF-8 with a byte order mark, without which spreadsheets take other letters than
+English ones for something else. A cell of words that a spreadsheet would compute gets an apostrophe
+before it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from napari_matssl.errors import OutputError, printable
+from napari_matssl.files import atomic_write
+from napari_matssl.measure.phases import PhaseFraction, phases_frame, summary_frame
+
+_FORMULAS = tuple("=+-@＝＋－＠")
+_GUARD = "'"
+_TRIES = 9
+
+
+def write_tables(rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path) -> None:
+    """Write both tables as CSV, atomically: Unix line ends, blank where undefined.
+
+    Raises
+    ------
+    OutputError
+        If a table can't be written.
+    """
+    for frame, path in (
+        (phases_frame(rows), phases_path),
+        (summary_frame(rows), summary_path),
+    ):
+        _write(frame, path)
+
+
+def write_tables_somehow(
+    rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path
+) -> tuple[Path, Path]:
+    """Write both tables; under other names where those wanted can't be replaced.
+
+    A spreadsheet that has a table open may keep it from being replaced: ``phases-2.csv`` and
+    ``summary-2.csv`` are written then.
+
+    Returns
+    -------
+    Where they are.
+
+    Raises
+    ------
+    OutputError
+        If they can't be written under other names either.
+    """
+    first: OutputError | None = None
+    for number in range(1, _TRIES + 1):
+        paths = _numbered(phases_path, number), _numbered(summary_path, number)
+        if number > 1 and any(path.exists() for path in paths):
+            continue
+        try:
+            write_tables(rows, *paths)
+        except OutputError as error:
+            first = first or error
+            continue
+        return paths
+    assert first is not None  # the first try is always made
+    raise first
+
+
+def is_replaceable(path: Path) -> bool:
+    """Whether a table can be written here; spreadsheets of some systems lock what they show."""
+    try:
+        if not path.exists():
+            return True
+        if not path.is_file():
+            return False
+        path.rename(path)
+    except OSError:
+        return False
+    return True
+
+
+def unguarded(cell: str) -> str:
+    """Give a cell's own words back."""
+    guarded = cell.startswith(_GUARD) and cell[1:].startswith(_FORMULAS)
+    return cell[1:] if guarded else cell
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    words = {n: frame[n].map(_guarded) for n in frame if not is_numeric_dtype(frame[n].dtype)}
+    with atomic_write(path) as temporary:
+        frame.assign(**words).to_csv(
+            temporary,
+            index=False,
+            encoding="utf-8-sig",
+            lineterminator="\n",
+            float_format="%.10g",
+        )
+
+
+def _guarded(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    return _GUARD + text if text.startswith(_FORMULAS) else text

@@ -1,0 +1,113 @@
+"""Writing words of any script into pictures, with whatever fonts the system has."""
+
+import logging
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+
+import matplotlib
+from matplotlib.ft2font import FT2Font
+from PIL import ImageDraw, ImageFont
+
+_LOG = logging.getLogger(__name__)
+
+# Pillow's own font lacks Greek letters, accents and the micro sign; phases are called α and γ′.
+_USUAL = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
+_PLAIN = ("regular", "sans", "gothic", "hei", "medium")
+_FANCY = ("bold", "black", "thin", "light", "italic", "oblique", "mono", "serif", "emoji", "symbol")
+_NO_GLYPH = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+
+
+class Lettering:
+    """Letters of one size.
+
+    Parameters
+    ----------
+    size
+        Of an em, px.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def length(self, text: str) -> float:
+        """Width of a text, px."""
+        return sum(font.getlength(part) for font, part in self._parts(text))
+
+    def draw(
+        self,
+        draw: ImageDraw.ImageDraw,
+        place: tuple[float, float],
+        text: str,
+        fill: tuple[int, int, int],
+    ) -> None:
+        """Draw a text from its left end, in the middle of its line."""
+        x, y = place
+        for font, part in self._parts(text):
+            draw.text((x, y), part, fill=fill, font=font, anchor="lm")
+            x += font.getlength(part)
+
+    def shortened(self, text: str, room: float) -> str:
+        """Cut a text that doesn't fit, with an ellipsis for what is missing."""
+        while self.length(text) > room and len(text) > 1:
+            text = text[:-2] + "…"
+        return text
+
+    def _parts(self, text: str) -> list[tuple[ImageFont.FreeTypeFont, str]]:
+        files = {char: _file_for(char) or _USUAL for char in text}
+        groups = groupby(text, key=files.__getitem__)
+        return [(_font(file, self._size), "".join(part)) for file, part in groups]
+
+
+def undrawable(texts: Iterable[str]) -> str:
+    """Say which letters of some texts no font of this system has; empty if there are all."""
+    missing = {char: text for text in texts for char in text if _file_for(char) is None}
+    if not missing:
+        return ""
+    letters = "".join(missing)
+    names = ", ".join(f'"{text}"' for text in dict.fromkeys(missing.values()))
+    return (
+        f"No font of this system has {letters} ({names}): legends show boxes instead. Install a "
+        "font of that script, such as Noto Sans."
+    )
+
+
+@lru_cache(maxsize=4096)
+def _file_for(char: str) -> Path | None:
+    """Choose a font file that has a character."""
+    if ord(char) in _letters(_USUAL) or unicodedata.category(char) in _NO_GLYPH:
+        return _USUAL
+    return next((file for file in _system_fonts() if ord(char) in _letters(file)), None)
+
+
+@lru_cache
+def _system_fonts() -> tuple[Path, ...]:
+    """List the fonts of the system, plain ones first."""
+    from matplotlib.font_manager import findSystemFonts  # it lists all fonts when it is imported
+
+    return tuple(sorted(map(Path, findSystemFonts()), key=_fancy))
+
+
+def _fancy(file: Path) -> tuple[int, str]:
+    """Sort what is best read first."""
+    name = file.stem.lower()
+    plain = any(word in name for word in _PLAIN)
+    return 2 * sum(word in name for word in _FANCY) - plain, str(file)
+
+
+@lru_cache(maxsize=256)
+def _letters(file: Path) -> frozenset[int]:
+    """List the characters that a font has; none where it can't be used."""
+    try:
+        _font(file, 20)
+        return frozenset(FT2Font(str(file)).get_charmap())
+    except (OSError, RuntimeError, ValueError):  # damaged, or of bitmaps of other sizes
+        _LOG.debug("The font %s can't be used", file, exc_info=True)
+        return frozenset()
+
+
+@lru_cache(maxsize=64)
+def _font(file: Path, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, size)

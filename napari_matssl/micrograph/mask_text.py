@@ -1,0 +1,54 @@
+"""The text that our masks carry in their files, read without decoding a pixel."""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+import tifffile
+
+KEY = "napari-matssl"
+"""Keyword of the text chunk in PNGs."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LONGEST = 1 << 20  # no such text is longer
+_MOST_CHUNKS = 1000  # before the pixels; other programs write ten at most
+_IMAGEJ_NOTES = 50839
+
+
+def read_mask_text(path: Path) -> str:
+    """Read the text that our masks carry; empty for all other files, odd and missing ones too."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start == _PNG:
+                return _png_text(file)
+        if start[:4] not in (b"II*\0", b"MM\0*"):
+            return ""
+        with tifffile.TiffFile(path) as tiff:
+            return _tiff_text(tiff)
+    except (OSError, ValueError, tifffile.TiffFileError):
+        return ""
+
+
+def _png_text(file: BinaryIO) -> str:
+    """Read our text chunk, which stands before the pixels; no other is looked into."""
+    for _ in range(_MOST_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
+            break
+        (length,) = struct.unpack(">I", head[:4])
+        if head[4:] == b"iTXt" and length <= _LONGEST:
+            keyword, _, rest = file.read(length).partition(b"\0")
+            if keyword == KEY.encode() and rest[:1] == b"\0":  # not compressed
+                # One more byte for compression; language and translation end in a 0 each.
+                return rest[2:].split(b"\0", 2)[-1].decode()
+            length = 0
+        file.seek(length + 4, 1)
+    return ""
+
+
+def _tiff_text(tiff: tifffile.TiffFile) -> str:
+    """Read the notes that ImageJ shows as the image's info, if they are ours."""
+    notes = tiff.pages.first.tags.valueof(_IMAGEJ_NOTES)
+    text = notes.get("Info") if isinstance(notes, dict) else None
+    return text if isinstance(text, str) and len(text) <= _LONGEST else ""

@@ -1,0 +1,108 @@
+"""What a mask says of itself: the size of its pixels, and how it came about.
+
+It stands as one JSON text in the file: in a text chunk of PNGs, in the notes that ImageJ shows for
+TIFFs. A PNG's own resolution is left alone; it is one for printers.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import PngImagePlugin
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.mask_text import KEY, read_mask_text
+from napari_matssl.micrograph.metadata import fact, positive
+
+
+class Provenance(BaseModel):
+    """How a mask came about."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    image: str = Field(default="", description="name of the micrograph")
+    model: str = Field(default="", description="name of the model's file")
+    model_sha256: str = Field(default="", description="checksum of that file")
+    model_created: str = Field(default="", description="when the model was trained, ISO 8601")
+    version: str = Field(default="", description="of the program that segmented")
+    written: str = Field(default="", description="when the mask was made, ISO 8601")
+    run: str = Field(default="", description="what the results of one run have in common")
+    settings: dict[str, Any] = Field(default_factory=dict, description="of segmenting")
+    smallest_region: int = Field(default=0, description="smaller ones were removed, px")
+    largest_hole: int = Field(default=0, description="holes up to this were filled, px")
+    info_bar: str = Field(default="", description="which rows were left out, and why")
+    painted: bool = Field(default=False, description="painted pixels overruled the model's")
+    remarks: tuple[str, ...] = Field(default=(), description="what was unusual about the image")
+
+    @property
+    def short_sha256(self) -> str:
+        """Enough of the checksum to tell models apart."""
+        return self.model_sha256[:12]
+
+    @property
+    def cleaning(self) -> str:
+        """What was cleaned, in words; empty where nothing was."""
+        parts = []
+        if self.smallest_region:
+            parts.append(f"regions below {self.smallest_region} px removed")
+        if self.largest_hole:
+            parts.append(f"holes up to {self.largest_hole} px filled")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What stands in the file of a mask beside its pixels; all of it may be missing."""
+
+    pixel_size: PixelSize | None = None
+    provenance: Provenance | None = None
+
+    def text(self) -> str:
+        """Give everything as JSON in ASCII; empty if there is nothing."""
+        data: dict[str, Any] = {}
+        if self.pixel_size is not None:
+            size = self.pixel_size
+            data |= {"pixel_size_um": [size.x_um, size.y_um], "pixel_size_source": size.source}
+        if self.provenance is not None:
+            data["provenance"] = self.provenance.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(data) if data else ""
+
+    def png_info(self) -> PngImagePlugin.PngInfo:
+        """Give everything as text chunks for Pillow."""
+        info = PngImagePlugin.PngInfo()
+        if text := self.text():
+            info.add_itxt(KEY, text)
+        return info
+
+
+def read_mask_facts(path: Path) -> MaskFacts:
+    """Read what stands in the file of a mask beside its pixels.
+
+    Returns
+    -------
+    Nothing for files of other programs, and for what can't be understood.
+    """
+    return understood(read_mask_text(path))
+
+
+def understood(text: str) -> MaskFacts:
+    """Understand the text of a mask; nothing where it is none of ours."""
+    data = fact(lambda: json.loads(text)) if text else None
+    if not isinstance(data, dict):
+        return MaskFacts()
+    try:
+        provenance = Provenance.model_validate(data["provenance"])
+    except (KeyError, ValidationError):
+        provenance = None
+    return MaskFacts(_size_in(data), provenance)
+
+
+def _size_in(data: dict[str, Any]) -> PixelSize | None:
+    sides = data.get("pixel_size_um")
+    if not isinstance(sides, list) or len(sides) != 2:
+        return None
+    x, y = map(positive, sides)
+    source = str(data.get("pixel_size_source") or "napari-matssl")
+    return None if x is None or y is None else PixelSize(x, y, source)

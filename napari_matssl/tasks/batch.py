@@ -1,0 +1,73 @@
+"""What jobs over many images have in common: one that can't be used is left out, and told."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError
+from napari_matssl.progress import Skipped
+
+_LONGEST_NAME = 255
+
+
+def left_out(skipped: Skipped) -> str:
+    """Tell of an image that is left out, when that is met."""
+    return f"Left out: {skipped.reason}"
+
+
+def none_left(first: MatSSLError | None, count: int) -> MatSSLError:
+    """Give the error for a batch of which nothing is left."""
+    if first is None or count == 1:
+        return first or InputError("There is no image to segment.", "Name images or their folder.")
+    what = f"None of the {count} images can be used. The first: {first.what}"
+    return type(first)(what, first.remedy)
+
+
+@contextmanager
+def memory_told(name: str) -> Iterator[None]:
+    """Turn a full memory into an error that names the image.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If the memory is full.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemoryError(
+            f"{name} doesn't fit into the memory.", "Cut it into parts, or close other programs."
+        ) from error
+
+
+def check_length(path: Path, out: Path, endings: Sequence[str]) -> None:
+    """Refuse a name that gets too long for the file system by what is added to it.
+
+    Parameters
+    ----------
+    path
+        The image.
+    out
+        Folder of the results, which exists.
+    endings
+        What is added to the image's stem.
+
+    Raises
+    ------
+    InputError
+        If one of the names can't be written.
+    """
+    names = [f"{path.stem}{ending}" for ending in endings]
+    longest = max(names, key=lambda name: len(os.fsencode(name)), default="")
+    if len(os.fsencode(longest)) > _most_bytes(out):
+        raise InputError(
+            f"{path} has too long a name: {longest} couldn't be written.", "Shorten the name."
+        )
+
+
+def _most_bytes(folder: Path) -> int:
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # not on every system
+        return _LONGEST_NAME

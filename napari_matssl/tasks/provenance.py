@@ -1,0 +1,134 @@
+"""Where masks and tables come from: stated when they are made, asked of them later."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from napari_matssl import __version__
+from napari_matssl.errors import MatSSLError, printable
+from napari_matssl.files import check_regular, unreadable_file
+from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.provenance import Provenance, read_mask_facts
+from napari_matssl.project.folder import Project
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.run_tables import runs_in
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model it was.
+
+    Parameters
+    ----------
+    name
+        Of its file; empty for one that was never written.
+    sha256
+        Checksum of the file.
+    created
+        When it was trained, ISO 8601.
+    """
+
+    name: str
+    sha256: str
+    created: str
+
+
+def identify_model(path: Path | None, card: ModelCard) -> ModelIdentity:
+    """Tell which model a file holds.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read.
+    """
+    if path is None:
+        return ModelIdentity("", "", card.created)
+    check_regular(path)
+    try:
+        with path.open("rb") as file:
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable_file(path, error) from error
+    return ModelIdentity(path.name, checksum, card.created)
+
+
+def new_run() -> str:
+    """Make up a name for a run, which sorts by its time: ``20261126-083012-3fa9``."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def state_provenance(
+    micrograph: Micrograph,
+    model: ModelIdentity,
+    settings: PredictSettings,
+    run: str,
+    remarks: Iterable[str] = (),
+) -> Provenance:
+    """State how the mask of a micrograph comes about, at the moment when it does."""
+    bar = micrograph.info_bar
+    used = settings.model_dump(mode="json", exclude={"smallest_region", "largest_hole"})
+    return Provenance(
+        image=printable(micrograph.name),
+        model=printable(model.name),
+        model_sha256=model.sha256,
+        model_created=model.created,
+        version=__version__,
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        run=run,
+        settings=used,
+        smallest_region=settings.smallest_region,
+        largest_hole=settings.largest_hole,
+        info_bar="" if bar is None else f"from row {bar.row} down ({bar.source})",
+        remarks=tuple(printable(remark) for remark in remarks),
+    )
+
+
+def outdated_masks(project: Project, names: Iterable[str] | None = None) -> tuple[str, ...]:
+    """List those of some images, or of all, whose mask is older than the project's newest model.
+
+    Masks that say which model made them are judged by when that one was trained, others by the
+    dates of the files.
+    """
+    newest = next(iter(project.models()), None)
+    if newest is None:
+        return ()
+    try:
+        created = read_card(newest).created
+    except MatSSLError:  # a damaged model says nothing about masks
+        return ()
+    chosen = project.names if names is None else names
+    masks = {name: project.mask_path(name) for name in chosen}
+    return tuple(n for n, mask in masks.items() if mask.is_file() and _older(mask, newest, created))
+
+
+def _older(mask: Path, newest: Path, created: str) -> bool:
+    origin = read_mask_facts(mask).provenance
+    if origin is not None and origin.model_created:
+        return origin.model_created < created
+    return mask.stat().st_mtime_ns < newest.stat().st_mtime_ns
+
+
+def stale_rows(table: Path, ending: str = "_mask.png") -> tuple[str, ...]:
+    """List the images of a ``phases.csv`` whose masks beside it are of another run, or gone.
+
+    Parameters
+    ----------
+    table
+        As ``predict`` and the export of a project write it.
+    ending
+        Of the masks' names.
+
+    Returns
+    -------
+    Names of images as they stand in the table; none where the table says nothing of runs.
+    """
+    found = {
+        origin.image: origin.run
+        for path in table.parent.glob(f"*{ending}")
+        if (origin := read_mask_facts(path).provenance) is not None
+    }
+    return tuple(name for name, run in runs_in(table).items() if run and found.get(name) != run)

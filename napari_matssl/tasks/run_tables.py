@@ -1,0 +1,120 @@
+"""The tables of one run in a folder that may hold those of another."""
+
+import contextlib
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.measure.tables import is_replaceable, unguarded, write_tables_somehow
+
+PHASES: Final = "phases.csv"
+SUMMARY: Final = "summary.csv"
+STALE: Final = "stale"
+"""What is put into the names of tables whose masks are being replaced."""
+
+
+class RunTables:
+    """Tables in a folder of results: the old ones step aside, the new ones come last.
+
+    A run that is killed on the way leaves masks of two runs. Tables that fit neither must not stand
+    beside them as if they did: before the first mask is replaced, ``phases.csv`` becomes
+    ``phases-stale.csv``.
+
+    Parameters
+    ----------
+    folder
+        The folder of results.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = folder / PHASES, folder / SUMMARY
+        self._aside: dict[Path, Path] = {}
+        self._old_images: frozenset[str] = frozenset()
+
+    def remark(self) -> str:
+        """Say before the run which tables can't be replaced; empty if all can."""
+        locked = [path.name for path in self._paths if not is_replaceable(path)]
+        if not locked:
+            return ""
+        return (
+            f"{' and '.join(locked)} can't be replaced, perhaps because another program has it "
+            "open: the tables will get a number, phases-2.csv and summary-2.csv."
+        )
+
+    def set_aside(self) -> None:
+        """Mark the tables of the run before as stale, once; called before masks are written."""
+        if self._aside:
+            return
+        self._old_images = images_in(self._paths[0])
+        for path in self._paths:
+            if path.is_file():
+                aside = _free_name(path)
+                with contextlib.suppress(OSError):  # another program holds it: told at the start
+                    path.rename(aside)
+                    self._aside[aside] = path
+
+    def write(self, rows: Sequence[PhaseFraction]) -> tuple[tuple[Path, Path], str]:
+        """Write the new tables; old ones go if the new ones have all their images.
+
+        Returns
+        -------
+        Where the tables are, and a line about old ones that stay, or ``""``.
+
+        Raises
+        ------
+        OutputError
+            If they can't be written, under other names neither.
+        """
+        paths = write_tables_somehow(rows, *self._paths)
+        written = images_in(paths[0])
+        remarks = []
+        if paths != self._paths:
+            remarks.append(
+                f"{self._paths[0].name} can't be replaced: the tables are {paths[0].name} and "
+                f"{paths[1].name}."
+            )
+        if self._old_images <= written:
+            for path in self._aside:
+                with contextlib.suppress(OSError):  # it stays, and its name says what it is
+                    path.unlink(missing_ok=True)
+        elif self._aside:
+            count = len(self._old_images - written)
+            remarks.append(
+                f"{' and '.join(path.name for path in self._aside)} keep the figures of an earlier "
+                f"run, with {count} image{'s' * (count != 1)} that this one hasn't done."
+            )
+        return paths, " ".join(remarks)
+
+    def restore(self) -> None:
+        """Give the old tables their names back: no mask was replaced after all."""
+        for aside, path in self._aside.items():
+            with contextlib.suppress(OSError):  # they stay, marked as stale
+                aside.rename(path)
+        self._aside.clear()
+
+
+def images_in(table: Path) -> frozenset[str]:
+    """Read the names of the images in a table of ours; none where there is no such table."""
+    return frozenset(runs_in(table))
+
+
+def runs_in(table: Path) -> dict[str, str]:
+    """Read which run each image of a ``phases.csv`` is of; empty where that isn't said."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            return {unguarded(row["image"] or ""): row.get("run") or "" for row in rows}
+    except (OSError, ValueError, KeyError, csv.Error):
+        return {}
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while True:
+        more = "" if number == 1 else f"-{number}"
+        aside = path.with_name(f"{path.stem}-{STALE}{more}{path.suffix}")
+        if not aside.exists():
+            return aside
+        number += 1

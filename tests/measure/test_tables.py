@@ -1,0 +1,101 @@
+"""Tables as spreadsheets open them, and where they go if they can't be replaced."""
+
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_matssl.errors import OutputError
+from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.measure.phases import phase_fractions
+from napari_matssl.measure.tables import (
+    is_replaceable,
+    unguarded,
+    write_tables,
+    write_tables_somehow,
+)
+from napari_matssl.micrograph.provenance import Provenance
+
+
+def rows(image="f.tif", name="ferrite", origin=None):
+    table = ClassTable(classes=(LabelClass(id=1, name=name, colour="#0072b2"),))
+    return phase_fractions(image, np.ones((4, 5), np.uint8), table, None, origin)
+
+
+def written(folder, *given, **named):
+    write_tables(rows(*given, **named), folder / "phases.csv", folder / "summary.csv")
+    with (folder / "phases.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    return row
+
+
+def test_a_double_click_shows_letters_of_any_language(tmp_path):
+    row = written(tmp_path, "Gefüge-α.png", "试样")
+    for name in ("phases.csv", "summary.csv"):
+        assert (tmp_path / name).read_bytes().startswith(b"\xef\xbb\xbf")
+    assert (row["image"], row["class"]) == ("Gefüge-α.png", "试样")
+    frame = pd.read_csv(tmp_path / "phases.csv")
+    assert frame.columns[0] == "image"
+    assert frame["image"][0] == "Gefüge-α.png"
+
+
+@pytest.mark.parametrize("word", ["=Fe3C", "+1", "-1.tif", "@SUM(A1)", "＝1"])
+def test_a_name_that_a_spreadsheet_would_compute_is_guarded(tmp_path, word):
+    row = written(tmp_path, f"{word}.png", word)
+    assert row["class"] == f"'{word}"
+    assert row["image"] == f"'{word}.png"
+    assert unguarded(row["class"]) == word
+    with (tmp_path / "summary.csv").open(encoding="utf-8-sig", newline="") as file:
+        (summary,) = csv.DictReader(file)
+    assert summary["class"] == f"'{word}"
+
+
+@pytest.mark.parametrize("word", ["a=b", "'quoted'", "γ′, primary", "5-3"])
+def test_other_names_stand_as_they_are(tmp_path, word):
+    assert written(tmp_path, name=word)["class"] == word
+    assert unguarded(word) == word
+
+
+def test_what_is_no_letter_is_escaped(tmp_path):
+    assert written(tmp_path, name="\t=1\r\n")["class"] == "\\t=1\\r\\n"
+    assert written(tmp_path, "Gef\udcfcge.png")["image"] == "Gef\\xfcge.png"
+
+
+def test_a_row_says_which_model_and_run_it_is_of(tmp_path):
+    origin = Provenance(
+        model="m.safetensors", model_sha256="0123456789abcdef" * 4, run="r1", version="0.1.0",
+        written="2026-01-02T03:04:05+00:00", smallest_region=9, largest_hole=4, painted=True,
+        info_bar="from row 90 down (FEI metadata)", remarks=("one", "two"),
+    )  # fmt: skip
+    row = written(tmp_path, origin=origin)
+    assert (row["model"], row["model_sha256"]) == ("m.safetensors", "0123456789ab")
+    assert (row["run"], row["version"]) == ("r1", "0.1.0")
+    assert row["date"] == "2026-01-02T03:04:05+00:00"
+    assert row["cleaning"] == (
+        "regions below 9 px removed, holes up to 4 px filled; painted pixels count"
+    )
+    assert row["info_bar"] == "from row 90 down (FEI metadata)"
+    assert row["remarks"] == "one; two"
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    assert summary["run"][0] == "r1"
+
+
+def test_a_table_that_cannot_be_replaced_gets_a_number(tmp_path):
+    wanted = tmp_path / "phases.csv", tmp_path / "summary.csv"
+    wanted[0].mkdir()
+    assert not is_replaceable(wanted[0])
+    assert is_replaceable(wanted[1])
+    first = write_tables_somehow(rows(), *wanted)
+    assert [path.name for path in first] == ["phases-2.csv", "summary-2.csv"]
+    kept = first[0].read_bytes()
+    second = write_tables_somehow(rows("other.tif"), *wanted)
+    assert [path.name for path in second] == ["phases-3.csv", "summary-3.csv"]
+    assert first[0].read_bytes() == kept
+
+
+def test_a_folder_that_cannot_be_written_at_all_is_an_error(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("in the way")
+    with pytest.raises(OutputError, match=r"phases\.csv"):
+        write_tables_somehow(rows(), blocker / "phases.csv", blocker / "summary.csv")

@@ -1,0 +1,106 @@
+"""Which masks of a project are older than its newest model, and what masks keep."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.learn.card import CARD_KEY, ModelCard
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.provenance import MaskFacts, Provenance
+from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
+from napari_matssl.settings import NormalisationSettings
+from napari_matssl.tasks.meter import PhaseMeter
+from napari_matssl.tasks.provenance import outdated_masks, stale_rows
+from napari_matssl.tasks.report import export_project
+
+MASK = np.ones((40, 50), np.uint8)
+FACTS = MaskFacts(
+    PixelSize(0.5, 0.5, "test"),
+    Provenance(image="a.png", model="one.safetensors", model_created="2026-01-01", run="r"),
+)
+
+
+@pytest.fixture
+def project(tmp_path):
+    for name in ("a.png", "b.png"):
+        pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / name)
+    numbered_table([1, 2]).write(tmp_path / "classes.json")
+    return Project.open(tmp_path)
+
+
+def add_model(project, created, name="new.safetensors"):
+    card = ModelCard(
+        kind="segmenter",
+        encoder_name="x",
+        channels="grey",
+        normalisation=NormalisationSettings(),
+        classes=numbered_table([1, 2]),
+        created=created,
+    )
+    project.models_folder.mkdir(parents=True, exist_ok=True)
+    path = project.models_folder / name
+    save_file({"w": np.zeros(1)}, path, metadata={CARD_KEY: card.model_dump_json()})
+    return path
+
+
+def test_a_projects_mask_keeps_where_it_comes_from_also_when_a_class_is_deleted(project):
+    project.save_mask("a.png", MASK, FACTS)
+    assert project.mask_provenance("a.png") == FACTS.provenance
+    assert project.mask_provenance("b.png") is None
+    mask = MASK.copy()
+    mask[:5] = 2
+    project.save_mask("a.png", mask, FACTS)
+    project.delete_class(2)
+    assert project.mask_provenance("a.png") == FACTS.provenance
+    assert (project.mask("a.png") == 0).sum() == 250
+
+
+def test_masks_of_an_older_model_are_outdated(project):
+    project.save_mask("a.png", MASK, FACTS)
+    assert outdated_masks(project) == ()
+    add_model(project, "2025-12-31")
+    assert outdated_masks(project) == ()
+    add_model(project, "2026-01-02")
+    assert outdated_masks(project) == ("a.png",)
+    assert outdated_masks(project, ["b.png"]) == ()
+
+
+def test_a_mask_that_does_not_tell_is_judged_by_its_date(project):
+    project.save_mask("a.png", MASK)
+    model = add_model(project, "2026-01-02")
+    os.utime(project.mask_path("a.png"), (1000, 1000))
+    assert outdated_masks(project) == ("a.png",)
+    os.utime(model, (500, 500))
+    assert outdated_masks(project) == ()
+
+
+def test_a_damaged_model_says_nothing_of_masks(project):
+    project.save_mask("a.png", MASK, FACTS)
+    add_model(project, "2026-01-02").write_bytes(b"damaged")
+    assert outdated_masks(project) == ()
+
+
+def test_measured_and_exported_rows_say_how_masks_were_cleaned(project, tmp_path):
+    project.save_mask("a.png", MASK, FACTS)
+    project.set_cleaning(5, 6)
+    row = PhaseMeter(project).measure().rows[0]
+    assert (row.origin.model, row.origin.smallest_region) == ("one.safetensors", 5)
+    drain(export_project(project, tmp_path / "out"))
+    table = tmp_path / "out" / "phases.csv"
+    assert stale_rows(table) == ()
+    text = table.read_text(encoding="utf-8-sig")
+    assert "regions below 5 px removed, holes up to 6 px filled" in text
+    (tmp_path / "out" / "a_mask.png").unlink()
+    assert stale_rows(table) == ("a.png",)
+
+
+def test_no_table_is_stale_where_there_is_none(tmp_path):
+    assert stale_rows(tmp_path / "phases.csv") == ()
+    (tmp_path / "phases.csv").write_text("a,b\n1,2\n")
+    assert stale_rows(tmp_path / "phases.csv") == ()
