@@ -178,7 +178,9 @@ def cell(
             given["epochs"] = None
         settings = FinetuneSettings.make(given)
         begin = time.monotonic()
-        trained = run_job(finetune(chosen.training, chosen.table, settings, chosen.validation))
+        trained = run_job(
+            finetune(chosen.training, chosen.table, settings, chosen.validation)
+        ).result
         training, steps = time.monotonic() - begin, len(trained.losses)
         if models is not None:
             models.mkdir(parents=True, exist_ok=True)

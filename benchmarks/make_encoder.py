@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=weights_path(MICROGRAPHS))
     given = parser.parse_args()
     images = [*other_micrographs(given.data), *untested_coatings(given.data)]
-    result = run_job(pretrain(images, PretrainSettings(minutes=given.minutes)))
+    result = run_job(pretrain(images, PretrainSettings(minutes=given.minutes))).result
     smaller = {
         name: tensor.half() if tensor.is_floating_point() and "running_" not in name else tensor
         for name, tensor in result.tensors.items()

@@ -196,7 +196,7 @@ def row(task: Task, method: str, given: argparse.Namespace) -> dict[str, Any]:
         values |= {"method": method, "encoder": given.encoder, "init": given.init}
         if given.pretrain_minutes:
             values["minutes"] = given.pretrain_minutes
-        result = run_job(pretrain(task.images, PretrainSettings.make({**values, "seed": 0})))
+        result = run_job(pretrain(task.images, PretrainSettings.make({**values, "seed": 0}))).result
         path = given.work / f"{task.name}-{method}.safetensors"
         given.work.mkdir(parents=True, exist_ok=True)
         result.write(path)
@@ -206,8 +206,12 @@ def row(task: Task, method: str, given: argparse.Namespace) -> dict[str, Any]:
     if given.finetune_minutes:
         values |= {"minutes": given.finetune_minutes, "epochs": None, "validations": 20}
     settings = FinetuneSettings.make(values)
-    trained = run_job(finetune(task.data.training, task.data.table, settings, task.data.validation))
-    scored = run_job(evaluate(trained.segmenter, task.data.test, PredictSettings(), task.protocol))
+    trained = run_job(
+        finetune(task.data.training, task.data.table, settings, task.data.validation)
+    ).result
+    scored = run_job(
+        evaluate(trained.segmenter, task.data.test, PredictSettings(), task.protocol)
+    ).result
     return {
         "miou": 100 * (scored.scores.miou or 0.0), "images": images,
         "finetune_steps": len(trained.losses), "minutes": trained.segmenter.card.metrics["minutes"],

@@ -1,12 +1,14 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from napari_matssl.console import one_line_errors, run_job, say
+from napari_matssl.console import check_arguments, complain, one_line_errors, run_job, say
 from napari_matssl.openmp import sleeping_threads
+from napari_matssl.progress import Skipped
 from napari_matssl.settings import (
     FinetuneSettings,
     Method,
@@ -89,21 +91,26 @@ def pretrain(
 
     check_writable(out)
     check_encoder(chosen.encoder)
-    micrographs = read_folder(folders, exclude)
+    skipped: list[Skipped] = []
+    micrographs = read_folder(folders, exclude, skipped.append)
     for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
         say(remark)
     from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
 
     state = checkpoint_path(out)
-    result = run_job(pretrain(micrographs, chosen, checkpoint=state, resume=resume))
+    ended = run_job(pretrain(micrographs, chosen, checkpoint=state, resume=resume))
+    result = ended.result
     result.write(out)
     if result.complete:
         state.unlink(missing_ok=True)
-    else:
+    elif state.exists():
         say(f"Stopped early; --resume goes on from {state}.")
+    else:
+        say("Stopped in the first epoch; there is no checkpoint to go on from.")
     losses = result.epoch_losses
     trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
     say(f"{out}: {chosen.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
+    ended.leave(skipped)
 
 
 @app.command()
@@ -172,11 +179,14 @@ def finetune(
     )
     from napari_matssl.tasks.models import train_model
 
-    trained = run_job(train_model(lambda: painted, chosen, out, init_model))
+    ended = run_job(train_model(lambda: painted, chosen, out, init_model))
+    trained = ended.result
     metrics = trained.card.metrics
     score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""
     how = f"{trained.steps} steps" if trained.steps else "fitted"
-    say(f"{out}: {how} in {metrics['minutes']:.2g} min{score}")
+    early = ", stopped early" if ended.interrupted else ""
+    say(f"{out}: {how} in {metrics['minutes']:.2g} min{score}{early}")
+    ended.leave()
 
 
 @app.command()
@@ -193,18 +203,26 @@ def predict(
     tile_overlap: Annotated[int | None, _option(PredictSettings, "tile_overlap")] = None,
     islands: _Islands = None,
     info_bar: Annotated[
-        Literal["auto", "none"] | None, _option(PredictSettings, "info_bar")
-    ] = None,
+        str,
+        typer.Option(
+            help="auto: leave a detected SEM info bar out; none: take it as specimen; or the first "
+            "row of the bar in all images"
+        ),
+    ] = "auto",
     smallest_region: Annotated[int | None, _option(PredictSettings, "smallest_region")] = None,
     largest_hole: Annotated[int | None, _option(PredictSettings, "largest_hole")] = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
-    """Segment images: masks, overlays and phase fractions."""
+    """Segment images: masks, overlays and phase fractions.
+
+    An image that can't be used is left out and listed; the exit status is 3 then.
+    """
+    bar = _info_bar_choice(info_bar)
     chosen = PredictSettings.make(
         _given(
             magnifications=magnifications, tile=tile, tile_overlap=tile_overlap, islands=islands,
-            info_bar=info_bar, smallest_region=smallest_region, largest_hole=largest_hole,
-            device=device,
+            info_bar="none" if bar is None else "auto", smallest_region=smallest_region,
+            largest_hole=largest_hole, device=device,
         )
     )  # fmt: skip
     from napari_matssl.learn.card import read_card
@@ -216,13 +234,17 @@ def predict(
     from napari_matssl.tasks.predict import PredictOutputs, predict
 
     outputs = PredictOutputs(overlay=overlay, probabilities=probabilities)
-    result = run_job(predict(read_segmenter(model), paths, out, chosen, outputs))
+    row = bar if isinstance(bar, int) else None
+    ended = run_job(predict(read_segmenter(model), paths, out, chosen, outputs, model, row))
     from napari_matssl.console_tables import show_summary
 
+    result = ended.result
     show_summary(row for image in result.images for row in image.phases)
     seconds = sum(image.seconds for image in result.images) / max(len(result.images), 1)
-    say(f"{len(result.images)} images in {out}, {seconds:.2f} s per image")
-    say(f"Tables: {result.phases} and {result.summary}")
+    say(f"{len(result.images)} of {len(paths)} images in {out}, {seconds:.2f} s per image")
+    if result.phases is not None:
+        say(f"Tables: {result.phases} and {result.summary}")
+    ended.leave(result.skipped, result.failure)
 
 
 @app.command()
@@ -266,10 +288,21 @@ def evaluate(
     from napari_matssl.learn.segmenter import read_segmenter
     from napari_matssl.tasks.evaluate import evaluate
 
-    result = run_job(evaluate(read_segmenter(model), truth.painted, chosen, protocol))
+    ended = run_job(evaluate(read_segmenter(model), truth.painted, chosen, protocol))
+    result = ended.result
+    if not result.images:
+        complain("Stopped before the first image was scored: nothing was written.")
+        ended.leave()
     show_evaluation(result)
-    if json_file is not None:
+    done = len(result.images) + len(result.skipped)
+    wanted = len(truth.painted)
+    if done < wanted:
+        say(f"Stopped after {done} of {wanted} images: these are no scores of the whole set.")
+        if json_file is not None:
+            say(f"{json_file} was not written.")
+    elif json_file is not None:
         write_json(json_file, {"model": model.name, **result.to_json()})
+    ended.leave(result.skipped)
 
 
 @app.command()
@@ -283,7 +316,7 @@ def measure(
     """Measure phase fractions on masks."""
     from napari_matssl.console_tables import show_summary
     from napari_matssl.files import check_writable
-    from napari_matssl.measure.tables import write_tables
+    from napari_matssl.measure.tables import write_tables_somehow
     from napari_matssl.tasks.measure import measure_masks
 
     check_writable(out)
@@ -293,9 +326,11 @@ def measure(
     summary = out.with_name(
         "summary.csv" if out.name == "phases.csv" else f"{out.stem}_summary.csv"
     )
-    write_tables(measured.rows, out, summary)
     show_summary(measured.rows)
-    say(f"Tables: {out} and {summary}")
+    written = write_tables_somehow(measured.rows, out, summary)
+    if written[0] != out:
+        say(f"{out} can't be replaced, perhaps because another program has it open.")
+    say(f"Tables: {written[0]} and {written[1]}")
 
 
 @app.command()
@@ -344,7 +379,7 @@ def demo(
     from napari_matssl.console_tables import show_demo
     from napari_matssl.tasks.demo import demo as run_demo
 
-    show_demo(run_job(run_demo(out, device or "auto")))
+    show_demo(run_job(run_demo(out, device or "auto")).result)
 
 
 @app.command()
@@ -385,6 +420,7 @@ def _split_choice(splits: Path | None, split: str | None) -> Any:
 
 
 def _info_bar_choice(text: str) -> Any:
+    """Understand auto, none or a row: "auto", None or a number."""
     from napari_matssl.errors import SettingsError
 
     if text.isascii() and text.isdecimal() and len(text) < 9:
@@ -399,4 +435,5 @@ def _info_bar_choice(text: str) -> Any:
 def main() -> None:
     """Run the command line; errors that the user can mend end in one line and status 2."""
     with sleeping_threads(), one_line_errors():
+        check_arguments(sys.argv[1:])
         app()

@@ -1,15 +1,22 @@
-"""Running a job in a terminal: a progress bar, Ctrl-C, errors as one line."""
+"""Running a job in a terminal: a progress bar, signals, errors as one line, exit statuses."""
 
+import contextlib
+import errno
 import logging
+import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
 
-from napari_matssl.errors import MatSSLError
-from napari_matssl.progress import Job, Progress, drain
+from napari_matssl.errors import MatSSLError, OutputError, SettingsError, StoppedError, printable
+from napari_matssl.progress import Job, Progress, Skipped, drain
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -17,89 +24,267 @@ Result = TypeVar("Result")
 BAD_INPUT = 2
 """Exit status after an error that the user can mend."""
 
+DONE_WITH_EXCEPTIONS = 3
+"""Exit status after a job that had to leave something out."""
+
 INTERRUPTED = 130
-"""Exit status after a second Ctrl-C."""
+"""Exit status after Ctrl-C, whatever was kept; other signals have 128 and their number, too."""
+
+_NOBODY_READS = (errno.EPIPE, errno.EIO)  # a pipe's reader has ended, a terminal was closed
+
+
+class Interrupted(BaseException):
+    """A signal that ends the program at once. Not a KeyboardInterrupt: typer swallows those.
+
+    Parameters
+    ----------
+    number
+        Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = 128 + number
+
+
+class Outlet:
+    """A standard stream that a program may lose: a training doesn't end because of `| head`.
+
+    Parameters
+    ----------
+    stream
+        Standard output or standard error; None where the program was started without.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text; one that nobody reads is dropped."""
+        if self._stream is not None:
+            with self._unless_nobody_reads(self._stream):
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._stream is not None:
+            with self._unless_nobody_reads(self._stream):
+                self._stream.flush()
+
+    @staticmethod
+    @contextmanager
+    def _unless_nobody_reads(stream: TextIO) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _NOBODY_READS:
+                raise OutputError(
+                    f"Can't write to {stream.name}: {error.strerror}.", "Make room."
+                ) from error
+            # What waits in the stream would fail again at the end of the program.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def say(text: str = "") -> None:
     """Print a line for the user on standard output."""
-    print(text, flush=True)  # noqa: T201 - the one place that prints
+    print(text, file=Outlet(sys.stdout), flush=True)
 
 
 def complain(text: str) -> None:
     """Print a line on standard error."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(text, file=Outlet(sys.stderr), flush=True)
+
+
+def console(stderr: bool = False) -> "Console":
+    """Make a console for tables, to which users' words are no markup."""
+    from rich.console import Console
+
+    outlet: Any = Outlet(sys.stderr if stderr else sys.stdout)
+    return Console(file=outlet, markup=False, emoji=False, highlight=False)
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line and status 2 for an error that the user can mend."""
+    """End the program with one line and a status of its own for what isn't the program's fault.
+
+    Letters that the terminal can't show are escaped. Ctrl-C before or between jobs ends at once.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
     try:
-        yield
+        with _signals_to(_leave, "SIGINT"):
+            yield
+    except StoppedError as error:
+        complain(str(error))
+        raise SystemExit(INTERRUPTED) from error
     except MatSSLError as error:
         log.debug("details", exc_info=error)
         complain(f"error: {error}")
         raise SystemExit(BAD_INPUT) from error
-    except KeyboardInterrupt:
+    except MemoryError as error:
+        complain("error: The memory is full. Close other programs, or use fewer or smaller images.")
+        raise SystemExit(BAD_INPUT) from error
+    except Interrupted as end:
         complain("interrupted")
-        raise SystemExit(INTERRUPTED) from None
+        raise SystemExit(end.status) from None
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse empty arguments, which come from variables of scripts that aren't set.
+
+    Raises
+    ------
+    SettingsError
+        If there is one: as a path it would mean the current folder.
+    """
+    before = ""
+    for one in arguments:
+        option, given, value = one.partition("=")
+        if not one.strip():
+            place = f"The value of {before}" if before.startswith("--") else "An argument"
+            raise SettingsError(f"{place} is empty.", _NOT_EMPTY)
+        if option.startswith("--") and given and not value.strip():
+            raise SettingsError(f"The value of {option} is empty.", _NOT_EMPTY)
+        before = one
+
+
+_NOT_EMPTY = 'Give a value or leave it out; the current folder is ".".'
+
+
+@dataclass(frozen=True)
+class Ended(Generic[Result]):
+    """How a job ended.
+
+    Parameters
+    ----------
+    result
+        What it returned.
+    interrupted
+        Exit status of the signal that ended it early; 0 if it ended by itself.
+    """
+
+    result: Result
+    interrupted: int = 0
+
+    def leave(self, skipped: Sequence[Skipped] = (), failure: MatSSLError | None = None) -> None:
+        """End the program if not all was done as asked; list what was left out.
+
+        Parameters
+        ----------
+        skipped
+            What was left out, and why.
+        failure
+            What ended the job before its end.
+        """
+        if skipped:
+            complain(f"{len(skipped)} left out:")
+            for one in skipped:
+                complain(f"  {printable(one.name)}: {one.reason}")
+        if failure is not None:
+            raise failure
+        if self.interrupted or skipped:
+            raise SystemExit(self.interrupted or DONE_WITH_EXCEPTIONS)
 
 
 class StopButton:
-    """Ctrl-C once asks the job to finish cleanly, twice leaves at once."""
+    """A first signal asks the job to finish cleanly, a second leaves at once."""
 
     def __init__(self) -> None:
-        self.pressed = False
+        self.status = 0
 
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+    @property
+    def pressed(self) -> bool:
+        """Whether a signal came."""
+        return self.status != 0
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
         """Handle the signal."""
         if self.pressed:
-            raise KeyboardInterrupt
-        self.pressed = True
-        complain("\nFinishing with the best so far; Ctrl-C again leaves at once.")
+            raise Interrupted(number)
+        self.status = 128 + number
+        # Not by print, in the midst of which the signal may have come.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.write(sys.stderr.fileno(), _FINISHING.encode())
 
 
-def run_job(job: Job[Result]) -> Result:
+_FINISHING = "\nFinishing with the best so far; Ctrl-C again leaves at once.\n"
+
+
+def run_job(job: Job[Result]) -> Ended[Result]:
     """Run a job behind a progress bar with the time left.
 
-    The first Ctrl-C sends STOP into the job, the second aborts it.
+    The first Ctrl-C, or request of the system to end, sends STOP into the job, the second aborts
+    it. A job that has nothing to keep then ends the program.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     stop = StopButton()
-    previous = signal.signal(signal.SIGINT, stop)
-    console = Console(stderr=True)
+    terminal = console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
     try:
-        with Bar(*columns, console=console, transient=True) as bar:
-            tasks: dict[str, object] = {}
+        with (
+            _signals_to(stop, "SIGINT", "SIGTERM", "SIGHUP"),
+            Bar(*columns, console=terminal, transient=True) as bar,
+        ):
+            tasks: dict[str, Any] = {}
 
             def show(progress: Progress) -> None:
                 if progress.message:
-                    console.print(progress.message, markup=False, highlight=False, soft_wrap=True)
+                    terminal.print(printable_lines(progress.message), soft_wrap=True)
                 if progress.stage not in tasks:
                     for known in list(tasks.values()):
-                        bar.remove_task(known)  # type: ignore[arg-type]
+                        bar.remove_task(known)
                     tasks.clear()
                     tasks[progress.stage] = bar.add_task(progress.stage, total=1.0, figures="")
                 bar.update(
-                    tasks[progress.stage],  # type: ignore[arg-type]
+                    tasks[progress.stage],
                     completed=progress.step / max(progress.total, 1e-9),
                     figures=_figures(progress),
                 )
 
-            return drain(job, show, lambda: stop.pressed)
+            result = drain(job, show, lambda: stop.pressed)
+    except StoppedError as error:
+        complain(str(error))
+        raise SystemExit(stop.status or INTERRUPTED) from error
     finally:
         job.close()
-        signal.signal(signal.SIGINT, previous)
+    return Ended(result, stop.status)
+
+
+def printable_lines(text: str) -> str:
+    """Give a text of several lines as a terminal may have it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+@contextmanager
+def _signals_to(handler: Callable[[int, FrameType | None], None], *names: str) -> Iterator[None]:
+    """Handle signals; one that the program was started to ignore stays ignored."""
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handler) for number in heard}
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Interrupted(number)
 
 
 def _figures(progress: Progress) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
-from napari_matssl.console import say
+from napari_matssl.console import console, printable_lines, say
+from napari_matssl.errors import printable
 from napari_matssl.files import atomic_write
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
 
@@ -34,8 +34,8 @@ def show_summary(rows: Iterable[PhaseFraction]) -> None:
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for _, row in frame.iterrows():
         figures = [row["mean_percent"], row["s_percent"], row["ci95_percent"]]
-        table.add_row(str(row["class"]), str(row["n"]), *(_figure(v, 2) for v in figures))
-    Console().print(table)
+        table.add_row(printable(row["class"]), str(row["n"]), *(_figure(v, 2) for v in figures))
+    console().print(table)
 
 
 def show_evaluation(result: "Evaluation") -> None:
@@ -46,11 +46,10 @@ def show_evaluation(result: "Evaluation") -> None:
     for name, score in result.scores.classes.items():
         shares = (score.iou, score.dice, score.precision, score.recall)
         table.add_row(name, *(_figure(share, 3) for share in shares), f"{score.pixels:,}")
-    console = Console()
-    console.print(table)
-    console.print(
-        f"mIoU {_figure(result.scores.miou, 3)}, pixel accuracy {result.scores.pixel_accuracy:.3f}",
-        highlight=False,
+    terminal = console()
+    terminal.print(table)
+    terminal.print(
+        f"mIoU {_figure(result.scores.miou, 3)}, pixel accuracy {result.scores.pixel_accuracy:.3f}"
     )
     confusion = Table(title="Confusion matrix in pixels: rows truth, columns prediction")
     names = result.confusion_names
@@ -58,7 +57,7 @@ def show_evaluation(result: "Evaluation") -> None:
         confusion.add_column(heading, justify="right")
     for name, counts in zip(names, result.scores.confusion.tolist(), strict=True):
         confusion.add_row(name, *(f"{count:,}" for count in counts))
-    console.print(confusion)
+    terminal.print(confusion)
     if result.trained_on:
         say(f"Trained on {len(result.trained_on)} of these images: the scores flatter the model.")
 
@@ -70,7 +69,7 @@ def show_facts(facts: dict[str, Any], as_json: bool) -> None:
         return
     for name, value in facts.items():
         if value is not None:
-            say(f"{name.replace('_', ' ')}: {_in_words(value)}")
+            say(printable_lines(f"{name.replace('_', ' ')}: {_in_words(value)}"))
 
 
 def _in_words(value: Any) -> str:

@@ -1,6 +1,6 @@
 """The main job on sample micrographs, from files to files, in a few minutes."""
 
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from napari_matssl.errors import StoppedError
 from napari_matssl.files import atomic_write, check_writable_folder
 from napari_matssl.learn.encoders import LITE0
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
@@ -15,7 +16,7 @@ from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.reading import find_micrographs, read_pixels
 from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
 from napari_matssl.micrograph.writing import write_mask, write_micrograph
-from napari_matssl.progress import Job, Progress, inside
+from napari_matssl.progress import Control, Job, Progress, Result
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.evaluate import Evaluation, evaluate
 from napari_matssl.tasks.finetune import finetune
@@ -70,10 +71,12 @@ def demo(out: Path, device: str = "auto") -> Job[DemoResult]:
         If `out` can't be written.
     WeightsError, DeviceError, ComputeError
         As the jobs raise them.
+    StoppedError
+        If it was stopped before its end.
     """
     check_writable_folder(out)
     for number, material in enumerate(MATERIALS):
-        yield Progress("drawing sample micrographs", number, len(MATERIALS))
+        _stop_if((yield Progress("drawing sample micrographs", number, len(MATERIALS))), out)
         _write_samples(out / material, material)
     yield from _pretrain(out, device)
     scored: list[ScoredMaterial] = []
@@ -99,7 +102,7 @@ def _pretrain(out: Path, device: str) -> Job[None]:
     )
     folders = [out / material / "images" for material in MATERIALS]
     job = pretrain(read_folder(folders), settings)
-    result = yield from inside(job, _titled("pretraining on all images"))
+    result = yield from _unless_stopped(job, "pretraining on all images", out)
     result.write(out / "encoder.safetensors")
 
 
@@ -110,26 +113,37 @@ def _one_material(out: Path, material: str, device: str) -> Job[ScoredMaterial]:
     )
     painted = read_painted_set(folder / "images", folder / "strokes", settings.unlabelled)
     job = finetune(painted.training, painted.table, settings)
-    trained = yield from inside(job, _titled(f"{material}: fine-tuning from strokes"))
+    title = f"{material}: fine-tuning from strokes"
+    trained = yield from _unless_stopped(job, title, out)
     model = folder / "model.safetensors"
     write_segmenter(model, trained.segmenter)
     segmenter = read_segmenter(model)
     unseen = find_micrographs([folder / "unseen"])
     predicting = PredictSettings(device=device)
-    result = yield from inside(
-        predict(segmenter, unseen, folder / "result", predicting),
-        _titled(f"{material}: segmenting unseen images"),
-    )
+    segmenting = predict(segmenter, unseen, folder / "result", predicting, model=model)
+    result = yield from _unless_stopped(segmenting, f"{material}: segmenting unseen images", out)
     truth = read_truth(folder / "unseen", folder / "truth", segmenter.card)
     scoring = evaluate(segmenter, truth.painted, predicting)
-    evaluation = yield from inside(scoring, _titled(f"{material}: scoring"))
+    evaluation = yield from _unless_stopped(scoring, f"{material}: scoring", out)
     title = f"{material}: {UNSEEN} unseen images, trained on strokes on {PAINTED} others"
     return ScoredMaterial(title, evaluation, tuple(r for i in result.images for r in i.phases))
 
 
-def _titled(stage: str) -> Callable[[Progress], Progress]:
-    """Show a job under another name."""
-    return lambda inner: replace(inner, stage=stage)
+def _unless_stopped(job: Job[Result], stage: str, out: Path) -> Job[Result]:
+    """Run a job under another name; half of it is of no use to the next one."""
+    with closing(job):
+        while True:
+            try:
+                progress = next(job)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            _stop_if((yield replace(progress, stage=stage)), out)
+
+
+def _stop_if(control: Control | None, out: Path) -> None:
+    if control is Control.STOP:
+        raise StoppedError(f"The demo was stopped; what it had made by then is in {out}.")
 
 
 def _write_samples(folder: Path, material: str) -> None:

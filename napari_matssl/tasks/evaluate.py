@@ -1,7 +1,7 @@
 """Score a segmenter on labelled micrographs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,15 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, printable
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, to_targets
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.metrics import Scores, confusion_matrix, merge_classes, scores
 from napari_matssl.learn.segmenter import Segmenter
-from napari_matssl.progress import Job, Progress, one_of_many
+from napari_matssl.progress import Job, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.batch import left_out, memory_told, none_left
 from napari_matssl.tasks.inputs import fingerprint
 from napari_matssl.tasks.truth import unlabelled_of
 
@@ -45,6 +46,8 @@ class Evaluation:
         Names of the images.
     trained_on
         Those of them that the model was trained on: their scores say little.
+    skipped
+        Those that could not be scored, and why.
     """
 
     protocol: Protocol
@@ -52,6 +55,7 @@ class Evaluation:
     confusion_names: tuple[str, ...]
     images: tuple[str, ...]
     trained_on: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give everything as plain values, fractions from 0 to 1."""
@@ -73,6 +77,7 @@ class Evaluation:
             "confusion": self.scores.confusion.tolist(),
             "images": list(self.images),
             "trained_on": list(self.trained_on),
+            "skipped": [{"image": one.name, "reason": one.reason} for one in self.skipped],
         }
 
 
@@ -83,6 +88,9 @@ def evaluate(
     protocol: Protocol = "native",
 ) -> Job[Evaluation]:
     """Score a segmenter on labelled micrographs, pooled over pixels.
+
+    A micrograph that can't be segmented is left out and told. Sent STOP, the job returns the scores
+    of the micrographs that are done.
 
     Parameters
     ----------
@@ -108,19 +116,32 @@ def evaluate(
     compute = choose_compute(settings.device)
     network = compute.place(segmenter.network.eval())
     total = np.zeros((len(table), len(table)), dtype=np.int64)
-    done: list[str] = []
+    done: list[PaintedMicrograph] = []
+    skipped: list[Skipped] = []
+    first: MatSSLError | None = None
     for number, (one, truth) in enumerate(zip(painted, truths, strict=True)):
         yield Progress("evaluating", number, len(painted), message="")
+        name = one.micrograph.name
         job = segment(network, segmenter.card, one.micrograph, compute, settings)
-        segmentation = yield from one_of_many(job, number, len(painted), "evaluating")
+        try:
+            with memory_told(name):
+                segmentation = yield from one_of_many(job, number, len(painted), "evaluating")
+        except (InputError, OutOfMemoryError) as error:
+            first = first or error
+            skipped.append(Skipped(printable(name), str(error)))
+            yield Progress("evaluating", number + 1, len(painted), message=left_out(skipped[-1]))
+            continue
         if segmentation is None:
             break
         mask = segmentation.mask
         if protocol == "matssl":
             truth, mask = resize_ids(truth, MATSSL_SIDE), resize_ids(mask, MATSSL_SIDE)
         total += confusion_matrix(truth, mask, table.ids)
-        done.append(one.micrograph.name)
-    return _evaluation(segmenter, painted, total, groups, protocol, done)
+        done.append(one)
+    if skipped and not done:
+        raise none_left(first, len(skipped))
+    scored = _evaluation(segmenter, done, total, groups, protocol)
+    return replace(scored, skipped=tuple(skipped))
 
 
 def _evaluation(
@@ -129,9 +150,8 @@ def _evaluation(
     confusion: NDArray[np.int64],
     groups: "_Groups",
     protocol: Protocol,
-    done: list[str],
 ) -> Evaluation:
-    if done and confusion.sum() == 0:
+    if painted and confusion.sum() == 0:
         raise InputError(
             "No labelled pixel was scored.", "Evaluate on images that have painted labels."
         )
@@ -145,9 +165,9 @@ def _evaluation(
             pixel_accuracy=result.pixel_accuracy,
         )
     seen = {image.sha256 for image in segmenter.card.training_images}
-    scored = painted[: len(done)]
-    known = tuple(p.micrograph.name for p in scored if fingerprint(p.micrograph).sha256 in seen)
-    return Evaluation(protocol, result, groups.names, tuple(done), known)
+    known = tuple(p.micrograph.name for p in painted if fingerprint(p.micrograph).sha256 in seen)
+    names = tuple(p.micrograph.name for p in painted)
+    return Evaluation(protocol, result, groups.names, names, known)
 
 
 @dataclass(frozen=True)

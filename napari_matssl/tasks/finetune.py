@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_matssl.errors import ComputeError, InputError
+from napari_matssl.errors import ComputeError, InputError, StoppedError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
@@ -20,6 +20,12 @@ from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune_instant import fit_pixel_classifier
 from napari_matssl.tasks.finetune_run import FinetuneRun
+
+WORTH_SHARE = 0.1
+"""Share of the budget from which on a model is worth keeping."""
+
+WORTH_STEPS = 50
+"""As many steps are worth keeping, too, however long the budget."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def finetune(
     ------
     A progress per step with the metrics ``step``, ``epoch``, ``loss``, ``iou_<class>`` on the
     latest crops, and of the last validation ``val_loss``, ``val_miou``, ``val_iou_<class>``. Sent
-    STOP, the job returns the best model so far.
+    STOP, the job returns the best model so far, if it is worth keeping.
 
     Raises
     ------
@@ -83,7 +89,8 @@ def finetune(
     ComputeError
         If memory doesn't suffice, or the loss isn't finite.
     StoppedError
-        If STOP was sent while start weights were fetched.
+        If it was stopped while start weights were fetched, or before a tenth of its budget and
+        ``WORTH_STEPS`` steps.
     """
     if start is None:
         yield from fetch_start_weights(settings.encoder_name, settings.encoder)
@@ -124,13 +131,14 @@ def _train(
 ) -> Job[FinetuneResult]:
     compute = choose_compute(settings.device)
     message = f"Device: {compute.describe()}"
-    stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
+    if (yield Progress("preparing", 0, 1, message=message)) is Control.STOP:
+        raise nothing_learnt(0)
     with device_errors("preparing the training"):
         run = FinetuneRun(painted, table, settings, validation, start, compute, budget, on_view)
     trouble = ""
     try:
         try:
-            yield from _learn(run, settings, stopped)
+            yield from _learn(run, settings)
         except ComputeError as error:
             if not run.rescue(error):
                 raise
@@ -141,11 +149,10 @@ def _train(
         run.release()
 
 
-def _learn(run: FinetuneRun, settings: FinetuneSettings, stopped: bool) -> Job[None]:
+def _learn(run: FinetuneRun, settings: FinetuneSettings) -> Job[None]:
     """Train until the budget is used or STOP is sent; the best model is then in place."""
-    budget = run.budget
-    # Asked to stop before the first step, a run still makes one: it has to return a model.
-    while (fraction := budget.fraction(run.step)) < 1 and not (stopped and run.step):
+    budget, stopped = run.budget, False
+    while (fraction := budget.fraction(run.step)) < 1 and not stopped:
         loss = run.advance(fraction)
         if loss is None:
             shrunk = Progress("fine-tuning", fraction, 1, message=run.shrunk)
@@ -157,6 +164,8 @@ def _learn(run: FinetuneRun, settings: FinetuneSettings, stopped: bool) -> Job[N
             stopped |= yield from run.preview()
         progress = Progress("fine-tuning", budget.fraction(run.step), 1, run.metrics)
         stopped |= (yield progress) is Control.STOP
+    if stopped and run.step < WORTH_STEPS and budget.fraction(run.step) < WORTH_SHARE:
+        raise nothing_learnt(run.step)
     if run.step == 0:
         raise InputError(
             f"Reading the images took all of {settings.minutes:g} minutes.",
@@ -167,6 +176,12 @@ def _learn(run: FinetuneRun, settings: FinetuneSettings, stopped: bool) -> Job[N
     yield from run.look_for_layers()
     if run.on_view is not None:
         yield from run.preview()
+
+
+def nothing_learnt(steps: int) -> StoppedError:
+    """Give the error for a run that was stopped before its model was worth keeping."""
+    when = f"after {steps} step{'s' * (steps != 1)}" if steps else "before the first step"
+    return StoppedError(f"Stopped {when}: that is no model worth keeping, none was written.")
 
 
 def _split(

@@ -1,13 +1,13 @@
 """Bringing files together for a job: images, labels, classes, splits."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, printable
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.deciding import meaning_of_labels
 from napari_matssl.labels.meaning import Unlabelled, count_all
@@ -22,7 +22,11 @@ from napari_matssl.labels.pairing import Pair, pair_by_stem, read_exclusions, re
 from napari_matssl.labels.tables import find_named_values, overruled
 from napari_matssl.learn.card import TrainingImage
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.micrograph.reading import find_micrographs, read_micrograph
+from napari_matssl.progress import Skipped
+from napari_matssl.settings import NormalisationSettings
+from napari_matssl.tasks.batch import none_left
 from napari_matssl.tasks.info_bars import InfoBarChoice
 from napari_matssl.tasks.label_files import (
     SplitChoice,
@@ -137,8 +141,21 @@ def read_labelled(
     return [one.painted(meaning) for one in read]
 
 
-def read_folder(folders: Sequence[Path], exclude: Path | None = None) -> list[Micrograph]:
+def read_folder(
+    folders: Sequence[Path],
+    exclude: Path | None = None,
+    leave_out: Callable[[Skipped], None] | None = None,
+) -> list[Micrograph]:
     """Read all micrographs of some folders, but for those a JSON file names.
+
+    Parameters
+    ----------
+    folders
+        Folders, or single images.
+    exclude
+        The JSON file.
+    leave_out
+        Told of each image that can't be used, which is then left out; None makes it an error.
 
     Raises
     ------
@@ -153,7 +170,21 @@ def read_folder(folders: Sequence[Path], exclude: Path | None = None) -> list[Mi
             raise InputError(
                 f"{exclude} excludes every image.", "Name only the images to leave out."
             )
-    return [read_micrograph(path) for path in paths]
+    if leave_out is None:
+        return [read_micrograph(path) for path in paths]
+    found, first = list[Micrograph](), None
+    for path in paths:
+        try:
+            micrograph = read_micrograph(path)
+            fit_grey_values(micrograph, NormalisationSettings(), "grey")  # constant, not finite
+        except InputError as error:
+            first = first or error
+            leave_out(Skipped(printable(path.name), str(error)))
+        else:
+            found.append(micrograph)
+    if not found:
+        raise none_left(first, len(paths))
+    return found
 
 
 def excluded_nowhere(folders: Sequence[Path], exclude: Path) -> tuple[str, ...]:
@@ -172,4 +203,4 @@ def fingerprint(micrograph: Micrograph) -> TrainingImage:
         if micrograph.path is not None
         else np.ascontiguousarray(micrograph.pixels).tobytes()
     )
-    return TrainingImage(name=micrograph.name, sha256=hashlib.sha256(data).hexdigest())
+    return TrainingImage(name=printable(micrograph.name), sha256=hashlib.sha256(data).hexdigest())

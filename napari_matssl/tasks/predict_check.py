@@ -9,12 +9,13 @@ from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, Outp
 from napari_matssl.files import check_room
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.segmenter import Segmenter
-from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import check_length, left_out, memory_told, none_left
+from napari_matssl.tasks.info_bars import with_info_bar, without_info_bar
 
 LARGEST_MAGNIFICATION_RATIO = 2.0
 """Beyond this ratio of um/px between image and model, the user is warned."""
@@ -80,15 +81,9 @@ class Reading:
         with memory_told(path.name):
             micrograph = read_micrograph(path)
         if self.bar_row is not None:
-            if not 0 < self.bar_row < micrograph.height:
-                raise InputError(
-                    f"{path}: there is no row {self.bar_row} for an info bar to begin at, the "
-                    f"image has {micrograph.height}.",
-                    "Segment images of one size at a time, or leave out --info-bar.",
-                )
-            return replace(micrograph, info_bar=InfoBar(self.bar_row, "set by hand"))
+            return with_info_bar(micrograph, self.bar_row)
         if self.settings.info_bar == "none":
-            return replace(micrograph, info_bar=None)
+            return without_info_bar(micrograph)
         return micrograph
 
 

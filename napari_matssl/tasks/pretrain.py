@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from napari_matssl.errors import ComputeError, DivergedError, InputError
+from napari_matssl.errors import ComputeError, DivergedError, InputError, StoppedError
 from napari_matssl.files import check_writable
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
@@ -21,6 +21,9 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.tasks.pretrain_run import SMALLEST_BATCH, PretrainRun
+
+WORTH_SHARE = 0.1
+"""Share of the budget from which on an encoder is worth keeping within its first epoch."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def pretrain(
 
     Yields
     ------
-    A progress per step; sent STOP, the job returns the encoder as it is.
+    A progress per step; sent STOP, the job returns the encoder as it is, if it is worth keeping.
 
     Raises
     ------
@@ -93,7 +96,8 @@ def pretrain(
     ComputeError
         If memory doesn't suffice, or the loss isn't finite.
     StoppedError
-        If STOP was sent while start weights were fetched.
+        If it was stopped while start weights were fetched, or in its first epoch before a tenth of
+        its budget.
     """
     check_encoder(settings.encoder)
     yield from fetch_start_weights(settings.encoder, settings.init)
@@ -124,7 +128,9 @@ def _learn(
         check_writable(checkpoint)
     compute = choose_compute(settings.device)
     message = f"{len(patches)} patches of {len(micrographs)} images; {compute.describe()}"
-    stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
+    if (yield Progress("preparing", 0, 1, message=message)) is Control.STOP:
+        raise _nothing_learnt(checkpoint)
+    stopped = False
     with device_errors("preparing the pretraining"):
         run = PretrainRun(micrographs, patches, settings, compute, budget)
     if resume and checkpoint is not None:
@@ -150,6 +156,8 @@ def _learn(
             if checkpoint is not None and run.epoch > finished:
                 with device_errors("saving the checkpoint"):
                     run.save(checkpoint)
+        if stopped and run.epoch == 0 and budget.fraction(run.step) < WORTH_SHARE:
+            raise _nothing_learnt(checkpoint)
         run.average_with_start()
         yield from run.refresh_statistics()
         losses = tuple(run.epoch_losses)
@@ -161,3 +169,10 @@ def _learn(
         raise type(error)(error.what, remedy.strip()) from error
     finally:
         run.release()
+
+
+def _nothing_learnt(checkpoint: Path | None) -> StoppedError:
+    kept = ""
+    if checkpoint is not None and checkpoint.exists():
+        kept = f"The checkpoint of an earlier run is still there: {checkpoint}."
+    return StoppedError("Stopped before the first epoch was complete: nothing was written.", kept)

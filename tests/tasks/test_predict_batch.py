@@ -417,7 +417,7 @@ def test_the_row_of_the_info_bar_can_be_named(segmenter, tmp_path):
     result, _ = run(segmenter, folder, tmp_path / "out", bar_row=150)
     assert (np.asarray(Image.open(tmp_path / "out" / "b_mask.png"))[150:] == 0).all()
     assert rows_of(result.phases)[0]["info_bar"] == "from row 150 down (set by hand)"
-    assert "there is no row 150" in result.skipped[0].reason
+    assert "can't begin at row 150" in result.skipped[0].reason
 
 
 def test_no_bars_at_all_are_no_matter(segmenter, folder, tmp_path):

@@ -1,0 +1,244 @@
+"""The terminal: signals, streams that end, letters it can't show, exit statuses."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from napari_matssl.console import (
+    DONE_WITH_EXCEPTIONS,
+    Ended,
+    Outlet,
+    check_arguments,
+    console,
+    one_line_errors,
+    run_job,
+    say,
+)
+from napari_matssl.errors import InputError, OutputError, SettingsError, StoppedError
+from napari_matssl.progress import Control, Progress, Skipped
+
+
+def job_of(steps, on_stop="result", press=None):
+    """A job of some steps; it presses a key of its own at one of them."""
+    for step in range(steps):
+        if step == press:
+            signal.raise_signal(signal.SIGINT)
+        control = yield Progress("working", step, steps)
+        if control is Control.STOP:
+            if on_stop == "nothing":
+                raise StoppedError("Stopped before the first image: nothing was written.")
+            return f"{on_stop} {step}"
+    return "all"
+
+
+def ending(run, *given):
+    """Run something as a command does; give its exit status."""
+    try:
+        with one_line_errors():
+            run(*given)
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+# ---- signals ----
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_lets_the_job_finish_and_shows_in_the_status(name, status):
+    def job():
+        signal.raise_signal(getattr(signal, name))
+        while (yield Progress("working", 0, 1)) is not Control.STOP:
+            pass
+        return "kept"
+
+    ended = run_job(job())
+    assert ended.result == "kept"
+    assert ending(ended.leave) == status
+
+
+def test_a_job_without_signals_ends_with_status_0():
+    ended = run_job(job_of(3))
+    assert (ended.result, ended.interrupted) == ("all", 0)
+    assert ending(ended.leave) == 0
+
+
+def test_a_job_with_nothing_to_keep_says_so_in_one_line(capsys):
+    assert ending(run_job, job_of(3, "nothing", press=1)) == 130
+    assert capsys.readouterr().err.strip().splitlines()[-1] == (
+        "Stopped before the first image: nothing was written."
+    )
+
+
+def test_a_second_signal_leaves_at_once_and_the_job_cleans_up(capsys):
+    cleaned = []
+
+    def job():
+        try:
+            while True:
+                signal.raise_signal(signal.SIGINT)
+                yield Progress("working", 0, 1)
+        finally:
+            cleaned.append(True)
+
+    assert ending(run_job, job()) == 130
+    assert cleaned
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_ctrl_c_before_a_job_leaves_at_once(capsys):
+    assert ending(signal.raise_signal, signal.SIGINT) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_handlers_are_put_back_and_ignored_signals_stay_ignored():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    run_job(job_of(1))
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        ended = run_job(hung_up())
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    assert (ended.result, ended.interrupted) == ("all", 0)
+
+
+def hung_up():
+    signal.raise_signal(signal.SIGHUP)
+    return (yield from job_of(2))
+
+
+# ---- exit statuses ----
+
+
+def test_what_was_left_out_is_listed_and_shows_in_the_status(capsys):
+    skipped = [Skipped("a.png", "a.png is constant."), Skipped("b\udcfc.png", "It is empty.")]
+    assert ending(Ended("x").leave, skipped) == DONE_WITH_EXCEPTIONS
+    err = capsys.readouterr().err
+    assert "2 left out:" in err
+    assert "a.png: a.png is constant." in err
+    assert "b\\xfc.png" in err
+
+
+def test_a_failure_comes_before_what_was_left_out(capsys):
+    full = OutputError("Can't write m.png: No space left.", "Make room.")
+    assert ending(Ended("x", 130).leave, [Skipped("a", "b")], full) == 2
+    assert "error: Can't write m.png" in capsys.readouterr().err
+
+
+def test_a_full_memory_is_one_line(capsys):
+    def full():
+        raise MemoryError
+
+    assert ending(full) == 2
+    assert capsys.readouterr().err.startswith("error: The memory is full.")
+
+
+def test_errors_that_can_be_mended_have_status_2(capsys):
+    def bad():
+        raise InputError("x.png is damaged.", "Copy it again.")
+
+    assert ending(bad) == 2
+    assert capsys.readouterr().err == "error: x.png is damaged. Copy it again.\n"
+
+
+# ---- arguments ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "m", "i", "--out", ""], "--out"),
+        (["predict", "m", "i", "--out="], "--out"),
+        (["predict", "m", "", "--out", "x"], "An argument"),
+        (["measure", "i", "--out", "  "], "--out"),
+    ],
+)
+def test_empty_arguments_are_refused(arguments, words):
+    with pytest.raises(SettingsError, match=words):
+        check_arguments(arguments)
+
+
+def test_other_arguments_pass():
+    check_arguments(["predict", "m", ".", "--out=x=y", "--probabilities"])
+
+
+# ---- streams ----
+
+
+class Stream(io.StringIO):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+        self.name = "<stdout>"
+
+    def write(self, text):
+        raise self.error
+
+
+def test_a_stream_without_room_is_an_error():
+    with pytest.raises(OutputError, match="<stdout>: No space left"):
+        Outlet(Stream(OSError(28, "No space left on device"))).write("x")
+
+
+def test_a_program_without_streams_prints_nothing():
+    Outlet(None).write("x")
+    Outlet(None).flush()
+
+
+def test_words_of_users_are_no_markup(capsys):
+    console().print("[bcc] ferrite :smile: [/]")
+    assert capsys.readouterr().out.strip() == "[bcc] ferrite :smile: [/]"
+
+
+def run_python(code, **options):
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **options.pop("env", {})}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, env=environment, **options
+    )
+
+
+def test_a_terminal_of_few_letters_gets_escapes():
+    code = (
+        "from napari_matssl.console import *\n"
+        "with one_line_errors():\n"
+        "    say('試料.png'); complain('Gef\\udcfcge'); console().print('試')\n"
+    )
+    done = run_python(code, env={"PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 0, done.stderr
+    assert b"\\u8a66\\u6599.png" in done.stdout
+    assert b"Gef\\udcfcge" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_job_goes_on_when_nobody_reads_any_more(tmp_path):
+    code = (
+        "import sys\n"
+        "from napari_matssl.console import *\n"
+        "from napari_matssl.progress import Progress\n"
+        "def job():\n"
+        "    for n in range(20):\n"
+        "        yield Progress('working', n, 20, message='x' * 9000)\n"
+        "    return 'all'\n"
+        "with one_line_errors():\n"
+        "    for n in range(20): say('y' * 9000)\n"
+        "    ended = run_job(job())\n"
+        f"    open({str(tmp_path / 'done')!r}, 'w').write(ended.result)\n"
+        "    console().print('z' * 9000)\n"
+        "    ended.leave()\n"
+    )
+    both, nobody = os.pipe()
+    os.close(both)
+    done = subprocess.run([sys.executable, "-c", code], stdout=nobody, stderr=nobody, check=False)
+    os.close(nobody)
+    assert done.returncode == 0
+    assert (tmp_path / "done").read_text() == "all"
+
+
+def test_say_goes_to_standard_output(capsys):
+    say("hello")
+    assert capsys.readouterr().out == "hello\n"
