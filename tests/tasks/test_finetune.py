@@ -10,7 +10,13 @@ from torch import nn
 import napari_matssl.tasks.finetune as module
 import napari_matssl.tasks.finetune_run as run_module
 import napari_matssl.tasks.finetune_watch as watch_module
-from napari_matssl.errors import ComputeError, InputError, MatSSLError, ModelFileError
+from napari_matssl.errors import (
+    ComputeError,
+    InputError,
+    MatSSLError,
+    ModelFileError,
+    StoppedError,
+)
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.unbroken import UnbrokenClass
@@ -26,7 +32,7 @@ from napari_matssl.micrograph.synthetic import make_sample, scribble
 from napari_matssl.progress import Progress, drain
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune import WORTH_SHARE, finetune
 from napari_matssl.tasks.finetune_watch import Validation
 from napari_matssl.tasks.pretrain import PretrainSettings, pretrain
 
@@ -190,16 +196,33 @@ def test_the_result_is_a_model_that_can_be_kept(painted, tmp_path):
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 @pytest.mark.parametrize("validated", [True, False])
-def test_stop_after_the_first_step_returns_a_model_that_segments(
+def test_stop_after_a_tenth_of_the_budget_returns_a_model_that_segments(
     painted, two_phases, averaging, validated
 ):
     validation = [two_phases(5, (64, 64))] if validated else []
     seen = []
-    job = finetune(painted, TABLE, chosen(epochs=500, averaging=averaging), validation)
-    result = drain(job, seen.append, lambda: seen[-1].stage == "fine-tuning")
-    assert len(result.losses) == 1
+    job = finetune(painted, TABLE, chosen(epochs=5, averaging=averaging), validation)
+    result = drain(job, seen.append, lambda: seen[-1].step >= WORTH_SHARE)
+    assert 1 <= len(result.losses) < 10
     assert (result.validation is not None) is validated
     assert 0 <= scores_of(result.segmenter, painted).miou <= 1
+
+
+@pytest.mark.parametrize("stage", ["preparing", "fine-tuning"])
+def test_stop_before_that_gives_no_model(painted, stage):
+    seen = []
+    job = finetune(painted, TABLE, chosen(epochs=500))
+    with pytest.raises(StoppedError, match="no model worth keeping"):
+        drain(job, seen.append, lambda: seen[-1].stage == stage)
+    assert len(seen) < 4
+
+
+def test_many_steps_are_worth_keeping_however_long_the_budget(painted, monkeypatch):
+    monkeypatch.setattr(module, "WORTH_STEPS", 2)
+    seen = []
+    job = finetune(painted, TABLE, chosen(epochs=500))
+    result = drain(job, seen.append, lambda: seen[-1].metrics.get("step") == 2)
+    assert len(result.losses) == 2
 
 
 class Clock:
@@ -575,6 +598,7 @@ def test_previews_of_a_large_image_can_be_stopped_and_closed(painted, monkeypatc
         watch_module, "_QUICK", PredictSettings(magnifications="one", tile=32, tile_overlap=0)
     )
     with_clock(monkeypatch, 0.2)
+    monkeypatch.setattr(module, "WORTH_STEPS", 1)
     large = Micrograph("large.tif", np.tile(painted[0].micrograph.pixels, (2, 2)))
     job = finetune(painted, TABLE, chosen(epochs=1000), on_view=lambda: large)
     for _ in range(6):

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputError, StoppedError
-from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table, read_class_table
+from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import drain
@@ -80,7 +80,7 @@ def test_masks_overlays_and_tables_are_written(segmenter, images, tmp_path):
     assert [image.mask for image in result.images] == [out / "a1_mask.png", out / "b 2_mask.png"]
     assert all(image.seconds > 0 for image in result.images)
     assert (result.phases, result.summary) == (out / "phases.csv", out / "summary.csv")
-    assert read_class_table(out / "classes.json") == TABLE
+    assert ClassTable.model_validate_json((out / "classes.json").read_bytes()) == TABLE
 
 
 def test_mask_pixels_are_class_ids_in_the_classes_colours(segmenter, images, tmp_path):

@@ -13,6 +13,7 @@ from napari_matssl.errors import (
     ModelFileError,
     OutputError,
     SettingsError,
+    StoppedError,
 )
 from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
@@ -181,14 +182,33 @@ def test_the_checkpoint_is_beside_the_encoder_and_not_the_encoder(tmp_path):
 
 
 @pytest.mark.parametrize("steps", [0, 1])
-def test_stop_in_the_first_epoch_returns_an_encoder(images, steps):
-    job = pretrain(images, chosen(epochs=1000))
+def test_stop_before_the_first_epoch_is_complete_gives_no_encoder(images, steps, tmp_path):
+    state = tmp_path / "e.checkpoint.safetensors"
     seen = []
-    result = drain(job, seen.append, should_stop=lambda: len(seen) > steps)
+    job = pretrain(images, chosen(epochs=1000), state)
+    with pytest.raises(StoppedError, match="nothing was written"):
+        drain(job, seen.append, should_stop=lambda: len(seen) > steps)
+    assert not state.exists()
+
+
+def test_a_tenth_of_the_budget_is_worth_keeping_within_the_first_epoch(images):
+    seen = []
+    job = pretrain(images, chosen(epochs=2, batch_size=2))
+    result = drain(job, seen.append, lambda: seen[-1].metrics.get("step") == 1)
     assert result.epoch_losses == ()
     assert not result.complete
-    assert result.card.metrics["steps"] == steps
+    assert result.card.metrics["steps"] == 1
     assert all(bool(torch.isfinite(t).all()) for t in result.tensors.values())
+
+
+def test_stopped_again_at_once_the_checkpoint_that_is_there_is_named(images, tmp_path):
+    state = tmp_path / "e.checkpoint.safetensors"
+    stop_in_epoch(pretrain(images, chosen(epochs=4), state), epoch=2)
+    kept = state.read_bytes()
+    job = pretrain(images, chosen(epochs=4), state, resume=True)
+    with pytest.raises(StoppedError, match=r"e\.checkpoint\.safetensors"):
+        drain(job, should_stop=lambda: True)
+    assert state.read_bytes() == kept
 
 
 class Clock:
@@ -424,9 +444,10 @@ def test_one_colour_image_makes_an_encoder_for_colour(images):
 
 def test_a_single_stop_is_enough(images):
     """Whoever drives the job need not repeat it."""
-    job = pretrain(images, chosen(epochs=50))
+    job = pretrain(images, chosen(epochs=5))
     next(job)
-    assert next(job).metrics["epoch"] == 1
+    while next(job).metrics["epoch"] < 2:
+        pass
     job.send(Control.STOP)
     rest = list(job)
     assert len(rest) < 5
