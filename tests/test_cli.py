@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,10 +139,14 @@ def test_pretrain_finetune_predict_evaluate_measure(
     assert set(np.unique(np.asarray(mask))) <= {1, 2}
     assert (out / "s0_overlay.png").exists()
     assert (out / "s0_probabilities.tif").exists()
-    rows = list(csv.DictReader((out / "phases.csv").open()))
-    assert list(rows[0]) == [
+    rows = list(csv.DictReader((out / "phases.csv").open(encoding="utf-8-sig")))
+    assert list(rows[0])[:7] == [
         "image", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent", "area_um2",
     ]  # fmt: skip
+    assert rows[0]["model"] == "m.safetensors"
+    facts = json.loads(call("info", out / "s0_mask.png", "--json").out)
+    assert (facts["mask_model"], facts["mask_run"]) == ("m.safetensors", rows[0]["run"])
+    assert "mask model: m.safetensors" in call("info", out / "s0_mask.png").out
     assert len(rows) == 6
     assert rows[0]["area_um2"] == ""
     ferrite = int((np.asarray(mask) == 1).sum())
@@ -153,7 +156,7 @@ def test_pretrain_finetune_predict_evaluate_measure(
 
     done = call("measure", out, "--out", tmp_path / "again.csv")
     assert done.status == 0, done.err
-    again = list(csv.DictReader((tmp_path / "again.csv").read_text().splitlines()))
+    again = list(csv.DictReader((tmp_path / "again.csv").read_text("utf-8-sig").splitlines()))
     assert [r["fraction_percent"] for r in again] == [r["fraction_percent"] for r in rows]
     assert (tmp_path / "again_summary.csv").exists()
 
@@ -370,27 +373,89 @@ def test_no_images(call: Call, tmp_path: Path) -> None:
     refuse(call("pretrain", tmp_path / "gone", "--out", tmp_path / "e.safetensors"), "gone")
 
 
-@pytest.mark.parametrize("damage", ["empty", "truncated", "text"])
-@pytest.mark.parametrize("command", ["pretrain", "finetune", "predict", "evaluate", "info"])
-def test_broken_images(
-    call: Call, trained: tuple[Folders, Path], tmp_path: Path, damage: str, command: str
+def damage(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    path.write_bytes({"empty": b"", "truncated": data[: len(data) // 2], "text": b"hello"}[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "truncated", "text"])
+def test_a_broken_image_is_an_error_where_nothing_is_left(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, how: str
+) -> None:
+    folders = write_project(tmp_path / "p", count=1)
+    damage(folders.images / "s0.png", how)
+    out = tmp_path / "out"
+    for arguments in (
+        ("pretrain", folders.images, "--out", out),
+        ("finetune", folders.images, folders.labels, "--out", out, *QUICK),
+        ("predict", trained[1], folders.images, "--out", out),
+        ("evaluate", trained[1], folders.images, folders.truth, "--json", out),
+        ("info", folders.images / "s0.png"),
+    ):
+        refuse(call(*arguments), "s0.png")
+    assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize("how", ["empty", "truncated", "text"])
+def test_predict_leaves_a_broken_image_out_and_says_so(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, how: str
 ) -> None:
     folders = write_project(tmp_path / "p")
-    victim = folders.images / "s1.png"
-    data = victim.read_bytes()
-    victim.write_bytes(
-        {"empty": b"", "truncated": data[: len(data) // 2], "text": b"hello"}[damage]
+    damage(folders.images / "s1.png", how)
+    done = call("predict", trained[1], folders.images, "--out", tmp_path / "out")
+    assert done.status == 3
+    assert "2 of 3 images" in done.out
+    lines = done.err.splitlines()
+    assert "1 left out:" in lines
+    assert "s1.png" in lines[lines.index("1 left out:") + 1]
+    rows = csv.DictReader((tmp_path / "out" / "phases.csv").open(encoding="utf-8-sig"))
+    assert {row["image"] for row in rows} == {"s0.png", "s2.png"}
+
+
+def test_pretrain_leaves_an_image_out_that_cannot_be_used(
+    call: Call, project: Folders, tmp_path: Path
+) -> None:
+    Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(project.images / "s1.png")
+    encoder = tmp_path / "e.safetensors"
+    done = call(
+        "pretrain", project.images, "--out", encoder, "--encoder", "test_efficientnet",
+        "--init", "random", "--epochs", 1, "--patch-size", 64, "--view-size", 32,
+    )  # fmt: skip
+    assert done.status == 3, done.err
+    assert "s1.png is constant" in done.err
+    assert [image.name for image in read_card(encoder).training_images] == ["s0.png", "s2.png"]
+
+
+def test_an_empty_output_is_not_the_current_folder(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refuse(call("predict", trained[1], trained[0].images, "--out", ""), "--out", "empty")
+    refuse(call("predict", trained[1], "", "--out", "x"), "empty")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_are_printed_where_the_table_cannot_be_replaced(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "out" / "phases.csv").mkdir(parents=True)
+    done = call("predict", trained[1], trained[0].images / "s0.png", "--out", tmp_path / "out")
+    assert done.status == 0, done.err
+    assert "phases-2.csv" in done.out
+    assert "ferrite" in done.out
+    measured = call("measure", tmp_path / "out", "--out", tmp_path / "out" / "phases.csv")
+    refuse(measured, "folder")
+
+
+def test_class_names_are_no_markup(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "classes.json").write_text('{"1": "[bcc] ferrite", "2": "[fcc] austenite"}')
+    Image.fromarray(np.repeat(np.array([1, 2], np.uint8), 32)[None].repeat(8, 0)).save(
+        tmp_path / "a_mask.png"
     )
-    out = tmp_path / "out"
-    arguments: dict[str, tuple[object, ...]] = {
-        "pretrain": (folders.images, "--out", out),
-        "finetune": (folders.images, folders.labels, "--out", out, *QUICK),
-        "predict": (trained[1], folders.images, "--out", out),
-        "evaluate": (trained[1], folders.images, folders.truth, "--json", out),
-        "info": (victim,),
-    }
-    refuse(call(command, *arguments[command]), "s1.png")
-    assert not out.exists() or not list(out.iterdir())
+    done = call("measure", tmp_path, "--out", tmp_path / "t.csv")
+    assert done.status == 0, done.err
+    assert "[bcc] ferrite" in done.out
+    assert "[fcc] austenite" in done.out
 
 
 def test_image_and_label_of_different_size(call: Call, project: Folders, tmp_path: Path) -> None:
@@ -420,44 +485,11 @@ def test_label_outside_the_class_table(call: Call, project: Folders, tmp_path: P
     refuse(finetune(call, project, tmp_path / "m"), "s2.png", "9", "--classes")
 
 
-@pytest.mark.parametrize("value", [np.nan, 7.0])
-@pytest.mark.parametrize("command", ["pretrain", "finetune", "predict"])
-def test_nan_and_constant_images(
-    call: Call, trained: tuple[Folders, Path], tmp_path: Path, value: float, command: str
+def test_a_constant_image_cannot_be_trained_on(
+    call: Call, project: Folders, tmp_path: Path
 ) -> None:
-    import tifffile
-
-    folders = write_project(tmp_path / "p")
-    (folders.images / "s1.png").unlink()
-    tifffile.imwrite(folders.images / "s1.tif", np.full((SIDE, SIDE), value, np.float32))
-    out = tmp_path / "out"
-    arguments: dict[str, tuple[object, ...]] = {
-        "pretrain": (folders.images, "--init", "random", "--out", out),
-        "finetune": (folders.images, folders.labels, "--out", out, *QUICK),
-        "predict": (trained[1], folders.images, "--out", out),
-    }
-    refuse(call(command, *arguments[command]), "s1.tif")
-
-
-def test_pretraining_chooses_its_network_by_the_weights_it_starts_from(
-    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-    import torchvision
-
-    from napari_matssl.errors import InputError
-    from napari_matssl.settings import PretrainSettings
-
-    def tell(_images: object, settings: PretrainSettings, **_: object) -> None:
-        raise InputError(f"It would learn {settings.encoder}.")
-
-    monkeypatch.setattr("napari_matssl.tasks.pretrain.pretrain", tell)
-    path, out = tmp_path / "micronet.pth.tar", tmp_path / "e.safetensors"
-    torch.save({"state_dict": torchvision.models.resnet18().state_dict()}, path)
-    images = trained[0].images
-    refuse(call("pretrain", images, "--out", out, "--init", path), "It would learn resnet18.")
-    both = call("pretrain", images, "--out", out, "--init", path, "--encoder", "resnet34")
-    refuse(both, "It would learn resnet34.")
+    Image.fromarray(np.full((SIDE, SIDE), 7, np.uint8)).save(project.images / "s1.png")
+    refuse(finetune(call, project, tmp_path / "m"), "s1.png")
 
 
 def test_output_that_cannot_be_written_is_found_before_training(
@@ -584,6 +616,7 @@ def test_a_failed_run_keeps_the_old_output(call: Call, project: Folders, tmp_pat
 def start_long_run(project: Folders, out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "napari_matssl", "finetune", str(project.images)]
     command += [str(project.labels), "--out", str(out), "--encoder", "random", "--minutes", "30"]
+    command += ["--encoder-name", "test_efficientnet"]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}
     )
@@ -591,17 +624,22 @@ def start_long_run(project: Folders, out: Path) -> subprocess.Popen[str]:
     for line in process.stderr:  # the job has begun once it tells the device
         if "Device:" in line:
             break
-    time.sleep(5)
     return process
 
 
-def test_ctrl_c_keeps_the_model_so_far(project: Folders, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_a_model_is_worth_keeping_writes_none(
+    project: Folders, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
     out = tmp_path / "m.safetensors"
+    out.write_bytes(b"old")
     process = start_long_run(project, out)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert read_card(out, "segmenter").metrics["steps"] >= 1
+    process.send_signal(number)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == status, err
+    assert "no model worth keeping" in err
+    assert "Traceback" not in err
+    assert out.read_bytes() == b"old"
 
 
 def test_a_killed_process_leaves_no_half_file(project: Folders, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from napari_matssl.learn.card import PICKLES, read_card
 from napari_matssl.micrograph.decoding import count_planes
+from napari_matssl.micrograph.provenance import read_mask_facts
 from napari_matssl.micrograph.reading import read_micrograph
 
 
@@ -47,4 +48,7 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
         facts["pages"] = pages
     if micrograph.remarks:
         facts["remarks"] = [remark.removeprefix(f"{path.name}: ") for remark in micrograph.remarks]
+    if (origin := read_mask_facts(path).provenance) is not None:
+        told = origin.model_dump(mode="json", exclude_defaults=True)
+        facts |= {f"mask_{name}": value for name, value in told.items()}
     return facts

@@ -16,6 +16,7 @@ from napari_matssl.labels.stored import colours_told, read_values
 from napari_matssl.labels.tables import NamedValues, find_named_values, overruled
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.calibration import read_pixel_size
+from napari_matssl.micrograph.provenance import read_mask_facts
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.project.classes import Classes
 
@@ -67,7 +68,10 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> Measur
             mask = meaning.apply(read_values(path, named).values, path.name, strangers=_no_class)
             mask = _renumbered(mask, meaning, table, ids)
             size = read_pixel_size(path, mask.shape[1])
-            rows += phase_fractions(path.name, mask, table, size)
+            rows += phase_fractions(path.name, mask, table, size, read_mask_facts(path).provenance)
+    runs = {row.origin.run for row in rows if row.origin is not None and row.origin.run}
+    if len(runs) > 1:
+        remarks[f"The masks are of {len(runs)} runs; the column run tells which."] = None
     return MeasuredMasks(tuple(rows), tuple(remarks))
 
 

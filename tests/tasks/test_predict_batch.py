@@ -375,7 +375,10 @@ def test_measure_finds_the_pixel_size_and_origin_of_our_masks(segmenter, folder,
         folder / "m3.tif", field(0.3), imagej=True, resolution=(4, 4), metadata={"unit": "um"}
     )
     result, _ = run(segmenter, folder, tmp_path / "out")
-    rows = measure_masks([tmp_path / "out"])
+    measured = measure_masks([tmp_path / "out"])
+    rows = measured.rows
+    assert {row.origin.run for row in rows} == {rows_of(result.phases)[0]["run"]}
+    assert not any("runs" in line for line in measured.remarks)
     areas = [row.area_um2 for row in rows if row.image == "m3_mask.png"]
     predicted = [
         row.area_um2 for one in result.images if one.name == "m3.tif" for row in one.phases
