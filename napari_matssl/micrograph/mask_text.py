@@ -1,10 +1,13 @@
 """The text that our masks carry in their files, read without decoding a pixel."""
 
+import logging
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
 import tifffile
+
+_LOG = logging.getLogger(__name__)
 
 KEY = "napari-matssl"
 """Keyword of the text chunk in PNGs."""
@@ -26,7 +29,8 @@ def read_mask_text(path: Path) -> str:
             return ""
         with tifffile.TiffFile(path) as tiff:
             return _tiff_text(tiff)
-    except (OSError, ValueError, tifffile.TiffFileError):
+    except Exception:  # noqa: BLE001 - parsers of files that anybody wrote raise anything
+        _LOG.debug("%s has no text that can be read", path, exc_info=True)
         return ""
 
 
@@ -49,6 +53,9 @@ def _png_text(file: BinaryIO) -> str:
 
 def _tiff_text(tiff: tifffile.TiffFile) -> str:
     """Read the notes that ImageJ shows as the image's info, if they are ours."""
-    notes = tiff.pages.first.tags.valueof(_IMAGEJ_NOTES)
+    tag = tiff.pages.first.tags.get(_IMAGEJ_NOTES)
+    if tag is None or tag.count > 2 * _LONGEST:
+        return ""
+    notes = tag.value
     text = notes.get("Info") if isinstance(notes, dict) else None
     return text if isinstance(text, str) and len(text) <= _LONGEST else ""

@@ -58,7 +58,7 @@ def test_other_names_stand_as_they_are(tmp_path, word):
 
 
 def test_what_is_no_letter_is_escaped(tmp_path):
-    assert written(tmp_path, name="\t=1\r\n")["class"] == "\\t=1\\r\\n"
+    assert written(tmp_path, "\t=1\r\n.png")["image"] == "\\t=1\\r\\n.png"
     assert written(tmp_path, "Gef\udcfcge.png")["image"] == "Gef\\xfcge.png"
 
 
