@@ -32,7 +32,7 @@ TABLE = numbered_table([1, 2])
 
 def test_a_png_mask_gives_back_its_pixel_size_and_where_it_comes_from(tmp_path):
     path = tmp_path / "m.png"
-    write_mask(path, MASK, TABLE, MaskFacts(SIZE, ORIGIN))
+    write_mask(path, MASK, TABLE, facts=MaskFacts(SIZE, ORIGIN))
     assert read_mask_facts(path) == MaskFacts(SIZE, ORIGIN)
     assert read_pixel_size(path, 40) == SIZE
     assert read_micrograph(path).pixel_size == SIZE
