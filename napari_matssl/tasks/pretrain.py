@@ -6,7 +6,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from napari_matssl.errors import ComputeError, DivergedError, InputError, StoppedError
+from napari_matssl.errors import (
+    ComputeError,
+    DivergedError,
+    InputError,
+    OutputError,
+    StoppedError,
+)
 from napari_matssl.files import check_writable
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
@@ -91,6 +97,8 @@ def pretrain(
     ------
     InputError
         If an image can't be used, or there are fewer than two patches.
+    OutputError
+        If `checkpoint` can't be written, or holds the state of a run and `resume` isn't wanted.
     SettingsError, WeightsError, ModelFileError, DeviceError
         If the encoder, its weights, the checkpoint or the device can't be had.
     ComputeError
@@ -126,6 +134,11 @@ def _learn(
         )
     if checkpoint is not None:
         check_writable(checkpoint)
+        if checkpoint.exists() and not resume:
+            raise OutputError(
+                f"{checkpoint} holds the state of an unfinished pretraining, which would be lost.",
+                "Go on with --resume, give another --out, or delete that file.",
+            )
     compute = choose_compute(settings.device)
     message = f"{len(patches)} patches of {len(micrographs)} images; {compute.describe()}"
     if (yield Progress("preparing", 0, 1, message=message)) is Control.STOP:

@@ -12,7 +12,13 @@ import napari_matssl.tasks.finetune_rescue as rescue_module
 import napari_matssl.tasks.finetune_run as run_module
 import napari_matssl.tasks.finetune_watch as watch_module
 import napari_matssl.tasks.pretrain_run as pretrain_module
-from napari_matssl.errors import ComputeError, DivergedError, InputError, OutOfMemoryError
+from napari_matssl.errors import (
+    ComputeError,
+    DivergedError,
+    InputError,
+    OutOfMemoryError,
+    OutputError,
+)
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.losses import segmentation_loss
@@ -236,6 +242,15 @@ def test_a_run_whose_batch_was_halved_is_resumed_as_it_was(images, tmp_path, mon
     assert resumed.card.metrics["steps"] == whole.card.metrics["steps"]
     for name, tensor in whole.tensors.items():
         assert torch.equal(tensor, resumed.tensors[name]), name
+
+
+def test_a_new_run_never_replaces_the_state_of_an_unfinished_one(images, tmp_path):
+    path = tmp_path / "enc.checkpoint.safetensors"
+    drain(pretrain(images, pretraining(epochs=1), path))
+    kept = path.read_bytes()
+    with pytest.raises(OutputError, match=r"enc\.checkpoint.*--resume"):
+        drain(pretrain(images, pretraining(epochs=1), path))
+    assert path.read_bytes() == kept
 
 
 def test_a_pretraining_that_fails_tells_how_to_go_on(images, tmp_path, monkeypatch):
