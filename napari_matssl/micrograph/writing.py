@@ -13,6 +13,7 @@ from PIL import Image
 from napari_matssl.errors import InputError
 from napari_matssl.files import Stamp, atomic_write
 from napari_matssl.labels.classes import ClassTable
+from napari_matssl.micrograph.banded_png import BandedPng
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.legend import Entry, legend_panel, scale_bar
 from napari_matssl.micrograph.provenance import MaskFacts, Provenance
@@ -62,6 +63,32 @@ def write_mask(
     info = (facts or MaskFacts()).png_info()
     with atomic_write(path, expected) as temporary:
         image.save(temporary, format="PNG", pnginfo=info)
+
+
+def write_labels(
+    path: Path,
+    ids: NDArray[np.uint8],
+    table: ClassTable,
+    packer: BandedPng,
+    expected: Stamp | EllipsisType | None = ...,
+) -> None:
+    """Write painted labels like a mask, again and again: only what changed is packed.
+
+    Parameters
+    ----------
+    path, ids, table, expected
+        As for :func:`write_mask`.
+    packer
+        Keeps what it has packed; a new one for each file.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written.
+    """
+    content = packer.encode(ids, _palette(table).tobytes())
+    with atomic_write(path, expected) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_mask_tiff(

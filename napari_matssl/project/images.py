@@ -17,8 +17,9 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.stored import read_labels
+from napari_matssl.micrograph.banded_png import BandedPng
 from napari_matssl.micrograph.provenance import MaskFacts, read_mask_facts
-from napari_matssl.micrograph.writing import write_mask
+from napari_matssl.micrograph.writing import write_labels, write_mask
 from napari_matssl.project.strokes import Version
 
 
@@ -36,6 +37,7 @@ class IdImages:
         self._counts: dict[Path, tuple[Stamp, dict[int, int]]] = {}
         self._named: tuple[Stamp | None, dict[str, Path]] = (None, {})
         self._lock = threading.Lock()
+        self._packer, self._packed = BandedPng(), Path()
         self._noted = {path: Version(stamp_of(path), None) for path in self.files()}
 
     def path(self, stem: str) -> Path:
@@ -136,7 +138,10 @@ class IdImages:
             If another file is there than expected.
         """
         if ids.any():
-            write_mask(path, ids, table, expected, facts)
+            if facts is None:
+                write_labels(path, ids, table, self._packer_of(path), expected)
+            else:
+                write_mask(path, ids, table, expected, facts)
         elif expected is not ... and stamp_of(path) != expected:
             raise OvertakenError(path)
         else:
@@ -144,6 +149,13 @@ class IdImages:
         stamp = stamp_of(path)
         self.note(path, Version(stamp, ids))
         return stamp
+
+    def _packer_of(self, path: Path) -> BandedPng:
+        """Give the packer of a file; one is kept, for the image that is painted on."""
+        with self._lock:
+            if path != self._packed:
+                self._packer, self._packed = BandedPng(), path
+            return self._packer
 
     def remove(self, path: Path) -> None:
         """Remove an image, if there is one.

@@ -8,6 +8,7 @@ from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.classes import numbered_table
+from napari_matssl.micrograph import banded_png
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.writing import write_mask
 from napari_matssl.project import images
@@ -69,14 +70,14 @@ def test_strokes_written_between_look_and_writing_are_kept(two, monkeypatch):
     ours, theirs = two
     start = ours.labels("b.tif")
     theirs.labels("b.tif")
-    real = images.write_mask
+    real = images.write_labels
 
     def overtaken(*arguments):
-        monkeypatch.setattr(images, "write_mask", real)
+        monkeypatch.setattr(images, "write_labels", real)
         theirs.save_labels("b.tif", dab(start, 30, 2))
         real(*arguments)
 
-    monkeypatch.setattr(images, "write_mask", overtaken)
+    monkeypatch.setattr(images, "write_labels", overtaken)
     ours.save_labels("b.tif", dab(start, 20, 1))
     assert ours.painted("b.tif") == {1: 14, 2: 5}
 
@@ -234,3 +235,22 @@ def test_what_is_painted_but_no_class_names_the_button(folder, paint):
     assert '"Add"' in caught.value.remedy
     assert "json" not in caught.value.remedy
     assert np.asarray(Image.open(folder / "b.tif")).shape == (40, 50)
+
+
+def test_saving_a_stroke_packs_only_what_changed(folder, monkeypatch):
+    """A panorama's strokes are on disk as soon as a small image's."""
+    tall = np.random.default_rng(0).integers(0, 255, (4000, 40), dtype=np.uint8)
+    Image.fromarray(tall).save(folder / "tall.png")
+    monkeypatch.setattr(banded_png, "BAND_PX", 4000)
+    project = Project.open(folder)
+    labels = np.zeros(tall.shape, np.uint8)
+    labels[50, :5] = 1
+    saved = project.save_labels("tall.png", labels)
+    packed = []
+    real = banded_png.zlib.compressobj
+    monkeypatch.setattr(banded_png.zlib, "compressobj", lambda **k: packed.append(1) or real(**k))
+    labels = labels.copy()
+    labels[3999, :7] = 2
+    project.save_labels("tall.png", labels, saved.version)
+    assert len(packed) == 1
+    assert Project.open(folder).painted("tall.png") == {1: 5, 2: 7}

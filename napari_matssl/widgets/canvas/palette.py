@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
-import numpy as np
 from napari.layers import Labels
 from napari.utils.events import Event
 from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.counting import count_values
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.layers import set_classes
 from napari_matssl.widgets.canvas.workspace import Workspace
@@ -101,8 +101,8 @@ class Palette(QObject):
             return total
         for name in project.names if names is None else names:
             if shown is not None and name == shown.name:
-                counts = np.bincount(shown.painted.data.ravel())
-                pixels = {i: int(n) for i, n in enumerate(counts) if i and n}
+                pixels = count_values(shown.painted.data)
+                pixels.pop(0, None)
             else:
                 pixels = project.painted(name)
             for class_id, count in pixels.items():

@@ -1,0 +1,97 @@
+"""PNGs written again and again while little of them changes: only bands that changed are packed.
+
+A PNG's pixels are one zlib stream. Here it is made of bands of rows that are packed apart and end
+on whole bytes, so that packed bands can be kept and joined: saving a stroke on a panorama takes as
+long as on a small image.
+"""
+
+import hashlib
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BAND_PX = 1 << 20
+"""Pixels of a band, about."""
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_ZLIB_HEADER, _ZLIB_END = b"\x78\x01", b"\x03\x00"
+_ADLER = 65521
+
+
+@dataclass(frozen=True)
+class _Band:
+    """A band as it was packed: what it holds, its chunk of the file, its checksum and length."""
+
+    digest: bytes
+    chunk: bytes
+    adler: int
+    length: int
+
+
+class BandedPng:
+    """Makes palette PNGs of 8 bits; keeps the packed bands of the last image."""
+
+    def __init__(self) -> None:
+        self._bands: tuple[_Band, ...] = ()
+
+    def encode(self, ids: NDArray[np.uint8], palette: bytes) -> bytes:
+        """Make the bytes of a file.
+
+        Parameters
+        ----------
+        ids
+            ``(H, W)``.
+        palette
+            Red, green and blue of 256 entries.
+        """
+        height, width = ids.shape
+        rows = max(1, BAND_PX // max(1, width))
+        parts = [ids[start : start + rows] for start in range(0, height, rows)]
+        known: list[_Band | None] = [*self._bands, *[None] * len(parts)]
+        self._bands = tuple(_packed(part, band) for part, band in zip(parts, known, strict=False))
+        adler = 1
+        for band in self._bands:
+            adler = _joined(adler, band.adler, band.length)
+        header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+        return b"".join(
+            (
+                _SIGNATURE,
+                _chunk(b"IHDR", header),
+                _chunk(b"PLTE", palette),
+                _chunk(b"IDAT", _ZLIB_HEADER),
+                *(band.chunk for band in self._bands),
+                _chunk(b"IDAT", _ZLIB_END + struct.pack(">I", adler)),
+                _chunk(b"IEND", b""),
+            )
+        )
+
+
+def _packed(ids: NDArray[np.uint8], known: _Band | None) -> _Band:
+    """Pack some rows, unless they are those that are packed already."""
+    filtered = np.zeros((ids.shape[0], ids.shape[1] + 1), np.uint8)  # filter 0 before each row
+    filtered[:, 1:] = ids
+    rows = filtered.data
+    digest = hashlib.blake2b(
+        rows, digest_size=16, salt=struct.pack(">Q", filtered.shape[1])
+    ).digest()
+    if known is not None and known.digest == digest:
+        return known
+    packer = zlib.compressobj(level=1, wbits=-15)
+    packed = packer.compress(rows) + packer.flush(zlib.Z_FULL_FLUSH)
+    return _Band(digest, _chunk(b"IDAT", packed), zlib.adler32(rows), rows.nbytes)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _joined(first: int, second: int, length: int) -> int:
+    """Checksum (Adler-32) of two pieces one after the other; the second has so many bytes."""
+    low, high = first & 0xFFFF, first >> 16
+    rest = length % _ADLER
+    new_low = (low + (second & 0xFFFF) - 1) % _ADLER
+    new_high = (rest * low + high + (second >> 16) - rest) % _ADLER
+    return new_high << 16 | new_low
