@@ -346,7 +346,8 @@ def test_after_ten_runs_no_network_is_alive(painted, monkeypatch):
 
     def remember(*arguments, **options):
         network = build(*arguments, **options)
-        networks.append(weakref.ref(network))
+        if next(network.parameters()).device.type != "meta":  # an outline, without weights
+            networks.append(weakref.ref(network))
         return network
 
     monkeypatch.setattr(segmenter, "build_network", remember)
