@@ -125,6 +125,23 @@ class Classes:
         order = tuple(i for i in self.order if i != class_id)
         return Classes(self.table.without(class_id), order, former_names)
 
+    def merged(self, class_id: int, into: int) -> "Classes":
+        """Leave out a class; another one now stands for its names too.
+
+        Raises
+        ------
+        InputError
+            If there is no such class, or both are the same.
+        """
+        gone, kept = self.of(class_id), self.of(into)
+        if gone is kept:
+            raise InputError(
+                f'"{gone.name}" can\'t be merged into itself.', "Choose another class."
+            )
+        names = {name: into for name, i in self.former_names.items() if i == class_id}
+        rest = self.without(class_id)
+        return replace(rest, former_names={**rest.former_names, **names, gone.name: into})
+
     def adopting(self, table: ClassTable) -> tuple["Classes", dict[int, int]]:
         """Match the classes of another table by name, by a former name, else append them.
 

@@ -204,26 +204,33 @@ class IdImages:
             if pixels:
                 yield path, pixels
 
-    def erase(self, class_id: int, table: ClassTable) -> None:
-        """Set a class to 0 in all images; an image of which nothing is left goes.
+    def remove_with(self, class_id: int) -> None:
+        """Remove the images that have a class."""
+        for path, _ in list(self.use_of(class_id)):
+            self.remove(path)
+
+    def replace(self, class_id: int, by: int, table: ClassTable) -> None:
+        """Give the pixels of a class another id in all images.
 
         Parameters
         ----------
         class_id
             The class.
+        by
+            Another class; or 0, and then an image of which nothing is left goes.
         table
             Gives colours to the classes that stay.
         """
         for path, _ in list(self.use_of(class_id)):
-            erased = False
-            while not erased:
+            replaced = False
+            while not replaced:
                 version = self.version(path)
                 if version.ids is None:  # somebody has removed it meanwhile
                     break
-                kept = np.where(version.ids == class_id, np.uint8(0), version.ids)
+                kept = np.where(version.ids == class_id, np.uint8(by), version.ids)
                 with suppress(OvertakenError):  # somebody has painted meanwhile
                     self.write(path, kept, table, version.stamp, read_mask_facts(path))
-                    erased = True
+                    replaced = True
 
     def back_up(self, backup: Path) -> None:
         """Make `backup` a copy of this folder; without any image here, leave it as it is.

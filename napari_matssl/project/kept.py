@@ -124,8 +124,26 @@ class KeptClasses:
         used = self._labels.use_of(class_id)
         return {names.get(stem_of(path.name), path.name): pixels for path, pixels in used}
 
+    def mask_use(self, class_id: int) -> dict[str, float]:
+        """Tell which masks have a class.
+
+        Returns
+        -------
+        Share of the class in all that is segmented, 0 to 1, by the name of the image; by that of
+        the mask's file where its image isn't listed.
+        """
+        names = {stem_of(name): name for name in self.names}
+        return {
+            names.get(stem_of(path.name), path.name): pixels
+            / sum(self._masks.counts(path).values())
+            for path, pixels in self._masks.use_of(class_id)
+        }
+
     def delete_class(self, class_id: int) -> None:
-        """Delete a class with its pixels in all labels and masks, those of unlisted images too.
+        """Delete a class with its pixels in all labels, those of unlisted images too.
+
+        Masks that have the class are removed: without it, the others would share an area that is
+        smaller than what was segmented, and their fractions would rise.
 
         Raises
         ------
@@ -135,13 +153,34 @@ class KeptClasses:
         with self._lock:
             self._look_again()
             rest = self._classes.without(class_id)
-            images = (self._labels, self._masks)
-            for some in images:  # a damaged file shows itself before anything has changed
-                list(some.use_of(class_id))
+            self._check_images(class_id)
             with self._saving():
-                for some in images:
-                    some.erase(class_id, rest.table)
+                self._labels.replace(class_id, 0, rest.table)
+                self._masks.remove_with(class_id)
             self._edit(lambda classes: classes.without(class_id))
+
+    def merge_class(self, class_id: int, into: int) -> None:
+        """Give all pixels of a class to another, in labels and masks, and delete it.
+
+        Raises
+        ------
+        InputError
+            If there is no such class, both are the same, or an image of labels or a mask is
+            damaged.
+        """
+        with self._lock:
+            self._look_again()
+            rest = self._classes.merged(class_id, into)
+            self._check_images(class_id)
+            with self._saving():
+                for some in (self._labels, self._masks):
+                    some.replace(class_id, into, rest.table)
+            self._edit(lambda classes: classes.merged(class_id, into))
+
+    def _check_images(self, class_id: int) -> None:
+        """Let a damaged file show itself before anything has changed."""
+        for some in (self._labels, self._masks):
+            list(some.use_of(class_id))
 
     def adopt(self, table: ClassTable) -> dict[int, int]:
         """Match another class table, such as a model's, with this project's.

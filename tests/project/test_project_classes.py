@@ -193,8 +193,38 @@ def test_deleting_a_class_erases_it_everywhere(project, paint):
     np.testing.assert_array_equal(labels, np.where(paint(_1=3, _2=4, _3=5) == 2, 0, labels))
     assert again.painted("a2.png") == {1: 3, 3: 5}
     assert not again.state("b.tif").painted
-    assert np.count_nonzero(again.mask("a10.png") == 3) == 1000
-    assert np.count_nonzero(again.mask("a10.png") == 0) == 1000
+
+
+def test_masks_that_have_a_deleted_class_go_and_the_others_stay(project, paint):
+    project.add_class("pore")
+    project.save_mask("a2.png", paint(_1=1262, _2=720, _3=18))
+    project.save_mask("a10.png", paint(_1=1000, _2=1000))
+    assert project.mask_use(3) == {"a2.png": pytest.approx(0.009)}
+    project.delete_class(3)
+    assert project.mask("a2.png") is None  # its fractions would rise to 63.7 and 36.3 %
+    np.testing.assert_array_equal(project.mask("a10.png"), paint(_1=1000, _2=1000))
+
+
+def test_a_merged_class_gives_all_its_pixels_to_the_other(project, paint):
+    project.add_class("pore")
+    project.rename_class(3, "void")
+    project.save_labels("b.tif", paint(_2=6, _3=3))
+    project.save_mask("a2.png", paint(_1=1262, _2=720, _3=18))
+    project.merge_class(3, 2)
+    again = Project.open(project.folder)
+    assert summary(again.classes) == [(1, "phase 1"), (2, "phase 2")]
+    assert again.painted("b.tif") == {2: 9}
+    np.testing.assert_array_equal(again.mask("a2.png"), paint(_1=1262, _2=738))
+    for name in ("void", "pore"):  # a model that knows the class finds the one that has taken it
+        assert again.adopt(named(_7=name)) == {7: 2}
+
+
+def test_a_class_is_not_merged_into_itself_or_into_none(project, paint):
+    project.save_labels("b.tif", paint(_2=6))
+    for into in (2, 9):
+        with pytest.raises(InputError):
+            project.merge_class(2, into)
+    assert project.painted("b.tif") == {2: 6}
 
 
 def test_deleting_reaches_images_that_are_not_listed_and_says_so(project, paint):

@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
-from desk import SIZE, answer, docked, key, labels_on_disk, said, stroke, write_folder
-from qtpy.QtCore import Qt
+from desk import SIZE, docked, key, labels_on_disk, rows, said, stroke, write_folder
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog, QPushButton
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QColorDialog, QPushButton
 
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.class_model import EXCLUDE, NAME
 from napari_matssl.widgets.controls.class_model import PAINTED as COUNT
+from napari_matssl.widgets.controls.class_removal import ClassRemoval
 
 
 @pytest.fixture
@@ -160,6 +162,39 @@ def test_excluding_a_class_is_kept(panel):
 # Deleting.
 
 
+def answer_removal(panel, choose, seen):
+    """Press the button that deletes, and answer the question that comes up."""
+
+    def reply():
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, ClassRemoval):
+            QTimer.singleShot(50, reply)
+            return
+        seen.append(f"{dialog.use.text()} {dialog.delete.text()}")
+        choose(dialog)
+
+    QTimer.singleShot(50, reply)
+    button(panel, "Delete").click()
+
+
+def accept(dialog):
+    dialog.accept_button.click()
+
+
+def merge_into(name):
+    def choose(dialog):
+        dialog.target.setCurrentText(name)
+        dialog.merge.click()
+        assert dialog.accept_button.text() == "Merge"
+        dialog.accept_button.click()
+
+    return choose
+
+
+def cancel(dialog):
+    QTest.keyClick(dialog, Qt.Key.Key_Return)  # Cancel is the default
+
+
 def test_a_class_is_deleted_from_every_image_after_a_question(panel, folder):
     session = panel.session
     session.workspace.project.save_mask("a2.tif", np.full(SIZE, 2, np.uint8))
@@ -169,11 +204,11 @@ def test_a_class_is_deleted_from_every_image_after_a_question(panel, folder):
     stroke(panel, 50, 60, class_id=1)
     session.palette.paint_with(2)
     pixels = session.palette.painted_pixels()[2]
-    questions = []
-    answer("Delete", questions)
-    button(panel, "Delete").click()
-    assert len(questions) == 1
-    assert f"{pixels:,} painted pixels in 2 images" in questions[0]
+    seen = []
+    answer_removal(panel, accept, seen)
+    assert len(seen) == 1
+    assert f"{pixels:,} painted pixels in 2 images; 100.0 % of the mask of a2.tif" in seen[0]
+    assert "its mask is removed, to be segmented again" in seen[0]
     assert names(panel) == ["phase 1", "stain"]
     painted = shown(panel).painted
     assert set(np.unique(painted.data)) == {0, 1}
@@ -181,15 +216,51 @@ def test_a_class_is_deleted_from_every_image_after_a_question(panel, folder):
     assert labels_on_disk(folder, "a1.tif") is None
     assert SEGMENTATION not in shown(panel).extra
     assert session.workspace.shown.name == "a2.tif"
+    assert rows(panel)["a2.tif"] == "saved"
+
+
+def test_a_class_that_only_masks_have_is_not_deleted_as_if_nobody_missed_it(panel):
+    """Fractions of 63.1, 36.0 and 0.9 % must not become 63.6 and 36.4 % unsaid."""
+    project = panel.session.workspace.project
+    mask = np.ones(SIZE, np.uint8)
+    mask.flat[:4424], mask.flat[-110:] = 2, 3
+    project.save_mask("a1.tif", mask)
+    project.save_mask("a2.tif", np.where(mask == 3, 1, mask))
+    panel.session.palette.paint_with(3)
+    seen = []
+    answer_removal(panel, cancel, seen)
+    assert "0.9 % of the mask of a1.tif" in seen[0]
+    assert project.mask("a1.tif") is not None
+    answer_removal(panel, accept, seen)
+    assert project.mask("a1.tif") is None
+    assert project.mask("a2.tif") is not None
+    assert rows(panel)["a1.tif"] == "unlabelled"
+
+
+def test_a_class_is_merged_into_another_in_labels_and_masks(panel, folder):
+    project = panel.session.workspace.project
+    mask = np.ones(SIZE, np.uint8)
+    mask.flat[:500], mask.flat[-110:] = 2, 3
+    project.save_mask("a1.tif", mask)
+    project.save_mask("a2.tif", mask)
+    stroke(panel, class_id=3)
+    pixels = panel.session.palette.painted_pixels()[3]
+    panel.session.palette.paint_with(3)
+    seen = []
+    answer_removal(panel, merge_into("phase 2"), seen)
+    assert "0.9 % of 2 masks on average, at most 0.9 % (a1.tif)" in seen[0]
+    assert names(panel) == ["phase 1", "phase 2"]
+    assert panel.session.palette.painted_pixels() == {2: pixels}
+    assert np.count_nonzero(project.mask("a2.tif") == 2) == 610
+    assert np.count_nonzero(labels_on_disk(folder, "a1.tif") == 2) == pixels
 
 
 def test_a_class_stays_if_the_question_is_answered_with_cancel(panel):
     stroke(panel, class_id=2)
     panel.session.palette.paint_with(2)
-    questions = []
-    answer("Cancel", questions)
-    button(panel, "Delete").click()
-    assert len(questions) == 1
+    seen = []
+    answer_removal(panel, cancel, seen)
+    assert len(seen) == 1
     assert names(panel) == ["phase 1", "phase 2", "stain"]
     assert shown(panel).painted.data[20, 30] == 2
 

@@ -64,13 +64,26 @@ class Palette(QObject):
             workspace.failed.emit(error)
         self.refresh()
 
-    def delete(self, class_id: int) -> None:
-        """Delete a class with all its strokes and mask pixels, in every image."""
+    def delete(self, class_id: int, into: int | None = None) -> None:
+        """Delete a class in every image.
+
+        Parameters
+        ----------
+        class_id
+            The class.
+        into
+            The class that gets its strokes and mask pixels. None: its strokes become unpainted,
+            and masks that have it are removed.
+        """
         workspace = self._workspace
         name = None if workspace.shown is None else workspace.shown.name
         if not workspace.leave_image():
             return
-        self.edit(lambda project: project.delete_class(class_id))
+        if into is None:
+            self.edit(lambda project: project.delete_class(class_id))
+        else:
+            self.edit(lambda project: project.merge_class(class_id, into))
+        workspace.images_changed.emit()  # some may have lost their mask
         if name is not None:
             workspace.show_image(name)
 

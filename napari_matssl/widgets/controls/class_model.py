@@ -105,7 +105,7 @@ class ClassModel(QAbstractTableModel):
             name = f"{html.escape(one.name, quote=False)}<br>" if column == NAME else ""
             return f"<qt>{name}{_COLUMNS[column][1]}</qt>"
         if role == Qt.ItemDataRole.DecorationRole and column == COLOUR:
-            return _swatch(one.colour)
+            return swatch(one.colour)
         if role == Qt.ItemDataRole.CheckStateRole and column == EXCLUDE:
             return Qt.CheckState.Checked if one.exclude else Qt.CheckState.Unchecked
         if role == Qt.ItemDataRole.ForegroundRole and column == PAINTED and pixels == 0:
@@ -177,7 +177,8 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def _swatch(colour: str) -> QIcon:
+def swatch(colour: str) -> QIcon:
+    """Draw a colour, to be shown beside a name."""
     pixmap = QPixmap(2 * SWATCH)  # for sharp displays
     pixmap.setDevicePixelRatio(2)
     pixmap.fill(Qt.GlobalColor.transparent)

@@ -14,6 +14,7 @@ from napari_matssl.micrograph.reading import SUFFIXES
 from napari_matssl.project.folder import ImageFacts
 from napari_matssl.widgets.canvas.taking import take_labels
 from napari_matssl.widgets.controls.class_editor import ClassEditor
+from napari_matssl.widgets.controls.class_removal import ClassRemoval
 from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
 from napari_matssl.widgets.controls.image_rows import EXCLUDED
@@ -170,19 +171,20 @@ class MicrographsPanel(QWidget):
             return
         self._workspace.flush()
         try:
-            use = project.class_use(class_id)
+            painted, masks = project.class_use(class_id), project.mask_use(class_id)
         except MatSSLError as error:
             self._workspace.failed.emit(error)
             return
-        name = next(one.name for one in project.classes if one.id == class_id)
-        lost = (
-            f"Its {sum(use.values()):,} painted pixels in {len(use)} images become unpainted, and "
-            "this can't be undone."
-            if use
-            else "Nothing is painted with it."
-        )
-        if agreed(self, "Delete a class", f'Delete the class "{name}"? {lost}', "Delete"):
-            self._palette.delete(class_id)
+        gone = next(one for one in project.classes if one.id == class_id)
+        if not painted and not masks:
+            question = f'Delete the class "{gone.name}"? Nothing is painted with it.'
+            if agreed(self, "Delete a class", question, "Delete"):
+                self._palette.delete(class_id)
+            return
+        others = [one for one in project.classes if one.id != class_id]
+        dialog = ClassRemoval(gone, others, painted, masks, self)
+        if dialog.exec_():
+            self._palette.delete(class_id, dialog.into)
 
     def _show_menu(self, names: list[str], where: QPoint) -> None:
         """Offer what can be done with the selected images."""
