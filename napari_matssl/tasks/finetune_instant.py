@@ -47,7 +47,7 @@ def fit_pixel_classifier(
     network = PixelClassifier(card.encoder_name, len(table))
     if start is not None:
         adopt(network, table, start)
-        origin = f"went on from a {start.card.start} model"
+        origin = f"went on from a model ({start.card.start})"
     else:
         origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)
     compute.place(network).eval()

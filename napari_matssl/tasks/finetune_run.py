@@ -78,7 +78,7 @@ class FinetuneRun:
         )
         if self.start is not None:
             adopt(network, self.table, self.start)
-            origin = f"went on from a {self.start.card.start} model"
+            origin = f"went on from a model ({self.start.card.start})"
         else:
             origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)  # type: ignore[arg-type]
         self._network = self.compute.place(network)

@@ -307,7 +307,7 @@ def test_going_on_from_a_unet_takes_its_encoder_and_how_it_sees_images(painted, 
     assert not equal(encoder_of(result), build_encoder(TINY).state_dict())
     assert (result.card.encoder_name, result.card.scale) == (TINY, 0.5)
     assert result.card.normalisation == imagenet
-    assert result.card.start == "went on from a random model"
+    assert result.card.start == "went on from a model (random)"
     assert scores_of(result, [two_phases(7)]).miou > 0.8
 
 
@@ -336,7 +336,7 @@ def test_going_on_with_other_classes_fits_them_anew(made, painted):
     result = drain(finetune(shifted, own, instant(), start=made)).segmenter
     fresh = drain(finetune(shifted, own, instant())).segmenter
     assert equal(result.network.state_dict(), fresh.network.state_dict())
-    assert result.card.start == "went on from a random model"
+    assert result.card.start == "went on from a model (random)"
 
 
 # ---- what cannot work ----

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tifffile
 from desk import NAMES, SIZE, docked, said, stroke, write_folder
 from napari.utils._test_utils import read_only_mouse_event
 from qtpy.QtCore import Qt
 
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.info_bar import LINE
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
@@ -59,7 +61,7 @@ def test_an_uncalibrated_image_says_what_cant_be_done(make_napari_viewer, tmp_pa
     panel = docked(make_napari_viewer())
     panel.session.workspace.open([write_folder(tmp_path / "plain", um=None)])
     assert panel.facts.size.text() == ""
-    assert "areas can't be measured" in panel.facts.size_source.text()
+    assert panel.facts.size_source.text() == "not calibrated: no areas"
     assert tuple(map(str, panel.session.workspace.shown.image.units)) == ("pixel", "pixel")
 
 
@@ -91,13 +93,59 @@ def test_a_comma_is_a_decimal_point(qtbot, panel):
     assert micrograph(panel).pixel_size.mean_um == 0.75
 
 
-@pytest.mark.parametrize("text", ["-1", "0", "abc", "nan", "inf"])
+@pytest.mark.parametrize("text", ["-1", "0", "abc", "nan", "inf", "0.1 x", "1 x 2 x 3"])
 def test_what_is_no_pixel_size_is_said_and_the_old_one_stays(qtbot, panel, text):
     problems = said(panel)
     type_size(qtbot, panel, text)
     assert len(problems) == 1
     assert panel.facts.size.text() == "0.25"
     assert micrograph(panel).pixel_size.mean_um == pytest.approx(0.25)
+
+
+@pytest.fixture
+def tilted(make_napari_viewer, tmp_path):
+    """A folder whose first image was corrected for a tilt: 0.1 x 0.2 µm."""
+    folder = write_folder(tmp_path / "tilted")
+    grey = np.random.default_rng(1).integers(20, 200, SIZE, dtype=np.uint8)
+    resolution = {"resolution": (10, 5), "metadata": {"unit": "micron"}}
+    tifffile.imwrite(folder / "a1.tif", grey, imagej=True, **resolution)
+    panel = docked(make_napari_viewer(show=True))
+    assert panel.session.workspace.open([folder])
+    return panel
+
+
+def test_both_sides_of_a_pixel_are_shown_and_given_to_all_images(tilted):
+    assert tilted.facts.size.text() == "0.1 x 0.2"
+    tilted.facts.everywhere.click()
+    project = tilted.session.workspace.project
+    for name in NAMES:
+        size = Project.open(project.folder).read(name).pixel_size
+        assert (size.x_um, size.y_um) == pytest.approx((0.1, 0.2), rel=1e-6)
+    tilted.session.workspace.step(1)
+    assert tilted.facts.size.text() == "0.1 x 0.2"
+    assert tuple(tilted.session.workspace.shown.image.scale) == pytest.approx((0.2, 0.1))
+
+
+def test_leaving_the_field_of_two_sides_changes_nothing(qtbot, tilted):
+    tilted.facts.size.setFocus()
+    qtbot.keyClick(tilted.facts.size, Qt.Key.Key_Return)
+    assert tilted.facts.size_source.text().startswith("from ")
+
+
+@pytest.mark.parametrize("text", ["0.3 x 0.4", "0,3×0,4", "0.3X0.4 µm"])
+def test_two_sides_can_be_typed(qtbot, panel, text):
+    type_size(qtbot, panel, text)
+    size = micrograph(panel).pixel_size
+    assert (size.x_um, size.y_um) == (0.3, 0.4)
+    assert panel.facts.size.text() == "0.3 x 0.4"
+
+
+def test_all_images_get_the_very_size_that_is_shown_rounded(panel, folder):
+    """1/3 is shown as 0.333333 and stays 1/3."""
+    workspace = panel.session.workspace
+    workspace.set_pixel_size(PixelSize(1 / 3, 1 / 3, "set by hand"))
+    panel.facts.everywhere.click()
+    assert sizes(folder) == [1 / 3] * 3
 
 
 def test_a_pixel_size_for_all_images_and_back(qtbot, panel, folder):

@@ -169,7 +169,7 @@ def test_the_card_is_told_in_plain_words(qtbot, folder):
     assert "ferrite" in classes
     assert "a&lt;b&nbsp;&amp;&nbsp;c" in classes
     assert "scratches&nbsp;(excluded)" in classes
-    assert card_row(picker, "Magnification") == "0.05213 µm/px"
+    assert card_row(picker, "Pixel size") == "0.05213 µm/px"
     assert card_row(picker, "Score") == "mIoU 0.823"
     assert card_row(picker, "Training loss") == "0.123"
     assert card_row(picker, "Trained on") == "23 images"
@@ -212,7 +212,7 @@ def test_what_a_card_doesnt_know_is_said_or_left_out(qtbot, folder):
     model(folder / "m.safetensors", training_images=image)
     model(folder / "e.safetensors", kind="encoder", metrics={"loss": 2.0})
     picker = shown(qtbot, [folder])
-    assert card_row(picker, "Magnification") == "not calibrated"
+    assert card_row(picker, "Pixel size") == "not calibrated"
     assert card_row(picker, "Score") == "no validation images"
     assert card_row(picker, "Training loss") is None
     assert card_row(picker, "Trained on") == "1 image"

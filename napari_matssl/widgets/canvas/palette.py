@@ -101,7 +101,7 @@ class Palette(QObject):
             self.paint_with(self._picked)
 
     def painted_pixels(self, names: Iterable[str] | None = None) -> dict[int, int]:
-        """Painted pixels by class id, the unsaved strokes included.
+        """Painted pixels by class id, the unsaved strokes included, damaged labels not.
 
         Parameters
         ----------
@@ -117,7 +117,10 @@ class Palette(QObject):
                 pixels = count_values(shown.painted.data)
                 pixels.pop(0, None)
             else:
-                pixels = project.painted(name)
+                try:
+                    pixels = project.painted(name)
+                except MatSSLError:  # the list of images tells that they can't be read
+                    continue
             for class_id, count in pixels.items():
                 total[class_id] = total.get(class_id, 0) + count
         return total

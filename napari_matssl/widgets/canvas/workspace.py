@@ -14,6 +14,7 @@ from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.widgets.canvas.autosave import Autosave
+from napari_matssl.widgets.canvas.kept_look import KeptLook
 from napari_matssl.widgets.canvas.layers import (
     CLASSES,
     INFO_BAR,
@@ -58,6 +59,8 @@ class Workspace(QObject):
         self.shown: Shown | None = None
         self.order: tuple[str, ...] = ()
         self._survey = Background(self)
+        self._look = KeptLook()
+        self._unreadable: set[str] = set()
         self._user_layers = UserLayers()
         self._arranging = False
         self._orphaned = QTimer(self)
@@ -95,7 +98,7 @@ class Workspace(QObject):
         for remark in project.remarks:
             self.said.emit(remark)
         self.survey(project.names)
-        self.show_image(project.current or project.names[0])
+        self._show_any(project)
         return True
 
     def close_folder(self) -> bool:
@@ -103,6 +106,8 @@ class Workspace(QObject):
         if not self.leave_image():
             return False
         self._survey.drop_waiting()
+        self._look.forget()
+        self._unreadable.clear()
         self._user_layers = UserLayers()
         if self.project is not None:
             self._watcher.removePath(str(self.project.folder))
@@ -118,6 +123,8 @@ class Workspace(QObject):
 
         def tell(found: object) -> None:
             if self.project is project:  # else it is of a folder that was closed
+                if isinstance(found, tuple):
+                    self._unreadable.add(found[0])
                 self.surveyed.emit(found)
 
         for name in names:
@@ -169,8 +176,11 @@ class Workspace(QObject):
             micrograph = project.read(name)
             strokes = project.label_version(name)
         except MatSSLError as error:
+            self._unreadable.add(name)
+            self.surveyed.emit((name, error))
             self.failed.emit(error)
             return False
+        self._unreadable.discard(name)
         before = None if self.shown is None else self.shown.micrograph
         if not self.leave_image():
             return False
@@ -195,6 +205,7 @@ class Workspace(QObject):
         if before is None or _extent(before) != _extent(micrograph):
             self.viewer.reset_view()
         self.image_shown.emit()
+        self._look.bring_back(self.shown)
         self.shown_changed.emit()
         return True
 
@@ -206,15 +217,25 @@ class Workspace(QObject):
             self.classes_changed.emit()
         self.painted_changed.emit(name)
 
+    def _show_any(self, project: Project) -> None:
+        """Show the image that was shown last, or the first of those that can be read."""
+        for name in dict.fromkeys([project.current or project.names[0], *project.names]):
+            if self.show_image(name):
+                return
+
     def step(self, by: int) -> None:
-        """Show the next (1) or previous (-1) image."""
+        """Show the next (1) or previous (-1) image; those that can't be read are passed."""
         if self.project is None:
             return
-        name = neighbour(
-            self.order, self.project.names, None if self.shown is None else self.shown.name, by
-        )
-        if name is not None:
-            self.show_image(name)
+        name = None if self.shown is None else self.shown.name
+        while True:
+            name = neighbour(self.order, self.project.names, name, by)
+            if name is None:
+                return
+            if name not in self._unreadable and self.show_image(name):
+                return
+            if name not in self._unreadable:  # the strokes of the shown image can't be saved
+                return
 
     def refresh(self) -> None:
         """List the images of the folder anew: some may have come or gone."""
@@ -258,6 +279,7 @@ class Workspace(QObject):
         if shown.autosave.unsaved:
             return False
         self.shown = None
+        self._look.remember(shown)
         shown.autosave.close()
         self._arranging = True
         try:

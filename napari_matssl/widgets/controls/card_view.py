@@ -10,7 +10,7 @@ from napari_matssl.learn.card import ModelCard
 
 _TOOLTIPS = {
     "Classes": "What the model tells apart",
-    "Magnification": "Of the images it was trained on; calibrated images of others are resampled",
+    "Pixel size": "Of the images it was trained on; calibrated images of others are resampled",
     "Score": "Mean intersection over union on validation images, kept apart from training: "
     "1 is perfect",
     "Training loss": "At the end of training; says little of other images",
@@ -25,7 +25,7 @@ _TOOLTIPS = {
 
 
 class CardView(QWidget):
-    """A small grid: classes, magnification, score and origin of a model."""
+    """A small grid: classes, pixel size, score and origin of a model."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,7 +66,7 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
             for c in card.classes.classes
         )
         size = card.pixel_size_um
-        texts["Magnification"] = "not calibrated" if size is None else f"{size:.4g} µm/px"
+        texts["Pixel size"] = "not calibrated" if size is None else f"{size:.4g} µm/px"
         miou = card.metrics.get("val_miou")
         texts["Score"] = "no validation images" if miou is None else f"mIoU {miou:.3f}"
     if "loss" in card.metrics:

@@ -1,5 +1,7 @@
 """Pixel size and info bar of the shown image, to read and to set."""
 
+from dataclasses import replace
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
 
@@ -25,8 +27,8 @@ class ImageFactsEditor(QWidget):
         self.size = QLineEdit()
         self.size.setPlaceholderText("not calibrated")
         self.size.setToolTip(
-            "Side of a pixel in micrometres. Type another value to correct it; empty it to go "
-            "back to what the file says."
+            "Side of a pixel in micrometres; width x height where they differ, such as 0.1 x 0.2. "
+            "Type another value to correct it; empty it to go back to what the file says."
         )
         self.size.editingFinished.connect(lambda: self._set_size(everywhere=False))
         self.everywhere = button(
@@ -78,7 +80,7 @@ class ImageFactsEditor(QWidget):
             return
         micrograph = shown.micrograph
         size = micrograph.pixel_size
-        self.size.setText("" if size is None else f"{size.mean_um:.6g}")
+        self.size.setText(_sides(size))
         self.size_source.setText(_size_in_words(size))
         self.size_source.setToolTip(_size_in_words(size))
         bar = micrograph.info_bar
@@ -98,26 +100,52 @@ class ImageFactsEditor(QWidget):
         shown = self._workspace.shown
         if shown is None:
             return
-        text = self.size.text().replace(",", ".").strip()
-        now = shown.micrograph.pixel_size
-        if not everywhere and text == ("" if now is None else f"{now.mean_um:.6g}"):
-            return  # only left the field
-        try:
-            size = PixelSize(float(text), float(text), _BY_HAND) if text else None
-        except ValueError:
-            problem = InputError(f'"{text}" is no number.', "Give micrometres, such as 0.25.")
-            self._workspace.failed.emit(problem)
-            self.show_facts()
-            return
+        text, now = self.size.text().strip(), shown.micrograph.pixel_size
+        if text == _sides(now):
+            if not everywhere:
+                return  # only left the field
+            size = None if now is None else replace(now, source=_BY_HAND)
+        else:
+            try:
+                size = _typed(text)
+            except InputError as problem:
+                self._workspace.failed.emit(problem)
+                self.show_facts()
+                return
         self._workspace.set_pixel_size(size, everywhere)
 
     def _set_bar(self, _value: object = None) -> None:
         self._workspace.set_info_bar(self.row.value() if self.has_bar.isChecked() else None)
 
 
+def _sides(size: PixelSize | None) -> str:
+    """Write a size to be edited: one number, or width and height where they differ."""
+    if size is None:
+        return ""
+    x, y = f"{size.x_um:.6g}", f"{size.y_um:.6g}"
+    return x if x == y else f"{x} x {y}"
+
+
+def _typed(text: str) -> PixelSize | None:
+    """Read what :func:`_sides` writes; decimal commas and the multiplication sign are welcome.
+
+    Raises
+    ------
+    InputError
+        If it is not one number, or two with an x between.
+    """
+    if not text:
+        return None
+    parts = text.replace(",", ".").lower().replace("×", "x").removesuffix("µm").split("x")
+    try:
+        x, y = (float(part) for part in (parts * 2 if len(parts) == 1 else parts))
+    except ValueError:
+        remedy = "Give micrometres, such as 0.25, or width x height, such as 0.1 x 0.2."
+        raise InputError(f'"{text}" is no pixel size.', remedy) from None
+    return PixelSize(x, y, _BY_HAND)
+
+
 def _size_in_words(size: PixelSize | None) -> str:
     if size is None:
-        return "not calibrated: areas can't be measured"
-    if abs(size.x_um - size.y_um) > 1e-6 * size.x_um:
-        return f"{size.x_um:.4g} x {size.y_um:.4g} µm, from {size.source}"
+        return "not calibrated: no areas"
     return size.source if size.source == _BY_HAND else f"from {size.source}"

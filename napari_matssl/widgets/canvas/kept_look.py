@@ -1,0 +1,71 @@
+"""How layers looked and what could be undone, kept while other images are shown."""
+
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from napari.layers import Labels
+
+from napari_matssl.widgets.canvas.shown import PAINTED, Shown
+
+MOST_HISTORIES = 20
+"""Images whose undo history is kept; a stroke takes about as much memory as it has pixels."""
+
+
+@dataclass(frozen=True)
+class _History:
+    """Strokes of a layer that can be undone or redone, as long as its pixels are the same."""
+
+    pixels: int
+    undo: tuple[Any, ...]
+    redo: tuple[Any, ...]
+
+
+class KeptLook:
+    """Brush and layers look on the next image as on the last; each image keeps its undo history."""
+
+    def __init__(self) -> None:
+        self._brush: int | None = None
+        self._layers: dict[str, tuple[bool, float, int]] = {}
+        self._histories: OrderedDict[str, _History] = OrderedDict()
+
+    def remember(self, shown: Shown) -> None:
+        """Note how an image looks whose layers are about to go."""
+        painted = shown.painted
+        self._brush = painted.brush_size
+        for title, layer in _labels_of(shown).items():
+            self._layers[title] = (layer.visible, layer.opacity, layer.contour)
+        # Not public in napari, which offers undo and redo alone.
+        painted._commit_staged_history()
+        undo, redo = tuple(painted._undo_history), tuple(painted._redo_history)
+        self._histories.pop(shown.name, None)
+        if undo or redo:
+            self._histories[shown.name] = _History(_checksum(painted), undo, redo)
+        while len(self._histories) > MOST_HISTORIES:
+            self._histories.popitem(last=False)
+
+    def bring_back(self, shown: Shown) -> None:
+        """Let an image that was just shown look as the last one did."""
+        if self._brush is not None:
+            shown.painted.brush_size = self._brush
+        for title, layer in _labels_of(shown).items():
+            if title in self._layers:
+                layer.visible, layer.opacity, layer.contour = self._layers[title]
+        history = self._histories.get(shown.name)
+        if history is not None and history.pixels == _checksum(shown.painted):
+            shown.painted._undo_history.extend(history.undo)
+            shown.painted._redo_history.extend(history.redo)
+
+    def forget(self) -> None:
+        """Drop the histories: another folder is opened."""
+        self._histories.clear()
+
+
+def _labels_of(shown: Shown) -> dict[str, Labels]:
+    extra = {title: one for title, one in shown.extra.items() if isinstance(one, Labels)}
+    return {PAINTED: shown.painted, **extra}
+
+
+def _checksum(layer: Labels) -> int:
+    return zlib.crc32(layer.data.tobytes())
