@@ -1,6 +1,7 @@
 """What the panels of one viewer share: the open folder, the classes, the results, the job."""
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.workspace import Workspace
 from napari_matssl.widgets.controls.forms import agreed
+from napari_matssl.widgets.controls.message_box import MessageBox
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.torch_start import start_torch
@@ -39,8 +41,8 @@ class Session(QObject):
         self.results = Results(self.workspace)
         self.info_bar = InfoBarLine(self.results)
         self.runner = JobRunner(self)
-        self.workspace.failed.connect(_show_problem)
-        self.workspace.said.connect(show_info)
+        self.workspace.failed.connect(self._show_problem)
+        self.workspace.said.connect(lambda text: self._tell(text, problem=False))
         viewer.bind_key("A", lambda _viewer: self.workspace.step(-1), overwrite=True)
         viewer.bind_key("D", lambda _viewer: self.workspace.step(1), overwrite=True)
         window.installEventFilter(self)
@@ -98,14 +100,24 @@ class Session(QObject):
         event.ignore()
         return True
 
+    def _show_problem(self, error: MatSSLError) -> None:
+        log.warning("%s", error)
+        self._tell(in_the_window(str(error)), problem=True)
+
+    def _tell(self, text: str, problem: bool) -> None:
+        """Show a message in the docks; napari's own fading ones are for a window without a dock."""
+        project = self.workspace.project
+        shown = text if project is None else text.replace(f"{project.folder}{os.sep}", "")
+        window = self.viewer.window._qt_window
+        boxes = [b for b in window.findChildren(MessageBox) if b.parentWidget().isVisible()]
+        for box in boxes:
+            box.tell(shown, text, problem)
+        if not boxes:
+            (show_error if problem else show_info)(shown)
+
     def _quit(self) -> None:
         self.workspace.close()
         self.runner.close(timeout=0)  # the end of the program waits for its thread
-
-
-def _show_problem(error: MatSSLError) -> None:
-    log.warning("%s", error)
-    show_error(in_the_window(str(error)))
 
 
 def session_of(viewer) -> Session:

@@ -169,3 +169,18 @@ def test_an_image_that_was_repaired_opens_again(panel, folder):
     workspace.step(-1)
     workspace.step(1)
     assert workspace.shown.name == "a2.tif"
+
+
+# All strokes of an image.
+
+
+def test_the_strokes_of_the_shown_image_are_cleared_and_come_back(panel):
+    stroke(panel, 20, 30, 1)
+    stroke(panel, 60, 60, 2)
+    painted = layer(panel).data.copy()
+    actions = {one.text(): one for one in panel.menu(["a1.tif"]).actions()}
+    actions["Clear the strokes"].trigger()
+    assert not layer(panel).data.any()
+    layer(panel).undo()
+    assert np.array_equal(layer(panel).data, painted)
+    assert "Clear the strokes" not in [one.text() for one in panel.menu(["a2.tif"]).actions()]

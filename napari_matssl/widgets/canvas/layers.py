@@ -34,7 +34,8 @@ KIND = "matssl_kind"
 CLASSES = "matssl_classes"
 """Key of a labels layer's metadata: the ``LabelClass`` of every id, a tuple."""
 
-_OPACITY = {"painted": 0.7, "mask": 0.5, "preview": 0.5}
+# A preview has the colours of the strokes: they stand out from it, and the micrograph is seen.
+_OPACITY = {"painted": 0.9, "mask": 0.5, "preview": 0.25}
 _ZERO = {"painted": "unpainted", "mask": "not analysed", "preview": "not analysed"}
 
 

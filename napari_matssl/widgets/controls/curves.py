@@ -23,8 +23,9 @@ SMOOTHING = 0.8
 _WAITING = "Waiting for the first step"
 _NO_IOU = "No IoU so far"
 _TOOLTIP = (
-    "How the training goes. The loss is what is minimised; lower is better. IoU (intersection "
-    "over union) is how well the segmented area of a class covers the painted one: 0 not at all, "
+    "How the training goes. The loss is what is minimised; lower is better. "
+    "It may rise in the first steps of a run. IoU (intersection over union) is how well "
+    "the segmented area of a class covers the painted one: 0 not at all, "
     "1 perfectly."
 )
 _LOSS_LEGEND = "Line: smoothed. Faint: each step."

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Progress
+from napari_matssl.widgets.controls.message_box import MessageBox
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.job_time import Stopwatch, TimeLeft, about, duration
 from napari_matssl.widgets.jobs.runner import JobRunner
@@ -110,6 +111,7 @@ class JobBar(QWidget):
         layout.addLayout(buttons)
         layout.addWidget(self._message)
         layout.addWidget(self._error_row)
+        layout.addWidget(MessageBox())
         self._message.hide()
         self._error_row.hide()
 

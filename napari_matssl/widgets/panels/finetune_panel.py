@@ -26,6 +26,7 @@ from napari_matssl.widgets.controls.painted_list import (
 )
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
+from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.panels.live_preview import LivePreview
 from napari_matssl.widgets.session import session_of
 
@@ -184,7 +185,10 @@ class FinetunePanel(QWidget):
         start = self.start_from.model
         self._trained_on = project
         self._look()
-        self._show_curves(table)
+        if settings.architecture == "pixel-classifier":  # found in one go, without steps
+            self._hide_curves()
+        else:
+            self._show_curves(table)
         self.outcome.setText("")
 
         def make() -> Job:
@@ -205,7 +209,8 @@ class FinetunePanel(QWidget):
         if progress.preview is not None and self._is_open(self._trained_on):
             seen = progress.preview
             self.session.results.show_piece(PREVIEW, seen.image, seen.top, seen.left, seen.ids)
-        if progress.metrics and self.curves is not None:
+        # The last words of a run that is finished early are at its end: 100 % of what is left out.
+        if progress.metrics and self.curves is not None and not self.session.runner.stopping:
             self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
 
     def _on_succeeded(self, trained) -> None:
@@ -216,7 +221,7 @@ class FinetunePanel(QWidget):
         score = metrics.get("val_miou")
         measured = "" if score is None else f", validation mIoU {score:.3f}"
         how = f"{trained.steps} steps" if trained.steps else "fitted"
-        made = f"{how} in {metrics['minutes']:.2g} min{measured}."
+        made = f"{how} in {duration(60 * metrics['minutes'])}{measured}."
         if not self._is_open(self._trained_on):
             self._workspace.said.emit(f"{trained.path} was trained: {made}")
             return
@@ -285,7 +290,12 @@ class FinetunePanel(QWidget):
             self.curves = TrainingCurves()
             self._layout.addWidget(self.curves)
         self.curves.clear(table.classes)
+        self.curves.show()
         QTimer.singleShot(50, self._scroll_to_curves)  # once they are laid out
+
+    def _hide_curves(self) -> None:
+        if self.curves is not None:
+            self.curves.hide()
 
     def _scroll_to_curves(self) -> None:
         """Bring the curves into sight."""

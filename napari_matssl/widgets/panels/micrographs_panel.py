@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QPoint, QUrl
 from qtpy.QtGui import QDesktopServices
@@ -12,6 +13,7 @@ from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.micrograph.reading import SUFFIXES
 from napari_matssl.project.folder import ImageFacts
+from napari_matssl.widgets.canvas.layers import copy_into
 from napari_matssl.widgets.canvas.taking import take_labels
 from napari_matssl.widgets.controls.class_editor import ClassEditor
 from napari_matssl.widgets.controls.class_removal import ClassRemoval
@@ -186,6 +188,12 @@ class MicrographsPanel(QWidget):
         if dialog.exec_():
             self._palette.delete(class_id, dialog.into)
 
+    def _clear_strokes(self) -> None:
+        shown = self._workspace.shown
+        if shown is not None:
+            count = copy_into(shown.painted, np.zeros_like(shown.painted.data), None)
+            self._workspace.said.emit(f"{count:,} pixels were cleared; Ctrl+Z takes them back.")
+
     def _show_menu(self, names: list[str], where: QPoint) -> None:
         """Offer what can be done with the selected images."""
         menu = self.menu(names)
@@ -203,6 +211,10 @@ class MicrographsPanel(QWidget):
             path = project.folder / names[0]
             show = menu.addAction("Show")
             show.triggered.connect(lambda: workspace.show_image(names[0]))
+            if self._workspace.shown is not None and self._workspace.shown.name == names[0]:
+                clear = menu.addAction("Clear the strokes")
+                clear.setToolTip("Make the whole image unpainted; Ctrl+Z takes it back.")
+                clear.triggered.connect(lambda: self._clear_strokes())
             copy = menu.addAction("Copy path")
             copy.triggered.connect(lambda: QApplication.clipboard().setText(str(path)))
         counted = [name for name in names if name in project.analysed]

@@ -65,6 +65,8 @@ def estimate(
     if settings.minutes is None:
         epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
         return f"{text}{epochs}: about {_roughly(settings.epochs * epoch)} ({basis})."
+    if not speed.measured:  # start-up and machine weigh more than a guess can tell
+        return f"{text}{settings.minutes:g} min; how many epochs that is, the first run shows."
     passes = 60 * settings.minutes / epoch
     if settings.epochs is not None and settings.epochs < passes:
         passes = settings.epochs
@@ -82,13 +84,10 @@ def expectation(images: int) -> str:
     """
     nearest = min(GAINS, key=lambda count: abs(math.log(count / images)))
     gains = ", ".join(f"{gain:+.1f}" for gain in GAINS[nearest])
-    runs = f"{len(GAINS[nearest])} run{'s' * (len(GAINS[nearest]) != 1)}"
-    caution = ". Fewer images were not measured" if images < min(GAINS) else ""
+    caution = "; fewer were not measured" if images < min(GAINS) else ""
     return (
-        "What to expect: little for sure; from strokes a point of mIoU on average. Single runs, "
-        f"10 minutes of one core against ImageNet's weights: {nearest} images of dual-phase steel, "
-        f"strokes on one, {gains} points ({runs}){caution}. 20 images of coatings: "
-        "-3.4, -0.6, +2.8 from strokes; +1.7, -1.4, -2.7 all painted. An hour gained no more."
+        f"Don't expect much: {gains} points of mIoU where it was measured on {nearest} images"
+        f"{caution}."
     )
 
 

@@ -14,6 +14,7 @@ from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.panels.pretrain_estimate import estimate, expectation
 from napari_matssl.widgets.session import session_of
 
@@ -138,7 +139,8 @@ class PretrainPanel(QWidget):
         if self.session.runner.title != TITLE:
             return
         metrics = trained.card.metrics
-        made = f"{metrics['epochs']:.0f} epochs in {metrics['minutes']:.1f} min"
+        epochs = round(metrics["epochs"])
+        made = f"{epochs} epoch{'s' * (epochs != 1)} in {duration(60 * metrics['minutes'])}"
         project = self._workspace.project
         if project is None or trained.path.parent != project.models_folder:
             self.outcome.setText(f"{made}: {trained.path}. Fine-tune can open it as the start.")
