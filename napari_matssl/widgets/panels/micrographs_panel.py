@@ -13,7 +13,6 @@ from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.micrograph.reading import SUFFIXES
 from napari_matssl.project.folder import ImageFacts
-from napari_matssl.widgets.canvas.layers import copy_into
 from napari_matssl.widgets.canvas.taking import take_labels
 from napari_matssl.widgets.controls.class_editor import ClassEditor
 from napari_matssl.widgets.controls.class_removal import ClassRemoval
@@ -190,9 +189,14 @@ class MicrographsPanel(QWidget):
 
     def _clear_strokes(self) -> None:
         shown = self._workspace.shown
-        if shown is not None:
-            count = copy_into(shown.painted, np.zeros_like(shown.painted.data), None)
-            self._workspace.said.emit(f"{count:,} pixels were cleared; Ctrl+Z takes them back.")
+        if shown is None:
+            return
+        shown.painted.visible = True  # napari edits no hidden layer
+        painted = np.nonzero(shown.painted.data)
+        count = len(painted[0])
+        if count:
+            shown.painted.data_setitem(painted, np.zeros(count, np.uint8))
+        self._workspace.said.emit(f"{count:,} pixels were cleared; Ctrl+Z takes them back.")
 
     def _show_menu(self, names: list[str], where: QPoint) -> None:
         """Offer what can be done with the selected images."""
