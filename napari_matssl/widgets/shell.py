@@ -78,11 +78,17 @@ class MatSSLWidget(QWidget):
         if title in _COMPUTE:
             self.device.show()
             self.device.check()
+        for other, section in self.sections.items():  # classes stay at hand, the rest gives way
+            if other not in (title, "Micrographs") and section.isExpanded():
+                section.collapse(animate=False)
         self._opened = self.sections[title]
         self._scroll_later.start()
 
     def _scroll_to_opened(self) -> None:
         """Bring an opened panel to the top: it may have opened below the lower edge."""
+        inside = self._scroll.widget()
+        inside.layout().activate()
+        inside.resize(inside.width(), max(inside.sizeHint().height(), self._scroll.height()))
         self._scroll.verticalScrollBar().setValue(self._opened.y())
 
 

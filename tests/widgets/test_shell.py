@@ -73,3 +73,18 @@ def test_each_panel_fits_the_narrow_dock(shell, qtbot):
     qtbot.wait(50)
     for title, panel in shell.panels.items():
         assert panel.minimumSizeHint().width() <= 350, title
+
+
+@pytest.mark.parametrize("title", ["Fine-tune", "Segment", "Phases"])
+def test_an_opened_panel_comes_into_sight_and_the_one_before_folds(shell, qtbot, title):
+    shell.sections["Pretrain"].toggleButton().click()
+    shell.sections[title].toggleButton().click()
+    opened = [name for name, section in shell.sections.items() if section.isExpanded()]
+    assert opened == ["Micrographs", title]
+    seen = shell._scroll.viewport()
+
+    def is_in_sight():
+        top = shell.sections[title].mapTo(seen, shell.sections[title].rect().topLeft()).y()
+        return 0 <= top < seen.height() / 2
+
+    qtbot.waitUntil(is_in_sight)
