@@ -209,6 +209,9 @@ def predict(
             "row of the bar in all images"
         ),
     ] = "auto",
+    page: Annotated[
+        int | None, typer.Option(min=1, help="which image of files that hold several")
+    ] = None,
     smallest_region: Annotated[int | None, _option(PredictSettings, "smallest_region")] = None,
     largest_hole: Annotated[int | None, _option(PredictSettings, "largest_hole")] = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
@@ -235,7 +238,7 @@ def predict(
 
     outputs = PredictOutputs(overlay=overlay, probabilities=probabilities)
     row = bar if isinstance(bar, int) else None
-    ended = run_job(predict(read_segmenter(model), paths, out, chosen, outputs, model, row))
+    ended = run_job(predict(read_segmenter(model), paths, out, chosen, outputs, model, row, page))
     from napari_matssl.console_tables import show_summary
 
     result = ended.result

@@ -118,6 +118,7 @@ def predict(
     outputs: PredictOutputs | None = None,
     model: Path | None = None,
     bar_row: int | None = None,
+    page: int | None = None,
 ) -> Job[PredictResult]:
     """Segment images and write masks, overlays and tables of phase fractions.
 
@@ -140,6 +141,8 @@ def predict(
         The file of `segmenter`, which masks and tables name.
     bar_row
         First row of the info bar of every image; None finds it, as `settings` want it.
+    page
+        Which image of files that hold several, from 1; None takes the only or first one.
 
     Yields
     ------
@@ -157,7 +160,7 @@ def predict(
         If it was stopped before the first image was done.
     """
     outputs = outputs or PredictOutputs()
-    reading = Reading(settings, bar_row)
+    reading = Reading(settings, bar_row, page)
     check_names(paths, out)
     check_writable_folder(out)
     check_writable(out / CLASSES_FILE)

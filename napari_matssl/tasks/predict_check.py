@@ -63,10 +63,13 @@ class Reading:
         Says whether an info bar is left out.
     bar_row
         First row of the info bar of every image, where the user has named it.
+    page
+        Which image of files that hold several, from 1; None takes the only or first one.
     """
 
     settings: PredictSettings
     bar_row: int | None = None
+    page: int | None = None
 
     def read(self, path: Path) -> Micrograph:
         """Read an image with the info bar that counts.
@@ -79,7 +82,7 @@ class Reading:
             If it doesn't fit into the memory.
         """
         with memory_told(path.name):
-            micrograph = read_micrograph(path)
+            micrograph = read_micrograph(path, self.page)
         if self.bar_row is not None:
             return with_info_bar(micrograph, self.bar_row)
         if self.settings.info_bar == "none":
@@ -210,7 +213,7 @@ def warn_of_magnification(micrograph: Micrograph, segmenter: Segmenter) -> str:
     if max(ratio, 1 / ratio) <= LARGEST_MAGNIFICATION_RATIO:
         return ""
     return (
-        f"{micrograph.name}: {micrograph.pixel_size.mean_um:.4g} µm/px, but the model was "
+        f"{micrograph.name}: {micrograph.pixel_size.in_words}, but the model was "
         f"trained at {trained:.4g}: its masks are less reliable."
     )
 

@@ -13,6 +13,7 @@ from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputEr
 from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.predict import PredictOutputs, predict
@@ -340,3 +341,15 @@ def test_the_same_folder_again_replaces_the_masks(segmenter, images, tmp_path):
     ids = np.asarray(Image.open(out / "a1_mask.png"))
     assert (ids == 3).mean() == 0.8
     assert len(rows_of(out / "phases.csv")) == 2
+
+
+def test_a_page_of_files_that_hold_several_can_be_chosen(segmenter, tmp_path):
+    shares = (0.7, 0.2, 0.1), (0.1, 0.6, 0.3)
+    pages = [np.array(LEVELS, np.uint8)[field(one)] for one in shares]
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.stack(pages), photometric="minisblack")
+    with pytest.raises(InputError, match="--page"):
+        drain(predict(segmenter, [path], tmp_path / "out", CPU))
+    drain(predict(segmenter, [path], tmp_path / "out", CPU, page=2))
+    mask = read_pixels(tmp_path / "out" / "stack_mask.png")
+    assert np.array_equal(mask, IDS[field(shares[1])])
