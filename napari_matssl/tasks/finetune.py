@@ -54,6 +54,7 @@ def finetune(
     validation: Sequence[PaintedMicrograph] = (),
     start: Segmenter | None = None,
     on_view: Callable[[], Micrograph | None] | None = None,
+    keep_early: bool = False,
 ) -> Job[FinetuneResult]:
     """Train U-Net++, or fit a pixel classifier, on painted micrographs.
 
@@ -73,6 +74,10 @@ def finetune(
     on_view
         Asked every few seconds for the micrograph that somebody looks at; a progress then has
         the present model's mask of it as its preview.
+
+    keep_early
+        However early STOP comes, make a step and return a model; for those who write it under a
+        name of its own.
 
     Yields
     ------
@@ -97,8 +102,11 @@ def finetune(
     budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
     if not validation and settings.val_fraction > 0:
         painted, validation = _split(painted, settings)
-    begin = _fit if settings.architecture == "pixel-classifier" else _train
-    job = begin(painted, table, settings, list(validation), start, on_view, budget)
+    apart = list(validation)
+    if settings.architecture == "pixel-classifier":
+        job = _fit(painted, table, settings, apart, start, on_view, budget)
+    else:
+        job = _train(painted, table, settings, apart, start, on_view, budget, keep_early)
     job = repeatably(job, settings.device, settings.deterministic)
     return (yield from on_own_time(job, budget))
 
@@ -128,17 +136,19 @@ def _train(
     start: Segmenter | None,
     on_view: Callable[[], Micrograph | None] | None,
     budget: Budget,
+    keep_early: bool,
 ) -> Job[FinetuneResult]:
     compute = choose_compute(settings.device)
     message = f"Device: {compute.describe()}"
-    if (yield Progress("preparing", 0, 1, message=message)) is Control.STOP:
+    stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
+    if stopped and not keep_early:
         raise nothing_learnt(0)
     with device_errors("preparing the training"):
         run = FinetuneRun(painted, table, settings, validation, start, compute, budget, on_view)
     trouble = ""
     try:
         try:
-            yield from _learn(run, settings)
+            yield from _learn(run, settings, keep_early)
         except ComputeError as error:
             if not run.rescue(error):
                 raise
@@ -149,7 +159,7 @@ def _train(
         run.release()
 
 
-def _learn(run: FinetuneRun, settings: FinetuneSettings) -> Job[None]:
+def _learn(run: FinetuneRun, settings: FinetuneSettings, keep_early: bool) -> Job[None]:
     """Train until the budget is used or STOP is sent; the best model is then in place."""
     budget, stopped = run.budget, False
     while (fraction := budget.fraction(run.step)) < 1 and not stopped:
@@ -164,7 +174,8 @@ def _learn(run: FinetuneRun, settings: FinetuneSettings) -> Job[None]:
             stopped |= yield from run.preview()
         progress = Progress("fine-tuning", budget.fraction(run.step), 1, run.metrics)
         stopped |= (yield progress) is Control.STOP
-    if stopped and run.step < WORTH_STEPS and budget.fraction(run.step) < WORTH_SHARE:
+    little = run.step < WORTH_STEPS and budget.fraction(run.step) < WORTH_SHARE
+    if stopped and little and not keep_early:
         raise nothing_learnt(run.step)
     if run.step == 0:
         raise InputError(

@@ -55,6 +55,7 @@ def train_model(
     out: Path,
     start: Path | None = None,
     on_view: Callable[[], Micrograph | None] | None = None,
+    keep_early: bool = False,
 ) -> Job[TrainedModel]:
     """Train a segmenter and write its file; no network stays in memory.
 
@@ -66,7 +67,7 @@ def train_model(
         Model file to write. Checked before training starts.
     start
         Model file to go on from, instead of an encoder.
-    settings, on_view
+    settings, on_view, keep_early
         As for :func:`~napari_matssl.tasks.finetune.finetune`.
 
     Raises
@@ -83,7 +84,13 @@ def train_model(
     if segmenter is not None:
         yield Progress("preparing", 0, 1, message=_new_classes(segmenter, painted.table))
     result = yield from finetune(
-        painted.training, painted.table, settings, painted.validation, segmenter, on_view
+        painted.training,
+        painted.table,
+        settings,
+        painted.validation,
+        segmenter,
+        on_view,
+        keep_early,
     )
     write_segmenter(out, result.segmenter)
     return TrainedModel(out, result.segmenter.card, len(result.losses))

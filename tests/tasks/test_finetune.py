@@ -217,6 +217,12 @@ def test_stop_before_that_gives_no_model(painted, stage):
     assert len(seen) < 4
 
 
+def test_a_model_under_a_name_of_its_own_is_kept_however_early(painted):
+    job = finetune(painted, TABLE, chosen(epochs=500), keep_early=True)
+    result = drain(job, should_stop=lambda: True)
+    assert len(result.losses) == 1
+
+
 def test_many_steps_are_worth_keeping_however_long_the_budget(painted, monkeypatch):
     monkeypatch.setattr(module, "WORTH_STEPS", 2)
     seen = []

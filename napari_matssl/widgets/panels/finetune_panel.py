@@ -199,7 +199,7 @@ class FinetunePanel(QWidget):
                 painted = tuple(project.painted_micrograph(name) for name in names)
                 return PaintedSet(painted, (), table, "the class table")
 
-            return train_model(read, settings, out, start, lambda: self._view)
+            return train_model(read, settings, out, start, lambda: self._view, keep_early=True)
 
         self.session.start(TITLE, make)
 
