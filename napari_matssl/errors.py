@@ -5,6 +5,9 @@ because the workers of graphical front ends treat those as their own.
 """
 
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 _NO_UNICODE = re.compile("[\ud800-\udfff]")
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 9: "\\t", 13: "\\r"}
@@ -49,6 +52,23 @@ class InputError(MatSSLError):
 
 class OutputError(MatSSLError):
     """A result can't be written where it was asked for."""
+
+
+class UnwrittenError(OutputError):
+    """A result couldn't be written; it is kept in memory until it is written elsewhere.
+
+    Parameters
+    ----------
+    what, remedy
+        As for any error.
+    write
+        Writes the result to another file and returns what the job would have returned; raises
+        another UnwrittenError if that can't be done either.
+    """
+
+    def __init__(self, what: str, remedy: str, write: Callable[[Path], Any]) -> None:
+        super().__init__(what, remedy)
+        self.write = write
 
 
 class SettingsError(MatSSLError):

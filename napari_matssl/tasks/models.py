@@ -2,25 +2,44 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from napari_matssl.errors import ComputeError, InputError, MatSSLError, printable
-from napari_matssl.files import check_writable
+from napari_matssl.errors import (
+    ComputeError,
+    InputError,
+    MatSSLError,
+    OutputError,
+    UnwrittenError,
+    printable,
+)
+from napari_matssl.files import check_room, check_writable
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.names import few
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.encoders import check_encoder
 from napari_matssl.learn.inference import Segmentation, segment
-from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
+from napari_matssl.learn.segmenter import (
+    Segmenter,
+    build_network,
+    read_segmenter,
+    write_segmenter,
+)
 from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.provenance import MaskFacts
 from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
-from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
+from napari_matssl.settings import (
+    Architecture,
+    FinetuneSettings,
+    PredictSettings,
+    PretrainSettings,
+)
 from napari_matssl.tasks.batch import left_out, memory_told, none_left
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.inputs import PaintedSet, fingerprint, read_folder
@@ -73,7 +92,9 @@ def train_model(
     Raises
     ------
     OutputError
-        If `out` can't be written.
+        If `out` can't be written, or its disk is too full for a model.
+    UnwrittenError
+        If the trained model can't be written to `out` any more; it holds the model.
     MatSSLError
         As `read` and :func:`~napari_matssl.tasks.finetune.finetune` raise it.
     """
@@ -83,6 +104,7 @@ def train_model(
     segmenter = read_segmenter(start) if start is not None else None
     if segmenter is not None:
         yield Progress("preparing", 0, 1, message=_new_classes(segmenter, painted.table))
+    check_room(out.parent, _model_bytes(settings, len(painted.table.classes), start))
     result = yield from finetune(
         painted.training,
         painted.table,
@@ -92,8 +114,14 @@ def train_model(
         on_view,
         keep_early,
     )
-    write_segmenter(out, result.segmenter)
-    return TrainedModel(out, result.segmenter.card, len(result.losses))
+    trained, steps = result.segmenter, len(result.losses)
+    del result
+
+    def write(path: Path) -> TrainedModel:
+        write_segmenter(path, trained)
+        return TrainedModel(path, trained.card, steps)
+
+    return _kept(write, out)
 
 
 def _new_classes(start: Segmenter, table: ClassTable) -> str:
@@ -118,16 +146,49 @@ def pretrain_encoder(
     Raises
     ------
     OutputError
-        If `out` can't be written. Checked before the images are read.
+        If `out` can't be written, or its disk is too full. Checked before the images are read.
+    UnwrittenError
+        If the encoder can't be written to `out` any more; it holds the encoder.
     MatSSLError
         As :func:`~napari_matssl.tasks.pretrain.pretrain` raises it.
     """
     check_writable(out)
     yield Progress("preparing", 0, 1)
     check_encoder(settings.encoder)
+    check_room(out.parent, _bytes_of(settings.encoder, 1, "unet++"))
     result = yield from pretrain(read_folder(folders), settings)
-    result.write(out)
-    return TrainedModel(out, result.card, int(result.card.metrics["steps"]))
+
+    def write(path: Path) -> TrainedModel:
+        result.write(path)
+        return TrainedModel(path, result.card, int(result.card.metrics["steps"]))
+
+    return _kept(write, out)
+
+
+def _kept(write: Callable[[Path], TrainedModel], path: Path) -> TrainedModel:
+    """Write what was trained, or raise an error that holds it."""
+    try:
+        return write(path)
+    except OutputError as error:
+        remedy = "It is kept in memory until it is saved elsewhere or the program ends."
+        raise UnwrittenError(error.what, remedy, partial(_kept, write)) from error
+
+
+def _model_bytes(settings: FinetuneSettings, classes: int, start: Path | None) -> int:
+    """Estimate the size of the model file that a fine-tune will write."""
+    if start is not None:
+        return start.stat().st_size
+    wanted = settings.architecture
+    return _bytes_of(
+        settings.encoder_name, classes, "residual-unet++" if wanted == "auto" else wanted
+    )
+
+
+def _bytes_of(encoder: str, classes: int, architecture: Architecture) -> int:
+    """Add up the weights of a network, without making any."""
+    with torch.device("meta"):
+        network = build_network(encoder, classes, architecture=architecture)
+    return sum(one.numel() * one.element_size() for one in network.state_dict().values())
 
 
 @dataclass(frozen=True)

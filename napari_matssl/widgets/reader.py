@@ -28,10 +28,18 @@ def get_reader(
 
     Returns
     -------
-    :func:`read_layers`. None for what napari's own readers are for: stacks, addresses on the web,
-    folders without images.
+    :func:`read_layers`; for stacks napari's own reader: napari asks by the ending alone who shall
+    read a file, and who was chosen has to. None for what isn't ours: addresses on the web, folders
+    without images.
     """
-    return read_layers if all(_can_read(one) for one in _paths(path)) else None
+    paths = _paths(path)
+    if all(_can_read(one) for one in paths):
+        return read_layers
+    if not all(one.is_file() for one in paths):
+        return None
+    from napari_builtins.io import napari_get_reader
+
+    return napari_get_reader(path)
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Job
+from napari_matssl.widgets.canvas.area import CorrectionArea
+from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
 from napari_matssl.widgets.canvas.info_bar import InfoBarLine
 from napari_matssl.widgets.canvas.keep_alive import keep_canvas_alive
+from napari_matssl.widgets.canvas.keys import Keys
+from napari_matssl.widgets.canvas.mouse import Mouse
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.workspace import Workspace
-from napari_matssl.widgets.controls.forms import agreed
+from napari_matssl.widgets.closing import Closing
 from napari_matssl.widgets.controls.message_box import MessageBox
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.runner import JobRunner
@@ -43,9 +47,11 @@ class Session(QObject):
         self.runner = JobRunner(self)
         self.workspace.failed.connect(self._show_problem)
         self.workspace.said.connect(lambda text: self._tell(text, problem=False))
-        viewer.bind_key("A", lambda _viewer: self.workspace.step(-1), overwrite=True)
-        viewer.bind_key("D", lambda _viewer: self.workspace.step(1), overwrite=True)
-        window.installEventFilter(self)
+        self.area = CorrectionArea(viewer, self.results, self.palette)
+        self.keys = Keys(viewer, self.workspace, self.palette)
+        self.menu = CanvasMenu(viewer, self.workspace, self.palette)
+        self.mouse = Mouse(viewer, self.workspace, self.menu, self)
+        self.closing = Closing(viewer, self.workspace, self.runner, self)
         QApplication.instance().aboutToQuit.connect(self._quit)
 
     def start(
@@ -79,25 +85,6 @@ class Session(QObject):
         except MatSSLError as error:
             self.workspace.failed.emit(error)
             return False
-        return True
-
-    def eventFilter(self, window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Save the strokes before the window may close."""
-        if event.type() != QEvent.Type.Close:
-            return False
-        shown = self.workspace.shown
-        if shown is None:
-            return False
-        if shown.painted not in self.viewer.layers:  # a script closes, and has emptied the viewer
-            self.workspace.close()
-            return False
-        self.workspace.flush()
-        if not shown.autosave.unsaved:
-            return False
-        question = f"The strokes on {shown.name} can't be saved. {shown.autosave.problem}"
-        if agreed(window, "Strokes would be lost", question, "Close and lose them"):
-            return False
-        event.ignore()
         return True
 
     def _show_problem(self, error: MatSSLError) -> None:

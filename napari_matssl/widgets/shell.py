@@ -1,9 +1,11 @@
 """The dock that stacks the panels in the order of work, and the panels as docks of their own."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
@@ -30,12 +32,36 @@ WIDTH = 350
 _COMPUTE = ("Pretrain", "Fine-tune", "Segment")
 
 
-class MatSSLWidget(QWidget):
-    """All panels in one dock: open, pretrain, fine-tune, segment, measure."""
+class _Docked(QWidget):
+    """What a dock holds. It is destroyed when napari closes the dock and lets go of it."""
 
     def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
+
+    def event(self, event: QEvent) -> bool:
+        """Notice that the dock is closed."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            QTimer.singleShot(0, partial(_destroy, self))  # not now: it may get another dock
+        return super().event(event)
+
+
+def _destroy(docked: _Docked) -> None:
+    """Let Qt destroy what nobody owns any more.
+
+    Python's garbage collector would do it, too, in the midst of a collection: slots, which are then
+    cleared already, would be called by the widgets that die, and the process would end.
+    """
+    if isalive(docked) and docked.parent() is None:
+        docked.setParent(docked.session.viewer.window._qt_window)  # which owns it until then
+        docked.deleteLater()
+
+
+class MatSSLWidget(_Docked):
+    """All panels in one dock: open, pretrain, fine-tune, segment, measure."""
+
+    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+        super().__init__(napari_viewer, parent)
         self.panels: dict[str, QWidget] = {}
         self.sections: dict[str, _Section] = {}
         inside = QWidget()
@@ -105,11 +131,11 @@ class _Section(QCollapsible):
         self.toggled.connect(lambda opened: self.setText(f"{'▾' if opened else '▸'} {title}"))
 
 
-class JobDock(QWidget):
+class JobDock(_Docked):
     """A panel as a dock of its own, with the bar of its jobs."""
 
     def __init__(self, napari_viewer, title: str) -> None:
-        super().__init__()
+        super().__init__(napari_viewer)
         self.panel = PANELS[title][0](napari_viewer)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -118,7 +144,7 @@ class JobDock(QWidget):
             self.device = DeviceBadge()
             layout.addWidget(self.device)
             self.device.check()
-        layout.addWidget(JobBar(session_of(napari_viewer).runner))
+        layout.addWidget(JobBar(self.session.runner))
 
 
 def _scrolling(inside: QWidget) -> QScrollArea:

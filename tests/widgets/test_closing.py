@@ -1,10 +1,17 @@
 """The window closes: right after a stroke, and while a job runs."""
 
+import sys
+import threading
+
 import numpy as np
 import pytest
-from desk import SIZE, docked, in_own_process, labels_on_disk, stroke, write_folder
+from desk import SIZE, answer, docked, in_own_process, labels_on_disk, stroke, write_folder
+from qtpy.QtGui import QCloseEvent
 
+from napari_matssl.errors import UnwrittenError
+from napari_matssl.progress import Control, Progress
 from napari_matssl.project.folder import Project
+from napari_matssl.widgets.closing import CANCEL, FINISH, STAY
 
 
 @pytest.fixture
@@ -26,9 +33,13 @@ import sys, time
 import napari
 from qtpy.QtCore import QTimer
 from napari_matssl.progress import Progress
+from napari_matssl.widgets.closing import CANCEL
 from napari_matssl.widgets.session import session_of
 
 how = sys.argv[1]
+if how == "stuck":
+    import atexit
+    atexit.register(lambda: print("another handler", flush=True))
 viewer = napari.Viewer()
 other = napari.Viewer() if how == "other window" else None
 
@@ -43,6 +54,7 @@ def job():
             print("still open", other.window._qt_window.isVisible(), flush=True)
 
 def close():
+    session_of(viewer).closing._ask = lambda: CANCEL
     viewer.window._qt_window.close()
     if other is not None:
         QTimer.singleShot(1500, other.close)
@@ -50,6 +62,7 @@ def close():
 session_of(viewer).runner.start("Working", job)
 QTimer.singleShot(500, close)
 napari.run()
+sys.exit(3 if how == "stuck" else 0)
 """
 
 
@@ -59,10 +72,35 @@ def test_a_job_ends_with_its_window_while_another_stays_open():
     assert "job over\nstill open True" in done.stdout
 
 
-def test_a_step_that_takes_for_ever_doesnt_keep_the_process():
+def test_a_step_that_takes_for_ever_keeps_neither_the_process_nor_its_status():
     done = in_own_process(LEAVES, "stuck")  # fails after two minutes, the step takes ten
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     assert "job over" not in done.stdout
+    assert "another handler" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems can't be told to leave")
+def test_a_thread_amid_torch_doesnt_crash_the_end_of_the_program():
+    done = in_own_process(
+        """
+import sys, time, torch
+from napari_matssl.progress import Progress
+from napari_matssl.widgets.jobs import job_thread
+
+def job():
+    yield Progress("working", 1, 2)
+    one = torch.rand(1000, 1000)
+    torch.linalg.matrix_power(one, 2**62 - 1)
+    print("over", flush=True)
+
+job_thread.LAST_STEP_S = 0.1
+job_thread.JobThread("Working", job)
+time.sleep(1.5)
+sys.exit(3)
+"""
+    )
+    assert done.returncode == 3, done.stderr
+    assert "over" not in done.stdout
 
 
 CLOSES = """
@@ -71,6 +109,7 @@ from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
+from napari_matssl.widgets.closing import CANCEL
 from napari_matssl.widgets.panels.finetune_panel import TITLE
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.shell import MatSSLWidget
@@ -86,6 +125,7 @@ painted = session.workspace.shown.painted
 def close():
     painted.paint((60, 60), 1)
     print("closing", flush=True)
+    session.closing._ask = lambda: CANCEL  # Qt 6 closes the windows before it quits
     if how == "window":
         viewer.window._qt_window.close()
     elif how == "viewer":
@@ -153,3 +193,92 @@ def two_classes():
     labels[10:30, 10:100] = 1
     labels[40:50, 10:100] = 2
     return labels
+
+
+class Steps:
+    """A job that can be finished, and what became of it."""
+
+    def __init__(self):
+        self.end = ""
+        self.go = threading.Event()
+
+    def __call__(self):
+        try:
+            for step in range(1, 101):
+                control = yield Progress("fine-tuning", 81 if step > 1 else 0, 100)
+                if control is Control.STOP:
+                    self.end = "kept"
+                    return "model"
+                self.go.wait(0.01)
+        finally:
+            self.end = self.end or "given up"
+
+
+@pytest.fixture
+def working(make_napari_viewer, folder, qtbot):
+    """A viewer with a job that runs: session and job."""
+    session = docked(make_napari_viewer(show=True)).session
+    session.workspace.open([folder])
+    job = Steps()
+    assert session.start("Fine-tuning", job, compute=False)
+    qtbot.waitUntil(lambda: session.runner.percent == 81, timeout=10_000)
+    return session, job
+
+
+def test_closing_amid_a_job_names_it_and_may_stay(working, qtbot):
+    session, _job = working
+    questions = []
+    answer(STAY, questions)
+    window = session.viewer.window._qt_window
+    assert not window.close()
+    assert questions == ["Fine-tuning is running: 81 % of fine-tuning is done."]
+    assert window.isVisible()
+    assert session.runner.busy
+    assert not session.runner.stopping
+    session.runner.cancel()
+    qtbot.waitUntil(lambda: not session.runner.busy, timeout=10_000)
+
+
+def test_closing_amid_a_job_may_finish_it_first(working, qtbot):
+    session, job = working
+    answer(FINISH, [])
+    window = session.viewer.window._qt_window
+    closed = []
+    session.closing._close = lambda: closed.append(job.end)
+    assert not window.close()
+    qtbot.waitUntil(lambda: bool(closed), timeout=10_000)
+    assert closed == ["kept"]
+    assert not session.runner.busy
+
+
+def test_closing_amid_a_job_may_give_it_up(working, qtbot):
+    session, job = working
+    answer(CANCEL, [])
+    event = QCloseEvent()
+    assert not session.closing.eventFilter(session.viewer.window._qt_window, event)
+    session.runner.close()
+    assert job.end == "given up"
+
+
+def test_a_window_stays_if_what_was_finished_couldnt_be_kept(working, qtbot):
+    session, job = working
+
+    def fails():
+        yield from job()
+        raise UnwrittenError("The disk is full.", "", lambda path: path)
+
+    session.runner.cancel()
+    qtbot.waitUntil(lambda: not session.runner.busy, timeout=10_000)
+    session.start("Fine-tuning", fails, compute=False)
+    qtbot.waitUntil(lambda: session.runner.percent == 81, timeout=10_000)
+    closed = []
+    session.closing._close = lambda: closed.append(True)
+    answer(FINISH, [])
+    assert not session.viewer.window._qt_window.close()
+    qtbot.waitUntil(lambda: not session.runner.busy, timeout=10_000)
+    qtbot.wait(50)
+    assert closed == []
+    questions = []
+    answer("Cancel", questions)
+    assert not session.viewer.window._qt_window.close()
+    assert questions == ["What was computed isn't kept. The disk is full."]

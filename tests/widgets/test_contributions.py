@@ -257,11 +257,18 @@ def test_damaged_files_say_so_in_one_line(viewer, fei_file):
 
 
 @pytest.mark.parametrize("imagej", [False, True])
-def test_stacks_are_left_to_napari(viewer, tmp_path, imagej):
+def test_stacks_are_left_to_napari_also_by_who_chose_our_reader(viewer, tmp_path, imagej):
     tifffile.imwrite(tmp_path / "a.tif", np.stack([GREY, GREY]), imagej=imagej)
-    assert get_reader(str(tmp_path / "a.tif")) is None
-    (layer,) = viewer.open(tmp_path / "a.tif", plugin="napari")
-    assert layer.ndim == 3
+    for plugin in ("napari", NAME):  # which of them reads a TIFF is asked before it is looked at
+        (layer,) = viewer.open(tmp_path / "a.tif", plugin=plugin)
+        np.testing.assert_array_equal(layer.data, [GREY, GREY])
+
+
+def test_a_stack_among_chosen_files_opens_too(viewer, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([GREY, GREY]))
+    tifffile.imwrite(tmp_path / "b.tif", GREY)
+    layers = viewer.open([tmp_path / "a.tif", tmp_path / "b.tif"], plugin=NAME)
+    assert [layer.ndim for layer in layers] == [3, 2]
 
 
 def test_a_thumbnail_makes_no_stack(tmp_path):

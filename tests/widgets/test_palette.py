@@ -6,9 +6,10 @@ from desk import SIZE, docked, key, labels_on_disk, rows, said, stroke, write_fo
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QColorDialog, QPushButton
+from qtpy.QtWidgets import QApplication, QColorDialog, QLineEdit, QPushButton
 
 from napari_matssl.project.folder import Project
+from napari_matssl.widgets.canvas.keys import HINT
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.class_model import EXCLUDE, NAME
 from napari_matssl.widgets.controls.class_model import PAINTED as COUNT
@@ -60,13 +61,93 @@ def test_digits_on_the_canvas_pick_classes_instead_of_modes(panel, qtbot):
     assert (painted.selected_label, painted.mode) == (1, "paint")
 
 
-def test_other_labels_layers_keep_naparis_digits(panel, qtbot):
+def test_class_keys_count_whatever_layer_is_chosen(panel, qtbot):
     viewer = panel.session.viewer
+    others = [
+        viewer.add_labels(np.zeros(SIZE, np.uint8), name="mine"),
+        viewer.add_shapes(ndim=2, name="drawn"),
+        viewer.add_points(ndim=2, name="dots"),
+    ]
+    for layer in others:
+        panel.session.palette.paint_with(1)
+        viewer.layers.selection.active = layer
+        key(qtbot, viewer, Qt.Key.Key_2)
+        assert viewer.layers.selection.active is shown(panel).painted
+        assert shown(panel).painted.selected_label == 2
+    for which, name in ((Qt.Key.Key_D, "a2.tif"), (Qt.Key.Key_A, "a1.tif")):
+        viewer.layers.selection.active = others[1]
+        key(qtbot, viewer, which)
+        assert shown(panel).name == name
+
+
+def test_the_keys_are_naparis_while_no_folder_is_open(panel, qtbot):
+    viewer = panel.session.viewer
+    assert panel.session.workspace.close_folder()
     mine = viewer.add_labels(np.zeros(SIZE, np.uint8), name="mine")
     viewer.layers.selection.active = mine
     key(qtbot, viewer, Qt.Key.Key_4)
     assert mine.mode == "fill"
-    assert shown(panel).painted.selected_label == 1
+
+
+def test_letters_and_digits_go_into_a_field_that_is_typed_in(panel, qtbot):
+    panel.session.viewer.window._qt_window.activateWindow()
+    field = QLineEdit(panel)
+    field.show()
+    field.setFocus()
+    qtbot.keyClicks(field, "2da1")
+    assert field.text() == "2da1"
+    assert shown(panel).name == "a1.tif"
+    assert panel.session.palette.picked == 1
+
+
+def test_a_button_that_has_the_focus_keeps_no_key(panel, qtbot):
+    window = panel.session.viewer.window._qt_window
+    window.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is window, timeout=5000)
+    panel.open_folder.setFocus()
+    qtbot.keyClick(panel.open_folder, Qt.Key.Key_2)
+    assert panel.session.palette.picked == 2
+    qtbot.keyClick(panel.open_folder, Qt.Key.Key_D)
+    assert shown(panel).name == "a2.tif"
+
+
+def test_napari_tells_our_keys(panel):
+    viewer, painted = panel.session.viewer, shown(panel).painted
+    for mode in ("erase", "paint", "pan_zoom"):
+        painted.mode = mode
+        assert viewer.help == HINT
+    viewer.layers.selection.active = shown(panel).image
+    assert viewer.help != HINT
+
+
+def test_an_id_that_is_no_class_cant_be_picked(panel, qtbot):
+    """By napari's key for a new label."""
+    heard = []
+    panel.session.workspace.said.connect(heard.append)
+    stroke(panel, 40, 30, 3)
+    panel.session.palette.paint_with(2)
+    key(qtbot, panel.session.viewer, Qt.Key.Key_M)
+    assert shown(panel).painted.selected_label == panel.session.palette.picked == 2
+    assert panel.classes._selected == 2
+    assert heard == ["4 is the id of no class: Add, below the class table, makes a new class."]
+    button(panel, "Add").click()
+    assert panel.session.palette.picked == panel.classes._selected == 4
+
+
+def test_the_key_x_changes_between_brush_and_eraser(panel, qtbot):
+    painted = shown(panel).painted
+    panel.session.palette.paint_with(2)
+    for mode in ("erase", "paint"):
+        key(qtbot, panel.session.viewer, Qt.Key.Key_X)
+        assert (painted.mode, painted.selected_label) == (mode, 2)
+
+
+def test_the_picker_on_an_unpainted_pixel_picks_nothing(panel):
+    painted = shown(panel).painted
+    panel.session.palette.paint_with(2)
+    painted.mode = "pick"
+    painted.selected_label = 0
+    assert (painted.mode, painted.selected_label) == ("pick", 2)
 
 
 def test_a_class_is_painted_with_after_a_click_on_it(panel, qtbot):
@@ -82,8 +163,8 @@ def test_a_class_is_painted_with_after_a_click_on_it(panel, qtbot):
 def test_naparis_own_choice_of_a_label_shows_in_the_class_table(panel):
     shown(panel).painted.selected_label = 3
     assert panel.classes._selected == 3
-    shown(panel).painted.selected_label = 77  # no class: nothing to show
-    assert panel.classes._selected == 3
+    shown(panel).painted.selected_label = 77  # no class
+    assert panel.classes._selected == shown(panel).painted.selected_label == 3
 
 
 def test_the_class_stays_when_another_image_is_shown(panel):

@@ -17,8 +17,8 @@ from napari_matssl.learn.card import read_card
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.micrograph.synthetic import class_table, make_sample
 from napari_matssl.settings import FinetuneSettings
+from napari_matssl.widgets.canvas.area import AREA
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
-from napari_matssl.widgets.panels.result_editor import AREA
 
 TOLERANCE = 12.0
 """Percentage points by which the fractions of a network trained for seconds may be off."""

@@ -347,9 +347,11 @@ def test_adding_what_is_no_image_says_why(panel, tmp_path, monkeypatch):
 # Layers that the user deletes.
 
 
-@pytest.mark.parametrize("what", ["image", "painted", "all", "selected"])
+@pytest.mark.parametrize("what", ["image", "all", "selected"])
 def test_deleting_layers_saves_the_strokes_and_leaves_the_image(opened, qtbot, folder, what):
     viewer, workspace = opened.session.viewer, opened.session.workspace
+    heard = []
+    workspace.said.connect(heard.append)
     stroke(opened)
     shown = workspace.shown
     if what == "all":
@@ -358,14 +360,34 @@ def test_deleting_layers_saves_the_strokes_and_leaves_the_image(opened, qtbot, f
         viewer.layers.selection = set(viewer.layers)
         viewer.layers.remove_selected()
     else:
-        viewer.layers.remove(getattr(shown, what))
+        viewer.layers.remove(shown.image)
     qtbot.waitUntil(lambda: workspace.shown is None)
+    assert len(heard) == 1
+    assert "a1.tif is closed, since its layer was deleted" in heard[0]
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
     assert rows(opened)["a1.tif"] == "saved"
     assert opened.table.current is None
     assert len(viewer.layers) == 0
     assert workspace.show_image("a1.tif")
     assert workspace.shown.painted.data[20, 30] == 1
+
+
+def test_the_painted_labels_come_back_when_they_are_deleted(opened, qtbot, folder):
+    viewer, workspace = opened.session.viewer, opened.session.workspace
+    heard = []
+    workspace.said.connect(heard.append)
+    layer = stroke(opened)
+    for times in (1, 2):
+        viewer.layers.remove(layer)
+        qtbot.waitUntil(lambda: layer in viewer.layers)
+        assert len(heard) == times
+        assert "is back: it holds the strokes on a1.tif" in heard[-1]
+        assert workspace.shown.painted is layer
+    layer.undo()
+    assert not layer.data.any()
+    stroke(opened, 40, 50)
+    qtbot.waitUntil(lambda: is_saved(opened), timeout=10_000)
+    assert labels_on_disk(folder, "a1.tif")[40, 50] == 1
 
 
 def test_deleting_the_segmentation_or_the_line_leaves_the_image_open(opened):

@@ -58,8 +58,6 @@ class InfoBarLine(QObject):
             **grid_of(shown.image),
         )
         viewer.layers.selection.active = active
-        for key, by in (("A", -1), ("D", 1)):  # else napari's own keys of shapes would win
-            layer.bind_key(key, lambda _layer, by=by: self._workspace.step(by), overwrite=True)
         layer.events.data.connect(self._on_data)
         self._results.add_layer(LINE, layer)
         return layer

@@ -136,7 +136,6 @@ def add_labels(
     )
     if kind == "painted":
         layer.brush_size = max(3, round(min(labels.shape) / 60))
-        layer.contiguous = False
         layer.n_edit_dimensions = 2
         layer.preserve_labels = False
     return layer

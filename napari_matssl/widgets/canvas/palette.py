@@ -13,13 +13,18 @@ from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.layers import set_classes
 from napari_matssl.widgets.canvas.workspace import Workspace
 
+_ERASER = {"paint": "erase", "erase": "paint"}
+"""What the choice of the id for unpainted means, by mode."""
+
 
 class Palette(QObject):
-    """Classes to paint with; keys 1 to 9 pick them."""
+    """Classes to paint with. What is picked is a class always, whatever napari's controls offer."""
 
     classes_changed = Signal()
     picked_changed = Signal()
     """Another class is painted with."""
+    stroked = Signal()
+    """Something was just painted on the shown image, or undone."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace)
@@ -129,17 +134,27 @@ class Palette(QObject):
         """Be ready to paint on the image that was just shown."""
         layer = self._workspace.shown.painted
         layer.events.selected_label.connect(self._on_selected_label)
-        for place in range(9):  # napari's own use of these keys gives way on this layer
-
-            def pick(_layer: Labels, place: int = place) -> None:
-                if place < len(self.classes):
-                    self.paint_with(self.classes[place].id)
-
-            layer.bind_key(str(place + 1), pick, overwrite=True)
+        events = layer.events
+        for event in (events.paint, events.labels_update, events.set_data, events.data):
+            event.connect(self._on_stroke)
         self.paint_with(self._picked)
 
+    def _on_stroke(self, _event: Event) -> None:
+        self.stroked.emit()
+
     def _on_selected_label(self, event: Event) -> None:
-        chosen = int(event.source.selected_label)
-        if chosen != self._picked and chosen in [one.id for one in self.classes]:
+        layer = event.source
+        chosen = int(layer.selected_label)
+        if chosen == self._picked or self._picked is None:
+            return
+        if chosen in [one.id for one in self.classes]:
             self._picked = chosen
             self.picked_changed.emit()
+            return
+        layer.selected_label = self._picked
+        if chosen != 0:
+            self._workspace.said.emit(
+                f"{chosen} is the id of no class: Add, below the class table, makes a new class."
+            )
+        elif layer.mode in _ERASER:  # napari's key X, not its picker on an unpainted pixel
+            layer.mode = _ERASER[layer.mode]

@@ -348,7 +348,17 @@ class Workspace(QObject):
         shown, layers = self.shown, self.viewer.layers
         if shown is None or (shown.image in layers and shown.painted in layers):
             return
-        if self.leave_image():
+        if shown.image in layers:
+            layers.append(shown.painted)
+            self.said.emit(
+                f'The layer "{shown.painted.name}" is back: it holds the strokes on {shown.name}. '
+                "The eye beside its name hides it."
+            )
+        elif self.leave_image():
+            self.said.emit(
+                f"{shown.name} is closed, since its layer was deleted; its strokes are saved. "
+                "Choose it in the list of images to go on."
+            )
             self.shown_changed.emit()
         elif shown.painted not in layers:
             layers.append(shown.painted)  # strokes that can't be saved stay in sight

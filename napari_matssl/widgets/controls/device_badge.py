@@ -4,12 +4,11 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import ClassVar
 
 from qtpy.QtCore import QProcess, Qt
 from qtpy.QtGui import QFontDatabase, QGuiApplication
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +39,7 @@ class DeviceBadge(QWidget):
     def __init__(self, parent: QWidget | None = None, command: Sequence[str] = ASK_DEVICE) -> None:
         super().__init__(parent)
         self._command = command
-        self._process = QProcess(self)
-        self._process.finished.connect(self._finished)
-        self._process.errorOccurred.connect(self._not_started)
-        # Comes before the widget destroys what it owns: a running process would not like that.
-        self.destroyed.connect(partial(_kill, self._process))
+        self._process: QProcess | None = None
         self.device = _text_label("Which device computes, and in which number format")
         self.why_button = QPushButton("i")
         self.why_button.setFixedWidth(24)
@@ -78,9 +73,17 @@ class DeviceBadge(QWidget):
         if DeviceBadge._known is not None:
             self.show_report(DeviceBadge._known)
             return
-        if self._process.state() != QProcess.ProcessState.NotRunning:
+        if self._process is not None:
             return
         self._show("checking the device...", "PyTorch is asked, which takes some seconds.", "")
+        # It may outlive this widget: a running process can't be destroyed without waiting for it.
+        self._process = QProcess(QApplication.instance())
+        self._process.finished.connect(self._finished)
+        self._process.errorOccurred.connect(self._not_started)
+        self._process.finished.connect(self._process.deleteLater)
+        # From Qt to Qt: no Python is called while this widget dies.
+        self.destroyed.connect(self._process.kill)
+        QApplication.instance().aboutToQuit.connect(self._process.kill)
         self._process.start(self._command[0], list(self._command[1:]))
 
     def show_report(self, report: Mapping[str, str]) -> None:
@@ -118,8 +121,9 @@ class DeviceBadge(QWidget):
         self.copy_button.setText("Copied")
 
     def _finished(self, status: int) -> None:
-        said = bytes(self._process.readAllStandardOutput()).decode(errors="replace")
-        errors = bytes(self._process.readAllStandardError()).decode(errors="replace").strip()
+        process, self._process = self._process, None
+        said = bytes(process.readAllStandardOutput()).decode(errors="replace")
+        errors = bytes(process.readAllStandardError()).decode(errors="replace").strip()
         if errors:
             log.debug("finding out the device: %s", errors)
         if status != 0:
@@ -137,6 +141,8 @@ class DeviceBadge(QWidget):
 
     def _not_started(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:  # all others end in finished
+            self._process.deleteLater()
+            self._process = None
             self._fail(f"{self._command[0]} can't be started")
 
     def _fail(self, reason: str) -> None:
@@ -153,9 +159,3 @@ def _text_label(tip: str) -> QLabel:
         | Qt.TextInteractionFlag.TextSelectableByKeyboard
     )
     return label
-
-
-def _kill(process: QProcess, _widget: object) -> None:
-    process.blockSignals(True)  # the widget can't listen any more
-    process.kill()
-    process.waitForFinished(2000)

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
+    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -71,7 +73,7 @@ class JobBar(QWidget):
         self._refresh_timer.timeout.connect(self._refresh)
         self._build()
         self._listen()
-        self._set_idle("Ready")
+        self._set_idle("Ready")  # perhaps again: its dock was closed and opened
         if runner.busy:
             self._on_started(runner.title)
 
@@ -100,9 +102,12 @@ class JobBar(QWidget):
         self._error_row.setObjectName("matssl_job_error")
         # A red edge is seen on dark and light themes alike; red text isn't legible on both.
         self._error_row.setStyleSheet("#matssl_job_error { border-left: 4px solid #d9534f; }")
+        self._elsewhere = QPushButton("Save elsewhere...")
+        self._elsewhere.setToolTip("Choose another place for what was computed; it isn't lost yet.")
         error_row = QHBoxLayout(self._error_row)
         error_row.setContentsMargins(10, 2, 0, 2)
         error_row.addWidget(self._error, 1)
+        error_row.addWidget(self._elsewhere, 0, Qt.AlignmentFlag.AlignTop)
         error_row.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignTop)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -120,6 +125,7 @@ class JobBar(QWidget):
         self._finish.clicked.connect(self._on_finish_clicked)
         self._cancel.clicked.connect(self._on_cancel_clicked)
         self._copy.clicked.connect(self._on_copy_clicked)
+        self._elsewhere.clicked.connect(self._on_elsewhere_clicked)
         self._runner.started.connect(self._on_started)
         self._runner.progressed.connect(self._on_progressed)
         self._runner.pause_changed.connect(self._on_pause_changed)
@@ -170,8 +176,12 @@ class JobBar(QWidget):
 
     def _on_failed(self, error: MatSSLError) -> None:
         self._set_idle(f"Failed after {duration(self._stopwatch.seconds())}")
+        self._show_error(error)
+
+    def _show_error(self, error: MatSSLError) -> None:
         self._error.setText(in_the_window(f"{error.what}\n{error.remedy}".strip()))
         self._report = f"{error}\n\n{self._runner.details}".strip()
+        self._elsewhere.setVisible(self._runner.unwritten is not None)
         self._error_row.show()
 
     def _on_ended(self) -> None:
@@ -185,6 +195,8 @@ class JobBar(QWidget):
         self._status.setText(status)
         self._refresh_timer.stop()
         self._set_buttons()
+        if self._runner.unwritten is not None:
+            self._show_error(self._runner.unwritten)
 
     def _refresh(self) -> None:
         """Write the line of time left and figures."""
@@ -256,6 +268,13 @@ class JobBar(QWidget):
         if box is not None:
             box.close()
             box.deleteLater()
+
+    def _on_elsewhere_clicked(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(
+            self, "Save what was computed", "model.safetensors", "Models (*.safetensors)"
+        )
+        if chosen and not self._runner.busy:
+            self._runner.write_elsewhere(Path(chosen).with_suffix(".safetensors"))
 
     def _on_copy_clicked(self) -> None:
         QApplication.clipboard().setText(self._report)

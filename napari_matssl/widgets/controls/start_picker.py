@@ -106,6 +106,11 @@ class StartPicker(QWidget):
             self._by_hand += (path,)
         self._fill(path)
 
+    def propose(self) -> None:
+        """Choose the newest model, to be corrected; ImageNet where there is none."""
+        models = [choice for choice in self._choices if choice.model is not None]
+        self._choose((*models, self._choices[0])[0])
+
     def select_source(self, source: str) -> None:
         """Choose by what settings say: ``imagenet``, ``micrographs``, ``random`` or a file."""
         fixed = [choice for choice in _fixed() if choice.encoder.source == source]

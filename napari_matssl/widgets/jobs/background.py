@@ -4,31 +4,45 @@ Long jobs, which can be paused and stopped, go through the runner instead.
 """
 
 import logging
+import weakref
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import ComputeError, MatSSLError
 
 log = logging.getLogger(__name__)
 
+HAND_OVER_MS = 10
+"""How often the window asks for results while there is work, ms."""
+
 
 class Background(QObject):
-    """One thread that does one thing after another and hands results back to the window."""
+    """One thread that does one thing after another and hands results back to the window.
 
-    _finished = Signal(object)
+    The thread knows nothing of Qt: results wait until the window takes them. So the thread may
+    outlive the panel, the dock or the window that gave it work.
+    """
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="matssl")
-        self._pending: set[Any] = set()
+        self._pending: set[Future[None]] = set()
+        self._results: deque[Callable[[], None]] = deque()
         self._closed = False
-        stop = partial(self._pool.shutdown, wait=False, cancel_futures=True)
-        self.destroyed.connect(lambda: stop())  # else the program would end after all that waits
-        self._finished.connect(self._hand_over)  # emitted in the thread, received in the window's
+        self._timer = QTimer(self)
+        self._timer.setInterval(HAND_OVER_MS)
+        self._timer.timeout.connect(self._hand_over)
+        # Else the program would end only after all that waits. `destroyed` is of no use: Python
+        # must not be called while an object of Qt dies in a garbage collection.
+        weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
+        QApplication.instance().aboutToQuit.connect(self.close)
 
     def run(
         self,
@@ -39,9 +53,10 @@ class Background(QObject):
         """Queue some work; `then` gets its result, `failed` its error, in the window's thread."""
         if self._closed:
             return
-        future = self._pool.submit(self._do, work, then, failed)
+        future = self._pool.submit(_do, weakref.ref(self), work, then, failed, self._results)
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
+        self._timer.start()
 
     def drop_waiting(self) -> None:
         """Forget the work that has not begun."""
@@ -55,27 +70,38 @@ class Background(QObject):
     def close(self) -> None:
         """Take no more work, and hand nothing over any more."""
         self._closed = True
+        self._timer.stop()
+        self._results.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _do(
-        self,
-        work: Callable[[], Any],
-        then: Callable[[Any], None],
-        failed: Callable[[MatSSLError], None],
-    ) -> None:
-        try:
-            result = work()
-            call = lambda: then(result)  # noqa: E731
-        except MatSSLError as error:
-            kept = error
-            call = lambda: failed(kept)  # noqa: E731
-        except Exception as error:  # whatever it is, the user has to hear of it
-            log.exception("work in the background failed")
-            problem = ComputeError(f"{type(error).__name__}: {error}", "The log holds the details.")
-            call = lambda: failed(problem)  # noqa: E731
-        if not self._closed:
-            self._finished.emit(call)
+    def _hand_over(self) -> None:
+        over = not self._pending  # asked first: what is done before the end is handed over
+        while self._results and not self._closed:
+            self._results.popleft()()
+        if over and not self._pending:
+            self._timer.stop()
 
-    def _hand_over(self, call: Callable[[], None]) -> None:
-        if not self._closed:
-            call()
+
+def is_gone(owner: weakref.ref[QObject]) -> bool:
+    """Whether Qt has destroyed who asked for some work; may be asked from any thread."""
+    there = owner()
+    return there is None or not isalive(there)
+
+
+def _do(
+    background: weakref.ref[Background],
+    work: Callable[[], Any],
+    then: Callable[[Any], None],
+    failed: Callable[[MatSSLError], None],
+    results: deque[Callable[[], None]],
+) -> None:
+    if is_gone(background):
+        return
+    try:
+        results.append(partial(then, work()))
+    except MatSSLError as error:
+        results.append(partial(failed, error))
+    except Exception as error:  # whatever it is, the user has to hear of it
+        log.exception("work in the background failed")
+        problem = ComputeError(f"{type(error).__name__}: {error}", "The log holds the details.")
+        results.append(partial(failed, problem))

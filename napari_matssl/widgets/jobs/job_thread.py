@@ -1,6 +1,7 @@
 """The thread that drives a job. It knows no Qt, so it may outlive the window."""
 
 import atexit
+import ctypes
 import logging
 import os
 import sys
@@ -21,6 +22,9 @@ NICENESS = 10
 
 LAST_STEP_S = 4.0
 """Longest time that the end of the program waits for a step, s."""
+
+ASK_S = 0.5
+"""How often a paused job looks whether its window is still there, s."""
 
 LOOK_S = 0.12
 """Time that a job leaves the processor to the window to show a preview, s."""
@@ -67,6 +71,18 @@ def yield_to_the_window() -> None:
         log.debug("the job keeps the window's priority: %s", error)
 
 
+def _keep_what_the_thread_uses() -> None:
+    """Let the process end without destroying what a thread in the middle of torch still uses.
+
+    The C library is told to leave, with the status that the program ends with, as soon as Python
+    has ended in good order. Only glibc can be told so; elsewhere threads end before destructors
+    run (Windows) or take their chance.
+    """
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if hasattr(library, "on_exit"):
+        library.on_exit(library._exit, None)
+
+
 class JobThread:
     """Drive one job in a daemon thread.
 
@@ -76,10 +92,18 @@ class JobThread:
         Name of the job for people.
     make_job
         Makes the generator; called in the thread.
+    forsaken
+        Whether nobody waits for the job any more, which cancels it; asked in the thread.
     """
 
-    def __init__(self, title: str, make_job: Callable[[], Job[Any]]) -> None:
+    def __init__(
+        self,
+        title: str,
+        make_job: Callable[[], Job[Any]],
+        forsaken: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.title = title
+        self._forsaken = forsaken
         self.paused = self.finishing = self.cancelling = False
         self.outcome: Outcome | None = None
         self._news: list[Progress] = []
@@ -124,8 +148,7 @@ class JobThread:
         self.cancel()
         if not self.ended(LAST_STEP_S):
             log.warning("%s is left in the middle of a step", self.title)
-            logging.shutdown()
-            os._exit(0)  # the only way out that doesn't touch the thread
+            _keep_what_the_thread_uses()
 
     def _run(self, make_job: Callable[[], Job[Any]]) -> None:
         yield_to_the_window()
@@ -139,7 +162,7 @@ class JobThread:
         job = make_job()
         control: Control | None = None
         try:
-            while not self.cancelling:
+            while not self.cancelling and not self._forsaken():
                 progress = job.send(control)
                 self._report(progress)
                 control = Control.STOP if self.finishing else None
@@ -157,7 +180,8 @@ class JobThread:
                 self._latest = None
             else:
                 self._latest = progress
-            self._wake.wait_for(lambda: not self.paused)
+            while self.paused and not self._forsaken():
+                self._wake.wait(ASK_S)
             if progress.preview is not None and time.monotonic() >= self._next_look:
                 self._next_look = time.monotonic() + LOOK_EVERY_S
                 self._wake.wait_for(lambda: self.finishing or self.cancelling, LOOK_S)

@@ -1,15 +1,21 @@
 """One long job at a time, in a thread of its own, so that the window stays alive."""
 
 import time
+import weakref
 from collections.abc import Callable
+from functools import partial
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtGui import QMovie
 from qtpy.QtWidgets import QApplication, QLabel
 
-from napari_matssl.errors import InputError
-from napari_matssl.progress import Job
+from napari_matssl.errors import InputError, UnwrittenError
+from napari_matssl.progress import Job, Progress
+from napari_matssl.widgets.jobs.background import is_gone
 from napari_matssl.widgets.jobs.job_thread import JobThread, Outcome, failure
 
 HAND_OVER_MS = 30
@@ -48,10 +54,15 @@ class JobRunner(QObject):
         """Traceback of the last failure; empty again once another job starts."""
         self._worker: JobThread | None = None
         self._on_result: Callable[[Any], None] | None = None
+        self._unwritten_of: tuple[str, Callable[[Any], None] | None] = ("", None)
         self._activity: Any = None
+        self._held: list[QMovie] = []
         self._closed = self._handing_over = False
         self._plain_due = 0.0
-        self._percent = 0
+        self.percent, self.stage = 0, ""
+        """How far the present stage of the job is, and its name."""
+        self.unwritten: UnwrittenError | None = None
+        """A job's result that couldn't be written and is kept in memory, until it is."""
         self._timer = QTimer(self)
         self._timer.setInterval(HAND_OVER_MS)
         self._timer.timeout.connect(self._hand_over)
@@ -118,11 +129,31 @@ class JobRunner(QObject):
         self.details = ""
         self._on_result = on_result
         self._plain_due = 0.0
-        self._percent = 0
-        self._worker = JobThread(title, make_job)
-        self.destroyed.connect(self._worker.cancel)
+        self.percent, self.stage = 0, "starting"
+        self._worker = JobThread(title, make_job, partial(is_gone, weakref.ref(self)))
         self._timer.start()
         self.started.emit(title)
+
+    def write_elsewhere(self, path: Path) -> None:
+        """Write a job's result, which couldn't be written, to another file.
+
+        Raises
+        ------
+        InputError
+            If a job is running, or nothing waits to be written.
+        """
+        unwritten = self.unwritten
+        if unwritten is None:
+            raise InputError("There is nothing that waits to be saved.")
+
+        def write() -> Job[Any]:
+            yield Progress("saving", 0, 1)
+            written = unwritten.write(path)
+            self.unwritten = None
+            return written
+
+        title, on_result = self._unwritten_of
+        self.start(title, write, on_result)
 
     def pause(self) -> None:
         """Wait after the step that is running."""
@@ -186,7 +217,8 @@ class JobRunner(QObject):
         try:
             for progress in worker.take(with_latest=over or time.monotonic() >= self._plain_due):
                 self._plain_due = time.monotonic() + PLAIN_S
-                self._percent = round(100 * progress.step / progress.total) if progress.total else 0
+                self.percent = round(100 * progress.step / progress.total) if progress.total else 0
+                self.stage = progress.stage
                 self.progressed.emit(progress)
                 if self._worker is not worker:
                     return
@@ -201,13 +233,14 @@ class JobRunner(QObject):
         """Tell how the job ended and drop every reference to it."""
         self._timer.stop()
         worker.ended(timeout=1)  # it has nothing left to do; with it go its frames
-        self.destroyed.disconnect(worker.cancel)
         self._close_activity()
         self.resume()  # told to pause during its last step
         outcome, worker.outcome = worker.outcome or Outcome(), None
         on_result, self._on_result = self._on_result, None
         if worker.cancelling:
             outcome = Outcome(cancelled=True)  # too late for the thread, in time for the user
+        elif isinstance(outcome.error, UnwrittenError):
+            self.unwritten, self._unwritten_of = outcome.error, (worker.title, on_result)
         elif outcome.error is None and on_result is not None:
             try:
                 on_result(outcome.result)
@@ -244,24 +277,34 @@ class JobRunner(QObject):
                 bar.close()
                 return
             self._activity = bar
-            _hold_spinner()
+            self._held = _hold_spinners()
         # Closing the viewer disables its bars.
-        if self._percent != self._activity.n and not self._activity.disable:
-            self._activity.update(self._percent - self._activity.n)
+        if self.percent != self._activity.n and not self._activity.disable:
+            self._activity.update(self.percent - self._activity.n)
 
     def _close_activity(self) -> None:
         bar, self._activity = self._activity, None
         if bar is not None:
             bar.close()
+        held, self._held = self._held, []
+        for movie in held:
+            if isalive(movie):
+                movie.setPaused(False)  # that of a bar which is gone has been stopped, and stays so
 
 
-def _hold_spinner() -> None:
-    """Hold napari's turning spinner still; the bars beside it say more.
+def _hold_spinners() -> list[QMovie]:
+    """Hold napari's turning spinners still; the bars beside them say more. Return those held.
 
     Whatever moves in a window with an OpenGL canvas repaints all of it, canvas included: without
     a graphics card the spinner alone takes half a core from the training.
     """
+    from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem
+
+    held = []
     for window in QApplication.topLevelWidgets():
-        for label in window.findChildren(QLabel):
-            if label.movie() is not None:
-                label.movie().stop()
+        for item in window.findChildren(ActivityToggleItem):
+            movies = [label.movie() for label in item.findChildren(QLabel)]
+            held += [m for m in movies if m is not None and m.state() == m.MovieState.Running]
+    for movie in held:
+        movie.setPaused(True)
+    return held

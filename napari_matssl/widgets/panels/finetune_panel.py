@@ -250,6 +250,7 @@ class FinetunePanel(QWidget):
         self.outcome.setText("")
         self._wanted_validation = None
         self._show_starts()
+        self.start_from.propose()
         self._show_painted()
 
     def _show_starts(self) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
 from napari_matssl.widgets.controls.painted_list import PaintedList
-from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.background import Background, is_gone
 from napari_matssl.widgets.jobs.job_thread import yield_to_the_window
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.session import Session
@@ -72,8 +73,7 @@ class LivePreview(QObject):
         self._asked: _Wish | None = None
         self._computing = self._showing = False
         self._thread = Background(self)
-        self._work = work = _Work()
-        self.destroyed.connect(lambda: work.stop.set())
+        self._work = _Work()
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(QUIET_MS)
@@ -82,6 +82,7 @@ class LivePreview(QObject):
         workspace.folder_changed.connect(self._rest)
         workspace.shown_changed.connect(self._on_shown)
         workspace.painted_changed.connect(self._touched)
+        session.palette.stroked.connect(self._touched)  # heard of sooner than of Autosave
         session.palette.classes_changed.connect(self._changed)
         images.ticked.connect(self._changed)
         runner.started.connect(self._on_job)
@@ -103,10 +104,6 @@ class LivePreview(QObject):
         if shown is not self._shown:
             self._shown, self._showing = shown, False
             self._strokes = None if shown is None else shown.painted.data.copy()
-            if shown is not None:  # heard of sooner than of Autosave
-                events = shown.painted.events
-                for event in (events.paint, events.labels_update, events.set_data, events.data):
-                    event.connect(self._touched)
         self._work.known = {}  # info bars or pixel sizes may be others
         self._changed()
 
@@ -181,7 +178,7 @@ class LivePreview(QObject):
 
     def _begin(self, wish: "_Wish") -> None:
         self._asked, self._computing = wish, True
-        work, began = self._work, time.monotonic()
+        work, began, owner = self._work, time.monotonic(), weakref.ref(self)
         work.stop = stop = threading.Event()
         if work.classifier is None:
             self.told.emit("Live preview: getting ready...")
@@ -194,7 +191,7 @@ class LivePreview(QObject):
                 self._look()  # what has changed meanwhile had to wait
 
         self._thread.run(
-            lambda: work.make(wish, stop),
+            lambda: work.make(wish, lambda: stop.is_set() or is_gone(owner)),
             lambda preview: over(lambda: self._show(preview, wish, time.monotonic() - began)),
             lambda error: over(lambda: self._tell_problem(error)),
         )
@@ -268,8 +265,8 @@ class _Work:
         self.stop = threading.Event()
         self.known: dict[str, tuple[tuple[int, ...], PaintedMicrograph]] = {}
 
-    def make(self, wish: _Wish, stop: threading.Event) -> Preview | None:
-        if stop.is_set():
+    def make(self, wish: _Wish, stop: Callable[[], bool]) -> Preview | None:
+        if stop():
             return None
         classifier, known = self.load(), self.known
         painted = []
@@ -278,7 +275,7 @@ class _Work:
                 painted.append(PaintedMicrograph(wish.micrograph, wish.strokes))
             else:
                 painted.append(_read(wish.project, name, known))
-        return classifier.segment(painted, wish.table, wish.micrograph, wish.settings, stop.is_set)
+        return classifier.segment(painted, wish.table, wish.micrograph, wish.settings, stop)
 
     def load(self) -> "LiveClassifier":
         yield_to_the_window()

@@ -92,7 +92,7 @@ class MicrographsPanel(QWidget):
         workspace.painted_changed.connect(self._on_painted)
         self.session.results.mask_changed.connect(self._update_row)
         palette.classes_changed.connect(self._show_classes)
-        palette.picked_changed.connect(lambda: self.classes.set_selected(palette.picked))
+        palette.picked_changed.connect(self._show_picked)
         self.table.opened.connect(workspace.show_image)
         self.table.dropped.connect(workspace.open)
         self.table.listed_changed.connect(self._on_listed)
@@ -297,6 +297,9 @@ class MicrographsPanel(QWidget):
         self.classes.set_classes(classes, self._palette.painted_pixels())
         if classes:
             self.classes.set_selected(self._palette.picked)
+
+    def _show_picked(self) -> None:
+        self.classes.set_selected(self._palette.picked)
 
     def _show_painted(self) -> None:
         self.classes.set_painted(self._palette.painted_pixels())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
-from qtpy.QtWidgets import QApplication, QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
@@ -63,10 +63,7 @@ class PhasesPanel(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY_MS)
         self._timer.timeout.connect(self._measure)
-        background = self._background = Background(self.session)
-        # No bound method: the panel may be gone to half by then, and its measuring has to end.
-        self.destroyed.connect(lambda *_: background.close())
-        QApplication.instance().aboutToQuit.connect(background.close)
+        self._background = Background(self)
         self._build()
         self._connect()
         self._on_folder()

@@ -38,9 +38,7 @@ class PretrainPanel(QWidget):
         self._sizes: dict[Path, list[tuple[int, int]]] = {}
         self._uncounted: dict[Path, str] = {}
         self._asked: set[Path] = set()
-        self._survey = Background(self.session)
-        survey = self._survey  # no bound method: the panel may be gone to half by then
-        self.destroyed.connect(lambda *_: survey.close())
+        self._survey = Background(self)
         self._build()
         self._connect()
         self._on_folder()

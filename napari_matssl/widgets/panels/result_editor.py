@@ -6,12 +6,8 @@ from qtpy.QtWidgets import QFormLayout, QSlider, QVBoxLayout, QWidget
 from superqt import QLabeledSlider
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.widgets.canvas.layer_grid import grid_of
 from napari_matssl.widgets.controls.forms import button, heading, offer, side_by_side
 from napari_matssl.widgets.session import Session
-
-AREA = "correction area"
-"""Name of the layer in which a rectangle to copy is drawn."""
 
 MOST_PIXELS = 2000
 """Right end of the sliders, px."""
@@ -27,6 +23,7 @@ _AREA_TIP = (
     "Copy it inside a rectangle only. The first press adds a layer to draw the rectangle in, the "
     "second copies."
 )
+_CANCEL_TIP = "Copy nothing and take the rectangle away (Esc)."
 
 
 class ResultEditor(QWidget):
@@ -50,6 +47,7 @@ class ResultEditor(QWidget):
         )
         self.copy = button("Copy into painted labels", _COPY_TIP, lambda: self._copy(None))
         self.copy_area = button(DRAW, _AREA_TIP, self._copy_inside)
+        self.cancel_area = button("Cancel", _CANCEL_TIP, session.area.cancel)
         cleaning = QFormLayout()
         cleaning.addRow("Smallest region (px)", self.region)
         cleaning.addRow("Fill holes up to (px)", self.hole)
@@ -59,11 +57,13 @@ class ResultEditor(QWidget):
         layout.addLayout(cleaning)
         layout.addWidget(heading("Correct the result"))
         layout.addWidget(side_by_side(self.copy, self.copy_area))
+        layout.addWidget(side_by_side(self.cancel_area))
         for slider in (self.region, self.hole):
             slider.valueChanged.connect(lambda _value: self._later.start())
         self._workspace.folder_changed.connect(self._on_folder)
         self._workspace.shown_changed.connect(self._update)
         session.results.mask_changed.connect(self._update)
+        session.area.changed.connect(self._update)
         self._on_folder()
 
     @property
@@ -85,8 +85,9 @@ class ResultEditor(QWidget):
         there = shown is not None and shown.mask is not None
         offer(self.copy, "" if there else "Segment this image first.", _COPY_TIP)
         offer(self.copy_area, "" if there else "Segment this image first.", _AREA_TIP)
-        drawing = shown is not None and AREA in shown.extra
+        drawing = self.session.area.layer is not None
         self.copy_area.setText(COPY if drawing else DRAW)
+        self.cancel_area.setVisible(drawing)
 
     def _clean(self) -> None:
         self.session.results.clean(*self.cleaning)
@@ -104,23 +105,13 @@ class ResultEditor(QWidget):
         return True
 
     def _copy_inside(self) -> None:
-        shown = self._workspace.shown
-        area = shown.extra.get(AREA)
-        if isinstance(area, Shapes) and len(area.data):
-            if self._copy(area):
-                self.session.results.remove_layer(AREA)
-                self._update()
+        area = self.session.area
+        if area.layer is not None and len(area.layer.data):
+            if self._copy(area.layer):
+                area.cancel()
             return
-        if area is None:
-            area = self.session.viewer.add_shapes(
-                ndim=2, name=AREA, edge_color="#ffd400", face_color="transparent",
-                edge_width=max(1.0, shown.micrograph.height / 250), **grid_of(shown.image),
-            )  # fmt: skip
-            self.session.results.add_layer(AREA, area)
-            self._update()
-        self.session.viewer.layers.selection.active = area
-        area.mode = "add_rectangle"
-        self._workspace.said.emit("Draw a rectangle, then press the button again.")
+        area.draw()
+        self._workspace.said.emit("Draw a rectangle, then press the button again. Esc: no more.")
 
 
 def _slider(tip: str) -> QSlider:

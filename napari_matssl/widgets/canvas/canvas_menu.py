@@ -1,0 +1,87 @@
+"""The menu of the canvas: the class under the cursor, undo, tools."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from napari.layers import Labels, Layer
+from qtpy.QtCore import QObject
+from qtpy.QtGui import QCursor
+from qtpy.QtWidgets import QAction, QMenu
+
+from napari_matssl.widgets.canvas.palette import Palette
+from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
+from napari_matssl.widgets.canvas.workspace import Workspace
+
+TOOLS = {"paint": "Paint (P)", "erase": "Erase (E)", "fill": "Fill (F)", "pan_zoom": "Move (Z)"}
+"""Modes of the painted labels, and what the menu calls them."""
+
+
+class CanvasMenu(QObject):
+    """Built anew at each right click, from what is below the cursor."""
+
+    def __init__(self, viewer, workspace: Workspace, palette: Palette) -> None:
+        super().__init__(workspace)
+        self._viewer, self._workspace, self._palette = viewer, workspace, palette
+        self.menu = QMenu(viewer.window._qt_window)
+
+    def open_at(self, world: Sequence[float]) -> None:
+        """Open the menu at the mouse, for a point in the viewer's coordinates."""
+        shown = self._workspace.shown
+        if shown is None:
+            return
+        self.fill(shown, world)
+        self.menu.popup(QCursor.pos())
+
+    def fill(self, shown: Shown, world: Sequence[float]) -> None:
+        """Put the entries in."""
+        self.menu.clear()
+        class_id, words = self._below(shown, world)
+        self._add(words, None, enabled=False)
+        names = {one.id: one.name for one in self._palette.classes}
+        if class_id in names:
+            self._add(f"Paint with {names[class_id]}", lambda: self._palette.paint_with(class_id))
+        self.menu.addSeparator()
+        painted = shown.painted
+        self._add("Undo (Ctrl+Z)", painted.undo, enabled=bool(painted._undo_history))
+        self._add("Redo (Ctrl+Shift+Z)", painted.redo, enabled=bool(painted._redo_history))
+        self.menu.addSeparator()
+        chosen = self._viewer.layers.selection.active is painted
+        for mode, text in TOOLS.items():
+            action = self._add(text, lambda mode=mode: self._use(painted, mode))
+            action.setCheckable(True)
+            action.setChecked(chosen and painted.mode == mode)
+        overlays = [shown.extra[title] for title in (SEGMENTATION, PREVIEW) if title in shown.extra]
+        if overlays:
+            self.menu.addSeparator()
+        for layer in overlays:
+            action = self._add(f"Show {layer.name}", partial(_toggle, layer))
+            action.setCheckable(True)
+            action.setChecked(layer.visible)
+
+    def _add(self, text: str, call: Callable[[], object] | None, enabled: bool = True) -> QAction:
+        action = self.menu.addAction(text.replace("&", "&&"))
+        action.setEnabled(enabled)
+        if call is not None:
+            action.triggered.connect(lambda _checked=False: call())
+        return action
+
+    def _use(self, layer: Labels, mode: str) -> None:
+        self._viewer.layers.selection.active = layer
+        layer.visible = True
+        layer.mode = mode
+
+    def _below(self, shown: Shown, world: Sequence[float]) -> tuple[int, str]:
+        """Give the class id under the cursor, 0 for none, and how the menu says it."""
+        names = {one.id: one.name for one in self._palette.classes}
+        layers = [(shown.painted, "painted")]
+        if SEGMENTATION in shown.extra:
+            layers.append((shown.extra[SEGMENTATION], "segmented"))
+        for layer, how in layers:
+            value = layer.get_value(world[-2:], world=True) if layer.visible else None
+            if value:
+                return int(value), f"{names.get(int(value), f'id {value}')}, {how}"
+        return 0, "Not painted"
+
+
+def _toggle(layer: Layer) -> None:
+    layer.visible = not layer.visible

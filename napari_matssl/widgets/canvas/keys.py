@@ -1,0 +1,85 @@
+"""Keys that count wherever the mouse is in the window, but never while somebody types."""
+
+from collections.abc import Callable
+from functools import partial
+
+from napari.layers import Labels
+from napari.utils.events import Event
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QShortcut
+
+from napari_matssl.widgets.canvas.palette import Palette
+from napari_matssl.widgets.canvas.workspace import Workspace
+
+HINT = (
+    "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, Ctrl+Z: undo, "
+    "right click: more"
+)
+"""What napari's status bar tells of the painted labels."""
+
+
+class Keys(QObject):
+    """1 to 9 pick classes, A and D go through the images, whatever layer is chosen.
+
+    They are shortcuts of the window, which fields to type in come before. Key events that reach
+    the canvas all the same, in a window that isn't active, are taken there, before napari gives
+    them to the chosen layer.
+    """
+
+    def __init__(self, viewer, workspace: Workspace, palette: Palette) -> None:
+        window = viewer.window._qt_window
+        super().__init__(window)
+        self._viewer, self._workspace, self._palette = viewer, workspace, palette
+        self._calls: dict[Qt.Key, Callable[[], None]] = {
+            getattr(Qt.Key, f"Key_{place + 1}"): partial(self._pick, place) for place in range(9)
+        }
+        self._calls[Qt.Key.Key_A] = partial(workspace.step, -1)
+        self._calls[Qt.Key.Key_D] = partial(workspace.step, 1)
+        self._shortcuts = [self._shortcut(key, call) for key, call in self._calls.items()]
+        workspace.folder_changed.connect(self._update)
+        workspace.image_shown.connect(self._on_shown)
+        for widget in (viewer.window._qt_viewer, viewer.window._qt_viewer.canvas.native):
+            widget.installEventFilter(self)
+        self._update()
+
+    def eventFilter(self, _widget: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Take our keys before napari does."""
+        if event.type() != QEvent.Type.KeyPress or self._workspace.project is None:
+            return False
+        plain = event.modifiers() in (
+            Qt.KeyboardModifier.NoModifier,
+            Qt.KeyboardModifier.KeypadModifier,
+        )
+        call = self._calls.get(event.key()) if plain else None
+        if call is None:
+            return False
+        call()
+        return True
+
+    def _shortcut(self, key: Qt.Key, call: Callable[[], None]) -> QShortcut:
+        shortcut = QShortcut(QKeySequence(key), self.parent())
+        shortcut.activated.connect(call)
+        return shortcut
+
+    def _pick(self, place: int) -> None:
+        if place < len(self._palette.classes):
+            self._palette.paint_with(self._palette.classes[place].id)
+
+    def _update(self) -> None:
+        """Leave the keys to napari while no folder is open."""
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(self._workspace.project is not None)
+
+    def _on_shown(self) -> None:
+        layer = self._workspace.shown.painted
+        layer.events.mode.connect(self._tell, position="last")  # after napari's own words
+        self._say(layer)
+
+    def _tell(self, event: Event) -> None:
+        self._say(event.source)
+
+    def _say(self, layer: Labels) -> None:
+        layer.help = HINT
+        if self._viewer.layers.selection.active is layer:
+            self._viewer.help = HINT

@@ -1,0 +1,177 @@
+"""The mouse on the canvas: the left button alone paints, the right one opens a menu."""
+
+from functools import partial
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QAbstractItemView, QApplication, QPlainTextEdit, QTextEdit
+from vispy.app.canvas import MouseEvent
+
+from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
+from napari_matssl.widgets.canvas.workspace import Workspace
+
+_PAINTING = ("paint", "erase", "fill", "polygon", "pick")
+_STROKES = ("paint", "erase")
+FLOOD = 0.5
+"""Share of an image that nobody fills on purpose."""
+
+_STILL = 4
+"""Farthest that a mouse moves during a click, px."""
+
+
+class Mouse(QObject):
+    """Watch the mouse events of one canvas before vispy and napari see them.
+
+    In napari every button paints, and the right one begins a stroke that lasts until the next
+    click. Moves in quick succession are dropped by vispy and delayed by napari, so that a quick
+    stroke in a busy window becomes a dot; those of a stroke are handed to napari one by one.
+    """
+
+    def __init__(self, viewer, workspace: Workspace, menu: CanvasMenu, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer, self._workspace, self._menu = viewer, workspace, menu
+        self._drawing = False  # the left button is down for a stroke
+        self._taken: set[Qt.MouseButton] = set()  # buttons that napari didn't hear of
+        self._clicked: QPoint | None = None  # where the right button was pressed
+        self._canvas.native.installEventFilter(self)
+
+    @property
+    def _canvas(self):
+        return self._viewer.window._qt_viewer.canvas  # kept, it would outlive its window
+
+    def eventFilter(self, canvas: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Decide what napari hears of."""
+        kind = event.type()
+        if kind == QEvent.Type.MouseMove:
+            return self._on_move(event)
+        if kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick):
+            return self._on_press(event)
+        if kind == QEvent.Type.MouseButtonRelease:
+            return self._on_release(event)
+        if kind == QEvent.Type.Enter:
+            self._take_focus()
+        return False
+
+    def _painted(self, modes: tuple[str, ...]) -> Labels | None:
+        """Give the painted labels if they are chosen, in one of some modes."""
+        shown, active = self._workspace.shown, self._viewer.layers.selection.active
+        if shown is None or active is not shown.painted or active.mode not in modes:
+            return None
+        return active
+
+    # --- buttons
+
+    def _on_press(self, event: QMouseEvent) -> bool:
+        button = event.button()
+        if button == Qt.MouseButton.LeftButton:
+            if self._drawing:  # its release went to another window
+                self._end_stroke(event)
+            self._drawing = self._painted(_STROKES) is not None
+            if self._drawing and event.type() == QEvent.Type.MouseButtonDblClick:
+                self._send(QEvent.Type.MouseButtonPress, event)  # two strokes, not a double click
+                return True
+            filled = self._painted(("fill",))
+            if filled is not None:
+                QTimer.singleShot(0, partial(self._tell_flood, filled, filled.data.copy()))
+            return False
+        if button == Qt.MouseButton.RightButton:
+            self._clicked = event.pos()
+        if self._painted(_PAINTING) is None and not self._drawing:
+            return False
+        self._taken.add(button)
+        return True
+
+    def _on_release(self, event: QMouseEvent) -> bool:
+        button = event.button()
+        if button == Qt.MouseButton.LeftButton:
+            if self._drawing:
+                self._draw_to(event)
+            self._drawing = False
+            return False
+        if button == Qt.MouseButton.RightButton and self._is_click(event):
+            QTimer.singleShot(0, self._open_menu)
+        taken = button in self._taken
+        self._taken.discard(button)
+        return taken
+
+    def _is_click(self, event: QMouseEvent) -> bool:
+        began, self._clicked = self._clicked, None
+        return (
+            began is not None
+            and not self._drawing
+            and self._workspace.shown is not None
+            and (event.pos() - began).manhattanLength() <= _STILL
+        )
+
+    def _open_menu(self) -> None:
+        self._menu.open_at(self._viewer.cursor.position)
+
+    # --- filling
+
+    def _tell_flood(self, layer: Labels, before: NDArray[np.uint8]) -> None:
+        """Say so where an outline wasn't closed."""
+        share = np.count_nonzero(layer.data != before) / before.size
+        if share > FLOOD:
+            self._workspace.said.emit(
+                f"{100 * share:.0f} % of the image were filled: the outline isn't closed. "
+                "Ctrl+Z takes it back."
+            )
+
+    # --- strokes
+
+    def _on_move(self, event: QMouseEvent) -> bool:
+        if not self._drawing:
+            return False
+        if not event.buttons() & Qt.MouseButton.LeftButton:  # its release went elsewhere
+            self._end_stroke(event)
+            return False
+        self._draw_to(event)
+        return True
+
+    def _draw_to(self, event: QMouseEvent) -> None:
+        """Let napari draw up to a point at once."""
+        backend = self._canvas.native
+        known = backend._vispy_mouse_data
+        if known["press_event"] is None:
+            return
+        place = event.pos()
+        move = MouseEvent(
+            "mouse_move",
+            native=event,
+            pos=(place.x(), place.y()),
+            button=known["press_event"].button,
+            buttons=[1],
+            modifiers=backend._modifiers(event),
+            press_event=known["press_event"],
+            last_event=known["press_event"],
+        )
+        self._canvas._on_mouse_move(move)
+
+    def _end_stroke(self, event: QMouseEvent) -> None:
+        self._drawing = False
+        self._send(QEvent.Type.MouseButtonRelease, event)
+
+    def _send(self, kind: QEvent.Type, like: QMouseEvent) -> None:
+        """Send the canvas an event of the left button, where another one was."""
+        left = Qt.MouseButton.LeftButton
+        held = like.buttons() | left if kind == QEvent.Type.MouseButtonPress else like.buttons()
+        place = like.localPos() if hasattr(like, "localPos") else like.position()
+        screen = like.screenPos() if hasattr(like, "screenPos") else like.globalPosition()
+        made = QMouseEvent(kind, place, screen, left, held, like.modifiers())
+        QApplication.sendEvent(self._canvas.native, made)
+
+    # --- focus
+
+    def _take_focus(self) -> None:
+        """Let keys go where the mouse is, unless a text is being written."""
+        field = QApplication.focusWidget()
+        native = self._canvas.native
+        if field is None or field is native or field.window() is not native.window():
+            return
+        above, texts = field.parentWidget(), (QPlainTextEdit, QTextEdit)
+        in_table = above is not None and isinstance(above.parentWidget(), QAbstractItemView)
+        if not isinstance(field, texts) and not in_table:
+            native.setFocus(Qt.FocusReason.MouseFocusReason)

@@ -1,0 +1,105 @@
+"""What happens when the window is closed: strokes are saved, and a running job is asked about."""
+
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QMessageBox
+
+from napari_matssl.widgets.canvas.workspace import Workspace
+from napari_matssl.widgets.controls.forms import agreed
+from napari_matssl.widgets.jobs.runner import JobRunner
+
+FINISH, CANCEL, STAY = "Finish now and keep", "Cancel the job", "Stay"
+"""Buttons of the question that a running job asks for."""
+
+
+class Closing(QObject):
+    """Watch over one window. Scripts that close their viewer are not asked anything."""
+
+    def __init__(self, viewer, workspace: Workspace, runner: JobRunner, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer, self._workspace, self._runner = viewer, workspace, runner
+        self._afterwards = self._kept = False
+        runner.started.connect(self._on_started)
+        runner.succeeded.connect(self._on_succeeded)
+        runner.ended.connect(self._on_ended)
+        self._window.installEventFilter(self)
+
+    @property
+    def _window(self):
+        return self._viewer.window._qt_window  # kept, it would outlive its closing
+
+    def eventFilter(self, window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Ask before the window closes; end what runs before it is destroyed."""
+        if event.type() == QEvent.Type.DeferredDelete:
+            self._workspace.close()
+            self._runner.close(timeout=0)
+        if event.type() != QEvent.Type.Close:
+            return False
+        if not self._viewer.window._qt_viewer.isVisibleTo(window):  # a script closes the viewer
+            self._workspace.close()
+            return False
+        if self._strokes_are_safe() and self._job_may_end():
+            return False
+        event.ignore()
+        return True
+
+    def _strokes_are_safe(self) -> bool:
+        shown = self._workspace.shown
+        if shown is None:
+            return True
+        self._workspace.flush()
+        if not shown.autosave.unsaved:
+            return True
+        question = f"The strokes on {shown.name} can't be saved. {shown.autosave.problem}"
+        return agreed(self._window, "Strokes would be lost", question, "Close and lose them")
+
+    def _job_may_end(self) -> bool:
+        """Ask what becomes of the job that runs, or of a result that couldn't be written."""
+        runner = self._runner
+        if runner.unwritten is not None and not runner.busy:
+            question = f"What was computed isn't kept. {runner.unwritten}"
+            return agreed(self._window, "A result would be lost", question, "Close and lose it")
+        if not runner.busy or runner.cancelling:
+            return True
+        answer = self._ask()
+        if not runner.busy:  # it ended while the question was up
+            return answer != STAY
+        if answer == FINISH:
+            self._afterwards = True
+            runner.finish()
+            self._workspace.said.emit(f"The window closes when {runner.title} has been kept.")
+        return answer == CANCEL
+
+    def _ask(self) -> str:
+        runner = self._runner
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("A job is running")
+        box.setText(f"{runner.title} is running: {runner.percent} % of {runner.stage} is done.")
+        box.setInformativeText(
+            f"{FINISH}: stop after the step that is running, keep the best so far, then close. "
+            f"{CANCEL}: keep nothing of it, and close."
+        )
+        finish = box.addButton(FINISH, QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(CANCEL, QMessageBox.ButtonRole.DestructiveRole)
+        stay = box.addButton(STAY, QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(finish)
+        box.setEscapeButton(stay)
+        runner.ended.connect(box.reject)
+        box.exec()
+        clicked = box.clickedButton()
+        box.deleteLater()
+        return STAY if clicked is None else clicked.text().replace("&", "")
+
+    def _on_started(self, _title: str) -> None:
+        self._afterwards = self._kept = False
+
+    def _on_succeeded(self, _result: object) -> None:
+        self._kept = True
+
+    def _on_ended(self) -> None:
+        if self._afterwards and self._kept:  # else why it isn't kept is to be read
+            QTimer.singleShot(0, self._close)
+        self._afterwards = False
+
+    def _close(self) -> None:
+        self._window.close(quit_app=self._window._quit_app)
