@@ -142,18 +142,29 @@ def find_micrographs(inputs: Sequence[Path]) -> list[Path]:
     return sorted(found.values(), key=_natural)
 
 
+def images_in(folder: Path) -> list[Path]:
+    """List the images of a folder by suffix, without hidden files; there may be none.
+
+    Raises
+    ------
+    InputError
+        If the folder can't be listed.
+    """
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise unreadable_file(folder, error) from error
+    images = [p for p in inside if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    return [p for p in images if p.is_file()]
+
+
 def _images_of(given: Path) -> list[Path]:
     try:
         is_folder, is_there = given.is_dir(), given.exists()
     except (OSError, ValueError) as error:  # names that no file system takes
         raise unreadable_file(given, error) from error
     if is_folder:
-        try:
-            inside = sorted(given.iterdir())
-        except OSError as error:
-            raise unreadable_file(given, error) from error
-        images = [p for p in inside if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
-        images = [p for p in images if p.is_file()]
+        images = images_in(given)
         if not images:
             raise InputError(f"The folder {given} holds no images.", f"Images are {_known()}.")
         return images

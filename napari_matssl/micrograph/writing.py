@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import EllipsisType
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -127,7 +128,9 @@ def write_mask_tiff(
         tifffile.imwrite(temporary, mask, imagej=True, resolution=resolution, metadata=metadata)
 
 
-def write_micrograph(path: Path, micrograph: Micrograph) -> None:
+def write_micrograph(
+    path: Path, micrograph: Micrograph, expected: Stamp | EllipsisType | None = ...
+) -> None:
     """Write a micrograph as a TIFF that ImageJ opens calibrated, atomically.
 
     Values that ImageJ doesn't know become its 32-bit floats. RGB of more than 8 bits, which it
@@ -139,15 +142,15 @@ def write_micrograph(path: Path, micrograph: Micrograph) -> None:
         Ends in ``.tif``.
     micrograph
         Its pixels are written as they are, info bar included.
+    expected
+        Which file may be replaced, as for :func:`napari_matssl.files.atomic_write`.
 
     Raises
     ------
     OutputError
         If the file can't be written.
     """
-    pixels = micrograph.pixels
-    if pixels.dtype.name not in ("uint8", "uint16", "float32"):
-        pixels = pixels.astype(np.float32)
+    pixels = as_written(micrograph.pixels)
     size = micrograph.pixel_size
     known: dict[str, object] = {"imagej": True, "metadata": {}}
     if size is not None:
@@ -156,8 +159,14 @@ def write_micrograph(path: Path, micrograph: Micrograph) -> None:
         known = {"metadata": None}
     if micrograph.is_rgb:
         known["photometric"] = "rgb"
-    with atomic_write(path) as temporary:
+    with atomic_write(path, expected) as temporary:
         tifffile.imwrite(temporary, pixels, **known)  # type: ignore[arg-type]
+
+
+def as_written(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels with the values that :func:`write_micrograph` gives them."""
+    kept = pixels.dtype.name in ("uint8", "uint16", "float32")
+    return pixels if kept else pixels.astype(np.float32)
 
 
 def write_overlay(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import missing_file, stamp_of
@@ -11,13 +12,31 @@ from napari_matssl.labels.deciding import MOST_CLASSES, check_smoothed
 from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.tables import CLASSES_FILE, NamedValues, place, read_named_values
-from napari_matssl.micrograph.reading import find_micrographs
+from napari_matssl.micrograph.reading import find_micrographs, images_in
 from napari_matssl.project.classes import MOST_IDS
 from napari_matssl.project.images import IdImages
 
 
-def find_images(folder: Path, only: Sequence[Path] = ()) -> tuple[tuple[str, ...], list[str]]:
-    """List the images of a folder by the names of their files, in natural order.
+class Found(NamedTuple):
+    """The images of a folder by the names of their files.
+
+    Parameters
+    ----------
+    names
+        All, in natural order, planes last.
+    planes
+        Those that are planes.
+    remarks
+        A line for each image that is left out.
+    """
+
+    names: tuple[str, ...]
+    planes: frozenset[str]
+    remarks: list[str]
+
+
+def find_images(folder: Path, only: Sequence[Path] = (), planes: Sequence[Path] = ()) -> Found:
+    """List the images of a folder.
 
     Parameters
     ----------
@@ -25,10 +44,8 @@ def find_images(folder: Path, only: Sequence[Path] = ()) -> tuple[tuple[str, ...
         The folder; folders inside are left aside.
     only
         List just these of its files.
-
-    Returns
-    -------
-    The names, and a remark for each image that is left out.
+    planes
+        Planes of other images, kept elsewhere, that belong to it.
 
     Raises
     ------
@@ -44,17 +61,22 @@ def find_images(folder: Path, only: Sequence[Path] = ()) -> tuple[tuple[str, ...
             raise InputError(
                 f"{path} is not in the folder {folder}.", "Open files of one folder at a time."
             )
-    files = find_micrographs([folder / path.name for path in only] if only else [folder])
-    kept: dict[str, str] = {}
+    if only or not planes or images_in(folder):
+        files = find_micrographs([folder / path.name for path in only] if only else [folder])
+    else:
+        files = []
+    kept: dict[str, Path] = {}
     remarks = []
-    for name in (path.name for path in files):
-        first = kept.setdefault(stem_of(name), name)
-        if first != name:
+    for path in (*files, *planes):
+        first = kept.setdefault(stem_of(path), path)
+        if first != path:
+            name = path if first.name == path.name else path.name
             remarks.append(
-                f"{name} is left out: {first} is called the same, and the labels of both would be "
-                "one file. Rename one of them."
+                f"{name} is left out: {first.name} is called the same, and the labels of both "
+                "would be one file. Rename one of them."
             )
-    return tuple(kept.values()), remarks
+    taken = frozenset(path.name for path in planes if path in kept.values())
+    return Found(tuple(path.name for path in kept.values()), taken, remarks)
 
 
 def without_image(names: Sequence[str], labels: IdImages) -> list[str]:

@@ -14,11 +14,14 @@ from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.pairing import stem_of
-from napari_matssl.micrograph.image import InfoBar, PixelSize
+from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.provenance import MaskFacts, Provenance, read_mask_facts
+from napari_matssl.micrograph.reading import images_in
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.finding import find_images, without_image
+from napari_matssl.project.kept import FOLDER
 from napari_matssl.project.micrographs import Micrographs
+from napari_matssl.project.planes import PLANES, keep_plane, plane_files
 from napari_matssl.project.strokes import Saved, Version, merged
 
 
@@ -68,7 +71,7 @@ class Project(Micrographs):
     folder
         The folder of images; all else is in its folder ``matssl``.
     names
-        The images by the names of their files, in natural order.
+        The images by the names of their files, in natural order; planes that were added come last.
     remarks
         What was left out when it was opened, and why.
     """
@@ -92,9 +95,10 @@ class Project(Micrographs):
             If there is no such folder, no image in it, a file of `only` is elsewhere, or record
             or class table are damaged.
         """
-        names, remarks = find_images(folder, only)
+        planes = () if only else plane_files(folder / FOLDER / PLANES)
+        names, taken, remarks = find_images(folder, only, planes)
         project = cls(folder.absolute(), names, remarks)
-        project._only = tuple(only)
+        project._only, project._planes = tuple(only), taken
         if not only:
             project.remarks += tuple(without_image(names, project._labels))
         try:
@@ -117,23 +121,57 @@ class Project(Micrographs):
         here = [path for path in self._only if path.exists()]
         if self._only and not here:
             return False
+        planes = plane_files(self._planes_folder)
+        if self._only:
+            planes = [path for path in planes if path.name in self._planes]
         try:
-            names, _ = find_images(self.folder, here)
+            names, taken, _ = find_images(self.folder, here, planes)
         except InputError:
             return False
         if keep is not None and keep not in names:
             names = (*names, keep)
-        changed, self.names = names != self.names, names
+            taken |= {keep} & self._planes
+        changed, self.names, self._planes = names != self.names, names, taken
         return changed
+
+    def add_plane(self, title: str, micrograph: Micrograph) -> tuple[str, bool]:
+        """Take in a plane of another program's image; one that is there isn't taken in again.
+
+        Parameters
+        ----------
+        title
+            What it shall be called, if that is free.
+        micrograph
+            What is in it.
+
+        Returns
+        -------
+        Name of the image, and whether it is new.
+
+        Raises
+        ------
+        OutputError
+            If it can't be written.
+        """
+        with self._lock, self._saving():
+            images = images_in(self.folder)
+            path, new = keep_plane(self._planes_folder, images, title, micrograph)
+            if path.name not in self.names:
+                self.names = (*self.names, path.name)
+                if path.parent == self._planes_folder:
+                    self._planes |= {path.name}
+                elif self._only:
+                    self._only = (*self._only, path)
+            return path.name, new
 
     def label_path(self, name: str) -> Path:
         """Where the painted labels of an image are, or would be."""
-        self._image_path(name)
+        self.image_path(name)
         return self._labels.path(stem_of(name))
 
     def mask_path(self, name: str) -> Path:
         """Where the mask of an image is, or would be."""
-        self._image_path(name)
+        self.image_path(name)
         return self._masks.path(stem_of(name))
 
     def labels(self, name: str) -> NDArray[np.uint8] | None:

@@ -12,6 +12,7 @@ from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.kept import KeptClasses
+from napari_matssl.project.planes import PLANES
 from napari_matssl.project.record import Record
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ class Micrographs(KeptClasses):
     def __init__(self, folder: Path, names: tuple[str, ...], remarks: list[str]) -> None:
         super().__init__(folder, names, remarks)
         self._shapes: dict[str, tuple[int, int]] = {}
+        self._planes_folder = self._own / PLANES
+        self._planes: frozenset[str] = frozenset()
 
     @property
     def current(self) -> str | None:
@@ -39,7 +42,7 @@ class Micrographs(KeptClasses):
     @current.setter
     def current(self, name: str | None) -> None:
         if name is not None:
-            self._image_path(name)
+            self.image_path(name)
         with self._lock:
             try:
                 self._keep(current=name)
@@ -54,8 +57,20 @@ class Micrographs(KeptClasses):
 
     def set_excluded(self, names: Iterable[str], excluded: bool) -> None:
         """Exclude images from training, segmenting all, and measuring; or take them in again."""
-        chosen = [self._image_path(name).name for name in names]
+        chosen = [self.image_path(name).name for name in names]
         self._set_for(chosen, excluded=excluded)
+
+    def image_path(self, name: str) -> Path:
+        """Return the file of an image: in the folder, or among the planes below ``matssl``.
+
+        Raises
+        ------
+        InputError
+            If the project has no such image.
+        """
+        if name not in self.names:
+            raise InputError(f"{self.folder} has no image {name}.", "Open the folder again.")
+        return (self._planes_folder if name in self._planes else self.folder) / name
 
     def read(self, name: str) -> Micrograph:
         """Read an image, with the pixel size and the info bar that the user has set.
@@ -65,7 +80,7 @@ class Micrographs(KeptClasses):
         InputError
             If the image can't be read, or the info bar that was set lies outside.
         """
-        micrograph = read_micrograph(self._image_path(name))
+        micrograph = read_micrograph(self.image_path(name))
         self._shapes[name] = (micrograph.height, micrograph.width)
         settings = self._record.image(name)
         if settings.pixel_size is not None:
@@ -79,7 +94,7 @@ class Micrographs(KeptClasses):
 
     def set_pixel_size(self, name: str, size: PixelSize | None) -> None:
         """Set the pixel size of an image; None goes back to what its file says."""
-        self._image_path(name)
+        self.image_path(name)
         self._set_for([name], pixel_size=_checked(size))
 
     def pixel_size_by_hand(self, name: str) -> PixelSize | None:
@@ -105,16 +120,11 @@ class Micrographs(KeptClasses):
         InputError
             If the row is outside the image.
         """
-        self._image_path(name)
+        self.image_path(name)
         if row is not None and row != "auto":
             _check_bar(name, row, self._shape(name)[0])
             row = int(row)  # numpy's integers aren't JSON's
         self._set_for([name], info_bar=row)
-
-    def _image_path(self, name: str) -> Path:
-        if name not in self.names:
-            raise InputError(f"{self.folder} has no image {name}.", "Open the folder again.")
-        return self.folder / name
 
     def _shape(self, name: str) -> tuple[int, int]:
         """Height and width of an image, as it was last read."""

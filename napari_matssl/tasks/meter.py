@@ -92,7 +92,7 @@ class PhaseMeter:
 
     def _pixel_size(self, name: str) -> PixelSize | None:
         by_hand = self.project.pixel_size_by_hand(name)
-        state = (stamp_of(self.project.folder / name), by_hand)
+        state = (stamp_of(self.project.image_path(name)), by_hand)
         known = self._sizes.get(name)
         if known is None or known[0] != state:
             known = state, self.project.read(name).pixel_size

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.project.finding import find_images
+from napari_matssl.project.kept import FOLDER
+from napari_matssl.project.planes import PLANES, plane_files
 
 if TYPE_CHECKING:
     import napari
@@ -53,7 +55,9 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
     """
     check_window()
     if folder is not None:
-        find_images(folder)  # what is wrong is said here, not in a window
+        find_images(
+            folder, (), plane_files(folder / FOLDER / PLANES)
+        )  # what is wrong is said here, not in a window
     import napari
 
     from napari_matssl.widgets.reader import SHELL_NAME

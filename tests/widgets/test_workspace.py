@@ -267,6 +267,35 @@ def test_the_visible_plane_of_a_stack_is_added_then_another(panel, folder, qtbot
     assert stack in viewer.layers  # what the user has opened stays
 
 
+def test_a_plane_that_was_added_is_shown_again_not_added_again(opened, folder, qtbot):
+    viewer, workspace = opened.session.viewer, opened.session.workspace
+    before = {path.name for path in folder.iterdir()}
+    stack = viewer.add_image(random.integers(0, 250, (4, 60, 80), dtype=np.uint8), name="depth")
+    for plane_shown in (1, 2, 1):
+        viewer.dims.set_point(0, plane_shown)
+        viewer.layers.selection.active = stack
+        opened.add_layer.click()
+        assert workspace.shown.name == f"depth_{plane_shown}.tif"
+        stroke(opened, 10, 10 * plane_shown)
+    assert {path.name for path in folder.iterdir()} == before | {"matssl"}
+    assert workspace.project.names == (*NAMES, "depth_1.tif", "depth_2.tif")
+    assert opened.table.keys == workspace.project.names
+    (folder / "a1.tif").rename(folder / "a3.tif")
+    workspace.refresh()
+    assert "depth_1.tif" in workspace.project.names
+    assert workspace.open([folder])
+    assert workspace.shown.name == "depth_1.tif"
+    assert workspace.shown.painted.data[10, 10]
+
+
+def test_an_image_of_the_folder_added_from_its_own_layer_is_no_other_image(opened):
+    workspace = opened.session.workspace
+    opened.session.viewer.layers.selection.active = workspace.shown.image
+    opened.add_layer.click()
+    assert workspace.project.names == NAMES
+    assert workspace.shown.name == "a1.tif"
+
+
 def test_strokes_hide_while_another_plane_of_their_stack_is_shown(opened):
     viewer, workspace = opened.session.viewer, opened.session.workspace
     viewer.add_image(random.integers(0, 250, (4, 60, 80), dtype=np.uint8), name="depth")
@@ -310,7 +339,9 @@ def test_any_image_layer_is_taken_in_and_painted_on_its_own_grid(opened, kind, f
     opened.add_layer.click()
     assert opened.table.current == f"{kind}.tif"
     np.testing.assert_array_equal(plane(opened), data)
-    np.testing.assert_array_equal(read_micrograph(folder / f"{kind}.tif").pixels, data)
+    np.testing.assert_array_equal(
+        read_micrograph(folder / "matssl" / "planes" / f"{kind}.tif").pixels, data
+    )
     painted = workspace.shown.painted
     assert workspace.shown.image is layer
     assert painted.data.shape == (64, 80)

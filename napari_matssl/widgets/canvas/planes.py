@@ -1,17 +1,9 @@
-"""Image layers of the user's own: a plane of one as a file of a folder, and painted on in place."""
+"""Image layers of the user's own: planes of them are painted on in place."""
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from napari.components import Dims, ViewerModel
 from napari.layers import Image, Layer
-
-from napari_matssl.errors import InputError
-from napari_matssl.files import check_writable_folder
-from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.writing import write_micrograph
-from napari_matssl.widgets.canvas.layers import micrograph_of
 
 
 class UserLayers:
@@ -42,35 +34,15 @@ class UserLayers:
         return tuple(dims.current_step)[stack] == step[stack]
 
 
-def keep_plane(layer: Layer, dims: Dims, folder: Path) -> tuple[Path, Micrograph]:
-    """Write the plane that the viewer shows into a folder, unless it is a file of it already.
+def plane_title(layer: Layer, step: Sequence[int]) -> str:
+    """Name the plane that the viewer shows of a layer.
 
-    Returns
-    -------
-    The file, and what is in it.
-
-    Raises
-    ------
-    InputError
-        If the layer is no image, or doesn't show.
-    OutputError
-        If the folder can't be written.
+    Parameters
+    ----------
+    layer
+        Any layer of the viewer.
+    step
+        Where the viewer's sliders stand, one number per axis.
     """
-    micrograph = micrograph_of(layer, dims)
-    path = micrograph.path
-    if path is None or path.parent != folder:
-        check_writable_folder(folder)
-        path = _unused(folder, layer.name, dims.current_step[dims.ndim - layer.ndim : -2])
-        write_micrograph(path, micrograph)
-    return path, micrograph
-
-
-def _unused(folder: Path, name: str, plane: Sequence[int]) -> Path:
-    """Name a new file after a layer, and the plane of a stack."""
-    number = "".join(f"_{index}" for index in plane)
-    stem = re.sub(r"[^\w.-]+", "_", name).strip("._") or "layer"
-    for again in range(1, 10_000):
-        path = folder / f"{stem}{number}{'' if again == 1 else f'-{again}'}.tif"
-        if not path.exists():
-            return path
-    raise InputError(f"{folder} is full of files called {stem}.", "Choose another folder.")
+    stack = step[max(0, len(step) - layer.ndim) : -2]
+    return layer.name + "".join(f"_{index}" for index in stack)

@@ -12,7 +12,10 @@ from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.reading import images_in
 from napari_matssl.project.folder import KeptStrokes, Project
+from napari_matssl.project.kept import FOLDER
+from napari_matssl.project.planes import PLANES, keep_plane
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.kept_look import KeptLook
 from napari_matssl.widgets.canvas.layers import (
@@ -21,8 +24,9 @@ from napari_matssl.widgets.canvas.layers import (
     add_labels,
     add_micrograph,
     apply_pixel_size,
+    micrograph_of,
 )
-from napari_matssl.widgets.canvas.planes import UserLayers, keep_plane
+from napari_matssl.widgets.canvas.planes import UserLayers, plane_title
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
 from napari_matssl.widgets.jobs.background import Background
 
@@ -142,25 +146,46 @@ class Workspace(QObject):
         folder
             Where to keep it if no folder is open.
         """
+        step = self.viewer.dims.current_step
         try:
-            target = self.project.folder if self.project is not None else folder
-            if target is None:
-                raise InputError("No folder is open.", "Open a folder first.")
-            path, micrograph = keep_plane(layer, self.viewer.dims, target)
+            micrograph = micrograph_of(layer, self.viewer.dims)
+            name, new = self._take_in(plane_title(layer, step), micrograph, folder)
         except MatSSLError as error:
             self.failed.emit(error)
             return False
-        known, step = self._user_layers, self.viewer.dims.current_step
-        if not self.open([target]) or not self.leave_image():
+        if self.project is None or not self.leave_image():
             return False
-        self._user_layers = known
-        known.remember(path.name, layer, step)
-        self.said.emit(f"{layer.name} is kept as {path}.")
-        if not self.show_image(path.name):
+        self._user_layers.remember(name, layer, step)
+        path = self.project.image_path(name)
+        self.said.emit(f"{layer.name} is {'kept' if new else 'in the folder already,'} as {path}.")
+        if not self.show_image(name):
             return False
-        if micrograph.pixel_size is not None:
+        if new and micrograph.pixel_size is not None:
             self.set_pixel_size(micrograph.pixel_size)
         return True
+
+    def _take_in(self, title: str, micrograph: Micrograph, folder: Path | None) -> tuple[str, bool]:
+        """Make a plane an image of the open folder, else of `folder`; its name, whether it is new.
+
+        A file of the folder is what it is.
+        """
+        file = micrograph.path
+        target = self.project.folder if self.project is not None else folder
+        if target is None:
+            raise InputError("No folder is open.", "Open a folder first.")
+        if file is not None and file.parent.resolve() == target.resolve():
+            if self.project is None or file.name not in self.project.names:
+                self.open([target])
+            return file.name, False
+        if self.project is None:
+            path, new = keep_plane(target / FOLDER / PLANES, images_in(target), title, micrograph)
+            self.open([target])
+            return path.name, new
+        name, new = self.project.add_plane(title, micrograph)
+        self.images_changed.emit()
+        if new:
+            self.survey([name])
+        return name, new
 
     # --- the shown image
 

@@ -295,7 +295,7 @@ def _read(
     project: Project, name: str, known: dict[str, tuple[tuple[int, ...], PaintedMicrograph]]
 ) -> PaintedMicrograph:
     """Read a painted image, if its files are others than those that are known."""
-    stamp = _stamp(project.folder / name) + _stamp(project.label_path(name))
+    stamp = _stamp(project.image_path(name)) + _stamp(project.label_path(name))
     before = known.get(name)
     if before is None or before[0] != stamp:
         known[name] = before = (stamp, project.painted_micrograph(name))

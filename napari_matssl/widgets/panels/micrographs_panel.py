@@ -212,7 +212,7 @@ class MicrographsPanel(QWidget):
             menu.addAction("Open folder...").triggered.connect(self._ask_folder)
             return menu
         if len(names) == 1:
-            path = project.folder / names[0]
+            path = project.image_path(names[0])
             show = menu.addAction("Show")
             show.triggered.connect(lambda: workspace.show_image(names[0]))
             if self._workspace.shown is not None and self._workspace.shown.name == names[0]:
