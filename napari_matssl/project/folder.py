@@ -444,5 +444,9 @@ class KeptStrokes:
         return saved
 
     def written_elsewhere(self) -> bool:
-        """Whether somebody else has written or deleted the file."""
+        """Whether somebody else has written or deleted the file; asked by the window that paints.
+
+        So it shows others, too, that this window is still there.
+        """
+        self._project.presence.keep_up()
         return self._project.labels_changed(self._name, self._version)

@@ -13,6 +13,7 @@ from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.kept import KeptClasses
 from napari_matssl.project.planes import PLANES
+from napari_matssl.project.presence import Presence
 from napari_matssl.project.record import Record
 
 _LOG = logging.getLogger(__name__)
@@ -25,17 +26,23 @@ class Micrographs(KeptClasses):
     ----------
     folder, names, remarks
         As for :class:`KeptClasses`.
+
+    Attributes
+    ----------
+    presence
+        Tells others that a window has the folder open, once that has called its ``enter``.
     """
 
     def __init__(self, folder: Path, names: tuple[str, ...], remarks: list[str]) -> None:
         super().__init__(folder, names, remarks)
         self._shapes: dict[str, tuple[int, int]] = {}
+        self.presence = Presence(self._own, self._check_place)
         self._planes_folder = self._own / PLANES
         self._planes: frozenset[str] = frozenset()
 
     @property
     def current(self) -> str | None:
-        """The image that was shown last; kept on disk where the folder can be written."""
+        """The image that was shown last; on disk where there is a project and it can be written."""
         shown = composed(self._record.current or "")
         return next((name for name in self.names if composed(name) == shown), None)
 
@@ -45,7 +52,10 @@ class Micrographs(KeptClasses):
             self.image_path(name)
         with self._lock:
             try:
-                self._keep(current=name)
+                if self._own.is_dir():
+                    self._keep(current=name)
+                else:  # looking at images leaves no trace; the first stroke writes it along
+                    self._record = self._record.model_copy(update={"current": name})
             except OutputError as error:  # whoever only looks at images needs no error
                 _LOG.info("The current image isn't kept: %s", error)
                 self._record = self._record.model_copy(update={"current": name})

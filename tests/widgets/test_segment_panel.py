@@ -203,7 +203,7 @@ def test_a_plane_of_a_users_stack_gets_its_result_on_its_own_grid(ready, two_pha
     assert tuple(result.scale) == (0.5, 0.25)
     assert tuple(result.translate) == (3, 4)
     assert result.units == layer.units[-2:]
-    assert np.array_equal(read_pixels(ready.project.folder / ready.shown.name), stack[1])
+    assert np.array_equal(read_pixels(ready.project.image_path(ready.shown.name)), stack[1])
     assert layer in ready.viewer.layers
 
 

@@ -61,6 +61,23 @@ def test_two_windows_on_one_image_keep_and_show_the_strokes_of_both(
     assert painted(other).data[20, 30] == 1
 
 
+def test_who_else_has_the_folder_open_is_said_and_forgotten_on_closing(
+    panel, make_napari_viewer, folder, qtbot
+):
+    other = docked(make_napari_viewer(show=True))
+    heard = lines(other)
+    assert other.session.workspace.open([folder])
+    assert not (folder / "matssl").exists()  # nobody has painted yet
+    assert not [line for line in heard if "has had it open since" in line]
+    stroke(panel, 20, 30, 1)
+    qtbot.waitUntil(lambda: len(list((folder / "matssl" / "open").glob("*.json"))) == 2)
+    assert other.session.workspace.open([folder])
+    assert len([line for line in heard if "has had it open since" in line]) == 1
+    assert panel.session.workspace.close_folder()
+    other.session.workspace.close()
+    assert not (folder / "matssl" / "open").exists()
+
+
 def test_a_class_added_in_one_window_shows_in_the_other(panel, make_napari_viewer, folder, qtbot):
     other = docked(make_napari_viewer(show=True))
     assert other.session.workspace.open([folder])

@@ -99,7 +99,7 @@ class Workspace(QObject):
         self.order = ()
         self.folder_changed.emit()
         self.images_changed.emit()
-        for remark in project.remarks:
+        for remark in (*project.remarks, *project.presence.enter()):
             self.said.emit(remark)
         self.survey(project.names)
         self._show_any(project)
@@ -115,6 +115,7 @@ class Workspace(QObject):
         self._user_layers = UserLayers()
         if self.project is not None:
             self._watcher.removePath(str(self.project.folder))
+            self.project.presence.leave()
             self.project = None
             self.folder_changed.emit()
             self.images_changed.emit()
@@ -393,6 +394,8 @@ class Workspace(QObject):
         if self.shown is not None:
             self.shown.autosave.close()
         self.shown = None
+        if self.project is not None:
+            self.project.presence.leave()
         self._survey.close()
 
 
