@@ -19,7 +19,7 @@ from napari_matssl.micrograph.provenance import MaskFacts, Provenance, read_mask
 from napari_matssl.micrograph.reading import images_in
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.finding import find_images, without_image
-from napari_matssl.project.kept import FOLDER
+from napari_matssl.project.kept import ELSEWHERE, FOLDER
 from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.project.planes import PLANES, keep_plane, plane_files
 from napari_matssl.project.strokes import Saved, Version, merged
@@ -101,6 +101,11 @@ class Project(Micrographs):
         project._only, project._planes = tuple(only), taken
         if not only:
             project.remarks += tuple(without_image(names, project._labels))
+        why = project.hindrance
+        if why is not None:
+            line = f"{folder}: strokes, masks and classes can't be saved, as {why}. {ELSEWHERE}"
+            project.remarks += (line,)
+            return project
         try:
             project._labels.back_up(project._own / "labels-backup")
         except OutputError as error:  # no reason not to look at the images

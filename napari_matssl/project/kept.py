@@ -19,6 +19,12 @@ from napari_matssl.project.record import Record, read_record
 FOLDER = "matssl"
 """Name of the folder, among the images, that holds all that belongs to a project."""
 
+ELSEWHERE: Final = (
+    "Make room or get the right to write there, or copy the micrographs to a folder of your own "
+    "and open that."
+)
+"""What to do where nothing can be saved."""
+
 _TRIES: Final = 20
 """How often an edit is made anew because another window was quicker."""
 
@@ -297,11 +303,7 @@ class KeptClasses:
         try:
             yield
         except OutputError as error:
-            raise OutputError(
-                error.what,
-                "Make room or get the right to write there, or copy the micrographs to a folder "
-                "of your own and open that.",
-            ) from error
+            raise OutputError(error.what, ELSEWHERE) from error
 
     def _check_place(self) -> None:
         """Make sure that the folder of images is still the one that was opened.

@@ -11,6 +11,7 @@ from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.project.hindrance import hindrance
 from napari_matssl.project.kept import KeptClasses
 from napari_matssl.project.planes import PLANES
 from napari_matssl.project.presence import Presence
@@ -35,6 +36,7 @@ class Micrographs(KeptClasses):
 
     def __init__(self, folder: Path, names: tuple[str, ...], remarks: list[str]) -> None:
         super().__init__(folder, names, remarks)
+        self._refused: str | None = None
         self._shapes: dict[str, tuple[int, int]] = {}
         self.presence = Presence(self._own, self._check_place)
         self._planes_folder = self._own / PLANES
@@ -56,9 +58,16 @@ class Micrographs(KeptClasses):
                     self._keep(current=name)
                 else:  # looking at images leaves no trace; the first stroke writes it along
                     self._record = self._record.model_copy(update={"current": name})
+                self._refused = None
             except OutputError as error:  # whoever only looks at images needs no error
                 _LOG.info("The current image isn't kept: %s", error)
+                self._refused = error.what.rstrip(".")
                 self._record = self._record.model_copy(update={"current": name})
+
+    @property
+    def hindrance(self) -> str | None:
+        """Why nothing can be saved at present; None where nothing speaks against it."""
+        return hindrance(self.folder, self._own) or self._refused
 
     @property
     def analysed(self) -> tuple[str, ...]:

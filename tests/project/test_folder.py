@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -304,6 +305,46 @@ def test_a_folder_that_cannot_be_written_is_for_looking(locked, paint):
             save()
         assert "copy the micrographs" in caught.value.remedy
     assert project.classes == before
+
+
+def test_a_folder_that_cannot_be_written_is_told_at_opening(locked):
+    (line,) = Project.open(locked).remarks
+    assert line.startswith(f"{locked}: strokes, masks and classes can't be saved")
+    assert "is no folder" in line
+    assert "copy the micrographs" in line
+    (locked / "matssl").unlink()
+    assert Project.open(locked).remarks == ()
+
+
+@pytest.mark.parametrize("closed", ["steel", "matssl", "labels"])
+def test_a_read_only_folder_is_told_at_opening_and_not_touched(folder, paint, monkeypatch, closed):
+    if closed != "steel":
+        Project.open(folder).save_labels("b.tif", paint(_1=3))
+    real = os.access  # root may write anywhere
+    monkeypatch.setattr(os, "access", lambda p, *a: Path(p).name != closed and real(p, *a))
+    before = everything(folder)
+    project = Project.open(folder)
+    assert project.hindrance.endswith(f"{closed} can't be written")
+    assert [line for line in project.remarks if project.hindrance in line] == [*project.remarks]
+    assert everything(folder) == before
+    monkeypatch.undo()
+    assert project.hindrance is None
+
+
+def test_where_only_writing_tells_the_first_one_does(folder, paint, monkeypatch):
+    Project.open(folder).save_labels("b.tif", paint(_1=3))
+    project = Project.open(folder)
+    assert project.hindrance is None
+
+    def refused(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refused)
+    project.current = "b.tif"
+    monkeypatch.undo()
+    assert "Read-only file system" in project.hindrance
+    project.current = "a2.png"
+    assert project.hindrance is None
 
 
 def test_labels_without_a_backup_are_remarked_on(folder, paint, monkeypatch):

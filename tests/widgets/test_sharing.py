@@ -134,6 +134,18 @@ def test_a_folder_that_goes_is_said_and_saved_to_when_it_is_back(panel, folder, 
     assert len(problems) == 1
 
 
+def test_a_read_only_folder_is_said_before_the_first_stroke(panel, tmp_path, qtbot):
+    closed = write_folder(tmp_path / "closed")
+    (closed / "matssl").write_text("in the way")
+    told = lines(panel)
+    assert panel.session.workspace.open([closed])
+    assert len([line for line in told if "can't be saved" in line]) == 1
+    assert panel.status.text().startswith("Strokes can't be saved here: ")
+    (closed / "matssl").unlink()
+    stroke(panel)
+    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+
+
 def test_strokes_are_saved_when_there_is_room_again_without_another_stroke(panel, folder, qtbot):
     problems = said(panel)
     (folder / "matssl").mkdir(exist_ok=True)

@@ -289,7 +289,9 @@ class MicrographsPanel(QWidget):
         elif shown.autosave.unsaved:
             self.status.setText("Saving the strokes...")
         else:
-            self.status.setText("All strokes are saved.")
+            why = self._workspace.project.hindrance
+            can_not = f"Strokes can't be saved here: {why}."
+            self.status.setText("All strokes are saved." if why is None else can_not)
 
     def _show_classes(self) -> None:
         classes: Sequence[LabelClass] = self._palette.classes
