@@ -186,7 +186,8 @@ class Ended(Generic[Result]):
         if skipped:
             complain(f"{len(skipped)} left out:")
             for one in skipped:
-                complain(f"  {printable(one.name)}: {one.reason}")
+                name = printable(one.name)
+                complain(f"  {one.reason}" if name in one.reason else f"  {name}: {one.reason}")
         if failure is not None:
             raise failure
         if self.interrupted or skipped:

@@ -120,7 +120,8 @@ def test_what_was_left_out_is_listed_and_shows_in_the_status(capsys):
     assert ending(Ended("x").leave, skipped) == DONE_WITH_EXCEPTIONS
     err = capsys.readouterr().err
     assert "2 left out:" in err
-    assert "a.png: a.png is constant." in err
+    assert "  a.png is constant." in err
+    assert "It is empty." in err
     assert "b\\xfc.png" in err
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from PIL import PngImagePlugin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_matssl.labels.classes import ClassTable
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.mask_text import KEY, read_mask_text
 from napari_matssl.micrograph.metadata import fact, positive
@@ -58,6 +59,7 @@ class MaskFacts:
 
     pixel_size: PixelSize | None = None
     provenance: Provenance | None = None
+    classes: ClassTable | None = None
 
     def text(self) -> str:
         """Give everything as JSON in ASCII; empty if there is nothing."""
@@ -67,6 +69,8 @@ class MaskFacts:
             data |= {"pixel_size_um": [size.x_um, size.y_um], "pixel_size_source": size.source}
         if self.provenance is not None:
             data["provenance"] = self.provenance.model_dump(mode="json", exclude_defaults=True)
+        if self.classes is not None:
+            data["classes"] = [c.model_dump(mode="json") for c in self.classes.classes]
         return json.dumps(data) if data else ""
 
     def png_info(self) -> PngImagePlugin.PngInfo:
@@ -96,7 +100,14 @@ def understood(text: str) -> MaskFacts:
         provenance = Provenance.model_validate(data["provenance"])
     except (KeyError, ValidationError):
         provenance = None
-    return MaskFacts(_size_in(data), provenance)
+    return MaskFacts(_size_in(data), provenance, _classes_in(data))
+
+
+def _classes_in(data: dict[str, Any]) -> ClassTable | None:
+    try:
+        return ClassTable.model_validate({"classes": data["classes"]})
+    except (KeyError, ValidationError):
+        return None
 
 
 def _size_in(data: dict[str, Any]) -> PixelSize | None:

@@ -97,6 +97,7 @@ def write_mask_tiff(
     mask: NDArray[np.uint8],
     pixel_size: PixelSize | None,
     provenance: Provenance | None = None,
+    classes: ClassTable | None = None,
 ) -> None:
     """Write a mask as a TIFF that ImageJ opens calibrated, atomically.
 
@@ -110,6 +111,8 @@ def write_mask_tiff(
         Written as pixels per micron; None leaves the file without a unit.
     provenance
         How the mask came about; ImageJ shows it as the image's info.
+    classes
+        What the ids mean; kept beside the provenance.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def write_mask_tiff(
         metadata["unit"] = "micron"
         resolution = (1 / pixel_size.x_um, 1 / pixel_size.y_um)
     if provenance is not None:
-        metadata["Info"] = MaskFacts(pixel_size, provenance).text()
+        metadata["Info"] = MaskFacts(pixel_size, provenance, classes).text()
     with atomic_write(path) as temporary:
         tifffile.imwrite(temporary, mask, imagej=True, resolution=resolution, metadata=metadata)
 

@@ -41,8 +41,8 @@ def memory_told(name: str) -> Iterator[None]:
         ) from error
 
 
-def check_length(path: Path, out: Path, endings: Sequence[str]) -> None:
-    """Refuse a name that gets too long for the file system by what is added to it.
+def check_output_names(path: Path, out: Path, endings: Sequence[str]) -> None:
+    """Refuse an image whose results couldn't be written under their names.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def check_length(path: Path, out: Path, endings: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        If one of the names can't be written.
+        If a name gets too long for the file system by what is added to it, or a folder has it.
     """
     names = [f"{path.stem}{ending}" for ending in endings]
     longest = max(names, key=lambda name: len(os.fsencode(name)), default="")
@@ -64,6 +64,12 @@ def check_length(path: Path, out: Path, endings: Sequence[str]) -> None:
         raise InputError(
             f"{path} has too long a name: {longest} couldn't be written.", "Shorten the name."
         )
+    for name in names:
+        if (out / name).exists() and not (out / name).is_file():
+            raise InputError(
+                f"{path} can't be segmented into {out}: {name} there is no file.",
+                "Move it away, or choose another folder.",
+            )
 
 
 def _most_bytes(folder: Path) -> int:

@@ -13,7 +13,7 @@ from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.deciding import meaning_of_masks
 from napari_matssl.labels.meaning import Meaning
 from napari_matssl.labels.stored import colours_told, read_values
-from napari_matssl.labels.tables import NamedValues, find_named_values, overruled
+from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of, overruled
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.provenance import read_mask_facts
@@ -46,8 +46,8 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> Measur
         Mask images, or folders; of a folder that :func:`~napari_matssl.tasks.predict.predict`
         wrote, only the masks are taken.
     classes
-        Class table of all masks; None looks for ``classes.json`` beside each, then takes the
-        values found. Tables that differ are matched by name.
+        Class table of all masks; None looks for ``classes.json`` beside each, then in masks of
+        ours themselves, then takes the values found. Tables that differ are matched by name.
 
     Raises
     ------
@@ -87,19 +87,28 @@ def _masks(given: Path) -> list[Path]:
 def _by_table(
     paths: Sequence[Path], given: Path | None
 ) -> list[tuple[NamedValues | None, list[Path]]]:
-    """Divide masks by the class table that belongs to them; those without one are together."""
+    """Divide masks by the class table that belongs to them; those without one are together.
+
+    A table beside a mask goes before that in its file, which may have older names.
+    """
     tables: dict[Path, NamedValues | None] = {}
     groups: list[tuple[NamedValues | None, list[Path]]] = []
     for path in paths:
         if path.parent not in tables:
             tables[path.parent] = find_named_values(path, given)
-        named = tables[path.parent]
+        named = tables[path.parent] or _own_classes(path)
         group = next((some for known, some in groups if known == named), None)
         if group is None:
             group = []
             groups.append((named, group))
         group.append(path)
     return groups
+
+
+def _own_classes(path: Path) -> NamedValues | None:
+    """Return the classes that stand in a mask of ours itself."""
+    classes = read_mask_facts(path).classes
+    return None if classes is None else named_values_of(classes, "the masks themselves")
 
 
 def _meaning(paths: Sequence[Path], named: NamedValues | None) -> tuple[tuple[str, ...], Meaning]:

@@ -14,7 +14,7 @@ from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.batch import check_length, left_out, memory_told, none_left
+from napari_matssl.tasks.batch import check_output_names, left_out, memory_told, none_left
 from napari_matssl.tasks.info_bars import with_info_bar, without_info_bar
 
 LARGEST_MAGNIFICATION_RATIO = 2.0
@@ -148,7 +148,7 @@ def check_images(
     first: MatSSLError | None = None
     for number, path in enumerate(paths, start=1):
         try:
-            check_length(path, out, endings)
+            check_output_names(path, out, endings)
             good.append(_looked_at(segmenter, reading, path))
             message = "\n".join(filter(None, (good[-1].bar, *good[-1].remarks)))
         except (InputError, OutOfMemoryError) as error:

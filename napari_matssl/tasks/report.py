@@ -28,7 +28,7 @@ from napari_matssl.micrograph.writing import write_mask, write_mask_tiff, write_
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept import FOLDER
-from napari_matssl.tasks.batch import check_length, left_out, memory_told, none_left
+from napari_matssl.tasks.batch import check_output_names, left_out, memory_told, none_left
 from napari_matssl.tasks.meter import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.provenance import new_run
 from napari_matssl.tasks.run_tables import PHASES, SUMMARY, RunTables
@@ -181,7 +181,7 @@ class _Export:
     def one(self, name: str) -> str:
         """Export one image; a line if it had to be left out."""
         try:
-            check_length(Path(name), self._out, _endings(self._outputs))
+            check_output_names(Path(name), self._out, _endings(self._outputs))
             with memory_told(name):
                 micrograph = self._project.read(name)
                 mask = final_mask(self._project, name, self._table)
@@ -263,9 +263,9 @@ def write_image(
     size = micrograph.pixel_size
     phases = phase_fractions(micrograph.name, mask, table, size, origin)
     if outputs.masks_png:
-        write_mask(out / f"{stem}{MASK_PNG}", mask, table, facts=MaskFacts(size, origin))
+        write_mask(out / f"{stem}{MASK_PNG}", mask, table, facts=MaskFacts(size, origin, table))
     if outputs.masks_tiff:
-        write_mask_tiff(out / f"{stem}{MASK_TIFF}", mask, size, origin)
+        write_mask_tiff(out / f"{stem}{MASK_TIFF}", mask, size, origin, table)
     if outputs.overlays:
         fractions = {phase.class_id: phase.fraction_percent for phase in phases}
         write_overlay(out / f"{stem}{OVERLAY}", micrograph, mask, table, fractions)

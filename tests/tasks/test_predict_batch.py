@@ -15,14 +15,16 @@ from PIL import Image
 import napari_matssl.files as files_module
 import napari_matssl.tasks.predict as predict_module
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
 from napari_matssl.learn.segmenter import Segmenter
-from napari_matssl.micrograph.provenance import read_mask_facts
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.provenance import Provenance, read_mask_facts
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.measure import measure_masks
 from napari_matssl.tasks.predict import PredictOutputs, predict
 from napari_matssl.tasks.provenance import stale_rows
+from napari_matssl.tasks.report import ExportOutputs, write_image
 
 TABLE = numbered_table([1, 2])
 LEVELS = (0, 255)
@@ -385,6 +387,30 @@ def test_measure_finds_the_pixel_size_and_origin_of_our_masks(segmenter, folder,
     ]
     assert areas == pytest.approx(predicted)
     assert sum(areas) == pytest.approx(48 * 64 / 16)
+
+
+@pytest.mark.parametrize("ending", ["_mask.png", "_mask.tif"])
+def test_a_mask_of_ours_without_its_class_table_keeps_its_classes(tmp_path, ending):
+    """One class beside what was not analysed: of anybody's mask, 0 would be a class."""
+    table = ClassTable(classes=(LabelClass(id=1, name="ferrite", colour="#0072b2"),))
+    mask = np.ones((48, 64), np.uint8)
+    mask[40:] = 0
+    micrograph = Micrograph("a.tif", np.zeros((48, 64), np.uint8))
+    write_image(tmp_path / "out", micrograph, mask, table, ExportOutputs(), Provenance(run="1"))
+    alone = tmp_path / "elsewhere" / f"a{ending}"
+    alone.parent.mkdir()
+    shutil.copy(tmp_path / "out" / f"a{ending}", alone)
+    (row,) = measure_masks([alone]).rows
+    assert (row.class_name, row.fraction_percent, row.analysed_pixels) == ("ferrite", 100, 40 * 64)
+
+
+def test_what_stands_in_the_way_of_a_mask_is_found_before_the_first_image(
+    segmenter, folder, tmp_path
+):
+    (tmp_path / "out" / "m1_mask.png").mkdir(parents=True)
+    result, _ = run(segmenter, folder, tmp_path / "out")
+    assert [one.name for one in result.images] == ["m0.png", "m2.png"]
+    assert "m1_mask.png there is no file" in result.skipped[0].reason
 
 
 # ---- info bars ----
