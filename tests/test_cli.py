@@ -389,7 +389,7 @@ def test_a_broken_image_is_an_error_where_nothing_is_left(
         ("pretrain", folders.images, "--out", out),
         ("finetune", folders.images, folders.labels, "--out", out, *QUICK),
         ("predict", trained[1], folders.images, "--out", out),
-        ("evaluate", trained[1], folders.images, folders.truth, "--json", out),
+        ("evaluate", trained[1], folders.images, folders.truth, "--json", tmp_path / "s.json"),
         ("info", folders.images / "s0.png"),
     ):
         refuse(call(*arguments), "s0.png")

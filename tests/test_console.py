@@ -243,3 +243,17 @@ def test_a_job_goes_on_when_nobody_reads_any_more(tmp_path):
 def test_say_goes_to_standard_output(capsys):
     say("hello")
     assert capsys.readouterr().out == "hello\n"
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_no_traceback():
+    code = (
+        "import sys, runpy\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'napari_matssl.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        "runpy.run_module('napari_matssl', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")

@@ -7,6 +7,8 @@ from typing import BinaryIO
 
 import tifffile
 
+from napari_matssl.files import check_regular
+
 _LOG = logging.getLogger(__name__)
 
 KEY = "napari-matssl"
@@ -21,6 +23,7 @@ _IMAGEJ_NOTES = 50839
 def read_mask_text(path: Path) -> str:
     """Read the text that our masks carry; empty for all other files, odd and missing ones too."""
     try:
+        check_regular(path)  # a pipe would be waited for without end
         with path.open("rb") as file:
             start = file.read(8)
             if start == _PNG:
