@@ -1,7 +1,7 @@
 """A folder of micrographs with what was painted, segmented and set for each."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -260,6 +260,12 @@ class Project(Micrographs):
                     continue  # written by another window between the look and the writing
                 return Saved(Version(stamp, joined), (*restored, *remarks))
 
+    def prepare_labels(
+        self, name: str, labels: NDArray[np.uint8], wanted: Callable[[], bool]
+    ) -> None:
+        """Pack labels in advance that are about to be painted on, as long as that is `wanted`."""
+        self._labels.prepare(self.label_path(name), labels, wanted)
+
     def mask(self, name: str) -> NDArray[np.uint8] | None:
         """Read the last segmentation ``(H, W)``, 0 where not analysed; None if there is none.
 
@@ -447,6 +453,11 @@ class KeptStrokes:
         saved = self._project.save_labels(self._name, ids, self._version)
         self._version = saved.version
         return saved
+
+    def prepare(self, wanted: Callable[[], bool]) -> None:
+        """Make the first saving as quick as later ones; ends early once that isn't `wanted`."""
+        if self._version.ids is not None:
+            self._project.prepare_labels(self._name, self._version.ids, wanted)
 
     def written_elsewhere(self) -> bool:
         """Whether somebody else has written or deleted the file; asked by the window that paints.

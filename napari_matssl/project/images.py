@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import EllipsisType
@@ -149,6 +149,10 @@ class IdImages:
         stamp = stamp_of(path)
         self.note(path, Version(stamp, ids))
         return stamp
+
+    def prepare(self, path: Path, ids: NDArray[np.uint8], wanted: Callable[[], bool]) -> None:
+        """Pack an image that will be written with changes soon, as long as that is `wanted`."""
+        self._packer_of(path).prepare(ids, wanted)
 
     def _packer_of(self, path: Path) -> BandedPng:
         """Give the packer of a file; one is kept, for the image that is painted on."""

@@ -12,7 +12,7 @@ from napari_matssl.micrograph import banded_png
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.writing import write_mask
 from napari_matssl.project import images
-from napari_matssl.project.folder import Project
+from napari_matssl.project.folder import KeptStrokes, Project
 
 
 @pytest.fixture
@@ -254,3 +254,25 @@ def test_saving_a_stroke_packs_only_what_changed(folder, monkeypatch):
     project.save_labels("tall.png", labels, saved.version)
     assert len(packed) == 1
     assert Project.open(folder).painted("tall.png") == {1: 5, 2: 7}
+
+
+@pytest.mark.parametrize(("ready", "packed_by_saving"), [(40, 1), (3, 38), (0, 40)])
+def test_labels_packed_at_opening_need_not_be_packed_by_the_first_stroke(
+    folder, monkeypatch, ready, packed_by_saving
+):
+    tall = np.random.default_rng(0).integers(1, 3, (4000, 40), dtype=np.uint8)
+    Image.fromarray(tall).save(folder / "tall.png")
+    monkeypatch.setattr(banded_png, "BAND_PX", 4000)
+    Project.open(folder).save_labels("tall.png", tall)
+    project = Project.open(folder)
+    strokes = KeptStrokes(project, "tall.png", project.label_version("tall.png"))
+    answers = iter([True] * ready)
+    strokes.prepare(lambda: next(answers, False))
+    packed = []
+    real = banded_png.zlib.compressobj
+    monkeypatch.setattr(banded_png.zlib, "compressobj", lambda **k: packed.append(1) or real(**k))
+    labels = tall.copy()
+    labels[5, :7] = 0
+    strokes.save(labels)
+    assert len(packed) == packed_by_saving
+    np.testing.assert_array_equal(Project.open(folder).labels("tall.png"), labels)

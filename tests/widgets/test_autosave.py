@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import tifffile
 from desk import SIZE, answer, docked, is_saved, labels_on_disk, rows, said, stroke, write_folder
 from napari.components import ViewerModel
 from qtpy.QtCore import QObject
@@ -273,6 +274,55 @@ QTimer.singleShot(1200, lambda: painted.paint((40, 40), 1))
 QTimer.singleShot(3200, late)
 napari.run()
 """
+
+
+PAINTS_ON_MUCH_UNTIL_KILLED = """
+import sys
+from pathlib import Path
+from napari.layers import Labels
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QApplication
+from napari_matssl.project.folder import KeptStrokes, Project
+from napari_matssl.widgets.canvas.autosave import Autosave
+
+app = QApplication([])
+project = Project.open(Path(sys.argv[1]))
+project.read("wide.tif")
+version = project.label_version("wide.tif")
+kept, parent = KeptStrokes(project, "wide.tif", version), QObject()
+layer = Labels(version.ids.copy())
+autosave = Autosave(layer, kept.save, parent, kept.written_elsewhere, kept.prepare)
+
+def paint():
+    layer.paint((60, 60), 2)
+    print("painted", flush=True)
+
+QTimer.singleShot(50, paint)
+app.exec_() if hasattr(app, "exec_") else app.exec()
+"""
+
+
+@pytest.mark.timeout(120)
+def test_the_first_stroke_on_a_large_image_full_of_strokes_survives_a_kill(tmp_path):
+    random = np.random.default_rng(0)
+    folder = write_folder(tmp_path / "panorama", names=())
+    tifffile.imwrite(folder / "wide.tif", np.tile(np.arange(200, dtype=np.uint8), (4000, 30)))
+    small = random.integers(1, 3, (1000, 1500), dtype=np.uint8)
+    full = np.kron(small, np.ones((4, 4), np.uint8))
+    full[:200, :200] = 0
+    Project.open(folder).save_labels("wide.tif", full)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PAINTS_ON_MUCH_UNTIL_KILLED, folder], stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"painted\n"
+    time.sleep(2.5)
+    process.kill()
+    process.wait(30)
+    process.stdout.close()
+    data = labels_on_disk(folder, "wide.tif").copy()
+    assert data[60, 60] == 2
+    data[50:70, 50:70] = 0
+    np.testing.assert_array_equal(data, full)
 
 
 def test_a_killed_process_loses_at_most_the_last_two_seconds(folder, make_napari_viewer):

@@ -47,6 +47,9 @@ class Autosave(QObject):
         whether strokes of somebody else's were joined with them; they are shown in the layer.
     written_elsewhere
         Whether somebody else has written the file; called in another thread.
+    prepare
+        Makes the first saving quick; called in another thread at once, with a function that tells
+        whether it is still of use.
     """
 
     changed = Signal()
@@ -64,6 +67,7 @@ class Autosave(QObject):
         save: Callable[[NDArray[np.uint8]], Saved | None],
         parent: QObject,
         written_elsewhere: Callable[[], bool] = lambda: False,
+        prepare: Callable[[Callable[[], bool]], None] = lambda _wanted: None,
     ) -> None:
         super().__init__(parent)
         self.problem: MatSSLError | None = None
@@ -72,7 +76,9 @@ class Autosave(QObject):
         self._kept = layer.data.copy()
         self._joined: _Joined | None = None
         self._busy = False
+        self._idle = True
         self._thread = Background(self)
+        self._thread.run(lambda: prepare(lambda: self._idle), lambda _done: None, self._on_failed)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY_MS)
@@ -98,6 +104,7 @@ class Autosave(QObject):
 
     def flush(self) -> None:
         """Save now what isn't saved, and wait for it."""
+        self._idle = False
         self._timer.stop()
         if not self._thread.wait(LONGEST_WAIT):
             slow = f"The disk has taken more than {LONGEST_WAIT:.0f} s to save the strokes."
@@ -136,7 +143,7 @@ class Autosave(QObject):
             self._look_in_thread()
 
     def _save_in_thread(self) -> None:
-        self._busy = True
+        self._busy, self._idle = True, False
         ids = self._layer.data.copy()
         self._thread.run(lambda: self._write(ids), self._on_saved, self._on_failed)
 

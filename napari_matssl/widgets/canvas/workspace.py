@@ -220,7 +220,7 @@ class Workspace(QObject):
         finally:
             self._arranging = False
         kept = KeptStrokes(project, name, strokes)
-        autosave = Autosave(layer, kept.save, self, kept.written_elsewhere)
+        autosave = Autosave(layer, kept.save, self, kept.written_elsewhere, kept.prepare)
         self.shown = Shown(name, micrograph, image, layer, autosave, users is None)
         autosave.changed.connect(lambda: self.painted_changed.emit(name))
         autosave.saved.connect(lambda: self._on_saved(name))
