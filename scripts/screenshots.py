@@ -79,7 +79,7 @@ class Tour:
 
     def live(self) -> None:
         """Wait for what the live preview makes of the strokes."""
-        panel = self.use("Fine-tune")
+        panel = self.use("Micrographs")
         self.until(lambda: "preview" in self.viewer.layers)
         self.pause(0.5)
         self.reveal(panel.live_note)

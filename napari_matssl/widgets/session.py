@@ -16,8 +16,10 @@ from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
 from napari_matssl.widgets.canvas.info_bar import InfoBarLine
 from napari_matssl.widgets.canvas.keep_alive import keep_canvas_alive
 from napari_matssl.widgets.canvas.keys import Keys
+from napari_matssl.widgets.canvas.live_wish import LiveWish
 from napari_matssl.widgets.canvas.mouse import Mouse
 from napari_matssl.widgets.canvas.palette import Palette
+from napari_matssl.widgets.canvas.peek import Peek
 from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.workspace import Workspace
 from napari_matssl.widgets.closing import Closing
@@ -44,6 +46,8 @@ class Session(QObject):
         self.palette = Palette(self.workspace)
         self.results = Results(self.workspace)
         self.info_bar = InfoBarLine(self.results)
+        self.peek = Peek(viewer, self.workspace)
+        self.live = LiveWish(self)
         self.runner = JobRunner(self)
         self.workspace.failed.connect(self._show_problem)
         self.workspace.said.connect(lambda text: self._tell(text, problem=False))

@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.panels.live_preview import MOST_IMAGES, few_with_all_classes
+from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
 
 A_WHILE_MS = 1500
 """Longer than it takes to begin a preview, and to make one of a tiny image."""
@@ -68,7 +69,7 @@ def two_strokes(user):
 
 
 def note(user):
-    return user.finetune.live_note.text()
+    return user.micrographs.live_note.text()
 
 
 def previewed(user):
@@ -100,6 +101,7 @@ def test_it_learns_from_strokes_that_are_not_saved_and_from_other_images(painter
     painter.until(lambda: previewed(painter))
     first = painter.shown.painted.data.copy()
     painter.press_key(Qt.Key.Key_D)
+    painter.click(painter.micrographs.live_here)
     painter.until(lambda: previewed(painter))
     assert list(seen[-1]) == ["steel-0.tif"]
     stroke(painter, 2, 30)
@@ -118,14 +120,14 @@ def test_one_class_brings_none_and_says_what_is_missing(painter):
 
 
 def test_nothing_comes_where_it_is_switched_off_and_switching_it_on_brings_one(painter):
-    painter.click(painter.finetune.live)
+    painter.click(painter.micrographs.live)
     two_strokes(painter)
     painter.qtbot.wait(A_WHILE_MS)
     assert not previewed(painter)
     assert note(painter) == ""
-    painter.click(painter.finetune.live)
+    painter.click(painter.micrographs.live)
     painter.until(lambda: previewed(painter))
-    painter.click(painter.finetune.live)
+    painter.click(painter.micrographs.live)
     assert not previewed(painter)
 
 
@@ -152,6 +154,55 @@ def test_none_lies_over_a_segmentation_until_that_is_hidden(painter):
     painter.shown.extra[SEGMENTATION].visible = False
     stroke(painter, 2, 30)
     painter.until(lambda: previewed(painter))
+
+
+def test_it_is_faint_and_below_the_strokes(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    assert painter.shown.extra[PREVIEW].opacity <= 0.3
+    assert painter.names.index(PREVIEW) < painter.names.index(painter.shown.painted.name)
+
+
+def test_an_image_that_nobody_has_painted_is_left_alone_unless_one_is_asked_for(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    painter.press_key(Qt.Key.Key_D)
+    painter.until(lambda: "before the first stroke" in note(painter))
+    assert not previewed(painter)
+    painter.click(painter.micrographs.live_here)
+    painter.until(lambda: previewed(painter))
+
+
+def test_it_goes_with_the_last_stroke_of_an_image(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    for _ in range(36):
+        painter.shown.painted.undo()
+    assert not painter.shown.painted.data.any()
+    painter.until(lambda: not previewed(painter))
+
+
+def test_one_that_is_asked_for_takes_the_place_of_a_segmentation(painter):
+    two_strokes(painter)
+    found = np.ones_like(painter.shown.painted.data)
+    painter.session.results.take_over(painter.shown.name, found)
+    painter.click(painter.micrographs.live_here)
+    painter.until(lambda: previewed(painter))
+    assert not painter.shown.extra[SEGMENTATION].visible
+    painter.click(painter.micrographs.live)
+    assert painter.shown.extra[SEGMENTATION].visible
+
+
+def test_panels_share_one_switch_which_needs_somebody_who_makes_previews(
+    user, folder, make_napari_viewer
+):
+    alone = MicrographsPanel(make_napari_viewer())
+    assert alone.live.isHidden()
+    other = MicrographsPanel(user.viewer)
+    assert not other.live.isHidden()
+    user.click(other.live)
+    assert not user.micrographs.live.isChecked()
+    assert not other.live_here.isEnabled()
 
 
 def test_unticked_images_do_not_count(painter):
@@ -234,6 +285,7 @@ def test_one_for_another_image_is_dropped_and_the_one_in_view_gets_its_own(paint
     begin_one(painter, held)
     painter.press_key(Qt.Key.Key_D)
     assert painter.shown.name == "steel-1.tif"
+    stroke(painter, 1)
     held[1].set()
     painter.until(lambda: previewed(painter))
     assert [one and one.image for one in held[2]] == [None, "steel-1.tif"]

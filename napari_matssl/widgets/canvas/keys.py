@@ -13,8 +13,8 @@ from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.workspace import Workspace
 
 HINT = (
-    "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, Ctrl+Z: undo, "
-    "right click: more"
+    "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, H held: no overlay, "
+    "Ctrl+Z: undo, right click: more"
 )
 """What napari's status bar tells of the painted labels."""
 

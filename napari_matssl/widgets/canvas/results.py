@@ -2,6 +2,7 @@
 
 import numpy as np
 from napari.layers import Labels, Layer, Shapes
+from napari.utils.events import Event
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
@@ -13,12 +14,16 @@ from napari_matssl.widgets.canvas.layers import (
     place_ids,
     region_of_shapes,
 )
-from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
+from napari_matssl.widgets.canvas.shown import OVERLAYS, PREVIEW, SEGMENTATION, Shown
 from napari_matssl.widgets.canvas.workspace import Workspace
 
 
 class Results(QObject):
-    """Segmentations of the open folder's images, and the layers of the shown one's."""
+    """Segmentations of the open folder's images, and the layers of the shown one's.
+
+    Of segmentation and preview one is in sight: tints on top of each other make colours that no
+    class has. A new preview covers the segmentation, which comes back when the preview goes.
+    """
 
     mask_changed = Signal(str)
     """The segmentation of that image."""
@@ -27,13 +32,16 @@ class Results(QObject):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace)
         self.workspace = workspace
+        self._covered: Layer | None = None  # hidden for the sake of a preview
         workspace.image_shown.connect(self._take_up)
+        workspace.image_leaves.connect(self._uncover)
 
     def take_over(self, name: str, mask: NDArray[np.uint8]) -> None:
         """Show a segmentation that the project has just got, if its image is shown."""
         shown = self.workspace.shown
         if shown is not None and shown.name == name:
             self._show(shown, mask)
+            shown.extra[SEGMENTATION].visible = True
         self.mask_changed.emit(name)
 
     def show_piece(self, title: str, name: str, top: int, left: int, ids: NDArray) -> None:
@@ -75,9 +83,11 @@ class Results(QObject):
         layer = None if shown is None else shown.extra.pop(title, None)
         if layer is not None and layer in self.workspace.viewer.layers:
             self.workspace.viewer.layers.remove(layer)
+            if title == PREVIEW:
+                self._uncover()
 
     def copy_into_strokes(self, area: Shapes | None = None) -> int:
-        """Copy the segmentation, or else the preview, into the painted labels, to be corrected.
+        """Copy segmentation or preview, whichever is in sight, into the painted labels.
 
         Parameters
         ----------
@@ -96,7 +106,8 @@ class Results(QObject):
         shown = self.workspace.shown
         source = None
         if shown is not None:
-            source = shown.extra.get(SEGMENTATION) or shown.extra.get(PREVIEW)
+            there = [shown.extra[title] for title in OVERLAYS if title in shown.extra]
+            source = next((x for x in there if x.visible), there[0] if there else None)
         if source is None:
             raise InputError("There is no segmentation to copy.", "Segment this image first.")
         region = None if area is None else region_of_shapes(area, shown.image)
@@ -132,5 +143,27 @@ class Results(QObject):
         layer.editable = False  # corrections are painted, where they are kept and can be undone
         viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(shown.painted))
         viewer.layers.selection.active = active
+        covered = shown.extra.get(SEGMENTATION) if title == PREVIEW else None
+        if covered is not None and covered.visible:
+            covered.visible = False
+            self._covered = covered
         shown.extra[title] = layer
+        layer.events.visible.connect(self._on_visible)
         return layer
+
+    def _on_visible(self, event: Event) -> None:
+        """Hide the other overlay when one is shown."""
+        shown = self.workspace.shown
+        if shown is None or not event.source.visible:
+            return
+        self._covered = None
+        for title in OVERLAYS:
+            other = shown.extra.get(title)
+            if other is not None and other is not event.source:
+                other.visible = False
+
+    def _uncover(self) -> None:
+        """Show the segmentation again that a preview has covered."""
+        layer, self._covered = self._covered, None
+        if layer is not None:
+            layer.visible = True

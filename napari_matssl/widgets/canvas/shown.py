@@ -13,6 +13,9 @@ from napari_matssl.widgets.canvas.autosave import Autosave
 PAINTED, SEGMENTATION, PREVIEW = "painted labels", "segmentation", "preview"
 """Names of layers."""
 
+OVERLAYS = SEGMENTATION, PREVIEW
+"""Layers of which one at a time is in sight."""
+
 
 @dataclass
 class Shown:

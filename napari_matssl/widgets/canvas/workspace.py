@@ -47,6 +47,8 @@ class Workspace(QObject):
     """Another image is shown, or none, or what is known of the shown one."""
     image_shown = Signal()
     """Another image was just put into the viewer, and is not yet painted on."""
+    image_leaves = Signal()
+    """The layers of the shown image are about to go."""
     painted_changed = Signal(str)
     """The strokes on that image: changed, or saved."""
     classes_changed = Signal()
@@ -304,6 +306,7 @@ class Workspace(QObject):
         shown.autosave.flush()
         if shown.autosave.unsaved:
             return False
+        self.image_leaves.emit()
         self.shown = None
         self._look.remember(shown)
         shown.autosave.close()

@@ -70,13 +70,6 @@ class FinetunePanel(QWidget):
         self.preview.setToolTip(
             "Every few seconds show what the model makes of the image that is shown."
         )
-        self.live = QCheckBox("Live preview while painting")
-        self.live.setChecked(True)
-        self.live.setToolTip(
-            "After every stroke show what an instant classifier makes of the image in view, within "
-            "seconds. It learns from the strokes on the ticked images and is kept nowhere."
-        )
-        self.live_note = note("", "How long the live preview took, or why there is none.")
         self.live_preview = LivePreview(self.session, self.images, self._live_settings, self)
         self.start = button("Fine-tune", _START_TIP, self._start)
         self.outcome = note("", "What the last run made.")
@@ -88,8 +81,6 @@ class FinetunePanel(QWidget):
         self._layout.addWidget(heading("Painted images"))
         self._layout.addWidget(self.images)
         self._layout.addWidget(self.pixels)
-        self._layout.addWidget(self.live)
-        self._layout.addWidget(self.live_note)
         self._layout.addLayout(rows)
         self._layout.addWidget(self.form)
         self._layout.addWidget(self.preview)
@@ -106,8 +97,6 @@ class FinetunePanel(QWidget):
         self.session.models_changed.connect(self._show_starts)
         self.images.ticked.connect(self._show_pixels)
         self.preview.toggled.connect(self._look)
-        self.live.toggled.connect(self.live_preview.switch)
-        self.live_preview.told.connect(self.live_note.setText)
         self.start_from.changed.connect(self._tell_start)
         self.validation.valueChanged.connect(self._on_validation)
         self.form.changed.connect(self._on_form)

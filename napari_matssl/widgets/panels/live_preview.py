@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.classes import ClassTable
@@ -42,7 +42,8 @@ class LivePreview(QObject):
     Previews begin with the first stroke, so that nobody who opens a folder to look at its masks
     finds something over them. After a job they begin again with the next stroke: what the job
     shows stays until then. While a segmentation of the image is to be seen there are none: it is
-    better than they are, and what is painted then are corrections to it.
+    better than they are, and what is painted then are corrections to it. On an image that nobody
+    has painted, and over a segmentation, there is one if it is asked for.
 
     Parameters
     ----------
@@ -54,9 +55,6 @@ class LivePreview(QObject):
         Asked for encoder, normalisation and device; may raise a MatSSLError.
     """
 
-    told = Signal(str)
-    """How long the preview took, or why there is none."""
-
     def __init__(
         self,
         session: Session,
@@ -66,7 +64,9 @@ class LivePreview(QObject):
     ) -> None:
         super().__init__(parent)
         self._session, self._images, self._settings = session, images, settings
-        self._on = True
+        self._live = session.live
+        self._on = session.live.on
+        self._wanted: Shown | None = None  # a preview of it was asked for
         self._painting = False  # there was a stroke since the folder was opened or a job was over
         self._shown: Shown | None = None
         self._strokes: NDArray[np.uint8] | None = None  # on `_shown`, when last looked at
@@ -87,15 +87,28 @@ class LivePreview(QObject):
         images.ticked.connect(self._changed)
         runner.started.connect(self._on_job)
         runner.ended.connect(self._rest)
+        self._live.switched.connect(self.switch)
+        self._live.asked.connect(self._on_asked)
+        self._live.offer()
         self._on_shown()
 
     def switch(self, on: bool) -> None:
         """Show previews from now on, or none."""
         self._on = self._painting = on
-        if not on and self._showing:
+        if not on:
+            self._wanted = None
+            self._take_away()
+        self._changed()
+
+    def _on_asked(self) -> None:
+        """Show a preview of the image in view, whether somebody has painted on it or not."""
+        self._wanted, self._painting = self._shown, True
+        self._changed()
+
+    def _take_away(self) -> None:
+        if self._showing:
             self._session.results.remove_layer(PREVIEW)
             self._showing = False
-        self._changed()
 
     # --- when to look
 
@@ -137,7 +150,7 @@ class LivePreview(QObject):
             self._tell_problem(error)
             return
         if isinstance(wish, str):
-            self.told.emit(wish)
+            self._live.told.emit(wish)
         elif wish is not None and not self._computing and not wish.same_as(self._asked):
             self._begin(wish)
 
@@ -151,8 +164,12 @@ class LivePreview(QObject):
         if shown.name not in self._images.names and shown.painted.data.any():
             return None  # it is listed, and ticked, once Autosave has seen the stroke
         segmentation = shown.extra.get(SEGMENTATION)
-        if segmentation is not None and segmentation.visible:
+        asked = self._wanted is shown
+        if segmentation is not None and segmentation.visible and not asked:
             return "No live preview over a segmentation: hide that layer and paint to see one."
+        if not asked and not shown.painted.data.any():
+            self._take_away()
+            return "No live preview before the first stroke on this image."
         counted = {n: self._session.palette.painted_pixels([n]) for n in self._images.chosen}
         classes = {name: {i for i, n in pixels.items() if n} for name, pixels in counted.items()}
         anew = self._painted_anew()
@@ -181,7 +198,7 @@ class LivePreview(QObject):
         work, began, owner = self._work, time.monotonic(), weakref.ref(self)
         work.stop = stop = threading.Event()
         if work.classifier is None:
-            self.told.emit("Live preview: getting ready...")
+            self._live.told.emit("Live preview: getting ready...")
 
         def over(show: Callable[[], None]) -> None:
             self._computing = False
@@ -202,10 +219,10 @@ class LivePreview(QObject):
         self._showing = True
         ticked = len(self._images.chosen)
         few = f", from {len(wish.names)} of {ticked} images" if len(wish.names) < ticked else ""
-        self.told.emit(f"Live preview: {seconds:.1f} s{few}.")
+        self._live.told.emit(f"Live preview: {seconds:.1f} s{few}.")
 
     def _tell_problem(self, error: MatSSLError) -> None:
-        self.told.emit(f"No live preview: {error}")
+        self._live.told.emit(f"No live preview: {error}")
 
 
 def few_with_all_classes(classes: Mapping[str, set[int]], first: str, most: int) -> tuple[str, ...]:

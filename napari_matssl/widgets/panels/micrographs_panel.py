@@ -7,7 +7,15 @@ import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QPoint, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QFileDialog,
+    QMenu,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.classes import LabelClass
@@ -29,6 +37,15 @@ _ADD_TIP = (
     "Take the visible plane of the selected image layer into the folder, whoever opened it: "
     "a plane of a stack, a pyramid, an image of another plugin."
 )
+_LIVE_TIP = (
+    "After every stroke show what an instant classifier makes of the image in view, within "
+    "seconds. It learns from the strokes on the images ticked in Fine-tune and is kept nowhere. "
+    "Hold H to see the image without it."
+)
+_HERE_TIP = (
+    "Show a live preview of this image now, though nobody has painted on it, or in place of its "
+    "segmentation."
+)
 _TAKE_TIP = (
     "Take over the ids of the selected labels layer as painted labels of this image; "
     "it has to have the image's size, scale and place."
@@ -49,6 +66,12 @@ class MicrographsPanel(QWidget):
         self.table = self.list.table
         self.facts = ImageFactsEditor(self.session)
         self.classes = ClassEditor()
+        self.live = QCheckBox("Live preview (hold H to hide it)")
+        self.live.setChecked(self.session.live.on)
+        self.live.setToolTip(_LIVE_TIP)
+        self.live_here = button("Show here", _HERE_TIP, self.session.live.asked.emit)
+        self.live_note = note("", "How long the live preview took, or why there is none.")
+        self.live_note.hide()
         self.status = note("", "Whether the strokes on this image are on disk.")
         self._build()
         self._connect()
@@ -81,6 +104,8 @@ class MicrographsPanel(QWidget):
         layout.addWidget(self.facts)
         layout.addWidget(heading("Classes: pick one (keys 1 to 9) and paint"))
         layout.addWidget(self.classes)
+        layout.addWidget(side_by_side(self.live, self.live_here))
+        layout.addWidget(self.live_note)
         layout.addWidget(side_by_side(self.status, self.take, stretch=0))
 
     def _connect(self) -> None:
@@ -107,6 +132,13 @@ class MicrographsPanel(QWidget):
         editor.exclude_changed.connect(lambda i, x: palette.edit(lambda p: p.set_exclude(i, x)))
         editor.delete_wanted.connect(self._delete_class)
         editor.refused.connect(self.status.setText)
+        live = self.session.live
+        self.live.toggled.connect(live.switch)
+        live.switched.connect(self.live.setChecked)
+        live.switched.connect(self._show_live)
+        live.offered.connect(self._show_live)
+        live.told.connect(self._tell_live)
+        self._show_live()
 
     # --- what the user asks for
 
@@ -272,6 +304,7 @@ class MicrographsPanel(QWidget):
         shown = self._workspace.shown
         self.table.set_current(None if shown is None else shown.name)
         self.facts.show_facts()
+        self._show_live()
         offer(self.take, "" if shown else "No image is shown.", _TAKE_TIP)
         self._show_status()
 
@@ -279,6 +312,18 @@ class MicrographsPanel(QWidget):
         self._update_row(name)
         self._show_painted()
         self._show_status()
+
+    def _show_live(self, _on: bool = True) -> None:
+        """Show the switch of the live preview where something makes one."""
+        live = self.session.live
+        for widget in (self.live, self.live_here):
+            widget.setVisible(live.is_offered)
+        reason = "" if self._workspace.shown is not None else "No image is shown."
+        offer(self.live_here, reason if live.on else "Switch the live preview on.", _HERE_TIP)
+
+    def _tell_live(self, text: str) -> None:
+        self.live_note.setText(text)
+        self.live_note.setVisible(bool(text))
 
     def _show_status(self) -> None:
         shown = self._workspace.shown

@@ -1,0 +1,32 @@
+"""Whether a live preview is wanted: one truth for the panel that asks and the one that makes it."""
+
+from qtpy.QtCore import QObject, Signal
+
+
+class LiveWish(QObject):
+    """The switch of the live preview, and what is said of it."""
+
+    switched = Signal(bool)
+    """Previews are wanted from now on, or not."""
+    asked = Signal()
+    """A preview of the image in view is wanted at once, painted or not."""
+    told = Signal(str)
+    """How long the preview took, or why there is none."""
+    offered = Signal()
+    """There is somebody to make previews."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.on = True
+        self.is_offered = False
+
+    def switch(self, on: bool) -> None:
+        """Want previews, or none."""
+        if on != self.on:
+            self.on = on
+            self.switched.emit(on)
+
+    def offer(self) -> None:
+        """Tell that previews can be had."""
+        self.is_offered = True
+        self.offered.emit()
