@@ -17,6 +17,10 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.run_tables import runs_in
 
+OLDER_THAN_STROKES = "before the last strokes on it"
+ANOTHER_MODEL = "by another model than the newest"
+"""What may be said of a mask."""
+
 
 @dataclass(frozen=True)
 class ModelIdentity:
@@ -109,6 +113,46 @@ def _older(mask: Path, newest: Path, created: str) -> bool:
     origin = read_mask_facts(mask).provenance
     if origin is not None and origin.model_created:
         return origin.model_created < created
+    return mask.stat().st_mtime_ns < newest.stat().st_mtime_ns
+
+
+def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[str, str]:
+    """Say of which masks of a project one may doubt that they are the last word, and why.
+
+    Parameters
+    ----------
+    project
+        The folder.
+    names
+        Of images; None takes all. Those without a mask are left out.
+
+    Returns
+    -------
+    `OLDER_THAN_STROKES` or `ANOTHER_MODEL` by name: strokes were saved after the mask, or it was
+    made by another model than the newest of the project. Masks that don't say which model made
+    them go by the dates of the files.
+    """
+    newest = next(iter(project.models()), None)
+    try:
+        created = "" if newest is None else read_card(newest).created
+    except MatSSLError:  # a damaged model says nothing about masks
+        newest, created = None, ""
+    doubts = {}
+    for name in project.names if names is None else names:
+        mask, strokes = project.mask_path(name), project.label_path(name)
+        if not mask.is_file():
+            continue
+        if strokes.is_file() and mask.stat().st_mtime_ns < strokes.stat().st_mtime_ns:
+            doubts[name] = OLDER_THAN_STROKES
+        elif newest is not None and _by_another(mask, newest, created):
+            doubts[name] = ANOTHER_MODEL
+    return doubts
+
+
+def _by_another(mask: Path, newest: Path, created: str) -> bool:
+    origin = read_mask_facts(mask).provenance
+    if origin is not None and origin.model_created:
+        return origin.model_created != created
     return mask.stat().st_mtime_ns < newest.stat().st_mtime_ns
 
 

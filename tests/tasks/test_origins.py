@@ -15,7 +15,13 @@ from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import NormalisationSettings
 from napari_matssl.tasks.meter import PhaseMeter
-from napari_matssl.tasks.provenance import outdated_masks, stale_rows
+from napari_matssl.tasks.provenance import (
+    ANOTHER_MODEL,
+    OLDER_THAN_STROKES,
+    mask_doubts,
+    outdated_masks,
+    stale_rows,
+)
 from napari_matssl.tasks.report import export_project
 
 MASK = np.ones((40, 50), np.uint8)
@@ -84,6 +90,28 @@ def test_a_damaged_model_says_nothing_of_masks(project):
     project.save_mask("a.png", MASK, FACTS)
     add_model(project, "2026-01-02").write_bytes(b"damaged")
     assert outdated_masks(project) == ()
+
+
+def test_masks_of_another_model_than_the_newest_are_doubtful_older_or_younger(project):
+    project.save_mask("a.png", MASK, FACTS)
+    assert mask_doubts(project) == {}
+    add_model(project, FACTS.provenance.model_created)
+    assert mask_doubts(project) == {}
+    add_model(project, "2025-12-31", "imported.safetensors")
+    os.utime(project.models_folder / "imported.safetensors", (9e9, 9e9))
+    assert mask_doubts(project) == {"a.png": ANOTHER_MODEL}
+    assert mask_doubts(project, ["b.png"]) == {}
+
+
+def test_a_mask_older_than_the_strokes_on_its_image_is_doubtful(project):
+    strokes = np.zeros_like(MASK)
+    strokes[:3] = 1
+    project.save_labels("a.png", strokes)
+    project.save_mask("a.png", MASK, FACTS)
+    os.utime(project.label_path("a.png"), (1000, 1000))
+    assert mask_doubts(project) == {}
+    os.utime(project.label_path("a.png"), (9e9, 9e9))
+    assert mask_doubts(project) == {"a.png": OLDER_THAN_STROKES}
 
 
 def test_measured_and_exported_rows_say_how_masks_were_cleaned(project, tmp_path):

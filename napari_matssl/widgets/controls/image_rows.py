@@ -12,6 +12,9 @@ from qtpy.QtGui import QColor, QFont, QIcon, QImage, QPainter, QPen, QPixmap
 EXCLUDED = "excluded"
 """State of an image that counts nowhere."""
 
+OLD = "old"
+"""What is added to the state of an image whose segmentation may not be the last word."""
+
 THUMBNAIL = 48
 """Side of the square a thumbnail is shown in, in pixels of the screen."""
 
@@ -23,7 +26,8 @@ _HEADINGS = ("Image", "State")
 TIPS = (
     "Double-click or press Enter to show an image. A and D step to the previous and the next. "
     "A click on a heading sorts; a right click offers more.",
-    "What there is of each image: painted strokes, saved labels, a segmentation.",
+    "What there is of each image: painted strokes, saved labels, a segmentation. It is old if it "
+    "was made before the last strokes on the image, or by another model than the newest.",
 )
 # Middle tones, seen on dark and light themes; the words next to them say the same.
 _DOTS = {
@@ -48,8 +52,8 @@ class ImageRow:
         What is shown; long names are shortened in the middle.
     state
         Words with commas between: "unlabelled", "painted", "saved", "segmented",
-        "saved, segmented", "painted, segmented", "excluded", "can't be read". Each of the words has
-        a dot of its colour; other words have a hollow one.
+        "saved, segmented", "painted, segmented", "segmented, old", "excluded", "can't be read".
+        Each of the words has a dot of its colour; other words have a hollow one.
     detail
         For the tooltip: ``"1024 x 768, 0.052 µm/px"``.
     thumbnail

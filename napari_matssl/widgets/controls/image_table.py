@@ -22,7 +22,7 @@ __all__ = ["HINT", "ImageRow", "ImageTable"]
 
 HINT = "Open a folder of micrographs,\nor drop files here"
 
-_WIDEST_STATE = "painted, segmented"
+_WIDEST_STATE = "painted, segmented, old"
 _STEPS = {Qt.Key.Key_A: -1, Qt.Key.Key_D: 1}
 
 

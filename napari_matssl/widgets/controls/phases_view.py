@@ -193,6 +193,13 @@ class PhaseChart(QWidget):
         self.plot.getAxis("bottom").setTicks([names])
 
 
+_FIGURES = (
+    "class_id", "class", "n",
+    "mean_percent", "s_percent", "ci95_percent", "relative_accuracy_percent",
+)  # fmt: skip
+"""Columns of a summary that are shown, in the order of `_Phase`."""
+
+
 class _Phase(NamedTuple):
     """One row of the summary, with how to show it."""
 
@@ -218,7 +225,8 @@ def _summarise(rows: Sequence[PhaseFraction], classes: Sequence[LabelClass]) -> 
     order = {c.id: i for i, c in enumerate(classes)}
     colours = {c.id: c.colour for c in classes}
     phases = []
-    for class_id, name, n, *figures in summary_frame(rows).itertuples(index=False):
+    summary = summary_frame(rows)[list(_FIGURES)]
+    for class_id, name, n, *figures in summary.itertuples(index=False):
         known = [None if pd.isna(f) else float(f) for f in figures]
         phases.append(_Phase(class_id, name, n, *known, colours.get(class_id, "")))
     return sorted(phases, key=lambda p: order.get(p.class_id, len(order)))

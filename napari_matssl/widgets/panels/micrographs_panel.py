@@ -21,12 +21,13 @@ from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.micrograph.reading import SUFFIXES
 from napari_matssl.project.folder import ImageFacts
+from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.canvas.taking import take_labels
 from napari_matssl.widgets.controls.class_editor import ClassEditor
 from napari_matssl.widgets.controls.class_removal import ClassRemoval
 from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
-from napari_matssl.widgets.controls.image_rows import EXCLUDED
+from napari_matssl.widgets.controls.image_rows import EXCLUDED, OLD
 from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
@@ -115,6 +116,7 @@ class MicrographsPanel(QWidget):
         workspace.surveyed.connect(self._on_surveyed)
         workspace.shown_changed.connect(self._on_shown)
         workspace.painted_changed.connect(self._on_painted)
+        self.session.models_changed.connect(self._show_images)
         self.session.results.mask_changed.connect(self._update_row)
         palette.classes_changed.connect(self._show_classes)
         palette.picked_changed.connect(self._show_picked)
@@ -364,11 +366,21 @@ class MicrographsPanel(QWidget):
         words = ["saved"] if state.painted else []
         if shown is not None and shown.name == name and shown.autosave.unsaved:
             words = ["painted"]
+        doubt = self._doubt(name) if state.segmented else None
         words += ["segmented"] if state.segmented else []
+        words += [OLD] if doubt else []
         words = [EXCLUDED, *words] if name not in project.analysed else words
         detail = "" if facts is None else describe(facts)
         thumbnail = None if facts is None else facts.thumbnail
-        return ImageRow(name, name, ", ".join(words) or "unlabelled", detail, thumbnail)
+        why = f"segmented {doubt}" if doubt else ""
+        return ImageRow(name, name, ", ".join(words) or "unlabelled", detail, thumbnail, why)
+
+    def _doubt(self, name: str) -> str | None:
+        """Say why the mask of an image may not be the last word, if so."""
+        try:
+            return mask_doubts(self._workspace.project, [name]).get(name)
+        except OSError:  # it went while it was looked at; the list follows soon
+            return None
 
 
 def describe(facts: ImageFacts) -> str:

@@ -10,10 +10,13 @@ from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.project.folder import Project
 from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
+from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.tasks.report import Exported, ExportOutputs, existing_exports, export_project
 from napari_matssl.widgets.controls.folder_field import FolderField
 from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.mask_origin import doubts_in_words
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.background import Background
@@ -72,6 +75,7 @@ class PhasesPanel(QWidget):
         self.count = heading("")
         self.count.setToolTip("How many images of the folder have a segmentation.")
         self.state = note("", "How far measuring has come.")
+        self.doubts = note("", "Masks that may not be the last word.")
         self.problems = note("", "Images that are in no figure, and why.")
         self.choices = {}
         for name, (text, tip) in _OUTPUTS.items():
@@ -95,6 +99,7 @@ class PhasesPanel(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.count)
         layout.addWidget(self.state)
+        layout.addWidget(self.doubts)
         layout.addWidget(self.problems)
         layout.addWidget(self.painted)
         layout.addWidget(heading("Export to"))
@@ -110,6 +115,7 @@ class PhasesPanel(QWidget):
         session.workspace.folder_changed.connect(self._on_folder)
         session.workspace.shown_changed.connect(self._refresh)  # its pixel size, perhaps
         session.results.mask_changed.connect(self._refresh)
+        session.models_changed.connect(self._refresh)
         session.results.cleaning_changed.connect(self._refresh)
         session.palette.classes_changed.connect(self._refresh)
         session.workspace.painted_changed.connect(self._refresh)
@@ -160,6 +166,7 @@ class PhasesPanel(QWidget):
         self.painted.blockSignals(False)
         self.count.setText("No folder is open." if project is None else "")
         self._say(self.state, "")
+        self._say(self.doubts, "")
         self._say(self.problems, "")
         self._exported = None
         if project is not None:
@@ -207,6 +214,7 @@ class PhasesPanel(QWidget):
             self._background.run(work, of_this_folder(then), of_this_folder(self._complain))
 
         run(partial(segmented_names, meter.project), self._show_count)
+        run(partial(_doubts_of, meter.project), partial(self._say, self.doubts))
         for name in names:
             run(partial(meter.measure, [name]), tell)
         run(meter.measure, self._show)
@@ -284,6 +292,12 @@ class PhasesPanel(QWidget):
     def _say(line, text: str) -> None:
         line.setText(text)
         line.setVisible(bool(text))
+
+
+def _doubts_of(project: Project) -> str:
+    newest = next(iter(project.models()), None)
+    doubts = mask_doubts(project, project.analysed)
+    return doubts_in_words(doubts, "" if newest is None else newest.stem)
 
 
 def _question(out: Path, existing: tuple[Path, ...]) -> str:

@@ -20,10 +20,13 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.meter import final_origin
+from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.mask_origin import origin_in_words
 from napari_matssl.widgets.controls.model_picker import ModelPicker
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.panels.finetune_panel import TITLE as FINETUNE_TITLE
@@ -86,6 +89,8 @@ class SegmentPanel(QWidget):
         self.outcome = note("", "What the last run made.")
         self.show_results = button("Show in folder", "Open the folder of the results.", self._open)
         self.show_results.hide()
+        self.origin = note("", "Which model made the mask of this image, and what was done to it.")
+        self.origin.hide()
         self.editor = ResultEditor(self.session)
         rows = QFormLayout()
         rows.addRow("Images", self.target)
@@ -99,12 +104,18 @@ class SegmentPanel(QWidget):
         layout.addWidget(self.form)
         layout.addWidget(self.start)
         layout.addWidget(side_by_side(self.outcome, self.show_results, stretch=0))
+        layout.addWidget(self.origin)
         layout.addWidget(self.editor)
 
     def _connect(self) -> None:
         workspace, runner = self._workspace, self.session.runner
         workspace.folder_changed.connect(self._on_folder)
         workspace.shown_changed.connect(self._update)
+        workspace.shown_changed.connect(self._show_origin)
+        workspace.painted_changed.connect(self._show_origin)
+        self.session.results.mask_changed.connect(self._show_origin)
+        self.session.results.cleaning_changed.connect(self._show_origin)
+        self.session.models_changed.connect(self._show_origin)
         self.session.models_changed.connect(self._on_models)
         self.models.chosen.connect(self._update)
         self.target.currentIndexChanged.connect(self._update)
@@ -239,6 +250,7 @@ class SegmentPanel(QWidget):
         self.outcome.setText("")
         self.show_results.hide()
         self._update()
+        self._show_origin()
 
     def _on_models(self) -> None:
         """List the models again."""
@@ -255,6 +267,15 @@ class SegmentPanel(QWidget):
         offer(self.start, self._why_not(), _START_TIP)
         self.warning.setText(self._magnification())
         self.warning.setVisible(bool(self.warning.text()))
+
+    def _show_origin(self, _which: object = None) -> None:
+        """Say which model made the mask that is shown."""
+        project, shown = self._workspace.project, self._workspace.shown
+        there = project is not None and shown is not None and project.state(shown.name).segmented
+        if there:
+            doubt = mask_doubts(project, [shown.name]).get(shown.name, "")
+            self.origin.setText(origin_in_words(final_origin(project, shown.name), doubt))
+        self.origin.setVisible(there)
 
     def _why_not(self) -> str:
         if self.session.runner.busy:

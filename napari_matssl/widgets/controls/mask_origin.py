@@ -1,0 +1,55 @@
+"""Where a mask comes from, in a sentence or two."""
+
+from napari_matssl.micrograph.provenance import Provenance
+from napari_matssl.tasks.provenance import OLDER_THAN_STROKES
+from napari_matssl.widgets.controls.card_view import local_time
+
+
+def origin_in_words(origin: Provenance, doubt: str) -> str:
+    """Tell which model made a mask, when, and what was cleaned since.
+
+    Parameters
+    ----------
+    origin
+        What the mask says of itself, with the cleaning that is shown.
+    doubt
+        As `mask_doubts` gives it; empty if there is none.
+    """
+    if origin.model or origin.model_created:
+        name = origin.model.removesuffix(".safetensors") or "a model without a file"
+        trained = f", trained {local_time(origin.model_created)}" if origin.model_created else ""
+        checksum = f", {origin.short_sha256}" if origin.model_sha256 else ""
+        text = f"Mask made by {name}{trained}{checksum}"
+        if origin.written:
+            text += f"; segmented {local_time(origin.written)}"
+    else:
+        text = "This mask doesn't tell which model made it"
+    text += f"; {origin.cleaning}." if origin.cleaning else "; not cleaned."
+    if doubt == OLDER_THAN_STROKES:
+        text += " It is older than the strokes on this image."
+    elif doubt:
+        text += " It was made by another model than the newest."
+    return text
+
+
+def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
+    """Count masks that may not be the last word; empty if there are none.
+
+    Parameters
+    ----------
+    doubts
+        By name of the image, as `mask_doubts` gives them.
+    newest
+        Name of the newest model.
+    """
+    old = sum(doubt == OLDER_THAN_STROKES for doubt in doubts.values())
+    other = len(doubts) - old
+    parts = []
+    if other:
+        were = "masks were" if other > 1 else "mask was"
+        parts.append(f"{other} {were} made by another model than {newest}, the newest.")
+    if old:
+        are = "masks are older than the strokes on their images" if old > 1 else (
+            "mask is older than the strokes on its image")  # fmt: skip
+        parts.append(f"{old} {are}.")
+    return " ".join([*parts, "Segment again to bring them up to date."]) if parts else ""

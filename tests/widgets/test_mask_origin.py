@@ -1,0 +1,91 @@
+"""Where a mask comes from is said in the panels and in the list of images."""
+
+import os
+
+import numpy as np
+import pytest
+from acting import User, painted_folder, write_model
+
+from napari_matssl.micrograph.provenance import MaskFacts, Provenance
+from napari_matssl.tasks.provenance import ANOTHER_MODEL, OLDER_THAN_STROKES
+from napari_matssl.widgets.controls.mask_origin import doubts_in_words, origin_in_words
+
+CREATED = "2026-01-01T08:00:00+00:00"
+ORIGIN = Provenance(
+    model="model-001.safetensors",
+    model_sha256="3fa9c0b1a2d4" + 52 * "0",
+    model_created=CREATED,
+    written="2026-01-02T09:30:00+00:00",
+)
+
+
+@pytest.fixture
+def user(make_napari_viewer, qtbot, monkeypatch, tmp_path, two_phases):
+    """Somebody with three images, of which the first two have a mask of the model there is."""
+    someone = User(make_napari_viewer, qtbot, monkeypatch)
+    someone.open(painted_folder(tmp_path / "steel", two_phases))
+    models = someone.project.models_folder
+    write_model(models / "model-001.safetensors", created=CREATED)
+    for name in ("steel-0.tif", "steel-1.tif"):
+        mask = np.ones(someone.shown.painted.data.shape, np.uint8)
+        someone.project.save_mask(name, mask, MaskFacts(provenance=ORIGIN))
+        someone.session.results.take_over(name, mask)
+    someone.session.models_changed.emit()
+    return someone
+
+
+def state(user, name):
+    return user.micrographs._row(name).state
+
+
+def add_another(user):
+    write_model(user.project.models_folder / "model-002.safetensors", created="2026-01-03")
+    user.session.models_changed.emit()
+
+
+def test_the_panel_segment_tells_model_checksum_dates_and_cleaning(user):
+    text = user.segment.origin.text()
+    assert "model-001" in text
+    assert "3fa9c0b1a2d4" in text
+    assert "3fa9c0b1a2d40" not in text
+    assert "2026-01-02" in text
+    assert text.endswith("not cleaned.")
+    user.session.results.clean(30, 0)
+    assert "regions below 30 px removed" in user.segment.origin.text()
+    user.workspace.step(2)
+    user.workspace.show_image("steel-2.tif")
+    assert user.segment.origin.isHidden(), "it has no mask"
+
+
+def test_a_newer_model_marks_masks_in_the_list_and_in_both_panels(user):
+    assert state(user, "steel-1.tif") == "saved, segmented"
+    add_another(user)
+    rows = {row.key: row.state for row in user.micrographs.table._model.rows}
+    assert rows["steel-1.tif"] == "saved, segmented, old"
+    assert rows["steel-2.tif"] == "saved"
+    assert user.segment.origin.text().endswith("It was made by another model than the newest.")
+    user.look_at("Phases")
+    user.viewer.window._qt_window.show()
+    user.until(lambda: "2 masks were made by another model" in user.phases.doubts.text())
+
+
+def test_strokes_after_the_mask_mark_it(user):
+    os.utime(user.project.label_path("steel-0.tif"), (9e9, 9e9))
+    user.workspace.painted_changed.emit("steel-0.tif")
+    assert state(user, "steel-0.tif") == "saved, segmented, old"
+    assert user.micrographs._row("steel-0.tif").tooltip == "segmented before the last strokes on it"
+    assert user.segment.origin.text().endswith("It is older than the strokes on this image.")
+
+
+def test_masks_are_counted_as_a_person_does():
+    assert doubts_in_words({}, "model-002") == ""
+    one = {"a.tif": ANOTHER_MODEL}
+    assert doubts_in_words(one, "model-002").startswith(
+        "1 mask was made by another model than model-002, the newest."
+    )
+    two = {**one, "b.tif": OLDER_THAN_STROKES}
+    assert "1 mask is older than the strokes on its image." in doubts_in_words(two, "model-002")
+
+
+def test_a_mask_that_does_not_tell_is_said_to_do_so():
+    assert origin_in_words(Provenance(), "").startswith("This mask doesn't tell which model")
