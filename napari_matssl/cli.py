@@ -212,8 +212,8 @@ def predict(
     page: Annotated[
         int | None, typer.Option(min=1, help="which image of files that hold several")
     ] = None,
-    smallest_region: Annotated[int | None, _option(PredictSettings, "smallest_region")] = None,
-    largest_hole: Annotated[int | None, _option(PredictSettings, "largest_hole")] = None,
+    smallest_region: Annotated[str | None, _option(PredictSettings, "smallest_region")] = None,
+    largest_hole: Annotated[str | None, _option(PredictSettings, "largest_hole")] = None,
     device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Segment images: masks, overlays and phase fractions.

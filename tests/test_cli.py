@@ -302,7 +302,7 @@ def test_predict_cleans_masks_as_asked(
     assert len(np.unique(np.asarray(Image.open(tmp_path / "out" / "s0_mask.png")))) == 1
     refuse(
         call("predict", model, image, "--out", tmp_path / "no", "--largest-hole", -1),
-        "largest_hole = -1",
+        "largest_hole = '-1'",
     )
 
 

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_matssl.labels.classes import ClassTable
+from napari_matssl.settings.cleaning import Cleaning, whole_px
 
 # Pixels touch at edges and at corners, for regions and for what is around them: a film one pixel
 # wide that runs diagonally is one region for the eye, and no row of specks.
@@ -19,7 +20,10 @@ _NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))
 
 
 def clean_mask(
-    mask: NDArray[np.uint8], table: ClassTable, smallest_px: int = 0, largest_hole_px: int = 0
+    mask: NDArray[np.uint8],
+    table: ClassTable,
+    cleaning: Cleaning,
+    pixel_area_um2: float | None = None,
 ) -> NDArray[np.uint8]:
     """Give specks to the class around them, then fill holes.
 
@@ -27,13 +31,14 @@ def clean_mask(
     ``table.not_analysed``) never change and are given to nobody; classes to exclude are treated
     like all others.
 
-    Specks go smallest first, of two that touch and have one size that of the lower id: each to the
-    class that has most contacts with it, of equals the one with the lower id. What it joins there
-    may then be large enough to stay.
+    A speck is a region below the smallest size of its class. Specks go smallest first, of two that
+    touch and have one size that of the lower id: each to the class that has most contacts with it,
+    of equals the one with the lower id. What it joins there may then be large enough to stay. A
+    region that touches no other class stays, however small.
 
     A hole of a class is all that hangs together, of whatever other classes, and touches nothing
-    but that class: neither the edge of the image nor pixels of no class. The holes of the class
-    with the lowest id are filled first.
+    but that class: neither the edge of the image nor pixels of no class. It is filled up to the
+    largest size of the class around it. The holes of the class with the lowest id are filled first.
 
     Parameters
     ----------
@@ -41,11 +46,10 @@ def clean_mask(
         ``(H, W)``, class ids, and ``table.not_analysed`` where there is no class.
     table
         The classes of the mask.
-    smallest_px
-        Regions with fewer pixels than this are specks; 0 keeps all. A region that touches no
-        other class stays, however small.
-    largest_hole_px
-        Holes of up to so many pixels are filled; 0 fills none.
+    cleaning
+        The sizes of every class.
+    pixel_area_um2
+        Area of one pixel, um2; None if it isn't known: nothing is cleaned by sizes in um2 then.
 
     Returns
     -------
@@ -54,16 +58,25 @@ def clean_mask(
     is_class = np.zeros(256, dtype=bool)
     is_class[list(table.ids)] = True
     analysed = is_class[mask]
-    if max(smallest_px - 1, largest_hole_px) <= 0 or not analysed.any():
+    smallest, largest_hole = _in_px(cleaning, table, pixel_area_um2, mask.size + 1)
+    if max(smallest.max() - 1, largest_hole.max()) <= 0 or not analysed.any():
         return mask.copy()
     labels, regions = _find_regions(mask, analysed, table)
-    if smallest_px > 1:
-        regions = _give_specks_away(regions, smallest_px)
-    if largest_hole_px > 0:
-        regions = _fill_holes(regions, largest_hole_px, len(table))
+    if smallest.max() > 1:
+        regions = _give_specks_away(regions, smallest)
+    regions = _fill_holes(regions, largest_hole)
     ids = np.array(table.ids, dtype=np.uint8)[regions.classes][regions.of_label]
     # Label 0 stands for pixels of no class.
     return np.where(analysed, np.concatenate(([0], ids)).astype(np.uint8)[labels], mask)
+
+
+def _in_px(
+    cleaning: Cleaning, table: ClassTable, area: float | None, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the smallest region and the largest hole of each class of the table, px."""
+    regions = [whole_px(cleaning.smallest_region_of(i), area, True, most) for i in table.ids]
+    holes = [whole_px(cleaning.largest_hole_of(i), area, False, most) for i in table.ids]
+    return np.array(regions, dtype=np.int64), np.array(holes, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -156,18 +169,21 @@ def _find_regions(
     )
 
 
-def _give_specks_away(regions: _Regions, smallest: int) -> _Regions:
-    """Give all regions below a size to the class they touch most, smallest first.
+def _give_specks_away(regions: _Regions, smallest: NDArray[np.int64]) -> _Regions:
+    """Give all regions below the size of their class to the class they touch most, smallest first.
 
-    A region may go as soon as every region that it touches comes after it, which gives the same
-    as one after the other: what is around it can't change before its turn.
+    A speck may go as soon as every speck that it touches comes after it, which gives the same as
+    one after the other: the classes around it can't change before its turn.
     """
     while True:
         pairs = regions.contacts.tocoo()
         # Regions that touch differ in class: never are two of these equal.
         turn = regions.sizes * 256 + regions.classes
-        goes = (regions.sizes < smallest) & (np.diff(regions.contacts.indptr) > 0)
-        goes[pairs.row[turn[pairs.col] < turn[pairs.row]]] = False
+        specks = (regions.sizes < smallest[regions.classes]) & (
+            np.diff(regions.contacts.indptr) > 0
+        )
+        goes = specks.copy()
+        goes[pairs.row[specks[pairs.col] & (turn[pairs.col] < turn[pairs.row])]] = False
         if not goes.any():
             return regions
         count = len(regions.classes)
@@ -178,14 +194,14 @@ def _give_specks_away(regions: _Regions, smallest: int) -> _Regions:
         regions = regions.with_classes(classes)
 
 
-def _fill_holes(regions: _Regions, largest: int, class_count: int) -> _Regions:
+def _fill_holes(regions: _Regions, largest: NDArray[np.int64]) -> _Regions:
     """Fill the holes of one class after the other.
 
     Once is enough: filling the holes of a class can't make new ones of a class that was done,
     as what is not of that class only grows together.
     """
-    for index in range(class_count):
-        holes = _holes(regions, index, largest)
+    for index in np.flatnonzero(largest):
+        holes = _holes(regions, int(index), int(largest[index]))
         if holes.any():
             regions = regions.with_classes(np.where(holes, index, regions.classes))
     return regions

@@ -31,8 +31,7 @@ class Provenance(BaseModel):
     written: str = Field(default="", description="when the mask was made, ISO 8601")
     run: str = Field(default="", description="what the results of one run have in common")
     settings: dict[str, Any] = Field(default_factory=dict, description="of segmenting")
-    smallest_region: int = Field(default=0, description="smaller ones were removed, px")
-    largest_hole: int = Field(default=0, description="holes up to this were filled, px")
+    cleaning: str = Field(default="", description="what was cleaned, in words")
     info_bar: str = Field(default="", description="which rows were left out, and why")
     painted: bool = Field(default=False, description="painted pixels overruled the model's")
     remarks: tuple[str, ...] = Field(default=(), description="what was unusual about the image")
@@ -41,16 +40,6 @@ class Provenance(BaseModel):
     def short_sha256(self) -> str:
         """Enough of the checksum to tell models apart."""
         return self.model_sha256[:12]
-
-    @property
-    def cleaning(self) -> str:
-        """What was cleaned, in words; empty where nothing was."""
-        parts = []
-        if self.smallest_region:
-            parts.append(f"regions below {self.smallest_region} px removed")
-        if self.largest_hole:
-            parts.append(f"holes up to {self.largest_hole} px filled")
-        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

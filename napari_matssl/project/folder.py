@@ -23,6 +23,7 @@ from napari_matssl.project.kept import ELSEWHERE, FOLDER
 from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.project.planes import PLANES, keep_plane, plane_files
 from napari_matssl.project.strokes import Saved, Version, merged
+from napari_matssl.settings import Cleaning
 
 
 @dataclass(frozen=True)
@@ -279,14 +280,14 @@ class Project(Micrographs):
         return None if mask is None else self._fitting(name, mask, f"The mask {path}")
 
     @property
-    def cleaning(self) -> tuple[int, int]:
-        """Smallest region and largest hole of masks as shown and measured, px; 0: as found."""
-        return self._record.smallest_region, self._record.largest_hole
+    def cleaning(self) -> Cleaning:
+        """How masks are cleaned where they are shown and measured; of classes that exist."""
+        return self._record.cleaning.within(self.table.ids)
 
-    def set_cleaning(self, smallest_region: int, largest_hole: int) -> None:
+    def set_cleaning(self, cleaning: Cleaning) -> None:
         """Set how masks are cleaned; see :func:`napari_matssl.measure.cleaning.clean_mask`."""
         with self._lock:
-            self._keep(smallest_region=int(smallest_region), largest_hole=int(largest_hole))
+            self._keep(cleaning=cleaning.within(self.table.ids))
 
     @property
     def painted_counts(self) -> bool:

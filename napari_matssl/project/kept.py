@@ -231,7 +231,17 @@ class KeptClasses:
         if classes == self._classes:
             return
         # The record first: it may name a class too many or too few, the table decides.
-        self._keep(class_order=classes.order, former_names=dict(classes.former_names))
+        # A class that gets the id of a deleted one later must not be cleaned like that.
+        ids, order, names = classes.table.ids, classes.order, dict(classes.former_names)
+        self._change_record(
+            lambda record: record.model_copy(
+                update={
+                    "class_order": order,
+                    "former_names": names,
+                    "cleaning": record.cleaning.within(ids),
+                }
+            )
+        )
         with self._saving():
             classes.table.write(self._table_path, self._table_stamp)
         self._table_stamp = stamp_of(self._table_path)

@@ -5,14 +5,23 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import Stamp, atomic_write, read_json, stamp_of
 from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.settings import Cleaning
 
 FORMAT_VERSION: Final = 1
+_OLD_SIZES: Final = ("smallest_region", "largest_hole")
 
 
 class ImageRecord(BaseModel):
@@ -57,8 +66,8 @@ class Record(BaseModel):
         Id of the class that once had a name.
     images
         What was set for single images, by name.
-    smallest_region, largest_hole
-        How masks are cleaned before they are shown and measured, px; the files hold them as found.
+    cleaning
+        How masks are cleaned before they are shown and measured; the files hold them as found.
     painted_counts
         Painted pixels overrule the mask where it is measured and exported.
     """
@@ -70,9 +79,18 @@ class Record(BaseModel):
     class_order: tuple[int, ...] = ()
     former_names: dict[str, int] = Field(default_factory=dict)
     images: dict[str, ImageRecord] = Field(default_factory=dict)
-    smallest_region: int = Field(default=0, ge=0)
-    largest_hole: int = Field(default=0, ge=0)
+    cleaning: Cleaning = Cleaning()
     painted_counts: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_sizes_of_all(cls, data: Any) -> Any:
+        """Take up the two sizes that records held before classes could have their own."""
+        if isinstance(data, dict) and "cleaning" not in data:
+            old = {name: data[name] for name in _OLD_SIZES if name in data}
+            rest = {name: value for name, value in data.items() if name not in old}
+            return {**rest, "cleaning": old} if old else data
+        return data
 
     @field_validator("images", "former_names")
     @classmethod

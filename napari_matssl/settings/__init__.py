@@ -5,6 +5,7 @@ settings. Presets are plain sets of values that differ from the defaults.
 """
 
 from napari_matssl.settings.base import Settings
+from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
 from napari_matssl.settings.finetuning import Architecture, FinetuneSettings
 from napari_matssl.settings.normalisation import NormalisationSettings
 from napari_matssl.settings.prediction import PredictSettings
@@ -12,10 +13,13 @@ from napari_matssl.settings.pretraining import Method, PretrainSettings
 
 __all__ = [
     "Architecture",
+    "ClassSizes",
+    "Cleaning",
     "FinetuneSettings",
     "Method",
     "NormalisationSettings",
     "PredictSettings",
     "PretrainSettings",
     "Settings",
+    "Size",
 ]

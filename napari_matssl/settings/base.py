@@ -90,7 +90,8 @@ def _explain(error: ValidationError) -> str:
         if finding["type"] == "extra_forbidden":
             parts.append(f"there is no setting {field!r}")
         elif field:
-            parts.append(f"{field} = {finding['input']!r}: {finding['msg'].lower()}")
+            message = finding["msg"].removeprefix("Value error, ").lower()
+            parts.append(f"{field} = {finding['input']!r}: {message}")
         else:
             parts.append(finding["msg"].removeprefix("Value error, "))
     return "; ".join(parts) + "."

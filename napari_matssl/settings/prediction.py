@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from napari_matssl.settings.base import Settings
+from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
 
 
 class PredictSettings(Settings):
@@ -31,15 +32,32 @@ class PredictSettings(Settings):
     info_bar: Literal["auto", "none"] = Field(
         default="auto", description="leave a detected SEM info bar out, or take it as specimen"
     )
-    smallest_region: int = Field(
-        default=0,
-        ge=0,
-        description="regions of fewer px of the image go to the class around them; 0: all stay",
+    smallest_region: Size = Field(
+        default=Size(),
+        description="smaller regions go to the class around them; px of the image, or um2: 30, "
+        "2um2; 0: all stay",
     )
-    largest_hole: int = Field(
-        default=0,
-        ge=0,
-        description="holes of up to so many px of the image take the class around them; "
-        "0: all stay",
+    largest_hole: Size = Field(
+        default=Size(),
+        description="holes of up to this take the class around them; px of the image, or um2: 30, "
+        "2um2; 0: all stay",
+    )
+    class_sizes: dict[int, ClassSizes] = Field(
+        default_factory=dict,
+        description="smallest regions and largest holes of single classes, by id",
     )
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
+
+    @property
+    def cleaning(self) -> Cleaning:
+        """How masks are cleaned."""
+        return Cleaning(
+            smallest_region=self.smallest_region,
+            largest_hole=self.largest_hole,
+            of_class=self.class_sizes,
+        )
+
+    def with_cleaning(self, cleaning: Cleaning) -> "PredictSettings":
+        """Clean masks otherwise."""
+        sizes = {"smallest_region": cleaning.smallest_region, "largest_hole": cleaning.largest_hole}
+        return self.model_copy(update={**sizes, "class_sizes": dict(cleaning.of_class)})

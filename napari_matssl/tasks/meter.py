@@ -15,6 +15,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.provenance import Provenance
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_told
+from napari_matssl.tasks.provenance import cleaning_in_words
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ class PhaseMeter:
         state = (mask_file, strokes, project.cleaning, classes, size)
         known = self._rows.get(name)
         if known is None or known[0] != state:
-            mask = final_mask(project, name, table)
-            origin = final_origin(project, name)
+            mask = final_mask(project, name, table, size)
+            origin = final_origin(project, name, table, size)
             known = state, tuple(phase_fractions(name, mask, table, size, origin))
             self._rows[name] = known
         return known[1]
@@ -100,11 +101,20 @@ class PhaseMeter:
         return known[1]
 
 
-def final_mask(project: Project, name: str, table: ClassTable) -> NDArray[np.uint8]:
+def final_mask(
+    project: Project, name: str, table: ClassTable, pixel_size: PixelSize | None
+) -> NDArray[np.uint8]:
     """Read an image's mask as it is measured and exported.
 
     It is cleaned, and where somebody has painted, that counts instead (unless the project says
     otherwise): what was corrected by hand is right, whatever the model found.
+
+    Parameters
+    ----------
+    project, name, table
+        The image, and the classes of its mask.
+    pixel_size
+        Of the image; None if it isn't calibrated: sizes in um2 clean nothing then.
 
     Returns
     -------
@@ -118,17 +128,20 @@ def final_mask(project: Project, name: str, table: ClassTable) -> NDArray[np.uin
     mask = project.mask(name)
     if mask is None:
         raise InputError(f"The mask of {name} was removed meanwhile.", "Segment the image again.")
-    mask = clean_mask(mask, table, *project.cleaning)
+    area = None if pixel_size is None else pixel_size.area_um2
+    mask = clean_mask(mask, table, project.cleaning, area)
     painted = project.labels(name) if project.painted_counts else None
     if painted is None:
         return mask
     return np.where((painted != 0) & (mask != table.not_analysed), painted, mask)
 
 
-def final_origin(project: Project, name: str) -> Provenance:
+def final_origin(
+    project: Project, name: str, table: ClassTable, pixel_size: PixelSize | None
+) -> Provenance:
     """Say how a final mask came about: as the mask did, cleaned and corrected since."""
-    region, hole = project.cleaning
+    cleaning = cleaning_in_words(project.cleaning, table, pixel_size)
     origin = project.mask_provenance(name) or Provenance(image=printable(name))
     painted = project.painted_counts and project.state(name).painted
-    changes = {"smallest_region": region, "largest_hole": hole, "painted": painted}
+    changes = {"cleaning": cleaning, "painted": painted}
     return origin.model_copy(update=changes)

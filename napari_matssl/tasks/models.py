@@ -36,6 +36,7 @@ from napari_matssl.micrograph.provenance import MaskFacts
 from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
 from napari_matssl.settings import (
     Architecture,
+    Cleaning,
     FinetuneSettings,
     PredictSettings,
     PretrainSettings,
@@ -346,8 +347,10 @@ class _Batch:
         if found is None:
             return None
         # Regions are cleaned where masks are shown and measured, not here.
-        used = settings.model_copy(update={"smallest_region": 0, "largest_hole": 0})
-        origin = state_provenance(micrograph, self._model, used, self._run, remarks)
+        used = settings.with_cleaning(Cleaning())
+        origin = state_provenance(
+            micrograph, self._model, used, segmenter.classes, self._run, remarks
+        )
         return SegmentedMicrograph(
             name=name,
             mask=self._ids[found.mask],

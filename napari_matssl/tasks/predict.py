@@ -254,7 +254,7 @@ class _Run:
                 segmentation = yield from job
                 if segmentation is None:
                     return None
-                segmentation = _cleaned(segmentation, segmenter, settings)
+                segmentation = _cleaned(segmentation, micrograph, segmenter, settings)
                 phases = self._write(micrograph, segmentation, image)
         except (InputError, ComputeError) as error:
             error.__traceback__ = error.__cause__ = error.__context__ = None  # they hold the image
@@ -271,11 +271,12 @@ class _Run:
             self._tables.set_aside()
             self.segmenter.classes.write(self.out / CLASSES_FILE)
         settings = self.reading.settings
-        origin = state_provenance(micrograph, self.model, settings, self.name, image.remarks)
-        files = ExportOutputs(masks_tiff=False, overlays=self.outputs.overlay)
-        phases = write_image(
-            self.out, micrograph, segmentation.mask, self.segmenter.classes, files, origin
+        classes = self.segmenter.classes
+        origin = state_provenance(
+            micrograph, self.model, settings, classes, self.name, image.remarks
         )
+        files = ExportOutputs(masks_tiff=False, overlays=self.outputs.overlay)
+        phases = write_image(self.out, micrograph, segmentation.mask, classes, files, origin)
         if segmentation.probabilities is not None:
             self._write_probabilities(segmentation, image.path, origin)
         return phases
@@ -311,10 +312,13 @@ def begin_in_words(segmenter: Segmenter, compute: Compute, settings: PredictSett
 
 
 def _cleaned(
-    segmentation: Segmentation, segmenter: Segmenter, settings: PredictSettings
+    segmentation: Segmentation,
+    micrograph: Micrograph,
+    segmenter: Segmenter,
+    settings: PredictSettings,
 ) -> Segmentation:
     """Clean the mask; probabilities stay what the network said."""
-    mask = clean_mask(
-        segmentation.mask, segmenter.classes, settings.smallest_region, settings.largest_hole
-    )
+    size = micrograph.pixel_size
+    area = None if size is None else size.area_um2
+    mask = clean_mask(segmentation.mask, segmenter.classes, settings.cleaning, area)
     return replace(segmentation, mask=mask)

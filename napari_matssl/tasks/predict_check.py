@@ -185,12 +185,20 @@ def _looked_at(segmenter: Segmenter, reading: Reading, path: Path) -> CheckedIma
         magnification(segmenter.card, micrograph)
         fit_grey_values(micrograph, segmenter.card.normalisation, segmenter.card.channels)
     pixels = micrograph.width * micrograph.height
-    return CheckedImage(path, _remarks(micrograph, segmenter), pixels, _bar_line(micrograph))
+    remarks = _remarks(micrograph, segmenter, reading.settings)
+    return CheckedImage(path, remarks, pixels, _bar_line(micrograph))
 
 
-def _remarks(micrograph: Micrograph, segmenter: Segmenter) -> tuple[str, ...]:
+def _remarks(
+    micrograph: Micrograph, segmenter: Segmenter, settings: PredictSettings
+) -> tuple[str, ...]:
     """List what the user should know about one image before it is segmented."""
-    remarks = (*micrograph.remarks, warn_of_magnification(micrograph, segmenter))
+    needs_size = settings.cleaning.needs_calibration(segmenter.classes.ids)
+    remarks = (
+        *micrograph.remarks,
+        warn_of_magnification(micrograph, segmenter),
+        _no_size(micrograph) * (needs_size and micrograph.pixel_size is None),
+    )
     return tuple(dict.fromkeys(filter(None, remarks)))
 
 
@@ -215,6 +223,13 @@ def warn_of_magnification(micrograph: Micrograph, segmenter: Segmenter) -> str:
     return (
         f"{micrograph.name}: {micrograph.pixel_size.in_words}, but the model was "
         f"trained at {trained:.4g}: its masks are less reliable."
+    )
+
+
+def _no_size(micrograph: Micrograph) -> str:
+    return (
+        f"{micrograph.name}: no pixel size was found, so sizes in um2 clean nothing here; give "
+        "them in px."
     )
 
 

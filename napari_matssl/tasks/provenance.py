@@ -10,11 +10,12 @@ from pathlib import Path
 from napari_matssl import __version__
 from napari_matssl.errors import MatSSLError, printable
 from napari_matssl.files import check_regular, unreadable_file
+from napari_matssl.labels.classes import ClassTable
 from napari_matssl.learn.card import ModelCard, read_card
-from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.provenance import Provenance, read_mask_facts
 from napari_matssl.project.folder import Project
-from napari_matssl.settings import PredictSettings
+from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.run_tables import runs_in
 
 OLDER_THAN_STROKES = "before the last strokes on it"
@@ -69,12 +70,15 @@ def state_provenance(
     micrograph: Micrograph,
     model: ModelIdentity,
     settings: PredictSettings,
+    classes: ClassTable,
     run: str,
     remarks: Iterable[str] = (),
 ) -> Provenance:
     """State how the mask of a micrograph comes about, at the moment when it does."""
     bar = micrograph.info_bar
-    used = settings.model_dump(mode="json", exclude={"smallest_region", "largest_hole"})
+    used = settings.model_dump(
+        mode="json", exclude={"smallest_region", "largest_hole", "class_sizes"}
+    )
     return Provenance(
         image=printable(micrograph.name),
         model=printable(model.name),
@@ -84,11 +88,16 @@ def state_provenance(
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         run=run,
         settings=used,
-        smallest_region=settings.smallest_region,
-        largest_hole=settings.largest_hole,
+        cleaning=cleaning_in_words(settings.cleaning, classes, micrograph.pixel_size),
         info_bar="" if bar is None else f"from row {bar.row} down ({bar.source})",
         remarks=tuple(printable(remark) for remark in remarks),
     )
+
+
+def cleaning_in_words(cleaning: Cleaning, classes: ClassTable, size: PixelSize | None) -> str:
+    """Say how the mask of an image is cleaned; empty if it isn't."""
+    names = {one.id: printable(one.name) for one in classes.classes}
+    return cleaning.in_words(names, calibrated=size is not None)
 
 
 def outdated_masks(project: Project, names: Iterable[str] | None = None) -> tuple[str, ...]:

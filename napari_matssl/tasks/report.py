@@ -184,9 +184,11 @@ class _Export:
             check_output_names(Path(name), self._out, _endings(self._outputs))
             with memory_told(name):
                 micrograph = self._project.read(name)
-                mask = final_mask(self._project, name, self._table)
+                size = micrograph.pixel_size
+                mask = final_mask(self._project, name, self._table, size)
                 self._begin()
-                origin = final_origin(self._project, name).model_copy(update={"run": self._run})
+                origin = final_origin(self._project, name, self._table, size)
+                origin = origin.model_copy(update={"run": self._run})
                 self._rows += write_image(
                     self._out, micrograph, mask, self._table, self._outputs, origin
                 )

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.settings import Cleaning
 
 TABLE = numbered_table([1, 2, 3])
 WITH_ZERO = numbered_table([0, 4])
@@ -21,54 +22,60 @@ def picture(*rows):
     return np.array([[int(c.replace(".", "0")) for c in row] for row in rows], dtype=np.uint8)
 
 
+def clean(mask, table, smallest_px=0, largest_hole_px=0):
+    """Clean with one size for all classes."""
+    sizes = Cleaning(smallest_region=smallest_px, largest_hole=largest_hole_px)
+    return clean_mask(mask, table, sizes)
+
+
 def shown(mask):
     return ["".join(".123456789"[v] for v in row) for row in mask]
 
 
 def test_a_speck_goes_to_the_class_around_it_and_larger_regions_stay():
     mask = picture("111111", "121122", "111122", "111122")
-    assert shown(clean_mask(mask, TABLE, smallest_px=6)) == ["111111", "111122", "111122", "111122"]
-    assert shown(clean_mask(mask, TABLE, smallest_px=7)) == ["111111"] * 4
+    assert shown(clean(mask, TABLE, smallest_px=6)) == ["111111", "111122", "111122", "111122"]
+    assert shown(clean(mask, TABLE, smallest_px=7)) == ["111111"] * 4
 
 
 def test_a_region_of_just_the_smallest_size_stays():
     mask = picture("11111", "12211", "11111")
-    assert np.array_equal(clean_mask(mask, TABLE, smallest_px=2), mask)
-    assert (clean_mask(mask, TABLE, smallest_px=3) == 1).all()
+    assert np.array_equal(clean(mask, TABLE, smallest_px=2), mask)
+    assert (clean(mask, TABLE, smallest_px=3) == 1).all()
 
 
 def test_a_speck_goes_to_the_class_that_has_most_contacts_with_it():
     mask = picture("1112222", "1113222", "1112222", "1112222")
-    assert shown(clean_mask(mask, TABLE, smallest_px=2))[1] == "1112222"
+    assert shown(clean(mask, TABLE, smallest_px=2))[1] == "1112222"
 
 
 def test_of_equal_contacts_the_lower_id_wins():
     mask = picture("1113222", "1113222", "1113222")
-    assert shown(clean_mask(mask, TABLE, smallest_px=4)) == ["1111222"] * 3
+    assert shown(clean(mask, TABLE, smallest_px=4)) == ["1111222"] * 3
 
 
 def test_a_diagonal_film_is_one_region():
     mask = np.ones((6, 6), dtype=np.uint8)
     np.fill_diagonal(mask, 2)
-    assert np.array_equal(clean_mask(mask, TABLE, smallest_px=6), mask)
+    assert np.array_equal(clean(mask, TABLE, smallest_px=6), mask)
 
 
 def test_the_smallest_goes_first_and_what_it_joins_may_stay():
     # The 3 in the middle is swallowed by the ring, which is large enough with it.
     mask = picture("1111111", "1122211", "1123211", "1122211", "1111111")
-    assert shown(clean_mask(mask, TABLE, smallest_px=9))[2] == "1122211"
+    assert shown(clean(mask, TABLE, smallest_px=9))[2] == "1122211"
 
 
 def test_a_hole_is_filled_up_to_its_size():
     mask = picture("11111", "12211", "11111")
-    assert np.array_equal(clean_mask(mask, TABLE, largest_hole_px=1), mask)
-    assert (clean_mask(mask, TABLE, largest_hole_px=2) == 1).all()
+    assert np.array_equal(clean(mask, TABLE, largest_hole_px=1), mask)
+    assert (clean(mask, TABLE, largest_hole_px=2) == 1).all()
 
 
 def test_a_hole_of_two_classes_is_filled_as_one():
     mask = picture("111111", "123311", "111111")
-    assert np.array_equal(clean_mask(mask, TABLE, largest_hole_px=2), mask)
-    assert (clean_mask(mask, TABLE, largest_hole_px=3) == 1).all()
+    assert np.array_equal(clean(mask, TABLE, largest_hole_px=2), mask)
+    assert (clean(mask, TABLE, largest_hole_px=3) == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -86,28 +93,28 @@ def test_what_is_not_closed_in_is_no_hole(mask):
     expected = mask.copy()
     if mask[1, 1] == 2:
         expected[1, 1] = 1  # the one that is closed in, beside the one that isn't
-    assert np.array_equal(clean_mask(mask, TABLE, largest_hole_px=9), expected)
+    assert np.array_equal(clean(mask, TABLE, largest_hole_px=9), expected)
 
 
 def test_a_hole_behind_a_hole_is_filled_in_the_same_go():
     # Class 1 has no hole before the 3s are one with the 2s.
     mask = picture("1111111", "1222221", "1233321", "1233321", "1222221", "1111111")
-    assert shown(clean_mask(mask, TABLE, largest_hole_px=6))[2] == "1222221"
-    assert (clean_mask(mask, TABLE, largest_hole_px=20) == 1).all()
+    assert shown(clean(mask, TABLE, largest_hole_px=6))[2] == "1222221"
+    assert (clean(mask, TABLE, largest_hole_px=20) == 1).all()
 
 
 def test_the_info_bar_stays_and_takes_nothing():
     mask = picture("1111", "1121", "....", "....")
-    assert shown(clean_mask(mask, TABLE, 3, 9)) == ["1111", "1111", "....", "...."]
+    assert shown(clean(mask, TABLE, 3, 9)) == ["1111", "1111", "....", "...."]
     alone = picture("2...", "....")
-    assert np.array_equal(clean_mask(alone, TABLE, 99, 99), alone)
+    assert np.array_equal(clean(alone, TABLE, 99, 99), alone)
 
 
 def test_where_0_is_a_class_255_is_not_analysed():
     mask = np.zeros((6, 5), dtype=np.uint8)
     mask[1, 1] = 4
     mask[4:] = 255
-    cleaned = clean_mask(mask, WITH_ZERO, smallest_px=2)
+    cleaned = clean(mask, WITH_ZERO, smallest_px=2)
     assert (cleaned[:4] == 0).all()
     assert (cleaned[4:] == 255).all()
 
@@ -115,19 +122,19 @@ def test_where_0_is_a_class_255_is_not_analysed():
 def test_the_mask_given_is_never_changed():
     mask = picture("111", "121", "111")
     mask.flags.writeable = False
-    assert clean_mask(mask, TABLE, 2, 2) is not mask
-    assert clean_mask(mask, TABLE) is not mask
+    assert clean(mask, TABLE, 2, 2) is not mask
+    assert clean(mask, TABLE) is not mask
 
 
 def test_thousands_of_specks_are_quick_enough_for_a_slider():
     random = np.random.default_rng(0)
     smooth = ndimage.gaussian_filter(random.normal(size=(768, 1024)), 12) * 12
     mask = (1 + (smooth + 0.05 * random.normal(size=smooth.shape) > 0)).astype(np.uint8)
-    clean_mask(mask, TABLE, 30, 60)
+    clean(mask, TABLE, 30, 60)
     times = []
     for _ in range(3):
         begin = time.perf_counter()
-        clean_mask(mask, TABLE, 30, 60)
+        clean(mask, TABLE, 30, 60)
         times.append(time.perf_counter() - begin)
     # About 0.05 s on an idle core: the margin is for busy machines.
     assert min(times) < 0.5
@@ -197,14 +204,14 @@ def one_speck_after_the_other(mask, smallest):
 @UNHURRIED
 @given(masks)
 def test_nothing_asked_for_nothing_changed(mask):
-    assert np.array_equal(clean_mask(mask, TABLE), mask)
-    assert np.array_equal(clean_mask(mask, TABLE, 1, 0), mask)
+    assert np.array_equal(clean(mask, TABLE), mask)
+    assert np.array_equal(clean(mask, TABLE, 1, 0), mask)
 
 
 @UNHURRIED
 @given(masks, sizes, sizes)
 def test_what_never_changes(mask, smallest, largest):
-    cleaned = clean_mask(mask, TABLE, smallest, largest)
+    cleaned = clean(mask, TABLE, smallest, largest)
     assert (cleaned.shape, cleaned.dtype) == (mask.shape, np.uint8)
     assert np.array_equal(cleaned == 0, mask == 0)
     assert set(np.unique(cleaned)) <= set(np.unique(mask))
@@ -213,7 +220,7 @@ def test_what_never_changes(mask, smallest, largest):
 @UNHURRIED
 @given(masks, sizes, sizes)
 def test_no_speck_is_left_that_touches_another_class(mask, smallest, largest):
-    cleaned = clean_mask(mask, TABLE, smallest, largest)
+    cleaned = clean(mask, TABLE, smallest, largest)
     for _, region in regions_of(cleaned):
         contacts = contacts_of(cleaned, region)
         del contacts[0]
@@ -223,7 +230,7 @@ def test_no_speck_is_left_that_touches_another_class(mask, smallest, largest):
 @UNHURRIED
 @given(masks, sizes)
 def test_no_hole_is_left(mask, largest):
-    cleaned = clean_mask(mask, TABLE, largest_hole_px=largest)
+    cleaned = clean(mask, TABLE, largest_hole_px=largest)
     for class_id in TABLE.ids:
         labels, count = ndimage.label((cleaned != class_id) & (cleaned != 0), EVERY_NEIGHBOUR)
         for number in range(1, count + 1):
@@ -237,21 +244,21 @@ def test_no_hole_is_left(mask, largest):
 @given(masks, sizes)
 def test_specks_go_as_one_after_the_other(mask, smallest):
     expected = one_speck_after_the_other(mask, smallest)
-    assert np.array_equal(clean_mask(mask, TABLE, smallest), expected)
+    assert np.array_equal(clean(mask, TABLE, smallest), expected)
 
 
 @UNHURRIED
 @given(masks, sizes, sizes)
 def test_cleaning_again_changes_nothing(mask, smallest, largest):
-    once = clean_mask(mask, TABLE, smallest, largest)
-    assert np.array_equal(clean_mask(once, TABLE, smallest, largest), once)
+    once = clean(mask, TABLE, smallest, largest)
+    assert np.array_equal(clean(once, TABLE, smallest, largest), once)
 
 
 @UNHURRIED
 @given(masks, sizes, sizes)
 def test_a_turned_image_gives_the_turned_mask(mask, smallest, largest):
-    cleaned = clean_mask(mask, TABLE, smallest, largest)
-    turned = clean_mask(np.rot90(mask).copy(), TABLE, smallest, largest)
+    cleaned = clean(mask, TABLE, smallest, largest)
+    turned = clean(np.rot90(mask).copy(), TABLE, smallest, largest)
     assert np.array_equal(turned, np.rot90(cleaned))
-    mirrored = clean_mask(mask[:, ::-1].copy(), TABLE, smallest, largest)
+    mirrored = clean(mask[:, ::-1].copy(), TABLE, smallest, largest)
     assert np.array_equal(mirrored, cleaned[:, ::-1])

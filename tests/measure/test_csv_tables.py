@@ -65,16 +65,15 @@ def test_what_is_no_letter_is_escaped(tmp_path):
 def test_a_row_says_which_model_and_run_it_is_of(tmp_path):
     origin = Provenance(
         model="m.safetensors", model_sha256="0123456789abcdef" * 4, run="r1", version="0.1.0",
-        written="2026-01-02T03:04:05+00:00", smallest_region=9, largest_hole=4, painted=True,
+        written="2026-01-02T03:04:05+00:00", cleaning="all classes >= 9 px, holes <= 4 px",
+        painted=True,
         info_bar="from row 90 down (FEI metadata)", remarks=("one", "two"),
     )  # fmt: skip
     row = written(tmp_path, origin=origin)
     assert (row["model"], row["model_sha256"]) == ("m.safetensors", "0123456789ab")
     assert (row["run"], row["version"]) == ("r1", "0.1.0")
     assert row["date"] == "2026-01-02T03:04:05+00:00"
-    assert row["cleaning"] == (
-        "regions below 9 px removed, holes up to 4 px filled; painted pixels count"
-    )
+    assert row["cleaning"] == "all classes >= 9 px, holes <= 4 px; painted pixels count"
     assert row["info_bar"] == "from row 90 down (FEI metadata)"
     assert row["remarks"] == "one; two"
     summary = pd.read_csv(tmp_path / "summary.csv")

@@ -23,7 +23,7 @@ ORIGIN = Provenance(
     version="0.1.0",
     run="a1b2c3",
     settings={"tile": 1024, "islands": "auto"},
-    smallest_region=30,
+    cleaning="ferrite >= 2 um2",
     remarks=("no info bar found",),
 )
 MASK = np.ones((40, 40), np.uint8)
@@ -36,7 +36,6 @@ def test_a_png_mask_gives_back_its_pixel_size_and_where_it_comes_from(tmp_path):
     assert read_mask_facts(path) == MaskFacts(SIZE, ORIGIN)
     assert read_pixel_size(path, 40) == SIZE
     assert read_micrograph(path).pixel_size == SIZE
-    assert ORIGIN.cleaning == "regions below 30 px removed"
     with Image.open(path) as image:
         assert "dpi" not in image.info, "a pixel of a micrograph is no dot of a printer"
 

@@ -13,6 +13,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.writing import write_mask
 from napari_matssl.project import images
 from napari_matssl.project.folder import KeptStrokes, Project
+from napari_matssl.settings import Cleaning
 
 
 @pytest.fixture
@@ -142,12 +143,12 @@ def test_settings_of_two_windows_are_all_kept(two, folder):
     ours, theirs = two
     ours.set_pixel_size("a2.png", PixelSize(2.0, 2.0, "set by hand"))
     theirs.set_info_bar("b.tif", 33)
-    ours.set_cleaning(5, 0)
+    ours.set_cleaning(Cleaning(smallest_region=5))
     theirs.set_excluded(["a10.png"], True)
     again = Project.open(folder)
     assert again.pixel_size_by_hand("a2.png").x_um == 2
     assert again.read("b.tif").info_bar.row == 33
-    assert again.cleaning == (5, 0)
+    assert again.cleaning == Cleaning(smallest_region=5)
     assert again.analysed == ("a2.png", "b.tif")
 
 
@@ -185,7 +186,7 @@ def test_nothing_is_written_where_the_opened_folder_was(two, folder, how):
         lambda: project.save_labels("b.tif", dab(start, 20, 2)),
         lambda: project.save_mask("b.tif", start),
         lambda: project.add_class(),
-        lambda: project.set_cleaning(3, 3),
+        lambda: project.set_cleaning(Cleaning(smallest_region=3)),
         lambda: project.remove_mask("b.tif"),
     ):
         with pytest.raises(OutputError, match="is gone or was replaced since it was opened"):

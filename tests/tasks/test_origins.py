@@ -13,7 +13,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.provenance import MaskFacts, Provenance
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import Cleaning, NormalisationSettings
 from napari_matssl.tasks.meter import PhaseMeter
 from napari_matssl.tasks.provenance import (
     ANOTHER_MODEL,
@@ -116,14 +116,14 @@ def test_a_mask_older_than_the_strokes_on_its_image_is_doubtful(project):
 
 def test_measured_and_exported_rows_say_how_masks_were_cleaned(project, tmp_path):
     project.save_mask("a.png", MASK, FACTS)
-    project.set_cleaning(5, 6)
+    project.set_cleaning(Cleaning(smallest_region=5, largest_hole=6))
     row = PhaseMeter(project).measure().rows[0]
-    assert (row.origin.model, row.origin.smallest_region) == ("one.safetensors", 5)
+    assert row.origin.model == "one.safetensors"
     drain(export_project(project, tmp_path / "out"))
     table = tmp_path / "out" / "phases.csv"
     assert stale_rows(table) == ()
     text = table.read_text(encoding="utf-8-sig")
-    assert "regions below 5 px removed, holes up to 6 px filled" in text
+    assert "all classes >= 5 px, holes <= 6 px" in text
     (tmp_path / "out" / "a_mask.png").unlink()
     assert stale_rows(table) == ("a.png",)
 

@@ -20,7 +20,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.provenance import Provenance, read_mask_facts
 from napari_matssl.progress import drain
-from napari_matssl.settings import PredictSettings
+from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.measure import measure_masks
 from napari_matssl.tasks.predict import PredictOutputs, predict
 from napari_matssl.tasks.provenance import stale_rows
@@ -357,17 +357,16 @@ def test_what_a_killed_run_left_is_swept_by_the_next(segmenter, folder, tmp_path
 def test_masks_and_tables_say_which_model_and_settings_made_them(segmenter, folder, tmp_path):
     model = tmp_path / "model.safetensors"
     model.write_bytes(b"weights")
-    settings = CPU.model_copy(update={"smallest_region": 3, "tile": 64})
+    settings = CPU.with_cleaning(Cleaning(smallest_region=3)).model_copy(update={"tile": 64})
     outputs = PredictOutputs(probabilities=True)
     result, _ = run(segmenter, folder, tmp_path / "out", settings, outputs=outputs, model=model)
     origin = read_mask_facts(result.images[0].mask).provenance
     assert (origin.image, origin.model) == ("m0.png", "model.safetensors")
     assert origin.settings["tile"] == 64
-    assert origin.smallest_region == 3
     row = rows_of(result.phases)[0]
     assert row["run"] == origin.run
     assert origin.model_sha256.startswith(row["model_sha256"])
-    assert row["cleaning"] == "regions below 3 px removed"
+    assert row["cleaning"] == origin.cleaning == "all classes >= 3 px"
     with tifffile.TiffFile(tmp_path / "out" / "m0_probabilities.tif") as stack:
         assert json.loads(stack.pages[0].description)["napari-matssl"]["run"] == origin.run
 

@@ -20,7 +20,7 @@ from napari_matssl.micrograph.synthetic import class_table, make_sample
 from napari_matssl.micrograph.writing import write_micrograph
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
-from napari_matssl.settings import PredictSettings
+from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.meter import PhaseMeter
 from napari_matssl.tasks.predict import PredictOutputs, predict
 from napari_matssl.tasks.report import ExportOutputs, existing_exports, export_project
@@ -137,7 +137,7 @@ def test_masks_are_measured_as_they_are_cleaned(project):
     project.save_mask("a1.tif", mask)
     meter = PhaseMeter(project)
     assert counted(meter.measure().rows, "a1.tif")["sulphide"][0] == 1
-    project.set_cleaning(2, 0)
+    project.set_cleaning(Cleaning(smallest_region=2))
     assert counted(meter.measure().rows, "a1.tif")["sulphide"][0] == 0
     assert project.mask("a1.tif")[10, 10] == 2
 
@@ -241,7 +241,7 @@ def test_files_are_the_same_as_those_of_predict(grey_level_segmenter, tmp_path):
     project = Project.open(folder)
     project.save_mask("x.y.tif", np.where(grey == 255, 3, 1))
     project.save_mask("b 2.png", np.where(grey == 255, 1, 3))
-    project.set_cleaning(3, 4)
+    project.set_cleaning(Cleaning(smallest_region=3, largest_hole=4))
     drain(export_project(project, tmp_path / "out", ExportOutputs(masks_tiff=False)))
     predicted, exported = contents(tmp_path / "predicted"), contents(tmp_path / "out")
     assert len(predicted) == 7

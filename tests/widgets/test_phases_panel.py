@@ -17,6 +17,7 @@ from napari_matssl.micrograph.synthetic import class_table, make_sample
 from napari_matssl.micrograph.writing import write_micrograph
 from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
+from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.panels.phases_panel import PhasesPanel
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
@@ -207,9 +208,9 @@ def test_classes_show_as_they_are_edited(panel, qtbot):
 
 def test_cleaning_shows(panel, qtbot):
     before = mean(panel, "steel")
-    panel.session.results.clean(10_000, 0)
+    panel.session.results.clean(Cleaning(smallest_region=10_000))
     qtbot.waitUntil(lambda: mean(panel, "steel") == 100)
-    panel.session.results.clean(0, 0)
+    panel.session.results.clean(Cleaning())
     qtbot.waitUntil(lambda: mean(panel, "steel") == before)
 
 

@@ -5,6 +5,7 @@ import pytest
 from desk import SIZE, docked, said, write_folder
 
 from napari_matssl.errors import InputError
+from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 
 
@@ -64,7 +65,7 @@ def test_the_segmentation_of_another_image_waits_until_that_is_shown(session):
 def test_cleaning_changes_what_is_shown_and_keeps_what_was_found(session, folder):
     keep(session, "a1.tif", mask())
     for smallest, expected in ((9, mask(False)), (0, mask()), (20, mask(False))):
-        session.results.clean(smallest + (smallest == 9), 0)
+        session.results.clean(Cleaning(smallest_region=smallest + (smallest == 9)))
         np.testing.assert_array_equal(shown(session).extra[SEGMENTATION].data, expected)
     np.testing.assert_array_equal(session.workspace.project.mask("a1.tif"), mask())
     keep(session, "a2.tif", mask())

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_pixels
+from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.maps import UNCERTAINTY
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
 
@@ -138,21 +139,24 @@ def test_cleaning_is_live_keeps_what_was_found_and_stays_with_the_folder(ready, 
     ready.project.save_mask("steel-0.tif", mask)
     ready.session.results.take_over("steel-0.tif", mask)
     layer = ready.viewer.layers[SEGMENTATION]
-    editor.region.setValue(30)
+    editor.sizes.region.slider.setValue(30)
     ready.until(lambda: layer.data[2, 12] == 1)
     assert layer.data[52, 52] == 1
-    editor.hole.setValue(40)
+    editor.sizes.hole.slider.setValue(40)
     ready.until(lambda: layer.data[52, 52] == 2)
-    assert np.array_equal(layer.data, clean_mask(mask, ready.project.table, 30, 40))
+    assert np.array_equal(
+        layer.data,
+        clean_mask(mask, ready.project.table, Cleaning(smallest_region=30, largest_hole=40)),
+    )
     assert np.array_equal(ready.project.mask("steel-0.tif"), mask)
-    editor.region.setValue(0)
+    editor.sizes.region.slider.setValue(0)
     ready.until(lambda: layer.data[2, 12] == 2)
     folder = ready.project.folder
     other = shutil.copytree(folder, tmp_path / "other", ignore=shutil.ignore_patterns("matssl"))
     ready.open(other)
-    assert editor.cleaning == (0, 0)
+    assert editor.cleaning == Cleaning()
     ready.open(folder)
-    assert editor.cleaning == (0, 40)
+    assert editor.cleaning == Cleaning(largest_hole=40)
     assert ready.viewer.layers[SEGMENTATION].data[52, 52] == 2
 
 
@@ -174,7 +178,7 @@ def test_another_folder_gets_masks_and_tables(ready, tmp_path, two_phases):
     other = painted_folder(tmp_path / "other", two_phases, count=2, painted=0)
     ready.answer_dialogs(other)
     ready.choose(ready.segment.target, "Another folder")
-    ready.segment.editor.region.setValue(20)
+    ready.segment.editor.sizes.region.slider.setValue(20)
     ready.run(ready.segment.start)
     assert not ready.error
     out = other / "matssl" / "results"
@@ -182,7 +186,7 @@ def test_another_folder_gets_masks_and_tables(ready, tmp_path, two_phases):
     assert not ready.segment.show_results.isHidden()
     assert {"phases.csv", "summary.csv", "steel-0_mask.png"} <= {p.name for p in out.iterdir()}
     mask = read_pixels(out / "steel-1_mask.png")
-    assert np.array_equal(mask, clean_mask(mask, ready.project.table, 20, 0))
+    assert np.array_equal(mask, clean_mask(mask, ready.project.table, Cleaning(smallest_region=20)))
     assert SEGMENTATION not in ready.names
     assert ready.project.mask("steel-0.tif") is None
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.layers import (
     add_labels,
     copy_into,
@@ -33,8 +34,10 @@ class Results(QObject):
         super().__init__(workspace)
         self.workspace = workspace
         self._covered: Layer | None = None  # hidden for the sake of a preview
+        self._area: float | None = None  # of a pixel, as masks were cleaned last
         workspace.image_shown.connect(self._take_up)
         workspace.image_leaves.connect(self._uncover)
+        workspace.shown_changed.connect(self._clean_again)
 
     def take_over(self, name: str, mask: NDArray[np.uint8]) -> None:
         """Show a segmentation that the project has just got, if its image is shown."""
@@ -58,13 +61,13 @@ class Results(QObject):
             layer = self._add(shown, title, empty, "preview" if title == PREVIEW else "mask")
         place_ids(layer, top, left, ids)
 
-    def clean(self, smallest_region: int, largest_hole: int) -> None:
+    def clean(self, cleaning: Cleaning) -> None:
         """Show segmentations cleaned; what was found is kept."""
         workspace = self.workspace
         if workspace.project is None:
             return
         try:
-            workspace.project.set_cleaning(smallest_region, largest_hole)
+            workspace.project.set_cleaning(cleaning)
         except MatSSLError as error:
             workspace.failed.emit(error)
         if workspace.shown is not None and workspace.shown.mask is not None:
@@ -124,11 +127,18 @@ class Results(QObject):
         if mask is not None:
             self._show(shown, mask)
 
+    def _clean_again(self) -> None:
+        """Follow another pixel size: it changes what sizes in um2 are."""
+        shown = self.workspace.shown
+        if shown is not None and shown.mask is not None and _area(shown) != self._area:
+            self._show(shown, shown.mask)
+
     def _show(self, shown: Shown, mask: NDArray[np.uint8]) -> None:
         project = self.workspace.project
         shown.mask = mask
         self.remove_layer(PREVIEW)
-        cleaned = clean_mask(mask, project.table, *project.cleaning)
+        self._area = _area(shown)
+        cleaned = clean_mask(mask, project.table, project.cleaning, self._area)
         if SEGMENTATION in shown.extra:
             place_ids(shown.extra[SEGMENTATION], 0, 0, cleaned)
         else:
@@ -167,3 +177,9 @@ class Results(QObject):
         layer, self._covered = self._covered, None
         if layer is not None:
             layer.visible = True
+
+
+def _area(shown: Shown) -> float | None:
+    """Area of a pixel of the image, um2."""
+    size = shown.micrograph.pixel_size
+    return None if size is None else size.area_um2

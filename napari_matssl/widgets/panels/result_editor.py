@@ -1,16 +1,15 @@
 """Cleaning the segmentation of the shown image, and handing it over to be corrected."""
 
 from napari.layers import Shapes
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFormLayout, QSlider, QVBoxLayout, QWidget
-from superqt import QLabeledSlider
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.labels.classes import ClassTable, match_by_name
+from napari_matssl.settings import Cleaning
+from napari_matssl.widgets.controls.cleaning_editor import CleaningEditor
 from napari_matssl.widgets.controls.forms import button, heading, offer, side_by_side
 from napari_matssl.widgets.session import Session
-
-MOST_PIXELS = 2000
-"""Right end of the sliders, px."""
 
 DRAW, COPY = "Only in a rectangle", "Copy the rectangle"
 """What the button says before and after a rectangle can be drawn."""
@@ -37,48 +36,55 @@ class ResultEditor(QWidget):
         self._later.setSingleShot(True)
         self._later.setInterval(120)
         self._later.timeout.connect(self._clean)
-        self.region = _slider(
-            "Regions smaller than this become part of what surrounds them. Live, for all images; "
-            "what the model found is kept."
-        )
-        self.hole = _slider(
-            "Regions enclosed by a single class and no larger than this are filled with it. Live, "
-            "for all images; what the model found is kept."
-        )
+        self.sizes = CleaningEditor()
         self.copy = button("Copy into painted labels", _COPY_TIP, lambda: self._copy(None))
         self.copy_area = button(DRAW, _AREA_TIP, self._copy_inside)
         self.cancel_area = button("Cancel", _CANCEL_TIP, session.area.cancel)
-        cleaning = QFormLayout()
-        cleaning.addRow("Smallest region (px)", self.region)
-        cleaning.addRow("Fill holes up to (px)", self.hole)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(heading("Clean the result"))
-        layout.addLayout(cleaning)
+        layout.addWidget(self.sizes)
         layout.addWidget(heading("Correct the result"))
         layout.addWidget(side_by_side(self.copy, self.copy_area))
         layout.addWidget(side_by_side(self.cancel_area))
-        for slider in (self.region, self.hole):
-            slider.valueChanged.connect(lambda _value: self._later.start())
+        self.sizes.changed.connect(lambda _cleaning: self._later.start())
         self._workspace.folder_changed.connect(self._on_folder)
         self._workspace.shown_changed.connect(self._update)
+        self._workspace.shown_changed.connect(self._on_shown)
+        session.palette.classes_changed.connect(self._on_classes)
         session.results.mask_changed.connect(self._update)
         session.area.changed.connect(self._update)
         self._on_folder()
 
     @property
-    def cleaning(self) -> tuple[int, int]:
-        """Smallest region and largest hole, px."""
-        return self.region.value(), self.hole.value()
+    def cleaning(self) -> Cleaning:
+        """The sizes that the controls show, by the project's class ids."""
+        return self.sizes.cleaning
+
+    def cleaning_by(self, table: ClassTable) -> Cleaning:
+        """Return the sizes by the ids of another class table; classes are matched by name."""
+        project = self._workspace.project
+        if project is None:
+            return self.cleaning
+        theirs = {ours: one for one, ours in match_by_name(project.table, table).items()}
+        return self.cleaning.renumbered(theirs)
 
     def _on_folder(self) -> None:
         project = self._workspace.project
-        values = project.cleaning if project is not None else (0, 0)
-        for slider, value in zip((self.region, self.hole), values, strict=True):
-            slider.blockSignals(True)
-            slider.setValue(value)
-            slider.blockSignals(False)
+        self.sizes.set_classes(() if project is None else project.classes)
+        self.sizes.set_cleaning(Cleaning() if project is None else project.cleaning)
+        self._on_shown()
         self._update()
+
+    def _on_classes(self) -> None:
+        """Follow classes that came, went, or have another name; their sizes go with them."""
+        project = self._workspace.project
+        if project is not None:
+            self.sizes.set_classes(project.classes)
+
+    def _on_shown(self) -> None:
+        shown = self._workspace.shown
+        self.sizes.set_pixel_size(None if shown is None else shown.micrograph.pixel_size)
 
     def _update(self, _name: str = "") -> None:
         shown = self._workspace.shown
@@ -90,7 +96,7 @@ class ResultEditor(QWidget):
         self.cancel_area.setVisible(drawing)
 
     def _clean(self) -> None:
-        self.session.results.clean(*self.cleaning)
+        self.session.results.clean(self.cleaning)
 
     def _copy(self, area: Shapes | None) -> bool:
         try:
@@ -112,10 +118,3 @@ class ResultEditor(QWidget):
             return
         area.draw()
         self._workspace.said.emit("Draw a rectangle, then press the button again. Esc: no more.")
-
-
-def _slider(tip: str) -> QSlider:
-    slider = QLabeledSlider(Qt.Orientation.Horizontal)
-    slider.setRange(0, MOST_PIXELS)
-    slider.setToolTip(tip)
-    return slider

@@ -84,7 +84,9 @@ class SegmentPanel(QWidget):
             "where two classes are nearly equally probable. For the image that is shown."
         )
         self.warning = note("", "Whether this image was taken at the model's magnification.")
-        self.form = SettingsForm(PredictSettings, (), ("smallest_region", "largest_hole"))
+        self.form = SettingsForm(
+            PredictSettings, (), ("smallest_region", "largest_hole", "class_sizes")
+        )
         self.start = button("Segment", _START_TIP, self._start)
         self.outcome = note("", "What the last run made.")
         self.show_results = button("Show in folder", "Open the folder of the results.", self._open)
@@ -171,8 +173,7 @@ class SegmentPanel(QWidget):
         if not chosen:
             return
         folder, model = Path(chosen), self.models.path
-        region, hole = self.editor.cleaning
-        cleaning = {"smallest_region": region, "largest_hole": hole}
+        cleaning = self.editor.cleaning_by(self.models.card.classes)
         out = folder / "matssl" / "results"
 
         def make() -> Job:
@@ -181,7 +182,7 @@ class SegmentPanel(QWidget):
             from napari_matssl.tasks.predict import predict
 
             paths = find_micrographs([folder])
-            used = settings.model_copy(update=cleaning)
+            used = settings.with_cleaning(cleaning)
             return predict(read_segmenter(model), paths, out, used, model=model)
 
         self._results = out
