@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.measure.cleaning import clean_mask
-from napari_matssl.settings import Cleaning
+from napari_matssl.settings import ClassSizes, Cleaning, Size
 
 TABLE = numbered_table([1, 2, 3])
 WITH_ZERO = numbered_table([0, 4])
@@ -140,6 +140,70 @@ def test_thousands_of_specks_are_quick_enough_for_a_slider():
     assert min(times) < 0.5
 
 
+# ---- sizes of single classes, and in um2 ----
+
+PRECIPITATES = picture("1111111111", "1211113311", "1111113311", "1111111111", "3333333333")
+
+
+def of_class(class_id, **sizes):
+    return Cleaning().with_sizes(class_id, **{k: Size.model_validate(v) for k, v in sizes.items()})
+
+
+def test_noise_of_one_class_goes_and_precipitates_of_another_stay():
+    noise_of_3 = of_class(3, smallest_region=5)
+    cleaned = clean_mask(PRECIPITATES, TABLE, noise_of_3)
+    assert shown(cleaned)[:3] == ["1111111111", "1211111111", "1111111111"]
+    all_but_2 = Cleaning(smallest_region=5).with_sizes(2, smallest_region=Size())
+    assert np.array_equal(clean_mask(PRECIPITATES, TABLE, all_but_2), cleaned)
+
+
+def test_a_small_region_that_may_stay_does_not_keep_its_neighbour_from_going():
+    mask = picture("111111", "123331", "111111")
+    cleaned = clean_mask(mask, TABLE, of_class(3, smallest_region=4))
+    assert shown(cleaned) == ["111111", "121111", "111111"]
+
+
+def test_holes_are_filled_up_to_the_size_of_the_class_around_them():
+    mask = picture("11111222223", "12111213223", "11111222223", "33333333333")
+    cleaned = clean_mask(mask, TABLE, of_class(1, largest_hole=4))
+    assert shown(cleaned)[1] == "11111213223"
+    cleaned = clean_mask(mask, TABLE, of_class(2, largest_hole=4))
+    assert shown(cleaned)[1] == "12111222223"
+
+
+@pytest.mark.parametrize(("side_um", "removed"), [(0.1, True), (0.2, False), (0.5, False)])
+def test_a_size_in_um2_is_the_same_at_any_magnification(side_um, removed):
+    mask = np.ones((60, 60), np.uint8)
+    mask[20:30, 20:30] = 2  # 100 px: 1 um2 of 0.1 um, 4 of 0.2, 25 of 0.5
+    cleaned = clean_mask(mask, TABLE, of_class(2, smallest_region="4 um2"), side_um**2)
+    assert np.array_equal(cleaned, np.ones_like(mask) if removed else mask)
+
+
+@pytest.mark.parametrize("area", [0.01, 0.1**2, 0.3**2, 7.3e-5, 1 / 3])
+def test_rounding_never_moves_a_bound_by_a_pixel(area):
+    mask = np.ones((60, 60), np.uint8)
+    mask[20:30, 20:30] = 2
+    filled = np.ones_like(mask)
+    exact, above, below = (Size(value=px * area, unit="um2") for px in (100, 100.5, 99.5))
+    for size, left in ((exact, mask), (above, filled), (below, mask)):
+        cleaned = clean_mask(mask, TABLE, Cleaning(smallest_region=size), area)
+        assert np.array_equal(cleaned, left)
+    for size, left in ((exact, filled), (above, filled), (below, mask)):
+        assert np.array_equal(clean_mask(mask, TABLE, Cleaning(largest_hole=size), area), left)
+
+
+def test_an_image_without_pixel_size_is_not_cleaned_by_um2_and_still_by_px():
+    sizes = Cleaning(smallest_region="2 um2", largest_hole="2 um2")
+    assert np.array_equal(clean_mask(PRECIPITATES, TABLE, sizes), PRECIPITATES)
+    mixed = sizes.with_sizes(3, smallest_region=Size(value=5))
+    assert shown(clean_mask(PRECIPITATES, TABLE, mixed))[1] == "1211111111"
+
+
+def test_a_size_beyond_every_image_is_one_as_large_as_the_image():
+    sizes = Cleaning(smallest_region="1e12 um2")
+    assert len(np.unique(clean_mask(PRECIPITATES, TABLE, sizes, 1e-12))) == 1
+
+
 # ---- what holds for every mask ----
 
 masks = st.builds(
@@ -185,14 +249,14 @@ def contacts_of(mask, region):
 
 
 def one_speck_after_the_other(mask, smallest):
-    """The rule for specks, word by word."""
+    """The rule for specks, word by word; `smallest` by class id."""
     mask = mask.copy()
     while True:
         specks = []
         for class_id, region in regions_of(mask):
             contacts = contacts_of(mask, region)
             del contacts[0]
-            if region.sum() < smallest and any(contacts.values()):
+            if region.sum() < smallest[class_id] and any(contacts.values()):
                 winner = max(contacts, key=lambda i: (contacts[i], -i))
                 specks.append((region.sum(), class_id, winner, region))
         if not specks:
@@ -243,7 +307,7 @@ def test_no_hole_is_left(mask, largest):
 @UNHURRIED
 @given(masks, sizes)
 def test_specks_go_as_one_after_the_other(mask, smallest):
-    expected = one_speck_after_the_other(mask, smallest)
+    expected = one_speck_after_the_other(mask, dict.fromkeys(TABLE.ids, smallest))
     assert np.array_equal(clean(mask, TABLE, smallest), expected)
 
 
@@ -262,3 +326,22 @@ def test_a_turned_image_gives_the_turned_mask(mask, smallest, largest):
     assert np.array_equal(turned, np.rot90(cleaned))
     mirrored = clean(mask[:, ::-1].copy(), TABLE, smallest, largest)
     assert np.array_equal(mirrored, cleaned[:, ::-1])
+
+
+@UNHURRIED
+@given(masks, st.tuples(sizes, sizes, sizes))
+def test_specks_of_each_class_go_as_one_after_the_other(mask, smallest):
+    by_id = dict(zip(TABLE.ids, smallest, strict=True))
+    own = {i: ClassSizes(smallest_region=size) for i, size in by_id.items()}
+    cleaned = clean_mask(mask, TABLE, Cleaning(of_class=own))
+    assert np.array_equal(cleaned, one_speck_after_the_other(mask, by_id))
+
+
+@UNHURRIED
+@given(masks, st.tuples(sizes, sizes, sizes), st.tuples(sizes, sizes, sizes))
+def test_cleaning_by_class_again_changes_nothing(mask, smallest, largest):
+    pairs = zip(TABLE.ids, smallest, largest, strict=True)
+    own = {i: ClassSizes(smallest_region=s, largest_hole=h) for i, s, h in pairs}
+    once = clean_mask(mask, TABLE, Cleaning(of_class=own))
+    assert np.array_equal(once == 0, mask == 0)
+    assert np.array_equal(clean_mask(once, TABLE, Cleaning(of_class=own)), once)
