@@ -5,6 +5,7 @@ import pytest
 from desk import SIZE, docked, said, write_folder
 
 from napari_matssl.errors import InputError
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 
@@ -126,3 +127,14 @@ def test_a_mask_that_cant_be_read_is_reported_and_the_image_shows(session, folde
     assert session.workspace.show_image("a2.tif")
     assert len(problems) == 1
     assert names(session) == ["a2.tif", PAINTED]
+
+
+def test_another_pixel_size_cleans_anew_where_sizes_are_in_um2(session):
+    keep(session, "a1.tif", mask())
+    session.results.clean(Cleaning(smallest_region="1 um2"))
+    layer = shown(session).extra[SEGMENTATION]
+    np.testing.assert_array_equal(layer.data, mask(False))  # 9 px of 0.25 um: 0.56 um2
+    session.workspace.set_pixel_size(PixelSize(0.5, 0.5, "set by hand"))
+    np.testing.assert_array_equal(layer.data, mask())
+    session.workspace.set_pixel_size(PixelSize(0.25, 0.25, "set by hand"))
+    np.testing.assert_array_equal(layer.data, mask(False))
