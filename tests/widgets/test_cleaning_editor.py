@@ -42,7 +42,7 @@ def test_a_class_gets_sizes_of_its_own_and_gives_them_up(editor):
     expected = Cleaning(smallest_region=30).with_sizes(CARBIDE, smallest_region=Size())
     assert editor.cleaning == heard[-1] == expected
     assert editor.picked == CARBIDE, "the choice stays while the sizes change"
-    assert editor.picker.currentText() == "carbide (own sizes)"
+    assert editor.picker.currentText() == "carbide *"
     assert editor.words.text() == "other classes >= 30 px; carbide of any size"
     editor.pick(FERRITE)
     assert editor.region.slider.value() == 30

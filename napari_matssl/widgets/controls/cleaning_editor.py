@@ -14,9 +14,11 @@ from napari_matssl.widgets.controls.forms import button, note, offer, side_by_si
 from napari_matssl.widgets.controls.size_slider import SizeSlider
 
 ALL = "All classes"
-OWN = "{} (own sizes)"
+OWN = "{} *"
 
-_CLASS_TIP = "Whose sizes the sliders show. A class without sizes of its own has those of all."
+_CLASS_TIP = (
+    "Whose sizes are shown below. Classes with a star have their own, the others those of all."
+)
 _RESET_TIP = "Give up the sizes of this class: it is cleaned as all classes are."
 _REGION_TIP = (
     "Regions smaller than this become part of what surrounds them. Live, for all images; "
