@@ -15,7 +15,7 @@ from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.progress import drain
-from napari_matssl.settings import PredictSettings
+from napari_matssl.settings import Cleaning, PredictSettings, Size
 from napari_matssl.tasks.predict import PredictOutputs, predict
 
 TABLE = ClassTable(
@@ -353,3 +353,39 @@ def test_a_page_of_files_that_hold_several_can_be_chosen(segmenter, tmp_path):
     drain(predict(segmenter, [path], tmp_path / "out", CPU, page=2))
     mask = read_pixels(tmp_path / "out" / "stack_mask.png")
     assert np.array_equal(mask, IDS[field(shares[1])])
+
+
+def test_sizes_of_one_class_leave_the_others_and_say_so(segmenter, tmp_path):
+    path = speckled(tmp_path / "images" / "a.png")
+    sizes = Cleaning(largest_hole=3).with_sizes(3, smallest_region=Size(value=3))
+    drain(predict(segmenter, [path], tmp_path / "out", CPU.with_cleaning(sizes)))
+    mask = np.asarray(Image.open(tmp_path / "out" / "a_mask.png"))
+    assert set(mask[5:7, 5]) == {1}
+    assert {row["cleaning"] for row in rows_of(tmp_path / "out" / "phases.csv")} == {
+        "other classes holes <= 3 px; Karbid, groß >= 3 px, holes <= 3 px"
+    }
+
+
+def test_um2_clean_calibrated_images_and_of_others_it_is_told_that_they_do_not(segmenter, tmp_path):
+    folder, said = tmp_path / "images", []
+    indices = np.zeros((50, 80), dtype=int)
+    indices[20:22, 20:22] = 1  # 4 px: 1 um2 of 0.5 um
+    fine = save(folder / "fine.tif", indices, um=0.5)
+    coarse = save(folder / "coarse.tif", indices, um=2.0)
+    plain = save(folder / "plain.png", indices)
+    settings = PredictSettings.make(
+        {"device": "cpu", "magnifications": "one", "smallest_region": "2um2"}
+    )
+    out = tmp_path / "out"
+    drain(predict(segmenter, [fine, coarse, plain], out, settings), said.append)
+    left = {n: (read_pixels(out / f"{n}_mask.png") == 3).sum() for n in ("fine", "coarse", "plain")}
+    assert left == {"fine": 0, "coarse": 4, "plain": 4}
+    rows = {row["image"]: row for row in rows_of(out / "phases.csv")}
+    assert rows["fine.tif"]["cleaning"] == "all classes >= 2 um2"
+    assert rows["plain.png"]["cleaning"] == (
+        "all classes >= 2 um2 (not applied: the image has no pixel size)"
+    )
+    told = "plain.png: no pixel size was found, so sizes in um2 clean nothing here"
+    assert told in rows["plain.png"]["remarks"]
+    assert told in "\n".join(step.message for step in said if step.message)
+    assert told not in rows["fine.tif"]["remarks"]
