@@ -7,6 +7,7 @@ import pytest
 from acting import User, painted_folder, write_model
 
 from napari_matssl.micrograph.provenance import MaskFacts, Provenance
+from napari_matssl.settings import Cleaning
 from napari_matssl.tasks.provenance import ANOTHER_MODEL, OLDER_THAN_STROKES
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words, origin_in_words
 
@@ -50,8 +51,8 @@ def test_the_panel_segment_tells_model_checksum_dates_and_cleaning(user):
     assert "3fa9c0b1a2d40" not in text
     assert "2026-01-02" in text
     assert text.endswith("not cleaned.")
-    user.session.results.clean(30, 0)
-    assert "regions below 30 px removed" in user.segment.origin.text()
+    user.session.results.clean(Cleaning(smallest_region=30))
+    assert "cleaned: all classes >= 30 px." in user.segment.origin.text()
     user.workspace.step(2)
     user.workspace.show_image("steel-2.tif")
     assert user.segment.origin.isHidden(), "it has no mask"

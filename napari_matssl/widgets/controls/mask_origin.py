@@ -24,7 +24,7 @@ def origin_in_words(origin: Provenance, doubt: str) -> str:
             text += f"; segmented {local_time(origin.written)}"
     else:
         text = "This mask doesn't tell which model made it"
-    text += f"; {origin.cleaning}." if origin.cleaning else "; not cleaned."
+    text += f"; cleaned: {origin.cleaning}." if origin.cleaning else "; not cleaned."
     if doubt == OLDER_THAN_STROKES:
         text += " It is older than the strokes on this image."
     elif doubt:

@@ -275,7 +275,9 @@ class SegmentPanel(QWidget):
         there = project is not None and shown is not None and project.state(shown.name).segmented
         if there:
             doubt = mask_doubts(project, [shown.name]).get(shown.name, "")
-            self.origin.setText(origin_in_words(final_origin(project, shown.name), doubt))
+            size = shown.micrograph.pixel_size
+            origin = final_origin(project, shown.name, project.table, size)
+            self.origin.setText(origin_in_words(origin, doubt))
         self.origin.setVisible(there)
 
     def _why_not(self) -> str:
