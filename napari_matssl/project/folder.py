@@ -276,7 +276,9 @@ class Project(Micrographs):
             As :meth:`labels`.
         """
         path = self.mask_path(name)
-        mask = self._masks.read(path)
+        version = self._masks.version(path)
+        self._masks.note(path, replace(version, ids=None))
+        mask = version.ids
         return None if mask is None else self._fitting(name, mask, f"The mask {path}")
 
     @property
@@ -305,8 +307,10 @@ class Project(Micrographs):
 
     def save_mask(
         self, name: str, mask: NDArray[np.integer], facts: MaskFacts | None = None
-    ) -> None:
+    ) -> tuple[str, ...]:
         """Write a segmentation ``(H, W)`` in this project's class ids, 0 where not analysed.
+
+        It replaces whatever mask is there: masks aren't merged, as one is one model's.
 
         Parameters
         ----------
@@ -314,6 +318,10 @@ class Project(Micrographs):
             The image, and what was found on it.
         facts
             Pixel size and provenance, which the file keeps.
+
+        Returns
+        -------
+        A remark if it replaced a mask of somebody else's that was never read here.
 
         Raises
         ------
@@ -325,7 +333,18 @@ class Project(Micrographs):
             self._look_again()
             ids = self._fitting(name, mask, f"The mask of {name}")
             self._begin()
-            self._masks.write(path, ids, self.table, facts=facts)
+            while True:
+                there, known = stamp_of(path), self._masks.noted(path).stamp
+                try:
+                    self._masks.write(path, ids, self.table, there, facts)
+                except OvertakenError:
+                    continue
+                if there in (None, known):
+                    return ()
+                return (
+                    f"{name}: another window or program had segmented it meanwhile; that mask "
+                    "was replaced.",
+                )
 
     def remove_mask(self, name: str) -> None:
         """Remove the segmentation of an image, if there is one."""

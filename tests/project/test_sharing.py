@@ -10,6 +10,7 @@ from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.micrograph import banded_png
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.provenance import MaskFacts
 from napari_matssl.micrograph.writing import write_mask
 from napari_matssl.project import images
 from napari_matssl.project.folder import KeptStrokes, Project
@@ -228,6 +229,33 @@ def test_a_full_disk_gains_no_leftovers_of_backups(two, folder, paint, monkeypat
     for _ in range(3):
         assert "no backup" in Project.open(folder).remarks[0]
     assert not list((folder / "matssl").glob(".labels-backup-*"))
+
+
+def test_a_mask_that_another_window_made_meanwhile_is_told_when_it_is_replaced(two, paint):
+    ours, theirs = two
+    assert ours.save_mask("b.tif", paint(_1=2000)) == ()
+    (line,) = theirs.save_mask("b.tif", paint(_2=2000))
+    assert line.startswith("b.tif: another window or program had segmented it meanwhile")
+    assert theirs.save_mask("b.tif", paint(_1=1000, _2=1000)) == ()
+    ours.mask("b.tif")  # as it is shown
+    assert ours.save_mask("b.tif", paint(_1=3, _2=1997)) == ()
+    theirs.remove_mask("b.tif")
+    assert ours.save_mask("b.tif", paint(_1=4, _2=1996)) == ()
+    np.testing.assert_array_equal(theirs.mask("b.tif"), paint(_1=4, _2=1996))
+
+
+def test_a_mask_written_between_look_and_writing_is_told_too(two, paint, monkeypatch):
+    ours, theirs = two
+    real = images.write_mask
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(images, "write_mask", real)
+        theirs.save_mask("b.tif", paint(_2=2000), MaskFacts())
+        real(*arguments)
+
+    monkeypatch.setattr(images, "write_mask", overtaken)
+    assert len(ours.save_mask("b.tif", paint(_1=2000), MaskFacts())) == 1
+    np.testing.assert_array_equal(ours.mask("b.tif"), paint(_1=2000))
 
 
 def test_what_is_painted_but_no_class_names_the_button(folder, paint):

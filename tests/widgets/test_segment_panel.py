@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_pixels
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.maps import UNCERTAINTY
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
@@ -70,6 +71,18 @@ def test_the_shown_image_is_segmented_alone_and_below_its_strokes(ready):
     assert ready.project.mask("steel-1.tif") is None
     assert ready.names[-2:] == [SEGMENTATION, PAINTED]
     assert ready.viewer.layers.selection.active.name == PAINTED
+
+
+def test_a_mask_of_another_window_is_told_when_it_is_replaced(ready):
+    told = []
+    ready.workspace.said.connect(told.append)
+    other = Project.open(ready.project.folder)
+    height, width = ready.shown.painted.data.shape
+    other.save_mask("steel-0.tif", np.ones((height, width), np.uint8))
+    ready.run(ready.segment.start)
+    assert not ready.error
+    assert len([line for line in told if "steel-0.tif: another window" in line]) == 1
+    assert np.array_equal(ready.viewer.layers[SEGMENTATION].data, ready.project.mask("steel-0.tif"))
 
 
 def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(

@@ -55,6 +55,8 @@ class _Post(QObject):
 
     found = Signal(object, object)
     """The job that found it, and a SegmentedMicrograph."""
+    remarked = Signal(str)
+    """A line on what was replaced."""
 
 
 class SegmentPanel(QWidget):
@@ -122,6 +124,7 @@ class SegmentPanel(QWidget):
         self.models.chosen.connect(self._update)
         self.target.currentIndexChanged.connect(self._update)
         self._post.found.connect(self._take_over)
+        self._post.remarked.connect(workspace.said)
         runner.started.connect(self._update)
         runner.progressed.connect(self._on_progress)
         runner.succeeded.connect(self._on_succeeded)
@@ -148,13 +151,15 @@ class SegmentPanel(QWidget):
         model, wanted = self.models.path, self.probabilities.isChecked()
         ours = {one.id: one.name for one in project.classes}
         job = self._job = _Job(project, tuple(ours[renumber[one.id]] for one in theirs))
-        found = self._post.found.emit  # the job holds a signal, not the panel
+        # The job holds signals, not the panel.
+        found, remarked = self._post.found.emit, self._post.remarked.emit
 
         def make() -> Job:
             from napari_matssl.tasks.models import segment_with_model
 
             def keep(segmented) -> None:
-                project.save_mask(segmented.name, segmented.mask, segmented.facts)
+                for line in project.save_mask(segmented.name, segmented.mask, segmented.facts):
+                    remarked(line)
                 found(job, segmented)
 
             reads = {name: partial(project.read, name) for name in names}
