@@ -70,7 +70,9 @@ class Project(Micrographs):
     Attributes
     ----------
     folder
-        The folder of images; all else is in its folder ``matssl``.
+        The folder of images.
+    own
+        The folder of all else: ``matssl`` in it, or a place elsewhere.
     names
         The images by the names of their files, in natural order; planes that were added come last.
     remarks
@@ -80,7 +82,7 @@ class Project(Micrographs):
     _only: tuple[Path, ...] = ()
 
     @classmethod
-    def open(cls, folder: Path, only: Sequence[Path] = ()) -> Self:
+    def open(cls, folder: Path, only: Sequence[Path] = (), own: Path | None = None) -> Self:
         """Open a folder; nothing is written but a copy of the painted labels, as they are now.
 
         Parameters
@@ -89,6 +91,9 @@ class Project(Micrographs):
             The folder of images. It may be read-only, until something is saved.
         only
             List just these files of the folder.
+        own
+            The folder of strokes, masks, classes and models, whose parent has to exist; None:
+            ``matssl`` in the folder of images.
 
         Raises
         ------
@@ -96,19 +101,21 @@ class Project(Micrographs):
             If there is no such folder, no image in it, a file of `only` is elsewhere, or record
             or class table are damaged.
         """
-        planes = () if only else plane_files(folder / FOLDER / PLANES)
+        planes = () if only else plane_files((own or folder / FOLDER) / PLANES)
         names, taken, remarks = find_images(folder, only, planes)
-        project = cls(folder.absolute(), names, remarks)
+        project = cls(folder.absolute(), names, remarks, None if own is None else own.absolute())
         project._only, project._planes = tuple(only), taken
         if not only:
             project.remarks += tuple(without_image(names, project._labels))
         why = project.hindrance
+        if own is not None:
+            project.remarks += (f"{folder}: strokes and masks are kept in {own}.",)
         if why is not None:
             line = f"{folder}: strokes, masks and classes can't be saved, as {why}. {ELSEWHERE}"
             project.remarks += (line,)
             return project
         try:
-            project._labels.back_up(project._own / "labels-backup")
+            project._labels.back_up(project.own / "labels-backup")
         except OutputError as error:  # no reason not to look at the images
             project.remarks += (f"The painted labels have no backup: {error.what}",)
         return project
@@ -400,7 +407,7 @@ class Project(Micrographs):
     @property
     def models_folder(self) -> Path:
         """Where models trained here go; need not exist."""
-        return self._own / "models"
+        return self.own / "models"
 
     def models(self) -> tuple[Path, ...]:
         """List the models trained here, the newest first."""

@@ -44,6 +44,8 @@ class KeptClasses:
         The names of its images.
     remarks
         What was left out, and why.
+    own
+        The folder of strokes, masks, classes and models; None: ``matssl`` in the folder of images.
 
     Raises
     ------
@@ -51,14 +53,16 @@ class KeptClasses:
         If record or class table are damaged.
     """
 
-    def __init__(self, folder: Path, names: tuple[str, ...], remarks: list[str]) -> None:
+    def __init__(
+        self, folder: Path, names: tuple[str, ...], remarks: list[str], own: Path | None = None
+    ) -> None:
         self.folder = folder
         self.names = names
-        self._own = folder / FOLDER
-        self._labels = IdImages(self._own / "labels")
-        self._masks = IdImages(self._own / "masks")
+        self.own = folder / FOLDER if own is None else own
+        self._labels = IdImages(self.own / "labels")
+        self._masks = IdImages(self.own / "masks")
         self._lock = threading.RLock()
-        self._place = _identity(folder)
+        self._place = _identity(self.own.parent)
         self._record_stamp = stamp_of(self._record_path)
         self._record = read_record(self._record_path)
         self._table_stamp = stamp_of(self._table_path)
@@ -209,11 +213,11 @@ class KeptClasses:
 
     @property
     def _record_path(self) -> Path:
-        return self._own / "project.json"
+        return self.own / "project.json"
 
     @property
     def _table_path(self) -> Path:
-        return self._own / CLASSES_FILE
+        return self.own / CLASSES_FILE
 
     def _edit(self, change: Callable[[Classes], Classes]) -> None:
         """Change the classes as they are on disk now."""
@@ -316,7 +320,7 @@ class KeptClasses:
             raise OutputError(error.what, ELSEWHERE) from error
 
     def _check_place(self) -> None:
-        """Make sure that the folder of images is still the one that was opened.
+        """Make sure that what is written into is still in the folder that was opened.
 
         A disk that was taken out and put back may number its folders anew: a folder that holds
         the record as it was written last is the same.
@@ -326,13 +330,13 @@ class KeptClasses:
         OutputError
             If it is gone, or another one has its name.
         """
-        now = _identity(self.folder)
+        now = _identity(self.own.parent)
         if now == self._place:
             return
         known, found = self._record_stamp, stamp_of(self._record_path)
         if now is None or known is None or found is None or known[:2] != found[:2]:
             raise OutputError(
-                f"The folder {self.folder} is gone or was replaced since it was opened.",
+                f"The folder {self.own.parent} is gone or was replaced since it was opened.",
                 "Put it back, then everything is saved there, or open it where it is now.",
             )
         self._place, self._record_stamp = now, found

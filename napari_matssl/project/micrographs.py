@@ -25,7 +25,7 @@ class Micrographs(KeptClasses):
 
     Parameters
     ----------
-    folder, names, remarks
+    folder, names, remarks, own
         As for :class:`KeptClasses`.
 
     Attributes
@@ -34,12 +34,14 @@ class Micrographs(KeptClasses):
         Tells others that a window has the folder open, once that has called its ``enter``.
     """
 
-    def __init__(self, folder: Path, names: tuple[str, ...], remarks: list[str]) -> None:
-        super().__init__(folder, names, remarks)
+    def __init__(
+        self, folder: Path, names: tuple[str, ...], remarks: list[str], own: Path | None = None
+    ) -> None:
+        super().__init__(folder, names, remarks, own)
         self._refused: str | None = None
         self._shapes: dict[str, tuple[int, int]] = {}
-        self.presence = Presence(self._own, self._check_place)
-        self._planes_folder = self._own / PLANES
+        self.presence = Presence(folder, self.own, self._check_place)
+        self._planes_folder = self.own / PLANES
         self._planes: frozenset[str] = frozenset()
 
     @property
@@ -54,7 +56,7 @@ class Micrographs(KeptClasses):
             self.image_path(name)
         with self._lock:
             try:
-                if self._own.is_dir():
+                if self.own.is_dir():
                     self._keep(current=name)
                 else:  # looking at images leaves no trace; the first stroke writes it along
                     self._record = self._record.model_copy(update={"current": name})
@@ -67,7 +69,7 @@ class Micrographs(KeptClasses):
     @property
     def hindrance(self) -> str | None:
         """Why nothing can be saved at present; None where nothing speaks against it."""
-        return hindrance(self.folder, self._own) or self._refused
+        return hindrance(self.own) or self._refused
 
     @property
     def analysed(self) -> tuple[str, ...]:

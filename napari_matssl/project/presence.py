@@ -66,6 +66,8 @@ class Presence:
 
     Parameters
     ----------
+    folder
+        The folder of images.
     own
         The folder that holds all that belongs to the project. While there is none, nobody has
         painted, and no file is written.
@@ -73,8 +75,8 @@ class Presence:
         Raises a MatSSLError if `own` isn't in the folder any more that was opened.
     """
 
-    def __init__(self, own: Path, check: Callable[[], None]) -> None:
-        self._own, self._check = own, check
+    def __init__(self, folder: Path, own: Path, check: Callable[[], None]) -> None:
+        self._folder, self._own, self._check = folder, own, check
         self._me = Holder(user=_user(), host=node()[:100], process=os.getpid(), since=time.time())
         self._path = own / OPEN / f"{os.getpid()}-{secrets.token_hex(4)}.json"
         self._beat: float | None = None
@@ -84,7 +86,7 @@ class Presence:
     def enter(self) -> tuple[str, ...]:
         """Show that the folder is open here; a line for each other window that has it open."""
         lines = tuple(
-            f"{self._own.parent}: {other}. Strokes of both are merged." for other in self._others()
+            f"{self._folder}: {other}. Strokes of both are merged." for other in self._others()
         )
         with self._lock:
             self._open = True

@@ -27,7 +27,6 @@ from napari_matssl.micrograph.provenance import MaskFacts, Provenance
 from napari_matssl.micrograph.writing import write_mask, write_mask_tiff, write_overlay
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
-from napari_matssl.project.kept import FOLDER
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_told, none_left
 from napari_matssl.tasks.meter import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.provenance import new_run
@@ -287,7 +286,7 @@ def _check_folder(project: Project, out: Path) -> None:
             f"{out} is the folder of the micrographs.",
             "Choose another folder, or make a new one in it, so that masks and images don't mix.",
         )
-    if chosen.is_relative_to(folder / FOLDER):
+    if chosen.is_relative_to(project.own.resolve()):
         raise OutputError(
             f"{out} is where the strokes and masks of this project are kept.",
             "Choose another folder.",

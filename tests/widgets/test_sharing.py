@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from desk import docked, is_saved, labels_on_disk, rows, said, stroke, write_folder
 from PIL import Image
+from qtpy.QtWidgets import QFileDialog
 
 from napari_matssl.widgets.canvas import autosave
 
@@ -144,6 +145,38 @@ def test_a_read_only_folder_is_said_before_the_first_stroke(panel, tmp_path, qtb
     (closed / "matssl").unlink()
     stroke(panel)
     qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+
+
+def test_strokes_of_a_read_only_folder_are_kept_elsewhere(
+    panel, make_napari_viewer, tmp_path, monkeypatch, qtbot
+):
+    closed, place = write_folder(tmp_path / "closed"), tmp_path / "mine"
+    place.mkdir()
+    (closed / "matssl").write_text("in the way")
+    assert panel.elsewhere.isHidden()
+    assert panel.session.workspace.open([closed])
+    assert not panel.elsewhere.isHidden()
+    problems = said(panel)
+    stroke(panel)
+    qtbot.waitUntil(lambda: bool(problems), timeout=10_000)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a, **k: str(place))
+    panel.elsewhere.click()
+    assert len(problems) == 1
+    assert painted(panel).data[20, 30] == 1
+    assert panel.status.text() == "All strokes are saved."
+    assert panel.elsewhere.isHidden()
+    stroke(panel, 60, 60)
+    assert panel.session.workspace.close_folder()
+    again = docked(make_napari_viewer(show=True))
+    told = lines(again)
+    assert again.session.workspace.open([closed])
+    assert painted(again).data[20, 30] == painted(again).data[60, 60] == 1
+    assert any(f"are kept in {place}" in line for line in told)
+    assert (closed / "matssl").read_text() == "in the way"
+    assert again.session.workspace.close_folder()
+    place.rename(tmp_path / "unplugged")
+    assert again.session.workspace.open([closed])
+    assert any(f"are kept in {place}" in line and "isn't there" in line for line in told)
 
 
 def test_strokes_are_saved_when_there_is_room_again_without_another_stroke(panel, folder, qtbot):

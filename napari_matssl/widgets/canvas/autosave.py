@@ -102,6 +102,14 @@ class Autosave(QObject):
         """Whether there are strokes that are not on disk yet, or not any more."""
         return self.problem is not None or self._differs()
 
+    def redirect(
+        self,
+        save: Callable[[NDArray[np.uint8]], Saved | None],
+        written_elsewhere: Callable[[], bool],
+    ) -> None:
+        """Save to another place from now on, all that is painted: see the class's parameters."""
+        self._save, self._written_elsewhere = save, written_elsewhere
+
     def flush(self) -> None:
         """Save now what isn't saved, and wait for it."""
         self._idle = False

@@ -13,9 +13,11 @@ from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import images_in
+from napari_matssl.project.elsewhere import begin_elsewhere, folder_in
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.project.kept import FOLDER
 from napari_matssl.project.planes import PLANES, keep_plane
+from napari_matssl.project.strokes import Version
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.kept_look import KeptLook
 from napari_matssl.widgets.canvas.layers import (
@@ -28,6 +30,7 @@ from napari_matssl.widgets.canvas.layers import (
 )
 from napari_matssl.widgets.canvas.planes import UserLayers, plane_title
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
+from napari_matssl.widgets.controls.recent import Places
 from napari_matssl.widgets.jobs.background import Background
 
 REFRESH_MS = 500
@@ -63,6 +66,7 @@ class Workspace(QObject):
         self.viewer = viewer
         self.project: Project | None = None
         self.shown: Shown | None = None
+        self._opened: tuple[Path, ...] = ()
         self.order: tuple[str, ...] = ()
         self._survey = Background(self)
         self._look = KeptLook()
@@ -90,19 +94,27 @@ class Workspace(QObject):
             if folders and len(paths) > 1:
                 raise InputError("More than one folder was given.", "Open one folder at a time.")
             folder = folders[0] if folders else paths[0].parent
-            project = Project.open(folder, () if folders else tuple(paths))
+            only = () if folders else tuple(paths)
+            own = Places().of(folder)
+            gone = own is not None and not own.is_dir()
+            project = Project.open(folder, only, None if gone else own)
         except MatSSLError as error:
             self.failed.emit(error)
             return False
         if not self.close_folder():
             return False
-        self.project = project
+        self.project, self._opened = project, tuple(paths)
         self._watcher.addPath(str(project.folder))
         self.order = ()
         self.folder_changed.emit()
         self.images_changed.emit()
         for remark in (*project.remarks, *project.presence.enter()):
             self.said.emit(remark)
+        if gone:
+            self.said.emit(
+                f"{folder}: its strokes and masks are kept in {own}, which isn't there. Put it "
+                "back and open the folder again."
+            )
         self.survey(project.names)
         self._show_any(project)
         return True
@@ -123,6 +135,32 @@ class Workspace(QObject):
             self.images_changed.emit()
             self.shown_changed.emit()
         return True
+
+    def keep_elsewhere(self, place: Path) -> bool:
+        """Keep strokes and masks of the open folder elsewhere from now on; whether that worked.
+
+        Strokes that couldn't be saved go there, and what is in the folder already is copied.
+
+        Parameters
+        ----------
+        place
+            A folder that may serve several folders of images.
+        """
+        project, shown = self.project, self.shown
+        if project is None:
+            return False
+        own = folder_in(place, project.folder)
+        try:
+            begin_elsewhere(project.folder, own)
+            moved = Project.open(project.folder, (), own)
+        except MatSSLError as error:
+            self.failed.emit(error)
+            return False
+        if shown is not None and shown.autosave.unsaved:
+            kept = KeptStrokes(moved, shown.name, Version(None, None))
+            shown.autosave.redirect(kept.save, kept.written_elsewhere)
+        Places().choose(project.folder, own)
+        return self.open(self._opened)
 
     def survey(self, names: Sequence[str]) -> None:
         """Look at images in the background, for the table."""

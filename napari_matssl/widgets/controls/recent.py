@@ -1,5 +1,6 @@
 """Folders that were used before, kept with the user's settings, not with the project."""
 
+import zlib
 from pathlib import Path
 
 from qtpy.QtCore import QSettings
@@ -29,6 +30,23 @@ class RecentFolders:
         """Put a folder first."""
         kept = [str(path) for path in self.folders() if path != folder]
         _settings().setValue(self._key, [str(folder), *kept][:MOST])
+
+
+class Places:
+    """Where strokes and masks are kept of folders that can't be written."""
+
+    def of(self, images: Path) -> Path | None:
+        """Return the folder that was chosen for a folder of images; it may be gone."""
+        kept = _settings().value(_place_key(images), "", type=str)
+        return Path(kept) if kept else None
+
+    def choose(self, images: Path, own: Path) -> None:
+        """Remember a folder for a folder of images."""
+        _settings().setValue(_place_key(images), str(own))
+
+
+def _place_key(images: Path) -> str:
+    return f"places/{zlib.crc32(str(images.absolute()).encode(errors='replace')):08x}"
 
 
 def _settings() -> QSettings:

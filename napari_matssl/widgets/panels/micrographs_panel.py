@@ -47,6 +47,9 @@ _HERE_TIP = (
     "Show a live preview of this image now, though nobody has painted on it, or in place of its "
     "segmentation."
 )
+_ELSEWHERE_TIP = (
+    "Choose another place for strokes and masks, as this folder can't be written; it is remembered."
+)
 _TAKE_TIP = (
     "Take over the ids of the selected labels layer as painted labels of this image; "
     "it has to have the image's size, scale and place."
@@ -94,6 +97,7 @@ class MicrographsPanel(QWidget):
             "Open files...", "Open some micrographs of one folder.", self._ask_files
         )
         self.add_layer = button("Add layer", _ADD_TIP, self._add_layer)
+        self.elsewhere = button("Keep elsewhere...", _ELSEWHERE_TIP, self._ask_place)
         self.take = button("Take labels layer", _TAKE_TIP, self._take_labels)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -107,7 +111,7 @@ class MicrographsPanel(QWidget):
         layout.addWidget(self.classes)
         layout.addWidget(side_by_side(self.live, self.live_here))
         layout.addWidget(self.live_note)
-        layout.addWidget(side_by_side(self.status, self.take, stretch=0))
+        layout.addWidget(side_by_side(self.status, self.elsewhere, self.take, stretch=0))
 
     def _connect(self) -> None:
         workspace, palette = self._workspace, self._palette
@@ -185,6 +189,13 @@ class MicrographsPanel(QWidget):
                 return
             folder = Path(chosen)
         self._workspace.add_layer(layer, folder)
+
+    def _ask_place(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Choose another place for strokes and masks"
+        )
+        if chosen:
+            self._workspace.keep_elsewhere(Path(chosen))
 
     def _take_labels(self) -> None:
         try:
@@ -328,7 +339,9 @@ class MicrographsPanel(QWidget):
         self.live_note.setVisible(bool(text))
 
     def _show_status(self) -> None:
-        shown = self._workspace.shown
+        shown, project = self._workspace.shown, self._workspace.project
+        why = None if project is None else project.hindrance
+        self.elsewhere.setVisible(why is not None)
         if shown is None:
             self.status.setText("")
         elif shown.autosave.problem is not None:
@@ -336,7 +349,6 @@ class MicrographsPanel(QWidget):
         elif shown.autosave.unsaved:
             self.status.setText("Saving the strokes...")
         else:
-            why = self._workspace.project.hindrance
             can_not = f"Strokes can't be saved here: {why}."
             self.status.setText("All strokes are saved." if why is None else can_not)
 

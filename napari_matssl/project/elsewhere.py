@@ -1,0 +1,51 @@
+"""A folder of one's own for what belongs to images that lie where nobody may write."""
+
+import shutil
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Final
+
+from napari_matssl.files import unwritable
+from napari_matssl.project.kept import FOLDER
+from napari_matssl.project.presence import OPEN
+
+_THEIRS_ALONE: Final = (OPEN, "labels-backup")
+
+
+def folder_in(place: Path, images: Path) -> Path:
+    """Name the folder, inside a place that may serve several, for one folder of images."""
+    known_by = f"{zlib.crc32(str(images.absolute()).encode(errors='replace')):08x}"
+    return place / f"{images.name or 'images'}-{known_by}"
+
+
+def begin_elsewhere(images: Path, own: Path) -> None:
+    """Copy what others have painted and segmented there, unless `own` has been begun before.
+
+    Parameters
+    ----------
+    images
+        The folder of images.
+    own
+        Where strokes, masks, classes and models go from now on.
+
+    Raises
+    ------
+    OutputError
+        If that can't be written.
+    """
+    theirs = images / FOLDER
+    try:
+        if own.is_dir():
+            return
+        with tempfile.TemporaryDirectory(prefix=".matssl-", dir=own.parent) as room:
+            copy = Path(room) / "copy"
+            copy.mkdir()
+            for path in sorted(theirs.rglob("*")) if theirs.is_dir() else ():
+                place = path.relative_to(theirs)
+                if path.is_file() and path.name[0] != "." and place.parts[0] not in _THEIRS_ALONE:
+                    (copy / place.parent).mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, copy / place)  # without the rights of the original
+            copy.rename(own)
+    except OSError as error:
+        raise unwritable(own, error) from error
