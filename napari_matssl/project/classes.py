@@ -49,7 +49,9 @@ class Classes:
         """
         if name is None:
             kind = "artefact" if exclude else "phase"
-            name = next(n for n in (f"{kind} {i}" for i in count(1)) if n not in self.table.names)
+            first = 1 + sum(one.exclude == exclude for one in self.table.classes)
+            names = (f"{kind} {i}" for i in count(first))  # the third is "phase 3", whatever others
+            name = next(name for name in names if name not in self.table.names)
         new_id = self._free_id()
         return self._appended(_made(new_id, self._free_name(name), self._free_colour(), exclude))
 

@@ -13,6 +13,12 @@ from napari_matssl.project.planes import PLANES, plane_files
 if TYPE_CHECKING:
     import napari
 
+_WIDTH, _HEIGHT = 1600, 1000
+"""Of the first window, px, where the screen has room."""
+
+_FRAME = 20
+"""Of a window, at each side, px."""
+
 _INSTALL = 'Install napari and Qt: pip install "napari-matssl[pyqt6]" (or [pyqt5]).'
 
 
@@ -66,9 +72,28 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
     viewer = napari.Viewer()
     shell = MatSSLWidget(viewer)
     viewer.window.add_dock_widget(shell, name=SHELL_NAME)
+    _enlarge(viewer)
     if folder is not None:
         shell.open_paths([folder])
     return viewer
+
+
+def _enlarge(viewer: "napari.Viewer") -> None:
+    """Give a window that nobody has sized yet room for image, layers and panels."""
+    from napari.settings import get_settings
+
+    if get_settings().application.window_size is not None:
+        return
+    window = viewer.window._qt_window
+    room = window.screen().availableGeometry()
+    width = max(window.width(), min(_WIDTH, room.width() - _FRAME))
+    height = max(window.height(), min(_HEIGHT, room.height() - 2 * _FRAME))
+    window.setGeometry(
+        room.x() + (room.width() - width) // 2,
+        room.y() + (room.height() - height + _FRAME) // 2,
+        width,
+        height,
+    )
 
 
 def run_viewer(folder: Path | None = None) -> None:

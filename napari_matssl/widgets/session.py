@@ -21,6 +21,7 @@ from napari_matssl.widgets.canvas.mouse import Mouse
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.peek import Peek
 from napari_matssl.widgets.canvas.results import Results
+from napari_matssl.widgets.canvas.view import View
 from napari_matssl.widgets.canvas.workspace import Workspace
 from napari_matssl.widgets.closing import Closing
 from napari_matssl.widgets.controls.message_box import MessageBox
@@ -46,6 +47,7 @@ class Session(QObject):
         self.palette = Palette(self.workspace)
         self.results = Results(self.workspace)
         self.info_bar = InfoBarLine(self.results)
+        self.view = View(viewer, self.workspace)
         self.peek = Peek(viewer, self.workspace)
         self.live = LiveWish(self)
         self.runner = JobRunner(self)

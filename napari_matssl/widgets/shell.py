@@ -6,8 +6,8 @@ from pathlib import Path
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtGui import QIcon, QShowEvent
+from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_matssl.widgets.controls.device_badge import DeviceBadge
@@ -38,12 +38,40 @@ class _Docked(QWidget):
     def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
+        self._placed = False
 
     def event(self, event: QEvent) -> bool:
         """Notice that the dock is closed."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             QTimer.singleShot(0, partial(_destroy, self))  # not now: it may get another dock
         return super().event(event)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Share the place of another of our docks: below each other, both would be squashed."""
+        super().showEvent(event)
+        if not self._placed:
+            self._placed = True
+            QTimer.singleShot(0, partial(_tabify, self))
+
+
+def _tabify(docked: _Docked) -> None:
+    if not isalive(docked):
+        return
+    window, mine = docked.session.viewer.window._qt_window, _dock_of(docked)
+    for other in window.findChildren(_Docked):
+        dock = _dock_of(other)
+        if dock is None or mine is None or dock is mine or dock.isFloating() or mine.isFloating():
+            continue
+        if dock.isVisible() and window.dockWidgetArea(dock) == window.dockWidgetArea(mine):
+            window.tabifyDockWidget(dock, mine)
+            mine.raise_()
+            return
+
+
+def _dock_of(widget: QWidget | None) -> QDockWidget | None:
+    while widget is not None and not isinstance(widget, QDockWidget):
+        widget = widget.parentWidget()
+    return widget
 
 
 def _destroy(docked: _Docked) -> None:

@@ -133,6 +133,13 @@ def test_every_edit_is_kept_at_once(project):
     assert [one.id for one in Project.open(folder).classes] == [4, 2, 3, 1, 5]
 
 
+def test_a_third_class_is_called_the_third_whatever_the_others_are_called(project):
+    project.rename_class(1, "ferrite")
+    project.rename_class(2, "martensite")
+    assert project.add_class().name == "phase 3"
+    assert project.add_class(exclude=True).name == "artefact 1"
+
+
 def test_free_ids_names_and_unused_colours_are_found_between_others(project):
     project.add_class()
     project.recolour_class(2, COLOURS[0].upper())
@@ -140,13 +147,13 @@ def test_free_ids_names_and_unused_colours_are_found_between_others(project):
     project.delete_class(1)
     assert project.add_class().model_dump() == {
         "id": 1,
-        "name": "phase 1",
+        "name": "phase 4",
         "colour": COLOURS[2],
         "exclude": False,
     }
     project.delete_class(1)
     project.rename_class(2, "phase 1")
-    assert (project.add_class().name, project.add_class().name) == ("phase 2", "phase 4")
+    assert (project.add_class().name, project.add_class().name) == ("phase 4", "phase 5")
     assert [one.id for one in project.classes] == [2, 3, 1, 4]
 
 

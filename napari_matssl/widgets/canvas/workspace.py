@@ -50,6 +50,8 @@ class Workspace(QObject):
     """Another image is shown, or none, or what is known of the shown one."""
     image_shown = Signal()
     """Another image was just put into the viewer, and is not yet painted on."""
+    fitted = Signal()
+    """The view was just fitted to the shown image."""
     image_leaves = Signal()
     """The layers of the shown image are about to go."""
     painted_changed = Signal(str)
@@ -270,6 +272,7 @@ class Workspace(QObject):
         project.current = name
         if before is None or _extent(before) != _extent(micrograph):
             self.viewer.reset_view()
+            self.fitted.emit()
         self.image_shown.emit()
         self._look.bring_back(self.shown)
         self.shown_changed.emit()
@@ -391,6 +394,7 @@ class Workspace(QObject):
             apply_pixel_size([shown.image, *shown.layers], shown.micrograph.pixel_size)
         if tuple(shown.image.scale) != before:
             self.viewer.reset_view()
+            self.fitted.emit()
         self.survey([shown.name])
         self.shown_changed.emit()
 

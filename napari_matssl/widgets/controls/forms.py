@@ -2,8 +2,17 @@
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPushButton, QSizePolicy, QWidget
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
 
 
 def button(text: str, tip: str, clicked: Callable[[], object] | None = None) -> QPushButton:
@@ -54,6 +63,19 @@ def offer(made: QPushButton, reason: str, tip: str) -> None:
     """Switch a button on, or off with the reason as its tooltip."""
     made.setEnabled(not reason)
     made.setToolTip(reason or tip)
+
+
+def bring_into_sight(widget: QWidget) -> None:
+    """Scroll the panel to a widget that has just been shown, once it is laid out."""
+    QTimer.singleShot(50, lambda: _scroll_to(widget))
+
+
+def _scroll_to(widget: QWidget) -> None:
+    above = widget.parentWidget() if isalive(widget) else None
+    while above is not None and not isinstance(above, QScrollArea):
+        above = above.parentWidget()
+    if above is not None:
+        above.ensureWidgetVisible(widget)
 
 
 def agreed(parent: QWidget, title: str, question: str, yes: str) -> bool:

@@ -1,10 +1,8 @@
 """The panel that trains a segmenter on the strokes."""
 
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
-    QScrollArea,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -18,7 +16,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import button, heading, note, offer
+from napari_matssl.widgets.controls.forms import bring_into_sight, button, heading, note, offer
 from napari_matssl.widgets.controls.painted_list import (
     PaintedList,
     painted_classes,
@@ -281,19 +279,11 @@ class FinetunePanel(QWidget):
             self._layout.addWidget(self.curves)
         self.curves.clear(table.classes)
         self.curves.show()
-        QTimer.singleShot(50, self._scroll_to_curves)  # once they are laid out
+        bring_into_sight(self.curves)
 
     def _hide_curves(self) -> None:
         if self.curves is not None:
             self.curves.hide()
-
-    def _scroll_to_curves(self) -> None:
-        """Bring the curves into sight."""
-        above = self.parentWidget()
-        while above is not None and not isinstance(above, QScrollArea):
-            above = above.parentWidget()
-        if above is not None:
-            above.ensureWidgetVisible(self.curves)
 
     def _update_start(self, _title: str = "") -> None:
         offer(self.start, self._why_not(), _START_TIP)

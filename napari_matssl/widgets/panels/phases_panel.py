@@ -15,7 +15,15 @@ from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
 from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.tasks.report import Exported, ExportOutputs, existing_exports, export_project
 from napari_matssl.widgets.controls.folder_field import FolderField
-from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.forms import (
+    agreed,
+    bring_into_sight,
+    button,
+    heading,
+    note,
+    offer,
+    side_by_side,
+)
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.controls.wording import in_the_window
@@ -266,6 +274,7 @@ class PhasesPanel(QWidget):
         self._exported = result.folder
         self.place.used()
         self.show_exported.show()
+        bring_into_sight(self.show_exported)
 
     def _forget_export(self) -> None:
         self._say(self.outcome, "")

@@ -1,0 +1,58 @@
+"""What the canvas shows around the layers: the whole image until somebody zooms, a scale bar."""
+
+from napari.utils.events import Event
+from qtpy.QtCore import QEvent, QObject, QTimer
+
+from napari_matssl.widgets.canvas.workspace import Workspace
+
+
+class View(QObject):
+    """Keep the image fitted while docks come and go, and a scale bar where it is calibrated.
+
+    napari fits an image once. Docks that are laid out afterwards would leave it cut off.
+    """
+
+    def __init__(self, viewer, workspace: Workspace) -> None:
+        super().__init__(workspace)
+        self._viewer, self._workspace = viewer, workspace
+        self._fitted: tuple[object, ...] | None = None  # the camera as it fitted the image
+        self._ours = False
+        self._bar_is_users = viewer.scale_bar.visible
+        self._later = QTimer(self)  # once the canvas has its size
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self._fit_again)
+        viewer.window._qt_viewer.canvas.native.installEventFilter(self)
+        viewer.scale_bar.events.visible.connect(self._on_bar)
+        workspace.fitted.connect(self._note)
+        workspace.shown_changed.connect(self._show_bar)
+
+    def eventFilter(self, _canvas: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Fit the image again to a canvas of another size, if it was fitted."""
+        if event.type() == QEvent.Type.Resize and self._fitted == self._camera():
+            self._later.start()
+        return False
+
+    def _camera(self) -> tuple[object, ...]:
+        camera = self._viewer.camera
+        return (*camera.center, camera.zoom)
+
+    def _note(self) -> None:
+        self._fitted = self._camera()
+
+    def _fit_again(self) -> None:
+        if self._workspace.shown is not None:
+            self._viewer.reset_view()
+            self._note()
+
+    def _show_bar(self) -> None:
+        """Show the scale bar for calibrated images, unless somebody has decided otherwise."""
+        shown = self._workspace.shown
+        if self._bar_is_users or shown is None:
+            return
+        self._ours = True
+        self._viewer.scale_bar.visible = shown.micrograph.pixel_size is not None
+        self._ours = False
+
+    def _on_bar(self, _event: Event) -> None:
+        self._bar_is_users = self._bar_is_users or not self._ours

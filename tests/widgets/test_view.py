@@ -1,0 +1,94 @@
+"""What is seen around the image: all of it, a scale bar, docks that don't squash each other."""
+
+import pytest
+from desk import NAMES, docked, write_folder
+from napari.settings import get_settings
+from qtpy.QtWidgets import QDockWidget
+
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.widgets.controls.forms import bring_into_sight
+from napari_matssl.widgets.launch import _enlarge
+from napari_matssl.widgets.shell import JobDock, MatSSLWidget
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer(show=True)
+
+
+def is_whole(viewer):
+    """Whether the whole image is in sight."""
+    canvas = viewer.window._qt_viewer.canvas.native
+    extent = viewer.layers.extent.world[:, -2:]
+    height, width = (extent[1] - extent[0]) * viewer.camera.zoom
+    return height <= canvas.height() + 1 and width <= canvas.width() + 1
+
+
+def test_the_image_stays_whole_when_docks_take_room_and_a_zoom_stays(viewer, qtbot, tmp_path):
+    panel = docked(viewer)
+    viewer.window._qt_window.resize(1200, 700)
+    assert panel.session.workspace.open([write_folder(tmp_path / "steel")])
+    qtbot.waitUntil(lambda: is_whole(viewer))
+    viewer.window._qt_window.resize(900, 500)
+    qtbot.waitUntil(lambda: is_whole(viewer))
+    viewer.camera.zoom *= 3
+    zoom = viewer.camera.zoom
+    viewer.window._qt_window.resize(1200, 700)
+    qtbot.wait(200)
+    assert viewer.camera.zoom == zoom
+
+
+def test_calibrated_images_have_a_scale_bar_and_others_none(viewer, tmp_path):
+    workspace = docked(viewer).session.workspace
+    workspace.open([write_folder(tmp_path / "steel")])
+    assert viewer.scale_bar.visible
+    workspace.open([write_folder(tmp_path / "bare", um=None)])
+    assert not viewer.scale_bar.visible
+    workspace.set_pixel_size(PixelSize(0.5, 0.5, "set by hand"))
+    assert viewer.scale_bar.visible
+
+
+def test_a_scale_bar_that_was_switched_off_stays_off(viewer, tmp_path):
+    workspace = docked(viewer).session.workspace
+    workspace.open([write_folder(tmp_path / "steel")])
+    viewer.scale_bar.visible = False
+    workspace.show_image(NAMES[1])
+    assert not viewer.scale_bar.visible
+
+
+def test_a_panel_opened_beside_the_others_shares_their_place(viewer, qtbot):
+    shell = MatSSLWidget(viewer)
+    viewer.window.add_dock_widget(shell, name="MatSSL")
+    qtbot.wait(50)
+    viewer.window.add_dock_widget(JobDock(viewer, "Phases"), name="Phases")
+    window = viewer.window._qt_window
+    ours = [d for d in window.findChildren(QDockWidget) if d.name in ("MatSSL", "Phases")]
+    assert len(ours) == 2
+    qtbot.waitUntil(lambda: bool(window.tabifiedDockWidgets(ours[0])))
+
+
+def test_what_an_export_has_written_scrolls_into_sight(viewer, qtbot):
+    shell = MatSSLWidget(viewer)
+    viewer.window.add_dock_widget(shell, name="MatSSL")
+    viewer.window._qt_window.resize(1000, 600)
+    shell.sections["Phases"].expand(animate=False)
+    link = shell.panels["Phases"].show_exported
+    link.show()
+    qtbot.wait(50)
+    assert link.visibleRegion().isEmpty()
+    bring_into_sight(link)
+    qtbot.waitUntil(lambda: not link.visibleRegion().isEmpty())
+
+
+def test_the_first_window_has_room_and_one_that_was_sized_stays(viewer):
+    window = viewer.window._qt_window
+    window.resize(800, 500)
+    _enlarge(viewer)
+    room = window.screen().availableGeometry()
+    assert room.contains(window.geometry())
+    assert window.width() >= min(1600, room.width() - 40)
+    get_settings().application.window_size = (900, 600)
+    window.resize(900, 600)
+    _enlarge(viewer)
+    assert (window.width(), window.height()) == (900, 600)
+    get_settings().application.window_size = None
