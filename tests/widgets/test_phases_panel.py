@@ -320,7 +320,7 @@ def test_export_writes_files_and_says_so(panel, qtbot, out):
     assert {p.name for p in out.iterdir()} == {
         *files, "phases.csv", "summary.csv", "classes.json"
     }  # fmt: skip
-    with (out / "phases.csv").open(encoding="utf-8", newline="") as file:
+    with (out / "phases.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 9
     for row in rows:
