@@ -22,6 +22,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.folder import Project
+from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
 
 random = np.random.default_rng(1)
@@ -156,7 +157,7 @@ def test_reopening_looks_the_same(make_napari_viewer, tmp_path, qtbot):
     mask[40:43, 40:43] = 2
     session.workspace.project.save_mask("a2.tif", mask)
     session.results.take_over("a2.tif", mask)
-    session.results.clean(20, 0)
+    session.results.clean(Cleaning(smallest_region=20))
 
     def look(panel):
         project, shown = panel.session.workspace.project, panel.session.workspace.shown
@@ -431,7 +432,7 @@ def test_deleting_the_segmentation_or_the_line_leaves_the_image_open(opened):
         viewer.layers.remove(viewer.layers[title])
         assert title not in session.workspace.shown.extra
     assert session.workspace.shown is not None
-    session.results.clean(5, 5)
+    session.results.clean(Cleaning(smallest_region=5, largest_hole=5))
     assert SEGMENTATION in names_of_layers(opened)
 
 
