@@ -42,6 +42,10 @@ class Closing(QObject):
         event.ignore()
         return True
 
+    def let_go(self) -> None:
+        """Watch no more: Python ends before Qt does."""
+        self._window.removeEventFilter(self)
+
     def _strokes_are_safe(self) -> bool:
         shown = self._workspace.shown
         if shown is None:

@@ -1,11 +1,14 @@
 """What the panels of one viewer share: the open folder, the classes, the results, the job."""
 
+import atexit
 import logging
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
@@ -59,6 +62,7 @@ class Session(QObject):
         self.mouse = Mouse(viewer, self.workspace, self.menu, self)
         self.closing = Closing(viewer, self.workspace, self.runner, self)
         QApplication.instance().aboutToQuit.connect(self._quit)
+        atexit.register(_leave, weakref.ref(self))
 
     def start(
         self,
@@ -108,9 +112,22 @@ class Session(QObject):
         if not boxes:
             (show_error if problem else show_info)(shown)
 
+    def leave(self) -> None:
+        """End with Python, if Qt's window hasn't been closed before: a script was over."""
+        self._quit()
+        for watcher in (self.keys, self.mouse, self.closing):
+            watcher.let_go()
+
     def _quit(self) -> None:
         self.workspace.close()
         self.runner.close(timeout=0)  # the end of the program waits for its thread
+
+
+def _leave(session: weakref.ref[Session]) -> None:
+    there = session()
+    if there is None or not isalive(there) or not hasattr(there.viewer.window, "_qt_window"):
+        return  # it was closed
+    there.leave()
 
 
 def session_of(viewer) -> Session:

@@ -39,7 +39,7 @@ class Keys(QObject):
         self._shortcuts = [self._shortcut(key, call) for key, call in self._calls.items()]
         workspace.folder_changed.connect(self._update)
         workspace.image_shown.connect(self._on_shown)
-        for widget in (viewer.window._qt_viewer, viewer.window._qt_viewer.canvas.native):
+        for widget in self._watched():
             widget.installEventFilter(self)
         self._update()
 
@@ -56,6 +56,15 @@ class Keys(QObject):
             return False
         call()
         return True
+
+    def let_go(self) -> None:
+        """Watch no more: Python ends before Qt does."""
+        for widget in self._watched():
+            widget.removeEventFilter(self)
+
+    def _watched(self) -> tuple[QObject, QObject]:
+        viewer = self._viewer.window._qt_viewer
+        return viewer, viewer.canvas.native
 
     def _shortcut(self, key: Qt.Key, call: Callable[[], None]) -> QShortcut:
         shortcut = QShortcut(QKeySequence(key), self.parent())

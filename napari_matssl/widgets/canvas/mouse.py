@@ -55,6 +55,10 @@ class Mouse(QObject):
             self._take_focus()
         return False
 
+    def let_go(self) -> None:
+        """Watch no more: Python ends before Qt does."""
+        self._canvas.native.removeEventFilter(self)
+
     def _painted(self, modes: tuple[str, ...]) -> Labels | None:
         """Give the painted labels if they are chosen, in one of some modes."""
         shown, active = self._workspace.shown, self._viewer.layers.selection.active
