@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import shutil
 import weakref
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import napari_matssl.learn.segmenter as segmenter_module
-from napari_matssl.errors import InputError, OutputError
+from napari_matssl.errors import InputError, OutputError, UnwrittenError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import choose_compute
@@ -71,6 +72,32 @@ def test_a_place_that_cannot_be_written_is_found_before_anything_is_read(tmp_pat
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError):
         drain(train_model(read, chosen(), tmp_path / "folder"))
+
+
+def test_a_disk_that_is_too_full_is_found_before_training(painted, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: shutil._ntuple_diskusage(9, 8, 10**6))
+    steps = train_model(lambda: painted, chosen(), tmp_path / "model.safetensors")
+    with pytest.raises(OutputError, match=r"about\s+[78] MB are needed"):
+        drain(steps, lambda progress: pytest.fail("trained") if progress.metrics else None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_cannot_be_written_any_more_is_kept_until_it_is(painted, tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+
+    def remove(progress):
+        if progress.metrics and folder.is_dir():
+            folder.rmdir()
+            folder.write_text("in the way")
+
+    with pytest.raises(UnwrittenError) as raised:
+        drain(train_model(lambda: painted, chosen(epochs=1), folder / "model.safetensors"), remove)
+    with pytest.raises(UnwrittenError):
+        raised.value.write(folder / "model.safetensors")
+    trained = raised.value.write(tmp_path / "elsewhere.safetensors")
+    assert trained.steps == 2
+    assert read_card(trained.path, kind="segmenter").classes == TABLE
 
 
 def test_the_mask_is_the_models_in_the_ids_that_were_asked_for(model, two_phases):

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QLabel, QMessageBox, QProgressBar, QPushButton
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox, QProgressBar, QPushButton
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, UnwrittenError
 from napari_matssl.progress import Control, Progress
 from napari_matssl.widgets.controls.job_bar import JobBar
 from napari_matssl.widgets.jobs.runner import JobRunner
@@ -59,6 +59,8 @@ class Desk:
             self.job.give(step)
 
     def button(self, text):
+        if text == "Copy":  # the box of messages below the bar has one, too
+            return self.bar._copy
         [found] = [b for b in self.bar.findChildren(QPushButton) if b.text() == text]
         return found
 
@@ -303,3 +305,45 @@ def test_the_error_is_legible_on_every_theme(desk):
             for y in range(picture.height())
         ]
         assert max(greys) - min(greys) > 150
+
+
+def test_a_result_that_cant_be_written_is_kept_until_it_is_saved_elsewhere(
+    desk, qtbot, tmp_path, monkeypatch
+):
+    full = {"disk": True}
+
+    def write(path):
+        if full["disk"]:
+            raise UnwrittenError(f"Can't write {path.name}: No space left.", "It is kept.", write)
+        path.write_text("model")
+        return path
+
+    results = []
+    desk.runner.succeeded.connect(results.append)
+    desk.start()
+    desk.end(UnwrittenError("Can't write model-001: No space left.", "It is kept.", write))
+    assert desk.button("Save elsewhere...").isVisible()
+    desk.start("Segmenting")  # another job is no reason to forget it
+    desk.end()
+    assert desk.button("Save elsewhere...").isVisible()
+    assert results == ["all"]
+    chosen = tmp_path / "elsewhere.safetensors"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(chosen), ""))
+    for still_full in (True, False):
+        full["disk"] = still_full
+        with qtbot.waitSignal(desk.runner.ended):
+            desk.click("Save elsewhere...")
+            assert desk.runner.title == "Fine-tuning"
+    assert results == ["all", chosen]
+    assert chosen.read_text() == "model"
+    assert desk.runner.unwritten is None
+    assert not desk.button("Save elsewhere...").isVisible()
+
+
+def test_the_bar_of_a_dock_that_was_opened_again_offers_what_was_not_written(desk, qtbot):
+    desk.start()
+    desk.end(UnwrittenError("Can't write model-001: No space left.", "It is kept.", lambda p: p))
+    again = JobBar(desk.runner)
+    qtbot.addWidget(again)
+    assert not again._error_row.isHidden()
+    assert not again._elsewhere.isHidden()

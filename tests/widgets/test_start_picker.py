@@ -110,3 +110,14 @@ def test_published_weights_are_started_from_as_what_they_are(qtbot, picker, tmp_
     assert (picker.encoder.source, picker.encoder.name) == (str(unknown), None)
     picker.select(tmp_path / "gone.pth")
     assert "gone.pth" in picker.problem.text()
+
+
+def test_the_newest_model_is_proposed_and_imagenet_without_one(picker, model, tmp_path):
+    newest = write_model(tmp_path / "model-002.safetensors")
+    picker.set_files((newest, model))
+    picker.propose()
+    assert picker.model == newest
+    picker.set_files(())
+    picker.propose()
+    assert picker.model is None
+    assert picker.encoder.source == "imagenet"
