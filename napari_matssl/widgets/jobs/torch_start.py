@@ -1,6 +1,10 @@
 """Loading torch into a process that has a window."""
 
+import ctypes
+import gc
+import importlib.util
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +23,44 @@ def start_torch() -> None:
     What torch and its neighbours find while they are loaded, environment variables and modules,
     is as it was afterwards: the process is not ours alone.
     """
-    with _without_triton(), sleeping_threads():
+    with _without_triton(), sleeping_threads(), _without_collections():
+        _load_libraries()
         import napari_matssl.learn.encoders  # noqa: F401 - all neighbours of torch are loaded here
         from napari_matssl.learn.threads import leave_a_core
 
         leave_a_core()
+
+
+def _load_libraries() -> None:
+    """Load torch's shared libraries as importing it would, but without holding Python's lock.
+
+    An import holds it meanwhile, for half a second, in which the window stands still.
+    """
+    found = importlib.util.find_spec("torch")
+    suffix = {"linux": "so", "darwin": "dylib"}.get(sys.platform)
+    if "torch" in sys.modules or found is None or found.origin is None or suffix is None:
+        return
+    folder = Path(found.origin).parent / "lib"
+    dlopen = ctypes.CDLL(None).dlopen  # called through ctypes, it lets other threads run
+    dlopen.argtypes, dlopen.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+    for name, how in (("libtorch_global_deps", os.RTLD_GLOBAL), ("libtorch", os.RTLD_LOCAL)):
+        dlopen(os.fsencode(folder / f"{name}.{suffix}"), os.RTLD_NOW | how)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Collect no garbage inside the block.
+
+    Half a million objects come into being; Python would look through all of them several times,
+    during which every other thread stands still.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager
