@@ -216,3 +216,12 @@ def test_a_stroke_by_the_mouse_is_saved(hand):
         return found is not None and found[20, 22:59].all()
 
     hand.qtbot.waitUntil(saved, timeout=10_000)
+
+
+def test_the_next_image_is_painted_on_at_once(hand):
+    for _ in range(2):
+        hand.qtbot.keyClick(hand.canvas, Qt.Key.Key_D)
+        hand.qtbot.keyClick(hand.canvas, Qt.Key.Key_A)
+        assert hand.session.workspace.shown.name == "a1.tif"
+    hand.stroke((20, 20), (20, 60))
+    assert hand.painted.data[20, 22:59].all()

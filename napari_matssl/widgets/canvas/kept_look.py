@@ -51,7 +51,9 @@ class KeptLook:
             shown.painted.brush_size = self._brush
         for title, layer in _labels_of(shown).items():
             if title in self._layers:
-                layer.visible, layer.opacity, layer.contour = self._layers[title]
+                visible, layer.opacity, layer.contour = self._layers[title]
+                if layer.visible is not visible:  # else napari would lay the brush down
+                    layer.visible = visible
         history = self._histories.get(shown.name)
         if history is not None and history.pixels == _checksum(shown.painted):
             shown.painted._undo_history.extend(history.undo)
