@@ -324,7 +324,7 @@ def test_labels_of_a_stack_are_one_plane_of_it(model, rgb):
 def test_settings_for_strokes(model):
     image = model.add_image(pixels(600, 800))
     strokes = painted(model, image)
-    assert (strokes.brush_size, strokes.contiguous, strokes.opacity) == (10, False, 0.7)
+    assert (strokes.brush_size, strokes.contiguous, strokes.opacity) == (10, True, 0.9)
     assert strokes.metadata["matssl_kind"] == "painted"
     assert painted(model, model.add_image(pixels(40, 40))).brush_size == 3
     mask = painted(model, image, "mask")

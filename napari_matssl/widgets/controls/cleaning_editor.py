@@ -46,9 +46,9 @@ class CleaningEditor(QWidget):
         self.picker.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.picker.setMinimumContentsLength(8)
+        self.picker.setMinimumContentsLength(6)
         WheelGuard(self.picker)
-        self.reset = button("As all classes", _RESET_TIP, self._reset)
+        self.reset = button("As all", _RESET_TIP, self._reset)
         self.region, self.hole = SizeSlider(_REGION_TIP), SizeSlider(_HOLE_TIP)
         self.words = note(tip="What is done, as the tables tell it.")
         rows = QFormLayout(self)
