@@ -1,7 +1,6 @@
 """Why there is no CUDA: with a driver's tool that is a real process."""
 
 import sys
-import time
 
 import pytest
 
@@ -44,11 +43,10 @@ def test_a_tool_that_fails_is_a_complaint_of_the_driver(tmp_path, code, complain
     assert "driver" in fault.remedy
 
 
+@pytest.mark.timeout(120)
 def test_a_tool_that_hangs_is_left_after_a_while(tmp_path, monkeypatch):
     monkeypatch.setattr(nvidia, "_PATIENCE", 0.3)
-    begin = time.monotonic()
-    gpu = find_nvidia(tool("import time; time.sleep(60)"), tmp_path)
-    assert time.monotonic() - begin < 20
+    gpu = find_nvidia(tool("import time; time.sleep(600)"), tmp_path)
     assert gpu is not None
     assert "doesn't answer" in gpu.complaint
 

@@ -1,5 +1,4 @@
 import io
-import time
 
 import numpy as np
 import pytest
@@ -153,11 +152,10 @@ def test_images_of_any_size_are_looked_at(height, width, mean, seed):
     assert find_info_bar(specimen(seed, height, width, mean)) is None
 
 
-def test_panorama_is_looked_at_quickly():
+@pytest.mark.timeout(120)
+def test_of_a_panorama_only_some_is_looked_at():
     image = np.broadcast_to(specimen(height=1, width=20_000), (20_000, 20_000))
-    start = time.perf_counter()
-    find_info_bar(image)
-    assert time.perf_counter() - start < 20
+    assert find_info_bar(image) is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The settings form: what a user types is what a job gets."""
 
 import json
-import time
 
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
@@ -377,13 +376,10 @@ def test_the_wheel_scrolls_past_a_control_that_was_not_clicked(qtbot, form):
         assert (form.settings().crop_size > 256) == stepped
 
 
-def test_the_form_opens_quickly_and_fits_a_dock(qtbot):
-    SettingsForm(FinetuneSettings, MAIN).deleteLater()  # not to measure first imports
-    start = time.perf_counter()
+def test_the_form_fits_a_dock(qtbot):
     form = SettingsForm(FinetuneSettings, MAIN)
     qtbot.addWidget(form)
     form.show()
     QApplication.processEvents()
-    assert time.perf_counter() - start < 0.15
     form.more.expand(animate=False)
     assert form.minimumSizeHint().width() <= 360

@@ -1,31 +1,24 @@
 """The dock with all panels: light to open, in the order of work, one session for all."""
 
-import re
-
 import pytest
 from desk import NAMES, drop, in_own_process, write_folder
 
 from napari_matssl.widgets.shell import PANELS, JobDock, MatSSLWidget, micrographs_widget
 
 OPENS = """
-import sys, time
+import sys
 import napari
 viewer = napari.Viewer()
-began = time.monotonic()
 from napari_matssl.widgets.shell import MatSSLWidget
-imported = time.monotonic()
 shell = MatSSLWidget(viewer)
 viewer.window.add_dock_widget(shell, name="MatSSL")
-print(f"imported in {imported - began:.2f} s, opened in {time.monotonic() - imported:.2f} s")
 print(*sys.modules)
 """
 
 
-def test_the_shell_opens_quickly_and_without_torch():
+def test_the_shell_opens_without_torch():
     done = in_own_process(OPENS)
     assert done.returncode == 0, done.stderr
-    took = re.search(r"imported in ([\d.]+) s, opened in ([\d.]+) s", done.stdout)
-    assert float(took[1]) + float(took[2]) < 4, took[0]  # 1 s on a machine that isn't busy
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "napari_matssl" in loaded
     assert not loaded & {"torch", "torchvision", "timm", "pyqtgraph", "matplotlib.pyplot"}
