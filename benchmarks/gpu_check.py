@@ -26,9 +26,9 @@ can take. Where there are downloads:
 
 and on the machine, in the folder of the project, with the folder of wheels beside it:
 
-    python -m pip install --no-index --no-deps --target /tmp/site wheels/*.whl
-    PYTHONPATH=/tmp/site:$PWD python benchmarks/gpu_check.py --json report.json
-    PYTHONPATH=/tmp/site:$PWD python -m pytest -m gpu tests/test_gpu_check.py
+    python -m pip install --no-index --no-deps --target site wheels/*.whl
+    PYTHONPATH=site:$PWD python benchmarks/gpu_check.py --json report.json
+    PYTHONPATH=site:$PWD python -m pytest -m gpu tests/test_gpu_check.py
 
 The tests do the same with tiny networks and images.
 """
