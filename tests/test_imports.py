@@ -119,3 +119,9 @@ def test_reading_labels_and_measuring_work_without_torch(name):
     assert len(found) > 2
     loaded = loaded_by(f"import {', '.join(found)}")
     assert not loaded & (GUI | {"torch", "torchvision", "timm"})
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """Pytest imports them by their names alone; where caches are old, that goes unseen."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert len(names) == len(set(names))
