@@ -8,6 +8,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_matssl.errors import SettingsError
 from napari_matssl.files import atomic_write, read_json
 
+ENCODERS = (
+    "tf_efficientnet_lite0",
+    "mobilenet_v2",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "se_resnet50",
+    "densenet121",
+    "efficientnet-b0",
+    "efficientnet-b3",
+)
+"""Encoder networks that forms offer; any other of smp or timm can be typed. The first is the one
+whose ImageNet weights need no download."""
+
 
 class Settings(BaseModel):
     """Base of all settings: frozen, no unknown fields, JSON on disk."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from napari_matssl.settings.base import Settings, check_end
+from napari_matssl.settings.base import ENCODERS, Settings, check_end
 from napari_matssl.settings.normalisation import NormalisationSettings
 
 Architecture = Literal["residual-unet++", "unet++", "pixel-classifier"]
@@ -26,7 +26,10 @@ class FinetuneSettings(Settings):
         "painted, else residual-unet++",
     )
     encoder_name: str = Field(
-        default="tf_efficientnet_lite0", description="encoder network, by its smp or timm name"
+        default="tf_efficientnet_lite0",
+        description="encoder network, by its smp or timm name; the ImageNet weights of "
+        "tf_efficientnet_lite0 are here, those of others have to be fetched",
+        examples=list(ENCODERS),
     )
     encoder: str = Field(
         default="imagenet",

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from napari_matssl.settings.base import Settings, check_end
+from napari_matssl.settings.base import ENCODERS, Settings, check_end
 from napari_matssl.settings.normalisation import NormalisationSettings
 
 Method = Literal["matssl", "simclr", "mocov2", "densecl"]
@@ -24,7 +24,10 @@ class PretrainSettings(Settings):
         "last stage; mocov2, densecl: keys of a slowly following copy, for comparison",
     )
     encoder: str = Field(
-        default="tf_efficientnet_lite0", description="encoder network, by its smp or timm name"
+        default="tf_efficientnet_lite0",
+        description="encoder network, by its smp or timm name; the ImageNet weights of "
+        "tf_efficientnet_lite0 are here, those of others have to be fetched",
+        examples=list(ENCODERS),
     )
     init: str = Field(
         default="imagenet",

@@ -383,3 +383,17 @@ def test_the_form_fits_a_dock(qtbot):
     QApplication.processEvents()
     form.more.expand(animate=False)
     assert form.minimumSizeHint().width() <= 360
+
+
+def test_encoders_are_offered_in_a_list_and_others_can_be_typed(qtbot):
+    form = SettingsForm(PretrainSettings, ("encoder",))
+    qtbot.addWidget(form)
+    control = form._editors[("encoder",)].control
+    assert control.itemText(0) == "tf_efficientnet_lite0" == form.settings().encoder
+    control.setCurrentText("resnet34")
+    assert form.settings().encoder == "resnet34"
+    control.lineEdit().selectAll()
+    qtbot.keyClicks(control.lineEdit(), "tu-convnext_nano")
+    assert form.settings().encoder == "tu-convnext_nano"
+    form.set_value("encoder", "resnet50")
+    assert control.currentText() == "resnet50"

@@ -137,6 +137,9 @@ class FieldEditor(QWidget):
             self.control: QWidget = box
             self._set = box.setValue
             return
+        if kind is str and field.examples:
+            self._build_list(field.examples)
+            return
         words = self._words
         control = create_widget(annotation=kind)
         control.changed.connect(self._edited)
@@ -147,6 +150,18 @@ class FieldEditor(QWidget):
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
             self.control.setMinimumContentsLength(8)
+
+    def _build_list(self, names: list[str]) -> None:
+        """Offer names to choose; others can be typed."""
+        box = QComboBox()
+        box.setEditable(True)
+        box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(8)
+        box.addItems(names)
+        box.currentTextChanged.connect(self._edited)
+        self.control = box
+        self._set = box.setEditText
 
     def _edited(self, value: Any) -> None:
         self._value = value
