@@ -3,7 +3,9 @@
 import pytest
 import tifffile
 from desk import NAMES, docked, key, rows, write_folder
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.meter import segmented_names
@@ -34,6 +36,22 @@ def choose(panel, names, text):
     """Choose an entry of the menu of some images."""
     menu = panel.menu(names)
     next(action for action in menu.actions() if action.text().startswith(text)).trigger()
+
+
+def pull(edge, by):
+    """Press the edge, move the mouse down, and let go."""
+    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+    for kind, button, held, down in (
+        (QEvent.Type.MouseButtonPress, left, left, 0),
+        (QEvent.Type.MouseMove, none, left, by),
+        (QEvent.Type.MouseButtonRelease, left, none, by),
+    ):
+        place = edge.rect().center() + QPoint(0, down)
+        on_screen = edge.mapToGlobal(place)
+        event = QMouseEvent(
+            kind, QPointF(place), QPointF(on_screen), button, held, Qt.KeyboardModifier.NoModifier
+        )
+        QApplication.sendEvent(edge, event)
 
 
 def test_typing_lists_images_by_name_and_state(many, qtbot):
@@ -73,10 +91,7 @@ def test_the_shown_image_stays_marked_when_sorted_or_not_listed(many):
 
 def test_the_edge_makes_the_list_longer(many, qtbot):
     before = many.table.height()
-    middle = many.edge.rect().center()
-    qtbot.mousePress(many.edge, Qt.MouseButton.LeftButton, pos=middle)
-    qtbot.mouseMove(many.edge, middle + QPoint(0, 60))
-    many.edge.mouseReleaseEvent(None)
+    pull(many.edge, 60)
     assert many.table.height() > before
     pulled = many.table.height()
     many.table.set_rows([ImageRow("a", "a.tif", "saved")])

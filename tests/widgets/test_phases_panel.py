@@ -409,8 +409,9 @@ def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_
     runner.cancel()
     with qtbot.waitSignal(runner.ended):
         slow_disk.go_on()
-    assert {p.name.partition("_")[0] for p in out.iterdir()} == {"a1", "a2", "classes.json"}
-    assert len(list(out.iterdir())) == 7
+    tables = {"phases.csv", "summary.csv", "classes.json"}
+    assert {p.name.partition("_")[0] for p in out.iterdir()} == {"a1", "a2", *tables}
+    assert len(list(out.iterdir())) == 9
     assert not panel.outcome.isVisible()
     assert not panel.show_exported.isVisible()
     assert panel.export.isEnabled()
