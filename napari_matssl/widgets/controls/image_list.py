@@ -11,6 +11,9 @@ from napari_matssl.widgets.controls.image_table import ImageTable
 FEWEST_ROWS, MOST_ROWS = 3, 7
 """Rows that are in sight before anybody pulls the edge."""
 
+_BELOW = 660
+"""Height of what stands above and below the rows in a window, the classes included, px."""
+
 
 class ImageList(QWidget):
     """The table of micrographs with its filter; as long as its rows, or as somebody pulled it."""
@@ -48,7 +51,9 @@ class ImageList(QWidget):
         number = f"{listed}" if listed == total else f"{listed} of {total}"
         self.count.setText(f"{number} image{'s' * (total != 1)}" if total else "")
         if self._pulled is None:
-            self.table.setFixedHeight(self._height_of(min(max(total, FEWEST_ROWS), MOST_ROWS)))
+            room = (self.window().height() - _BELOW) // THUMBNAIL
+            most = min(max(room, FEWEST_ROWS), MOST_ROWS)
+            self.table.setFixedHeight(self._height_of(min(max(total, FEWEST_ROWS), most)))
 
     def _height_of(self, rows: int) -> int:
         table = self.table
