@@ -133,7 +133,7 @@ class User:
             if editor.tick is not None and not editor.tick.isChecked():
                 editor.tick.click()
             control = editor.control
-            if isinstance(control, QComboBox):
+            if isinstance(control, QComboBox) and not control.isEditable():
                 self.choose(control, value)
                 continue
             if isinstance(value, bool):

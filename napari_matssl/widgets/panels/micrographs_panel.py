@@ -88,7 +88,7 @@ class MicrographsPanel(QWidget):
             self._ask_folder,
         )
         self.recent = QToolButton()
-        self.recent.setText("Recent  ")  # room for the arrow
+        self.recent.setText("Recent")
         self.recent.setToolTip("Open a folder that was opened before.")
         self.recent.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.recent.setMenu(QMenu(self.recent))
