@@ -19,6 +19,7 @@ from napari_matssl.learn.tensorfile import read_header
 from napari_matssl.settings import NormalisationSettings
 from napari_matssl.widgets.controls.card_view import local_time
 from napari_matssl.widgets.controls.model_picker import ModelPicker
+from napari_matssl.widgets.jobs.torch_start import start_torch
 
 TABLE = ClassTable(
     classes=(
@@ -143,6 +144,7 @@ def test_tampered_files_of_every_kind_leave_the_good_model_usable(qtbot, folder)
 
 
 def test_a_published_model_is_listed_and_imported_under_its_own_suffix(qtbot, folder, tmp_path):
+    start_torch()  # triton, which torchvision would import, ends a process with Mesa's LLVM
     import segmentation_models_pytorch as smp
     import torch
 
