@@ -7,8 +7,9 @@
 
 Every cell (row, set, seed) is trained, scored once on the test images and kept in
 ``benchmarks/accuracy.json``; cells that are there are not computed again, unless ``--again``. The
-tables go into ``docs/benchmarks.md``, between the two marks that name this script. Needs
-``pip install scikit-learn`` for the forest and the data that tests marked ``real`` use.
+tables go between the two marks that name this script: all rows into ``benchmarks/NOTES.md``, the
+main ones into ``docs/benchmarks.md``. Needs ``pip install scikit-learn`` for the forest and the
+data that tests marked ``real`` use.
 """
 
 import argparse
@@ -42,7 +43,8 @@ from napari_matssl.tasks.finetune import finetune
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "accuracy.json"
-DOCS = HERE.parent / "docs" / "benchmarks.md"
+NOTES = HERE / "NOTES.md"
+SUMMARY = HERE.parent / "docs" / "benchmarks.md"
 
 RESIDUAL = {"architecture": "residual-unet++"}
 """The default for strokes; these rows show what it does with full labels."""
@@ -252,7 +254,7 @@ def main() -> None:
                     temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     order = [label for row in ROWS for label in (row, *(row + look for look in LOOKS))]
     if given.results == RESULTS:
-        write_tables(results, order, DOCS)
+        write_tables(results, order, NOTES, SUMMARY)
 
 
 def machine() -> str:

@@ -10,22 +10,54 @@ from marks import write_between_marks
 
 COATINGS = ("EBC-1", "EBC-2", "EBC-3", "EBC-2 strokes", "EBC-2, new conditions")
 
+MAIN_ROWS = {
+    "forest, standardised": "random forest",
+    "plain": "plain U-Net++",
+    "instant": "preset `instant`",
+    "ours": "preset `interactive`",
+}
+"""Rows of the main table, as ``accuracy.json`` and as a user names them."""
+
 Results = dict[str, dict[str, Any]]
 Cells = dict[tuple[str, str], list[dict[str, Any]]]
 
 
-def write_tables(results: Results, rows: Sequence[str], path: Path) -> None:
-    """Put the tables between the marks of a Markdown file, and print them."""
-    tables = _tables(results, rows)
-    print(tables)
-    write_between_marks("accuracy.py", tables, path)
-
-
-def _tables(results: Results, rows: Sequence[str]) -> str:
+def write_tables(results: Results, rows: Sequence[str], notes: Path, summary: Path) -> None:
+    """Put all tables and the main one between the marks of two Markdown files; print both."""
     cells: Cells = defaultdict(list)
     for key, cell in sorted(results.items()):
         row, name, _seed = key.split(" | ")
         cells[row, name].append(cell)
+    for text, path in ((_tables(results, cells, rows), notes), (_main_table(cells), summary)):
+        print(text)
+        write_between_marks("accuracy.py", text, path)
+
+
+def _main_table(cells: Cells) -> str:
+    """Write mIoU by what was painted, for the rows that a user can choose from and their peers."""
+    ones = sorted({name for _row, name in cells if name.endswith(", 1 image")})
+    columns = {
+        "EBC-2, four images in full": ["EBC-2"],
+        "the same, new conditions": ["EBC-2, new conditions"],
+        "EBC-3, fifteen images in full": ["EBC-3"],
+        "EBC-2, strokes on four images": ["EBC-2 strokes"],
+        f"strokes on one image, mean of {len(ones)} sets": ones,
+        "the worst of these": ones,
+    }
+    lines = [f"| | {' | '.join(columns)} | training |", "|---" * (len(columns) + 2) + "|"]
+    for row, label in MAIN_ROWS.items():
+        figures = []
+        for column, names in columns.items():
+            means = [fmean(cell["miou"] for cell in cells[row, name]) for name in names]
+            figures.append(f"{(min if 'worst' in column else fmean)(means):.2f}")
+        scored = {name for names in columns.values() for name in names}
+        times = [cell["training_s"] for name in scored for cell in cells[row, name]]
+        figures.append(f"{min(times):.0f} to {max(times):.0f} s")
+        lines.append(f"| {label} | {' | '.join(figures)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tables(results: Results, cells: Cells, rows: Sequence[str]) -> str:
     sets = list(dict.fromkeys(name for _row, name in cells))
     parts = [_coatings(cells, rows, name) for name in COATINGS if name in sets]
     ones = [name for name in sets if name not in COATINGS]

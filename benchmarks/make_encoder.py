@@ -5,7 +5,7 @@
 It learns from the light optical slices and generated micrographs that ``pretraining.py`` calls
 "other", and from those EBC images that no published split tests on, and is written to
 ``napari_matssl/weights/micrographs.safetensors``: half precision, but for the statistics of batch
-norm, with its card. What it is worth stands in ``docs/benchmarks.md``.
+norm, with its card. What it is worth stands in ``benchmarks/NOTES.md``.
 """
 
 import argparse

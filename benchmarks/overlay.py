@@ -1,4 +1,4 @@
-"""Draw truth above prediction for the test images of a split, as docs/benchmarks.md shows them.
+"""Draw truth above prediction for the test images of a split, as benchmarks/NOTES.md shows them.
 
     python benchmarks/overlay.py MODEL.safetensors --split EBC-2 --out docs/images/ebc2-overlay.jpg
 

@@ -16,7 +16,7 @@ processed sets are announced, not published); EBC holds ``images``, ``labels``, 
 and its rows are left out. Test images are never pretrained on. The best epoch is chosen on
 validation images, where a set has any, and never on test images as the released code does.
 
-Results are kept in ``benchmarks/paper.json`` and written into ``docs/benchmarks.md``.
+Results are kept in ``benchmarks/paper.json`` and written into ``benchmarks/NOTES.md``.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from napari_matssl.tasks.pretrain import pretrain
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "paper.json"
-DOCS = HERE.parent / "docs" / "benchmarks.md"
+NOTES = HERE / "NOTES.md"
 
 PATCH = 256
 
@@ -246,7 +246,7 @@ def main() -> None:
                 temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     table = _table(results)
     print(table)
-    write_between_marks("paper.py", table, DOCS)
+    write_between_marks("paper.py", table, NOTES)
 
 
 def _tasks(given: argparse.Namespace) -> list[Task]:

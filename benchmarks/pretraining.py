@@ -15,7 +15,7 @@ machine changes no score.
 
 Every cell (start, set, seed) is kept in ``benchmarks/pretraining.json`` and not computed again,
 unless ``--again``; encoders are kept in ``--encoders``. Table and plot go into
-``docs/benchmarks.md``. Needs the data that tests marked ``real`` use.
+``benchmarks/NOTES.md``. Needs the data that tests marked ``real`` use.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from napari_matssl.tasks.pretrain import pretrain
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "pretraining.json"
-DOCS = HERE.parent / "docs" / "benchmarks.md"
+NOTES = HERE / "NOTES.md"
 
 READY = ("random", "imagenet", "micrographs")
 """Starts that need no pretraining here."""
@@ -261,7 +261,7 @@ def main() -> None:
                 print(key, found, flush=True)
                 with atomic_write(given.results) as temporary:
                     temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    write_tables(results, list(known), DOCS)
+    write_tables(results, list(known), NOTES)
 
 
 def cell(

@@ -21,10 +21,10 @@ Seeds = dict[tuple[str, str], dict[str, float]]
 NO_MINUTES, NO_IMAGES = 0.5, 4.0
 """Where on the logarithmic axes nothing is."""
 
-PLOT = "images/pretraining.png"
+PLOT = "../docs/images/pretraining.png"
 
 
-def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], docs: Path) -> None:
+def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], notes: Path) -> None:
     """Put table and plot between the marks of a Markdown file, and print the table."""
     seeds: Seeds = defaultdict(dict)
     for key, cell in sorted(results.items()):
@@ -40,8 +40,8 @@ def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], docs:
     when = f"Computed {dates[0]} to {dates[-1]}." if dates else ""
     table = "\n".join([*lines, "", f"![Pretraining]({PLOT})", "", when, ""])
     print(table)
-    _plot(dict(seeds), names, docs.parent / PLOT)
-    write_between_marks("pretraining.py", table, docs)
+    _plot(dict(seeds), names, notes.parent / PLOT)
+    write_between_marks("pretraining.py", table, notes)
 
 
 def _order(start: str) -> tuple[int, float, float]:

@@ -3,7 +3,7 @@
 PyTorch divides each operation among threads of OpenMP. By default a thread that has finished its
 part spins, expecting the next within milliseconds. Where other programs want the processor, too, it
 thereby takes from its own siblings the time in which they would finish: on a busy machine training
-was several times slower that way than with threads that sleep (docs/benchmarks.md).
+was several times slower that way than with threads that sleep (benchmarks/NOTES.md).
 
 OpenMP's libraries read their environment variables once, when they are loaded or first used. So
 these have to be set before torch is imported; this module needs neither torch nor numpy.

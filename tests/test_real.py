@@ -13,7 +13,7 @@ FLOORS = {
     ("scribbles", "interactive"): (0.42, 0.45),
     ("labels", "interactive"): (0.47, 0.60),
 }
-"""mIoU and oxide IoU on the test images of EBC-2; docs/benchmarks.md holds what was measured."""
+"""mIoU and oxide IoU on the test images of EBC-2; benchmarks/NOTES.md holds what was measured."""
 
 
 @pytest.mark.real

@@ -26,7 +26,7 @@ SMALLEST_TILE = 64
 MAGNIFICATIONS = (1.0, 1.6)
 """What the model's magnification is multiplied by; the second where two are wanted.
 
-Chosen on development sets, see docs/benchmarks.md."""
+Chosen on development sets, see benchmarks/NOTES.md."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def segment(
 
 
 def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
-    """Say whether a second magnification is wanted, and worth its time (docs/benchmarks.md)."""
+    """Say whether a second magnification is wanted, and worth its time (benchmarks/NOTES.md)."""
     if card.architecture == "pixel-classifier":  # it has never seen a crop magnified
         return False
     if settings.magnifications == "auto":

@@ -64,7 +64,7 @@ def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
 def automatic_scale(micrographs: Sequence[Micrograph]) -> float:
     """Magnification at which the median image's shorter side is about 512 px, at most 1.
 
-    A crop then shows a good part of the image. Measured in docs/benchmarks.md.
+    A crop then shows a good part of the image. Measured in benchmarks/NOTES.md.
     """
     side = statistics.median(min(m.specimen.shape[:2]) for m in micrographs)
     return float(min(1.0, max(0.1, _WORKING_SIDE / side)))

@@ -4,7 +4,7 @@ Its logits are those of a :class:`~napari_matssl.learn.pixel_classifier.PixelCla
 same encoder plus those of a U-Net++ whose last layer starts at zero. So the first step already
 has the classifier's mask, and few strokes go into what the classifier gets wrong. Against U-Net++
 alone this is worth 10 points of mIoU on strokes in one image, on average over four development
-sets, from -2 to +35 (docs/benchmarks.md).
+sets, from -2 to +35 (benchmarks/NOTES.md).
 """
 
 import segmentation_models_pytorch as smp

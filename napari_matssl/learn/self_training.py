@@ -1,7 +1,7 @@
 """Learning from unpainted pixels: what the averaged model is sure of teaches the one in training.
 
 Strokes cover a few hundredths of an image. The rest was worth up to 10 points of mIoU on
-development sets, and nothing on average in 90 seconds on those of the report (docs/benchmarks.md).
+development sets, and nothing on average in 90 seconds on those of the report (benchmarks/NOTES.md).
 """
 
 import torch
@@ -52,7 +52,7 @@ def confident_targets(logits: Tensor, guess: Tensor, targets: Tensor, confidence
     Sure means twice: the class is probable, and the pixel classifier had guessed it before training
     began. Without the second, a network teaches itself its errors, the more the longer it trains;
     a classifier that is trained with it drifts with it. So what is learnt from unpainted pixels is
-    where two views agree of which one never moves (docs/benchmarks.md).
+    where two views agree of which one never moves (benchmarks/NOTES.md).
 
     Parameters
     ----------

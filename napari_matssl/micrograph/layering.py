@@ -35,7 +35,7 @@ def find_layering(micrographs: Sequence[Micrograph]) -> Layering:
     -----
     An image's row means vary little unless it is made of layers. Of the variance of the grey
     values, 26 to 79 % lies between rows in coatings, 2 to 27 % between the rows or columns of
-    microstructures without layers (docs/benchmarks.md).
+    microstructures without layers (benchmarks/NOTES.md).
     """
     shares = np.array([_shares(micrograph) for micrograph in micrographs])  # (n, 2)
     rows, columns = np.median(shares, axis=0)

@@ -38,7 +38,7 @@ from napari_matssl.tasks.finetune_rescue import SpareCopy
 from napari_matssl.tasks.finetune_watch import Previews, Validation
 
 _DROPOUT = 0.2
-"""For full labels; strokes gain nothing by it (docs/benchmarks.md)."""
+"""For full labels; strokes gain nothing by it (benchmarks/NOTES.md)."""
 
 
 @dataclass

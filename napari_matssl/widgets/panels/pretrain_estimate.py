@@ -25,7 +25,7 @@ GAINS: dict[int, tuple[float, ...]] = {
 """Points of mIoU against ImageNet's weights, a run each, by the number of images pretrained on.
 
 Ten minutes of one processor core, then strokes on one image of dual-phase steel:
-docs/benchmarks.md, "Does pretraining pay?".
+benchmarks/NOTES.md, "Does pretraining pay?".
 """
 
 
