@@ -46,7 +46,7 @@ RESULTS = HERE / "accuracy.json"
 NOTES = HERE / "NOTES.md"
 SUMMARY = HERE.parent / "docs" / "benchmarks.md"
 
-RESIDUAL = {"architecture": "residual-unet++"}
+GUIDED = {"architecture": "guided-unet++"}
 """The default for strokes; these rows show what it does with full labels."""
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -58,17 +58,17 @@ ROWS: dict[str, dict[str, Any]] = {
     "ours, random weights": {"encoder": "random"},
     "ours, no dropout": {"dropout": 0.0},
     "ours, no entropy": {"entropy": 0.0},
-    "ours on a classifier": RESIDUAL,
-    "ours on a classifier, random weights": {**RESIDUAL, "encoder": "random"},
-    "ours on a classifier, no dropout": {**RESIDUAL, "dropout": 0.0},
-    "ours on a classifier, half the grey changes": {**RESIDUAL, "grey_changes": 0.5},
+    "ours on a classifier": GUIDED,
+    "ours on a classifier, random weights": {**GUIDED, "encoder": "random"},
+    "ours on a classifier, no dropout": {**GUIDED, "dropout": 0.0},
+    "ours on a classifier, half the grey changes": {**GUIDED, "grey_changes": 0.5},
     "ours on a classifier, no dropout, half the grey changes": {
-        **RESIDUAL,
+        **GUIDED,
         "dropout": 0.0,
         "grey_changes": 0.5,
     },
     "ours on a classifier, no dropout, half the grey changes, random weights": {
-        **RESIDUAL,
+        **GUIDED,
         "dropout": 0.0,
         "grey_changes": 0.5,
         "encoder": "random",

@@ -51,7 +51,7 @@ with sleeping_threads():
 
 import numpy as np
 
-import napari_matssl.tasks.finetune_run as finetune_run
+import napari_matssl.tasks.finetune.training as finetune_run
 from napari_matssl.errors import OutOfMemoryError
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import Compute, choose_compute
@@ -149,7 +149,7 @@ class Bench:
 def computing(device: torch.device, dtype: torch.dtype) -> Iterator[Compute]:
     """Let jobs take this device and this number format."""
     compute = Compute(device, dtype, "to be looked at")
-    places = ("finetune", "pretrain", "finetune_instant")
+    places = ("finetune.job", "pretrain", "finetune.instant")
     patches = [patch(f"napari_matssl.tasks.{p}.choose_compute", lambda _: compute) for p in places]
     for one in patches:
         one.start()
@@ -213,7 +213,7 @@ def check_badge(bench: Bench) -> str:
 def check_training(bench: Bench) -> str:
     """Check the losses of the first steps, for both networks that are trained."""
     told = []
-    for architecture in ("unet++", "residual-unet++"):
+    for architecture in ("unet++", "guided-unet++"):
         with computing(CPU, torch.float32):
             truth = np.array(train(bench, 4, architecture=architecture, self_training=0).losses)
         for dtype in bench.formats:
@@ -392,7 +392,7 @@ def check_speed(bench: Bench) -> str:
 def steps_per_second(bench: Bench, compute: Compute) -> float:
     """Train by the default recipe; the first steps, which are slower, don't count."""
     settings = bench.settings(
-        epochs=100_000, device=str(compute.device), architecture="residual-unet++"
+        epochs=100_000, device=str(compute.device), architecture="guided-unet++"
     )
     job = finetune([bench.painted()], class_table(MATERIAL), settings)
     begin, first, step = 0.0, 0.0, 0.0

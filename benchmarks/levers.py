@@ -26,7 +26,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.finetune_run import FinetuneRun
+from napari_matssl.tasks.finetune.training import FinetuneRun
 
 
 def train(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Segmenter:

@@ -593,9 +593,9 @@ def test_out_of_memory_ends_in_one_line(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("no memory")
 
-    from napari_matssl.learn.residual_unet import ResidualUnet
+    from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 
-    monkeypatch.setattr(ResidualUnet, "forward", full)
+    monkeypatch.setattr(GuidedUnetPlusPlus, "forward", full)
     folders, model = trained
     refuse(call("predict", model, folders.images, "--out", tmp_path / "o"), "Out of memory")
     refuse(finetune(call, folders, tmp_path / "m"), "Out of memory")

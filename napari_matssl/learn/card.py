@@ -109,6 +109,12 @@ class ModelCard(BaseModel):
         names = dict(zip(self.classes.ids, self.classes.names, strict=True)) if self.classes else {}
         return {names[one.class_id]: one for one in self.unbroken if one.images >= least}
 
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _by_its_name(cls, architecture: Any) -> Any:
+        """Read models that were written before their network was renamed."""
+        return "guided-unet++" if architecture == "residual-unet++" else architecture
+
     @field_validator("created")
     @classmethod
     def _is_a_time(cls, created: str) -> str:

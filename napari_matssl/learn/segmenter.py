@@ -11,6 +11,7 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.learn.card import ModelCard, find_published, read_card
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.encoders import check_sizes, refuse_for_unet, smp_name
+from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.modelfile import (
     StateDict,
     check_shapes,
@@ -24,9 +25,8 @@ from napari_matssl.learn.modelfile import (
 from napari_matssl.learn.pickled import Shape
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.published import bare_names
-from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.tensorfile import is_pickle, read_header
-from napari_matssl.learn.unet import Unet
+from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.settings import Architecture
 
 
@@ -69,9 +69,11 @@ def build_network(
         try:
             if architecture == "pixel-classifier":
                 return PixelClassifier(encoder_name, classes)
-            if architecture == "residual-unet++":
-                return ResidualUnet(encoder_name, classes)
-            return Unet(encoder_name=known, encoder_weights=None, in_channels=3, classes=classes)
+            if architecture == "guided-unet++":
+                return GuidedUnetPlusPlus(encoder_name, classes)
+            return UnetPlusPlus(
+                encoder_name=known, encoder_weights=None, in_channels=3, classes=classes
+            )
         except SettingsError:
             raise
         except Exception as error:  # timm raises whatever its model's builder raises
@@ -94,7 +96,7 @@ def read_segmenter(path: Path) -> Segmenter:
     card = read_card(path, kind="segmenter")
     _check_outline(card, path)
     tensors = _published(path) if is_pickle(path) else read_tensors(path, kind="segmenter")[1]
-    check_weights(tensors, path, _ZERO_AT_FIRST if card.architecture == "residual-unet++" else ())
+    check_weights(tensors, path, _ZERO_AT_FIRST if card.architecture == "guided-unet++" else ())
     segmenter = Segmenter(nn.Identity(), card)
     classes = len(segmenter.classes)
     network = build_network(card.encoder_name, classes, architecture=card.architecture)

@@ -8,7 +8,7 @@ from torch import Tensor
 from napari_matssl.learn.channel_dropout import ChannelDropout
 
 
-class Unet(smp.UnetPlusPlus):  # type: ignore[misc]
+class UnetPlusPlus(smp.UnetPlusPlus):  # type: ignore[misc]
     """U-Net++ (Zhou et al. 2018) with ``dropout`` between encoder and decoder.
 
     Its weights have the names that segmentation-models-pytorch gives them.

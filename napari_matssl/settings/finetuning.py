@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from napari_matssl.settings.base import ENCODERS, Settings, check_end
 from napari_matssl.settings.normalisation import NormalisationSettings
 
-Architecture = Literal["residual-unet++", "unet++", "pixel-classifier"]
+Architecture = Literal["guided-unet++", "unet++", "pixel-classifier"]
 
 
 class FinetuneSettings(Settings):
@@ -21,9 +21,9 @@ class FinetuneSettings(Settings):
     )
     architecture: Literal["auto", Architecture] = Field(
         default="auto",
-        description="pixel-classifier: linear, on the encoder as it is; residual-unet++: U-Net++ "
+        description="pixel-classifier: linear, on the encoder as it is; guided-unet++: U-Net++ "
         "that corrects it; unet++: U-Net++ alone; auto: unet++ where nearly all pixels are "
-        "painted, else residual-unet++",
+        "painted, else guided-unet++",
     )
     encoder_name: str = Field(
         default="tf_efficientnet_lite0",
@@ -85,7 +85,7 @@ class FinetuneSettings(Settings):
         ge=0,
         le=10,
         description="weight of unpainted pixels of which the averaged model is sure that they are "
-        "what the pixel classifier guessed at the start, for residual-unet++; 0: painted pixels "
+        "what the pixel classifier guessed at the start, for guided-unet++; 0: painted pixels "
         "alone",
     )
     confidence: float = Field(

@@ -21,7 +21,7 @@ from napari_matssl.learn.start_weights import fetch_start_weights, load_start_we
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Preview, drain
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
-from napari_matssl.tasks.finetune_inputs import outline
+from napari_matssl.tasks.finetune.planning import outline
 
 MOST_BYTES = 256 << 20
 """Memory for feature maps; those of an image seen at 512 x 512 px take 12 MB."""

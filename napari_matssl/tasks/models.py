@@ -181,7 +181,7 @@ def _model_bytes(settings: FinetuneSettings, classes: int, start: Path | None) -
         return start.stat().st_size
     wanted = settings.architecture
     return _bytes_of(
-        settings.encoder_name, classes, "residual-unet++" if wanted == "auto" else wanted
+        settings.encoder_name, classes, "guided-unet++" if wanted == "auto" else wanted
     )
 
 

@@ -11,9 +11,9 @@ from napari_matssl.labels.painted import IGNORE, PaintedMicrograph
 from napari_matssl.learn.crops import prepare
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.filters import filter_maps
+from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import class_frequencies, fit, guess, sample
-from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.synthetic import scribble
 from napari_matssl.settings import FinetuneSettings
@@ -118,12 +118,12 @@ def test_the_guess_is_the_likeliest_class_of_each_pixel(size):
     found = guess(network, image, EXACT)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, logits(network, image).argmax(axis=0))
-    residual = ResidualUnet(TINY, 3).eval()
-    fit(residual, [image], EXACT, 0)
-    nn.init.normal_(residual.segmentation_head[0].weight)
-    before = guess(residual, image, EXACT)
-    nn.init.normal_(residual.segmentation_head[0].weight, std=9.0)
-    np.testing.assert_array_equal(before, guess(residual, image, EXACT))  # of the classifier alone
+    guided = GuidedUnetPlusPlus(TINY, 3).eval()
+    fit(guided, [image], EXACT, 0)
+    nn.init.normal_(guided.segmentation_head[0].weight)
+    before = guess(guided, image, EXACT)
+    nn.init.normal_(guided.segmentation_head[0].weight, std=9.0)
+    np.testing.assert_array_equal(before, guess(guided, image, EXACT))  # of the classifier alone
 
 
 def test_strokes_one_pixel_wide_are_enough():

@@ -203,11 +203,11 @@ def test_an_encoder_of_nothing_is_refused_too(tmp_path):
         load_start_weights(encoder, TINY, str(tmp_path / "enc.pth"))
 
 
-@pytest.mark.parametrize("architecture", ["residual-unet++", "pixel-classifier", "unet++"])
+@pytest.mark.parametrize("architecture", ["guided-unet++", "pixel-classifier", "unet++"])
 def test_a_network_as_it_is_born_is_no_damage(architecture):
     """A run of one step leaves the correction of a pixel classifier at zero."""
     network = build_network(TINY, 2, seed=1, architecture=architecture)
-    if architecture == "residual-unet++":
+    if architecture == "guided-unet++":
         check_weights(network.state_dict(), "a", ("segmentation_head.",))
     else:
         check_weights(network.state_dict(), "a")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import napari_matssl.learn.contrastive as contrastive
-import napari_matssl.tasks.finetune_rescue as rescue_module
-import napari_matssl.tasks.finetune_run as run_module
-import napari_matssl.tasks.finetune_watch as watch_module
+import napari_matssl.tasks.finetune.rescue as rescue_module
+import napari_matssl.tasks.finetune.training as run_module
+import napari_matssl.tasks.finetune.validation as watch_module
 import napari_matssl.tasks.pretrain_run as pretrain_module
 from napari_matssl.errors import (
     ComputeError,

@@ -235,7 +235,7 @@ def test_no_network_is_alive_after_ten_runs(painted, model, tmp_path, monkeypatc
             alive.append(weakref.ref(network))
         return network
 
-    import napari_matssl.tasks.finetune_run as run_module
+    import napari_matssl.tasks.finetune.training as run_module
 
     monkeypatch.setattr(run_module, "build_network", remember)
     monkeypatch.setattr(segmenter_module, "build_network", remember)

@@ -32,7 +32,7 @@ def painted(user, tmp_path, two_phases):
 @pytest.fixture
 def quick_previews(monkeypatch):
     start_torch()
-    import napari_matssl.tasks.finetune_watch as watch_module
+    import napari_matssl.tasks.finetune.validation as watch_module
 
     monkeypatch.setattr(watch_module, "PREVIEW_SECONDS", 0.2)
     monkeypatch.setattr(watch_module, "PREVIEW_SHARE", 1.0)
@@ -342,7 +342,7 @@ def test_settings_with_weights_that_are_gone_are_said_and_not_run(painted, tmp_p
 def test_after_ten_runs_no_network_is_alive(painted, monkeypatch):
     start_torch()
     import napari_matssl.learn.segmenter as segmenter
-    import napari_matssl.tasks.finetune_run as run_module
+    import napari_matssl.tasks.finetune.training as run_module
 
     networks, build = [], segmenter.build_network
 

@@ -15,7 +15,7 @@ from napari_matssl.learn.encoders import smp_name
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 
 
-class ResidualUnet(PixelClassifier):
+class GuidedUnetPlusPlus(PixelClassifier):
     """A pixel classifier whose encoder is trained, with a U-Net++ decoder beside it.
 
     The classifier's heads are fitted, not trained. While training, ``dropout`` may hide channels of
@@ -47,7 +47,7 @@ class ResidualUnet(PixelClassifier):
         self.filters.requires_grad_(False)
         self.train()
 
-    def train(self, mode: bool = True) -> "ResidualUnet":
+    def train(self, mode: bool = True) -> "GuidedUnetPlusPlus":
         """Train or evaluate, as any network."""
         nn.Module.train(self, mode)
         return self

@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.learn.card import CARD_KEY, ModelCard
+from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
 from napari_matssl.progress import drain
-from napari_matssl.settings import FinetuneSettings
+from napari_matssl.settings import FinetuneSettings, NormalisationSettings
 from napari_matssl.tasks.finetune import finetune
 
 TINY = "test_efficientnet"
@@ -32,13 +34,13 @@ def images():
 
 @pytest.fixture
 def network():
-    return fill(build_network(TINY, 3, 2, "residual-unet++"))
+    return fill(build_network(TINY, 3, 2, "guided-unet++"))
 
 
 def quick(**values):
     given = {"encoder_name": TINY, "encoder": "random", "epochs": 1, "minutes": None,
              "crop_size": 64, "device": "cpu", "freeze_batch_norm": False,
-             "architecture": "residual-unet++"}  # fmt: skip
+             "architecture": "guided-unet++"}  # fmt: skip
     return FinetuneSettings(**{**given, **values})
 
 
@@ -89,12 +91,26 @@ def test_it_can_be_trained_unlike_the_classifier(network):
 
 def test_a_trained_one_is_written_and_read(tmp_path, two_phases, images):
     result = drain(finetune([two_phases(1)], numbered_table([1, 2]), quick()))
-    assert result.segmenter.card.architecture == "residual-unet++"
+    assert result.segmenter.card.architecture == "guided-unet++"
     write_segmenter(tmp_path / "a.safetensors", result.segmenter)
     again = read_segmenter(tmp_path / "a.safetensors")
-    assert isinstance(again.network, ResidualUnet)
+    assert isinstance(again.network, GuidedUnetPlusPlus)
     with torch.no_grad():
         torch.testing.assert_close(again.network(images), result.segmenter.network(images))
+
+
+def test_a_model_with_the_former_name_of_its_network_is_read(tmp_path, network, images):
+    path = tmp_path / "old.safetensors"
+    card = ModelCard(
+        kind="segmenter", encoder_name=TINY, architecture="guided-unet++", channels="grey",
+        normalisation=NormalisationSettings(), classes=numbered_table([1, 2, 3]),
+    )  # fmt: skip
+    old = card.model_dump_json().replace("guided-unet++", "residual-unet++")
+    save_file(network.state_dict(), path, metadata={CARD_KEY: old})
+    again = read_segmenter(path)
+    assert again.card.architecture == "guided-unet++"
+    with torch.no_grad():
+        torch.testing.assert_close(again.network(images), network.eval()(images), rtol=0, atol=0)
 
 
 def test_going_on_keeps_the_classifier_for_known_classes_and_fits_it_for_new_ones(two_phases):
@@ -120,11 +136,11 @@ def test_a_model_goes_on_with_the_architecture_it_has(two_phases):
     assert further.card.architecture == plain.card.architecture == "unet++"
     instant = drain(finetune([one], table, quick(architecture="pixel-classifier"))).segmenter
     grown = drain(finetune([one], table, quick(), start=instant)).segmenter
-    assert grown.card.architecture == "residual-unet++"
+    assert grown.card.architecture == "guided-unet++"
 
 
 def test_its_logits_are_the_classifiers_and_the_correction():
-    network = ResidualUnet("test_efficientnet", 3).eval()
+    network = GuidedUnetPlusPlus("test_efficientnet", 3).eval()
     torch.nn.init.normal_(network.segmentation_head[0].weight)
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -18,8 +18,8 @@ from napari_matssl.learn.start_weights import fetch_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune_instant import fit_pixel_classifier
-from napari_matssl.tasks.finetune_run import FinetuneRun
+from napari_matssl.tasks.finetune.instant import fit_pixel_classifier
+from napari_matssl.tasks.finetune.training import FinetuneRun
 
 WORTH_SHARE = 0.1
 """Share of the budget from which on a model is worth keeping."""

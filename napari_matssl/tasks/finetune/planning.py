@@ -11,7 +11,7 @@ from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.settings import Architecture, FinetuneSettings
-from napari_matssl.tasks.finetune_layers import choose_layering
+from napari_matssl.tasks.finetune.strata import choose_layering
 from napari_matssl.tasks.inputs import fingerprint
 
 
@@ -52,7 +52,7 @@ def describe(
     unlabelled = settled(settings.unlabelled, table)
     check_taught(painted, table, unlabelled)
     share = painted_share(painted, unlabelled)
-    automatic: Architecture = "unet++" if share >= DENSE else "residual-unet++"
+    automatic: Architecture = "unet++" if share >= DENSE else "guided-unet++"
     architecture = automatic if settings.architecture == "auto" else settings.architecture
     layered = share >= DENSE and choose_layering(painted, settings) != "any"
     unbroken = find_unbroken([one.specimen_labels for one in painted] if layered else [], table)

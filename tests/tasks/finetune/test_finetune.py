@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-import napari_matssl.tasks.finetune as module
-import napari_matssl.tasks.finetune_run as run_module
-import napari_matssl.tasks.finetune_watch as watch_module
+import napari_matssl.tasks.finetune.job as module
+import napari_matssl.tasks.finetune.training as run_module
+import napari_matssl.tasks.finetune.validation as watch_module
 from napari_matssl.errors import (
     ComputeError,
     InputError,
@@ -32,8 +32,9 @@ from napari_matssl.micrograph.synthetic import make_sample, scribble
 from napari_matssl.progress import Progress, drain
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune import WORTH_SHARE, finetune
-from napari_matssl.tasks.finetune_watch import Validation
+from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import WORTH_SHARE
+from napari_matssl.tasks.finetune.validation import Validation
 from napari_matssl.tasks.pretrain import PretrainSettings, pretrain
 
 TINY = "test_efficientnet"
@@ -131,7 +132,7 @@ def test_unpainted_pixels_do_not_hold_on_to_errors_that_new_strokes_correct(pain
     assert with_them > without - 0.05
 
 
-@pytest.mark.parametrize(("architecture", "least"), [("unet++", 0.75), ("residual-unet++", 0.68)])
+@pytest.mark.parametrize(("architecture", "least"), [("unet++", 0.75), ("guided-unet++", 0.68)])
 def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, architecture, least):
     strokes = [
         with_labels(p, scribble(p.labels, seed=n, width=3, share=0.1))
@@ -150,7 +151,7 @@ def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, ar
     ("given", "used"),
     [
         ({}, {"architecture": "unet++", "dropout": 0.2}),
-        ({"architecture": "residual-unet++"}, {"architecture": "residual-unet++", "dropout": 0.2}),
+        ({"architecture": "guided-unet++"}, {"architecture": "guided-unet++", "dropout": 0.2}),
         ({"dropout": 0.0}, {"architecture": "unet++", "dropout": 0.0}),
         ({"layers": "rows"}, {"layers": "rows"}),
         ({"layers": "auto"}, {"layers": "any"}),
@@ -167,10 +168,10 @@ def test_strokes_correct_a_classifier_and_full_labels_train_the_network_alone(pa
         drain(finetune(given, TABLE, chosen(epochs=1))).segmenter for given in (painted, strokes)
     )
     assert dense.card.architecture == "unet++"
-    assert first.card.architecture == "residual-unet++"
+    assert first.card.architecture == "guided-unet++"
     # What a model has learnt is a correction: more labels don't change what it corrects.
     further = drain(finetune(painted, TABLE, chosen(epochs=1), start=first)).segmenter
-    assert further.card.architecture == "residual-unet++"
+    assert further.card.architecture == "guided-unet++"
 
 
 def test_the_result_is_a_model_that_can_be_kept(painted, tmp_path):

@@ -19,8 +19,8 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Preview, Progress, drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune_inputs import describe, prepare_all
-from napari_matssl.tasks.finetune_layers import choose_layering, find_layers
+from napari_matssl.tasks.finetune.planning import describe, prepare_all
+from napari_matssl.tasks.finetune.strata import choose_layering, find_layers
 
 log = logging.getLogger(__name__)
 

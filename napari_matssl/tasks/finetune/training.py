@@ -19,23 +19,23 @@ from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.crops import Batch, CropSampler, PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
+from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.losses import entropy, is_finite, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores, Scores
 from napari_matssl.learn.pixel_fit import fit, guess
-from napari_matssl.learn.residual_unet import ResidualUnet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, adopt, build_network, known_classes
 from napari_matssl.learn.self_training import confident_targets, find_unpainted, strength
 from napari_matssl.learn.start_weights import load_start_weights
-from napari_matssl.learn.unet import Unet
+from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune_inputs import describe, prepare_all
-from napari_matssl.tasks.finetune_layers import choose_layering, find_layers
-from napari_matssl.tasks.finetune_rescue import SpareCopy
-from napari_matssl.tasks.finetune_watch import Previews, Validation
+from napari_matssl.tasks.finetune.planning import describe, prepare_all
+from napari_matssl.tasks.finetune.rescue import SpareCopy
+from napari_matssl.tasks.finetune.strata import choose_layering, find_layers
+from napari_matssl.tasks.finetune.validation import Previews, Validation
 
 _DROPOUT = 0.2
 """For full labels; strokes gain nothing by it (benchmarks/NOTES.md)."""
@@ -83,12 +83,12 @@ class FinetuneRun:
             origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)  # type: ignore[arg-type]
         self._network = self.compute.place(network)
         self._frequencies = self._fit_classifier(images)
-        residual = isinstance(self._network, ResidualUnet)
-        self._self_training = settings.self_training if residual else 0.0
+        guided = isinstance(self._network, GuidedUnetPlusPlus)
+        self._self_training = settings.self_training if guided else 0.0
         dropout = _DROPOUT if card.densely_painted else 0.0
         if settings.dropout is not None:
             dropout = settings.dropout
-        assert isinstance(self._network, ResidualUnet | Unet)
+        assert isinstance(self._network, GuidedUnetPlusPlus | UnetPlusPlus)
         self._network.dropout.share = dropout
         self._network.dropout.random = np.random.default_rng((settings.seed, 1))
         decided = {"architecture": card.architecture, "layers": layers, "dropout": dropout}
@@ -108,10 +108,10 @@ class FinetuneRun:
 
         Returns how frequent each class is.
         """
-        if not isinstance(self._network, ResidualUnet):
+        if not isinstance(self._network, GuidedUnetPlusPlus):
             return None
         known: Collection[int] = ()
-        if self.start is not None and self.start.card.architecture == "residual-unet++":
+        if self.start is not None and self.start.card.architecture == "guided-unet++":
             known = known_classes(self.table, self.start)
         self._network.eval()
         with device_errors("fitting"):
@@ -124,7 +124,7 @@ class FinetuneRun:
         It is fitted to what is painted now: that of a model that is gone on from holds the very
         errors that new strokes are there to correct.
         """
-        if self._self_training == 0 or not isinstance(self._network, ResidualUnet):
+        if self._self_training == 0 or not isinstance(self._network, GuidedUnetPlusPlus):
             return images
         classifier = self._network
         with device_errors("fitting"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import napari_matssl.tasks.finetune_layers as module
+import napari_matssl.tasks.finetune.strata as module
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.unbroken import UnbrokenClass
@@ -11,7 +11,7 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune_layers import MOST_IMAGES, choose_layering, find_layers
+from napari_matssl.tasks.finetune.strata import MOST_IMAGES, choose_layering, find_layers
 
 TABLE = numbered_table([1, 2])
 COMPUTE = choose_compute("cpu")
