@@ -1,6 +1,5 @@
 """A folder of micrographs with what was painted, segmented and set for each."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -403,23 +402,6 @@ class Project(Micrographs):
             painted=self.painted(name),
             segmented=self.state(name).segmented,
         )
-
-    @property
-    def models_folder(self) -> Path:
-        """Where models trained here go; need not exist."""
-        return self.own / "models"
-
-    def models(self) -> tuple[Path, ...]:
-        """List the models trained here, the newest first."""
-        found = [p for p in self.models_folder.glob("*.safetensors") if p.name[0] != "."]
-        return tuple(sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True))
-
-    def new_model_path(self, title: str = "model") -> Path:
-        """Make up a name that no model has: ``model-003.safetensors`` after ``model-002``."""
-        plain = re.sub(r"[^\w.-]+", "-", title).strip(".-") or "model"
-        found = (re.fullmatch(rf"{re.escape(plain)}-(\d+)", p.stem) for p in self.models())
-        last = max((int(number[1]) for number in found if number), default=0)
-        return self.models_folder / f"{plain}-{last + 1:03d}.safetensors"
 
     def _with_painted_classes(self, ids: NDArray[np.uint8]) -> tuple[str, ...]:
         """Take up others' classes; one that they deleted and that is painted here comes back."""

@@ -12,7 +12,7 @@ from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.hindrance import hindrance
-from napari_matssl.project.kept import KeptClasses
+from napari_matssl.project.models import KeptModels
 from napari_matssl.project.planes import PLANES
 from napari_matssl.project.presence import Presence
 from napari_matssl.project.record import Record
@@ -20,7 +20,7 @@ from napari_matssl.project.record import Record
 _LOG = logging.getLogger(__name__)
 
 
-class Micrographs(KeptClasses):
+class Micrographs(KeptModels):
     """Reading the images of a project; pixel sizes and info bars that were set go before.
 
     Parameters

@@ -51,6 +51,51 @@ class ImageRecord(BaseModel):
         return size
 
 
+class ModelRecord(BaseModel):
+    """What the user has done with a model, whose file knows nothing of it.
+
+    A note within the file would change its checksum, by which masks name it.
+
+    Parameters
+    ----------
+    file
+        Its name now, or when it was deleted.
+    created
+        When its training ended, as its card has it.
+    former
+        What it was called before.
+    note
+        A line of the user's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    created: str = ""
+    former: tuple[str, ...] = ()
+    note: str = ""
+
+    @field_validator("file")
+    @classmethod
+    def _in_one_form(cls, name: str) -> str:
+        return composed(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that it has or had."""
+        return (self.file, *self.former)
+
+    def noted(self, note: str) -> "ModelRecord":
+        """Return it with another note."""
+        return self.model_copy(update={"note": note})
+
+    def renamed(self, file: str) -> "ModelRecord":
+        """Return it under another name."""
+        plain = composed(file)
+        former = tuple(name for name in self.names if name != plain)
+        return self.model_copy(update={"file": plain, "former": former})
+
+
 class Record(BaseModel):
     """What ``project.json`` holds; names of images are those of their files, without folders.
 
@@ -70,6 +115,8 @@ class Record(BaseModel):
         How masks are cleaned before they are shown and measured; the files hold them as found.
     painted_counts
         Painted pixels overrule the mask where it is measured and exported.
+    models
+        Models that were renamed or deleted, or that have a note.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +128,7 @@ class Record(BaseModel):
     images: dict[str, ImageRecord] = Field(default_factory=dict)
     cleaning: Cleaning = Cleaning()
     painted_counts: bool = True
+    models: tuple[ModelRecord, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -108,10 +156,26 @@ class Record(BaseModel):
         changed = {} if settings == ImageRecord() else {plain: settings}
         return self.model_copy(update={"images": {**others, **changed}})
 
+    def model(self, name: str, created: str) -> ModelRecord:
+        """Return what is known of a model that has or had this name."""
+        plain = composed(name)
+        alike = [one for one in self.models if one.created == created and plain in one.names]
+        now = [one for one in alike if one.file == plain]
+        return next(iter(now or alike), ModelRecord(file=plain, created=created))
+
+    def with_model(self, model: ModelRecord) -> "Record":
+        """Return the record with what is now known of a model, under whatever name."""
+        others = [one for one in self.models if not _is_same(one, model)]
+        return self.model_copy(update={"models": (*others, model)})
+
     def write(self, path: Path, expected: Stamp | EllipsisType | None = ...) -> None:
         """Write the record as JSON, atomically, over the file that is `expected` there."""
         with atomic_write(path, expected) as temporary:
             temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _is_same(one: ModelRecord, other: ModelRecord) -> bool:
+    return one.created == other.created and one.file in other.names
 
 
 def read_record(path: Path) -> Record:

@@ -139,9 +139,13 @@ def final_mask(
 def final_origin(
     project: Project, name: str, table: ClassTable, pixel_size: PixelSize | None
 ) -> Provenance:
-    """Say how a final mask came about: as the mask did, cleaned and corrected since."""
+    """Say how a final mask came about: as the mask did, cleaned and corrected since.
+
+    A model that was renamed since is called by its name of today, under which it can be found.
+    """
     cleaning = cleaning_in_words(project.cleaning, table, pixel_size)
     origin = project.mask_provenance(name) or Provenance(image=printable(name))
     painted = project.painted_counts and project.state(name).painted
-    changes = {"cleaning": cleaning, "painted": painted}
+    model = printable(project.model_now(origin.model, origin.model_created))
+    changes = {"cleaning": cleaning, "painted": painted, "model": model}
     return origin.model_copy(update=changes)

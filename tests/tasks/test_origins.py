@@ -132,3 +132,19 @@ def test_no_table_is_stale_where_there_is_none(tmp_path):
     assert stale_rows(tmp_path / "phases.csv") == ()
     (tmp_path / "phases.csv").write_text("a,b\n1,2\n")
     assert stale_rows(tmp_path / "phases.csv") == ()
+
+
+def test_a_model_that_was_renamed_has_its_name_of_today_in_tables_and_its_masks_stay_its_own(
+    project, tmp_path
+):
+    project.save_mask("a.png", MASK, FACTS)
+    model = add_model(project, FACTS.provenance.model_created, "one.safetensors")
+    project.rename_model(model, FACTS.provenance.model_created, "ferrite")
+    assert mask_doubts(project) == {}
+    assert outdated_masks(project) == ()
+    assert PhaseMeter(project).measure().rows[0].origin.model == "ferrite.safetensors"
+    assert project.mask_provenance("a.png").model == "one.safetensors", "files stay as written"
+    drain(export_project(project, tmp_path / "out"))
+    table = (tmp_path / "out" / "phases.csv").read_text(encoding="utf-8-sig")
+    assert "ferrite.safetensors" in table
+    assert "one.safetensors" not in table

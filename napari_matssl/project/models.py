@@ -1,0 +1,218 @@
+"""The part of a project that keeps its models: their files, their names now and before, notes."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from napari_matssl.errors import InputError, OutputError
+from napari_matssl.files import unwritable
+from napari_matssl.labels.names import composed
+from napari_matssl.project.kept import KeptClasses
+from napari_matssl.project.record import Record
+
+BACKUP: Final = "models-backup"
+"""Folder beside that of the models, for those that were deleted."""
+
+LONGEST_NOTE: Final = 200
+"""Characters that a note on a model may have."""
+
+_SUFFIX: Final = ".safetensors"
+_LONGEST_BYTES: Final = 200  # file systems take 255; suffix, numbers and temporaries need some
+_NEVER: Final = set('<>:"/\\|?*')
+_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+class KeptModels(KeptClasses):
+    """Models by their files; masks that name a model by an earlier name find it.
+
+    A model is known by the name of its file together with the time when its training ended, which
+    stands in its card: the name alone may be another model's after a while.
+    """
+
+    @property
+    def models_folder(self) -> Path:
+        """Where models trained here go; need not exist."""
+        return self.own / "models"
+
+    def models(self) -> tuple[Path, ...]:
+        """List the models trained here, the newest first."""
+        found = [p for p in self.models_folder.glob(f"*{_SUFFIX}") if p.name[0] != "."]
+        return tuple(sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True))
+
+    def new_model_path(self, title: str = "model") -> Path:
+        """Make up a name that no model has or had: ``model-003.safetensors`` after ``model-002``.
+
+        The name of a model that was renamed or deleted here isn't given again: masks hold it.
+        """
+        plain = re.sub(r"[^\w.-]+", "-", title).strip(".-") or "model"
+        had = (Path(name).stem for one in self._record.models for name in one.names)
+        stems = {*had, *(path.stem for path in self.models())}
+        found = (re.fullmatch(rf"{re.escape(plain)}-(\d+)", stem) for stem in stems)
+        last = max((int(number[1]) for number in found if number), default=0)
+        return self.models_folder / f"{plain}-{last + 1:03d}{_SUFFIX}"
+
+    def model_note(self, file: Path, created: str) -> str:
+        """Return the note on a model; empty if there is none.
+
+        Parameters
+        ----------
+        file
+            Of the model.
+        created
+            When its training ended, as its card has it; empty for a file without a card.
+        """
+        return self._record.model(file.name, created).note
+
+    def note_model(self, file: Path, created: str, note: str) -> None:
+        """Keep a line on a model; an empty one takes it away.
+
+        Raises
+        ------
+        InputError
+            If it is longer than a line may be.
+        OutputError
+            If it can't be kept.
+        """
+        line = " ".join(note.split())
+        if len(line) > LONGEST_NOTE:
+            raise InputError(
+                f"The note on {file.name} has {len(line)} characters.",
+                f"At most {LONGEST_NOTE} are kept.",
+            )
+        self._change_record(lambda r: r.with_model(r.model(file.name, created).noted(line)))
+
+    def why_no_model_name(self, file: Path, name: str) -> str:
+        """Say why a model can't be called so; empty if it can.
+
+        Parameters
+        ----------
+        file
+            Of the model.
+        name
+            With or without the suffix of the file.
+        """
+        stem = _stem(file, name)
+        if not stem:
+            return "A model needs a name."
+        if len(stem.encode("utf-8", "replace")) > _LONGEST_BYTES:
+            return "The name is too long."
+        strange = next((c for c in stem if c in _NEVER or unicodedata.category(c)[0] == "C"), None)
+        if strange is not None:
+            shown = strange if strange.isprintable() else f"U+{ord(strange):04X}"
+            return f"A name can't have the character {shown}: some systems don't take it."
+        if stem[0] == "." or stem[-1] == "." or _DEVICES.fullmatch(stem):
+            return "Some systems don't take this name."
+        wanted = composed(f"{stem}{file.suffix}").casefold()
+        others = (path.name for path in file.parent.glob("*") if path.name != file.name)
+        if any(composed(other).casefold() == wanted for other in others):
+            return f"There is another model called {stem}."
+        return ""
+
+    def rename_model(self, file: Path, created: str, name: str) -> Path:
+        """Give a model another name; masks that it made are known as its own all the same.
+
+        Parameters
+        ----------
+        file, created
+            As for :meth:`model_note`.
+        name
+            With or without the suffix of the file.
+
+        Returns
+        -------
+        The file as it is called now.
+
+        Raises
+        ------
+        InputError
+            If it can't be called so, or isn't there.
+        OutputError
+            If the file can't be renamed, or the record of the project not be written.
+        """
+        with self._lock:
+            self._check_there(file)
+            reason = self.why_no_model_name(file, name)
+            if reason:
+                raise InputError(f"{file.name}: {reason}", "Choose another name.")
+            target = file.with_name(f"{_stem(file, name)}{file.suffix}")
+            if target.name == file.name:
+                return file
+
+            def renamed(record: Record) -> Record:
+                return record.with_model(record.model(file.name, created).renamed(target.name))
+
+            self._move(file, target, renamed)
+            return target
+
+    def delete_model(self, file: Path, created: str) -> Path:
+        """Put a model away, beside the folder of models; its note and its name are kept.
+
+        Returns
+        -------
+        Where it is now: it can be imported from there.
+
+        Raises
+        ------
+        InputError
+            If it isn't there.
+        OutputError
+            If it can't be moved, or the record of the project not be written.
+        """
+        with self._lock:
+            self._check_there(file)
+            folder = self.own / BACKUP
+            target, number = folder / file.name, 2
+            while target.exists():
+                target = folder / f"{file.stem}-{number}{file.suffix}"
+                number += 1
+            self._move(file, target, lambda r: r.with_model(r.model(file.name, created)))
+            return target
+
+    def model_now(self, name: str, created: str) -> str:
+        """Tell what the file of a model is called now that a mask names.
+
+        Parameters
+        ----------
+        name, created
+            As they stand in the mask.
+
+        Returns
+        -------
+        The same name where the model was never renamed here.
+        """
+        return self._record.model(name, created).file
+
+    def has_model(self, name: str) -> bool:
+        """Whether a file of this name is among the models."""
+        return bool(name) and (self.models_folder / name).is_file()
+
+    def _check_there(self, file: Path) -> None:
+        if file.parent != self.models_folder or not file.is_file():
+            raise InputError(f"{file} is not among the models.", "Look at the list again.")
+
+    def _move(self, file: Path, target: Path, change: Callable[[Record], Record]) -> None:
+        """Move a file and note it in the record; both or none."""
+        with self._saving():
+            _rename(file, target)
+            try:
+                self._change_record(change)
+            except (InputError, OutputError):
+                _rename(target, file)
+                raise
+
+
+def _stem(file: Path, name: str) -> str:
+    """Give the name without blanks around it and without the suffix that the file keeps."""
+    plain = composed(name).strip()
+    ends = bool(file.suffix) and plain.lower().endswith(file.suffix.lower())
+    return plain[: -len(file.suffix)].strip() if ends else plain
+
+
+def _rename(file: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(exist_ok=True)
+        file.rename(target)
+    except OSError as error:
+        raise unwritable(target, error) from error
