@@ -50,6 +50,22 @@ class InputError(MatSSLError):
     """An image, a label image, a class table or a split can't be used."""
 
 
+class StackError(InputError):
+    """A file holds several images, and none of them was chosen.
+
+    Parameters
+    ----------
+    what, remedy
+        As for any error.
+    pages
+        How many there are to choose from.
+    """
+
+    def __init__(self, what: str, remedy: str, pages: int) -> None:
+        super().__init__(what, remedy)
+        self.pages = pages
+
+
 class OutputError(MatSSLError):
     """A result can't be written where it was asked for."""
 

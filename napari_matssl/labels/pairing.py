@@ -1,5 +1,6 @@
 """Which label belongs to which image, and which images a split or a list of names means."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,13 +11,24 @@ from napari_matssl.files import read_json
 from napari_matssl.labels.names import composed, few
 from napari_matssl.micrograph.reading import SUFFIXES, find_micrographs
 
+_PAGE = re.compile(r"(.+)\.page([1-9]\d{0,5})")
+
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its label image."""
+    """An image and its label image.
+
+    Parameters
+    ----------
+    image, label
+        Their files.
+    page
+        Which image of the file it is, from 1; None for the one that is read without a choice.
+    """
 
     image: Path
     label: Path
+    page: int | None = None
 
 
 Item = TypeVar("Item", Pair, Path)
@@ -31,6 +43,17 @@ def stem_of(name: str | Path) -> str:
     path = PurePosixPath(composed(str(name)).replace("\\", "/"))
     stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
     return stem[:-4] if stem.lower().endswith(".ome") else stem
+
+
+def stem_of_page(stem: str, page: int | None) -> str:
+    """Return the stem of what belongs to one page of an image: ``"a.page3"`` for page 3 of a."""
+    return stem if page is None else f"{stem}.page{page}"
+
+
+def page_in(stem: str) -> tuple[str, int | None]:
+    """Tell the stem of the image and its page; the reverse of :func:`stem_of_page`."""
+    found = _PAGE.fullmatch(stem)
+    return (stem, None) if found is None else (found[1], int(found[2]))
 
 
 @dataclass(frozen=True)
@@ -66,7 +89,7 @@ class Pairing:
 
 
 def pair_by_stem(images: Path, labels: Path) -> Pairing:
-    """Pair images with labels of the same stem.
+    """Pair images with labels of the same stem; ``a.page3.png`` belongs to page 3 of ``a.tif``.
 
     Parameters
     ----------
@@ -93,14 +116,20 @@ def pair_by_stem(images: Path, labels: Path) -> Pairing:
             f"{images} is given both for the images and for the labels.",
             "Keep the labels in a folder of their own.",
         )
-    labels_by_stem = _by_stem(label_files)
-    pairs, alone = [], []
-    for stem, files in _by_stem(image_files).items():
-        if stem in labels_by_stem:
+    labels_by_stem, images_by_stem = _by_stem(label_files), _by_stem(image_files)
+    wanted: dict[str, list[tuple[str, int | None]]]
+    wanted = {stem: [(stem, None)] for stem in images_by_stem}
+    for found in labels_by_stem:
+        stem, page = page_in(found)
+        if page is not None and stem in wanted and found not in wanted:
+            wanted[stem].append((found, page))
+    pairs, alone = list[Pair](), list[Path]()
+    for stem, files in images_by_stem.items():
+        there = [(label, page) for label, page in wanted[stem] if label in labels_by_stem]
+        for label, page in there:
             image = _only(files, stem, "images")
-            pairs.append(Pair(image, _only(labels_by_stem.pop(stem), stem, "labels")))
-        else:
-            alone += files
+            pairs.append(Pair(image, _only(labels_by_stem.pop(label), label, "labels"), page))
+        alone += [] if there else files
     if not pairs:
         raise _no_label(images, labels, image_files)
     # One label image among many images, or the other way round, was asked for.
@@ -137,7 +166,10 @@ class Split:
                 f'The split "{self.name}" of {self.path} has no images in "{subset}".',
                 f"Its subsets are {_quoted(self.subsets)}.",
             )
-        by_stem = {stem_of(i.image if isinstance(i, Pair) else i): i for i in items}
+        by_stem = dict[str, list[Item]]()  # several pairs where several pages have labels
+        for one in items:
+            path = one.image if isinstance(one, Pair) else one
+            by_stem.setdefault(stem_of(path), []).append(one)
         names = {stem_of(name): name for name in self.subsets[subset]}
         missing = [name for stem, name in names.items() if stem not in by_stem]
         if missing:
@@ -146,7 +178,7 @@ class Split:
                 f"there, or have no label: {few(missing)}.",
                 "Add them, or take the names out of the split.",
             )
-        return [by_stem[stem] for stem in names]
+        return [one for stem in names for one in by_stem[stem]]
 
 
 def read_split(path: Path, name: str) -> Split:

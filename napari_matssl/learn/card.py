@@ -54,6 +54,12 @@ class TrainingImage(BaseModel):
 
     name: str = Field(max_length=4096)
     sha256: str = Field(max_length=128)
+    page: int | None = Field(default=None, ge=1, description="of a file of several images")
+
+    def is_of(self, other: "TrainingImage") -> bool:
+        """Whether it is the same image; a card that names no page may mean any of them."""
+        same_page = self.page == other.page or None in (self.page, other.page)
+        return self.sha256 == other.sha256 and same_page
 
 
 class ModelCard(BaseModel):

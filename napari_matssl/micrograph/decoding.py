@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, StackError
 from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.micrograph import orientation
 from napari_matssl.micrograph.bounds import COPY_AGAIN
 from napari_matssl.micrograph.metadata import FileMetadata, read_metadata
-from napari_matssl.micrograph.pictures import decode_picture
+from napari_matssl.micrograph.pictures import count_pictures, decode_picture
 from napari_matssl.micrograph.stored import Stored
 from napari_matssl.micrograph.tiff import OpenTiff, decode_plane, open_tiff
 from napari_matssl.micrograph.tiff_directories import STARTS
@@ -46,7 +46,9 @@ def decode(path: Path, page: int | None = None, label: bool = False) -> tuple[St
         if start.startswith(STARTS):
             with open_tiff(path) as tiff:
                 plane, remark = tiff.planes.choose(path, page)
+                every = tiff.planes.every
                 stored = decode_plane(tiff, plane, label)
+                stored = replace(stored, page=every.index(plane) + 1, pages=len(every))
                 metadata = tiff_metadata(tiff, plane.page)
             if remark:
                 stored = replace(stored, remarks=(remark, *stored.remarks))
@@ -55,18 +57,24 @@ def decode(path: Path, page: int | None = None, label: bool = False) -> tuple[St
         return _upright(_checked(path, stored)), metadata
 
 
-def count_planes(path: Path) -> int:
-    """Count the planes that can be chosen of a file; 1 for all that isn't a TIFF.
+def usual_page(path: Path) -> int | None:
+    """Tell which page of a file is read where none is chosen, from 1; None for a stack.
 
     Raises
     ------
     InputError
         If the file can't be opened.
     """
-    if not _start_of(path).startswith(STARTS):
-        return 1
-    with damage_told(path), open_tiff(path) as tiff:
-        return len(tiff.planes.every)
+    start = _start_of(path)
+    with damage_told(path):
+        if not start.startswith(STARTS):
+            return None if count_pictures(path, start) > 1 else 1
+        with open_tiff(path) as tiff:
+            try:
+                plane, _ = tiff.planes.choose(path, None)
+            except StackError:
+                return None
+            return tiff.planes.every.index(plane) + 1
 
 
 def metadata_of(path: Path) -> FileMetadata:

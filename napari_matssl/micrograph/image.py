@@ -85,6 +85,8 @@ class Micrograph:
         Lines on what is unusual about the file and how it was read, each worth telling once.
     analysable
         ``(H, W)``, where the pixels are numbers; None where all are. The rest belongs to no class.
+    page, pages
+        Which image of its file it is, from 1, and how many the file holds.
     """
 
     name: str
@@ -94,6 +96,8 @@ class Micrograph:
     path: Path | None = None
     remarks: tuple[str, ...] = ()
     analysable: NDArray[np.bool_] | None = None
+    page: int = 1
+    pages: int = 1
 
     @property
     def height(self) -> int:

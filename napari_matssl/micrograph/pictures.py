@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, StackError
 from napari_matssl.micrograph import gif, jpeg, png
 from napari_matssl.micrograph.bounds import check_extent, rows_missing
 from napari_matssl.micrograph.stored import Stored
@@ -55,6 +55,17 @@ def decode_picture(path: Path, start: bytes, page: int | None, label: bool) -> S
     raise InputError(f"{path} is not an image that can be read.", _SAVE_PLAIN)
 
 
+def count_pictures(path: Path, start: bytes) -> int:
+    """Count the pictures of a file that is no TIFF; more than one in animations alone.
+
+    Raises
+    ------
+    InputError
+        If it is a GIF that is damaged or too large.
+    """
+    return len(gif.read_frames(path, label=True)) if start.startswith(gif.START) else 1
+
+
 def _decode_png(path: Path, page: int | None, label: bool) -> Stored:
     read = png.read_png(path, label)
     _check_page(path, 1 if read.frames > 1 and page == 1 else read.frames, page)
@@ -92,7 +103,7 @@ def _decode_gif(path: Path, page: int | None, label: bool) -> Stored:
     if len(frames) == 1 and (pixels[-2:].min(axis=1) == pixels[-2:].max(axis=1)).any():
         gif.check_rows(path, frames[0])  # missing rows would be of one colour
     colours, remarks = _without_alpha(pixels)
-    return Stored(colours, palette, remarks=remarks)
+    return Stored(colours, palette, remarks=remarks, page=page or 1, pages=len(frames))
 
 
 def _decode_bmp(path: Path, start: bytes, page: int | None, label: bool) -> Stored:
@@ -121,9 +132,10 @@ def _check_bmp_rows(path: Path, start: bytes, size: int) -> None:
 
 def _check_page(path: Path, count: int, page: int | None) -> None:
     if page is None and count > 1:
-        raise InputError(
+        raise StackError(
             f"{path} is an animation of {count} pictures.",
             f"{_SAVE_PLANE[:-1]}, or choose one by its number (--page 1 to {count}).",
+            count,
         )
     if page is not None and not 1 <= page <= count:
         raise InputError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, StackError
 from napari_matssl.micrograph.metadata import OLYMPUS_SIS, VENDOR_TAGS, fact, imagej_entries
 from napari_matssl.micrograph.ome import ome_planes
 from napari_matssl.micrograph.tiff_directories import Directory
@@ -64,7 +64,9 @@ class Planes:
         Raises
         ------
         InputError
-            If there is no such plane, or the file is a stack and none was asked for.
+            If there is no such plane.
+        StackError
+            If the file is a stack and none was asked for.
         """
         count = len(self.every)
         if page is not None:
@@ -75,10 +77,11 @@ class Planes:
                 )
             return self.every[page - 1], f"page {page} of {count} is read" if count > 1 else ""
         if len(self.images) > 1 and not self.channels:
-            raise InputError(
+            raise StackError(
                 f"{path} is a stack of {len(self.images)} planes.",
                 f"Choose one by its number (--page 1 to {count}), or save the plane you want as an "
                 "image of its own.",
+                count,
             )
         number = self.images[0]
         if len(self.images) > 1:

@@ -24,6 +24,7 @@ class Provenance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     image: str = Field(default="", description="name of the micrograph")
+    page: int | None = Field(default=None, description="which, of a file of several images")
     model: str = Field(default="", description="name of the model's file")
     model_sha256: str = Field(default="", description="checksum of that file")
     model_created: str = Field(default="", description="when the model was trained, ISO 8601")

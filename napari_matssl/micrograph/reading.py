@@ -74,6 +74,8 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
         path=path,
         remarks=tuple(f"{path.name}: {remark}." for remark in remarks),
         analysable=analysable,
+        page=stored.page,
+        pages=stored.pages,
     )
 
 

@@ -27,6 +27,8 @@ class Stored:
         Whether colours may have run by some pixels, as they do in JPEG.
     remarks
         What is unusual about the file and how it was read.
+    page, pages
+        Which of the images of its file it is, from 1, and how many there are.
     """
 
     pixels: NDArray[Any]
@@ -36,3 +38,5 @@ class Stored:
     orientation: int = 1
     lossy: bool = False
     remarks: tuple[str, ...] = ()
+    page: int = 1
+    pages: int = 1

@@ -10,7 +10,7 @@ from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, number
 from napari_matssl.labels.counting import listed
 from napari_matssl.labels.deciding import MOST_CLASSES, check_smoothed
 from napari_matssl.labels.names import few
-from napari_matssl.labels.pairing import stem_of
+from napari_matssl.labels.pairing import page_in, stem_of
 from napari_matssl.labels.tables import CLASSES_FILE, NamedValues, place, read_named_values
 from napari_matssl.micrograph.reading import find_micrographs, images_in
 from napari_matssl.project.classes import MOST_IDS
@@ -82,7 +82,8 @@ def find_images(folder: Path, only: Sequence[Path] = (), planes: Sequence[Path] 
 def without_image(names: Sequence[str], labels: IdImages) -> list[str]:
     """Tell, in at most one line, which painted labels belong to no image of a folder."""
     stems = {stem_of(name) for name in names}
-    left = [path.name for path in labels.files() if stem_of(path) not in stems]
+    files = {path.name: stem_of(path) for path in labels.files()}
+    left = [name for name, stem in files.items() if not {stem, page_in(stem)[0]} & stems]
     if not left:
         return []
     images, match = ("image", "matches") if len(left) == 1 else ("images", "match")

@@ -12,14 +12,14 @@ from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.labels.pairing import stem_of
+from napari_matssl.labels.pairing import stem_of, stem_of_page
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.provenance import MaskFacts, Provenance, read_mask_facts
 from napari_matssl.micrograph.reading import images_in
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.finding import find_images, without_image
 from napari_matssl.project.kept import ELSEWHERE, FOLDER
-from napari_matssl.project.micrographs import Micrographs
+from napari_matssl.project.micrographs import Micrographs, PageChoice
 from napari_matssl.project.planes import PLANES, keep_plane, plane_files
 from napari_matssl.project.strokes import Saved, Version, merged
 from napari_matssl.settings import Cleaning
@@ -51,6 +51,8 @@ class ImageFacts:
         Painted pixels by class id.
     segmented
         Whether there is a mask.
+    page, pages
+        Which image of its file counts, from 1, and how many there are.
     """
 
     name: str
@@ -61,6 +63,8 @@ class ImageFacts:
     info_bar: InfoBar | None
     painted: dict[int, int]
     segmented: bool
+    page: int = 1
+    pages: int = 1
 
 
 class Project(Micrographs):
@@ -176,17 +180,19 @@ class Project(Micrographs):
                     self._only = (*self._only, path)
             return path.name, new
 
-    def label_path(self, name: str) -> Path:
-        """Where the painted labels of an image are, or would be."""
-        self.image_path(name)
-        return self._labels.path(stem_of(name))
+    def label_path(self, name: str, page: PageChoice = ...) -> Path:
+        """Where the painted labels of an image, on a page of its file, are, or would be."""
+        return self._labels.path(self._stem(name, page))
 
-    def mask_path(self, name: str) -> Path:
-        """Where the mask of an image is, or would be."""
-        self.image_path(name)
-        return self._masks.path(stem_of(name))
+    def mask_path(self, name: str, page: PageChoice = ...) -> Path:
+        """Where the mask of an image, of a page of its file, is, or would be."""
+        return self._masks.path(self._stem(name, page))
 
-    def labels(self, name: str) -> NDArray[np.uint8] | None:
+    def _stem(self, name: str, page: PageChoice) -> str:
+        self.image_path(name)
+        return stem_of_page(stem_of(name), self.page(name) if page is ... else page)
+
+    def labels(self, name: str, page: PageChoice = ...) -> NDArray[np.uint8] | None:
         """Read the painted labels ``(H, W)``, 0 where unpainted; None if there are none.
 
         Raises
@@ -194,11 +200,12 @@ class Project(Micrographs):
         InputError
             If they are damaged, of another size than the image, or hold more than the classes.
         """
-        version = self.label_version(name)
-        self._labels.note(self.label_path(name), version)
+        page = self.page(name) if page is ... else page
+        version = self.label_version(name, page)
+        self._labels.note(self.label_path(name, page), version)
         return None if version.ids is None else version.ids.copy()
 
-    def label_version(self, name: str) -> Version:
+    def label_version(self, name: str, page: PageChoice = ...) -> Version:
         """Read the painted labels with the stamp of their file, to hand to :meth:`save_labels`.
 
         Raises
@@ -206,22 +213,28 @@ class Project(Micrographs):
         InputError
             As :meth:`labels`.
         """
-        path = self.label_path(name)
+        page = self.page(name) if page is ... else page
+        path = self.label_path(name, page)
         version = self._labels.version(path)
         if version.ids is None:
             return version
+        what = f"The labels {path}"
         try:
-            return replace(version, ids=self._fitting(name, version.ids, f"The labels {path}"))
+            return replace(version, ids=self._fitting(name, page, version.ids, what))
         except InputError:
             self._look_again()  # another window may have added a class
-            return replace(version, ids=self._fitting(name, version.ids, f"The labels {path}"))
+            return replace(version, ids=self._fitting(name, page, version.ids, what))
 
-    def labels_changed(self, name: str, since: Version) -> bool:
+    def labels_changed(self, name: str, since: Version, page: PageChoice = ...) -> bool:
         """Whether somebody else has written or deleted the label file since it was read."""
-        return stamp_of(self.label_path(name)) != since.stamp
+        return stamp_of(self.label_path(name, page)) != since.stamp
 
     def save_labels(
-        self, name: str, labels: NDArray[np.integer], since: Version | None = None
+        self,
+        name: str,
+        labels: NDArray[np.integer],
+        since: Version | None = None,
+        page: PageChoice = ...,
     ) -> Saved:
         """Write the painted labels of an image; without any paint, the file is removed.
 
@@ -236,6 +249,8 @@ class Project(Micrographs):
             ``(H, W)``, class ids, 0 where unpainted.
         since
             What they were painted on; None: what was read or saved here last.
+        page
+            Of the image's file that they were painted on.
 
         Raises
         ------
@@ -245,17 +260,18 @@ class Project(Micrographs):
         OutputError
             If they can't be written.
         """
-        path = self.label_path(name)
+        page = self.page(name) if page is ... else page
+        path = self.label_path(name, page)
         with self._lock, self._saving():
-            ids = self._fitting(name, labels, f"The labels painted on {name}")
+            ids = self._fitting(name, page, labels, f"The labels painted on {name}")
             if since is None:
                 since = self._labels.noted(path)
             restored = self._with_painted_classes(ids)
             while True:
                 theirs = since
                 joined, remarks = ids, tuple[str, ...]()
-                if self.labels_changed(name, since):
-                    theirs = self.label_version(name)
+                if self.labels_changed(name, since, page):
+                    theirs = self.label_version(name, page)
                     joined, remarks = merged(name, since, ids, theirs.ids)
                     if theirs.ids is not None and np.array_equal(joined, theirs.ids):
                         return Saved(theirs, (*restored, *remarks))
@@ -268,12 +284,12 @@ class Project(Micrographs):
                 return Saved(Version(stamp, joined), (*restored, *remarks))
 
     def prepare_labels(
-        self, name: str, labels: NDArray[np.uint8], wanted: Callable[[], bool]
+        self, name: str, labels: NDArray[np.uint8], wanted: Callable[[], bool], page: PageChoice
     ) -> None:
         """Pack labels in advance that are about to be painted on, as long as that is `wanted`."""
-        self._labels.prepare(self.label_path(name), labels, wanted)
+        self._labels.prepare(self.label_path(name, page), labels, wanted)
 
-    def mask(self, name: str) -> NDArray[np.uint8] | None:
+    def mask(self, name: str, page: PageChoice = ...) -> NDArray[np.uint8] | None:
         """Read the last segmentation ``(H, W)``, 0 where not analysed; None if there is none.
 
         Raises
@@ -281,11 +297,12 @@ class Project(Micrographs):
         InputError
             As :meth:`labels`.
         """
-        path = self.mask_path(name)
+        page = self.page(name) if page is ... else page
+        path = self.mask_path(name, page)
         version = self._masks.version(path)
         self._masks.note(path, replace(version, ids=None))
         mask = version.ids
-        return None if mask is None else self._fitting(name, mask, f"The mask {path}")
+        return None if mask is None else self._fitting(name, page, mask, f"The mask {path}")
 
     @property
     def cleaning(self) -> Cleaning:
@@ -312,7 +329,11 @@ class Project(Micrographs):
         return read_mask_facts(self.mask_path(name)).provenance
 
     def save_mask(
-        self, name: str, mask: NDArray[np.integer], facts: MaskFacts | None = None
+        self,
+        name: str,
+        mask: NDArray[np.integer],
+        facts: MaskFacts | None = None,
+        page: PageChoice = ...,
     ) -> tuple[str, ...]:
         """Write a segmentation ``(H, W)`` in this project's class ids, 0 where not analysed.
 
@@ -324,6 +345,8 @@ class Project(Micrographs):
             The image, and what was found on it.
         facts
             Pixel size and provenance, which the file keeps.
+        page
+            Of the image's file that was segmented.
 
         Returns
         -------
@@ -334,10 +357,11 @@ class Project(Micrographs):
         InputError, OutputError
             As :meth:`save_labels`.
         """
-        path = self.mask_path(name)
+        page = self.page(name) if page is ... else page
+        path = self.mask_path(name, page)
         with self._lock, self._saving():
             self._look_again()
-            ids = self._fitting(name, mask, f"The mask of {name}")
+            ids = self._fitting(name, page, mask, f"The mask of {name}")
             self._begin()
             while True:
                 there, known = stamp_of(path), self._masks.noted(path).stamp
@@ -377,8 +401,9 @@ class Project(Micrographs):
         InputError
             If image or labels can't be read, don't fit, or nothing is painted.
         """
-        micrograph = self.read(name)
-        labels = self.labels(name)
+        page = self.page(name)
+        micrograph = self.read(name, page)
+        labels = self.labels(name, page)
         if labels is None:
             raise InputError(f"Nothing is painted on {name}.", "Paint a few strokes of each class.")
         return PaintedMicrograph(micrograph, labels)
@@ -401,6 +426,8 @@ class Project(Micrographs):
             info_bar=micrograph.info_bar,
             painted=self.painted(name),
             segmented=self.state(name).segmented,
+            page=micrograph.page,
+            pages=micrograph.pages,
         )
 
     def _with_painted_classes(self, ids: NDArray[np.uint8]) -> tuple[str, ...]:
@@ -417,9 +444,11 @@ class Project(Micrographs):
             for one in back
         )
 
-    def _fitting(self, name: str, ids: NDArray[np.integer], what: str) -> NDArray[np.uint8]:
+    def _fitting(
+        self, name: str, page: int | None, ids: NDArray[np.integer], what: str
+    ) -> NDArray[np.uint8]:
         """Make sure that ids have the image's size and are classes, or 0."""
-        height, width = self._shape(name)
+        height, width = self._shape(name, page)
         if ids.shape != (height, width):
             size = " x ".join(str(n) for n in reversed(ids.shape))
             raise InputError(
@@ -446,10 +475,15 @@ class KeptStrokes:
         The image.
     version
         As it was read.
+    page
+        Of the image's file, as :meth:`Project.page` tells it. It stays, whatever is chosen later.
     """
 
-    def __init__(self, project: Project, name: str, version: Version) -> None:
+    def __init__(
+        self, project: Project, name: str, version: Version, page: int | None = None
+    ) -> None:
         self._project, self._name, self._version = project, name, version
+        self._page = page
 
     def save(self, ids: NDArray[np.uint8]) -> Saved:
         """Write the strokes, joined with what somebody else has painted meanwhile.
@@ -459,14 +493,14 @@ class KeptStrokes:
         InputError, OutputError
             As :meth:`Project.save_labels`.
         """
-        saved = self._project.save_labels(self._name, ids, self._version)
+        saved = self._project.save_labels(self._name, ids, self._version, self._page)
         self._version = saved.version
         return saved
 
     def prepare(self, wanted: Callable[[], bool]) -> None:
         """Make the first saving as quick as later ones; ends early once that isn't `wanted`."""
         if self._version.ids is not None:
-            self._project.prepare_labels(self._name, self._version.ids, wanted)
+            self._project.prepare_labels(self._name, self._version.ids, wanted, self._page)
 
     def written_elsewhere(self) -> bool:
         """Whether somebody else has written or deleted the file; asked by the window that paints.
@@ -474,4 +508,4 @@ class KeptStrokes:
         So it shows others, too, that this window is still there.
         """
         self._project.presence.keep_up()
-        return self._project.labels_changed(self._name, self._version)
+        return self._project.labels_changed(self._name, self._version, self._page)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from napari_matssl.errors import OutputError
 from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.classes import ClassTable, LabelClass
-from napari_matssl.labels.pairing import stem_of
+from napari_matssl.labels.pairing import page_in, stem_of
 from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.project.classes import Classes
 from napari_matssl.project.finding import find_classes
@@ -130,9 +130,8 @@ class KeptClasses:
         -------
         Pixels by the name of the image; by that of the label file where its image isn't listed.
         """
-        names = {stem_of(name): name for name in self.names}
         used = self._labels.use_of(class_id)
-        return {names.get(stem_of(path.name), path.name): pixels for path, pixels in used}
+        return {self._image_of(path): pixels for path, pixels in used}
 
     def mask_use(self, class_id: int) -> dict[str, float]:
         """Tell which masks have a class.
@@ -142,12 +141,19 @@ class KeptClasses:
         Share of the class in all that is segmented, 0 to 1, by the name of the image; by that of
         the mask's file where its image isn't listed.
         """
-        names = {stem_of(name): name for name in self.names}
         return {
-            names.get(stem_of(path.name), path.name): pixels
-            / sum(self._masks.counts(path).values())
+            self._image_of(path): pixels / sum(self._masks.counts(path).values())
             for path, pixels in self._masks.use_of(class_id)
         }
+
+    def _image_of(self, path: Path) -> str:
+        """Name the image, and the page, that labels or a mask belong to."""
+        names = {stem_of(name): name for name in self.names}
+        whole = stem_of(path.name)
+        stem, page = page_in(whole)
+        if whole not in names and stem in names:
+            return f"{names[stem]}, page {page}"
+        return names.get(whole, path.name)
 
     def delete_class(self, class_id: int) -> None:
         """Delete a class with its pixels in all labels, those of unlisted images too.

@@ -2,21 +2,28 @@
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, Literal
 
-from napari_matssl.errors import InputError, OutputError
+from napari_matssl.errors import InputError, OutputError, StackError
 from napari_matssl.labels.names import composed
+from napari_matssl.labels.pairing import stem_of, stem_of_page
+from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.hindrance import hindrance
 from napari_matssl.project.models import KeptModels
 from napari_matssl.project.planes import PLANES
 from napari_matssl.project.presence import Presence
-from napari_matssl.project.record import Record
+from napari_matssl.project.record import ImageRecord, Record
 
+PageChoice = int | EllipsisType | None
+"""Page of a file, from 1; None: the one that is read without a choice; ...: the one that counts."""
+
+_AS_FOUND = {"pixel_size": None, "info_bar": "auto"}
 _LOG = logging.getLogger(__name__)
 
 
@@ -39,7 +46,8 @@ class Micrographs(KeptModels):
     ) -> None:
         super().__init__(folder, names, remarks, own)
         self._refused: str | None = None
-        self._shapes: dict[str, tuple[int, int]] = {}
+        self._shapes: dict[tuple[str, int | None], tuple[int, int]] = {}
+        self._held: tuple[str, int | None] | None = None
         self.presence = Presence(folder, self.own, self._check_place)
         self._planes_folder = self.own / PLANES
         self._planes: frozenset[str] = frozenset()
@@ -54,17 +62,25 @@ class Micrographs(KeptModels):
     def current(self, name: str | None) -> None:
         if name is not None:
             self.image_path(name)
+        self._note(lambda record: record.model_copy(update={"current": name}))
+
+    def _note(self, change: Callable[[Record], Record]) -> None:
+        """Change the record by looking at images: on disk if there is a project that is writable.
+
+        Looking leaves no trace; the first stroke writes it along. Whoever only looks needs no
+        error.
+        """
         with self._lock:
             try:
                 if self.own.is_dir():
-                    self._keep(current=name)
-                else:  # looking at images leaves no trace; the first stroke writes it along
-                    self._record = self._record.model_copy(update={"current": name})
+                    self._change_record(change)
+                else:
+                    self._record = change(self._record)
                 self._refused = None
-            except OutputError as error:  # whoever only looks at images needs no error
-                _LOG.info("The current image isn't kept: %s", error)
+            except OutputError as error:
+                _LOG.info("What is looked at isn't kept: %s", error)
                 self._refused = error.what.rstrip(".")
-                self._record = self._record.model_copy(update={"current": name})
+                self._record = change(self._record)
 
     @property
     def hindrance(self) -> str | None:
@@ -93,16 +109,19 @@ class Micrographs(KeptModels):
             raise InputError(f"{self.folder} has no image {name}.", "Open the folder again.")
         return (self._planes_folder if name in self._planes else self.folder) / name
 
-    def read(self, name: str) -> Micrograph:
+    def read(self, name: str, page: PageChoice = ...) -> Micrograph:
         """Read an image, with the pixel size and the info bar that the user has set.
 
         Raises
         ------
         InputError
             If the image can't be read, or the info bar that was set lies outside.
+        StackError
+            If its file is a stack of which no page was chosen.
         """
-        micrograph = read_micrograph(self.image_path(name))
-        self._shapes[name] = (micrograph.height, micrograph.width)
+        page = self.page(name) if page is ... else page
+        micrograph = read_micrograph(self.image_path(name), page)
+        self._shapes[name, page] = (micrograph.height, micrograph.width)
         settings = self._record.image(name)
         if settings.pixel_size is not None:
             micrograph = replace(micrograph, pixel_size=settings.pixel_size)
@@ -143,24 +162,112 @@ class Micrographs(KeptModels):
         """
         self.image_path(name)
         if row is not None and row != "auto":
-            _check_bar(name, row, self._shape(name)[0])
+            _check_bar(name, row, self._shape(name, self.page(name))[0])
             row = int(row)  # numpy's integers aren't JSON's
         self._set_for([name], info_bar=row)
 
-    def _shape(self, name: str) -> tuple[int, int]:
+    def page(self, name: str) -> int | None:
+        """Tell which page of an image's file counts, from 1; None: the one read without a choice.
+
+        Strokes and masks belong to a page. What lies on others is kept, and counts nowhere.
+        """
+        held = self._held
+        if held is not None and held[0] == name:
+            return held[1]
+        return self._record.image(name).page
+
+    def begin_page(self, name: str) -> str:
+        """Stay with the page of an image that is about to be shown, whatever other windows choose.
+
+        Of a stack of which nobody has chosen a page, it is the first from now on.
+
+        Returns
+        -------
+        A line if that is so.
+
+        Raises
+        ------
+        InputError
+            If the file can't be opened, or the record is damaged.
+        """
+        self._held = None
+        with self._lock:
+            self._look_again_at_record()
+        page, line = self.page(name), ""
+        if page is None and usual_page(self.image_path(name)) is None:
+            page = 1
+            line = (
+                f"{name} is a stack: its first page is shown and counts. Choose another at "
+                '"Page" under Micrographs.'
+            )
+            self._note(lambda record: _with(record, name, page=page))
+        self._held = name, page
+        return line
+
+    def set_page(self, name: str, page: int) -> tuple[str, ...]:
+        """Choose which page of an image's file counts, from 1.
+
+        A pixel size and an info bar that were set by hand stay if the new page has the size of the
+        old one; else they go.
+
+        Returns
+        -------
+        Lines on what else that changes.
+
+        Raises
+        ------
+        InputError
+            If there is no such page, it can't be read, or another image has its name.
+        OutputError
+            If the choice can't be kept.
+        """
+        path = self.image_path(name)
+        chosen = None if page == usual_page(path) else page
+        stem = stem_of_page(stem_of(name), chosen)
+        other = next((n for n in self.names if n != name and stem_of(n) == stem), None)
+        if other is not None:
+            raise InputError(
+                f"Page {page} of {name} would share its strokes with {other}.",
+                f"Rename {other}, and open the folder again.",
+            )
+        before, settings = self.page(name), self._record.image(name)
+        micrograph = read_micrograph(path, chosen)
+        shape = (micrograph.height, micrograph.width)
+        by_hand = settings.model_copy(update={"page": None, "excluded": False}) != ImageRecord()
+        lost = by_hand and self._shape_or_none(name, before) != shape
+        self._set_for([name], page=chosen, **(_AS_FOUND if lost else {}))
+        self._shapes[name, chosen] = shape
+        if self._held is not None and self._held[0] == name:
+            self._held = name, chosen
+        if not lost:
+            return ()
+        return (
+            f"{name}: page {page} has another size; pixel size and info bar that were set by hand "
+            "are those of the file again.",
+        )
+
+    def _shape_or_none(self, name: str, page: int | None) -> tuple[int, int] | None:
+        """Height and width of a page; None of a stack without a choice."""
+        try:
+            return self._shape(name, page)
+        except StackError:
+            return None
+
+    def _shape(self, name: str, page: int | None) -> tuple[int, int]:
         """Height and width of an image, as it was last read."""
-        if name not in self._shapes:
-            self.read(name)
-        return self._shapes[name]
+        if (name, page) not in self._shapes:
+            self.read(name, page)
+        return self._shapes[name, page]
 
     def _set_for(self, names: Sequence[str], **values: Any) -> None:
-        def changed(record: Record) -> Record:
-            for name in names:
-                settings = record.image(name).model_copy(update=values)
-                record = record.with_image(name, settings)
-            return record
+        self._change_record(lambda record: _with(record, *names, **values))
 
-        self._change_record(changed)
+
+def _with(record: Record, *names: str, **values: Any) -> Record:
+    """Return a record with other settings of some images."""
+    for name in names:
+        record = record.with_image(name, record.image(name).model_copy(update=values))
+    return record
 
 
 def _checked(size: PixelSize | None) -> PixelSize | None:

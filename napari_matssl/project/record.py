@@ -35,6 +35,9 @@ class ImageRecord(BaseModel):
         First row of the bar, None for no bar, ``"auto"`` for what is detected.
     excluded
         The image counts nowhere: it isn't trained on, segmented with the others, or measured.
+    page
+        Which image of a file that holds several counts, from 1; None: the one that is read
+        without a choice.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +45,7 @@ class ImageRecord(BaseModel):
     pixel_size: PixelSize | None = None
     info_bar: int | Literal["auto"] | None = "auto"
     excluded: bool = False
+    page: int | None = Field(default=None, ge=1)
 
     @field_validator("pixel_size")
     @classmethod

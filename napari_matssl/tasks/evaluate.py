@@ -19,7 +19,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import Job, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import left_out, memory_told, none_left
-from napari_matssl.tasks.inputs import fingerprint
+from napari_matssl.tasks.inputs import is_among
 from napari_matssl.tasks.truth import unlabelled_of
 
 Protocol = Literal["native", "matssl", "oxide"]
@@ -164,8 +164,8 @@ def _evaluation(
             miou=result.classes[OXIDE].iou,
             pixel_accuracy=result.pixel_accuracy,
         )
-    seen = {image.sha256 for image in segmenter.card.training_images}
-    known = tuple(p.micrograph.name for p in painted if fingerprint(p.micrograph).sha256 in seen)
+    trained = segmenter.card.training_images
+    known = tuple(p.micrograph.name for p in painted if is_among(p.micrograph, trained))
     names = tuple(p.micrograph.name for p in painted)
     return Evaluation(protocol, result, groups.names, names, known)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_matssl.learn.card import PICKLES, read_card
-from napari_matssl.micrograph.decoding import count_planes
 from napari_matssl.micrograph.provenance import read_mask_facts
 from napari_matssl.micrograph.reading import read_micrograph
 
@@ -44,8 +43,8 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
     if micrograph.info_bar is not None:
         facts["info_bar_row"] = micrograph.info_bar.row
         facts["info_bar_source"] = micrograph.info_bar.source
-    if (pages := count_planes(path)) > 1:
-        facts["pages"] = pages
+    if micrograph.pages > 1:
+        facts |= {"page": micrograph.page, "pages": micrograph.pages}
     if micrograph.remarks:
         facts["remarks"] = [remark.removeprefix(f"{path.name}: ") for remark in micrograph.remarks]
     if (origin := read_mask_facts(path).provenance) is not None:

@@ -1,7 +1,7 @@
 """Bringing files together for a job: images, labels, classes, splits."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,10 +197,20 @@ def excluded_nowhere(folders: Sequence[Path], exclude: Path) -> tuple[str, ...]:
 
 
 def fingerprint(micrograph: Micrograph) -> TrainingImage:
-    """Name and SHA-256 of a micrograph: of its file, or of its pixels where there is none."""
+    """Name, page and SHA-256 of a micrograph: of its file, or of its pixels if there is none."""
     data = (
         micrograph.path.read_bytes()
         if micrograph.path is not None
         else np.ascontiguousarray(micrograph.pixels).tobytes()
     )
-    return TrainingImage(name=printable(micrograph.name), sha256=hashlib.sha256(data).hexdigest())
+    return TrainingImage(
+        name=printable(micrograph.name),
+        sha256=hashlib.sha256(data).hexdigest(),
+        page=micrograph.page if micrograph.pages > 1 else None,
+    )
+
+
+def is_among(micrograph: Micrograph, images: Iterable[TrainingImage]) -> bool:
+    """Whether a micrograph is one of those that a model was trained on."""
+    this = fingerprint(micrograph)
+    return any(this.is_of(one) for one in images)

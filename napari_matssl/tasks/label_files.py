@@ -97,7 +97,7 @@ def read_stored(
     InputError
         If one can't be read, they differ in size, or the info bar lies outside the image.
     """
-    micrograph = with_info_bar(read_micrograph(pair.image), info_bar)
+    micrograph = with_info_bar(read_micrograph(pair.image, pair.page), info_bar)
     stored = read_values(pair.label, named)
     PaintedMicrograph(micrograph, stored.values)  # they have the same size
     return StoredPair(micrograph, stored, pair.label.name)

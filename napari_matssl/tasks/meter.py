@@ -82,7 +82,7 @@ class PhaseMeter:
         painted = project.label_path(name)
         strokes = stamp_of(painted) if project.painted_counts and painted.exists() else None
         mask_file = stamp_of(project.mask_path(name))
-        state = (mask_file, strokes, project.cleaning, classes, size)
+        state = (mask_file, strokes, project.cleaning, classes, size, project.page(name))
         known = self._rows.get(name)
         if known is None or known[0] != state:
             mask = final_mask(project, name, table, size)
@@ -93,7 +93,7 @@ class PhaseMeter:
 
     def _pixel_size(self, name: str) -> PixelSize | None:
         by_hand = self.project.pixel_size_by_hand(name)
-        state = (stamp_of(self.project.image_path(name)), by_hand)
+        state = (stamp_of(self.project.image_path(name)), by_hand, self.project.page(name))
         known = self._sizes.get(name)
         if known is None or known[0] != state:
             known = state, self.project.read(name).pixel_size

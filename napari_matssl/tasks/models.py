@@ -43,7 +43,7 @@ from napari_matssl.settings import (
 )
 from napari_matssl.tasks.batch import left_out, memory_told, none_left
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.inputs import PaintedSet, fingerprint, read_folder
+from napari_matssl.tasks.inputs import PaintedSet, is_among, read_folder
 from napari_matssl.tasks.predict import begin_in_words
 from napari_matssl.tasks.predict_check import warn_of_magnification
 from napari_matssl.tasks.pretrain import pretrain
@@ -302,7 +302,7 @@ class _Batch:
         self._compute = choose_compute(settings.device)
         self._network = self._compute.place(self._segmenter.network.eval())
         self._model = identify_model(model, self._segmenter.card)
-        self._seen = {image.sha256 for image in self._segmenter.card.training_images}
+        self._trained = self._segmenter.card.training_images
         self._run = new_run()
 
     def begin(self) -> str:
@@ -356,7 +356,7 @@ class _Batch:
             mask=self._ids[found.mask],
             probabilities=found.probabilities,
             uncertainty=_uncertainty(found),
-            seen_in_training=fingerprint(micrograph).sha256 in self._seen,
+            seen_in_training=is_among(micrograph, self._trained),
             facts=MaskFacts(micrograph.pixel_size, origin),
         )
 

@@ -81,6 +81,7 @@ def state_provenance(
     )
     return Provenance(
         image=printable(micrograph.name),
+        page=micrograph.page if micrograph.pages > 1 else None,
         model=printable(model.name),
         model_sha256=model.sha256,
         model_created=model.created,

@@ -301,3 +301,15 @@ def test_exclusions_that_are_no_names_are_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match="Names to leave out look like"):
         read_exclusions(path)
+
+
+def test_labels_of_pages_belong_to_their_image(folders):
+    images, labels = folders
+    image, other = touch(images / "a.tif"), touch(images / "a.page2.tif")
+    first, third = touch(labels / "a.png"), touch(labels / "a.page3.png")
+    second, strange = touch(labels / "a.page2.png"), touch(labels / "b.page1.png")
+    found = pair_by_stem(images, labels)
+    assert set(found.pairs) == {Pair(image, first), Pair(image, third, 3), Pair(other, second)}
+    assert found.labels_left == (strange,)
+    split = Split(Path("s.json"), "A", {"train": ("a.tif",)})
+    assert split.select(found.pairs, "train") == [Pair(image, first), Pair(image, third, 3)]

@@ -5,8 +5,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_matssl.errors import InputError
-from napari_matssl.micrograph.decoding import count_planes
+from napari_matssl.errors import InputError, StackError
+from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.reading import read_micrograph
 
 RANDOM = np.random.default_rng(0)
@@ -33,7 +33,8 @@ def test_the_first_channel_of_a_microscope_opens_and_the_other_can_be_chosen(tmp
     other = read_micrograph(path, page=2)
     np.testing.assert_array_equal(other.pixels, SECOND)
     assert other.pixel_size is None  # that page states none
-    assert count_planes(path) == 2
+    assert (other.page, other.pages) == (2, 2)
+    assert usual_page(path) == 1
 
 
 def test_pages_of_other_kinds_are_no_stack(tmp_path):
@@ -61,7 +62,7 @@ def test_each_plane_of_a_stack_can_be_chosen(tmp_path, options, page):
     with pytest.raises(InputError, match=r"a stack of 3 planes\. Choose one .*--page 1 to 3"):
         read_micrograph(path)
     np.testing.assert_array_equal(read_micrograph(path, page=page).pixels, stack[page - 1])
-    assert count_planes(path) == 3
+    assert usual_page(path) is None
     with pytest.raises(InputError, match="has no page 4: it holds 3"):
         read_micrograph(path, page=4)
 
@@ -91,6 +92,7 @@ def test_the_size_is_that_of_the_image_whose_pixels_are_taken(tmp_path):
     np.testing.assert_array_equal(micrograph.pixels, SECOND)
     assert micrograph.pixel_size.x_um == pytest.approx(0.1)
     assert "page 2 of 2" in micrograph.remarks[0]
+    assert (micrograph.page, usual_page(path)) == (2, 2)
     assert read_micrograph(path, page=1).pixel_size.x_um == pytest.approx(0.2)
 
 
@@ -111,14 +113,18 @@ def test_the_resolution_of_an_overview_says_nothing_of_the_image(tmp_path):
 def test_a_picture_of_an_animation_can_be_chosen(tmp_path):
     images = [Image.fromarray(one) for one in (FIRST, SECOND)]
     images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:])
-    with pytest.raises(InputError, match="animation of 2 pictures"):
+    with pytest.raises(StackError, match="animation of 2 pictures") as caught:
         read_micrograph(tmp_path / "a.gif")
-    seen = read_micrograph(tmp_path / "a.gif", page=2).pixels
-    np.testing.assert_array_equal(seen, SECOND)
+    assert caught.value.pages == 2
+    assert usual_page(tmp_path / "a.gif") is None
+    seen = read_micrograph(tmp_path / "a.gif", page=2)
+    np.testing.assert_array_equal(seen.pixels, SECOND)
+    assert (seen.page, seen.pages) == (2, 2)
 
 
 def test_an_image_alone_has_one_page(tmp_path):
     Image.fromarray(FIRST).save(tmp_path / "a.png")
+    assert usual_page(tmp_path / "a.png") == 1
     np.testing.assert_array_equal(read_micrograph(tmp_path / "a.png", page=1).pixels, FIRST)
     with pytest.raises(InputError, match=r"a\.png has no page 2: it holds 1"):
         read_micrograph(tmp_path / "a.png", page=2)
