@@ -35,8 +35,8 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.metrics import confusion_matrix, merge_classes, scores
 from napari_matssl.learn.segmenter import write_segmenter
-from napari_matssl.micrograph.synthetic import MATERIALS
 from napari_matssl.progress import drain
+from napari_matssl.samples import MATERIALS
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.evaluate import BACKGROUND, MATSSL_SIDE, OXIDE, resize_ids
 from napari_matssl.tasks.finetune import finetune

@@ -21,7 +21,7 @@ NAMES = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY")
 def count_steps(seconds: float) -> int:
     """Train on a synthetic sample and count the steps of a time."""
     from napari_matssl.labels.painted import PaintedMicrograph
-    from napari_matssl.micrograph.synthetic import class_table, make_sample
+    from napari_matssl.samples import class_table, make_sample
     from napari_matssl.settings import FinetuneSettings
     from napari_matssl.tasks.finetune import finetune
 

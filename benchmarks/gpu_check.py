@@ -59,8 +59,8 @@ from napari_matssl.learn.device_errors import free_memory
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.segmenter import Segmenter, build_network
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.synthetic import class_table, make_sample
 from napari_matssl.progress import drain
+from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import FinetuneResult, finetune
 from napari_matssl.tasks.pretrain import PretrainResult, pretrain

@@ -70,9 +70,9 @@ def wait(seconds, done=lambda: False):
 
 def make_folder(folder: Path):
     """Write micrographs of a usual size, and strokes on two of them."""
-    from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
-    from napari_matssl.micrograph.writing import write_micrograph
+    from napari_matssl.export.micrographs import write_micrograph
     from napari_matssl.project.folder import Project
+    from napari_matssl.samples import class_table, make_sample, scribble
 
     samples = [make_sample("dual-phase", seed, (1024, 1024)) for seed in range(4)]
     for number, sample in enumerate(samples):

@@ -331,8 +331,8 @@ class Monkey:
 
 def make_folder(folder: Path) -> None:
     """Write some small micrographs and their class table."""
-    from napari_matssl.micrograph.synthetic import class_table, make_sample
-    from napari_matssl.micrograph.writing import write_micrograph
+    from napari_matssl.export.micrographs import write_micrograph
+    from napari_matssl.samples import class_table, make_sample
 
     folder.mkdir(parents=True)
     for seed in range(4):

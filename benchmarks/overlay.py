@@ -13,11 +13,11 @@ import numpy as np
 import sets
 from PIL import Image
 
+from napari_matssl.export.overlay import overlay
 from napari_matssl.files import atomic_write
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.segmenter import read_segmenter
-from napari_matssl.micrograph.writing import overlay
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 

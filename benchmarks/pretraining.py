@@ -35,8 +35,8 @@ from pretraining_tables import write_tables
 from napari_matssl.files import atomic_write
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.synthetic import MATERIALS, make_sample
 from napari_matssl.progress import drain
+from napari_matssl.samples import MATERIALS, make_sample
 from napari_matssl.settings import FinetuneSettings, PretrainSettings
 from napari_matssl.tasks.inputs import read_folder
 from napari_matssl.tasks.pretrain import pretrain

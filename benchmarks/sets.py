@@ -13,7 +13,7 @@ from conditions import reimage
 
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.micrograph.synthetic import MATERIALS, class_table, make_sample, scribble
+from napari_matssl.samples import MATERIALS, class_table, make_sample, scribble
 from napari_matssl.tasks.inputs import read_labelled, read_painted_set
 from napari_matssl.tasks.label_files import SplitChoice
 

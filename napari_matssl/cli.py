@@ -318,8 +318,8 @@ def measure(
 ) -> None:
     """Measure phase fractions on masks."""
     from napari_matssl.console_tables import show_summary
+    from napari_matssl.export.tables import write_tables_somehow
     from napari_matssl.files import check_writable
-    from napari_matssl.measure.tables import write_tables_somehow
     from napari_matssl.tasks.measure import measure_masks
 
     check_writable(out)
@@ -404,7 +404,7 @@ def _demo_in_napari(out: Path, device: str | None) -> None:
             "--device doesn't go with --gui.", 'Choose it in the panels, under "More settings".'
         )
     check_window()
-    from napari_matssl.tasks.samples import write_samples_to_paint
+    from napari_matssl.samples.to_paint import write_samples_to_paint
 
     folder = write_samples_to_paint(out)
     say(f"The sample micrographs are in {folder}.")

@@ -22,8 +22,8 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.views import make_view
-from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
 from napari_matssl.progress import drain
+from napari_matssl.samples import class_table, make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
 

@@ -28,7 +28,7 @@ class Tour:
     """A user who goes through the tutorial, and takes a picture at every stop."""
 
     def __init__(self, folder: Path, out: Path, size: tuple[int, int]) -> None:
-        from napari_matssl.tasks.samples import write_samples_to_paint
+        from napari_matssl.samples.to_paint import write_samples_to_paint
         from napari_matssl.widgets.launch import open_viewer
         from napari_matssl.widgets.shell import MatSSLWidget
 
@@ -66,8 +66,8 @@ class Tour:
 
     def paint(self, name: str) -> None:
         """Paint a few strokes of each class, where they belong."""
-        from napari_matssl.micrograph.synthetic import make_sample, scribble
-        from napari_matssl.tasks.samples import MATERIAL, SEEDS
+        from napari_matssl.samples import make_sample, scribble
+        from napari_matssl.samples.to_paint import MATERIAL, SEEDS
 
         self.show(name)
         seed = SEEDS[int(Path(name).stem[-1]) - 1]

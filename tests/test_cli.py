@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from napari_matssl.cli import main
 from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
-from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
+from napari_matssl.samples import class_table, make_sample, scribble
 
 MATERIAL = "dual-phase"
 SIDE = 128

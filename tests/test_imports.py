@@ -13,17 +13,19 @@ import napari_matssl
 PACKAGE = Path(napari_matssl.__file__).parent
 GUI = {"napari", "qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "superqt", "vispy"}
 FRONT_ENDS = {"__main__", "cli", "console", "console_tables", "widgets"}
-ABOVE_DATA = {"project", "learn", "measure", "tasks"} | FRONT_ENDS
+ABOVE_DATA = {"export", "samples", "project", "learn", "measure", "tasks"} | FRONT_ENDS
 FORBIDDEN = {
     "errors": {"any"},
     "progress": {"any"},
     "files": {"micrograph", "labels"} | ABOVE_DATA,
     "settings": {"micrograph", "labels"} | ABOVE_DATA,
-    "micrograph": ABOVE_DATA,
+    "micrograph": {"labels"} | ABOVE_DATA,
     "labels": ABOVE_DATA,
-    "project": ABOVE_DATA - {"project"},
-    "learn": {"tasks"} | FRONT_ENDS,
-    "measure": {"learn", "tasks"} | FRONT_ENDS,
+    "measure": ABOVE_DATA - {"measure"},
+    "export": ABOVE_DATA - {"export", "measure"},
+    "samples": ABOVE_DATA - {"samples", "export"},
+    "project": ABOVE_DATA - {"project", "export"},
+    "learn": ABOVE_DATA - {"learn"},
     "tasks": FRONT_ENDS,
 }
 ABOVE_PANELS = {"shell", "launch", "reader", "sample_data"}
@@ -113,7 +115,7 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not loaded_by("import napari_matssl") & (GUI | {"torch", "numpy", "pydantic"})
 
 
-@pytest.mark.parametrize("name", ["micrograph", "labels", "measure", "project"])
+@pytest.mark.parametrize("name", ["micrograph", "labels", "measure", "export", "project"])
 def test_reading_labels_and_measuring_work_without_torch(name):
     found = [dotted(p) for p in modules() if part(dotted(p)) == name]
     assert len(found) > 2

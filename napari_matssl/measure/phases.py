@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.statistics import field_statistics
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.provenance import Provenance
 
 PHASE_COLUMNS = (
     "image",

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from napari_matssl.micrograph.decoding import metadata_of
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.mask_text import own_facts
 from napari_matssl.micrograph.metadata import FileMetadata, entry, positive
 from napari_matssl.micrograph.ome import ome_pixels
 from napari_matssl.micrograph.orientation import transposes
-from napari_matssl.micrograph.provenance import understood
 
 # Inches and centimetres are left out: ImageJ takes them over from the resolution of a printer.
 _UM = {"mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0}
@@ -61,7 +61,18 @@ def pixel_size_in(metadata: FileMetadata, width: int) -> PixelSize | None:
 
 def _own(metadata: FileMetadata, width: int) -> PixelSize | None:
     """Our masks have the pixel size of their micrographs."""
-    return understood(metadata.own).pixel_size
+    return own_pixel_size(metadata.own)
+
+
+def own_pixel_size(text: str) -> PixelSize | None:
+    """Read the pixel size from the text that a mask of ours carries."""
+    data = own_facts(text)
+    sides = data.get("pixel_size_um")
+    if not isinstance(sides, list) or len(sides) != 2:
+        return None
+    x, y = map(positive, sides)
+    source = str(data.get("pixel_size_source") or "napari-matssl")
+    return None if x is None or y is None else PixelSize(x, y, source)
 
 
 def _fei(metadata: FileMetadata, width: int) -> PixelSize | None:

@@ -1,9 +1,10 @@
 """The text that our masks carry in their files, read without decoding a pixel."""
 
+import json
 import logging
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import tifffile
 
@@ -35,6 +36,15 @@ def read_mask_text(path: Path) -> str:
     except Exception:  # noqa: BLE001 - parsers of files that anybody wrote raise anything
         _LOG.debug("%s has no text that can be read", path, exc_info=True)
         return ""
+
+
+def own_facts(text: str) -> dict[str, Any]:
+    """Parse the text of a mask; empty where it is none of ours."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _png_text(file: BinaryIO) -> str:

@@ -13,8 +13,8 @@ from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.pairing import stem_of, stem_of_page
+from napari_matssl.labels.provenance import MaskFacts, Provenance, read_mask_facts
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
-from napari_matssl.micrograph.provenance import MaskFacts, Provenance, read_mask_facts
 from napari_matssl.micrograph.reading import images_in
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.finding import find_images, without_image

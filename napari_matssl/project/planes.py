@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from napari_matssl.errors import InputError
+from napari_matssl.export.micrographs import as_written, write_micrograph
 from napari_matssl.files import OvertakenError
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import find_micrographs, images_in, read_micrograph
-from napari_matssl.micrograph.writing import as_written, write_micrograph
 
 PLANES: Final = "planes"
 """Name of the folder of planes, in the folder that holds all that belongs to a project."""

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from napari_matssl.errors import StoppedError
+from napari_matssl.export.masks import write_mask
+from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.files import atomic_write, check_writable_folder
 from napari_matssl.learn.encoders import LITE0
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.reading import find_micrographs, read_pixels
-from napari_matssl.micrograph.synthetic import class_table, make_sample, scribble
-from napari_matssl.micrograph.writing import write_mask, write_micrograph
 from napari_matssl.progress import Control, Job, Progress, Result
+from napari_matssl.samples import class_table, make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.evaluate import Evaluation, evaluate
 from napari_matssl.tasks.finetune import finetune

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.learn.card import PICKLES, read_card
-from napari_matssl.micrograph.provenance import read_mask_facts
 from napari_matssl.micrograph.reading import read_micrograph
 
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError, MatSSLError, printable
 from napari_matssl.files import stamp_of
 from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.provenance import Provenance
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_told
 from napari_matssl.tasks.provenance import cleaning_in_words

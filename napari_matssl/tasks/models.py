@@ -20,6 +20,7 @@ from napari_matssl.errors import (
 from napari_matssl.files import check_room, check_writable
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.names import few
+from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.encoders import check_encoder
@@ -32,7 +33,6 @@ from napari_matssl.learn.segmenter import (
 )
 from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.provenance import MaskFacts
 from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
 from napari_matssl.settings import (
     Architecture,

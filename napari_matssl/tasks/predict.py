@@ -16,7 +16,10 @@ from napari_matssl.errors import (
     StoppedError,
     printable,
 )
+from napari_matssl.export.lettering import undrawable
+from napari_matssl.export.run_tables import RunTables
 from napari_matssl.files import atomic_write, check_writable, check_writable_folder
+from napari_matssl.labels.provenance import Provenance
 from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.inference import Segmentation, segment
@@ -24,9 +27,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.lettering import undrawable
 from napari_matssl.micrograph.mask_text import KEY
-from napari_matssl.micrograph.provenance import Provenance
 from napari_matssl.progress import Job, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import left_out, memory_told, none_left
@@ -39,7 +40,6 @@ from napari_matssl.tasks.predict_check import (
 )
 from napari_matssl.tasks.provenance import ModelIdentity, identify_model, new_run, state_provenance
 from napari_matssl.tasks.report import MASK_PNG, OVERLAY, ExportOutputs, write_image
-from napari_matssl.tasks.run_tables import RunTables
 
 PROBABILITIES = "_probabilities.tif"
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from napari_matssl import __version__
 from napari_matssl.errors import MatSSLError, printable
+from napari_matssl.export.run_tables import runs_in
 from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.learn.card import ModelCard, read_card
 from napari_matssl.micrograph.image import Micrograph, PixelSize
-from napari_matssl.micrograph.provenance import Provenance, read_mask_facts
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, PredictSettings
-from napari_matssl.tasks.run_tables import runs_in
 
 OLDER_THAN_STROKES = "before the last strokes on it"
 ANOTHER_MODEL = "by another model than the newest"

@@ -17,20 +17,21 @@ from napari_matssl.errors import (
     OutputError,
     printable,
 )
+from napari_matssl.export.lettering import undrawable
+from napari_matssl.export.masks import write_mask, write_mask_tiff
+from napari_matssl.export.overlay import write_overlay
+from napari_matssl.export.run_tables import PHASES, SUMMARY, RunTables
 from napari_matssl.files import check_room, check_writable_folder
 from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.lettering import undrawable
-from napari_matssl.micrograph.provenance import MaskFacts, Provenance
-from napari_matssl.micrograph.writing import write_mask, write_mask_tiff, write_overlay
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_told, none_left
 from napari_matssl.tasks.meter import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.provenance import new_run
-from napari_matssl.tasks.run_tables import PHASES, SUMMARY, RunTables
 
 MASK_PNG: Final = "_mask.png"
 MASK_TIFF: Final = "_mask.tif"

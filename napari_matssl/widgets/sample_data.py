@@ -27,7 +27,7 @@ def _layers(name: str, material: str, seed: int) -> list[LayerData]:
     """Draw a sample as an image layer and, hidden until asked for, the truth as a labels layer."""
     from napari.components import ViewerModel
 
-    from napari_matssl.micrograph.synthetic import class_table, make_sample
+    from napari_matssl.samples import class_table, make_sample
     from napari_matssl.widgets.canvas.layers import add_labels, add_micrograph
 
     sample = make_sample(material, seed)

@@ -40,7 +40,7 @@ def write_labels(path: str, data: ArrayLike, meta: dict[str, Any]) -> list[str]:
     OutputError
         If the file can't be written, or is to be of another kind.
     """
-    from napari_matssl.micrograph.writing import write_mask, write_mask_tiff
+    from napari_matssl.export.masks import write_mask, write_mask_tiff
 
     # Sharing its colormap would show the new layer's selection on the screen.
     facts = {key: deepcopy(value) if key == "colormap" else value for key, value in meta.items()}

@@ -6,11 +6,11 @@ import tifffile
 from PIL import Image
 
 from napari_matssl.errors import InputError
+from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.stored import read_labels, read_values
 from napari_matssl.labels.tables import NamedValue, NamedValues, named_values_of
-from napari_matssl.micrograph.writing import write_mask
 
 IDS = np.array([[0, 1, 2], [5, 5, 0]], np.uint8)
 

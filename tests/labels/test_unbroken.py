@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.unbroken import UnbrokenClass, close_islands, find_unbroken
-from napari_matssl.micrograph.synthetic import class_table, make_sample
+from napari_matssl.samples import class_table, make_sample
 
 COATING, SCALE, CRACK = 1, 2, 3
 TABLE = numbered_table([COATING, SCALE, CRACK])

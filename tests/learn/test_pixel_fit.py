@@ -15,7 +15,7 @@ from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import class_frequencies, fit, guess, sample
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.synthetic import scribble
+from napari_matssl.samples import scribble
 from napari_matssl.settings import FinetuneSettings
 
 TINY = "test_efficientnet"

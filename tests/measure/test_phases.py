@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.export.tables import write_tables
 from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
 from napari_matssl.measure.phases import (
     phase_fractions,
     phases_frame,
     summary_frame,
 )
-from napari_matssl.measure.tables import write_tables
 from napari_matssl.micrograph.image import PixelSize
 
 ORIGIN = ("model", "model_sha256", "run", "date", "version", "cleaning", "info_bar", "remarks")

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.layering import find_layering
-from napari_matssl.micrograph.synthetic import make_sample
+from napari_matssl.samples import make_sample
 
 SIDE = 160
 

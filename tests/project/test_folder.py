@@ -16,9 +16,9 @@ import tifffile
 from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import to_targets
-from napari_matssl.micrograph.writing import write_mask
 from napari_matssl.project.folder import ImageState, Project
 from napari_matssl.tasks.inputs import read_painted_set
 

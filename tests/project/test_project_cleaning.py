@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.writing import write_micrograph
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, Size
 

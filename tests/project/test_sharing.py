@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.export import banded_png
+from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.micrograph import banded_png
+from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.provenance import MaskFacts
-from napari_matssl.micrograph.writing import write_mask
 from napari_matssl.project import images
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.settings import Cleaning

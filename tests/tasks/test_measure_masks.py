@@ -8,9 +8,9 @@ import tifffile
 from PIL import Image
 
 from napari_matssl.errors import InputError
+from napari_matssl.export.masks import write_mask, write_mask_tiff
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.writing import write_mask, write_mask_tiff
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.measure import measure_masks

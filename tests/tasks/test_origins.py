@@ -8,9 +8,9 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.learn.card import CARD_KEY, ModelCard
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.provenance import MaskFacts, Provenance
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, NormalisationSettings

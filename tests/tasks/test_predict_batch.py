@@ -16,9 +16,9 @@ import napari_matssl.files as files_module
 import napari_matssl.tasks.predict as predict_module
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.provenance import Provenance, read_mask_facts
 from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.measure import measure_masks

@@ -12,14 +12,14 @@ import tifffile
 from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.labels.stored import read_labels
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import Micrograph, PixelSize
-from napari_matssl.micrograph.synthetic import class_table, make_sample
-from napari_matssl.micrograph.writing import write_micrograph
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
+from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.meter import PhaseMeter
 from napari_matssl.tasks.predict import PredictOutputs, predict

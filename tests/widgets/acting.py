@@ -8,9 +8,10 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QLineEdit
 from scipy import ndimage
 
+from napari_matssl.export.masks import write_mask
+from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.tables import CLASSES_FILE
-from napari_matssl.micrograph.writing import write_mask, write_micrograph
 from napari_matssl.widgets.controls.job_bar import JobBar
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.shell import MatSSLWidget

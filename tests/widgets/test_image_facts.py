@@ -172,8 +172,8 @@ def test_a_pixel_size_that_cant_be_kept_is_said(qtbot, panel, folder):
 
 
 def test_a_detected_info_bar_shows_as_a_line(make_napari_viewer, tmp_path):
-    from napari_matssl.micrograph.synthetic import make_sample
-    from napari_matssl.micrograph.writing import write_micrograph
+    from napari_matssl.export.micrographs import write_micrograph
+    from napari_matssl.samples import make_sample
 
     folder = tmp_path / "sem"
     folder.mkdir()

@@ -5,7 +5,7 @@ import pytest
 from desk import NAMES, SIZE, docked, key, labels_on_disk, rows, said, stroke, write_folder
 from qtpy.QtCore import Qt
 
-from napari_matssl.micrograph.writing import write_mask
+from napari_matssl.export.masks import write_mask
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.image_rows import IMAGE
 

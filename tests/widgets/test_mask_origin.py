@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from acting import User, painted_folder, write_model
 
-from napari_matssl.micrograph.provenance import MaskFacts, Provenance
+from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.settings import Cleaning
 from napari_matssl.tasks.provenance import ANOTHER_MODEL, OLDER_THAN_STROKES
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words, origin_in_words

@@ -12,11 +12,11 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.synthetic import class_table, make_sample
-from napari_matssl.micrograph.writing import write_micrograph
 from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
+from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.panels.phases_panel import PhasesPanel
 

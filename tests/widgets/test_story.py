@@ -15,7 +15,7 @@ from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.learn import device
 from napari_matssl.learn.card import read_card
 from napari_matssl.micrograph.reading import read_pixels
-from napari_matssl.micrograph.synthetic import class_table, make_sample
+from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.area import AREA
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION

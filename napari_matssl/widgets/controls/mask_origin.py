@@ -1,6 +1,6 @@
 """Where a mask comes from, in a sentence or two."""
 
-from napari_matssl.micrograph.provenance import Provenance
+from napari_matssl.labels.provenance import Provenance
 from napari_matssl.tasks.provenance import OLDER_THAN_STROKES
 from napari_matssl.widgets.controls.card_view import local_time
 

@@ -28,8 +28,8 @@ from napari_matssl.learn.magnification import automatic_scale
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
-from napari_matssl.micrograph.synthetic import make_sample, scribble
 from napari_matssl.progress import Progress, drain
+from napari_matssl.samples import make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune

@@ -13,9 +13,9 @@ from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
-from napari_matssl.micrograph.synthetic import class_table as table_of
-from napari_matssl.micrograph.synthetic import make_sample, scribble
 from napari_matssl.progress import drain
+from napari_matssl.samples import class_table as table_of
+from napari_matssl.samples import make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from napari_matssl.errors import OutputError
-from napari_matssl.labels.classes import ClassTable, LabelClass
-from napari_matssl.measure.phases import phase_fractions
-from napari_matssl.measure.tables import (
+from napari_matssl.export.tables import (
     is_replaceable,
     unguarded,
     write_tables,
     write_tables_somehow,
 )
-from napari_matssl.micrograph.provenance import Provenance
+from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.provenance import Provenance
+from napari_matssl.measure.phases import phase_fractions
 
 
 def rows(image="f.tif", name="ferrite", origin=None):

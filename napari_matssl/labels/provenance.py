@@ -13,9 +13,9 @@ from PIL import PngImagePlugin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_matssl.labels.classes import ClassTable
+from napari_matssl.micrograph.calibration import own_pixel_size
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.mask_text import KEY, read_mask_text
-from napari_matssl.micrograph.metadata import fact, positive
+from napari_matssl.micrograph.mask_text import KEY, own_facts, read_mask_text
 
 
 class Provenance(BaseModel):
@@ -78,19 +78,13 @@ def read_mask_facts(path: Path) -> MaskFacts:
     -------
     Nothing for files of other programs, and for what can't be understood.
     """
-    return understood(read_mask_text(path))
-
-
-def understood(text: str) -> MaskFacts:
-    """Understand the text of a mask; nothing where it is none of ours."""
-    data = fact(lambda: json.loads(text)) if text else None
-    if not isinstance(data, dict):
-        return MaskFacts()
+    text = read_mask_text(path)
+    data = own_facts(text)
     try:
         provenance = Provenance.model_validate(data["provenance"])
     except (KeyError, ValidationError):
         provenance = None
-    return MaskFacts(_size_in(data), provenance, _classes_in(data))
+    return MaskFacts(own_pixel_size(text), provenance, _classes_in(data))
 
 
 def _classes_in(data: dict[str, Any]) -> ClassTable | None:
@@ -98,12 +92,3 @@ def _classes_in(data: dict[str, Any]) -> ClassTable | None:
         return ClassTable.model_validate({"classes": data["classes"]})
     except (KeyError, ValidationError):
         return None
-
-
-def _size_in(data: dict[str, Any]) -> PixelSize | None:
-    sides = data.get("pixel_size_um")
-    if not isinstance(sides, list) or len(sides) != 2:
-        return None
-    x, y = map(positive, sides)
-    source = str(data.get("pixel_size_source") or "napari-matssl")
-    return None if x is None or y is None else PixelSize(x, y, source)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from napari_matssl.export.tables import is_replaceable, unguarded, write_tables_somehow
 from napari_matssl.measure.phases import PhaseFraction
-from napari_matssl.measure.tables import is_replaceable, unguarded, write_tables_somehow
 
 PHASES: Final = "phases.csv"
 SUMMARY: Final = "summary.csv"

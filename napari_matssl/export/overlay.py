@@ -1,23 +1,19 @@
-"""Writing masks, and pictures that show a mask over its micrograph."""
+"""Pictures that show a mask over its micrograph."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from types import EllipsisType
-from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import Stamp, atomic_write
+from napari_matssl.export.legend import Entry, legend_panel, scale_bar
+from napari_matssl.export.masks import palette_of
+from napari_matssl.files import atomic_write
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.micrograph.banded_png import BandedPng
-from napari_matssl.micrograph.image import Micrograph, PixelSize
-from napari_matssl.micrograph.legend import Entry, legend_panel, scale_bar
-from napari_matssl.micrograph.provenance import MaskFacts, Provenance
+from napari_matssl.micrograph.image import Micrograph
 
 MOST_PIXELS = 4000
 """Overlay pictures of larger images are made smaller, to at most this width and height."""
@@ -29,147 +25,6 @@ _DIMMED = 0.5
 _NOT_ANALYSED = "not analysed"
 
 Picture = NDArray[np.uint8]
-
-
-def write_mask(
-    path: Path,
-    mask: NDArray[np.uint8],
-    table: ClassTable,
-    expected: Stamp | EllipsisType | None = ...,
-    facts: MaskFacts | None = None,
-) -> None:
-    """Write a mask as a palette PNG, atomically: the pixel is the class id.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.png``.
-    mask
-        ``(H, W)``, class ids, and `table`'s ``not_analysed`` where there is no class.
-    table
-        Gives the palette its colours; what was not analysed is black.
-    expected
-        Which file may be replaced, as for :func:`napari_matssl.files.atomic_write`.
-    facts
-        What else the file shall tell: pixel size, provenance.
-
-    Raises
-    ------
-    OutputError
-        If the file can't be written.
-    """
-    image = Image.fromarray(np.ascontiguousarray(mask))
-    # All 256 entries: with fewer, Pillow would choose fewer bits per pixel than the ids need.
-    image.putpalette(_palette(table).tobytes())
-    info = (facts or MaskFacts()).png_info()
-    with atomic_write(path, expected) as temporary:
-        image.save(temporary, format="PNG", pnginfo=info)
-
-
-def write_labels(
-    path: Path,
-    ids: NDArray[np.uint8],
-    table: ClassTable,
-    packer: BandedPng,
-    expected: Stamp | EllipsisType | None = ...,
-) -> None:
-    """Write painted labels like a mask, again and again: only what changed is packed.
-
-    Parameters
-    ----------
-    path, ids, table, expected
-        As for :func:`write_mask`.
-    packer
-        Keeps what it has packed; a new one for each file.
-
-    Raises
-    ------
-    OutputError
-        If the file can't be written.
-    """
-    content = packer.encode(ids, _palette(table).tobytes())
-    with atomic_write(path, expected) as temporary:
-        temporary.write_bytes(content)
-
-
-def write_mask_tiff(
-    path: Path,
-    mask: NDArray[np.uint8],
-    pixel_size: PixelSize | None,
-    provenance: Provenance | None = None,
-    classes: ClassTable | None = None,
-) -> None:
-    """Write a mask as a TIFF that ImageJ opens calibrated, atomically.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.tif``.
-    mask
-        ``(H, W)``, class ids.
-    pixel_size
-        Written as pixels per micron; None leaves the file without a unit.
-    provenance
-        How the mask came about; ImageJ shows it as the image's info.
-    classes
-        What the ids mean; kept beside the provenance.
-
-    Raises
-    ------
-    OutputError
-        If the file can't be written.
-    """
-    # ImageJ shows the range from min to max: ids 1 to 3 of 255 would all look black.
-    metadata: dict[str, object] = {"min": 0, "max": int(mask.max(initial=1))}
-    resolution = None
-    if pixel_size is not None:
-        metadata["unit"] = "micron"
-        resolution = (1 / pixel_size.x_um, 1 / pixel_size.y_um)
-    if provenance is not None:
-        metadata["Info"] = MaskFacts(pixel_size, provenance, classes).text()
-    with atomic_write(path) as temporary:
-        tifffile.imwrite(temporary, mask, imagej=True, resolution=resolution, metadata=metadata)
-
-
-def write_micrograph(
-    path: Path, micrograph: Micrograph, expected: Stamp | EllipsisType | None = ...
-) -> None:
-    """Write a micrograph as a TIFF that ImageJ opens calibrated, atomically.
-
-    Values that ImageJ doesn't know become its 32-bit floats. RGB of more than 8 bits, which it
-    doesn't know either, keeps its values and loses its pixel size.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.tif``.
-    micrograph
-        Its pixels are written as they are, info bar included.
-    expected
-        Which file may be replaced, as for :func:`napari_matssl.files.atomic_write`.
-
-    Raises
-    ------
-    OutputError
-        If the file can't be written.
-    """
-    pixels = as_written(micrograph.pixels)
-    size = micrograph.pixel_size
-    known: dict[str, object] = {"imagej": True, "metadata": {}}
-    if size is not None:
-        known |= {"metadata": {"unit": "micron"}, "resolution": (1 / size.x_um, 1 / size.y_um)}
-    if micrograph.is_rgb and pixels.dtype != np.uint8:
-        known = {"metadata": None}
-    if micrograph.is_rgb:
-        known["photometric"] = "rgb"
-    with atomic_write(path, expected) as temporary:
-        tifffile.imwrite(temporary, pixels, **known)  # type: ignore[arg-type]
-
-
-def as_written(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return pixels with the values that :func:`write_micrograph` gives them."""
-    kept = pixels.dtype.name in ("uint8", "uint16", "float32")
-    return pixels if kept else pixels.astype(np.float32)
 
 
 def write_overlay(
@@ -245,14 +100,6 @@ def overlay(
     return np.concatenate([np.pad(picture, margin, constant_values=255), panel])
 
 
-def _palette(table: ClassTable) -> Picture:
-    """Colours by mask value, ``(256, 3)``; black for what is no class."""
-    palette = np.zeros((256, 3), dtype=np.uint8)
-    for one in table.classes:
-        palette[one.id] = one.rgb
-    return palette
-
-
 def _stretched(micrograph: Micrograph, shrink: int) -> Picture:
     """Shrink by block means and stretch to 8 bits, ``(H', W', 3)``; the range is the specimen's."""
     pixels = micrograph.pixels
@@ -285,7 +132,7 @@ def _enlarged(pixels: Picture, grow: int) -> Picture:
 
 def _tinted(colours: Picture, classes: NDArray[np.uint8], table: ClassTable) -> Picture:
     """Blend the classes into the picture, draw their outlines, hatch the rest."""
-    palette = _palette(table)
+    palette = palette_of(table)
     is_class = np.isin(np.arange(256), table.ids)
     level = np.arange(256)[None, :, None]  # (class, stored value, channel)
     blended = (1 - _BLEND) * level + _BLEND * palette[:, None, :]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_matssl.micrograph.synthetic.fields import (
+from napari_matssl.samples.fields import (
     Cells,
     Field,
     Mask,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from napari_matssl.micrograph.lettering import Lettering
+from napari_matssl.export.lettering import Lettering
 
 _INK = (30, 30, 30)
 _PAPER = (255, 255, 255)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_matssl.export import banded_png
+from napari_matssl.export.banded_png import BandedPng
 from napari_matssl.labels.counting import count_values
-from napari_matssl.micrograph import banded_png
-from napari_matssl.micrograph.banded_png import BandedPng
 
 PALETTE = bytes(range(256)) * 3
 

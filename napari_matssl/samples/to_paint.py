@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.files import check_writable_folder
 from napari_matssl.labels.tables import CLASSES_FILE
-from napari_matssl.micrograph.synthetic import class_table, make_sample
-from napari_matssl.micrograph.writing import write_micrograph
+from napari_matssl.samples import class_table, make_sample
 
 MATERIAL = "dual-phase"
 SEEDS = (0, 1, 2, 3, 4, 8)

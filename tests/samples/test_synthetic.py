@@ -6,7 +6,7 @@ from scipy import ndimage
 from skimage.filters import threshold_multiotsu
 
 from napari_matssl.errors import InputError, SettingsError
-from napari_matssl.micrograph.synthetic import (
+from napari_matssl.samples import (
     MATERIALS,
     Sample,
     class_table,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from napari_matssl.micrograph import lettering
-from napari_matssl.micrograph.legend import Entry, legend_panel
-from napari_matssl.micrograph.lettering import Lettering, undrawable
+from napari_matssl.export import lettering
+from napari_matssl.export.legend import Entry, legend_panel
+from napari_matssl.export.lettering import Lettering, undrawable
 
 
 def drawn(text):

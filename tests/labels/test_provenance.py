@@ -8,12 +8,12 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
+from napari_matssl.export.masks import write_mask, write_mask_tiff
 from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.provenance import KEY, MaskFacts, Provenance, read_mask_facts
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.provenance import KEY, MaskFacts, Provenance, read_mask_facts
 from napari_matssl.micrograph.reading import read_micrograph
-from napari_matssl.micrograph.writing import write_mask, write_mask_tiff
 
 SIZE = PixelSize(0.25, 0.2, "ImageJ metadata (unit micron)")
 ORIGIN = Provenance(

@@ -1,0 +1,1 @@
+"""What leaves the program: mask files, overlay pictures, tables."""
