@@ -8,6 +8,8 @@ nobody paints them in proportion; how frequent they really are is then estimated
 all over the same images.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,8 +18,43 @@ from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.filters import FEATURES, LEVELS, filter_maps
 
 
+class PixelHeads(nn.Module):
+    """Logits from linear maps of an encoder's stages and of classical filters.
+
+    Parameters
+    ----------
+    widths
+        Channels of the encoder's stages, the image itself first.
+    classes
+        Number of channels of the logits.
+    """
+
+    def __init__(self, widths: Sequence[int], classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        # The first is the image itself; some encoders have an empty stage at half the size.
+        self._stages = [n for n, width in enumerate(widths) if n > 0 and width > 0]
+        self.context = nn.ModuleList(nn.Conv2d(widths[n], classes, 1) for n in self._stages)
+        self.filters = nn.ModuleList(nn.Conv2d(FEATURES, classes, 1) for _ in LEVELS)
+
+    def pick(self, stages: Sequence[Tensor]) -> list[Tensor]:
+        """Pick the maps that are looked at, float32, from all that the encoder gives."""
+        return [stages[n].float() for n in self._stages]
+
+    def forward(self, stages: Sequence[Tensor], images: Tensor) -> Tensor:
+        """Logits ``(N, K, H, W)`` from the encoder's maps of images ``(N, 3, H, W)``."""
+        maps = [*self.pick(stages), *filter_maps(images)]
+        size = images.shape[2:]
+        total = torch.zeros((), device=images.device)
+        with torch.autocast(images.device.type, enabled=False):
+            for head, features in zip([*self.context, *self.filters], maps, strict=True):
+                logits = head(features.float())
+                total = total + functional.interpolate(logits, size=size, mode="bilinear")
+        return total
+
+
 class PixelClassifier(nn.Module):
-    """Logits from linear maps of the encoder's stages and of classical filters.
+    """Pixel heads on a frozen encoder.
 
     Parameters
     ----------
@@ -29,39 +66,17 @@ class PixelClassifier(nn.Module):
 
     def __init__(self, encoder_name: str, classes: int) -> None:
         super().__init__()
-        self.classes = classes
         self.encoder: nn.Module = build_encoder(encoder_name)
-        widths: list[int] = list(self.encoder.out_channels)  # type: ignore[arg-type]
-        # The first is the image itself; some encoders have an empty stage at half the size.
-        self._stages = [n for n, width in enumerate(widths) if n > 0 and width > 0]
-        self.context = nn.ModuleList(nn.Conv2d(widths[n], classes, 1) for n in self._stages)
-        self.filters = nn.ModuleList(nn.Conv2d(FEATURES, classes, 1) for _ in LEVELS)
+        self.heads = PixelHeads(self.encoder.out_channels, classes)  # type: ignore[arg-type]
         self.train()
 
     def train(self, mode: bool = True) -> "PixelClassifier":
         """Stay in evaluation mode: statistics of the encoder are part of the features."""
         return super().train(False)
 
-    def context_maps(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of the encoder's stages, float32, without a gradient."""
-        with torch.no_grad():
-            return [stage.float() for stage in self.used(self.encoder(images))]
-
-    def used(self, stages: list[Tensor]) -> list[Tensor]:
-        """Pick the maps that are looked at from all that the encoder gives."""
-        return [stages[n] for n in self._stages]
-
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)`` float32."""
-        return self.classify(self.context_maps(images), images)
-
-    def classify(self, stages: list[Tensor], images: Tensor) -> Tensor:
-        """Logits ``(N, K, H, W)`` from the encoder's maps of these images and from filters."""
-        maps = [*stages, *filter_maps(images)]
-        size = images.shape[2:]
-        total = torch.zeros((), device=images.device)
-        with torch.autocast(images.device.type, enabled=False):
-            for head, features in zip([*self.context, *self.filters], maps, strict=True):
-                logits = head(features.float())
-                total = total + functional.interpolate(logits, size=size, mode="bilinear")
-        return total
+        with torch.no_grad():
+            stages = self.encoder(images)
+        logits: Tensor = self.heads(stages, images)
+        return logits

@@ -14,7 +14,7 @@ from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.filters import filter_maps
-from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.pixel_classifier import PixelHeads
 
 PIXELS = 3000
 """Painted pixels that are used of each class in each image."""
@@ -42,18 +42,21 @@ class PixelFeatures:
 
 
 def fit(
-    classifier: PixelClassifier,
+    encoder: nn.Module,
+    heads: PixelHeads,
     images: Sequence[PreparedImage],
     compute: Compute,
     seed: int,
     keep: Collection[int] = (),
 ) -> Tensor:
-    """Fit the classifier to painted pixels, and its idea of frequencies to all pixels.
+    """Fit a classifier's heads to painted pixels, and its idea of frequencies to all pixels.
 
     Parameters
     ----------
-    classifier
-        Its encoder holds the weights to use. Its heads are overwritten.
+    encoder
+        In evaluation mode; stays as it is.
+    heads
+        Are overwritten.
     images
         Painted micrographs.
     seed
@@ -72,26 +75,26 @@ def fit(
         flat = image.targets.ravel()
         points = _draw(flat, random)
         others = random.choice(flat.size, min(_PRIOR_PIXELS, flat.size), replace=False)
-        features = _features(classifier, image, np.concatenate([points, others]), compute)
+        features = _features(encoder, heads, image, np.concatenate([points, others]), compute)
         painted.append(PixelFeatures(*(f[: len(points)] for f in features)))
         anywhere.append(PixelFeatures(*(f[len(points) :] for f in features)))
         targets.append(torch.from_numpy(flat[points].astype(np.int64)))
     truth = torch.cat(targets)
-    fresh = [channel for channel in range(classifier.classes) if channel not in keep]
+    fresh = [channel for channel in range(heads.classes) if channel not in keep]
     logits: Tensor = torch.zeros(())
-    for heads, own, l2 in (
-        (classifier.context, "context", _L2_CONTEXT),
-        (classifier.filters, "filters", _L2_FILTERS),
+    for group, own, l2 in (
+        (heads.context, "context", _L2_CONTEXT),
+        (heads.filters, "filters", _L2_FILTERS),
     ):
         weight, bias = _logistic_regression(
-            torch.cat([getattr(p, own) for p in painted]), truth, classifier.classes, l2
+            torch.cat([getattr(p, own) for p in painted]), truth, heads.classes, l2
         )
-        _write(heads, weight, bias, fresh)
+        _write(group, weight, bias, fresh)
         logits = logits + torch.cat([getattr(p, own) for p in anywhere]) @ weight + bias
-    frequencies = _counted(images, classifier.classes)
+    frequencies = _counted(images, heads.classes)
     if frequencies is None:
         frequencies = class_frequencies(logits, _PRIOR_STEPS)
-    first = classifier.context[0]
+    first = heads.context[0]
     assert isinstance(first, nn.Conv2d)
     assert first.bias is not None
     with torch.no_grad():
@@ -99,13 +102,16 @@ def fit(
     return frequencies
 
 
-def guess(classifier: PixelClassifier, image: PreparedImage, compute: Compute) -> NDArray[np.uint8]:
-    """Give the class of every pixel of an image by a fitted classifier ``(H, W)``."""
+def guess(
+    encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute
+) -> NDArray[np.uint8]:
+    """Give the class of every pixel of an image by fitted heads ``(H, W)``."""
     images = _whole(image, compute)
     with torch.no_grad(), compute.autocast():
-        logits = classifier.classify(classifier.context_maps(images), images)
+        logits: Tensor = heads(encoder(images), images)
     height, width = image.targets.shape
-    return logits[0, :, :height, :width].argmax(dim=0).to("cpu", torch.uint8).numpy()
+    classes = logits[0, :, :height, :width].argmax(dim=0)
+    return classes.to("cpu", torch.uint8).numpy()
 
 
 def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
@@ -151,12 +157,16 @@ def _draw(flat: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.in
 
 
 def _features(
-    classifier: PixelClassifier, image: PreparedImage, points: NDArray[np.int64], compute: Compute
+    encoder: nn.Module,
+    heads: PixelHeads,
+    image: PreparedImage,
+    points: NDArray[np.int64],
+    compute: Compute,
 ) -> tuple[Tensor, Tensor]:
     """Features at flat positions ``(n,)`` of the image: of the encoder, of the filters."""
     images = _whole(image, compute)
     with torch.no_grad(), compute.autocast():
-        groups = (classifier.context_maps(images), filter_maps(images))
+        groups = (heads.pick(encoder(images)), filter_maps(images))
     width = image.targets.shape[1]
     rows, columns = (torch.from_numpy(place) for place in np.divmod(points, width))
     places = torch.stack([(columns + 0.5) / images.shape[3], (rows + 0.5) / images.shape[2]], 1)

@@ -1,7 +1,9 @@
 """The segmenter: U-Net++ on any encoder, with its card."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.learn.card import ModelCard, find_published, read_card
 from napari_matssl.learn.device import seeded
-from napari_matssl.learn.encoders import check_sizes, refuse_for_unet, smp_name
+from napari_matssl.learn.encoders import check_sizes, refuse_for_unet
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.modelfile import (
     StateDict,
@@ -28,6 +30,8 @@ from napari_matssl.learn.published import bare_names
 from napari_matssl.learn.tensorfile import is_pickle, read_header
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.settings import Architecture
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,6 @@ def build_network(
     SettingsError
         If there is no such encoder or U-Net++ can't use it.
     """
-    known = smp_name(encoder_name)
     check_sizes(encoder_name)
     with seeded(seed):
         try:
@@ -71,9 +74,7 @@ def build_network(
                 return PixelClassifier(encoder_name, classes)
             if architecture == "guided-unet++":
                 return GuidedUnetPlusPlus(encoder_name, classes)
-            return UnetPlusPlus(
-                encoder_name=known, encoder_weights=None, in_channels=3, classes=classes
-            )
+            return UnetPlusPlus(encoder_name, classes)
         except SettingsError:
             raise
         except Exception as error:  # timm raises whatever its model's builder raises
@@ -95,7 +96,10 @@ def read_segmenter(path: Path) -> Segmenter:
     """
     card = read_card(path, kind="segmenter")
     _check_outline(card, path)
-    tensors = _published(path) if is_pickle(path) else read_tensors(path, kind="segmenter")[1]
+    if is_pickle(path):
+        tensors = _published(path)
+    else:
+        tensors = _present_names(read_tensors(path, kind="segmenter")[1])
     check_weights(tensors, path, _ZERO_AT_FIRST if card.architecture == "guided-unet++" else ())
     segmenter = Segmenter(nn.Identity(), card)
     classes = len(segmenter.classes)
@@ -121,7 +125,18 @@ def _check_outline(card: ModelCard, path: Path) -> None:
         ) from error
     if not is_pickle(path):
         own: dict[str, Shape] = shapes_of(network.state_dict())
-        check_shapes(own, read_header(path).shapes, path)
+        check_shapes(own, _present_names(read_header(path).shapes), path)
+
+
+def _present_names(stored: Mapping[str, T]) -> dict[str, T]:
+    """Give the present names to tensors of files in which a classifier's heads had none of theirs.
+
+    ``context.0.weight`` is now ``heads.context.0.weight``.
+    """
+    if any(name.startswith("heads.") for name in stored):
+        return dict(stored)
+    former = ("context.", "filters.")
+    return {f"heads.{n}" if n.startswith(former) else n: one for n, one in stored.items()}
 
 
 def _published(path: Path) -> StateDict:
@@ -135,7 +150,7 @@ def _published(path: Path) -> StateDict:
     return tensors
 
 
-_HEADS = ("segmentation_head.", "context.", "filters.")
+_HEADS = ("segmentation_head.", "heads.")
 """Weights of which each row belongs to a class."""
 
 

@@ -1,11 +1,10 @@
 """U-Net++ on its own, the network of the method, for full labels."""
 
-from typing import Any
-
 import segmentation_models_pytorch as smp
 from torch import Tensor
 
 from napari_matssl.learn.channel_dropout import ChannelDropout
+from napari_matssl.learn.encoders import smp_name
 
 
 class UnetPlusPlus(smp.UnetPlusPlus):  # type: ignore[misc]
@@ -15,12 +14,15 @@ class UnetPlusPlus(smp.UnetPlusPlus):  # type: ignore[misc]
 
     Parameters
     ----------
-    values
-        As of ``smp.UnetPlusPlus``.
+    encoder_name
+        By its smp or timm name.
+    classes
+        Number of channels of the logits.
     """
 
-    def __init__(self, **values: Any) -> None:
-        super().__init__(**values)
+    def __init__(self, encoder_name: str, classes: int) -> None:
+        known = smp_name(encoder_name)
+        super().__init__(known, encoder_weights=None, in_channels=3, classes=classes)
         self.dropout = ChannelDropout()
 
     def forward(self, images: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class LiveClassifier:
         if should_stop():
             return None
         with device_errors("fitting the live preview"):
-            fit(network, images, compute, settings.seed)
+            fit(network.encoder, network.heads, images, compute, settings.seed)
         used = PredictSettings(device=settings.device)
         job = segment(network, card, view, compute, used)
         found = None if should_stop() else drain(job, should_stop=should_stop)

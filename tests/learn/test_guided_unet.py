@@ -21,7 +21,7 @@ TINY = "test_efficientnet"
 
 def fill(network):
     """Give the classifier's heads weights, as a fit would."""
-    for head in [*network.context, *network.filters]:
+    for head in [*network.heads.context, *network.heads.filters]:
         nn.init.normal_(head.weight, std=0.1, generator=torch.Generator().manual_seed(4))
         nn.init.normal_(head.bias, generator=torch.Generator().manual_seed(5))
     return network
@@ -78,8 +78,8 @@ def test_training_reaches_encoder_and_decoder_but_not_the_classifier(network, im
     for part in ("encoder", "decoder", "segmentation_head"):
         gradients = [p.grad for p in getattr(network, part).parameters() if p.grad is not None]
         assert any(float(g.abs().max()) > 0 for g in gradients), part
-    assert all(p.grad is None for p in [*network.context.parameters()])
-    assert all(p.grad is None for p in [*network.filters.parameters()])
+    assert all(p.grad is None for p in [*network.heads.context.parameters()])
+    assert all(p.grad is None for p in [*network.heads.filters.parameters()])
 
 
 def test_it_can_be_trained_unlike_the_classifier(network):
@@ -99,14 +99,17 @@ def test_a_trained_one_is_written_and_read(tmp_path, two_phases, images):
         torch.testing.assert_close(again.network(images), result.segmenter.network(images))
 
 
-def test_a_model_with_the_former_name_of_its_network_is_read(tmp_path, network, images):
+def test_a_model_with_former_names_of_network_and_tensors_is_read(tmp_path, network, images):
     path = tmp_path / "old.safetensors"
     card = ModelCard(
         kind="segmenter", encoder_name=TINY, architecture="guided-unet++", channels="grey",
         normalisation=NormalisationSettings(), classes=numbered_table([1, 2, 3]),
     )  # fmt: skip
     old = card.model_dump_json().replace("guided-unet++", "residual-unet++")
-    save_file(network.state_dict(), path, metadata={CARD_KEY: old})
+    state = network.state_dict()
+    assert any(name.startswith("heads.") for name in state)
+    former = {name.removeprefix("heads."): tensor for name, tensor in state.items()}
+    save_file(former, path, metadata={CARD_KEY: old})
     again = read_segmenter(path)
     assert again.card.architecture == "guided-unet++"
     with torch.no_grad():
@@ -122,7 +125,7 @@ def test_going_on_keeps_the_classifier_for_known_classes_and_fits_it_for_new_one
     second = drain(finetune([other], numbered_table([1, 2, 3]), quick(), start=first)).segmenter
     for group in ("context", "filters"):
         for mine, theirs in zip(
-            getattr(second.network, group), getattr(first.network, group), strict=True
+            getattr(second.network.heads, group), getattr(first.network.heads, group), strict=True
         ):
             np.testing.assert_array_equal(mine.weight[:2].detach(), theirs.weight.detach())
             np.testing.assert_array_equal(mine.bias[:2].detach(), theirs.bias.detach())
@@ -144,7 +147,7 @@ def test_its_logits_are_the_classifiers_and_the_correction():
     torch.nn.init.normal_(network.segmentation_head[0].weight)
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        classifier = network.classify(network.context_maps(images), images)
+        classifier = network.heads(network.encoder(images), images)
         correction = network.segmentation_head(network.decoder(network.encoder(images)))
         assert correction.abs().max() > 0
         torch.testing.assert_close(network(images), classifier + correction)

@@ -31,7 +31,7 @@ def classifier(classes=3, encoder=TINY, seed=0):
     network = PixelClassifier(encoder, classes).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for head in (*network.context, *network.filters):
+        for head in (*network.heads.context, *network.heads.filters):
             head.weight.normal_(0, 0.3, generator=generator)
             head.bias.normal_(0, 0.3, generator=generator)
     return network
@@ -59,7 +59,7 @@ def test_logits_are_a_linear_map_of_all_features_of_the_pixel():
     network = classifier()
     with torch.no_grad():
         maps = [*network.encoder(IMAGES)[1:], *filter_maps(IMAGES)]
-    heads = [*network.context, *network.filters]
+    heads = [*network.heads.context, *network.heads.filters]
     assert len(maps) == len(heads)
     total = np.zeros((2, 3, 64, 96))
     for features, head in zip(maps, heads, strict=True):
@@ -76,7 +76,7 @@ def test_every_stage_of_the_encoder_is_looked_at(encoder):
     network = classifier(encoder=encoder)
     before = logits(network)
     assert before.shape == (2, 3, 64, 96)
-    for head in network.context:
+    for head in network.heads.context:
         weight = head.weight.detach().clone()
         with torch.no_grad():
             head.weight.zero_()
@@ -123,7 +123,7 @@ def test_the_encoder_is_not_trained():
     network = classifier()
     network(IMAGES).square().mean().backward()
     assert all(p.grad is None for p in network.encoder.parameters())
-    heads = [*network.context.parameters(), *network.filters.parameters()]
+    heads = [*network.heads.context.parameters(), *network.heads.filters.parameters()]
     assert all(p.grad is not None and bool((p.grad != 0).any()) for p in heads)
 
 

@@ -53,7 +53,7 @@ def strokes(truth, seed=0, width=3):
 
 def fitted(*images, classes=3, seed=0):
     network = PixelClassifier(TINY, classes).eval()
-    fit(network, images, EXACT, seed)
+    fit(network.encoder, network.heads, images, EXACT, seed)
     return network
 
 
@@ -115,15 +115,17 @@ def test_sizes_that_the_encoder_cannot_take_are_mirrored_not_shifted(size):
 def test_the_guess_is_the_likeliest_class_of_each_pixel(size):
     image = prepared(*textures(size=size))
     network = fitted(image)
-    found = guess(network, image, EXACT)
+    found = guess(network.encoder, network.heads, image, EXACT)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, logits(network, image).argmax(axis=0))
     guided = GuidedUnetPlusPlus(TINY, 3).eval()
-    fit(guided, [image], EXACT, 0)
+    fit(guided.encoder, guided.heads, [image], EXACT, 0)
     nn.init.normal_(guided.segmentation_head[0].weight)
-    before = guess(guided, image, EXACT)
+    before = guess(guided.encoder, guided.heads, image, EXACT)
     nn.init.normal_(guided.segmentation_head[0].weight, std=9.0)
-    np.testing.assert_array_equal(before, guess(guided, image, EXACT))  # of the classifier alone
+    np.testing.assert_array_equal(
+        before, guess(guided.encoder, guided.heads, image, EXACT)
+    )  # of the classifier alone
 
 
 def test_strokes_one_pixel_wide_are_enough():
@@ -203,7 +205,7 @@ def test_the_encoder_and_the_images_stay_as_they_are():
     unit, targets = image.unit.copy(), image.targets.copy()
     network = PixelClassifier(TINY, 3).eval()
     before = state(network.encoder)
-    fit(network, [image], EXACT, 0)
+    fit(network.encoder, network.heads, [image], EXACT, 0)
     after = network.encoder.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     assert np.array_equal(image.unit, unit)
@@ -216,14 +218,14 @@ def test_the_seed_decides_which_pixels_are_drawn():
     image = prepared(grey, truth.astype(int))
     first, same, other = (state(fitted(image, seed=seed)) for seed in (3, 3, 4))
     assert all(torch.equal(tensor, same[name]) for name, tensor in first.items())
-    assert not torch.equal(first["context.0.weight"], other["context.0.weight"])
+    assert not torch.equal(first["heads.context.0.weight"], other["heads.context.0.weight"])
 
 
 def test_what_a_classifier_was_fitted_to_before_makes_no_difference():
     grey, truth = textures(0)
     image = prepared(grey, strokes(truth))
     network = fitted(prepared(*map(np.fliplr, (grey, strokes(truth, seed=2)))))
-    fit(network, [image], EXACT, 0)
+    fit(network.encoder, network.heads, [image], EXACT, 0)
     fresh, again = state(fitted(image)), state(network)
     assert all(torch.equal(tensor, again[name]) for name, tensor in fresh.items())
 
@@ -247,12 +249,16 @@ def expert(network, image, name):
     """
     images = whole(image)
     with torch.no_grad():
-        maps = network.context_maps(images) if name == "context" else filter_maps(images)
+        maps = (
+            network.heads.pick(network.encoder(images))
+            if name == "context"
+            else filter_maps(images)
+        )
     large = [functional.interpolate(m, size=images.shape[2:], mode="bilinear")[0] for m in maps]
     height, width = image.targets.shape
     features = torch.cat(large)[:, :height, :width].double().numpy()
     features = features[:, image.targets != IGNORE].T
-    heads = getattr(network, name)
+    heads = getattr(network.heads, name)
     weight = torch.cat([head.weight[:, :, 0, 0].T for head in heads]).detach().double().numpy()
     bias = sum(head.bias.detach().double().numpy() for head in heads)
     mean, spread = features.mean(axis=0), features.std(axis=0, ddof=1).clip(min=1e-4)

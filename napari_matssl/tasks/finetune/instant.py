@@ -53,7 +53,7 @@ def fit_pixel_classifier(
     compute.place(network).eval()
     yield Progress(_DOING, 0, 2)
     with device_errors("fitting"):
-        fit(network, images, compute, settings.seed)
+        fit(network.encoder, network.heads, images, compute, settings.seed)
     card = card.model_copy(update={"start": origin})
     if not card.densely_painted and choose_layering(painted, settings) != "any":
         unbroken = yield from find_layers(network, card, painted, compute)

@@ -115,7 +115,10 @@ class FinetuneRun:
             known = known_classes(self.table, self.start)
         self._network.eval()
         with device_errors("fitting"):
-            frequencies = fit(self._network, images, self.compute, self.settings.seed, known)
+            frequencies = fit(
+                self._network.encoder, self._network.heads, images, self.compute,
+                self.settings.seed, known,
+            )  # fmt: skip
         return self.compute.move(frequencies)
 
     def _guessed(self, images: list[PreparedImage]) -> list[PreparedImage]:
@@ -126,12 +129,12 @@ class FinetuneRun:
         """
         if self._self_training == 0 or not isinstance(self._network, GuidedUnetPlusPlus):
             return images
-        classifier = self._network
+        encoder, heads = self._network.encoder, self._network.heads
         with device_errors("fitting"):
             if self.start is not None:
-                classifier = copy.deepcopy(classifier)
-                fit(classifier, images, self.compute, self.settings.seed)
-            return [replace(one, guess=guess(classifier, one, self.compute)) for one in images]
+                heads = copy.deepcopy(heads)
+                fit(encoder, heads, images, self.compute, self.settings.seed)
+            return [replace(one, guess=guess(encoder, heads, one, self.compute)) for one in images]
 
     @property
     def epoch(self) -> int:
