@@ -79,8 +79,8 @@ class Planes:
         if len(self.images) > 1 and not self.channels:
             raise StackError(
                 f"{path} is a stack of {len(self.images)} planes.",
-                f"Choose one by its number (--page 1 to {count}), or save the plane you want as an "
-                "image of its own.",
+                f"Choose one by its number, 1 to {count} (--page), or save the plane you want as "
+                "an image of its own.",
                 count,
             )
         number = self.images[0]

@@ -59,7 +59,7 @@ def test_each_plane_of_a_stack_can_be_chosen(tmp_path, options, page):
     stack = np.stack([FIRST, SECOND, THIRD])
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, stack, photometric="minisblack", **options)
-    with pytest.raises(InputError, match=r"a stack of 3 planes\. Choose one .*--page 1 to 3"):
+    with pytest.raises(InputError, match=r"a stack of 3 planes\. Choose one .*1 to 3 .--page"):
         read_micrograph(path)
     np.testing.assert_array_equal(read_micrograph(path, page=page).pixels, stack[page - 1])
     assert usual_page(path) is None

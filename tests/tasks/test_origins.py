@@ -10,17 +10,19 @@ from safetensors.numpy import save_file
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.learn.card import CARD_KEY, ModelCard
-from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
-from napari_matssl.settings import Cleaning, NormalisationSettings
+from napari_matssl.settings import Cleaning, NormalisationSettings, PredictSettings
 from napari_matssl.tasks.meter import PhaseMeter
 from napari_matssl.tasks.provenance import (
     ANOTHER_MODEL,
     OLDER_THAN_STROKES,
+    ModelIdentity,
     mask_doubts,
     outdated_masks,
     stale_rows,
+    state_provenance,
 )
 from napari_matssl.tasks.report import export_project
 
@@ -148,3 +150,14 @@ def test_a_model_that_was_renamed_has_its_name_of_today_in_tables_and_its_masks_
     table = (tmp_path / "out" / "phases.csv").read_text(encoding="utf-8-sig")
     assert "ferrite.safetensors" in table
     assert "one.safetensors" not in table
+
+
+def test_a_mask_says_which_page_of_a_file_of_several_it_is_of():
+    model, run = ModelIdentity("one.safetensors", "ab", "2026"), "r"
+    pixels, table = np.zeros((40, 50), np.uint8), numbered_table([1, 2])
+    second = Micrograph("a.tif", pixels, page=2, pages=3)
+    alone = Micrograph("b.tif", pixels)
+    pages = [
+        state_provenance(one, model, PredictSettings(), table, run).page for one in (second, alone)
+    ]
+    assert pages == [2, None]

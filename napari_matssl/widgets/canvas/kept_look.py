@@ -28,7 +28,7 @@ class KeptLook:
     def __init__(self) -> None:
         self._brush: int | None = None
         self._layers: dict[str, tuple[bool, float, int]] = {}
-        self._histories: OrderedDict[str, _History] = OrderedDict()
+        self._histories: OrderedDict[tuple[str, int | None], _History] = OrderedDict()
 
     def remember(self, shown: Shown) -> None:
         """Note how an image looks whose layers are about to go."""
@@ -39,9 +39,10 @@ class KeptLook:
         # Not public in napari, which offers undo and redo alone.
         painted._commit_staged_history()
         undo, redo = tuple(painted._undo_history), tuple(painted._redo_history)
-        self._histories.pop(shown.name, None)
+        key = shown.name, shown.page
+        self._histories.pop(key, None)
         if undo or redo:
-            self._histories[shown.name] = _History(_checksum(painted), undo, redo)
+            self._histories[key] = _History(_checksum(painted), undo, redo)
         while len(self._histories) > MOST_HISTORIES:
             self._histories.popitem(last=False)
 
@@ -54,7 +55,7 @@ class KeptLook:
                 visible, layer.opacity, layer.contour = self._layers[title]
                 if layer.visible is not visible:  # else napari would lay the brush down
                     layer.visible = visible
-        history = self._histories.get(shown.name)
+        history = self._histories.get((shown.name, shown.page))
         if history is not None and history.pixels == _checksum(shown.painted):
             shown.painted._undo_history.extend(history.undo)
             shown.painted._redo_history.extend(history.redo)

@@ -39,10 +39,10 @@ class Results(QObject):
         workspace.image_leaves.connect(self._uncover)
         workspace.shown_changed.connect(self._clean_again)
 
-    def take_over(self, name: str, mask: NDArray[np.uint8]) -> None:
+    def take_over(self, name: str, mask: NDArray[np.uint8], page: int | None = None) -> None:
         """Show a segmentation that the project has just got, if its image is shown."""
         shown = self.workspace.shown
-        if shown is not None and shown.name == name:
+        if shown is not None and (shown.name, shown.page) == (name, page):
             self._show(shown, mask)
             shown.extra[SEGMENTATION].visible = True
         self.mask_changed.emit(name)

@@ -34,6 +34,8 @@ class Shown:
     own_image
         The image layer was added here and goes when another image is shown; False for a layer
         that the user had in the viewer.
+    page
+        Of its file, as the project tells it: None for the one that is read without a choice.
     mask
         The last segmentation as it was found, before cleaning.
     extra
@@ -46,6 +48,7 @@ class Shown:
     painted: Labels
     autosave: Autosave
     own_image: bool
+    page: int | None = None
     mask: NDArray[np.uint8] | None = None
     extra: dict[str, Layer] = field(default_factory=dict)
 

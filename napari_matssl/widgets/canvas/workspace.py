@@ -10,7 +10,7 @@ from napari.layers import Layer
 from napari.utils.events import Event
 from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
-from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.errors import InputError, MatSSLError, StackError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import images_in
 from napari_matssl.project.elsewhere import begin_elsewhere, folder_in
@@ -159,7 +159,7 @@ class Workspace(QObject):
             self.failed.emit(error)
             return False
         if shown is not None and shown.autosave.unsaved:
-            kept = KeptStrokes(moved, shown.name, Version(None, None))
+            kept = KeptStrokes(moved, shown.name, Version(None, None), shown.page)
             shown.autosave.redirect(kept.save, kept.written_elsewhere)
         Places().choose(project.folder, own)
         return self.open(self._opened)
@@ -170,7 +170,7 @@ class Workspace(QObject):
 
         def tell(found: object) -> None:
             if self.project is project:  # else it is of a folder that was closed
-                if isinstance(found, tuple):
+                if isinstance(found, tuple) and not isinstance(found[1], StackError):
                     self._unreadable.add(found[0])
                 self.surveyed.emit(found)
 
@@ -241,8 +241,10 @@ class Workspace(QObject):
 
     def _show_image(self, project: Project, name: str) -> bool:
         try:
-            micrograph = project.read(name)
-            strokes = project.label_version(name)
+            chosen = project.begin_page(name)
+            page = project.page(name)
+            micrograph = project.read(name, page)
+            strokes = project.label_version(name, page)
         except MatSSLError as error:
             self._unreadable.add(name)
             self.surveyed.emit((name, error))
@@ -261,9 +263,9 @@ class Workspace(QObject):
             layer = add_labels(self.viewer, image, painted, project.classes, PAINTED, "painted")
         finally:
             self._arranging = False
-        kept = KeptStrokes(project, name, strokes)
+        kept = KeptStrokes(project, name, strokes, page)
         autosave = Autosave(layer, kept.save, self, kept.written_elsewhere, kept.prepare)
-        self.shown = Shown(name, micrograph, image, layer, autosave, users is None)
+        self.shown = Shown(name, micrograph, image, layer, autosave, users is None, page)
         autosave.changed.connect(lambda: self.painted_changed.emit(name))
         autosave.saved.connect(lambda: self._on_saved(name))
         autosave.remarked.connect(self.said)
@@ -276,7 +278,39 @@ class Workspace(QObject):
         self.image_shown.emit()
         self._look.bring_back(self.shown)
         self.shown_changed.emit()
+        if chosen:
+            self.said.emit(chosen)
+            self.survey([name])
         return True
+
+    def set_page(self, page: int) -> None:
+        """Choose which page of the shown image's file counts, from 1, and show it."""
+        project, shown = self.project, self.shown
+        if project is None or shown is None or page == shown.micrograph.page:
+            return
+        shown.autosave.flush()
+        if shown.autosave.unsaved:  # why has been told
+            self.shown_changed.emit()
+            return
+        name, left = shown.name, shown.micrograph.page
+        painted = int(np.count_nonzero(shown.painted.data))
+        try:
+            remarks = project.set_page(name, page)
+        except MatSSLError as error:
+            self.failed.emit(error)
+            self.shown_changed.emit()
+            return
+        with self.viewer.layers.batched_update():
+            self._show_image(project, name)
+        if painted:
+            self.said.emit(
+                f"{name}: page {page} counts. The {painted:,} px painted on page {left} are kept "
+                "for when that page is chosen again."
+            )
+        for remark in remarks:
+            self.said.emit(remark)
+        self.survey([name])
+        self.painted_changed.emit(name)
 
     def _on_saved(self, name: str) -> None:
         shown, project = self.shown, self.project

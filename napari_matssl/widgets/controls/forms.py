@@ -59,8 +59,8 @@ def side_by_side(*widgets: QWidget, stretch: int | None = None) -> QWidget:
     return row
 
 
-def offer(made: QPushButton, reason: str, tip: str) -> None:
-    """Switch a button on, or off with the reason as its tooltip."""
+def offer(made: QWidget, reason: str, tip: str) -> None:
+    """Switch a control on, or off with the reason as its tooltip."""
     made.setEnabled(not reason)
     made.setToolTip(reason or tip)
 

@@ -52,8 +52,9 @@ class ImageRow:
         What is shown; long names are shortened in the middle.
     state
         Words with commas between: "unlabelled", "painted", "saved", "segmented",
-        "saved, segmented", "painted, segmented", "segmented, old", "excluded", "can't be read".
-        Each of the words has a dot of its colour; other words have a hollow one.
+        "saved, segmented", "painted, segmented", "segmented, old", "excluded", "can't be read",
+        "stack" (no page of it was chosen). Each of the words has a dot of its colour; other words
+        have a hollow one.
     detail
         For the tooltip: ``"1024 x 768, 0.052 µm/px"``.
     thumbnail

@@ -9,7 +9,11 @@ _OPTION = re.compile(r"--([a-z][a-z-]*)")
 
 _FORMS = (PretrainSettings, FinetuneSettings, PredictSettings)
 
-_OTHERS = {"help": "the tooltips", "classes": "the class table under Micrographs"}
+_OTHERS = {
+    "help": "the tooltips",
+    "classes": "the class table under Micrographs",
+    "page": '"Page" under Micrographs',
+}
 
 
 def in_the_window(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Pixel size and info bar of the shown image, to read and to set."""
+"""Page, pixel size and info bar of the shown image, to read and to set."""
 
 from dataclasses import replace
 
@@ -7,23 +7,37 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.widgets.controls.forms import button, note, side_by_side
+from napari_matssl.widgets.controls.field_editor import WheelGuard
+from napari_matssl.widgets.controls.forms import button, note, offer, side_by_side
 from napari_matssl.widgets.session import Session
 
 _BY_HAND = "set by hand"
+_PAGE_TIP = (
+    "Which image of the file counts: a slice of a stack, another detector. Strokes and masks "
+    "belong to their page; those of the others are kept."
+)
 
 
 class ImageFactsEditor(QWidget):
-    """A pixel's size and where the info bar begins, with where that was found."""
+    """A pixel's size and where the info bar begins, with where that was found.
+
+    Of a file of several images, also which of them counts.
+    """
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._workspace = session.workspace
         self._build()
+        session.runner.started.connect(self._offer_page)
+        session.runner.ended.connect(self._offer_page)
         self.show_facts()
 
     def _build(self) -> None:
+        self.page = QSpinBox()
+        self.page.setKeyboardTracking(False)
+        self.page.valueChanged.connect(self._workspace.set_page)
+        WheelGuard(self.page)
         self.size = QLineEdit()
         self.size.setPlaceholderText("not calibrated")
         self.size.setToolTip(
@@ -61,6 +75,7 @@ class ImageFactsEditor(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        form.addRow("Page", self.page)
         form.addRow("Pixel size (µm)", side_by_side(self.size, self.everywhere, stretch=0))
         form.addRow("", self.size_source)
         form.addRow("Info bar", side_by_side(self.has_bar, self.row))
@@ -68,17 +83,27 @@ class ImageFactsEditor(QWidget):
         form.addRow("", side_by_side(self.drag, self.auto))
         for line in (self.size_source, self.bar_source):
             line.setWordWrap(False)  # a form gives lines that wrap the room for two
+        self._page_title = form.labelForField(self.page)
 
     def show_facts(self) -> None:
         """Show what is known of the image that is shown."""
         shown = self._workspace.shown
         self.setEnabled(shown is not None)
+        several = shown is not None and shown.micrograph.pages > 1
+        for widget in (self.page, self._page_title):
+            widget.setVisible(several)
         if shown is None:
             self.size.clear()
             self.size_source.setText("")
             self.bar_source.setText("")
             return
         micrograph = shown.micrograph
+        self.page.blockSignals(True)
+        self.page.setRange(1, micrograph.pages)
+        self.page.setValue(micrograph.page)
+        self.page.setSuffix(f" of {micrograph.pages}")
+        self.page.blockSignals(False)
+        self._offer_page()
         size = micrograph.pixel_size
         self.size.setText(_sides(size))
         self.size_source.setText(_size_in_words(size))
@@ -95,6 +120,9 @@ class ImageFactsEditor(QWidget):
         self.drag.setEnabled(bar is not None)
         found = "none found" if bar is None else f"left out ({bar.source})"
         self.bar_source.setText(found)
+
+    def _offer_page(self, _title: str = "") -> None:
+        offer(self.page, self._session.runner.busy_reason, _PAGE_TIP)
 
     def _set_size(self, everywhere: bool) -> None:
         shown = self._workspace.shown

@@ -280,7 +280,7 @@ class _Work:
     def __init__(self) -> None:
         self.classifier: LiveClassifier | None = None
         self.stop = threading.Event()
-        self.known: dict[str, tuple[tuple[int, ...], PaintedMicrograph]] = {}
+        self.known: dict[str, tuple[tuple[object, ...], PaintedMicrograph]] = {}
 
     def make(self, wish: _Wish, stop: Callable[[], bool]) -> Preview | None:
         if stop():
@@ -309,10 +309,11 @@ class _Work:
 
 
 def _read(
-    project: Project, name: str, known: dict[str, tuple[tuple[int, ...], PaintedMicrograph]]
+    project: Project, name: str, known: dict[str, tuple[tuple[object, ...], PaintedMicrograph]]
 ) -> PaintedMicrograph:
     """Read a painted image, if its files are others than those that are known."""
-    stamp = _stamp(project.image_path(name)) + _stamp(project.label_path(name))
+    files = project.image_path(name), project.label_path(name)
+    stamp = (project.page(name), *map(_stamp, files))
     before = known.get(name)
     if before is None or before[0] != stamp:
         known[name] = before = (stamp, project.painted_micrograph(name))

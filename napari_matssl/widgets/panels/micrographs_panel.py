@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.errors import InputError, MatSSLError, StackError
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.micrograph.reading import SUFFIXES
 from napari_matssl.project.folder import ImageFacts
@@ -30,6 +30,7 @@ from napari_matssl.widgets.controls.image_list import ImageList
 from napari_matssl.widgets.controls.image_rows import EXCLUDED, OLD
 from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.controls.recent import RecentFolders
+from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
 from napari_matssl.widgets.session import session_of
 
@@ -373,7 +374,8 @@ class MicrographsPanel(QWidget):
         project, shown = self._workspace.project, self._workspace.shown
         facts = self._facts.get(name)
         if isinstance(facts, MatSSLError):
-            return ImageRow(name, name, "can't be read", tooltip=str(facts))
+            state = "stack" if isinstance(facts, StackError) else "can't be read"
+            return ImageRow(name, name, state, tooltip=in_the_window(str(facts)))
         state = project.state(name)
         words = ["saved"] if state.painted else []
         if shown is not None and shown.name == name and shown.autosave.unsaved:
@@ -400,4 +402,6 @@ def describe(facts: ImageFacts) -> str:
     text = f"{facts.width} x {facts.height} px"
     if facts.pixel_size is not None:
         text += f", {facts.pixel_size.in_words}"
+    if facts.pages > 1:
+        text += f", page {facts.page} of {facts.pages}"
     return text

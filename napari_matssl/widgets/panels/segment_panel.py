@@ -48,6 +48,8 @@ class _Job:
     project: Project
     classes: tuple[str, ...]
     """Names of the model's classes in its own order, as the project calls them."""
+    pages: dict[str, int | None]
+    """Which page of each image's file it segments."""
 
 
 class _Post(QObject):
@@ -150,7 +152,9 @@ class SegmentPanel(QWidget):
         names = project.analysed if self.target.currentText() == _ALL else (shown.name,)
         model, wanted = self.models.path, self.probabilities.isChecked()
         ours = {one.id: one.name for one in project.classes}
-        job = self._job = _Job(project, tuple(ours[renumber[one.id]] for one in theirs))
+        pages = {name: project.page(name) for name in names}
+        called = tuple(ours[renumber[one.id]] for one in theirs)
+        job = self._job = _Job(project, called, pages)
         # The job holds signals, not the panel.
         found, remarked = self._post.found.emit, self._post.remarked.emit
 
@@ -158,11 +162,12 @@ class SegmentPanel(QWidget):
             from napari_matssl.tasks.models import segment_with_model
 
             def keep(segmented) -> None:
-                for line in project.save_mask(segmented.name, segmented.mask, segmented.facts):
+                name, page = segmented.name, pages[segmented.name]
+                for line in project.save_mask(name, segmented.mask, segmented.facts, page):
                     remarked(line)
                 found(job, segmented)
 
-            reads = {name: partial(project.read, name) for name in names}
+            reads = {name: partial(project.read, name, page) for name, page in pages.items()}
             return segment_with_model(model, reads, settings, keep, renumber, wanted)
 
         self._begin(TITLE, make)
@@ -204,8 +209,9 @@ class SegmentPanel(QWidget):
         if not self._is_open(job):
             return
         results, shown = self.session.results, self._workspace.shown
-        results.take_over(segmented.name, segmented.mask)
-        if shown is None or shown.name != segmented.name:
+        page = job.pages[segmented.name]
+        results.take_over(segmented.name, segmented.mask, page)
+        if shown is None or (shown.name, shown.page) != (segmented.name, page):
             return
         remove_maps(results)
         if segmented.probabilities is not None:
@@ -239,7 +245,7 @@ class SegmentPanel(QWidget):
         if shown.mask is None:
             self.session.results.remove_layer(SEGMENTATION)
         else:
-            self.session.results.take_over(shown.name, shown.mask)
+            self.session.results.take_over(shown.name, shown.mask, shown.page)
 
     def _is_open(self, job: _Job | None) -> bool:
         opened = self._workspace.project

@@ -1,0 +1,185 @@
+"""A page of a file of several images, chosen with the mouse; strokes stay with their page."""
+
+import numpy as np
+import pytest
+import tifffile
+from desk import SIZE, UM, docked, labels_on_disk, rows, said, write_folder
+from PIL import Image
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QStyle, QStyleOptionSpinBox
+from test_mouse import Hand
+
+from napari_matssl.errors import OutputError
+from napari_matssl.progress import Progress
+from napari_matssl.project.folder import Project
+from napari_matssl.widgets.canvas.shown import SEGMENTATION
+
+STACK, TWO, PLAIN = "stack.tif", "two.ome.tif", "a1.tif"
+
+
+@pytest.fixture
+def pages():
+    return np.random.default_rng(1).integers(20, 200, (3, *SIZE), dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path, pages):
+    """A plain micrograph, a stack, and a file of two channels of which the first opens."""
+    place = write_folder(tmp_path / "steel", (PLAIN,))
+    tifffile.imwrite(place / STACK, pages, photometric="minisblack", metadata=None)
+    axes = {"axes": "CYX", "PhysicalSizeX": UM, "PhysicalSizeY": UM}
+    tifffile.imwrite(place / TWO, pages[:2], photometric="minisblack", metadata=axes)
+    return place
+
+
+@pytest.fixture
+def panel(make_napari_viewer, folder, qtbot):
+    panel = docked(make_napari_viewer(show=True))
+    assert panel.session.workspace.open([folder])
+    qtbot.wait(200)  # until the canvas has its size
+    return panel
+
+
+@pytest.fixture
+def told(panel):
+    told = []
+    panel.session.workspace.said.connect(told.append)
+    return told
+
+
+def press_arrow(qtbot, box, up=True):
+    """Click on an arrow of a box of numbers."""
+    option = QStyleOptionSpinBox()
+    box.initStyleOption(option)
+    part = QStyle.SubControl.SC_SpinBoxUp if up else QStyle.SubControl.SC_SpinBoxDown
+    control = QStyle.ComplexControl.CC_SpinBox
+    place = box.style().subControlRect(control, option, part, box).center()
+    qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(place))
+
+
+def shown(panel):
+    return panel.session.workspace.shown
+
+
+def test_only_files_of_several_images_have_a_page_to_choose(panel):
+    workspace, box = panel.session.workspace, panel.facts.page
+    assert workspace.show_image(PLAIN)
+    assert not box.isVisible()
+    assert workspace.show_image(TWO)
+    assert box.isVisible()
+    assert box.text() == "1 of 2"
+    assert workspace.show_image(PLAIN)
+    assert not box.isVisible()
+
+
+def test_another_page_shows_its_own_pixels_strokes_and_undo(panel, folder, pages, told, qtbot):
+    hand, box = Hand(panel, qtbot), panel.facts.page
+    assert panel.session.workspace.show_image(TWO)
+    qtbot.wait(100)
+    hand.painted.brush_size = 3
+    hand.stroke((20, 20), (20, 60))
+    first = hand.painted.data.copy()
+    assert first.any()
+    press_arrow(qtbot, box)  # at once: the stroke isn't saved yet
+    assert box.text() == "2 of 2"
+    assert np.array_equal(shown(panel).image.data, pages[1])
+    assert not hand.painted.data.any()
+    assert f"{np.count_nonzero(first):,} px painted on page 1 are kept" in told[-1]
+    hand.stroke((60, 20), (60, 60))
+    second = hand.painted.data.copy()
+    assert second.any()
+    assert not (second.astype(bool) & first.astype(bool)).any()
+    press_arrow(qtbot, box, up=False)
+    assert np.array_equal(shown(panel).image.data, pages[0])
+    assert np.array_equal(hand.painted.data, first)
+    assert np.array_equal(labels_on_disk(folder, "two.tif"), first)
+    hand.painted.undo()
+    assert not hand.painted.data.any()
+    press_arrow(qtbot, box)
+    assert np.array_equal(hand.painted.data, second)
+    labels = folder / "matssl" / "labels" / "two.page2.png"
+    assert np.array_equal(np.asarray(Image.open(labels)), second)
+
+
+def test_a_page_can_be_typed(panel, pages, qtbot):
+    assert panel.session.workspace.show_image(STACK)
+    line = panel.facts.page.lineEdit()
+    line.selectAll()
+    qtbot.keyClicks(line, "3")
+    assert np.array_equal(shown(panel).image.data, pages[0])  # not before it is typed
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert np.array_equal(shown(panel).image.data, pages[2])
+
+
+def test_a_stack_is_listed_shown_and_stepped_to(panel, told, pages, qtbot):
+    problems, workspace = said(panel), panel.session.workspace
+    assert workspace.show_image(PLAIN)
+    qtbot.waitUntil(lambda: rows(panel)[STACK] == "stack")
+    assert '1 to 3 ("Page" under Micrographs)' in panel._row(STACK).tooltip
+    workspace.step(1)
+    assert shown(panel).name == STACK
+    assert np.array_equal(shown(panel).image.data, pages[0])
+    assert any("first page is shown and counts" in line for line in told)
+    qtbot.waitUntil(lambda: rows(panel)[STACK] == "unlabelled")
+    assert "page 1 of 3" in panel._row(STACK).detail
+    assert problems == []
+
+
+def test_masks_are_kept_and_shown_by_page(panel, folder, qtbot):
+    workspace, box = panel.session.workspace, panel.facts.page
+    assert workspace.show_image(TWO)
+    project = workspace.project
+    project.save_mask(TWO, np.ones(SIZE, np.uint8))
+    panel.session.results.take_over(TWO, project.mask(TWO))
+    assert SEGMENTATION in shown(panel).extra
+    press_arrow(qtbot, box)
+    assert SEGMENTATION not in shown(panel).extra
+    # A result for the first page, late: it is kept for that page, and not shown on this one.
+    project.save_mask(TWO, np.full(SIZE, 2, np.uint8), page=None)
+    panel.session.results.take_over(TWO, np.full(SIZE, 2, np.uint8), None)
+    assert SEGMENTATION not in shown(panel).extra
+    assert rows(panel)[TWO] == "unlabelled"
+    press_arrow(qtbot, box, up=False)
+    assert np.all(shown(panel).extra[SEGMENTATION].data == 2)
+
+
+def test_the_page_stays_while_a_job_runs(panel, qtbot):
+    assert panel.session.workspace.show_image(TWO)
+    runner, box, go = panel.session.runner, panel.facts.page, []
+
+    def job():
+        while not go:
+            yield Progress("working", 0, 1)
+
+    runner.start("Working", job)
+    assert not box.isEnabled()
+    assert "Working is running" in box.toolTip()
+    go.append(True)
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert box.isEnabled()
+
+
+def test_the_choice_is_there_after_reopening(panel, folder, pages, qtbot):
+    workspace = panel.session.workspace
+    assert workspace.show_image(STACK)
+    press_arrow(qtbot, panel.facts.page)
+    assert workspace.open([folder])
+    assert np.array_equal(shown(panel).image.data, pages[1])
+    assert Project.open(folder).page(STACK) == 2
+
+
+def test_a_page_whose_strokes_cant_be_saved_is_not_left(panel, qtbot):
+    workspace, problems = panel.session.workspace, said(panel)
+    assert workspace.show_image(TWO)
+
+    def refuse(_ids):
+        raise OutputError("The disk is full.", "Make room.")
+
+    shown(panel).autosave.redirect(refuse, lambda: False)
+    layer = shown(panel).painted
+    layer.paint((20, 30), 1)
+    press_arrow(qtbot, panel.facts.page)
+    assert panel.facts.page.text() == "1 of 2"
+    assert shown(panel).painted is layer
+    assert problems == ["The disk is full. Make room."]
+    layer.undo()
