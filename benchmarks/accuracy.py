@@ -55,11 +55,11 @@ ROWS: dict[str, dict[str, Any]] = {
     "instant": {"preset": "instant"},
     "ours": {},
     "ours, an hour": {"minutes": 60.0},
-    "ours, random weights": {"encoder": "random"},
+    "ours, random weights": {"weights": "random"},
     "ours, no dropout": {"dropout": 0.0},
     "ours, no entropy": {"entropy": 0.0},
     "ours on a classifier": GUIDED,
-    "ours on a classifier, random weights": {**GUIDED, "encoder": "random"},
+    "ours on a classifier, random weights": {**GUIDED, "weights": "random"},
     "ours on a classifier, no dropout": {**GUIDED, "dropout": 0.0},
     "ours on a classifier, half the grey changes": {**GUIDED, "grey_changes": 0.5},
     "ours on a classifier, no dropout, half the grey changes": {
@@ -71,16 +71,16 @@ ROWS: dict[str, dict[str, Any]] = {
         **GUIDED,
         "dropout": 0.0,
         "grey_changes": 0.5,
-        "encoder": "random",
+        "weights": "random",
     },
     "plain": {
         "architecture": "unet++",
         "scale": 1.0,
-        "layers": "any",
+        "strata": "any",
         "augment": False,
         "dropout": 0.0,
     },
-    "paper, random weights": {"preset": "paper", "encoder": "random", "batch_size": 16},
+    "paper, random weights": {"preset": "paper", "weights": "random", "batch_size": 16},
 }
 """Settings that differ from the defaults. ResNet-50's ImageNet weights can't be had offline."""
 

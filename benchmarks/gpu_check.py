@@ -92,7 +92,7 @@ class Size:
 
     Parameters
     ----------
-    encoder_name, encoder
+    encoder, weights
         As in the settings.
     side, crop
         Of images and of training crops, px.
@@ -102,8 +102,8 @@ class Size:
         For each speed.
     """
 
-    encoder_name: str
     encoder: str
+    weights: str
     side: int
     crop: int
     steps: int
@@ -138,7 +138,7 @@ class Bench:
     def settings(self, **values: object) -> FinetuneSettings:
         """Return settings of a short training."""
         given = {
-            "encoder_name": self.size.encoder_name, "encoder": self.size.encoder,
+            "encoder": self.size.encoder, "weights": self.size.weights,
             "crop_size": self.size.crop, "scale": 1.0, "architecture": "unet++",
             "epochs": 1, "minutes": None, "device": str(self.device),
         }  # fmt: skip
@@ -176,7 +176,7 @@ def train(bench: Bench, steps: int, **values: object) -> FinetuneResult:
 def mask_of(segmenter: Segmenter, micrograph: Micrograph, compute: Compute) -> Segmentation:
     """Segment by a copy of the network, at one magnification."""
     network = build_network(
-        segmenter.card.encoder_name, len(segmenter.classes), 0, segmenter.card.architecture
+        segmenter.card.encoder, len(segmenter.classes), 0, segmenter.card.architecture
     )
     network.load_state_dict(segmenter.network.state_dict())
     network = compute.place(network.eval())
@@ -243,7 +243,7 @@ def pretrained(bench: Bench, **values: object) -> PretrainResult:
     """Pretrain for two epochs on one image."""
     size = bench.size
     settings = PretrainSettings(
-        encoder=size.encoder_name, init=size.encoder, epochs=2, minutes=None, batch_size=8,
+        encoder=size.encoder, weights=size.weights, epochs=2, minutes=None, batch_size=8,
         patch_size=size.side // 4, view_size=max(32, size.side // 8), device=str(bench.device),
         projection_hidden=64, projection_out=32, **values,
     )  # fmt: skip

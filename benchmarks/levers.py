@@ -39,7 +39,7 @@ def train(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Seg
     budget.steps = steps
     while run.step < steps:
         run.advance(budget.fraction(run.step))
-    drain(run.look_for_layers())
+    drain(run.look_for_strata())
     return run.trained()[0]
 
 

@@ -189,11 +189,11 @@ def cut(micrographs: Sequence[Micrograph], overlap: float) -> list[Micrograph]:
 
 def row(task: Task, method: str, given: argparse.Namespace) -> dict[str, Any]:
     """Pretrain by a method, or not; fine-tune; score once on test."""
-    start, images = given.init, 0
+    start, images = given.weights, 0
     facts: dict[str, Any] = {}
     if method != "imagenet":
         values: dict[str, Any] = {"preset": "quick" if given.pretrain_minutes else "paper"}
-        values |= {"method": method, "encoder": given.encoder, "init": given.init}
+        values |= {"method": method, "encoder": given.encoder, "weights": given.weights}
         if given.pretrain_minutes:
             values["minutes"] = given.pretrain_minutes
         result = run_job(pretrain(task.images, PretrainSettings.make({**values, "seed": 0}))).result
@@ -202,7 +202,7 @@ def row(task: Task, method: str, given: argparse.Namespace) -> dict[str, Any]:
         result.write(path)
         start, images = str(path), len(task.images)
         facts["pretrain_steps"] = result.card.metrics["steps"]
-    values = {"preset": "paper", "encoder_name": given.encoder, "encoder": start, **task.settings}
+    values = {"preset": "paper", "encoder": given.encoder, "weights": start, **task.settings}
     if given.finetune_minutes:
         values |= {"minutes": given.finetune_minutes, "epochs": None, "validations": 20}
     settings = FinetuneSettings.make(values)
@@ -215,7 +215,7 @@ def row(task: Task, method: str, given: argparse.Namespace) -> dict[str, Any]:
     return {
         "miou": 100 * (scored.scores.miou or 0.0), "images": images,
         "finetune_steps": len(trained.losses), "minutes": trained.segmenter.card.metrics["minutes"],
-        "encoder": given.encoder, "init": given.init,
+        "encoder": given.encoder, "weights": given.weights,
         "published": [not given.pretrain_minutes, not given.finetune_minutes],
         "date": datetime.date.today().isoformat(), **facts,
     }  # fmt: skip
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["imagenet", *TITLES])
     parser.add_argument("--only", nargs="+", help="of metaldam, aachen, EBC-1, EBC-2, EBC-3")
     parser.add_argument("--encoder", default="tf_efficientnet_lite0")
-    parser.add_argument("--init", default="imagenet", help="imagenet, random or a file")
+    parser.add_argument("--weights", default="imagenet", help="imagenet, random or a file")
     parser.add_argument("--pretrain-minutes", type=float, help="not the published epochs")
     parser.add_argument("--finetune-minutes", type=float, help="not the published epochs")
     parser.add_argument("--work", type=Path, default=HERE / "encoders")
@@ -240,7 +240,7 @@ def main() -> None:
     for task in [] if given.tables else _tasks(given):
         for method in given.methods:
             found = row(task, method, given)
-            results[f"{task.name} | {method} | {given.encoder} | {given.init}"] = found
+            results[f"{task.name} | {method} | {given.encoder} | {given.weights}"] = found
             print(task.name, method, found, flush=True)
             with atomic_write(RESULTS) as temporary:
                 temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
@@ -286,7 +286,7 @@ def _table(results: dict[str, dict[str, Any]]) -> str:
         name, method, encoder, _ = key.split(" | ")
         stars = ["*" if published else "" for published in cell["published"]]
         pretraining = f"{cell['pretrain_steps']:.0f}{stars[0]}" if cell["images"] else "-"
-        title = TITLES.get(method, cell["init"])
+        title = TITLES.get(method, cell["weights"])
         theirs = PAPER[name].get(method if method in TITLES else title, "-")
         lines.append(
             f"| {name} | {title.replace('imagenet', 'ImageNet')} | {theirs} | {cell['miou']:.2f} | "

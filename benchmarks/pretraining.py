@@ -151,7 +151,7 @@ def encoder(
     start: Start, name: str, own: Callable[[], list[Micrograph]], data: Path, seed: int,
     changed: dict[str, object], folder: Path,
 ) -> tuple[str, dict[str, Any]]:  # fmt: skip
-    """Pretrain what a start needs, or find it; what ``--encoder`` takes, and facts of the run."""
+    """Pretrain what a start needs, or find it; what ``--weights`` takes, and facts of the run."""
     if start.source in READY:
         return start.source, {}
     micrographs = []
@@ -197,7 +197,7 @@ def judge_recipe(given: argparse.Namespace) -> None:
             for row, preset in (("instant", "instant"), ("ours", "interactive")):
                 if row == "ours" and given.instant:
                     continue
-                values = {"preset": preset, "encoder": source, "epochs": 1, "seed": seed}
+                values = {"preset": preset, "weights": source, "epochs": 1, "seed": seed}
                 segmenter = train(strokes, FinetuneSettings.make(values), 150)
                 result = score(segmenter, strokes)
                 found[row].append(result.miou or 0.0)
@@ -271,7 +271,7 @@ def cell(
     chosen, changed = case.make(seed), changes(given.set)
     source, facts = encoder(start, name, case.own, given.data, seed, changed, given.encoders)
     _check_unseen(start, case, chosen.test)
-    settings = FinetuneSettings.make({"encoder": source, "epochs": 1, "seed": seed})
+    settings = FinetuneSettings.make({"weights": source, "epochs": 1, "seed": seed})
     figures = score(train(chosen, settings, case.steps), chosen)
     classes = {name: one.iou for name, one in figures.classes.items()}
     return {

@@ -41,6 +41,15 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def _encoder_of_weights(given: dict[str, Any]) -> dict[str, Any]:
+    """Name the network whose weights a file holds, unless a network was given, too."""
+    if "weights" not in given or "encoder" in given:
+        return {}
+    from napari_matssl.learn.card import encoder_of_file
+
+    return _given(encoder=encoder_of_file(given["weights"]))
+
+
 _SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="JSON file of settings; options override it")
 ]
@@ -57,7 +66,7 @@ def pretrain(
     preset: Annotated[Literal["quick", "paper"] | None, _option(PretrainSettings, "preset")] = None,
     method: Annotated[Method | None, _option(PretrainSettings, "method")] = None,
     encoder: Annotated[str | None, _option(PretrainSettings, "encoder")] = None,
-    init: Annotated[str | None, _option(PretrainSettings, "init")] = None,
+    weights: Annotated[str | None, _option(PretrainSettings, "weights")] = None,
     gate: Annotated[Literal["paper", "released"] | None, _option(PretrainSettings, "gate")] = None,
     epochs: Annotated[int | None, _option(PretrainSettings, "epochs")] = None,
     minutes: Annotated[float | None, _option(PretrainSettings, "minutes")] = None,
@@ -76,14 +85,11 @@ def pretrain(
 ) -> None:
     """Pretrain an encoder on folders of unlabelled micrographs (MatSSL and peers)."""
     given = _given(
-        preset=preset, method=method, encoder=encoder, init=init, gate=gate, epochs=epochs,
+        preset=preset, method=method, encoder=encoder, weights=weights, gate=gate, epochs=epochs,
         minutes=minutes, batch_size=batch_size, patch_size=patch_size, view_size=view_size,
         overlap=overlap, seed=seed, deterministic=deterministic, device=device,
     )  # fmt: skip
-    if init is not None and encoder is None:
-        from napari_matssl.learn.card import encoder_of_file
-
-        given |= _given(encoder=encoder_of_file(init))
+    given |= _encoder_of_weights(given)
     chosen = PretrainSettings.make(given, settings)
     from napari_matssl.files import check_writable
     from napari_matssl.learn.encoders import check_encoder
@@ -122,7 +128,7 @@ def finetune(
         Literal["interactive", "instant", "paper"] | None, _option(FinetuneSettings, "preset")
     ] = None,
     encoder: Annotated[str | None, _option(FinetuneSettings, "encoder")] = None,
-    encoder_name: Annotated[str | None, _option(FinetuneSettings, "encoder_name")] = None,
+    weights: Annotated[str | None, _option(FinetuneSettings, "weights")] = None,
     splits: Annotated[Path | None, typer.Option(help="JSON file of splits")] = None,
     split: Annotated[str | None, typer.Option(help="name of the split to use")] = None,
     val_fraction: Annotated[float | None, _option(FinetuneSettings, "val_fraction")] = None,
@@ -137,7 +143,7 @@ def finetune(
             "row of the bar in all images"
         ),
     ] = "auto",
-    init_model: Annotated[
+    go_on_from: Annotated[
         Path | None, typer.Option(help="model to go on from instead of an encoder")
     ] = None,
     epochs: Annotated[int | None, _option(FinetuneSettings, "epochs")] = None,
@@ -149,14 +155,11 @@ def finetune(
 ) -> None:
     """Fine-tune a model on painted micrographs."""
     given = _given(
-        preset=preset, encoder=encoder, encoder_name=encoder_name, val_fraction=val_fraction,
+        preset=preset, encoder=encoder, weights=weights, val_fraction=val_fraction,
         unlabelled=unlabelled, epochs=epochs, minutes=minutes, seed=seed,
         deterministic=deterministic, device=device,
     )  # fmt: skip
-    if encoder is not None and encoder_name is None:
-        from napari_matssl.learn.card import encoder_of_file
-
-        given |= _given(encoder_name=encoder_of_file(encoder))
+    given |= _encoder_of_weights(given)
     chosen = FinetuneSettings.make(given, settings)
     from napari_matssl.files import check_writable
     from napari_matssl.tasks.inputs import read_painted_set
@@ -179,7 +182,7 @@ def finetune(
     )
     from napari_matssl.tasks.models import train_model
 
-    ended = run_job(train_model(lambda: painted, chosen, out, init_model))
+    ended = run_job(train_model(lambda: painted, chosen, out, go_on_from))
     trained = ended.result
     metrics = trained.card.metrics
     score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""

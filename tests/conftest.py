@@ -63,7 +63,7 @@ def grey_level_segmenter():
             return -((255 * unit - self.levels[None, :, None, None]) ** 2) / 100
 
     def make(table, levels, **facts):
-        values = {"encoder_name": "none", "channels": "grey", "unlabelled": 0, **facts}
+        values = {"encoder": "none", "channels": "grey", "unlabelled": 0, **facts}
         card = ModelCard(
             kind="segmenter",
             classes=table,

@@ -23,7 +23,7 @@ from napari_matssl.samples import class_table, make_sample, scribble
 
 MATERIAL = "dual-phase"
 SIDE = 128
-QUICK = ("--encoder", "random", "--epochs", "1", "--device", "cpu")
+QUICK = ("--weights", "random", "--epochs", "1", "--device", "cpu")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def test_pretrain_finetune_predict_evaluate_measure(
     small.write_text(json.dumps({"view_size": 64, "projection_hidden": 64}))
     done = call(
         "pretrain", project.images, "--out", encoder, "--encoder", "tf_efficientnet_lite0",
-        "--init", "random", "--epochs", 2, "--patch-size", 64, "--batch-size", 4,
+        "--weights", "random", "--epochs", 2, "--patch-size", 64, "--batch-size", 4,
         "--settings", small,
     )  # fmt: skip
     assert done.status == 0, done.err
@@ -124,7 +124,7 @@ def test_pretrain_finetune_predict_evaluate_measure(
     assert not list(tmp_path.glob("*.checkpoint.*"))
 
     done = call(
-        "finetune", project.images, project.labels, "--out", model, "--encoder", encoder,
+        "finetune", project.images, project.labels, "--out", model, "--weights", encoder,
         "--epochs", 1,
     )  # fmt: skip
     assert done.status == 0, done.err
@@ -190,20 +190,18 @@ def test_splits_choose_training_validation_and_test(
     assert json.loads(scores.read_text())["trained_on"] == []
 
 
-def test_init_model_goes_on_from_a_model(
-    call: Call, trained: tuple[Folders, Path], tmp_path: Path
-) -> None:
+def test_going_on_from_a_model(call: Call, trained: tuple[Folders, Path], tmp_path: Path) -> None:
     folders, model = trained
     out = tmp_path / "next.safetensors"
     done = call(
-        "finetune", folders.images, folders.labels, "--out", out, "--init-model", model,
+        "finetune", folders.images, folders.labels, "--out", out, "--go-on-from", model,
         "--epochs", 1,
     )  # fmt: skip
     assert done.status == 0, done.err
     assert read_card(out).start.startswith("went on from")
 
 
-INSTANT = ("--preset", "instant", "--encoder-name", "test_efficientnet", "--encoder", "random")
+INSTANT = ("--preset", "instant", "--encoder", "test_efficientnet", "--weights", "random")
 
 
 def test_the_instant_preset_writes_a_model_that_every_command_uses(
@@ -236,14 +234,14 @@ def test_instant_and_interactive_models_go_on_from_each_other(
     first, second, third = (tmp_path / f"{n}.safetensors" for n in range(3))
     task = ("finetune", project.images, project.labels, "--device", "cpu", "--out")
     assert call(*task, first, *INSTANT).status == 0
-    done = call(*task, second, "--init-model", first, "--epochs", 1)
+    done = call(*task, second, "--go-on-from", first, "--epochs", 1)
     assert done.status == 0, done.err
     assert read_card(second).architecture != "pixel-classifier"
-    done = call(*task, third, "--init-model", second, "--preset", "instant")
+    done = call(*task, third, "--go-on-from", second, "--preset", "instant")
     assert done.status == 0, done.err
     card = read_card(third)
-    assert (card.architecture, card.encoder_name) == ("pixel-classifier", "test_efficientnet")
-    done = call(*task, third, "--preset", "instant", "--encoder", second)
+    assert (card.architecture, card.encoder) == ("pixel-classifier", "test_efficientnet")
+    done = call(*task, third, "--preset", "instant", "--weights", second)
     assert done.status == 0, done.err
     assert read_card(third).start.startswith("1.safetensors")
 
@@ -280,7 +278,7 @@ def test_info_tells_of_micrographs_and_models(call: Call, trained: tuple[Folders
     assert (facts["width"], facts["height"], facts["dtype"]) == (SIDE, SIDE, "uint8")
     assert "pixel_size_um" not in facts
     card = json.loads(call("info", model, "--json").out)
-    assert (card["kind"], card["encoder_name"]) == ("segmenter", "tf_efficientnet_lite0")
+    assert (card["kind"], card["encoder"]) == ("segmenter", "tf_efficientnet_lite0")
     said = call("info", model).out
     assert "kind: segmenter" in said
     assert "{" not in said, "for people, not for programs"
@@ -419,7 +417,7 @@ def test_pretrain_leaves_an_image_out_that_cannot_be_used(
     encoder = tmp_path / "e.safetensors"
     done = call(
         "pretrain", project.images, "--out", encoder, "--encoder", "test_efficientnet",
-        "--init", "random", "--epochs", 1, "--patch-size", 64, "--view-size", 32,
+        "--weights", "random", "--epochs", 1, "--patch-size", 64, "--view-size", 32,
     )  # fmt: skip
     assert done.status == 3, done.err
     assert "s1.png is constant" in done.err
@@ -535,7 +533,7 @@ def test_bad_model_files(
         call("predict", path, folders.images, "--out", out),
         call("evaluate", path, folders.images, folders.truth),
         call("info", path),
-        call("finetune", folders.images, folders.labels, "--out", out, "--init-model", path),
+        call("finetune", folders.images, folders.labels, "--out", out, "--go-on-from", path),
     ):
         refuse(outcome, str(path))
     assert not out.exists()
@@ -545,12 +543,12 @@ def test_wrong_kind_of_file(call: Call, project: Folders, tmp_path: Path) -> Non
     encoder = tmp_path / "enc.safetensors"
     call(
         "pretrain", project.images, "--out", encoder, "--encoder", "tf_efficientnet_lite0",
-        "--init", "random", "--epochs", 1, "--patch-size", 64, "--view-size", 32,
+        "--weights", "random", "--epochs", 1, "--patch-size", 64, "--view-size", 32,
     )  # fmt: skip
     refuse(call("predict", encoder, project.images, "--out", tmp_path / "o"), "encoder", "finetune")
     outcome = call(
         "finetune", project.images, project.labels, "--out", tmp_path / "m",
-        "--encoder", encoder, "--encoder-name", "resnet18",
+        "--weights", encoder, "--encoder", "resnet18",
     )  # fmt: skip
     refuse(outcome, "enc.safetensors", "tf_efficientnet_lite0", "resnet18")
 
@@ -567,7 +565,7 @@ def test_split_that_names_missing_files(call: Call, project: Folders, tmp_path: 
 def test_resume_without_a_checkpoint(call: Call, project: Folders, tmp_path: Path) -> None:
     outcome = call(
         "pretrain", project.images, "--out", tmp_path / "e.safetensors", "--resume",
-        "--encoder", "tf_efficientnet_lite0", "--init", "random", "--patch-size", 64,
+        "--encoder", "tf_efficientnet_lite0", "--weights", "random", "--patch-size", 64,
     )  # fmt: skip
     refuse(outcome, "e.checkpoint.safetensors", "--resume")
 
@@ -584,7 +582,7 @@ def test_bad_settings(call: Call, project: Folders, tmp_path: Path) -> None:
     refuse(finetune(call, project, tmp_path / "m", "--settings", file), "learning_rat")
     refuse(finetune(call, project, tmp_path / "m", "--val-fraction", 2), "val_fraction")
     refuse(finetune(call, project, tmp_path / "m", "--unlabelled", "x"), "unlabelled")
-    refuse(finetune(call, project, tmp_path / "m", "--encoder-name", "resnet5"), "resnet5")
+    refuse(finetune(call, project, tmp_path / "m", "--encoder", "resnet5"), "resnet5")
 
 
 def test_out_of_memory_ends_in_one_line(
@@ -615,8 +613,8 @@ def test_a_failed_run_keeps_the_old_output(call: Call, project: Folders, tmp_pat
 
 def start_long_run(project: Folders, out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "napari_matssl", "finetune", str(project.images)]
-    command += [str(project.labels), "--out", str(out), "--encoder", "random", "--minutes", "30"]
-    command += ["--encoder-name", "test_efficientnet"]
+    command += [str(project.labels), "--out", str(out), "--weights", "random", "--minutes", "30"]
+    command += ["--encoder", "test_efficientnet"]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}
     )

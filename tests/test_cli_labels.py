@@ -13,7 +13,7 @@ from scipy import ndimage
 from napari_matssl.cli import main
 from napari_matssl.learn.card import read_card
 
-INSTANT = ("--preset", "instant", "--encoder-name", "test_efficientnet", "--encoder", "random")
+INSTANT = ("--preset", "instant", "--encoder", "test_efficientnet", "--weights", "random")
 
 
 @pytest.fixture

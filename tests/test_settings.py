@@ -74,7 +74,7 @@ def of_paper(cls):
 
 def test_the_paper_preset_of_pretraining_is_the_papers_recipe():
     paper = of_paper(PretrainSettings)
-    assert (paper.encoder, paper.init, paper.gate) == ("resnet50", "imagenet", "paper")
+    assert (paper.encoder, paper.weights, paper.gate) == ("resnet50", "imagenet", "paper")
     assert (paper.epochs, paper.minutes, paper.batch_size) == (50, None, 128)
     assert (paper.learning_rate, paper.final_learning_rate) == (0.1, 1e-4)
     assert (paper.optimiser, paper.momentum, paper.weight_decay) == ("sgd", 0.9, 1e-6)
@@ -119,7 +119,7 @@ def test_the_paper_preset_of_pretraining_jitters_as_the_paper_says():
 
 def test_the_paper_preset_of_fine_tuning_is_the_papers_recipe():
     paper = of_paper(FinetuneSettings)
-    assert (paper.encoder_name, paper.encoder) == ("resnet50", "imagenet")
+    assert (paper.encoder, paper.weights) == ("resnet50", "imagenet")
     assert (paper.epochs, paper.minutes, paper.batch_size) == (200, None, 128)
     assert (paper.optimiser, paper.learning_rate, paper.weight_decay) == ("adam", 1e-4, 1e-5)
     assert (paper.warmup, paper.cosine, paper.encoder_rate) == (0, False, 1)
@@ -133,7 +133,7 @@ def test_by_default_fine_tuning_runs_offline_for_two_minutes():
     plain = FinetuneSettings.make()
     assert plain == FinetuneSettings()
     assert (plain.preset, plain.minutes, plain.epochs) == ("interactive", 2, None)
-    assert (plain.encoder_name, plain.encoder) == ("tf_efficientnet_lite0", "imagenet")
+    assert (plain.encoder, plain.weights) == ("tf_efficientnet_lite0", "imagenet")
     assert plain.augment
     assert plain.freeze_batch_norm
 
@@ -258,6 +258,24 @@ def test_a_bad_value_in_a_file_names_file_and_value(tmp_path):
     with pytest.raises(SettingsError, match="crop_sise") as caught:
         FinetuneSettings.make(file=path)
     assert str(path) in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "today"),
+    [
+        (FinetuneSettings, {"encoder_name": "resnet18", "encoder": "imagenet"}, "called encoder"),
+        (FinetuneSettings, {"layers": "any"}, "layers is called strata"),
+        (FinetuneSettings, {"encoder": "micrographs"}, "weights"),
+        (PretrainSettings, {"init": "random"}, "init is called weights"),
+        (PretrainSettings, {"encoder": "Start.safetensors"}, "weights"),
+    ],
+)
+def test_a_setting_by_its_former_name_is_one_line_with_todays(tmp_path, cls, values, today):
+    path = write(tmp_path, **values)
+    with pytest.raises(SettingsError, match=today) as caught:
+        cls.make(file=path)
+    assert str(path) in caught.value.what
+    assert "\n" not in str(caught.value)
 
 
 def test_every_setting_says_what_it_is_for():

@@ -1,8 +1,8 @@
-"""Classes that lie in unbroken layers: found in painted micrographs, kept in masks.
+"""Classes that lie in unbroken strata: found in painted micrographs, kept in masks.
 
 In a cross-section every area of a coating, a scale or a substrate runs through the picture. Where
 all painted images show a class like that, a patch of it elsewhere is an error of the network,
-which looks at grey values and texture and knows nothing of layers. nnU-Net keeps the largest
+which looks at grey values and texture and knows nothing of strata. nnU-Net keeps the largest
 component of an organ in the same spirit (Isensee et al. 2021).
 """
 
@@ -44,7 +44,7 @@ def find_unbroken(
     table: ClassTable,
     painted: Sequence[NDArray[np.integer]] | None = None,
 ) -> tuple[UnbrokenClass, ...]:
-    """Find the classes that lie in unbroken layers.
+    """Find the classes that lie in unbroken strata.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ def find_unbroken(
 
 
 def close_islands(mask: NDArray[np.uint8], unbroken: Iterable[UnbrokenClass]) -> NDArray[np.uint8]:
-    """Give islands in layers, and holes in them, to what is around them.
+    """Give islands in strata, and holes in them, to what is around them.
 
     Of each class, and of everything else, as many areas stay as painted images have at most: the
     largest of those that reach two sides of the picture. Others are islands if they are smaller
-    than half of the smallest of these; so a layer that the network tore in two isn't lost.
+    than half of the smallest of these; so a stratum that the network tore in two isn't lost.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from napari_matssl.settings import Architecture, NormalisationSettings
 Channels = Literal["grey", "rgb"]
 
 CARD_KEY = "napari_matssl"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 SMALLEST_PIXEL_UM = 1e-8
 LARGEST_PIXEL_UM = 1e5
@@ -69,7 +69,7 @@ class ModelCard(BaseModel):
 
     format_version: int = Field(default=FORMAT_VERSION, ge=1)
     kind: Literal["encoder", "segmenter", "checkpoint"]
-    encoder_name: _Name
+    encoder: _Name
     architecture: Architecture = Field(default="unet++", description="segmenters only")
     channels: Channels
     normalisation: NormalisationSettings
@@ -95,7 +95,7 @@ class ModelCard(BaseModel):
         description="share of the training images' pixels that is painted; segmenters only",
     )
     unbroken: tuple[UnbrokenClass, ...] = Field(
-        default=(), description="classes in unbroken layers; segmenters of cross-sections"
+        default=(), description="classes in unbroken strata; segmenters of cross-sections"
     )
     metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
     start: str = Field(
@@ -115,11 +115,18 @@ class ModelCard(BaseModel):
         names = dict(zip(self.classes.ids, self.classes.names, strict=True)) if self.classes else {}
         return {names[one.class_id]: one for one in self.unbroken if one.images >= least}
 
-    @field_validator("architecture", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _by_its_name(cls, architecture: Any) -> Any:
-        """Read models that were written before their network was renamed."""
-        return "guided-unet++" if architecture == "residual-unet++" else architecture
+    def _by_todays_names(cls, data: Any) -> Any:
+        """Read models that were written before fields and networks were renamed."""
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if "encoder_name" in data:
+            data.setdefault("encoder", data.pop("encoder_name"))
+        if data.get("architecture") == "residual-unet++":
+            data["architecture"] = "guided-unet++"
+        return data
 
     @field_validator("created")
     @classmethod
@@ -134,7 +141,7 @@ class ModelCard(BaseModel):
         ids = self.classes.ids if self.classes is not None else ()
         strange = [one.class_id for one in self.unbroken if one.class_id not in ids]
         if strange:
-            raise ValueError(f"class {strange[0]} in layers is no class")
+            raise ValueError(f"class {strange[0]} in strata is no class")
         return self
 
     @field_validator("metrics")
@@ -216,8 +223,8 @@ def encoder_of_file(source: str) -> str | None:
         return None
     if is_pickle(path):
         published = identify(read_shapes(path))
-        return None if published is None else published.encoder_name
-    return read_card(path).encoder_name
+        return None if published is None else published.encoder
+    return read_card(path).encoder
 
 
 def find_published(path: Path) -> Published:
@@ -233,7 +240,7 @@ def find_published(path: Path) -> Published:
         raise ModelFileError(
             f"{path} is a PyTorch file of weights, but of no encoder that is known by its tensors.",
             "Published weights can be the start of training all the same: name their network too, "
-            "as in finetune --encoder FILE --encoder-name NAME.",
+            "as in finetune --weights FILE --encoder NAME.",
         )
     return published
 
@@ -249,7 +256,7 @@ def _published_card(path: Path) -> ModelCard:
     classes = published.classes
     return ModelCard(
         kind="encoder" if classes is None else "segmenter",
-        encoder_name=published.encoder_name,
+        encoder=published.encoder,
         architecture="unet++",
         channels="rgb",
         normalisation=NormalisationSettings(kind="imagenet"),

@@ -13,8 +13,8 @@ from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import IGNORE, PaintedMicrograph, to_targets
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import rescale
-from napari_matssl.micrograph.layering import Layering
 from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values, specimen_values
+from napari_matssl.micrograph.strata import Strata
 from napari_matssl.settings import FinetuneSettings
 
 _POINTS = 50_000  # painted pixels remembered per image and class, as centres of crops
@@ -122,9 +122,9 @@ class CropSampler:
         Size (rounded up to what the network can take), batch, augmentation.
     random
         Where all randomness comes from.
-    layers
-        Which way layers lie that must keep their order, see
-        :func:`~napari_matssl.micrograph.layering.find_layering`.
+    strata
+        Which way strata lie that must keep their order, see
+        :func:`~napari_matssl.micrograph.strata.find_strata`.
     """
 
     def __init__(
@@ -132,12 +132,12 @@ class CropSampler:
         images: Sequence[PreparedImage],
         settings: FinetuneSettings,
         random: np.random.Generator,
-        layers: Layering = "any",
+        strata: Strata = "any",
     ) -> None:
         self._images = images
         self._settings = settings
         self._random = random
-        self._layers = layers
+        self._strata = strata
         self._side = -(-settings.crop_size // STRIDE) * STRIDE
         self._points = _painted_points(images, random)
         self._grid = _grid(images, self._side)
@@ -209,11 +209,11 @@ class CropSampler:
                 unit[None], size=size, mode="bilinear", antialias=side > self._side
             )[0]
             ids = functional.interpolate(ids[None], size=size, mode="nearest-exact")[0]
-        if self._layers == "any":
+        if self._strata == "any":
             turns = int(random.integers(4))
             unit, ids = unit.rot90(turns, (1, 2)), ids.rot90(turns, (1, 2))
         if random.random() < 0.5:
-            along = 1 if self._layers == "columns" else 2
+            along = 1 if self._strata == "columns" else 2
             unit, ids = unit.flip(along), ids.flip(along)
         return index, unit, ids
 

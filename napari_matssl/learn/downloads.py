@@ -33,7 +33,7 @@ PATIENCE_S = 15.0
 """A download of which nothing arrives for so long is given up, s."""
 
 OFFLINE_REMEDY = (
-    "Use --encoder-name tf_efficientnet_lite0 (pretrain: --encoder), whose weights are installed "
+    "Use --encoder tf_efficientnet_lite0, whose weights are installed "
     "with the program; or give a file of weights; or ask for random."
 )
 

@@ -113,7 +113,7 @@ def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
 def _finished(
     found: Segmentation | None, micrograph: Micrograph, card: ModelCard, settings: PredictSettings
 ) -> Segmentation | None:
-    """Close islands in layers; probabilities stay what the network said.
+    """Close islands in strata; probabilities stay what the network said.
 
     What is not analysed is left out afterwards, or each such spot would be an island.
     """

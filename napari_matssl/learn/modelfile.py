@@ -64,8 +64,7 @@ def read_tensors(
     if is_pickle(path):
         raise ModelFileError(
             f"{path} is a pickled PyTorch file, not one of napari-matssl.",
-            "Published weights can be the start of training: pretrain --init or finetune "
-            "--encoder.",
+            "Published weights can be the start of training: pretrain or finetune with --weights.",
         )
     if check_regular(path, ModelFileError) > LARGEST_FILE:
         raise ModelFileError(f"{path} is larger than any model.", "Give another file.")

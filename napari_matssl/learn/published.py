@@ -42,7 +42,7 @@ class Published:
 
     Parameters
     ----------
-    encoder_name
+    encoder
         As segmentation-models-pytorch calls it.
     classes
         Channels of a U-Net++ around it; None if there is the encoder alone.
@@ -50,7 +50,7 @@ class Published:
         Of the names of the whole U-Net++.
     """
 
-    encoder_name: str
+    encoder: str
     classes: int | None = None
     prefix: str = ""
 

@@ -103,7 +103,7 @@ def read_segmenter(path: Path) -> Segmenter:
     check_weights(tensors, path, _ZERO_AT_FIRST if card.architecture == "guided-unet++" else ())
     segmenter = Segmenter(nn.Identity(), card)
     classes = len(segmenter.classes)
-    network = build_network(card.encoder_name, classes, architecture=card.architecture)
+    network = build_network(card.encoder, classes, architecture=card.architecture)
     load_checked(network, tensors, path)
     return Segmenter(network.eval(), card)
 
@@ -117,7 +117,7 @@ def _check_outline(card: ModelCard, path: Path) -> None:
     try:
         with torch.device("meta"):
             network = build_network(
-                card.encoder_name, len(card.classes or ()), architecture=card.architecture
+                card.encoder, len(card.classes or ()), architecture=card.architecture
             )
     except SettingsError as error:
         raise ModelFileError(

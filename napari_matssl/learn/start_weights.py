@@ -174,15 +174,15 @@ def _ours(path: Path, name: str, own: dict[str, Shape]) -> tuple[StateDict, str]
             "Finish it with pretrain --resume, then give the encoder that it writes.",
         )
     try:
-        fits = smp_name(card.encoder_name) == smp_name(name)
+        fits = smp_name(card.encoder) == smp_name(name)
     except SettingsError as error:
         raise ModelFileError(
             f"{path} can't be used: {error.what}", "Pretrain again with another encoder."
         ) from error
     if not fits:
         raise ModelFileError(
-            f"{path} holds a {card.encoder_name} encoder, not {name}.",
-            f"Use --encoder-name {card.encoder_name} (pretrain: --encoder).",
+            f"{path} holds a {card.encoder} encoder, not {name}.",
+            f"Use --encoder {card.encoder}.",
         )
     stored = {
         k.removeprefix(_OURS): shape

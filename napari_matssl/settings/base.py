@@ -22,11 +22,17 @@ ENCODERS = (
 """Encoder networks that forms offer; any other of smp or timm can be typed. The first is the one
 whose ImageNet weights need no download."""
 
+_WEIGHTS = ("imagenet", "micrographs", "random")
+_FILES = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
+
 
 class Settings(BaseModel):
     """Base of all settings: frozen, no unknown fields, JSON on disk."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    former: ClassVar[dict[str, str]] = {}
+    """What became of settings that files of earlier versions hold, by their names then."""
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
@@ -59,7 +65,9 @@ class Settings(BaseModel):
         try:
             return cls.model_validate({**values, **chosen})
         except ValidationError as error:
-            raise SettingsError(f"{source}{_explain(error)}", "See --help for bounds.") from error
+            raise SettingsError(
+                f"{source}{_explain(error, cls.former)}", "See --help for bounds."
+            ) from error
 
     @classmethod
     def _of_preset(cls, preset: object, values: dict[str, Any]) -> dict[str, Any]:
@@ -96,13 +104,23 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _explain(error: ValidationError) -> str:
+def check_names_a_network(encoder: str) -> str:
+    """Refuse an encoder that is the place of weights: earlier versions had them there."""
+    if encoder in _WEIGHTS or encoder.lower().endswith(_FILES):
+        raise ValueError(
+            "encoder names a network; where its weights come from is a setting of its own, weights"
+        )
+    return encoder
+
+
+def _explain(error: ValidationError, former: dict[str, str]) -> str:
     """Put pydantic's findings into one line: field, value, bound."""
     parts = []
     for finding in error.errors():
         field = ".".join(str(part) for part in finding["loc"])
         if finding["type"] == "extra_forbidden":
-            parts.append(f"there is no setting {field!r}")
+            renamed = former.get(field)
+            parts.append(f"{field} {renamed}" if renamed else f"there is no setting {field!r}")
         elif field:
             message = finding["msg"].removeprefix("Value error, ").lower()
             parts.append(f"{field} = {finding['input']!r}: {message}")

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from napari_matssl.settings.base import ENCODERS, Settings, check_end
+from napari_matssl.settings.base import ENCODERS, Settings, check_end, check_names_a_network
 from napari_matssl.settings.normalisation import NormalisationSettings
 
 Architecture = Literal["guided-unet++", "unet++", "pixel-classifier"]
@@ -25,13 +25,13 @@ class FinetuneSettings(Settings):
         "that corrects it; unet++: U-Net++ alone; auto: unet++ where nearly all pixels are "
         "painted, else guided-unet++",
     )
-    encoder_name: str = Field(
+    encoder: str = Field(
         default="tf_efficientnet_lite0",
         description="encoder network, by its smp or timm name; the ImageNet weights of "
         "tf_efficientnet_lite0 are here, those of others have to be fetched",
         examples=list(ENCODERS),
     )
-    encoder: str = Field(
+    weights: str = Field(
         default="imagenet",
         description="start weights of the encoder: imagenet, micrographs (MatSSL from ImageNet, "
         "comes with the program), random, or a file of weights",
@@ -50,9 +50,9 @@ class FinetuneSettings(Settings):
     augment: bool = Field(
         default=True, description="flips, quarter turns, zoom and grey-value changes"
     )
-    layers: Literal["auto", "any", "rows", "columns"] = Field(
+    strata: Literal["auto", "any", "rows", "columns"] = Field(
         default="auto",
-        description="rows, columns: layers lie that way and keep their order while training, as in "
+        description="rows, columns: strata lie that way and keep their order while training, as in "
         "cross-sections; any: turns and flips every way; auto: found in the images",
     )
     zoom: float = Field(default=1.5, ge=1, le=4, description="largest zoom in or out of a crop")
@@ -136,8 +136,8 @@ class FinetuneSettings(Settings):
         "instant": {"architecture": "pixel-classifier"},
         "paper": {
             "architecture": "unet++",
-            "layers": "any",
-            "encoder_name": "resnet50",
+            "strata": "any",
+            "encoder": "resnet50",
             "epochs": 200,
             "minutes": None,
             "scale": 1.0,
@@ -159,6 +159,13 @@ class FinetuneSettings(Settings):
             "normalisation": {"kind": "imagenet"},
         },
     }
+
+    former: ClassVar[dict[str, str]] = {
+        "encoder_name": "is called encoder now, and what encoder was is called weights",
+        "layers": "is called strata now",
+    }
+
+    _names_a_network = field_validator("encoder")(check_names_a_network)
 
     @field_validator("unlabelled", mode="before")
     @classmethod

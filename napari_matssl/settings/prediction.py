@@ -25,7 +25,7 @@ class PredictSettings(Settings):
     )
     islands: Literal["auto", "close", "keep"] = Field(
         default="auto",
-        description="close: where painted images show a class in unbroken layers, patches of it "
+        description="close: where painted images show a class in unbroken strata, patches of it "
         "elsewhere, and holes in it, go to what is around them; keep: they stay; auto: close where "
         "at least two images show it",
     )

@@ -2,9 +2,9 @@
 
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from napari_matssl.settings.base import ENCODERS, Settings, check_end
+from napari_matssl.settings.base import ENCODERS, Settings, check_end, check_names_a_network
 from napari_matssl.settings.normalisation import NormalisationSettings
 
 Method = Literal["matssl", "simclr", "mocov2", "densecl"]
@@ -29,7 +29,7 @@ class PretrainSettings(Settings):
         "tf_efficientnet_lite0 are here, those of others have to be fetched",
         examples=list(ENCODERS),
     )
-    init: str = Field(
+    weights: str = Field(
         default="imagenet",
         description="start weights: imagenet, micrographs, random, or a file of weights",
     )
@@ -132,6 +132,10 @@ class PretrainSettings(Settings):
         for name in ("mocov2", "densecl")
     }
     """What the preset "paper" differs in for other methods: their own published settings."""
+
+    former: ClassVar[dict[str, str]] = {"init": "is called weights now"}
+
+    _names_a_network = field_validator("encoder")(check_names_a_network)
 
     @classmethod
     def _of_preset(cls, preset: object, values: dict[str, Any]) -> dict[str, Any]:

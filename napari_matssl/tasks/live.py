@@ -81,7 +81,7 @@ class LiveClassifier:
             If memory doesn't suffice.
         """
         try:
-            weights = fetch_start_weights(settings.encoder_name, settings.encoder)
+            weights = fetch_start_weights(settings.encoder, settings.weights)
             drain(weights, should_stop=should_stop)
         except StoppedError:
             return None
@@ -111,17 +111,17 @@ class LiveClassifier:
         self, card: ModelCard, settings: FinetuneSettings, compute: Compute
     ) -> PixelClassifier:
         """Return the network with its start weights; it is built where others are wanted."""
-        wanted = (settings.encoder_name, settings.encoder, str(compute.device), str(compute.dtype))
+        wanted = (settings.encoder, settings.weights, str(compute.device), str(compute.dtype))
         assert card.classes is not None
         classes = len(card.classes)
         if self._network is not None and (self._loaded, self._classes) == (wanted, classes):
             return self._network
-        network = PixelClassifier(card.encoder_name, classes)
+        network = PixelClassifier(card.encoder, classes)
         if self._network is not None and self._loaded == wanted:
             network.encoder = self._network.encoder
         else:
             self._network = None
-            load_start_weights(network.encoder, card.encoder_name, settings.encoder)
+            load_start_weights(network.encoder, card.encoder, settings.weights)
         compute.place(network).eval()
         if not isinstance(network.encoder, RememberingEncoder):
             network.encoder = RememberingEncoder(network.encoder)

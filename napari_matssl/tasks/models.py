@@ -180,9 +180,7 @@ def _model_bytes(settings: FinetuneSettings, classes: int, start: Path | None) -
     if start is not None:
         return start.stat().st_size
     wanted = settings.architecture
-    return _bytes_of(
-        settings.encoder_name, classes, "guided-unet++" if wanted == "auto" else wanted
-    )
+    return _bytes_of(settings.encoder, classes, "guided-unet++" if wanted == "auto" else wanted)
 
 
 def _bytes_of(encoder: str, classes: int, architecture: Architecture) -> int:

@@ -307,7 +307,7 @@ def begin_in_words(segmenter: Segmenter, compute: Compute, settings: PredictSett
         return f"Device: {compute.describe()}"
     return (
         f"Device: {compute.describe()}. In the painted images {', '.join(names)} ran through in "
-        "unbroken layers: islands are closed."
+        "unbroken strata: islands are closed."
     )
 
 

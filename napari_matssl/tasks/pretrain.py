@@ -108,7 +108,7 @@ def pretrain(
         its budget.
     """
     check_encoder(settings.encoder)
-    yield from fetch_start_weights(settings.encoder, settings.init)
+    yield from fetch_start_weights(settings.encoder, settings.weights)
     budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
     job = repeatably(
         _learn(micrographs, settings, checkpoint, resume, budget),

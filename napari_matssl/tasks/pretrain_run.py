@@ -52,15 +52,15 @@ class PretrainRun:
     ) -> None:
         self.settings, self.patches, self.compute, self.budget = settings, patches, compute, budget
         encoder = build_encoder(settings.encoder, settings.seed)
-        origin = load_start_weights(encoder, settings.encoder, settings.init)
+        origin = load_start_weights(encoder, settings.encoder, settings.weights)
         self._start = {name: p.detach().clone() for name, p in encoder.named_parameters()}
         self.method = build_method(encoder, settings, len(patches))
         compute.place(self.method)
-        self._keeps_statistics = settings.freeze_batch_norm and settings.init != "random"
+        self._keeps_statistics = settings.freeze_batch_norm and settings.weights != "random"
         self.optimiser = _optimiser(self.method, settings)
         self.card = ModelCard(
             kind="encoder",
-            encoder_name=settings.encoder,
+            encoder=settings.encoder,
             channels=patches.channels,
             normalisation=settings.normalisation,
             settings=settings.model_dump(mode="json"),
@@ -162,7 +162,7 @@ class PretrainRun:
         Weights of a network before and after further training can be averaged (Wortsman et al.
         2022, WiSE-FT); statistics of batch norm that weren't kept can't, and are recomputed.
         """
-        if self.settings.init == "random":
+        if self.settings.weights == "random":
             return
         with device_errors("averaging with the start weights"), torch.no_grad():
             for name, weights in self.method.get_submodule("encoder").named_parameters():

@@ -31,9 +31,9 @@ def noise(side=80, classes=2, seed=0, channels=1):
     return prepared(random.random(shape), random.integers(0, classes, (side, side)))
 
 
-def sampler(images, seed=0, layers="any", **values):
+def sampler(images, seed=0, strata="any", **values):
     settings = FinetuneSettings(**{"crop_size": 64, "batch_size": 4, **values})
-    return CropSampler(images, settings, np.random.default_rng(seed), layers)
+    return CropSampler(images, settings, np.random.default_rng(seed), strata)
 
 
 @pytest.mark.parametrize("augment", [True, False])
@@ -91,11 +91,11 @@ def test_plain_crops_show_the_same_with_their_grey_values_unchanged():
 
 
 @pytest.mark.parametrize("augment", [True, False])
-@pytest.mark.parametrize("layers", ["any", "rows", "columns"])
-def test_a_guess_lies_where_its_pixels_are(augment, layers):
+@pytest.mark.parametrize("strata", ["any", "rows", "columns"])
+def test_a_guess_lies_where_its_pixels_are(augment, strata):
     image = noise(side=100, classes=3)
     guessed = replace(image, guess=(image.targets + 1) % 3)
-    batch = sampler([guessed], augment=augment, layers=layers, batch_size=8).batch()
+    batch = sampler([guessed], augment=augment, strata=strata, batch_size=8).batch()
     inside = batch.targets != IGNORE
     assert inside.any()
     assert torch.equal(batch.guess[inside], (batch.targets[inside] + 1) % 3)
@@ -162,7 +162,7 @@ EVERY_WAY = {(turns, mirrored) for turns in range(4) for mirrored in (False, Tru
 
 
 @pytest.mark.parametrize(
-    ("layers", "expected"),
+    ("strata", "expected"),
     [
         ("any", EVERY_WAY),
         ("rows", {(0, False), (0, True)}),  # left and right change places
@@ -170,12 +170,12 @@ EVERY_WAY = {(turns, mirrored) for turns in range(4) for mirrored in (False, Tru
     ],
 )
 @pytest.mark.parametrize("zoom", [1, 2])
-def test_layers_keep_their_order_in_every_crop(layers, expected, zoom):
+def test_layers_keep_their_order_in_every_crop(strata, expected, zoom):
     """Grey values grow to the right and, ten times as fast, downwards: they tell the way."""
     rows, columns = np.mgrid[:200, :200]
     drawn = sampler(
         [prepared((10 * rows + columns) / 2200, rows >= 100)],
-        layers=layers, zoom=zoom, batch_size=60, grey_changes=0,
+        strata=strata, zoom=zoom, batch_size=60, grey_changes=0,
     )  # fmt: skip
     batch = drawn.batch()
     found = set()

@@ -27,7 +27,7 @@ TINY = "test_efficientnet"
 def card(kind="encoder", name=TINY):
     return ModelCard(
         kind=kind,
-        encoder_name=name,
+        encoder=name,
         channels="grey",
         normalisation=NormalisationSettings(),
         classes=numbered_table([1, 2]) if kind == "segmenter" else None,
@@ -110,7 +110,7 @@ def test_the_shipped_encoder_is_lite0_after_matssl_and_small_enough_to_ship():
     path = weights_path("micrographs")
     assert path.stat().st_size < 10e6
     card = read_card(path, "encoder")
-    assert card.encoder_name == LITE0 == encoder_of_file("micrographs")
+    assert card.encoder == LITE0 == encoder_of_file("micrographs")
     assert card.settings["method"] == "matssl"
     encoder, photographs = build_encoder(LITE0), build_encoder(LITE0)
     load_start_weights(photographs, LITE0, "imagenet")
@@ -286,7 +286,7 @@ def test_a_file_of_another_encoder_says_which_and_what_to_type(tmp_path):
     write_tensors(path, card(name="resnet18"), {})
     with pytest.raises(ModelFileError, match="holds a resnet18 encoder, not resnet50") as caught:
         load_start_weights(build_encoder("resnet50"), "resnet50", str(path))
-    assert "--encoder-name resnet18" in caught.value.remedy
+    assert "--encoder resnet18" in caught.value.remedy
 
 
 @pytest.mark.parametrize(("stored", "asked"), [(f"tu-{TINY}", TINY), (TINY, f"tu-{TINY}")])

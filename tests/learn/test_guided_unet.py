@@ -38,7 +38,7 @@ def network():
 
 
 def quick(**values):
-    given = {"encoder_name": TINY, "encoder": "random", "epochs": 1, "minutes": None,
+    given = {"encoder": TINY, "weights": "random", "epochs": 1, "minutes": None,
              "crop_size": 64, "device": "cpu", "freeze_batch_norm": False,
              "architecture": "guided-unet++"}  # fmt: skip
     return FinetuneSettings(**{**given, **values})
@@ -102,16 +102,17 @@ def test_a_trained_one_is_written_and_read(tmp_path, two_phases, images):
 def test_a_model_with_former_names_of_network_and_tensors_is_read(tmp_path, network, images):
     path = tmp_path / "old.safetensors"
     card = ModelCard(
-        kind="segmenter", encoder_name=TINY, architecture="guided-unet++", channels="grey",
+        kind="segmenter", encoder=TINY, architecture="guided-unet++", channels="grey",
         normalisation=NormalisationSettings(), classes=numbered_table([1, 2, 3]),
     )  # fmt: skip
     old = card.model_dump_json().replace("guided-unet++", "residual-unet++")
+    old = old.replace('"encoder":', '"encoder_name":').replace('version":3', 'version":2')
     state = network.state_dict()
     assert any(name.startswith("heads.") for name in state)
     former = {name.removeprefix("heads."): tensor for name, tensor in state.items()}
     save_file(former, path, metadata={CARD_KEY: old})
     again = read_segmenter(path)
-    assert again.card.architecture == "guided-unet++"
+    assert (again.card.architecture, again.card.encoder) == ("guided-unet++", TINY)
     with torch.no_grad():
         torch.testing.assert_close(again.network(images), network.eval()(images), rtol=0, atol=0)
 

@@ -44,14 +44,14 @@ def trained(two_phases):
     settings = FinetuneSettings(crop_size=64, batch_size=4)
     card = ModelCard(
         kind="segmenter",
-        encoder_name="tf_efficientnet_lite0",
+        encoder="tf_efficientnet_lite0",
         channels="grey",
         normalisation=NormalisationSettings(),
         classes=TABLE,
     )
     image = prepare(two_phases(9, (160, 160)), TABLE, settings, 1.0, "grey")
     sampler = CropSampler([image], settings, np.random.default_rng(0))
-    network = build_network(card.encoder_name, len(TABLE))
+    network = build_network(card.encoder, len(TABLE))
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
     for _ in range(15):
         batch = sampler.batch()
@@ -393,7 +393,7 @@ def test_previews_of_the_tiles_cover_the_specimen_and_look_like_the_mask(scale):
     micrograph = Micrograph("steps.tif", pixels, info_bar=InfoBar(200, "test"))
     card = ModelCard(
         kind="segmenter",
-        encoder_name="test_efficientnet",
+        encoder="test_efficientnet",
         channels="grey",
         normalisation=NormalisationSettings(),
         classes=numbered_table([3, 7]),

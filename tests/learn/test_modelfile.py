@@ -19,7 +19,7 @@ from napari_matssl.settings import FinetuneSettings, NormalisationSettings
 
 CARD = ModelCard(
     kind="segmenter",
-    encoder_name="resnet18",
+    encoder="resnet18",
     channels="rgb",
     normalisation=NormalisationSettings(low_percent=0.3),
     classes=numbered_table([1, 2, 7]),
@@ -74,7 +74,7 @@ def test_tensors_that_share_memory_can_be_written(tmp_path):
 def test_the_card_is_read_without_torch(model):
     code = (
         "import sys; from pathlib import Path; from napari_matssl.learn.card import read_card; "
-        "print(read_card(Path(sys.argv[1])).encoder_name, 'torch' in sys.modules)"
+        "print(read_card(Path(sys.argv[1])).encoder, 'torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=True
@@ -122,7 +122,7 @@ def test_a_truncated_file_is_refused(tmp_path, share):
 @pytest.mark.parametrize(
     ("card", "complaint"),
     [
-        ({"format_version": 3}, "newer than this program's 2"),
+        ({"format_version": 4}, "newer than this program's 3"),
         ({"format_version": 99, "kind": "a kind of the future"}, "Update"),
         ({"format_version": "x"}, "damaged"),
         ({"kind": "encoder", "format_version": 1}, "damaged"),
@@ -143,7 +143,7 @@ def test_a_pickle_is_no_file_of_ours_whatever_its_suffix(tmp_path, legacy, name)
     path = tmp_path / name
     state = torchvision.models.resnet18().state_dict()
     torch.save(state, path, _use_new_zipfile_serialization=not legacy)
-    assert read_card(path).encoder_name == "resnet18"
+    assert read_card(path).encoder == "resnet18"
     with pytest.raises(ModelFileError, match="pickled PyTorch file") as caught:
         read_tensors(path)
     assert str(path) in caught.value.what
@@ -157,7 +157,7 @@ def test_a_model_is_no_pickle_because_of_the_length_of_its_header(tmp_path, star
     """A safetensors file begins with that length, which can look like a pickle's first bytes."""
     path = tmp_path / "model.safetensors"
     card = ModelCard(
-        kind="encoder", encoder_name="", channels="grey", normalisation=NormalisationSettings()
+        kind="encoder", encoder="", channels="grey", normalisation=NormalisationSettings()
     )
     for padding in range(0, 1000, 8):
         card = card.model_copy(update={"start": "x" * padding})

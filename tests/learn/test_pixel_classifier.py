@@ -45,7 +45,7 @@ def logits(network, images=IMAGES):
 def segmenter(network, architecture="pixel-classifier", encoder=TINY):
     card = ModelCard(
         kind="segmenter",
-        encoder_name=encoder,
+        encoder=encoder,
         architecture=architecture,
         channels="grey",
         normalisation=NormalisationSettings(),

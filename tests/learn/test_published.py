@@ -106,7 +106,7 @@ def test_no_encoder_is_lost_behind_any_wrapper_or_head(head):
         file = {f"module.backbone.{k}": s for k, s in own.items()}
         file |= {f"module.backbone.{head}.weight": (9, 9), "epoch": ()}
         published = identify(file)
-        assert (published.encoder_name, published.classes) == (name, None)
+        assert (published.encoder, published.classes) == (name, None)
         assert match_names(file, own) == {bare: f"module.backbone.{bare}" for bare in own}
 
 
@@ -214,7 +214,7 @@ def test_a_published_unetplusplus_is_a_model_with_numbered_classes(tmp_path, wra
     torch.save({"model": named("module.", state)} if wrapped else state, path)
     segmenter = read_segmenter(path)
     card = segmenter.card
-    assert (card.kind, card.encoder_name, card.architecture) == ("segmenter", "resnet18", "unet++")
+    assert (card.kind, card.encoder, card.architecture) == ("segmenter", "resnet18", "unet++")
     assert card.classes.ids == (0, 1, 2)
     assert card.classes.names == ("class 0", "class 1", "class 2")
     assert card.normalisation.kind == "imagenet"
@@ -263,7 +263,7 @@ def test_a_network_that_its_tensors_dont_tell_has_to_be_named(tmp_path):
     assert encoder_of_file(str(tmp_path / "own.pth")) is None
     with pytest.raises(ModelFileError, match=r"own\.pth.*no encoder that is known") as caught:
         read_card(tmp_path / "own.pth")
-    assert "--encoder-name" in caught.value.remedy
+    assert "--encoder" in caught.value.remedy
     with pytest.raises(WeightsError, match="missing tensor"):
         load_start_weights(build_encoder("resnet18"), "resnet18", str(tmp_path / "own.pth"))
 

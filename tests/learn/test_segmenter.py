@@ -32,7 +32,7 @@ def table(*names):
 def segmenter(*names, seed=0, encoder=TINY, architecture="unet++"):
     card = ModelCard(
         kind="segmenter",
-        encoder_name=encoder,
+        encoder=encoder,
         architecture=architecture,
         channels="grey",
         normalisation=NormalisationSettings(),

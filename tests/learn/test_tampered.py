@@ -27,7 +27,7 @@ SEED = 20
 def card(**changes):
     return ModelCard(
         kind="segmenter",
-        encoder_name=TINY,
+        encoder=TINY,
         channels="grey",
         normalisation=NormalisationSettings(),
         classes=numbered_table([1, 2]),
@@ -78,7 +78,7 @@ CARDS = {
         "classes",
         {"classes": [{"id": 999, "name": "ferrite", "colour": "#000000"}]},
     ),
-    "an encoder of two lines": ("encoder_name", "res\nnet50"),
+    "an encoder of two lines": ("encoder", "res\nnet50"),
     "a version of two lines": ("package_version", "1\n2"),
     "a date that is none": ("created", "yesterday"),
     "a share above 1": ("painted_share", 2),
@@ -105,7 +105,7 @@ def test_a_card_with_what_cannot_be_is_refused(tmp_path, whole, name):
 
 
 def test_an_encoder_that_is_not_there_is_named(tmp_path, whole):
-    path = tampered(tmp_path / "odd.safetensors", whole, lambda d: d.update(encoder_name="resnet9"))
+    path = tampered(tmp_path / "odd.safetensors", whole, lambda d: d.update(encoder="resnet9"))
     with pytest.raises(ModelFileError, match=r"odd\.safetensors.*'resnet9'"):
         read_segmenter(path)
 
@@ -113,7 +113,7 @@ def test_an_encoder_that_is_not_there_is_named(tmp_path, whole):
 @pytest.mark.timeout(60)
 def test_a_card_that_promises_a_huge_network_takes_no_memory(tmp_path, whole):
     def huge(data):
-        data["encoder_name"] = "resnext101_32x48d"
+        data["encoder"] = "resnext101_32x48d"
 
     path = tampered(tmp_path / "odd.safetensors", whole, huge)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -182,7 +182,7 @@ def test_weights_that_answer_the_same_to_every_image_are_refused(tmp_path, whole
 
 def test_an_encoder_of_a_network_that_is_not_there_is_refused_by_its_file(tmp_path):
     path = tmp_path / "enc.safetensors"
-    write_tensors(path, card(kind="encoder", classes=None, encoder_name="resnet9"), {})
+    write_tensors(path, card(kind="encoder", classes=None, encoder="resnet9"), {})
     with pytest.raises(ModelFileError, match=r"enc\.safetensors.*'resnet9'"):
         load_start_weights(build_encoder(TINY), TINY, str(path))
 

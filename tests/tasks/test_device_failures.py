@@ -36,8 +36,8 @@ LOST = RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors 
 
 def finetuning(**values):
     defaults = {
-        "encoder_name": TINY,
-        "encoder": "random",
+        "encoder": TINY,
+        "weights": "random",
         "architecture": "unet++",
         "epochs": 5,
         "minutes": None,
@@ -51,7 +51,7 @@ def finetuning(**values):
 def pretraining(**values):
     defaults = {
         "encoder": TINY,
-        "init": "random",
+        "weights": "random",
         "epochs": 10,
         "minutes": None,
         "batch_size": 8,

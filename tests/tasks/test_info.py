@@ -75,7 +75,7 @@ def test_what_is_unusual_about_a_micrograph_is_told(tmp_path):
 def test_a_model_tells_its_card(tmp_path):
     card = ModelCard(
         kind="segmenter",
-        encoder_name="resnet18",
+        encoder="resnet18",
         channels="grey",
         normalisation=NormalisationSettings(),
         classes=numbered_table([1, 2]),
@@ -91,7 +91,7 @@ def test_a_model_tells_its_card(tmp_path):
 
 def test_an_encoder_tells_nothing_of_what_only_models_have():
     facts = describe(weights_path("micrographs"))
-    assert (facts["kind"], facts["encoder_name"]) == ("encoder", "tf_efficientnet_lite0")
+    assert (facts["kind"], facts["encoder"]) == ("encoder", "tf_efficientnet_lite0")
     assert not facts.keys() & {"architecture", "classes", "scale", "unlabelled"}
 
 
@@ -112,16 +112,16 @@ def test_a_published_model_tells_what_its_tensors_tell(tmp_path):
     network = smp.UnetPlusPlus("resnet18", encoder_weights=None, classes=2)
     torch.save(network.state_dict(), tmp_path / "aachen.pth")
     facts = json.loads(json.dumps(describe(tmp_path / "aachen.pth")))
-    assert (facts["kind"], facts["encoder_name"]) == ("segmenter", "resnet18")
+    assert (facts["kind"], facts["encoder"]) == ("segmenter", "resnet18")
     assert [c["name"] for c in facts["classes"]["classes"]] == ["class 0", "class 1"]
     assert facts["normalisation"]["kind"] == "imagenet"
     torch.save(network.encoder.state_dict(), tmp_path / "encoder.pth")
     facts = describe(tmp_path / "encoder.pth")
-    assert (facts["kind"], facts["encoder_name"]) == ("encoder", "resnet18")
+    assert (facts["kind"], facts["encoder"]) == ("encoder", "resnet18")
     assert "classes" not in facts
 
 
 def test_a_file_of_unknown_weights_is_said_to_be_one(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "own.pth")
-    with pytest.raises(ModelFileError, match=r"PyTorch file of weights.*--encoder-name"):
+    with pytest.raises(ModelFileError, match=r"PyTorch file of weights.*--encoder"):
         describe(tmp_path / "own.pth")

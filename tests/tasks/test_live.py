@@ -23,7 +23,7 @@ TABLE = numbered_table([1, 2])
 
 
 def chosen(**values):
-    given = {"preset": "instant", "encoder_name": TINY, "encoder": "random", "device": "cpu"}
+    given = {"preset": "instant", "encoder": TINY, "weights": "random", "device": "cpu"}
     return FinetuneSettings.make({**given, **values})
 
 
@@ -144,7 +144,7 @@ def test_classes_that_come_go_or_change_their_ids_take_effect(live, strokes, enc
 def test_another_encoder_or_normalisation_takes_effect(live, strokes, encoded):
     view = strokes[0].micrograph
     live.segment(strokes, TABLE, view, chosen())
-    for values in ({"normalisation": {"kind": "imagenet"}}, {"encoder_name": "test_resnet"}):
+    for values in ({"normalisation": {"kind": "imagenet"}}, {"encoder": "test_resnet"}):
         before = len(encoded)
         found = live.segment(strokes, TABLE, view, chosen(**values))
         assert len(encoded) == before + 2
@@ -156,7 +156,7 @@ def test_weights_that_are_missing_are_one_error_and_do_no_harm(live, strokes, tm
     view = strokes[0].micrograph
     before = live.segment(strokes, TABLE, view, chosen())
     with pytest.raises(WeightsError, match=r"gone\.pth"):
-        live.segment(strokes, TABLE, view, chosen(encoder=str(tmp_path / "gone.pth")))
+        live.segment(strokes, TABLE, view, chosen(weights=str(tmp_path / "gone.pth")))
     again = live.segment(strokes, TABLE, view, chosen())
     np.testing.assert_array_equal(again.ids, before.ids)
 

@@ -28,8 +28,8 @@ PREDICT = PredictSettings(device="cpu", magnifications="one", tile=64, tile_over
 
 def chosen(**values):
     defaults = {
-        "encoder_name": "test_efficientnet",
-        "encoder": "random",
+        "encoder": "test_efficientnet",
+        "weights": "random",
         "epochs": 2,
         "minutes": None,
         "crop_size": 64,

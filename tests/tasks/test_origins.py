@@ -45,7 +45,7 @@ def project(tmp_path):
 def add_model(project, created, name="new.safetensors"):
     card = ModelCard(
         kind="segmenter",
-        encoder_name="x",
+        encoder="x",
         channels="grey",
         normalisation=NormalisationSettings(),
         classes=numbered_table([1, 2]),

@@ -35,7 +35,7 @@ TINY = "test_efficientnet"
 def chosen(**values):
     defaults = {
         "encoder": TINY,
-        "init": "random",
+        "weights": "random",
         "epochs": 2,
         "minutes": None,
         "batch_size": 4,
@@ -250,7 +250,7 @@ def test_the_result_is_an_encoder_that_loads_and_nothing_else(images, tmp_path, 
     for name, tensor in encoder.state_dict().items():
         assert torch.equal(tensor, result.tensors[f"encoder.{name}"])
     card = read_card(path, kind="encoder")
-    assert (card.encoder_name, card.channels) == (TINY, "grey")
+    assert (card.encoder, card.channels) == (TINY, "grey")
     assert [image.name for image in card.training_images] == ["steel-1.tif", "steel-2.tif"]
     assert card.settings["epochs"] == 1
     assert card.metrics["loss"] == result.epoch_losses[-1]
@@ -271,7 +271,7 @@ def test_start_weights_are_averaged_with_what_was_learnt_unless_they_are_random(
     )
     path = tmp_path / "enc.safetensors"
     first.write(path)
-    again = {"init": str(path), "epochs": 4, "learning_rate": 0.1}
+    again = {"weights": str(path), "epochs": 4, "learning_rate": 0.1}
     learnt, mixed = (
         drain(pretrain(images, chosen(start_share=share, **again))).tensors for share in (0, 0.25)
     )
@@ -300,7 +300,7 @@ def test_gate_forms_give_different_encoders(images):
 def test_statistics_of_batch_norm_stay_those_of_the_start_weights(images, tmp_path, method, share):
     first = drain(pretrain(images, chosen()))
     first.write(tmp_path / "first.safetensors")
-    again = {"init": str(tmp_path / "first.safetensors"), "seed": 1, "start_share": share}
+    again = {"weights": str(tmp_path / "first.safetensors"), "seed": 1, "start_share": share}
     kept = drain(pretrain(images, chosen(method=method, **again))).tensors
     made = drain(pretrain(images, chosen(method=method, freeze_batch_norm=False, **again))).tensors
     statistics = [name for name in kept if "running_" in name]

@@ -213,7 +213,7 @@ def painted_folder(
 def tiny(user: User, **values) -> None:
     """Set the panel Fine-tune to a network that learns a step in an instant."""
     user.choose(user.finetune.start_from.list, "Random")
-    given = {"epochs": 1, "encoder_name": TINY, "crop_size": 32, "batch_size": 2, "device": "cpu"}
+    given = {"epochs": 1, "encoder": TINY, "crop_size": 32, "batch_size": 2, "device": "cpu"}
     for name, value in {**given, **values}.items():
         user.finetune.form.set_value(name, value)
 
@@ -231,7 +231,7 @@ def write_model(path: Path, names=("class 1", "class 2"), **facts) -> Path:
     )
     card = ModelCard(
         kind="segmenter",
-        encoder_name=TINY,
+        encoder=TINY,
         channels="grey",
         unlabelled=0,
         classes=ClassTable(classes=classes),

@@ -142,7 +142,7 @@ def start():
         from napari_matssl.tasks.models import train_model
         images = tuple(project.painted_micrograph(name) for name in project.painted_names())
         settings = FinetuneSettings(
-            encoder_name="test_efficientnet", encoder="random", minutes=10, crop_size=64,
+            encoder="test_efficientnet", weights="random", minutes=10, crop_size=64,
             device="cpu",
         )
         read = lambda: PaintedSet(images, (), project.table, "")

@@ -298,7 +298,7 @@ def test_saved_settings_hold_the_start_and_the_validation_and_bring_them_back(pa
     panel.form.save(file)
     written = FinetuneSettings.make(file=file)
     assert written == panel.settings()
-    assert written.encoder == "random"
+    assert written.weights == "random"
     assert written.val_fraction == pytest.approx(1 / 3)
     painted.choose(panel.start_from.list, "ImageNet")
     panel.validation.setValue(2)
@@ -329,11 +329,11 @@ def test_the_preset_instant_is_chosen_in_the_form_and_makes_a_model_that_segment
 
 def test_settings_with_weights_that_are_gone_are_said_and_not_run(painted, tmp_path):
     panel, file = painted.finetune, tmp_path / "settings.json"
-    gone = panel.settings().model_copy(update={"encoder": str(tmp_path / "gone.safetensors")})
+    gone = panel.settings().model_copy(update={"weights": str(tmp_path / "gone.safetensors")})
     gone.write(file)
     panel.form.load(file)
     assert "gone.safetensors" in panel.start_from.problem.text()
-    assert panel.settings().encoder == "random"
+    assert panel.settings().weights == "random"
 
 
 # Memory.

@@ -34,7 +34,7 @@ def model(path: Path, day: int = 1, **changes) -> Path:
     card = ModelCard(
         **{
             "kind": "segmenter",
-            "encoder_name": "resnet18",
+            "encoder": "resnet18",
             "channels": "grey",
             "normalisation": NormalisationSettings(),
             "classes": TABLE if changes.get("kind", "segmenter") == "segmenter" else None,
@@ -123,7 +123,7 @@ def test_a_damaged_file_is_listed_last_with_the_reason_and_cant_be_chosen(qtbot,
 def test_tampered_files_of_every_kind_leave_the_good_model_usable(qtbot, folder):
     good = model(folder / "good.safetensors")
     card = json.loads(read_header(good).metadata[CARD_KEY])
-    odd = {"scale": -1, "pixel_size_um": -1, "encoder_name": "a\nb", "created": "never"}
+    odd = {"scale": -1, "pixel_size_um": -1, "encoder": "a\nb", "created": "never"}
     for key, value in odd.items():
         text = json.dumps({**card, key: value})
         save_file({"w": np.zeros(1)}, folder / f"{key}.safetensors", metadata={CARD_KEY: text})

@@ -13,7 +13,7 @@ def encoder(path, batch_size=64, steps=10.0, minutes=2.0):
     settings = PretrainSettings().model_dump(mode="json") | {"batch_size": batch_size}
     card = ModelCard(
         kind="encoder",
-        encoder_name="tf_efficientnet_lite0",
+        encoder="tf_efficientnet_lite0",
         channels="grey",
         normalisation=NormalisationSettings(),
         settings=settings,

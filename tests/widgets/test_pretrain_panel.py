@@ -91,19 +91,15 @@ def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
     assert not ready.error
     encoder = ready.project.models_folder / "encoder-001.safetensors"
     card = read_card(encoder)
-    assert (card.kind, card.encoder_name, card.metrics["epochs"]) == ("encoder", TINY, 1)
+    assert (card.kind, card.encoder, card.metrics["epochs"]) == ("encoder", TINY, 1)
     assert "encoder-001.safetensors: 1 epoch" in ready.pretrain.outcome.text()
     assert "by an earlier run" in ready.pretrain.estimate.text()
     assert ready.segment.models.path == model
-    for panel, name, init in (
-        (ready.finetune, "encoder_name", "encoder"),
-        (ready.pretrain, "encoder", "init"),
-    ):
-        panel.form.set_value(name, "resnet50")
+    for panel in (ready.finetune, ready.pretrain):
+        panel.form.set_value("encoder", "resnet50")
         ready.choose(panel.start_from.list, "Encoder: encoder-001")
         settings = panel.settings()
-        assert getattr(settings, name) == TINY
-        assert getattr(settings, init) == str(encoder)
+        assert (settings.encoder, settings.weights) == (TINY, str(encoder))
 
 
 def test_saved_settings_hold_the_start_weights(ready, tmp_path):
@@ -111,7 +107,7 @@ def test_saved_settings_hold_the_start_weights(ready, tmp_path):
     file = tmp_path / "settings.json"
     ready.pretrain.form.save(file)
     assert PretrainSettings.make(file=file) == ready.pretrain.settings()
-    assert PretrainSettings.make(file=file).init == "random"
+    assert PretrainSettings.make(file=file).weights == "random"
     ready.choose(ready.pretrain.start_from.list, "ImageNet")
     ready.pretrain.form.load(file)
     assert ready.pretrain.start_from.list.currentText() == "Random weights"

@@ -21,7 +21,7 @@ MAIN = ("preset", "minutes", "epochs")
 
 @pytest.fixture
 def form(qtbot):
-    return opened(qtbot, SettingsForm(FinetuneSettings, MAIN, hidden=("encoder_name",)))
+    return opened(qtbot, SettingsForm(FinetuneSettings, MAIN, hidden=("encoder",)))
 
 
 def opened(qtbot, form):
@@ -257,11 +257,11 @@ def test_save_and_load_bring_everything_back(qtbot, form, tmp_path):
     path = tmp_path / "settings.json"
     form.set_value("preset", "paper")
     form.set_value("normalisation", NormalisationSettings(low_percent=1.0))
-    form.set_value("encoder_name", "resnet18")  # hidden
+    form.set_value("encoder", "resnet18")  # hidden
     saved = form.settings()
     form.save(path)
     assert FinetuneSettings.make(file=path) == saved
-    other = opened(qtbot, SettingsForm(FinetuneSettings, MAIN, hidden=("encoder_name",)))
+    other = opened(qtbot, SettingsForm(FinetuneSettings, MAIN, hidden=("encoder",)))
     other.load(path)
     assert other.settings() == saved
     assert editor(other, "normalisation", "low_percent").control.text() == "1"
@@ -299,12 +299,12 @@ def test_nothing_is_saved_while_the_settings_contradict(form, tmp_path, monkeypa
 
 
 def test_defaults_leave_hidden_fields_to_their_owner(form):
-    form.set_value("encoder_name", "resnet18")
+    form.set_value("encoder", "resnet18")
     form.set_value("preset", "paper")
-    form.set_value("encoder_name", "resnet18")
+    form.set_value("encoder", "resnet18")
     form.set_value("crop_size", 64)
     button(form, "Defaults").click()
-    assert form.settings() == FinetuneSettings.make({"encoder_name": "resnet18"})
+    assert form.settings() == FinetuneSettings.make({"encoder": "resnet18"})
 
 
 def test_every_field_has_a_label_and_a_tooltip_with_bounds_and_default(qtbot):
@@ -325,9 +325,9 @@ def test_every_field_has_a_label_and_a_tooltip_with_bounds_and_default(qtbot):
 
 
 def test_hidden_fields_are_kept_but_not_shown(qtbot, form):
-    assert ("encoder_name",) not in form._editors
-    form.set_value("encoder_name", "resnet34")
-    assert form.settings().encoder_name == "resnet34"
+    assert ("encoder",) not in form._editors
+    form.set_value("encoder", "resnet34")
+    assert form.settings().encoder == "resnet34"
     with pytest.raises(KeyError):
         form.set_value("nonsense", 1)
 

@@ -28,7 +28,7 @@ labels = np.ones((64, 64), np.uint8)
 labels[20:40, 20:50] = 2
 image = Micrograph("a.tif", labels * np.uint8(60) + np.arange(64, dtype=np.uint8))
 settings = FinetuneSettings(
-    encoder_name="test_efficientnet", encoder="random", epochs=1, minutes=None, crop_size=64,
+    encoder="test_efficientnet", weights="random", epochs=1, minutes=None, crop_size=64,
     device="cpu",
 )
 drain(finetune([PaintedMicrograph(image, labels)], numbered_table([1, 2]), settings))

@@ -20,7 +20,7 @@ from napari_matssl.progress import Job, Preview, Progress, drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune.planning import describe, prepare_all
-from napari_matssl.tasks.finetune.strata import choose_layering, find_layers
+from napari_matssl.tasks.finetune.strata import choose_strata, find_unbroken_strata
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +44,19 @@ def fit_pixel_classifier(
     yield Progress("preparing", 0, 1, message=f"Device: {compute.describe()}")
     card = describe(painted, table, settings, start)
     images = prepare_all(painted, settings, card)
-    network = PixelClassifier(card.encoder_name, len(table))
+    network = PixelClassifier(card.encoder, len(table))
     if start is not None:
         adopt(network, table, start)
         origin = f"went on from a model ({start.card.start})"
     else:
-        origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)
+        origin = load_start_weights(network.encoder, card.encoder, settings.weights)
     compute.place(network).eval()
     yield Progress(_DOING, 0, 2)
     with device_errors("fitting"):
         fit(network.encoder, network.heads, images, compute, settings.seed)
     card = card.model_copy(update={"start": origin})
-    if not card.densely_painted and choose_layering(painted, settings) != "any":
-        unbroken = yield from find_layers(network, card, painted, compute)
+    if not card.densely_painted and choose_strata(painted, settings) != "any":
+        unbroken = yield from find_unbroken_strata(network, card, painted, compute)
         card = card.model_copy(update={"unbroken": unbroken})
     yield Progress(_DOING, 1, 2)
     scores = None

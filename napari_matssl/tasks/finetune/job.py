@@ -98,7 +98,7 @@ def finetune(
         ``WORTH_STEPS`` steps.
     """
     if start is None:
-        yield from fetch_start_weights(settings.encoder_name, settings.encoder)
+        yield from fetch_start_weights(settings.encoder, settings.weights)
     budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
     if not validation and settings.val_fraction > 0:
         painted, validation = _split(painted, settings)
@@ -184,7 +184,7 @@ def _learn(run: FinetuneRun, settings: FinetuneSettings, keep_early: bool) -> Jo
         )
     yield from run.validate()
     run.choose_best()
-    yield from run.look_for_layers()
+    yield from run.look_for_strata()
     if run.on_view is not None:
         yield from run.preview()
 

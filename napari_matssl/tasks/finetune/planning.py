@@ -11,7 +11,7 @@ from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.settings import Architecture, FinetuneSettings
-from napari_matssl.tasks.finetune.strata import choose_layering
+from napari_matssl.tasks.finetune.strata import choose_strata
 from napari_matssl.tasks.inputs import fingerprint
 
 
@@ -25,7 +25,7 @@ def outline(
     micrographs = [p.micrograph for p in painted]
     return ModelCard(
         kind="segmenter",
-        encoder_name=settings.encoder_name,
+        encoder=settings.encoder,
         architecture=architecture,
         channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
         normalisation=settings.normalisation,
@@ -54,8 +54,8 @@ def describe(
     share = painted_share(painted, unlabelled)
     automatic: Architecture = "unet++" if share >= DENSE else "guided-unet++"
     architecture = automatic if settings.architecture == "auto" else settings.architecture
-    layered = share >= DENSE and choose_layering(painted, settings) != "any"
-    unbroken = find_unbroken([one.specimen_labels for one in painted] if layered else [], table)
+    has_strata = share >= DENSE and choose_strata(painted, settings) != "any"
+    unbroken = find_unbroken([one.specimen_labels for one in painted] if has_strata else [], table)
     card = outline(painted, table, settings, architecture).model_copy(
         update={
             "painted_share": share,
@@ -66,7 +66,7 @@ def describe(
     )
     if start is None:
         return card
-    kept = ["encoder_name", "channels", "normalisation", "pixel_size_um", "scale"]
+    kept = ["encoder", "channels", "normalisation", "pixel_size_um", "scale"]
     if "pixel-classifier" not in (settings.architecture, start.card.architecture):
         kept.append("architecture")
     return card.model_copy(update={name: getattr(start.card, name) for name in kept})

@@ -1,4 +1,4 @@
-"""What a model that learnt from strokes shows of layers in the images that were painted."""
+"""What a model that learnt from strokes shows of strata in the images that were painted."""
 
 from collections.abc import Generator, Sequence
 
@@ -10,7 +10,7 @@ from napari_matssl.labels.unbroken import UnbrokenClass, find_unbroken
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.inference import segment
-from napari_matssl.micrograph.layering import Layering, find_layering
+from napari_matssl.micrograph.strata import Strata, find_strata
 from napari_matssl.progress import Control, Progress, drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 
@@ -23,20 +23,20 @@ MOST_PIXELS = 25_000_000
 _QUICK = PredictSettings(magnifications="one", islands="keep")
 
 
-def choose_layering(painted: Sequence[PaintedMicrograph], settings: FinetuneSettings) -> Layering:
-    """Say which way layers lie: as the settings have it, or as the images show it."""
-    if settings.layers != "auto":
-        return settings.layers
-    return find_layering([one.micrograph for one in painted])
+def choose_strata(painted: Sequence[PaintedMicrograph], settings: FinetuneSettings) -> Strata:
+    """Say which way strata lie: as the settings have it, or as the images show it."""
+    if settings.strata != "auto":
+        return settings.strata
+    return find_strata([one.micrograph for one in painted])
 
 
-def find_layers(
+def find_unbroken_strata(
     network: nn.Module,
     card: ModelCard,
     painted: Sequence[PaintedMicrograph],
     compute: Compute,
 ) -> Generator[Progress, Control | None, tuple[UnbrokenClass, ...]]:
-    """Find the classes in unbroken layers, by the model's masks of images painted in strokes.
+    """Find the classes in unbroken strata, by the model's masks of images painted in strokes.
 
     What is painted overrules a mask, and only areas that hold strokes are believed. Of many images
     eight are looked at, of panoramas none. STOP is not heard: it takes seconds.
@@ -52,7 +52,7 @@ def find_layers(
     chosen = [fit[i * len(fit) // count] for i in range(count)]
     masks, strokes = [], []
     for number, one in enumerate(chosen):
-        yield Progress("looking for layers", number, len(chosen))
+        yield Progress("looking for strata", number, len(chosen))
         found = drain(segment(network, card, one.micrograph, compute, _QUICK))
         assert found is not None  # nobody sends STOP into this job
         labels = one.specimen_labels

@@ -34,7 +34,7 @@ from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune.planning import describe, prepare_all
 from napari_matssl.tasks.finetune.rescue import SpareCopy
-from napari_matssl.tasks.finetune.strata import choose_layering, find_layers
+from napari_matssl.tasks.finetune.strata import choose_strata, find_unbroken_strata
 from napari_matssl.tasks.finetune.validation import Previews, Validation
 
 _DROPOUT = 0.2
@@ -71,16 +71,14 @@ class FinetuneRun:
         self.previews = Previews(self.on_view, self.budget)
         self._spare = SpareCopy(self.budget)
         self._rescued: nn.Module | None = None
-        layers = self._layers = choose_layering(self.painted, settings)
+        strata = self._strata = choose_strata(self.painted, settings)
         self._running = RunningScores(self.table.names)
-        network = build_network(
-            card.encoder_name, len(self.table), settings.seed, card.architecture
-        )
+        network = build_network(card.encoder, len(self.table), settings.seed, card.architecture)
         if self.start is not None:
             adopt(network, self.table, self.start)
             origin = f"went on from a model ({self.start.card.start})"
         else:
-            origin = load_start_weights(network.encoder, card.encoder_name, settings.encoder)  # type: ignore[arg-type]
+            origin = load_start_weights(network.encoder, card.encoder, settings.weights)  # type: ignore[arg-type]
         self._network = self.compute.place(network)
         self._frequencies = self._fit_classifier(images)
         guided = isinstance(self._network, GuidedUnetPlusPlus)
@@ -91,10 +89,10 @@ class FinetuneRun:
         assert isinstance(self._network, GuidedUnetPlusPlus | UnetPlusPlus)
         self._network.dropout.share = dropout
         self._network.dropout.random = np.random.default_rng((settings.seed, 1))
-        decided = {"architecture": card.architecture, "layers": layers, "dropout": dropout}
+        decided = {"architecture": card.architecture, "strata": strata, "dropout": dropout}
         used = {**card.settings, **decided}
         self._card = card.model_copy(update={"start": origin, "settings": used})
-        self._sampler = CropSampler(self._guessed(images), settings, random, layers)
+        self._sampler = CropSampler(self._guessed(images), settings, random, strata)
         self._average = AveragedNetwork(self._network, settings.averaging)
         self._optimiser = _optimiser(self._network, settings)
         if settings.epochs is not None:
@@ -251,18 +249,18 @@ class FinetuneRun:
             return False
         card = self._card
         network = build_network(
-            card.encoder_name, len(self.table), self.settings.seed, card.architecture
+            card.encoder, len(self.table), self.settings.seed, card.architecture
         )
         network.load_state_dict(weights)
         self._rescued = network
         return True
 
-    def look_for_layers(self) -> Generator[Progress, Control | None, None]:
-        """Let the chosen model show which classes lie in unbroken layers; full labels told it."""
-        if self._layers == "any" or self._card.densely_painted:
+    def look_for_strata(self) -> Generator[Progress, Control | None, None]:
+        """Let the chosen model show which classes lie in unbroken strata; full labels told it."""
+        if self._strata == "any" or self._card.densely_painted:
             return
         network = self._average.network.eval()
-        found = yield from find_layers(network, self._card, self.painted, self.compute)
+        found = yield from find_unbroken_strata(network, self._card, self.painted, self.compute)
         self._card = self._card.model_copy(update={"unbroken": found})
 
     def trained(self) -> tuple[Segmenter, Scores | None]:

@@ -77,7 +77,7 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
         few = "" if card.kept_unbroken("auto") else " (one image)"
         texts["Unbroken"] = ", ".join(map(escape, names)) + few
     texts["Created"] = local_time(card.created)
-    texts["Encoder"] = escape(card.encoder_name)
+    texts["Encoder"] = escape(card.encoder)
     texts["Start weights"] = escape(card.start)
     return texts
 

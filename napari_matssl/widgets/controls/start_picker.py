@@ -186,7 +186,7 @@ def _choice(path: Path) -> _Choice:
     card = read_card(path)
     name = path.name if published else path.stem
     if card.kind == "segmenter":
-        known = EncoderStart("imagenet", card.encoder_name)
+        known = EncoderStart("imagenet", card.encoder)
         return _Choice(f"Go on from {name}", known, model=path, file=path)
-    encoder = EncoderStart(str(path), card.encoder_name)
+    encoder = EncoderStart(str(path), card.encoder)
     return _Choice(f"Encoder: {name}", encoder, file=path)

@@ -60,7 +60,7 @@ class FinetunePanel(QWidget):
         self.form = SettingsForm(
             FinetuneSettings,
             ("preset", "minutes"),
-            ("encoder", "unlabelled", "val_fraction"),
+            ("weights", "unlabelled", "val_fraction"),
         )
         self.form.set_value("unlabelled", 0)  # as in all label files of a project
         self.preview = QCheckBox("Preview on the image in view")
@@ -123,7 +123,7 @@ class FinetunePanel(QWidget):
     def _live_settings(self) -> FinetuneSettings:
         """Return settings whose encoder is the model's, where a model is gone on from."""
         settings, model = self.settings(), self.start_from.model
-        return settings if model is None else settings.model_copy(update={"encoder": str(model)})
+        return settings if model is None else settings.model_copy(update={"weights": str(model)})
 
     def _on_validation(self, count: int) -> None:
         """Remember what the user wants; painting another image doesn't change it."""
@@ -138,8 +138,8 @@ class FinetunePanel(QWidget):
     def _tell_start(self) -> None:
         encoder = self.start_from.encoder
         if encoder.name is not None:
-            self.form.set_value("encoder_name", encoder.name)
-        self.form.set_value("encoder", encoder.source)
+            self.form.set_value("encoder", encoder.name)
+        self.form.set_value("weights", encoder.source)
 
     def _on_form(self) -> None:
         """Show what settings that were loaded say of the start and the validation."""
@@ -147,8 +147,8 @@ class FinetunePanel(QWidget):
             settings = self.form.settings()
         except MatSSLError:  # the form says what is wrong
             return
-        if settings.encoder != self.start_from.encoder.source:
-            self.start_from.select_source(settings.encoder)
+        if settings.weights != self.start_from.encoder.source:
+            self.start_from.select_source(settings.weights)
             self._tell_start()  # where it couldn't be chosen, which is said there
         count = round(settings.val_fraction * len(self.chosen))
         if count != self.validation.value():

@@ -51,7 +51,7 @@ class PretrainPanel(QWidget):
         self.remove = button("Remove", _REMOVE_TIP, self._remove)
         self.start_from = StartPicker(models=False)
         self.form = SettingsForm(
-            PretrainSettings, ("preset", "encoder", "minutes", "epochs"), ("init",)
+            PretrainSettings, ("preset", "encoder", "minutes", "epochs"), ("weights",)
         )
         self.estimate = note("", "How much there is to learn from, and how long it takes.")
         self.start = button("Pretrain", _START_TIP, self._start)
@@ -101,13 +101,13 @@ class PretrainPanel(QWidget):
         start = self.start_from.encoder
         if start.name is not None:
             self.form.set_value("encoder", start.name)
-        self.form.set_value("init", start.source)
+        self.form.set_value("weights", start.source)
 
     def _on_form(self) -> None:
         """Show what settings that were loaded say of the start weights."""
         self._show_estimate()
         try:
-            source = self.form.settings().init
+            source = self.form.settings().weights
         except MatSSLError:  # the form says what is wrong
             return
         if source != self.start_from.encoder.source:

@@ -43,8 +43,8 @@ TABLE = numbered_table([1, 2])
 
 def chosen(**values):
     defaults = {
-        "encoder_name": TINY,
-        "encoder": "random",
+        "encoder": TINY,
+        "weights": "random",
         "epochs": 3,
         "minutes": None,
         "crop_size": 64,
@@ -153,8 +153,8 @@ def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, ar
         ({}, {"architecture": "unet++", "dropout": 0.2}),
         ({"architecture": "guided-unet++"}, {"architecture": "guided-unet++", "dropout": 0.2}),
         ({"dropout": 0.0}, {"architecture": "unet++", "dropout": 0.0}),
-        ({"layers": "rows"}, {"layers": "rows"}),
-        ({"layers": "auto"}, {"layers": "any"}),
+        ({"strata": "rows"}, {"strata": "rows"}),
+        ({"strata": "auto"}, {"strata": "any"}),
     ],
 )
 def test_the_card_holds_the_settings_that_were_used(painted, given, used):
@@ -406,9 +406,9 @@ def test_going_on_from_a_model_with_one_class_more(painted):
         labels[:6] = 1
         shifted.append(with_labels(p, labels))
     own = named("edge", "matrix", "island")
-    still = chosen(epochs=1, learning_rate=1e-6, encoder_name="resnet18")
+    still = chosen(epochs=1, learning_rate=1e-6, encoder="resnet18")
     result = drain(finetune(shifted, own, still, start=start))
-    assert result.segmenter.card.encoder_name == TINY
+    assert result.segmenter.card.encoder == TINY
     assert "went on" in result.segmenter.card.start
     before = scores_of(start, painted).classes["island"].iou
     assert before > 0.6
@@ -430,7 +430,7 @@ def test_a_pretrained_encoder_is_the_start(painted, tmp_path):
         pretrain(
             [p.micrograph for p in painted],
             PretrainSettings(
-                encoder=TINY, init="random", epochs=1, batch_size=4, patch_size=64, view_size=64,
+                encoder=TINY, weights="random", epochs=1, batch_size=4, patch_size=64, view_size=64,
                 projection_hidden=16, projection_out=8, device="cpu",
             ),
         )
@@ -438,14 +438,14 @@ def test_a_pretrained_encoder_is_the_start(painted, tmp_path):
     path = tmp_path / "enc.safetensors"
     encoder.write(path)
     still = {"learning_rate": 1e-12, "weight_decay": 0, "freeze_batch_norm": True}
-    settings = chosen(encoder=str(path), epochs=1, **still)
+    settings = chosen(weights=str(path), epochs=1, **still)
     result = drain(finetune(painted, TABLE, settings))
     assert "enc.safetensors" in result.segmenter.card.start
     state = result.segmenter.network.state_dict()
     for name, tensor in encoder.tensors.items():
         torch.testing.assert_close(state[name], tensor)
-    with pytest.raises(ModelFileError, match="--encoder-name"):
-        drain(finetune(painted, TABLE, chosen(encoder=str(path), encoder_name="resnet18")))
+    with pytest.raises(ModelFileError, match="--encoder"):
+        drain(finetune(painted, TABLE, chosen(weights=str(path), encoder="resnet18")))
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -665,7 +665,7 @@ def test_layers_of_a_cross_section_are_found_and_keep_their_order(painted, sampl
 
 def test_who_knows_which_way_layers_lie_can_say_so(sampled):
     for layers in ("any", "rows", "columns"):
-        drain(finetune([coating()], TABLE, chosen(epochs=1, layers=layers)))
+        drain(finetune([coating()], TABLE, chosen(epochs=1, strata=layers)))
     assert sampled == ["any", "rows", "columns"]
 
 
@@ -681,25 +681,25 @@ def test_full_labels_of_cross_sections_tell_which_class_is_unbroken(painted):
         (layers, "any", []),
         (painted, "auto", []),
     ):
-        card = drain(finetune(images, TABLE, chosen(epochs=1, layers=way))).segmenter.card
+        card = drain(finetune(images, TABLE, chosen(epochs=1, strata=way))).segmenter.card
         assert [(one.class_id, one.images) for one in card.unbroken] == [(i, 2) for i in ids]
 
 
 def test_where_layers_are_painted_in_strokes_the_model_tells(painted, monkeypatch):
     rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=1)
 
-    def find_layers(network, card, images, compute):
+    def find_unbroken_strata(network, card, images, compute):
         assert not network.training
-        yield Progress("looking for layers", 0, 1)
+        yield Progress("looking for strata", 0, 1)
         asked.append(len(images))
         return (rule,)
 
-    monkeypatch.setattr(run_module, "find_layers", find_layers)
+    monkeypatch.setattr(run_module, "find_unbroken_strata", find_unbroken_strata)
     asked = []
     layers = [coating(), coating()]
     few = [[with_labels(one, scribble(one.labels, seed=0)) for one in s] for s in (layers, painted)]
     runs = [
-        drain(finetune(images, TABLE, chosen(epochs=1, layers=way)))
+        drain(finetune(images, TABLE, chosen(epochs=1, strata=way)))
         for images, way in ((few[0], "auto"), (few[0], "any"), (few[1], "auto"), (layers, "auto"))
     ]
     assert asked == [2]

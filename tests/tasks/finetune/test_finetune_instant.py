@@ -25,7 +25,7 @@ TABLE = numbered_table([1, 2])
 
 
 def instant(**values):
-    given = {"encoder_name": TINY, "encoder": "random", "device": "cpu", **values}
+    given = {"encoder": TINY, "weights": "random", "device": "cpu", **values}
     return FinetuneSettings.make({"preset": "instant", **given})
 
 
@@ -37,7 +37,7 @@ def trained_unet(**values):
         "batch_size": 4,
         "freeze_batch_norm": False,
     }
-    given = {"encoder_name": TINY, "encoder": "random", "device": "cpu", "minutes": None}
+    given = {"encoder": TINY, "weights": "random", "device": "cpu", "minutes": None}
     return FinetuneSettings(**{**given, **small, **values})
 
 
@@ -98,7 +98,7 @@ def test_it_is_a_model_that_can_be_kept(made, painted, tmp_path):
     assert not made.network.training
     card = made.card
     assert card.architecture == "pixel-classifier"
-    assert (card.kind, card.classes, card.encoder_name) == ("segmenter", TABLE, TINY)
+    assert (card.kind, card.classes, card.encoder) == ("segmenter", TABLE, TINY)
     assert card.start == "random"
     assert [image.name for image in card.training_images] == ["steel-1.tif", "steel-2.tif"]
     assert FinetuneSettings(**card.settings) == instant()
@@ -121,7 +121,7 @@ def test_the_encoder_has_the_weights_that_it_started_with(made, painted, tmp_pat
     start = drain(finetune(painted, TABLE, trained_unet(learning_rate=1e-2))).segmenter
     path = tmp_path / "unet.safetensors"
     write_segmenter(path, start)
-    result = drain(finetune(painted, TABLE, instant(encoder=str(path)))).segmenter
+    result = drain(finetune(painted, TABLE, instant(weights=str(path)))).segmenter
     assert equal(encoder_of(result), encoder_of(start))
     assert "unet.safetensors" in result.card.start
 
@@ -300,12 +300,12 @@ def test_going_on_from_a_unet_takes_its_encoder_and_how_it_sees_images(painted, 
     imagenet = NormalisationSettings(kind="imagenet")
     settings = trained_unet(learning_rate=1e-2, scale=0.5, normalisation=imagenet)
     start = drain(finetune(painted, TABLE, settings)).segmenter
-    asked = instant(encoder_name="resnet18")
+    asked = instant(encoder="resnet18")
     result = drain(finetune(painted, TABLE, asked, start=start)).segmenter
     assert result.card.architecture == "pixel-classifier"
     assert equal(encoder_of(result), encoder_of(start))
     assert not equal(encoder_of(result), build_encoder(TINY).state_dict())
-    assert (result.card.encoder_name, result.card.scale) == (TINY, 0.5)
+    assert (result.card.encoder, result.card.scale) == (TINY, 0.5)
     assert result.card.normalisation == imagenet
     assert result.card.start == "went on from a model (random)"
     assert scores_of(result, [two_phases(7)]).miou > 0.8
@@ -365,8 +365,8 @@ def test_a_constant_or_broken_image_is_an_error_that_names_it(painted, pixels):
 
 def test_an_encoder_weights_or_a_device_that_cannot_be_had_are_errors(painted, tmp_path):
     with pytest.raises(SettingsError, match="no_such_net"):
-        drain(finetune(painted, TABLE, instant(encoder_name="no_such_net")))
+        drain(finetune(painted, TABLE, instant(encoder="no_such_net")))
     with pytest.raises(WeightsError, match=r"gone\.safetensors"):
-        drain(finetune(painted, TABLE, instant(encoder=str(tmp_path / "gone.safetensors"))))
+        drain(finetune(painted, TABLE, instant(weights=str(tmp_path / "gone.safetensors"))))
     with pytest.raises(DeviceError, match="nonsense"):
         drain(finetune(painted, TABLE, instant(device="nonsense")))

@@ -11,7 +11,7 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune.strata import MOST_IMAGES, choose_layering, find_layers
+from napari_matssl.tasks.finetune.strata import MOST_IMAGES, choose_strata, find_unbroken_strata
 
 TABLE = numbered_table([1, 2])
 COMPUTE = choose_compute("cpu")
@@ -34,7 +34,7 @@ def levels(grey_level_segmenter):
 
 
 def found(segmenter, painted):
-    return drain(find_layers(segmenter.network, segmenter.card, painted, COMPUTE))
+    return drain(find_unbroken_strata(segmenter.network, segmenter.card, painted, COMPUTE))
 
 
 def test_layers_are_found_though_the_model_sees_an_island_where_nobody_painted(levels):
@@ -59,7 +59,9 @@ def test_what_is_painted_overrules_the_model(levels):
 
 def test_of_many_images_eight_are_looked_at_and_stop_doesnt_keep_from_it(levels):
     seen = []
-    job = find_layers(levels.network, levels.card, [cross_section(i) for i in range(30)], COMPUTE)
+    job = find_unbroken_strata(
+        levels.network, levels.card, [cross_section(i) for i in range(30)], COMPUTE
+    )
     rules = drain(job, seen.append, lambda: True)
     assert len(seen) == MOST_IMAGES
     assert rules[0].images == MOST_IMAGES
@@ -73,5 +75,5 @@ def test_panoramas_are_not_looked_at(levels, monkeypatch):
 
 def test_settings_say_which_way_layers_lie_or_images_do():
     for layers in ("any", "rows", "columns"):
-        assert choose_layering([cross_section()], FinetuneSettings(layers=layers)) == layers
-    assert choose_layering([cross_section()], FinetuneSettings()) == "rows"
+        assert choose_strata([cross_section()], FinetuneSettings(strata=layers)) == layers
+    assert choose_strata([cross_section()], FinetuneSettings()) == "rows"

@@ -1,4 +1,4 @@
-"""Whether a micrograph shows layers, and which way they lie.
+"""Whether a micrograph shows strata, and which way they lie.
 
 In a cross-section of a coating or a weld, above and below mean something; in most microstructures
 they don't.
@@ -12,30 +12,30 @@ import numpy as np
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import as_channels
 
-Layering = Literal["any", "rows", "columns"]
+Strata = Literal["any", "rows", "columns"]
 
 _SHARE = 0.25
 """Least share of the grey values' variance that lies between rows (or columns)."""
 
 _RATIO = 4.0
-"""How many times more variance lies across the layers than along them."""
+"""How many times more variance lies across the strata than along them."""
 
 _LARGEST = 1024  # px of a side that are looked at
 
 
-def find_layering(micrographs: Sequence[Micrograph]) -> Layering:
-    """Find which way layers lie in a set of micrographs, by the median image.
+def find_strata(micrographs: Sequence[Micrograph]) -> Strata:
+    """Find which way strata lie in a set of micrographs, by the median image.
 
     Returns
     -------
-    ``"rows"`` where layers lie along rows, one above the other; ``"columns"`` where they stand
-    side by side; ``"any"`` where no layers are seen, as in most microstructures.
+    ``"rows"`` where strata lie along rows, one above the other; ``"columns"`` where they stand
+    side by side; ``"any"`` where no strata are seen, as in most microstructures.
 
     Notes
     -----
-    An image's row means vary little unless it is made of layers. Of the variance of the grey
+    An image's row means vary little unless it is made of strata. Of the variance of the grey
     values, 26 to 79 % lies between rows in coatings, 2 to 27 % between the rows or columns of
-    microstructures without layers (benchmarks/NOTES.md).
+    microstructures without strata (benchmarks/NOTES.md).
     """
     shares = np.array([_shares(micrograph) for micrograph in micrographs])  # (n, 2)
     rows, columns = np.median(shares, axis=0)
