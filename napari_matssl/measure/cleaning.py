@@ -55,42 +55,39 @@ def clean_mask(
     -------
     A new mask ``(H, W)``.
     """
-    is_class = np.zeros(256, dtype=bool)
-    is_class[list(table.ids)] = True
-    analysed = is_class[mask]
-    smallest, largest_hole = _in_px(cleaning, table, pixel_area_um2, mask.size + 1)
-    if max(smallest.max() - 1, largest_hole.max()) <= 0 or not analysed.any():
+    area, most = pixel_area_um2, mask.size + 1
+    smallest = [whole_px(cleaning.smallest_region_of(i), area, True, most) for i in table.ids]
+    largest = [whole_px(cleaning.largest_hole_of(i), area, False, most) for i in table.ids]
+    if max(smallest) <= 1 and max(largest) == 0:
         return mask.copy()
-    labels, regions = _find_regions(mask, analysed, table)
-    if smallest.max() > 1:
-        regions = _give_specks_away(regions, smallest)
-    regions = _fill_holes(regions, largest_hole)
-    ids = np.array(table.ids, dtype=np.uint8)[regions.classes][regions.of_label]
-    # Label 0 stands for pixels of no class.
-    return np.where(analysed, np.concatenate(([0], ids)).astype(np.uint8)[labels], mask)
-
-
-def _in_px(
-    cleaning: Cleaning, table: ClassTable, area: float | None, most: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the smallest region and the largest hole of each class of the table, px."""
-    regions = [whole_px(cleaning.smallest_region_of(i), area, True, most) for i in table.ids]
-    holes = [whole_px(cleaning.largest_hole_of(i), area, False, most) for i in table.ids]
-    return np.array(regions, dtype=np.int64), np.array(holes, dtype=np.int64)
+    place = np.full(256, len(table), dtype=np.uint8)
+    place[list(table.ids)] = np.arange(len(table))
+    # A frame of "no class" around the image makes its edge one more thing to touch.
+    framed = np.pad(place[mask], 1, constant_values=len(table))
+    labels, regions = _find_regions(framed, len(table))
+    if max(smallest) > 1:
+        regions = _give_specks_away(regions, np.array([*smallest, 0]))
+    for index in np.flatnonzero(largest):
+        # Once is enough: filling the holes of a class can't make new ones of a class that was
+        # done, as what is not of that class only grows together.
+        regions = _fill_holes(regions, int(index), largest[index])
+    ids = np.array([*table.ids, 0], dtype=np.uint8)[regions.classes[regions.of_label]]
+    labels = labels[1:-1, 1:-1]
+    return np.where(labels == 0, mask, ids[labels])
 
 
 @dataclass(frozen=True)
 class _Regions:
     """Regions of touching pixels of one class; those that touch each other differ in class.
 
+    All that is of no class is one region, larger than the image.
+
     Parameters
     ----------
     sizes
         ``(N,)`` pixels.
     classes
-        ``(N,)`` position of the class in the table.
-    is_open
-        ``(N,)`` whether it touches the edge of the image or pixels of no class.
+        ``(N,)`` position of the class in the table; its length for no class.
     contacts
         ``(N, N)`` symmetric: pairs of touching pixels between two regions.
     of_label
@@ -98,131 +95,84 @@ class _Regions:
     """
 
     sizes: NDArray[np.int64]
-    classes: NDArray[np.intp]
-    is_open: NDArray[np.bool_]
+    classes: NDArray[np.integer]
     contacts: csr_array
-    of_label: NDArray[np.intp]
+    of_label: NDArray[np.integer]
 
-    def with_classes(self, classes: NDArray[np.intp]) -> "_Regions":
+    def with_classes(self, classes: NDArray[np.integer]) -> "_Regions":
         """Give regions other classes, and join those that touch and are now of one class."""
         pairs = self.contacts.tocoo()
         alike = classes[pairs.row] == classes[pairs.col]
         joined = _graph(pairs.row[alike], pairs.col[alike], pairs.data[alike], len(classes))
         count, part_of = connected_components(joined, directed=False)
-        of_class = np.zeros(count, dtype=np.intp)
-        of_class[part_of] = classes
-        is_open = np.zeros(count, dtype=bool)
-        is_open[part_of[self.is_open]] = True
+        first, second = part_of[pairs.row[~alike]], part_of[pairs.col[~alike]]
+        of_part = np.zeros(count, dtype=classes.dtype)
+        of_part[part_of] = classes
         return _Regions(
-            sizes=_sums(part_of, self.sizes, count),
-            classes=of_class,
-            is_open=is_open,
-            contacts=_graph(
-                part_of[pairs.row[~alike]], part_of[pairs.col[~alike]], pairs.data[~alike], count
-            ),
+            sizes=_sums(part_of, self.sizes),
+            classes=of_part,
+            contacts=_graph(first, second, pairs.data[~alike], count),
             of_label=part_of[self.of_label],
         )
 
 
-def _find_regions(
-    mask: NDArray[np.uint8], analysed: NDArray[np.bool_], table: ClassTable
-) -> tuple[NDArray[np.int32], _Regions]:
-    """Label the regions from 1; 0 stands for pixels of no class."""
+def _find_regions(classes: NDArray[np.uint8], none: int) -> tuple[NDArray[np.int32], _Regions]:
+    """Label the regions of an image of classes from 1; 0 stands for pixels of no class."""
     from skimage.measure import label
 
-    none = table.not_analysed
-    classed = np.where(analysed, mask, np.uint8(none))
-    found = label(classed, background=none, connectivity=2)  # type: ignore[no-untyped-call]
-    labels: NDArray[np.int32] = found.astype(np.int32, copy=False)
-    count = int(labels.max())
-    # A frame of "no class" around the image makes its edge one more thing to touch.
-    framed = np.pad(labels, 1)
+    labels = label(classes, background=none, connectivity=2).astype(np.int32, copy=False)  # type: ignore[no-untyped-call]
     height, width = labels.shape
-    firsts, seconds = [], []
+    touching = []
     for down, right in _NEIGHBOURS:
-        first = framed[: height + 2 - down, max(0, -right) : width + 2 - max(0, right)]
-        second = framed[down:, max(0, right) : width + 2 + min(0, right)]
+        first = labels[: height - down, max(0, -right) : width - max(0, right)]
+        second = labels[down:, max(0, right) : width + min(0, right)]
         differ = first != second
-        firsts.append(first[differ])
-        seconds.append(second[differ])
-    first, second = np.concatenate(firsts), np.concatenate(seconds)
-    is_open = np.zeros(count + 1, dtype=bool)
-    is_open[first[second == 0]] = True
-    is_open[second[first == 0]] = True
-    inside = (first > 0) & (second > 0)
-    first, second = first[inside] - 1, second[inside] - 1
-    class_of_id = np.zeros(256, dtype=np.intp)
-    class_of_id[list(table.ids)] = np.arange(len(table))
-    classes = np.zeros(count + 1, dtype=np.intp)
-    classes[labels] = class_of_id[mask]
-    return labels, _Regions(
-        sizes=np.bincount(labels.ravel(), minlength=count + 1)[1:],
-        classes=classes[1:],
-        is_open=is_open[1:],
-        contacts=_graph(
-            np.concatenate((first, second)),
-            np.concatenate((second, first)),
-            np.ones(2 * len(first), dtype=np.int64),
-            count,
-        ),
-        of_label=np.arange(count),
-    )
+        touching.append((first[differ], second[differ]))
+    first, second = map(np.concatenate, zip(*touching, strict=True))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = labels.size
+    of_region = np.zeros(len(sizes), dtype=np.intp)
+    of_region[labels] = classes
+    contacts = _graph(first, second, np.ones(len(first), dtype=np.int64), len(sizes))
+    return labels, _Regions(sizes, of_region, contacts + contacts.T, np.arange(len(sizes)))
 
 
-def _give_specks_away(regions: _Regions, smallest: NDArray[np.int64]) -> _Regions:
+def _give_specks_away(regions: _Regions, smallest: NDArray[np.integer]) -> _Regions:
     """Give all regions below the size of their class to the class they touch most, smallest first.
 
     A speck may go as soon as every speck that it touches comes after it, which gives the same as
     one after the other: the classes around it can't change before its turn.
     """
     while True:
+        count = len(regions.classes)
+        is_of = csr_array((np.ones(count, np.int64), (np.arange(count), regions.classes)))
+        small = np.flatnonzero(regions.sizes < smallest[regions.classes])
+        beside = (regions.contacts[small] @ is_of).toarray()[:, : len(smallest) - 1]
+        goes = np.zeros(count, dtype=bool)
+        goes[small[beside.any(axis=1)]] = True
         pairs = regions.contacts.tocoo()
         # Regions that touch differ in class: never are two of these equal.
         turn = regions.sizes * 256 + regions.classes
-        specks = (regions.sizes < smallest[regions.classes]) & (
-            np.diff(regions.contacts.indptr) > 0
-        )
-        goes = specks.copy()
-        goes[pairs.row[specks[pairs.col] & (turn[pairs.col] < turn[pairs.row])]] = False
+        goes[pairs.row[goes[pairs.col] & (turn[pairs.col] < turn[pairs.row])]] = False
         if not goes.any():
             return regions
-        count = len(regions.classes)
-        of_class = csr_array((np.ones(count, np.int64), (np.arange(count), regions.classes)))
-        contacts = (regions.contacts[np.flatnonzero(goes)] @ of_class).toarray()
         classes = regions.classes.copy()
-        classes[goes] = contacts.argmax(axis=1)
+        classes[small] = np.where(goes[small], beside.argmax(axis=1), classes[small])
         regions = regions.with_classes(classes)
 
 
-def _fill_holes(regions: _Regions, largest: NDArray[np.int64]) -> _Regions:
-    """Fill the holes of one class after the other.
-
-    Once is enough: filling the holes of a class can't make new ones of a class that was done,
-    as what is not of that class only grows together.
-    """
-    for index in np.flatnonzero(largest):
-        holes = _holes(regions, int(index), int(largest[index]))
-        if holes.any():
-            regions = regions.with_classes(np.where(holes, index, regions.classes))
-    return regions
+def _fill_holes(regions: _Regions, index: int, largest: int) -> _Regions:
+    """Fill the holes of one class: what hangs together, is of others, and touches no "no class"."""
+    others = np.flatnonzero(regions.classes != index)
+    _, part_of = connected_components(regions.contacts[others][:, others], directed=False)
+    classes = regions.classes.copy()
+    classes[others[_sums(part_of, regions.sizes[others])[part_of] <= largest]] = index
+    return regions.with_classes(classes)
 
 
-def _holes(regions: _Regions, index: int, largest: int) -> NDArray[np.bool_]:
-    """Which regions are part of a hole of one class."""
-    others = regions.classes != index
-    pairs = regions.contacts.tocoo()
-    kept = others[pairs.row] & others[pairs.col]
-    graph = _graph(pairs.row[kept], pairs.col[kept], pairs.data[kept], len(others))
-    count, part_of = connected_components(graph, directed=False)
-    fits = _sums(part_of, regions.sizes, count) <= largest
-    fits[part_of[regions.is_open]] = False
-    holes: NDArray[np.bool_] = others & fits[part_of]
-    return holes
-
-
-def _sums(part_of: NDArray[np.integer], values: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def _sums(part_of: NDArray[np.integer], values: NDArray[np.int64]) -> NDArray[np.int64]:
     # Floats of bincount are exact to 2**53.
-    return np.bincount(part_of, weights=values, minlength=count).astype(np.int64)
+    return np.bincount(part_of, weights=values).astype(np.int64)
 
 
 def _graph(
