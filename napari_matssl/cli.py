@@ -280,7 +280,7 @@ def evaluate(
     chosen = PredictSettings.make(
         _given(magnifications=magnifications, islands=islands, device=device)
     )
-    from napari_matssl.files import check_writable
+    from napari_matssl.files import check_writable, write_json
     from napari_matssl.learn.card import read_card
     from napari_matssl.tasks.truth import read_truth
 
@@ -290,7 +290,7 @@ def evaluate(
     truth = read_truth(images, labels, card, _split_choice(splits, split), subset, classes)
     for remark in truth.remarks:
         say(remark)
-    from napari_matssl.console_tables import show_evaluation, write_json
+    from napari_matssl.console_tables import show_evaluation
     from napari_matssl.learn.segmenter import read_segmenter
     from napari_matssl.tasks.evaluate import evaluate
 

@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from napari_matssl.console import console, printable_lines, say
 from napari_matssl.errors import printable
-from napari_matssl.files import atomic_write
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
 
 if TYPE_CHECKING:  # these modules import torch
@@ -18,12 +16,6 @@ if TYPE_CHECKING:  # these modules import torch
 
 
 _LISTED = 8
-
-
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write plain values as JSON, atomically."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
 def show_summary(rows: Iterable[PhaseFraction]) -> None:

@@ -13,7 +13,7 @@ import shutil
 import stat
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from platform import node
@@ -141,6 +141,30 @@ def read_json(path: Path, remedy: str, error: type[MatSSLError] = InputError) ->
         raise error(f"{path} is nested too deeply to be meant.", remedy) from deep
     except ValueError as broken:
         raise error(f"{path} is not a readable JSON file ({broken}).", remedy) from broken
+
+
+def write_json(
+    path: Path, data: Mapping[str, Any], expected: Stamp | EllipsisType | None = ...
+) -> None:
+    """Write plain values as JSON that people can read, atomically.
+
+    Parameters
+    ----------
+    path, expected
+        As for :func:`atomic_write`.
+    data
+        Bytes of names of files that are no UTF-8 are escaped.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written.
+    OvertakenError
+        If another file is there than expected.
+    """
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    with atomic_write(path, expected) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def missing_file(path: Path, error: type[MatSSLError] = InputError) -> MatSSLError:

@@ -15,6 +15,7 @@ from napari_matssl.files import (
     check_writable_folder,
     read_json,
     stamp_of,
+    write_json,
 )
 
 
@@ -205,6 +206,13 @@ def test_a_byte_order_mark_is_no_obstacle(tmp_path):
     path = tmp_path / "classes.json"
     path.write_text('{"1": "ferrite"}', encoding="utf-8-sig")
     assert read_json(path, "Remedy.") == {"1": "ferrite"}
+
+
+def test_json_comes_back_as_it_was_written_whatever_the_names(tmp_path):
+    data = {"Gefüge γ′ 試料": ["a.png", "Gef\udcfc.png"]}
+    write_json(tmp_path / "a.json", data)
+    assert read_json(tmp_path / "a.json", "Remedy.") == data
+    assert "Gefüge γ′ 試料" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
 def test_a_path_that_is_too_long_is_one_line(tmp_path):

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from napari_matssl.files import Stamp, atomic_write
+from napari_matssl.files import Stamp, write_json
 from napari_matssl.labels.names import class_name
 
 # Distinct in grey-value order too, and told apart with the common colour-vision deficiencies
@@ -77,8 +77,7 @@ class ClassTable(BaseModel):
 
     def write(self, path: Path, expected: Stamp | EllipsisType | None = ...) -> None:
         """Write the table as JSON, atomically, over the file that is `expected` there."""
-        with atomic_write(path, expected) as temporary:
-            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_json(path, self.model_dump(mode="json"), expected)
 
 
 def numbered_table(ids: list[int]) -> ClassTable:

@@ -1,7 +1,7 @@
 """Area fractions of the phases in masks, and what tables say of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
@@ -167,30 +167,13 @@ def summary_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
     One row per class in ascending order of the ids, with the columns ``SUMMARY_COLUMNS``. ``n``
     counts the images in which something was analysed; NaN where a figure is undefined.
     """
-    rows = list(rows)
-    common = [_distinct(rows, what) for what in ("model", "short_sha256", "run", "version")]
-    fractions: dict[int, list[float]] = {}
-    names: dict[int, str] = {}
-    for row in rows:
-        names.setdefault(row.class_id, row.class_name)
-        values = fractions.setdefault(row.class_id, [])
-        if row.fraction_percent is not None:
-            values.append(row.fraction_percent)
+    frame = phases_frame(rows)
+    origins = ("model", "model_sha256", "run", "version")
+    common = ["; ".join(filter(None, frame[column].unique())) for column in origins]
     summaries = []
-    for class_id, values in sorted(fractions.items()):
-        stats = field_statistics(values)
-        summaries.append(
-            (
-                class_id,
-                names[class_id],
-                stats.n,
-                stats.mean,
-                stats.s,
-                stats.ci95,
-                stats.relative_accuracy,
-                *common,
-            )
-        )
+    for class_id, of_class in frame.groupby("class_id"):
+        stats = field_statistics(of_class["fraction_percent"].dropna())
+        summaries.append((class_id, of_class["class"].iloc[0], *astuple(stats), *common))
     return pd.DataFrame(summaries, columns=list(SUMMARY_COLUMNS))
 
 
@@ -199,9 +182,3 @@ def _origin_cells(origin: Provenance | None) -> tuple[str, ...]:
     told = one.model, one.short_sha256, one.run, one.written, one.version
     cleaning = "; ".join(filter(None, (one.cleaning, "painted pixels count" * one.painted)))
     return *told, cleaning, one.info_bar, "; ".join(one.remarks)
-
-
-def _distinct(rows: Iterable[PhaseFraction], what: str) -> str:
-    """List what the rows' masks have in common, or the several values of it."""
-    found = {str(getattr(row.origin, what)): None for row in rows if row.origin is not None}
-    return "; ".join(filter(None, found))

@@ -69,36 +69,3 @@ def field_statistics(values: Iterable[float]) -> FieldStatistics:
     t = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2))
     ci95 = t * s / math.sqrt(n)
     return FieldStatistics(n, mean, s, ci95, None if mean == 0 else 100 * ci95 / mean)
-
-
-def fields_needed(stats: FieldStatistics, wanted_relative_accuracy: float) -> int | None:
-    """Estimate how many fields would reach a wanted relative accuracy.
-
-    n >= (200 / %RA * s / x)^2, E562-style: t is taken as 2.
-
-    Parameters
-    ----------
-    stats
-        Statistics of the fields measured so far.
-    wanted_relative_accuracy
-        In percent, more than 0.
-
-    Returns
-    -------
-    The number of fields in all, or None if it can't be estimated: fewer than two fields so far, or
-    a mean of zero.
-
-    Raises
-    ------
-    InputError
-        If the wanted accuracy is not a positive number.
-    """
-    if not (math.isfinite(wanted_relative_accuracy) and wanted_relative_accuracy > 0):
-        raise InputError(
-            f"A relative accuracy of {wanted_relative_accuracy:g} % can't be reached.",
-            "Give a percentage above 0.",
-        )
-    if stats.s is None or not stats.mean:
-        return None
-    n = (200 / wanted_relative_accuracy * stats.s / stats.mean) ** 2
-    return max(1, math.ceil(n - 1e-9))  # rounding must not turn an exact 16 into 17

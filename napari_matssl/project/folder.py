@@ -376,11 +376,6 @@ class Project(Micrographs):
                     "was replaced.",
                 )
 
-    def remove_mask(self, name: str) -> None:
-        """Remove the segmentation of an image, if there is one."""
-        with self._saving():
-            self._masks.remove(self.mask_path(name))
-
     def state(self, name: str) -> ImageState:
         """Say what there is of an image on disk."""
         return ImageState(self.label_path(name).is_file(), self.mask_path(name).is_file())

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_matssl.errors import MatSSLError, one_line
-from napari_matssl.files import atomic_write, is_running, read_json
+from napari_matssl.files import is_running, read_json, write_json
 
 OPEN: Final = "open"
 """Name of the folder of these files, in the folder that holds all that belongs to a project."""
@@ -125,8 +125,7 @@ class Presence:
         try:
             os.utime(self._path)
         except FileNotFoundError:
-            with atomic_write(self._path) as temporary:
-                temporary.write_text(self._me.model_dump_json() + "\n", encoding="utf-8")
+            write_json(self._path, self._me.model_dump(mode="json"))
 
     def _others(self) -> list[Holder]:
         """List the other windows; files of those that are gone are swept."""

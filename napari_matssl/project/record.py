@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import Stamp, atomic_write, read_json, stamp_of
+from napari_matssl.files import Stamp, read_json, stamp_of, write_json
 from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings import Cleaning
@@ -50,9 +50,12 @@ class ImageRecord(BaseModel):
     @field_validator("pixel_size")
     @classmethod
     def _is_a_length(cls, size: PixelSize | None) -> PixelSize | None:
-        if size is not None and not all(0 < um < math.inf for um in (size.x_um, size.y_um)):
+        if size is None:
+            return None
+        x_um, y_um = float(size.x_um), float(size.y_um)  # napari's scales are numpy's numbers
+        if not all(0 < um < math.inf for um in (x_um, y_um)):
             raise ValueError("a pixel size must be above 0")
-        return size
+        return PixelSize(x_um, y_um, size.source)
 
 
 class ModelRecord(BaseModel):
@@ -174,8 +177,7 @@ class Record(BaseModel):
 
     def write(self, path: Path, expected: Stamp | EllipsisType | None = ...) -> None:
         """Write the record as JSON, atomically, over the file that is `expected` there."""
-        with atomic_write(path, expected) as temporary:
-            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_json(path, self.model_dump(mode="json"), expected)
 
 
 def _is_same(one: ModelRecord, other: ModelRecord) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_matssl.errors import SettingsError
-from napari_matssl.files import atomic_write, read_json
+from napari_matssl.files import read_json, write_json
 
 ENCODERS = (
     "tf_efficientnet_lite0",
@@ -81,8 +81,7 @@ class Settings(BaseModel):
 
     def write(self, path: Path) -> None:
         """Write all values as JSON, atomically."""
-        with atomic_write(path) as temporary:
-            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_json(path, self.model_dump(mode="json"))
 
 
 def check_end(epochs: int | None, minutes: float | None) -> None:

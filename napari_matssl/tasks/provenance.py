@@ -9,7 +9,6 @@ from pathlib import Path
 
 from napari_matssl import __version__
 from napari_matssl.errors import MatSSLError, printable
-from napari_matssl.export.run_tables import runs_in
 from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
@@ -101,31 +100,6 @@ def cleaning_in_words(cleaning: Cleaning, classes: ClassTable, size: PixelSize |
     return cleaning.in_words(names, calibrated=size is not None)
 
 
-def outdated_masks(project: Project, names: Iterable[str] | None = None) -> tuple[str, ...]:
-    """List those of some images, or of all, whose mask is older than the project's newest model.
-
-    Masks that say which model made them are judged by when that one was trained, others by the
-    dates of the files.
-    """
-    newest = next(iter(project.models()), None)
-    if newest is None:
-        return ()
-    try:
-        created = read_card(newest).created
-    except MatSSLError:  # a damaged model says nothing about masks
-        return ()
-    chosen = project.names if names is None else names
-    masks = {name: project.mask_path(name) for name in chosen}
-    return tuple(n for n, mask in masks.items() if mask.is_file() and _older(mask, newest, created))
-
-
-def _older(mask: Path, newest: Path, created: str) -> bool:
-    origin = read_mask_facts(mask).provenance
-    if origin is not None and origin.model_created:
-        return origin.model_created < created
-    return mask.stat().st_mtime_ns < newest.stat().st_mtime_ns
-
-
 def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[str, str]:
     """Say of which masks of a project one may doubt that they are the last word, and why.
 
@@ -164,25 +138,3 @@ def _by_another(mask: Path, newest: Path, created: str) -> bool:
     if origin is not None and origin.model_created:
         return origin.model_created != created
     return mask.stat().st_mtime_ns < newest.stat().st_mtime_ns
-
-
-def stale_rows(table: Path, ending: str = "_mask.png") -> tuple[str, ...]:
-    """List the images of a ``phases.csv`` whose masks beside it are of another run, or gone.
-
-    Parameters
-    ----------
-    table
-        As ``predict`` and the export of a project write it.
-    ending
-        Of the masks' names.
-
-    Returns
-    -------
-    Names of images as they stand in the table; none where the table says nothing of runs.
-    """
-    found = {
-        origin.image: origin.run
-        for path in table.parent.glob(f"*{ending}")
-        if (origin := read_mask_facts(path).provenance) is not None
-    }
-    return tuple(name for name, run in runs_in(table).items() if run and found.get(name) != run)

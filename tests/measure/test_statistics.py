@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_matssl.errors import InputError
-from napari_matssl.measure.statistics import FieldStatistics, field_statistics, fields_needed
+from napari_matssl.measure.statistics import FieldStatistics, field_statistics
 
 TEN_FIELDS = [18, 22, 25, 19, 21, 24, 20, 23, 17, 21]
 FIVE_FIELDS = [1.20, 0.95, 1.43, 1.01, 1.31]
@@ -65,26 +65,3 @@ def test_the_order_of_the_images_does_not_matter(values):
     stats, turned = field_statistics(values), field_statistics(values[::-1])
     assert stats.mean == turned.mean
     assert stats.ci95 == pytest.approx(turned.ci95)
-
-
-def test_fields_needed_by_hand():
-    # s / x = 0.2, wanted 10 %: (200 / 10 * 0.2)^2 = 16
-    stats = FieldStatistics(n=5, mean=20.0, s=4.0, ci95=5.0, relative_accuracy=25.0)
-    assert fields_needed(stats, 10) == 16
-    assert fields_needed(stats, 9.9) == 17
-    # Exactly 36, which floating point makes 36.000000000000014.
-    rounded = FieldStatistics(n=5, mean=20.0, s=3.6, ci95=4.5, relative_accuracy=22.5)
-    assert fields_needed(rounded, 6) == 36
-    assert fields_needed(field_statistics(TEN_FIELDS), 10) == 7  # 6.05 rounded up
-
-
-def test_fields_needed_is_unknown_without_spread_or_mean():
-    assert fields_needed(field_statistics([20.0]), 10) is None
-    assert fields_needed(field_statistics([0.0, 0.0]), 10) is None
-    assert fields_needed(field_statistics([]), 10) is None
-
-
-@pytest.mark.parametrize("wanted", [0, -5, math.nan, math.inf])
-def test_an_impossible_accuracy_is_refused(wanted):
-    with pytest.raises(InputError, match="above 0"):
-        fields_needed(field_statistics(TEN_FIELDS), wanted)

@@ -111,13 +111,12 @@ def test_nothing_painted_any_more_is_no_file(folder, paint):
     project.save_labels("b.tif", paint())
 
 
-def test_masks_can_be_removed(folder, paint):
+def test_a_mask_whose_file_is_removed_is_gone(folder, paint):
     project = Project.open(folder)
     project.save_mask("b.tif", paint(_1=3))
-    for _ in range(2):
-        project.remove_mask("b.tif")
-        assert project.mask("b.tif") is None
-        assert not project.state("b.tif").segmented
+    project.mask_path("b.tif").unlink()
+    assert project.mask("b.tif") is None
+    assert not project.state("b.tif").segmented
 
 
 def test_painted_pixels_are_counted_anew_after_each_saving(folder, paint):
@@ -292,7 +291,6 @@ def test_a_folder_that_cannot_be_written_is_for_looking(locked, paint):
     for name in project.names:
         project.survey(name)
         assert project.labels(name) is None
-    project.remove_mask("b.tif")
     project.save_labels("b.tif", paint())
     before = project.classes
     for save in (
@@ -454,7 +452,7 @@ def test_a_survey_in_a_thread_bears_saving_and_deleting_beside_it(folder, paint)
         project.save_mask("a2.png", paint(_1=9))
         added = project.add_class()
         project.delete_class(added.id)
-        project.remove_mask("a2.png")
+        project.mask_path("a2.png").unlink()
     over.set()
     thread.join()
     assert failures == []

@@ -188,7 +188,6 @@ def test_nothing_is_written_where_the_opened_folder_was(two, folder, how):
         lambda: project.save_mask("b.tif", start),
         lambda: project.add_class(),
         lambda: project.set_cleaning(Cleaning(smallest_region=3)),
-        lambda: project.remove_mask("b.tif"),
     ):
         with pytest.raises(OutputError, match="is gone or was replaced since it was opened"):
             write()
@@ -239,7 +238,7 @@ def test_a_mask_that_another_window_made_meanwhile_is_told_when_it_is_replaced(t
     assert theirs.save_mask("b.tif", paint(_1=1000, _2=1000)) == ()
     ours.mask("b.tif")  # as it is shown
     assert ours.save_mask("b.tif", paint(_1=3, _2=1997)) == ()
-    theirs.remove_mask("b.tif")
+    theirs.mask_path("b.tif").unlink()
     assert ours.save_mask("b.tif", paint(_1=4, _2=1996)) == ()
     np.testing.assert_array_equal(theirs.mask("b.tif"), paint(_1=4, _2=1996))
 

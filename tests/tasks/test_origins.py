@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
+from napari_matssl.export.run_tables import runs_in
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.labels.provenance import MaskFacts, Provenance
+from napari_matssl.labels.provenance import MaskFacts, Provenance, read_mask_facts
 from napari_matssl.learn.card import CARD_KEY, ModelCard
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
@@ -20,8 +21,6 @@ from napari_matssl.tasks.provenance import (
     OLDER_THAN_STROKES,
     ModelIdentity,
     mask_doubts,
-    outdated_masks,
-    stale_rows,
     state_provenance,
 )
 from napari_matssl.tasks.report import export_project
@@ -69,29 +68,19 @@ def test_a_projects_mask_keeps_where_it_comes_from_also_when_a_class_is_merged(p
     assert (project.mask("a.png") == 1).all()
 
 
-def test_masks_of_an_older_model_are_outdated(project):
-    project.save_mask("a.png", MASK, FACTS)
-    assert outdated_masks(project) == ()
-    add_model(project, "2025-12-31")
-    assert outdated_masks(project) == ()
-    add_model(project, "2026-01-02")
-    assert outdated_masks(project) == ("a.png",)
-    assert outdated_masks(project, ["b.png"]) == ()
-
-
 def test_a_mask_that_does_not_tell_is_judged_by_its_date(project):
     project.save_mask("a.png", MASK)
     model = add_model(project, "2026-01-02")
     os.utime(project.mask_path("a.png"), (1000, 1000))
-    assert outdated_masks(project) == ("a.png",)
+    assert mask_doubts(project) == {"a.png": ANOTHER_MODEL}
     os.utime(model, (500, 500))
-    assert outdated_masks(project) == ()
+    assert mask_doubts(project) == {}
 
 
 def test_a_damaged_model_says_nothing_of_masks(project):
     project.save_mask("a.png", MASK, FACTS)
     add_model(project, "2026-01-02").write_bytes(b"damaged")
-    assert outdated_masks(project) == ()
+    assert mask_doubts(project) == {}
 
 
 def test_masks_of_another_model_than_the_newest_are_doubtful_older_or_younger(project):
@@ -123,17 +112,11 @@ def test_measured_and_exported_rows_say_how_masks_were_cleaned(project, tmp_path
     assert row.origin.model == "one.safetensors"
     drain(export_project(project, tmp_path / "out"))
     table = tmp_path / "out" / "phases.csv"
-    assert stale_rows(table) == ()
+    assert runs_in(table) == {
+        "a.png": read_mask_facts(tmp_path / "out" / "a_mask.png").provenance.run
+    }
     text = table.read_text(encoding="utf-8-sig")
     assert "all classes >= 5 px, holes <= 6 px" in text
-    (tmp_path / "out" / "a_mask.png").unlink()
-    assert stale_rows(table) == ("a.png",)
-
-
-def test_no_table_is_stale_where_there_is_none(tmp_path):
-    assert stale_rows(tmp_path / "phases.csv") == ()
-    (tmp_path / "phases.csv").write_text("a,b\n1,2\n")
-    assert stale_rows(tmp_path / "phases.csv") == ()
 
 
 def test_a_model_that_was_renamed_has_its_name_of_today_in_tables_and_its_masks_stay_its_own(
@@ -143,7 +126,7 @@ def test_a_model_that_was_renamed_has_its_name_of_today_in_tables_and_its_masks_
     model = add_model(project, FACTS.provenance.model_created, "one.safetensors")
     project.rename_model(model, FACTS.provenance.model_created, "ferrite")
     assert mask_doubts(project) == {}
-    assert outdated_masks(project) == ()
+    assert mask_doubts(project) == {}
     assert PhaseMeter(project).measure().rows[0].origin.model == "ferrite.safetensors"
     assert project.mask_provenance("a.png").model == "one.safetensors", "files stay as written"
     drain(export_project(project, tmp_path / "out"))

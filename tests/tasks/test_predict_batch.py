@@ -15,6 +15,7 @@ from PIL import Image
 import napari_matssl.files as files_module
 import napari_matssl.tasks.predict as predict_module
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.export.run_tables import runs_in
 from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.learn.segmenter import Segmenter
@@ -23,7 +24,6 @@ from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.measure import measure_masks
 from napari_matssl.tasks.predict import PredictOutputs, predict
-from napari_matssl.tasks.provenance import stale_rows
 from napari_matssl.tasks.report import ExportOutputs, write_image
 
 TABLE = numbered_table([1, 2])
@@ -307,6 +307,10 @@ def killed(segmenter, folder, out):
     return job
 
 
+def run_of(out, name):
+    return read_mask_facts(out / f"{name[:-4]}_mask.png").provenance.run
+
+
 def test_a_killed_run_leaves_no_table_beside_masks_that_it_does_not_fit(
     segmenter, folder, tmp_path
 ):
@@ -314,7 +318,9 @@ def test_a_killed_run_leaves_no_table_beside_masks_that_it_does_not_fit(
     run(segmenter, folder, out)
     job = killed(segmenter, folder, out)
     assert "phases.csv" not in names(out)
-    assert stale_rows(out / "phases-stale.csv") == ("m0.png",)
+    runs = runs_in(out / "phases-stale.csv")
+    assert run_of(out, "m0.png") != runs["m0.png"]
+    assert run_of(out, "m1.png") == runs["m1.png"]
     del job
 
 
@@ -325,7 +331,7 @@ def test_a_complete_run_replaces_the_tables_and_leaves_no_stale_ones(segmenter, 
     second, _ = run(segmenter, folder, out)
     assert [name for name in names(out) if name.endswith(".csv")] == ["phases.csv", "summary.csv"]
     assert {row["run"] for row in rows_of(second.phases)} != {old}
-    assert stale_rows(second.phases) == ()
+    assert runs_in(second.phases)["m0.png"] == run_of(out, "m0.png")
 
 
 def test_a_run_over_fewer_images_keeps_the_figures_of_the_others(segmenter, folder, tmp_path):

@@ -111,7 +111,7 @@ def test_a_new_mask_is_measured(project):
     meter.measure()
     project.save_mask("a1.tif", np.full((96, 128), 2, np.uint8))
     project.save_mask("b.tif", TRUTH["b.tif"].labels)
-    project.remove_mask("a2.tif")
+    project.mask_path("a2.tif").unlink()
     rows = meter.measure().rows
     assert counted(rows, "a1.tif")["sulphide"] == (96 * 128, 96 * 128)
     assert counted(rows, "b.tif") == truth("b.tif")

@@ -46,11 +46,6 @@ class SizeSlider(QWidget):
         self.unit.currentIndexChanged.connect(self._on_unit)
         self._show()
 
-    @property
-    def size_shown(self) -> Size:
-        """The size that the controls show."""
-        return self._size
-
     def set_size(self, size: Size, pixel_area_um2: float | None) -> None:
         """Show a size on an image, without saying that it changed.
 
