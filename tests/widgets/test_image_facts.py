@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
-from desk import NAMES, SIZE, docked, said, stroke, write_folder
+from desk import NAMES, SIZE, UM, docked, said, stroke, write_folder
 from napari.utils._test_utils import read_only_mouse_event
 from qtpy.QtCore import Qt
 
@@ -246,6 +246,35 @@ def test_the_line_can_be_dragged_and_stays_straight_and_inside(panel, folder):
     drag(layer, (60.5, 60), (300, 60))
     assert micrograph(panel).info_bar.row == SIZE[0] - 1
     np.testing.assert_allclose(line(panel), SIZE[0] - 1)
+
+
+@pytest.mark.parametrize("column", [0, SIZE[1] // 2, SIZE[1] - 1], ids=["left", "middle", "right"])
+def test_the_line_follows_wherever_it_is_caught(panel, column):
+    panel.facts.has_bar.click()
+    panel.facts.row.setValue(80)
+    panel.facts.drag.click()
+    drag(panel.session.info_bar.layer, (79.5, column), (75, column), (70.5, column))
+    assert micrograph(panel).info_bar.row == 71
+    drag(panel.session.info_bar.layer, (70.5, column), (60.5, column))  # again, without a button
+    assert micrograph(panel).info_bar.row == 61
+
+
+def test_a_click_far_from_the_line_moves_nothing(panel):
+    panel.facts.has_bar.click()
+    panel.facts.row.setValue(80)
+    panel.facts.drag.click()
+    panel.session.viewer.camera.zoom = 10 / UM
+    drag(panel.session.info_bar.layer, (20, 60), (30, 60))
+    assert micrograph(panel).info_bar.row == 80
+
+
+def test_the_status_bar_tells_what_the_line_is_for_and_not_napari_s_keys(panel):
+    panel.facts.has_bar.click()
+    panel.facts.drag.click()
+    assert "info bar" in panel.session.viewer.help
+    assert "<" not in panel.session.viewer.help
+    panel.session.palette.paint_with(1)
+    assert panel.session.viewer.help.startswith("1 to 9: class")
 
 
 def test_a_tilted_line_is_straightened(panel):

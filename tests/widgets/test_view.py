@@ -1,11 +1,14 @@
 """What is seen around the image: all of it, a scale bar, docks that don't squash each other."""
 
+import numpy as np
 import pytest
-from desk import NAMES, docked, write_folder
+from desk import NAMES, SIZE, UM, docked, write_folder
 from napari.settings import get_settings
+from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QDockWidget
 
-from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.export.micrographs import write_micrograph
+from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.widgets.controls.forms import bring_into_sight
 from napari_matssl.widgets.launch import _enlarge
 from napari_matssl.widgets.shell import JobDock, MatSSLWidget
@@ -54,6 +57,28 @@ def test_a_scale_bar_that_was_switched_off_stays_off(viewer, tmp_path):
     viewer.scale_bar.visible = False
     workspace.show_image(NAMES[1])
     assert not viewer.scale_bar.visible
+
+
+@pytest.mark.parametrize("brush", [9, 30])
+def test_the_brush_hides_nothing_of_what_is_below_it(viewer, qtbot, tmp_path, brush):
+    panel = docked(viewer)
+    folder = tmp_path / "steel"
+    folder.mkdir()
+    bright = np.full(SIZE, 200, np.uint8)
+    bright[0, 0], bright[0, 1] = 0, 255  # for the contrast limits
+    write_micrograph(folder / "a.tif", Micrograph("a", bright, PixelSize(UM, UM, "set by hand")))
+    assert panel.session.workspace.open([folder])
+    qtbot.wait(200)  # until the canvas has its size
+    painted = panel.session.workspace.shown.painted
+    painted.brush_size = brush
+    canvas = viewer.window._qt_viewer.canvas.native
+    middle = canvas.rect().center()
+    for place in (middle - QPoint(40, 0), middle):
+        qtbot.mouseMove(canvas, place)
+        qtbot.wait(50)
+    seen = viewer.screenshot(canvas_only=True, flash=False)
+    under = seen[middle.y() - 1 : middle.y() + 2, middle.x() - 1 : middle.x() + 2, :3]
+    assert under.min() > 100
 
 
 def test_a_panel_opened_beside_the_others_shares_their_place(viewer, qtbot):

@@ -13,6 +13,9 @@ from napari_matssl.widgets.canvas.results import Results
 AREA = "correction area"
 """Name of the layer in which the rectangle is drawn."""
 
+HINT = "Draw a rectangle with the left mouse button. Esc: no rectangle"
+"""What napari's status bar tells meanwhile."""
+
 
 class CorrectionArea(QObject):
     """The layer to draw the rectangle in; Escape takes it away, like a deletion by napari."""
@@ -49,6 +52,7 @@ class CorrectionArea(QObject):
             self.changed.emit()
         self._viewer.layers.selection.active = layer
         layer.mode = "add_rectangle"
+        layer.help = self._viewer.help = HINT
 
     def cancel(self) -> None:
         """Take the layer away, drawn in or not, and be ready to paint."""

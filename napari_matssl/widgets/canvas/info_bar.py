@@ -1,5 +1,7 @@
 """The edge of the info bar as a line that can be dragged."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from napari.layers import Shapes
 from napari.utils.events import Event
@@ -10,6 +12,12 @@ from napari_matssl.widgets.canvas.results import Results
 
 LINE = "info bar"
 """Name of the layer."""
+
+HINT = "Drag the yellow line to the first row of the info bar. 1 to 9: back to painting"
+"""What napari's status bar tells while the line can be dragged."""
+
+_REACH = 12
+"""How far from the line it is caught, px of the screen."""
 
 
 class InfoBarLine(QObject):
@@ -30,11 +38,36 @@ class InfoBarLine(QObject):
     def grab(self) -> None:
         """Make the line ready to be dragged."""
         layer = self.layer
-        if layer is not None:
-            layer.visible = True
-            self._workspace.viewer.layers.selection.active = layer
-            layer.mode = "select"
-            layer.selected_data = {0}
+        if layer is None:
+            return
+        viewer = self._workspace.viewer
+        layer.visible = True
+        viewer.layers.selection.active = layer
+        layer.mode = "select"
+        layer.selected_data = {0}
+        # napari would stretch the line where one of its handles is caught.
+        napari_drag = layer._drag_modes[layer._mode]
+        if napari_drag in layer.mouse_drag_callbacks:
+            layer.mouse_drag_callbacks.remove(napari_drag)
+        if self._drag not in layer.mouse_drag_callbacks:
+            layer.mouse_drag_callbacks.append(self._drag)
+        layer.help = viewer.help = HINT
+
+    def _drag(self, layer: Shapes, event: Event) -> Iterator[None]:
+        """Let the line follow the mouse up and down, wherever along it the mouse has caught it."""
+        if layer.mode != "select" or not layer.data:
+            return
+        edge = float(layer.data[0][0, -2])
+        caught = float(layer.world_to_data(event.position)[-2])
+        on_screen = self._workspace.viewer.camera.zoom * layer.scale[-2]
+        if abs(caught - edge) * on_screen > _REACH:
+            return
+        yield
+        while event.type == "mouse_move":
+            row = edge + float(layer.world_to_data(event.position)[-2]) - caught
+            self._place(row + 0.5)
+            yield
+        self._take_over()
 
     def _show(self) -> None:
         shown = self._workspace.shown
@@ -42,9 +75,16 @@ class InfoBarLine(QObject):
         if bar is None:
             self._results.remove_layer(LINE)
             return
-        layer = self.layer or self._add()
+        if self.layer is None:
+            self._add()
+        self._place(bar.row)
+
+    def _place(self, row: float) -> None:
+        layer = self.layer
         with layer.events.data.blocker():
-            layer.data = [self._line(bar.row)]
+            layer.data = [self._line(row)]
+        if layer.mode == "select":
+            layer.selected_data = {0}
 
     def _add(self) -> Shapes:
         viewer, shown = self._workspace.viewer, self._workspace.shown
@@ -62,19 +102,21 @@ class InfoBarLine(QObject):
         self._results.add_layer(LINE, layer)
         return layer
 
-    def _line(self, row: int) -> np.ndarray:
+    def _line(self, row: float) -> np.ndarray:
         edge = row - 0.5  # between the last row of the specimen and the first of the bar
         return np.array([[edge, -0.5], [edge, self._workspace.shown.micrograph.width - 0.5]])
 
     def _on_data(self, event: Event) -> None:
-        """Take over where the line was dragged; it stays horizontal and inside."""
-        layer = self.layer
-        if event.source is not layer or event.action not in ("changed", "removed"):
+        """Take over where napari's tools have put the line."""
+        if event.source is not self.layer or event.action not in ("changed", "removed"):
             return
-        if not layer.data:
+        if self.layer.data:
+            self._take_over()
+        else:
             self._workspace.set_info_bar(None)
-            return
-        row = round(float(np.mean(layer.data[0][:, -2])) + 0.5)
+
+    def _take_over(self) -> None:
+        """Take the line's row as the first of the bar; it stays horizontal and inside."""
+        row = round(float(np.mean(self.layer.data[0][:, -2])) + 0.5)
         height = self._workspace.shown.micrograph.height
         self._workspace.set_info_bar(int(np.clip(row, 1, height - 1)))
-        layer.selected_data = {0}

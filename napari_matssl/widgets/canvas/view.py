@@ -23,6 +23,7 @@ class View(QObject):
         self._later.setInterval(0)
         self._later.timeout.connect(self._fit_again)
         viewer.window._qt_viewer.canvas.native.installEventFilter(self)
+        _bare_brush(viewer)
         viewer.scale_bar.events.visible.connect(self._on_bar)
         workspace.fitted.connect(self._note)
         workspace.shown_changed.connect(self._show_bar)
@@ -56,3 +57,14 @@ class View(QObject):
 
     def _on_bar(self, _event: Event) -> None:
         self._bar_is_users = self._bar_is_users or not self._ours
+
+
+def _bare_brush(viewer) -> None:
+    """Take away the box behind the brush's circle.
+
+    napari 0.9 gives every overlay a box of the canvas's colour. Beside a scale bar this one is
+    drawn, too: a black square over what is painted, which stays where the mouse left the canvas.
+    """
+    overlays = getattr(getattr(viewer, "canvas", None), "overlays", None)
+    if overlays is not None and "box" in type(overlays._brush_circle).model_fields:
+        overlays._brush_circle.box = False

@@ -8,7 +8,14 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.classes import ClassTable, match_by_name
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.controls.cleaning_editor import CleaningEditor
-from napari_matssl.widgets.controls.forms import button, heading, offer, side_by_side
+from napari_matssl.widgets.controls.forms import (
+    bring_into_sight,
+    button,
+    heading,
+    note,
+    offer,
+    side_by_side,
+)
 from napari_matssl.widgets.session import Session
 
 DRAW, COPY = "Only in a rectangle", "Copy the rectangle"
@@ -22,6 +29,7 @@ _AREA_TIP = (
     "Copy it inside a rectangle only. The first press adds a layer to draw the rectangle in, the "
     "second copies."
 )
+_DRAW_FIRST = f"Draw a rectangle on the image, then press {COPY}. Esc or Cancel leaves it be."
 _CANCEL_TIP = "Copy nothing and take the rectangle away (Esc)."
 
 
@@ -40,12 +48,14 @@ class ResultEditor(QWidget):
         self.copy = button("Copy into painted labels", _COPY_TIP, lambda: self._copy(None))
         self.copy_area = button(DRAW, _AREA_TIP, self._copy_inside)
         self.cancel_area = button("Cancel", _CANCEL_TIP, session.area.cancel)
+        self.draw_first = note(_DRAW_FIRST)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(heading("Clean the result"))
         layout.addWidget(self.sizes)
         layout.addWidget(heading("Correct the result"))
         layout.addWidget(side_by_side(self.copy, self.copy_area))
+        layout.addWidget(self.draw_first)
         layout.addWidget(side_by_side(self.cancel_area))
         self.sizes.changed.connect(lambda _cleaning: self._later.start())
         self._workspace.folder_changed.connect(self._on_folder)
@@ -93,6 +103,7 @@ class ResultEditor(QWidget):
         offer(self.copy_area, "" if there else "Segment this image first.", _AREA_TIP)
         drawing = self.session.area.layer is not None
         self.copy_area.setText(COPY if drawing else DRAW)
+        self.draw_first.setVisible(drawing)
         self.cancel_area.setVisible(drawing)
 
     def _clean(self) -> None:
@@ -117,4 +128,4 @@ class ResultEditor(QWidget):
                 area.cancel()
             return
         area.draw()
-        self._workspace.said.emit("Draw a rectangle, then press the button again. Esc: no more.")
+        bring_into_sight(self.cancel_area)
