@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.normalise import fit_grey_values
 from napari_matssl.micrograph.reading import find_micrographs, read_micrograph
 from napari_matssl.progress import Skipped
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import NormalisationSettings
 from napari_matssl.tasks.batch import none_left
 from napari_matssl.tasks.info_bars import InfoBarChoice
@@ -172,18 +174,70 @@ def read_folder(
             )
     if leave_out is None:
         return [read_micrograph(path) for path in paths]
+    return _read_each([(path.name, partial(read_micrograph, path)) for path in paths], leave_out)
+
+
+def read_project(project: Project, leave_out: Callable[[Skipped], None]) -> list[Micrograph]:
+    """Read the micrographs of a project that aren't excluded, with what was set for them.
+
+    Parameters
+    ----------
+    leave_out
+        Told of each image that can't be used.
+
+    Raises
+    ------
+    InputError
+        If none is left.
+    """
+    names = project.analysed
+    if not names:
+        raise InputError(f"{project.folder.name}: every image is excluded.", "Take some in again.")
+    return _read_each([(name, partial(project.read, name)) for name in names], leave_out)
+
+
+def read_unlabelled(
+    sources: Sequence[Path | Project], leave_out: Callable[[Skipped], None]
+) -> list[Micrograph]:
+    """Read all micrographs of folders and projects.
+
+    Parameters
+    ----------
+    sources
+        At least one.
+    leave_out
+        Told of each image that can't be used.
+
+    Raises
+    ------
+    InputError
+        If none is left of one of them.
+    """
+    found: list[Micrograph] = []
+    for source in sources:
+        if isinstance(source, Project):
+            found += read_project(source, leave_out)
+        else:
+            found += read_folder([source], leave_out=leave_out)
+    return found
+
+
+def _read_each(
+    wanted: Sequence[tuple[str, Callable[[], Micrograph]]], leave_out: Callable[[Skipped], None]
+) -> list[Micrograph]:
+    """Read micrographs by name; those that can't be used are told of, unless none is left."""
     found, first = list[Micrograph](), None
-    for path in paths:
+    for name, read in wanted:
         try:
-            micrograph = read_micrograph(path)
+            micrograph = read()
             fit_grey_values(micrograph, NormalisationSettings(), "grey")  # constant, not finite
         except InputError as error:
             first = first or error
-            leave_out(Skipped(printable(path.name), str(error)))
+            leave_out(Skipped(printable(name), str(error)))
         else:
             found.append(micrograph)
     if not found:
-        raise none_left(first, len(paths))
+        raise none_left(first, len(wanted))
     return found
 
 

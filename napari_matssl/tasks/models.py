@@ -34,6 +34,7 @@ from napari_matssl.learn.segmenter import (
 from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import (
     Architecture,
     Cleaning,
@@ -43,7 +44,7 @@ from napari_matssl.settings import (
 )
 from napari_matssl.tasks.batch import left_out, memory_told, none_left
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.inputs import PaintedSet, is_among, read_folder
+from napari_matssl.tasks.inputs import PaintedSet, is_among, read_unlabelled
 from napari_matssl.tasks.predict import begin_in_words
 from napari_matssl.tasks.predict_check import warn_of_magnification
 from napari_matssl.tasks.pretrain import pretrain
@@ -62,11 +63,14 @@ class TrainedModel:
         What the file says of itself.
     steps
         How many steps it took.
+    skipped
+        Images that were left out.
     """
 
     path: Path
     card: ModelCard
     steps: int
+    skipped: tuple[Skipped, ...] = ()
 
 
 def train_model(
@@ -140,9 +144,17 @@ def _new_classes(start: Segmenter, table: ClassTable) -> str:
 
 
 def pretrain_encoder(
-    folders: Sequence[Path], settings: PretrainSettings, out: Path
+    sources: Sequence[Path | Project], settings: PretrainSettings, out: Path
 ) -> Job[TrainedModel]:
     """Pretrain an encoder on all images of some folders and write its file.
+
+    Parameters
+    ----------
+    sources
+        Folders. A project counts without the images that are excluded in it, and with the pages
+        and info bars that were set.
+    settings, out
+        As for :func:`train_model`.
 
     Raises
     ------
@@ -157,11 +169,16 @@ def pretrain_encoder(
     yield Progress("preparing", 0, 1)
     check_encoder(settings.encoder)
     check_room(out.parent, _bytes_of(settings.encoder, 1, "unet++"))
-    result = yield from pretrain(read_folder(folders), settings)
+    skipped: list[Skipped] = []
+    micrographs = read_unlabelled(sources, skipped.append)
+    for one in skipped:
+        yield Progress("preparing", 0, 1, message=left_out(one))
+    result = yield from pretrain(micrographs, settings)
 
     def write(path: Path) -> TrainedModel:
         result.write(path)
-        return TrainedModel(path, result.card, int(result.card.metrics["steps"]))
+        steps = int(result.card.metrics["steps"])
+        return TrainedModel(path, result.card, steps, tuple(skipped))
 
     return _kept(write, out)
 

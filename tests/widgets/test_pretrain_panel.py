@@ -83,6 +83,34 @@ def test_an_image_that_cannot_be_read_is_named_where_the_patches_are_counted(rea
     ready.until(lambda: "steel-1.tif" in ready.pretrain.estimate.text())
 
 
+def test_an_image_that_cannot_be_used_is_left_out_and_named(ready):
+    (ready.project.folder / "steel-1.tif").write_bytes(b"no image")
+    Image.new("L", (96, 96), 7).save(ready.project.folder / "black.png")
+    ready.open(ready.project.folder)
+    ready.until(lambda: "2 left out:" in ready.pretrain.estimate.text())
+    assert ready.pretrain.estimate.text().startswith("2 images give 18 patches")
+    tiny_pretraining(ready)
+    ready.run(ready.pretrain.start)
+    assert not ready.error
+    text = ready.pretrain.outcome.text()
+    assert "encoder-001.safetensors: 1 epoch" in text
+    assert "2 left out:" in text
+    assert "black.png is constant" in text
+    assert "steel-1.tif" in text
+
+
+def test_an_excluded_image_is_not_pretrained_on(ready):
+    names = ready.project.names
+    ready.workspace.set_excluded(names[:1], True)
+    ready.until(lambda: ready.pretrain.estimate.text().startswith("2 images give 18 patches"))
+    tiny_pretraining(ready)
+    ready.run(ready.pretrain.start)
+    card = read_card(ready.project.models_folder / "encoder-001.safetensors")
+    assert card.metrics["steps"] == 18 // 8  # of 27 patches it would be 3
+    ready.workspace.set_excluded(names[:1], False)
+    ready.until(lambda: ready.pretrain.estimate.text().startswith("3 images give 27 patches"))
+
+
 def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
     tiny_pretraining(ready)
     model = write_model(ready.project.models_folder / "model-001.safetensors")

@@ -1,7 +1,9 @@
 """Messages of the core in the words of the window: it has labelled controls, no options."""
 
 import re
+from collections.abc import Sequence
 
+from napari_matssl.progress import Skipped
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.widgets.controls.field_editor import label_of
 
@@ -23,6 +25,14 @@ def in_the_window(text: str) -> str:
     has stay.
     """
     return _OPTION.sub(_control, text)
+
+
+def with_left_out(text: str, skipped: Sequence[Skipped]) -> str:
+    """Add the images that were left out, if any, to what was done: one a line."""
+    if not skipped:
+        return text
+    reasons = (in_the_window(one.reason) for one in skipped)
+    return "\n".join((f"{text} {len(skipped)} left out:", *reasons))
 
 
 def _control(option: re.Match[str]) -> str:

@@ -1,18 +1,19 @@
 """The panel that pretrains an encoder on unlabelled images."""
 
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QListWidget, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.progress import Job
+from napari_matssl.progress import Job, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
-from napari_matssl.widgets.controls.wording import in_the_window
+from napari_matssl.widgets.controls.wording import in_the_window, with_left_out
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.panels.pretrain_estimate import estimate, expectation
@@ -36,6 +37,7 @@ class PretrainPanel(QWidget):
         self.session = session_of(napari_viewer)
         self._workspace = self.session.workspace
         self._sizes: dict[Path, list[tuple[int, int]]] = {}
+        self._unusable: dict[Path, tuple[Skipped, ...]] = {}
         self._uncounted: dict[Path, str] = {}
         self._asked: set[Path] = set()
         self._survey = Background(self)
@@ -73,6 +75,7 @@ class PretrainPanel(QWidget):
     def _connect(self) -> None:
         runner = self.session.runner
         self._workspace.folder_changed.connect(self._on_folder)
+        self._workspace.images_changed.connect(self._count_again)
         self.session.models_changed.connect(self._show_starts)
         self.start_from.changed.connect(self._tell_start)
         self.form.changed.connect(self._on_form)
@@ -115,10 +118,10 @@ class PretrainPanel(QWidget):
             self._tell_start()  # where it couldn't be chosen, which is said there
 
     def _start(self) -> None:
-        folders = self.paths
+        sources = tuple(map(self._source, self.paths))
         try:
             settings = self.settings()
-            project = self._workspace.project or Project.open(folders[0])
+            project = self._workspace.project or Project.open(self.paths[0])
         except MatSSLError as error:
             self._workspace.failed.emit(error)
             return
@@ -127,7 +130,7 @@ class PretrainPanel(QWidget):
         def make() -> Job:
             from napari_matssl.tasks.models import pretrain_encoder
 
-            return pretrain_encoder(folders, settings, out)
+            return pretrain_encoder(sources, settings, out)
 
         self.outcome.setText("")
         self.session.start(TITLE, make)
@@ -141,9 +144,11 @@ class PretrainPanel(QWidget):
         made = f"{epochs} epoch{'s' * (epochs != 1)} in {duration(60 * metrics['minutes'])}"
         project = self._workspace.project
         if project is None or trained.path.parent != project.models_folder:
-            self.outcome.setText(f"{made}: {trained.path}. Fine-tune can open it as the start.")
+            text = f"{made}: {trained.path}. Fine-tune can open it as the start."
+            self.outcome.setText(with_left_out(text, trained.skipped))
             return
-        self.outcome.setText(f"{trained.path.name}: {made}. Choose it in Fine-tune as the start.")
+        text = f"{trained.path.name}: {made}. Choose it in Fine-tune as the start."
+        self.outcome.setText(with_left_out(text, trained.skipped))
         self.session.models_changed.emit()
         self._show_estimate()
 
@@ -179,10 +184,23 @@ class PretrainPanel(QWidget):
                 continue
             self._asked.add(folder)
             self._survey.run(
-                lambda folder=folder: _sizes(folder),
-                lambda sizes, folder=folder: self._on_sizes(folder, sizes),
+                partial(_sizes, self._source(folder)),
+                lambda found, folder=folder: self._on_sizes(folder, *found),
                 lambda error, folder=folder: self._on_uncounted(folder, error),
             )
+
+    def _source(self, folder: Path) -> Path | Project:
+        """Return the open project for its own folder: images may be excluded there."""
+        project = self._workspace.project
+        return project if project is not None and folder == project.folder else folder
+
+    def _count_again(self) -> None:
+        """Count the images of the open folder anew: some came, went, or were excluded."""
+        project = self._workspace.project
+        if project is not None and project.folder in self._asked:
+            self._asked.discard(project.folder)
+            self._uncounted.pop(project.folder, None)
+            self._count()
 
     def _remove(self) -> None:
         for item in self.folders.selectedItems():
@@ -199,8 +217,10 @@ class PretrainPanel(QWidget):
         self._show_starts()
         self._show_estimate()
 
-    def _on_sizes(self, folder: Path, sizes: list[tuple[int, int]]) -> None:
-        self._sizes[folder] = sizes
+    def _on_sizes(
+        self, folder: Path, sizes: list[tuple[int, int]], unusable: tuple[Skipped, ...]
+    ) -> None:
+        self._sizes[folder], self._unusable[folder] = sizes, unusable
         self._show_estimate()
 
     def _on_uncounted(self, folder: Path, error: MatSSLError) -> None:
@@ -232,7 +252,9 @@ class PretrainPanel(QWidget):
             return in_the_window(str(error))
         project = self._workspace.project
         earlier = () if project is None else project.models()
-        return f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
+        unusable = [one for path in self.paths for one in self._unusable[path]]
+        told = f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
+        return with_left_out(told, unusable)
 
     def _update_start(self, _title: str = "") -> None:
         reason = self.session.runner.busy_reason
@@ -246,8 +268,10 @@ class PretrainPanel(QWidget):
         offer(self.remove, "" if selected else "Select a folder in the list first.", _REMOVE_TIP)
 
 
-def _sizes(folder: Path) -> list[tuple[int, int]]:
-    """Height and width of each image's specimen."""
-    from napari_matssl.tasks.inputs import read_folder
+def _sizes(source: Path | Project) -> tuple[list[tuple[int, int]], tuple[Skipped, ...]]:
+    """Height and width of each image's specimen, and the images that can't be used."""
+    from napari_matssl.tasks.inputs import read_unlabelled
 
-    return [micrograph.specimen.shape[:2] for micrograph in read_folder([folder])]
+    skipped: list[Skipped] = []
+    read = read_unlabelled([source], skipped.append)
+    return [micrograph.specimen.shape[:2] for micrograph in read], tuple(skipped)

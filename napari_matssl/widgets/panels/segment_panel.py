@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.progress import Job, Progress, Skipped
+from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.meter import final_origin
@@ -29,6 +29,7 @@ from napari_matssl.widgets.controls.forms import button, heading, note, offer, s
 from napari_matssl.widgets.controls.mask_origin import origin_in_words
 from napari_matssl.widgets.controls.model_picker import ModelPicker
 from napari_matssl.widgets.controls.settings_form import SettingsForm
+from napari_matssl.widgets.controls.wording import with_left_out
 from napari_matssl.widgets.panels.finetune_panel import TITLE as FINETUNE_TITLE
 from napari_matssl.widgets.panels.result_editor import ResultEditor
 from napari_matssl.widgets.session import session_of
@@ -225,7 +226,7 @@ class SegmentPanel(QWidget):
         elif title == FOLDER_TITLE and self._results is not None:
             count = len(result.images)
             text = f"{count} image{'s' * (count != 1)}: masks and tables are in {self._results}."
-            self.outcome.setText(f"{text}{_left_out(result.skipped)}")
+            self.outcome.setText(with_left_out(text, result.skipped))
             self.show_results.show()
             if result.failure is not None:
                 self._workspace.failed.emit(result.failure)
@@ -235,7 +236,7 @@ class SegmentPanel(QWidget):
             text = f"{result.done} image{'s' * (result.done != 1)} segmented."
             if self._seen:
                 text += f" The model was trained on {self._seen} of them: judge it by others."
-            self.outcome.setText(f"{text}{_left_out(result.skipped)}")
+            self.outcome.setText(with_left_out(text, result.skipped))
 
     def _drop_pieces(self, _error: object = None) -> None:
         """Show the last whole segmentation again, if the job has stopped amid an image."""
@@ -314,10 +315,3 @@ class SegmentPanel(QWidget):
             f"This image has {size.in_words}, the model was trained at "
             f"{card.pixel_size_um:.4g}: its masks are less reliable."
         )
-
-
-def _left_out(skipped: tuple[Skipped, ...]) -> str:
-    """List the images that were left out, one a line; empty if there are none."""
-    if not skipped:
-        return ""
-    return "\n".join((f" {len(skipped)} left out:", *(one.reason for one in skipped)))
