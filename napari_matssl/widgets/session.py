@@ -7,12 +7,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_matssl.errors import MatSSLError
+from napari_matssl.errors import MatSSLError, UnwrittenError
 from napari_matssl.progress import Job
 from napari_matssl.widgets.canvas.area import CorrectionArea
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
@@ -27,7 +26,7 @@ from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.view import View
 from napari_matssl.widgets.canvas.workspace import Workspace
 from napari_matssl.widgets.closing import Closing
-from napari_matssl.widgets.controls.message_box import MessageBox
+from napari_matssl.widgets.controls.message_box import MessageBox, Messages, MessagesOver
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.torch_start import start_torch
@@ -54,8 +53,12 @@ class Session(QObject):
         self.peek = Peek(viewer, self.workspace)
         self.live = LiveWish(self)
         self.runner = JobRunner(self)
+        self.messages = Messages(self)
+        self.over_canvas = MessagesOver(self.messages, viewer.window._qt_viewer.canvas.native)
         self.workspace.failed.connect(self._show_problem)
         self.workspace.said.connect(lambda text: self._tell(text, problem=False))
+        self.runner.failed.connect(self._on_job_failed)
+        self.runner.succeeded.connect(self._on_job_done)
         self.area = CorrectionArea(viewer, self.results, self.palette)
         self.keys = Keys(viewer, self.workspace, self.palette)
         self.menu = CanvasMenu(viewer, self.workspace, self.palette)
@@ -102,15 +105,33 @@ class Session(QObject):
         self._tell(in_the_window(str(error)), problem=True)
 
     def _tell(self, text: str, problem: bool) -> None:
-        """Show a message in the docks; napari's own fading ones are for a window without a dock."""
+        """Show a message in the docks; while none is in sight, over the image."""
         project = self.workspace.project
         shown = text if project is None else text.replace(f"{project.folder}{os.sep}", "")
-        window = self.viewer.window._qt_window
-        boxes = [b for b in window.findChildren(MessageBox) if b.parentWidget().isVisible()]
-        for box in boxes:
-            box.tell(shown, text, problem)
-        if not boxes:
-            (show_error if problem else show_info)(shown)
+        self.messages.tell(shown, text, problem)
+        if not self._dock_in_sight:
+            self.over_canvas.call(True)
+
+    @property
+    def _dock_in_sight(self) -> bool:
+        """Whether one of our docks is to be seen: neither closed nor behind another tab."""
+        boxes = self.viewer.window._qt_window.findChildren(MessageBox)
+        docked = [b.parentWidget() for b in boxes if b is not self.over_canvas]
+        # What is behind another tab is called visible by Qt, far outside the window.
+        return any(not one.visibleRegion().isEmpty() for one in docked)
+
+    def _on_job_failed(self, error: MatSSLError) -> None:
+        """Tell what the bar of jobs tells, while nobody can see it."""
+        if self._dock_in_sight:
+            return
+        text = f"{self.runner.title} failed. {error}"
+        if isinstance(error, UnwrittenError):
+            text += " A MatSSL panel (in the menu Plugins) has the button for it."
+        self._tell(in_the_window(text), problem=True)
+
+    def _on_job_done(self, _result: object) -> None:
+        if not self._dock_in_sight:
+            self._tell(f"{self.runner.title} is done.", problem=False)
 
     def leave(self) -> None:
         """End with Python, if Qt's window hasn't been closed before: a script was over."""

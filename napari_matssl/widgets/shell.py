@@ -49,9 +49,18 @@ class _Docked(QWidget):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Share the place of another of our docks: below each other, both would be squashed."""
         super().showEvent(event)
+        self._on_sight(True)
         if not self._placed:
             self._placed = True
+            dock = _dock_of(self)
+            if dock is not None:  # a tab that is chosen again isn't shown, to Qt
+                dock.visibilityChanged.connect(self._on_sight)
             QTimer.singleShot(0, partial(_tabify, self))
+
+    def _on_sight(self, visible: bool) -> None:
+        """Take over what was told over the image meanwhile."""
+        if visible:
+            self.session.over_canvas.call(False)
 
 
 def _tabify(docked: _Docked) -> None:
@@ -116,7 +125,7 @@ class MatSSLWidget(_Docked):
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self._scroll, 1)
         layout.addWidget(self.device)
-        layout.addWidget(JobBar(self.session.runner))
+        layout.addWidget(JobBar(self.session.runner, messages=self.session.messages))
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Wide enough for the forms."""
@@ -172,7 +181,7 @@ class JobDock(_Docked):
             self.device = DeviceBadge()
             layout.addWidget(self.device)
             self.device.check()
-        layout.addWidget(JobBar(self.session.runner))
+        layout.addWidget(JobBar(self.session.runner, messages=self.session.messages))
 
 
 def _scrolling(inside: QWidget) -> QScrollArea:

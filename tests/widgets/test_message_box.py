@@ -2,9 +2,12 @@
 
 import pytest
 from desk import write_folder
-from qtpy.QtWidgets import QApplication
+from napari._qt.dialogs.qt_notification import NapariQtNotification
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication, QDockWidget, QLabel
 
 from napari_matssl.errors import InputError
+from napari_matssl.progress import Progress
 from napari_matssl.widgets.controls.message_box import MOST, MessageBox
 from napari_matssl.widgets.shell import JobDock
 
@@ -60,3 +63,121 @@ def test_the_whole_of_a_long_message_can_be_read(dock, box, qtbot):
     qtbot.wait(50)
     assert box.text.height() >= box.text.heightForWidth(box.text.width())
     assert box.mapTo(dock, box.rect().bottomRight()).x() <= dock.width()
+
+
+# While no dock is in sight.
+
+
+def dock_of(widget):
+    while not isinstance(widget, QDockWidget):
+        widget = widget.parentWidget()
+    return widget
+
+
+def hidden(dock, how, qtbot):
+    """Take the dock out of sight: close it, or put another before it."""
+    session = dock.session
+    if how == "closed":
+        dock_of(dock).close()
+    else:
+        window = session.viewer.window
+        other = window.add_dock_widget(QLabel("another plugin"), name="Other")
+        qtbot.waitUntil(other.isVisible)
+        window._qt_window.tabifyDockWidget(dock_of(dock), other)
+        qtbot.wait(50)
+        other.raise_()
+    qtbot.waitUntil(lambda: dock.visibleRegion().isEmpty())
+    return session
+
+
+def toasts(session):
+    return session.viewer.window._qt_window.findChildren(NapariQtNotification)
+
+
+@pytest.mark.parametrize("how", ["closed", "behind"])
+def test_while_no_dock_is_in_sight_messages_stand_over_the_image(dock, box, how, qtbot):
+    session = hidden(dock, how, qtbot)
+    workspace, over = session.workspace, session.over_canvas
+    folder = workspace.project.folder
+    long = f"{folder / 'a2.tif'} is damaged: " + "a reason that takes some lines to tell, " * 6
+    workspace.said.emit("12 pixels were taken over.")
+    assert over.isVisible()
+    workspace.failed.emit(InputError(long, "Copy it again."))
+    assert over.lines == (
+        long.replace(f"{folder}/", "") + "Copy it again.",
+        "12 pixels were taken over.",
+    )
+    assert over.is_problem
+    assert not toasts(session)
+    qtbot.wait(50)
+    canvas = session.viewer.window._qt_viewer.canvas.native
+    assert canvas.rect().contains(over.geometry())
+    assert over.text.height() >= over.text.heightForWidth(over.text.width())
+    qtbot.mouseClick(over.copy, Qt.MouseButton.LeftButton)
+    assert QApplication.clipboard().text().startswith(str(folder))
+    qtbot.mouseClick(over.dismiss, Qt.MouseButton.LeftButton)
+    assert not over.isVisible()
+
+
+def test_a_click_on_the_messages_paints_nothing(dock, box, qtbot):
+    session = hidden(dock, "closed", qtbot)
+    session.workspace.said.emit("12 pixels were taken over.")
+    over, painted = session.over_canvas, session.workspace.shown.painted
+    qtbot.wait(50)
+    for place in (QPoint(5, 5), QPoint(over.width() // 2, over.height() - 3)):
+        qtbot.mouseClick(over, Qt.MouseButton.LeftButton, pos=place)
+    assert not painted.data.any()
+    assert over.isVisible()
+
+
+def test_a_dock_that_comes_back_has_the_messages_and_the_image_is_free(dock, box, qtbot):
+    session = hidden(dock, "closed", qtbot)
+    session.workspace.failed.emit(InputError("a2.tif is damaged.", "Copy it again."))
+    again = JobDock(session.viewer, "Segment")
+    session.viewer.window.add_dock_widget(again, name="Segment")
+    qtbot.waitUntil(again.isVisible)
+    assert again.findChild(MessageBox).lines == ("a2.tif is damaged. Copy it again.",)
+    assert again.findChild(MessageBox).isVisible()
+    assert not session.over_canvas.isVisible()
+    session.workspace.said.emit("Something else.")
+    assert not session.over_canvas.isVisible()
+
+
+def test_a_tab_that_is_chosen_again_has_the_messages(dock, box, qtbot):
+    session = hidden(dock, "behind", qtbot)
+    session.workspace.failed.emit(InputError("a2.tif is damaged.", "Copy it again."))
+    dock_of(dock).raise_()
+    qtbot.waitUntil(lambda: not session.over_canvas.isVisible())
+    assert box.lines == ("a2.tif is damaged. Copy it again.",)
+
+
+def test_a_job_that_ends_out_of_sight_is_told_over_the_image(dock, box, qtbot):
+    session = hidden(dock, "closed", qtbot)
+
+    def fails():
+        yield Progress("working", 0, 1)
+        raise InputError("a2.tif is damaged.", "Copy it again.")
+
+    def ends():
+        yield Progress("working", 0, 1)
+
+    for job in (fails, ends):
+        with qtbot.waitSignal(session.runner.ended):
+            session.start("Segmenting", job, compute=False)
+    assert session.over_canvas.isVisible()
+    assert session.over_canvas.lines == (
+        "Segmenting is done.",
+        "Segmenting failed. a2.tif is damaged. Copy it again.",
+    )
+
+
+def test_a_job_that_fails_in_sight_is_told_once(dock, box, qtbot):
+    def fails():
+        yield Progress("working", 0, 1)
+        raise InputError("a2.tif is damaged.", "Copy it again.")
+
+    session = dock.session
+    with qtbot.waitSignal(session.runner.ended):
+        session.start("Segmenting", fails, compute=False)
+    assert box.lines == ()
+    assert not session.over_canvas.isVisible()

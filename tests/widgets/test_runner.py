@@ -11,6 +11,10 @@ import weakref
 
 import numpy as np
 import pytest
+from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem
+from napari.resources import LOADING_GIF_PATH
+from napari.utils import progress
+from qtpy.QtGui import QMovie
 
 from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.progress import Control, Preview, Progress
@@ -573,3 +577,30 @@ def test_a_deleted_runner_cancels_its_job(qtbot):
     qtbot.waitUntil(lambda: job.steps > 3)
     runner.deleteLater()
     qtbot.waitUntil(lambda: job.tidied_in is not None)
+
+
+def test_naparis_spinner_is_held_while_a_job_runs_and_other_pictures_go_on(
+    make_napari_viewer, qtbot
+):
+    """Each of its frames repaints the canvas, which takes half a core from the training."""
+    window = make_napari_viewer(show=True).window._qt_window
+    item = window.findChild(ActivityToggleItem)
+    item._activityBtn.click()  # napari stops the spinner with any bar while they are out of sight
+    spinner = item._inProgressIndicator.movie()
+    other = QMovie(LOADING_GIF_PATH, parent=window)  # of another plugin
+    other.start()
+    theirs = progress(total=10, desc="of another plugin")
+    qtbot.waitUntil(lambda: spinner.state() == QMovie.MovieState.Running)
+    runner = JobRunner(window)
+    runner.start("Working", Endless())
+    qtbot.waitUntil(lambda: spinner.state() == QMovie.MovieState.Paused)
+    turned, moved = [], []
+    spinner.frameChanged.connect(turned.append)
+    other.frameChanged.connect(moved.append)
+    qtbot.waitUntil(lambda: len(moved) >= 3)
+    assert turned == []
+    with qtbot.waitSignal(runner.ended):
+        runner.cancel()
+    qtbot.waitUntil(lambda: len(turned) >= 3)  # for the other plugin, whose bar is still there
+    theirs.close()
+    qtbot.waitUntil(lambda: spinner.state() == QMovie.MovieState.NotRunning)

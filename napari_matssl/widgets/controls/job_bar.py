@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Progress
-from napari_matssl.widgets.controls.message_box import MessageBox
+from napari_matssl.widgets.controls.message_box import MessageBox, Messages
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.job_time import Stopwatch, TimeLeft, about, duration
 from napari_matssl.widgets.jobs.runner import JobRunner
@@ -52,6 +52,8 @@ class JobBar(QWidget):
         The runner to show and to steer.
     clock
         Gives the time, s.
+    messages
+        What there is to tell beside jobs; None for messages of its own.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class JobBar(QWidget):
         runner: JobRunner,
         parent: QWidget | None = None,
         clock: Callable[[], float] = time.monotonic,
+        messages: Messages | None = None,
     ) -> None:
         super().__init__(parent)
+        self._messages = messages
         self._runner = runner
         self._clock = clock
         self._stopwatch = Stopwatch(clock)
@@ -116,7 +120,7 @@ class JobBar(QWidget):
         layout.addLayout(buttons)
         layout.addWidget(self._message)
         layout.addWidget(self._error_row)
-        layout.addWidget(MessageBox())
+        layout.addWidget(MessageBox(self._messages, self))
         self._message.hide()
         self._error_row.hide()
 

@@ -1,6 +1,8 @@
-"""What the window has to tell beside jobs: one box in the dock, to be read, copied and closed."""
+"""What the window has to tell beside jobs: one box to be read, copied and closed."""
 
-from qtpy.QtCore import Qt
+from typing import NamedTuple
+
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_matssl.widgets.controls.forms import note
@@ -10,22 +12,60 @@ MOST = 4
 
 _RED, _AMBER = "#d9534f", "#e6a23c"
 _BREAK = "\u200b"  # lines may break here: paths have no spaces
+_WIDEST, _MARGIN = 560, 10  # of the box over the canvas, px
+
+
+class Message(NamedTuple):
+    """One message.
+
+    Parameters
+    ----------
+    shown, full
+        Without and with folders before the names of files.
+    problem
+        Something went wrong.
+    """
+
+    shown: str
+    full: str
+    problem: bool
+
+
+class Messages(QObject):
+    """The latest messages of a window, the newest first, whichever boxes show them."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.latest: tuple[Message, ...] = ()
+
+    def tell(self, shown: str, full: str, problem: bool) -> None:
+        """Put a message above the others; parameters as of :class:`Message`."""
+        known = [message for message in self.latest if message.full != full]
+        self.latest = (Message(shown, full, problem), *known)[:MOST]
+        self.changed.emit()
+
+    def clear(self) -> None:
+        """Put all messages away."""
+        self.latest = ()
+        self.changed.emit()
 
 
 class MessageBox(QFrame):
     """The latest messages, with a red edge while a problem is among them, else an amber one."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, messages: Messages | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.messages = Messages(self) if messages is None else messages
         self.setObjectName("matssl_messages")
-        self._messages: list[tuple[str, str, bool]] = []
         self.text = note("", "The latest messages, the newest first.")
         self.copy = QPushButton("Copy")
         self.copy.setToolTip("Copy the messages with the full paths of files.")
         self.copy.clicked.connect(lambda: QApplication.clipboard().setText(self.report))
         self.dismiss = QPushButton("Close")
         self.dismiss.setToolTip("Put the messages away.")
-        self.dismiss.clicked.connect(self.clear)
+        self.dismiss.clicked.connect(self.messages.clear)
         buttons = QVBoxLayout()
         buttons.addWidget(self.copy)
         buttons.addWidget(self.dismiss)
@@ -34,41 +74,27 @@ class MessageBox(QFrame):
         layout.setContentsMargins(10, 2, 0, 2)
         layout.addWidget(self.text, 1)
         layout.addLayout(buttons)
-        self.hide()
+        self.messages.changed.connect(self._show)
+        self._show()
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What is shown, the newest first."""
-        return tuple(shown for shown, _, _ in self._messages)
+        return tuple(message.shown for message in self.messages.latest)
 
     @property
     def is_problem(self) -> bool:
         """Whether one of the messages is of something that went wrong."""
-        return any(problem for _, _, problem in self._messages)
+        return any(message.problem for message in self.messages.latest)
 
     @property
     def report(self) -> str:
         """All messages in full."""
-        return "\n".join(full for _, full, _ in self._messages)
-
-    def tell(self, shown: str, full: str, problem: bool) -> None:
-        """Show a message above the others.
-
-        Parameters
-        ----------
-        shown, full
-            Without and with folders before the names of files.
-        problem
-            Something went wrong.
-        """
-        known = [message for message in self._messages if message[1] != full]
-        self._messages = [(shown, full, problem), *known][:MOST]
-        self._show()
+        return "\n".join(message.full for message in self.messages.latest)
 
     def clear(self) -> None:
         """Put all messages away."""
-        self._messages = []
-        self._show()
+        self.messages.clear()
 
     def _show(self) -> None:
         breaks = str.maketrans({"/": f"/{_BREAK}", "\\": f"\\{_BREAK}", "_": f"_{_BREAK}"})
@@ -76,6 +102,55 @@ class MessageBox(QFrame):
         # An edge is seen on dark and light themes alike; coloured text isn't legible on both.
         edge = _RED if self.is_problem else _AMBER
         self.setStyleSheet(f"#matssl_messages {{ border-left: 4px solid {edge}; }}")
-        self.setVisible(bool(self._messages))
+        self.setVisible(bool(self.lines))
         self.text.setMinimumHeight(max(0, self.text.heightForWidth(self.text.width())))
         self.text.setAlignment(Qt.AlignmentFlag.AlignTop)
+
+
+class MessagesOver(MessageBox):
+    """The same over the lower left corner of a widget, while it is called for.
+
+    Parameters
+    ----------
+    messages
+        Of the window.
+    parent
+        The widget that it covers a part of.
+    """
+
+    def __init__(self, messages: Messages, parent: QWidget) -> None:
+        self._called = False
+        super().__init__(messages, parent)
+        self.setAutoFillBackground(True)
+        # Else a click beside the buttons would paint on what lies below.
+        self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)
+        self.setCursor(Qt.CursorShape.ArrowCursor)
+        parent.installEventFilter(self)
+
+    def call(self, wanted: bool) -> None:
+        """Show what there is to tell, or leave it to other boxes."""
+        self._called = wanted
+        self._show()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Stay in the corner."""
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self._place()
+        return super().eventFilter(watched, event)
+
+    def _show(self) -> None:
+        super()._show()
+        self._called = self._called and bool(self.lines)
+        self.setVisible(self._called)
+        if self._called:
+            self._place()
+            self.raise_()
+
+    def _place(self) -> None:
+        room = self.parentWidget().size()
+        width = max(1, min(_WIDEST, room.width() - 2 * _MARGIN))
+        self.resize(width, self.height())
+        self.layout().activate()
+        self.text.setMinimumHeight(max(0, self.text.heightForWidth(self.text.width())))
+        height = self.layout().minimumSize().height()
+        self.setGeometry(_MARGIN, max(0, room.height() - height - _MARGIN), width, height)
