@@ -271,11 +271,12 @@ def _with(record: Record, *names: str, **values: Any) -> Record:
 
 
 def _checked(size: PixelSize | None) -> PixelSize | None:
-    if size is not None and not all(0 < um < math.inf for um in (size.x_um, size.y_um)):
-        raise InputError(
-            f"A pixel can't be {size.x_um:g} x {size.y_um:g} µm.", "Give a size above 0."
-        )
-    return size
+    if size is None:
+        return None
+    x_um, y_um = float(size.x_um), float(size.y_um)  # layers give numpy's numbers
+    if not all(0 < um < math.inf for um in (x_um, y_um)):
+        raise InputError(f"A pixel can't be {x_um:g} x {y_um:g} µm.", "Give a size above 0.")
+    return PixelSize(x_um, y_um, size.source)
 
 
 def _check_bar(name: str, row: int, height: int) -> None:

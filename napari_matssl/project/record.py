@@ -50,12 +50,9 @@ class ImageRecord(BaseModel):
     @field_validator("pixel_size")
     @classmethod
     def _is_a_length(cls, size: PixelSize | None) -> PixelSize | None:
-        if size is None:
-            return None
-        x_um, y_um = float(size.x_um), float(size.y_um)  # napari's scales are numpy's numbers
-        if not all(0 < um < math.inf for um in (x_um, y_um)):
+        if size is not None and not all(0 < um < math.inf for um in (size.x_um, size.y_um)):
             raise ValueError("a pixel size must be above 0")
-        return PixelSize(x_um, y_um, size.source)
+        return size
 
 
 class ModelRecord(BaseModel):
