@@ -187,9 +187,9 @@ def finetune(
     metrics = trained.card.metrics
     score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""
     how = f"{trained.steps} steps" if trained.steps else "fitted"
-    early = ", stopped early" if ended.interrupted else ""
+    early = ", stopped early" if ended.interrupted or trained.failure is not None else ""
     say(f"{out}: {how} in {metrics['minutes']:.2g} min{score}{early}")
-    ended.leave()
+    ended.leave(unfinished=trained.failure is not None)
 
 
 @app.command()
@@ -271,6 +271,13 @@ def evaluate(
     classes: Annotated[
         Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
     ] = None,
+    info_bar: Annotated[
+        str,
+        typer.Option(
+            help="auto: leave a detected SEM info bar out; none: take it as specimen; or the first "
+            "row of the bar in all images"
+        ),
+    ] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the scores")] = None,
     magnifications: _Magnifications = None,
     islands: _Islands = None,
@@ -287,7 +294,15 @@ def evaluate(
     if json_file is not None:
         check_writable(json_file)
     card = read_card(model, kind="segmenter")
-    truth = read_truth(images, labels, card, _split_choice(splits, split), subset, classes)
+    truth = read_truth(
+        images,
+        labels,
+        card,
+        _split_choice(splits, split),
+        subset,
+        classes,
+        _info_bar_choice(info_bar),
+    )
     for remark in truth.remarks:
         say(remark)
     from napari_matssl.console_tables import show_evaluation
@@ -385,7 +400,9 @@ def demo(
     from napari_matssl.console_tables import show_demo
     from napari_matssl.tasks.demo import demo as run_demo
 
-    show_demo(run_job(run_demo(out, device or "auto")).result)
+    ended = run_job(run_demo(out, device or "auto"))
+    show_demo(ended.result)
+    ended.leave(ended.result.skipped)
 
 
 @app.command()

@@ -173,7 +173,12 @@ class Ended(Generic[Result]):
     result: Result
     interrupted: int = 0
 
-    def leave(self, skipped: Sequence[Skipped] = (), failure: MatSSLError | None = None) -> None:
+    def leave(
+        self,
+        skipped: Sequence[Skipped] = (),
+        failure: MatSSLError | None = None,
+        unfinished: bool = False,
+    ) -> None:
         """End the program if not all was done as asked; list what was left out.
 
         Parameters
@@ -182,6 +187,8 @@ class Ended(Generic[Result]):
             What was left out, and why.
         failure
             What ended the job before its end.
+        unfinished
+            The result is less than was asked for, which has been told.
         """
         if skipped:
             complain(f"{len(skipped)} left out:")
@@ -190,7 +197,7 @@ class Ended(Generic[Result]):
                 complain(f"  {one.reason}" if name in one.reason else f"  {name}: {one.reason}")
         if failure is not None:
             raise failure
-        if self.interrupted or skipped:
+        if self.interrupted or skipped or unfinished:
             raise SystemExit(self.interrupted or DONE_WITH_EXCEPTIONS)
 
 

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from napari_matssl.cli import main
 from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
+from napari_matssl.learn.losses import segmentation_loss
 from napari_matssl.samples import class_table, make_sample, scribble
 
 MATERIAL = "dual-phase"
@@ -422,6 +423,32 @@ def test_pretrain_leaves_an_image_out_that_cannot_be_used(
     assert done.status == 3, done.err
     assert "s1.png is constant" in done.err
     assert [image.name for image in read_card(encoder).training_images] == ["s0.png", "s2.png"]
+
+
+def test_a_training_whose_device_fails_is_kept_and_no_success(
+    call: Call, project: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import napari_matssl.tasks.finetune.training as training
+
+    calls = []
+
+    def loss(*given: Any, **named: Any) -> torch.Tensor:
+        calls.append(given)
+        if len(calls) > 3:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return segmentation_loss(*given, **named)
+
+    monkeypatch.setattr(training, "segmentation_loss", loss)
+    model = tmp_path / "m.safetensors"
+    done = call(
+        "finetune", project.images, project.labels, "--out", model, "--encoder",
+        "test_efficientnet", "--weights", "random", "--epochs", 4, "--device", "cpu",
+    )  # fmt: skip
+    assert done.status == 3, done.err
+    assert "Ended after 3 steps" in done.err
+    assert "3 steps" in done.out
+    assert "stopped early" in done.out
+    assert read_card(model).metrics["steps"] == 3
 
 
 def test_an_empty_output_is_not_the_current_folder(

@@ -16,9 +16,10 @@ from napari_matssl.learn.encoders import LITE0
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.reading import find_micrographs, read_pixels
-from napari_matssl.progress import Control, Job, Progress, Result
+from napari_matssl.progress import Control, Job, Progress, Result, Skipped
 from napari_matssl.samples import class_table, make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
+from napari_matssl.tasks.batch import left_out
 from napari_matssl.tasks.evaluate import Evaluation, evaluate
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.inputs import read_folder, read_painted_set
@@ -54,11 +55,14 @@ class DemoResult:
         Image, truth and prediction of all unseen images side by side.
     places
         Lines that tell where everything is.
+    skipped
+        Images that were left out of pretraining, and why.
     """
 
     scored: tuple[ScoredMaterial, ...]
     picture: Path
     places: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
 
 
 def demo(out: Path, device: str = "auto") -> Job[DemoResult]:
@@ -79,7 +83,7 @@ def demo(out: Path, device: str = "auto") -> Job[DemoResult]:
     for number, material in enumerate(MATERIALS):
         _stop_if((yield Progress("drawing sample micrographs", number, len(MATERIALS))), out)
         _write_samples(out / material, material)
-    yield from _pretrain(out, device)
+    skipped = yield from _pretrain(out, device)
     scored: list[ScoredMaterial] = []
     for material in MATERIALS:
         result = yield from _one_material(out, material, device)
@@ -88,10 +92,11 @@ def demo(out: Path, device: str = "auto") -> Job[DemoResult]:
     rows = [row for material in MATERIALS for row in _picture_rows(out / material)]
     with atomic_write(picture) as temporary:
         _grid(rows).save(temporary)
-    return DemoResult(tuple(scored), picture, _places(out))
+    return DemoResult(tuple(scored), picture, _places(out), skipped)
 
 
-def _pretrain(out: Path, device: str) -> Job[None]:
+def _pretrain(out: Path, device: str) -> Job[tuple[Skipped, ...]]:
+    """Pretrain on all images; those that can't be used are left out, told and returned."""
     settings = PretrainSettings(
         encoder=LITE0,
         epochs=None,
@@ -102,9 +107,14 @@ def _pretrain(out: Path, device: str) -> Job[None]:
         device=device,
     )
     folders = [out / material / "images" for material in MATERIALS]
-    job = pretrain(read_folder(folders), settings)
+    skipped: list[Skipped] = []
+    micrographs = read_folder(folders, leave_out=skipped.append)
+    for one in skipped:  # of somebody else's, in a folder that was there
+        yield Progress("pretraining on all images", 0, 1, message=left_out(one))
+    job = pretrain(micrographs, settings)
     result = yield from _unless_stopped(job, "pretraining on all images", out)
     result.write(out / "encoder.safetensors")
+    return tuple(skipped)
 
 
 def _one_material(out: Path, material: str, device: str) -> Job[ScoredMaterial]:
@@ -119,7 +129,7 @@ def _one_material(out: Path, material: str, device: str) -> Job[ScoredMaterial]:
     model = folder / "model.safetensors"
     write_segmenter(model, trained.segmenter)
     segmenter = read_segmenter(model)
-    unseen = find_micrographs([folder / "unseen"])
+    unseen = _own(folder / "unseen")
     predicting = PredictSettings(device=device)
     segmenting = predict(segmenter, unseen, folder / "result", predicting, model=model)
     result = yield from _unless_stopped(segmenting, f"{material}: segmenting unseen images", out)
@@ -165,12 +175,18 @@ def _write_samples(folder: Path, material: str) -> None:
 def _picture_rows(folder: Path) -> list[list[NDArray[np.uint8]]]:
     """Image, truth and prediction of every unseen image, in the class table's colours."""
     rows = []
-    for image in find_micrographs([folder / "unseen"]):
+    for image in _own(folder / "unseen"):
         grey = np.repeat(read_pixels(image)[:, :, None], 3, axis=2).astype(np.uint8)
         truth = _coloured(folder / "truth" / f"{image.stem}.png")
         predicted = _coloured(folder / "result" / f"{image.stem}_mask.png")
         rows.append([grey, truth, predicted])
     return rows
+
+
+def _own(folder: Path) -> list[Path]:
+    """List the images that have a truth; others of the folder are none of the demo's."""
+    truth = folder.parent / "truth"
+    return [p for p in find_micrographs([folder]) if (truth / f"{p.stem}.png").is_file()]
 
 
 def _coloured(path: Path) -> NDArray[np.uint8]:

@@ -67,6 +67,7 @@ def read_subset(
     split: SplitChoice | None,
     subset: str,
     named: NamedValues | None,
+    info_bar: InfoBarChoice = "auto",
 ) -> tuple[Pairing, list[StoredPair]]:
     """Read images and their label images, of one subset where there is a split.
 
@@ -74,6 +75,8 @@ def read_subset(
     ----------
     named
         The class table that gives colours a meaning.
+    info_bar
+        Where the info bars begin.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def read_subset(
     pairs = list(pairing.pairs)
     if split is not None:
         pairs = read_split(split.path, split.name).select(pairs, subset)
-    return pairing, [read_stored(pair, named) for pair in pairs]
+    return pairing, [read_stored(pair, named, info_bar) for pair in pairs]
 
 
 def read_stored(

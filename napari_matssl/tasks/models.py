@@ -65,12 +65,15 @@ class TrainedModel:
         How many steps it took.
     skipped
         Images that were left out.
+    failure
+        What ended the training before its plan was done.
     """
 
     path: Path
     card: ModelCard
     steps: int
     skipped: tuple[Skipped, ...] = ()
+    failure: MatSSLError | None = None
 
 
 def train_model(
@@ -119,12 +122,12 @@ def train_model(
         on_view,
         keep_early,
     )
-    trained, steps = result.segmenter, len(result.losses)
+    trained, steps, failure = result.segmenter, len(result.losses), result.failure
     del result
 
     def write(path: Path) -> TrainedModel:
         write_segmenter(path, trained)
-        return TrainedModel(path, trained.card, steps)
+        return TrainedModel(path, trained.card, steps, failure=failure)
 
     return _kept(write, out)
 

@@ -18,6 +18,7 @@ from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of, overruled
 from napari_matssl.learn.card import ModelCard
+from napari_matssl.tasks.info_bars import InfoBarChoice
 from napari_matssl.tasks.label_files import SplitChoice, read_subset, told_of
 
 
@@ -49,6 +50,7 @@ def read_truth(
     split: SplitChoice | None = None,
     subset: str = "test",
     classes: Path | None = None,
+    info_bar: InfoBarChoice = "auto",
 ) -> Truth:
     """Read labelled micrographs, or those of one subset of a split, for a model.
 
@@ -63,6 +65,8 @@ def read_truth(
         The model's.
     classes
         Class table of the labels; None looks beside them.
+    info_bar
+        Where the info bars begin.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def read_truth(
     assert card.classes is not None
     named = find_named_values(labels, classes)
     colours = named if named is not None else named_values_of(card.classes, "the model")
-    pairing, read = read_subset(images, labels, split, subset, colours)
+    pairing, read = read_subset(images, labels, split, subset, colours, info_bar)
     told = told_of(read)
     counts = count_all(one.specimen for one in read)
     if named is not None:

@@ -106,6 +106,9 @@ def test_a_fine_tuning_whose_device_fails_returns_what_it_has_learnt(painted, mo
     assert result.segmenter.card.metrics["steps"] == 7
     assert messages[-1].startswith("Ended after 7 steps: ")
     assert "is kept" in messages[-1]
+    assert isinstance(result.failure, ComputeError)
+    assert str(result.failure) in messages[-1]
+    assert result.failure.__traceback__ is None
     assert all(
         bool(torch.isfinite(t).all()) for t in result.segmenter.network.state_dict().values()
     )

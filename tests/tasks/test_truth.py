@@ -54,6 +54,20 @@ def score(model, folder, **more):
     return result.scores.miou, " ".join(truth.remarks)
 
 
+def test_the_rows_below_an_info_bar_that_is_named_are_not_scored(model, folder):
+    wrong = IDS.copy()
+    wrong[56:] = 2  # the letters of a bar that isn't found, say
+    for name in ("a.png", "b.png"):
+        Image.fromarray(wrong).save(folder / "labels" / name)
+    miou, said = score(model, folder)
+    assert miou < 1.0
+    miou, said = score(model, folder, info_bar=56)
+    assert miou == 1.0
+    assert "From row 56 on, the info bar doesn't count (set by hand)" in said
+    with pytest.raises(InputError, match="can't begin at row 64"):
+        score(model, folder, info_bar=64)
+
+
 def test_ids_count_where_there_is_no_table_and_that_is_told(model, folder):
     miou, said = score(model, folder)
     assert miou == 1.0

@@ -40,11 +40,14 @@ class FinetuneResult:
         Scores of the chosen model on the validation images, None without any.
     losses
         Training loss of every step.
+    failure
+        What ended the training before its plan was done; the segmenter is the best until then.
     """
 
     segmenter: Segmenter
     validation: Scores | None
     losses: tuple[float, ...]
+    failure: ComputeError | None = None
 
 
 def finetune(
@@ -146,15 +149,18 @@ def _train(
     with device_errors("preparing the training"):
         run = FinetuneRun(painted, table, settings, validation, start, compute, budget, on_view)
     trouble = ""
+    failure: ComputeError | None = None
     try:
         try:
             yield from _learn(run, settings, keep_early)
         except ComputeError as error:
             if not run.rescue(error):
                 raise
+            failure = error  # without the frames, which hold what fills the memory
+            failure.__traceback__ = failure.__cause__ = failure.__context__ = None
             trouble = f"Ended after {run.step} steps: {error} The best model until then is kept."
         yield Progress("fine-tuning", 1, 1, run.metrics, message=trouble)
-        return FinetuneResult(*run.trained(), tuple(run.losses))
+        return FinetuneResult(*run.trained(), tuple(run.losses), failure)
     finally:
         run.release()
 
