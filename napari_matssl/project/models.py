@@ -24,6 +24,9 @@ _NEVER: Final = set('<>:"/\\|?*')
 _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
+_MADE_UP: Final = re.compile(r"(model|encoder)-\d+", re.IGNORECASE)
+
+
 class KeptModels(KeptClasses):
     """Models by their files; masks that name a model by an earlier name find it.
 
@@ -104,6 +107,8 @@ class KeptModels(KeptClasses):
             return f"A name can't have the character {shown}: some systems don't take it."
         if stem[0] == "." or stem[-1] == "." or _DEVICES.fullmatch(stem):
             return "Some systems don't take this name."
+        if _MADE_UP.fullmatch(stem) and not self._was_called(file.name, f"{stem}{file.suffix}"):
+            return f"Names such as {stem} are given to new models."
         wanted = composed(f"{stem}{file.suffix}").casefold()
         others = (path.name for path in file.parent.glob("*") if path.name != file.name)
         if any(composed(other).casefold() == wanted for other in others):
@@ -187,6 +192,10 @@ class KeptModels(KeptClasses):
     def has_model(self, name: str) -> bool:
         """Whether a file of this name is among the models."""
         return bool(name) and (self.models_folder / name).is_file()
+
+    def _was_called(self, now: str, name: str) -> bool:
+        """Whether a model of this name had another one before, which so is no other's."""
+        return now == name or any({now, name} <= {*one.names} for one in self._record.models)
 
     def _check_there(self, file: Path) -> None:
         if file.parent != self.models_folder or not file.is_file():

@@ -4,7 +4,8 @@ import atexit
 import logging
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from qtpy.compat import isalive
@@ -30,6 +31,7 @@ from napari_matssl.widgets.controls.message_box import MessageBox, Messages, Mes
 from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.torch_start import start_torch
+from napari_matssl.widgets.model_files import ModelFiles
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class Session(QObject):
     """One per viewer; panels find it by :func:`session_of`."""
 
     models_changed = Signal()
-    """A model or encoder was trained or imported."""
+    """A model or encoder was trained, imported, renamed, noted on or deleted."""
 
     def __init__(self, viewer) -> None:
         window = viewer.window._qt_window
@@ -55,6 +57,8 @@ class Session(QObject):
         self.runner = JobRunner(self)
         self.messages = Messages(self)
         self.over_canvas = MessagesOver(self.messages, viewer.window._qt_viewer.canvas.native)
+        self.model_files = ModelFiles(self.workspace, self.runner, self)
+        self.model_files.changed.connect(self.models_changed)
         self.workspace.failed.connect(self._show_problem)
         self.workspace.said.connect(lambda text: self._tell(text, problem=False))
         self.runner.failed.connect(self._on_job_failed)
@@ -73,12 +77,13 @@ class Session(QObject):
         make_job: Callable[[], Job[Any]],
         on_result: Callable[[Any], None] | None = None,
         compute: bool = True,
+        uses: Iterable[Path] = (),
     ) -> bool:
         """Save the strokes and start a job.
 
         Parameters
         ----------
-        title, make_job, on_result
+        title, make_job, on_result, uses
             As for the runner.
         compute
             The job needs torch, which is loaded in its thread and leaves a core to the window.
@@ -94,7 +99,7 @@ class Session(QObject):
 
         try:
             self.workspace.flush()
-            self.runner.start(title, limited if compute else make_job, on_result)
+            self.runner.start(title, limited if compute else make_job, on_result, uses)
         except MatSSLError as error:
             self.workspace.failed.emit(error)
             return False

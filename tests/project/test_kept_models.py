@@ -64,8 +64,10 @@ def test_a_name_that_masks_may_hold_is_not_given_to_a_new_model(project, put_awa
     [
         ("", "needs a name"),
         (" .safetensors", "needs a name"),
-        ("model-002", "another model called model-002"),
-        ("MODEL-002", "another model called MODEL-002"),
+        ("ferrite", "another model called ferrite"),
+        ("FERRITE", "another model called FERRITE"),
+        ("model-003", "given to new models"),
+        ("encoder-001", "given to new models"),
         ("a/b", "character /"),
         ("..\\x", "character \\"),
         ("why?", "character ?"),
@@ -79,14 +81,15 @@ def test_a_name_that_masks_may_hold_is_not_given_to_a_new_model(project, put_awa
     ],
 )
 def test_a_name_that_some_system_refuses_is_refused(project, name, reason):
+    file(project, "model-002").rename(file(project, "ferrite"))
     assert reason in project.why_no_model_name(file(project), name)
     with pytest.raises(InputError, match=r"^model-001\.safetensors: "):
         project.rename_model(file(project), CREATED, name)
     assert file(project).read_text() == "model-001"
-    assert file(project, "model-002").read_text() == "model-002"
+    assert file(project, "ferrite").read_text() == "model-002"
 
 
-@pytest.mark.parametrize("name", ["Gefüge 2.5 µm", "α+β (réf.)", "Model-001"])
+@pytest.mark.parametrize("name", ["Gefüge 2.5 µm", "α+β (réf.)", "model-001b"])
 def test_names_in_any_language_are_taken(project, name):
     assert project.why_no_model_name(file(project), name) == ""
     assert project.rename_model(file(project), CREATED, f"  {name} ").stem == name

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QWidget
 from napari_matssl.learn.card import ModelCard
 
 _TOOLTIPS = {
+    "Note": "What somebody noted on this model; Manage changes it",
     "Classes": "What the model tells apart",
     "Pixel size": "Of the images it was trained on; calibrated images of others are resampled",
     "Score": "Mean intersection over union on validation images, kept apart from training: "
@@ -43,9 +44,9 @@ class CardView(QWidget):
             label.setAlignment(Qt.AlignmentFlag.AlignTop)
             label.setToolTip(_TOOLTIPS[name])
 
-    def show_card(self, card: ModelCard) -> None:
-        """Show a card; rows that don't apply to its kind are hidden."""
-        texts = card_in_words(card)
+    def show_card(self, card: ModelCard, note: str = "") -> None:
+        """Show a card and the note on its model; rows that don't apply are hidden."""
+        texts = card_in_words(card) | ({"Note": escape(note)} if note else {})
         for name, value in self._rows.items():
             value.setText(texts.get(name, ""))
             value.setVisible(name in texts)

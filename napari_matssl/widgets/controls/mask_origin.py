@@ -5,7 +5,7 @@ from napari_matssl.tasks.provenance import OLDER_THAN_STROKES
 from napari_matssl.widgets.controls.card_view import local_time
 
 
-def origin_in_words(origin: Provenance, doubt: str) -> str:
+def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> str:
     """Tell which model made a mask, when, and what was cleaned since.
 
     Parameters
@@ -14,9 +14,13 @@ def origin_in_words(origin: Provenance, doubt: str) -> str:
         What the mask says of itself, with the cleaning that is shown.
     doubt
         As `mask_doubts` gives it; empty if there is none.
+    has_model
+        The model is among those of the folder.
     """
     if origin.model or origin.model_created:
         name = origin.model.removesuffix(".safetensors") or "a model without a file"
+        if origin.model and not has_model:
+            name += " (not in this folder any more)"
         trained = f", trained {local_time(origin.model_created)}" if origin.model_created else ""
         checksum = f", {origin.short_sha256}" if origin.model_sha256 else ""
         text = f"Mask made by {name}{trained}{checksum}"

@@ -1,7 +1,7 @@
 """Choosing a model: a list of the files there are, and what each says of itself."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -24,6 +24,7 @@ from napari_matssl.files import atomic_write
 from napari_matssl.learn.card import PICKLES, ModelCard, read_card
 from napari_matssl.widgets.controls.card_view import CardView, local_time, wrapping_label
 from napari_matssl.widgets.controls.field_editor import WheelGuard
+from napari_matssl.widgets.controls.model_menu import ModelMenu
 from napari_matssl.widgets.controls.wording import in_the_window
 
 _EMPTY = {
@@ -39,6 +40,7 @@ class _Entry:
     path: Path
     card: ModelCard | None
     reason: str = ""
+    note: str = ""
 
     @property
     def created(self) -> str:
@@ -54,6 +56,8 @@ class ModelPicker(QWidget):
         Where models are looked for; imported files go into the first.
     kind
         What is wanted. Files of another kind are not listed.
+    note_of
+        Gives the note on a model, by its file.
     """
 
     chosen = Signal(object)
@@ -63,9 +67,11 @@ class ModelPicker(QWidget):
         folders: Sequence[Path] = (),
         kind: Literal["segmenter", "encoder"] = "segmenter",
         parent: QWidget | None = None,
+        note_of: Callable[[Path], str] = lambda _file: "",
     ) -> None:
         super().__init__(parent)
         self._kind = kind
+        self._note_of = note_of
         self._folders: tuple[Path, ...] = ()
         self._entries: list[_Entry] = []
         self._current: _Entry | None = None
@@ -98,6 +104,11 @@ class ModelPicker(QWidget):
         self._refresh(path)
         if self.path != path:
             raise InputError(f"{path} is not in the list of models.", "Import the file.")
+
+    def follow(self, old: Path, new: Path) -> None:
+        """Keep a chosen model chosen whose file was renamed."""
+        if self.path == old:
+            self._refresh(new)
 
     def add_file(self, path: Path) -> None:
         """Copy a model into the first folder and choose it; say in a line why that can't be."""
@@ -151,14 +162,14 @@ class ModelPicker(QWidget):
             card = read_card(file)
         except ModelFileError as error:
             return _Entry(file, None, in_the_window(str(error)))
-        return _Entry(file, card) if card.kind == self._kind else None
+        return _Entry(file, card, note=self._note_of(file)) if card.kind == self._kind else None
 
     def _fill_combo(self) -> None:
         with QSignalBlocker(self.combo):
             self.combo.clear()
             for row, entry in enumerate(self._entries):
-                note = local_time(entry.created) if entry.card else "can't be used"
-                self.combo.addItem(f"{entry.path.stem}  ({note})")
+                state = local_time(entry.created) if entry.card else "can't be used"
+                self.combo.addItem(f"{entry.path.stem}  ({state})  {entry.note}".rstrip())
                 tooltip = f"<p>{escape(entry.reason or str(entry.path))}</p>"
                 self.combo.setItemData(row, tooltip, Qt.ItemDataRole.ToolTipRole)
                 self.combo.model().item(row).setEnabled(entry.card is not None)
@@ -173,7 +184,8 @@ class ModelPicker(QWidget):
         self._empty.setVisible(entry is None)
         self._card.setVisible(entry is not None)
         if entry is not None and entry.card is not None:
-            self._card.show_card(entry.card)
+            self._card.show_card(entry.card, entry.note)
+        self.manage.set_model(None if entry is None else entry.path, entry.note if entry else "")
         if entry != before:
             self._say("")
             self.chosen.emit(self.path)
@@ -201,6 +213,7 @@ class ModelPicker(QWidget):
         self.show_in_folder.setToolTip("Open the folder of the chosen model in the file manager")
         self.show_in_folder.clicked.connect(self._show_in_folder)
 
+        self.manage = ModelMenu()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.combo, self._empty, self._card, self._problem):
@@ -208,6 +221,7 @@ class ModelPicker(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.import_file)
         buttons.addWidget(self.show_in_folder)
+        buttons.addWidget(self.manage)
         layout.addLayout(buttons)
 
     def _say(self, text: str) -> None:

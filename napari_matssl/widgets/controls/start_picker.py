@@ -1,7 +1,7 @@
 """Choosing what fine-tuning starts from: weights of an encoder, or a model to go on from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
@@ -15,7 +15,8 @@ from napari_matssl.learn.card import (
     read_card,
 )
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import note
+from napari_matssl.widgets.controls.forms import note, side_by_side
+from napari_matssl.widgets.controls.model_menu import ModelMenu
 from napari_matssl.widgets.controls.wording import in_the_window
 
 _FILE = "Choose a file..."
@@ -48,6 +49,7 @@ class _Choice:
     encoder: EncoderStart = EncoderStart("imagenet", None)
     model: Path | None = None
     file: Path | None = None
+    note: str = ""
 
 
 class StartPicker(QWidget):
@@ -57,13 +59,21 @@ class StartPicker(QWidget):
     ----------
     models
         Whether a model can be gone on from.
+    note_of
+        Gives the note on a model, by its file.
     """
 
     changed = Signal()
     """Another start is chosen."""
 
-    def __init__(self, models: bool = True, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        models: bool = True,
+        parent: QWidget | None = None,
+        note_of: Callable[[Path], str] = lambda _file: "",
+    ) -> None:
         super().__init__(parent)
+        self._note_of = note_of
         self._models = models
         self._files: tuple[Path, ...] = ()
         self._by_hand: tuple[Path, ...] = ()
@@ -74,13 +84,14 @@ class StartPicker(QWidget):
         self.list.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.list.setMinimumContentsLength(12)
+        self.list.setMinimumContentsLength(8)
         WheelGuard(self.list)
         self.problem = note()
         self.problem.hide()
+        self.manage = ModelMenu(narrow=True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.list)
+        layout.addWidget(side_by_side(self.list, self.manage, stretch=0))
         layout.addWidget(self.problem)
         self.list.activated.connect(self._on_activated)
         self._fill(None)
@@ -105,6 +116,12 @@ class StartPicker(QWidget):
         if path not in (*self._files, *self._by_hand):
             self._by_hand += (path,)
         self._fill(path)
+
+    def follow(self, old: Path, new: Path) -> None:
+        """Keep a chosen file chosen that was renamed."""
+        self._files = tuple(new if file == old else file for file in self._files)
+        self._by_hand = tuple(new if file == old else file for file in self._by_hand)
+        self._fill(new if self._chosen.file == old else self._chosen.file)
 
     def propose(self) -> None:
         """Choose the newest model, to be corrected; ImageNet where there is none."""
@@ -132,7 +149,9 @@ class StartPicker(QWidget):
                     problem = in_the_window(str(error))
                 continue
             if self._models or choice.model is None:
-                self._choices.append(choice)
+                line = self._note_of(path)
+                text = f"{choice.text}  {line}".rstrip()
+                self._choices.append(replace(choice, text=text, note=line))
             elif path == wanted:
                 problem = f"{path.name} is a model; choose an encoder."
         self.list.clear()
@@ -144,7 +163,10 @@ class StartPicker(QWidget):
         self.list.addItem(_FILE)
         found = [c for c in self._choices if c.file is not None and c.file == wanted]
         kept = [c for c in self._choices if c == self._chosen]
+        gone = self._chosen.file
         self._choose((*found, *kept, self._choices[0])[0])
+        if not (problem or found or kept) and gone is not None:
+            problem = f"{gone.name} isn't in this folder; {self._chosen.text} are chosen."
         self.problem.setText(problem)
         self.problem.setVisible(bool(problem))
 
@@ -152,7 +174,8 @@ class StartPicker(QWidget):
         before, self._chosen = self._chosen, choice
         self.list.setCurrentIndex(self._choices.index(choice))
         self.problem.hide()
-        if choice != before:
+        self.manage.set_model(choice.file if choice.file in self._files else None, choice.note)
+        if (choice.encoder, choice.file) != (before.encoder, before.file):
             self.changed.emit()
 
     def _on_activated(self, place: int) -> None:

@@ -2,7 +2,7 @@
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -55,6 +55,7 @@ class JobRunner(QObject):
         self._worker: JobThread | None = None
         self._on_result: Callable[[Any], None] | None = None
         self._unwritten_of: tuple[str, Callable[[Any], None] | None] = ("", None)
+        self._uses: frozenset[Path] = frozenset()
         self._activity: Any = None
         self._held: list[QMovie] = []
         self._closed = self._handing_over = False
@@ -76,6 +77,11 @@ class JobRunner(QObject):
     def title(self) -> str:
         """The running job's title, else empty."""
         return self._worker.title if self._worker else ""
+
+    @property
+    def uses(self) -> frozenset[Path]:
+        """Files of models that the running job needs to stay as they are."""
+        return self._uses if self.busy else frozenset()
 
     @property
     def paused(self) -> bool:
@@ -104,6 +110,7 @@ class JobRunner(QObject):
         title: str,
         make_job: Callable[[], Job[Any]],
         on_result: Callable[[Any], None] | None = None,
+        uses: Iterable[Path] = (),
     ) -> None:
         """Start a job.
 
@@ -116,6 +123,8 @@ class JobRunner(QObject):
         on_result
             Called with the result in the window's thread, before ``succeeded``. If it raises, the
             job has failed.
+        uses
+            Files of models that the job reads or writes.
 
         Raises
         ------
@@ -128,6 +137,7 @@ class JobRunner(QObject):
             raise InputError(f"{title} can't be started: its window was closed.")
         self.details = ""
         self._on_result = on_result
+        self._uses = frozenset(uses)
         self._plain_due = 0.0
         self.percent, self.stage = 0, "starting"
         self._worker = JobThread(title, make_job, partial(is_gone, weakref.ref(self)))

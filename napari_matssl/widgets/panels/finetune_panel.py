@@ -1,5 +1,7 @@
 """The panel that trains a segmenter on the strokes."""
 
+from pathlib import Path
+
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -50,7 +52,8 @@ class FinetunePanel(QWidget):
     def _build(self) -> None:
         self.images = PaintedList()
         self.pixels = note("", "Painted pixels of each class in the ticked images.")
-        self.start_from = StartPicker()
+        self.start_from = StartPicker(note_of=self.session.model_files.note_of)
+        self.session.model_files.serve(self.start_from.manage)
         self.validation = QSpinBox()
         self.validation.setToolTip(
             "How many of the images are kept out of training to measure the model and to choose "
@@ -92,6 +95,7 @@ class FinetunePanel(QWidget):
         workspace.surveyed.connect(self._show_painted)
         workspace.shown_changed.connect(self._look)
         self.session.palette.classes_changed.connect(self._show_painted)
+        self.session.model_files.renamed.connect(self.start_from.follow)
         self.session.models_changed.connect(self._show_starts)
         self.images.ticked.connect(self._show_pixels)
         self.preview.toggled.connect(self._look)
@@ -188,7 +192,7 @@ class FinetunePanel(QWidget):
 
             return train_model(read, settings, out, start, lambda: self._view, keep_early=True)
 
-        self.session.start(TITLE, make)
+        self.session.start(TITLE, make, uses=[out, start or Path(settings.weights)])
 
     def _on_progress(self, progress: Progress) -> None:
         if self.session.runner.title != TITLE:

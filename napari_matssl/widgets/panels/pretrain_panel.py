@@ -51,7 +51,8 @@ class PretrainPanel(QWidget):
         self.folders.setMaximumHeight(64)
         self.add = button("Add folder...", "Learn from another folder too.", self._ask_folder)
         self.remove = button("Remove", _REMOVE_TIP, self._remove)
-        self.start_from = StartPicker(models=False)
+        self.start_from = StartPicker(models=False, note_of=self.session.model_files.note_of)
+        self.session.model_files.serve(self.start_from.manage)
         self.form = SettingsForm(
             PretrainSettings, ("preset", "encoder", "minutes", "epochs"), ("weights",)
         )
@@ -76,6 +77,7 @@ class PretrainPanel(QWidget):
         runner = self.session.runner
         self._workspace.folder_changed.connect(self._on_folder)
         self._workspace.images_changed.connect(self._count_again)
+        self.session.model_files.renamed.connect(self.start_from.follow)
         self.session.models_changed.connect(self._show_starts)
         self.start_from.changed.connect(self._tell_start)
         self.form.changed.connect(self._on_form)
@@ -133,7 +135,7 @@ class PretrainPanel(QWidget):
             return pretrain_encoder(sources, settings, out)
 
         self.outcome.setText("")
-        self.session.start(TITLE, make)
+        self.session.start(TITLE, make, uses=[out, Path(settings.weights)])
 
     def _on_succeeded(self, trained) -> None:
         """Say what was trained; heard of by a signal, which a closed panel doesn't get."""

@@ -78,7 +78,8 @@ class SegmentPanel(QWidget):
         self._on_folder()
 
     def _build(self) -> None:
-        self.models = ModelPicker()
+        self.models = ModelPicker(note_of=self.session.model_files.note_of)
+        self.session.model_files.serve(self.models.manage)
         self.target = QComboBox()
         self.target.addItems([_THIS, _ALL, _FOLDER])
         self.target.setToolTip("What to segment.")
@@ -122,6 +123,7 @@ class SegmentPanel(QWidget):
         workspace.painted_changed.connect(self._show_origin)
         self.session.results.mask_changed.connect(self._show_origin)
         self.session.results.cleaning_changed.connect(self._show_origin)
+        self.session.model_files.renamed.connect(self.models.follow)
         self.session.models_changed.connect(self._show_origin)
         self.session.models_changed.connect(self._on_models)
         self.models.chosen.connect(self._update)
@@ -171,13 +173,13 @@ class SegmentPanel(QWidget):
             reads = {name: partial(project.read, name, page) for name, page in pages.items()}
             return segment_with_model(model, reads, settings, keep, renumber, wanted)
 
-        self._begin(TITLE, make)
+        self._begin(TITLE, make, model)
 
-    def _begin(self, title: str, make: Callable[[], Job]) -> None:
+    def _begin(self, title: str, make: Callable[[], Job], model: Path) -> None:
         self._seen = 0
         self.outcome.setText("")
         self.show_results.hide()
-        self.session.start(title, make)
+        self.session.start(title, make, uses=[model])
 
     def _segment_folder(self, settings: PredictSettings) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Segment a folder")
@@ -197,7 +199,7 @@ class SegmentPanel(QWidget):
             return predict(read_segmenter(model), paths, out, used, model=model)
 
         self._results = out
-        self._begin(FOLDER_TITLE, make)
+        self._begin(FOLDER_TITLE, make, model)
 
     def _on_progress(self, progress: Progress) -> None:
         seen = progress.preview
@@ -289,7 +291,8 @@ class SegmentPanel(QWidget):
             doubt = mask_doubts(project, [shown.name]).get(shown.name, "")
             size = shown.micrograph.pixel_size
             origin = final_origin(project, shown.name, project.table, size)
-            self.origin.setText(origin_in_words(origin, doubt))
+            there_still = project.has_model(origin.model)
+            self.origin.setText(origin_in_words(origin, doubt, there_still))
         self.origin.setVisible(there)
 
     def _why_not(self) -> str:

@@ -1,0 +1,85 @@
+"""Renaming, noting and deleting the models of the open folder, as far as no job needs them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.learn.card import read_card
+from napari_matssl.project.folder import Project
+from napari_matssl.widgets.canvas.workspace import Workspace
+from napari_matssl.widgets.controls.model_menu import ModelMenu
+from napari_matssl.widgets.jobs.runner import JobRunner
+
+
+class ModelFiles(QObject):
+    """Serve the menus of all panels of one window."""
+
+    renamed = Signal(object, object)
+    """A model's file as it was called, and as it is called now; `changed` follows."""
+    changed = Signal()
+    """A model has another name or note, or is gone."""
+
+    def __init__(self, workspace: Workspace, runner: JobRunner, parent: QObject) -> None:
+        super().__init__(parent)
+        self._workspace, self._runner = workspace, runner
+
+    def serve(self, menu: ModelMenu) -> None:
+        """Do what a menu asks for."""
+        menu.set_checks(self.why_not, self._why_no_name)
+        menu.rename_wanted.connect(self._rename)
+        menu.note_wanted.connect(self._write_note)
+        menu.delete_wanted.connect(self._delete)
+
+    def note_of(self, file: Path) -> str:
+        """Return the note on a model; empty if there is none."""
+        project = self._workspace.project
+        return "" if project is None else project.model_note(file, _created(file))
+
+    def why_not(self, file: Path) -> str:
+        """Say why a file must stay as it is; empty if it needn't."""
+        return f"{self._runner.title} uses it." if file in self._runner.uses else ""
+
+    def _why_no_name(self, file: Path, name: str) -> str:
+        project = self._workspace.project
+        return "" if project is None else project.why_no_model_name(file, name)
+
+    def _rename(self, file: Path, name: str) -> None:
+        def change(project: Project) -> None:
+            now = project.rename_model(file, _created(file), name)
+            if now != file:
+                self.renamed.emit(file, now)
+
+        self._change(file, change)
+
+    def _delete(self, file: Path) -> None:
+        def change(project: Project) -> None:
+            kept = project.delete_model(file, _created(file))
+            self._workspace.said.emit(f"{file.stem} is deleted; its file is {kept} now.")
+
+        self._change(file, change)
+
+    def _write_note(self, file: Path, line: str) -> None:
+        self._change(None, lambda project: project.note_model(file, _created(file), line))
+
+    def _change(self, file: Path | None, change: Callable[[Project], None]) -> None:
+        """Change something about a file, unless a job began to use it while the user was asked."""
+        project = self._workspace.project
+        if project is None:
+            return
+        try:
+            if file is not None and (reason := self.why_not(file)):
+                raise InputError(f"{file.name}: {reason}", "Wait for it, or cancel it.")
+            change(project)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+        self.changed.emit()
+
+
+def _created(file: Path) -> str:
+    """When a model's training ended; empty for a file without a card."""
+    try:
+        return read_card(file).created
+    except MatSSLError:  # a damaged file may be renamed and deleted, too
+        return ""
