@@ -8,14 +8,9 @@ import typer
 
 from napari_matssl.console import check_arguments, complain, one_line_errors, run_job, say
 from napari_matssl.openmp import sleeping_threads
+from napari_matssl.options import option, with_settings
 from napari_matssl.progress import Skipped
-from napari_matssl.settings import (
-    FinetuneSettings,
-    Method,
-    PredictSettings,
-    PretrainSettings,
-    Settings,
-)
+from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 
 app = typer.Typer(
     name="napari-matssl",
@@ -27,76 +22,39 @@ app = typer.Typer(
 )
 
 
-def _option(settings: type[Settings], field: str) -> Any:
-    """Make an option from a settings field: its name, its help text, its default."""
-    info = settings.model_fields[field]
-    default = "" if info.default is None else f" [{info.default}]"
-    name = field.replace("_", "-")
-    flag = f"--{name}/--no-{name}" if info.annotation is bool else f"--{name}"
-    return typer.Option(flag, help=f"{info.description}{default}", show_default=False)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """Keep the options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _encoder_of_weights(given: dict[str, Any]) -> dict[str, Any]:
-    """Name the network whose weights a file holds, unless a network was given, too."""
-    if "weights" not in given or "encoder" in given:
-        return {}
-    from napari_matssl.learn.card import encoder_of_file
-
-    return _given(encoder=encoder_of_file(given["weights"]))
-
-
-_SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="JSON file of settings; options override it")
+_Splits = Annotated[Path | None, typer.Option(help="JSON file of splits")]
+_Split = Annotated[str | None, typer.Option(help="name of the split to use")]
+_Classes = Annotated[
+    Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
 ]
-_Magnifications = Annotated[
-    Literal["auto", "one", "two"] | None, _option(PredictSettings, "magnifications")
+_InfoBar = Annotated[
+    str | None,
+    typer.Option(
+        help="auto: leave a detected SEM info bar out; none: take it as specimen; or the first row "
+        "of the bar in all images [auto]",
+        show_default=False,
+    ),
 ]
-_Islands = Annotated[Literal["auto", "close", "keep"] | None, _option(PredictSettings, "islands")]
 
 
 @app.command()
+@with_settings(PretrainSettings)
 def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="folders of unlabelled micrographs")],
     out: Annotated[Path, typer.Option("--out", help="encoder file to write (.safetensors)")],
-    preset: Annotated[Literal["quick", "paper"] | None, _option(PretrainSettings, "preset")] = None,
-    method: Annotated[Method | None, _option(PretrainSettings, "method")] = None,
-    encoder: Annotated[str | None, _option(PretrainSettings, "encoder")] = None,
-    weights: Annotated[str | None, _option(PretrainSettings, "weights")] = None,
-    gate: Annotated[Literal["paper", "released"] | None, _option(PretrainSettings, "gate")] = None,
-    epochs: Annotated[int | None, _option(PretrainSettings, "epochs")] = None,
-    minutes: Annotated[float | None, _option(PretrainSettings, "minutes")] = None,
-    batch_size: Annotated[int | None, _option(PretrainSettings, "batch_size")] = None,
-    patch_size: Annotated[int | None, _option(PretrainSettings, "patch_size")] = None,
-    view_size: Annotated[int | None, _option(PretrainSettings, "view_size")] = None,
-    overlap: Annotated[float | None, _option(PretrainSettings, "overlap")] = None,
+    settings: PretrainSettings,
     exclude: Annotated[
         Path | None, typer.Option(help="JSON file with the names of images to leave out")
     ] = None,
-    seed: Annotated[int | None, _option(PretrainSettings, "seed")] = None,
-    deterministic: Annotated[bool | None, _option(PretrainSettings, "deterministic")] = None,
-    device: Annotated[str | None, _option(PretrainSettings, "device")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the last epoch")] = False,
-    settings: _SettingsFile = None,
 ) -> None:
     """Pretrain an encoder on folders of unlabelled micrographs (MatSSL and peers)."""
-    given = _given(
-        preset=preset, method=method, encoder=encoder, weights=weights, gate=gate, epochs=epochs,
-        minutes=minutes, batch_size=batch_size, patch_size=patch_size, view_size=view_size,
-        overlap=overlap, seed=seed, deterministic=deterministic, device=device,
-    )  # fmt: skip
-    given |= _encoder_of_weights(given)
-    chosen = PretrainSettings.make(given, settings)
     from napari_matssl.files import check_writable
     from napari_matssl.learn.encoders import check_encoder
     from napari_matssl.tasks.inputs import excluded_nowhere, read_folder
 
     check_writable(out)
-    check_encoder(chosen.encoder)
+    check_encoder(settings.encoder)
     skipped: list[Skipped] = []
     micrographs = read_folder(folders, exclude, skipped.append)
     for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
@@ -104,7 +62,7 @@ def pretrain(
     from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
 
     state = checkpoint_path(out)
-    ended = run_job(pretrain(micrographs, chosen, checkpoint=state, resume=resume))
+    ended = run_job(pretrain(micrographs, settings, checkpoint=state, resume=resume))
     result = ended.result
     result.write(out)
     if result.complete:
@@ -115,52 +73,26 @@ def pretrain(
         say("Stopped in the first epoch; there is no checkpoint to go on from.")
     losses = result.epoch_losses
     trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
-    say(f"{out}: {chosen.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
+    say(f"{out}: {settings.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
     ended.leave(skipped)
 
 
 @app.command()
+@with_settings(FinetuneSettings)
 def finetune(
     images: Annotated[Path, typer.Argument(help="folder of images")],
     labels: Annotated[Path, typer.Argument(help="folder of label images of the same stems")],
     out: Annotated[Path, typer.Option("--out", help="model file to write (.safetensors)")],
-    preset: Annotated[
-        Literal["interactive", "instant", "paper"] | None, _option(FinetuneSettings, "preset")
-    ] = None,
-    encoder: Annotated[str | None, _option(FinetuneSettings, "encoder")] = None,
-    weights: Annotated[str | None, _option(FinetuneSettings, "weights")] = None,
-    splits: Annotated[Path | None, typer.Option(help="JSON file of splits")] = None,
-    split: Annotated[str | None, typer.Option(help="name of the split to use")] = None,
-    val_fraction: Annotated[float | None, _option(FinetuneSettings, "val_fraction")] = None,
-    unlabelled: Annotated[str | None, _option(FinetuneSettings, "unlabelled")] = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
-    ] = None,
-    info_bar: Annotated[
-        str,
-        typer.Option(
-            help="auto: leave a detected SEM info bar out; none: take it as specimen; or the first "
-            "row of the bar in all images"
-        ),
-    ] = "auto",
+    settings: FinetuneSettings,
+    splits: _Splits = None,
+    split: _Split = None,
+    classes: _Classes = None,
+    info_bar: _InfoBar = None,
     go_on_from: Annotated[
         Path | None, typer.Option(help="model to go on from instead of an encoder")
     ] = None,
-    epochs: Annotated[int | None, _option(FinetuneSettings, "epochs")] = None,
-    minutes: Annotated[float | None, _option(FinetuneSettings, "minutes")] = None,
-    seed: Annotated[int | None, _option(FinetuneSettings, "seed")] = None,
-    deterministic: Annotated[bool | None, _option(FinetuneSettings, "deterministic")] = None,
-    device: Annotated[str | None, _option(FinetuneSettings, "device")] = None,
-    settings: _SettingsFile = None,
 ) -> None:
     """Fine-tune a model on painted micrographs."""
-    given = _given(
-        preset=preset, encoder=encoder, weights=weights, val_fraction=val_fraction,
-        unlabelled=unlabelled, epochs=epochs, minutes=minutes, seed=seed,
-        deterministic=deterministic, device=device,
-    )  # fmt: skip
-    given |= _encoder_of_weights(given)
-    chosen = FinetuneSettings.make(given, settings)
     from napari_matssl.files import check_writable
     from napari_matssl.tasks.inputs import read_painted_set
 
@@ -168,12 +100,12 @@ def finetune(
     painted = read_painted_set(
         images,
         labels,
-        chosen.unlabelled,
+        settings.unlabelled,
         classes,
         _split_choice(splits, split),
-        _info_bar_choice(info_bar),
+        _info_bar_choice(info_bar or "auto"),
     )
-    chosen = chosen.model_copy(update={"unlabelled": painted.unlabelled})
+    settings = settings.model_copy(update={"unlabelled": painted.unlabelled})
     for remark in painted.remarks:
         say(remark)
     say(
@@ -182,7 +114,7 @@ def finetune(
     )
     from napari_matssl.tasks.models import train_model
 
-    ended = run_job(train_model(lambda: painted, chosen, out, go_on_from))
+    ended = run_job(train_model(lambda: painted, settings, out, go_on_from))
     trained = ended.result
     metrics = trained.card.metrics
     score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""
@@ -193,44 +125,27 @@ def finetune(
 
 
 @app.command()
+@with_settings(PredictSettings, without=("info_bar",))
 def predict(
     model: Annotated[Path, typer.Argument(help="model of finetune, or a published U-Net++")],
     inputs: Annotated[list[Path], typer.Argument(help="images, or folders of images")],
     out: Annotated[Path, typer.Option("--out", help="folder for masks and tables")],
+    settings: PredictSettings,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="also write <stem>_probabilities.tif, 0 to 255")
     ] = False,
     overlay: Annotated[bool, typer.Option(help="write <stem>_overlay.png")] = True,
-    magnifications: _Magnifications = None,
-    tile: Annotated[int | None, _option(PredictSettings, "tile")] = None,
-    tile_overlap: Annotated[int | None, _option(PredictSettings, "tile_overlap")] = None,
-    islands: _Islands = None,
-    info_bar: Annotated[
-        str,
-        typer.Option(
-            help="auto: leave a detected SEM info bar out; none: take it as specimen; or the first "
-            "row of the bar in all images"
-        ),
-    ] = "auto",
+    info_bar: _InfoBar = None,
     page: Annotated[
         int | None, typer.Option(min=1, help="which image of files that hold several")
     ] = None,
-    smallest_region: Annotated[str | None, _option(PredictSettings, "smallest_region")] = None,
-    largest_hole: Annotated[str | None, _option(PredictSettings, "largest_hole")] = None,
-    device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Segment images: masks, overlays and phase fractions.
 
     An image that can't be used is left out and listed; the exit status is 3 then.
     """
-    bar = _info_bar_choice(info_bar)
-    chosen = PredictSettings.make(
-        _given(
-            magnifications=magnifications, tile=tile, tile_overlap=tile_overlap, islands=islands,
-            info_bar="none" if bar is None else "auto", smallest_region=smallest_region,
-            largest_hole=largest_hole, device=device,
-        )
-    )  # fmt: skip
+    bar = _info_bar_choice(info_bar or settings.info_bar)
+    settings = settings.model_copy(update={"info_bar": "none" if bar is None else "auto"})
     from napari_matssl.learn.card import read_card
     from napari_matssl.micrograph.reading import find_micrographs
 
@@ -241,7 +156,7 @@ def predict(
 
     outputs = PredictOutputs(overlay=overlay, probabilities=probabilities)
     row = bar if isinstance(bar, int) else None
-    ended = run_job(predict(read_segmenter(model), paths, out, chosen, outputs, model, row, page))
+    ended = run_job(predict(read_segmenter(model), paths, out, settings, outputs, model, row, page))
     from napari_matssl.console_tables import show_summary
 
     result = ended.result
@@ -254,12 +169,14 @@ def predict(
 
 
 @app.command()
+@with_settings(PredictSettings, only=("magnifications", "islands", "device"))
 def evaluate(
     model: Annotated[Path, typer.Argument(help="model of finetune, or a published U-Net++")],
     images: Annotated[Path, typer.Argument(help="folder of images")],
     labels: Annotated[Path, typer.Argument(help="folder of label images of the same stems")],
-    splits: Annotated[Path | None, typer.Option(help="JSON file of splits")] = None,
-    split: Annotated[str | None, typer.Option(help="name of the split to use")] = None,
+    settings: PredictSettings,
+    splits: _Splits = None,
+    split: _Split = None,
     subset: Annotated[str, typer.Option(help="part of the split to score")] = "test",
     protocol: Annotated[
         Literal["native", "matssl", "oxide"],
@@ -268,25 +185,11 @@ def evaluate(
             "512x512; oxide: that class alone"
         ),
     ] = "native",
-    classes: Annotated[
-        Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
-    ] = None,
-    info_bar: Annotated[
-        str,
-        typer.Option(
-            help="auto: leave a detected SEM info bar out; none: take it as specimen; or the first "
-            "row of the bar in all images"
-        ),
-    ] = "auto",
+    classes: _Classes = None,
+    info_bar: _InfoBar = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the scores")] = None,
-    magnifications: _Magnifications = None,
-    islands: _Islands = None,
-    device: Annotated[str | None, _option(PredictSettings, "device")] = None,
 ) -> None:
     """Score a model on labelled images, pooled over pixels."""
-    chosen = PredictSettings.make(
-        _given(magnifications=magnifications, islands=islands, device=device)
-    )
     from napari_matssl.files import check_writable, write_json
     from napari_matssl.learn.card import read_card
     from napari_matssl.tasks.truth import read_truth
@@ -309,7 +212,7 @@ def evaluate(
     from napari_matssl.learn.segmenter import read_segmenter
     from napari_matssl.tasks.evaluate import evaluate
 
-    ended = run_job(evaluate(read_segmenter(model), truth.painted, chosen, protocol))
+    ended = run_job(evaluate(read_segmenter(model), truth.painted, settings, protocol))
     result = ended.result
     if not result.images:
         complain("Stopped before the first image was scored: nothing was written.")
@@ -391,7 +294,9 @@ def demo(
     gui: Annotated[
         bool, typer.Option("--gui", help="open napari with sample micrographs to paint instead")
     ] = False,
-    device: Annotated[str | None, _option(FinetuneSettings, "device")] = None,
+    device: Annotated[
+        str | None, option(FinetuneSettings.model_fields["device"], ["device"])
+    ] = None,
 ) -> None:
     """Run the main job on sample micrographs: pretrain, fine-tune, segment, score."""
     if gui:

@@ -13,6 +13,7 @@ from napari_matssl.settings import (
     PredictSettings,
     PretrainSettings,
 )
+from napari_matssl.settings.fields import about, single_fields, title_of, words_of
 
 normalisations = st.builds(
     NormalisationSettings,
@@ -149,7 +150,8 @@ def test_by_default_fine_tuning_runs_offline_for_two_minutes():
         ({"preset": "paper", "minutes": 9}, None, 9),
         ({"preset": "paper", "epochs": 7}, 7, None),
         ({"preset": "paper", "epochs": 7, "minutes": 9}, 7, 9),
-        ({"epochs": None, "minutes": None}, None, 2.0),
+        ({"epochs": 7, "minutes": "none"}, 7, None),
+        ({"preset": "paper", "epochs": None, "minutes": 9}, None, 9),
     ],
 )
 def test_epochs_lift_a_limit_of_minutes_and_the_other_way_round(given, epochs, minutes):
@@ -200,16 +202,38 @@ def test_a_file_without_a_preset_starts_from_the_defaults(tmp_path):
     assert made == FinetuneSettings(batch_size=16)
 
 
-def test_none_means_not_given(tmp_path):
-    path = write(tmp_path, batch_size=16, epochs=3, minutes=None)
-    made = FinetuneSettings.make({"batch_size": None, "epochs": None}, path)
-    assert (made.batch_size, made.epochs) == (16, 3)
+def test_none_is_a_value_of_fields_that_may_be_none():
+    assert FinetuneSettings.make({"preset": "paper", "scale": "none"}).scale is None
+    assert FinetuneSettings.make({"unlabelled": "none"}).unlabelled is None
+    with pytest.raises(SettingsError, match="batch_size"):
+        FinetuneSettings.make({"batch_size": None})
+
+
+def test_a_limit_in_a_file_stays_beside_another_that_is_only_changed(tmp_path):
+    path = write(tmp_path, epochs=3, minutes=9)
+    made = FinetuneSettings.make({"epochs": 5}, path)
+    assert (made.epochs, made.minutes) == (5, 9)
+
+
+def test_a_preset_given_beside_the_file_of_another_takes_its_values_back(tmp_path):
+    path = tmp_path / "settings.json"
+    of_paper(FinetuneSettings).model_copy(update={"zoom": 2.0}).write(path)
+    made = FinetuneSettings.make({"preset": "interactive"}, path)
+    assert made == FinetuneSettings(zoom=2.0)
+
+
+def test_a_method_given_beside_a_file_brings_its_values_but_for_those_of_the_file(tmp_path):
+    path = tmp_path / "settings.json"
+    of_paper(PretrainSettings).model_copy(update={"batch_size": 32}).write(path)
+    made = PretrainSettings.make({"method": "mocov2"}, path)
+    expected = PretrainSettings.make({"preset": "paper", "method": "mocov2", "batch_size": 32})
+    assert made == expected
 
 
 @pytest.mark.parametrize(
     ("cls", "given", "complaint"),
     [
-        (FinetuneSettings, {"crop": 3}, "no setting 'crop'"),
+        (FinetuneSettings, {"crop": 3}, "crop is no setting"),
         (FinetuneSettings, {"epochs": 0}, "epochs = 0"),
         (FinetuneSettings, {"minutes": -1}, r"minutes = -1.*greater than 0"),
         (FinetuneSettings, {"val_fraction": 1.0}, "val_fraction = 1.0"),
@@ -236,7 +260,7 @@ def test_several_bad_values_are_all_named():
 
 def test_a_run_without_an_end_is_an_error(tmp_path):
     path = write(tmp_path, epochs=None, minutes=None)
-    with pytest.raises(SettingsError, match="give epochs or minutes"):
+    with pytest.raises(SettingsError, match="Give epochs or minutes"):
         FinetuneSettings.make(file=path)
 
 
@@ -278,10 +302,30 @@ def test_a_setting_by_its_former_name_is_one_line_with_todays(tmp_path, cls, val
     assert "\n" not in str(caught.value)
 
 
-def test_every_setting_says_what_it_is_for():
-    for cls in (PretrainSettings, FinetuneSettings, PredictSettings, NormalisationSettings):
+def test_every_setting_says_what_it_is_for_and_when_it_is_what():
+    for cls in (PretrainSettings, FinetuneSettings, PredictSettings):
+        for path, field in single_fields(cls):
+            assert field.description, f"{cls.__name__}.{path}"
         for name, field in cls.model_fields.items():
-            assert name == "normalisation" or field.description, f"{cls.__name__}.{name}"
-        for preset, values in cls.presets.items():
-            assert cls.make({"preset": preset}).model_dump().items() >= {"preset": preset}.items()
-            assert values.keys() <= cls.model_fields.keys()
+            for case, value in about(field, "when").items():
+                named = by_words(cls, case)
+                assert sorted(named.values()) == sorted(case.split("+")), name
+                made = cls.make(named).model_dump()[name]
+                assert made == ({**made, **value} if isinstance(value, dict) else value), name
+
+
+def by_words(cls, case):
+    """The preset and the method that a case names."""
+    return {
+        name: word
+        for word in case.split("+")
+        for name in ("preset", "method")
+        if name in cls.model_fields and word in words_of(cls.model_fields[name])
+    }
+
+
+def test_a_control_has_the_same_title_in_all_forms():
+    titles = {}
+    for cls in (PretrainSettings, FinetuneSettings, PredictSettings):
+        for name in cls.model_fields:
+            assert titles.setdefault(name, title_of(cls, [name])) == title_of(cls, [name])

@@ -1,5 +1,6 @@
 """What all settings have in common: presets, files, and errors in words."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -7,23 +8,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_matssl.errors import SettingsError
 from napari_matssl.files import read_json, write_json
+from napari_matssl.settings.draft import Draft
+from napari_matssl.settings.fields import key_of
 
-ENCODERS = (
-    "tf_efficientnet_lite0",
-    "mobilenet_v2",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "se_resnet50",
-    "densenet121",
-    "efficientnet-b0",
-    "efficientnet-b3",
-)
-"""Encoder networks that forms offer; any other of smp or timm can be typed. The first is the one
-whose ImageNet weights need no download."""
-
-_WEIGHTS = ("imagenet", "micrographs", "random")
-_FILES = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
+NameOf = Callable[[Sequence[str]], str]
 
 
 class Settings(BaseModel):
@@ -31,98 +19,112 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    former: ClassVar[dict[str, str]] = {}
+    former: ClassVar[Mapping[str, str]] = {}
     """What became of settings that files of earlier versions hold, by their names then."""
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}
-
     @classmethod
-    def make(cls, given: dict[str, Any] | None = None, file: Path | None = None) -> Self:
-        """Build settings from a settings file, then a preset, then single values.
+    def make(
+        cls,
+        given: Mapping[str, Any] | None = None,
+        file: Path | None = None,
+        name_of: NameOf = key_of,
+    ) -> Self:
+        """Build settings from a settings file, then values that were given one by one.
+
+        What these bring with them, as a preset does, says
+        :meth:`~napari_matssl.settings.draft.Draft.change`.
 
         Parameters
         ----------
-        given
-            Values that were given one by one; None means "not given". A ``preset`` among them
-            replaces what the preset names and leaves the rest. Epochs alone lift a limit of
-            minutes and the other way round; given both, a job ends with the first.
         file
             A JSON file as :meth:`write` writes it; may hold only some of the fields.
+        name_of
+            Gives names to the fields `given` in an error; others are named with the file.
 
         Raises
         ------
         SettingsError
             If a name is unknown, a value is out of bounds, or the file is unreadable.
         """
-        chosen = {name: value for name, value in (given or {}).items() if value is not None}
-        values = _read_json(file) if file is not None else {}
-        _lift_other_limit(values, values)
-        source = f"{file}: " if file is not None else ""
-        preset = chosen.get("preset", None if file is not None else cls._default_preset())
-        named = cls._of_preset(preset or values.get("preset"), {**values, **chosen})
-        values = {**named, **values} if preset is None else {**values, **named, "preset": preset}
-        _lift_other_limit(chosen, values)
+        given = given or {}
+        draft = cls.draft({} if file is None else read_values(file)).change(given)
+
+        def name(path: Sequence[str]) -> str:
+            beside = file is None or path[0] in given
+            return name_of(path) if beside else f"{file}: {key_of(path)}"
+
+        return cls.check(draft.values, name)
+
+    @classmethod
+    def draft(cls, values: Mapping[str, Any]) -> Draft[Self]:
+        """Begin with the values of a file, which may name some fields only."""
+        draft = Draft(cls, cls().model_dump()).change(values)
+        return Draft(cls, draft.values)
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any], name_of: NameOf = key_of) -> Self:
+        """Make settings of the values of all fields.
+
+        Parameters
+        ----------
+        name_of
+            Gives names to fields in an error.
+
+        Raises
+        ------
+        SettingsError
+            If a name is unknown, a value is out of bounds, or values contradict each other.
+        """
         try:
-            return cls.model_validate({**values, **chosen})
+            return cls.model_validate(values)
         except ValidationError as error:
-            raise SettingsError(
-                f"{source}{_explain(error, cls.former)}", "See --help for bounds."
-            ) from error
+            raise SettingsError(cls._explain(error, name_of)) from error
 
     @classmethod
-    def _of_preset(cls, preset: object, values: dict[str, Any]) -> dict[str, Any]:
-        """Give what a preset names; `values` are the others, on which it may depend."""
-        return cls.presets.get(str(preset), {})
+    def check_field(cls, name: str, value: Any, name_of: NameOf = key_of) -> None:
+        """Check one value by itself: it may contradict others, which the next change can resolve.
 
-    @classmethod
-    def _default_preset(cls) -> str | None:
-        field = cls.model_fields.get("preset")
-        return None if field is None else str(field.default)
+        Raises
+        ------
+        SettingsError
+            If it is out of the field's bounds.
+        """
+        try:
+            cls.model_validate({name: value})
+        except ValidationError as error:
+            if any(finding["loc"] for finding in error.errors()):
+                raise SettingsError(cls._explain(error, name_of)) from error
 
     def write(self, path: Path) -> None:
         """Write all values as JSON, atomically."""
         write_json(path, self.model_dump(mode="json"))
 
+    @classmethod
+    def _explain(cls, error: ValidationError, name_of: NameOf) -> str:
+        """Put pydantic's findings into one line: field, value, bound."""
+        parts = []
+        for finding in error.errors():
+            path = [str(part) for part in finding["loc"]]
+            message = finding["msg"].removeprefix("Value error, ")
+            if not path:
+                parts.append(message[:1].upper() + message[1:])
+            elif finding["type"] == "extra_forbidden":
+                what = cls.former.get(path[0], "is no setting")
+                parts.append(f"{name_of(path)} {what}")
+            else:
+                parts.append(f"{name_of(path)} = {finding['input']!r}: {message.lower()}")
+        return "; ".join(parts) + "."
 
-def check_end(epochs: int | None, minutes: float | None) -> None:
-    """Refuse settings of a job that would never end."""
-    if epochs is None and minutes is None:
-        raise ValueError("give epochs or minutes")
 
+def read_values(path: Path) -> dict[str, Any]:
+    """Read a file of settings, unchecked.
 
-def _lift_other_limit(given: dict[str, Any], values: dict[str, Any]) -> None:
-    """Epochs alone lift a limit of minutes, and the other way round."""
-    if ("epochs" in given) != ("minutes" in given):
-        values["minutes" if "epochs" in given else "epochs"] = None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
+    Raises
+    ------
+    SettingsError
+        If it is no JSON object.
+    """
     values = read_json(path, "Give a JSON file of settings.", SettingsError)
     if not isinstance(values, dict):
         raise SettingsError(f"{path} holds no settings.", "Give a JSON object of settings.")
     return values
-
-
-def check_names_a_network(encoder: str) -> str:
-    """Refuse an encoder that is the place of weights: earlier versions had them there."""
-    if encoder in _WEIGHTS or encoder.lower().endswith(_FILES):
-        raise ValueError(
-            "encoder names a network; where its weights come from is a setting of its own, weights"
-        )
-    return encoder
-
-
-def _explain(error: ValidationError, former: dict[str, str]) -> str:
-    """Put pydantic's findings into one line: field, value, bound."""
-    parts = []
-    for finding in error.errors():
-        field = ".".join(str(part) for part in finding["loc"])
-        if finding["type"] == "extra_forbidden":
-            renamed = former.get(field)
-            parts.append(f"{field} {renamed}" if renamed else f"there is no setting {field!r}")
-        elif field:
-            message = finding["msg"].removeprefix("Value error, ").lower()
-            parts.append(f"{field} = {finding['input']!r}: {message}")
-        else:
-            parts.append(finding["msg"].removeprefix("Value error, "))
-    return "; ".join(parts) + "."

@@ -2,21 +2,34 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from napari_matssl.settings.base import Settings
+from napari_matssl.settings.fields import setting
 
 
 class NormalisationSettings(Settings):
     """How grey values become what a network sees. Stored in the model card."""
 
-    kind: Literal["standardise", "imagenet"] = Field(
-        default="standardise",
-        description="each image by its own mean and spread, or by ImageNet's constants",
+    kind: Literal["standardise", "imagenet"] = setting(
+        "standardise",
+        "each image by its own mean and spread, or by ImageNet's constants",
+        title="Method",
+        expert=True,
     )
-    low_percent: float = Field(
-        default=0.1, ge=0, lt=50, description="percentile that becomes black before standardising"
+    low_percent: float = setting(
+        0.1,
+        "percentile that becomes black before standardising",
+        title="Black at",
+        unit="percentile",
+        expert=True,
+        ge=0,
+        lt=50,
     )
-    high_percent: float = Field(
-        default=99.9, gt=50, le=100, description="percentile that becomes white"
+    high_percent: float = setting(
+        99.9,
+        "percentile that becomes white",
+        title="White at",
+        unit="percentile",
+        expert=True,
+        gt=50,
+        le=100,
     )

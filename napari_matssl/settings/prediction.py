@@ -1,52 +1,68 @@
 """Settings of segmenting with a model."""
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import field_validator
 
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
+from napari_matssl.settings.fields import setting
+from napari_matssl.settings.training import DEVICE
 
 
 class PredictSettings(Settings):
     """How a model is run over images."""
 
-    tile: int = Field(
-        default=1024, ge=32, le=16_384, description="side of the area done at once, in px"
+    tile: int = setting(
+        1024,
+        "side of the area done at once, in px",
+        title="Tile size",
+        unit="px",
+        ge=32,
+        le=16_384,
     )
-    tile_overlap: int = Field(
-        default=256, ge=0, le=4096, description="px that a tile sees beyond its edges"
+    tile_overlap: int = setting(
+        256, "px that a tile sees beyond its edges", title="Tile margin", unit="px", ge=0, le=4096
     )
-    magnifications: Literal["auto", "one", "two"] = Field(
-        default="auto",
-        description="two: look again 1.6 times larger and average, three to four times as slow; "
-        "auto: two for a model that learnt from strokes, which gains by it, else one; instant "
-        "models always look once",
+    magnifications: Literal["auto", "one", "two"] = setting(
+        "auto",
+        "two: look again 1.6 times larger and average, three to four times as slow; auto: two for "
+        "a model that learnt from strokes, which gains by it, else one; instant models always look "
+        "once",
     )
-    islands: Literal["auto", "close", "keep"] = Field(
-        default="auto",
-        description="close: where painted images show a class in unbroken strata, patches of it "
-        "elsewhere, and holes in it, go to what is around them; keep: they stay; auto: close where "
-        "at least two images show it",
+    islands: Literal["auto", "close", "keep"] = setting(
+        "auto",
+        "close: where painted images show a class in unbroken strata, patches of it elsewhere, and "
+        "holes in it, go to what is around them; keep: they stay; auto: close where at least two "
+        "images show it",
     )
-    info_bar: Literal["auto", "none"] = Field(
-        default="auto", description="leave a detected SEM info bar out, or take it as specimen"
+    info_bar: Literal["auto", "none"] = setting(
+        "auto", "leave a detected SEM info bar out, or take it as specimen"
     )
-    smallest_region: Size = Field(
-        default=Size(),
-        description="smaller regions go to the class around them; px of the image, or um2: 30, "
-        "2um2; 0: all stay",
+    smallest_region: Size = setting(
+        Size(),
+        "smaller regions go to the class around them; px of the image, or um2: 30, 2um2; 0: all "
+        "stay",
     )
-    largest_hole: Size = Field(
-        default=Size(),
-        description="holes of up to this take the class around them; px of the image, or um2: 30, "
-        "2um2; 0: all stay",
+    largest_hole: Size = setting(
+        Size(),
+        "holes of up to this take the class around them; px of the image, or um2: 30, 2um2; 0: all "
+        "stay",
     )
-    class_sizes: dict[int, ClassSizes] = Field(
-        default_factory=dict,
-        description="smallest regions and largest holes of single classes, by id",
+    class_sizes: dict[int, ClassSizes] = setting(
+        {},
+        "smallest regions and largest holes of single classes, by id, as in JSON: "
+        '{"2": {"smallest_region": "30 px"}}',
+        expert=True,
     )
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
+    device: str = DEVICE
+
+    @field_validator("class_sizes", mode="before")
+    @classmethod
+    def _of_json(cls, sizes: Any) -> Any:
+        """Read what is given as a text."""
+        return json.loads(sizes) if isinstance(sizes, str) else sizes
 
     @property
     def cleaning(self) -> Cleaning:

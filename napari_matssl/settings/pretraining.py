@@ -1,159 +1,197 @@
 """Settings of pretraining."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import model_validator
 
-from napari_matssl.settings.base import ENCODERS, Settings, check_end, check_names_a_network
+from napari_matssl.settings.fields import setting
 from napari_matssl.settings.normalisation import NormalisationSettings
+from napari_matssl.settings.training import (
+    DETERMINISTIC,
+    DEVICE,
+    ENCODER,
+    NORMALISATION,
+    SEED,
+    WEIGHTS,
+    TrainingSettings,
+)
 
 Method = Literal["matssl", "simclr", "mocov2", "densecl"]
 
 
-class PretrainSettings(Settings):
-    """Contrastive pretraining of an encoder on unlabelled micrographs (MatSSL, section 1)."""
+class PretrainSettings(TrainingSettings):
+    """Contrastive pretraining of an encoder on unlabelled micrographs (MatSSL, section 1).
 
-    preset: Literal["quick", "paper"] = Field(
-        default="quick",
-        description="quick: minutes on a small folder, keeps more of what ImageNet taught; "
+    The preset ``paper`` is the published recipe of MatSSL, and of MoCo v2 and DenseCL their own.
+    """
+
+    preset: Literal["quick", "paper"] = setting(
+        "quick",
+        "quick: minutes on a small folder, keeps more of what ImageNet taught; "
         "paper: the published recipe",
     )
-    method: Method = Field(
-        default="matssl",
-        description="matssl: gated fusion of four stages; simclr: the same without gates, on the "
-        "last stage; mocov2, densecl: keys of a slowly following copy, for comparison",
+    method: Method = setting(
+        "matssl",
+        "matssl: gated fusion of four stages; simclr: the same without gates, on the last stage; "
+        "mocov2, densecl: keys of a slowly following copy, for comparison",
     )
-    encoder: str = Field(
-        default="tf_efficientnet_lite0",
-        description="encoder network, by its smp or timm name; the ImageNet weights of "
-        "tf_efficientnet_lite0 are here, those of others have to be fetched",
-        examples=list(ENCODERS),
+    encoder: str = ENCODER
+    weights: str = WEIGHTS
+    gate: Literal["paper", "released"] = setting(
+        "paper", "gated feature fusion: equation 1 of the paper, or as in the released code"
     )
-    weights: str = Field(
-        default="imagenet",
-        description="start weights: imagenet, micrographs, random, or a file of weights",
+    epochs: int | None = setting(
+        None,
+        "passes over all patches",
+        unset="no limit",
+        lifts="minutes",
+        when={"paper": 50},
+        ge=1,
+        le=100_000,
     )
-    gate: Literal["paper", "released"] = Field(
-        default="paper",
-        description="gated feature fusion: equation 1 of the paper, or as in the released code",
+    minutes: float | None = setting(
+        10.0,
+        "time budget",
+        title="Time budget",
+        unit="min",
+        unset="no limit",
+        lifts="epochs",
+        when={"paper": None},
+        gt=0,
+        le=100_000,
     )
-    epochs: int | None = Field(
-        default=None, ge=1, le=100_000, description="passes over all patches"
+    batch_size: int = setting(
+        64,
+        "patches per step",
+        when={"paper": 128, "paper+mocov2": 256, "paper+densecl": 256},
+        ge=2,
+        le=65_536,
     )
-    minutes: float | None = Field(default=10.0, gt=0, le=100_000, description="time budget")
-    batch_size: int = Field(default=64, ge=2, le=65_536, description="patches per step")
-    patch_size: int = Field(default=256, ge=32, le=4096, description="side of a patch in px")
-    overlap: float = Field(
-        default=0.0, ge=0.0, le=0.95, description="overlap of neighbouring patches, 0 to 1"
+    patch_size: int = setting(256, "side of a patch in px", unit="px", ge=32, le=4096)
+    overlap: float = setting(
+        0.0,
+        "overlap of neighbouring patches, 0 to 1",
+        title="Patch overlap",
+        unit="share",
+        ge=0.0,
+        le=0.95,
     )
-    view_size: int = Field(
-        default=128, ge=32, le=4096, description="side of a view in px, as the network sees it"
+    view_size: int = setting(
+        128,
+        "side of a view in px, as the network sees it",
+        unit="px",
+        when={"paper": 224},
+        ge=32,
+        le=4096,
     )
-    optimiser: Literal["sgd", "adamw"] = Field(default="adamw", description="optimiser")
-    learning_rate: float = Field(default=3e-4, gt=0, le=10, description="at the start")
-    final_learning_rate: float = Field(default=3e-6, ge=0, le=10, description="at the end")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="of SGD")
-    weight_decay: float = Field(default=1e-2, ge=0, le=1, description="weight decay")
-    freeze_batch_norm: bool = Field(
-        default=True,
-        description="keep the encoder's batch-norm statistics, which belong to the start weights; "
-        "random weights have none",
+    optimiser: Literal["sgd", "adamw"] = setting(
+        "adamw", "optimiser", expert=True, when={"paper": "sgd"}
     )
-    temperature: float = Field(default=0.07, gt=0, le=10, description="of the contrastive loss")
-    start_share: float = Field(
-        default=0.5,
+    learning_rate: float = setting(
+        3e-4,
+        "at the start",
+        expert=True,
+        when={"paper": 0.1, "paper+mocov2": 0.03, "paper+densecl": 0.03},
+        gt=0,
+        le=10,
+    )
+    final_learning_rate: float = setting(
+        3e-6,
+        "at the end",
+        expert=True,
+        when={"paper": 1e-4, "paper+mocov2": 0.0, "paper+densecl": 0.0},
+        ge=0,
+        le=10,
+    )
+    momentum: float = setting(0.9, "of SGD", expert=True, ge=0, lt=1)
+    weight_decay: float = setting(
+        1e-2,
+        "weight decay",
+        expert=True,
+        when={"paper": 1e-6, "paper+mocov2": 1e-4, "paper+densecl": 1e-4},
+        ge=0,
+        le=1,
+    )
+    freeze_batch_norm: bool = setting(
+        True,
+        "keep the encoder's batch-norm statistics, which belong to the start weights; random "
+        "weights have none",
+        expert=True,
+        when={"paper": False},
+    )
+    temperature: float = setting(
+        0.07,
+        "of the contrastive loss",
+        expert=True,
+        when={"mocov2": 0.2, "densecl": 0.2},
+        gt=0,
+        le=10,
+    )
+    start_share: float = setting(
+        0.5,
+        "share of the start weights in the result, an average of them and the learnt ones: keeps "
+        "what ImageNet taught; random weights have none",
+        title="Start weights kept",
+        unit="share",
+        expert=True,
+        when={"paper": 0.0},
         ge=0,
         lt=1,
-        description="share of the start weights in the result, an average of them and the learnt "
-        "ones: keeps what ImageNet taught; random weights have none",
     )
-    crop_area_min: float = Field(
-        default=0.2, gt=0, le=1, description="smallest share of the patch's area in a view"
+    crop_area_min: float = setting(
+        0.2,
+        "smallest share of the patch's area in a view",
+        title="Smallest crop",
+        unit="share",
+        expert=True,
+        gt=0,
+        le=1,
     )
-    jitter: float = Field(
-        default=0.4, ge=0, lt=1, description="brightness, contrast and saturation jitter"
+    jitter: float = setting(
+        0.4,
+        "brightness, contrast and saturation jitter",
+        expert=True,
+        when={"paper": 0.1, "paper+mocov2": 0.4, "paper+densecl": 0.4},
+        ge=0,
+        lt=1,
     )
-    hue_jitter: float = Field(default=0.1, ge=0, le=0.5, description="hue jitter, colour only")
-    jitter_probability: float = Field(default=0.8, ge=0, le=1, description="of a view's jitter")
-    grey_probability: float = Field(default=0.2, ge=0, le=1, description="of dropping the colour")
-    blur_probability: float = Field(default=0.5, ge=0, le=1, description="of a Gaussian blur")
-    projection_hidden: int = Field(default=2048, ge=2, description="width of the projection head")
-    projection_out: int = Field(default=128, ge=2, description="length of an embedding")
-    queue: int = Field(
-        default=65_536,
+    hue_jitter: float = setting(
+        0.1,
+        "hue jitter, colour only",
+        expert=True,
+        when={"paper": 0.0, "paper+mocov2": 0.1, "paper+densecl": 0.1},
+        ge=0,
+        le=0.5,
+    )
+    jitter_probability: float = setting(0.8, "of a view's jitter", expert=True, ge=0, le=1)
+    grey_probability: float = setting(0.2, "of dropping the colour", expert=True, ge=0, le=1)
+    blur_probability: float = setting(0.5, "of a Gaussian blur", expert=True, ge=0, le=1)
+    projection_hidden: int = setting(
+        2048, "width of the projection head", title="Projection width", expert=True, ge=2
+    )
+    projection_out: int = setting(
+        128, "length of an embedding", title="Embedding length", expert=True, ge=2
+    )
+    queue: int = setting(
+        65_536,
+        "mocov2, densecl: keys remembered as negatives, at most one per patch",
+        expert=True,
         ge=2,
         le=2**22,
-        description="mocov2, densecl: keys remembered as negatives, at most one per patch",
     )
-    key_momentum: float = Field(
-        default=0.999, ge=0, lt=1, description="mocov2, densecl: how slowly the copy follows"
+    key_momentum: float = setting(
+        0.999, "mocov2, densecl: how slowly the copy follows", expert=True, ge=0, lt=1
     )
-    dense_weight: float = Field(
-        default=0.5, ge=0, le=1, description="densecl: share of the dense loss"
-    )
-    normalisation: NormalisationSettings = NormalisationSettings()
-    seed: int = Field(default=0, ge=0, le=2**40, description="of everything random")
-    deterministic: bool = Field(
-        default=False,
-        description="repeat a run to the last digit on an NVIDIA GPU, too, which is slower there; "
-        "a processor does it anyway",
-    )
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 or mps")
+    dense_weight: float = setting(0.5, "densecl: share of the dense loss", expert=True, ge=0, le=1)
+    normalisation: NormalisationSettings = NORMALISATION
+    seed: int = SEED
+    deterministic: bool = DETERMINISTIC
+    device: str = DEVICE
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "quick": {},
-        "paper": {
-            "encoder": "resnet50",
-            "epochs": 50,
-            "minutes": None,
-            "batch_size": 128,
-            "view_size": 224,
-            "optimiser": "sgd",
-            "learning_rate": 0.1,
-            "final_learning_rate": 1e-4,
-            "weight_decay": 1e-6,
-            "freeze_batch_norm": False,
-            "jitter": 0.1,
-            "hue_jitter": 0.0,
-            "start_share": 0.0,
-            "normalisation": {"kind": "imagenet"},
-        },
-    }
-
-    published: ClassVar[dict[str, dict[str, Any]]] = {
-        name: {
-            "batch_size": 256,
-            "learning_rate": 0.03,
-            "final_learning_rate": 0.0,
-            "weight_decay": 1e-4,
-            "jitter": 0.4,
-            "hue_jitter": 0.1,
-        }
-        for name in ("mocov2", "densecl")
-    }
-    """What the preset "paper" differs in for other methods: their own published settings."""
-
-    former: ClassVar[dict[str, str]] = {"init": "is called weights now"}
-
-    _names_a_network = field_validator("encoder")(check_names_a_network)
-
-    @classmethod
-    def _of_preset(cls, preset: object, values: dict[str, Any]) -> dict[str, Any]:
-        method = str(values.get("method"))
-        named = dict(super()._of_preset(preset, values))
-        if preset == "paper":
-            named |= cls.published.get(method, {})
-        if method in cls.published:
-            named["temperature"] = 0.2
-        return named
-
-    @model_validator(mode="after")
-    def _has_an_end(self) -> Self:
-        check_end(self.epochs, self.minutes)
-        return self
+    former: ClassVar = {"init": "is called weights now"}
 
     @model_validator(mode="after")
     def _rate_falls(self) -> Self:
         if self.final_learning_rate > self.learning_rate:
-            raise ValueError("final_learning_rate is above learning_rate")
+            raise ValueError("the final learning rate is above the learning rate")
         return self

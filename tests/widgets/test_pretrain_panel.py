@@ -128,6 +128,9 @@ def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
         ready.choose(panel.start_from.list, "Encoder: encoder-001")
         settings = panel.settings()
         assert (settings.encoder, settings.weights) == (TINY, str(encoder))
+        panel.form.set_value("preset", "paper")
+        assert panel.settings().encoder == TINY, "the network that the file holds"
+        assert panel.settings().batch_size == 128
 
 
 def test_saved_settings_hold_the_start_weights(ready, tmp_path):

@@ -14,6 +14,7 @@ from napari_matssl.settings import (
     PredictSettings,
     PretrainSettings,
 )
+from napari_matssl.settings.fields import words_of
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 
 MAIN = ("preset", "minutes", "epochs")
@@ -81,7 +82,7 @@ def test_an_untouched_form_makes_the_settings_of_a_bare_command(qtbot, kind):
     ],
 )
 def test_a_form_makes_the_settings_that_the_command_line_makes(qtbot, kind, given):
-    for preset in kind.presets:
+    for preset in words_of(kind.model_fields["preset"]):
         form = SettingsForm(kind, MAIN)
         qtbot.addWidget(form)
         for name, value in {"preset": preset, **given}.items():
@@ -196,7 +197,7 @@ def test_a_job_without_an_end_is_refused_in_a_line(form):
 def test_contradictions_are_said_in_the_words_of_the_form(qtbot):
     form = opened(qtbot, SettingsForm(PretrainSettings, MAIN))
     form.set_value("learning_rate", 1e-6)
-    assert "Final learning rate is above learning rate" in problem(form)
+    assert "The final learning rate is above the learning rate" in problem(form)
     form.set_value("learning_rate", 1e-3)
     assert problem(form) == ""
 
@@ -206,7 +207,7 @@ def test_contradictions_are_said_in_the_words_of_the_form(qtbot):
 )
 def test_a_value_out_of_bounds_is_refused_and_changes_nothing(form, field, value):
     before = form.settings()
-    with pytest.raises(SettingsError, match=f"^{field.replace('_', ' ').capitalize()}: "):
+    with pytest.raises(SettingsError, match=f"^{field.replace('_', ' ').capitalize()} = "):
         form.set_value(field, value)
     assert form.settings() == before
 
@@ -314,14 +315,14 @@ def test_every_field_has_a_label_and_a_tooltip_with_bounds_and_default(qtbot):
         assert not [name for name in names if "_" in name]
         for path, made in form._editors.items():
             assert "Default: " in made.control.toolTip(), path
-    form = opened(qtbot, SettingsForm(FinetuneSettings, MAIN, labels={"minutes": "Time (min)"}))
+    form = opened(qtbot, SettingsForm(FinetuneSettings, MAIN))
     tooltip = editor(form, "crop_size").control.toolTip()
     assert "Side of a training crop in px" in tooltip
     assert "At least 32 and at most 4,096" in tooltip
     assert "Default: 256" in tooltip
     assert "Default: 1." in editor(form, "cross_entropy").control.toolTip()
     assert "Default: on" in editor(form, "augment").control.toolTip()
-    assert "Time (min)" in [label.text() for label in form.findChildren(QLabel)]
+    assert "Time budget (min)" in [label.text() for label in form.findChildren(QLabel)]
 
 
 def test_hidden_fields_are_kept_but_not_shown(qtbot, form):

@@ -18,58 +18,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-LABELS = {
-    "augment": "Augmentation",
-    "averaging": "Weight averaging (decay)",
-    "balance": "Class balance (0 to 1)",
-    "cosine": "Cosine schedule",
-    "crop_area_min": "Smallest crop (share)",
-    "crop_size": "Crop size (px)",
-    "cross_entropy": "Cross-entropy weight",
-    "deterministic": "Repeatable on a GPU",
-    "dropout": "Dropout (share)",
-    "encoder_rate": "Encoder's rate (×)",
-    "entropy": "Entropy weight",
-    "grey_changes": "Grey-value changes (×)",
-    "high_percent": "White at (percentile)",
-    "weights": "Start weights",
-    "kind": "Method",
-    "low_percent": "Black at (percentile)",
-    "minutes": "Time budget (min)",
-    "overlap": "Patch overlap (share)",
-    "patch_size": "Patch size (px)",
-    "projection_hidden": "Projection width",
-    "projection_out": "Embedding length",
-    "scale": "Magnification (×)",
-    "seed": "Random seed",
-    "start_share": "Start weights kept (share)",
-    "strata": "Strata in the image",
-    "tile": "Tile size (px)",
-    "tile_overlap": "Tile margin (px)",
-    "unlabelled": "Unpainted value",
-    "val_fraction": "Validation share (0 to 1)",
-    "validations": "Validations per run",
-    "view_size": "View size (px)",
-    "warmup": "Warm-up (share of run)",
-    "zoom": "Largest zoom (×)",
-}
-"""Words for fields whose names need a unit or don't say it all."""
-
-UNSET = {
-    "dropout": "automatic",
-    "epochs": "no limit",
-    "minutes": "no limit",
-    "scale": "automatic",
-}
-"""What unset fields are called."""
+from napari_matssl.settings.fields import about, may_be_none
 
 _DECIMALS = 12
 _SMALLEST = 10.0**-_DECIMALS
-
-
-def label_of(field: str) -> str:
-    """Name the control of a field."""
-    return LABELS.get(field, field.replace("_", " ").capitalize())
 
 
 class FieldEditor(QWidget):
@@ -81,8 +33,6 @@ class FieldEditor(QWidget):
         The field, with its type, bounds, description and default.
     suggested
         The value that a first tick brings, for a field that may be unset.
-    unset
-        What an unset field is called: "automatic", "no limit".
     """
 
     changed = Signal(object)
@@ -91,7 +41,6 @@ class FieldEditor(QWidget):
         self,
         field: FieldInfo,
         suggested: Any = None,
-        unset: str = "",
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -105,7 +54,8 @@ class FieldEditor(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self.tick: QCheckBox | None = None
-        if type(None) in get_args(field.annotation) and not self._words:
+        if may_be_none(field) and not self._words:
+            unset = about(field, "unset")
             self.tick = QCheckBox()
             self.tick.setToolTip("Ticked: use the value beside. Not ticked: " + unset)
             self.tick.toggled.connect(self._tick_changed)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
@@ -19,21 +18,19 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_matssl.errors import MatSSLError, SettingsError
+from napari_matssl.errors import MatSSLError
 from napari_matssl.settings import Settings
-from napari_matssl.widgets.controls.field_editor import UNSET, FieldEditor, label_of
+from napari_matssl.settings.draft import Draft
+from napari_matssl.settings.fields import about, group_of, title_of
+from napari_matssl.widgets.controls.field_editor import FieldEditor
 from napari_matssl.widgets.controls.wording import in_the_window
-
-_OTHER_LIMIT = {"epochs": "minutes", "minutes": "epochs"}
 
 
 class SettingsForm(QWidget):
     """A form for one settings class: the main fields, the rest behind "More settings".
 
-    It makes the settings that the command line makes of the same wishes. Choosing a preset gives
-    its values to all fields that it or the preset before it names, and leaves the rest. The first
-    wish for epochs lifts a limit of minutes that the user has not asked for, and the other way
-    round.
+    It makes the settings that the command line makes of the same wishes: both leave it to
+    :class:`~napari_matssl.settings.draft.Draft` what a change brings with it.
 
     Parameters
     ----------
@@ -43,8 +40,6 @@ class SettingsForm(QWidget):
         Fields that are always in sight, in this order.
     hidden
         Fields that the form keeps but doesn't show. "Defaults" leaves them alone.
-    labels
-        Words for the fields, with units, where the form's own don't fit.
     """
 
     changed = Signal()
@@ -54,15 +49,12 @@ class SettingsForm(QWidget):
         kind: type[Settings],
         main: Sequence[str],
         hidden: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._kind = kind
         self._hidden = frozenset(hidden)
-        self._labels = labels or {}
-        self._values = kind.make().model_dump()
-        self._given: set[str] = set()
+        self._draft = kind.draft({})
         self._editors: dict[tuple[str, ...], FieldEditor] = {}
         self._rest = [n for n in kind.model_fields if n not in {*main, *hidden}]
 
@@ -87,16 +79,11 @@ class SettingsForm(QWidget):
         SettingsError
             If values contradict each other.
         """
-        # Not Settings.make: to it None means "not given", here it means "no limit", "automatic".
-        try:
-            return self._kind.model_validate(self._values)
-        except ValidationError as error:
-            raise SettingsError(self._explain(error), "Change one of these settings.") from error
+        return self._kind.check(self._draft.values, name_of=self._title)
 
     def set_settings(self, settings: Settings) -> None:
         """Show other settings, hidden fields included."""
-        self._given.clear()
-        self._take(settings.model_dump())
+        self._take(self._kind.draft(settings.model_dump()))
 
     def set_value(self, field: str, value: Any) -> None:
         """Give one value, as the user would.
@@ -108,15 +95,10 @@ class SettingsForm(QWidget):
         SettingsError
             If the value is out of the field's bounds.
         """
-        if field not in self._values:
+        if field not in self._kind.model_fields:
             raise KeyError(field)
         plain = value.model_dump() if isinstance(value, Settings) else value
-        try:
-            self._kind.model_validate({**self._values, field: plain})
-        except ValidationError as error:
-            # Findings without a field are contradictions, which the next value may resolve.
-            if any(finding["loc"] for finding in error.errors()):
-                raise SettingsError(self._explain(error)) from error
+        self._kind.check_field(field, plain, self._title)
         self._give((field,), plain)
 
     def save(self, path: Path) -> None:
@@ -139,43 +121,22 @@ class SettingsForm(QWidget):
         """
         self.set_settings(self._kind.make(file=path))
 
-    def _explain(self, error: ValidationError) -> str:
-        """Put pydantic's findings into one line, in the words of the form."""
-        parts = []
-        for finding in error.errors():
-            names = [self._label(str(part)) for part in finding["loc"]]
-            text = finding["msg"].removeprefix("Value error, ").replace("_", " ")
-            parts.append(f"{names[-1]}: {text}" if names else text[:1].upper() + text[1:])
-        return "; ".join(parts) + "."
-
-    def _label(self, name: str) -> str:
-        return self._labels.get(name, label_of(name))
+    def _title(self, path: Sequence[str]) -> str:
+        return title_of(self._kind, path)
 
     # What the user does
 
     def _give(self, path: tuple[str, ...], value: Any, editor: "FieldEditor | None" = None) -> None:
-        field = path[0]
-        values = dict(self._values)
-        if field == "preset":
-            named = {*self._kind.presets[values["preset"]], *self._kind.presets[value]}
-            fresh = self._kind.make({"preset": value}).model_dump()
-            values |= {name: fresh[name] for name in named}
-            self._given -= named
-        values[field] = value if len(path) == 1 else {**values[field], path[1]: value}
-        other = _OTHER_LIMIT.get(field, "")
-        begins = value is not None and self._values[field] is None
-        if begins and other in values and other not in self._given:
-            values[other] = None
-        self._given = self._given - {field} if value is None else self._given | {field}
-        self._take(values, editor)
+        change = {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}}
+        self._take(self._draft.change(change), editor)
 
-    def _take(self, values: dict[str, Any], source: "FieldEditor | None" = None) -> None:
+    def _take(self, draft: Draft, source: "FieldEditor | None" = None) -> None:
         """Make these the form's values; `source` shows them already."""
-        before, self._values = self._values, values
+        before, self._draft = self._draft.values, draft
         for path, editor in self._editors.items():
-            if editor is not source and _at(before, path) != _at(values, path):
-                editor.show_value(_at(values, path))
-        if values != before:
+            if editor is not source and _at(before, path) != _at(draft.values, path):
+                editor.show_value(_at(draft.values, path))
+        if draft.values != before:
             self._try(self.settings)
             self.changed.emit()
 
@@ -202,9 +163,7 @@ class SettingsForm(QWidget):
             self._try(self.load, Path(name))
 
     def _reset(self) -> None:
-        kept = {name: self._values[name] for name in self._hidden}
-        self._given.clear()
-        self._take({**self._kind.make().model_dump(), **kept})
+        self._take(self._kind.draft({name: self._draft.values[name] for name in self._hidden}))
 
     # How it is built
 
@@ -215,24 +174,24 @@ class SettingsForm(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name in names:
             field = kind.model_fields[name]
-            label = self._label(name)
-            if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
-                group = QGroupBox(label)
-                inner = QVBoxLayout(group)
-                inner.addWidget(
-                    self._fields(field.annotation, [*field.annotation.model_fields], name)
-                )
-                form.addRow(group)
+            title = title_of(kind, [name])
+            group = group_of(field)
+            if group is not None:
+                box_of_group = QGroupBox(title)
+                inner = QVBoxLayout(box_of_group)
+                inner.addWidget(self._fields(group, [*group.model_fields], name))
+                form.addRow(box_of_group)
                 continue
             path = (*above, name)
-            presets = [values.get(name) for values in kind.presets.values()]
-            suggested = next(v for v in (field.default, *presets, 1) if v is not None)
-            editor = FieldEditor(field, suggested, UNSET.get(name, "not set"))
-            editor.show_value(_at(self._values, path))
+            suggested = next(
+                v for v in (field.default, *about(field, "when").values(), 1) if v is not None
+            )
+            editor = FieldEditor(field, suggested)
+            editor.show_value(_at(self._draft.values, path))
             editor.changed.connect(lambda value, p=path, e=editor: self._give(p, value, e))
-            editor.control.setAccessibleName(label)
+            editor.control.setAccessibleName(title)
             self._editors[path] = editor
-            form.addRow(label, editor)
+            form.addRow(title, editor)
             form.labelForField(editor).setToolTip(editor.toolTip())
         return box
 

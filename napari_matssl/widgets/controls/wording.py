@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from napari_matssl.progress import Skipped
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
-from napari_matssl.widgets.controls.field_editor import label_of
+from napari_matssl.settings.fields import title_of
 
 _OPTION = re.compile(r"--([a-z][a-z-]*)")
 
@@ -37,6 +37,7 @@ def with_left_out(text: str, skipped: Sequence[Skipped]) -> str:
 
 def _control(option: re.Match[str]) -> str:
     name = option[1].replace("-", "_")
-    if any(name in form.model_fields for form in _FORMS):
-        return f'"{label_of(name)}"'
+    for form in _FORMS:
+        if name in form.model_fields:
+            return f'"{title_of(form, [name])}"'
     return _OTHERS.get(name, option[0])

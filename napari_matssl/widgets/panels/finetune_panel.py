@@ -44,6 +44,7 @@ class FinetunePanel(QWidget):
         self._view: Micrograph | None = None
         self._trained_on: Project | None = None
         self._wanted_validation: int | None = None
+        self._preset = ""
         self.curves: QWidget | None = None
         self._build()
         self._connect()
@@ -154,6 +155,9 @@ class FinetunePanel(QWidget):
         if settings.weights != self.start_from.encoder.source:
             self.start_from.select_source(settings.weights)
             self._tell_start()  # where it couldn't be chosen, which is said there
+        elif settings.preset != self._preset:
+            self._preset = settings.preset
+            self._tell_start()  # a preset names an encoder that may not be that of the file
         count = round(settings.val_fraction * len(self.chosen))
         if count != self.validation.value():
             self.validation.setValue(count)

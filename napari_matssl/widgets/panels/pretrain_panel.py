@@ -40,6 +40,7 @@ class PretrainPanel(QWidget):
         self._unusable: dict[Path, tuple[Skipped, ...]] = {}
         self._uncounted: dict[Path, str] = {}
         self._asked: set[Path] = set()
+        self._preset = ""
         self._survey = Background(self)
         self._build()
         self._connect()
@@ -112,12 +113,15 @@ class PretrainPanel(QWidget):
         """Show what settings that were loaded say of the start weights."""
         self._show_estimate()
         try:
-            source = self.form.settings().weights
+            settings = self.form.settings()
         except MatSSLError:  # the form says what is wrong
             return
-        if source != self.start_from.encoder.source:
-            self.start_from.select_source(source)
+        if settings.weights != self.start_from.encoder.source:
+            self.start_from.select_source(settings.weights)
             self._tell_start()  # where it couldn't be chosen, which is said there
+        elif settings.preset != self._preset:
+            self._preset = settings.preset
+            self._tell_start()  # a preset names an encoder that may not be that of the file
 
     def _start(self) -> None:
         sources = tuple(map(self._source, self.paths))

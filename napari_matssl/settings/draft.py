@@ -1,0 +1,96 @@
+"""Settings while they are chosen: what a change brings along with it, in one place.
+
+The command line makes one change of all options that were given, a form one per control.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic.fields import FieldInfo
+
+from napari_matssl.settings.fields import about, group_of, may_be_none
+
+if TYPE_CHECKING:
+    from napari_matssl.settings.base import Settings
+
+Kind = TypeVar("Kind", bound="Settings")
+
+_DECIDING = ("preset", "method")
+
+
+@dataclass(frozen=True)
+class Draft(Generic[Kind]):
+    """Values of all fields, not checked yet.
+
+    Parameters
+    ----------
+    kind
+        The settings class.
+    values
+        Of all fields, groups of fields as dicts.
+    asked
+        Fields that somebody set one by one.
+    """
+
+    kind: type[Kind]
+    values: Mapping[str, Any]
+    asked: frozenset[str] = frozenset()
+
+    def change(self, changes: Mapping[str, Any]) -> "Draft[Kind]":
+        """Set values, and what they bring with them.
+
+        A preset gives its values to all fields that it or the preset before it names, whatever
+        they were, and leaves the rest. A method gives its values to those that nobody has set. A
+        limit of a run that had none lifts the other, unless somebody has asked for that, too. The
+        word ``"none"`` is None where a field may be None; groups of fields may be given in part.
+        """
+        base = self if changes.keys().isdisjoint(_DECIDING) else self._decided(changes)
+        values = dict(base.values)
+        for name, given in changes.items():
+            field = self.kind.model_fields.get(name)
+            if field is None:  # refused when the settings are made
+                values[name] = given
+                continue
+            value = None if given == "none" and may_be_none(field) else given
+            if group_of(field) and isinstance(value, Mapping):
+                value = {**values[name], **value}
+            other = about(field, "lifts")
+            begins = other and value is not None and values[name] is None
+            if begins and other not in (base.asked | changes.keys()):
+                values[other] = None
+            values[name] = value
+        asked = {name for name in changes if values[name] is not None}
+        return Draft(self.kind, values, (base.asked - changes.keys()) | asked)
+
+    def _decided(self, changes: Mapping[str, Any]) -> "Draft[Kind]":
+        """Give the values of a preset and a method to the fields that have any."""
+        values, asked = dict(self.values), self.asked
+        after = {**values, **changes}
+        for name, field in self.kind.model_fields.items():
+            old, new = self._case(field, self.values), self._case(field, after)
+            own = name in asked or values[name] != _value(field, old)
+            if "preset" in changes and self._of_preset(old, new, after):
+                values[name] = _value(field, new)
+                asked -= {name}
+            elif old != new and not own:
+                values[name] = _value(field, new)
+        return Draft(self.kind, values, asked)
+
+    def _case(self, field: FieldInfo, values: Mapping[str, Any]) -> str:
+        """Find which of the cases of a field applies; empty for its default."""
+        words = [values.get(name) for name in _DECIDING]
+        fitting = [c for c in about(field, "when") if all(word in words for word in c.split("+"))]
+        return max(fitting, key=len, default="")
+
+    def _of_preset(self, old: str, new: str, after: Mapping[str, Any]) -> bool:
+        presets = [self.values.get("preset"), after.get("preset")]
+        return any(word in presets for case in (old, new) for word in case.split("+"))
+
+
+def _value(field: FieldInfo, case: str) -> Any:
+    """Return what a field is in a case; groups as dicts."""
+    default = field.get_default(call_default_factory=True)
+    if group_of(field):
+        return {**default.model_dump(), **about(field, "when").get(case, {})}
+    return about(field, "when").get(case, default)

@@ -1,0 +1,73 @@
+"""Settings that pretraining and fine-tuning have in common."""
+
+from typing import Self
+
+from pydantic import field_validator, model_validator
+
+from napari_matssl.settings.base import Settings
+from napari_matssl.settings.fields import setting
+from napari_matssl.settings.normalisation import NormalisationSettings
+
+ENCODERS = (
+    "tf_efficientnet_lite0",
+    "mobilenet_v2",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "se_resnet50",
+    "densenet121",
+    "efficientnet-b0",
+    "efficientnet-b3",
+)
+"""Encoder networks that forms offer; any other of smp or timm can be typed. The first is the one
+whose ImageNet weights need no download."""
+
+NO_FILES = ("imagenet", "micrographs", "random")
+"""Weights that are no file."""
+
+_FILES = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
+
+ENCODER = setting(
+    ENCODERS[0],
+    "encoder network, by its smp or timm name; the ImageNet weights of tf_efficientnet_lite0 are "
+    "here, those of others have to be fetched",
+    choices=ENCODERS,
+    when={"paper": "resnet50"},
+)
+WEIGHTS = setting(
+    NO_FILES[0],
+    "start weights of the encoder: imagenet, micrographs (MatSSL from ImageNet, comes with the "
+    "program), random, or a file, which tells the network, too",
+    title="Start from",
+)
+NORMALISATION = setting(
+    NormalisationSettings(),
+    "how grey values become what a network sees",
+    when={"paper": {"kind": "imagenet"}},
+)
+SEED = setting(0, "of everything random", title="Random seed", ge=0, le=2**40)
+DETERMINISTIC = setting(
+    False,
+    "repeat a run to the last digit on an NVIDIA GPU, too, which is slower there; a processor does "
+    "it anyway",
+    title="Repeatable on a GPU",
+)
+DEVICE = setting("auto", "auto, cpu, cuda, cuda:1 or mps")
+
+
+class TrainingSettings(Settings):
+    """Base of settings of a training: it has an end, and an encoder with weights."""
+
+    @field_validator("encoder", check_fields=False)
+    @classmethod
+    def _names_a_network(cls, encoder: str) -> str:
+        """Refuse an encoder that is the place of weights: earlier versions had them there."""
+        if encoder in NO_FILES or encoder.lower().endswith(_FILES):
+            raise ValueError("encoder names a network; where its weights come from is weights")
+        return encoder
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        if all(getattr(self, limit) is None for limit in ("epochs", "minutes")):
+            raise ValueError("give epochs or minutes")
+        return self
