@@ -5,16 +5,14 @@ The command line makes one change of all options that were given, a form one per
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from napari_matssl.settings.fields import about, group_of, may_be_none
 
-if TYPE_CHECKING:
-    from napari_matssl.settings.base import Settings
-
-Kind = TypeVar("Kind", bound="Settings")
+Kind = TypeVar("Kind", bound=BaseModel)
 
 _DECIDING = ("preset", "method")
 
