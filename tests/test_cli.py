@@ -301,7 +301,7 @@ def test_predict_cleans_masks_as_asked(
     assert len(np.unique(np.asarray(Image.open(tmp_path / "out" / "s0_mask.png")))) == 1
     refuse(
         call("predict", model, image, "--out", tmp_path / "no", "--largest-hole", -1),
-        "largest_hole = '-1'",
+        "--largest-hole = '-1'",
     )
 
 
@@ -607,8 +607,8 @@ def test_bad_settings(call: Call, project: Folders, tmp_path: Path) -> None:
     file = tmp_path / "s.json"
     file.write_text('{"learning_rat": 1}')
     refuse(finetune(call, project, tmp_path / "m", "--settings", file), "learning_rat")
-    refuse(finetune(call, project, tmp_path / "m", "--val-fraction", 2), "val_fraction")
-    refuse(finetune(call, project, tmp_path / "m", "--unlabelled", "x"), "unlabelled")
+    refuse(finetune(call, project, tmp_path / "m", "--val-fraction", 2), "--val-fraction")
+    refuse(finetune(call, project, tmp_path / "m", "--unlabelled", "x"), "--unlabelled = ")
     refuse(finetune(call, project, tmp_path / "m", "--encoder", "resnet5"), "resnet5")
 
 

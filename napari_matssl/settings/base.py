@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_matssl.errors import SettingsError
 from napari_matssl.files import read_json, write_json
 from napari_matssl.settings.draft import Draft
-from napari_matssl.settings.fields import key_of
+from napari_matssl.settings.fields import group_of, key_of
 
 NameOf = Callable[[Sequence[str]], str]
 
@@ -102,18 +102,30 @@ class Settings(BaseModel):
     @classmethod
     def _explain(cls, error: ValidationError, name_of: NameOf) -> str:
         """Put pydantic's findings into one line: field, value, bound."""
-        parts = []
+        parts: dict[str, str] = {}
         for finding in error.errors():
-            path = [str(part) for part in finding["loc"]]
+            path = cls._path_of(finding["loc"])
             message = finding["msg"].removeprefix("Value error, ")
             if not path:
-                parts.append(message[:1].upper() + message[1:])
+                parts[""] = message[:1].upper() + message[1:]
             elif finding["type"] == "extra_forbidden":
                 what = cls.former.get(path[0], "is no setting")
-                parts.append(f"{name_of(path)} {what}")
+                parts[path[0]] = f"{name_of(path)} {what}"
             else:
-                parts.append(f"{name_of(path)} = {finding['input']!r}: {message.lower()}")
-        return "; ".join(parts) + "."
+                key = f"{name_of(path)} = {finding['input']!r}"
+                told = f"{parts[key]}, or" if key in parts else f"{key}:"
+                parts[key] = f"{told} {message.lower()}"
+        return "; ".join(parts.values()) + "."
+
+    @classmethod
+    def _path_of(cls, place: Sequence[int | str]) -> list[str]:
+        """Find the field that a finding is about, whatever it is of that."""
+        if not place:
+            return []
+        name, *inner = map(str, place)
+        field = cls.model_fields.get(name)
+        group = None if field is None else group_of(field)
+        return [name, *inner[: 1 if group else 0]]
 
 
 def read_values(path: Path) -> dict[str, Any]:
