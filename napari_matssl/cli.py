@@ -204,7 +204,7 @@ def evaluate(
         _split_choice(splits, split),
         subset,
         classes,
-        _info_bar_choice(info_bar),
+        _info_bar_choice(info_bar or settings.info_bar),
     )
     for remark in truth.remarks:
         say(remark)
