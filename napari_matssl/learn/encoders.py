@@ -9,6 +9,7 @@ from torch import nn
 
 from napari_matssl.errors import SettingsError
 from napari_matssl.learn.device import seeded
+from napari_matssl.learn.device_errors import device_errors, is_out_of_memory
 
 STRIDE = 32
 """Sides of what an encoder sees are multiples of this."""
@@ -74,6 +75,7 @@ def check_encoder(name: str) -> None:
         with torch.device("meta"):
             smp.UnetPlusPlus(encoder_name=known, encoder_weights=None)
     except Exception as error:  # timm raises whatever its model's builder raises
+        _blame_memory(error)
         raise refuse_for_unet(name, error) from error
     check_sizes(name)
 
@@ -112,6 +114,7 @@ def _size_problem(known: str) -> str:
             if device == "cpu":
                 raise
         except Exception as error:  # noqa: BLE001 - networks complain of sizes in many ways
+            _blame_memory(error)
             problem = (str(error) or type(error).__name__).splitlines()[0]
         else:
             return ""
@@ -122,8 +125,22 @@ def _build(known: str) -> nn.Module:
     try:
         encoder: nn.Module = smp.encoders.get_encoder(known, weights=None)
     except Exception as error:  # timm raises whatever its model's builder raises
+        _blame_memory(error)
         name = known.removeprefix("tu-")
         raise SettingsError(
             f"The encoder {name!r} has no feature stages to use ({error}).", _OTHERS
         ) from error
     return encoder
+
+
+def _blame_memory(error: Exception) -> None:
+    """Raise an error of its own for a full memory, which is no fault of the encoder.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If `error` tells of one.
+    """
+    if is_out_of_memory(error):
+        with device_errors("building the encoder"):
+            raise error

@@ -12,7 +12,7 @@ import torch
 import torchvision
 from torch.nn import functional
 
-from napari_matssl.errors import ModelFileError, SettingsError, WeightsError
+from napari_matssl.errors import ModelFileError, OutOfMemoryError, SettingsError, WeightsError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.learn.card import ModelCard, encoder_of_file, read_card, weights_path
 from napari_matssl.learn.encoders import LITE0, build_encoder, check_encoder, smp_name
@@ -324,6 +324,27 @@ def test_what_unetplusplus_cannot_use_is_refused_before_anything_is_learnt(name)
 def test_networks_for_certain_sizes_are_refused_in_words(name, check):
     with pytest.raises(SettingsError, match=f"'{name}' takes images of certain sizes only"):
         check(name)
+
+
+@pytest.mark.parametrize("check", [check_encoder, build_encoder])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_a_full_memory_is_no_fault_of_the_encoder(check, error):
+    def full(*_):
+        raise error
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(full)
+    try:
+        with pytest.raises(OutOfMemoryError, match="Out of memory while building the encoder"):
+            check("test_efficientnet_ln")
+    finally:
+        hook.remove()
 
 
 @pytest.mark.parametrize("name", ["resnet18", LITE0, "convnext_pico", TINY])
