@@ -23,16 +23,16 @@ _TRIES = 9
 def write_tables(rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path) -> None:
     """Write both tables as CSV, atomically: Unix line ends, blank where undefined.
 
+    Neither is put in its place before both are written, so that they fit each other.
+
     Raises
     ------
     OutputError
         If a table can't be written.
     """
-    for frame, path in (
-        (phases_frame(rows), phases_path),
-        (summary_frame(rows), summary_path),
-    ):
-        _write(frame, path)
+    with atomic_write(summary_path) as summary, atomic_write(phases_path) as phases:
+        _write(summary_frame(rows), summary)
+        _write(phases_frame(rows), phases)
 
 
 def write_tables_somehow(
@@ -92,14 +92,9 @@ def _numbered(path: Path, number: int) -> Path:
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
     words = {n: frame[n].map(_guarded) for n in frame if not is_numeric_dtype(frame[n].dtype)}
-    with atomic_write(path) as temporary:
-        frame.assign(**words).to_csv(
-            temporary,
-            index=False,
-            encoding="utf-8-sig",
-            lineterminator="\n",
-            float_format="%.10g",
-        )
+    frame.assign(**words).to_csv(
+        path, index=False, encoding="utf-8-sig", lineterminator="\n", float_format="%.10g"
+    )
 
 
 def _guarded(cell: object) -> object:
