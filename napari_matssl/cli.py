@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from napari_matssl.console import check_arguments, complain, one_line_errors, run_job, say
+from napari_matssl.console import (
+    check_arguments,
+    complain,
+    kept_elsewhere,
+    one_line_errors,
+    run_job,
+    say,
+)
 from napari_matssl.openmp import sleeping_threads
 from napari_matssl.options import option, with_settings
 from napari_matssl.progress import Skipped
@@ -59,12 +66,14 @@ def pretrain(
     micrographs = read_folder(folders, exclude, skipped.append)
     for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
         say(remark)
+    from napari_matssl.tasks.models import write_or_hold
     from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
 
     state = checkpoint_path(out)
     ended = run_job(pretrain(micrographs, settings, checkpoint=state, resume=resume))
     result = ended.result
-    result.write(out)
+    with kept_elsewhere(out.name):
+        write_or_hold(result.write, out)
     if result.complete:
         state.unlink(missing_ok=True)
     elif state.exists():
@@ -114,7 +123,8 @@ def finetune(
     )
     from napari_matssl.tasks.models import train_model
 
-    ended = run_job(train_model(lambda: painted, settings, out, go_on_from))
+    with kept_elsewhere(out.name):
+        ended = run_job(train_model(lambda: painted, settings, out, go_on_from))
     trained = ended.result
     metrics = trained.card.metrics
     score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""

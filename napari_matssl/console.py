@@ -6,13 +6,22 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
 
-from napari_matssl.errors import MatSSLError, OutputError, SettingsError, StoppedError, printable
+from napari_matssl.errors import (
+    MatSSLError,
+    OutputError,
+    SettingsError,
+    StoppedError,
+    UnwrittenError,
+    printable,
+)
 from napari_matssl.progress import Job, Progress, Skipped, drain
 
 if TYPE_CHECKING:
@@ -271,6 +280,34 @@ def run_job(job: Job[Result]) -> Ended[Result]:
     finally:
         job.close()
     return Ended(result, stop.status)
+
+
+@contextmanager
+def kept_elsewhere(name: str) -> Iterator[None]:
+    """Write what was trained to the folder for temporary files if it can't be written in its place.
+
+    Parameters
+    ----------
+    name
+        Of the file.
+
+    Raises
+    ------
+    OutputError
+        If that is so; it tells where the file is, or that it isn't kept.
+    """
+    try:
+        yield
+    except UnwrittenError as error:
+        place = Path(tempfile.mkdtemp(prefix="napari-matssl-")) / name
+        try:
+            error.write(place)
+        except OutputError as again:
+            place.parent.rmdir()
+            remedy = f"What was trained is lost: {place.parent.parent} has no room either."
+            raise OutputError(error.what, remedy) from again
+        remedy = f"What was trained is kept in {place}; move it before the system is restarted."
+        raise OutputError(error.what, remedy) from error
 
 
 def printable_lines(text: str) -> str:

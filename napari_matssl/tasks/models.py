@@ -33,7 +33,7 @@ from napari_matssl.learn.segmenter import (
 )
 from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
+from napari_matssl.progress import Job, Preview, Progress, Result, Skipped, one_of_many
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import (
     Architecture,
@@ -129,7 +129,7 @@ def train_model(
         write_segmenter(path, trained)
         return TrainedModel(path, trained.card, steps, failure=failure)
 
-    return _kept(write, out)
+    return write_or_hold(write, out)
 
 
 def _new_classes(start: Segmenter, table: ClassTable) -> str:
@@ -183,16 +183,22 @@ def pretrain_encoder(
         steps = int(result.card.metrics["steps"])
         return TrainedModel(path, result.card, steps, tuple(skipped))
 
-    return _kept(write, out)
+    return write_or_hold(write, out)
 
 
-def _kept(write: Callable[[Path], TrainedModel], path: Path) -> TrainedModel:
-    """Write what was trained, or raise an error that holds it."""
+def write_or_hold(write: Callable[[Path], Result], path: Path) -> Result:
+    """Write what was trained.
+
+    Raises
+    ------
+    UnwrittenError
+        If it can't be written; the error holds it.
+    """
     try:
         return write(path)
     except OutputError as error:
         remedy = "It is kept in memory until it is saved elsewhere or the program ends."
-        raise UnwrittenError(error.what, remedy, partial(_kept, write)) from error
+        raise UnwrittenError(error.what, remedy, partial(write_or_hold, write)) from error
 
 
 def _model_bytes(settings: FinetuneSettings, classes: int, start: Path | None) -> int:
