@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -633,44 +631,3 @@ def test_a_failed_run_keeps_the_old_output(call: Call, project: Folders, tmp_pat
         Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(path)
     refuse(finetune(call, project, out), "painted")
     assert out.read_bytes() == b"precious"
-
-
-# ---- signals ----
-
-
-def start_long_run(project: Folders, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "napari_matssl", "finetune", str(project.images)]
-    command += [str(project.labels), "--out", str(out), "--weights", "random", "--minutes", "30"]
-    command += ["--encoder", "test_efficientnet"]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}
-    )
-    assert process.stderr is not None
-    for line in process.stderr:  # the job has begun once it tells the device
-        if "Device:" in line:
-            break
-    return process
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_before_a_model_is_worth_keeping_writes_none(
-    project: Folders, tmp_path: Path, number: signal.Signals, status: int
-) -> None:
-    out = tmp_path / "m.safetensors"
-    out.write_bytes(b"old")
-    process = start_long_run(project, out)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == status, err
-    assert "no model worth keeping" in err
-    assert "Traceback" not in err
-    assert out.read_bytes() == b"old"
-
-
-def test_a_killed_process_leaves_no_half_file(project: Folders, tmp_path: Path) -> None:
-    out = tmp_path / "m.safetensors"
-    out.write_bytes(b"old")
-    process = start_long_run(project, out)
-    process.kill()
-    process.communicate(timeout=60)
-    assert out.read_bytes() == b"old"

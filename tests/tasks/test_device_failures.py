@@ -95,6 +95,8 @@ def run(job):
     return drain(job, seen.append), [p.message for p in seen if p.message]
 
 
+@pytest.mark.cell("Finish now in the window", "full memory")
+@pytest.mark.cell("finetune", "full memory")
 @pytest.mark.parametrize("error", [LOST, torch.OutOfMemoryError("CUDA out of memory")])
 def test_a_fine_tuning_whose_device_fails_returns_what_it_has_learnt(painted, monkeypatch, error):
     settings = finetuning(batch_size=1)

@@ -82,6 +82,7 @@ def test_a_disk_that_is_too_full_is_found_before_training(painted, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.cell("Finish now in the window", "full disk")
 def test_a_model_that_cannot_be_written_any_more_is_kept_until_it_is(painted, tmp_path):
     folder = tmp_path / "models"
     folder.mkdir()

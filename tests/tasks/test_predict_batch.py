@@ -251,16 +251,7 @@ def full_disk(monkeypatch, name, since=0):
     monkeypatch.setattr(files_module.Path, "replace", full)
 
 
-def test_a_disk_that_gets_full_leaves_the_tables_of_what_is_done(
-    segmenter, folder, tmp_path, monkeypatch
-):
-    full_disk(monkeypatch, "_mask.png", since=1)
-    result, _ = run(segmenter, folder, tmp_path / "out")
-    assert [one.name for one in result.images] == ["m0.png"]
-    assert "No space left" in str(result.failure)
-    assert {row["image"] for row in rows_of(result.phases)} == {"m0.png"}
-
-
+@pytest.mark.cell("predict", "full disk")
 def test_a_disk_that_is_full_at_once_leaves_old_results_alone(
     segmenter, folder, tmp_path, monkeypatch
 ):
@@ -271,17 +262,6 @@ def test_a_disk_that_is_full_at_once_leaves_old_results_alone(
     with pytest.raises(OutputError, match="No space left"):
         run(segmenter, folder, out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-
-
-def test_tables_that_cannot_be_written_at_all_lose_no_figures(
-    segmenter, folder, tmp_path, monkeypatch
-):
-    full_disk(monkeypatch, ".csv")
-    result, _ = run(segmenter, folder, tmp_path / "out")
-    assert (result.phases, result.summary) == (None, None)
-    assert "No space left" in str(result.failure)
-    assert len(result.images) == 3
-    assert result.images[0].phases[0].fraction_percent > 50
 
 
 def test_a_job_that_is_closed_on_the_way_leaves_the_tables_of_what_is_done(
@@ -465,12 +445,3 @@ def test_letters_that_no_font_has_are_told(grey_level_segmenter, folder, tmp_pat
     table = table.model_copy(update={"classes": (strange, table.classes[1])})
     _, said = run(grey_level_segmenter(table, LEVELS), folder, tmp_path / "out")
     assert "No font of this system has \U00012345" in said[0]
-
-
-def test_stop_keeps_what_is_done(segmenter, folder, tmp_path):
-    first = tmp_path / "out" / "m0_mask.png"
-    job = predict(segmenter, images_of(folder), tmp_path / "out", CPU)
-    result = drain(job, should_stop=first.exists)
-    assert result.stopped
-    assert 0 < len(result.images) < 3
-    assert {row["image"] for row in rows_of(result.phases)} == {one.name for one in result.images}

@@ -55,6 +55,7 @@ def start_button_is_back(user):
 # The buttons of the bar.
 
 
+@pytest.mark.cell("Finish now in the window", "stopped early")
 def test_a_paused_run_stands_still_goes_on_and_finishes_with_a_model(painted):
     steps, bar = start_endless(painted), painted.job_bar
     assert not painted.finetune.start.isEnabled()

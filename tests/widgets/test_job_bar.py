@@ -307,6 +307,7 @@ def test_the_error_is_legible_on_every_theme(desk):
         assert max(greys) - min(greys) > 150
 
 
+@pytest.mark.cell("Finish now in the window", "full disk")
 def test_a_result_that_cant_be_written_is_kept_until_it_is_saved_elsewhere(
     desk, qtbot, tmp_path, monkeypatch
 ):

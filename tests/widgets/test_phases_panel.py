@@ -417,6 +417,7 @@ def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_
     assert panel.export.isEnabled()
 
 
+@pytest.mark.cell("export in the window", "stopped late")
 def test_a_finished_export_says_how_far_it_came(panel, qtbot, out, slow_disk):
     runner = panel.session.runner
     panel.export.click()

@@ -227,6 +227,7 @@ def test_a_plane_of_a_users_stack_gets_its_result_on_its_own_grid(ready, two_pha
 # What the user does meanwhile.
 
 
+@pytest.mark.cell("All images in the window", "stopped early")
 @pytest.mark.parametrize("button", ["_cancel", "_finish"])
 def test_stopping_amid_an_image_leaves_no_piece_of_a_result(paused, button):
     pieces = paused.viewer.layers[SEGMENTATION].data
@@ -238,6 +239,7 @@ def test_stopping_amid_an_image_leaves_no_piece_of_a_result(paused, button):
     assert not paused.segment.editor.copy.isEnabled()
 
 
+@pytest.mark.cell("All images in the window", "stopped late")
 def test_finishing_amid_the_second_image_keeps_the_first(paused):
     paused.click(paused.job_bar._pause)
     paused.until(lambda: paused.project.mask("steel-0.tif") is not None)

@@ -195,6 +195,8 @@ def test_the_result_is_a_model_that_can_be_kept(painted, tmp_path):
     assert torch.equal(*logits)
 
 
+@pytest.mark.cell("Finish now in the window", "stopped late")
+@pytest.mark.cell("finetune", "stopped late")
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 @pytest.mark.parametrize("validated", [True, False])
 def test_stop_after_a_tenth_of_the_budget_returns_a_model_that_segments(
@@ -218,6 +220,7 @@ def test_stop_before_that_gives_no_model(painted, stage):
     assert len(seen) < 4
 
 
+@pytest.mark.cell("Finish now in the window", "stopped early")
 def test_a_model_under_a_name_of_its_own_is_kept_however_early(painted):
     job = finetune(painted, TABLE, chosen(epochs=500), keep_early=True)
     result = drain(job, should_stop=lambda: True)
