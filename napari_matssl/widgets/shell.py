@@ -12,6 +12,7 @@ from superqt import QCollapsible
 
 from napari_matssl.widgets.controls.device_badge import DeviceBadge
 from napari_matssl.widgets.controls.job_bar import JobBar
+from napari_matssl.widgets.controls.tooltips import WrappedTooltips
 from napari_matssl.widgets.panels.finetune_panel import FinetunePanel
 from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
 from napari_matssl.widgets.panels.phases_panel import PhasesPanel
@@ -52,6 +53,7 @@ class _Docked(QWidget):
         self._on_sight(True)
         if not self._placed:
             self._placed = True
+            WrappedTooltips(self)
             dock = _dock_of(self)
             if dock is not None:  # a tab that is chosen again isn't shown, to Qt
                 dock.visibilityChanged.connect(self._on_sight)

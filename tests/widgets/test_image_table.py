@@ -76,7 +76,7 @@ def test_a_row_shows_name_and_state_and_the_tooltip_the_rest(table):
     assert [cell(table, 0, c).data() for c in (0, 1)] == ["a<b>.tif", "saved"]
     for column in (0, 1):
         tip = cell(table, 0, column).data(TOOLTIP)
-        assert tip == "<qt>a&lt;b&gt;.tif<br>10 x 20<br>no scale bar</qt>"
+        assert tip == "a<b>.tif\n10 x 20\nno scale bar"
     headings = [table.model().headerData(c, Qt.Orientation.Horizontal) for c in (0, 1)]
     assert headings == ["Image", "State"]
 

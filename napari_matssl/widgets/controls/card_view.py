@@ -53,7 +53,7 @@ class CardView(QWidget):
             self._form.labelForField(value).setVisible(name in texts)
         names = [image.name for image in card.training_images]
         lines = names[:20] + ([f"and {len(names) - 20} more"] if len(names) > 20 else [])
-        self._rows["Trained on"].setToolTip(f"<p>{'<br>'.join(map(escape, lines))}</p>")
+        self._rows["Trained on"].setToolTip("\n".join(lines))
 
 
 def card_in_words(card: ModelCard) -> dict[str, str]:

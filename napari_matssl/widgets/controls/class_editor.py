@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.widgets.controls.class_model import COLOUR, KEY, NAME, SWATCH, ClassModel
+from napari_matssl.widgets.controls.tooltips import laid_out
 
 _FEWEST_ROWS, _MOST_ROWS = 3, 8  # in sight; more than these are scrolled
 _ROW_HEIGHT = 26
@@ -173,7 +174,7 @@ class ClassEditor(QWidget):
 
     def _refuse(self, why: str) -> None:
         where = self._view.visualRect(self._view.currentIndex()).bottomLeft()
-        QToolTip.showText(self._view.viewport().mapToGlobal(where), why, self._view)
+        QToolTip.showText(self._view.viewport().mapToGlobal(where), laid_out(why), self._view)
         self.refused.emit(why)
 
     def _update_buttons(self) -> None:

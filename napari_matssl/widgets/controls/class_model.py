@@ -1,6 +1,5 @@
 """The class table as Qt's table views see it: what each cell shows, and what a user may change."""
 
-import html
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QRectF, QSize, Qt, Signal
@@ -101,9 +100,8 @@ class ClassModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.EditRole and column == NAME:
             return one.name
         if role == Qt.ItemDataRole.ToolTipRole:
-            # The name too, as it may be cut off; escaped, or Qt takes < and > in it for HTML.
-            name = f"{html.escape(one.name, quote=False)}<br>" if column == NAME else ""
-            return f"<qt>{name}{_COLUMNS[column][1]}</qt>"
+            name = f"{one.name}\n" if column == NAME else ""  # it may be cut off
+            return f"{name}{_COLUMNS[column][1]}"
         if role == Qt.ItemDataRole.DecorationRole and column == COLOUR:
             return swatch(one.colour)
         if role == Qt.ItemDataRole.CheckStateRole and column == EXCLUDE:

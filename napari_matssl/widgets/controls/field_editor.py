@@ -1,6 +1,5 @@
 """The control of one settings field: right for its type, within its bounds, with its help text."""
 
-from html import escape
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -215,7 +214,7 @@ def bounds(field: FieldInfo) -> tuple[float, float]:
 
 
 def help_text(field: FieldInfo) -> str:
-    """Put description, bounds and default into a tooltip that wraps."""
+    """Put description, bounds and default into a tooltip."""
     words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
     limits = [
         f"{word} {bound:,g}"
@@ -226,8 +225,7 @@ def help_text(field: FieldInfo) -> str:
     if default is None or isinstance(default, bool):
         default = "not set" if default is None else "on" if default else "off"
     parts = [field.description or "", " and ".join(limits), f"Default: {default}"]
-    lines = [escape(part[:1].upper() + part[1:]) + "." for part in parts if part]
-    return f"<p>{'<br>'.join(lines)}</p>"
+    return "\n".join(f"{part[:1].upper()}{part[1:]}." for part in parts if part)
 
 
 def _typed(value: Any) -> str:

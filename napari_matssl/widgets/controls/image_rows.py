@@ -1,6 +1,5 @@
 """The rows of the table of micrographs: what they say, and how thumbnail and state are drawn."""
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -134,9 +133,7 @@ class ImageRows(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole:
             return self._icon(row) if image else self._dot(row.state)
         if role == Qt.ItemDataRole.ToolTipRole:
-            # Escaped, because Qt takes a file's name with < and > in it for HTML.
-            lines = [html.escape(t, quote=False) for t in (row.name, row.detail, row.tooltip) if t]
-            return f"<qt>{'<br>'.join(lines)}</qt>"
+            return "\n".join(t for t in (row.name, row.detail, row.tooltip) if t)
         if role == Qt.ItemDataRole.ForegroundRole and EXCLUDED in row.state:
             return _GREY
         if role == Qt.ItemDataRole.FontRole and image and self.is_shown(index.row()):

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -170,7 +169,7 @@ class ModelPicker(QWidget):
             for row, entry in enumerate(self._entries):
                 state = local_time(entry.created) if entry.card else "can't be used"
                 self.combo.addItem(f"{entry.path.stem}  ({state})  {entry.note}".rstrip())
-                tooltip = f"<p>{escape(entry.reason or str(entry.path))}</p>"
+                tooltip = entry.reason or str(entry.path)
                 self.combo.setItemData(row, tooltip, Qt.ItemDataRole.ToolTipRole)
                 self.combo.model().item(row).setEnabled(entry.card is not None)
         self.combo.setEnabled(bool(self._entries))

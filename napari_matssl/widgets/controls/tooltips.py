@@ -1,0 +1,75 @@
+"""Tooltips of our docks: lines are broken, and nothing that a user wrote is taken for markup.
+
+Qt shows a plain tooltip as one line, however long, and takes one with a tag in it for HTML. So
+tooltips of controls and cells are plain text, and what Qt is given to show is made of it.
+"""
+
+from html import escape
+
+from qtpy.QtCore import QEvent, QObject, QRect, Qt
+from qtpy.QtGui import QHelpEvent
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QToolTip, QWidget
+
+_BREAK = "\u200b"  # lines may break here: paths have no blanks
+_BREAKS = str.maketrans({mark: f"{mark}{_BREAK}" for mark in "/\\_"})
+_NEW = {QEvent.Type.ChildPolished, QEvent.Type.LayoutRequest, QEvent.Type.Enter}
+
+
+class WrappedTooltips(QObject):
+    """Show the tooltips of a widget, and of all that is or comes to be in it.
+
+    Parameters
+    ----------
+    top
+        The widget, which owns this.
+    """
+
+    def __init__(self, top: QWidget) -> None:
+        super().__init__(top)
+        self._watch(top)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Show a tooltip in Qt's place; notice widgets that are new."""
+        kind = event.type()
+        if kind == QEvent.Type.ToolTip:
+            return _show(watched, event)
+        if kind in _NEW and isinstance(watched, QWidget):
+            self._watch(watched)
+        return False
+
+    def _watch(self, widget: QWidget) -> None:
+        widget.installEventFilter(self)  # one that is installed already is moved, not doubled
+        for inside in widget.findChildren(QWidget):
+            inside.installEventFilter(self)
+
+
+def laid_out(text: str) -> str:
+    """Make of a plain text what Qt shows as just that text, in lines of a readable length."""
+    lines = (escape(line, quote=False).translate(_BREAKS) for line in text.splitlines())
+    return f"<qt>{'<br>'.join(lines)}</qt>"
+
+
+def _show(watched: QObject, event: QHelpEvent) -> bool:
+    """Show what a widget has to say; False where that is nothing, and Qt asks what is around it."""
+    if not isinstance(watched, QWidget):
+        return False
+    text, where = _text_at(watched, event)
+    if text:
+        QToolTip.showText(event.globalPos(), laid_out(text), watched, where)
+    return bool(text)
+
+
+def _text_at(widget: QWidget, event: QHelpEvent) -> tuple[str, QRect]:
+    """Give what is to be shown, and where the mouse may move while it is; empty: anywhere."""
+    role, view = Qt.ItemDataRole.ToolTipRole, widget.parentWidget()
+    if isinstance(widget, QMenu):
+        action = widget.actionAt(event.pos())
+        shown = action is not None and widget.toolTipsVisible()
+        return (action.toolTip(), widget.actionGeometry(action)) if shown else ("", QRect())
+    if not isinstance(view, QAbstractItemView) or view.viewport() is not widget:
+        return widget.toolTip(), QRect()
+    if isinstance(view, QHeaderView):
+        section = view.logicalIndexAt(event.pos())
+        return view.model().headerData(section, view.orientation(), role) or "", QRect()
+    index = view.indexAt(event.pos())
+    return (index.data(role) or "") if index.isValid() else "", view.visualRect(index)
