@@ -145,6 +145,25 @@ def test_the_axes_span_the_run_and_the_losses(curves):
     assert 1 < high < 1.1
 
 
+def test_a_rise_of_the_loss_at_the_start_is_explained_where_it_is_seen(curves):
+    assert "may rise in the first steps" in curves.toolTip()
+
+
+def test_a_pretraining_has_a_loss_alone(qtbot):
+    curves = TrainingCurves(with_iou=False)
+    qtbot.addWidget(curves)
+    curves.clear(())
+    curves.resize(300, 200)
+    curves.show()
+    assert curves.minimumSizeHint().height() < 200
+    curves.add(0.5, {"loss": 4.0, "epoch": 1.0})
+    curves._redraw()
+    assert drawn(curves, "loss") == ([50], [4.0])
+    assert "IoU" not in visible_words(curves) + curves.toolTip()
+    assert not curves._iou_plot.isVisible()
+    assert curves._loss_plot.getAxis("bottom").labelText == "progress (%)"
+
+
 def test_it_says_so_while_there_is_no_iou(curves):
     curves.add(0.1, {"loss": 1.0})
     curves._redraw()

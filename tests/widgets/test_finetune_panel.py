@@ -1,6 +1,7 @@
 """The panel Fine-tune: its jobs steered, broken and left alone while the user does other things."""
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from acting import User, painted_folder, tiny
 from qtpy.QtCore import Qt
 
+from napari_matssl.errors import InputError
 from napari_matssl.learn.card import read_card
+from napari_matssl.progress import Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.jobs.torch_start import start_torch
@@ -75,6 +78,35 @@ def test_a_paused_run_stands_still_goes_on_and_finishes_with_a_model(painted):
     assert read_card(model).metrics["steps"] >= 2
     assert painted.finetune.start_from.model == model
     assert start_button_is_back(painted)
+
+
+@pytest.mark.parametrize("panel", ["finetune", "pretrain"])
+def test_no_point_follows_once_a_run_was_told_to_finish(painted, panel, monkeypatch):
+    """The share of a run that is finished early leaps to 1, where a straight line would go."""
+    told, over = threading.Event(), threading.Event()
+
+    def job():
+        yield Progress("learning", 0.2, 1, {"loss": 1.5})
+        told.wait(60)
+        yield Progress("learning", 0.6, 1, {"loss": 1.2})
+        yield Progress("learning", 1.0, 1, {"loss": 1.0, "val_miou": 0.5})
+        over.wait(60)
+        raise InputError("enough")
+
+    user, panel = painted, getattr(painted, panel)
+    start = user.session.start
+    monkeypatch.setattr(
+        user.session, "start", lambda title, *_, **__: start(title, job, compute=False)
+    )
+    panel._start()
+    user.until(lambda: panel.curves._series["loss"].x.tolist() == [20])
+    user.click(user.job_bar._finish)
+    told.set()
+    user.until(lambda: user.runner.percent == 100)
+    over.set()
+    user.wait()
+    assert panel.curves._series["loss"].x.tolist() == [20]
+    assert not panel.curves._series["val_miou"].x
 
 
 def test_a_cancelled_run_leaves_no_model(painted):

@@ -121,6 +121,9 @@ def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
     card = read_card(encoder)
     assert (card.kind, card.encoder, card.metrics["epochs"]) == ("encoder", TINY, 1)
     assert "encoder-001.safetensors: 1 epoch" in ready.pretrain.outcome.text()
+    curves = ready.pretrain.curves
+    ready.until(lambda: curves._series["loss"].curve.getOriginalDataset()[0] is not None)
+    assert curves.isVisible(), "it stays after the run"
     assert "by an earlier run" in ready.pretrain.estimate.text()
     assert ready.segment.models.path == model
     for panel in (ready.finetune, ready.pretrain):

@@ -1,4 +1,4 @@
-"""What a fine-tune learns while it runs: curves of the loss and of the IoU per class."""
+"""What a training learns while it runs: curves of the loss and of the IoU per class."""
 
 import html
 import math
@@ -28,20 +28,31 @@ _TOOLTIP = (
     "the segmented area of a class covers the painted one: 0 not at all, "
     "1 perfectly."
 )
+_PRETRAINING_TOOLTIP = (
+    "How the pretraining goes. The loss tells how well the encoder finds the other view of a patch "
+    "among those of all patches; lower is better. It falls fast at first, then slowly, and goes up "
+    "and down from step to step. How good the encoder is for segmenting, it doesn't tell."
+)
 _LOSS_LEGEND = "Line: smoothed. Faint: each step."
 _IOU_LEGEND = "Thin line: training."
 _VALIDATION_LEGEND = "Points: validation, □&nbsp;mean of classes."
 
 
 class TrainingCurves(QWidget):
-    """Loss and per-class IoU of a running fine-tune."""
+    """Loss and per-class IoU of a running fine-tune, or the loss of a pretraining alone.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    with_iou
+        There are classes, whose IoU is measured.
+    """
+
+    def __init__(self, parent: QWidget | None = None, with_iou: bool = True) -> None:
         from pyqtgraph import TextItem  # takes 0.2 s
 
         super().__init__(parent)
-        self.setToolTip(_TOOLTIP)
-        self._loss_plot = quiet_plot("loss")
+        self.setToolTip(_TOOLTIP if with_iou else _PRETRAINING_TOOLTIP)
+        self._loss_plot = quiet_plot("loss", "" if with_iou else "progress (%)")
         self._iou_plot = quiet_plot("IoU (0 to 1)", "progress (%)")
         for plot in (self._loss_plot, self._iou_plot):
             plot.setXRange(0, 100, padding=0.02)
@@ -52,6 +63,9 @@ class TrainingCurves(QWidget):
         self._no_iou = TextItem(_NO_IOU, anchor=(0.5, 0.5))
         self._no_iou.setPos(50, 0.5)
         self._loss_legend, self._iou_legend = QLabel(), QLabel()
+        for part in (self._iou_plot, self._iou_legend):
+            if not with_iou:
+                part.hide()
         self._pages = QStackedWidget()
         waiting = QLabel(_WAITING)
         waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -85,8 +85,8 @@ class JobBar(QWidget):
         self._bar = QProgressBar()
         self._bar.setToolTip("How far the present stage of the job is.")
         self._status = _WrappedLabel(
-            "Time left in this stage, and the latest figures: while a model learns, the loss "
-            "falls and the mIoU of the validation rises towards 1."
+            "Time left in this stage, and the latest figures: over a run the loss falls, though it "
+            "may rise in the first steps, and the mIoU of the validation rises towards 1."
         )
         self._message = _WrappedLabel("The last thing that the job had to say.")
         self._pause = QPushButton("Pause")

@@ -7,10 +7,17 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QListWidget, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.progress import Job, Skipped
+from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PretrainSettings
-from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.forms import (
+    bring_into_sight,
+    button,
+    heading,
+    note,
+    offer,
+    side_by_side,
+)
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
 from napari_matssl.widgets.controls.wording import in_the_window, with_left_out
@@ -42,6 +49,7 @@ class PretrainPanel(QWidget):
         self._asked: set[Path] = set()
         self._preset = ""
         self._survey = Background(self)
+        self.curves: QWidget | None = None
         self._build()
         self._connect()
         self._on_folder()
@@ -62,7 +70,7 @@ class PretrainPanel(QWidget):
         self.outcome = note("", "What the last run made.")
         rows = QFormLayout()
         rows.addRow("Start weights", self.start_from)
-        layout = QVBoxLayout(self)
+        layout = self._layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(note(_ABOUT))
         layout.addWidget(heading("Unlabelled images"))
@@ -84,6 +92,7 @@ class PretrainPanel(QWidget):
         self.form.changed.connect(self._on_form)
         self.folders.itemSelectionChanged.connect(self._update_remove)
         runner.started.connect(self._update_start)
+        runner.progressed.connect(self._on_progress)
         runner.succeeded.connect(self._on_succeeded)
         runner.ended.connect(self._update_start)
 
@@ -139,7 +148,24 @@ class PretrainPanel(QWidget):
             return pretrain_encoder(sources, settings, out)
 
         self.outcome.setText("")
+        self._show_curves()
         self.session.start(TITLE, make, uses=[out, Path(settings.weights)])
+
+    def _show_curves(self) -> None:
+        if self.curves is None:
+            from napari_matssl.widgets.controls.curves import TrainingCurves
+
+            self.curves = TrainingCurves(with_iou=False)
+            self._layout.addWidget(self.curves)
+        self.curves.clear(())
+        bring_into_sight(self.curves)
+
+    def _on_progress(self, progress: Progress) -> None:
+        runner = self.session.runner
+        if runner.title != TITLE or self.curves is None or runner.stopping:
+            return
+        if progress.metrics:
+            self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
 
     def _on_succeeded(self, trained) -> None:
         """Say what was trained; heard of by a signal, which a closed panel doesn't get."""
