@@ -20,7 +20,7 @@ from napari_matssl.widgets.shell import MatSSLWidget
 
 LONG = ("What the model tells apart, and much more that nobody reads in one line. " * 5).strip()
 HOSTILE = "<b>bold</b> & <img src=x> a_class/of_a_user"
-WIDEST = 640
+WIDEST = 420
 """Of a tooltip, px."""
 
 
@@ -60,7 +60,7 @@ def tips():
 def words(label):
     document = QTextDocument()
     document.setHtml(label.text())
-    return document.toPlainText().replace("\u200b", "")
+    return document.toPlainText().replace("\u200b", "").strip()
 
 
 def test_a_long_tooltip_is_broken_into_lines_and_stays_as_it_was_set(dock):

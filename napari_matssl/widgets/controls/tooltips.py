@@ -10,6 +10,12 @@ from qtpy.QtCore import QEvent, QObject, QRect, Qt
 from qtpy.QtGui import QHelpEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QToolTip, QWidget
 
+_LINE = 50
+"""Characters from which on a line is broken."""
+
+_WIDTH = 360
+"""Of a tooltip with longer lines, px."""
+
 _BREAK = "\u200b"  # lines may break here: paths have no blanks
 _BREAKS = str.maketrans({mark: f"{mark}{_BREAK}" for mark in "/\\_"})
 _NEW = {QEvent.Type.ChildPolished, QEvent.Type.LayoutRequest, QEvent.Type.Enter}
@@ -45,8 +51,12 @@ class WrappedTooltips(QObject):
 
 def laid_out(text: str) -> str:
     """Make of a plain text what Qt shows as just that text, in lines of a readable length."""
-    lines = (escape(line, quote=False).translate(_BREAKS) for line in text.splitlines())
-    return f"<qt>{'<br>'.join(lines)}</qt>"
+    given = text.splitlines()
+    lines = "<br>".join(escape(line, quote=False).translate(_BREAKS) for line in given)
+    if max(map(len, given), default=0) <= _LINE:
+        return f"<qt>{lines}</qt>"
+    # Left to itself, Qt makes a narrow column of it.
+    return f'<qt><table width="{_WIDTH}"><tr><td>{lines}</td></tr></table></qt>'
 
 
 def _show(watched: QObject, event: QHelpEvent) -> bool:
