@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,11 @@ class PaintedMicrograph:
         bar = self.micrograph.info_bar
         return self.labels if bar is None else self.labels[: bar.row]
 
+    @cached_property
+    def counts(self) -> dict[int, int]:
+        """Pixels of each label value above the info bar; counted once."""
+        return count_values(self.specimen_labels)
+
 
 def to_targets(
     painted: PaintedMicrograph, table: ClassTable, unlabelled: Unlabelled
@@ -78,10 +84,7 @@ def to_targets(
         If a value is no class of the table.
     """
     unlabelled = settled(unlabelled, table)
-    counts = count_values(painted.specimen_labels)
-    strange = {v: n for v, n in counts.items() if v not in table.ids and v != unlabelled}
-    if strange:
-        raise not_in_table(painted.micrograph.name, strange, table)
+    _check_values(painted, table, unlabelled)
     targets = np.full(painted.labels.shape, IGNORE, dtype=np.uint8)
     above_bar = targets[: len(painted.specimen_labels)]
     for channel, class_id in enumerate(table.ids):
@@ -90,21 +93,40 @@ def to_targets(
     return targets
 
 
-def painted_pixels(targets: Iterable[NDArray[np.uint8]], table: ClassTable) -> dict[int, int]:
-    """Count the pixels that train each class, over all images.
+def painted_pixels(
+    painted: Iterable[PaintedMicrograph], table: ClassTable, unlabelled: int | None
+) -> dict[int, int]:
+    """Count the pixels that train each class, above the info bars of all images.
 
-    Takes what :func:`to_targets` gave for each image with that table.
+    Parameters
+    ----------
+    painted, table, unlabelled
+        As for :func:`to_targets`.
 
     Returns
     -------
     Pixels by class id, for every class of the table.
+
+    Raises
+    ------
+    InputError
+        If a value is no class of the table.
     """
     pixels = dict.fromkeys(table.ids, 0)
-    for one in targets:
-        for channel, count in count_values(one).items():
-            if channel != IGNORE:
-                pixels[table.ids[channel]] += count
+    for one in painted:
+        _check_values(one, table, unlabelled)
+        for value, count in one.counts.items():
+            if value != unlabelled:
+                pixels[value] += count
     return pixels
+
+
+def _check_values(painted: PaintedMicrograph, table: ClassTable, unlabelled: int | None) -> None:
+    """Refuse values that are neither classes nor unpainted."""
+    known = {*table.ids, unlabelled}
+    strange = {value: n for value, n in painted.counts.items() if value not in known}
+    if strange:
+        raise not_in_table(painted.micrograph.name, strange, table)
 
 
 def painted_share(painted: Iterable[PaintedMicrograph], unlabelled: int | None) -> float:
@@ -117,12 +139,9 @@ def painted_share(painted: Iterable[PaintedMicrograph], unlabelled: int | None) 
     unlabelled
         Value of the pixels that nobody painted; None if every value is a class.
     """
-    total = unpainted = 0
-    for one in painted:
-        counts = count_values(one.specimen_labels)
-        total += sum(counts.values())
-        unpainted += 0 if unlabelled is None else counts.get(unlabelled, 0)
-    return 1 - unpainted / total
+    counts = [one.counts for one in painted]
+    unpainted = 0 if unlabelled is None else sum(one.get(unlabelled, 0) for one in counts)
+    return 1 - unpainted / sum(sum(one.values()) for one in counts)
 
 
 def check_paintable(pixels: Mapping[int, int], table: ClassTable, hint: str = "") -> None:
@@ -162,7 +181,7 @@ def check_taught(
     InputError
         If they don't, naming classes that are painted in info bars only, or if a value is no class.
     """
-    pixels = painted_pixels((to_targets(one, table, unlabelled) for one in painted), table)
+    pixels = painted_pixels(painted, table, unlabelled)
     if sum(n > 0 for n in pixels.values()) < 2:
         names = {c.id: c.name for c in table.classes if c.id != unlabelled}
         images = ((one.micrograph, one.labels) for one in painted)

@@ -17,7 +17,6 @@ from napari_matssl.labels.painted import (
     PaintedMicrograph,
     check_paintable,
     painted_pixels,
-    to_targets,
 )
 from napari_matssl.labels.pairing import Pair, pair_by_stem, read_exclusions, read_split, stem_of
 from napari_matssl.labels.tables import find_named_values, overruled
@@ -110,8 +109,7 @@ def read_painted_set(
     specimens = [one.specimen for one in (*read, *kept_apart)]
     meaning = meaning_of_labels(count_all(specimens), named, unlabelled, specimens, " ".join(lost))
     painted = [one.painted(meaning) for one in read]
-    targets = (to_targets(one, meaning.table, meaning.unlabelled) for one in painted)
-    pixels = painted_pixels(targets, meaning.table)
+    pixels = painted_pixels(painted, meaning.table, meaning.unlabelled)
     check_paintable(pixels, meaning.table, " ".join((*lost, *meaning.remarks)))
     return PaintedSet(
         tuple(painted),

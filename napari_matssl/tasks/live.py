@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from napari_matssl.errors import StoppedError
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
+from napari_matssl.labels.painted import PaintedMicrograph, check_taught
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.device import Compute, choose_compute
@@ -88,8 +88,8 @@ class LiveClassifier:
         compute = choose_compute(settings.device)
         card = outline(painted, table, settings, "pixel-classifier")
         network = self._ready(card, settings, compute)
+        check_taught(painted, table, card.unlabelled)
         images = [self._prepare(one, card, settings) for one in painted]
-        check_paintable(painted_pixels((image.targets for image in images), table), table)
         if should_stop():
             return None
         with device_errors("fitting the live preview"):

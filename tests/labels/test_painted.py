@@ -84,14 +84,15 @@ def test_targets_lead_back_to_the_painted_ids(labels):
     back = np.full(256, 0)
     back[: len(TABLE)] = TABLE.ids
     np.testing.assert_array_equal(back[targets], labels)
-    counts = painted_pixels([targets], TABLE)
+    counts = painted_pixels([painted(labels)], TABLE, 0)
     assert sum(counts.values()) == np.count_nonzero(labels)
     assert counts[5] == np.count_nonzero(labels == 5)
 
 
 def test_painted_pixels_add_up_over_images_and_list_classes_without_any():
-    targets = [to_targets(painted(labels), TABLE, 0) for labels in ([[1, 1, 0]], [[1, 2, 0]])]
-    assert painted_pixels(targets, TABLE) == {1: 3, 2: 1, 5: 0}
+    images = [painted([[1, 1, 0]]), painted([[1, 2, 0], [5, 5, 5]], bar_row=1)]
+    assert painted_pixels(images, TABLE, 0) == {1: 3, 2: 1, 5: 0}
+    assert painted_pixels(images[:1], numbered_table([0, 1]), None) == {0: 1, 1: 2}
 
 
 def test_the_painted_share_is_pooled_and_leaves_info_bars_out():
