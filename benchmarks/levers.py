@@ -26,7 +26,9 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.finetune.training import FinetuneRun
+from napari_matssl.tasks.finetune.beginning import begin
+from napari_matssl.tasks.finetune.planning import make_plan
+from napari_matssl.tasks.finetune.training import Training
 
 
 def train(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Segmenter:
@@ -35,12 +37,13 @@ def train(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Seg
         return drain(finetune(one.training, one.table, settings)).segmenter
     budget = Budget(steps, None)
     compute = choose_compute(settings.device)
-    run = FinetuneRun(one.training, one.table, settings, [], None, compute, budget)
+    plan = make_plan(one.training, one.table, settings)
+    training = Training(plan, begin(plan, compute), compute, budget)
     budget.steps = steps
-    while run.step < steps:
-        run.advance(budget.fraction(run.step))
-    drain(run.look_for_strata())
-    return run.trained()[0]
+    while training.step < steps:
+        training.advance(budget.fraction(training.step))
+    drain(training.look_for_strata())
+    return training.result().segmenter
 
 
 def score(segmenter: Segmenter, one: sets.BenchmarkSet, **changed: str) -> Scores:

@@ -1,15 +1,14 @@
 """Moving averages of weights: steadier than the last step's where data is scarce."""
 
-import copy
-
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
-class AveragedNetwork:
-    """Exponential moving average of a network's weights.
+def follow_weights(network: nn.Module, decay: float) -> AveragedModel:
+    """Start an exponential moving average of a network's weights; it is ``.module``.
 
-    Statistics of batch norm are copied, not averaged.
+    Statistics of batch norm are copied at each update, not averaged.
 
     Parameters
     ----------
@@ -17,25 +16,17 @@ class AveragedNetwork:
         The network that is trained.
     decay
         Weight of the past at each step, 0 to 1; smaller at first, so that the random start is
-        soon forgotten. 0 keeps no average: `network` itself is used.
+        soon forgotten.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self._decay = decay
-        self._updates = 0
-        self.network = copy.deepcopy(network) if decay > 0 else network
-
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Take in the weights after a step."""
-        if self.network is network:
-            return
-        self._updates += 1
-        decay = min(self._decay, self._updates / (self._updates + 9))
-        own: list[Tensor] = list(self.network.parameters())
-        torch._foreach_lerp_(own, list(network.parameters()), 1 - decay)
-        for mine, theirs in zip(self.network.buffers(), network.buffers(), strict=True):
-            mine.copy_(theirs)
+    def average(own: list[Tensor], theirs: list[Tensor], count: Tensor) -> None:
+        n = int(count)
+        torch._foreach_lerp_(own, theirs, 1 - min(decay, n / (n + 9)))
+
+    averaged = AveragedModel(network, multi_avg_fn=average)  # type: ignore[arg-type]
+    averaged.n_averaged += 1  # the start counts, or the first step would replace it
+    return averaged
 
 
 def snapshot(network: nn.Module) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ import json
 import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, overload
 
 from pydantic import (
     BaseModel,
@@ -62,41 +62,17 @@ class TrainingImage(BaseModel):
         return self.sha256 == other.sha256 and same_page
 
 
-class ModelCard(BaseModel):
-    """What a model file says of itself."""
+class _Card(BaseModel):
+    """What every file of ours says of itself."""
 
     model_config = ConfigDict(frozen=True)
 
     format_version: int = Field(default=FORMAT_VERSION, ge=1)
-    kind: Literal["encoder", "segmenter", "checkpoint"]
     encoder: _Name
-    architecture: Architecture = Field(default="unet++", description="segmenters only")
     channels: Channels
     normalisation: NormalisationSettings
-    classes: ClassTable | None = Field(default=None, description="segmenters only")
-    unlabelled: int | None = Field(
-        default=None, ge=0, le=65_535, description="label value that means unpainted"
-    )
-    pixel_size_um: float | None = Field(
-        default=None,
-        ge=SMALLEST_PIXEL_UM,
-        le=LARGEST_PIXEL_UM,
-        description="um/px of the training images, None if they had none",
-    )
-    scale: float = Field(
-        default=1.0, ge=0.01, le=8, description="network px per px of such an image"
-    )
     settings: dict[str, Any] = Field(default_factory=dict, description="settings actually used")
     training_images: tuple[TrainingImage, ...] = ()
-    painted_share: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="share of the training images' pixels that is painted; segmenters only",
-    )
-    unbroken: tuple[UnbrokenClass, ...] = Field(
-        default=(), description="classes in unbroken strata; segmenters of cross-sections"
-    )
     metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
     start: str = Field(
         default="random", max_length=10_000, description="where the encoder's weights came from"
@@ -104,45 +80,19 @@ class ModelCard(BaseModel):
     package_version: _Name = __version__
     created: _Name = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
-    @property
-    def densely_painted(self) -> bool:
-        """Whether nearly all pixels of the training images were painted; not if that is unknown."""
-        return self.painted_share is not None and self.painted_share >= DENSE
-
-    def kept_unbroken(self, islands: Literal["auto", "close", "keep"]) -> dict[str, UnbrokenClass]:
-        """Choose the classes in which islands are closed, by name; as settings want it."""
-        least = {"auto": ENOUGH_IMAGES, "close": 1, "keep": math.inf}[islands]
-        names = dict(zip(self.classes.ids, self.classes.names, strict=True)) if self.classes else {}
-        return {names[one.class_id]: one for one in self.unbroken if one.images >= least}
-
     @model_validator(mode="before")
     @classmethod
     def _by_todays_names(cls, data: Any) -> Any:
-        """Read models that were written before fields and networks were renamed."""
-        if not isinstance(data, dict):
+        """Read files that were written before a field was renamed."""
+        if not isinstance(data, dict) or "encoder_name" not in data:
             return data
-        data = dict(data)
-        if "encoder_name" in data:
-            data.setdefault("encoder", data.pop("encoder_name"))
-        if data.get("architecture") == "residual-unet++":
-            data["architecture"] = "guided-unet++"
-        return data
+        return {"encoder": data["encoder_name"], **data}
 
     @field_validator("created")
     @classmethod
     def _is_a_time(cls, created: str) -> str:
         datetime.fromisoformat(created)
         return created
-
-    @model_validator(mode="after")
-    def _classes_agree(self) -> Self:
-        if self.kind == "segmenter" and self.classes is None:
-            raise ValueError("a segmenter has no class table")
-        ids = self.classes.ids if self.classes is not None else ()
-        strange = [one.class_id for one in self.unbroken if one.class_id not in ids]
-        if strange:
-            raise ValueError(f"class {strange[0]} in strata is no class")
-        return self
 
     @field_validator("metrics")
     @classmethod
@@ -161,7 +111,93 @@ class ModelCard(BaseModel):
         return {k: v for k, v in metrics.items() if v is not None and math.isfinite(v)}
 
 
-def read_card(path: Path, kind: str | None = None) -> ModelCard:
+class EncoderCard(_Card):
+    """What the file of a pretrained encoder says of itself."""
+
+    kind: Literal["encoder"] = "encoder"
+
+
+class CheckpointCard(_Card):
+    """What the file of an unfinished pretraining says of itself."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    step: int = Field(ge=0, le=LARGEST_FIGURE)
+    seconds: float = Field(ge=0, le=LARGEST_FIGURE, allow_inf_nan=False)
+    batch_size: int = Field(ge=1, le=LARGEST_FIGURE)
+    planned_steps: int | None = Field(ge=0, le=LARGEST_FIGURE)
+    epoch_losses: tuple[float, ...]
+
+
+class ModelCard(_Card):
+    """What a model file says of itself: of a segmenter."""
+
+    kind: Literal["segmenter"] = "segmenter"
+    architecture: Architecture = "unet++"
+    classes: ClassTable
+    unlabelled: int | None = Field(
+        default=None, ge=0, le=65_535, description="label value that means unpainted"
+    )
+    pixel_size_um: float | None = Field(
+        default=None,
+        ge=SMALLEST_PIXEL_UM,
+        le=LARGEST_PIXEL_UM,
+        description="um/px of the training images, None if they had none",
+    )
+    scale: float = Field(
+        default=1.0, ge=0.01, le=8, description="network px per px of such an image"
+    )
+    painted_share: float | None = Field(
+        default=None, ge=0, le=1, description="share of the training images' pixels that is painted"
+    )
+    unbroken: tuple[UnbrokenClass, ...] = Field(
+        default=(), description="classes in unbroken strata, of cross-sections"
+    )
+
+    @property
+    def densely_painted(self) -> bool:
+        """Whether nearly all pixels of the training images were painted; not if that is unknown."""
+        return self.painted_share is not None and self.painted_share >= DENSE
+
+    def kept_unbroken(self, islands: Literal["auto", "close", "keep"]) -> dict[str, UnbrokenClass]:
+        """Choose the classes in which islands are closed, by name; as settings want it."""
+        least = {"auto": ENOUGH_IMAGES, "close": 1, "keep": math.inf}[islands]
+        names = dict(zip(self.classes.ids, self.classes.names, strict=True))
+        return {names[one.class_id]: one for one in self.unbroken if one.images >= least}
+
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _by_todays_name(cls, architecture: Any) -> Any:
+        """Read models that were written before their network was renamed."""
+        return "guided-unet++" if architecture == "residual-unet++" else architecture
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> Self:
+        strange = [one.class_id for one in self.unbroken if one.class_id not in self.classes.ids]
+        if strange:
+            raise ValueError(f"class {strange[0]} in strata is no class")
+        return self
+
+
+Card = EncoderCard | CheckpointCard | ModelCard
+
+Kind = Literal["encoder", "checkpoint", "segmenter"]
+
+_TYPES: dict[Kind, type[Card]] = {
+    "encoder": EncoderCard,
+    "checkpoint": CheckpointCard,
+    "segmenter": ModelCard,
+}
+
+
+@overload
+def read_card(path: Path, kind: Literal["segmenter"]) -> ModelCard: ...
+@overload
+def read_card(path: Path, kind: Literal["encoder"]) -> EncoderCard: ...
+@overload
+def read_card(path: Path, kind: Literal["checkpoint"]) -> CheckpointCard: ...
+@overload
+def read_card(path: Path, kind: Kind | None = None) -> Card: ...
+def read_card(path: Path, kind: Kind | None = None) -> Card:
     """Read the card of a model file without loading its tensors.
 
     Parameters
@@ -245,7 +281,7 @@ def find_published(path: Path) -> Published:
     return published
 
 
-def _published_card(path: Path) -> ModelCard:
+def _published_card(path: Path) -> Card:
     """Make up the card of published weights.
 
     Their images are taken as the released code does: in colour, ImageNet's constants, their own
@@ -253,21 +289,20 @@ def _published_card(path: Path) -> ModelCard:
     """
     published = find_published(path)
     changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    classes = published.classes
-    return ModelCard(
-        kind="encoder" if classes is None else "segmenter",
-        encoder=published.encoder,
-        architecture="unet++",
-        channels="rgb",
-        normalisation=NormalisationSettings(kind="imagenet"),
-        classes=None if classes is None else numbered_table(list(range(max(classes, 2)))),
-        start=f"published weights ({path.name})",
-        package_version="unknown",
-        created=changed.isoformat(timespec="seconds"),
-    )
+    facts: dict[str, Any] = {
+        "encoder": published.encoder,
+        "channels": "rgb",
+        "normalisation": NormalisationSettings(kind="imagenet"),
+        "start": f"published weights ({path.name})",
+        "package_version": "unknown",
+        "created": changed.isoformat(timespec="seconds"),
+    }
+    if published.classes is None:
+        return EncoderCard(**facts)
+    return ModelCard(**facts, classes=numbered_table(list(range(max(published.classes, 2)))))
 
 
-def _parse_card(path: Path, metadata: dict[str, str]) -> ModelCard:
+def _parse_card(path: Path, metadata: dict[str, str]) -> Card:
     if CARD_KEY not in metadata:
         raise ModelFileError(
             f"{path} is a safetensors file, but not one of napari-matssl.",
@@ -281,7 +316,7 @@ def _parse_card(path: Path, metadata: dict[str, str]) -> ModelCard:
                 f"{path} has format {version}, newer than this program's {FORMAT_VERSION}.",
                 "Update: pip install -U napari-matssl.",
             )
-        return ModelCard.model_validate(data)
+        return _TYPES[data["kind"]].model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.painted import IGNORE, PaintedMicrograph, to_targets
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.encoders import STRIDE
-from napari_matssl.learn.magnification import rescale
+from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values, specimen_values
 from napari_matssl.micrograph.strata import Strata
 from napari_matssl.settings import FinetuneSettings
@@ -42,24 +42,20 @@ class PreparedImage:
     guess: NDArray[np.uint8] | None = None
 
 
-def prepare(
-    painted: PaintedMicrograph,
-    table: ClassTable,
-    settings: FinetuneSettings,
-    scale: float,
-    channels: str,
-) -> PreparedImage:
-    """Normalise and magnify one painted micrograph; the info bar is cut off.
+def prepare(painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
+    """Bring one painted micrograph to what the network of a card sees; the info bar is cut off.
 
     Raises
     ------
     InputError
-        If the image is constant, or a label is outside the class table.
+        If the image is constant, its pixel size can't be meant, or a label is outside the class
+        table.
     """
-    micrograph = painted.micrograph
-    grey = fit_grey_values(micrograph, settings.normalisation, channels)
-    image = rescale(specimen_values(micrograph, channels), scale)
-    targets = to_targets(painted, table, settings.unlabelled)[: micrograph.specimen.shape[0]]
+    micrograph, table = painted.micrograph, card.classes
+    grey = fit_grey_values(micrograph, card.normalisation, card.channels)
+    values = specimen_values(micrograph, card.channels)
+    image = rescale(values, magnification(card, micrograph))
+    targets = to_targets(painted, table, card.unlabelled)[: micrograph.specimen.shape[0]]
     if micrograph.specimen_analysable is not None:
         targets = np.where(micrograph.specimen_analysable, targets, np.uint8(IGNORE))
     if image.shape[:2] != targets.shape:

@@ -54,6 +54,7 @@ def segment(
     settings: PredictSettings,
     keep_probabilities: bool = False,
     show: bool = False,
+    grey: GreyValues | None = None,
 ) -> Generator[Progress, Control | None, Segmentation | None]:
     """Segment one micrograph.
 
@@ -70,6 +71,8 @@ def segment(
         Also return probabilities.
     show
         Yield a preview of every tile.
+    grey
+        The mapping of the image's grey values, where it is known already.
 
     Raises
     ------
@@ -83,8 +86,9 @@ def segment(
     while True:
         try:
             with device_errors(f"segmenting {micrograph.name}"):
+                grey = grey or fit_grey_values(micrograph, card.normalisation, card.channels)
                 passes = [
-                    _Pass(network, card, micrograph, compute, factor, tile, overlap)
+                    _Pass(network, card, micrograph, compute, grey, factor, tile, overlap)
                     for factor in factors
                 ]
                 found = yield from _merge(passes, micrograph, card, keep_probabilities, show)
@@ -126,7 +130,6 @@ def _finished(
     if unbroken:
         specimen[:] = close_islands(specimen, unbroken)
     if known is not None:
-        assert card.classes is not None
         specimen[~known] = card.classes.not_analysed
     return replace(found, mask=mask)
 
@@ -166,13 +169,12 @@ class _Pass:
         card: ModelCard,
         micrograph: Micrograph,
         compute: Compute,
+        grey: GreyValues,
         factor: float,
         tile: int,
         overlap: int,
     ) -> None:
-        assert card.classes is not None
-        self._network, self._compute = network, compute
-        self._grey = fit_grey_values(micrograph, card.normalisation, card.channels)
+        self._network, self._compute, self._grey = network, compute, grey
         specimen = specimen_values(micrograph, card.channels)
         self._image = rescale(specimen, magnification(card, micrograph) * factor)
         self.seen = self._image.shape[:2]
@@ -255,7 +257,6 @@ def _preview(
 
     `seen` is the size of the whole image as the network sees it.
     """
-    assert card.classes is not None
     picks, starts = [], []
     for span, length, size in zip(
         (tile.rows, tile.columns), seen, micrograph.specimen.shape[:2], strict=True
@@ -274,7 +275,6 @@ class _Sink:
     """Turn finished bands of probabilities into rows of the mask."""
 
     def __init__(self, micrograph: Micrograph, card: ModelCard, keep_probabilities: bool) -> None:
-        assert card.classes is not None
         shape = (micrograph.height, micrograph.width)
         self._ids = np.array(card.classes.ids, dtype=np.uint8)
         self._row = 0

@@ -133,8 +133,3 @@ def entropy(logits: Tensor, where: Tensor) -> Tensor:
     logs = logits.float().log_softmax(dim=1)
     each = -(logs.exp() * logs).sum(dim=1)  # (N, H, W)
     return (each * where).sum() / where.sum().clamp(min=1)
-
-
-def is_finite(loss: Tensor) -> bool:
-    """Whether a loss is a number to learn from."""
-    return bool(torch.isfinite(loss))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.files import atomic_write, check_regular
-from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
+from napari_matssl.learn.card import CARD_KEY, Card, Kind, read_card
 from napari_matssl.learn.pickled import Shape, read_shapes, state_of
 from napari_matssl.learn.tensorfile import is_pickle
 
@@ -24,7 +24,7 @@ _LARGEST_VARIANCE = 1e12
 _AGAIN = "Copy or train it again."
 
 
-def write_tensors(path: Path, card: ModelCard, tensors: Mapping[str, Tensor]) -> None:
+def write_tensors(path: Path, card: Card, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors and card atomically.
 
     Raises
@@ -40,10 +40,8 @@ def write_tensors(path: Path, card: ModelCard, tensors: Mapping[str, Tensor]) ->
             raise OSError(str(error)) from error
 
 
-def read_tensors(
-    path: Path, kind: str | None = None, prefix: str = ""
-) -> tuple[ModelCard, StateDict]:
-    """Read card and tensors of a file of ours.
+def read_tensors(path: Path, kind: Kind | None = None, prefix: str = "") -> StateDict:
+    """Read the tensors of a file of ours; its card is read by ``read_card``.
 
     Parameters
     ----------
@@ -60,7 +58,7 @@ def read_tensors(
         As :func:`~napari_matssl.learn.card.read_card` raises it, or if the file is a PyTorch one or
         too large.
     """
-    card = read_card(path, kind)
+    read_card(path, kind)
     if is_pickle(path):
         raise ModelFileError(
             f"{path} is a pickled PyTorch file, not one of napari-matssl.",
@@ -71,7 +69,7 @@ def read_tensors(
     try:
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return card, {name: file.get_tensor(name) for name in names}
+            return {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged ({error}).", _AGAIN) from error
 

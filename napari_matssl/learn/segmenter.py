@@ -51,9 +51,7 @@ class Segmenter:
 
     @property
     def classes(self) -> ClassTable:
-        """The class table; segmenters always have one."""
-        if self.card.classes is None:
-            raise ModelFileError("The segmenter's card has no class table.", "Train it again.")
+        """The class table."""
         return self.card.classes
 
 
@@ -99,11 +97,9 @@ def read_segmenter(path: Path) -> Segmenter:
     if is_pickle(path):
         tensors = _published(path)
     else:
-        tensors = _present_names(read_tensors(path, kind="segmenter")[1])
+        tensors = _present_names(read_tensors(path, "segmenter"))
     check_weights(tensors, path, _ZERO_AT_FIRST if card.architecture == "guided-unet++" else ())
-    segmenter = Segmenter(nn.Identity(), card)
-    classes = len(segmenter.classes)
-    network = build_network(card.encoder, classes, architecture=card.architecture)
+    network = build_network(card.encoder, len(card.classes), architecture=card.architecture)
     load_checked(network, tensors, path)
     return Segmenter(network.eval(), card)
 
@@ -116,9 +112,7 @@ def _check_outline(card: ModelCard, path: Path) -> None:
     """Compare a file's header with what its card promises, before memory is taken for either."""
     try:
         with torch.device("meta"):
-            network = build_network(
-                card.encoder, len(card.classes or ()), architecture=card.architecture
-            )
+            network = build_network(card.encoder, len(card.classes), architecture=card.architecture)
     except SettingsError as error:
         raise ModelFileError(
             f"{path} can't be used: {error.what}", "Train the model again with another encoder."

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from napari_matssl.errors import ModelFileError, SettingsError, WeightsError
-from napari_matssl.learn.card import weights_path
+from napari_matssl.learn.card import read_card, weights_path
 from napari_matssl.learn.downloads import OFFLINE_REMEDY, fetch
 from napari_matssl.learn.encoders import LITE0, smp_name
 from napari_matssl.learn.modelfile import (
@@ -167,7 +167,7 @@ def _imagenet(name: str) -> StateDict:
 
 def _ours(path: Path, name: str, own: dict[str, Shape]) -> tuple[StateDict, str]:
     """Read the encoder of a file of ours, once its header shows that it fits."""
-    card, _ = read_tensors(path, prefix="\0")
+    card = read_card(path)
     if card.kind == "checkpoint":
         raise ModelFileError(
             f"{path} is the state of an unfinished pretraining.",
@@ -190,7 +190,7 @@ def _ours(path: Path, name: str, own: dict[str, Shape]) -> tuple[StateDict, str]
         if k.startswith(_OURS)
     }
     _check_fit(own, stored, path)
-    _, tensors = read_tensors(path, prefix=_OURS)
+    tensors = read_tensors(path, prefix=_OURS)
     state = {k.removeprefix(_OURS): t for k, t in tensors.items()}
     return state, f"{path.name}: {card.start} ({card.kind} of {card.created[:10]})"
 

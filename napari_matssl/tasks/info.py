@@ -24,9 +24,7 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
         If the file can't be read.
     """
     if path.suffix.lower() in PICKLES | {".safetensors"}:
-        card = read_card(path)
-        decoder = {"architecture", "scale", "classes", "unlabelled"}
-        return card.model_dump(mode="json", exclude=decoder if card.kind == "encoder" else None)
+        return read_card(path).model_dump(mode="json")
     micrograph = read_micrograph(path, page)
     facts: dict[str, Any] = {
         "name": micrograph.name,

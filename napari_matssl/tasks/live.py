@@ -89,7 +89,7 @@ class LiveClassifier:
         card = outline(painted, table, settings, "pixel-classifier")
         network = self._ready(card, settings, compute)
         check_taught(painted, table, card.unlabelled)
-        images = [self._prepare(one, card, settings) for one in painted]
+        images = [self._prepare(one, card) for one in painted]
         if should_stop():
             return None
         with device_errors("fitting the live preview"):
@@ -112,7 +112,6 @@ class LiveClassifier:
     ) -> PixelClassifier:
         """Return the network with its start weights; it is built where others are wanted."""
         wanted = (settings.encoder, settings.weights, str(compute.device), str(compute.dtype))
-        assert card.classes is not None
         classes = len(card.classes)
         if self._network is not None and (self._loaded, self._classes) == (wanted, classes):
             return self._network
@@ -129,16 +128,13 @@ class LiveClassifier:
         self._network, self._loaded, self._classes = network, wanted, classes
         return network
 
-    def _prepare(
-        self, painted: PaintedMicrograph, card: ModelCard, settings: FinetuneSettings
-    ) -> PreparedImage:
+    def _prepare(self, painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
         """Prepare a micrograph, unless that was done for the same strokes."""
-        assert card.classes is not None
         name, scale = painted.micrograph.name, magnification(card, painted.micrograph)
         known = self._prepared.pop(name, None)
         wanted = (card.classes, card.normalisation, card.unlabelled, card.channels, scale)
         if known is None or known.painted is not painted or known.wanted != wanted:
-            image = prepare(painted, card.classes, settings, scale, card.channels)
+            image = prepare(painted, card)
             known = _Prepared(painted, wanted, image)
         self._prepared[name] = known  # the last is the latest
         if len(self._prepared) > _PREPARED:

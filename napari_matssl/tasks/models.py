@@ -21,7 +21,7 @@ from napari_matssl.files import check_room, check_writable
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import MaskFacts
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import EncoderCard, ModelCard
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.encoders import check_encoder
 from napari_matssl.learn.inference import Segmentation, segment
@@ -70,7 +70,7 @@ class TrainedModel:
     """
 
     path: Path
-    card: ModelCard
+    card: ModelCard | EncoderCard
     steps: int
     skipped: tuple[Skipped, ...] = ()
     failure: MatSSLError | None = None

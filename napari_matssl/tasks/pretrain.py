@@ -14,7 +14,7 @@ from napari_matssl.errors import (
     StoppedError,
 )
 from napari_matssl.files import check_writable
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import EncoderCard
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.encoders import check_encoder
@@ -50,7 +50,7 @@ class PretrainResult:
         The budget was used to its end; False after STOP before that.
     """
 
-    card: ModelCard
+    card: EncoderCard
     tensors: dict[str, Tensor]
     epoch_losses: tuple[float, ...]
     patches: int

@@ -3,18 +3,18 @@
 import json
 import statistics
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.errors import DivergedError, ModelFileError, OutOfMemoryError
+from napari_matssl.errors import ModelFileError, OutOfMemoryError
 from napari_matssl.learn.batchnorm import fresh_statistics, keep_statistics
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import CheckpointCard, EncoderCard, read_card
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder
-from napari_matssl.learn.losses import is_finite
 from napari_matssl.learn.methods import TITLES, build_method
 from napari_matssl.learn.modelfile import (
     check_weights,
@@ -25,6 +25,7 @@ from napari_matssl.learn.modelfile import (
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.start_weights import load_start_weights
+from napari_matssl.learn.trainer import Trainer
 from napari_matssl.learn.views import make_view
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Progress
@@ -57,9 +58,7 @@ class PretrainRun:
         self.method = build_method(encoder, settings, len(patches))
         compute.place(self.method)
         self._keeps_statistics = settings.freeze_batch_norm and settings.weights != "random"
-        self.optimiser = _optimiser(self.method, settings)
-        self.card = ModelCard(
-            kind="encoder",
+        self.card = EncoderCard(
             encoder=settings.encoder,
             channels=patches.channels,
             normalisation=settings.normalisation,
@@ -68,12 +67,26 @@ class PretrainRun:
             start=f"{TITLES[settings.method]} on {len(micrographs)} images, from {origin}",
         )
         self.batch_size = min(settings.batch_size, len(patches))
-        if settings.epochs is not None:
-            budget.steps = settings.epochs * self.steps_per_epoch
+        floor = settings.final_learning_rate / settings.learning_rate
+        self._trainer = Trainer(
+            _optimiser(self.method, settings),
+            compute,
+            self,
+            budget,
+            epochs=settings.epochs,
+            rate=lambda done: rate_factor(done, 0.0, floor),
+            follow=self.method.keep_up,
+            doing="pretraining",
+            remedy="Use the quick preset or a lower learning rate.",
+        )
         self.epoch = 0
-        self.step = 0
         self.epoch_losses: list[float] = []
         self._first_step = (0.0, 0)
+
+    @property
+    def step(self) -> int:
+        """Steps that are done."""
+        return self._trainer.step
 
     @property
     def steps_per_epoch(self) -> int:
@@ -91,11 +104,14 @@ class PretrainRun:
             fraction = self.budget.fraction(self.step)
             if fraction >= 1 or stopped:
                 return Control.STOP if stopped else None
-            numbers = order[position : position + self.batch_size]
-            loss = yield from self._step(numbers, fraction, generator)
+            rest = order[position:]
+            loss = None
+            while loss is None:
+                loss = self._trainer.advance(fraction, partial(self._losses, rest, generator))
+                if loss is None:  # once more, with the first of the same patches
+                    yield Progress("pretraining", fraction, 1, message=self._trainer.shrunk)
             position += self.batch_size  # smaller than before where memory ran out
             losses.append(loss)
-            self.step += 1
             self._keep_time()
             metrics = {"step": float(self.step), "epoch": float(self.epoch + 1), "loss": loss}
             progress = Progress("pretraining", self.budget.fraction(self.step), 1, metrics)
@@ -104,33 +120,16 @@ class PretrainRun:
         self.epoch_losses.append(statistics.fmean(losses))
         return Control.STOP if stopped else None
 
-    def _step(
-        self, numbers: list[int], fraction: float, generator: torch.Generator
-    ) -> Generator[Progress, Control | None, float]:
-        """Learn from one batch; where memory is short, from its parts, one after another."""
-        settings = self.settings
-        floor = settings.final_learning_rate / settings.learning_rate
-        for group in self.optimiser.param_groups:
-            group["lr"] = settings.learning_rate * rate_factor(fraction, 0.0, floor)
-        while True:
-            try:
-                with device_errors("pretraining"):
-                    return self._learn(numbers, generator)
-            except OutOfMemoryError:
-                if len(numbers) // 2 < SMALLEST_BATCH:
-                    raise
-            # Not before the clause above is left: till then the error holds what fills the memory.
-            self.optimiser.zero_grad(set_to_none=True)
-            free_memory(self.compute.device)
-            numbers = numbers[: len(numbers) // 2]
-            self.batch_size = len(numbers)
-            if self.settings.epochs is not None:
-                self.budget.replan(self.step, self.settings.epochs * self.steps_per_epoch)
-            yield Progress(
-                "pretraining", fraction, 1, message=f"Out of memory: batches of {len(numbers)} now."
-            )
+    def halve(self) -> bool:
+        """Ask for half the memory; False at the smallest batch that can be compared."""
+        if self.batch_size // 2 < SMALLEST_BATCH:
+            return False
+        self.batch_size //= 2
+        return True
 
-    def _learn(self, numbers: list[int], generator: torch.Generator) -> float:
+    def _losses(self, rest: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Compute the loss of the next batch."""
+        numbers = rest[: self.batch_size]
         patches, mean, std = map(self.compute.move, self.patches.take(numbers))
         views = [make_view(patches, mean, std, self.settings, generator) for _ in range(2)]
         self.method.train()
@@ -138,16 +137,7 @@ class PretrainRun:
             keep_statistics(self.method)
         with self.compute.autocast():
             loss = self.method.loss(views[0], views[1], generator)
-        if not is_finite(loss):
-            raise DivergedError(
-                f"The loss was {loss.item()} at step {self.step + 1}: training has diverged.",
-                "Use the quick preset or a lower learning rate.",
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        self.method.keep_up()
-        return float(loss.item())
+        return loss, loss
 
     def _keep_time(self) -> None:
         """Keep time for the statistics: a patch takes about a sixth of what it takes to learn."""
@@ -214,14 +204,18 @@ class PretrainRun:
 
         No state of a random generator is: each epoch begins with one of its own.
         """
-        state = self.optimiser.state_dict()["state"]
+        state = self._trainer.optimiser.state_dict()["state"]
         tensors = {f"method.{k}": t for k, t in self.method.state_dict().items()}
         tensors |= {f"optimiser.{k}.{n}": t for k, s in state.items() for n, t in s.items()}
-        losses = {f"epoch_{n:06d}": loss for n, loss in enumerate(self.epoch_losses)}
-        losses |= {"step": self.step, "seconds": self.budget.elapsed}
-        # Both are others than the settings say where memory ran out on the way.
-        losses |= {"batch_size": self.batch_size, "planned_steps": self.budget.steps or 0}
-        card = self.card.model_copy(update={"kind": "checkpoint", "metrics": losses})
+        card = CheckpointCard(
+            **self.card.model_dump(exclude={"kind"}),
+            step=self.step,
+            seconds=self.budget.elapsed,
+            # Both are others than the settings say where memory ran out on the way.
+            batch_size=self.batch_size,
+            planned_steps=self.budget.steps,
+            epoch_losses=tuple(self.epoch_losses),
+        )
         write_tensors(path, card, tensors)
 
     def restore(self, path: Path) -> None:
@@ -236,7 +230,7 @@ class PretrainRun:
             raise ModelFileError(
                 f"There is no checkpoint {path} to resume from.", "Start without --resume."
             )
-        card, tensors = read_tensors(path, kind="checkpoint")
+        card, tensors = read_card(path, "checkpoint"), read_tensors(path, "checkpoint")
         for what, theirs, own in (
             ("settings", card.settings, json.loads(json.dumps(self.card.settings))),
             ("images", card.training_images, self.card.training_images),
@@ -250,8 +244,8 @@ class PretrainRun:
             k.removeprefix("method."): t for k, t in tensors.items() if k.startswith("method.")
         }
         load_checked(self.method, method, path)
-        learning = [p for group in self.optimiser.param_groups for p in group["params"]]
-        state = self.optimiser.state_dict()
+        learning = [p for group in self._trainer.optimiser.param_groups for p in group["params"]]
+        state = self._trainer.optimiser.state_dict()
         state["state"] = {number: {} for number in range(len(learning))}
         check_weights(tensors, path, may_be_constant=("",))
         for key, tensor in tensors.items():
@@ -262,28 +256,16 @@ class PretrainRun:
                 if tensor.shape == like.shape:
                     tensor = torch.empty_like(like).copy_(tensor)
                 state["state"][number][name] = tensor
-        self.optimiser.load_state_dict(state)
-        self._restore_progress(dict(card.metrics), path)
-
-    def _restore_progress(self, figures: dict[str, float], path: Path) -> None:
-        """Take over how far the run was, and the sizes of its steps and of its plan."""
-        try:
-            batch_size = int(figures.pop("batch_size"))
-            planned = int(figures.pop("planned_steps"))
-            step, seconds = int(figures.pop("step")), figures.pop("seconds")
-        except KeyError as error:
-            raise ModelFileError(
-                f"The checkpoint {path} doesn't hold {error}: it is of another version.",
-                "Finish it with that version, or start without --resume.",
-            ) from error
-        self.step, self.batch_size = step, max(SMALLEST_BATCH, min(batch_size, self.batch_size))
-        self.budget.spent_before = seconds
+        self._trainer.optimiser.load_state_dict(state)
+        self._trainer.step = card.step
+        self.batch_size = max(SMALLEST_BATCH, min(card.batch_size, self.batch_size))
+        self.budget.spent_before = card.seconds
         if self.budget.steps is not None:
-            self.budget.steps = max(planned, 1)
-        self.epoch_losses = [figures[name] for name in sorted(figures)]
+            self.budget.steps = max(card.planned_steps or 0, 1)
+        self.epoch_losses = list(card.epoch_losses)
         self.epoch = len(self.epoch_losses)
 
-    def trained(self) -> tuple[ModelCard, dict[str, Tensor]]:
+    def trained(self) -> tuple[EncoderCard, dict[str, Tensor]]:
         """Return the encoder's card and weights, without gates and projection head."""
         metrics = {"epochs": float(self.epoch), "steps": float(self.step)}
         if self.epoch_losses:
@@ -299,7 +281,7 @@ class PretrainRun:
 
     def release(self) -> None:
         """Drop what holds memory on the device."""
-        del self.method, self.optimiser
+        del self.method, self._trainer
         free_memory(self.compute.device)
 
 

@@ -74,7 +74,6 @@ def read_truth(
         For anything that is missing, unreadable or doesn't fit together, and if labelled classes
         are none of the model's.
     """
-    assert card.classes is not None
     named = find_named_values(labels, classes)
     colours = named if named is not None else named_values_of(card.classes, "the model")
     pairing, read = read_subset(images, labels, split, subset, colours, info_bar)
@@ -91,7 +90,6 @@ def read_truth(
 
 def _by_name(counts: Mapping[int, int], named: NamedValues, card: ModelCard) -> Meaning:
     """Match the table of the labels with the model's."""
-    assert card.classes is not None
     found = meaning_of_labels(counts, named)
     ids = match_by_name(card.classes, found.table)
     pixels = {found.ids[value]: n for value, n in counts.items() if value in found.ids}

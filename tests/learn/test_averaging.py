@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from napari_matssl.learn.averaging import AveragedNetwork, snapshot
+from napari_matssl.learn.averaging import follow_weights, snapshot
 
 
 def network(value):
@@ -18,44 +18,46 @@ def network(value):
 
 def test_the_average_follows_the_weights_slowly():
     trained = network(0.0)
-    average = AveragedNetwork(trained, 0.9)
+    average = follow_weights(trained, 0.9)
     with torch.no_grad():
         trained[0].weight.fill_(1.0)
     expected = 0.0
     for update in range(1, 200):
-        average.update(trained)
+        average.update_parameters(trained)
         decay = min(0.9, update / (update + 9))
         expected = decay * expected + (1 - decay)
-        torch.testing.assert_close(average.network[0].weight, torch.full((2, 2), expected))
+        torch.testing.assert_close(average.module[0].weight, torch.full((2, 2), expected))
     assert expected > 0.99
     assert bool((trained[0].weight == 1).all())  # the network that learns is left alone
 
 
 def test_a_random_start_is_soon_forgotten():
     trained = network(1000.0)
-    average = AveragedNetwork(trained, 0.999)
+    average = follow_weights(trained, 0.999)
     with torch.no_grad():
         trained[0].weight.fill_(0.0)
     for _ in range(50):
-        average.update(trained)
-    assert average.network[0].weight.max() < 1.0
+        average.update_parameters(trained)
+    assert average.module[0].weight.max() < 1.0
 
 
 def test_batch_norm_statistics_are_copied():
     trained = network(0.0)
-    average = AveragedNetwork(trained, 0.99)
+    average = follow_weights(trained, 0.99)
     trained[1].running_mean.fill_(5.0)
     trained[1].num_batches_tracked.fill_(7)
-    average.update(trained)
-    assert bool((average.network[1].running_mean == 5).all())
-    assert average.network[1].num_batches_tracked == 7
+    average.update_parameters(trained)
+    assert bool((average.module[1].running_mean == 5).all())
+    assert average.module[1].num_batches_tracked == 7
 
 
-def test_without_a_decay_the_network_itself_is_used():
+def test_without_a_decay_it_is_a_copy_of_the_last_weights():
     trained = network(0.0)
-    average = AveragedNetwork(trained, 0.0)
-    average.update(trained)
-    assert average.network is trained
+    average = follow_weights(trained, 0.0)
+    with torch.no_grad():
+        trained[0].weight.fill_(0.3)
+    average.update_parameters(trained)
+    assert torch.equal(average.module[0].weight, trained[0].weight)
 
 
 def test_a_snapshot_does_not_change_with_the_network():

@@ -10,12 +10,16 @@ from torch.nn import functional
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import IGNORE, PaintedMicrograph
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import CropSampler, PreparedImage, prepare, vary_grey_values
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.normalise import GreyValues
-from napari_matssl.settings import FinetuneSettings
+from napari_matssl.settings import FinetuneSettings, NormalisationSettings
 
-TABLE = numbered_table([1, 2])
+CARD = ModelCard(
+    encoder="resnet18", channels="grey", normalisation=NormalisationSettings(),
+    classes=numbered_table([1, 2]), unlabelled=0,
+)  # fmt: skip
 
 
 def prepared(unit, targets, mean=0.0, std=1.0):
@@ -269,7 +273,7 @@ def test_the_info_bar_is_cut_off():
     pixels[70:] = 255
     labels = np.ones((90, 80), np.uint8)
     one = PaintedMicrograph(Micrograph("a.tif", pixels, info_bar=InfoBar(70, "test")), labels)
-    image = prepare(one, TABLE, FinetuneSettings(), 1.0, "grey")
+    image = prepare(one, CARD)
     assert image.unit.shape == (1, 70, 80)
     assert image.targets.shape == (70, 80)
     assert image.grey.high < 100
@@ -277,7 +281,7 @@ def test_the_info_bar_is_cut_off():
 
 def test_image_and_labels_are_magnified_together(two_phases):
     one = two_phases(size=(101, 140))
-    image = prepare(one, TABLE, FinetuneSettings(), 0.5, "grey")
+    image = prepare(one, CARD.model_copy(update={"scale": 0.5}))
     assert image.unit.shape == (1, 50, 70)
     assert image.targets.shape == (50, 70)
     bright = image.unit[0] > 0.5
@@ -290,7 +294,7 @@ def test_a_stroke_one_pixel_wide_is_not_lost_when_the_image_is_made_smaller(row)
     labels[row, 20:180] = 1
     pixels = np.random.default_rng(0).integers(0, 255, (200, 200)).astype(np.uint8)
     one = PaintedMicrograph(Micrograph("a.tif", pixels), labels)
-    image = prepare(one, TABLE, FinetuneSettings(), 0.5, "grey")
+    image = prepare(one, CARD.model_copy(update={"scale": 0.5}))
     assert (image.targets == 0).sum() >= 60
 
 
@@ -298,7 +302,7 @@ def test_a_stroke_one_pixel_wide_is_not_lost_when_the_image_is_made_smaller(row)
 def test_a_constant_or_broken_image_is_an_error_that_names_it(bad):
     one = PaintedMicrograph(Micrograph("dark.tif", bad), np.ones((40, 40), np.uint8))
     with pytest.raises(InputError, match=r"dark\.tif"):
-        prepare(one, TABLE, FinetuneSettings(), 1.0, "grey")
+        prepare(one, CARD)
 
 
 def test_labels_painted_where_there_is_no_number_are_not_learnt(two_phases):
@@ -306,7 +310,6 @@ def test_labels_painted_where_there_is_no_number_are_not_learnt(two_phases):
     pixels = painted.micrograph.pixels.astype(np.float32)
     pixels[20:30] = np.nan
     micrograph = replace(painted.micrograph, pixels=pixels, analysable=np.isfinite(pixels))
-    table, settings = numbered_table([1, 2]), FinetuneSettings()
-    ready = prepare(replace(painted, micrograph=micrograph), table, settings, 1.0, "grey")
+    ready = prepare(replace(painted, micrograph=micrograph), CARD)
     assert (ready.targets == 255).all(axis=1).nonzero()[0].tolist() == list(range(20, 30))
     assert np.isfinite(ready.unit).all()

@@ -14,7 +14,13 @@ from torch.nn import functional
 
 from napari_matssl.errors import ModelFileError, OutOfMemoryError, SettingsError, WeightsError
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.learn.card import ModelCard, encoder_of_file, read_card, weights_path
+from napari_matssl.learn.card import (
+    EncoderCard,
+    ModelCard,
+    encoder_of_file,
+    read_card,
+    weights_path,
+)
 from napari_matssl.learn.encoders import LITE0, build_encoder, check_encoder, smp_name
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
 from napari_matssl.learn.segmenter import build_network
@@ -25,13 +31,10 @@ TINY = "test_efficientnet"
 
 
 def card(kind="encoder", name=TINY):
-    return ModelCard(
-        kind=kind,
-        encoder=name,
-        channels="grey",
-        normalisation=NormalisationSettings(),
-        classes=numbered_table([1, 2]) if kind == "segmenter" else None,
-    )
+    facts = {"encoder": name, "channels": "grey", "normalisation": NormalisationSettings()}
+    if kind == "segmenter":
+        return ModelCard(**facts, classes=numbered_table([1, 2]))
+    return EncoderCard(**facts)
 
 
 def torchvision_state(name="resnet18", seed=1):
@@ -117,7 +120,7 @@ def test_the_shipped_encoder_is_lite0_after_matssl_and_small_enough_to_ship():
     origin = load_start_weights(encoder, LITE0, "micrographs")
     assert origin.startswith("micrographs.safetensors: MatSSL on ")
     assert "from ImageNet" in origin
-    tensors = read_tensors(path)[1]
+    tensors = read_tensors(path)
     for name, own in encoder.state_dict().items():
         assert torch.equal(own, tensors[f"encoder.{name}"].to(own.dtype)), name
         assert own.dtype == photographs.state_dict()[name].dtype, name

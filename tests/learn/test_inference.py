@@ -49,7 +49,7 @@ def trained(two_phases):
         normalisation=NormalisationSettings(),
         classes=TABLE,
     )
-    image = prepare(two_phases(9, (160, 160)), TABLE, settings, 1.0, "grey")
+    image = prepare(two_phases(9, (160, 160)), card)
     sampler = CropSampler([image], settings, np.random.default_rng(0))
     network = build_network(card.encoder, len(TABLE))
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)

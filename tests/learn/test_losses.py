@@ -10,7 +10,6 @@ from napari_matssl.labels.painted import IGNORE
 from napari_matssl.learn.losses import (
     as_painted,
     entropy,
-    is_finite,
     masked_cross_entropy,
     masked_dice,
     segmentation_loss,
@@ -142,13 +141,6 @@ def test_less_entropy_makes_a_network_surer_of_what_it_takes_a_pixel_for():
     entropy(x, torch.ones(1, 1, 1, dtype=torch.bool)).backward()
     first, second = x.grad.flatten().tolist()
     assert first < 0 < second
-
-
-@pytest.mark.parametrize(
-    ("value", "finite"), [(0.3, True), (float("nan"), False), (float("inf"), False)]
-)
-def test_a_diverged_loss_is_told(value, finite):
-    assert is_finite(torch.tensor(value)) is finite
 
 
 def test_logits_are_shifted_from_how_often_classes_occur_to_how_often_they_are_painted():

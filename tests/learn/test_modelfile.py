@@ -13,7 +13,15 @@ from torch import nn
 
 from napari_matssl.errors import ModelFileError, OutputError
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.learn.card import CARD_KEY, ModelCard, TrainingImage, encoder_of_file, read_card
+from napari_matssl.learn.card import (
+    CARD_KEY,
+    CheckpointCard,
+    EncoderCard,
+    ModelCard,
+    TrainingImage,
+    encoder_of_file,
+    read_card,
+)
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings
 
@@ -55,8 +63,8 @@ def model(tmp_path):
 
 
 def test_card_and_tensors_come_back_bit_by_bit(model):
-    card, read = read_tensors(model)
-    assert card == CARD
+    read = read_tensors(model)
+    assert read_card(model) == CARD
     assert read.keys() == tensors().keys()
     for name, tensor in tensors().items():
         assert read[name].dtype is tensor.dtype
@@ -67,7 +75,7 @@ def test_card_and_tensors_come_back_bit_by_bit(model):
 def test_tensors_that_share_memory_can_be_written(tmp_path):
     tensor = torch.arange(6.0)
     write_tensors(tmp_path / "a.safetensors", CARD, {"a": tensor, "b": tensor, "c": tensor[2:]})
-    _, read = read_tensors(tmp_path / "a.safetensors")
+    read = read_tensors(tmp_path / "a.safetensors")
     assert read["c"].tolist() == [2, 3, 4, 5]
 
 
@@ -89,6 +97,25 @@ def test_a_figure_that_is_not_finite_leaves_a_file_that_can_be_read(tmp_path):
     assert read_card(path).metrics["loss"] == 0.5
 
 
+FACTS = {"encoder": "resnet18", "channels": "grey", "normalisation": NormalisationSettings()}
+
+CARDS = {
+    "segmenter": CARD,
+    "encoder": EncoderCard(**FACTS),
+    "checkpoint": CheckpointCard(
+        **FACTS, step=2, seconds=1.0, batch_size=4, planned_steps=None, epoch_losses=(0.5,)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_a_card_comes_back_as_what_it_is(tmp_path, kind):
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, CARDS[kind], {})
+    assert read_card(path) == read_card(path, kind) == CARDS[kind]
+    assert type(read_card(path)) is type(CARDS[kind])
+
+
 @pytest.mark.parametrize(
     ("kind", "wanted", "remedy"),
     [
@@ -100,7 +127,7 @@ def test_a_figure_that_is_not_finite_leaves_a_file_that_can_be_read(tmp_path):
 )
 def test_a_file_of_another_kind_is_refused(tmp_path, kind, wanted, remedy):
     path = tmp_path / "a.safetensors"
-    write_tensors(path, CARD.model_copy(update={"kind": kind}), {})
+    write_tensors(path, CARDS[kind], {})
     with pytest.raises(ModelFileError, match=f"{kind}; {wanted} needed") as caught:
         read_tensors(path, kind=wanted)
     assert str(path) in caught.value.what
@@ -156,17 +183,15 @@ def test_a_pickle_is_no_file_of_ours_whatever_its_suffix(tmp_path, legacy, name)
 def test_a_model_is_no_pickle_because_of_the_length_of_its_header(tmp_path, start):
     """A safetensors file begins with that length, which can look like a pickle's first bytes."""
     path = tmp_path / "model.safetensors"
-    card = ModelCard(
-        kind="encoder", encoder="", channels="grey", normalisation=NormalisationSettings()
-    )
-    for padding in range(0, 1000, 8):
+    card = EncoderCard(encoder="", channels="grey", normalisation=NormalisationSettings())
+    for padding in range(0, 2000, 8):
         card = card.model_copy(update={"start": "x" * padding})
         write_tensors(path, card, {"weight": torch.zeros(3)})
         if path.read_bytes()[:2] == start:
             break
     assert path.read_bytes()[:2] == start
     assert read_card(path) == card
-    assert read_tensors(path)[1]["weight"].tolist() == [0, 0, 0]
+    assert read_tensors(path)["weight"].tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])

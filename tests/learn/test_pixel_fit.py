@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import IGNORE, PaintedMicrograph
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import prepare
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.filters import filter_maps
@@ -16,7 +17,7 @@ from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import class_frequencies, fit, guess, sample
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.samples import scribble
-from napari_matssl.settings import FinetuneSettings
+from napari_matssl.settings import NormalisationSettings
 
 TINY = "test_efficientnet"
 EXACT = Compute(torch.device("cpu"), torch.float32, "exact")
@@ -29,7 +30,11 @@ def prepared(grey, targets):
     labels = np.where(targets == IGNORE, 0, targets + 1).astype(np.uint8)
     one = PaintedMicrograph(Micrograph("a.tif", pixels), labels)
     channels = "rgb" if pixels.ndim == 3 else "grey"
-    return prepare(one, numbered_table(range(1, 9)), FinetuneSettings(), 1.0, channels)
+    card = ModelCard(
+        encoder=TINY, channels=channels, normalisation=NormalisationSettings(),
+        classes=numbered_table(range(1, 9)), unlabelled=0,
+    )  # fmt: skip
+    return prepare(one, card)
 
 
 def textures(seed=0, size=(96, 128), columns=(0.4, 0.7)):

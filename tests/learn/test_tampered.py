@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
+from napari_matssl.learn.card import CARD_KEY, EncoderCard, ModelCard, read_card
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.modelfile import check_weights, read_tensors, write_tensors
 from napari_matssl.learn.segmenter import Segmenter, build_network, read_segmenter, write_segmenter
@@ -33,6 +33,10 @@ def card(**changes):
         classes=numbered_table([1, 2]),
         pixel_size_um=0.2,
     ).model_copy(update=changes)
+
+
+def encoder_card(name=TINY):
+    return EncoderCard(encoder=name, channels="grey", normalisation=NormalisationSettings())
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +186,7 @@ def test_weights_that_answer_the_same_to_every_image_are_refused(tmp_path, whole
 
 def test_an_encoder_of_a_network_that_is_not_there_is_refused_by_its_file(tmp_path):
     path = tmp_path / "enc.safetensors"
-    write_tensors(path, card(kind="encoder", classes=None, encoder="resnet9"), {})
+    write_tensors(path, encoder_card("resnet9"), {})
     with pytest.raises(ModelFileError, match=r"enc\.safetensors.*'resnet9'"):
         load_start_weights(build_encoder(TINY), TINY, str(path))
 
@@ -190,11 +194,11 @@ def test_an_encoder_of_a_network_that_is_not_there_is_refused_by_its_file(tmp_pa
 def test_an_encoder_of_nothing_is_refused_too(tmp_path):
     state = {f"encoder.{k}": t for k, t in build_encoder(TINY).state_dict().items()}
     path = tmp_path / "enc.safetensors"
-    write_tensors(path, card(kind="encoder", classes=None), state)
+    write_tensors(path, encoder_card(), state)
     encoder = build_encoder(TINY, seed=4)
     load_start_weights(encoder, TINY, str(path))
     spoil("conv_stem.weight", float("nan"))(state)
-    write_tensors(path, card(kind="encoder", classes=None), state)
+    write_tensors(path, encoder_card(), state)
     with pytest.raises(ModelFileError, match=r"enc\.safetensors is damaged.*conv_stem"):
         load_start_weights(encoder, TINY, str(path))
     bare = {k.removeprefix("encoder."): t for k, t in state.items()}

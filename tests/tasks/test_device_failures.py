@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import napari_matssl.learn.contrastive as contrastive
+import napari_matssl.learn.trainer as trainer_module
 import napari_matssl.tasks.finetune.rescue as rescue_module
 import napari_matssl.tasks.finetune.training as run_module
-import napari_matssl.tasks.finetune.validation as watch_module
+import napari_matssl.tasks.finetune.validation as validation_module
 import napari_matssl.tasks.pretrain_run as pretrain_module
 from napari_matssl.errors import (
     ComputeError,
@@ -118,8 +119,8 @@ def test_a_fine_tuning_whose_device_fails_returns_what_it_has_learnt(painted, mo
 
 def test_the_best_validated_model_survives_a_validation_that_fails(painted, monkeypatch):
     settings = finetuning(epochs=12, validations=6)
-    segment = failing(watch_module.segment, OutOfMemoryError("Full."), after=2)
-    monkeypatch.setattr(watch_module, "segment", segment)
+    segment = failing(validation_module.segment, OutOfMemoryError("Full."), after=2)
+    monkeypatch.setattr(validation_module, "segment", segment)
     result, messages = run(finetune(painted[:1], TABLE, settings, painted[1:]))
     assert "Full." in messages[-1]
     assert result.validation is not None
@@ -127,8 +128,8 @@ def test_the_best_validated_model_survives_a_validation_that_fails(painted, monk
 
 
 def test_the_first_validation_may_fail_even_at_the_very_end(painted, monkeypatch):
-    segment = failing(watch_module.segment, ComputeError("It failed."), after=0)
-    monkeypatch.setattr(watch_module, "segment", segment)
+    segment = failing(validation_module.segment, ComputeError("It failed."), after=0)
+    monkeypatch.setattr(validation_module, "segment", segment)
     result, messages = run(finetune(painted[:1], TABLE, finetuning(validations=1), painted[1:]))
     assert result.validation is None
     assert "It failed." in messages[-1]
@@ -204,8 +205,7 @@ def test_memory_is_free_before_a_smaller_batch_is_tried(painted, images, monkeyp
 
     monkeypatch.setattr(run_module, "segmentation_loss", full(segmentation_loss, 2))
     monkeypatch.setattr(contrastive, "nt_xent", full(nt_xent, 4))
-    for module in (run_module, pretrain_module):
-        monkeypatch.setattr(module, "free_memory", free_memory)
+    monkeypatch.setattr(trainer_module, "free_memory", free_memory)
     gc.collect()
     gc.disable()
     try:

@@ -236,9 +236,9 @@ def test_no_network_is_alive_after_ten_runs(painted, model, tmp_path, monkeypatc
             alive.append(weakref.ref(network))
         return network
 
-    import napari_matssl.tasks.finetune.training as run_module
+    import napari_matssl.tasks.finetune.beginning as beginning
 
-    monkeypatch.setattr(run_module, "build_network", remember)
+    monkeypatch.setattr(beginning, "build_network", remember)
     monkeypatch.setattr(segmenter_module, "build_network", remember)
     micrograph = painted.training[0].micrograph
     for number in range(5):

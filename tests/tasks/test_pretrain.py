@@ -152,7 +152,7 @@ def not_finite(tensors):
 def test_a_checkpoint_that_was_tampered_with_is_refused(images, tmp_path, change):
     path = tmp_path / "enc.checkpoint.safetensors"
     drain(pretrain(images, chosen(epochs=1), path))
-    card, tensors = read_tensors(path)
+    card, tensors = read_card(path), read_tensors(path)
     change(tensors)
     write_tensors(path, card, tensors)
     with pytest.raises(ModelFileError, match="damaged") as caught:

@@ -35,10 +35,10 @@ def painted(user, tmp_path, two_phases):
 @pytest.fixture
 def quick_previews(monkeypatch):
     start_torch()
-    import napari_matssl.tasks.finetune.validation as watch_module
+    import napari_matssl.tasks.finetune.preview as preview_module
 
-    monkeypatch.setattr(watch_module, "PREVIEW_SECONDS", 0.2)
-    monkeypatch.setattr(watch_module, "PREVIEW_SHARE", 1.0)
+    monkeypatch.setattr(preview_module, "PREVIEW_SECONDS", 0.2)
+    monkeypatch.setattr(preview_module, "PREVIEW_SHARE", 1.0)
 
 
 def start_endless(user):
@@ -375,7 +375,7 @@ def test_settings_with_weights_that_are_gone_are_said_and_not_run(painted, tmp_p
 def test_after_ten_runs_no_network_is_alive(painted, monkeypatch):
     start_torch()
     import napari_matssl.learn.segmenter as segmenter
-    import napari_matssl.tasks.finetune.training as run_module
+    import napari_matssl.tasks.finetune.beginning as beginning
 
     networks, build = [], segmenter.build_network
 
@@ -386,7 +386,7 @@ def test_after_ten_runs_no_network_is_alive(painted, monkeypatch):
         return network
 
     monkeypatch.setattr(segmenter, "build_network", remember)
-    monkeypatch.setattr(run_module, "build_network", remember)
+    monkeypatch.setattr(beginning, "build_network", remember)
     for _ in range(10):
         painted.run(painted.finetune.start)
         assert not painted.error

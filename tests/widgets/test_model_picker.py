@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.labels.unbroken import UnbrokenClass
-from napari_matssl.learn.card import CARD_KEY, ModelCard, TrainingImage
+from napari_matssl.learn.card import CARD_KEY, EncoderCard, ModelCard, TrainingImage
 from napari_matssl.learn.tensorfile import read_header
 from napari_matssl.settings import NormalisationSettings
 from napari_matssl.widgets.controls.card_view import local_time
@@ -31,18 +31,16 @@ TABLE = ClassTable(
 
 
 def model(path: Path, day: int = 1, **changes) -> Path:
-    card = ModelCard(
-        **{
-            "kind": "segmenter",
-            "encoder": "resnet18",
-            "channels": "grey",
-            "normalisation": NormalisationSettings(),
-            "classes": TABLE if changes.get("kind", "segmenter") == "segmenter" else None,
-            "created": f"2025-03-{day:02d}T12:00:00+00:00",
-            "start": "ImageNet",
-            **changes,
-        }
-    )
+    facts = {
+        "encoder": "resnet18",
+        "channels": "grey",
+        "normalisation": NormalisationSettings(),
+        "created": f"2025-03-{day:02d}T12:00:00+00:00",
+        "start": "ImageNet",
+        **changes,
+    }
+    encoder = changes.get("kind") == "encoder"
+    card = EncoderCard(**facts) if encoder else ModelCard(**{"classes": TABLE, **facts})
     path.parent.mkdir(exist_ok=True)
     save_file({"w": np.zeros(1)}, path, metadata={CARD_KEY: card.model_dump_json()})
     return path

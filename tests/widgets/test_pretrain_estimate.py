@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from napari_matssl.learn.card import CARD_KEY, ModelCard
+from napari_matssl.learn.card import CARD_KEY, EncoderCard
 from napari_matssl.settings import NormalisationSettings, PretrainSettings
 from napari_matssl.widgets.panels.pretrain_estimate import speed_of
 
 
 def encoder(path, batch_size=64, steps=10.0, minutes=2.0):
     settings = PretrainSettings().model_dump(mode="json") | {"batch_size": batch_size}
-    card = ModelCard(
-        kind="encoder",
+    card = EncoderCard(
         encoder="tf_efficientnet_lite0",
         channels="grey",
         normalisation=NormalisationSettings(),

@@ -1,89 +1,54 @@
-"""Fit the pixel classifier: the instant way of fine-tuning."""
+"""The instant way of fine-tuning: fit the pixel classifier in one go."""
 
 import logging
-from collections.abc import Callable, Sequence
+from functools import partial
 
-from napari_matssl.errors import ComputeError, InputError
-from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.device import Compute, choose_compute
-from napari_matssl.learn.device_errors import device_errors
-from napari_matssl.learn.inference import segment
-from napari_matssl.learn.metrics import Scores
-from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.pixel_fit import fit
-from napari_matssl.learn.segmenter import Segmenter, adopt
-from napari_matssl.learn.start_weights import load_start_weights
-from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import Job, Preview, Progress, drain
-from napari_matssl.settings import FinetuneSettings, PredictSettings
-from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune.planning import describe, prepare_all
-from napari_matssl.tasks.finetune.strata import choose_strata, find_unbroken_strata
+from napari_matssl.errors import ComputeError
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.losses import segmentation_loss
+from napari_matssl.learn.schedule import Budget
+from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.progress import Job, Progress
+from napari_matssl.tasks.finetune.beginning import begin
+from napari_matssl.tasks.finetune.planning import Plan
+from napari_matssl.tasks.finetune.preview import Previews
+from napari_matssl.tasks.finetune.result import FinetuneResult
+from napari_matssl.tasks.finetune.strata import find_unbroken_strata
+from napari_matssl.tasks.finetune.validation import Validation
 
 log = logging.getLogger(__name__)
 
 _DOING = "fine-tuning"
 
 
-def fit_pixel_classifier(
-    painted: Sequence[PaintedMicrograph],
-    table: ClassTable,
-    settings: FinetuneSettings,
-    validation: Sequence[PaintedMicrograph] = (),
-    start: Segmenter | None = None,
-    on_view: Callable[[], Micrograph | None] | None = None,
-) -> Job[tuple[Segmenter, Scores | None]]:
-    """Fit a pixel classifier to painted micrographs, within seconds.
+def fit_instantly(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
+    """Fit a pixel classifier within seconds. Budgets don't apply.
 
-    Parameters as of :func:`~napari_matssl.tasks.finetune.finetune`. Of `start`, the encoder is
-    taken. Budgets don't apply: the best weights are found in one go.
+    Of a segmenter to go on from, the encoder is taken.
     """
-    compute = choose_compute(settings.device)
-    yield Progress("preparing", 0, 1, message=f"Device: {compute.describe()}")
-    card = describe(painted, table, settings, start)
-    images = prepare_all(painted, settings, card)
-    network = PixelClassifier(card.encoder, len(table))
-    if start is not None:
-        adopt(network, table, start)
-        origin = f"went on from a model ({start.card.start})"
-    else:
-        origin = load_start_weights(network.encoder, card.encoder, settings.weights)
-    compute.place(network).eval()
     yield Progress(_DOING, 0, 2)
-    with device_errors("fitting"):
-        fit(network.encoder, network.heads, images, compute, settings.seed)
-    card = card.model_copy(update={"start": origin})
-    if not card.densely_painted and choose_strata(painted, settings) != "any":
-        unbroken = yield from find_unbroken_strata(network, card, painted, compute)
+    begun = begin(plan, compute)
+    network = begun.network
+    card = plan.card.model_copy(update={"start": begun.origin})
+    if plan.strata != "any" and not card.densely_painted:
+        unbroken = yield from find_unbroken_strata(network, card, plan.data, compute)
         card = card.model_copy(update={"unbroken": unbroken})
     yield Progress(_DOING, 1, 2)
-    scores = None
-    if validation:
-        segmenter = Segmenter(network, card)
-        used = PredictSettings(device=settings.device)
-        evaluation = yield from evaluate(segmenter, validation, used)
-        if len(evaluation.images) == len(validation):  # not stopped on the way
-            scores = evaluation.scores
-            card = card.model_copy(update={"metrics": {"val_miou": scores.miou or 0.0}})
-    seen = on_view() if on_view is not None else None
-    if seen is not None:
-        yield Progress(_DOING, 2, 2, preview=_preview(network, card, seen, compute))
-    return Segmenter(network.cpu().eval(), card), scores
-
-
-def _preview(
-    network: PixelClassifier, card: ModelCard, micrograph: Micrograph, compute: Compute
-) -> Preview | None:
-    """Show what a fitted classifier makes of an image; None where the image is of no use.
-
-    Somebody only looks at it: that it can't be segmented must not cost the classifier.
-    """
+    loss = partial(
+        segmentation_loss,
+        cross_entropy=plan.settings.cross_entropy,
+        balance=plan.settings.balance,
+        frequencies=begun.frequencies,
+    )
+    validation = Validation(plan.data.validation, 1, budget, loss)
+    yield from validation.run(network, card, compute, 0)
     try:
-        found = drain(segment(network, card, micrograph, compute, PredictSettings()))
-    except (InputError, ComputeError) as error:
-        log.info("no preview of %s", micrograph.name, exc_info=error)
-        return None
-    assert found is not None  # nobody sends STOP into this job
-    return Preview(micrograph.name, 0, 0, found.mask)
+        shown = Progress(_DOING, 2, 2)
+        yield from Previews(plan.on_view, budget).run(network, card, compute, shown)
+    except ComputeError as error:  # somebody only looks at it: it must not cost the classifier
+        log.info("no preview", exc_info=error)
+    best = validation.best
+    metrics = {} if best is None else {"val_miou": best.miou}
+    metrics["minutes"] = round(budget.elapsed / 60, 3)
+    segmenter = Segmenter(network.cpu().eval(), card.model_copy(update={"metrics": metrics}))
+    return FinetuneResult(segmenter, None if best is None else best.scores, ())

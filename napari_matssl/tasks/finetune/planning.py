@@ -1,18 +1,96 @@
-"""What every way of fine-tuning begins with: the model's card and the prepared micrographs."""
+"""What is decided about a fine-tuning before its first step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.meaning import settled
 from napari_matssl.labels.painted import PaintedMicrograph, check_taught, painted_share
 from napari_matssl.labels.unbroken import find_unbroken
 from napari_matssl.learn.card import DENSE, ModelCard
-from napari_matssl.learn.crops import PreparedImage, prepare
-from napari_matssl.learn.magnification import automatic_scale, common_pixel_size, magnification
+from napari_matssl.learn.magnification import automatic_scale, common_pixel_size
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.strata import Strata, find_strata
 from napari_matssl.settings import Architecture, FinetuneSettings
-from napari_matssl.tasks.finetune.strata import choose_strata
+from napari_matssl.tasks.finetune.training_set import TrainingSet, scan
 from napari_matssl.tasks.inputs import fingerprint
+
+_DROPOUT = 0.2
+"""For full labels; strokes gain nothing by it (benchmarks/NOTES.md)."""
+
+OnView = Callable[[], Micrograph | None]
+"""Asked for the micrograph that somebody looks at."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A fine-tuning before its first step.
+
+    Parameters
+    ----------
+    settings
+        Recipe and budget.
+    card
+        Of the model to be, without its start and metrics.
+    data
+        What is learnt from and validated on.
+    strata
+        Which way strata lie that must keep their order.
+    dropout
+        Share of the encoder's channels that the decoder doesn't see in a step.
+    start
+        The segmenter to go on from; None begins with an encoder.
+    on_view
+        None if nobody looks.
+    keep_early
+        However early STOP comes, make a step and return a model.
+    """
+
+    settings: FinetuneSettings
+    card: ModelCard
+    data: TrainingSet
+    strata: Strata
+    dropout: float
+    start: Segmenter | None = None
+    on_view: OnView | None = None
+    keep_early: bool = False
+
+
+def make_plan(
+    painted: Sequence[PaintedMicrograph],
+    table: ClassTable,
+    settings: FinetuneSettings,
+    validation: Sequence[PaintedMicrograph] = (),
+    start: Segmenter | None = None,
+    on_view: OnView | None = None,
+    keep_early: bool = False,
+) -> Plan:
+    """Scan the labels, prepare the images, and decide how to learn from them.
+
+    Parameters as of :func:`~napari_matssl.tasks.finetune.finetune`.
+
+    Raises
+    ------
+    InputError
+        If nothing or a single class is painted, or an image or label can't be used.
+    """
+    if not validation and settings.val_fraction > 0:
+        painted, validation = _divide(painted, settings)
+    check_taught(painted, table, settled(settings.unlabelled, table))
+    strata = choose_strata(painted, settings)
+    card = _describe(painted, table, settings, start, strata)
+    dropout = _DROPOUT if card.densely_painted else 0.0
+    if settings.dropout is not None:
+        dropout = settings.dropout
+    if card.architecture != "pixel-classifier":
+        decided = {"architecture": card.architecture, "strata": strata, "dropout": dropout}
+        card = card.model_copy(update={"settings": {**card.settings, **decided}})
+    data = scan(painted, validation, card)
+    return Plan(settings, card, data, strata, dropout, start, on_view, keep_early)
 
 
 def outline(
@@ -24,7 +102,6 @@ def outline(
     """Say how the model to be sees images; what only a file needs, such as hashes, is left out."""
     micrographs = [p.micrograph for p in painted]
     return ModelCard(
-        kind="segmenter",
         encoder=settings.encoder,
         architecture=architecture,
         channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
@@ -36,30 +113,29 @@ def outline(
     )
 
 
-def describe(
+def choose_strata(painted: Sequence[PaintedMicrograph], settings: FinetuneSettings) -> Strata:
+    """Say which way strata lie: as the settings have it, or as the images show it."""
+    if settings.strata != "auto":
+        return settings.strata
+    return find_strata([one.micrograph for one in painted])
+
+
+def _describe(
     painted: Sequence[PaintedMicrograph],
     table: ClassTable,
     settings: FinetuneSettings,
     start: Segmenter | None,
+    strata: Strata,
 ) -> ModelCard:
-    """Describe the model to be; one that goes on from another sees images as that one did.
-
-    Raises
-    ------
-    InputError
-        If nothing or a single class is painted.
-    """
-    unlabelled = settled(settings.unlabelled, table)
-    check_taught(painted, table, unlabelled)
-    share = painted_share(painted, unlabelled)
+    """Describe the model to be; one that goes on from another sees images as that one did."""
+    share = painted_share(painted, settled(settings.unlabelled, table))
     automatic: Architecture = "unet++" if share >= DENSE else "guided-unet++"
     architecture = automatic if settings.architecture == "auto" else settings.architecture
-    has_strata = share >= DENSE and choose_strata(painted, settings) != "any"
-    unbroken = find_unbroken([one.specimen_labels for one in painted] if has_strata else [], table)
+    layered = painted if share >= DENSE and strata != "any" else ()
     card = outline(painted, table, settings, architecture).model_copy(
         update={
             "painted_share": share,
-            "unbroken": unbroken,
+            "unbroken": find_unbroken([one.specimen_labels for one in layered], table),
             "settings": settings.model_dump(mode="json"),
             "training_images": tuple(fingerprint(p.micrograph) for p in painted),
         }
@@ -72,19 +148,16 @@ def describe(
     return card.model_copy(update={name: getattr(start.card, name) for name in kept})
 
 
-def prepare_all(
-    painted: Sequence[PaintedMicrograph], settings: FinetuneSettings, card: ModelCard
-) -> list[PreparedImage]:
-    """Bring painted micrographs to what the network of this card sees.
-
-    Raises
-    ------
-    InputError
-        If an image or label can't be used.
-    """
-    assert card.classes is not None
-    table = card.classes
-    used = settings.model_copy(update={"normalisation": card.normalisation})
-    return [
-        prepare(p, table, used, magnification(card, p.micrograph), card.channels) for p in painted
-    ]
+def _divide(
+    painted: Sequence[PaintedMicrograph], settings: FinetuneSettings
+) -> tuple[list[PaintedMicrograph], list[PaintedMicrograph]]:
+    """Keep whole images apart for validation, at least one."""
+    if len(painted) < 2:
+        raise InputError(
+            "A single painted image can't be divided into training and validation.",
+            "Paint another image or leave out --val-fraction.",
+        )
+    order = np.random.default_rng(settings.seed).permutation(len(painted))
+    count = min(max(1, round(settings.val_fraction * len(painted))), len(painted) - 1)
+    kept = [painted[i] for i in sorted(order[count:])]
+    return kept, [painted[i] for i in sorted(order[:count])]

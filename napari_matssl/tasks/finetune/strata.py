@@ -1,18 +1,17 @@
 """What a model that learnt from strokes shows of strata in the images that were painted."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import numpy as np
 from torch import nn
 
-from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.unbroken import UnbrokenClass, find_unbroken
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.inference import segment
-from napari_matssl.micrograph.strata import Strata, find_strata
 from napari_matssl.progress import Control, Progress, drain
-from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.finetune.training_set import TrainingSet
 
 MOST_IMAGES = 8
 """Looking at more would take longer than it is worth."""
@@ -23,18 +22,8 @@ MOST_PIXELS = 25_000_000
 _QUICK = PredictSettings(magnifications="one", islands="keep")
 
 
-def choose_strata(painted: Sequence[PaintedMicrograph], settings: FinetuneSettings) -> Strata:
-    """Say which way strata lie: as the settings have it, or as the images show it."""
-    if settings.strata != "auto":
-        return settings.strata
-    return find_strata([one.micrograph for one in painted])
-
-
 def find_unbroken_strata(
-    network: nn.Module,
-    card: ModelCard,
-    painted: Sequence[PaintedMicrograph],
-    compute: Compute,
+    network: nn.Module, card: ModelCard, data: TrainingSet, compute: Compute
 ) -> Generator[Progress, Control | None, tuple[UnbrokenClass, ...]]:
     """Find the classes in unbroken strata, by the model's masks of images painted in strokes.
 
@@ -46,14 +35,14 @@ def find_unbroken_strata(
     network
         In evaluation mode, on the device of `compute`.
     """
-    assert card.classes is not None
-    fit = [one for one in painted if one.labels.size <= MOST_PIXELS]
+    pairs = zip(data.painted, data.images, strict=True)
+    fit = [(one, image.grey) for one, image in pairs if one.labels.size <= MOST_PIXELS]
     count = min(len(fit), MOST_IMAGES)
     chosen = [fit[i * len(fit) // count] for i in range(count)]
     masks, strokes = [], []
-    for number, one in enumerate(chosen):
+    for number, (one, grey) in enumerate(chosen):
         yield Progress("looking for strata", number, len(chosen))
-        found = drain(segment(network, card, one.micrograph, compute, _QUICK))
+        found = drain(segment(network, card, one.micrograph, compute, _QUICK, grey=grey))
         assert found is not None  # nobody sends STOP into this job
         labels = one.specimen_labels
         is_painted = np.isin(labels, card.classes.ids)

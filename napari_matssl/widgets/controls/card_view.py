@@ -6,7 +6,7 @@ from html import escape
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QWidget
 
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import EncoderCard, ModelCard
 
 _TOOLTIPS = {
     "Note": "What somebody noted on this model; Manage changes it",
@@ -44,7 +44,7 @@ class CardView(QWidget):
             label.setAlignment(Qt.AlignmentFlag.AlignTop)
             label.setToolTip(_TOOLTIPS[name])
 
-    def show_card(self, card: ModelCard, note: str = "") -> None:
+    def show_card(self, card: ModelCard | EncoderCard, note: str = "") -> None:
         """Show a card and the note on its model; rows that don't apply are hidden."""
         texts = card_in_words(card) | ({"Note": escape(note)} if note else {})
         for name, value in self._rows.items():
@@ -56,10 +56,10 @@ class CardView(QWidget):
         self._rows["Trained on"].setToolTip("\n".join(lines))
 
 
-def card_in_words(card: ModelCard) -> dict[str, str]:
+def card_in_words(card: ModelCard | EncoderCard) -> dict[str, str]:
     """Say what a card says, as short rich texts by the names of the rows."""
-    texts = {}
-    if card.classes is not None:
+    texts, painted = {}, ""
+    if isinstance(card, ModelCard):
         texts["Classes"] = " &nbsp; ".join(
             f'<span style="color:{c.colour}">■</span>&nbsp;'
             + escape(c.name).replace(" ", "&nbsp;")
@@ -70,11 +70,12 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
         texts["Pixel size"] = "not calibrated" if size is None else f"{size:.4g} µm/px"
         miou = card.metrics.get("val_miou")
         texts["Score"] = "no validation images" if miou is None else f"mIoU {miou:.3f}"
+        painted = _painted(card)
     if "loss" in card.metrics:
         texts["Training loss"] = f"{card.metrics['loss']:.3g}"
     count = len(card.training_images)
-    texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}{_painted(card)}"
-    if names := card.kept_unbroken("close"):
+    texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}{painted}"
+    if isinstance(card, ModelCard) and (names := card.kept_unbroken("close")):
         few = "" if card.kept_unbroken("auto") else " (one image)"
         texts["Unbroken"] = ", ".join(map(escape, names)) + few
     texts["Created"] = local_time(card.created)

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_matssl.errors import InputError, MatSSLError, ModelFileError
 from napari_matssl.files import atomic_write
-from napari_matssl.learn.card import PICKLES, ModelCard, read_card
+from napari_matssl.learn.card import PICKLES, EncoderCard, ModelCard, read_card
 from napari_matssl.widgets.controls.card_view import CardView, local_time, wrapping_label
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.model_menu import ModelMenu
@@ -37,7 +37,7 @@ _SUFFIXES = (_SUFFIX, *sorted(PICKLES))
 @dataclass(frozen=True)
 class _Entry:
     path: Path
-    card: ModelCard | None
+    card: ModelCard | EncoderCard | None
     reason: str = ""
     note: str = ""
 
@@ -83,7 +83,7 @@ class ModelPicker(QWidget):
         return None if self._current is None else self._current.path
 
     @property
-    def card(self) -> ModelCard | None:
+    def card(self) -> ModelCard | EncoderCard | None:
         """The card of the chosen model."""
         return None if self._current is None else self._current.card
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-import napari_matssl.tasks.finetune.job as module
+import napari_matssl.tasks.finetune.job as job_module
+import napari_matssl.tasks.finetune.preview as preview_module
 import napari_matssl.tasks.finetune.training as run_module
-import napari_matssl.tasks.finetune.validation as watch_module
 from napari_matssl.errors import (
     ComputeError,
     InputError,
@@ -25,7 +25,6 @@ from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.losses import segmentation_loss
 from napari_matssl.learn.magnification import automatic_scale
-from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.progress import Progress, drain
@@ -33,7 +32,7 @@ from napari_matssl.samples import make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.finetune.job import WORTH_SHARE
+from napari_matssl.tasks.finetune.training import WORTH_SHARE
 from napari_matssl.tasks.finetune.validation import Validation
 from napari_matssl.tasks.pretrain import PretrainSettings, pretrain
 
@@ -228,7 +227,7 @@ def test_a_model_under_a_name_of_its_own_is_kept_however_early(painted):
 
 
 def test_many_steps_are_worth_keeping_however_long_the_budget(painted, monkeypatch):
-    monkeypatch.setattr(module, "WORTH_STEPS", 2)
+    monkeypatch.setattr(run_module, "WORTH_STEPS", 2)
     seen = []
     job = finetune(painted, TABLE, chosen(epochs=500))
     result = drain(job, seen.append, lambda: seen[-1].metrics.get("step") == 2)
@@ -246,18 +245,10 @@ class Clock:
         return self.now
 
 
-def with_clock(monkeypatch, seconds):
-    clock = Clock(seconds)
-    monkeypatch.setattr(module, "Budget", lambda *given: Budget(*given, clock=clock))
-    return clock
-
-
-def test_a_time_budget_ends_the_run(painted, monkeypatch):
-    clock = with_clock(monkeypatch, 1.0)
-    seen = []
-    result = drain(
-        finetune(painted, TABLE, chosen(epochs=None, minutes=0.5), painted[:1]), seen.append
-    )
+def test_a_time_budget_ends_the_run(painted):
+    clock, seen = Clock(1.0), []
+    settings = chosen(epochs=None, minutes=0.5)
+    result = drain(finetune(painted, TABLE, settings, painted[:1], clock=clock), seen.append)
     assert 1 <= len(result.losses) < 30
     assert clock.now - 30 < 20  # a tick per look at it, some of them outside of the job
     steps = [p.step for p in seen if p.stage == "fine-tuning"]
@@ -265,16 +256,16 @@ def test_a_time_budget_ends_the_run(painted, monkeypatch):
     assert steps[-1] > 0.7
 
 
-def test_time_runs_out_before_the_epochs_do_where_both_are_given(painted, monkeypatch):
-    with_clock(monkeypatch, 1.0)
-    result = drain(finetune(painted, TABLE, chosen(epochs=1000, minutes=0.2)))
+def test_time_runs_out_before_the_epochs_do_where_both_are_given(painted):
+    settings = chosen(epochs=1000, minutes=0.2)
+    result = drain(finetune(painted, TABLE, settings, clock=Clock(1.0)))
     assert 1 <= len(result.losses) < 12
 
 
-def test_a_budget_used_up_by_loading_never_gives_an_untrained_model_unsaid(painted, monkeypatch):
-    with_clock(monkeypatch, 1000.0)
+def test_a_budget_used_up_by_loading_never_gives_an_untrained_model_unsaid(painted):
+    settings = chosen(epochs=None, minutes=0.01)
     try:
-        result = drain(finetune(painted, TABLE, chosen(epochs=None, minutes=0.01)))
+        result = drain(finetune(painted, TABLE, settings, clock=Clock(1000.0)))
     except MatSSLError as error:
         assert "minutes" in str(error)  # noqa: PT017
     else:
@@ -553,7 +544,7 @@ def test_the_info_bar_does_not_count_for_the_scale():
 def test_the_encoder_learns_more_slowly_than_the_decoder(painted, monkeypatch):
     """Both start at the same weights; with Adam a first step is as long as the rate."""
     compute = Compute(torch.device("cpu"), torch.float32, "exact")
-    monkeypatch.setattr(module, "choose_compute", lambda name: compute)
+    monkeypatch.setattr(job_module, "choose_compute", lambda name: compute)
     settings = chosen(
         architecture="unet++", epochs=1, batch_size=8, optimiser="adam", weight_decay=0,
         learning_rate=1e-3, encoder_rate=0.1, warmup=0, cosine=False, averaging=0.0,
@@ -571,9 +562,9 @@ def test_the_encoder_learns_more_slowly_than_the_decoder(painted, monkeypatch):
     assert build_encoder(TINY).state_dict().keys() == start.encoder.state_dict().keys()
 
 
-def test_a_pause_costs_no_budget(painted, monkeypatch):
-    clock = with_clock(monkeypatch, 0.001)
-    job = finetune(painted, TABLE, chosen(epochs=None, minutes=1.0))
+def test_a_pause_costs_no_budget(painted):
+    clock = Clock(0.001)
+    job = finetune(painted, TABLE, chosen(epochs=None, minutes=1.0), clock=clock)
     shares = []
     for _ in range(5):
         shares.append(next(job).step)
@@ -582,14 +573,11 @@ def test_a_pause_costs_no_budget(painted, monkeypatch):
     assert max(shares) < 0.1
 
 
-def test_the_present_model_shows_what_it_makes_of_the_image_that_is_looked_at(
-    painted, two_phases, monkeypatch
-):
-    with_clock(monkeypatch, 0.2)
+def test_the_present_model_shows_what_it_makes_of_the_image_that_is_looked_at(painted, two_phases):
     looked_at = [two_phases(9).micrograph]
     seen = []
     settings = chosen(architecture="unet++", epochs=30, learning_rate=3e-3)
-    job = finetune(painted, TABLE, settings, on_view=lambda: looked_at[0])
+    job = finetune(painted, TABLE, settings, on_view=lambda: looked_at[0], clock=Clock(0.2))
     result = drain(job, seen.append)
     previews = [p.preview for p in seen if p.preview is not None]
     assert len(previews) > 2
@@ -605,19 +593,18 @@ def test_the_present_model_shows_what_it_makes_of_the_image_that_is_looked_at(
 
 def test_previews_of_a_large_image_can_be_stopped_and_closed(painted, monkeypatch):
     monkeypatch.setattr(
-        watch_module, "_QUICK", PredictSettings(magnifications="one", tile=32, tile_overlap=0)
+        preview_module, "QUICK", PredictSettings(magnifications="one", tile=32, tile_overlap=0)
     )
-    with_clock(monkeypatch, 0.2)
-    monkeypatch.setattr(module, "WORTH_STEPS", 1)
+    monkeypatch.setattr(run_module, "WORTH_STEPS", 1)
     large = Micrograph("large.tif", np.tile(painted[0].micrograph.pixels, (2, 2)))
-    job = finetune(painted, TABLE, chosen(epochs=1000), on_view=lambda: large)
+    job = finetune(painted, TABLE, chosen(epochs=1000), on_view=lambda: large, clock=Clock(0.2))
     for _ in range(6):
         next(job)
     seen = []
     result = drain(job, seen.append, lambda: True)
     assert len(result.losses) >= 1
     assert len(seen) < 80
-    closed = finetune(painted, TABLE, chosen(epochs=1000), on_view=lambda: large)
+    closed = finetune(painted, TABLE, chosen(epochs=1000), on_view=lambda: large, clock=Clock(0.2))
     next(closed), next(closed), next(closed)
     closed.close()
 
@@ -691,10 +678,10 @@ def test_full_labels_of_cross_sections_tell_which_class_is_unbroken(painted):
 def test_where_layers_are_painted_in_strokes_the_model_tells(painted, monkeypatch):
     rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=1)
 
-    def find_unbroken_strata(network, card, images, compute):
+    def find_unbroken_strata(network, card, data, compute):
         assert not network.training
         yield Progress("looking for strata", 0, 1)
-        asked.append(len(images))
+        asked.append(len(data.painted))
         return (rule,)
 
     monkeypatch.setattr(run_module, "find_unbroken_strata", find_unbroken_strata)

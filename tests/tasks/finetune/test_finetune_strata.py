@@ -10,8 +10,8 @@ from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.progress import drain
-from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune.strata import MOST_IMAGES, choose_strata, find_unbroken_strata
+from napari_matssl.tasks.finetune.strata import MOST_IMAGES, find_unbroken_strata
+from napari_matssl.tasks.finetune.training_set import scan
 
 TABLE = numbered_table([1, 2])
 COMPUTE = choose_compute("cpu")
@@ -34,7 +34,12 @@ def levels(grey_level_segmenter):
 
 
 def found(segmenter, painted):
-    return drain(find_unbroken_strata(segmenter.network, segmenter.card, painted, COMPUTE))
+    return drain(look(segmenter, painted))
+
+
+def look(segmenter, painted):
+    data = scan(painted, (), segmenter.card)
+    return find_unbroken_strata(segmenter.network, segmenter.card, data, COMPUTE)
 
 
 def test_layers_are_found_though_the_model_sees_an_island_where_nobody_painted(levels):
@@ -59,9 +64,7 @@ def test_what_is_painted_overrules_the_model(levels):
 
 def test_of_many_images_eight_are_looked_at_and_stop_doesnt_keep_from_it(levels):
     seen = []
-    job = find_unbroken_strata(
-        levels.network, levels.card, [cross_section(i) for i in range(30)], COMPUTE
-    )
+    job = look(levels, [cross_section(i) for i in range(30)])
     rules = drain(job, seen.append, lambda: True)
     assert len(seen) == MOST_IMAGES
     assert rules[0].images == MOST_IMAGES
@@ -71,9 +74,3 @@ def test_panoramas_are_not_looked_at(levels, monkeypatch):
     one, other = cross_section(), cross_section()
     monkeypatch.setattr(module, "MOST_PIXELS", one.labels.size - 1)
     assert found(levels, [one, other]) == ()
-
-
-def test_settings_say_which_way_layers_lie_or_images_do():
-    for layers in ("any", "rows", "columns"):
-        assert choose_strata([cross_section()], FinetuneSettings(strata=layers)) == layers
-    assert choose_strata([cross_section()], FinetuneSettings()) == "rows"

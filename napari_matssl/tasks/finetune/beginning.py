@@ -1,0 +1,98 @@
+"""The network before its first step: its start weights, and the classifier fitted to the labels."""
+
+import copy
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from napari_matssl.learn.crops import PreparedImage
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.device_errors import device_errors
+from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
+from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.pixel_fit import fit, guess
+from napari_matssl.learn.segmenter import adopt, build_network, known_classes
+from napari_matssl.learn.start_weights import load_start_weights
+from napari_matssl.tasks.finetune.planning import Plan
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A network that can be trained, or that is all of an instant model.
+
+    Parameters
+    ----------
+    network
+        On its device.
+    images
+        What to learn from; with pseudo-labels of the classifier where they are wanted.
+    frequencies
+        How frequent the classifier takes each class to be ``(K,)``; None without a classifier.
+    origin
+        Where the encoder's weights came from.
+    """
+
+    network: nn.Module
+    images: tuple[PreparedImage, ...]
+    frequencies: Tensor | None
+    origin: str
+
+
+def begin(plan: Plan, compute: Compute) -> Beginning:
+    """Build the network, give it its start weights, and fit its pixel heads if it has any.
+
+    Raises
+    ------
+    SettingsError, WeightsError, ModelFileError
+        If the encoder or its weights can't be had.
+    ComputeError
+        If memory doesn't suffice.
+    """
+    card, start = plan.card, plan.start
+    network = build_network(card.encoder, len(card.classes), plan.settings.seed, card.architecture)
+    if start is not None:
+        adopt(network, card.classes, start)
+        origin = f"went on from a model ({start.card.start})"
+    else:
+        encoder = network.get_submodule("encoder")
+        origin = load_start_weights(encoder, card.encoder, plan.settings.weights)
+    network = compute.place(network).eval()
+    images, frequencies = plan.data.images, None
+    if isinstance(network, PixelClassifier | GuidedUnetPlusPlus):
+        with device_errors("fitting"):
+            frequencies = _fit_heads(network, plan, compute)
+            if isinstance(network, GuidedUnetPlusPlus) and plan.settings.self_training > 0:
+                images = _guessed(network, plan, compute)
+    return Beginning(network, images, frequencies, origin)
+
+
+def _fit_heads(
+    network: PixelClassifier | GuidedUnetPlusPlus, plan: Plan, compute: Compute
+) -> Tensor:
+    """Fit the pixel heads; give how frequent each class is.
+
+    What a guided model that is gone on from has learnt is a correction to its own heads, which
+    therefore stay for the classes that it knows.
+    """
+    known: Collection[int] = ()
+    guided = isinstance(network, GuidedUnetPlusPlus)
+    if guided and plan.start is not None and plan.start.card.architecture == "guided-unet++":
+        known = known_classes(plan.card.classes, plan.start)
+    seed = plan.settings.seed
+    return compute.move(fit(network.encoder, network.heads, plan.data.images, compute, seed, known))
+
+
+def _guessed(
+    network: GuidedUnetPlusPlus, plan: Plan, compute: Compute
+) -> tuple[PreparedImage, ...]:
+    """Let pixel heads say what unpainted pixels may be, for self-training.
+
+    They are fitted to what is painted now: those of a model that is gone on from hold the very
+    errors that new strokes are there to correct.
+    """
+    heads, images = network.heads, plan.data.images
+    if plan.start is not None:
+        heads = copy.deepcopy(heads)
+        fit(network.encoder, heads, images, compute, plan.settings.seed)
+    return tuple(replace(one, guess=guess(network.encoder, heads, one, compute)) for one in images)

@@ -1,0 +1,80 @@
+"""Showing what a model in training makes of the image that somebody looks at."""
+
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from napari_matssl.errors import InputError
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.device import Compute
+from napari_matssl.learn.inference import Segmentation, segment
+from napari_matssl.learn.schedule import Budget
+from napari_matssl.progress import Control, Preview, Progress
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.finetune.planning import OnView
+
+log = logging.getLogger(__name__)
+
+PREVIEW_SECONDS = 3.0
+"""Shortest time between two previews."""
+
+PREVIEW_SHARE = 0.1
+"""Largest share of a run's time that goes into previews."""
+
+QUICK = PredictSettings(magnifications="one")
+
+
+@dataclass
+class Previews:
+    """Show now and then what the model makes of the image that somebody looks at.
+
+    Parameters
+    ----------
+    on_view
+        Asked for that image; None: nobody looks, and no preview is ever due.
+    budget
+        Of the run, of which previews take a small share.
+    """
+
+    on_view: OnView | None
+    budget: Budget
+    _next: float = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for the next one."""
+        return self.on_view is not None and self.budget.elapsed >= self._next
+
+    def run(
+        self, network: nn.Module, card: ModelCard, compute: Compute, progress: Progress
+    ) -> Generator[Progress, Control | None, bool]:
+        """Segment the image and yield `progress` with the mask as its preview.
+
+        Returns whether STOP was sent meanwhile.
+        """
+        micrograph = self.on_view() if self.on_view is not None else None
+        begin = self.budget.elapsed
+        if micrograph is None:
+            self._next = begin + PREVIEW_SECONDS
+            return False
+        job = segment(network, card, micrograph, compute, QUICK)
+        while True:
+            try:
+                inner = next(job)
+            except StopIteration as end:
+                segmentation: Segmentation = end.value
+                break
+            except InputError as error:  # somebody only looks at it: training goes on
+                log.info("no preview of %s", micrograph.name, exc_info=error)
+                self._next = self.budget.elapsed + PREVIEW_SECONDS
+                return False
+            if inner.step >= inner.total:
+                continue  # it only has to be put together
+            if (yield progress) is Control.STOP:
+                return True  # without a preview: whoever stops doesn't want to wait
+        cost = self.budget.elapsed - begin
+        self._next = begin + max(PREVIEW_SECONDS, cost / PREVIEW_SHARE)
+        picture = Preview(micrograph.name, 0, 0, segmentation.mask)
+        return (yield replace(progress, preview=picture)) is Control.STOP

@@ -1,0 +1,81 @@
+"""Painted micrographs as a network sees them: each label and image is scanned once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.painted import PaintedMicrograph, painted_pixels, to_targets
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.crops import PreparedImage, prepare
+from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values
+
+
+@dataclass(frozen=True)
+class ValidationImage:
+    """A painted micrograph that is kept apart from training.
+
+    Parameters
+    ----------
+    painted
+        The micrograph and its labels.
+    targets
+        ``(H, W)`` uint8 channel indices, 255 unpainted.
+    grey
+        Its grey-value mapping.
+    """
+
+    painted: PaintedMicrograph
+    targets: NDArray[np.uint8]
+    grey: GreyValues
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What is learnt from and what chooses the best model.
+
+    Parameters
+    ----------
+    painted
+        The micrographs to learn from and their labels.
+    images
+        The same as the network sees them, in the same order.
+    validation
+        There may be none.
+    """
+
+    painted: tuple[PaintedMicrograph, ...]
+    images: tuple[PreparedImage, ...]
+    validation: tuple[ValidationImage, ...] = ()
+
+
+def scan(
+    painted: Sequence[PaintedMicrograph], validation: Sequence[PaintedMicrograph], card: ModelCard
+) -> TrainingSet:
+    """Bring painted micrographs to what the network of this card sees.
+
+    Raises
+    ------
+    InputError
+        If an image or label can't be used, or nothing is painted to validate on.
+    """
+    images = tuple(prepare(one, card) for one in painted)
+    # Now, not at the first validation, when a training would be lost.
+    pixels = painted_pixels(validation, card.classes, card.unlabelled)
+    if validation and not any(pixels.values()):
+        names = ", ".join(one.micrograph.name for one in validation[:3])
+        raise InputError(
+            f"Nothing is painted in the images to validate on ({names}).",
+            "Paint on them, or leave out --val-fraction or the split's val.",
+        )
+    apart = (
+        ValidationImage(
+            one,
+            to_targets(one, card.classes, card.unlabelled),
+            fit_grey_values(one.micrograph, card.normalisation, card.channels),
+        )
+        for one in validation
+    )
+    return TrainingSet(tuple(painted), images, tuple(apart))

@@ -1,0 +1,109 @@
+"""What is decided before the first step, and how often labels and images are looked at for it."""
+
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import napari_matssl.labels.counting as counting
+import napari_matssl.labels.painted as painted_module
+import napari_matssl.micrograph.normalise as normalise
+from napari_matssl.errors import InputError
+from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.progress import drain
+from napari_matssl.settings import FinetuneSettings
+from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.planning import choose_strata, make_plan
+
+TABLE = numbered_table([1, 2])
+
+
+def chosen(**values):
+    defaults = {
+        "encoder": "test_efficientnet",
+        "weights": "random",
+        "epochs": 2,
+        "minutes": None,
+        "crop_size": 64,
+        "device": "cpu",
+    }
+    return FinetuneSettings(**{**defaults, **values})
+
+
+def strokes(one):
+    """All but a few rows is unpainted."""
+    labels = np.where(np.arange(len(one.labels))[:, None] % 40 < 3, one.labels, 0)
+    return PaintedMicrograph(one.micrograph, labels.astype(np.uint8))
+
+
+def cross_section():
+    pixels = np.zeros((80, 96), dtype=np.uint8)
+    pixels[40:60] = 255
+    return PaintedMicrograph(Micrograph("layers.tif", pixels), (1 + pixels // 255).astype(np.uint8))
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How often an image or its labels are gone through, wherever that is asked for."""
+    counts = Counter()
+
+    def counted(home, name):
+        function = getattr(home, name)
+
+        def wrapped(*given, **named):
+            counts[name] += 1
+            return function(*given, **named)
+
+        for module in list(sys.modules.values()):
+            if getattr(module, name, None) is function:
+                monkeypatch.setattr(module, name, wrapped)
+
+    counted(counting, "count_values")
+    counted(painted_module, "to_targets")
+    counted(normalise, "fit_grey_values")
+    return counts
+
+
+@pytest.mark.parametrize("architecture", ["auto", "pixel-classifier"])
+@pytest.mark.parametrize("strata", ["any", "rows"])
+def test_every_image_and_its_labels_are_looked_at_once(two_phases, calls, architecture, strata):
+    """Three images to learn from, one to validate on; with strata, the model looks at all again."""
+    images = [strokes(two_phases(seed)) for seed in range(4)]
+    settings = chosen(architecture=architecture, strata=strata, validations=2)
+    result = drain(finetune(images[:3], TABLE, settings, images[3:]))
+    assert result.validation is not None
+    assert calls == {"count_values": 4, "to_targets": 4, "fit_grey_values": 4}
+
+
+def test_a_plan_changes_no_more_and_holds_what_the_run_needs(two_phases):
+    images = [strokes(two_phases(seed)) for seed in range(3)]
+    plan = make_plan(images, TABLE, chosen(val_fraction=0.4, dropout=0.3))
+    assert len(plan.data.painted) == len(plan.data.images) == 2
+    assert len(plan.data.validation) == 1
+    assert plan.card.architecture == "guided-unet++"
+    assert plan.dropout == plan.card.settings["dropout"] == 0.3
+    assert (plan.strata, plan.start) == ("any", None)
+    with pytest.raises(AttributeError):
+        plan.dropout = 0.0
+
+
+def test_images_to_validate_on_that_are_given_spare_the_others(two_phases):
+    images = [strokes(two_phases(seed)) for seed in range(3)]
+    plan = make_plan(images[:2], TABLE, chosen(val_fraction=0.4), images[2:])
+    assert len(plan.data.images) == 2
+    assert [one.painted for one in plan.data.validation] == images[2:]
+
+
+def test_nothing_to_validate_on_is_told_before_any_network_is_built(two_phases):
+    blank = PaintedMicrograph(two_phases(3).micrograph, 0 * two_phases(3).labels)
+    with pytest.raises(InputError, match=r"Nothing is painted.*validate on \(steel-3\.tif\)"):
+        make_plan([two_phases(1)], TABLE, chosen(), [blank])
+
+
+def test_settings_say_which_way_strata_lie_or_images_do():
+    for strata in ("any", "rows", "columns"):
+        assert choose_strata([cross_section()], chosen(strata=strata)) == strata
+    assert choose_strata([cross_section()], chosen()) == "rows"
