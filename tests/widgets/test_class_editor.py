@@ -252,6 +252,19 @@ def test_no_new_colour_is_no_change(user, monkeypatch, answer):
     assert user.said == [("picked", 7)]
 
 
+def test_boxes_that_are_not_ticked_have_an_edge_on_dark_rows(user):
+    view = user.view
+    palette = view.palette()
+    for role in (palette.ColorRole.Base, palette.ColorRole.Text, palette.ColorRole.Window):
+        palette.setColor(role, QColor("#202020"))
+    view.setPalette(palette)
+    place = view.visualRect(view.model().index(0, view.model().columnCount() - 1))
+    image = view.viewport().grab(place).toImage()
+    every = {(x, y) for x in range(image.width()) for y in range(image.height())}
+    edge = [one for one in every if image.pixelColor(*one).getRgb()[:3] == (140, 140, 140)]
+    assert len(edge) >= 4 * 8  # a box of 8 px or more
+
+
 def test_ticking_exclude(user):
     user.editor.set_classes([*classes("ferrite"), *classes("stain", ids=(5,), exclude=True)], {})
     state = [user.index(r, EXCLUDE).data(Qt.ItemDataRole.CheckStateRole) for r in (0, 1)]

@@ -57,6 +57,15 @@ def test_the_pixel_size_shows_with_its_source(panel):
     assert panel.facts.size_source.text().startswith("from ")
 
 
+def test_the_source_of_the_pixel_size_is_read_in_full(panel, qtbot):
+    source = "from FEI metadata (Scan.PixelWidth)"
+    panel.session.workspace.set_pixel_size(PixelSize(0.1, 0.1, source[5:]))
+    panel.resize(350, panel.height())
+    line = panel.facts.size_source
+    qtbot.waitUntil(lambda: source in line.text())
+    qtbot.waitUntil(lambda: line.fontMetrics().horizontalAdvance(line.text()) <= line.width())
+
+
 def test_an_uncalibrated_image_says_what_cant_be_done(make_napari_viewer, tmp_path):
     panel = docked(make_napari_viewer())
     panel.session.workspace.open([write_folder(tmp_path / "plain", um=None)])

@@ -101,6 +101,29 @@ def test_each_state_has_its_dot(table, state, colours):
     assert seen & every == colours
 
 
+def test_the_hollow_dot_is_seen_on_light_and_dark_rows(table):
+    table.set_rows([row("a.tif", "unlabelled")])
+    image = cell(table, 0, 1).data(DECORATION).pixmap(12, 12).toImage()
+    drawn = [image.pixelColor(x, y) for x in range(12) for y in range(12)]
+    values = [colour.lightness() for colour in drawn if colour.alpha() > 100]
+    assert min(values) < 120
+    assert max(values) > 200
+
+
+def test_names_get_the_room_that_states_dont_need(table, qtbot):
+    name = "micrograph10.png"
+    table.resize(350, 300)
+    table.show()
+    table.set_rows([row(name, "unlabelled")])
+    qtbot.wait(20)
+    room = table.columnWidth(0) - 48 - 16  # thumbnail, margins
+    assert table.fontMetrics().horizontalAdvance(name) <= room
+    table.update_row(row(name, "painted, segmented, old"))
+    table.resizeColumnToContents(1)
+    text = table.fontMetrics().horizontalAdvance("painted, segmented, old")
+    assert table.columnWidth(1) >= text + 12
+
+
 def test_thumbnails_keep_shape_and_colour_also_in_the_selected_row(table):
     pixels = np.zeros((20, 60, 3), np.uint8)
     pixels[:, :30], pixels[:, 30:] = (250, 10, 10), (10, 10, 250)

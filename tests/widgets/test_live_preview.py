@@ -81,7 +81,7 @@ def test_strokes_of_two_classes_bring_a_preview_and_another_stroke_a_better_one(
     painter.until(lambda: previewed(painter))
     first = painter.shown.extra[PREVIEW].data.copy()
     assert set(np.unique(first)) == {1, 2}
-    assert re.fullmatch(r"Live preview: \d+\.\d s\.", note(painter))
+    assert re.fullmatch(r"Live preview made in \d+\.\d s\.", note(painter))
     stroke(painter, 2, 40)
     painter.until(lambda: (painter.shown.extra[PREVIEW].data != first).any())
 

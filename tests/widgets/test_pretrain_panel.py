@@ -3,6 +3,7 @@
 import pytest
 from acting import TINY, User, painted_folder, write_model
 from PIL import Image
+from qtpy.QtCore import QPoint
 
 from napari_matssl.learn.card import read_card
 from napari_matssl.settings import PretrainSettings
@@ -39,7 +40,7 @@ def test_without_images_the_start_is_off_and_says_why(user):
 
 def test_it_counts_patches_and_tells_minutes_or_epochs(ready):
     text = ready.pretrain.estimate.text()
-    assert text.startswith("3 images give 27 patches of 32 px. 10 min; how many epochs that is, ")
+    assert text.startswith("3 images give 27 patches of 32 px. The first run shows how many ")
     assert expectation(3) in text
     ready.pretrain.form.set_value("overlap", 0.5)
     assert "75 patches" in ready.pretrain.estimate.text()
@@ -47,7 +48,7 @@ def test_it_counts_patches_and_tells_minutes_or_epochs(ready):
     assert "50 epochs: about " in ready.pretrain.estimate.text()
     assert "first guess" in ready.pretrain.estimate.text()
     ready.pretrain.form.set_value("encoder", TINY)
-    assert "shows itself after the first run" in ready.pretrain.estimate.text()
+    assert "first run shows how fast" in ready.pretrain.estimate.text()
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,13 @@ def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
         panel.form.set_value("preset", "paper")
         assert panel.settings().encoder == TINY, "the network that the file holds"
         assert panel.settings().batch_size == 128
+
+
+def test_fields_begin_at_the_same_place(ready):
+    for panel in (ready.pretrain, ready.finetune):
+        ready.look_at("Pretrain" if panel is ready.pretrain else "Fine-tune")
+        fields = [panel.start_from, panel.form._editors["preset",]]
+        assert len({field.mapTo(panel, QPoint(0, 0)).x() for field in fields}) == 1
 
 
 def test_saved_settings_hold_the_start_weights(ready, tmp_path):

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.widgets.controls.class_model import COLOUR, KEY, NAME, SWATCH, ClassModel
+from napari_matssl.widgets.controls.ticks import TickCells
 from napari_matssl.widgets.controls.tooltips import laid_out
 
 _FEWEST_ROWS, _MOST_ROWS = 3, 8  # in sight; more than these are scrolled
@@ -196,6 +197,7 @@ class _ClassView(QTableView):
     def __init__(self, model: ClassModel, parent):
         super().__init__(parent)
         self.setModel(model)
+        self.setItemDelegate(TickCells(self))
         self.setAccessibleName("Classes")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)

@@ -1,6 +1,7 @@
 """Small pieces that all panels are made of."""
 
 from collections.abc import Callable
+from functools import partial
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
@@ -66,8 +67,12 @@ def offer(made: QWidget, reason: str, tip: str) -> None:
 
 
 def bring_into_sight(widget: QWidget) -> None:
-    """Scroll the panel to a widget that has just been shown, once it is laid out."""
-    QTimer.singleShot(50, lambda: _scroll_to(widget))
+    """Scroll the panel to a widget that has just been shown, once it is laid out.
+
+    Lines that wrap take their height step by step, so that the way to the widget still grows.
+    """
+    for wait_ms in (50, 150, 400):
+        QTimer.singleShot(wait_ms, partial(_scroll_to, widget))
 
 
 def _scroll_to(widget: QWidget) -> None:
@@ -75,7 +80,7 @@ def _scroll_to(widget: QWidget) -> None:
     while above is not None and not isinstance(above, QScrollArea):
         above = above.parentWidget()
     if above is not None:
-        above.ensureWidgetVisible(widget)
+        above.ensureWidgetVisible(widget, 0, 8)
 
 
 def agreed(parent: QWidget, title: str, question: str, yes: str) -> bool:

@@ -228,9 +228,11 @@ def _dot_icon(state: str) -> QIcon:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     circle = QRectF(1, 1, DOT - 2, DOT - 2)
     colours = [_DOTS[word] for word in state.split(", ") if word in _DOTS]
-    painter.setPen(Qt.PenStyle.NoPen if colours else QPen(_GREY, 1.5))
-    if not colours:
-        painter.drawEllipse(circle)
+    if not colours:  # a light ring with a dark one inside: one of them is seen on any row
+        for colour, width in ((QColor(255, 255, 255, 150), 3), (QColor(96, 96, 96), 1.5)):
+            painter.setPen(QPen(colour, width))
+            painter.drawEllipse(circle)
+    painter.setPen(Qt.PenStyle.NoPen)
     for n, colour in enumerate(colours):
         painter.setBrush(QColor(colour))
         turn = 360 * 16 // len(colours)  # Qt counts in sixteenths of a degree

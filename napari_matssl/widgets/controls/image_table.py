@@ -22,7 +22,7 @@ __all__ = ["HINT", "ImageRow", "ImageTable"]
 
 HINT = "Open a folder of micrographs,\nor drop files here"
 
-_WIDEST_STATE = "painted, segmented, old"
+_COMMON_STATE = "segmented, old"
 _STEPS = {Qt.Key.Key_A: -1, Qt.Key.Key_D: 1}
 
 
@@ -155,10 +155,11 @@ class ImageTable(QTableView):
         return self._model.is_shown(self._listed.mapToSource(index).row())
 
     def sizeHintForColumn(self, column: int) -> int:  # noqa: N802
-        """Return a width for the states that doesn't change with the rows in sight."""
+        """Return a width for the states of all rows, in sight or not; the rest is the names'."""
         if column != STATE:
             return super().sizeHintForColumn(column)
-        return self.fontMetrics().horizontalAdvance(_WIDEST_STATE) + DOT + 16  # margins
+        states = {_COMMON_STATE, *(row.state for row in self._model.rows)}
+        return max(map(self.fontMetrics().horizontalAdvance, states)) + DOT + 16  # margins
 
     def keyPressEvent(self, event):  # noqa: N802
         """Open with Enter, step with A and D; the rest is Qt's: arrows, letters that jump."""

@@ -19,13 +19,18 @@ def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> s
     """
     if origin.model or origin.model_created:
         name = origin.model.removesuffix(".safetensors") or "a model without a file"
+        facts = []
         if origin.model and not has_model:
-            name += " (not in this folder any more)"
-        trained = f", trained {local_time(origin.model_created)}" if origin.model_created else ""
-        checksum = f", {origin.short_sha256}" if origin.model_sha256 else ""
-        text = f"Mask made by {name}{trained}{checksum}"
+            facts.append("not in this folder any more")
+        if origin.model_created:
+            facts.append(f"trained {local_time(origin.model_created)}")
+        if origin.model_sha256:
+            facts.append(f"checksum {origin.short_sha256}")
+        text = f"Mask made by {name}"
+        if facts:
+            text += f" ({', '.join(facts)})"
         if origin.written:
-            text += f"; segmented {local_time(origin.written)}"
+            text += f", segmented {local_time(origin.written)}"
     else:
         text = "This mask doesn't tell which model made it"
     text += f"; cleaned: {origin.cleaning}." if origin.cleaning else "; not cleaned."

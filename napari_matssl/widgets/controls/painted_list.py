@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.project.folder import Project
+from napari_matssl.widgets.controls.ticks import TickCells
 
 FEW = 200
 """Painted pixels of a class below which a few more strokes are asked for."""
@@ -20,6 +21,7 @@ class PaintedList(QListWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setItemDelegate(TickCells(self))
         self.setToolTip("The painted images; untick those to leave out (Space).")
         self.setMaximumHeight(96)
         self.itemChanged.connect(lambda _item: self.ticked.emit())

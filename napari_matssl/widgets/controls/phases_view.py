@@ -239,9 +239,14 @@ def _details(row: PhaseFraction) -> str:
     area = (
         "The image has no pixel size: no area in µm²."
         if row.area_um2 is None
-        else f"Area: {row.area_um2:.4g} µm²."
+        else f"Area: {_area(row.area_um2)} µm²."
     )
     return f"{row.pixels:,} of {row.analysed_pixels:,} analysed px.\n{area}"
+
+
+def _area(um2: float) -> str:
+    """Write an area with four digits: 9,126."""
+    return f"{float(f'{um2:.4g}'):,.12g}"
 
 
 def _note(phases: Sequence[_Phase]) -> str:

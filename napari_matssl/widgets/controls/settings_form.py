@@ -60,7 +60,9 @@ class SettingsForm(QWidget):
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._fields(kind, main))
+        top = self._fields(kind, main)
+        self._top, self._above = top.layout(), 0
+        layout.addWidget(top)
         self._problem = QLabel()
         self._problem.setWordWrap(True)
         self._problem.setTextFormat(Qt.TextFormat.PlainText)
@@ -70,6 +72,11 @@ class SettingsForm(QWidget):
             self.more = _LateCollapsible("More settings", self._build_rest)
             self.more.toggleButton().setToolTip("Show or hide the settings that are seldom changed")
             layout.addWidget(self.more)
+
+    def add_above(self, title: str, field: QWidget) -> None:
+        """Put a field of the owner's above the settings, below those that were put there before."""
+        self._top.insertRow(self._above, title, field)
+        self._above += 1
 
     def settings(self) -> Settings:
         """Return what the form says.

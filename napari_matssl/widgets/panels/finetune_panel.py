@@ -4,7 +4,6 @@ from pathlib import Path
 
 from qtpy.QtWidgets import (
     QCheckBox,
-    QFormLayout,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -18,7 +17,13 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import bring_into_sight, button, heading, note, offer
+from napari_matssl.widgets.controls.forms import (
+    bring_into_sight,
+    button,
+    heading,
+    note,
+    offer,
+)
 from napari_matssl.widgets.controls.painted_list import (
     PaintedList,
     painted_classes,
@@ -75,15 +80,13 @@ class FinetunePanel(QWidget):
         self.live_preview = LivePreview(self.session, self.images, self._live_settings, self)
         self.start = button("Fine-tune", _START_TIP, self._start)
         self.outcome = note("", "What the last run made.")
-        rows = QFormLayout()
-        rows.addRow("Start from", self.start_from)
-        rows.addRow("Validation images", self.validation)
+        self.form.add_above("Start from", self.start_from)
+        self.form.add_above("Validation images", self.validation)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(4, 4, 4, 4)
         self._layout.addWidget(heading("Painted images"))
         self._layout.addWidget(self.images)
         self._layout.addWidget(self.pixels)
-        self._layout.addLayout(rows)
         self._layout.addWidget(self.form)
         self._layout.addWidget(self.preview)
         self._layout.addWidget(self.start)

@@ -77,9 +77,9 @@ class ImageFactsEditor(QWidget):
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         form.addRow("Page", self.page)
         form.addRow("Pixel size (µm)", side_by_side(self.size, self.everywhere, stretch=0))
-        form.addRow("", self.size_source)
+        form.addRow(self.size_source)  # beside the labels it would be cut off
         form.addRow("Info bar", side_by_side(self.has_bar, self.row))
-        form.addRow("", self.bar_source)
+        form.addRow(self.bar_source)
         form.addRow("", side_by_side(self.drag, self.auto))
         for line in (self.size_source, self.bar_source):
             line.setWordWrap(False)  # a form gives lines that wrap the room for two

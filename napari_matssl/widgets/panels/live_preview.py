@@ -219,7 +219,7 @@ class LivePreview(QObject):
         self._showing = True
         ticked = len(self._images.chosen)
         few = f", from {len(wish.names)} of {ticked} images" if len(wish.names) < ticked else ""
-        self._live.told.emit(f"Live preview: {seconds:.1f} s{few}.")
+        self._live.told.emit(f"Live preview made in {seconds:.1f} s{few}.")
 
     def _tell_problem(self, error: MatSSLError) -> None:
         self._live.told.emit(f"No live preview: {error}")

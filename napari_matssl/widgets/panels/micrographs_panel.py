@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QMenu,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -88,11 +87,10 @@ class MicrographsPanel(QWidget):
             "Open a folder of micrographs; what belongs to it is kept in matssl inside it.",
             self._ask_folder,
         )
-        self.recent = QToolButton()
-        self.recent.setText("Recent")
-        self.recent.setToolTip("Open a folder that was opened before.")
-        self.recent.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.recent = button("Recent ▾", "Open a folder that was opened before.")
         self.recent.setMenu(QMenu(self.recent))
+        # The style's own arrow would lie on the word.
+        self.recent.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0px; }")
         self.recent.menu().aboutToShow.connect(self._offer_recent)
         self.open_files = button(
             "Open files...", "Open some micrographs of one folder.", self._ask_files

@@ -59,14 +59,14 @@ def estimate(
     )
     speed = speed_of(encoders, settings)
     if speed is None:
-        return f"{text}How fast this encoder learns here shows itself after the first run."
+        return f"{text}The first run shows how fast this encoder learns here."
     epoch = patches * speed.seconds
     basis = "by an earlier run" if speed.measured else "a first guess, for 2 processor cores"
     if settings.minutes is None:
         epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
         return f"{text}{epochs}: about {_roughly(settings.epochs * epoch)} ({basis})."
     if not speed.measured:  # start-up and machine weigh more than a guess can tell
-        return f"{text}{settings.minutes:g} min; how many epochs that is, the first run shows."
+        return f"{text}The first run shows how many epochs fit into {settings.minutes:g} min."
     passes = 60 * settings.minutes / epoch
     if settings.epochs is not None and settings.epochs < passes:
         passes = settings.epochs
@@ -86,7 +86,7 @@ def expectation(images: int) -> str:
     gains = ", ".join(f"{gain:+.1f}" for gain in GAINS[nearest])
     caution = "; fewer were not measured" if images < min(GAINS) else ""
     return (
-        f"Don't expect much: {gains} points of mIoU where it was measured on {nearest} images"
+        f"Measured on {nearest} images: mIoU changed by {gains} points against ImageNet's weights"
         f"{caution}."
     )
 

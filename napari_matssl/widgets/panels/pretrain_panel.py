@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QListWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QListWidget, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Job, Progress, Skipped
@@ -68,15 +68,13 @@ class PretrainPanel(QWidget):
         self.estimate = note("", "How much there is to learn from, and how long it takes.")
         self.start = button("Pretrain", _START_TIP, self._start)
         self.outcome = note("", "What the last run made.")
-        rows = QFormLayout()
-        rows.addRow("Start weights", self.start_from)
+        self.form.add_above("Start weights", self.start_from)
         layout = self._layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(note(_ABOUT))
         layout.addWidget(heading("Unlabelled images"))
         layout.addWidget(self.folders)
         layout.addWidget(side_by_side(self.add, self.remove))
-        layout.addLayout(rows)
         layout.addWidget(self.form)
         layout.addWidget(self.estimate)
         layout.addWidget(self.start)
