@@ -179,6 +179,11 @@ def test_a_folder_without_masks_has_nothing_to_export(dock, folder, qtbot):
     assert not panel.export.isEnabled()
 
 
+def test_excluded_images_are_counted(panel, qtbot):
+    panel.session.workspace.set_excluded(["a1.tif"], True)
+    qtbot.waitUntil(lambda: panel.count.text() == "2 of 3 images are segmented, 1 excluded.")
+
+
 def test_figures_go_with_their_folder(panel):
     assert panel.session.workspace.close_folder()
     assert images(panel) == []

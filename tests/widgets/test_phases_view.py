@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from napari.qt import get_stylesheet
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QGuiApplication
 from qtpy.QtWidgets import QLabel, QTableWidgetSelectionRange, QWidget
@@ -246,6 +247,18 @@ def test_all_columns_of_the_summary_fit_a_dock(three_images, qtbot):
     table.sortItems(2, Qt.SortOrder.DescendingOrder)
     qtbot.waitUntil(lambda: not table.horizontalScrollBar().isVisible())
     assert table.columnViewportPosition(5) + table.columnWidth(5) <= table.viewport().width()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_they_fit_the_narrowest_dock_in_napari_s_own_font(three_images, qtbot, theme):
+    three_images.setStyleSheet(get_stylesheet(theme))
+    three_images.resize(350, 460)
+    table = three_images.summary_table
+    qtbot.waitUntil(lambda: not table.horizontalScrollBar().isVisible())
+
+
+def test_classes_that_are_left_out_of_the_area_are_named(three_images):
+    assert "Left out of the analysed area: scratch." in visible_words(three_images)
 
 
 def test_long_names_below_the_bars_do_not_run_into_each_other(view, qtbot):

@@ -56,14 +56,14 @@ def test_it_counts_patches_and_tells_minutes_or_epochs(ready):
 )
 def test_what_to_expect_is_what_was_measured_with_about_as_many_images(images, nearest):
     text = expectation(images)
-    assert f"measured on {nearest} images" in text
+    assert f"Measured on {nearest} images" in text
     assert text.count(".") == 1 + text.count("+") + text.count("-")  # one sentence
     assert all(f"{gain:+.1f}" in text for gain in GAINS[nearest])
     assert ("fewer were not measured" in text) == (images < 10)
 
 
 def test_several_runs_are_told_one_by_one():
-    assert "+2.4, -2.6, +2.5 points of mIoU" in expectation(20)
+    assert "by +2.4, -2.6, +2.5 points" in expectation(20)
 
 
 def test_more_folders_count_too_and_can_be_taken_off_again(ready, tmp_path, two_phases):

@@ -89,7 +89,7 @@ class FigureTable(QTableWidget):
             texts = [self.item(row, column).text() for row in range(self.rowCount())]
             width = max(metrics.horizontalAdvance(t) for t in (*title.split("\n"), *texts))
             arrow = 18 if column == self.horizontalHeader().sortIndicatorSection() else 0
-            self.setColumnWidth(column, width + 14 + arrow)
+            self.setColumnWidth(column, width + 10 + arrow)
             left -= self.columnWidth(column)
         self.setColumnWidth(0, max(self._name_width, left))
         self.verticalHeader().setDefaultSectionSize(metrics.height() + 8)

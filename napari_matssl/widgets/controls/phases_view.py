@@ -85,7 +85,7 @@ class PhasesView(QWidget):
         self._fill_summary(phases)
         self._fill_images(rows, phases)
         self.chart.show_phases(phases)
-        self.note.setText(_note(phases))
+        self.note.setText(_note(phases, classes))
         self._pages.setCurrentIndex(1)
 
     def clear(self) -> None:
@@ -249,12 +249,15 @@ def _area(um2: float) -> str:
     return f"{float(f'{um2:.4g}'):,.12g}"
 
 
-def _note(phases: Sequence[_Phase]) -> str:
+def _note(phases: Sequence[_Phase], classes: Sequence[LabelClass]) -> str:
     """Say below the table how much the figures rest on."""
     fewest, most = min(p.n for p in phases), max(p.n for p in phases)
     if most == 0:
         return "n = 0: nothing was analysed in these images."
+    out = ", ".join(one.name for one in classes if one.exclude)
+    left_out = f" Left out of the analysed area: {out}." if out else ""
     if most == 1:
-        return f"n = 1. {_ONE_FIELD}"
+        return f"n = 1. {_ONE_FIELD}{left_out}"
     n = f"{most}" if fewest == most else f"{fewest} to {most}"
-    return f"n = {n} fields (images). Error bars: 95 % confidence interval of the mean."
+    interval = "Error bars: 95 % confidence interval of the mean."
+    return f"n = {n} fields (images). {interval}{left_out}"

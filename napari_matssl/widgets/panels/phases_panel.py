@@ -228,10 +228,13 @@ class PhasesPanel(QWidget):
         run(meter.measure, self._show)
 
     def _show_count(self, segmented: tuple[str, ...]) -> None:
-        total = len(self._meter.project.analysed)
+        project = self._meter.project
+        total = len(project.analysed)
+        excluded = len(project.names) - total
         self._segmented = len(segmented)
-        self.count.setText(f"{self._segmented} of {total} image{'s' * (total != 1)} "
-                           f"{'is' if self._segmented == 1 else 'are'} segmented.")  # fmt: skip
+        text = f"{self._segmented} of {total} image{'s' * (total != 1)} "
+        text += "is segmented" if self._segmented == 1 else "are segmented"
+        self.count.setText(f"{text}, {excluded} excluded." if excluded else f"{text}.")
         self._update_export()
 
     def _show(self, measured: Measured) -> None:
