@@ -206,6 +206,7 @@ def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Ite
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_temporaries(path.parent)
         temporary = _new_temporary(path)
+        rights = temporary.stat().st_mode
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
     try:
@@ -213,7 +214,9 @@ def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Ite
         with contextlib.suppress(OSError), temporary.open("rb") as written:
             os.fsync(written.fileno())
         with contextlib.suppress(OSError):  # a file that is there keeps its rights
-            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+            rights = path.stat().st_mode
+        with contextlib.suppress(OSError):  # safetensors puts a file of its own there, for one user
+            temporary.chmod(stat.S_IMODE(rights))
         if expected is not ... and stamp_of(path) != expected:
             raise OvertakenError(path)
         temporary.replace(path)

@@ -5,7 +5,9 @@ import stat
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import (
@@ -109,6 +111,20 @@ def test_the_check_before_a_long_job_touches_nothing(tmp_path):
     check_writable(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are a matter of POSIX")
+def test_a_writer_that_puts_a_private_file_there_leaves_no_private_file(tmp_path):
+    (tmp_path / "plain").write_text("as any new file")
+    with atomic_write(tmp_path / "model") as temporary:
+        private = tmp_path / "private"
+        private.touch(mode=0o600)
+        private.replace(temporary)
+    save = tmp_path / "other"
+    with atomic_write(save) as temporary:
+        save_file({"a": np.zeros(2)}, temporary)
+    modes = {stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("plain", "model", "other")}
+    assert len(modes) == 1
 
 
 def test_writing_never_touches_the_umask_of_the_process(tmp_path, monkeypatch):

@@ -54,6 +54,21 @@ def pull(edge, by):
         QApplication.sendEvent(edge, event)
 
 
+def test_the_list_follows_the_height_of_the_window_until_it_is_pulled(many, qtbot):
+    table = many.table
+    lines = 54  # of a row, px
+    qtbot.waitUntil(lambda: 3 * lines < table.height() < 4 * lines)
+    many.resize(380, 1100)
+    qtbot.waitUntil(lambda: 7 * lines < table.height() < 8 * lines)
+    many.resize(380, 600)
+    qtbot.waitUntil(lambda: 3 * lines < table.height() < 4 * lines)
+    pull(many.edge, 100)
+    pulled = table.height()
+    many.resize(380, 1100)
+    qtbot.wait(50)
+    assert table.height() == pulled
+
+
 def test_typing_lists_images_by_name_and_state(many, qtbot):
     qtbot.keyClicks(many.filter, "steel segm")
     assert many.table.keys == ("k2", "k5", "k8", "k11")

@@ -1,7 +1,7 @@
 """The list of micrographs: the table, a line to filter it, and an edge to pull it longer."""
 
-from qtpy.QtCore import QEvent, QPoint, QSize, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt
+from qtpy.QtGui import QMouseEvent, QShowEvent
 from qtpy.QtWidgets import QFrame, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_matssl.widgets.controls.forms import side_by_side
@@ -50,6 +50,22 @@ class ImageList(QWidget):
         listed, total = len(keys), self.table.total
         number = f"{listed}" if listed == total else f"{listed} of {total}"
         self.count.setText(f"{number} image{'s' * (total != 1)}" if total else "")
+        self._fit()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Follow the height of the window that the list is in now."""
+        super().showEvent(event)
+        self.window().installEventFilter(self)
+        self._fit()
+
+    def eventFilter(self, window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Fit the list to a window of another height."""
+        if event.type() == QEvent.Type.Resize and window is self.window():
+            self._fit()
+        return False
+
+    def _fit(self) -> None:
+        total = self.table.total
         if self._pulled is None:
             room = (self.window().height() - _BELOW) // THUMBNAIL
             most = min(max(room, FEWEST_ROWS), MOST_ROWS)

@@ -228,10 +228,10 @@ def _dot_icon(state: str) -> QIcon:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     circle = QRectF(1, 1, DOT - 2, DOT - 2)
     colours = [_DOTS[word] for word in state.split(", ") if word in _DOTS]
-    if not colours:  # a light ring with a dark one inside: one of them is seen on any row
-        for colour, width in ((QColor(255, 255, 255, 150), 3), (QColor(96, 96, 96), 1.5)):
-            painter.setPen(QPen(colour, width))
-            painter.drawEllipse(circle)
+    if not colours:  # a dark ring with a light one inside: one of them is seen on any row
+        for inset, colour in ((0, QColor(90, 90, 90)), (1.2, QColor(225, 225, 225))):
+            painter.setPen(QPen(colour, 1.2))
+            painter.drawEllipse(circle.adjusted(inset, inset, -inset, -inset))
     painter.setPen(Qt.PenStyle.NoPen)
     for n, colour in enumerate(colours):
         painter.setBrush(QColor(colour))
