@@ -222,7 +222,7 @@ def test_cleaning_shows(panel, qtbot):
 def test_a_pixel_size_set_by_hand_shows(panel, qtbot):
     panel.session.workspace.set_pixel_size(PixelSize(3.0, 3.0, "set by hand"))
     pixels = (TRUTH["a1.tif"].labels == 1).sum()
-    wanted = f"Area: {9 * pixels:.4g} µm²."
+    wanted = f"Area: {float(f'{9 * pixels:.4g}'):,g} µm²."
     qtbot.waitUntil(lambda: wanted in panel.view.image_table.item(0, 1).toolTip())
 
 

@@ -97,12 +97,19 @@ def test_what_an_export_has_written_scrolls_into_sight(viewer, qtbot):
     viewer.window.add_dock_widget(shell, name="MatSSL")
     viewer.window._qt_window.resize(1000, 600)
     shell.sections["Phases"].expand(animate=False)
-    link = shell.panels["Phases"].show_exported
+    panel = shell.panels["Phases"]
+    link = panel.show_exported
     link.show()
     qtbot.wait(50)
     assert link.visibleRegion().isEmpty()
+    folder = "/a/long/way/to/a/folder of steels that has more letters than a line of the panel"
+    panel._say(panel.outcome, f"6 images exported to {folder}.")
     bring_into_sight(link)
-    qtbot.waitUntil(lambda: not link.visibleRegion().isEmpty())
+    qtbot.waitUntil(lambda: link.visibleRegion().boundingRect() == link.rect())
+    panel.doubts.setText("A line that comes later.\n" * 3)
+    panel.doubts.show()
+    qtbot.wait(200)
+    assert link.visibleRegion().boundingRect() == link.rect()
 
 
 def test_the_first_window_has_room_and_one_that_was_sized_stays(viewer):

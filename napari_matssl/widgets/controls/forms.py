@@ -1,10 +1,9 @@
 """Small pieces that all panels are made of."""
 
 from collections.abc import Callable
-from functools import partial
 
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -14,6 +13,9 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
+
+_FOLLOWED_MS = 2000
+"""How long a panel scrolls after a widget that was shown."""
 
 
 def button(text: str, tip: str, clicked: Callable[[], object] | None = None) -> QPushButton:
@@ -69,18 +71,28 @@ def offer(made: QWidget, reason: str, tip: str) -> None:
 def bring_into_sight(widget: QWidget) -> None:
     """Scroll the panel to a widget that has just been shown, once it is laid out.
 
-    Lines that wrap take their height step by step, so that the way to the widget still grows.
+    Lines that wrap take their height step by step: for a while the panel follows its growth.
     """
-    for wait_ms in (50, 150, 400):
-        QTimer.singleShot(wait_ms, partial(_scroll_to, widget))
-
-
-def _scroll_to(widget: QWidget) -> None:
-    above = widget.parentWidget() if isalive(widget) else None
+    above = widget.parentWidget()
     while above is not None and not isinstance(above, QScrollArea):
         above = above.parentWidget()
     if above is not None:
-        above.ensureWidgetVisible(widget, 0, 8)
+        _Following(above, widget)
+
+
+class _Following(QObject):
+    """Keeps a widget in the sight of a scroll area while what is above it grows."""
+
+    def __init__(self, area: QScrollArea, widget: QWidget) -> None:
+        super().__init__(area)
+        self._area, self._widget = area, widget
+        area.verticalScrollBar().rangeChanged.connect(self._scroll)
+        QTimer.singleShot(50, self._scroll)
+        QTimer.singleShot(_FOLLOWED_MS, self.deleteLater)
+
+    def _scroll(self) -> None:
+        if isalive(self._widget):
+            self._area.ensureWidgetVisible(self._widget, 0, 8)
 
 
 def agreed(parent: QWidget, title: str, question: str, yes: str) -> bool:
