@@ -110,6 +110,15 @@ def test_thumbnails_and_sizes_come_with_the_survey(panel, qtbot):
     assert isinstance(row.thumbnail, np.ndarray)
 
 
+def test_a_dock_that_comes_later_has_the_thumbnails_too(panel, qtbot, tmp_path):
+    qtbot.waitUntil(lambda: len(panel._facts) == 3)
+    later = docked(panel.session.viewer)
+    assert all(row.thumbnail is not None for row in later.table._model.rows)
+    assert panel.session.workspace.open([write_folder(tmp_path / "iron")])
+    later = docked(panel.session.viewer)
+    qtbot.waitUntil(lambda: all(row.thumbnail is not None for row in later.table._model.rows))
+
+
 def test_a_folder_that_was_opened_before_is_opened_again(panel, folder, tmp_path):
     other = write_folder(tmp_path / "iron")
     panel.session.workspace.open([other])

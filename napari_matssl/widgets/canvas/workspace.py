@@ -14,7 +14,7 @@ from napari_matssl.errors import InputError, MatSSLError, StackError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import images_in
 from napari_matssl.project.elsewhere import begin_elsewhere, folder_in
-from napari_matssl.project.folder import KeptStrokes, Project
+from napari_matssl.project.folder import ImageFacts, KeptStrokes, Project
 from napari_matssl.project.kept import FOLDER
 from napari_matssl.project.planes import PLANES, keep_plane
 from napari_matssl.project.strokes import Version
@@ -73,6 +73,8 @@ class Workspace(QObject):
         self._survey = Background(self)
         self._look = KeptLook()
         self._unreadable: set[str] = set()
+        self.looked_at: dict[str, ImageFacts | MatSSLError] = {}  # for docks that come later
+        self.surveyed.connect(self._keep_facts)
         self._user_layers = UserLayers()
         self._arranging = False
         self._orphaned = QTimer(self)
@@ -128,6 +130,7 @@ class Workspace(QObject):
         self._survey.drop_waiting()
         self._look.forget()
         self._unreadable.clear()
+        self.looked_at.clear()
         self._user_layers = UserLayers()
         if self.project is not None:
             self._watcher.removePath(str(self.project.folder))
@@ -178,6 +181,10 @@ class Workspace(QObject):
             self._survey.run(
                 partial(project.survey, name), tell, lambda error, name=name: tell((name, error))
             )
+
+    def _keep_facts(self, found: ImageFacts | tuple[str, MatSSLError]) -> None:
+        name, facts = found if isinstance(found, tuple) else (found.name, found)
+        self.looked_at[name] = facts
 
     def add_layer(self, layer: Layer, folder: Path | None = None) -> bool:
         """Take the visible plane of any image layer into the open folder; whether that worked.

@@ -294,7 +294,7 @@ class MicrographsPanel(QWidget):
 
     def _show_folder(self) -> None:
         project = self._workspace.project
-        self._facts = {}
+        self._facts = dict(self._workspace.looked_at)
         self.folder.setText("No folder is open." if project is None else str(project.folder))
         if project is not None:
             _RECENT.add(project.folder)
