@@ -118,7 +118,7 @@ class ImageFactsEditor(QWidget):
         for widget in (self.has_bar, self.row):
             widget.blockSignals(False)
         self.drag.setEnabled(bar is not None)
-        found = "none found" if bar is None else f"left out ({bar.source})"
+        found = "No info bar was found." if bar is None else f"left out ({bar.source})"
         self.bar_source.setText(found)
 
     def _offer_page(self, _title: str = "") -> None:

@@ -237,7 +237,8 @@ class SegmentPanel(QWidget):
                 self._drop_pieces()
             text = f"{result.done} image{'s' * (result.done != 1)} segmented."
             if self._seen:
-                text += f" The model was trained on {self._seen} of them: judge it by others."
+                seen = "it" if result.done == 1 else f"{self._seen} of them"
+                text += f" The model was trained on {seen}: judge it by others."
             self.outcome.setText(with_left_out(text, result.skipped))
 
     def _drop_pieces(self, _error: object = None) -> None:
