@@ -177,6 +177,22 @@ def test_a_pixel_size_that_cant_be_kept_is_said(qtbot, panel, folder):
     assert panel.facts.size.text() == "0.25"
 
 
+def test_pixel_sizes_of_files_that_are_replaced_are_named(panel, folder, qtbot):
+    told = []
+    panel.session.workspace.said.connect(told.append)
+    qtbot.waitUntil(lambda: len(panel.session.workspace.looked_at) == 3)
+    type_size(qtbot, panel, "0.25")
+    panel.facts.everywhere.click()
+    assert told == [], "nothing is replaced by the same size"
+    for name in NAMES:
+        panel.session.workspace.project.set_pixel_size(name, None)
+    type_size(qtbot, panel, "0.5")
+    panel.facts.everywhere.click()
+    assert len(told) == 1
+    assert "a2.tif (0.25 µm)" in told[0]
+    assert "a1.tif" not in told[0], "its own was replaced by hand before"
+
+
 # Info bar.
 
 

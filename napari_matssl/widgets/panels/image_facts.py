@@ -1,12 +1,15 @@
 """Page, pixel size and info bar of the shown image, to read and to set."""
 
+import math
 from dataclasses import replace
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
 
 from napari_matssl.errors import InputError
+from napari_matssl.labels.names import few
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.project.folder import ImageFacts
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button, note, offer, side_by_side
 from napari_matssl.widgets.session import Session
@@ -140,7 +143,26 @@ class ImageFactsEditor(QWidget):
                 self._workspace.failed.emit(problem)
                 self.show_facts()
                 return
+        replaced = self._calibrated_otherwise(size) if everywhere else []
         self._workspace.set_pixel_size(size, everywhere)
+        if replaced:
+            self._workspace.said.emit(
+                f"The pixel size of all images replaces those of {few(replaced)}. Empty the field "
+                "of an image to go back to its own."
+            )
+
+    def _calibrated_otherwise(self, size: PixelSize | None) -> list[str]:
+        """Tell, with values, which files have a pixel size of their own that is another one."""
+        project, looked_at = self._workspace.project, self._workspace.looked_at
+        found = []
+        for name in project.names:
+            facts = looked_at.get(name)
+            own = facts.pixel_size if isinstance(facts, ImageFacts) else None
+            if own is None or project.pixel_size_by_hand(name) is not None:
+                continue
+            if size is None or not math.isclose(own.mean_um, size.mean_um, rel_tol=1e-3):
+                found.append(f"{name} ({_sides(own)} µm)")
+        return found
 
     def _set_bar(self, _value: object = None) -> None:
         self._workspace.set_info_bar(self.row.value() if self.has_bar.isChecked() else None)
