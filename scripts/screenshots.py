@@ -4,7 +4,7 @@
         .venv/bin/python scripts/screenshots.py --size 1280x800 --out docs/images
 
 It paints sample micrographs, fine-tunes for two minutes, segments, corrects, measures and exports,
-in a folder that is removed afterwards.
+in a folder that is removed afterwards. A busy machine needs more --minutes.
 """
 
 import argparse
@@ -27,12 +27,12 @@ COLOURS, GREYS, FREQUENT = 160, 48, 48
 class Tour:
     """A user who goes through the tutorial, and takes a picture at every stop."""
 
-    def __init__(self, folder: Path, out: Path, size: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, out: Path, size: tuple[int, int], minutes: float) -> None:
         from napari_matssl.samples.to_paint import write_samples_to_paint
         from napari_matssl.widgets.launch import open_viewer
         from napari_matssl.widgets.shell import MatSSLWidget
 
-        self.folder, self.out = folder, out
+        self.folder, self.out, self.minutes = folder, out, minutes
         self.viewer = open_viewer(write_samples_to_paint(folder))
         self.window = self.viewer.window._qt_window
         self.shell = next(
@@ -94,6 +94,7 @@ class Tour:
             progress[0] = news.step / max(news.total, 1e-9) if news.metrics else 0.0
 
         self.session.runner.progressed.connect(look)
+        panel.form.set_value("minutes", self.minutes)
         self.click(panel.start)
         self.until(lambda: progress[0] > 0.6 or not self.session.runner.busy)
         self.pause(0.5)
@@ -108,8 +109,8 @@ class Tour:
         self.click(panel.start)
         self.wait_for_job()
         self.show("steel-4.tif")
-        panel.editor.region.setValue(60)
-        panel.editor.hole.setValue(60)
+        panel.editor.sizes.region.slider.setValue(60)
+        panel.editor.sizes.hole.slider.setValue(60)
         self.pause(1)
         self.reveal(panel.editor)
         self.picture("segment")
@@ -230,13 +231,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     parser.add_argument("--size", default="1280x800", help="of the window in px")
+    parser.add_argument("--minutes", type=float, default=2, help="of training, on an idle machine")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="steel-") as folder:
         # napari's own settings, not the user's; read when napari is imported.
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "settings.yaml")
-        tour = Tour(Path(folder), options.out, (width, height))
+        tour = Tour(Path(folder), options.out, (width, height), options.minutes)
         tour.go()
         tour.viewer.close()
 

@@ -160,7 +160,7 @@ def test_deleting_asks_and_puts_the_file_where_it_can_be_had_back(user):
     assert "models-backup" in questions[0]
     assert files(user) == ["encoder-001", "model-002"]
     assert user.segment.models.path.stem == "model-002"
-    assert "Mask made by model-001 (not in this folder any more)" in user.segment.origin.text()
+    assert "Mask made by model-001 (not in this folder any more, " in user.segment.origin.text()
     start = user.finetune.start_from
     assert start.model is None
     assert start.problem.text() == (
