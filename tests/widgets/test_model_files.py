@@ -112,7 +112,7 @@ def test_a_renamed_model_stays_chosen_and_its_masks_are_known_as_its_own(user):
     assert user.segment.models.path == new
     assert user.segment.models.combo.currentText().startswith("ferrite & pearlite  (")
     assert user.finetune.start_from.model == new
-    assert user.segment.origin.text().startswith("Mask made by ferrite & pearlite, trained")
+    assert user.segment.origin.text().startswith("Mask made by ferrite & pearlite (trained")
     assert not user.heard
 
 
