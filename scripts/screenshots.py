@@ -118,7 +118,7 @@ class Tour:
         self.picture("segment")
 
     def correct(self) -> None:
-        """Copy the result inside a rectangle into the strokes."""
+        """Draw a rectangle to copy the result in, and leave it be."""
         editor = self.panels["Segment"].editor
         self.click(editor.copy_area)
         area = self.viewer.layers["correction area"]
@@ -127,8 +127,8 @@ class Tour:
         area.add_rectangles([area.world_to_data(corner) for corner in corners])
         self.pause(0.5)
         self.picture("correct")
-        self.click(editor.copy_area)
-        self.pause(1)
+        self.click(editor.cancel_area)
+        self.pause(0.5)
 
     def phases(self) -> None:
         """Wait for the phase fractions."""
