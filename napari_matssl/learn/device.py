@@ -1,6 +1,7 @@
 """Which device computes, in which number format, and what would bring a faster one."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -227,9 +228,16 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+_SEEDING = threading.RLock()
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global generators inside the block only; initialisers know no other."""
-    with torch.random.fork_rng(devices=[]):
+    """Seed torch's global generators inside the block only; initialisers know no other.
+
+    All threads share them: one that builds a network waits for another that does, such as that of
+    the live preview, else both would get other weights than their seeds stand for.
+    """
+    with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

@@ -1,6 +1,7 @@
 """Which device computes, and what happens when it fails."""
 
 import re
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -312,3 +313,24 @@ def test_auto_leaves_a_card_out_that_does_not_answer(monkeypatch):
 def test_the_number_format_is_that_of_the_card_that_is_used(monkeypatch, index, expected):
     Cards(monkeypatch, [AMPERE] * 3, WHEEL, bfloat16=[1])
     assert choose_compute(f"cuda:{index}").dtype is expected
+
+
+def test_threads_that_build_networks_at_once_get_what_their_seeds_stand_for():
+    inside, go = threading.Event(), threading.Event()
+
+    def build():
+        with seeded(1):
+            inside.set()
+            go.wait(60)
+
+    with seeded(0):
+        expected = [float(torch.rand(1)) for _ in range(2)]
+    other = threading.Thread(target=build)
+    with seeded(0):
+        first = float(torch.rand(1))
+        other.start()
+        inside.wait(0.5)  # it never comes while this thread builds
+        second = float(torch.rand(1))
+    go.set()
+    other.join(60)
+    assert [first, second] == expected
