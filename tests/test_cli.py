@@ -515,23 +515,23 @@ def test_a_constant_image_cannot_be_trained_on(
     refuse(finetune(call, project, tmp_path / "m"), "s1.png")
 
 
-def test_output_that_cannot_be_written_is_found_before_training(
-    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_output_that_cannot_be_written_is_found_before_anything_is_read(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path
 ) -> None:
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("training started")
-
-    monkeypatch.setattr("napari_matssl.tasks.finetune.finetune", never)
-    monkeypatch.setattr("napari_matssl.tasks.pretrain.pretrain", never)
-    folders, model = trained
+    """All that would be read is damaged: that would be the error if it came first."""
+    folders, model = write_project(tmp_path / "p", count=1), trained[1]
+    for folder in (folders.images, folders.labels, folders.truth):
+        damage(folder / "s0.png", "truncated")
     file = tmp_path / "file"
     file.write_text("kept")
     inside = file / "m.safetensors"  # a file can't be a folder, not even for root
     refuse(finetune(call, folders, inside), str(file))
     refuse(call("pretrain", folders.images, "--out", inside), str(file))
-    refuse(call("pretrain", folders.images, "--out", tmp_path), "folder")
+    refuse(call("pretrain", folders.images, "--out", tmp_path), "is a folder")
     refuse(call("predict", model, folders.images, "--out", file), str(file))
     refuse(call("measure", folders.truth, "--out", inside), str(file))
+    scoring = ("evaluate", model, folders.images, folders.truth, "--json", inside)
+    refuse(call(*scoring), str(file))
     assert file.read_text() == "kept"
 
 

@@ -13,7 +13,6 @@ import napari_matssl.tasks.finetune.training as run_module
 from napari_matssl.errors import (
     ComputeError,
     InputError,
-    MatSSLError,
     ModelFileError,
     StoppedError,
 )
@@ -262,14 +261,10 @@ def test_time_runs_out_before_the_epochs_do_where_both_are_given(painted):
     assert 1 <= len(result.losses) < 12
 
 
-def test_a_budget_used_up_by_loading_never_gives_an_untrained_model_unsaid(painted):
+def test_a_budget_used_up_by_loading_is_an_error_that_says_so(painted):
     settings = chosen(epochs=None, minutes=0.01)
-    try:
-        result = drain(finetune(painted, TABLE, settings, clock=Clock(1000.0)))
-    except MatSSLError as error:
-        assert "minutes" in str(error)  # noqa: PT017
-    else:
-        assert len(result.losses) >= 1
+    with pytest.raises(InputError, match=r"Reading the images took all of 0\.01 minutes"):
+        drain(finetune(painted, TABLE, settings, clock=Clock(1000.0)))
 
 
 @pytest.mark.parametrize(
@@ -487,13 +482,8 @@ def test_memory_that_never_suffices_is_a_clear_error(painted, monkeypatch, crop)
 
 
 @pytest.mark.parametrize("crop", [100, 65])
-def test_a_crop_size_that_the_network_cannot_take_is_no_riddle(painted, crop):
-    """Either it is rounded, or a line says what size would do."""
-    try:
-        drain(finetune(painted, TABLE, chosen(crop_size=crop, epochs=1)))
-    except MatSSLError as error:
-        assert "crop" in str(error)  # noqa: PT017
-        assert "32" in str(error)  # noqa: PT017
+def test_a_crop_size_that_the_network_cannot_take_is_rounded(painted, crop):
+    assert drain(finetune(painted, TABLE, chosen(crop_size=crop, epochs=1))).losses
 
 
 def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(painted, monkeypatch):
