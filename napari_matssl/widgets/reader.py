@@ -1,6 +1,5 @@
-"""Opening image files and folders in napari: micrographs with their pixel size and info bar."""
+"""Opening folders and files in napari: micrographs with their pixel size and info bar."""
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,32 +13,52 @@ SHELL_NAME = "All panels (MatSSL)"
 """Name of the dock with all panels, as napari's menus build it: what they show and hide."""
 
 LayerData = tuple[Any, dict[str, Any], str]
+Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
 
 
-def get_reader(
-    path: str | Sequence[str],
-) -> Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]] | None:
-    """Offer napari a reader.
+def get_reader(path: str | Sequence[str]) -> Reader | None:
+    """Offer napari a reader of folders.
+
+    Files are left to napari: it asks by the ending alone who shall read a file, every time, and
+    scripts that open a TIFF would have to name a plugin.
 
     Parameters
     ----------
     path
-        A file, a folder, or several files.
+        A folder, or several.
 
     Returns
     -------
-    :func:`read_layers`; for stacks napari's own reader: napari asks by the ending alone who shall
-    read a file, and who was chosen has to. None for what isn't ours: addresses on the web, folders
-    without images.
+    :func:`read_layers`; None for files, and for folders without images.
     """
-    paths = _paths(path)
-    if all(_can_read(one) for one in paths):
-        return read_layers
-    if not all(one.is_file() for one in paths):
-        return None
-    from napari_builtins.io import napari_get_reader
+    return read_layers if all(_holds_images(one) for one in _paths(path)) else None
 
-    return napari_get_reader(path)
+
+def open_micrographs() -> None:
+    """Ask for micrographs and open them in the viewer at hand, each as a layer with its size."""
+    from napari import current_viewer
+    from napari.layers import Layer
+    from napari.layers._source import layer_source
+    from napari.utils.notifications import show_error
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_matssl.micrograph.reading import SUFFIXES
+    from napari_matssl.widgets.controls.wording import in_the_window
+
+    viewer = current_viewer()
+    known = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+    chosen, _ = QFileDialog.getOpenFileNames(
+        viewer.window._qt_window, "Open calibrated micrographs", "", f"Micrographs ({known})"
+    )
+    for path in chosen:
+        try:
+            made = read_layers(path)
+        except InputError as error:
+            show_error(in_the_window(str(error)))
+            continue
+        for data in made:
+            with layer_source(path=path):
+                viewer.add_layer(Layer.create(*data))
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
@@ -72,33 +91,14 @@ def _paths(path: str | Sequence[str]) -> list[Path]:
     return [Path(one) for one in ([path] if isinstance(path, str) else path)]
 
 
-def _can_read(path: Path) -> bool:
-    """Whether to read a path, by a look at its beginning; damage shows when it is read."""
-    from napari_matssl.micrograph.reading import find_micrographs
+def _holds_images(path: Path) -> bool:
+    """Whether it is a folder with images; one of another format, such as zarr, has none."""
+    from napari_matssl.micrograph.reading import images_in
 
-    if not path.is_dir():
-        return path.is_file() and not _is_stack(path)
     try:
-        find_micrographs([path])
-    except InputError:  # no images: it may be a folder of another format, such as zarr
+        return path.is_dir() and bool(images_in(path))
+    except (InputError, OSError, ValueError):
         return False
-    return True
-
-
-def _is_stack(path: Path) -> bool:
-    """Whether a TIFF has several planes of one size."""
-    import tifffile
-
-    from napari_matssl.micrograph.metadata import fact, tifffile_silenced
-
-    with tifffile_silenced():
-        tiff = fact(lambda: tifffile.TiffFile(path))
-        if tiff is None:  # another format, or damaged
-            return False
-        with tiff:
-            first = fact(lambda: tiff.series[0])
-            axes = () if first is None else zip(first.shape, first.axes, strict=True)
-            return math.prod(length for length, axis in axes if axis not in "YXS") > 1
 
 
 def _opened_in_panels(paths: Sequence[Path]) -> bool:

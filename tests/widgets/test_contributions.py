@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import tifffile
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from npe2 import PluginManager, PluginManifest
 from npe2.manifest.utils import import_python_name
 from PIL import Image
+from qtpy.QtWidgets import QFileDialog
 
 import napari_matssl
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.stored import read_labels
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.micrograph.reading import SUFFIXES, read_micrograph
 from napari_matssl.widgets.canvas.image_layer import image_arguments
 from napari_matssl.widgets.canvas.layers import (
     CLASSES,
@@ -128,7 +129,7 @@ def test_panels_and_samples_stand_in_the_menus(make_napari_viewer):
         "Grains (synthetic)",
     ]
     for place, panels in {
-        ("File", "IO Utilities"): ["Micrographs"],
+        ("File", "IO Utilities"): ["Open calibrated micrographs...", "Micrographs"],
         ("Layers", "Annotate"): ["Micrographs"],
         ("Layers", "Segment"): ["All panels", "Fine-tune", "Segment"],
         ("Layers", "Measure"): ["Phases"],
@@ -147,17 +148,37 @@ def test_every_panel_opens(make_napari_viewer, name):
 # Opening.
 
 
+def opened(viewer, path):
+    """The layers of a file, as the reader makes them."""
+    return [viewer.add_layer(Layer.create(*data)) for data in read_layers(str(path))]
+
+
+def test_the_menu_opens_calibrated_micrographs(make_napari_viewer, fei_file, monkeypatch):
+    viewer = make_napari_viewer()
+    bad = fei_file.with_name("bad.png")
+    bad.write_bytes(b"no image")
+    chosen = [str(bad), str(fei_file)]
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: (chosen, ""))
+    told = []
+    monkeypatch.setattr("napari.utils.notifications.show_error", told.append)
+    entries(viewer, "File", "IO Utilities")["Open calibrated micrographs... (MatSSL)"].trigger()
+    (layer,) = viewer.layers
+    np.testing.assert_allclose(layer.scale, (0.05, 0.025))
+    assert Path(layer.source.path) == fei_file
+    assert len(told) == 1
+    assert "bad.png is not an image" in told[0]
+
+
 def test_a_micrograph_opens_calibrated_without_its_bar_in_the_contrast(viewer, fei_file):
-    (layer,) = viewer.open(fei_file, plugin=NAME)
+    (layer,) = opened(viewer, fei_file)
     assert layer.name == "SEM 1.TIF"
     np.testing.assert_allclose(layer.scale, (0.05, 0.025))
     assert [str(unit) for unit in layer.units] == ["micrometer", "micrometer"]
     assert layer.contrast_limits[1] < 201
-    assert Path(layer.source.path) == fei_file
 
 
 def test_what_opens_is_what_the_panels_read_from_the_file(viewer, fei_file):
-    (layer,) = viewer.open(fei_file, plugin=NAME)
+    (layer,) = opened(viewer, fei_file)
     back, read = micrograph_of(layer, viewer.dims), read_micrograph(fei_file)
     assert (back.pixel_size, back.info_bar) == (read.pixel_size, read.info_bar)
     assert back.info_bar.row == 80
@@ -167,7 +188,7 @@ def test_what_opens_is_what_the_panels_read_from_the_file(viewer, fei_file):
 @pytest.mark.parametrize("suffix", [".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"])
 def test_uncalibrated_images_of_all_kinds_open_in_pixels(viewer, tmp_path, suffix):
     Image.fromarray(GREY).save(tmp_path / f"a{suffix}")
-    (layer,) = viewer.open(tmp_path / f"a{suffix}", plugin=NAME)
+    (layer,) = opened(viewer, tmp_path / f"a{suffix}")
     assert layer.data.shape == GREY.shape
     assert tuple(layer.scale) == (1, 1)
     assert {str(unit) for unit in layer.units} == {"pixel"}
@@ -177,7 +198,7 @@ def test_uncalibrated_images_of_all_kinds_open_in_pixels(viewer, tmp_path, suffi
 def test_colour_images_open_as_colour(viewer, tmp_path, dtype):
     colours = np.random.default_rng(2).integers(0, np.iinfo(dtype).max, (40, 50, 3), dtype=dtype)
     tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb")
-    (layer,) = viewer.open(tmp_path / "a.tif", plugin=NAME)
+    (layer,) = opened(viewer, tmp_path / "a.tif")
     assert layer.rgb
     np.testing.assert_array_equal(layer.data, colours)
 
@@ -185,7 +206,7 @@ def test_colour_images_open_as_colour(viewer, tmp_path, dtype):
 @pytest.mark.parametrize("value", [0, np.nan])
 def test_images_without_contrast_open_too(viewer, tmp_path, value):
     tifffile.imwrite(tmp_path / "a.tif", np.full((40, 40), value, np.float32))
-    (layer,) = viewer.open(tmp_path / "a.tif", plugin=NAME)
+    (layer,) = opened(viewer, tmp_path / "a.tif")
     assert layer.data.shape == (40, 40)
 
 
@@ -202,9 +223,9 @@ def test_several_files_are_a_layer_each(viewer, tmp_path):
     for name in ("a10.png", "a2.png"):
         Image.fromarray(GREY).save(tmp_path / name)
     paths = [str(tmp_path / name) for name in ("a10.png", "a2.png")]
-    layers = viewer.open(paths, stack=True, plugin=NAME)
-    assert [layer.name for layer in layers] == ["a2.png", "a10.png"]
-    assert {layer.ndim for layer in layers} == {2}
+    layers = read_layers(paths)
+    assert [facts["name"] for _, facts, _ in layers] == ["a2.png", "a10.png"]
+    assert {pixels.ndim for pixels, _, _ in layers} == {2}
 
 
 def test_without_a_viewer_a_folder_gives_its_images(tmp_path):
@@ -249,26 +270,26 @@ def test_the_menu_hides_the_panels_that_a_folder_opened_and_a_folder_shows_them_
     assert not shell.parentWidget().isHidden()
 
 
-def test_damaged_files_say_so_in_one_line(viewer, fei_file):
+def test_damaged_files_say_so_in_one_line(fei_file):
     fei_file.write_bytes(fei_file.read_bytes()[:3000])
     with pytest.raises(InputError, match=r"SEM 1.TIF is (incomplete|damaged)") as caught:
-        viewer.open(fei_file, plugin=NAME)
+        read_layers(str(fei_file))
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("imagej", [False, True])
-def test_stacks_are_left_to_napari_also_by_who_chose_our_reader(viewer, tmp_path, imagej):
-    tifffile.imwrite(tmp_path / "a.tif", np.stack([GREY, GREY]), imagej=imagej)
-    for plugin in ("napari", NAME):  # which of them reads a TIFF is asked before it is looked at
-        (layer,) = viewer.open(tmp_path / "a.tif", plugin=plugin)
-        np.testing.assert_array_equal(layer.data, [GREY, GREY])
-
-
-def test_a_stack_among_chosen_files_opens_too(viewer, tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.stack([GREY, GREY]))
-    tifffile.imwrite(tmp_path / "b.tif", GREY)
-    layers = viewer.open([tmp_path / "a.tif", tmp_path / "b.tif"], plugin=NAME)
-    assert [layer.ndim for layer in layers] == [3, 2]
+def test_napari_asks_nobody_who_shall_read_a_file(viewer, tmp_path):
+    """Neither in its window nor in scripts, which would have to name a plugin."""
+    for suffix in SUFFIXES:
+        path = tmp_path / f"a{suffix}"
+        Image.fromarray(GREY).save(path)
+        readers = {
+            one.plugin_name for one in PluginManager.instance().iter_compatible_readers(path)
+        }
+        assert NAME not in readers
+    (layer,) = viewer.open(tmp_path / "a.tif")
+    np.testing.assert_array_equal(layer.data, GREY)
+    folders = PluginManager.instance().iter_compatible_readers(tmp_path)
+    assert NAME in {one.plugin_name for one in folders}
 
 
 def test_a_thumbnail_makes_no_stack(tmp_path):
@@ -282,6 +303,9 @@ def test_a_thumbnail_makes_no_stack(tmp_path):
 def test_what_isnt_ours_is_left_to_others(tmp_path):
     assert get_reader(str(tmp_path)) is None
     assert get_reader(str(tmp_path / "missing.png")) is None
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    assert get_reader(str(tmp_path / "a.png")) is None
+    assert get_reader([str(tmp_path), str(tmp_path / "a.png")]) is None
     assert get_reader("https://example.org/a.tif") is None
 
 
