@@ -249,7 +249,7 @@ def measure(
 ) -> None:
     """Measure phase fractions on masks."""
     from napari_matssl.console_tables import show_summary
-    from napari_matssl.export.tables import write_tables_somehow
+    from napari_matssl.export.tables import told_of_names, write_tables_somehow
     from napari_matssl.files import check_writable
     from napari_matssl.tasks.measure import measure_masks
 
@@ -262,8 +262,8 @@ def measure(
     )
     show_summary(measured.rows)
     written = write_tables_somehow(measured.rows, out, summary)
-    if written[0] != out:
-        say(f"{out} can't be replaced, perhaps because another program has it open.")
+    if told := told_of_names((out, summary), written):
+        say(told)
     say(f"Tables: {written[0]} and {written[1]}")
 
 

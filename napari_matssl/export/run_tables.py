@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from napari_matssl.export.tables import is_replaceable, unguarded, write_tables_somehow
+from napari_matssl.export.tables import (
+    is_replaceable,
+    told_of_names,
+    unguarded,
+    write_tables_somehow,
+)
 from napari_matssl.measure.phases import PhaseFraction
 
 PHASES: Final = "phases.csv"
@@ -69,12 +74,7 @@ class RunTables:
         """
         paths = write_tables_somehow(rows, *self._paths)
         written = images_in(paths[0])
-        remarks = []
-        if paths != self._paths:
-            remarks.append(
-                f"{self._paths[0].name} can't be replaced: the tables are {paths[0].name} and "
-                f"{paths[1].name}."
-            )
+        remarks = list(filter(None, [told_of_names(self._paths, paths)]))
         if self._old_images <= written:
             for path in self._aside:
                 with contextlib.suppress(OSError):  # it stays, and its name says what it is

@@ -28,8 +28,13 @@ def write_tables(rows: Sequence[PhaseFraction], phases_path: Path, summary_path:
     Raises
     ------
     OutputError
-        If a table can't be written.
+        If one can't be written; then neither is.
     """
+    for path in (phases_path, summary_path):
+        if not is_replaceable(path):
+            raise OutputError(
+                f"{path} can't be replaced.", "Close the program that has it open, or move it away."
+            )
     with atomic_write(summary_path) as summary, atomic_write(phases_path) as phases:
         _write(summary_frame(rows), summary)
         _write(phases_frame(rows), phases)
@@ -65,6 +70,18 @@ def write_tables_somehow(
         return paths
     assert first is not None  # the first try is always made
     raise first
+
+
+def told_of_names(wanted: tuple[Path, Path], written: tuple[Path, Path]) -> str:
+    """Say why tables have other names than those wanted; empty if they don't."""
+    if written == wanted:
+        return ""
+    held = [path.name for path in wanted if not is_replaceable(path)]
+    held = held or [path.name for path in wanted]  # it could be written a moment ago
+    return (
+        f"{' and '.join(held)} can't be replaced, perhaps because another program has it open: "
+        f"the tables are {written[0].name} and {written[1].name}."
+    )
 
 
 def is_replaceable(path: Path) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from napari_matssl.errors import OutputError
 from napari_matssl.export.tables import (
     is_replaceable,
+    told_of_names,
     unguarded,
     write_tables,
     write_tables_somehow,
@@ -98,3 +99,17 @@ def test_a_folder_that_cannot_be_written_at_all_is_an_error(tmp_path):
     blocker.write_text("in the way")
     with pytest.raises(OutputError, match=r"\.csv"):
         write_tables_somehow(rows(), blocker / "phases.csv", blocker / "summary.csv")
+
+
+@pytest.mark.parametrize("held", [0, 1])
+def test_the_table_that_cannot_be_replaced_is_named_and_neither_is_half_written(tmp_path, held):
+    wanted = tmp_path / "phases.csv", tmp_path / "summary.csv"
+    wanted[held].mkdir()
+    written = write_tables_somehow(rows(), *wanted)
+    assert [path.name for path in written] == ["phases-2.csv", "summary-2.csv"]
+    assert told_of_names(wanted, written).startswith(f"{wanted[held].name} can't be replaced")
+    assert not wanted[1 - held].exists()
+    with pytest.raises(OutputError, match=wanted[held].name):
+        write_tables(rows(), *wanted)
+    assert not wanted[1 - held].exists()
+    assert told_of_names(wanted, wanted) == ""
