@@ -272,7 +272,8 @@ class Project(Micrographs):
                 joined, remarks = ids, tuple[str, ...]()
                 if self.labels_changed(name, since, page):
                     theirs = self.label_version(name, page)
-                    joined, remarks = merged(name, since, ids, theirs.ids)
+                    there = np.zeros_like(ids) if theirs.erased_after(since) else theirs.ids
+                    joined, remarks = merged(name, since, ids, there)
                     if theirs.ids is not None and np.array_equal(joined, theirs.ids):
                         return Saved(theirs, (*restored, *remarks))
                 try:

@@ -100,7 +100,7 @@ class IdImages:
             stamp = stamp_of(path)
             ids = self.read(path)
             if stamp_of(path) == stamp:
-                return Version(stamp, ids)
+                return Version(stamp, ids, stamp_of(_erasure(path)))
 
     def noted(self, path: Path) -> Version:
         """Return what was read or written here last; of what was neither, as it stood at first."""
@@ -142,13 +142,24 @@ class IdImages:
                 write_labels(path, ids, table, self._packer_of(path), expected)
             else:
                 write_mask(path, ids, table, expected, facts)
+            with suppress(OSError):  # what is there counts, whatever was before
+                _erasure(path).unlink(missing_ok=True)
         elif expected is not ... and stamp_of(path) != expected:
             raise OvertakenError(path)
         else:
-            self.remove(path)
+            self._erase(path)
         stamp = stamp_of(path)
         self.note(path, Version(stamp, ids))
         return stamp
+
+    def _erase(self, path: Path) -> None:
+        """Remove an image and leave word that this was meant, for other windows that show it."""
+        if stamp_of(path) is not None:
+            try:
+                _erasure(path).touch()
+            except OSError as error:
+                raise unwritable(path, error) from error
+        self.remove(path)
 
     def prepare(self, path: Path, ids: NDArray[np.uint8], wanted: Callable[[], bool]) -> None:
         """Pack an image that will be written with changes soon, as long as that is `wanted`."""
@@ -268,6 +279,11 @@ class IdImages:
                 shutil.rmtree(leftover)
         except OSError as error:
             raise unwritable(backup, error) from error
+
+
+def _erasure(path: Path) -> Path:
+    """Where it is told that an image was erased, not lost."""
+    return path.with_name(f".{path.name}.erased")
 
 
 def _written(path: Path) -> tuple[int, int]:

@@ -20,10 +20,20 @@ class Version:
         Of the file; None if there was none.
     ids
         ``(H, W)``, not to be changed; None if nothing was painted or only the stamp is known.
+    erased
+        Stamp of the word that a window left when all strokes were erased there, so that there is
+        no file; else None.
     """
 
     stamp: Stamp | None
     ids: Ids | None
+    erased: Stamp | None = None
+
+    def erased_after(self, base: "Version") -> bool:
+        """Whether there is no file because its strokes were erased since it was as in `base`."""
+        if self.ids is not None or self.erased is None:
+            return False
+        return base.stamp is None or self.erased.mtime_ns >= base.stamp.mtime_ns
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,8 @@ def merged(name: str, base: Version, ours: Ids, theirs: Ids | None) -> tuple[Ids
     """Join strokes painted here with a label file that somebody else has written meanwhile.
 
     A pixel that changed on one side only is that side's; one that changed on both is ours, which
-    is the later one. Of a file that was deleted everything painted here stays.
+    is the later one. Of a file that was deleted by another program everything painted here stays;
+    if all strokes were erased in another window, its pixels are 0 like any others.
 
     Parameters
     ----------

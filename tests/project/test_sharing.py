@@ -1,5 +1,6 @@
 """A folder that other windows and programs write to while it is open."""
 
+import os
 import shutil
 
 import numpy as np
@@ -66,6 +67,48 @@ def test_what_one_window_erases_stays_erased_when_another_paints(two, paint):
     ours.save_labels("b.tif", dab(paint(), 20, 2))  # the nine pixels are erased
     theirs.save_labels("b.tif", dab(start, 30, 1))
     assert ours.painted("b.tif") == {1: 5, 2: 5}
+
+
+def test_strokes_erased_in_one_window_do_not_come_back_from_another(two, paint, folder):
+    ours, theirs = two
+    start = ours.labels("b.tif")
+    kept = KeptStrokes(theirs, "b.tif", theirs.label_version("b.tif"))
+    ours.save_labels("b.tif", paint())
+    assert kept.written_elsewhere()
+    saved = kept.save(start)  # as the other window shows them still
+    assert not saved.version.ids.any()
+    assert "9 px merged" in saved.remarks[0]
+    assert not ours.label_path("b.tif").exists()
+    assert not kept.written_elsewhere()
+    assert kept.save(dab(paint(), 30, 2)).remarks == ()
+    assert Project.open(folder).painted("b.tif") == {2: 5}
+
+
+def test_what_is_painted_beside_erased_strokes_stays(two, paint):
+    ours, theirs = two
+    start = ours.labels("b.tif")
+    theirs.labels("b.tif")
+    ours.save_labels("b.tif", paint())
+    saved = theirs.save_labels("b.tif", dab(start, 30, 2))
+    assert ours.painted("b.tif") == {2: 5}
+    assert "9 px merged" in saved.remarks[0]
+    ours.label_path("b.tif").unlink()  # by another program, this time
+    again = theirs.save_labels("b.tif", saved.version.ids)
+    assert "were deleted" in again.remarks[0]
+    assert ours.painted("b.tif") == {2: 5}
+
+
+def test_an_erasure_of_long_ago_says_nothing_of_a_file_that_was_deleted(two, paint, folder):
+    ours, theirs = two
+    ours.save_labels("b.tif", paint())
+    path = ours.label_path("b.tif")
+    write_mask(path, paint(_1=9), numbered_table([1, 2]))  # by another program
+    later = path.stat().st_mtime_ns + 10**9
+    os.utime(path, ns=(later, later))
+    strokes = theirs.labels("b.tif")
+    path.unlink()
+    assert "were deleted" in theirs.save_labels("b.tif", strokes).remarks[0]
+    assert Project.open(folder).painted("b.tif") == {1: 9}
 
 
 def test_strokes_written_between_look_and_writing_are_kept(two, monkeypatch):

@@ -62,6 +62,26 @@ def test_two_windows_on_one_image_keep_and_show_the_strokes_of_both(
     assert painted(other).data[20, 30] == 1
 
 
+def test_strokes_that_are_all_taken_back_in_one_window_go_in_the_other(
+    panel, make_napari_viewer, folder, qtbot
+):
+    stroke(panel, 20, 30, 1)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    other = docked(make_napari_viewer(show=True))
+    assert other.session.workspace.open([folder])
+    assert painted(other).data.any()
+    told = lines(panel), lines(other)
+    painted(panel).undo()
+    for one in (panel, other):
+        qtbot.waitUntil(lambda one=one: not painted(one).data.any(), timeout=10_000)
+    name = panel.session.workspace.shown.name
+    qtbot.waitUntil(lambda: labels_on_disk(folder, name) is None, timeout=10_000)
+    assert [line for line in told[0] if "another window" in line] == []
+    assert len([line for line in told[1] if "another window" in line]) == 1
+    painted(panel).redo()
+    qtbot.waitUntil(lambda: painted(other).data.any(), timeout=10_000)
+
+
 def test_who_else_has_the_folder_open_is_said_and_forgotten_on_closing(
     panel, make_napari_viewer, folder, qtbot
 ):
