@@ -95,7 +95,9 @@ def match_by_name(
 ) -> dict[int, int]:
     """Match the classes of two tables that meet; ids alone say nothing of what they stand for.
 
-    A class of ours stands for one of theirs at most.
+    Names that are the same go first, then former ones, then names that differ in upper and lower
+    case only, where one of ours and one of theirs is left that they may mean: ``Co`` and ``CO`` in
+    one table are two classes. A class of ours stands for one of theirs at most.
 
     Parameters
     ----------
@@ -115,4 +117,20 @@ def match_by_name(
         if one.id not in ids and former in ours.ids and former not in ids.values():
             assert former is not None
             ids[one.id] = former
+    free = [one for one in ours.classes if one.id not in ids.values()]
+    left = [one for one in theirs.classes if one.id not in ids]
+    for one in left:
+        alike = [own for own in free if own.name.casefold() == one.name.casefold()]
+        rivals = [other for other in left if other.name.casefold() == one.name.casefold()]
+        if len(alike) == len(rivals) == 1:
+            ids[one.id] = alike[0].id
     return dict(sorted(ids.items()))
+
+
+def differing_in_case(
+    ours: ClassTable, theirs: ClassTable, ids: Mapping[int, int]
+) -> tuple[tuple[str, str], ...]:
+    """List the matched classes, theirs and ours, whose names differ in case only."""
+    names = {one.id: one.name for one in ours.classes}
+    pairs = ((one.name, names[ids[one.id]]) for one in theirs.classes if one.id in ids)
+    return tuple((a, b) for a, b in pairs if a != b and a.casefold() == b.casefold())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError, SettingsError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.classes import ClassTable, match_by_name
 from napari_matssl.learn.card import ModelCard, find_published, read_card
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.encoders import check_sizes, refuse_for_unet
@@ -176,5 +176,6 @@ def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
 
 def known_classes(own: ClassTable, start: Segmenter) -> dict[int, int]:
     """Give the channel in `start` of each channel of `own` whose class it knows by name."""
-    theirs = start.classes.names
-    return {row: theirs.index(name) for row, name in enumerate(own.names) if name in theirs}
+    rows = {one: row for row, one in enumerate(start.classes.ids)}
+    ids = match_by_name(start.classes, own)
+    return {row: rows[ids[one]] for row, one in enumerate(own.ids) if one in ids}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from napari_matssl.errors import OutputError
 from napari_matssl.files import OvertakenError, stamp_of
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.classes import ClassTable, LabelClass, match_by_name
 from napari_matssl.labels.pairing import page_in, stem_of
 from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.project.classes import Classes
@@ -216,6 +216,16 @@ class KeptClasses:
         with self._lock:
             self._edit(lambda classes: classes.adopting(table)[0])
             return self._classes.adopting(table)[1]
+
+    def matching(self, table: ClassTable) -> dict[int, int]:
+        """Match another class table as :meth:`adopt` does, but add nothing.
+
+        Returns
+        -------
+        This project's id by the other table's, for the classes that both have.
+        """
+        with self._lock:
+            return match_by_name(self.table, table, self._classes.former_names)
 
     @property
     def _record_path(self) -> Path:

@@ -18,7 +18,7 @@ from napari_matssl.errors import (
     printable,
 )
 from napari_matssl.files import check_room, check_writable
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.classes import ClassTable, match_by_name
 from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.learn.card import EncoderCard, ModelCard
@@ -137,8 +137,9 @@ def _new_classes(start: Segmenter, table: ClassTable) -> str:
 
     Its classes are known by their names.
     """
-    new = [name for name in table.names if name not in start.classes.names]
-    lost = [name for name in start.classes.names if name not in table.names]
+    ids = match_by_name(start.classes, table)
+    new = [one.name for one in table.classes if one.id not in ids]
+    lost = [one.name for one in start.classes.classes if one.id not in ids.values()]
     words = [
         f"The model to go on from doesn't know {few(new, 8)}." if new else "",
         f"Classes that it knows are not trained any more: {few(lost, 8)}." if lost else "",

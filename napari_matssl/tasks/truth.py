@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable, match_by_name
+from napari_matssl.labels.classes import ClassTable, differing_in_case, match_by_name
 from napari_matssl.labels.counting import listed
 from napari_matssl.labels.deciding import meaning_of_labels
 from napari_matssl.labels.meaning import (
@@ -103,6 +103,9 @@ def _by_name(counts: Mapping[int, int], named: NamedValues, card: ModelCard) -> 
     remarks = [one for one in found.remarks if not one.startswith("Nothing is painted as")]
     if missing:
         remarks.append(f"The model doesn't have {few([one.name for one in missing], 8)}.")
+    if cased := differing_in_case(card.classes, found.table, ids):
+        each = [f'"{theirs}" for the model\'s "{ours}"' for theirs, ours in cased]
+        remarks.append(f"{named.source}: {few(each, 8)} is taken, which differs in case only.")
     moved = {i: ours for i, ours in ids.items() if i != ours}
     if moved:
         each = [f"{o.name} {o.id} -> {moved[o.id]}" for o in found.table.classes if o.id in moved]

@@ -5,7 +5,13 @@ import unicodedata
 import pytest
 from pydantic import ValidationError
 
-from napari_matssl.labels.classes import ClassTable, LabelClass, match_by_name, numbered_table
+from napari_matssl.labels.classes import (
+    ClassTable,
+    LabelClass,
+    differing_in_case,
+    match_by_name,
+    numbered_table,
+)
 
 
 def test_not_analysed_never_collides_with_a_class():
@@ -64,6 +70,17 @@ def test_tables_that_meet_are_matched_by_name_not_by_id():
     assert match_by_name(ours, theirs) == {1: 2, 2: 1}
     decomposed = unicodedata.normalize("NFD", "Gefüge")
     assert match_by_name(classes(_4="Gefüge"), classes(_7=decomposed, _9="pore")) == {7: 4}
+
+
+def test_names_match_that_differ_in_case_only_where_one_can_be_meant():
+    ours = classes(_1="ferrite", _2="Co", _3="CO")
+    assert match_by_name(ours, classes(_7="Ferrite", _8="Co", _9="co")) == {7: 1, 8: 2, 9: 3}
+    assert match_by_name(ours, classes(_7="co", _8="FERRITE", _9="Ferrite")) == {}
+    theirs = classes(_7="Ferrite", _8="Co")
+    ids = match_by_name(ours, theirs)
+    assert differing_in_case(ours, theirs, ids) == (("Ferrite", "ferrite"),)
+    former = {"old": 1}
+    assert match_by_name(ours, classes(_5="old", _6="Ferrite"), former) == {5: 1}
 
 
 def test_former_names_match_where_the_class_is_still_there_and_free():

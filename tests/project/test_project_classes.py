@@ -318,3 +318,15 @@ def test_unknown_classes_of_a_model_are_added_as_they_are(project):
     ]
     assert by_id[3] == table.classes[2]
     assert [one.id for one in again.classes][:2] == [1, 2]
+
+
+def test_matching_another_table_knows_former_names_and_adds_nothing(project):
+    project.rename_class(1, "ferrite")
+    theirs = ClassTable(
+        classes=tuple(
+            LabelClass(id=i, name=name, colour="#123456")
+            for i, name in ((3, "phase 1"), (4, "Phase 2"), (5, "pore"))
+        )
+    )
+    assert project.matching(theirs) == {3: 1, 4: 2}
+    assert project.table.names == ("ferrite", "phase 2")

@@ -144,3 +144,10 @@ def test_files_without_partner_are_told(model, folder):
     said = score(model, folder)[1]
     assert "1 label image matches no image: B.png." in said
     assert "1 of 2 images has no label: b.png." in said
+
+
+def test_names_that_differ_in_case_only_are_one_class_and_that_is_told(model, folder):
+    relabel(folder, (2, 1), {"2": "Ferrite", "1": "martensite"})
+    miou, said = score(model, folder)
+    assert miou == 1.0
+    assert '"Ferrite" for the model\'s "ferrite" is taken' in said

@@ -11,7 +11,7 @@ from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.project.folder import Project
-from napari_matssl.settings import Cleaning
+from napari_matssl.settings import Cleaning, Size
 from napari_matssl.widgets.canvas.maps import UNCERTAINTY
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
 
@@ -202,6 +202,16 @@ def test_another_folder_gets_masks_and_tables(ready, tmp_path, two_phases):
     assert np.array_equal(mask, clean_mask(mask, ready.project.table, Cleaning(smallest_region=20)))
     assert SEGMENTATION not in ready.names
     assert ready.project.mask("steel-0.tif") is None
+
+
+def test_sizes_of_a_class_that_was_renamed_are_taken_for_another_folder(ready):
+    model = ready.segment.models.card.classes
+    ready.project.rename_class(1, "ferrite")
+    editor, wanted = ready.segment.editor, Cleaning().with_sizes(1, smallest_region=Size(value=30))
+    editor.sizes.set_cleaning(wanted)
+    theirs = model.ids[model.names.index("class 1")]
+    assert editor.cleaning_by(model) == wanted.renumbered({1: theirs})
+    assert editor.cleaning_by(model) != Cleaning()
 
 
 def test_a_plane_of_a_users_stack_gets_its_result_on_its_own_grid(ready, two_phases):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from desk import SIZE, docked, said, write_folder
+from qtpy.QtWidgets import QInputDialog
 
 
 @pytest.fixture
@@ -43,7 +44,8 @@ def test_labels_of_the_same_grid_are_taken_over_and_undone_in_one_step(panel):
         ({"translate": (3, 0)}, "shift"),
         ({"units": ("pixel", "pixel")}, "units are"),
         ({"data": np.zeros((2, *SIZE), int), "scale": (1,) * 3, "units": ("um",) * 3}, "stack"),
-        ({"data": np.full(SIZE, 7)}, "no class: 7"),
+        ({"data": np.eye(*SIZE, dtype=int) * 250 + 5}, "no class: 5"),
+        ({"data": np.eye(*SIZE, dtype=int) * 254 + 1}, "no class: 255"),
     ],
 )
 def test_labels_of_another_grid_or_other_classes_are_refused_with_the_reason(
@@ -64,3 +66,36 @@ def test_without_a_layer_of_the_users_own_the_button_says_what_to_do(panel):
     assert panel.session.workspace.close_folder()
     assert not panel.take.isEnabled()
     assert panel.take.toolTip() == "No image is shown."
+
+
+@pytest.mark.parametrize("value", [255, 7])
+@pytest.mark.parametrize(("answer", "ids"), [("phase 2", 2), ("(a new class)", 3)])
+def test_of_a_mask_of_two_values_the_class_is_asked_for(panel, monkeypatch, value, answer, ids):
+    asked, problems = [], said(panel)
+
+    def choose(_parent, _title, question, names, *_, **__):
+        asked.append((question, names))
+        return answer, True
+
+    monkeypatch.setattr(QInputDialog, "getItem", choose)
+    data = np.zeros(SIZE, np.int64)
+    data[10:20, 10:20] = value
+    labels(panel, data)
+    panel.take.click()
+    ((question, names),) = asked
+    assert f'"mine" holds {value} on 100 px, and 0, which counts as unpainted' in question
+    assert names == ["phase 1", "phase 2", "(a new class)"]
+    painted = panel.session.workspace.shown.painted
+    assert np.array_equal(painted.data, np.where(data == value, ids, 0))
+    assert ids in panel.session.workspace.project.table.ids
+    assert problems == []
+    painted.undo()
+    assert not painted.data.any()
+
+
+def test_a_mask_whose_class_nobody_names_is_not_taken(panel, monkeypatch):
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *_, **__: ("phase 1", False))
+    labels(panel, np.where(np.eye(*SIZE) > 0, 255, 0))
+    panel.take.click()
+    assert not panel.session.workspace.shown.painted.data.any()
+    assert len(panel.session.workspace.project.classes) == 2

@@ -1,5 +1,7 @@
 """Taking over labels that were painted elsewhere."""
 
+from collections.abc import Callable
+
 import numpy as np
 from napari.layers import Labels
 
@@ -9,12 +11,20 @@ from napari_matssl.widgets.canvas.layers import check_grid, copy_into
 from napari_matssl.widgets.canvas.workspace import Workspace
 
 
-def take_labels(workspace: Workspace) -> int:
+def take_labels(
+    workspace: Workspace, class_of: Callable[[str, int, int], int | None]
+) -> int | None:
     """Copy the selected labels layer into the painted labels, as one step that can be undone.
+
+    Parameters
+    ----------
+    class_of
+        Asked for the class of a layer that holds one value beside 0 which is no class, as masks
+        of 0 and 255 do: given its name, the value and its pixels, returns an id; None to give up.
 
     Returns
     -------
-    How many pixels changed.
+    How many pixels changed; None if it was given up.
 
     Raises
     ------
@@ -37,8 +47,15 @@ def take_labels(workspace: Workspace) -> int:
     ids = np.asarray(layer.data)
     ids = ids.reshape(ids.shape[-2:])
     known = (0, *project.table.ids)
-    strange = {value: n for value, n in count_values(ids).items() if value not in known}
-    if strange:
+    counts = count_values(ids)
+    strange = {value: n for value, n in counts.items() if value not in known}
+    if len(counts.keys() - {0}) == 1 and strange:
+        ((value, pixels),) = strange.items()
+        chosen = class_of(layer.name, value, pixels)
+        if chosen is None:
+            return None
+        ids = np.where(ids == value, chosen, 0)
+    elif strange:
         raise InputError(
             f'"{layer.name}" holds values that are no class: {listed(strange)}.',
             "Add classes with these ids, or change the values.",

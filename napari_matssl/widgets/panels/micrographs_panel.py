@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QFileDialog,
+    QInputDialog,
     QMenu,
     QVBoxLayout,
     QWidget,
@@ -52,8 +53,10 @@ _ELSEWHERE_TIP = (
 )
 _TAKE_TIP = (
     "Take over the ids of the selected labels layer as painted labels of this image; "
-    "it has to have the image's size, scale and place."
+    "it has to have the image's size, scale and place. Of a mask of 0 and 255, say, you are asked "
+    "which class it shows."
 )
+_NEW_CLASS = "(a new class)"
 
 
 class MicrographsPanel(QWidget):
@@ -198,11 +201,32 @@ class MicrographsPanel(QWidget):
 
     def _take_labels(self) -> None:
         try:
-            count = take_labels(self._workspace)
+            count = take_labels(self._workspace, self._ask_class)
         except MatSSLError as error:
             self._workspace.failed.emit(error)
             return
+        if count is None:
+            return
         self._workspace.said.emit(f"{count:,} pixels were taken over; Ctrl+Z takes them back.")
+
+    def _ask_class(self, layer: str, value: int, pixels: int) -> int | None:
+        """Ask which class the one value of a mask is; a new class is made if that is wanted."""
+        classes = self._palette.classes
+        names = [*(one.name for one in classes), _NEW_CLASS]
+        question = (
+            f'"{layer}" holds {value} on {pixels:,} px, and 0, which counts as unpainted. '
+            f"Which class is {value}?"
+        )
+        chosen, agreed_to = QInputDialog.getItem(
+            self, "Take labels layer", question, names, 0, editable=False
+        )
+        if not agreed_to:
+            return None
+        place = names.index(chosen)
+        if place == len(classes):
+            self._add_class(False)
+            return self._palette.classes[-1].id if len(self._palette.classes) > place else None
+        return classes[place].id
 
     def _add_class(self, exclude: bool) -> None:
         added: list[LabelClass] = []

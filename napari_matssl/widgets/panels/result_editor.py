@@ -5,7 +5,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.labels.classes import ClassTable, match_by_name
+from napari_matssl.labels.classes import ClassTable
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.controls.cleaning_editor import CleaningEditor
 from napari_matssl.widgets.controls.forms import (
@@ -72,11 +72,14 @@ class ResultEditor(QWidget):
         return self.sizes.cleaning
 
     def cleaning_by(self, table: ClassTable) -> Cleaning:
-        """Return the sizes by the ids of another class table; classes are matched by name."""
+        """Return the sizes by the ids of another class table.
+
+        Classes are matched by name, or by a name that one of the project once had.
+        """
         project = self._workspace.project
         if project is None:
             return self.cleaning
-        theirs = {ours: one for one, ours in match_by_name(project.table, table).items()}
+        theirs = {ours: one for one, ours in project.matching(table).items()}
         return self.cleaning.renumbered(theirs)
 
     def _on_folder(self) -> None:
