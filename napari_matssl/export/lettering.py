@@ -1,20 +1,26 @@
 """Writing words of any script into pictures, with whatever fonts the system has."""
 
 import logging
+import os
+import sys
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
-import matplotlib
-from matplotlib.ft2font import FT2Font
 from PIL import ImageDraw, ImageFont
 
 _LOG = logging.getLogger(__name__)
 
 # Pillow's own font lacks Greek letters, accents and the micro sign; phases are called α and γ′.
-_USUAL = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
+_USUAL = Path(__file__).with_name("fonts") / "DejaVuSans.ttf"
+_FOLDERS = {
+    "win32": ("%WINDIR%/Fonts", "%LOCALAPPDATA%/Microsoft/Windows/Fonts"),
+    "darwin": ("/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts"),
+}
+_FOLDERS_ELSEWHERE = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts")
+_NEVER_A_LETTER = "\U0010ffff"
 _PLAIN = ("regular", "sans", "gothic", "hei", "medium")
 _FANCY = ("bold", "black", "thin", "light", "italic", "oblique", "mono", "serif", "emoji", "symbol")
 _NO_GLYPH = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
@@ -77,17 +83,18 @@ def undrawable(texts: Iterable[str]) -> str:
 @lru_cache(maxsize=4096)
 def _file_for(char: str) -> Path | None:
     """Choose a font file that has a character."""
-    if ord(char) in _letters(_USUAL) or unicodedata.category(char) in _NO_GLYPH:
+    if unicodedata.category(char) in _NO_GLYPH:
         return _USUAL
-    return next((file for file in _system_fonts() if ord(char) in _letters(file)), None)
+    return next((file for file in (_USUAL, *_system_fonts()) if _has(file, char)), None)
 
 
 @lru_cache
 def _system_fonts() -> tuple[Path, ...]:
     """List the fonts of the system, plain ones first."""
-    from matplotlib.font_manager import findSystemFonts  # it lists all fonts when it is imported
-
-    return tuple(sorted(map(Path, findSystemFonts()), key=_fancy))
+    named = _FOLDERS.get(sys.platform, _FOLDERS_ELSEWHERE)
+    folders = [Path(os.path.expandvars(name)).expanduser() for name in named]
+    files = (file for folder in folders for file in folder.rglob("*.[ot]t[fc]"))
+    return tuple(sorted(files, key=_fancy))
 
 
 def _fancy(file: Path) -> tuple[int, str]:
@@ -97,17 +104,16 @@ def _fancy(file: Path) -> tuple[int, str]:
     return 2 * sum(word in name for word in _FANCY) - plain, str(file)
 
 
-@lru_cache(maxsize=256)
-def _letters(file: Path) -> frozenset[int]:
-    """List the characters that a font has; none where it can't be used."""
+def _has(file: Path, char: str) -> bool:
+    """Whether a font has a character: it is drawn unlike one that no font has."""
     try:
-        _font(file, 20)
-        return frozenset(FT2Font(str(file)).get_charmap())
-    except (OSError, RuntimeError, ValueError):  # damaged, or of bitmaps of other sizes
+        font = _font(file, 20)
+        return bytes(font.getmask(char)) != bytes(font.getmask(_NEVER_A_LETTER))
+    except (OSError, ValueError):  # damaged, or of bitmaps of other sizes
         _LOG.debug("The font %s can't be used", file, exc_info=True)
-        return frozenset()
+        return False
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _font(file: Path, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(file, size)

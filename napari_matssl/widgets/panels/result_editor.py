@@ -1,8 +1,8 @@
 """Cleaning the segmentation of the shown image, and handing it over to be corrected."""
 
 from napari.layers import Shapes
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt.utils import qdebounced
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.classes import ClassTable
@@ -40,10 +40,6 @@ class ResultEditor(QWidget):
         super().__init__(parent)
         self.session = session
         self._workspace = session.workspace
-        self._later = QTimer(self)  # a slider that is dragged says much
-        self._later.setSingleShot(True)
-        self._later.setInterval(120)
-        self._later.timeout.connect(self._clean)
         self.sizes = CleaningEditor()
         self.copy = button("Copy into painted labels", _COPY_TIP, lambda: self._copy(None))
         self.copy_area = button(DRAW, _AREA_TIP, self._copy_inside)
@@ -57,7 +53,7 @@ class ResultEditor(QWidget):
         layout.addWidget(side_by_side(self.copy, self.copy_area))
         layout.addWidget(self.draw_first)
         layout.addWidget(side_by_side(self.cancel_area))
-        self.sizes.changed.connect(lambda _cleaning: self._later.start())
+        self.sizes.changed.connect(lambda _cleaning: self._clean())
         self._workspace.folder_changed.connect(self._on_folder)
         self._workspace.shown_changed.connect(self._update)
         self._workspace.shown_changed.connect(self._on_shown)
@@ -109,6 +105,7 @@ class ResultEditor(QWidget):
         self.draw_first.setVisible(drawing)
         self.cancel_area.setVisible(drawing)
 
+    @qdebounced(timeout=120)  # while a slider is dragged
     def _clean(self) -> None:
         self.session.results.clean(self.cleaning)
 
