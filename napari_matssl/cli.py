@@ -1,6 +1,7 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,6 @@ from napari_matssl.console import (
 )
 from napari_matssl.openmp import sleeping_threads
 from napari_matssl.options import option, with_settings
-from napari_matssl.progress import Skipped
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 
 app = typer.Typer(
@@ -56,34 +56,23 @@ def pretrain(
     resume: Annotated[bool, typer.Option("--resume", help="go on from the last epoch")] = False,
 ) -> None:
     """Pretrain an encoder on folders of unlabelled micrographs (MatSSL and peers)."""
-    from napari_matssl.files import check_writable
-    from napari_matssl.learn.encoders import check_encoder
     from napari_matssl.tasks.inputs import excluded_nowhere, read_folder
+    from napari_matssl.tasks.models import pretrain_encoder
 
-    check_writable(out)
-    check_encoder(settings.encoder)
-    skipped: list[Skipped] = []
-    micrographs = read_folder(folders, exclude, skipped.append)
     for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
         say(remark)
-    from napari_matssl.tasks.models import write_or_hold
-    from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
-
-    state = checkpoint_path(out)
-    ended = run_job(pretrain(micrographs, settings, checkpoint=state, resume=resume))
-    result = ended.result
+    read = partial(read_folder, folders, exclude)
     with kept_elsewhere(out.name):
-        write_or_hold(result.write, out)
-    if result.complete:
-        state.unlink(missing_ok=True)
-    elif state.exists():
-        say(f"Stopped early; --resume goes on from {state}.")
-    else:
+        ended = run_job(pretrain_encoder(read, settings, out, resume))
+    result = ended.result
+    if result.checkpoint is not None:
+        say(f"Stopped early; --resume goes on from {result.checkpoint}.")
+    elif not result.complete:
         say("Stopped in the first epoch; there is no checkpoint to go on from.")
     losses = result.epoch_losses
     trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
     say(f"{out}: {settings.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
-    ended.leave(skipped)
+    ended.leave(result.skipped)
 
 
 @app.command()

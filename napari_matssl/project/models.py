@@ -15,6 +15,9 @@ from napari_matssl.project.record import Record
 BACKUP: Final = "models-backup"
 """Folder beside that of the models, for those that were deleted."""
 
+CHECKPOINT: Final = ".checkpoint.safetensors"
+"""Ending of a file that keeps the state of an unfinished pretraining."""
+
 LONGEST_NOTE: Final = 200
 """Characters that a note on a model may have."""
 
@@ -41,8 +44,21 @@ class KeptModels(KeptClasses):
 
     def models(self) -> tuple[Path, ...]:
         """List the models trained here, the newest first."""
-        found = [p for p in self.models_folder.glob(f"*{_SUFFIX}") if p.name[0] != "."]
+        found = [
+            path
+            for path in self.models_folder.glob(f"*{_SUFFIX}")
+            if path.name[0] != "." and not path.name.endswith(CHECKPOINT)
+        ]
         return tuple(sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True))
+
+    def unfinished(self) -> tuple[Path, ...]:
+        """List the encoders of which the pretraining can go on, whether or not they are there."""
+        states = self.models_folder.glob(f"*{CHECKPOINT}")
+        return tuple(
+            path.with_name(f"{path.name.removesuffix(CHECKPOINT)}{_SUFFIX}")
+            for path in sorted(states, key=lambda p: p.stat().st_mtime_ns, reverse=True)
+            if path.name[0] != "."
+        )
 
     def new_model_path(self, title: str = "model") -> Path:
         """Make up a name that no model has or had: ``model-003.safetensors`` after ``model-002``.
@@ -51,7 +67,8 @@ class KeptModels(KeptClasses):
         """
         plain = re.sub(r"[^\w.-]+", "-", title).strip(".-") or "model"
         had = (Path(name).stem for one in self._record.models for name in one.names)
-        stems = {*had, *(path.stem for path in self.models())}
+        there = (path.stem for path in (*self.models(), *self.unfinished()))
+        stems = {*had, *there}
         found = (re.fullmatch(rf"{re.escape(plain)}-(\d+)", stem) for stem in stems)
         last = max((int(number[1]) for number in found if number), default=0)
         return self.models_folder / f"{plain}-{last + 1:03d}{_SUFFIX}"

@@ -1,7 +1,7 @@
 """From painted micrographs to a model file, and from a model file to masks in memory."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -9,32 +9,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_matssl.errors import (
-    ComputeError,
-    InputError,
-    MatSSLError,
-    OutputError,
-    UnwrittenError,
-    printable,
-)
+from napari_matssl.errors import InputError, MatSSLError, OutputError, UnwrittenError
 from napari_matssl.files import check_room, check_writable
 from napari_matssl.labels.classes import ClassTable, match_by_name
 from napari_matssl.labels.names import few
-from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.learn.card import EncoderCard, ModelCard
-from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.encoders import check_encoder
-from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.segmenter import (
     Segmenter,
     build_network,
     read_segmenter,
     write_segmenter,
 )
-from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import Job, Preview, Progress, Result, Skipped, one_of_many
-from napari_matssl.project.folder import Project
+from napari_matssl.progress import Job, Progress, Result, Skipped
 from napari_matssl.settings import (
     Architecture,
     Cleaning,
@@ -42,13 +30,17 @@ from napari_matssl.settings import (
     PredictSettings,
     PretrainSettings,
 )
-from napari_matssl.tasks.batch import left_out, memory_told, none_left
+from napari_matssl.tasks.batch import left_out
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.inputs import PaintedSet, is_among, read_unlabelled
-from napari_matssl.tasks.predict import begin_in_words
-from napari_matssl.tasks.predict_check import warn_of_magnification
-from napari_matssl.tasks.pretrain import pretrain
-from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
+from napari_matssl.tasks.info_bars import without_info_bar
+from napari_matssl.tasks.inputs import PaintedSet
+from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
+from napari_matssl.tasks.segmenting import (
+    EVERY_ID,
+    SegmentedBatch,
+    SegmentedMicrograph,
+    SegmentingRun,
+)
 
 
 @dataclass(frozen=True)
@@ -129,7 +121,7 @@ def train_model(
         write_segmenter(path, trained)
         return TrainedModel(path, trained.card, steps, failure=failure)
 
-    return write_or_hold(write, out)
+    return _write_or_hold(write, out)
 
 
 def _new_classes(start: Segmenter, table: ClassTable) -> str:
@@ -147,18 +139,45 @@ def _new_classes(start: Segmenter, table: ClassTable) -> str:
     return " ".join(filter(None, words))
 
 
-def pretrain_encoder(
-    sources: Sequence[Path | Project], settings: PretrainSettings, out: Path
-) -> Job[TrainedModel]:
-    """Pretrain an encoder on all images of some folders and write its file.
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """An encoder that was pretrained and written.
 
     Parameters
     ----------
-    sources
-        Folders. A project counts without the images that are excluded in it, and with the pages
-        and info bars that were set.
+    path, card, skipped
+        As of :class:`TrainedModel`.
+    epoch_losses, patches, complete
+        As of :class:`~napari_matssl.tasks.pretrain.PretrainResult`.
+    checkpoint
+        Where the state of a run that is not complete is kept; None if there is none.
+    """
+
+    path: Path
+    card: EncoderCard
+    epoch_losses: tuple[float, ...]
+    patches: int
+    complete: bool
+    checkpoint: Path | None
+    skipped: tuple[Skipped, ...]
+
+
+def pretrain_encoder(
+    read: Callable[[Callable[[Skipped], None]], Sequence[Micrograph]],
+    settings: PretrainSettings,
+    out: Path,
+    resume: bool = False,
+) -> Job[PretrainedEncoder]:
+    """Pretrain an encoder and write its file; the state after each epoch is kept beside it.
+
+    Parameters
+    ----------
+    read
+        Gives the micrographs and tells which are left out; called when the job begins.
     settings, out
         As for :func:`train_model`.
+    resume
+        Go on from the state that an unfinished run with this `out` left.
 
     Raises
     ------
@@ -167,27 +186,37 @@ def pretrain_encoder(
     UnwrittenError
         If the encoder can't be written to `out` any more; it holds the encoder.
     MatSSLError
-        As :func:`~napari_matssl.tasks.pretrain.pretrain` raises it.
+        As `read` and :func:`~napari_matssl.tasks.pretrain.pretrain` raise it.
     """
     check_writable(out)
     yield Progress("preparing", 0, 1)
     check_encoder(settings.encoder)
     check_room(out.parent, _bytes_of(settings.encoder, 1, "unet++"))
     skipped: list[Skipped] = []
-    micrographs = read_unlabelled(sources, skipped.append)
+    micrographs = read(skipped.append)
     for one in skipped:
         yield Progress("preparing", 0, 1, message=left_out(one))
-    result = yield from pretrain(micrographs, settings)
+    state = checkpoint_path(out)
+    result = yield from pretrain(micrographs, settings, state, resume)
 
-    def write(path: Path) -> TrainedModel:
+    def write(path: Path) -> PretrainedEncoder:
         result.write(path)
-        steps = int(result.card.metrics["steps"])
-        return TrainedModel(path, result.card, steps, tuple(skipped))
+        if result.complete:
+            state.unlink(missing_ok=True)
+        return PretrainedEncoder(
+            path,
+            result.card,
+            result.epoch_losses,
+            result.patches,
+            result.complete,
+            state if state.exists() else None,
+            tuple(skipped),
+        )
 
-    return write_or_hold(write, out)
+    return _write_or_hold(write, out)
 
 
-def write_or_hold(write: Callable[[Path], Result], path: Path) -> Result:
+def _write_or_hold(write: Callable[[Path], Result], path: Path) -> Result:
     """Write what was trained.
 
     Raises
@@ -199,7 +228,7 @@ def write_or_hold(write: Callable[[Path], Result], path: Path) -> Result:
         return write(path)
     except OutputError as error:
         remedy = "It is kept in memory until it is saved elsewhere or the program ends."
-        raise UnwrittenError(error.what, remedy, partial(write_or_hold, write)) from error
+        raise UnwrittenError(error.what, remedy, partial(_write_or_hold, write)) from error
 
 
 def _model_bytes(settings: FinetuneSettings, classes: int, start: Path | None) -> int:
@@ -215,52 +244,6 @@ def _bytes_of(encoder: str, classes: int, architecture: Architecture) -> int:
     with torch.device("meta"):
         network = build_network(encoder, classes, architecture=architecture)
     return sum(one.numel() * one.element_size() for one in network.state_dict().values())
-
-
-@dataclass(frozen=True)
-class SegmentedMicrograph:
-    """What a model makes of one micrograph.
-
-    Parameters
-    ----------
-    name
-        The micrograph's.
-    mask
-        ``(H, W)`` uint8 class ids, renumbered as asked for.
-    probabilities
-        ``(K, H, W)`` uint8, 255 times the probability of each class of the model; None unless
-        asked for.
-    uncertainty
-        ``(H, W)`` float32 from 0 to 1, 1 where two classes are equally probable; None unless
-        asked for.
-    seen_in_training
-        The model was trained on this very image.
-    facts
-        Pixel size and provenance, for the mask's file.
-    """
-
-    name: str
-    mask: NDArray[np.uint8]
-    probabilities: NDArray[np.uint8] | None
-    uncertainty: NDArray[np.float32] | None
-    seen_in_training: bool
-    facts: MaskFacts
-
-
-@dataclass(frozen=True)
-class SegmentedBatch:
-    """What became of many micrographs.
-
-    Parameters
-    ----------
-    done
-        How many were segmented.
-    skipped
-        Those that were left out, and why.
-    """
-
-    done: int
-    skipped: tuple[Skipped, ...]
 
 
 def segment_with_model(
@@ -305,99 +288,24 @@ def segment_with_model(
     if not micrographs:
         raise InputError("There is no image to segment.", "Open an image or a folder.")
     yield Progress("preparing", 0, 1)
-    batch = _Batch(model, settings, keep, _lookup(renumber), probabilities)
-    yield Progress("preparing", 0, 1, message=batch.begin())
-    return (yield from batch.segment(micrographs))
+    # Regions are cleaned where masks are shown and measured, not here.
+    used = settings.with_cleaning(Cleaning())
+    ids = EVERY_ID if renumber is None else _lookup(renumber)
+    run = SegmentingRun(read_segmenter(model), model, used, ids, probabilities, show=True)
+    yield Progress("preparing", 0, 1, message=run.begin())
+    if settings.info_bar == "none":
+        micrographs = {name: partial(_whole, read) for name, read in micrographs.items()}
+    return (yield from run.segment(micrographs, lambda found, _micrograph: keep(found)))
 
 
-class _Batch:
-    """Micrographs that one model segments. Parameters as of :func:`segment_with_model`."""
-
-    def __init__(
-        self,
-        model: Path,
-        settings: PredictSettings,
-        keep: Callable[[SegmentedMicrograph], None],
-        ids: NDArray[np.uint8],
-        probabilities: bool,
-    ) -> None:
-        self._settings, self._keep, self._ids = settings, keep, ids
-        self._probabilities = probabilities
-        self._segmenter = read_segmenter(model)
-        self._compute = choose_compute(settings.device)
-        self._network = self._compute.place(self._segmenter.network.eval())
-        self._model = identify_model(model, self._segmenter.card)
-        self._trained = self._segmenter.card.training_images
-        self._run = new_run()
-
-    def begin(self) -> str:
-        """Say what segments."""
-        return begin_in_words(self._segmenter, self._compute, self._settings)
-
-    def segment(self, micrographs: Mapping[str, Callable[[], Micrograph]]) -> Job[SegmentedBatch]:
-        """Segment all of them that can be."""
-        total, done, skipped = len(micrographs), 0, list[Skipped]()
-        first: MatSSLError | None = None
-        for number, (name, read) in enumerate(micrographs.items()):
-            try:
-                with memory_told(name):
-                    job = self._one(read, name)
-                    found = yield from one_of_many(job, number, total, "segmenting", self._in_ids)
-            except (InputError, ComputeError) as error:
-                error.__traceback__ = error.__cause__ = error.__context__ = None
-                first = first or error
-                skipped.append(Skipped(printable(name), str(error)))
-                yield Progress("segmenting", number + 1, total, message=left_out(skipped[-1]))
-                continue
-            if found is None:
-                break
-            self._keep(found)
-            done += 1
-        if skipped and not done:
-            raise none_left(first, len(skipped))
-        return SegmentedBatch(done, tuple(skipped))
-
-    def _one(self, read: Callable[[], Micrograph], name: str) -> Job[SegmentedMicrograph | None]:
-        """Segment one micrograph; None after STOP."""
-        micrograph = read()
-        segmenter, settings = self._segmenter, self._settings
-        warning = warn_of_magnification(micrograph, segmenter)
-        remarks = tuple(filter(None, (*micrograph.remarks, warning)))
-        yield Progress("segmenting", 0, 1, message="\n".join(remarks))
-        job = segment(
-            self._network, segmenter.card, micrograph, self._compute, settings,
-            self._probabilities, show=True,
-        )  # fmt: skip
-        found = yield from job
-        if found is None:
-            return None
-        # Regions are cleaned where masks are shown and measured, not here.
-        used = settings.with_cleaning(Cleaning())
-        origin = state_provenance(
-            micrograph, self._model, used, segmenter.classes, self._run, remarks
-        )
-        return SegmentedMicrograph(
-            name=name,
-            mask=self._ids[found.mask],
-            probabilities=found.probabilities,
-            uncertainty=_uncertainty(found),
-            seen_in_training=is_among(micrograph, self._trained),
-            facts=MaskFacts(micrograph.pixel_size, origin),
-        )
-
-    def _in_ids(self, preview: Preview) -> Preview:
-        return replace(preview, ids=self._ids[preview.ids])
+def _whole(read: Callable[[], Micrograph]) -> Micrograph:
+    """Read a micrograph and take its info bar for specimen."""
+    return without_info_bar(read())
 
 
-def _lookup(renumber: Mapping[int, int] | None) -> NDArray[np.uint8]:
+def _lookup(renumber: Mapping[int, int]) -> NDArray[np.uint8]:
     """Give the new id of each of the 256 values of a mask."""
-    if renumber is None:
-        return np.arange(256, dtype=np.uint8)
     ids = np.zeros(256, dtype=np.uint8)
     for theirs, ours in renumber.items():
         ids[theirs] = ours
     return ids
-
-
-def _uncertainty(found: Segmentation) -> NDArray[np.float32] | None:
-    return None if found.probabilities is None else uncertainty(found.probabilities)

@@ -3,43 +3,34 @@
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tifffile
 
-from napari_matssl.errors import (
-    ComputeError,
-    InputError,
-    MatSSLError,
-    OutputError,
-    StoppedError,
-    printable,
-)
+from napari_matssl.errors import MatSSLError, OutputError, StoppedError
 from napari_matssl.export.lettering import undrawable
 from napari_matssl.export.run_tables import RunTables
 from napari_matssl.files import atomic_write, check_writable, check_writable_folder
+from napari_matssl.labels.classes import ClassTable
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.labels.tables import CLASSES_FILE
-from napari_matssl.learn.device import Compute, choose_compute
-from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.segmenter import Segmenter
-from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.mask_text import KEY
-from napari_matssl.progress import Job, Progress, Skipped, one_of_many
+from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.batch import left_out, memory_told, none_left
 from napari_matssl.tasks.predict_check import (
-    CheckedImage,
+    CheckedBatch,
     Reading,
     check_images,
     check_names,
     check_space,
 )
-from napari_matssl.tasks.provenance import ModelIdentity, identify_model, new_run, state_provenance
 from napari_matssl.tasks.report import MASK_PNG, OVERLAY, ExportOutputs, write_image
+from napari_matssl.tasks.segmenting import SegmentedMicrograph, SegmentingRun
 
 PROBABILITIES = "_probabilities.tif"
 
@@ -164,8 +155,8 @@ def predict(
     check_names(paths, out)
     check_writable_folder(out)
     check_writable(out / CLASSES_FILE)
-    compute = choose_compute(settings.device)
-    begin = [begin_in_words(segmenter, compute, settings), RunTables(out).remark()]
+    run = SegmentingRun(segmenter, model, settings, probabilities=outputs.probabilities)
+    begin = [run.begin(), RunTables(out).remark()]
     begin += [undrawable(segmenter.classes.names)] if outputs.overlay else []
     message = "\n".join(filter(None, begin))
     if (yield Progress("checking", 0, len(paths), message=message)) is not None:
@@ -174,60 +165,42 @@ def predict(
     if batch is None:
         raise _nothing_done()
     check_space(out, batch.images, outputs.bytes_per_pixel(len(segmenter.classes)))
-    run = _Run(segmenter, out, outputs, reading, identify_model(model, segmenter.card))
-    run.skipped.extend(batch.skipped)
-    return (yield from run.segment_all(batch.images, compute))
+    return (yield from _Writing(segmenter.classes, out, outputs).results_of(run, batch, reading))
 
 
-@dataclass
-class _Run:
-    """One run over the images of a batch.
+class _Writing:
+    """What one run writes into a folder. Parameters as of :func:`predict`."""
 
-    Parameters as of :func:`predict`; `skipped` and `done` grow on the way.
-    """
+    def __init__(self, classes: ClassTable, out: Path, outputs: PredictOutputs) -> None:
+        self._classes, self._out, self._outputs = classes, out, outputs
+        self._tables = RunTables(out)
+        self._done: list[SegmentedImage] = []
+        self._clock = time.monotonic()
 
-    segmenter: Segmenter
-    out: Path
-    outputs: PredictOutputs
-    reading: Reading
-    model: ModelIdentity
-    skipped: list[Skipped] = field(default_factory=list)
-    done: list[SegmentedImage] = field(default_factory=list)
-    name: str = field(default_factory=new_run)
-
-    def __post_init__(self) -> None:
-        self._tables = RunTables(self.out)
-        self._first: MatSSLError | None = None
-
-    def segment_all(self, images: Sequence[CheckedImage], compute: Compute) -> Job[PredictResult]:
+    def results_of(
+        self, run: SegmentingRun, batch: CheckedBatch, reading: Reading
+    ) -> Job[PredictResult]:
         """Segment the images and write the tables, whatever comes."""
-        network = compute.place(self.segmenter.network.eval())
-        prepared = replace(self.segmenter, network=network)
-        stopped, failure = False, None
+        reads = {one.path.name: partial(reading.read, one.path) for one in batch.images}
+        told = {one.path.name: one.remarks for one in batch.images}
+        skipped, stopped, failure = batch.skipped, False, None
+        self._clock = time.monotonic()
         try:
-            for number, image in enumerate(images):
-                job = self._segment(prepared, image, compute)
-                found = yield from one_of_many(job, number, len(images), "segmenting")
-                if found is None:
-                    stopped = True
-                    break
-                if isinstance(found, Skipped):
-                    self.skipped.append(found)
-                    message = left_out(found)
-                    yield Progress("segmenting", number + 1, len(images), message=message)
+            segmented = yield from run.segment(reads, self._keep, told)
+            skipped += segmented.skipped
+            stopped = segmented.stopped
         except OutputError as error:
             failure = error
         except BaseException:  # also a second Ctrl-C, or a job that is closed
-            if self.done:
+            if self._done:
                 with contextlib.suppress(OutputError):
                     self._write_tables()
+            else:
+                self._tables.restore()
             raise
-        if not self.done:
+        if not self._done:
             self._tables.restore()
-            raise failure or (_nothing_done() if stopped else none_left(self._first, len(images)))
-        return (yield from self._finish(stopped, failure))
-
-    def _finish(self, stopped: bool, failure: MatSSLError | None) -> Job[PredictResult]:
+            raise failure or _nothing_done()
         paths: tuple[Path | None, Path | None] = (None, None)
         try:
             paths, remark = self._write_tables()
@@ -235,61 +208,36 @@ class _Run:
                 yield Progress("segmenting", 1, 1, message=remark)
         except OutputError as error:
             failure = failure or error
-        done, skipped = tuple(self.done), tuple(self.skipped)
-        return PredictResult(done, *paths, skipped, stopped, failure)
+        return PredictResult(tuple(self._done), *paths, skipped, stopped, failure)
 
     def _write_tables(self) -> tuple[tuple[Path, Path], str]:
-        return self._tables.write([row for image in self.done for row in image.phases])
+        return self._tables.write([row for image in self._done for row in image.phases])
 
-    def _segment(
-        self, segmenter: Segmenter, image: CheckedImage, compute: Compute
-    ) -> Job[SegmentedImage | Skipped | None]:
-        """Segment one image and write its files; None after STOP."""
-        begin = time.monotonic()
-        settings, wanted = self.reading.settings, self.outputs.probabilities
-        try:
-            micrograph = self.reading.read(image.path)
-            job = segment(segmenter.network, segmenter.card, micrograph, compute, settings, wanted)
-            with memory_told(image.path.name):
-                segmentation = yield from job
-                if segmentation is None:
-                    return None
-                segmentation = _cleaned(segmentation, micrograph, segmenter, settings)
-                phases = self._write(micrograph, segmentation, image)
-        except (InputError, ComputeError) as error:
-            error.__traceback__ = error.__cause__ = error.__context__ = None  # they hold the image
-            self._first = self._first or error
-            return Skipped(printable(image.path.name), str(error))
-        mask = self.out / f"{image.path.stem}{MASK_PNG}"
-        self.done.append(SegmentedImage(image.path.name, mask, time.monotonic() - begin, phases))
-        return self.done[-1]
-
-    def _write(
-        self, micrograph: Micrograph, segmentation: Segmentation, image: CheckedImage
-    ) -> tuple[PhaseFraction, ...]:
-        if not self.done:
+    def _keep(self, found: SegmentedMicrograph, micrograph: Micrograph) -> None:
+        """Write the files of one image."""
+        if not self._done:
             self._tables.set_aside()
-            self.segmenter.classes.write(self.out / CLASSES_FILE)
-        settings = self.reading.settings
-        classes = self.segmenter.classes
-        origin = state_provenance(
-            micrograph, self.model, settings, classes, self.name, image.remarks
-        )
-        files = ExportOutputs(masks_tiff=False, overlays=self.outputs.overlay)
-        phases = write_image(self.out, micrograph, segmentation.mask, classes, files, origin)
-        if segmentation.probabilities is not None:
-            self._write_probabilities(segmentation, image.path, origin)
-        return phases
+            self._classes.write(self._out / CLASSES_FILE)
+        origin = found.facts.provenance
+        files = ExportOutputs(masks_tiff=False, overlays=self._outputs.overlay)
+        phases = write_image(self._out, micrograph, found.mask, self._classes, files, origin)
+        if found.probabilities is not None:
+            self._write_probabilities(found)
+        path = self._out / f"{Path(found.name).stem}{MASK_PNG}"
+        seconds, self._clock = time.monotonic() - self._clock, time.monotonic()
+        self._done.append(SegmentedImage(found.name, path, seconds, phases))
 
-    def _write_probabilities(
-        self, segmentation: Segmentation, path: Path, origin: Provenance
-    ) -> None:
-        names = list(self.segmenter.classes.names)
-        metadata = {"axes": "CYX", "classes": names, KEY: origin.model_dump(mode="json")}
-        with atomic_write(self.out / f"{path.stem}{PROBABILITIES}") as temporary:
+    def _write_probabilities(self, found: SegmentedMicrograph) -> None:
+        origin = found.facts.provenance or Provenance()
+        metadata = {
+            "axes": "CYX",
+            "classes": list(self._classes.names),
+            KEY: origin.model_dump(mode="json"),
+        }
+        with atomic_write(self._out / f"{Path(found.name).stem}{PROBABILITIES}") as temporary:
             tifffile.imwrite(
                 temporary,
-                segmentation.probabilities,
+                found.probabilities,
                 compression="zlib",
                 photometric="minisblack",
                 metadata=metadata,
@@ -298,27 +246,3 @@ class _Run:
 
 def _nothing_done() -> StoppedError:
     return StoppedError("Stopped before the first image was segmented: nothing was written.")
-
-
-def begin_in_words(segmenter: Segmenter, compute: Compute, settings: PredictSettings) -> str:
-    """Say what segments, and what it will do to masks by itself."""
-    names = segmenter.card.kept_unbroken(settings.islands)
-    if not names:
-        return f"Device: {compute.describe()}"
-    return (
-        f"Device: {compute.describe()}. In the painted images {', '.join(names)} ran through in "
-        "unbroken strata: islands are closed."
-    )
-
-
-def _cleaned(
-    segmentation: Segmentation,
-    micrograph: Micrograph,
-    segmenter: Segmenter,
-    settings: PredictSettings,
-) -> Segmentation:
-    """Clean the mask; probabilities stay what the network said."""
-    size = micrograph.pixel_size
-    area = None if size is None else size.area_um2
-    mask = clean_mask(segmentation.mask, segmenter.classes, settings.cleaning, area)
-    return replace(segmentation, mask=mask)

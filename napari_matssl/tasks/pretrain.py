@@ -25,6 +25,7 @@ from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.start_weights import fetch_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.project.models import CHECKPOINT
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.tasks.pretrain_run import SMALLEST_BATCH, PretrainRun
 
@@ -63,7 +64,7 @@ class PretrainResult:
 
 def checkpoint_path(out: Path) -> Path:
     """Where the state of an unfinished pretraining is kept."""
-    return out.with_name(f"{out.stem}.checkpoint.safetensors")
+    return out.with_name(f"{out.stem}{CHECKPOINT}")
 
 
 def pretrain(

@@ -144,6 +144,46 @@ def test_fields_begin_at_the_same_place(ready):
         assert len({field.mapTo(panel, QPoint(0, 0)).x() for field in fields}) == 1
 
 
+def stop(user, how):
+    """Stop once two epochs are over."""
+    epochs = []
+    runner = user.session.runner
+    runner.progressed.connect(lambda progress: epochs.append(progress.metrics.get("epoch", 0)))
+    user.begin(user.pretrain.start)
+    user.until(lambda: max(epochs, default=0) > 2)
+    how()
+    user.wait()
+
+
+def test_a_run_that_was_finished_early_goes_on_with_its_own_settings(ready):
+    assert ready.pretrain.go_on.isHidden()
+    tiny_pretraining(ready, epochs=200)
+    stop(ready, ready.session.runner.finish)
+    folder = ready.project.models_folder
+    assert read_card(folder / "encoder-001.safetensors").metrics["epochs"] < 200
+    assert ready.pretrain.go_on.text() == "Go on with encoder-001"
+    assert [path.name for path in ready.project.models()] == ["encoder-001.safetensors"]
+    state = folder / "encoder-001.checkpoint.safetensors"
+    before = read_card(state, "checkpoint").step
+    ready.pretrain.form.set_value("epochs", 1)
+    ready.begin(ready.pretrain.go_on)
+    ready.until(lambda: read_card(state, "checkpoint").step > before)
+    ready.session.runner.finish()
+    ready.wait()
+    assert not ready.error
+    card = read_card(folder / "encoder-001.safetensors")
+    assert card.settings["epochs"] == 200
+    assert card.metrics["steps"] > before
+    assert ready.project.new_model_path("encoder").stem == "encoder-002"
+
+
+def test_a_run_that_was_cancelled_leaves_nothing_to_go_on_from(ready):
+    tiny_pretraining(ready, epochs=200)
+    stop(ready, ready.session.runner.cancel)
+    assert not list(ready.project.models_folder.glob("*.safetensors"))
+    assert ready.pretrain.go_on.isHidden()
+
+
 def test_saved_settings_hold_the_start_weights(ready, tmp_path):
     tiny_pretraining(ready)
     file = tmp_path / "settings.json"

@@ -4,9 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+import tifffile
 from acting import User, painted_folder, write_model
 from qtpy.QtCore import Qt
+from typer.testing import CliRunner
 
+from napari_matssl.cli import app
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_pixels
@@ -60,6 +63,30 @@ def test_the_start_is_off_with_the_reason_until_there_are_images_and_a_model(
     user.click(panel.models.import_file)
     assert panel.models.path == user.project.models_folder / "elsewhere.safetensors"
     assert panel.start.isEnabled()
+
+
+@pytest.mark.parametrize("info_bar", ["auto", "none"])
+def test_masks_are_those_of_the_command_line(user, tmp_path, two_phases, info_bar):
+    folder = folder_with_model(tmp_path / "steel", two_phases, side=150)
+    for path in folder.glob("*.tif"):
+        pixels = read_pixels(path)
+        pixels[130:] = 0
+        pixels[133:138, 20:60:2] = 255
+        tifffile.imwrite(path, pixels)
+    model = folder / "matssl" / "models" / "model-001.safetensors"
+    user.open(folder)
+    assert user.shown.micrograph.info_bar is not None
+    user.segment.form.set_value("info_bar", info_bar)
+    user.choose(user.segment.target, "All images")
+    user.run(user.segment.start)
+    assert not user.error
+    out = tmp_path / "out"
+    command = ["predict", model, folder, "--out", out, "--no-overlay", "--info-bar", info_bar]
+    assert CliRunner().invoke(app, list(map(str, command))).exit_code == 0
+    for path in folder.glob("*.tif"):
+        theirs = read_pixels(out / f"{path.stem}_mask.png")
+        assert user.project.mask(path.name).tobytes() == theirs.tobytes()
+        assert (theirs[130:] == 0).all() == (info_bar == "auto")
 
 
 def test_the_shown_image_is_segmented_alone_and_below_its_strokes(ready):

@@ -7,8 +7,10 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QListWidget, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.learn.card import read_card
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.project.folder import Project
+from napari_matssl.project.models import CHECKPOINT
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.widgets.controls.forms import (
     bring_into_sight,
@@ -29,6 +31,10 @@ from napari_matssl.widgets.session import session_of
 TITLE = "Pretraining"
 
 _START_TIP = "Let an encoder learn from these images, without labels."
+_GO_ON_TIP = (
+    "Go on with the newest pretraining that was stopped before its end, with the settings that it "
+    "has and the images in the list."
+)
 _REMOVE_TIP = "Take the selected folder off the list; its files stay."
 _ABOUT = (
     "Optional. The encoder learns what your images look like before it sees a label. Fine-tuning "
@@ -48,6 +54,7 @@ class PretrainPanel(QWidget):
         self._uncounted: dict[Path, str] = {}
         self._asked: set[Path] = set()
         self._preset = ""
+        self._state: Path | None = None
         self._survey = Background(self)
         self.curves: QWidget | None = None
         self._build()
@@ -67,6 +74,7 @@ class PretrainPanel(QWidget):
         )
         self.estimate = note("", "How much there is to learn from, and how long it takes.")
         self.start = button("Pretrain", _START_TIP, self._start)
+        self.go_on = button("Go on", _GO_ON_TIP, self._go_on)
         self.outcome = note("", "What the last run made.")
         self.form.add_above("Start weights", self.start_from)
         layout = self._layout = QVBoxLayout(self)
@@ -77,7 +85,7 @@ class PretrainPanel(QWidget):
         layout.addWidget(side_by_side(self.add, self.remove))
         layout.addWidget(self.form)
         layout.addWidget(self.estimate)
-        layout.addWidget(self.start)
+        layout.addWidget(side_by_side(self.start, self.go_on))
         layout.addWidget(self.outcome)
 
     def _connect(self) -> None:
@@ -92,6 +100,7 @@ class PretrainPanel(QWidget):
         runner.started.connect(self._update_start)
         runner.progressed.connect(self._on_progress)
         runner.succeeded.connect(self._on_succeeded)
+        runner.cancelled.connect(self._on_cancelled)
         runner.ended.connect(self._update_start)
 
     @property
@@ -131,19 +140,33 @@ class PretrainPanel(QWidget):
             self._tell_start()  # a preset names an encoder that may not be that of the file
 
     def _start(self) -> None:
-        sources = tuple(map(self._source, self.paths))
         try:
             settings = self.settings()
             project = self._workspace.project or Project.open(self.paths[0])
         except MatSSLError as error:
             self._workspace.failed.emit(error)
             return
-        out = project.new_model_path("encoder")
+        self._pretrain(settings, project.new_model_path("encoder"), resume=False)
+
+    def _go_on(self) -> None:
+        out = self._workspace.project.unfinished()[0]
+        try:
+            card = read_card(_state_of(out), kind="checkpoint")
+            settings = PretrainSettings.make(card.settings)
+        except MatSSLError as error:
+            self._workspace.failed.emit(error)
+            return
+        self._pretrain(settings, out, resume=True)
+
+    def _pretrain(self, settings: PretrainSettings, out: Path, resume: bool) -> None:
+        sources = tuple(map(self._source, self.paths))
+        self._state = None if resume else _state_of(out)
 
         def make() -> Job:
+            from napari_matssl.tasks.inputs import read_unlabelled
             from napari_matssl.tasks.models import pretrain_encoder
 
-            return pretrain_encoder(sources, settings, out)
+            return pretrain_encoder(partial(read_unlabelled, sources), settings, out, resume)
 
         self.outcome.setText("")
         self._show_curves()
@@ -164,6 +187,13 @@ class PretrainPanel(QWidget):
             return
         if progress.metrics:
             self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
+
+    def _on_cancelled(self) -> None:
+        """Keep nothing of a run that was cancelled, but what an earlier one had left."""
+        if self.session.runner.title == TITLE:
+            if self._state is not None:
+                self._state.unlink(missing_ok=True)
+            self._update_start()
 
     def _on_succeeded(self, trained) -> None:
         """Say what was trained; heard of by a signal, which a closed panel doesn't get."""
@@ -291,11 +321,22 @@ class PretrainPanel(QWidget):
         if not reason and not self.paths:
             reason = "Open or add a folder of images first."
         offer(self.start, reason, _START_TIP)
+        project = self._workspace.project
+        unfinished = () if project is None else project.unfinished()
+        self.go_on.setVisible(bool(unfinished))
+        if unfinished:
+            self.go_on.setText(f"Go on with {unfinished[0].stem}")
+            offer(self.go_on, reason, _GO_ON_TIP)
         self._update_remove()
 
     def _update_remove(self) -> None:
         selected = bool(self.folders.selectedItems())
         offer(self.remove, "" if selected else "Select a folder in the list first.", _REMOVE_TIP)
+
+
+def _state_of(encoder: Path) -> Path:
+    """Where the state of a pretraining is kept that isn't complete."""
+    return encoder.with_name(f"{encoder.stem}{CHECKPOINT}")
 
 
 def _sizes(source: Path | Project) -> tuple[list[tuple[int, int]], tuple[Skipped, ...]]:

@@ -1,0 +1,208 @@
+"""A model that segments images one after another, the same for the window and the command line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import ComputeError, InputError, MatSSLError, printable
+from napari_matssl.labels.provenance import MaskFacts
+from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.inference import segment
+from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.measure.uncertainty import uncertainty
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.batch import left_out, memory_told, none_left
+from napari_matssl.tasks.inputs import is_among
+from napari_matssl.tasks.predict_check import warn_of_magnification
+from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
+
+EVERY_ID = np.arange(256, dtype=np.uint8)
+"""Masks keep the ids of the model."""
+
+
+@dataclass(frozen=True)
+class SegmentedMicrograph:
+    """What a model makes of one micrograph.
+
+    Parameters
+    ----------
+    name
+        The micrograph's.
+    mask
+        ``(H, W)`` uint8 class ids, cleaned and renumbered as asked for.
+    probabilities
+        ``(K, H, W)`` uint8, 255 times the probability of each class of the model; None unless
+        asked for.
+    uncertainty
+        ``(H, W)`` float32 from 0 to 1, 1 where two classes are equally probable; None unless
+        asked for.
+    seen_in_training
+        The model was trained on this very image.
+    facts
+        Pixel size and provenance, for the mask's file.
+    """
+
+    name: str
+    mask: NDArray[np.uint8]
+    probabilities: NDArray[np.uint8] | None
+    uncertainty: NDArray[np.float32] | None
+    seen_in_training: bool
+    facts: MaskFacts
+
+
+@dataclass(frozen=True)
+class SegmentedBatch:
+    """What became of many micrographs.
+
+    Parameters
+    ----------
+    done
+        How many were segmented.
+    skipped
+        Those that were left out, and why.
+    stopped
+        The job was told to stop before all were done.
+    """
+
+    done: int
+    skipped: tuple[Skipped, ...]
+    stopped: bool
+
+
+class SegmentingRun:
+    """One model on its device, and the micrographs that it segments.
+
+    Parameters
+    ----------
+    segmenter
+        From a model file.
+    model
+        That file, which masks name; None: it has none.
+    settings
+        Tiles, info bar, cleaning, device.
+    ids
+        ``(256,)`` uint8, new id of each value of the model's masks, for masks and previews.
+    probabilities
+        Also give probabilities and uncertainty.
+    show
+        Yield a preview of every tile.
+
+    Raises
+    ------
+    DeviceError, ComputeError
+        If the device isn't there, or has no room for the model.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        model: Path | None,
+        settings: PredictSettings,
+        ids: NDArray[np.uint8] = EVERY_ID,
+        probabilities: bool = False,
+        show: bool = False,
+    ) -> None:
+        self._segmenter, self._settings, self._ids = segmenter, settings, ids
+        self._probabilities, self._show = probabilities, show
+        self._compute = choose_compute(settings.device)
+        self._network = self._compute.place(segmenter.network.eval())
+        self._model = identify_model(model, segmenter.card)
+        self._name = new_run()
+
+    def begin(self) -> str:
+        """Say what segments, and what it will do to masks by itself."""
+        names = self._segmenter.card.kept_unbroken(self._settings.islands)
+        if not names:
+            return f"Device: {self._compute.describe()}"
+        return (
+            f"Device: {self._compute.describe()}. In the painted images {', '.join(names)} ran "
+            "through in unbroken strata: islands are closed."
+        )
+
+    def segment(
+        self,
+        micrographs: Mapping[str, Callable[[], Micrograph]],
+        keep: Callable[[SegmentedMicrograph, Micrograph], None],
+        told: Mapping[str, Sequence[str]] | None = None,
+    ) -> Job[SegmentedBatch]:
+        """Segment all of them that can be; one that can't be used is left out and told.
+
+        Parameters
+        ----------
+        micrographs
+            By name; read one at a time.
+        keep
+            Called with each result, in the thread of the job.
+        told
+            By name, remarks that the user has been told before. None: they are found and told.
+
+        Raises
+        ------
+        InputError, ComputeError
+            If no micrograph can be used.
+        MatSSLError
+            As `keep` raises it.
+        """
+        total, done, skipped = len(micrographs), 0, list[Skipped]()
+        first: MatSSLError | None = None
+        for number, (name, read) in enumerate(micrographs.items()):
+            job = self._one(name, read, keep, None if told is None else told[name])
+            try:
+                with memory_told(name):
+                    whole = yield from one_of_many(job, number, total, "segmenting", self._in_ids)
+            except (InputError, ComputeError) as error:
+                error.__traceback__ = error.__cause__ = error.__context__ = None  # hold the image
+                first = first or error
+                skipped.append(Skipped(printable(name), str(error)))
+                yield Progress("segmenting", number + 1, total, message=left_out(skipped[-1]))
+                continue
+            if not whole:
+                return SegmentedBatch(done, tuple(skipped), stopped=True)
+            done += 1
+        if not done:
+            raise none_left(first, len(skipped))
+        return SegmentedBatch(done, tuple(skipped), stopped=False)
+
+    def _one(
+        self,
+        name: str,
+        read: Callable[[], Micrograph],
+        keep: Callable[[SegmentedMicrograph, Micrograph], None],
+        told: Sequence[str] | None,
+    ) -> Job[bool]:
+        """Segment one micrograph; False after STOP."""
+        micrograph, segmenter, settings = read(), self._segmenter, self._settings
+        remarks = told
+        if remarks is None:
+            warning = warn_of_magnification(micrograph, segmenter)
+            remarks = tuple(filter(None, (*micrograph.remarks, warning)))
+            yield Progress("segmenting", 0, 1, message="\n".join(remarks))
+        found = yield from segment(
+            self._network, segmenter.card, micrograph, self._compute, settings,
+            self._probabilities, self._show,
+        )  # fmt: skip
+        if found is None:
+            return False
+        size, classes = micrograph.pixel_size, segmenter.classes
+        area = None if size is None else size.area_um2
+        origin = state_provenance(micrograph, self._model, settings, classes, self._name, remarks)
+        probable = found.probabilities
+        result = SegmentedMicrograph(
+            name=name,
+            mask=self._ids[clean_mask(found.mask, classes, settings.cleaning, area)],
+            probabilities=probable,
+            uncertainty=None if probable is None else uncertainty(probable),
+            seen_in_training=is_among(micrograph, segmenter.card.training_images),
+            facts=MaskFacts(size, origin),
+        )
+        keep(result, micrograph)
+        return True
+
+    def _in_ids(self, preview: Preview) -> Preview:
+        return replace(preview, ids=self._ids[preview.ids])
