@@ -21,6 +21,7 @@ from napari_matssl.errors import (
     StoppedError,
     UnwrittenError,
     printable,
+    with_settings,
 )
 from napari_matssl.progress import Job, Progress, Skipped, drain
 
@@ -135,7 +136,7 @@ def one_line_errors() -> Iterator[None]:
         raise SystemExit(INTERRUPTED) from error
     except MatSSLError as error:
         log.debug("details", exc_info=error)
-        complain(f"error: {error}")
+        complain(f"error: {with_settings(str(error), error.settings, _flag_of)}")
         raise SystemExit(BAD_INPUT) from error
     except MemoryError as error:
         complain("error: The memory is full. Close other programs, or use fewer or smaller images.")
@@ -203,7 +204,8 @@ class Ended(Generic[Result]):
             complain(f"{len(skipped)} left out:")
             for one in skipped:
                 name = printable(one.name)
-                complain(f"  {one.reason}" if name in one.reason else f"  {name}: {one.reason}")
+                told = one.reason if name in one.reason else f"{name}: {one.reason}"
+                complain(f"  {with_settings(told, one.settings, _flag_of)}")
         if failure is not None:
             raise failure
         if self.interrupted or skipped or unfinished:
@@ -326,6 +328,10 @@ def _signals_to(handler: Callable[[int, FrameType | None], None], *names: str) -
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+
+
+def _flag_of(setting: str) -> str:
+    return f"--{setting.replace('_', '-')}"
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

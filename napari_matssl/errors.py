@@ -29,6 +29,24 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
+def with_settings(text: str, settings: str, name_of: Callable[[str], str]) -> str:
+    """Add what a front end calls the settings that a text is about.
+
+    Parameters
+    ----------
+    settings
+        Their names, each with the value that helps if there is one: ``"device=cpu minutes"``.
+    name_of
+        Gives the front end's name of a setting; empty for one that it lacks.
+    """
+    named = []
+    for one in settings.split():
+        name, _, value = one.partition("=")
+        if shown := name_of(name):
+            named.append(f"{shown} {value}".strip())
+    return f"{text.removesuffix('.')} ({', '.join(named)})." if named else text
+
+
 class MatSSLError(Exception):
     """Base of all errors with a message meant for the user.
 
@@ -38,11 +56,15 @@ class MatSSLError(Exception):
         What is wrong and where: it names the file, layer or class.
     remedy
         What the user can do about it.
+    settings
+        The settings by which it can be done, as :func:`with_settings` takes them. The message
+        names none: a setting is an option here and a control there.
     """
 
-    def __init__(self, what: str, remedy: str = "") -> None:
+    def __init__(self, what: str, remedy: str = "", *, settings: str = "") -> None:
         self.what = one_line(what)
         self.remedy = one_line(remedy)
+        self.settings = settings
         super().__init__(f"{self.what} {self.remedy}".strip())
 
 
@@ -62,7 +84,7 @@ class StackError(InputError):
     """
 
     def __init__(self, what: str, remedy: str, pages: int) -> None:
-        super().__init__(what, remedy)
+        super().__init__(what, remedy, settings="page")
         self.pages = pages
 
 

@@ -80,10 +80,13 @@ class Skipped:
         Name of the image.
     reason
         A line for people: what is wrong, and what to do.
+    settings
+        By which it can be done, as errors have them.
     """
 
     name: str
     reason: str
+    settings: str = ""
 
 
 Job = Generator[Progress, Control | None, Result]

@@ -260,7 +260,7 @@ def test_several_bad_values_are_all_named():
 
 def test_a_run_without_an_end_is_an_error(tmp_path):
     path = write(tmp_path, epochs=None, minutes=None)
-    with pytest.raises(SettingsError, match="Give epochs or minutes"):
+    with pytest.raises(SettingsError, match="give epochs or a time"):
         FinetuneSettings.make(file=path)
 
 

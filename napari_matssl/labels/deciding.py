@@ -41,8 +41,9 @@ def unpainted_values(named: NamedValues | None, unlabelled: Unlabelled) -> froze
     if unlabelled in named and not named[unlabelled].is_no_class:
         raise InputError(
             f'{named.source} names {unlabelled} as the class "{named[unlabelled].name}", but '
-            f"--unlabelled {unlabelled} says that it is unpainted.",
-            "Leave --unlabelled away to train the class, or take it out of the table.",
+            f"{unlabelled} was given as the value of unpainted pixels.",
+            "Give another value, or none, to train the class; or take it out of the table.",
+            settings="unlabelled",
         )
     return named.no_class | {unlabelled}
 
@@ -83,7 +84,8 @@ def meaning_of_labels(
         values = ", ".join(map(str, sorted(unpainted)))
         raise InputError(
             f"{named.source} lists no class beside {values}, the value of unpainted pixels.",
-            "Add the classes, or name another value with --unlabelled.",
+            "Add the classes, or name another value of unpainted pixels.",
+            settings="unlabelled",
         )
     remarks = []
     if unlabelled == "auto" and named.zero_is_a_class():
@@ -151,7 +153,8 @@ def _of_bare_labels(
     if not found:
         raise InputError(
             f"{NOTHING_PAINTED} {hint}",
-            "Paint a few strokes of each class; --unlabelled names the value of unpainted pixels.",
+            "Paint a few strokes of each class, or name the value of unpainted pixels.",
+            settings="unlabelled",
         )
     check_smoothed(counts, images)
     if len(found) > MOST_CLASSES or (
@@ -160,7 +163,7 @@ def _of_bare_labels(
         raise _no_ids(found)
     remarks = []
     for value, share in _shares(counts, unpainted).items():
-        made = "; --unlabelled none makes it a class" if unlabelled == "auto" else ""
+        made = '; with the unpainted value "none" it is a class' if unlabelled == "auto" else ""
         remarks.append(f"{value} counts as unpainted: {share}{made}.")
     classes = [NamedValue(value, f"class {value}") for value in sorted(found)]
     return build_meaning(classes, unpainted, FOUND, remarks, made_up=True)
@@ -182,8 +185,9 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
         raise InputError(
             f"The masks hold {others[-1]} beside other values: {listed(counts)}. It may be a class "
             "or what wasn't analysed, and there is no class table.",
-            f'Give one (--classes) that names it, such as {{"{others[0]}": "a", "{others[-1]}": '
-            '"b"}, or calls it "not analysed".',
+            f'Give one that names it, such as {{"{others[0]}": "a", "{others[-1]}": "b"}}, or '
+            'calls it "not analysed".',
+            settings="classes",
         )
     remarks = [
         f"{value} is taken for what was not analysed: {share}; a class table that names it makes "
@@ -229,8 +233,9 @@ def _no_ids(found: Mapping[int, int]) -> InputError:
         f"The labels hold {len(found)} different values up to {max(found)}; without a class table "
         f"at most {MOST_CLASSES} from 0 to {LARGEST_ID} are understood, or one beside 0.",
         "Check that these are label images; name the classes in a table, such as "
-        f'{{"1": "ferrite", "{max(found)}": "pore"}} (--classes), and the value of unpainted '
-        "pixels (--unlabelled) if it is another.",
+        f'{{"1": "ferrite", "{max(found)}": "pore"}}, and the value of unpainted pixels if it is '
+        "another.",
+        settings="classes unlabelled",
     )
 
 

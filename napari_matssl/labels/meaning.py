@@ -113,8 +113,9 @@ def not_in_table(name: str, strange: Mapping[int, int], table: ClassTable) -> In
     return InputError(
         f"The labels of {name} hold values outside the class table: {listed(strange)}. "
         f"The classes are {classes_in_words(table)}.",
-        "Repaint those pixels, give a table that lists the values (--classes), or name the value "
-        "of unpainted pixels (--unlabelled).",
+        "Repaint those pixels, give a table that lists the values, or name the value of unpainted "
+        "pixels.",
+        settings="classes unlabelled",
     )
 
 

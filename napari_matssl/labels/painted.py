@@ -162,12 +162,16 @@ def check_paintable(pixels: Mapping[int, int], table: ClassTable, hint: str = ""
         If nothing is painted in any image, or a single class only.
     """
     names = [c.name for c in table.classes if pixels.get(c.id, 0) > 0]
+    settings = "info_bar unlabelled" if hint else ""
     if not names:
-        raise InputError(f"{NOTHING_PAINTED} {hint}", "Paint a few strokes of each class.")
+        raise InputError(
+            f"{NOTHING_PAINTED} {hint}", "Paint a few strokes of each class.", settings=settings
+        )
     if len(names) == 1:
         raise InputError(
             f'Only one class is painted: "{names[0]}". {hint}',
             "Paint a few strokes of at least one other class.",
+            settings=settings,
         )
 
 

@@ -275,8 +275,8 @@ def find_published(path: Path) -> Published:
     if published is None:
         raise ModelFileError(
             f"{path} is a PyTorch file of weights, but of no encoder that is known by its tensors.",
-            "Published weights can be the start of training all the same: name their network too, "
-            "as in finetune --weights FILE --encoder NAME.",
+            "Published weights can be the start of training all the same: name their network, too.",
+            settings="weights encoder",
         )
     return published
 

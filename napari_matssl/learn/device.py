@@ -133,26 +133,34 @@ def cuda_fault(index: int) -> Fault | None:
 
 
 def _named_device(name: str) -> torch.device:
-    remedy = 'Use --device auto or cpu; "napari-matssl device" tells more.'
+    remedy = '"napari-matssl device" tells more. Use auto or cpu.'
     try:
         device = torch.device(name)
     except RuntimeError:
         raise DeviceError(
-            f"There is no device {name!r}.", "Choose auto, cpu, cuda, cuda:1 or mps."
+            f"There is no device {name!r}.",
+            "Choose auto, cpu, cuda, cuda:1 or mps.",
+            settings="device",
         ) from None
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             found = f"{count} GPU(s) found" if count else no_cuda().reason
-            raise DeviceError(f"The device {name!r} isn't there: {found}.", remedy)
+            raise DeviceError(
+                f"The device {name!r} isn't there: {found}.", remedy, settings="device"
+            )
         fault = cuda_fault(torch.cuda.current_device() if device.index is None else device.index)
         if fault is not None:
-            raise DeviceError(f"The device {name!r} can't be used: {fault.reason}.", remedy)
+            raise DeviceError(
+                f"The device {name!r} can't be used: {fault.reason}.", remedy, settings="device"
+            )
     elif device.type == "mps":
         if not torch.backends.mps.is_available():
-            raise DeviceError(f"The device {name!r} isn't there: no Apple GPU found.", remedy)
+            raise DeviceError(
+                f"The device {name!r} isn't there: no Apple GPU found.", remedy, settings="device"
+            )
     elif device.type != "cpu":
-        raise DeviceError(f"The device {name!r} isn't supported.", remedy)
+        raise DeviceError(f"The device {name!r} isn't supported.", remedy, settings="device")
     return device
 
 

@@ -70,7 +70,8 @@ def device_errors(doing: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise OutOfMemoryError(
                 f"Out of memory while {doing}, even with the smallest batch and tile.",
-                "Close other programs, or use smaller images, a smaller encoder or --device cpu.",
+                "Close other programs, or use smaller images, a smaller encoder or the processor.",
+                settings="device=cpu",
             ) from error
         if isinstance(error, OSError):
             raise
@@ -78,11 +79,13 @@ def device_errors(doing: str) -> Iterator[None]:
         if any(words in reason.lower() for words in _UNUSABLE):
             raise DeviceError(
                 f"The GPU can't be used, as was found while {doing}: {reason}",
-                'Use --device cpu; "napari-matssl device" tells more.',
+                '"napari-matssl device" tells more. Use the processor.',
+                settings="device=cpu",
             ) from error
         raise ComputeError(
             f"The computation failed while {doing}: {reason}",
-            "Try --device cpu; the log holds the details.",
+            "The log holds the details. Try the processor.",
+            settings="device=cpu",
         ) from error
 
 

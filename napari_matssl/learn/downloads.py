@@ -33,7 +33,7 @@ PATIENCE_S = 15.0
 """A download of which nothing arrives for so long is given up, s."""
 
 OFFLINE_REMEDY = (
-    "Use --encoder tf_efficientnet_lite0, whose weights are installed "
+    "Use tf_efficientnet_lite0, whose weights are installed "
     "with the program; or give a file of weights; or ask for random."
 )
 
@@ -92,7 +92,9 @@ def hub_file(known: str) -> HubFile:
         if of_smp is not None:
             return HubFile(of_smp["repo_id"], revision=of_smp["revision"])
     raise WeightsError(
-        f"There are no ImageNet weights of {known.removeprefix('tu-')!r} to fetch.", OFFLINE_REMEDY
+        f"There are no ImageNet weights of {known.removeprefix('tu-')!r} to fetch.",
+        OFFLINE_REMEDY,
+        settings="encoder weights",
     )
 
 
@@ -140,6 +142,7 @@ def _failed(name: str, reason: str) -> WeightsError:
     return WeightsError(
         f"ImageNet weights of {name!r} are not on this machine and can't be downloaded ({reason}).",
         OFFLINE_REMEDY,
+        settings="encoder weights",
     )
 
 

@@ -62,7 +62,8 @@ def read_tensors(path: Path, kind: Kind | None = None, prefix: str = "") -> Stat
     if is_pickle(path):
         raise ModelFileError(
             f"{path} is a pickled PyTorch file, not one of napari-matssl.",
-            "Published weights can be the start of training: pretrain or finetune with --weights.",
+            "Published weights can be the start of pretraining and of fine-tuning.",
+            settings="weights",
         )
     if check_regular(path, ModelFileError) > LARGEST_FILE:
         raise ModelFileError(f"{path} is larger than any model.", "Give another file.")

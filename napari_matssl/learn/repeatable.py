@@ -38,7 +38,8 @@ def repeatably(job: Job[Result], device: str, wanted: bool) -> Job[Result]:
     if kind == "mps":
         raise DeviceError(
             "An Apple GPU doesn't give the same results each time.",
-            "Use --device cpu, or leave out --deterministic.",
+            "Use the processor, or do without repeatable runs.",
+            settings="device=cpu deterministic",
         )
     if kind == "cpu":
         return (yield from job)

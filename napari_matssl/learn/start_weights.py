@@ -161,6 +161,7 @@ def _imagenet(name: str) -> StateDict:
             f"The ImageNet weights of {name!r} in {path} can't be loaded "
             f"({str(error).splitlines()[0][:120] if str(error) else type(error).__name__}).",
             f"Delete that file to have it fetched again. {OFFLINE_REMEDY}",
+            settings="encoder weights",
         ) from error
     return dict(encoder.state_dict())
 
@@ -171,7 +172,8 @@ def _ours(path: Path, name: str, own: dict[str, Shape]) -> tuple[StateDict, str]
     if card.kind == "checkpoint":
         raise ModelFileError(
             f"{path} is the state of an unfinished pretraining.",
-            "Finish it with pretrain --resume, then give the encoder that it writes.",
+            "Finish it, then give the encoder that it writes.",
+            settings="resume",
         )
     try:
         fits = smp_name(card.encoder) == smp_name(name)
@@ -182,7 +184,8 @@ def _ours(path: Path, name: str, own: dict[str, Shape]) -> tuple[StateDict, str]
     if not fits:
         raise ModelFileError(
             f"{path} holds a {card.encoder} encoder, not {name}.",
-            f"Use --encoder {card.encoder}.",
+            f"Use the encoder {card.encoder}, or other weights.",
+            settings="encoder weights",
         )
     stored = {
         k.removeprefix(_OURS): shape

@@ -117,7 +117,8 @@ def phase_fractions(
     if strange:
         raise InputError(
             f"The mask {name} holds values that are no class: {listed(strange)}.",
-            "Give the class table that the mask was made with (--classes).",
+            "Give the class table that the mask was made with.",
+            settings="classes",
         )
     phases = [c for c in table.classes if not c.exclude]
     analysed = sum(pixels.get(c.id, 0) for c in phases)

@@ -134,7 +134,7 @@ def _check_page(path: Path, count: int, page: int | None) -> None:
     if page is None and count > 1:
         raise StackError(
             f"{path} is an animation of {count} pictures.",
-            f"{_SAVE_PLANE[:-1]}, or choose one by its number, 1 to {count} (--page).",
+            f"{_SAVE_PLANE[:-1]}, or choose one by its number, 1 to {count}.",
             count,
         )
     if page is not None and not 1 <= page <= count:

@@ -79,14 +79,16 @@ class Planes:
         if len(self.images) > 1 and not self.channels:
             raise StackError(
                 f"{path} is a stack of {len(self.images)} planes.",
-                f"Choose one by its number, 1 to {count} (--page), or save the plane you want as "
+                f"Choose one by its number, 1 to {count}, or save the plane you want as "
                 "an image of its own.",
                 count,
             )
         number = self.images[0]
         if len(self.images) > 1:
             others = f"it holds {len(self.images)} images of one size"
-            return self.every[number - 1], f"page {number} of {count} is read; {others} (--page)"
+            return self.every[
+                number - 1
+            ], f"page {number} of {count} is read; {others} to choose from"
         unusual = number > 1
         return self.every[number - 1], f"page {number} of {count} is read" if unusual else ""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from napari_matssl.errors import SettingsError
 from napari_matssl.files import read_json, write_json
@@ -78,7 +79,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise SettingsError(cls._explain(error, name_of)) from error
+            raise cls._refusal(error, name_of) from error
 
     @classmethod
     def check_field(cls, name: str, value: Any, name_of: NameOf = key_of) -> None:
@@ -93,16 +94,17 @@ class Settings(BaseModel):
             cls.model_validate({name: value})
         except ValidationError as error:
             if any(finding["loc"] for finding in error.errors()):
-                raise SettingsError(cls._explain(error, name_of)) from error
+                raise cls._refusal(error, name_of) from error
 
     def write(self, path: Path) -> None:
         """Write all values as JSON, atomically."""
         write_json(path, self.model_dump(mode="json"))
 
     @classmethod
-    def _explain(cls, error: ValidationError, name_of: NameOf) -> str:
+    def _refusal(cls, error: ValidationError, name_of: NameOf) -> SettingsError:
         """Put pydantic's findings into one line: field, value, bound."""
         parts: dict[str, str] = {}
+        settings = ""
         for finding in error.errors():
             path = cls._path_of(finding["loc"])
             message = finding["msg"].removeprefix("Value error, ")
@@ -115,7 +117,8 @@ class Settings(BaseModel):
                 key = f"{name_of(path)} = {finding['input']!r}"
                 told = f"{parts[key]}, or" if key in parts else f"{key}:"
                 parts[key] = f"{told} {message.lower()}"
-        return "; ".join(parts.values()) + "."
+            settings = finding.get("ctx", {}).get("settings", settings)
+        return SettingsError("; ".join(parts.values()) + ".", settings=settings)
 
     @classmethod
     def _path_of(cls, place: Sequence[int | str]) -> list[str]:
@@ -126,6 +129,11 @@ class Settings(BaseModel):
         field = cls.model_fields.get(name)
         group = None if field is None else group_of(field)
         return [name, *inner[: 1 if group else 0]]
+
+
+def contradiction(message: str, settings: str) -> PydanticCustomError:
+    """Make the error of a validator that values contradict each other, and by which settings."""
+    return PydanticCustomError("contradiction", message, {"settings": settings})
 
 
 def read_values(path: Path) -> dict[str, Any]:

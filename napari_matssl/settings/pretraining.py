@@ -4,6 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
+from napari_matssl.settings.base import contradiction
 from napari_matssl.settings.fields import setting
 from napari_matssl.settings.normalisation import NormalisationSettings
 from napari_matssl.settings.training import (
@@ -193,5 +194,8 @@ class PretrainSettings(TrainingSettings):
     @model_validator(mode="after")
     def _rate_falls(self) -> Self:
         if self.final_learning_rate > self.learning_rate:
-            raise ValueError("the final learning rate is above the learning rate")
+            raise contradiction(
+                "the learning rate is higher at the end than at the start",
+                "learning_rate final_learning_rate",
+            )
         return self

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import field_validator, model_validator
 
-from napari_matssl.settings.base import Settings
+from napari_matssl.settings.base import Settings, contradiction
 from napari_matssl.settings.fields import setting
 from napari_matssl.settings.normalisation import NormalisationSettings
 
@@ -63,11 +63,11 @@ class TrainingSettings(Settings):
     def _names_a_network(cls, encoder: str) -> str:
         """Refuse an encoder that is the place of weights: earlier versions had them there."""
         if encoder in NO_FILES or encoder.lower().endswith(_FILES):
-            raise ValueError("encoder names a network; where its weights come from is weights")
+            raise contradiction("these are weights, not the name of a network", "weights")
         return encoder
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:
         if all(getattr(self, limit) is None for limit in ("epochs", "minutes")):
-            raise ValueError("give epochs or minutes")
+            raise contradiction("nothing ends the run: give epochs or a time", "epochs minutes")
         return self

@@ -128,7 +128,7 @@ def evaluate(
                 segmentation = yield from one_of_many(job, number, len(painted), "evaluating")
         except (InputError, OutOfMemoryError) as error:
             first = first or error
-            skipped.append(Skipped(printable(name), str(error)))
+            skipped.append(Skipped(printable(name), str(error), error.settings))
             yield Progress("evaluating", number + 1, len(painted), message=left_out(skipped[-1]))
             continue
         if segmentation is None:
@@ -186,7 +186,8 @@ def _groups(table: ClassTable, protocol: Protocol) -> _Groups:
         raise InputError(
             f"The protocol {protocol!r} needs a class named {alone!r}; the model has "
             f"{', '.join(table.names)}.",
-            "Use --protocol native.",
+            "Score all classes.",
+            settings="protocol=native",
         )
     return _Groups(tuple(0 if name == alone else 1 for name in table.names), (alone, others))
 

@@ -231,7 +231,7 @@ def _read_each(
             fit_grey_values(micrograph, NormalisationSettings(), "grey")  # constant, not finite
         except InputError as error:
             first = first or error
-            leave_out(Skipped(printable(name), str(error)))
+            leave_out(Skipped(printable(name), str(error), error.settings))
         else:
             found.append(micrograph)
     if not found:

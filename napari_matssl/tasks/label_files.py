@@ -148,5 +148,5 @@ def lost_in_bars(
         names.pop(value, None)
     lost = below_info_bars(images, names, count_all(one.specimen for one in read))
     if lost:
-        lost.append("--info-bar none takes it for specimen, --info-bar ROW says where it begins.")
+        lost.append("The info bar can be taken for specimen (none), or its first row be given.")
     return lost

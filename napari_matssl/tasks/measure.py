@@ -126,7 +126,9 @@ def _meaning(paths: Sequence[Path], named: NamedValues | None) -> tuple[tuple[st
     except InputError as error:
         if named is not None or len(paths) > 1:
             raise
-        raise InputError(f"{paths[0].name}: {error.what}", error.remedy) from error
+        raise InputError(
+            f"{paths[0].name}: {error.what}", error.remedy, settings=error.settings
+        ) from error
 
 
 def _joined(
@@ -163,5 +165,6 @@ def _renumbered(
 def _no_class(name: str, strange: Mapping[int, int], _table: ClassTable) -> InputError:
     return InputError(
         f"The mask {name} holds values that are no class: {listed(strange)}.",
-        "Give the class table that the mask was made with (--classes).",
+        "Give the class table that the mask was made with.",
+        settings="classes",
     )

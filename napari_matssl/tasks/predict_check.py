@@ -153,7 +153,7 @@ def check_images(
             message = "\n".join(filter(None, (good[-1].bar, *good[-1].remarks)))
         except (InputError, OutOfMemoryError) as error:
             first = first or error
-            skipped.append(Skipped(printable(path.name), str(error)))
+            skipped.append(Skipped(printable(path.name), str(error), error.settings))
             message = left_out(skipped[-1])
         if (yield Progress(_STAGE, number, len(paths), message=message)) is not None:
             return None
@@ -208,7 +208,7 @@ def _bar_line(micrograph: Micrograph) -> str:
         return ""
     return (
         f"{micrograph.name}: the info bar from row {bar.row} down is left out "
-        f"({bar.source}); --info-bar none keeps it."
+        f"({bar.source}); it is kept with the info bar set to none."
     )
 
 
@@ -239,6 +239,6 @@ def _told_of_no_bar(one: CheckedImage) -> CheckedImage:
 
 def _no_bar(path: Path) -> str:
     return (
-        f"{path.name}: no info bar was found, though other images have one; --info-bar ROW says "
-        "where it begins."
+        f"{path.name}: no info bar was found, though other images have one; its first row can "
+        "be given."
     )

@@ -131,14 +131,16 @@ def _learn(
         raise InputError(
             f"{micrographs[0].name if micrographs else 'The folder'} gives {len(patches)} patch "
             f"of {settings.patch_size} px; at least {SMALLEST_BATCH} are needed to compare.",
-            "Add images, or use a smaller --patch-size or a larger --overlap.",
+            "Add images, or use smaller patches or a larger overlap.",
+            settings="patch_size overlap",
         )
     if checkpoint is not None:
         check_writable(checkpoint)
         if checkpoint.exists() and not resume:
             raise OutputError(
                 f"{checkpoint} holds the state of an unfinished pretraining, which would be lost.",
-                "Go on with --resume, give another --out, or delete that file.",
+                "Resume it, choose another output, or delete that file.",
+                settings="resume out",
             )
     compute = choose_compute(settings.device)
     message = f"{len(patches)} patches of {len(micrographs)} images; {compute.describe()}"
@@ -179,8 +181,9 @@ def _learn(
     except ComputeError as error:
         if checkpoint is None or run.epoch == 0:
             raise
-        remedy = f"{error.remedy} --resume goes on after epoch {run.epoch}."
-        raise type(error)(error.what, remedy.strip()) from error
+        remedy = f"{error.remedy} The run can be resumed after epoch {run.epoch}."
+        named = f"{error.settings} resume"
+        raise type(error)(error.what, remedy.strip(), settings=named) from error
     finally:
         run.release()
 

@@ -228,7 +228,9 @@ class PretrainRun:
         """
         if not path.exists():
             raise ModelFileError(
-                f"There is no checkpoint {path} to resume from.", "Start without --resume."
+                f"There is no checkpoint {path} to resume from.",
+                "Start without resuming.",
+                settings="resume",
             )
         card, tensors = read_card(path, "checkpoint"), read_tensors(path, "checkpoint")
         for what, theirs, own in (
@@ -238,7 +240,8 @@ class PretrainRun:
             if theirs != own:
                 raise ModelFileError(
                     f"The checkpoint {path} was made with other {what}.",
-                    f"Give the same {what} as before, or start without --resume.",
+                    f"Give the same {what} as before, or start without resuming.",
+                    settings="resume",
                 )
         method = {
             k.removeprefix("method."): t for k, t in tensors.items() if k.startswith("method.")
@@ -293,7 +296,9 @@ def _optimiser_place(
     place = int(number) if number.isdecimal() and len(number) < 9 else len(learning)
     if place >= len(learning) or not name or tensor.shape not in (learning[place].shape, ()):
         raise ModelFileError(
-            f"The checkpoint {path} is damaged: {key!r} fits no weights.", "Start without --resume."
+            f"The checkpoint {path} is damaged: {key!r} fits no weights.",
+            "Start without resuming.",
+            settings="resume",
         )
     return place, name
 

@@ -194,7 +194,7 @@ class _Export:
                 )
         except (InputError, OutOfMemoryError) as error:
             self._first = self._first or error
-            self.skipped.append(Skipped(printable(name), str(error)))
+            self.skipped.append(Skipped(printable(name), str(error), error.settings))
             return left_out(self.skipped[-1])
         self.done.append(name)
         return ""

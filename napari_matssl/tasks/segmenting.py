@@ -159,7 +159,7 @@ class SegmentingRun:
             except (InputError, ComputeError) as error:
                 error.__traceback__ = error.__cause__ = error.__context__ = None  # hold the image
                 first = first or error
-                skipped.append(Skipped(printable(name), str(error)))
+                skipped.append(Skipped(printable(name), str(error), error.settings))
                 yield Progress("segmenting", number + 1, total, message=left_out(skipped[-1]))
                 continue
             if not whole:

@@ -129,7 +129,8 @@ def _by_id(counts: Mapping[int, int], card: ModelCard, table: ClassTable, labels
         raise InputError(
             f"The labels in {labels} hold values that are none of the model's classes: "
             f"{listed(strange)}. The model has {classes_in_words(table)}.",
-            "Put a classes.json that names the values beside the labels, or give it by --classes.",
+            "Put a classes.json that names the values beside the labels, or give a class table.",
+            settings="classes",
         )
     remark = (
         f"There is no class table beside {labels}: values count as the model's ids, "

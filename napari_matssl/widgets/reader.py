@@ -43,7 +43,7 @@ def open_micrographs() -> None:
     from qtpy.QtWidgets import QFileDialog
 
     from napari_matssl.micrograph.reading import SUFFIXES
-    from napari_matssl.widgets.controls.wording import in_the_window
+    from napari_matssl.widgets.controls.error_text import explain
 
     viewer = current_viewer()
     known = " ".join(f"*{suffix}" for suffix in SUFFIXES)
@@ -54,7 +54,7 @@ def open_micrographs() -> None:
         try:
             made = read_layers(path)
         except InputError as error:
-            show_error(in_the_window(str(error)))
+            show_error(explain(error))
             continue
         for data in made:
             with layer_source(path=path):

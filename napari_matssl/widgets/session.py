@@ -27,8 +27,8 @@ from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.view import View
 from napari_matssl.widgets.canvas.workspace import Workspace
 from napari_matssl.widgets.closing import Closing
+from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages, MessagesOver
-from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.model_files import ModelFiles
@@ -107,7 +107,7 @@ class Session(QObject):
 
     def _show_problem(self, error: MatSSLError) -> None:
         log.warning("%s", error)
-        self._tell(in_the_window(str(error)), problem=True)
+        self._tell(explain(error), problem=True)
 
     def _tell(self, text: str, problem: bool) -> None:
         """Show a message in the docks; while none is in sight, over the image."""
@@ -129,10 +129,10 @@ class Session(QObject):
         """Tell what the bar of jobs tells, while nobody can see it."""
         if self._dock_in_sight:
             return
-        text = f"{self.runner.title} failed. {error}"
+        text = f"{self.runner.title} failed. {explain(error)}"
         if isinstance(error, UnwrittenError):
             text += " A MatSSL panel (in the menu Plugins) has the button for it."
-        self._tell(in_the_window(text), problem=True)
+        self._tell(text, problem=True)
 
     def _on_job_done(self, _result: object) -> None:
         if not self._dock_in_sight:

@@ -46,13 +46,14 @@ def test_0_that_no_table_names_is_unpainted_and_told_with_its_share():
         found = meaning_of_labels(THREE, table)
         assert (found.table.ids, found.unlabelled) == ((1, 2), 0)
         assert "0 counts as unpainted: 53.3 % of the pixels" in said(found)
-    assert "--unlabelled none" in said(meaning_of_labels(THREE, None))
+    assert '"none" it is a class' in said(meaning_of_labels(THREE, None))
 
 
 def test_user_and_table_may_not_contradict_each_other():
     table = named(_0="matrix", _1="pore", _2="carbide")
-    with pytest.raises(InputError, match=r'names 0 as the class "matrix".*--unlabelled 0'):
+    with pytest.raises(InputError, match=r'names 0 as the class "matrix", but 0 ') as caught:
         meaning_of_labels(THREE, table, 0)
+    assert caught.value.settings == "unlabelled"
     assert meaning_of_labels(THREE, table, None).table.ids == (0, 1, 2)
 
 
@@ -168,8 +169,9 @@ def test_0_beside_several_classes_is_not_analysed_and_told():
 
 def test_what_255_is_beside_other_values_has_to_be_said():
     counts = {0: 6, 128: 3, 255: 1}
-    with pytest.raises(InputError, match=r"hold 255 beside other values.*--classes"):
+    with pytest.raises(InputError, match="hold 255 beside other values") as caught:
         meaning_of_masks(counts, None)
+    assert caught.value.settings == "classes"
     found = meaning_of_masks(counts, named(_0="matrix", _128="carbide", _255="pore"))
     assert ids(found) == {"matrix": 0, "carbide": 128, "pore": 1}
     found = meaning_of_masks(counts, named(_0="matrix", _128="carbide", _255="not analysed"))

@@ -61,10 +61,11 @@ def test_the_unlabelled_value_can_be_another_one():
 
 
 def test_a_value_outside_the_table_is_named_with_image_pixels_and_remedy():
-    with pytest.raises(InputError, match="--classes") as caught:
+    with pytest.raises(InputError, match="outside the class table") as caught:
         to_targets(painted([[1, 7, 7, 300, 0]]), TABLE, unlabelled=0)
     assert "steel.tif" in caught.value.what
     assert "7 (2 pixels), 300 (1 pixel)" in caught.value.what
+    assert caught.value.settings == "classes unlabelled"
 
 
 def test_many_values_outside_the_table_fit_one_line():

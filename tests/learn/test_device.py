@@ -43,14 +43,16 @@ def test_a_name_that_is_no_device_lists_those_that_are(name):
     with pytest.raises(DeviceError, match="auto, cpu, cuda") as caught:
         choose_compute(name)
     assert repr(name) in caught.value.what
+    assert caught.value.settings == "device"
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:1"])
 def test_a_gpu_that_is_not_there_is_an_error_never_the_cpu_instead(monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match="--device auto or cpu") as caught:
+    with pytest.raises(DeviceError, match="Use auto or cpu") as caught:
         choose_compute(name)
     assert repr(name) in caught.value.what
+    assert caught.value.settings == "device"
 
 
 def test_a_gpu_beyond_those_found_is_an_error(monkeypatch):

@@ -289,7 +289,8 @@ def test_a_file_of_another_encoder_says_which_and_what_to_type(tmp_path):
     write_tensors(path, card(name="resnet18"), {})
     with pytest.raises(ModelFileError, match="holds a resnet18 encoder, not resnet50") as caught:
         load_start_weights(build_encoder("resnet50"), "resnet50", str(path))
-    assert "--encoder resnet18" in caught.value.remedy
+    assert "encoder resnet18" in caught.value.remedy
+    assert caught.value.settings == "encoder weights"
 
 
 @pytest.mark.parametrize(("stored", "asked"), [(f"tu-{TINY}", TINY), (TINY, f"tu-{TINY}")])

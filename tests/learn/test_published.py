@@ -263,7 +263,7 @@ def test_a_network_that_its_tensors_dont_tell_has_to_be_named(tmp_path):
     assert encoder_of_file(str(tmp_path / "own.pth")) is None
     with pytest.raises(ModelFileError, match=r"own\.pth.*no encoder that is known") as caught:
         read_card(tmp_path / "own.pth")
-    assert "--encoder" in caught.value.remedy
+    assert caught.value.settings == "weights encoder"
     with pytest.raises(WeightsError, match="missing tensor"):
         load_start_weights(build_encoder("resnet18"), "resnet18", str(tmp_path / "own.pth"))
 

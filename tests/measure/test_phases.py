@@ -79,10 +79,11 @@ def test_zero_is_a_phase_when_the_table_says_so():
 
 def test_a_value_that_is_no_class_is_named_with_its_image():
     mask = np.array([[1, 2, 9, 9, 7]], np.uint8)
-    with pytest.raises(InputError, match="--classes") as caught:
+    with pytest.raises(InputError, match="no class") as caught:
         phase_fractions("f.tif", mask, TABLE, None)
     assert "f.tif" in caught.value.what
     assert "7 (1 pixel), 9 (2 pixels)" in caught.value.what
+    assert caught.value.settings == "classes"
 
 
 @given(masks(st.sampled_from([0, 1, 2, 3])))

@@ -123,5 +123,5 @@ def test_a_published_model_tells_what_its_tensors_tell(tmp_path):
 
 def test_a_file_of_unknown_weights_is_said_to_be_one(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "own.pth")
-    with pytest.raises(ModelFileError, match=r"PyTorch file of weights.*--encoder"):
+    with pytest.raises(ModelFileError, match=r"PyTorch file of weights.*name their network"):
         describe(tmp_path / "own.pth")

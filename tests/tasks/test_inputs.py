@@ -142,7 +142,7 @@ def test_a_full_mask_of_two_values_is_told_what_0_counts_as(folder, white):
     save_labels(folder, np.where(STRIPES == 2, white, 0).astype(np.uint8))
     with pytest.raises(InputError, match=f'Only one class is painted: "class {white}"') as caught:
         read_painted_set(folder / "images", folder / "labels")
-    assert "0 counts as unpainted: 75 % of the pixels; --unlabelled none makes it a class" in (
+    assert "0 counts as unpainted: 75 % of the pixels; with the unpainted value" in (
         caught.value.what
     )
     (folder / "classes.json").write_text(f'{{"{white}": "pore"}}')
@@ -163,7 +163,7 @@ def test_strokes_in_the_info_bar_are_named_with_the_row_where_it_begins(folder):
         read_painted_set(folder / "images", folder / "labels", 0, info_bar=30)
     assert '"class 2" is painted only from row 30 of a.png on' in caught.value.what
     assert "set by hand" in caught.value.what
-    assert "--info-bar none" in caught.value.what
+    assert "for specimen (none)" in caught.value.what
 
 
 def test_the_info_bar_can_be_said(folder):

@@ -206,7 +206,7 @@ def test_the_info_bar_is_left_out_unless_it_is_specimen(segmenter, tmp_path):
     assert mask.shape == (200, 160)
     assert (mask[170:] == 0).all()
     assert (mask[:170] > 0).all()
-    assert any("info bar from row 170" in m and "--info-bar none" in m for m in said)
+    assert any("info bar from row 170" in m and "the info bar set to none" in m for m in said)
     whole = PredictSettings(device="cpu", info_bar="none")
     drain(predict(segmenter, [path], tmp_path / "all", whole))
     assert (np.asarray(Image.open(tmp_path / "all" / "sem_mask.png")) > 0).all()
@@ -348,7 +348,7 @@ def test_a_page_of_files_that_hold_several_can_be_chosen(segmenter, tmp_path):
     pages = [np.array(LEVELS, np.uint8)[field(one)] for one in shares]
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, np.stack(pages), photometric="minisblack")
-    with pytest.raises(InputError, match="--page"):
+    with pytest.raises(InputError, match="Choose one"):
         drain(predict(segmenter, [path], tmp_path / "out", CPU))
     drain(predict(segmenter, [path], tmp_path / "out", CPU, page=2))
     mask = read_pixels(tmp_path / "out" / "stack_mask.png")

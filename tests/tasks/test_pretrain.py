@@ -162,7 +162,7 @@ def test_a_checkpoint_that_was_tampered_with_is_refused(images, tmp_path, change
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(images, tmp_path):
     path = tmp_path / "enc.checkpoint.safetensors"
-    with pytest.raises(ModelFileError, match=r"no checkpoint.*without --resume"):
+    with pytest.raises(ModelFileError, match=r"no checkpoint.*without resuming"):
         drain(pretrain(images, chosen(), path, resume=True))
     drain(pretrain(images, chosen(epochs=1))).write(path)
     with pytest.raises(ModelFileError, match="checkpoint needed"):

@@ -186,9 +186,11 @@ def test_a_preset_takes_back_the_wishes_that_it_replaces(form):
 
 def test_a_job_without_an_end_is_refused_in_a_line(form):
     tick(form, "minutes", False)
-    with pytest.raises(SettingsError, match=r"^Give epochs or minutes\."):
+    with pytest.raises(SettingsError, match=r"^Nothing ends the run"):
         form.settings()
-    assert problem(form).startswith("Give epochs or minutes.")
+    assert problem(form) == (
+        'Nothing ends the run: give epochs or a time ("Epochs", "Time budget (min)").'
+    )
     tick(form, "epochs")
     assert problem(form) == ""
     form.settings()
@@ -197,7 +199,7 @@ def test_a_job_without_an_end_is_refused_in_a_line(form):
 def test_contradictions_are_said_in_the_words_of_the_form(qtbot):
     form = opened(qtbot, SettingsForm(PretrainSettings, MAIN))
     form.set_value("learning_rate", 1e-6)
-    assert "The final learning rate is above the learning rate" in problem(form)
+    assert 'at the start ("Learning rate", "Final learning rate")' in problem(form)
     form.set_value("learning_rate", 1e-3)
     assert problem(form) == ""
 
@@ -296,7 +298,7 @@ def test_nothing_is_saved_while_the_settings_contradict(form, tmp_path, monkeypa
     tick(form, "minutes", False)
     button(form, "Save settings...").click()
     assert not path.exists()
-    assert "epochs or minutes" in problem(form)
+    assert "Nothing ends" in problem(form)
 
 
 def test_defaults_leave_hidden_fields_to_their_owner(form):

@@ -155,7 +155,8 @@ def _divide(
     if len(painted) < 2:
         raise InputError(
             "A single painted image can't be divided into training and validation.",
-            "Paint another image or leave out --val-fraction.",
+            "Paint another image, or keep none apart for validation.",
+            settings="val_fraction",
         )
     order = np.random.default_rng(settings.seed).permutation(len(painted))
     count = min(max(1, round(settings.val_fraction * len(painted))), len(painted) - 1)

@@ -141,7 +141,8 @@ class Training:
         if self.step == 0:
             raise InputError(
                 f"Reading the images took all of {self._plan.settings.minutes:g} minutes.",
-                "Give more --minutes, or fewer or smaller images.",
+                "Give more time, or fewer or smaller images.",
+                settings="minutes",
             )
         yield from self._validate()
         self._choose_best()

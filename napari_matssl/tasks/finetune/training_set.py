@@ -68,7 +68,8 @@ def scan(
         names = ", ".join(one.micrograph.name for one in validation[:3])
         raise InputError(
             f"Nothing is painted in the images to validate on ({names}).",
-            "Paint on them, or leave out --val-fraction or the split's val.",
+            "Paint on them, or validate on other images or on none.",
+            settings="val_fraction",
         )
     apart = (
         ValidationImage(

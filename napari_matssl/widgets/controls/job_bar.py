@@ -21,8 +21,8 @@ from qtpy.QtWidgets import (
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Progress
+from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages
-from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.job_time import Stopwatch, TimeLeft, about, duration
 from napari_matssl.widgets.jobs.runner import JobRunner
 
@@ -160,7 +160,7 @@ class JobBar(QWidget):
         self._time_left.learn(progress.stage, share, self._stopwatch.seconds())
         self._metrics.update(progress.metrics)
         if progress.message:
-            self._message.setText(in_the_window(progress.message))
+            self._message.setText(progress.message)
             self._message.show()
         self._refresh()
 
@@ -183,7 +183,7 @@ class JobBar(QWidget):
         self._show_error(error)
 
     def _show_error(self, error: MatSSLError) -> None:
-        self._error.setText(in_the_window(f"{error.what}\n{error.remedy}".strip()))
+        self._error.setText(explain(error, "\n"))
         self._report = f"{error}\n\n{self._runner.details}".strip()
         self._elsewhere.setVisible(self._runner.unwritten is not None)
         self._error_row.show()

@@ -22,9 +22,9 @@ from napari_matssl.errors import InputError, MatSSLError, ModelFileError
 from napari_matssl.files import atomic_write
 from napari_matssl.learn.card import PICKLES, EncoderCard, ModelCard, read_card
 from napari_matssl.widgets.controls.card_view import CardView, local_time, wrapping_label
+from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.model_menu import ModelMenu
-from napari_matssl.widgets.controls.wording import in_the_window
 
 _EMPTY = {
     "segmenter": "No model yet. Fine-tune one, or import a file.",
@@ -114,7 +114,7 @@ class ModelPicker(QWidget):
         try:
             self._import(path)
         except MatSSLError as error:
-            self._say(in_the_window(str(error)))
+            self._say(explain(error))
 
     def _import(self, source: Path) -> None:
         self._say("")
@@ -160,7 +160,7 @@ class ModelPicker(QWidget):
         try:
             card = read_card(file)
         except ModelFileError as error:
-            return _Entry(file, None, in_the_window(str(error)))
+            return _Entry(file, None, explain(error))
         return _Entry(file, card, note=self._note_of(file)) if card.kind == self._kind else None
 
     def _fill_combo(self) -> None:

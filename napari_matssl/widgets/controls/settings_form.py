@@ -22,8 +22,8 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.settings import Settings
 from napari_matssl.settings.draft import Draft
 from napari_matssl.settings.fields import about, group_of, title_of
+from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import FieldEditor
-from napari_matssl.widgets.controls.wording import in_the_window
 
 
 class SettingsForm(QWidget):
@@ -152,7 +152,7 @@ class SettingsForm(QWidget):
         try:
             action(*arguments)
         except MatSSLError as error:
-            self._problem.setText(in_the_window(str(error)))
+            self._problem.setText(explain(error))
             self._problem.setVisible(True)
         else:
             self._problem.setVisible(False)

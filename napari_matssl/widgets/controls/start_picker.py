@@ -14,10 +14,10 @@ from napari_matssl.learn.card import (
     encoder_of_file,
     read_card,
 )
+from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import note, side_by_side
 from napari_matssl.widgets.controls.model_menu import ModelMenu
-from napari_matssl.widgets.controls.wording import in_the_window
 
 _FILE = "Choose a file..."
 _TIP = (
@@ -146,7 +146,7 @@ class StartPicker(QWidget):
                 choice = _choice(path)
             except MatSSLError as error:
                 if path == wanted:
-                    problem = in_the_window(str(error))
+                    problem = explain(error)
                 continue
             if self._models or choice.model is None:
                 line = self._note_of(path)

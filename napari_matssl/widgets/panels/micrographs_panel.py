@@ -25,12 +25,12 @@ from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.canvas.taking import take_labels
 from napari_matssl.widgets.controls.class_editor import ClassEditor
 from napari_matssl.widgets.controls.class_removal import ClassRemoval
+from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
 from napari_matssl.widgets.controls.image_rows import EXCLUDED, OLD
 from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.controls.recent import RecentFolders
-from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
 from napari_matssl.widgets.session import session_of
 
@@ -397,7 +397,7 @@ class MicrographsPanel(QWidget):
         facts = self._facts.get(name)
         if isinstance(facts, MatSSLError):
             state = "stack" if isinstance(facts, StackError) else "can't be read"
-            return ImageRow(name, name, state, tooltip=in_the_window(str(facts)))
+            return ImageRow(name, name, state, tooltip=explain(facts))
         state = project.state(name)
         words = ["saved"] if state.painted else []
         if shown is not None and shown.name == name and shown.autosave.unsaved:

@@ -14,6 +14,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
 from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.tasks.report import Exported, ExportOutputs, existing_exports, export_project
+from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.folder_field import FolderField
 from napari_matssl.widgets.controls.forms import (
     agreed,
@@ -26,7 +27,6 @@ from napari_matssl.widgets.controls.forms import (
 )
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words
 from napari_matssl.widgets.controls.recent import RecentFolders
-from napari_matssl.widgets.controls.wording import in_the_window
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.session import session_of
 
@@ -245,7 +245,7 @@ class PhasesPanel(QWidget):
 
     def _complain(self, error: MatSSLError) -> None:
         self._say(self.state, "")
-        self._say(self.problems, in_the_window(str(error)))
+        self._say(self.problems, explain(error))
 
     # --- exporting
 

@@ -12,6 +12,7 @@ from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.project.models import CHECKPOINT
 from napari_matssl.settings import PretrainSettings
+from napari_matssl.widgets.controls.error_text import explain, with_left_out
 from napari_matssl.widgets.controls.forms import (
     bring_into_sight,
     button,
@@ -22,7 +23,6 @@ from napari_matssl.widgets.controls.forms import (
 )
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
-from napari_matssl.widgets.controls.wording import in_the_window, with_left_out
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.panels.pretrain_estimate import estimate, expectation
@@ -76,7 +76,7 @@ class PretrainPanel(QWidget):
         self.start = button("Pretrain", _START_TIP, self._start)
         self.go_on = button("Go on", _GO_ON_TIP, self._go_on)
         self.outcome = note("", "What the last run made.")
-        self.form.add_above("Start weights", self.start_from)
+        self.form.add_above("Start from", self.start_from)
         layout = self._layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(note(_ABOUT))
@@ -284,7 +284,7 @@ class PretrainPanel(QWidget):
         self._show_estimate()
 
     def _on_uncounted(self, folder: Path, error: MatSSLError) -> None:
-        self._uncounted[folder] = in_the_window(str(error))
+        self._uncounted[folder] = explain(error)
         self._show_estimate()
 
     # --- what is shown
@@ -309,7 +309,7 @@ class PretrainPanel(QWidget):
         try:
             settings = self.settings()
         except MatSSLError as error:
-            return in_the_window(str(error))
+            return explain(error)
         project = self._workspace.project
         earlier = () if project is None else project.models()
         unusable = [one for path in self.paths for one in self._unusable[path]]

@@ -24,12 +24,12 @@ from napari_matssl.tasks.meter import final_origin
 from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
+from napari_matssl.widgets.controls.error_text import with_left_out
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
 from napari_matssl.widgets.controls.mask_origin import origin_in_words
 from napari_matssl.widgets.controls.model_picker import ModelPicker
 from napari_matssl.widgets.controls.settings_form import SettingsForm
-from napari_matssl.widgets.controls.wording import with_left_out
 from napari_matssl.widgets.panels.finetune_panel import TITLE as FINETUNE_TITLE
 from napari_matssl.widgets.panels.result_editor import ResultEditor
 from napari_matssl.widgets.session import session_of

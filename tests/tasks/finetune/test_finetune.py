@@ -331,7 +331,7 @@ def test_a_small_fraction_of_few_images_is_one_image_never_none_nor_all(painted)
 
 
 def test_a_single_image_cannot_be_divided(painted):
-    with pytest.raises(InputError, match="--val-fraction"):
+    with pytest.raises(InputError, match="keep none apart"):
         drain(finetune(painted[:1], TABLE, chosen(val_fraction=0.2)))
 
 
@@ -433,7 +433,7 @@ def test_a_pretrained_encoder_is_the_start(painted, tmp_path):
     state = result.segmenter.network.state_dict()
     for name, tensor in encoder.tensors.items():
         torch.testing.assert_close(state[name], tensor)
-    with pytest.raises(ModelFileError, match="--encoder"):
+    with pytest.raises(ModelFileError, match="Use the encoder test_efficientnet"):
         drain(finetune(painted, TABLE, chosen(weights=str(path), encoder="resnet18")))
 
 

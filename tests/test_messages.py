@@ -1,0 +1,90 @@
+"""Messages of the core: they name settings, and each front end its own options or controls."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+import napari_matssl
+from napari_matssl.cli import app
+from napari_matssl.errors import InputError, StackError, with_settings
+
+PACKAGE = Path(napari_matssl.__file__).parent
+FRONT_ENDS = {"cli.py", "options.py", "console.py", "console_tables.py", "widgets"}
+OF_PROGRAMS = {"nvidia.py"}  # command lines of other programs
+
+MODULES = sorted(
+    path
+    for path in PACKAGE.rglob("*.py")
+    if path.relative_to(PACKAGE).parts[0] not in FRONT_ENDS and path.name not in OF_PROGRAMS
+)
+
+
+def named_settings(path: Path) -> list[str]:
+    """Names of the settings that the errors of a module are about."""
+    return [
+        name.partition("=")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call | ast.Assign)
+        for text in settings_texts(node)
+        for name in text.split()
+    ]
+
+
+def settings_texts(node: ast.Call | ast.Assign) -> list[str]:
+    if isinstance(node, ast.Assign):
+        targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        values = [node.value] if targets == ["settings"] else []
+    else:
+        called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        values = [word.value for word in node.keywords if word.arg == "settings"]
+        values += node.args[1:2] if called == "contradiction" else []
+    if any(isinstance(value, ast.IfExp) for value in values):
+        values = [
+            v
+            for value in values
+            if isinstance(value, ast.IfExp)
+            for v in (value.body, value.orelse)
+        ]
+    return [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+
+
+def test_every_setting_of_an_error_is_an_option_of_a_command() -> None:
+    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    options = {flag for c in commands for p in c.params for flag in p.opts}
+    named = {name for path in MODULES for name in named_settings(path)}
+    assert {"minutes", "val_fraction", "device", "classes", "unlabelled", "epochs"} <= named
+    assert not {name for name in named if f"--{name.replace('_', '-')}" not in options}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_message_of_the_core_holds_an_option(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documented = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)
+    }  # docstrings
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if id(node) not in documented
+    ]
+    assert not [text for text in texts if re.search(r"(^|[\s(])--[a-z]", text)]
+
+
+def test_a_front_end_names_the_settings_that_it_has() -> None:
+    error = InputError("a.png is large.", "Use the processor.", settings="device=cpu minutes page")
+    assert str(error) == "a.png is large. Use the processor."
+    names = {"device": "--device", "minutes": "--minutes"}
+    shown = with_settings(str(error), error.settings, lambda name: names.get(name, ""))
+    assert shown == "a.png is large. Use the processor (--device cpu, --minutes)."
+    assert with_settings(str(error), error.settings, lambda name: "") == str(error)
+    assert StackError("a.tif is a stack.", "Choose one.", 3).settings == "page"
+
+
+def test_words_of_users_that_look_like_a_setting_stay_as_they_are() -> None:
+    error = InputError("{minutes}.png --minutes %(minutes)s is empty.", settings="minutes")
+    shown = with_settings(str(error), error.settings, lambda name: f"--{name}")
+    assert shown == "{minutes}.png --minutes %(minutes)s is empty (--minutes)."
