@@ -197,6 +197,15 @@ def test_a_preset_given_beside_a_file_replaces_what_it_names_and_leaves_the_rest
     assert (made.epochs, made.minutes) == (200, None)
 
 
+def test_a_group_of_settings_that_is_none_is_refused_whatever_is_given_beside(tmp_path):
+    path = write(tmp_path, normalisation=3)
+    with pytest.raises(SettingsError, match="normalisation") as caught:
+        FinetuneSettings.make({"epochs": 2}, path)
+    assert "\n" not in str(caught.value)
+    made = FinetuneSettings.make({"normalisation": {"kind": "imagenet"}}, path)
+    assert made.normalisation.kind == "imagenet"
+
+
 def test_a_file_without_a_preset_starts_from_the_defaults(tmp_path):
     made = FinetuneSettings.make(file=write(tmp_path, batch_size=16))
     assert made == FinetuneSettings(batch_size=16)

@@ -79,16 +79,15 @@ class Planes:
         if len(self.images) > 1 and not self.channels:
             raise StackError(
                 f"{path} is a stack of {len(self.images)} planes.",
-                f"Choose one by its number, 1 to {count}, or save the plane you want as "
-                "an image of its own.",
+                "Save the plane you want as an image of its own, or choose one by its number, 1 "
+                f"to {count}.",
                 count,
             )
         number = self.images[0]
         if len(self.images) > 1:
-            others = f"it holds {len(self.images)} images of one size"
-            return self.every[
-                number - 1
-            ], f"page {number} of {count} is read; {others} to choose from"
+            others = f"{len(self.images)} images of one size to choose from"
+            told = f"page {number} of {count} is read; it holds {others}"
+            return self.every[number - 1], told
         unusual = number > 1
         return self.every[number - 1], f"page {number} of {count} is read" if unusual else ""
 

@@ -51,7 +51,7 @@ class Draft(Generic[Kind]):
                 values[name] = given
                 continue
             value = None if given == "none" and may_be_none(field) else given
-            if group_of(field) and isinstance(value, Mapping):
+            if group_of(field) and isinstance(value, Mapping) and isinstance(values[name], Mapping):
                 value = {**values[name], **value}
             other = about(field, "lifts")
             begins = other and value is not None and values[name] is None

@@ -15,12 +15,7 @@ class PredictSettings(Settings):
     """How a model is run over images."""
 
     tile: int = setting(
-        1024,
-        "side of the area done at once, in px",
-        title="Tile size",
-        unit="px",
-        ge=32,
-        le=16_384,
+        1024, "side of the area done at once, in px", title="Tile size", unit="px", ge=32, le=16_384
     )
     tile_overlap: int = setting(
         256, "px that a tile sees beyond its edges", title="Tile margin", unit="px", ge=0, le=4096

@@ -348,7 +348,7 @@ def test_a_page_of_files_that_hold_several_can_be_chosen(segmenter, tmp_path):
     pages = [np.array(LEVELS, np.uint8)[field(one)] for one in shares]
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, np.stack(pages), photometric="minisblack")
-    with pytest.raises(InputError, match="Choose one"):
+    with pytest.raises(InputError, match="choose one by its number"):
         drain(predict(segmenter, [path], tmp_path / "out", CPU))
     drain(predict(segmenter, [path], tmp_path / "out", CPU, page=2))
     mask = read_pixels(tmp_path / "out" / "stack_mask.png")
