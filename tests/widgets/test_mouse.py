@@ -1,11 +1,16 @@
 """Real events of the mouse on the canvas: what paints, what doesn't, and what is undone."""
 
+import shutil
+import subprocess
+import time
+
 import numpy as np
 import pytest
 from desk import docked, labels_on_disk, write_folder
-from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QLineEdit
+from scipy import ndimage
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 MIDDLE = Qt.MouseButton.MiddleButton
@@ -27,11 +32,14 @@ class Hand:
     def painted(self):
         return self.session.workspace.shown.painted
 
-    def send(self, kind, point, button=NONE, buttons=NONE, wait=20):
+    def place(self, point):
         view = self.viewer.window._qt_viewer.canvas.view
         world = self.session.workspace.shown.image.data_to_world(point)[-2:]
         x, y = (view.transform * view.scene.transform).map([world[1], world[0]])[:2]
-        place = QPointF(float(x), float(y))
+        return QPointF(float(x), float(y))
+
+    def send(self, kind, point, button=NONE, buttons=NONE, wait=20):
+        place = self.place(point)
         screen = QPointF(self.canvas.mapToGlobal(place.toPoint()))
         event = QMouseEvent(kind, place, screen, button, buttons, Qt.KeyboardModifier.NoModifier)
         QApplication.sendEvent(self.canvas, event)
@@ -123,6 +131,60 @@ def test_a_stroke_whose_moves_come_at_once_is_no_dot(hand):
     assert hand.painted.data[20, 22:49].all()
     assert hand.painted.data[22:59, 50].all()
     assert hand.painted.data[60, 52:89].all()
+
+
+def by_the_server(hand, *strokes):
+    """Draw strokes as the X server does, all at once, while the window stands still."""
+    commands = []
+    for first, *others in strokes:
+        places = [hand.canvas.mapToGlobal(hand.place(p).toPoint()) for p in (first, *others)]
+        moves = [f"mousemove {place.x()} {place.y()}" for place in places]
+        commands += [moves[0], "mousedown 1", *moves[1:], "mouseup 1"]
+    lines = "".join(f"{command}\n" for command in commands)
+    subprocess.run(["xdotool", "-"], input=lines, text=True, check=True, timeout=60)
+    time.sleep(0.3)  # the events wait meanwhile
+
+
+@pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
+def test_quick_curves_in_a_window_that_stands_still_are_no_straight_lines(hand):
+    if QApplication.platformName() != "xcb":
+        pytest.skip("needs an X server")
+    by_the_server(hand, [(80, 100)])  # the mouse is on the canvas before
+    hand.qtbot.waitUntil(lambda: hand.painted.data.any(), timeout=20_000)
+    hand.painted.undo()
+    corners = [(20, 20), (20, 60), (50, 60), (50, 20)], [(60, 80), (80, 80), (80, 110)]
+    by_the_server(hand, *corners)
+    hand.qtbot.waitUntil(lambda: hand.painted.data[80, 100] != 0, timeout=20_000)
+    hand.qtbot.wait(50)
+    painted = hand.painted.data
+    for row, column in ((20, slice(22, 59)), (50, slice(22, 59)), (80, slice(82, 109))):
+        assert painted[row, column].all()
+    assert painted[22:49, 60].all()
+    assert painted[62:79, 80].all()
+    assert ndimage.label(painted)[1] == 2  # and nothing between them
+
+
+def test_qt_merges_moves_again_once_the_mouse_has_left_the_canvas(hand):
+    merging = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
+    QCoreApplication.setAttribute(merging, True)
+    for leave in (QEvent.Type.Leave, QEvent.Type.Hide):
+        hand.send(MOVE, (20, 20))
+        assert not QCoreApplication.testAttribute(merging)
+        QApplication.sendEvent(hand.canvas, QEvent(leave))
+        assert QCoreApplication.testAttribute(merging)
+    hand.session.workspace.close_folder()
+    QApplication.sendEvent(hand.canvas, QEvent(QEvent.Type.Enter))
+    assert QCoreApplication.testAttribute(merging)  # nothing is painted without a folder
+
+
+def test_a_broad_brush_follows_the_mouse_though_small_moves_are_gathered(hand):
+    hand.painted.brush_size = 21
+    track = [(30, column) for column in range(30, 61)] + [(row, 60) for row in range(31, 61)]
+    hand.stroke(*track, wait=0)
+    away = ndimage.distance_transform_edt(~np.isin(np.arange(96 * 128).reshape(96, 128),
+                                                   [128 * r + c for r, c in track]))  # fmt: skip
+    assert hand.painted.data[away < 8].all()
+    assert not hand.painted.data[away > 12].any()
 
 
 def test_the_second_of_two_quick_strokes_is_no_double_click(hand):

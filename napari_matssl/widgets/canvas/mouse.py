@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
-from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QPlainTextEdit, QTextEdit
 from vispy.app.canvas import MouseEvent
@@ -21,13 +21,20 @@ FLOOD = 0.5
 _STILL = 4
 """Farthest that a mouse moves during a click, px."""
 
+_FINE = 1 / 4
+"""Share of the brush's radius by which a stroke may leave the mouse's path."""
+
+_MERGING = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
+
 
 class Mouse(QObject):
     """Watch the mouse events of one canvas before vispy and napari see them.
 
     In napari every button paints, and the right one begins a stroke that lasts until the next
     click. Moves in quick succession are dropped by vispy and delayed by napari, so that a quick
-    stroke in a busy window becomes a dot; those of a stroke are handed to napari one by one.
+    stroke in a busy window becomes a dot; those of a stroke are handed to napari one by one. On
+    X11 Qt drops all moves that wait but the last, so that a curve becomes a straight line: it
+    keeps them while the mouse is on the canvas.
     """
 
     def __init__(self, viewer, workspace: Workspace, menu: CanvasMenu, parent: QObject) -> None:
@@ -36,6 +43,8 @@ class Mouse(QObject):
         self._drawing = False  # the left button is down for a stroke
         self._taken: set[Qt.MouseButton] = set()  # buttons that napari didn't hear of
         self._clicked: QPoint | None = None  # where the right button was pressed
+        self._drawn_to: QPoint | None = None
+        self._keeps_moves = False  # Qt would merge them, were it not for us
         self._canvas.native.installEventFilter(self)
 
     @property
@@ -46,17 +55,22 @@ class Mouse(QObject):
         """Decide what napari hears of."""
         kind = event.type()
         if kind == QEvent.Type.MouseMove:
+            self._keep_moves()
             return self._on_move(event)
         if kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick):
             return self._on_press(event)
         if kind == QEvent.Type.MouseButtonRelease:
             return self._on_release(event)
         if kind == QEvent.Type.Enter:
+            self._keep_moves()
             self._take_focus()
+        if kind in (QEvent.Type.Leave, QEvent.Type.Hide):
+            self._merge_moves()
         return False
 
     def let_go(self) -> None:
         """Watch no more: Python ends before Qt does."""
+        self._merge_moves()
         self._canvas.native.removeEventFilter(self)
 
     def _painted(self, modes: tuple[str, ...]) -> Labels | None:
@@ -74,6 +88,7 @@ class Mouse(QObject):
             if self._drawing:  # its release went to another window
                 self._end_stroke(event)
             self._drawing = self._painted(_STROKES) is not None
+            self._drawn_to = event.pos()
             if self._drawing and event.type() == QEvent.Type.MouseButtonDblClick:
                 self._send(QEvent.Type.MouseButtonPress, event)  # two strokes, not a double click
                 return True
@@ -132,8 +147,19 @@ class Mouse(QObject):
         if not event.buttons() & Qt.MouseButton.LeftButton:  # its release went elsewhere
             self._end_stroke(event)
             return False
-        self._draw_to(event)
+        if self._is_far_enough(event.pos()):
+            self._draw_to(event)
         return True
+
+    def _is_far_enough(self, place: QPoint) -> bool:
+        """Whether a point adds to the stroke: a fast mouse tells more than can be drawn in time."""
+        shown, away = self._workspace.shown, (place - self._drawn_to).manhattanLength()
+        if shown is None:  # its folder was closed during the stroke
+            return False
+        brush = shown.painted.brush_size * abs(shown.painted.scale[-1])
+        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari before 0.9 has no scene
+        radius = brush / 2 * camera.zoom
+        return away >= max(1, _FINE * radius)
 
     def _draw_to(self, event: QMouseEvent) -> None:
         """Let napari draw up to a point at once."""
@@ -141,7 +167,7 @@ class Mouse(QObject):
         known = backend._vispy_mouse_data
         if known["press_event"] is None:
             return
-        place = event.pos()
+        place = self._drawn_to = event.pos()
         move = MouseEvent(
             "mouse_move",
             native=event,
@@ -166,6 +192,20 @@ class Mouse(QObject):
         screen = like.screenPos() if hasattr(like, "screenPos") else like.globalPosition()
         made = QMouseEvent(kind, place, screen, left, held, like.modifiers())
         QApplication.sendEvent(self._canvas.native, made)
+
+    # --- moves that wait
+
+    def _keep_moves(self) -> None:
+        """Let Qt hand over all moves of the mouse while it is on the canvas of an open folder."""
+        if self._workspace.shown is not None and QCoreApplication.testAttribute(_MERGING):
+            QCoreApplication.setAttribute(_MERGING, False)
+            self._keeps_moves = True
+
+    def _merge_moves(self) -> None:
+        """Let Qt do as it did before."""
+        if self._keeps_moves:
+            QCoreApplication.setAttribute(_MERGING, True)
+            self._keeps_moves = False
 
     # --- focus
 
