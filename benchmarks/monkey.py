@@ -1,410 +1,167 @@
-"""Use the window at random, with real events, and see whether anything breaks.
+"""Use the window at random, with real events, and see whether anything breaks or is lost.
 
-Each round is a process of its own with a napari window: it opens a folder, paints with the mouse,
-presses keys, clicks right, closes and opens docks, trains the instant classifier, cancels, closes
-the folder. At its end the window is closed, or the process killed. A round fails if
+Each round plays two sessions of napari, one after the other, on the same two folders: it paints,
+presses keys, clicks right, steps through the images, undoes, closes, opens and floats docks,
+trains, segments, cleans, exports, finishes and cancels, adds layers of others, excludes images,
+opens the other folder. A session ends by closing the window right after a stroke, by closing it
+while a job runs, or by a kill. What ought to be painted on each image is worked out from the path
+of the mouse alone (monkey_shadow.py), and compared with the layer after each act and with the
+files of all images after each step, each opening and each session. A round fails if
 
-- the process ends by a signal or with an error, or writes a traceback,
-- the event loop stands still for longer than HANG_S,
+- the process ends by a signal or with an error, or an exception comes to light,
+- the window stands still for longer than HANG_S of its own, other programs' time left out,
 - it takes more than MEMORY_GB beyond what it took after its start,
-- a stroke that was painted more than SAVED_S before the end isn't on disk.
+- a stroke isn't as long and broad as the mouse's path, or something is painted that mustn't be,
+- undo, redo, a class's key or a step doesn't do what it should,
+- a stroke isn't on disk: at once after a step, at the end of a session, 2 s before a kill.
 
-Needs a screen (Xvfb will do):
+Needs a screen, openbox and xdotool (events "x"), or a screen alone (events "qt"):
 
-    xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/monkey.py --minutes 10 --seed 1
+    xvfb-run -a -s "-screen 0 1920x1080x24" python benchmarks/monkey.py --minutes 10 --seed 1
+
+A round is repeated by its seed: --seed 17 --rounds 1. What the machine does meanwhile isn't.
 """
 
 import argparse
-import json
 import os
-import random
+import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
+from monkey_hand import start_window_manager
 
-HANG_S = 5.0
-SAVED_S = 2.0
-MEMORY_GB = 2.0
-ROUND_S = 45.0
-DOCKS = ("All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Phases")
+SESSION_S = 35.0
 SIDE = 192
-
-
-def resident_gb() -> float:
-    """Memory of this process, GB; 0 where the system doesn't tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
-
-
-class Watchdog(threading.Thread):
-    """End the process if the window's event loop doesn't beat for too long."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.beat = time.monotonic()
-        self.longest = 0.0
-
-    def run(self) -> None:
-        """Look at the beat twice a second; a process that was suspended whole is no hang."""
-        import faulthandler
-
-        before = time.monotonic()
-        while True:
-            time.sleep(0.5)
-            now = time.monotonic()
-            if now - before > HANG_S / 2:
-                self.beat = now
-            before = now
-            self.longest = max(self.longest, now - self.beat)
-            if now - self.beat > HANG_S:
-                print("HANG", flush=True)
-                faulthandler.dump_traceback(all_threads=True)
-                os._exit(7)
-
-
-class Monkey:
-    """Somebody who does one random thing after another in a window."""
-
-    def __init__(self, folder: Path, seed: int, seconds: float, end: str) -> None:
-        import napari
-        from qtpy.QtCore import QTimer
-
-        from napari_matssl.widgets.session import session_of
-
-        self.folder, self.random = folder, random.Random(seed)
-        self.until, self.end = time.monotonic() + seconds, end
-        self.viewer = napari.Viewer()
-        self.window = self.viewer.window._qt_window
-        self.window.resize(1400, 900)
-        self.session = session_of(self.viewer)
-        self.session.workspace.failed.connect(lambda error: self.say("told", str(error)))
-        self.session.runner.failed.connect(lambda error: self.say("job failed", str(error)))
-        self.docks: dict[str, object] = {}
-        self.watchdog = Watchdog()
-        self.watchdog.start()
-        self.heart = QTimer()
-        self.heart.timeout.connect(self.beat)
-        self.heart.start(50)
-        self.acts = (
-            [self.stroke] * 8 + [self.digit] * 3 + [self.step] * 3 + [self.right_click] * 2
-            + [self.undo] * 2 + [self.tool, self.middle_click, self.wheel, self.other_layer]
-            + [self.open_dock] * 2 + [self.close_dock] * 2 + [self.float_dock, self.fold]
-            + [self.instant, self.segment, self.cancel, self.finish, self.reopen, self.delete_layer]
-        )  # fmt: skip
-        self.start_gb = resident_gb()
-        self.open()
-        self.open_dock()
-        QTimer.singleShot(1500, self.act)
-
-    def say(self, *words: object) -> None:
-        """Leave a line for the parent."""
-        print(json.dumps([round(time.monotonic(), 3), *map(str, words)]), flush=True)
-
-    def beat(self) -> None:
-        """Show that the event loop runs."""
-        self.watchdog.beat = time.monotonic()
-
-    def act(self) -> None:
-        """Do one thing, and plan the next."""
-        from qtpy.QtCore import QTimer
-
-        if time.monotonic() > self.until:
-            self.leave()
-            return
-        what = self.random.choice(self.acts)
-        self.say(what.__name__)
-        QTimer.singleShot(self.random.choice((5, 30, 100, 300)), self.act)
-        what()
-        if resident_gb() - self.start_gb > MEMORY_GB:
-            print("MEMORY", flush=True)
-            os._exit(8)
-
-    def leave(self) -> None:
-        """Pause so that all strokes are old enough, then close the window or be killed."""
-        from qtpy.QtCore import QTimer
-
-        QTimer.singleShot(int(1000 * (SAVED_S + 0.5)), self.go)
-
-    def go(self) -> None:
-        """Say what has to be on disk, and end."""
-        shown = self.session.workspace.shown
-        if shown is not None:
-            np.save(self.folder / "expected.npy", shown.painted.data)
-            (self.folder / "expected.txt").write_text(shown.name)
-        self.say("longest", round(self.watchdog.longest, 2), round(resident_gb(), 2))
-        if self.end == "kill":
-            os.kill(os.getpid(), 9)
-        self.session.closing._ask = lambda: "Cancel the job"
-        self.window.close()
-
-    # --- the mouse
-
-    @property
-    def canvas(self):
-        """The widget that is painted on."""
-        return self.viewer.window._qt_viewer.canvas.native
-
-    def mouse(self, kind, place, button, buttons) -> None:
-        """Send one event of the mouse."""
-        from qtpy.QtCore import QPointF, Qt
-        from qtpy.QtGui import QMouseEvent
-        from qtpy.QtWidgets import QApplication
-
-        where = QPointF(self.canvas.mapToGlobal(place.toPoint()))
-        event = QMouseEvent(kind, place, where, button, buttons, Qt.KeyboardModifier.NoModifier)
-        QApplication.sendEvent(self.canvas, event)
-
-    def place(self):
-        """Somewhere on the canvas."""
-        from qtpy.QtCore import QPointF
-
-        size = self.canvas.size()
-        return QPointF(self.random.uniform(0, size.width()), self.random.uniform(0, size.height()))
-
-    def drag(self, button) -> None:
-        """Press, move, let go; at times without a release, which went to another window."""
-        from qtpy.QtCore import QEvent, Qt
-
-        none = Qt.MouseButton.NoButton
-        first = self.place()
-        self.mouse(QEvent.Type.MouseMove, first, none, none)
-        self.mouse(QEvent.Type.MouseButtonPress, first, button, button)
-        last = first
-        for _ in range(self.random.randint(0, 6)):
-            last = self.place()
-            self.mouse(QEvent.Type.MouseMove, last, none, button)
-        if self.random.random() < 0.95:
-            self.mouse(QEvent.Type.MouseButtonRelease, last, button, none)
-        else:
-            self.mouse(QEvent.Type.MouseMove, self.place(), none, none)
-
-    def stroke(self) -> None:
-        """Drag with the left button."""
-        from qtpy.QtCore import Qt
-
-        self.drag(Qt.MouseButton.LeftButton)
-
-    def without_painting(self, button) -> None:
-        """Drag with a button that may not paint."""
-        shown = self.session.workspace.shown
-        before = None if shown is None else shown.painted.data.copy()
-        self.drag(button)
-        self.session.menu.menu.close()
-        if shown is not None and not np.array_equal(before, shown.painted.data):
-            print("PAINTED by another button", flush=True)
-            os._exit(9)
-
-    def right_click(self) -> None:
-        """Press the right button."""
-        from qtpy.QtCore import Qt
-
-        self.without_painting(Qt.MouseButton.RightButton)
-
-    def middle_click(self) -> None:
-        """Press the middle button."""
-        from qtpy.QtCore import Qt
-
-        self.without_painting(Qt.MouseButton.MiddleButton)
-
-    def wheel(self) -> None:
-        """Zoom a little."""
-        self.viewer.scene.camera.zoom *= (
-            self.random.choice((0.8, 1.25)) if hasattr(self.viewer, "scene") else 1
-        )
-
-    # --- keys
-
-    def key(self, key, modifier=None) -> None:
-        """Press a key over the canvas."""
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        QTest.keyClick(self.canvas, key, modifier or Qt.KeyboardModifier.NoModifier)
-
-    def digit(self) -> None:
-        """Pick a class, or none."""
-        from qtpy.QtCore import Qt
-
-        self.key(getattr(Qt.Key, f"Key_{self.random.randint(1, 9)}"))
-
-    def step(self) -> None:
-        """Go to another image."""
-        from qtpy.QtCore import Qt
-
-        self.key(self.random.choice((Qt.Key.Key_A, Qt.Key.Key_D)))
-
-    def undo(self) -> None:
-        """Undo, or redo."""
-        from qtpy.QtCore import Qt
-
-        control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-        self.key(Qt.Key.Key_Z, self.random.choice((control, control | shift)))
-
-    def tool(self) -> None:
-        """Take another tool, by any of napari's keys."""
-        self.key(ord(self.random.choice("PEFLZMXBV")))
-
-    # --- docks and layers
-
-    def open_dock(self) -> None:
-        """Open a dock as napari's menu does."""
-        name = self.random.choice(DOCKS)
-        self.docks[name] = self.viewer.window.add_plugin_dock_widget("napari-matssl", name)
-
-    def close_dock(self) -> None:
-        """Close a dock by its cross."""
-        if self.docks:
-            name = self.random.choice(sorted(self.docks))
-            self.docks.pop(name)[0].destroyOnClose()
-
-    def float_dock(self) -> None:
-        """Take a dock off the window, or put it back."""
-        if self.docks:
-            dock = self.docks[self.random.choice(sorted(self.docks))][0]
-            dock.setFloating(not dock.isFloating())
-
-    def fold(self) -> None:
-        """Open or fold a section of the shell."""
-        shell = self.docks.get("All panels")
-        if shell is not None:
-            section = self.random.choice(sorted(shell[1].sections))
-            shell[1].sections[section].toggleButton().click()
-
-    def panel(self, title: str):
-        """Give a panel of an open dock."""
-        if title in self.docks:
-            return self.docks[title][1].panel
-        shell = self.docks.get("All panels")
-        return None if shell is None else shell[1].panels[title]
-
-    def other_layer(self) -> None:
-        """Choose any layer."""
-        if len(self.viewer.layers):
-            self.viewer.layers.selection.active = self.random.choice(list(self.viewer.layers))
-
-    def delete_layer(self) -> None:
-        """Delete the painted labels: they come back."""
-        shown = self.session.workspace.shown
-        if shown is not None and shown.painted in self.viewer.layers:
-            self.viewer.layers.remove(shown.painted)
-
-    # --- jobs and folders
-
-    def instant(self) -> None:
-        """Train the instant classifier."""
-        panel = self.panel("Fine-tune")
-        if panel is not None and panel.start.isEnabled():
-            panel.form.set_value("architecture", "pixel-classifier")
-            panel.start.click()
-
-    def segment(self) -> None:
-        """Run the newest model."""
-        panel = self.panel("Segment")
-        if panel is not None and panel.start.isEnabled() and panel.target.currentIndex() < 2:
-            panel.start.click()
-
-    def cancel(self) -> None:
-        """Give the job up."""
-        self.session.runner.cancel()
-
-    def finish(self) -> None:
-        """Finish the job now."""
-        self.session.runner.finish()
-
-    def open(self) -> None:
-        """Open the folder."""
-        self.session.workspace.open([self.folder])
-
-    def reopen(self) -> None:
-        """Close the folder and open it again."""
-        self.session.workspace.close_folder()
-        self.open()
-
-
-def make_folder(folder: Path) -> None:
-    """Write some small micrographs and their class table."""
-    from napari_matssl.export.micrographs import write_micrograph
-    from napari_matssl.samples import class_table, make_sample
-
-    folder.mkdir(parents=True)
-    for seed in range(4):
-        sample = make_sample("dual-phase", seed, (SIDE, SIDE))
-        write_micrograph(folder / f"steel-{seed}.tif", sample.micrograph)
-    class_table("dual-phase").write(folder / "classes.json")
-
-
-def lost_pixels(folder: Path) -> int:
-    """Count pixels that were painted and aren't on disk."""
+ENDS = "close", "kill", "job"
+
+
+def make_folders(place: Path) -> None:
+    """Write two folders of small micrographs with their class tables, and images of others."""
+    from napari_matssl.micrograph.synthetic import class_table, make_sample
+    from napari_matssl.micrograph.writing import write_micrograph
+
+    for folder, kind, seeds in (
+        ("steel", "dual-phase", range(4)),
+        ("coating", "coating", range(10, 13)),
+        ("others", "dual-phase", range(20, 24)),
+    ):
+        (place / folder).mkdir()
+        for seed in seeds:
+            sample = make_sample(kind, seed, (SIDE, SIDE + 8 * (seed % 3)))
+            write_micrograph(place / folder / f"{folder}-{seed}.tif", sample.micrograph)
+        if folder != "others":
+            class_table(kind).write(place / folder / "classes.json")
+
+
+def lost_pixels(place: Path) -> dict[str, int]:
+    """Count the pixels of each image that were painted and aren't on disk."""
     from napari_matssl.project.folder import Project
 
-    expected = folder / "expected.npy"
-    if not expected.is_file():
-        return 0
-    painted = np.load(expected)
-    found = Project.open(folder).labels((folder / "expected.txt").read_text())
-    found = np.zeros_like(painted) if found is None else found
-    return int(np.count_nonzero(found != painted))
+    lost = {}
+    for path in sorted((place / "expected").glob("*.npy")):
+        folder, name = path.stem.split("--")
+        painted, found = np.load(path), Project.open(place / folder).labels(name)
+        found = np.zeros_like(painted) if found is None else found
+        if count := int(np.count_nonzero(found != painted)):
+            lost[f"{folder}/{name}"] = count
+    return lost
 
 
-def play(seed: int) -> str:
-    """Run one round in a process of its own; what is wrong with it, or nothing."""
-    end = "kill" if seed % 3 == 0 else "close"
-    with tempfile.TemporaryDirectory(prefix="monkey-") as place:
-        folder = Path(place) / "steel"
-        make_folder(folder)
-        command = [sys.executable, __file__, "--child", str(folder), end, "--seed", str(seed)]
-        settings = {**os.environ, "NAPARI_CONFIG": str(Path(place) / "napari.yaml")}
+def play_session(place: Path, seed: int, end: str, events: str) -> list[str]:
+    """Run one session in a process of its own; what is wrong with it."""
+    command = [sys.executable, __file__, "--child", str(place), end]
+    command += ["--seed", str(seed), "--events", events]
+    settings = {**os.environ, "NAPARI_CONFIG": str(place / "napari.yaml"), "HOME": str(place)}
+    begin = time.monotonic()
+    try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=20 * ROUND_S, env=settings
+            command, capture_output=True, text=True, timeout=10 * SESSION_S, env=settings
         )
-        wanted = -9 if end == "kill" else 0
-        problems = []
-        if done.returncode != wanted:
-            problems.append(f"ended with {done.returncode}")
-        if "Traceback" in done.stderr:
-            problems.append("traceback")
-        if lost := lost_pixels(folder):
-            problems.append(f"{lost} pixels lost")
-        longest = [line for line in done.stdout.splitlines() if '"longest"' in line]
-        print(
-            f"seed {seed} ({end}): {', '.join(problems) or 'good'} {''.join(longest)}", flush=True
-        )
-        if problems:
-            print("\n".join(done.stdout.splitlines()[-25:]))
-            print(done.stderr[-4000:], flush=True)
-        return ", ".join(problems)
+        code, out, err = done.returncode, done.stdout, done.stderr
+    except subprocess.TimeoutExpired as late:
+        code, out, err = "no end", _text(late.stdout), _text(late.stderr)
+    problems = [line for line in out.splitlines() if line.startswith("FAILED")]
+    if code != (-9 if end == "kill" else 0) and not problems:
+        problems.append(f"ended with {code}")
+    if "Traceback (most recent call last)" in err:
+        problems.append("a traceback")
+    if not problems and (lost := lost_pixels(place)):
+        problems.append(f"lost: {lost}")
+    figures = [line for line in out.splitlines() if '"figures"' in line]
+    took = time.monotonic() - begin
+    print(f"  seed {seed} ({end}, {took:.0f} s): {'; '.join(problems) or 'good'}", flush=True)
+    print("".join(f"    {line}\n" for line in figures), end="", flush=True)
+    for line in err.splitlines():
+        if line.startswith("PAUSE"):
+            print(f"    {line}", flush=True)
+    if problems:
+        print("\n".join(out.splitlines()[-15:]), flush=True)
+    (place / f"{seed}.out").write_text(out)
+    (place / f"{seed}.err").write_text(err)
+    return problems
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+
+
+def play(seed: int, events: str, keep: Path | None) -> bool:
+    """Play one round; whether it was good."""
+    print(f"round {seed}: repeat it with --seed {seed} --rounds 1 --events {events}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="monkey-") as made:
+        place = Path(made)
+        make_folders(place)
+        for number in range(2):
+            end = ENDS[(seed + number) % len(ENDS)]
+            problems = play_session(place, 1000 * number + seed, end, events)
+            if problems and keep is not None:
+                shutil.copytree(place, keep / f"seed-{seed}", dirs_exist_ok=True)
+            if problems:
+                return False
+    return True
 
 
 def main() -> int:
     """Play rounds until the time is over; 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=10**6, help="at most")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
+    parser.add_argument(
+        "--events", choices=("x", "qt"), default="x", help="the X server's, or Qt's"
+    )
+    parser.add_argument("--keep", type=Path, help="folder to keep the files of failed rounds in")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        import napari
-
-        monkey = Monkey(Path(given.child[0]), given.seed, ROUND_S, given.child[1])
-        napari.run()
-        monkey.say("over")
-        return 0
+        return be_child(given)
+    manager = start_window_manager() if given.events == "x" else None
     begin, seed, failed = time.monotonic(), given.seed, []
-    while time.monotonic() - begin < 60 * given.minutes:
-        if play(seed):
+    while time.monotonic() - begin < 60 * given.minutes and seed - given.seed < given.rounds:
+        if not play(seed, given.events, given.keep):
             failed.append(seed)
         seed += 1
     minutes = (time.monotonic() - begin) / 60
     print(f"{seed - given.seed} rounds in {minutes:.1f} min, failed: {failed or 'none'}")
+    if manager is not None:
+        manager.terminate()
     return bool(failed)
+
+
+def be_child(given: argparse.Namespace) -> int:
+    """Play one session in this process."""
+    import napari
+    from monkey_acts import Monkey
+
+    place, end = given.child
+    monkey = Monkey(Path(place), given.seed, given.events, seconds=SESSION_S, end=end)
+    napari.run()
+    monkey.say("over")
+    return 0
 
 
 if __name__ == "__main__":
