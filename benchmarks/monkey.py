@@ -41,8 +41,8 @@ ENDS = "close", "kill", "job"
 
 def make_folders(place: Path) -> None:
     """Write two folders of small micrographs with their class tables, and images of others."""
-    from napari_matssl.micrograph.synthetic import class_table, make_sample
-    from napari_matssl.micrograph.writing import write_micrograph
+    from napari_matssl.export.micrographs import write_micrograph
+    from napari_matssl.samples import class_table, make_sample
 
     for folder, kind, seeds in (
         ("steel", "dual-phase", range(4)),

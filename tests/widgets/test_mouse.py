@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 from desk import docked, labels_on_disk, write_folder
-from qtpy.QtCore import QCoreApplication, QEvent, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QCursor, QMouseEvent
 from qtpy.QtWidgets import QApplication, QLineEdit
 from scipy import ndimage
 
@@ -152,6 +152,7 @@ def test_quick_curves_in_a_window_that_stands_still_are_no_straight_lines(hand):
     by_the_server(hand, [(80, 100)])  # the mouse is on the canvas before
     hand.qtbot.waitUntil(lambda: hand.painted.data.any(), timeout=20_000)
     hand.painted.undo()
+    QApplication.sendEvent(hand.canvas, QEvent(QEvent.Type.Leave))  # a menu comes and goes
     corners = [(20, 20), (20, 60), (50, 60), (50, 20)], [(60, 80), (80, 80), (80, 110)]
     by_the_server(hand, *corners)
     hand.qtbot.waitUntil(lambda: hand.painted.data[80, 100] != 0, timeout=20_000)
@@ -167,6 +168,9 @@ def test_quick_curves_in_a_window_that_stands_still_are_no_straight_lines(hand):
 def test_qt_merges_moves_again_once_the_mouse_has_left_the_canvas(hand):
     merging = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
     QCoreApplication.setAttribute(merging, True)
+    outside = hand.canvas.mapToGlobal(hand.canvas.rect().bottomRight()) + QPoint(50, 0)
+    QCursor.setPos(outside)
+    hand.qtbot.wait(100)
     for leave in (QEvent.Type.Leave, QEvent.Type.Hide):
         hand.send(MOVE, (20, 20))
         assert not QCoreApplication.testAttribute(merging)

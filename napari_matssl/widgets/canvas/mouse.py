@@ -6,7 +6,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt, QTimer
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtGui import QCursor, QMouseEvent
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QPlainTextEdit, QTextEdit
 from vispy.app.canvas import MouseEvent
 
@@ -64,7 +64,7 @@ class Mouse(QObject):
         if kind == QEvent.Type.Enter:
             self._keep_moves()
             self._take_focus()
-        if kind in (QEvent.Type.Leave, QEvent.Type.Hide):
+        if kind == QEvent.Type.Hide or (kind == QEvent.Type.Leave and not self._is_over()):
             self._merge_moves()
         return False
 
@@ -84,6 +84,7 @@ class Mouse(QObject):
 
     def _on_press(self, event: QMouseEvent) -> bool:
         button = event.button()
+        self._keep_moves()
         if button == Qt.MouseButton.LeftButton:
             if self._drawing:  # its release went to another window
                 self._end_stroke(event)
@@ -157,8 +158,8 @@ class Mouse(QObject):
         if shown is None:  # its folder was closed during the stroke
             return False
         brush = shown.painted.brush_size * abs(shown.painted.scale[-1])
-        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari before 0.9 has no scene
-        radius = brush / 2 * camera.zoom
+        scene = getattr(self._viewer, "scene", self._viewer)  # napari before 0.9 has none
+        radius = brush / 2 * scene.camera.zoom
         return away >= max(1, _FINE * radius)
 
     def _draw_to(self, event: QMouseEvent) -> None:
@@ -200,6 +201,11 @@ class Mouse(QObject):
         if self._workspace.shown is not None and QCoreApplication.testAttribute(_MERGING):
             QCoreApplication.setAttribute(_MERGING, False)
             self._keeps_moves = True
+
+    def _is_over(self) -> bool:
+        """Whether the mouse is on the canvas still: what covers it for a moment says it left."""
+        native = self._canvas.native
+        return native.rect().contains(native.mapFromGlobal(QCursor.pos()))
 
     def _merge_moves(self) -> None:
         """Let Qt do as it did before."""
