@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 from monkey_hand import start_window_manager
 
-SESSION_S = 35.0
+SESSION_S = 120.0
 SIDE = 192
 ENDS = "close", "kill", "job"
 
@@ -79,7 +79,7 @@ def play_session(place: Path, seed: int, end: str, events: str) -> list[str]:
     begin = time.monotonic()
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=10 * SESSION_S, env=settings
+            command, capture_output=True, text=True, timeout=5 * SESSION_S, env=settings
         )
         code, out, err = done.returncode, done.stdout, done.stderr
     except subprocess.TimeoutExpired as late:

@@ -61,8 +61,9 @@ class XHand:
 
     def _send(self, lines: Sequence[str]) -> None:
         self._sent += 1
-        # The server answers once it has taken what came before.
-        self._tool.stdin.write("\n".join([*lines, "getmouselocation"]) + "\n")
+        # The server answers once it has taken what came before. (Asked for the mouse, xdotool looks
+        # for the window below it, and ends if that has just gone.)
+        self._tool.stdin.write("\n".join([*lines, "get_num_desktops"]) + "\n")
         self._tool.stdin.flush()
 
     def _listen(self) -> None:

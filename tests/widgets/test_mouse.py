@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 from desk import docked, labels_on_disk, write_folder
-from qtpy.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QCursor, QMouseEvent
+from qtpy.QtCore import QCoreApplication, QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QLineEdit
 from scipy import ndimage
 
@@ -149,10 +149,6 @@ def by_the_server(hand, *strokes):
 def test_quick_curves_in_a_window_that_stands_still_are_no_straight_lines(hand):
     if QApplication.platformName() != "xcb":
         pytest.skip("needs an X server")
-    by_the_server(hand, [(80, 100)])  # the mouse is on the canvas before
-    hand.qtbot.waitUntil(lambda: hand.painted.data.any(), timeout=20_000)
-    hand.painted.undo()
-    QApplication.sendEvent(hand.canvas, QEvent(QEvent.Type.Leave))  # a menu comes and goes
     corners = [(20, 20), (20, 60), (50, 60), (50, 20)], [(60, 80), (80, 80), (80, 110)]
     by_the_server(hand, *corners)
     hand.qtbot.waitUntil(lambda: hand.painted.data[80, 100] != 0, timeout=20_000)
@@ -165,20 +161,19 @@ def test_quick_curves_in_a_window_that_stands_still_are_no_straight_lines(hand):
     assert ndimage.label(painted)[1] == 2  # and nothing between them
 
 
-def test_qt_merges_moves_again_once_the_mouse_has_left_the_canvas(hand):
+def test_qt_merges_moves_again_once_the_folder_or_the_window_is_closed(hand):
     merging = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
-    QCoreApplication.setAttribute(merging, True)
-    outside = hand.canvas.mapToGlobal(hand.canvas.rect().bottomRight()) + QPoint(50, 0)
-    QCursor.setPos(outside)
-    hand.qtbot.wait(100)
-    for leave in (QEvent.Type.Leave, QEvent.Type.Hide):
-        hand.send(MOVE, (20, 20))
-        assert not QCoreApplication.testAttribute(merging)
-        QApplication.sendEvent(hand.canvas, QEvent(leave))
-        assert QCoreApplication.testAttribute(merging)
-    hand.session.workspace.close_folder()
-    QApplication.sendEvent(hand.canvas, QEvent(QEvent.Type.Enter))
-    assert QCoreApplication.testAttribute(merging)  # nothing is painted without a folder
+    workspace = hand.session.workspace
+    assert not QCoreApplication.testAttribute(merging)
+    folder = workspace.project.folder
+    workspace.close_folder()
+    assert QCoreApplication.testAttribute(merging)
+    workspace.open([folder])
+    assert not QCoreApplication.testAttribute(merging)
+    hand.viewer.window._qt_window.hide()
+    assert QCoreApplication.testAttribute(merging)
+    hand.viewer.window._qt_window.show()
+    assert not QCoreApplication.testAttribute(merging)
 
 
 def test_a_broad_brush_follows_the_mouse_though_small_moves_are_gathered(hand):

@@ -5,12 +5,13 @@ from functools import partial
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
-from qtpy.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt, QTimer
-from qtpy.QtGui import QCursor, QMouseEvent
+from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QPlainTextEdit, QTextEdit
 from vispy.app.canvas import MouseEvent
 
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
+from napari_matssl.widgets.canvas.moves import Moves
 from napari_matssl.widgets.canvas.workspace import Workspace
 
 _PAINTING = ("paint", "erase", "fill", "polygon", "pick")
@@ -24,17 +25,13 @@ _STILL = 4
 _FINE = 1 / 4
 """Share of the brush's radius by which a stroke may leave the mouse's path."""
 
-_MERGING = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
-
 
 class Mouse(QObject):
     """Watch the mouse events of one canvas before vispy and napari see them.
 
     In napari every button paints, and the right one begins a stroke that lasts until the next
     click. Moves in quick succession are dropped by vispy and delayed by napari, so that a quick
-    stroke in a busy window becomes a dot; those of a stroke are handed to napari one by one. On
-    X11 Qt drops all moves that wait but the last, so that a curve becomes a straight line: it
-    keeps them while the mouse is on the canvas.
+    stroke in a busy window becomes a dot; those of a stroke are handed to napari one by one.
     """
 
     def __init__(self, viewer, workspace: Workspace, menu: CanvasMenu, parent: QObject) -> None:
@@ -44,7 +41,9 @@ class Mouse(QObject):
         self._taken: set[Qt.MouseButton] = set()  # buttons that napari didn't hear of
         self._clicked: QPoint | None = None  # where the right button was pressed
         self._drawn_to: QPoint | None = None
-        self._keeps_moves = False  # Qt would merge them, were it not for us
+        self._moves = Moves()
+        workspace.folder_changed.connect(self._keep_moves)
+        workspace.image_shown.connect(self._keep_moves)
         self._canvas.native.installEventFilter(self)
 
     @property
@@ -55,22 +54,28 @@ class Mouse(QObject):
         """Decide what napari hears of."""
         kind = event.type()
         if kind == QEvent.Type.MouseMove:
-            self._keep_moves()
             return self._on_move(event)
         if kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick):
             return self._on_press(event)
         if kind == QEvent.Type.MouseButtonRelease:
             return self._on_release(event)
         if kind == QEvent.Type.Enter:
-            self._keep_moves()
             self._take_focus()
-        if kind == QEvent.Type.Hide or (kind == QEvent.Type.Leave and not self._is_over()):
-            self._merge_moves()
+        if kind == QEvent.Type.Show:
+            self._keep_moves()
+        if kind == QEvent.Type.Hide:
+            self._moves.let_go()
         return False
+
+    def _keep_moves(self) -> None:
+        if self._workspace.project is None:
+            self._moves.let_go()
+        else:
+            self._moves.keep()
 
     def let_go(self) -> None:
         """Watch no more: Python ends before Qt does."""
-        self._merge_moves()
+        self._moves.let_go()
         self._canvas.native.removeEventFilter(self)
 
     def _painted(self, modes: tuple[str, ...]) -> Labels | None:
@@ -84,7 +89,6 @@ class Mouse(QObject):
 
     def _on_press(self, event: QMouseEvent) -> bool:
         button = event.button()
-        self._keep_moves()
         if button == Qt.MouseButton.LeftButton:
             if self._drawing:  # its release went to another window
                 self._end_stroke(event)
@@ -193,25 +197,6 @@ class Mouse(QObject):
         screen = like.screenPos() if hasattr(like, "screenPos") else like.globalPosition()
         made = QMouseEvent(kind, place, screen, left, held, like.modifiers())
         QApplication.sendEvent(self._canvas.native, made)
-
-    # --- moves that wait
-
-    def _keep_moves(self) -> None:
-        """Let Qt hand over all moves of the mouse while it is on the canvas of an open folder."""
-        if self._workspace.shown is not None and QCoreApplication.testAttribute(_MERGING):
-            QCoreApplication.setAttribute(_MERGING, False)
-            self._keeps_moves = True
-
-    def _is_over(self) -> bool:
-        """Whether the mouse is on the canvas still: what covers it for a moment says it left."""
-        native = self._canvas.native
-        return native.rect().contains(native.mapFromGlobal(QCursor.pos()))
-
-    def _merge_moves(self) -> None:
-        """Let Qt do as it did before."""
-        if self._keeps_moves:
-            QCoreApplication.setAttribute(_MERGING, True)
-            self._keeps_moves = False
 
     # --- focus
 
