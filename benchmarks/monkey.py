@@ -139,7 +139,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.child:
         return be_child(given)
-    manager = start_window_manager() if given.events == "x" else None
+    settings = Path(tempfile.mkdtemp(prefix="monkey-"))
+    manager = start_window_manager(settings) if given.events == "x" else None
     begin, seed, failed = time.monotonic(), given.seed, []
     while time.monotonic() - begin < 60 * given.minutes and seed - given.seed < given.rounds:
         if not play(seed, given.events, given.keep):
@@ -149,6 +150,7 @@ def main() -> int:
     print(f"{seed - given.seed} rounds in {minutes:.1f} min, failed: {failed or 'none'}")
     if manager is not None:
         manager.terminate()
+    shutil.rmtree(settings)
     return bool(failed)
 
 

@@ -1,9 +1,9 @@
 """Hands for benchmarks/monkey.py: a mouse and keyboard of the X server, or Qt's own events."""
 
-import os
 import subprocess
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 BUTTONS = {"left": 1, "middle": 2, "right": 3}
 
@@ -184,10 +184,20 @@ def _key(name: str):
     return getattr(Qt.Key, f"Key_{title}"), modifiers
 
 
-def start_window_manager() -> subprocess.Popen | None:
-    """Start openbox, without which no window is active or closed by a key; None if there is one."""
-    if os.environ.get("DISPLAY") is None:
-        return None
+_MANAGER = """<openbox_config xmlns="http://openbox.org/3.4/rc">
+<focus><focusNew>yes</focusNew><followMouse>yes</followMouse></focus>
+<keyboard><keybind key="A-F4"><action name="Close"/></keybind></keyboard>
+<mouse/></openbox_config>"""
+"""Windows have the focus when the mouse is over them. By its own settings openbox takes each click
+before the window does, and the X server merges moves and clicks that come meanwhile."""
+
+
+def start_window_manager(place: Path) -> subprocess.Popen:
+    """Start openbox, without which no window is active or closed by a key."""
+    settings = place / "openbox.xml"
+    settings.write_text(_MANAGER)
     return subprocess.Popen(
-        ["openbox", "--sm-disable"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["openbox", "--sm-disable", "--config-file", str(settings)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )

@@ -151,7 +151,6 @@ class JobThread:
             _keep_what_the_thread_uses()
 
     def _run(self, make_job: Callable[[], Job[Any]]) -> None:
-        yield_to_the_window()
         try:
             outcome = self._drive(make_job)
         except BaseException as error:  # noqa: BLE001 - else the window would wait for ever
@@ -160,6 +159,9 @@ class JobThread:
 
     def _drive(self, make_job: Callable[[], Job[Any]]) -> Outcome:
         job = make_job()
+        # Not before: what is loaded until then takes locks that the window needs, too (of memory,
+        # of the loader, Python's), and beside busy programs a low priority keeps them for seconds.
+        yield_to_the_window()
         control: Control | None = None
         try:
             while not self.cancelling and not self._forsaken():

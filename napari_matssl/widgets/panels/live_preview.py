@@ -295,10 +295,10 @@ class _Work:
         return classifier.segment(painted, wish.table, wish.micrograph, wish.settings, stop)
 
     def load(self) -> "LiveClassifier":
-        yield_to_the_window()
         start_torch()
         from napari_matssl.tasks.live import LiveClassifier
 
+        yield_to_the_window()  # not before: loading takes locks that the window needs, too
         if self.classifier is None:
             self.classifier = LiveClassifier()
         return self.classifier
