@@ -135,8 +135,8 @@ class Monkey(Desk):
     def _judge(self, before, points, brush, mode: str, button: str) -> None:
         """Say whether a drag has left what it ought to."""
         found, image = self.shown.painted.data, self.image()
-        if button == "left" and mode == "polygon":
-            image.change(found)  # its points and clicks aren't modelled
+        if button == "left" and (mode == "polygon" or (mode == "fill" and len(points) > 1)):
+            image.change(found)  # polygons aren't modelled, nor buckets that are dragged along
         elif brush is None:
             self.expect(f"a drag of the {button} button in mode {mode}")
         elif mode == "fill":
