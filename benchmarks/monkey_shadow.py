@@ -121,7 +121,7 @@ def after_stroke(before: Ids, found: Ids, path: Sequence, brush: Brush) -> tuple
     The state that ought to be; at the brush's edge, where a pixel's rounding decides, what was
     found. What is wrong in words, or nothing.
     """
-    away = _distance(before.shape, np.asarray(path, float))
+    away = distance(before.shape, np.asarray(path, float))
     radius = brush.size // 2 + 0.5
     core, near = away <= radius - _CORE, away <= radius + _FAR
     if brush.preserve:
@@ -151,7 +151,7 @@ def after_fill(before: Ids, at: Sequence[float], brush: Brush) -> list[Ids]:
     return states
 
 
-def _distance(shape: tuple[int, int], path: NDArray) -> NDArray:
+def distance(shape: tuple[int, int], path: NDArray) -> NDArray:
     """Distance of each pixel from a line through points, px."""
     rows, columns = np.indices(shape, dtype=float)
     away = np.hypot(rows - path[0, 0], columns - path[0, 1])

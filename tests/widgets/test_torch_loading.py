@@ -26,9 +26,29 @@ import torch
 print(seen, gc.isenabled() is wanted, float(torch.ones(3).sum()))
 """
 
+COUNTS = """
+import gc, sys
+from napari_matssl.widgets.jobs.torch_start import start_torch
+
+if sys.argv[1] == "frozen":
+    gc.freeze()
+before = len(gc.get_objects())
+gc.disable()
+start_torch()
+print((gc.get_freeze_count() > 0) is (sys.argv[1] == "frozen"))
+print(len(gc.get_objects()) - before > 50_000, len(gc.get_objects(generation=0)) < 5_000)
+"""
+
 
 @pytest.mark.parametrize("collecting", ["on", "off"])
 def test_the_libraries_come_before_the_import_and_collecting_is_as_it_was(collecting):
     done = in_own_process(LOADS, collecting)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[False, True] True 3.0\n"
+
+
+@pytest.mark.parametrize(("how", "young"), [("plain", True), ("frozen", False)])
+def test_what_was_loaded_is_old_for_the_collector_unless_somebody_uses_its_freezer(how, young):
+    done = in_own_process(COUNTS, how)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"True\nTrue {young}\n"

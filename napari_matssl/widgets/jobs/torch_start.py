@@ -52,13 +52,17 @@ def _without_collections() -> Iterator[None]:
     """Collect no garbage inside the block.
 
     Half a million objects come into being; Python would look through all of them several times,
-    during which every other thread stands still.
+    during which every other thread stands still. Afterwards they count as old, so that the next
+    small collection doesn't look through them either.
     """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if gc.get_freeze_count() == 0:  # else somebody's frozen objects would thaw
+            gc.freeze()
+            gc.unfreeze()
         if was_on:
             gc.enable()
 
