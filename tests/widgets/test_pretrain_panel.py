@@ -142,6 +142,7 @@ def test_fields_begin_at_the_same_place(ready):
         ready.look_at("Pretrain" if panel is ready.pretrain else "Fine-tune")
         fields = [panel.start_from, panel.form._editors["preset",]]
         assert len({field.mapTo(panel, QPoint(0, 0)).x() for field in fields}) == 1
+        assert panel.start.width() > 0.9 * panel.form.width(), "buttons that start are as wide"
 
 
 def stop(user, how):

@@ -85,7 +85,7 @@ class PretrainPanel(QWidget):
         layout.addWidget(side_by_side(self.add, self.remove))
         layout.addWidget(self.form)
         layout.addWidget(self.estimate)
-        layout.addWidget(side_by_side(self.start, self.go_on))
+        layout.addWidget(side_by_side(self.start, self.go_on, stretch=0))
         layout.addWidget(self.outcome)
 
     def _connect(self) -> None:
