@@ -143,7 +143,9 @@ def main():
     panel, runner = shell.panels["Fine-tune"], shell.session.runner
     panel.form.set_value("minutes", given.minutes)
     seen = []
-    runner.progressed.connect(lambda progress: seen.append(progress.stage))
+    runner.started.connect(
+        lambda job: job.progressed.connect(lambda progress: seen.append(progress.stage))
+    )
     stalls.start()
     panel.start.click()
     wait(300, lambda: "fine-tuning" in seen)

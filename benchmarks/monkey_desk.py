@@ -48,7 +48,7 @@ class Desk:
         self.window.setGeometry(40, 60, 1500, 920)
         self.session = session_of(self.viewer)
         self.session.workspace.failed.connect(lambda error: self.say("told", error))
-        self.session.runner.failed.connect(self._on_job_failed)
+        self.session.runner.started.connect(lambda job: job.failed.connect(self._on_job_failed))
         notification_manager.notification_ready.connect(self._on_notification)
         self.hand = XHand() if events == "x" else QtHand()
         self.docks: dict[str, tuple] = {}
@@ -71,8 +71,9 @@ class Desk:
 
     def _on_job_failed(self, error: Exception) -> None:
         self.say("job failed", error)
-        if "Traceback" in self.session.runner.details and "unexpected" in str(error).lower():
-            self.fail(f"a job failed: {self.session.runner.details}")
+        job = self.session.runner.job
+        if job and "Traceback" in job.details and "unexpected" in str(error).lower():
+            self.fail(f"a job failed: {job.details}")
 
     def _on_notification(self, note: object) -> None:
         error = getattr(note, "exception", None)

@@ -93,11 +93,11 @@ class Tour:
         def look(news) -> None:
             progress[0] = news.step / max(news.total, 1e-9) if news.metrics else 0.0
 
-        self.session.runner.progressed.connect(look)
         usual = panel.form.settings().minutes
         panel.form.set_value("minutes", self.minutes)
         self.click(panel.start)
         panel.form.set_value("minutes", usual)
+        self.session.runner.job.progressed.connect(look)
         self.until(lambda: progress[0] > 0.6 or not self.session.runner.busy)
         self.pause(0.5)
         self.reveal(panel.curves)

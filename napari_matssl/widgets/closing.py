@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QMessageBox
 from napari_matssl.widgets.canvas.workspace import Workspace
 from napari_matssl.widgets.controls.forms import agreed
 from napari_matssl.widgets.jobs.runner import JobRunner
+from napari_matssl.widgets.jobs.running_job import RunningJob
 
 FINISH, CANCEL, STAY = "Finish now and keep", "Cancel the job", "Stay"
 """Buttons of the question that a running job asks for."""
@@ -19,7 +20,6 @@ class Closing(QObject):
         self._viewer, self._workspace, self._runner = viewer, workspace, runner
         self._afterwards = self._kept = False
         runner.started.connect(self._on_started)
-        runner.succeeded.connect(self._on_succeeded)
         runner.ended.connect(self._on_ended)
         self._window.installEventFilter(self)
 
@@ -62,23 +62,23 @@ class Closing(QObject):
         if runner.unwritten is not None and not runner.busy:
             question = f"What was computed isn't kept. {runner.unwritten}"
             return agreed(self._window, "A result would be lost", question, "Close and lose it")
-        if not runner.busy or runner.cancelling:
+        job = runner.job
+        if job is None or job.cancelling:
             return True
-        answer = self._ask()
+        title, answer = job.title, self._ask(job)
         if not runner.busy:  # it ended while the question was up
             return answer != STAY
         if answer == FINISH:
             self._afterwards = True
-            runner.finish()
-            self._workspace.said.emit(f"The window closes when {runner.title} has been kept.")
+            job.finish()
+            self._workspace.said.emit(f"The window closes when {title} has been kept.")
         return answer == CANCEL
 
-    def _ask(self) -> str:
-        runner = self._runner
+    def _ask(self, job: RunningJob) -> str:
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("A job is running")
-        box.setText(f"{runner.title} is running: {runner.percent} % of {runner.stage} is done.")
+        box.setText(f"{job.title} is running: {job.percent} % of {job.stage} is done.")
         box.setInformativeText(
             f"{FINISH}: stop after the step that is running, keep the best so far, then close. "
             f"{CANCEL}: keep nothing of it, and close."
@@ -88,14 +88,15 @@ class Closing(QObject):
         stay = box.addButton(STAY, QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(finish)
         box.setEscapeButton(stay)
-        runner.ended.connect(box.reject)
+        self._runner.ended.connect(box.reject)
         box.exec()
         clicked = box.clickedButton()
         box.deleteLater()
         return STAY if clicked is None else clicked.text().replace("&", "")
 
-    def _on_started(self, _title: str) -> None:
+    def _on_started(self, job: RunningJob) -> None:
         self._afterwards = self._kept = False
+        job.succeeded.connect(self._on_succeeded)
 
     def _on_succeeded(self, _result: object) -> None:
         self._kept = True

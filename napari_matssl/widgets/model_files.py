@@ -39,7 +39,8 @@ class ModelFiles(QObject):
 
     def why_not(self, file: Path) -> str:
         """Say why a file must stay as it is; empty if it needn't."""
-        return f"{self._runner.title} uses it." if file in self._runner.uses else ""
+        job = self._runner.job
+        return "" if job is None or file not in job.uses else f"{job.title} uses it."
 
     def _why_no_name(self, file: Path, name: str) -> str:
         project = self._workspace.project

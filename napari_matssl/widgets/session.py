@@ -30,6 +30,7 @@ from napari_matssl.widgets.closing import Closing
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages, MessagesOver
 from napari_matssl.widgets.jobs.runner import JobRunner
+from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.model_files import ModelFiles
 
@@ -41,6 +42,8 @@ class Session(QObject):
 
     models_changed = Signal()
     """A model or encoder was trained, imported, renamed, noted on or deleted."""
+    fine_tuned = Signal(object)
+    """A model was fine-tuned: what the task returns."""
 
     def __init__(self, viewer) -> None:
         window = viewer.window._qt_window
@@ -55,14 +58,14 @@ class Session(QObject):
         self.peek = Peek(viewer, self.workspace)
         self.live = LiveWish(self)
         self.runner = JobRunner(self)
+        self._job_title = ""
         self.messages = Messages(self)
         self.over_canvas = MessagesOver(self.messages, viewer.window._qt_viewer.canvas.native)
         self.model_files = ModelFiles(self.workspace, self.runner, self)
         self.model_files.changed.connect(self.models_changed)
         self.workspace.failed.connect(self._show_problem)
         self.workspace.said.connect(lambda text: self._tell(text, problem=False))
-        self.runner.failed.connect(self._on_job_failed)
-        self.runner.succeeded.connect(self._on_job_done)
+        self.runner.started.connect(self._on_job)
         self.area = CorrectionArea(viewer, self.results, self.palette)
         self.keys = Keys(viewer, self.workspace, self.palette)
         self.menu = CanvasMenu(viewer, self.workspace, self.palette)
@@ -75,22 +78,22 @@ class Session(QObject):
         self,
         title: str,
         make_job: Callable[[], Job[Any]],
-        on_result: Callable[[Any], None] | None = None,
+        owner: str = "",
         compute: bool = True,
         uses: Iterable[Path] = (),
-    ) -> bool:
+    ) -> RunningJob | None:
         """Save the strokes and start a job.
 
         Parameters
         ----------
-        title, make_job, on_result, uses
+        title, make_job, owner, uses
             As for the runner.
         compute
             The job needs torch, which is loaded in its thread and leaves a core to the window.
 
         Returns
         -------
-        Whether it was started; why not has been said.
+        The job; None if it couldn't be started, which has been told.
         """
 
         def limited() -> Job[Any]:
@@ -99,11 +102,10 @@ class Session(QObject):
 
         try:
             self.workspace.flush()
-            self.runner.start(title, limited if compute else make_job, on_result, uses)
+            return self.runner.start(title, limited if compute else make_job, owner, uses)
         except MatSSLError as error:
             self.workspace.failed.emit(error)
-            return False
-        return True
+            return None
 
     def _show_problem(self, error: MatSSLError) -> None:
         log.warning("%s", error)
@@ -125,18 +127,23 @@ class Session(QObject):
         # What is behind another tab is called visible by Qt, far outside the window.
         return any(not one.visibleRegion().isEmpty() for one in docked)
 
+    def _on_job(self, job: RunningJob) -> None:
+        self._job_title = job.title
+        job.failed.connect(self._on_job_failed)
+        job.succeeded.connect(self._on_job_done)
+
     def _on_job_failed(self, error: MatSSLError) -> None:
         """Tell what the bar of jobs tells, while nobody can see it."""
         if self._dock_in_sight:
             return
-        text = f"{self.runner.title} failed. {explain(error)}"
+        text = f"{self._job_title} failed. {explain(error)}"
         if isinstance(error, UnwrittenError):
             text += " A MatSSL panel (in the menu Plugins) has the button for it."
         self._tell(text, problem=True)
 
     def _on_job_done(self, _result: object) -> None:
         if not self._dock_in_sight:
-            self._tell(f"{self.runner.title} is done.", problem=False)
+            self._tell(f"{self._job_title} is done.", problem=False)
 
     def leave(self) -> None:
         """End with Python, if Qt's window hasn't been closed before: a script was over."""

@@ -110,7 +110,6 @@ import napari
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 from napari_matssl.widgets.closing import CANCEL
-from napari_matssl.widgets.panels.finetune_panel import TITLE
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.shell import MatSSLWidget
 
@@ -151,12 +150,12 @@ def start():
 
     def on_progress(progress):
         if progress.metrics:
-            session.runner.progressed.disconnect(on_progress)
+            job.progressed.disconnect(on_progress)
             QTimer.singleShot(300, close)
 
-    session.runner.progressed.connect(on_progress)
-    session.runner.failed.connect(lambda error: print("failed", error, flush=True))
-    assert session.start(TITLE, make)
+    job = session.start("Fine-tuning", make)
+    job.progressed.connect(on_progress)
+    job.failed.connect(lambda error: print("failed", error, flush=True))
 
 QTimer.singleShot(200, start)
 napari.run()
@@ -221,7 +220,7 @@ def working(make_napari_viewer, folder, qtbot):
     session.workspace.open([folder])
     job = Steps()
     assert session.start("Fine-tuning", job, compute=False)
-    qtbot.waitUntil(lambda: session.runner.percent == 81, timeout=10_000)
+    qtbot.waitUntil(lambda: session.runner.job.percent == 81, timeout=10_000)
     return session, job
 
 
@@ -234,8 +233,8 @@ def test_closing_amid_a_job_names_it_and_may_stay(working, qtbot):
     assert questions == ["Fine-tuning is running: 81 % of fine-tuning is done."]
     assert window.isVisible()
     assert session.runner.busy
-    assert not session.runner.stopping
-    session.runner.cancel()
+    assert not session.runner.job.stopping
+    session.runner.job.cancel()
     qtbot.waitUntil(lambda: not session.runner.busy, timeout=10_000)
 
 
@@ -267,10 +266,10 @@ def test_a_window_stays_if_what_was_finished_couldnt_be_kept(working, qtbot):
         yield from job()
         raise UnwrittenError("The disk is full.", "", lambda path: path)
 
-    session.runner.cancel()
+    session.runner.job.cancel()
     qtbot.waitUntil(lambda: not session.runner.busy, timeout=10_000)
     session.start("Fine-tuning", fails, compute=False)
-    qtbot.waitUntil(lambda: session.runner.percent == 81, timeout=10_000)
+    qtbot.waitUntil(lambda: session.runner.job.percent == 81, timeout=10_000)
     closed = []
     session.closing._close = lambda: closed.append(True)
     answer(FINISH, [])

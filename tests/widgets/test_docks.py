@@ -65,7 +65,8 @@ for name in names:
         turn()
         print(name, again, flush=True)
 print("busy", session.runner.busy, flush=True)
-session.runner.cancel()
+if session.runner.job is not None:
+    session.runner.job.cancel()
 turn()
 viewer.close()
 turn()

@@ -45,8 +45,8 @@ def start_endless(user):
     """Start a run without an end and wait for its first steps; gives the steps as they come."""
     tiny(user, epochs=ENDLESS)
     steps = []
-    user.runner.progressed.connect(lambda p: steps.append(p.metrics.get("loss")))
     user.begin(user.finetune.start)
+    user.runner.job.progressed.connect(lambda p: steps.append(p.metrics.get("loss")))
     user.until(lambda: any(steps))
     return steps
 
@@ -102,7 +102,7 @@ def test_no_point_follows_once_a_run_was_told_to_finish(painted, panel, monkeypa
     user.until(lambda: panel.curves._series["loss"].x.tolist() == [20])
     user.click(user.job_bar._finish)
     told.set()
-    user.until(lambda: user.runner.percent == 100)
+    user.until(lambda: user.runner.job.percent == 100)
     over.set()
     user.wait()
     assert panel.curves._series["loss"].x.tolist() == [20]
@@ -202,10 +202,10 @@ def test_a_preview_layer_that_is_deleted_does_not_disturb_the_run(painted, quick
 
 def test_another_image_that_is_shown_meanwhile_gets_the_preview(painted, quick_previews):
     previews = []
-    painted.runner.progressed.connect(
+    start_endless(painted)
+    painted.runner.job.progressed.connect(
         lambda p: p.preview is not None and previews.append(p.preview.image)
     )
-    start_endless(painted)
     painted.until(lambda: bool(previews))
     assert set(previews) == {"steel-0.tif"}
     painted.press_key(Qt.Key.Key_D)
@@ -264,12 +264,12 @@ def test_a_class_that_is_renamed_meanwhile_is_still_the_models(painted):
 
 def test_a_panel_that_is_closed_meanwhile_spoils_nothing(painted, make_napari_viewer):
     project, runner, failures = painted.project, painted.runner, []
-    runner.failed.connect(failures.append)
     start_endless(painted)
+    runner.job.failed.connect(failures.append)
     painted.viewer.window.remove_dock_widget(painted.dock)
     painted.shell.deleteLater()
     painted.qtbot.wait(50)
-    runner.finish()
+    runner.job.finish()
     painted.wait()
     assert failures == []
     assert len(project.models()) == 1

@@ -43,14 +43,16 @@ class Desk:
         self.bar.resize(370, self.bar.sizeHint().height())
         self.bar.show()
         self.job = Job()
+        self.running, self.results = None, []
 
     def start(self, title="Fine-tuning"):
         self.job = Job()
-        self.runner.start(title, self.job)
+        self.running = self.runner.start(title, self.job)
+        self.running.succeeded.connect(self.results.append)
 
     def step(self, *step, at=None, **more):
         """Make one step and wait until it is shown."""
-        with self.qtbot.waitSignal(self.runner.progressed):
+        with self.qtbot.waitSignal(self.running.progressed):
             self.now = self.now if at is None else at
             self.job.give(Progress(*step, **more))
 
@@ -130,11 +132,11 @@ def test_a_pause_stands_still_and_costs_no_time(desk):
     desk.step("segmenting", 0, 10, at=0)
     desk.step("segmenting", 2, 10, at=20)
     desk.click("Pause")
-    assert desk.runner.paused
+    assert desk.running.paused
     assert desk.text().startswith("Paused")
     desk.now = 1000
     desk.click("Resume")
-    assert not desk.runner.paused
+    assert not desk.running.paused
     assert "1 min 20 s left" in desk.text()
     assert desk.button("Pause").isEnabled()
     desk.end()
@@ -152,8 +154,6 @@ def test_after_success_it_says_how_long_it_took_and_is_empty(desk):
 
 
 def test_finish_now_keeps_the_result(desk, qtbot):
-    results = []
-    desk.runner.succeeded.connect(results.append)
     desk.start()
     desk.step("fine-tuning", 1, 10)
     desk.click("Finish now")
@@ -164,7 +164,7 @@ def test_finish_now_keeps_the_result(desk, qtbot):
     with qtbot.waitSignal(desk.runner.ended):
         desk.job.give(Progress("fine-tuning", 2, 10))
         desk.job.give(Progress("fine-tuning", 3, 10))
-    assert results == ["best"]
+    assert desk.results == ["best"]
 
 
 def test_a_young_job_is_cancelled_at_once(desk, qtbot):
@@ -189,12 +189,12 @@ def test_an_old_job_is_cancelled_only_after_asking(desk, qtbot):
     assert box.defaultButton().text() == "Keep running"
     qtbot.keyClick(box, Qt.Key.Key_Escape)
     assert desk.question() is None
-    assert not desk.runner.stopping
+    assert not desk.running.stopping
     desk.click("Cancel")
     [lose] = [b for b in desk.question().buttons() if b.text() == "Cancel the job"]
     qtbot.mouseClick(lose, Qt.MouseButton.LeftButton)
-    assert desk.runner.cancelling
-    with qtbot.waitSignal(desk.runner.cancelled):
+    assert desk.running.cancelling
+    with qtbot.waitSignal(desk.running.cancelled):
         desk.job.give(Progress("fine-tuning", 2, 10))
 
 
@@ -319,23 +319,21 @@ def test_a_result_that_cant_be_written_is_kept_until_it_is_saved_elsewhere(
         path.write_text("model")
         return path
 
-    results = []
-    desk.runner.succeeded.connect(results.append)
     desk.start()
     desk.end(UnwrittenError("Can't write model-001: No space left.", "It is kept.", write))
     assert desk.button("Save elsewhere...").isVisible()
     desk.start("Segmenting")  # another job is no reason to forget it
     desk.end()
     assert desk.button("Save elsewhere...").isVisible()
-    assert results == ["all"]
+    assert desk.results == ["all"]
     chosen = tmp_path / "elsewhere.safetensors"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(chosen), ""))
     for still_full in (True, False):
         full["disk"] = still_full
         with qtbot.waitSignal(desk.runner.ended):
             desk.click("Save elsewhere...")
-            assert desk.runner.title == "Fine-tuning"
-    assert results == ["all", chosen]
+            assert desk.runner.job.title == "Fine-tuning"
+    assert desk.results == ["all", chosen]
     assert chosen.read_text() == "model"
     assert desk.runner.unwritten is None
     assert not desk.button("Save elsewhere...").isVisible()

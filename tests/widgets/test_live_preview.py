@@ -243,7 +243,7 @@ def test_one_that_is_overtaken_by_a_job_is_dropped(painter, held):
     stroke(painter, 1, 40)
     painter.qtbot.wait(A_WHILE_MS)
     assert len(held[2]) == 1, "a preview competed with a job"
-    painter.runner.finish()
+    painter.runner.job.finish()
     painter.wait()
     painter.qtbot.wait(A_WHILE_MS)
     assert not previewed(painter), "it came before the next stroke"

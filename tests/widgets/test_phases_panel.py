@@ -411,7 +411,7 @@ def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_
     panel.export.click()
     slow_disk.may_read.release(1)
     qtbot.waitUntil(lambda: slow_disk.read == ["a1.tif", "a2.tif"], timeout=60_000)
-    runner.cancel()
+    runner.job.cancel()
     with qtbot.waitSignal(runner.ended):
         slow_disk.go_on()
     tables = {"phases.csv", "summary.csv", "classes.json"}
@@ -428,7 +428,7 @@ def test_a_finished_export_says_how_far_it_came(panel, qtbot, out, slow_disk):
     panel.export.click()
     slow_disk.may_read.release(1)
     qtbot.waitUntil(lambda: slow_disk.read == ["a1.tif", "a2.tif"], timeout=60_000)
-    runner.finish()
+    runner.job.finish()
     with qtbot.waitSignal(runner.ended):
         slow_disk.go_on()
     assert panel.outcome.text() == f"2 of 3 images exported to {out}."
@@ -453,7 +453,7 @@ def test_while_a_job_runs_there_is_no_export(panel, qtbot):
     assert not panel.export.isEnabled()
     assert panel.export.toolTip().startswith("Fine-tuning is running")
     with qtbot.waitSignal(runner.ended):
-        runner.cancel()
+        runner.job.cancel()
     assert panel.export.isEnabled()
 
 

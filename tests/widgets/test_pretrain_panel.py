@@ -146,20 +146,20 @@ def test_fields_begin_at_the_same_place(ready):
 
 
 def stop(user, how):
-    """Stop once two epochs are over."""
+    """Stop once two epochs are over, by a method of the job."""
     epochs = []
-    runner = user.session.runner
-    runner.progressed.connect(lambda progress: epochs.append(progress.metrics.get("epoch", 0)))
     user.begin(user.pretrain.start)
+    job = user.runner.job
+    job.progressed.connect(lambda progress: epochs.append(progress.metrics.get("epoch", 0)))
     user.until(lambda: max(epochs, default=0) > 2)
-    how()
+    getattr(job, how)()
     user.wait()
 
 
 def test_a_run_that_was_finished_early_goes_on_with_its_own_settings(ready):
     assert ready.pretrain.go_on.isHidden()
     tiny_pretraining(ready, epochs=200)
-    stop(ready, ready.session.runner.finish)
+    stop(ready, "finish")
     folder = ready.project.models_folder
     assert read_card(folder / "encoder-001.safetensors").metrics["epochs"] < 200
     assert ready.pretrain.go_on.text() == "Go on with encoder-001"
@@ -169,7 +169,7 @@ def test_a_run_that_was_finished_early_goes_on_with_its_own_settings(ready):
     ready.pretrain.form.set_value("epochs", 1)
     ready.begin(ready.pretrain.go_on)
     ready.until(lambda: read_card(state, "checkpoint").step > before)
-    ready.session.runner.finish()
+    ready.runner.job.finish()
     ready.wait()
     assert not ready.error
     card = read_card(folder / "encoder-001.safetensors")
@@ -180,7 +180,7 @@ def test_a_run_that_was_finished_early_goes_on_with_its_own_settings(ready):
 
 def test_a_run_that_was_cancelled_leaves_nothing_to_go_on_from(ready):
     tiny_pretraining(ready, epochs=200)
-    stop(ready, ready.session.runner.cancel)
+    stop(ready, "cancel")
     assert not list(ready.project.models_folder.glob("*.safetensors"))
     assert ready.pretrain.go_on.isHidden()
 

@@ -16,7 +16,7 @@ from napari.resources import LOADING_GIF_PATH
 from napari.utils import progress
 from qtpy.QtGui import QMovie
 
-from napari_matssl.errors import ComputeError, InputError
+from napari_matssl.errors import ComputeError, InputError, UnwrittenError
 from napari_matssl.progress import Control, Preview, Progress
 from napari_matssl.widgets.jobs.job_thread import NICENESS
 from napari_matssl.widgets.jobs.runner import JobRunner
@@ -31,15 +31,19 @@ def runner(qtbot):
 
 @pytest.fixture
 def heard(runner):
-    """Everything that the runner says, in order."""
+    """Everything that the runner and its jobs tell, in order."""
     heard = []
-    runner.started.connect(lambda title: heard.append(("started", title)))
-    runner.progressed.connect(lambda progress: heard.append(("progressed", progress)))
-    runner.succeeded.connect(lambda result: heard.append(("succeeded", result)))
-    runner.failed.connect(lambda error: heard.append(("failed", error)))
-    runner.cancelled.connect(lambda: heard.append(("cancelled", None)))
-    runner.pause_changed.connect(lambda paused: heard.append(("pause_changed", paused)))
-    runner.ended.connect(lambda: heard.append(("ended", runner.busy)))
+
+    def follow(job):
+        heard.append(("started", job.title))
+        job.progressed.connect(lambda progress: heard.append(("progressed", progress)))
+        job.succeeded.connect(lambda result: heard.append(("succeeded", result)))
+        job.failed.connect(lambda error: heard.append(("failed", error)))
+        job.cancelled.connect(lambda: heard.append(("cancelled", None)))
+        job.pause_changed.connect(lambda paused: heard.append(("pause_changed", paused)))
+        job.ended.connect(lambda: heard.append(("ended", runner.busy)))
+
+    runner.started.connect(follow)
     return heard
 
 
@@ -51,9 +55,9 @@ def steps(heard):
     return [progress.step for name, progress in heard if name == "progressed"]
 
 
-def run(qtbot, runner, make_job, title="Working", on_result=None):
+def run(qtbot, runner, make_job, title="Working"):
     with qtbot.waitSignal(runner.ended, timeout=10_000):
-        runner.start(title, make_job, on_result)
+        return runner.start(title, make_job)
 
 
 class Endless:
@@ -79,7 +83,9 @@ class Endless:
 
 def test_a_job_is_told_of_in_order_and_in_the_windows_thread(qtbot, runner, heard):
     threads = []
-    runner.progressed.connect(lambda _: threads.append(threading.current_thread()))
+    runner.started.connect(
+        lambda job: job.progressed.connect(lambda _: threads.append(threading.current_thread()))
+    )
     made_in = []
 
     def job():
@@ -88,12 +94,10 @@ def test_a_job_is_told_of_in_order_and_in_the_windows_thread(qtbot, runner, hear
         yield Progress("working", 2, 2)
         return "mask"
 
-    results = []
-    run(qtbot, runner, job, on_result=results.append)
+    run(qtbot, runner, job)
     assert names(heard) == ["started", "progressed", "progressed", "succeeded", "ended"]
     assert heard[0] == ("started", "Working")
     assert heard[-2:] == [("succeeded", "mask"), ("ended", False)]
-    assert results == ["mask"]
     assert set(threads) == {threading.main_thread()}
     assert made_in != [threading.main_thread()]
 
@@ -158,29 +162,29 @@ def test_the_latest_step_is_shown_even_if_the_next_one_takes_long(qtbot, runner,
 
 def test_a_last_step_right_after_another_is_shown(qtbot, runner, heard):
     shown = threading.Event()
-    runner.progressed.connect(lambda _: shown.set())
 
     def job():
         yield Progress("working", 1, 2)
         shown.wait(10)
         yield Progress("working", 2, 2)
 
-    run(qtbot, runner, job)
+    with qtbot.waitSignal(runner.ended):
+        runner.start("Working", job).progressed.connect(lambda _: shown.set())
     assert steps(heard) == [1, 2]
 
 
 def test_a_paused_job_makes_no_step_until_it_is_resumed(qtbot, runner, heard):
     job = Endless()
-    runner.start("Working", job)
+    running = runner.start("Working", job)
     qtbot.waitUntil(lambda: job.steps > 3)
-    runner.pause()
-    assert runner.paused
+    running.pause()
+    assert running.paused
     qtbot.wait(60)
     waiting_at = job.steps
     qtbot.wait(120)
     assert job.steps == waiting_at
-    runner.resume()
-    assert not runner.paused
+    running.resume()
+    assert not running.paused
     qtbot.waitUntil(lambda: job.steps > waiting_at + 3)
     assert job.told[:4] == [None] * 4
     assert [item for item in heard if item[0] == "pause_changed"] == [
@@ -188,23 +192,22 @@ def test_a_paused_job_makes_no_step_until_it_is_resumed(qtbot, runner, heard):
         ("pause_changed", False),
     ]
     with qtbot.waitSignal(runner.ended):
-        runner.cancel()
+        running.cancel()
 
 
 @pytest.mark.parametrize("paused", [False, True])
 def test_finish_keeps_the_best_so_far_even_from_a_pause(qtbot, runner, heard, paused):
     job = Endless()
-    runner.start("Working", job)
+    running = runner.start("Working", job)
     qtbot.waitUntil(lambda: job.steps > 3)
     if paused:
-        runner.pause()
+        running.pause()
     with qtbot.waitSignal(runner.ended):
-        runner.finish()
-        assert runner.stopping
-        assert not runner.cancelling
-        assert not runner.paused
+        running.finish()
+        assert running.stopping
+        assert not running.cancelling
+        assert not running.paused
     assert heard[-2] == ("succeeded", f"best of {job.steps}")
-    assert not runner.stopping
 
 
 def test_a_job_that_takes_a_while_to_finish_hears_stop_at_every_step(qtbot, runner):
@@ -215,10 +218,10 @@ def test_a_job_that_takes_a_while_to_finish_hears_stop_at_every_step(qtbot, runn
             told.append((yield Progress("working", number, 500)))
             time.sleep(0.002)
 
-    runner.start("Working", job)
+    running = runner.start("Working", job)
     qtbot.waitUntil(lambda: len(told) > 3)
     with qtbot.waitSignal(runner.ended, timeout=10_000):
-        runner.finish()
+        running.finish()
     first = told.index(Control.STOP)
     assert set(told[:first]) == {None}
     assert set(told[first:]) == {Control.STOP}
@@ -227,23 +230,22 @@ def test_a_job_that_takes_a_while_to_finish_hears_stop_at_every_step(qtbot, runn
 @pytest.mark.parametrize("paused", [False, True])
 def test_cancel_tidies_up_in_the_thread_and_gives_no_result(qtbot, runner, heard, paused):
     job = Endless()
-    kept, results = [], []
+    kept = []
 
     def make():
         kept.append(job())
         return kept[0]
 
-    runner.start("Working", make, results.append)
+    running = runner.start("Working", make)
     qtbot.waitUntil(lambda: job.steps > 3)
     if paused:
-        runner.pause()
+        running.pause()
     with qtbot.waitSignal(runner.ended):
-        runner.cancel()
-        assert runner.cancelling
+        running.cancel()
+        assert running.cancelling
     assert job.tidied_in not in (None, threading.main_thread())
     assert names(heard)[-2:] == ["cancelled", "ended"]
     assert "succeeded" not in names(heard)
-    assert results == []
 
 
 def test_cancel_takes_back_a_result_that_nobody_has_seen(qtbot, runner, heard):
@@ -254,10 +256,10 @@ def test_cancel_takes_back_a_result_that_nobody_has_seen(qtbot, runner, heard):
         done.set()
         return "late"
 
-    runner.start("Working", job)
+    running = runner.start("Working", job)
     assert done.wait(5)
     with qtbot.waitSignal(runner.ended):
-        runner.cancel()
+        running.cancel()
     assert names(heard)[-2:] == ["cancelled", "ended"]
     assert "succeeded" not in names(heard)
 
@@ -265,29 +267,32 @@ def test_cancel_takes_back_a_result_that_nobody_has_seen(qtbot, runner, heard):
 def test_a_second_job_is_refused_with_a_reason_and_the_first_goes_on(qtbot, runner, heard):
     job = Endless()
     assert runner.busy_reason == ""
-    runner.start("Fine-tuning", job)
-    assert runner.title == "Fine-tuning"
+    running = runner.start("Fine-tuning", job)
+    assert runner.job is running
     reason = "Fine-tuning is running; one job at a time. Wait, or cancel it."
     assert runner.busy_reason == reason
     with pytest.raises(InputError, match="one job at a time"):
         runner.start("Segmenting", Endless())
-    assert runner.title == "Fine-tuning"
+    assert runner.job is running
     with qtbot.waitSignal(runner.ended):
-        runner.finish()
+        running.finish()
     assert names(heard).count("started") == 1
-    assert runner.busy_reason == runner.title == ""
+    assert runner.busy_reason == ""
+    assert runner.job is None
 
 
-def test_the_next_job_can_be_started_from_ended(qtbot, runner, heard):
+@pytest.mark.parametrize("whose", ["job", "runner"])
+def test_the_next_job_can_be_started_from_ended(qtbot, runner, heard, whose):
     def chain():
         if names(heard).count("started") == 1:
             runner.start("Second", Endless())
 
-    runner.ended.connect(chain)
-    runner.start("First", iter_nothing)
-    qtbot.waitUntil(lambda: runner.title == "Second" and "progressed" in names(heard))
+    first = runner.start("First", iter_nothing)
+    (first if whose == "job" else runner).ended.connect(chain)
+    qtbot.waitUntil(lambda: "progressed" in names(heard))
+    assert runner.job.title == "Second"
     with qtbot.waitSignal(runner.ended):
-        runner.finish()
+        runner.job.finish()
     assert names(heard)[-2:] == ["succeeded", "ended"]
 
 
@@ -298,10 +303,10 @@ def test_an_error_for_the_user_arrives_as_it_is(qtbot, runner, heard):
         yield Progress("working", 1, 2)
         raise error
 
-    run(qtbot, runner, job)
+    failed = run(qtbot, runner, job)
     assert names(heard)[-2:] == ["failed", "ended"]
     assert heard[-2][1] is error
-    assert "InputError" in runner.details
+    assert "InputError" in failed.details
 
 
 @pytest.mark.parametrize(
@@ -323,7 +328,7 @@ def test_any_other_error_gets_a_remedy_and_its_traceback_is_logged(
         yield Progress("working", 1, 2)
         raise error
 
-    run(qtbot, runner, job, title="Fine-tuning")
+    failed = run(qtbot, runner, job, title="Fine-tuning")
     name, told = heard[-2]
     assert name == "failed"
     assert isinstance(told, ComputeError)
@@ -331,9 +336,8 @@ def test_any_other_error_gets_a_remedy_and_its_traceback_is_logged(
     assert "log" in told.remedy
     [record] = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert "in job" in record.getMessage()
-    assert "in job" in runner.details
+    assert "in job" in failed.details
     run(qtbot, runner, iter_nothing)
-    assert runner.details == ""
     assert names(heard)[-2:] == ["succeeded", "ended"]
 
 
@@ -345,13 +349,45 @@ def test_an_error_while_the_job_is_made_is_told(qtbot, runner, heard):
     assert "no module named torch" in heard[-2][1].what
 
 
-def test_an_error_of_what_uses_the_result_is_not_lost(qtbot, runner, heard):
-    def use(_result):
-        raise KeyError("labels")
+def test_jobs_are_told_apart_by_who_started_them(qtbot, runner):
+    """A caption on the screen may change, and two panels may have one."""
+    first, second = [], []
+    with qtbot.waitSignal(runner.ended):
+        job = runner.start("Working", lambda: succeed("mask"), "segment")
+        job.succeeded.connect(first.append)
+        assert runner.job_of("segment") is job
+        assert runner.job_of("fine-tune") is None
+    assert runner.job_of("segment") is None
+    with qtbot.waitSignal(runner.ended):
+        runner.start("Working", lambda: succeed("model"), "fine-tune").succeeded.connect(
+            second.append
+        )
+    assert (first, second) == (["mask"], ["model"])
 
-    run(qtbot, runner, iter_nothing, on_result=use)
-    assert names(heard) == ["started", "failed", "ended"]
-    assert "in use" in runner.details
+
+def test_a_result_that_is_written_elsewhere_reaches_those_who_wait_for_it(qtbot, runner, tmp_path):
+    tries, results = [], []
+
+    def write(path):
+        tries.append(path)
+        if len(tries) < 3:
+            raise UnwrittenError("The disk is full.", "Make room.", write)
+        return path
+
+    def job():
+        yield Progress("working", 1, 1)
+        write(tmp_path / "full.safetensors")
+
+    with qtbot.waitSignal(runner.ended):
+        runner.start("Fine-tuning", job).succeeded.connect(results.append)
+    for name in ("full too.safetensors", "kept.safetensors"):
+        assert runner.unwritten is not None
+        with qtbot.waitSignal(runner.ended):
+            runner.write_elsewhere(tmp_path / name)
+    assert results == [tmp_path / "kept.safetensors"]
+    assert runner.unwritten is None
+    with pytest.raises(InputError, match="nothing"):
+        runner.write_elsewhere(tmp_path / "again.safetensors")
 
 
 class Model:
@@ -391,29 +427,13 @@ def test_nothing_of_a_job_stays_in_memory(qtbot, runner, caplog, kind):
         model = Model()
         left.append(weakref.ref(model))
         with qtbot.waitSignal(runner.ended, timeout=5000):
-            runner.start("Working", lambda model=model: kind(model), lambda result: None)
+            job = runner.start("Working", lambda model=model: kind(model))
             if kind is go_on:
-                runner.cancel()
+                job.cancel()
         del model
     gc.collect()
     assert [ref() for ref in left] == [None] * 10
     assert runner.receivers(runner.destroyed) < connections + 5  # PyQt tidies up a little later
-
-
-def test_a_failing_use_of_the_result_keeps_no_result_alive(qtbot, runner):
-    kept = []
-    runner.failed.connect(kept.append)
-
-    def use(result):
-        raise InputError("The layer is gone.", "Open the image again.") from KeyError(result)
-
-    model = Model()
-    ref = weakref.ref(model)
-    run(qtbot, runner, lambda model=model: succeed(model), on_result=use)
-    del model
-    gc.collect()
-    assert len(kept) == 1
-    assert ref() is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of single threads")
@@ -441,9 +461,9 @@ def test_the_jobs_thread_makes_room_for_the_window(qtbot, runner, heard):
 
 def test_close_ends_the_job_and_nothing_is_heard_any_more(qtbot, runner, heard):
     job = Endless()
-    runner.start("Working", job)
+    running = runner.start("Working", job)
     qtbot.waitUntil(lambda: job.steps > 3)
-    runner.pause()
+    running.pause()
     before = len(heard)
     assert runner.close()
     assert job.tidied_in is not None
@@ -463,8 +483,7 @@ def test_what_a_job_says_can_close_its_window(qtbot, runner, heard):
             yield Progress("working", number, 3, message=f"line {number}")
         job_ended.set()
 
-    runner.progressed.connect(lambda _: runner.close())
-    runner.start("Working", job)
+    runner.start("Working", job).progressed.connect(lambda _: runner.close())
     assert job_ended.wait(5)
     qtbot.waitUntil(lambda: not runner.busy)
     qtbot.wait(60)
@@ -493,13 +512,13 @@ def test_the_job_is_in_naparis_activity_dock_while_it_runs(
             time.sleep(0.002)
         raise RuntimeError("boom")
 
-    runner.start("Fine-tuning", job)
+    running = runner.start("Fine-tuning", job)
     qtbot.waitUntil(lambda: [bar.qt_progress_bar.value() for bar in bars(viewer)] == [42])
     assert "Fine-tuning" in bars(viewer)[0].description_label.text()
     if way_out == "fail":
         fail_now.set()
     else:
-        getattr(runner, way_out)()
+        getattr(runner if way_out == "close" else running, way_out)()
     qtbot.waitUntil(lambda: not runner.busy)
     qtbot.waitUntil(lambda: bars(viewer) == [])
     assert "it/s" not in capfd.readouterr().err
@@ -518,12 +537,12 @@ def test_without_a_viewer_no_bar_goes_to_the_terminal(qtbot, runner, capfd):
 def test_a_viewer_closed_before_the_runner_does_no_harm(make_napari_viewer, qtbot, runner, heard):
     viewer = make_napari_viewer()
     job = Endless()
-    runner.start("Working", job)
+    running = runner.start("Working", job)
     qtbot.waitUntil(lambda: len(bars(viewer)) == 1)
     viewer.close()
     qtbot.wait(100)
     with qtbot.waitSignal(runner.ended):
-        runner.finish()
+        running.finish()
     assert names(heard)[-2:] == ["succeeded", "ended"]
 
 
@@ -540,14 +559,14 @@ def job():
 
 app = QApplication([])
 runner = JobRunner()
-runner.progressed.connect(lambda _: QTimer.singleShot(0, leave))
 runner.ended.connect(lambda: print("ended", flush=True))
 
 def leave():
     {leave}
     app.quit()
 
-runner.start("Working", job)
+job = runner.start("Working", job)
+job.progressed.connect(lambda _: QTimer.singleShot(0, leave))
 app.exec_()
 print("left", flush=True)
 """
@@ -600,7 +619,7 @@ def test_naparis_spinner_is_held_while_a_job_runs_and_other_pictures_go_on(
     theirs = progress(total=10, desc="of another plugin")
     qtbot.waitUntil(lambda: spinner.state() == QMovie.MovieState.Running)
     runner = JobRunner(window)
-    runner.start("Working", Endless())
+    running = runner.start("Working", Endless())
     qtbot.waitUntil(lambda: spinner.state() == QMovie.MovieState.Paused)
     turned, moved = [], []
     spinner.frameChanged.connect(turned.append)
@@ -608,7 +627,7 @@ def test_naparis_spinner_is_held_while_a_job_runs_and_other_pictures_go_on(
     qtbot.waitUntil(lambda: len(moved) >= 3)
     assert turned == []
     with qtbot.waitSignal(runner.ended):
-        runner.cancel()
+        running.cancel()
     qtbot.waitUntil(lambda: len(turned) >= 3)  # for the other plugin, whose bar is still there
     theirs.close()
     qtbot.waitUntil(lambda: spinner.state() == QMovie.MovieState.NotRunning)

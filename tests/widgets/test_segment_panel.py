@@ -318,12 +318,12 @@ def test_masks_go_to_the_folder_they_were_started_in(paused, tmp_path, two_phase
 
 def test_a_panel_that_is_closed_meanwhile_leaves_the_run_alone(paused):
     project, runner, failures = paused.project, paused.runner, []
-    runner.failed.connect(failures.append)
+    runner.job.failed.connect(failures.append)
     paused.viewer.window.remove_dock_widget(paused.dock)
     paused.shell.deleteLater()
     paused.qtbot.wait(50)
-    runner.resume()
+    runner.job.resume()
     paused.until(lambda: project.mask("steel-1.tif") is not None)
-    runner.cancel()
+    runner.job.cancel()
     paused.wait()
     assert failures == []

@@ -9,7 +9,7 @@ import pytest
 import torch
 from acting import TINY, User, strokes_inside, write_folder
 from PIL import Image
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 
 from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.learn import device
@@ -47,7 +47,10 @@ def watch_previews(user):
         if progress.preview is not None and layer is not None:
             pictures.append(np.asarray(layer.data).copy())
 
-    user.runner.progressed.connect(keep)
+    def follow(job):  # later than the panel
+        QTimer.singleShot(0, lambda: job.progressed.connect(keep))
+
+    user.runner.started.connect(follow)
     return pictures
 
 

@@ -25,6 +25,7 @@ from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages
 from napari_matssl.widgets.jobs.job_time import Stopwatch, TimeLeft, about, duration
 from napari_matssl.widgets.jobs.runner import JobRunner
+from napari_matssl.widgets.jobs.running_job import RunningJob
 
 ASK_AFTER_S = 30
 """Cancelling a job that has worked longer than this asks first, s."""
@@ -70,7 +71,7 @@ class JobBar(QWidget):
         self._stopwatch = Stopwatch(clock)
         self._time_left = TimeLeft()
         self._metrics: dict[str, float] = {}
-        self._report = ""
+        self._report = self._details = ""
         self._question: QMessageBox | None = None
         self._refresh_timer = QTimer(self)
         self._refresh_timer.setInterval(REFRESH_MS)
@@ -78,8 +79,8 @@ class JobBar(QWidget):
         self._build()
         self._listen()
         self._set_idle("Ready")  # perhaps again: its dock was closed and opened
-        if runner.busy:
-            self._on_started(runner.title)
+        if runner.job is not None:
+            self._on_started(runner.job)
 
     def _build(self) -> None:
         self._bar = QProgressBar()
@@ -131,14 +132,14 @@ class JobBar(QWidget):
         self._copy.clicked.connect(self._on_copy_clicked)
         self._elsewhere.clicked.connect(self._on_elsewhere_clicked)
         self._runner.started.connect(self._on_started)
-        self._runner.progressed.connect(self._on_progressed)
-        self._runner.pause_changed.connect(self._on_pause_changed)
-        self._runner.succeeded.connect(self._on_succeeded)
-        self._runner.failed.connect(self._on_failed)
-        self._runner.cancelled.connect(self._on_cancelled)
-        self._runner.ended.connect(self._on_ended)
+        self._runner.ended.connect(self._set_buttons)  # only now the runner is free
 
-    def _on_started(self, title: str) -> None:
+    def _on_started(self, job: RunningJob) -> None:
+        job.progressed.connect(self._on_progressed)
+        job.pause_changed.connect(self._on_pause_changed)
+        job.succeeded.connect(self._on_succeeded)
+        job.failed.connect(self._on_failed)
+        job.cancelled.connect(self._on_cancelled)
         self._stopwatch = Stopwatch(self._clock)
         self._time_left = TimeLeft()
         self._metrics = {}
@@ -147,8 +148,8 @@ class JobBar(QWidget):
         self._error_row.hide()
         self._bar.setRange(0, 1000)  # no moving block: each of its steps repaints the canvas too
         self._bar.setValue(0)
-        self._bar.setFormat(title)
-        self._status.setText(f"{title} is starting")
+        self._bar.setFormat(job.title)
+        self._status.setText(f"{job.title} is starting")
         self._refresh_timer.start()
         self._set_buttons()
 
@@ -179,17 +180,16 @@ class JobBar(QWidget):
         self._set_idle(f"Cancelled after {duration(self._stopwatch.seconds())}")
 
     def _on_failed(self, error: MatSSLError) -> None:
+        job = self._runner.job
+        self._details = "" if job is None else job.details
         self._set_idle(f"Failed after {duration(self._stopwatch.seconds())}")
         self._show_error(error)
 
     def _show_error(self, error: MatSSLError) -> None:
         self._error.setText(explain(error, "\n"))
-        self._report = f"{error}\n\n{self._runner.details}".strip()
+        self._report = f"{error}\n\n{self._details}".strip()
         self._elsewhere.setVisible(self._runner.unwritten is not None)
         self._error_row.show()
-
-    def _on_ended(self) -> None:
-        self._set_buttons()  # only now the runner is free
 
     def _set_idle(self, status: str) -> None:
         self._close_question()
@@ -204,42 +204,45 @@ class JobBar(QWidget):
 
     def _refresh(self) -> None:
         """Write the line of time left and figures."""
-        runner = self._runner
-        if runner.stopping:
-            what = "Cancelling" if runner.cancelling else "Finishing with the best so far"
+        job = self._runner.job
+        if job is None:
+            return
+        if job.stopping:
+            what = "Cancelling" if job.cancelling else "Finishing with the best so far"
             self._status.setText(f"{what}, after the step that is running")
             return
         left = self._time_left.seconds(self._stopwatch.seconds())
-        if runner.paused:
+        if job.paused:
             first = "Paused"
         else:
-            first = f"{runner.title} is running" if left is None else about(left)
+            first = f"{job.title} is running" if left is None else about(left)
         shown = [METRICS[k].format(self._metrics[k]) for k in METRICS if k in self._metrics]
         self._status.setText(" · ".join([first, *shown]))
 
     def _set_buttons(self) -> None:
         """Switch the buttons on and off, with tooltips that say what they do or why they can't."""
-        runner = self._runner
-        self._pause.setText("Resume" if runner.paused else "Pause")
-        pause = "Go on with the job." if runner.paused else "Wait after the step that is running."
-        _offer(self._pause, runner.busy and not runner.stopping, pause)
+        job = self._runner.job
+        paused, stopping = (job is not None and job.paused), (job is not None and job.stopping)
+        self._pause.setText("Resume" if paused else "Pause")
+        pause = "Go on with the job." if paused else "Wait after the step that is running."
+        _offer(self._pause, job is not None and not stopping, pause)
         finish = "Stop after the step that is running and keep the best result so far."
-        _offer(self._finish, runner.busy and not runner.stopping, finish)
+        _offer(self._finish, job is not None and not stopping, finish)
         cancel = "Stop after the step that is running and keep nothing."
-        _offer(self._cancel, runner.busy and not runner.cancelling, cancel)
-        if runner.stopping:
+        _offer(self._cancel, job is not None and not job.cancelling, cancel)
+        if stopping:
             for button in (self._pause, self._finish, self._cancel):
                 if not button.isEnabled():
                     button.setToolTip("The job stops after the step that is running.")
 
     def _on_pause_clicked(self) -> None:
-        if self._runner.paused:
-            self._runner.resume()
-        else:
-            self._runner.pause()
+        job = self._runner.job
+        if job is not None:
+            (job.resume if job.paused else job.pause)()
 
     def _on_finish_clicked(self) -> None:
-        self._runner.finish()
+        if self._runner.job is not None:
+            self._runner.job.finish()
         self._set_buttons()
         self._refresh()
 
@@ -263,7 +266,8 @@ class JobBar(QWidget):
         box.open()  # not exec: the window goes on and the job may end meanwhile
 
     def _cancel_now(self) -> None:
-        self._runner.cancel()
+        if self._runner.job is not None:
+            self._runner.job.cancel()
         self._set_buttons()
         self._refresh()
 

@@ -1,187 +1,102 @@
 """One long job at a time, in a thread of its own, so that the window stays alive."""
 
-import time
-import weakref
 from collections.abc import Callable, Iterable
-from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from qtpy.compat import isalive
-from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtGui import QMovie
-from qtpy.QtWidgets import QApplication, QLabel
+from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, UnwrittenError
 from napari_matssl.progress import Job, Progress
-from napari_matssl.widgets.jobs.background import is_gone
-from napari_matssl.widgets.jobs.job_thread import JobThread, Outcome, failure
-
-HAND_OVER_MS = 30
-"""How often the window asks the thread for news, ms."""
-
-PLAIN_S = 0.25
-"""Shortest time between two steps shown that bring neither message nor preview, s."""
+from napari_matssl.widgets.jobs.running_job import RunningJob
 
 
 class JobRunner(QObject):
-    """Run one job at a time in a thread and tell the window about it.
+    """Run one job at a time.
 
-    All signals are emitted in the window's thread. ``ended`` is always the last one of a job; the
-    runner is busy until then, so what comes next is started from ``ended``, not from
-    ``succeeded``. Receivers should drop results once they are done with them.
+    :meth:`start` returns the job, to whose signals whoever started it connects. The runner is free
+    again when they hear of the job's end.
     """
 
-    started = Signal(str)
-    """A job began: its title."""
-    progressed = Signal(object)
-    """A Progress: at most four a second and the latest, but every one with message or preview."""
-    succeeded = Signal(object)
-    """The job's result."""
-    failed = Signal(object)
-    """The MatSSLError that ended the job."""
-    cancelled = Signal()
-    """The job was given up; there is no result."""
+    started = Signal(object)
+    """A job began: the RunningJob."""
     ended = Signal()
-    """The job is over, whatever happened."""
-    pause_changed = Signal(bool)
-    """The job was told to wait (True) or to go on (False)."""
+    """No job runs any more."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.details = ""
-        """Traceback of the last failure; empty again once another job starts."""
-        self._worker: JobThread | None = None
-        self._on_result: Callable[[Any], None] | None = None
-        self._unwritten_of: tuple[str, Callable[[Any], None] | None] = ("", None)
-        self._uses: frozenset[Path] = frozenset()
-        self._activity: Any = None
-        self._held: list[QMovie] = []
-        self._closed = self._handing_over = False
-        self._plain_due = 0.0
-        self.percent, self.stage = 0, ""
-        """How far the present stage of the job is, and its name."""
-        self.unwritten: UnwrittenError | None = None
-        """A job's result that couldn't be written and is kept in memory, until it is."""
-        self._timer = QTimer(self)
-        self._timer.setInterval(HAND_OVER_MS)
-        self._timer.timeout.connect(self._hand_over)
+        self.job: RunningJob | None = None
+        """The job that is running or paused."""
+        self._unsaved: RunningJob | None = None  # its result couldn't be written
+        self._saving: RunningJob | None = None  # writes that result elsewhere
+        self._closed = False
 
     @property
     def busy(self) -> bool:
         """Whether a job is running or paused."""
-        return self._worker is not None
+        return self.job is not None
 
-    @property
-    def title(self) -> str:
-        """The running job's title, else empty."""
-        return self._worker.title if self._worker else ""
-
-    @property
-    def uses(self) -> frozenset[Path]:
-        """Files of models that the running job needs to stay as they are."""
-        return self._uses if self.busy else frozenset()
-
-    @property
-    def paused(self) -> bool:
-        """Whether the job was told to wait."""
-        return self._worker is not None and self._worker.paused
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the job was told to finish or was cancelled."""
-        return self._worker is not None and (self._worker.finishing or self._worker.cancelling)
-
-    @property
-    def cancelling(self) -> bool:
-        """Whether the job was cancelled and makes its last step."""
-        return self._worker is not None and self._worker.cancelling
+    def job_of(self, owner: str) -> RunningJob | None:
+        """Return the job that is running, if it belongs to this kind of panel."""
+        return self.job if self.job is not None and self.job.owner == owner else None
 
     @property
     def busy_reason(self) -> str:
         """Why no job can be started now; empty if one can."""
-        if not self.busy:
+        if self.job is None:
             return ""
-        return f"{self.title} is running; one job at a time. Wait, or cancel it."
+        return f"{self.job.title} is running; one job at a time. Wait, or cancel it."
+
+    @property
+    def unwritten(self) -> UnwrittenError | None:
+        """A job's result that couldn't be written and is kept in memory, until it is."""
+        return None if self._unsaved is None else self._unsaved.unwritten
 
     def start(
         self,
         title: str,
         make_job: Callable[[], Job[Any]],
-        on_result: Callable[[Any], None] | None = None,
+        owner: str = "",
         uses: Iterable[Path] = (),
-    ) -> None:
+    ) -> RunningJob:
         """Start a job.
 
         Parameters
         ----------
-        title
-            Name of the job for people: ``"Fine-tuning"``.
-        make_job
-            Makes the generator. Called in the job's thread, since it may import torch.
-        on_result
-            Called with the result in the window's thread, before ``succeeded``. If it raises, the
-            job has failed.
-        uses
-            Files of models that the job reads or writes.
+        title, make_job, owner, uses
+            As of the job.
 
         Raises
         ------
         InputError
             If a job is running.
         """
-        if self.busy:
-            raise InputError(self.busy_reason)
-        if self._closed:
-            raise InputError(f"{title} can't be started: its window was closed.")
-        self.details = ""
-        self._on_result = on_result
-        self._uses = frozenset(uses)
-        self._plain_due = 0.0
-        self.percent, self.stage = 0, "starting"
-        self._worker = JobThread(title, make_job, partial(is_gone, weakref.ref(self)))
-        self._timer.start()
-        self.started.emit(title)
+        job = self._prepare(title, make_job, owner, uses)
+        self.started.emit(job)
+        return job
 
-    def write_elsewhere(self, path: Path) -> None:
+    def write_elsewhere(self, path: Path) -> RunningJob:
         """Write a job's result, which couldn't be written, to another file.
+
+        Whoever started that job hears of its success.
 
         Raises
         ------
         InputError
             If a job is running, or nothing waits to be written.
         """
-        unwritten = self.unwritten
-        if unwritten is None:
+        unsaved = self._unsaved
+        if unsaved is None or unsaved.unwritten is None:
             raise InputError("There is nothing that waits to be saved.")
+        unwritten = unsaved.unwritten
 
         def write() -> Job[Any]:
             yield Progress("saving", 0, 1)
-            written = unwritten.write(path)
-            self.unwritten = None
-            return written
+            return unwritten.write(path)
 
-        title, on_result = self._unwritten_of
-        self.start(title, write, on_result)
-
-    def pause(self) -> None:
-        """Wait after the step that is running."""
-        if self._worker is not None and not self.stopping and not self.paused:
-            self._worker.steer(pause=True)
-            self.pause_changed.emit(True)
-
-    def resume(self) -> None:
-        """Go on after a pause."""
-        self._steer()
-
-    def finish(self) -> None:
-        """Stop after the step that is running and keep the best so far."""
-        self._steer(finish=True)
-
-    def cancel(self) -> None:
-        """Stop after the step that is running and keep nothing."""
-        self._steer(cancel=True)
+        self._saving = self._prepare(unsaved.title, write, "", ())
+        self.started.emit(self._saving)
+        return self._saving
 
     def close(self, timeout: float = 4.0) -> bool:
         """Cancel and wait for the thread; no signal is emitted any more.
@@ -196,125 +111,45 @@ class JobRunner(QObject):
         Whether the thread has ended. One that hasn't ends after its step, or with the program.
         """
         self._closed = True
-        self._timer.stop()
-        self._on_result = None
-        worker, self._worker = self._worker, None
-        self._close_activity()
-        if worker is None:
-            return True
-        worker.cancel()
-        return worker.ended(timeout)
+        job, self.job = self.job, None
+        return job is None or job.close(timeout)
 
-    def _steer(self, *, finish: bool = False, cancel: bool = False) -> None:
-        if self._worker is None:
-            return
-        was_paused = self.paused
-        self._worker.steer(finish=finish, cancel=cancel)
-        if was_paused:
-            self.pause_changed.emit(False)
-
-    def _hand_over(self) -> None:
-        """Show what the thread has left for the window.
-
-        napari's activity dock processes events, so this may be called from within itself, and the
-        job's window may be closed meanwhile.
-        """
-        worker = self._worker
-        if worker is None or self._handing_over:
-            return
-        over = worker.outcome is not None  # asked first: what is reported before the end is shown
-        self._handing_over = True
-        try:
-            for progress in worker.take(with_latest=over or time.monotonic() >= self._plain_due):
-                self._plain_due = time.monotonic() + PLAIN_S
-                self.percent = round(100 * progress.step / progress.total) if progress.total else 0
-                self.stage = progress.stage
-                self.progressed.emit(progress)
-                if self._worker is not worker:
-                    return
-            if not over:
-                self._show_activity(worker)
-        finally:
-            self._handing_over = False
-        if over:
-            self._end(worker)
-
-    def _end(self, worker: JobThread) -> None:
-        """Tell how the job ended and drop every reference to it."""
-        self._timer.stop()
-        worker.ended(timeout=1)  # it has nothing left to do; with it go its frames
-        self._close_activity()
-        self.resume()  # told to pause during its last step
-        outcome, worker.outcome = worker.outcome or Outcome(), None
-        on_result, self._on_result = self._on_result, None
-        if worker.cancelling:
-            outcome = Outcome(cancelled=True)  # too late for the thread, in time for the user
-        elif isinstance(outcome.error, UnwrittenError):
-            self.unwritten, self._unwritten_of = outcome.error, (worker.title, on_result)
-        elif outcome.error is None and on_result is not None:
-            try:
-                on_result(outcome.result)
-            except Exception as error:  # noqa: BLE001 - told to the user like the job's own
-                outcome = failure(worker.title, error)
-        self._announce(outcome)
-        del outcome, on_result
-        if self._worker is worker:
-            self._worker = None
-            self.ended.emit()
-
-    def _announce(self, outcome: Outcome) -> None:
+    def _prepare(
+        self, title: str, make_job: Callable[[], Job[Any]], owner: str, uses: Iterable[Path]
+    ) -> RunningJob:
+        """Make the job, and hear of it before anybody else does."""
+        if self.busy:
+            raise InputError(self.busy_reason)
         if self._closed:
+            raise InputError(f"{title} can't be started: its window was closed.")
+        job = self.job = RunningJob(title, make_job, owner, uses, self)
+        job.succeeded.connect(self._on_succeeded)
+        job.failed.connect(self._on_failed)
+        job.ended.connect(self._on_ended)
+        return job
+
+    def _on_succeeded(self, result: object) -> None:
+        """Hand a result that was written elsewhere to those who wait for it."""
+        unsaved = self._unsaved
+        if unsaved is None or self._saving is None:
             return
-        if outcome.cancelled:
-            self.cancelled.emit()
-        elif outcome.error is not None:
-            self.details = outcome.details
-            self.failed.emit(outcome.error)
+        self._unsaved = None
+        unsaved.succeeded.emit(result)
+        unsaved.deleteLater()
+
+    def _on_failed(self, _error: object) -> None:
+        job = self.job
+        if job is None or job.unwritten is None:
+            return
+        if self._saving is not None and self._unsaved is not None:
+            self._unsaved.unwritten = job.unwritten  # once more
         else:
-            self.succeeded.emit(outcome.result)
+            self._unsaved = job
 
-    def _show_activity(self, worker: JobThread) -> None:
-        """Show the job in napari's activity dock.
-
-        napari processes events in here, so the window may be closed before this returns.
-        """
-        if self._activity is None:
-            from napari.utils import progress
-
-            # Without a viewer such a bar is written to a file; a terminal has no use for it.
-            bar = progress(total=100, desc=worker.title, file=StringIO())
-            if self._worker is not worker:
-                bar.close()
-                return
-            self._activity = bar
-            self._held = _hold_spinners()
-        # Closing the viewer disables its bars.
-        if self.percent != self._activity.n and not self._activity.disable:
-            self._activity.update(self.percent - self._activity.n)
-
-    def _close_activity(self) -> None:
-        bar, self._activity = self._activity, None
-        if bar is not None:
-            bar.close()
-        held, self._held = self._held, []
-        for movie in held:
-            if isalive(movie):
-                movie.setPaused(False)  # that of a bar which is gone has been stopped, and stays so
-
-
-def _hold_spinners() -> list[QMovie]:
-    """Hold napari's turning spinners still; the bars beside them say more. Return those held.
-
-    Whatever moves in a window with an OpenGL canvas repaints all of it, canvas included: without
-    a graphics card the spinner alone takes half a core from the training.
-    """
-    from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem
-
-    held = []
-    for window in QApplication.topLevelWidgets():
-        for item in window.findChildren(ActivityToggleItem):
-            movies = [label.movie() for label in item.findChildren(QLabel)]
-            held += [m for m in movies if m is not None and m.state() == m.MovieState.Running]
-    for movie in held:
-        movie.setPaused(True)
-    return held
+    def _on_ended(self) -> None:
+        job, self.job, self._saving = self.job, None, None
+        if job is None:
+            return
+        if job is not self._unsaved:
+            job.deleteLater()
+        self.ended.emit()

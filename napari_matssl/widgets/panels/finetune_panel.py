@@ -32,10 +32,11 @@ from napari_matssl.widgets.controls.painted_list import (
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
 from napari_matssl.widgets.jobs.job_time import duration
+from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.live_preview import LivePreview
 from napari_matssl.widgets.session import session_of
 
-TITLE = "Fine-tuning"
+OWNER = "fine-tune"
 _START_TIP = "Train a model on the painted pixels of the images ticked above."
 
 
@@ -107,9 +108,8 @@ class FinetunePanel(QWidget):
         self.validation.valueChanged.connect(self._on_validation)
         self.form.changed.connect(self._on_form)
         runner.started.connect(self._update_start)
-        runner.progressed.connect(self._on_progress)
-        runner.succeeded.connect(self._on_succeeded)
         runner.ended.connect(self._update_start)
+        self._follow(runner.job_of(OWNER))
 
     # --- what is chosen
 
@@ -199,22 +199,30 @@ class FinetunePanel(QWidget):
 
             return train_model(read, settings, out, start, lambda: self._view, keep_early=True)
 
-        self.session.start(TITLE, make, uses=[out, start or Path(settings.weights)])
+        job = self.session.start(
+            "Fine-tuning", make, OWNER, uses=[out, start or Path(settings.weights)]
+        )
+        if job is not None:
+            job.succeeded.connect(self.session.fine_tuned)
+            self._follow(job)
+
+    def _follow(self, job: RunningJob | None) -> None:
+        if job is not None:
+            job.progressed.connect(self._on_progress)
+            job.succeeded.connect(self._on_succeeded)
 
     def _on_progress(self, progress: Progress) -> None:
-        if self.session.runner.title != TITLE:
-            return
         if progress.preview is not None and self._is_open(self._trained_on):
             seen = progress.preview
             self.session.results.show_piece(PREVIEW, seen.image, seen.top, seen.left, seen.ids)
         # The last words of a run that is finished early are at its end: 100 % of what is left out.
-        if progress.metrics and self.curves is not None and not self.session.runner.stopping:
+        job = self.session.runner.job
+        stopping = job is not None and job.stopping
+        if progress.metrics and self.curves is not None and not stopping:
             self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
 
     def _on_succeeded(self, trained) -> None:
-        """Say what was trained; heard of by a signal, which a closed panel doesn't get."""
-        if self.session.runner.title != TITLE:
-            return
+        """Tell what was trained; a signal brings it, which a closed panel doesn't get."""
         metrics = trained.card.metrics
         score = metrics.get("val_miou")
         measured = "" if score is None else f", validation mIoU {score:.3f}"

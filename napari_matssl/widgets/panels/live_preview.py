@@ -120,7 +120,7 @@ class LivePreview(QObject):
         self._work.known = {}  # info bars or pixel sizes may be others
         self._changed()
 
-    def _on_job(self, _title: str) -> None:
+    def _on_job(self, _job: object) -> None:
         """Leave processor and memory to a job."""
         self._rest()
         self._thread.run(self._work.forget, lambda _result: None, lambda _error: None)

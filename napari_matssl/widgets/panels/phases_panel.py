@@ -28,12 +28,13 @@ from napari_matssl.widgets.controls.forms import (
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.session import session_of
-
-TITLE = "Exporting"
 
 DELAY_MS = 300
 """Time to gather changes before masks are measured again."""
+
+_OWNER = "phases"
 
 _EXPORT_TIP = "Write the ticked files into the folder above, for every segmented image."
 _PLACE_TIP = "Folder to export to; it is made if it isn't there. Type a new name, or pick one."
@@ -130,7 +131,7 @@ class PhasesPanel(QWidget):
         self.painted.toggled.connect(self._set_painted)
         session.runner.started.connect(self._update_export)
         session.runner.ended.connect(self._update_export)
-        session.runner.succeeded.connect(self._on_succeeded)
+        self._follow(session.runner.job_of(_OWNER))
 
     # --- measuring
 
@@ -264,12 +265,18 @@ class PhasesPanel(QWidget):
         if existing and not agreed(self, "Replace files", _question(out, existing), "Replace"):
             return
         self._forget_export()
-        self.session.start(TITLE, lambda: export_project(project, out, outputs), compute=False)
+        self._follow(
+            self.session.start(
+                "Exporting", lambda: export_project(project, out, outputs), _OWNER, compute=False
+            )
+        )
 
-    def _on_succeeded(self, result: object) -> None:
-        """Say what was exported; heard of by a signal, which a closed panel doesn't get."""
-        if not isinstance(result, Exported):
-            return
+    def _follow(self, job: RunningJob | None) -> None:
+        if job is not None:
+            job.succeeded.connect(self._on_exported)
+
+    def _on_exported(self, result: Exported) -> None:
+        """Tell what was exported; a signal brings it, which a closed panel doesn't get."""
         done, wanted = len(result.images), result.wanted
         number = f"{done}" if done == wanted else f"{done} of {wanted}"
         text = f"{number} image{'s' * (wanted != 1)} exported to {result.folder}."

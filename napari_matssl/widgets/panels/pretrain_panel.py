@@ -25,10 +25,11 @@ from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.job_time import duration
+from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.pretrain_estimate import estimate, expectation
 from napari_matssl.widgets.session import session_of
 
-TITLE = "Pretraining"
+_OWNER = "pretrain"
 
 _START_TIP = "Let an encoder learn from these images, without labels."
 _GO_ON_TIP = (
@@ -98,10 +99,8 @@ class PretrainPanel(QWidget):
         self.form.changed.connect(self._on_form)
         self.folders.itemSelectionChanged.connect(self._update_remove)
         runner.started.connect(self._update_start)
-        runner.progressed.connect(self._on_progress)
-        runner.succeeded.connect(self._on_succeeded)
-        runner.cancelled.connect(self._on_cancelled)
         runner.ended.connect(self._update_start)
+        self._follow(runner.job_of(_OWNER))
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -170,7 +169,14 @@ class PretrainPanel(QWidget):
 
         self.outcome.setText("")
         self._show_curves()
-        self.session.start(TITLE, make, uses=[out, Path(settings.weights)])
+        uses = [out, Path(settings.weights)]
+        self._follow(self.session.start("Pretraining", make, _OWNER, uses=uses))
+
+    def _follow(self, job: RunningJob | None) -> None:
+        if job is not None:
+            job.progressed.connect(self._on_progress)
+            job.cancelled.connect(self._on_cancelled)
+            job.succeeded.connect(self._on_succeeded)
 
     def _show_curves(self) -> None:
         if self.curves is None:
@@ -182,23 +188,19 @@ class PretrainPanel(QWidget):
         bring_into_sight(self.curves)
 
     def _on_progress(self, progress: Progress) -> None:
-        runner = self.session.runner
-        if runner.title != TITLE or self.curves is None or runner.stopping:
-            return
-        if progress.metrics:
+        job = self.session.runner.job
+        stopping = job is not None and job.stopping
+        if progress.metrics and self.curves is not None and not stopping:
             self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
 
     def _on_cancelled(self) -> None:
         """Keep nothing of a run that was cancelled, but what an earlier one had left."""
-        if self.session.runner.title == TITLE:
-            if self._state is not None:
-                self._state.unlink(missing_ok=True)
-            self._update_start()
+        if self._state is not None:
+            self._state.unlink(missing_ok=True)
+        self._update_start()
 
     def _on_succeeded(self, trained) -> None:
-        """Say what was trained; heard of by a signal, which a closed panel doesn't get."""
-        if self.session.runner.title != TITLE:
-            return
+        """Tell what was trained; a signal brings it, which a closed panel doesn't get."""
         metrics = trained.card.metrics
         epochs = round(metrics["epochs"])
         made = f"{epochs} epoch{'s' * (epochs != 1)} in {duration(60 * metrics['minutes'])}"

@@ -1,6 +1,5 @@
 """The panel that segments images."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,12 +29,11 @@ from napari_matssl.widgets.controls.forms import button, heading, note, offer, s
 from napari_matssl.widgets.controls.mask_origin import origin_in_words
 from napari_matssl.widgets.controls.model_picker import ModelPicker
 from napari_matssl.widgets.controls.settings_form import SettingsForm
-from napari_matssl.widgets.panels.finetune_panel import TITLE as FINETUNE_TITLE
+from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.result_editor import ResultEditor
 from napari_matssl.widgets.session import session_of
 
-TITLE = "Segmenting"
-FOLDER_TITLE = "Segmenting a folder"
+_OWNER, _FOLDER_OWNER = "segment", "segment a folder"
 MAGNIFICATION_RATIO = 2.0
 
 _THIS, _ALL, _FOLDER = "This image", "All images of the folder", "Another folder..."
@@ -131,11 +129,10 @@ class SegmentPanel(QWidget):
         self._post.found.connect(self._take_over)
         self._post.remarked.connect(workspace.said)
         runner.started.connect(self._update)
-        runner.progressed.connect(self._on_progress)
-        runner.succeeded.connect(self._on_succeeded)
-        runner.failed.connect(self._drop_pieces)
-        runner.cancelled.connect(self._drop_pieces)
         runner.ended.connect(self._update)
+        self.session.fine_tuned.connect(self._show_new)
+        self._follow(runner.job_of(_OWNER))
+        self._follow_folder(runner.job_of(_FOLDER_OWNER))
 
     # --- segmenting
 
@@ -173,13 +170,24 @@ class SegmentPanel(QWidget):
             reads = {name: partial(project.read, name, page) for name, page in pages.items()}
             return segment_with_model(model, reads, settings, keep, renumber, wanted)
 
-        self._begin(TITLE, make, model)
+        self._clear_outcome()
+        self._follow(self.session.start("Segmenting", make, _OWNER, uses=[model]))
 
-    def _begin(self, title: str, make: Callable[[], Job], model: Path) -> None:
+    def _clear_outcome(self) -> None:
         self._seen = 0
         self.outcome.setText("")
         self.show_results.hide()
-        self.session.start(title, make, uses=[model])
+
+    def _follow(self, job: RunningJob | None) -> None:
+        if job is not None:
+            job.progressed.connect(self._on_progress)
+            job.succeeded.connect(self._on_segmented)
+            job.failed.connect(self._drop_pieces)
+            job.cancelled.connect(self._drop_pieces)
+
+    def _follow_folder(self, job: RunningJob | None) -> None:
+        if job is not None:
+            job.succeeded.connect(self._on_folder_segmented)
 
     def _segment_folder(self, settings: PredictSettings) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Segment a folder")
@@ -199,11 +207,13 @@ class SegmentPanel(QWidget):
             return predict(read_segmenter(model), paths, out, used, model=model)
 
         self._results = out
-        self._begin(FOLDER_TITLE, make, model)
+        self._clear_outcome()
+        job = self.session.start("Segmenting a folder", make, _FOLDER_OWNER, uses=[model])
+        self._follow_folder(job)
 
     def _on_progress(self, progress: Progress) -> None:
         seen = progress.preview
-        if seen is not None and self.session.runner.title == TITLE and self._is_open(self._job):
+        if seen is not None and self._is_open(self._job):
             self.session.results.show_piece(SEGMENTATION, seen.image, seen.top, seen.left, seen.ids)
 
     def _take_over(self, job: _Job, segmented) -> None:
@@ -220,31 +230,32 @@ class SegmentPanel(QWidget):
         if segmented.probabilities is not None:
             add_maps(results, job.classes, segmented.probabilities, segmented.uncertainty)
 
-    def _on_succeeded(self, result) -> None:
-        """Say what was done; heard of by a signal, which a closed panel doesn't get."""
-        title = self.session.runner.title
-        if title == FINETUNE_TITLE:
-            self._show_new(result.path)
-        elif title == FOLDER_TITLE and self._results is not None:
-            count = len(result.images)
-            text = f"{count} image{'s' * (count != 1)}: masks and tables are in {self._results}."
-            self.outcome.setText(with_left_out(text, result.skipped))
-            self.show_results.show()
-            if result.failure is not None:
-                self._workspace.failed.emit(result.failure)
-        elif title == TITLE:
-            if self.session.runner.stopping:
-                self._drop_pieces()
-            text = f"{result.done} image{'s' * (result.done != 1)} segmented."
-            if self._seen:
-                seen = "it" if result.done == 1 else f"{self._seen} of them"
-                text += f" The model was trained on {seen}: judge it by others."
-            self.outcome.setText(with_left_out(text, result.skipped))
+    def _on_folder_segmented(self, result) -> None:
+        """Tell what was done; a signal brings it, which a closed panel doesn't get."""
+        if self._results is None:
+            return
+        count = len(result.images)
+        text = f"{count} image{'s' * (count != 1)}: masks and tables are in {self._results}."
+        self.outcome.setText(with_left_out(text, result.skipped))
+        self.show_results.show()
+        if result.failure is not None:
+            self._workspace.failed.emit(result.failure)
+
+    def _on_segmented(self, result) -> None:
+        """Tell what was done; a signal brings it, which a closed panel doesn't get."""
+        job = self.session.runner.job
+        if job is not None and job.stopping:
+            self._drop_pieces()
+        text = f"{result.done} image{'s' * (result.done != 1)} segmented."
+        if self._seen:
+            seen = "it" if result.done == 1 else f"{self._seen} of them"
+            text += f" The model was trained on {seen}: judge it by others."
+        self.outcome.setText(with_left_out(text, result.skipped))
 
     def _drop_pieces(self, _error: object = None) -> None:
         """Show the last whole segmentation again, if the job has stopped amid an image."""
-        shown, runner = self._workspace.shown, self.session.runner
-        if runner.title != TITLE or shown is None or SEGMENTATION not in shown.extra:
+        shown = self._workspace.shown
+        if shown is None or SEGMENTATION not in shown.extra:
             return
         if shown.mask is None:
             self.session.results.remove_layer(SEGMENTATION)
@@ -273,11 +284,11 @@ class SegmentPanel(QWidget):
         project = self._workspace.project
         self.models.set_folders([project.models_folder] if project is not None else [])
 
-    def _show_new(self, model: Path) -> None:
+    def _show_new(self, trained) -> None:
         """Choose the model that was just trained."""
         project = self._workspace.project
-        if project is not None and model.parent == project.models_folder:
-            self.models.select(model)
+        if project is not None and trained.path.parent == project.models_folder:
+            self.models.select(trained.path)
 
     def _update(self, _which: object = None) -> None:
         offer(self.start, self._why_not(), _START_TIP)
