@@ -84,10 +84,16 @@ class Palette(QObject):
         name = None if workspace.shown is None else workspace.shown.name
         if not workspace.leave_image():
             return
-        if into is None:
-            self.edit(lambda project: project.delete_class(class_id))
-        else:
-            self.edit(lambda project: project.merge_class(class_id, into))
+
+        def change(project: Project) -> None:
+            if into is None:
+                project.delete_class(class_id)
+            else:
+                project.merge_class(class_id, into)
+
+        # All labels and masks may have to be written anew.
+        text = "Taking the class out of strokes and masks..."
+        self.edit(lambda project: workspace.wait_for(lambda: change(project), text))
         workspace.images_changed.emit()  # some may have lost their mask
         if name is not None:
             workspace.show_image(name)

@@ -32,6 +32,7 @@ from napari_matssl.widgets.canvas.planes import UserLayers, plane_title
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
 from napari_matssl.widgets.controls.recent import Places
 from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.waiting import Result, wait_for
 
 REFRESH_MS = 500
 """Time to gather changes of the folder before its images are listed anew."""
@@ -60,6 +61,8 @@ class Workspace(QObject):
     """Another window has changed the class table."""
     said = Signal(str)
     """A line worth reading."""
+    busy = Signal(str)
+    """What the window waits for; empty once it is over."""
     failed = Signal(object)
     """A MatSSLError to show."""
 
@@ -76,7 +79,7 @@ class Workspace(QObject):
         self.looked_at: dict[str, ImageFacts | MatSSLError] = {}  # for docks that come later
         self.surveyed.connect(self._keep_facts)
         self._user_layers = UserLayers()
-        self._arranging = False
+        self._arranging = self._closed = False
         self._orphaned = QTimer(self)
         self._orphaned.setSingleShot(True)
         self._orphaned.timeout.connect(self._let_go)
@@ -101,11 +104,14 @@ class Workspace(QObject):
             only = () if folders else tuple(paths)
             own = Places().of(folder)
             gone = own is not None and not own.is_dir()
-            project = Project.open(folder, only, None if gone else own)
+            project = self.wait_for(
+                lambda: Project.open(folder, only, None if gone else own),
+                f"Opening {folder.name}...",
+            )
         except MatSSLError as error:
             self.failed.emit(error)
             return False
-        if not self.close_folder():
+        if self._closed or not self.close_folder():
             return False
         self.project, self._opened = project, tuple(paths)
         self._watcher.addPath(str(project.folder))
@@ -122,6 +128,10 @@ class Workspace(QObject):
         self.survey(project.names)
         self._show_any(project)
         return True
+
+    def wait_for(self, work: Callable[[], Result], text: str) -> Result:
+        """Do in a thread what the next step needs; `text` is shown if it takes long."""
+        return wait_for(work, self.busy.emit, text)
 
     def close_folder(self) -> bool:
         """Save everything and take the folder's layers out; False if strokes can't be saved."""
@@ -243,21 +253,37 @@ class Workspace(QObject):
         """Show an image with its painted labels and its last segmentation."""
         if self.project is None or (self.shown is not None and self.shown.name == name):
             return self.shown is not None
-        with self.viewer.layers.batched_update():  # else napari tidies up after each layer
-            return self._show_image(self.project, name)
+        return self._show_image(self.project, name)
 
     def _show_image(self, project: Project, name: str) -> bool:
-        try:
+        def read() -> tuple[str, int | None, Micrograph, Version]:
             chosen = project.begin_page(name)
             page = project.page(name)
-            micrograph = project.read(name, page)
-            strokes = project.label_version(name, page)
+            return chosen, page, project.read(name, page), project.label_version(name, page)
+
+        try:
+            found = self.wait_for(read, f"Opening {name}...")
         except MatSSLError as error:
             self._unreadable.add(name)
             self.surveyed.emit((name, error))
             self.failed.emit(error)
             return False
         self._unreadable.discard(name)
+        if self._closed or self.project is not project:  # while it was read
+            return False
+        with self.viewer.layers.batched_update():  # else napari tidies up after each layer
+            return self._bring_up(project, name, *found)
+
+    def _bring_up(
+        self,
+        project: Project,
+        name: str,
+        chosen: str,
+        page: int | None,
+        micrograph: Micrograph,
+        strokes: Version,
+    ) -> bool:
+        """Put an image that was read into the place of the one that is shown."""
         before = None if self.shown is None else self.shown.micrograph
         if not self.leave_image():
             return False
@@ -307,8 +333,7 @@ class Workspace(QObject):
             self.failed.emit(error)
             self.shown_changed.emit()
             return
-        with self.viewer.layers.batched_update():
-            self._show_image(project, name)
+        self._show_image(project, name)
         if painted:
             self.said.emit(
                 f"{name}: page {page} counts. The {painted:,} px painted on page {left} are kept "
@@ -426,7 +451,12 @@ class Workspace(QObject):
             return
         try:
             change(project, shown.name)
-            shown.micrograph = project.read(shown.name)
+            micrograph = self.wait_for(
+                lambda: project.read(shown.name), f"Reading {shown.name} again..."
+            )
+            if self.shown is not shown:  # while it was read
+                return
+            shown.micrograph = micrograph
         except MatSSLError as error:
             self.failed.emit(error)
         shown.image.metadata[INFO_BAR] = shown.micrograph.info_bar
@@ -477,6 +507,7 @@ class Workspace(QObject):
 
     def close(self) -> None:
         """Save everything; the viewer closes."""
+        self._closed = True
         if self.shown is not None:
             self.shown.autosave.close()
         self.shown = None

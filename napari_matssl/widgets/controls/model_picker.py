@@ -25,6 +25,7 @@ from napari_matssl.widgets.controls.card_view import CardView, local_time, wrapp
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.model_menu import ModelMenu
+from napari_matssl.widgets.jobs.waiting import wait_for
 
 _EMPTY = {
     "segmenter": "No model yet. Fine-tune one, or import a file.",
@@ -118,7 +119,7 @@ class ModelPicker(QWidget):
 
     def _import(self, source: Path) -> None:
         self._say("")
-        read_card(source, self._kind)
+        wait_for(lambda: read_card(source, self._kind))
         if not self._folders:
             raise InputError(f"There is no folder to import {source.name} into.", "Open one first.")
         suffix = source.suffix if source.suffix.lower() in PICKLES else _SUFFIX
@@ -127,7 +128,7 @@ class ModelPicker(QWidget):
             if target.exists() and not self._may_replace(target):
                 return
             with atomic_write(target) as temporary:
-                shutil.copyfile(source, temporary)
+                wait_for(lambda: shutil.copyfile(source, temporary))
         self._refresh(target)
 
     def _may_replace(self, target: Path) -> bool:

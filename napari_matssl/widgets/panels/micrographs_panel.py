@@ -69,6 +69,8 @@ class MicrographsPanel(QWidget):
         self._palette = self.session.palette
         self._facts: dict[str, ImageFacts | MatSSLError] = {}
         self.folder = note("No folder is open.", "The folder whose images are listed.")
+        self.busy = note("", "What the window waits for.")
+        self.busy.hide()
         self.list = ImageList()
         self.table = self.list.table
         self.facts = ImageFactsEditor(self.session)
@@ -107,6 +109,7 @@ class MicrographsPanel(QWidget):
             side_by_side(self.open_folder, self.recent, self.open_files, self.add_layer)
         )
         layout.addWidget(self.folder)
+        layout.addWidget(self.busy)
         layout.addWidget(self.list)
         layout.addWidget(self.facts)
         layout.addWidget(heading("Classes: pick one (keys 1 to 9) and paint"))
@@ -118,6 +121,7 @@ class MicrographsPanel(QWidget):
     def _connect(self) -> None:
         workspace, palette = self._workspace, self._palette
         workspace.folder_changed.connect(self._show_folder)
+        workspace.busy.connect(self._show_busy)
         workspace.images_changed.connect(self._show_images)
         workspace.surveyed.connect(self._on_surveyed)
         workspace.shown_changed.connect(self._on_shown)
@@ -240,7 +244,10 @@ class MicrographsPanel(QWidget):
             return
         self._workspace.flush()
         try:
-            painted, masks = project.class_use(class_id), project.mask_use(class_id)
+            painted, masks = self._workspace.wait_for(
+                lambda: (project.class_use(class_id), project.mask_use(class_id)),
+                "Looking where the class is used...",
+            )
         except MatSSLError as error:
             self._workspace.failed.emit(error)
             return
@@ -315,6 +322,10 @@ class MicrographsPanel(QWidget):
     def _on_listed(self, keys: tuple[str, ...]) -> None:
         """Let A and D step through the list as it is sorted and filtered."""
         self._workspace.order = keys
+
+    def _show_busy(self, text: str) -> None:
+        self.busy.setText(text)
+        self.busy.setVisible(bool(text))
 
     def _show_folder(self) -> None:
         project = self._workspace.project
