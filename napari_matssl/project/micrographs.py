@@ -92,6 +92,10 @@ class Micrographs(KeptModels):
         """The images that the user hasn't excluded."""
         return tuple(name for name in self.names if not self._record.image(name).excluded)
 
+    def is_excluded(self, name: str) -> bool:
+        """Whether the user has excluded an image."""
+        return self._record.image(name).excluded
+
     def set_excluded(self, names: Iterable[str], excluded: bool) -> None:
         """Exclude images from training, segmenting all, and measuring; or take them in again."""
         chosen = [self.image_path(name).name for name in names]

@@ -458,6 +458,17 @@ def test_a_survey_in_a_thread_bears_saving_and_deleting_beside_it(folder, paint)
     assert failures == []
 
 
+def test_a_folder_of_thousands_is_asked_about_one_image_without_looking_at_all(folder):
+    project = Project.open(folder)
+    project.set_excluded(["b.tif"], True)
+    looked_up = []
+    real = type(project._record).image
+    record = type("Counted", (), {"image": lambda _s, n: looked_up.append(n) or real(kept, n)})
+    kept, project._record = project._record, record()
+    assert [project.is_excluded(name) for name in ("a2.png", "b.tif")] == [False, True]
+    assert looked_up == ["a2.png", "b.tif"]
+
+
 def test_models_come_newest_first_and_new_names_are_unused(folder):
     project = Project.open(folder)
     assert project.new_model_path() == folder / "matssl" / "models" / "model-001.safetensors"

@@ -83,6 +83,16 @@ def micrograph_of(layer: Layer, dims: Dims) -> Micrograph:
     )
 
 
+def load_units() -> None:
+    """Read the table of units that the first layer of napari needs, which takes a second.
+
+    To be called in the thread that reads the image, or the window would stand still for it.
+    """
+    import pint  # as napari does
+
+    pint.get_application_registry().Unit("pixel")
+
+
 def add_micrograph(viewer: ViewerModel, micrograph: Micrograph, name: str | None = None) -> Image:
     """Show a micrograph as a new image layer, in micrometres if it is calibrated.
 

@@ -26,6 +26,7 @@ from napari_matssl.widgets.canvas.layers import (
     add_labels,
     add_micrograph,
     apply_pixel_size,
+    load_units,
     micrograph_of,
 )
 from napari_matssl.widgets.canvas.planes import UserLayers, plane_title
@@ -257,6 +258,7 @@ class Workspace(QObject):
 
     def _show_image(self, project: Project, name: str) -> bool:
         def read() -> tuple[str, int | None, Micrograph, Version]:
+            load_units()
             chosen = project.begin_page(name)
             page = project.page(name)
             return chosen, page, project.read(name, page), project.label_version(name, page)

@@ -18,6 +18,8 @@ _WIDTH = 360
 
 _BREAK = "\u200b"  # lines may break here: paths have no blanks
 _BREAKS = str.maketrans({mark: f"{mark}{_BREAK}" for mark in "/\\_"})
+_WATCHED = "matssl_tooltip"
+_DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
 _NEW = {QEvent.Type.ChildPolished, QEvent.Type.LayoutRequest, QEvent.Type.Enter}
 
 
@@ -44,9 +46,12 @@ class WrappedTooltips(QObject):
         return False
 
     def _watch(self, widget: QWidget) -> None:
-        widget.installEventFilter(self)  # one that is installed already is moved, not doubled
-        for inside in widget.findChildren(QWidget):
-            inside.installEventFilter(self)
+        if not widget.property(_WATCHED):
+            widget.setProperty(_WATCHED, True)
+            widget.installEventFilter(self)
+        for inside in widget.findChildren(QWidget, options=_DIRECT):
+            if not inside.property(_WATCHED):
+                self._watch(inside)
 
 
 def laid_out(text: str) -> str:

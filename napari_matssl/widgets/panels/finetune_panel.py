@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QSpinBox,
@@ -37,6 +38,9 @@ from napari_matssl.widgets.panels.live_preview import LivePreview
 from napari_matssl.widgets.session import session_of
 
 OWNER = "fine-tune"
+GATHER_MS = 200
+"""Time to gather what is told of single images before all are looked at anew, ms."""
+
 _START_TIP = "Train a model on the painted pixels of the images ticked above."
 
 
@@ -52,6 +56,10 @@ class FinetunePanel(QWidget):
         self._wanted_validation: int | None = None
         self._preset = ""
         self.curves: QWidget | None = None
+        self._painted_later = QTimer(self)
+        self._painted_later.setSingleShot(True)
+        self._painted_later.setInterval(GATHER_MS)
+        self._painted_later.timeout.connect(self._show_painted)
         self._build()
         self._connect()
         self._show_painted()
@@ -97,7 +105,7 @@ class FinetunePanel(QWidget):
         workspace, runner = self._workspace, self.session.runner
         workspace.folder_changed.connect(self._on_folder)
         workspace.painted_changed.connect(self._show_painted)
-        workspace.surveyed.connect(self._show_painted)
+        workspace.surveyed.connect(self._on_surveyed)
         workspace.shown_changed.connect(self._look)
         self.session.palette.classes_changed.connect(self._show_painted)
         self.session.model_files.renamed.connect(self.start_from.follow)
@@ -262,6 +270,10 @@ class FinetunePanel(QWidget):
     def _show_starts(self) -> None:
         project = self._workspace.project
         self.start_from.set_files(() if project is None else project.models())
+
+    def _on_surveyed(self, _facts: object) -> None:
+        if not self._painted_later.isActive():  # a large folder has thousands to tell of
+            self._painted_later.start()
 
     def _show_painted(self, _which: object = None) -> None:
         """List the painted images."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from napari.layers import Image
-from qtpy.QtCore import QPoint, QUrl
+from qtpy.QtCore import QPoint, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QApplication,
@@ -33,6 +33,9 @@ from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
 from napari_matssl.widgets.session import session_of
+
+GATHER_MS = 200
+"""Time to gather what is told of single images before all are counted anew, ms."""
 
 _RECENT = RecentFolders("opened")
 _ADD_TIP = (
@@ -68,6 +71,10 @@ class MicrographsPanel(QWidget):
         self._workspace = self.session.workspace
         self._palette = self.session.palette
         self._facts: dict[str, ImageFacts | MatSSLError] = {}
+        self._painted_later = QTimer(self)
+        self._painted_later.setSingleShot(True)
+        self._painted_later.setInterval(GATHER_MS)
+        self._painted_later.timeout.connect(self._show_painted)
         self.folder = note("No folder is open.", "The folder whose images are listed.")
         self.busy = note("", "What the window waits for.")
         self.busy.hide()
@@ -296,7 +303,7 @@ class MicrographsPanel(QWidget):
                 clear.triggered.connect(lambda: self._clear_strokes())
             copy = menu.addAction("Copy path")
             copy.triggered.connect(lambda: QApplication.clipboard().setText(str(path)))
-        counted = [name for name in names if name in project.analysed]
+        counted = [name for name in names if not project.is_excluded(name)]
         excluded = [name for name in names if name not in counted]
         for some, exclude, text in ((counted, True, "Exclude"), (excluded, False, "Take in again")):
             if some:
@@ -345,7 +352,8 @@ class MicrographsPanel(QWidget):
         name, value = facts if isinstance(facts, tuple) else (facts.name, facts)
         self._facts[name] = value
         self._update_row(name)
-        self._show_painted()
+        if not self._painted_later.isActive():  # a large folder has thousands to tell of
+            self._painted_later.start()
 
     def _on_shown(self) -> None:
         shown = self._workspace.shown
@@ -416,7 +424,7 @@ class MicrographsPanel(QWidget):
         doubt = self._doubt(name) if state.segmented else None
         words += ["segmented"] if state.segmented else []
         words += [OLD] if doubt else []
-        words = [EXCLUDED, *words] if name not in project.analysed else words
+        words = [EXCLUDED, *words] if project.is_excluded(name) else words
         detail = "" if facts is None else describe(facts)
         thumbnail = None if facts is None else facts.thumbnail
         why = f"segmented {doubt}" if doubt else ""
