@@ -61,4 +61,6 @@ def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
         are = "masks are older than the strokes on their images" if old > 1 else (
             "mask is older than the strokes on its image")  # fmt: skip
         parts.append(f"{old} {are}.")
-    return " ".join([*parts, "Segment again before you report figures."]) if parts else ""
+    if not parts:
+        return ""
+    return " ".join([*parts, "Segment again, or check them, before you report figures."])
