@@ -1,5 +1,7 @@
 """Legends in any script, and what is said where no font has it."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -31,7 +33,7 @@ def test_letters_of_other_scripts_are_drawn_by_a_font_that_has_them(text):
 def test_usual_letters_come_from_the_font_that_is_always_there(monkeypatch):
     monkeypatch.setattr(lettering, "_system_fonts", lambda: ())
     lettering._file_for.cache_clear()
-    assert undrawable(["α-Fe γ′ µm", "феррит", "ferrite"]) == ""
+    assert undrawable(["α-Fe γ′ µm μm", "Gefüge", "10⁻³ mm²", "CO₂", "феррит", "ferrite"]) == ""
     lettering._file_for.cache_clear()
 
 
@@ -43,6 +45,17 @@ def test_letters_that_no_font_has_are_named_with_their_class(monkeypatch):
     assert "铁素体" in line
     assert "ferrite" not in line
     assert "Noto" in line
+
+
+def test_fonts_are_found_anywhere_below_the_folders_of_the_system(monkeypatch, tmp_path):
+    for name in ("a/NotoSans-Bold.ttf", "b/c/NotoSans-Regular.otf", "b/readme.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(lettering, "_FOLDERS", {sys.platform: (str(tmp_path), "~/none/here")})
+    lettering._system_fonts.cache_clear()
+    found = [file.name for file in lettering._system_fonts()]
+    lettering._system_fonts.cache_clear()
+    assert found == ["NotoSans-Regular.otf", "NotoSans-Bold.ttf"], "plain ones first"
 
 
 def test_a_damaged_font_is_passed_over(monkeypatch, tmp_path):
