@@ -12,7 +12,7 @@ import napari_matssl.learn.trainer as trainer_module
 import napari_matssl.tasks.finetune.rescue as rescue_module
 import napari_matssl.tasks.finetune.training as run_module
 import napari_matssl.tasks.finetune.validation as validation_module
-import napari_matssl.tasks.pretrain_run as pretrain_module
+import napari_matssl.tasks.pretrain.training as pretrain_module
 from napari_matssl.errors import (
     ComputeError,
     DivergedError,

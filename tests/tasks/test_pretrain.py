@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import napari_matssl.learn.contrastive as contrastive
-import napari_matssl.tasks.pretrain as module
+import napari_matssl.tasks.pretrain.job as module
 from napari_matssl.errors import (
     ComputeError,
     InputError,

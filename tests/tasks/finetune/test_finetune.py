@@ -28,12 +28,17 @@ from napari_matssl.learn.segmenter import build_network, read_segmenter, write_s
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.progress import Progress, drain
 from napari_matssl.samples import make_sample, scribble
-from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
+from napari_matssl.settings import (
+    FinetuneSettings,
+    NormalisationSettings,
+    PredictSettings,
+    PretrainSettings,
+)
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.training import WORTH_SHARE
 from napari_matssl.tasks.finetune.validation import Validation
-from napari_matssl.tasks.pretrain import PretrainSettings, pretrain
+from napari_matssl.tasks.pretrain import pretrain
 
 TINY = "test_efficientnet"
 TABLE = numbered_table([1, 2])

@@ -1,27 +1,20 @@
-"""The state of one pretraining run: method, optimiser, epoch, losses."""
+"""Pretraining epoch by epoch: views, losses, statistics of batch norm."""
 
-import json
 import statistics
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.errors import ModelFileError, OutOfMemoryError
+from napari_matssl.errors import OutOfMemoryError
 from napari_matssl.learn.batchnorm import fresh_statistics, keep_statistics
-from napari_matssl.learn.card import CheckpointCard, EncoderCard, read_card
+from napari_matssl.learn.card import EncoderCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.methods import TITLES, build_method
-from napari_matssl.learn.modelfile import (
-    check_weights,
-    load_checked,
-    read_tensors,
-    write_tensors,
-)
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.start_weights import load_start_weights
@@ -40,8 +33,39 @@ MOST_PATCHES = 1024
 """Patches that are enough for batch-norm statistics."""
 
 
-class PretrainRun:
-    """One run. Parameters as of :func:`~napari_matssl.tasks.pretrain.pretrain`."""
+@dataclass
+class PatchBatches:
+    """How the patches are divided into batches.
+
+    Parameters
+    ----------
+    patches
+        How many there are.
+    batch_size
+        Patches per step.
+    """
+
+    patches: int
+    batch_size: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches only: a rest of one patch would have no negatives."""
+        return max(1, self.patches // self.batch_size)
+
+    def halve(self) -> bool:
+        """Ask for half the memory; False at the smallest batch that can be compared."""
+        if self.batch_size // 2 < SMALLEST_BATCH:
+            return False
+        self.batch_size //= 2
+        return True
+
+
+class Training:
+    """A method on its way through a budget.
+
+    Parameters as of :func:`~napari_matssl.tasks.pretrain.pretrain`.
+    """
 
     def __init__(
         self,
@@ -66,12 +90,12 @@ class PretrainRun:
             training_images=tuple(fingerprint(m) for m in micrographs),
             start=f"{TITLES[settings.method]} on {len(micrographs)} images, from {origin}",
         )
-        self.batch_size = min(settings.batch_size, len(patches))
+        self.batches = PatchBatches(len(patches), min(settings.batch_size, len(patches)))
         floor = settings.final_learning_rate / settings.learning_rate
-        self._trainer = Trainer(
+        self.trainer = Trainer(
             _optimiser(self.method, settings),
             compute,
-            self,
+            self.batches,
             budget,
             epochs=settings.epochs,
             rate=lambda done: rate_factor(done, 0.0, floor),
@@ -79,19 +103,18 @@ class PretrainRun:
             doing="pretraining",
             remedy="Use the quick preset or a lower learning rate.",
         )
-        self.epoch = 0
         self.epoch_losses: list[float] = []
         self._first_step = (0.0, 0)
 
     @property
     def step(self) -> int:
         """Steps that are done."""
-        return self._trainer.step
+        return self.trainer.step
 
     @property
-    def steps_per_epoch(self) -> int:
-        """Whole batches only: a rest of one patch would have no negatives."""
-        return max(1, len(self.patches) // self.batch_size)
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return len(self.epoch_losses)
 
     def one_epoch(self) -> Generator[Progress, Control | None, Control | None]:
         """Go once through all patches, in an order and with views that seed and epoch decide."""
@@ -100,36 +123,28 @@ class PretrainRun:
         losses: list[float] = []
         self._first_step = (self.budget.elapsed, self.step)
         position, stopped = 0, False
-        while position == 0 or position + self.batch_size <= len(order):
+        while position == 0 or position + self.batches.batch_size <= len(order):
             fraction = self.budget.fraction(self.step)
             if fraction >= 1 or stopped:
                 return Control.STOP if stopped else None
             rest = order[position:]
             loss = None
             while loss is None:
-                loss = self._trainer.advance(fraction, partial(self._losses, rest, generator))
+                loss = self.trainer.advance(fraction, partial(self._losses, rest, generator))
                 if loss is None:  # once more, with the first of the same patches
-                    yield Progress("pretraining", fraction, 1, message=self._trainer.shrunk)
-            position += self.batch_size  # smaller than before where memory ran out
+                    yield Progress("pretraining", fraction, 1, message=self.trainer.shrunk)
+            position += self.batches.batch_size  # smaller than before where memory ran out
             losses.append(loss)
             self._keep_time()
             metrics = {"step": float(self.step), "epoch": float(self.epoch + 1), "loss": loss}
             progress = Progress("pretraining", self.budget.fraction(self.step), 1, metrics)
             stopped = (yield progress) is Control.STOP
-        self.epoch += 1
         self.epoch_losses.append(statistics.fmean(losses))
         return Control.STOP if stopped else None
 
-    def halve(self) -> bool:
-        """Ask for half the memory; False at the smallest batch that can be compared."""
-        if self.batch_size // 2 < SMALLEST_BATCH:
-            return False
-        self.batch_size //= 2
-        return True
-
     def _losses(self, rest: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Compute the loss of the next batch."""
-        numbers = rest[: self.batch_size]
+        numbers = rest[: self.batches.batch_size]
         patches, mean, std = map(self.compute.move, self.patches.take(numbers))
         views = [make_view(patches, mean, std, self.settings, generator) for _ in range(2)]
         self.method.train()
@@ -142,8 +157,10 @@ class PretrainRun:
     def _keep_time(self) -> None:
         """Keep time for the statistics: a patch takes about a sixth of what it takes to learn."""
         begin, step = self._first_step
-        per_patch = (self.budget.elapsed - begin) / max(self.step - step, 1) / self.batch_size
-        count = min(len(self.patches), max(self.batch_size, MOST_PATCHES))
+        per_patch = (
+            (self.budget.elapsed - begin) / max(self.step - step, 1) / self.batches.batch_size
+        )
+        count = min(len(self.patches), max(self.batches.batch_size, MOST_PATCHES))
         self.budget.reserve = min(count * per_patch / 6, 0.3 * (self.budget.seconds or 0))
 
     def average_with_start(self) -> None:
@@ -168,8 +185,8 @@ class PretrainRun:
             return
         generator = torch.Generator().manual_seed(self.settings.seed)
         order = torch.randperm(len(self.patches), generator=generator).tolist()
-        order = order[: max(self.batch_size, MOST_PATCHES)]
-        batch_size = self.batch_size
+        order = order[: max(self.batches.batch_size, MOST_PATCHES)]
+        batch_size = self.batches.batch_size
         while True:
             try:
                 return (yield from self._recompute(order, batch_size))
@@ -199,75 +216,6 @@ class PretrainRun:
                     encoder(self.compute.place_images(images.expand(-1, 3, -1, -1)))
                 yield Progress(_STATISTICS, begin, len(order))
 
-    def save(self, path: Path) -> None:
-        """Keep everything that is needed to go on after this epoch.
-
-        No state of a random generator is: each epoch begins with one of its own.
-        """
-        state = self._trainer.optimiser.state_dict()["state"]
-        tensors = {f"method.{k}": t for k, t in self.method.state_dict().items()}
-        tensors |= {f"optimiser.{k}.{n}": t for k, s in state.items() for n, t in s.items()}
-        card = CheckpointCard(
-            **self.card.model_dump(exclude={"kind"}),
-            step=self.step,
-            seconds=self.budget.elapsed,
-            # Both are others than the settings say where memory ran out on the way.
-            batch_size=self.batch_size,
-            planned_steps=self.budget.steps,
-            epoch_losses=tuple(self.epoch_losses),
-        )
-        write_tensors(path, card, tensors)
-
-    def restore(self, path: Path) -> None:
-        """Go on from a file that :meth:`save` wrote.
-
-        Raises
-        ------
-        ModelFileError
-            If there is none, it is damaged, or it belongs to other settings or images.
-        """
-        if not path.exists():
-            raise ModelFileError(
-                f"There is no checkpoint {path} to resume from.",
-                "Start without resuming.",
-                settings="resume",
-            )
-        card, tensors = read_card(path, "checkpoint"), read_tensors(path, "checkpoint")
-        for what, theirs, own in (
-            ("settings", card.settings, json.loads(json.dumps(self.card.settings))),
-            ("images", card.training_images, self.card.training_images),
-        ):
-            if theirs != own:
-                raise ModelFileError(
-                    f"The checkpoint {path} was made with other {what}.",
-                    f"Give the same {what} as before, or start without resuming.",
-                    settings="resume",
-                )
-        method = {
-            k.removeprefix("method."): t for k, t in tensors.items() if k.startswith("method.")
-        }
-        load_checked(self.method, method, path)
-        learning = [p for group in self._trainer.optimiser.param_groups for p in group["params"]]
-        state = self._trainer.optimiser.state_dict()
-        state["state"] = {number: {} for number in range(len(learning))}
-        check_weights(tensors, path, may_be_constant=("",))
-        for key, tensor in tensors.items():
-            if key.startswith("optimiser."):
-                number, name = _optimiser_place(key, tensor, learning, path)
-                like = learning[number]
-                # A fused step needs them in the same order in memory.
-                if tensor.shape == like.shape:
-                    tensor = torch.empty_like(like).copy_(tensor)
-                state["state"][number][name] = tensor
-        self._trainer.optimiser.load_state_dict(state)
-        self._trainer.step = card.step
-        self.batch_size = max(SMALLEST_BATCH, min(card.batch_size, self.batch_size))
-        self.budget.spent_before = card.seconds
-        if self.budget.steps is not None:
-            self.budget.steps = max(card.planned_steps or 0, 1)
-        self.epoch_losses = list(card.epoch_losses)
-        self.epoch = len(self.epoch_losses)
-
     def trained(self) -> tuple[EncoderCard, dict[str, Tensor]]:
         """Return the encoder's card and weights, without gates and projection head."""
         metrics = {"epochs": float(self.epoch), "steps": float(self.step)}
@@ -284,23 +232,8 @@ class PretrainRun:
 
     def release(self) -> None:
         """Drop what holds memory on the device."""
-        del self.method, self._trainer
+        del self.method, self.trainer
         free_memory(self.compute.device)
-
-
-def _optimiser_place(
-    key: str, tensor: Tensor, learning: Sequence[Tensor], path: Path
-) -> tuple[int, str]:
-    """Tell which weights a tensor of the optimiser belongs to, and what it is of them."""
-    number, _, name = key.removeprefix("optimiser.").partition(".")
-    place = int(number) if number.isdecimal() and len(number) < 9 else len(learning)
-    if place >= len(learning) or not name or tensor.shape not in (learning[place].shape, ()):
-        raise ModelFileError(
-            f"The checkpoint {path} is damaged: {key!r} fits no weights.",
-            "Start without resuming.",
-            settings="resume",
-        )
-    return place, name
 
 
 def _optimiser(method: nn.Module, settings: PretrainSettings) -> torch.optim.Optimizer:

@@ -27,7 +27,8 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.models import CHECKPOINT
 from napari_matssl.settings import PretrainSettings
-from napari_matssl.tasks.pretrain_run import SMALLEST_BATCH, PretrainRun
+from napari_matssl.tasks.pretrain.checkpoint import restore, save
+from napari_matssl.tasks.pretrain.training import SMALLEST_BATCH, Training
 
 WORTH_SHARE = 0.1
 """Share of the budget from which on an encoder is worth keeping within its first epoch."""
@@ -148,44 +149,44 @@ def _learn(
         raise _nothing_learnt(checkpoint)
     stopped = False
     with device_errors("preparing the pretraining"):
-        run = PretrainRun(micrographs, patches, settings, compute, budget)
+        training = Training(micrographs, patches, settings, compute, budget)
     if resume and checkpoint is not None:
         with device_errors("resuming the pretraining"):
-            run.restore(checkpoint)
-        resumed = Progress("preparing", 1, 1, message=f"Going on after epoch {run.epoch}.")
+            restore(training, checkpoint)
+        resumed = Progress("preparing", 1, 1, message=f"Going on after epoch {training.epoch}.")
         stopped |= (yield resumed) is Control.STOP
     try:
-        while (fraction := budget.fraction(run.step)) < 1 and not stopped:
-            finished = run.epoch
+        while (fraction := budget.fraction(training.step)) < 1 and not stopped:
+            finished = training.epoch
             trouble = ""
             try:
-                stopped = (yield from run.one_epoch()) is Control.STOP
+                stopped = (yield from training.one_epoch()) is Control.STOP
             except ComputeError as error:
                 # What a device that fails had learnt before is good; it is lost without a file.
-                if checkpoint or run.epoch == 0 or isinstance(error, DivergedError):
+                if checkpoint or training.epoch == 0 or isinstance(error, DivergedError):
                     raise
                 trouble = str(error)
             if trouble:
-                kept = f"{trouble} What was learnt in {run.step} steps is kept."
+                kept = f"{trouble} What was learnt in {training.step} steps is kept."
                 yield Progress("pretraining", fraction, 1, message=kept)
                 break
-            if checkpoint is not None and run.epoch > finished:
+            if checkpoint is not None and training.epoch > finished:
                 with device_errors("saving the checkpoint"):
-                    run.save(checkpoint)
-        if stopped and run.epoch == 0 and budget.fraction(run.step) < WORTH_SHARE:
+                    save(training, checkpoint)
+        if stopped and training.epoch == 0 and budget.fraction(training.step) < WORTH_SHARE:
             raise _nothing_learnt(checkpoint)
-        run.average_with_start()
-        yield from run.refresh_statistics()
-        losses = tuple(run.epoch_losses)
-        return PretrainResult(*run.trained(), losses, len(patches), complete=fraction >= 1)
+        training.average_with_start()
+        yield from training.refresh_statistics()
+        losses = tuple(training.epoch_losses)
+        return PretrainResult(*training.trained(), losses, len(patches), complete=fraction >= 1)
     except ComputeError as error:
-        if checkpoint is None or run.epoch == 0:
+        if checkpoint is None or training.epoch == 0:
             raise
-        remedy = f"{error.remedy} The run can be resumed after epoch {run.epoch}."
+        remedy = f"{error.remedy} The run can be resumed after epoch {training.epoch}."
         named = f"{error.settings} resume"
         raise type(error)(error.what, remedy.strip(), settings=named) from error
     finally:
-        run.release()
+        training.release()
 
 
 def _nothing_learnt(checkpoint: Path | None) -> StoppedError:
