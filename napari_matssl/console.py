@@ -20,8 +20,8 @@ from napari_matssl.errors import (
     SettingsError,
     StoppedError,
     UnwrittenError,
+    add_settings,
     printable,
-    with_settings,
 )
 from napari_matssl.progress import Job, Progress, Skipped, drain
 
@@ -136,7 +136,7 @@ def one_line_errors() -> Iterator[None]:
         raise SystemExit(INTERRUPTED) from error
     except MatSSLError as error:
         log.debug("details", exc_info=error)
-        complain(f"error: {with_settings(str(error), error.settings, _flag_of)}")
+        complain(f"error: {add_settings(str(error), error.settings, _flag_of)}")
         raise SystemExit(BAD_INPUT) from error
     except MemoryError as error:
         complain("error: The memory is full. Close other programs, or use fewer or smaller images.")
@@ -205,7 +205,7 @@ class Ended(Generic[Result]):
             for one in skipped:
                 name = printable(one.name)
                 told = one.reason if name in one.reason else f"{name}: {one.reason}"
-                complain(f"  {with_settings(told, one.settings, _flag_of)}")
+                complain(f"  {add_settings(told, one.settings, _flag_of)}")
         if failure is not None:
             raise failure
         if self.interrupted or skipped or unfinished:

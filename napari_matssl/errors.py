@@ -7,7 +7,7 @@ because the workers of graphical front ends treat those as their own.
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 _NO_UNICODE = re.compile("[\ud800-\udfff]")
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 9: "\\t", 13: "\\r"}
@@ -29,7 +29,7 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def with_settings(text: str, settings: str, name_of: Callable[[str], str]) -> str:
+def add_settings(text: str, settings: str, name_of: Callable[[str], str]) -> str:
     """Add what a front end calls the settings that a text is about.
 
     Parameters
@@ -57,7 +57,7 @@ class MatSSLError(Exception):
     remedy
         What the user can do about it.
     settings
-        The settings by which it can be done, as :func:`with_settings` takes them. The message
+        The settings by which it can be done, as :func:`add_settings` takes them. The message
         names none: a setting is an option here and a control there.
     """
 
@@ -66,6 +66,18 @@ class MatSSLError(Exception):
         self.remedy = one_line(remedy)
         self.settings = settings
         super().__init__(f"{self.what} {self.remedy}".strip())
+
+    def reworded(self, what: str = "", remedy: str = "", settings: str = "") -> Self:
+        """Return the same error with other words; those that are empty stay."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        MatSSLError.__init__(
+            other,
+            what or self.what,
+            remedy or self.remedy,
+            settings=settings or self.settings,
+        )
+        return other
 
 
 class InputError(MatSSLError):

@@ -9,7 +9,8 @@ import typer
 
 import napari_matssl
 from napari_matssl.cli import app
-from napari_matssl.errors import InputError, StackError, with_settings
+from napari_matssl.errors import InputError, StackError, UnwrittenError, add_settings
+from napari_matssl.tasks.batch import none_left
 
 PACKAGE = Path(napari_matssl.__file__).parent
 FRONT_ENDS = {"cli.py", "options.py", "console.py", "console_tables.py", "widgets"}
@@ -78,13 +79,25 @@ def test_a_front_end_names_the_settings_that_it_has() -> None:
     error = InputError("a.png is large.", "Use the processor.", settings="device=cpu minutes page")
     assert str(error) == "a.png is large. Use the processor."
     names = {"device": "--device", "minutes": "--minutes"}
-    shown = with_settings(str(error), error.settings, lambda name: names.get(name, ""))
+    shown = add_settings(str(error), error.settings, lambda name: names.get(name, ""))
     assert shown == "a.png is large. Use the processor (--device cpu, --minutes)."
-    assert with_settings(str(error), error.settings, lambda name: "") == str(error)
+    assert add_settings(str(error), error.settings, lambda name: "") == str(error)
     assert StackError("a.tif is a stack.", "Choose one.", 3).settings == "page"
+
+
+def test_an_error_in_other_words_stays_what_it_is() -> None:
+    first = StackError("a.tif is a stack.", "Choose one.", 3)
+    error = none_left(first, 2)
+    assert isinstance(error, StackError)
+    assert (error.pages, error.settings, error.remedy) == (3, "page", "Choose one.")
+    assert (
+        str(error) == "None of the 2 images can be used. The first: a.tif is a stack. Choose one."
+    )
+    held = UnwrittenError("m is full.", "Make room.", lambda path: path).reworded("All is full.")
+    assert (held.write(Path("m")), str(held)) == (Path("m"), "All is full. Make room.")
 
 
 def test_words_of_users_that_look_like_a_setting_stay_as_they_are() -> None:
     error = InputError("{minutes}.png --minutes %(minutes)s is empty.", settings="minutes")
-    shown = with_settings(str(error), error.settings, lambda name: f"--{name}")
+    shown = add_settings(str(error), error.settings, lambda name: f"--{name}")
     assert shown == "{minutes}.png --minutes %(minutes)s is empty (--minutes)."

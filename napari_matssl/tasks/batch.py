@@ -20,8 +20,7 @@ def none_left(first: MatSSLError | None, count: int) -> MatSSLError:
     """Give the error for a batch of which nothing is left."""
     if first is None or count == 1:
         return first or InputError("There is no image to segment.", "Name images or their folder.")
-    what = f"None of the {count} images can be used. The first: {first.what}"
-    return type(first)(what, first.remedy)
+    return first.reworded(f"None of the {count} images can be used. The first: {first.what}")
 
 
 @contextmanager

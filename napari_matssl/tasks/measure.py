@@ -126,9 +126,7 @@ def _meaning(paths: Sequence[Path], named: NamedValues | None) -> tuple[tuple[st
     except InputError as error:
         if named is not None or len(paths) > 1:
             raise
-        raise InputError(
-            f"{paths[0].name}: {error.what}", error.remedy, settings=error.settings
-        ) from error
+        raise error.reworded(f"{paths[0].name}: {error.what}") from error
 
 
 def _joined(

@@ -183,8 +183,7 @@ def _learn(
         if checkpoint is None or training.epoch == 0:
             raise
         remedy = f"{error.remedy} The run can be resumed after epoch {training.epoch}."
-        named = f"{error.settings} resume"
-        raise type(error)(error.what, remedy.strip(), settings=named) from error
+        raise error.reworded(remedy=remedy.strip(), settings=f"{error.settings} resume") from error
     finally:
         training.release()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from napari_matssl.errors import MatSSLError, with_settings
+from napari_matssl.errors import MatSSLError, add_settings
 from napari_matssl.progress import Skipped
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.settings.fields import title_of
@@ -18,14 +18,14 @@ ELSEWHERE = {
 def explain(error: MatSSLError, between: str = " ") -> str:
     """Tell an error and the controls that help: ``'Give more time ("Time budget (min)").'``."""
     text = f"{error.what}{between}{error.remedy}".strip()
-    return with_settings(text, error.settings, control_of)
+    return add_settings(text, error.settings, control_of)
 
 
 def with_left_out(text: str, skipped: Sequence[Skipped]) -> str:
     """Add the images that were left out, if any, to what was done: one a line."""
     if not skipped:
         return text
-    reasons = (with_settings(one.reason, one.settings, control_of) for one in skipped)
+    reasons = (add_settings(one.reason, one.settings, control_of) for one in skipped)
     return "\n".join((f"{text} {len(skipped)} left out:", *reasons))
 
 
