@@ -134,7 +134,7 @@ def failing(message):
     ("message", "what", "remedy"),
     [
         ("CUDA out of memory. Tried to allocate 2 GiB", "Out of memory", "Close other programs"),
-        ("conv2d: something odd", "conv2d: something odd", "the log holds the details"),
+        ("conv2d: something odd", "conv2d: something odd", "The log holds the details"),
     ],
 )
 def test_a_runtime_error_of_torch_reaches_the_message_with_its_remedy(
