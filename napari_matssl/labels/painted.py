@@ -14,7 +14,7 @@ from napari_matssl.labels.deciding import NOTHING_PAINTED
 from napari_matssl.labels.meaning import Unlabelled, not_in_table, settled
 from napari_matssl.micrograph.image import Micrograph
 
-IGNORE = 255
+IGNORE_INDEX = 255
 """Target of the pixels that do not train."""
 
 
@@ -76,7 +76,8 @@ def to_targets(
 
     Returns
     -------
-    ``(H, W)``: the channel of each pixel, ``IGNORE`` where it is unpainted and below the info bar.
+    ``(H, W)``: the channel of each pixel, ``IGNORE_INDEX`` where it is unpainted and below the
+    info bar.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def to_targets(
     """
     unlabelled = settled(unlabelled, table)
     _check_values(painted, table, unlabelled)
-    targets = np.full(painted.labels.shape, IGNORE, dtype=np.uint8)
+    targets = np.full(painted.labels.shape, IGNORE_INDEX, dtype=np.uint8)
     above_bar = targets[: len(painted.specimen_labels)]
     for channel, class_id in enumerate(table.ids):
         if class_id != unlabelled:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from napari_matssl.labels.painted import IGNORE, PaintedMicrograph, to_targets
+from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph, to_targets
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
@@ -32,14 +32,15 @@ class PreparedImage:
         ``(H, W)`` uint8 channel indices, 255 unpainted.
     grey
         Its grey-value mapping.
-    guess
-        ``(H, W)`` uint8 channel indices of what unpainted pixels may be, if there is a guess.
+    proposed
+        ``(H, W)`` uint8 channel indices that the pixel classifier proposes for unpainted
+        pixels; None without a proposal.
     """
 
     unit: NDArray[np.float32]
     targets: NDArray[np.uint8]
     grey: GreyValues
-    guess: NDArray[np.uint8] | None = None
+    proposed: NDArray[np.uint8] | None = None
 
 
 def prepare(painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
@@ -57,7 +58,7 @@ def prepare(painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
     image = rescale(values, magnification(card, micrograph))
     targets = to_targets(painted, table, card.unlabelled)[: micrograph.specimen.shape[0]]
     if micrograph.specimen_analysable is not None:
-        targets = np.where(micrograph.specimen_analysable, targets, np.uint8(IGNORE))
+        targets = np.where(micrograph.specimen_analysable, targets, np.uint8(IGNORE_INDEX))
     if image.shape[:2] != targets.shape:
         targets = resize_targets(targets, image.shape[:2], len(table))
     return PreparedImage(grey.unit(image), np.ascontiguousarray(targets), grey)
@@ -79,7 +80,7 @@ def resize_targets(
     classes
         How many channels there are.
     """
-    resized = np.full(shape, IGNORE, dtype=np.uint8)
+    resized = np.full(shape, IGNORE_INDEX, dtype=np.uint8)
     largest = np.zeros(shape, dtype=np.float32)
     for channel in range(classes):
         painted = torch.from_numpy((targets == channel).astype(np.float32))[None, None]
@@ -93,14 +94,14 @@ def resize_targets(
 class Batch:
     """Standardised crops ``(N, 3, S, S)`` float32 and their targets ``(N, S, S)`` uint8.
 
-    `plain` are the same crops with their grey values unchanged; `guess` ``(N, S, S)`` uint8 is
-    what unpainted pixels may be, 255 where there is no guess.
+    `plain` are the same crops with their grey values unchanged; `proposed` ``(N, S, S)`` uint8 is
+    what unpainted pixels may be, 255 where nothing is proposed.
     """
 
     images: Tensor
     targets: Tensor
     plain: Tensor
-    guess: Tensor
+    proposed: Tensor
 
 
 class CropSampler:
@@ -156,7 +157,7 @@ class CropSampler:
         units = torch.stack([unit for _, unit, _ in crops])  # (N, C, S, S)
         mean = torch.from_numpy(np.stack([self._images[i].grey.mean for i, _, _ in crops]))
         std = torch.from_numpy(np.stack([self._images[i].grey.std for i, _, _ in crops]))
-        targets, guess = torch.stack([ids for _, _, ids in crops]).unbind(1)  # (N, S, S)
+        targets, proposed = torch.stack([ids for _, _, ids in crops]).unbind(1)  # (N, S, S)
 
         def standardise(units: Tensor) -> Tensor:
             images = (units - mean[:, :, None, None]) / std[:, :, None, None]
@@ -164,9 +165,9 @@ class CropSampler:
 
         plain = standardise(units)
         if not self._settings.augment:
-            return Batch(plain, targets, plain, guess)
+            return Batch(plain, targets, plain, proposed)
         varied = standardise(vary_grey_values(units, self._random, self._settings.grey_changes))
-        return Batch(varied, targets, plain, guess)
+        return Batch(varied, targets, plain, proposed)
 
     def halve(self) -> bool:
         """Ask for half the memory: half the batch, then half the crop; False at the smallest."""
@@ -214,9 +215,9 @@ class CropSampler:
         return index, unit, ids
 
     def _cut(self, index: int, row: int, column: int, side: int) -> tuple[Tensor, Tensor]:
-        """Cut a square ``(C, side, side)`` with its targets and guess ``(2, side, side)``.
+        """Cut a square ``(C, side, side)`` with its targets and proposals ``(2, side, side)``.
 
-        What lies outside is mirrored, unpainted and not guessed.
+        What lies outside is mirrored, unpainted and without a proposal.
         """
         image = self._images[index]
         height, width = image.targets.shape
@@ -224,11 +225,11 @@ class CropSampler:
         bottom, right = min(height, row + side), min(width, column + side)
         margins = ((top - row, row + side - bottom), (left - column, column + side - right))
         unit = np.pad(image.unit[:, top:bottom, left:right], ((0, 0), *margins), mode="symmetric")
-        ids = np.full((2, bottom - top, right - left), IGNORE, dtype=np.uint8)
+        ids = np.full((2, bottom - top, right - left), IGNORE_INDEX, dtype=np.uint8)
         ids[0] = image.targets[top:bottom, left:right]
-        if image.guess is not None:
-            ids[1] = image.guess[top:bottom, left:right]
-        ids = np.pad(ids, ((0, 0), *margins), constant_values=IGNORE)
+        if image.proposed is not None:
+            ids[1] = image.proposed[top:bottom, left:right]
+        ids = np.pad(ids, ((0, 0), *margins), constant_values=IGNORE_INDEX)
         return torch.from_numpy(unit), torch.from_numpy(ids)
 
 
@@ -278,7 +279,7 @@ def _painted_points(
     by_class: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}
     for index, image in enumerate(images):
         for value in np.unique(image.targets):
-            if value == IGNORE:
+            if value == IGNORE_INDEX:
                 continue
             points = np.flatnonzero(image.targets == value)
             if len(points) > _POINTS:
@@ -294,5 +295,5 @@ def _grid(images: Sequence[PreparedImage], side: int) -> list[tuple[int, int, in
         for index, image in enumerate(images)
         for row in range(0, image.targets.shape[0], side)
         for column in range(0, image.targets.shape[1], side)
-        if (image.targets[row : row + side, column : column + side] != IGNORE).any()
+        if (image.targets[row : row + side, column : column + side] != IGNORE_INDEX).any()
     ]

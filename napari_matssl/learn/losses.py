@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_matssl.labels.painted import IGNORE
+from napari_matssl.labels.painted import IGNORE_INDEX
 
 
 def masked_dice(logits: Tensor, targets: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def masked_dice(logits: Tensor, targets: Tensor) -> Tensor:
     MatSSL, equation 3: 1 - 2 sum(y p) / (sum(y) + sum(p)), pooled over the batch.
     """
     probabilities = logits.float().softmax(dim=1)
-    painted = targets != IGNORE  # (N, H, W)
+    painted = targets != IGNORE_INDEX  # (N, H, W)
     classes = logits.shape[1]
     truth = functional.one_hot(targets.masked_fill(~painted, 0).long(), classes)  # (N, H, W, K)
     truth = truth.permute(0, 3, 1, 2) * painted[:, None]  # (N, K, H, W)
@@ -57,14 +57,14 @@ def masked_cross_entropy(logits: Tensor, targets: Tensor, balance: float = 0.0) 
     Scalar. Zero, with zero gradient, if nothing is painted.
     """
     wanted = targets.long()
-    counts = torch.bincount(wanted[wanted != IGNORE].flatten(), minlength=logits.shape[1])
+    counts = torch.bincount(wanted[wanted != IGNORE_INDEX].flatten(), minlength=logits.shape[1])
     if int(counts.sum()) == 0:
         return logits.float().sum() * 0.0
     weights = counts.clamp(min=1).float() ** -balance
     logits = logits.float()
     if torch.are_deterministic_algorithms_enabled():  # CUDA has no such algorithm for images
         logits, wanted = logits.permute(0, 2, 3, 1).flatten(0, 2), wanted.flatten()
-    return functional.cross_entropy(logits, wanted, weight=weights, ignore_index=IGNORE)
+    return functional.cross_entropy(logits, wanted, weight=weights, ignore_index=IGNORE_INDEX)
 
 
 def as_painted(logits: Tensor, targets: Tensor, balance: float, frequencies: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ def as_painted(logits: Tensor, targets: Tensor, balance: float, frequencies: Ten
     frequencies
         Of the classes ``(K,)``, sum 1.
     """
-    painted = targets[targets != IGNORE].long()
+    painted = targets[targets != IGNORE_INDEX].long()
     counts = torch.bincount(painted, minlength=logits.shape[1]).clamp(min=1).float()
     shares = counts ** (1 - balance)
     known = frequencies.to(logits.device).clamp(min=1e-4)

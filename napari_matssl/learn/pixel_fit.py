@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_matssl.labels.painted import IGNORE
+from napari_matssl.labels.painted import IGNORE_INDEX
 from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import STRIDE
@@ -102,7 +102,7 @@ def fit(
     return frequencies
 
 
-def guess(
+def classify(
     encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute
 ) -> NDArray[np.uint8]:
     """Give the class of every pixel of an image by fitted heads ``(H, W)``."""
@@ -117,8 +117,8 @@ def guess(
 def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
     """Count how frequent classes are; None where most pixels are unpainted."""
     targets = np.concatenate([image.targets.ravel() for image in images])
-    counts = np.bincount(targets, minlength=IGNORE + 1)
-    if counts[IGNORE] > 0.5 * len(targets):
+    counts = np.bincount(targets, minlength=IGNORE_INDEX + 1)
+    if counts[IGNORE_INDEX] > 0.5 * len(targets):
         return None
     shares = torch.from_numpy(counts[:classes] / counts[:classes].sum()).float().clamp(min=1e-5)
     return shares / shares.sum()
@@ -150,7 +150,7 @@ def class_frequencies(logits: Tensor, steps: int) -> Tensor:
 def _draw(flat: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.int64]:
     """Positions of at most PIXELS painted pixels of each class."""
     points = []
-    for channel in np.unique(flat[flat != IGNORE]):
+    for channel in np.unique(flat[flat != IGNORE_INDEX]):
         own = np.flatnonzero(flat == channel)
         points.append(random.choice(own, PIXELS, replace=False) if len(own) > PIXELS else own)
     return np.concatenate(points) if points else np.empty(0, dtype=np.int64)

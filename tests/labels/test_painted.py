@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import (
-    IGNORE,
+    IGNORE_INDEX,
     PaintedMicrograph,
     check_paintable,
     check_taught,
@@ -42,12 +42,12 @@ def test_labels_of_another_size_name_image_both_sizes_and_remedy():
 def test_targets_are_channels_and_unpainted_pixels_do_not_train():
     targets = to_targets(painted([[0, 1, 2], [5, 5, 0]]), TABLE, unlabelled=0)
     assert targets.dtype == np.uint8
-    np.testing.assert_array_equal(targets, [[IGNORE, 0, 1], [2, 2, IGNORE]])
+    np.testing.assert_array_equal(targets, [[IGNORE_INDEX, 0, 1], [2, 2, IGNORE_INDEX]])
 
 
 def test_strokes_across_the_info_bar_do_not_train_whatever_their_value():
     one = painted([[1, 2], [1, 99]], bar_row=1)
-    np.testing.assert_array_equal(to_targets(one, TABLE, 0), [[0, 1], [IGNORE, IGNORE]])
+    np.testing.assert_array_equal(to_targets(one, TABLE, 0), [[0, 1], [IGNORE_INDEX, IGNORE_INDEX]])
 
 
 def test_with_unlabelled_none_every_value_is_a_class():
@@ -57,7 +57,7 @@ def test_with_unlabelled_none_every_value_is_a_class():
 
 def test_the_unlabelled_value_can_be_another_one():
     targets = to_targets(painted([[255, 0, 1]]), numbered_table([0, 1]), unlabelled=255)
-    np.testing.assert_array_equal(targets, [[IGNORE, 0, 1]])
+    np.testing.assert_array_equal(targets, [[IGNORE_INDEX, 0, 1]])
 
 
 def test_a_value_outside_the_table_is_named_with_image_pixels_and_remedy():
@@ -132,4 +132,6 @@ def test_classes_that_one_image_shows_above_its_bar_are_enough():
 def test_the_automatic_unpainted_value_is_0_unless_that_is_a_class():
     with_zero, without = numbered_table([0, 1]), numbered_table([1])
     np.testing.assert_array_equal(to_targets(painted([[0, 1]]), with_zero, "auto"), [[0, 1]])
-    np.testing.assert_array_equal(to_targets(painted([[0, 1]]), without, "auto"), [[IGNORE, 0]])
+    np.testing.assert_array_equal(
+        to_targets(painted([[0, 1]]), without, "auto"), [[IGNORE_INDEX, 0]]
+    )

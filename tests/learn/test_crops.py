@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.labels.painted import IGNORE, PaintedMicrograph
+from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import CropSampler, PreparedImage, prepare, vary_grey_values
 from napari_matssl.micrograph.image import InfoBar, Micrograph
@@ -66,7 +66,7 @@ def test_the_seed_decides_which_crops_are_seen(augment):
 def test_what_lies_outside_the_image_is_unpainted(augment):
     image = noise(side=40)
     batch = sampler([image], augment=augment, zoom=1).batch()
-    painted = (batch.targets != IGNORE).sum(dim=(1, 2))
+    painted = (batch.targets != IGNORE_INDEX).sum(dim=(1, 2))
     assert painted.tolist() == [40 * 40] * len(painted)
     assert bool(torch.isfinite(batch.images).all())
 
@@ -98,16 +98,16 @@ def test_plain_crops_show_the_same_with_their_grey_values_unchanged():
 @pytest.mark.parametrize("strata", ["any", "rows", "columns"])
 def test_a_guess_lies_where_its_pixels_are(augment, strata):
     image = noise(side=100, classes=3)
-    guessed = replace(image, guess=(image.targets + 1) % 3)
-    batch = sampler([guessed], augment=augment, strata=strata, batch_size=8).batch()
-    inside = batch.targets != IGNORE
+    likely = replace(image, proposed=(image.targets + 1) % 3)
+    batch = sampler([likely], augment=augment, strata=strata, batch_size=8).batch()
+    inside = batch.targets != IGNORE_INDEX
     assert inside.any()
-    assert torch.equal(batch.guess[inside], (batch.targets[inside] + 1) % 3)
-    assert bool((batch.guess[~inside] == IGNORE).all())
+    assert torch.equal(batch.proposed[inside], (batch.targets[inside] + 1) % 3)
+    assert bool((batch.proposed[~inside] == IGNORE_INDEX).all())
 
 
-def test_without_a_guess_nothing_is_guessed():
-    assert bool((sampler([noise()]).batch().guess == IGNORE).all())
+def test_without_a_guess_nothing_is_likely():
+    assert bool((sampler([noise()]).batch().proposed == IGNORE_INDEX).all())
 
 
 def test_a_rare_class_is_seen_about_as_often_as_a_common_one():
@@ -120,18 +120,20 @@ def test_a_rare_class_is_seen_about_as_often_as_a_common_one():
 
 
 def test_a_rare_class_is_seen_wherever_it_is_among_the_images():
-    rare = prepared(np.zeros((64, 64)), np.where(np.arange(64) < 2, 2, IGNORE)[None].repeat(64, 0))
+    rare = prepared(
+        np.zeros((64, 64)), np.where(np.arange(64) < 2, 2, IGNORE_INDEX)[None].repeat(64, 0)
+    )
     drawn = sampler([noise(), noise(seed=1), rare], crop_size=32)
     crops = torch.cat([drawn.batch().targets for _ in range(30)])
     assert 0.2 < (crops == 2).flatten(1).any(1).float().mean() < 0.5
 
 
 def test_every_crop_of_a_sparsely_painted_image_holds_paint():
-    targets = np.full((300, 300), IGNORE)
+    targets = np.full((300, 300), IGNORE_INDEX)
     targets[0, :20], targets[299, 280:] = 0, 1  # at the very corners
     drawn = sampler([prepared(np.zeros((300, 300)), targets)], crop_size=32)
     crops = torch.cat([drawn.batch().targets for _ in range(20)])
-    assert bool((crops != IGNORE).flatten(1).any(1).all())
+    assert bool((crops != IGNORE_INDEX).flatten(1).any(1).all())
 
 
 def test_image_and_labels_stay_aligned_under_flips_turns_and_zoom():
@@ -184,7 +186,7 @@ def test_layers_keep_their_order_in_every_crop(strata, expected, zoom):
     batch = drawn.batch()
     found = set()
     for one, target in zip(batch.images[:, 0].numpy(), batch.targets.numpy(), strict=True):
-        inner = np.where(target == IGNORE, np.nan, one)
+        inner = np.where(target == IGNORE_INDEX, np.nan, one)
         upright = [
             (turns, mirrored)
             for turns, mirrored in EVERY_WAY
@@ -193,7 +195,7 @@ def test_layers_keep_their_order_in_every_crop(strata, expected, zoom):
         assert len(upright) == 1
         found.update(upright)
         turned = _undone(target, *upright[0])
-        painted = turned[:, (turned != IGNORE).all(axis=0)].astype(int)
+        painted = turned[:, (turned != IGNORE_INDEX).all(axis=0)].astype(int)
         assert (np.diff(painted, axis=0) >= 0).all()  # labels go with their image
     assert found == expected
 
@@ -232,21 +234,21 @@ def test_grey_values_vary_for_each_crop_by_itself_and_stay_near_the_range():
 def test_without_augmentation_every_painted_pixel_is_seen_once_per_epoch():
     shape = (100, 130)
     number = np.arange(100 * 130).reshape(shape)
-    targets = np.where(number % 3 == 0, IGNORE, number % 2)
+    targets = np.where(number % 3 == 0, IGNORE_INDEX, number % 2)
     drawn = sampler([prepared(number / number.size, targets)], augment=False, batch_size=3)
     assert drawn.steps_per_epoch == 2
     for _ in range(2):  # epochs
         seen = []
         for batch in (drawn.batch() for _ in range(2)):
-            painted = batch.targets != IGNORE
+            painted = batch.targets != IGNORE_INDEX
             numbers = (batch.images[:, 0] * number.size).round().long()
             assert torch.equal(numbers[painted] % 2, batch.targets[painted].long())
             seen += numbers[painted].tolist()
-        assert sorted(seen) == number[targets != IGNORE].tolist()
+        assert sorted(seen) == number[targets != IGNORE_INDEX].tolist()
 
 
 def test_patches_without_paint_are_left_out():
-    targets = np.full((256, 256), IGNORE)
+    targets = np.full((256, 256), IGNORE_INDEX)
     targets[70:80, 130:140] = 1
     drawn = sampler([prepared(np.zeros((256, 256)), targets)], augment=False)
     assert drawn.steps_per_epoch == 1

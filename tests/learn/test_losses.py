@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_matssl.labels.painted import IGNORE
+from napari_matssl.labels.painted import IGNORE_INDEX
 from napari_matssl.learn.losses import (
     as_painted,
     entropy,
@@ -28,7 +28,7 @@ def logits(seed=0, shape=(2, 3, 6, 7)):
     return torch.from_numpy(values).requires_grad_()
 
 
-def targets(seed=0, shape=(2, 6, 7), values=(0, 1, 2, IGNORE)):
+def targets(seed=0, shape=(2, 6, 7), values=(0, 1, 2, IGNORE_INDEX)):
     return torch.from_numpy(np.random.default_rng(seed).choice(values, shape).astype(np.uint8))
 
 
@@ -40,7 +40,7 @@ def softmax(x):
 def dice_by_hand(x, t):
     """Equation 3 for each class that is painted, then their mean."""
     p = softmax(x.astype(np.float64))
-    painted = t != IGNORE
+    painted = t != IGNORE_INDEX
     losses = []
     for k in range(x.shape[1]):
         y = (t == k)[painted]
@@ -53,7 +53,10 @@ def dice_by_hand(x, t):
 @given(seed=st.integers(0, 1000), absent=st.booleans())
 @settings(max_examples=20, deadline=None)
 def test_dice_agrees_with_equation_3_over_painted_pixels(seed, absent):
-    x, t = logits(seed), targets(seed, values=(0, 2, IGNORE) if absent else (0, 1, 2, IGNORE))
+    x, t = (
+        logits(seed),
+        targets(seed, values=(0, 2, IGNORE_INDEX) if absent else (0, 1, 2, IGNORE_INDEX)),
+    )
     expected = dice_by_hand(x.detach().numpy(), t.numpy())
     assert masked_dice(x, t).item() == pytest.approx(expected, rel=1e-5)
 
@@ -61,16 +64,16 @@ def test_dice_agrees_with_equation_3_over_painted_pixels(seed, absent):
 def test_cross_entropy_is_the_mean_over_painted_pixels():
     x, t = logits(), targets()
     p = softmax(x.detach().numpy())
-    picked = [p[n, t[n, i, j], i, j] for n, i, j in np.argwhere(t.numpy() != IGNORE)]
+    picked = [p[n, t[n, i, j], i, j] for n, i, j in np.argwhere(t.numpy() != IGNORE_INDEX)]
     assert masked_cross_entropy(x, t).item() == pytest.approx(-np.log(picked).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
 def test_rare_classes_weigh_more_per_pixel_as_the_balance_says(balance):
-    x, t = logits(), targets(values=(0, 0, 0, 0, 0, 2, 2, IGNORE))
+    x, t = logits(), targets(values=(0, 0, 0, 0, 0, 2, 2, IGNORE_INDEX))
     p, t_ = softmax(x.detach().numpy().astype(np.float64)), t.numpy()
     total = weight = 0.0
-    for n, i, j in np.argwhere(t_ != IGNORE):
+    for n, i, j in np.argwhere(t_ != IGNORE_INDEX):
         k = t_[n, i, j]
         w = float((t_ == k).sum()) ** -balance
         total -= w * np.log(p[n, k, i, j])
@@ -90,7 +93,7 @@ def test_the_weight_of_cross_entropy_is_taken():
 def test_unpainted_pixels_give_exactly_zero_gradient(loss):
     x, t = logits(), targets()
     loss(x, t).backward()
-    painted = (t != IGNORE)[:, None].expand_as(x)
+    painted = (t != IGNORE_INDEX)[:, None].expand_as(x)
     assert bool((x.grad[~painted] == 0).all())
     assert bool((x.grad[painted] != 0).any())
 
@@ -98,7 +101,7 @@ def test_unpainted_pixels_give_exactly_zero_gradient(loss):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_batch_without_paint_costs_nothing_and_teaches_nothing(loss):
     x = logits()
-    value = loss(x, torch.full((2, 6, 7), IGNORE, dtype=torch.uint8))
+    value = loss(x, torch.full((2, 6, 7), IGNORE_INDEX, dtype=torch.uint8))
     value.backward()
     assert value.item() == 0
     assert bool((x.grad == 0).all())
@@ -120,7 +123,7 @@ def test_half_precision_logits_are_summed_in_full_precision():
 
 def test_entropy_is_that_of_the_classes_averaged_over_the_pixels_asked_for():
     x = logits(3)
-    where = targets(3) == IGNORE
+    where = targets(3) == IGNORE_INDEX
     p = softmax(x.detach().numpy().astype(np.float64))
     by_hand = -(p * np.log(p)).sum(axis=1)[where.numpy()].mean()
     assert entropy(x, where).item() == pytest.approx(by_hand, abs=1e-5)
@@ -145,7 +148,7 @@ def test_less_entropy_makes_a_network_surer_of_what_it_takes_a_pixel_for():
 
 def test_logits_are_shifted_from_how_often_classes_occur_to_how_often_they_are_painted():
     logits = torch.zeros(1, 2, 1, 5)
-    targets = torch.tensor([[[0, 0, 0, 1, IGNORE]]])
+    targets = torch.tensor([[[0, 0, 0, 1, IGNORE_INDEX]]])
     frequencies = torch.tensor([0.9, 0.1])
     shifted = as_painted(logits, targets, 0.0, frequencies)
     # 3 and 1 painted pixels: shares 0.75 and 0.25

@@ -7,14 +7,14 @@ from torch import nn
 from torch.nn import functional
 
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.labels.painted import IGNORE, PaintedMicrograph
+from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import prepare
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.pixel_fit import class_frequencies, fit, guess, sample
+from napari_matssl.learn.pixel_fit import class_frequencies, classify, fit, sample
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.samples import scribble
 from napari_matssl.settings import NormalisationSettings
@@ -25,9 +25,9 @@ TABLE = numbered_table([1, 2, 3])
 
 
 def prepared(grey, targets):
-    """Of a grey ``(H, W)`` or colour image and its targets: channels, IGNORE where unpainted."""
+    """Of a grey ``(H, W)`` or colour image and its targets: channels, 255 where unpainted."""
     pixels = np.clip(grey, 0, 255).astype(np.uint8)
-    labels = np.where(targets == IGNORE, 0, targets + 1).astype(np.uint8)
+    labels = np.where(targets == IGNORE_INDEX, 0, targets + 1).astype(np.uint8)
     one = PaintedMicrograph(Micrograph("a.tif", pixels), labels)
     channels = "rgb" if pixels.ndim == 3 else "grey"
     card = ModelCard(
@@ -53,7 +53,7 @@ def textures(seed=0, size=(96, 128), columns=(0.4, 0.7)):
 def strokes(truth, seed=0, width=3):
     """A line within each class; all else is unpainted."""
     painted = scribble(truth + 1, seed=seed, width=width, share=0.05)
-    return np.where(painted == 0, IGNORE, painted.astype(int) - 1)
+    return np.where(painted == 0, IGNORE_INDEX, painted.astype(int) - 1)
 
 
 def fitted(*images, classes=3, seed=0):
@@ -120,22 +120,22 @@ def test_sizes_that_the_encoder_cannot_take_are_mirrored_not_shifted(size):
 def test_the_guess_is_the_likeliest_class_of_each_pixel(size):
     image = prepared(*textures(size=size))
     network = fitted(image)
-    found = guess(network.encoder, network.heads, image, EXACT)
+    found = classify(network.encoder, network.heads, image, EXACT)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, logits(network, image).argmax(axis=0))
     guided = GuidedUnetPlusPlus(TINY, 3).eval()
     fit(guided.encoder, guided.heads, [image], EXACT, 0)
     nn.init.normal_(guided.segmentation_head[0].weight)
-    before = guess(guided.encoder, guided.heads, image, EXACT)
+    before = classify(guided.encoder, guided.heads, image, EXACT)
     nn.init.normal_(guided.segmentation_head[0].weight, std=9.0)
     np.testing.assert_array_equal(
-        before, guess(guided.encoder, guided.heads, image, EXACT)
+        before, classify(guided.encoder, guided.heads, image, EXACT)
     )  # of the classifier alone
 
 
 def test_strokes_one_pixel_wide_are_enough():
     grey, truth = textures(0)
-    targets = np.full(truth.shape, IGNORE)
+    targets = np.full(truth.shape, IGNORE_INDEX)
     for channel, column in enumerate((20, 70, 110)):
         targets[8:88, column] = channel
     image = prepared(grey, targets)
@@ -147,7 +147,7 @@ def test_a_class_of_a_single_pixel_is_learnt_and_does_no_harm():
     grey, truth = textures(0, columns=(0.5,))
     grey[40:48, 90:98] = 250
     targets = strokes(truth)
-    targets[36:52, 86:102] = IGNORE
+    targets[36:52, 86:102] = IGNORE_INDEX
     targets[44, 94] = 2
     image = prepared(grey, targets)
     found = logits(fitted(image), image)
@@ -165,8 +165,8 @@ def test_images_of_several_sizes_and_without_paint_go_together():
     )
     # Each image has strokes of some of the classes only.
     one, two = strokes(first[1]), strokes(second[1])
-    one[one == 2], two[two == 0] = IGNORE, IGNORE
-    blank = np.full(unpainted[1].shape, IGNORE)
+    one[one == 2], two[two == 0] = IGNORE_INDEX, IGNORE_INDEX
+    blank = np.full(unpainted[1].shape, IGNORE_INDEX)
     network = fitted(
         prepared(first[0], one), prepared(second[0], two), prepared(unpainted[0], blank)
     )
@@ -190,7 +190,9 @@ def test_colour_images_are_told_apart_by_colour():
 def test_a_class_that_nobody_painted_is_never_found(painted):
     grey, truth = textures(0, columns=(0.5,))
     targets = strokes(truth)
-    targets = np.where(targets == IGNORE, IGNORE, np.array(painted)[np.minimum(targets, 1)])
+    targets = np.where(
+        targets == IGNORE_INDEX, IGNORE_INDEX, np.array(painted)[np.minimum(targets, 1)]
+    )
     network = fitted(prepared(grey, targets), classes=5)
     random = np.random.default_rng(1)
     strange = [
@@ -241,7 +243,7 @@ def test_what_a_classifier_was_fitted_to_before_makes_no_difference():
 def few_pixels():
     """An odd size, three classes of quite different numbers of painted pixels."""
     grey, truth = textures(2, size=(70, 90))
-    targets = np.full(truth.shape, IGNORE)
+    targets = np.full(truth.shape, IGNORE_INDEX)
     targets[10:60, 5:13], targets[10:50, 45:48], targets[10:40, 75:77] = 0, 1, 2
     assert all(set(truth[targets == k]) == {k} for k in range(3))
     return prepared(grey + np.random.default_rng(9).normal(0, 25, grey.shape), targets)
@@ -262,7 +264,7 @@ def expert(network, image, name):
     large = [functional.interpolate(m, size=images.shape[2:], mode="bilinear")[0] for m in maps]
     height, width = image.targets.shape
     features = torch.cat(large)[:, :height, :width].double().numpy()
-    features = features[:, image.targets != IGNORE].T
+    features = features[:, image.targets != IGNORE_INDEX].T
     heads = getattr(network.heads, name)
     weight = torch.cat([head.weight[:, :, 0, 0].T for head in heads]).detach().double().numpy()
     bias = sum(head.bias.detach().double().numpy() for head in heads)
@@ -292,7 +294,7 @@ def test_the_classical_expert_is_scikit_learns_logistic_regression():
     linear = pytest.importorskip("sklearn.linear_model")
     image = few_pixels()
     scaled, weight, bias = expert(fitted(image), image, "filters")
-    targets = image.targets[image.targets != IGNORE].astype(int)
+    targets = image.targets[image.targets != IGNORE_INDEX].astype(int)
     l2 = penalty(scaled, weight, bias, targets)
     assert 0.003 < l2 < 3
     share = 1 / np.bincount(targets)[targets] / 3
@@ -307,7 +309,7 @@ def test_the_encoders_expert_is_at_the_optimum_of_a_logistic_regression():
     """Where the slope of the cross-entropy is opposite to the weights, by one factor for all."""
     image = few_pixels()
     scaled, weight, bias = expert(fitted(image), image, "context")
-    targets = image.targets[image.targets != IGNORE].astype(int)
+    targets = image.targets[image.targets != IGNORE_INDEX].astype(int)
     for _ in range(200):  # its bias also holds the frequencies, which the regression doesn't know
         probabilities = softmax(scaled @ weight + bias)
         means = np.array([probabilities[targets == k].mean(axis=0) for k in range(3)])
@@ -327,7 +329,7 @@ def test_how_much_of_a_class_is_painted_makes_little_difference():
     grey = 100 + 40 * truth + random.normal(0, 20, truth.shape)
     shares = []
     for rows in (6, 60):
-        targets = np.full(truth.shape, IGNORE)
+        targets = np.full(truth.shape, IGNORE_INDEX)
         targets[10:16, 10:40], targets[10 : 10 + rows, 56:86] = 0, 1
         image = prepared(grey, targets)
         shares.append((logits(fitted(image, classes=2), image).argmax(axis=0) == 1).mean())
@@ -344,11 +346,11 @@ def test_a_class_that_is_rare_outside_of_the_strokes_is_found_less():
         truth[:, 192 - border :] = 1
         truth[:, 168:] = 0 if border == 24 else 1
         grey = 100 + 40 * truth + random.normal(0, 20, truth.shape)
-        targets = np.full(truth.shape, IGNORE)
+        targets = np.full(truth.shape, IGNORE_INDEX)
         targets[20:76, 10:30], targets[20:76, 60:80] = 1, 0
         image = prepared(grey, targets)
         found = logits(fitted(image, classes=2), image)
-        margins.append((found[1] - found[0])[targets != IGNORE].mean())
+        margins.append((found[1] - found[0])[targets != IGNORE_INDEX].mean())
     assert margins[0] < margins[1] - 0.2
 
 

@@ -11,7 +11,7 @@ from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.pixel_fit import fit, guess
+from napari_matssl.learn.pixel_fit import classify, fit
 from napari_matssl.learn.segmenter import adopt, build_network, known_classes
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.tasks.finetune.planning import Plan
@@ -63,7 +63,7 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
         with device_errors("fitting"):
             frequencies = _fit_heads(network, plan, compute)
             if isinstance(network, GuidedUnetPlusPlus) and plan.settings.self_training > 0:
-                images = _guessed(network, plan, compute)
+                images = _propose(network, plan, compute)
     return Beginning(network, images, frequencies, origin)
 
 
@@ -83,7 +83,7 @@ def _fit_heads(
     return compute.move(fit(network.encoder, network.heads, plan.data.images, compute, seed, known))
 
 
-def _guessed(
+def _propose(
     network: GuidedUnetPlusPlus, plan: Plan, compute: Compute
 ) -> tuple[PreparedImage, ...]:
     """Let pixel heads say what unpainted pixels may be, for self-training.
@@ -95,4 +95,6 @@ def _guessed(
     if plan.start is not None:
         heads = copy.deepcopy(heads)
         fit(network.encoder, heads, images, compute, plan.settings.seed)
-    return tuple(replace(one, guess=guess(network.encoder, heads, one, compute)) for one in images)
+    return tuple(
+        replace(one, proposed=classify(network.encoder, heads, one, compute)) for one in images
+    )

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from napari_matssl.errors import ComputeError, DivergedError
-from napari_matssl.learn.averaging import snapshot
 from napari_matssl.learn.device_errors import device_errors
+from napari_matssl.learn.ema import snapshot
 from napari_matssl.learn.schedule import Budget
 
 COPY_SECONDS = 30.0

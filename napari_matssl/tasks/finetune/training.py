@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from napari_matssl.errors import ComputeError, InputError, StoppedError
-from napari_matssl.learn.averaging import follow_weights
 from napari_matssl.learn.batchnorm import keep_statistics
 from napari_matssl.learn.crops import Batch, CropSampler
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
+from napari_matssl.learn.ema import start_ema
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.losses import entropy, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores
+from napari_matssl.learn.pseudo_labels import choose_pseudo_labels, find_unpainted, ramp_up
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, build_network
-from napari_matssl.learn.self_training import confident_targets, find_unpainted, strength
 from napari_matssl.learn.trainer import Trainer
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.progress import Control, Job, Progress
@@ -88,7 +88,7 @@ class Training:
         self._self_training = settings.self_training if guided else 0.0
         random = np.random.default_rng(settings.seed)
         self._sampler = CropSampler(begun.images, settings, random, plan.strata)
-        self._average = follow_weights(network, settings.averaging)
+        self._ema = start_ema(network, settings.averaging)
         self._trainer = Trainer(
             _optimiser(network, settings),
             compute,
@@ -96,7 +96,7 @@ class Training:
             budget,
             epochs=settings.epochs,
             rate=lambda done: rate_factor(done, settings.warmup, 0.01, settings.cosine),
-            follow=partial(self._average.update_parameters, network),
+            follow=partial(self._ema.update_parameters, network),
             doing="training",
             remedy="Use a lower learning rate, or the interactive preset.",
         )
@@ -156,7 +156,7 @@ class Training:
         if loss is None:
             return False
         self._losses.append(loss)
-        self._spare.update(self._average.module)
+        self._spare.update(self._ema.module)
         return True
 
     def _batch_losses(self, fraction: float) -> tuple[Tensor, Tensor]:
@@ -166,7 +166,7 @@ class Training:
         """
         settings, batch = self._plan.settings, self._sampler.batch()
         targets = self._compute.move(batch.targets)
-        weight = self._self_training * strength(fraction, batch.targets, batch.guess)
+        weight = self._self_training * ramp_up(fraction, batch.targets, batch.proposed)
         taught = self._teach(batch) if weight > 0 else None
         self._network.train()
         if settings.freeze_batch_norm:
@@ -177,19 +177,19 @@ class Training:
         if taught is not None:
             loss = loss + weight * masked_cross_entropy(logits, taught)
             if settings.entropy > 0:
-                unpainted = self._compute.move(find_unpainted(batch.targets, batch.guess))
+                unpainted = self._compute.move(find_unpainted(batch.targets, batch.proposed))
                 loss = loss + weight * settings.entropy * entropy(logits, unpainted)
         channels = logits.detach().argmax(dim=1).to("cpu", torch.uint8)
         self._running.add(batch.targets.numpy(), channels.numpy())
         return loss, painted
 
     def _teach(self, batch: Batch) -> Tensor:
-        """Let the averaged network say what unpainted pixels are."""
+        """Let the EMA weights say what unpainted pixels are."""
         with torch.no_grad(), self._compute.autocast():
-            logits = self._average.module.eval()(self._compute.place_images(batch.plain))
-        guessed, targets = map(self._compute.move, (batch.guess, batch.targets))
+            logits = self._ema.module.eval()(self._compute.place_images(batch.plain))
+        proposed, targets = map(self._compute.move, (batch.proposed, batch.targets))
         confidence = self._plan.settings.confidence
-        return confident_targets(logits.float(), guessed, targets, confidence)
+        return choose_pseudo_labels(logits.float(), proposed, targets, confidence)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         settings = self._plan.settings
@@ -198,13 +198,13 @@ class Training:
         )
 
     def _validate(self) -> Generator[Progress, Control | None, bool]:
-        """Validate the averaged model; tells whether STOP was sent meanwhile."""
-        network = self._average.module.eval()
+        """Validate the EMA weights; tells whether STOP was sent meanwhile."""
+        network = self._ema.module.eval()
         return (yield from self._validation.run(network, self._card, self._compute, self.step))
 
     def _preview(self) -> Generator[Progress, Control | None, bool]:
-        """Show what the averaged model makes of an image; tells whether STOP was sent meanwhile."""
-        network = self._average.module.eval()
+        """Show what the EMA weights makes of an image; tells whether STOP was sent meanwhile."""
+        network = self._ema.module.eval()
         shown = Progress("fine-tuning", self._budget.fraction(self.step), 1, self.metrics)
         return (yield from self._previews.run(network, self._card, self._compute, shown))
 
@@ -212,13 +212,13 @@ class Training:
         """Go back to the best model; the last one stays where nothing was validated."""
         if self._validation.best is not None:
             with device_errors("going back to the best model"):
-                self._average.module.load_state_dict(self._validation.best.weights)
+                self._ema.module.load_state_dict(self._validation.best.weights)
 
     def look_for_strata(self) -> Generator[Progress, Control | None, None]:
         """Let the chosen model show which classes lie in unbroken strata; full labels told it."""
         if self._plan.strata == "any" or self._card.densely_painted:
             return
-        network = self._average.module.eval()
+        network = self._ema.module.eval()
         found = yield from find_unbroken_strata(network, self._card, self._plan.data, self._compute)
         self._card = self._card.model_copy(update={"unbroken": found})
 
@@ -228,7 +228,7 @@ class Training:
         Where nothing was validated, that is the last one.
         """
         best = self._validation.best
-        spare = self._spare.after(error, self._average.module) if best is None else best.weights
+        spare = self._spare.after(error, self._ema.module) if best is None else best.weights
         if spare is None or self.step == 0:
             return False
         card = self._card
@@ -242,7 +242,7 @@ class Training:
         network = self._rescued
         if network is None:
             with device_errors("taking the model from the device"):
-                network = self._average.module.cpu()
+                network = self._ema.module.cpu()
         metrics = {"steps": float(self.step), "minutes": round(self._budget.elapsed / 60, 3)}
         if self._losses:
             metrics["loss"] = statistics.fmean(self._losses[-20:])
@@ -255,7 +255,7 @@ class Training:
 
     def release(self) -> None:
         """Drop what holds memory on the device."""
-        del self._network, self._average, self._trainer, self._sampler
+        del self._network, self._ema, self._trainer, self._sampler
         free_memory(self._compute.device)
 
 

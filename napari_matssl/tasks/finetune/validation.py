@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.labels.painted import IGNORE
-from napari_matssl.learn.averaging import snapshot
+from napari_matssl.labels.painted import IGNORE_INDEX
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
+from napari_matssl.learn.ema import snapshot
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.metrics import Scores, confusion_matrix, scores
 from napari_matssl.learn.schedule import Budget
@@ -105,7 +105,7 @@ class Validation:
     def _loss(self, image: ValidationImage, found: Segmentation) -> float:
         """Compute the training loss over the labelled pixels of one image."""
         assert found.probabilities is not None  # asked for in run()
-        labelled = image.targets != IGNORE
+        labelled = image.targets != IGNORE_INDEX
         values = np.maximum(found.probabilities[:, labelled], 0.5) / 255  # (K, n)
         logits = torch.from_numpy(np.log(values, dtype=np.float32))[None, :, None]
         return float(self.loss(logits, torch.from_numpy(image.targets[labelled])[None, None]))

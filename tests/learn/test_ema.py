@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from napari_matssl.learn.averaging import follow_weights, snapshot
+from napari_matssl.learn.ema import snapshot, start_ema
 
 
 def network(value):
@@ -18,7 +18,7 @@ def network(value):
 
 def test_the_average_follows_the_weights_slowly():
     trained = network(0.0)
-    average = follow_weights(trained, 0.9)
+    average = start_ema(trained, 0.9)
     with torch.no_grad():
         trained[0].weight.fill_(1.0)
     expected = 0.0
@@ -33,7 +33,7 @@ def test_the_average_follows_the_weights_slowly():
 
 def test_a_random_start_is_soon_forgotten():
     trained = network(1000.0)
-    average = follow_weights(trained, 0.999)
+    average = start_ema(trained, 0.999)
     with torch.no_grad():
         trained[0].weight.fill_(0.0)
     for _ in range(50):
@@ -43,7 +43,7 @@ def test_a_random_start_is_soon_forgotten():
 
 def test_batch_norm_statistics_are_copied():
     trained = network(0.0)
-    average = follow_weights(trained, 0.99)
+    average = start_ema(trained, 0.99)
     trained[1].running_mean.fill_(5.0)
     trained[1].num_batches_tracked.fill_(7)
     average.update_parameters(trained)
@@ -53,7 +53,7 @@ def test_batch_norm_statistics_are_copied():
 
 def test_without_a_decay_it_is_a_copy_of_the_last_weights():
     trained = network(0.0)
-    average = follow_weights(trained, 0.0)
+    average = start_ema(trained, 0.0)
     with torch.no_grad():
         trained[0].weight.fill_(0.3)
     average.update_parameters(trained)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 
-def follow_weights(network: nn.Module, decay: float) -> AveragedModel:
+def start_ema(network: nn.Module, decay: float) -> AveragedModel:
     """Start an exponential moving average of a network's weights; it is ``.module``.
 
     Statistics of batch norm are copied at each update, not averaged.

@@ -7,7 +7,7 @@ development sets, and nothing on average in 90 seconds on those of the report (b
 import torch
 from torch import Tensor
 
-from napari_matssl.labels.painted import IGNORE
+from napari_matssl.labels.painted import IGNORE_INDEX
 
 BEGIN, FULL = 0.2, 0.4
 """Shares of a run at which unpainted pixels begin to count, and at which they count fully."""
@@ -16,20 +16,20 @@ LEAST_UNPAINTED = 0.1
 """Share of a batch: fewer unpainted pixels are not worth the time."""
 
 
-def find_unpainted(targets: Tensor, guess: Tensor) -> Tensor:
+def find_unpainted(targets: Tensor, proposed: Tensor) -> Tensor:
     """Find the pixels of an image that nobody painted, boolean ``(N, H, W)``.
 
     Parameters
     ----------
     targets
         Of the batch, channel indices ``(N, H, W)``; 255 is unpainted, or beyond the image.
-    guess
+    proposed
         Of the classifier, likewise; 255 beyond the image.
     """
-    return (targets == IGNORE) & (guess != IGNORE)
+    return (targets == IGNORE_INDEX) & (proposed != IGNORE_INDEX)
 
 
-def strength(fraction: float, targets: Tensor, guess: Tensor) -> float:
+def ramp_up(fraction: float, targets: Tensor, proposed: Tensor) -> float:
     """How much unpainted pixels count, from 0 to 1: nothing before the model has learnt something.
 
     Nothing either where there are few of them to learn from.
@@ -38,18 +38,20 @@ def strength(fraction: float, targets: Tensor, guess: Tensor) -> float:
     ----------
     fraction
         Share of the run that is over.
-    targets, guess
+    targets, proposed
         As of :func:`find_unpainted`.
     """
-    if float(find_unpainted(targets, guess).float().mean()) < LEAST_UNPAINTED:
+    if float(find_unpainted(targets, proposed).float().mean()) < LEAST_UNPAINTED:
         return 0.0
     return min(1.0, max(0.0, (fraction - BEGIN) / (FULL - BEGIN)))
 
 
-def confident_targets(logits: Tensor, guess: Tensor, targets: Tensor, confidence: float) -> Tensor:
+def choose_pseudo_labels(
+    logits: Tensor, proposed: Tensor, targets: Tensor, confidence: float
+) -> Tensor:
     """Take a network's own classes as targets where nothing is painted and it is sure.
 
-    Sure means twice: the class is probable, and the pixel classifier had guessed it before training
+    Sure means twice: the class is probable, and the pixel classifier proposed it before training
     began. Without the second, a network teaches itself its errors, the more the longer it trains;
     a classifier that is trained with it drifts with it. So what is learnt from unpainted pixels is
     where two views agree of which one never moves (benchmarks/NOTES.md).
@@ -58,7 +60,7 @@ def confident_targets(logits: Tensor, guess: Tensor, targets: Tensor, confidence
     ----------
     logits
         Of the network ``(N, K, H, W)``.
-    guess
+    proposed
         Channel indices ``(N, H, W)`` that the classifier gave at the start of the run; 255 where
         it gave none.
     targets
@@ -77,5 +79,5 @@ def confident_targets(logits: Tensor, guess: Tensor, targets: Tensor, confidence
     (Blum and Mitchell 1998).
     """
     sure, classes = logits.softmax(dim=1).max(dim=1)
-    taken = (targets == IGNORE) & (sure >= confidence) & (guess == classes)
-    return torch.where(taken, classes, IGNORE).to(torch.uint8)
+    taken = (targets == IGNORE_INDEX) & (sure >= confidence) & (proposed == classes)
+    return torch.where(taken, classes, IGNORE_INDEX).to(torch.uint8)
