@@ -1,7 +1,6 @@
 """Fitting the pixel classifier to strokes."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,22 +22,6 @@ _L2_CONTEXT, _L2_FILTERS = 0.3, 0.03
 _ITERATIONS = 60
 _PRIOR_PIXELS = 20_000  # of each image
 _PRIOR_STEPS = 2
-
-
-@dataclass(frozen=True)
-class PixelFeatures:
-    """Features of some pixels of one image.
-
-    Parameters
-    ----------
-    context
-        ``(n, C)`` of the encoder.
-    filters
-        ``(n, F)``.
-    """
-
-    context: Tensor
-    filters: Tensor
 
 
 def fit(
@@ -76,21 +59,18 @@ def fit(
         points = _draw(flat, random)
         others = random.choice(flat.size, min(_PRIOR_PIXELS, flat.size), replace=False)
         features = _features(encoder, heads, image, np.concatenate([points, others]), compute)
-        painted.append(PixelFeatures(*(f[: len(points)] for f in features)))
-        anywhere.append(PixelFeatures(*(f[len(points) :] for f in features)))
+        painted.append([f[: len(points)] for f in features])
+        anywhere.append([f[len(points) :] for f in features])
         targets.append(torch.from_numpy(flat[points].astype(np.int64)))
     truth = torch.cat(targets)
     fresh = [channel for channel in range(heads.classes) if channel not in keep]
     logits: Tensor = torch.zeros(())
-    for group, own, l2 in (
-        (heads.context, "context", _L2_CONTEXT),
-        (heads.filters, "filters", _L2_FILTERS),
-    ):
-        weight, bias = _logistic_regression(
-            torch.cat([getattr(p, own) for p in painted]), truth, heads.classes, l2
-        )
+    groups = ((heads.context, _L2_CONTEXT), (heads.filters, _L2_FILTERS))
+    for own, (group, l2) in enumerate(groups):
+        known = torch.cat([one[own] for one in painted])
+        weight, bias = _logistic_regression(known, truth, heads.classes, l2)
         _write(group, weight, bias, fresh)
-        logits = logits + torch.cat([getattr(p, own) for p in anywhere]) @ weight + bias
+        logits = logits + torch.cat([one[own] for one in anywhere]) @ weight + bias
     frequencies = _counted(images, heads.classes)
     if frequencies is None:
         frequencies = class_frequencies(logits, _PRIOR_STEPS)
@@ -163,7 +143,7 @@ def _features(
     points: NDArray[np.int64],
     compute: Compute,
 ) -> tuple[Tensor, Tensor]:
-    """Features at flat positions ``(n,)`` of the image: of the encoder, of the filters."""
+    """Features at flat positions ``(n,)``: of the encoder ``(n, C)``, of filters ``(n, F)``."""
     images = _whole(image, compute)
     with torch.no_grad(), compute.autocast():
         groups = (heads.pick(encoder(images)), filter_maps(images))

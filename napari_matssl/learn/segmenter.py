@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +30,6 @@ from napari_matssl.learn.published import bare_names
 from napari_matssl.learn.tensorfile import is_pickle, read_header
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.settings import Architecture
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def _check_outline(card: ModelCard, path: Path) -> None:
         check_shapes(own, _present_names(read_header(path).shapes), path)
 
 
-def _present_names(stored: Mapping[str, T]) -> dict[str, T]:
+def _present_names(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Give the present names to tensors of files in which a classifier's heads had none of theirs.
 
     ``context.0.weight`` is now ``heads.context.0.weight``.

@@ -15,6 +15,7 @@ from torch.nn import functional
 from napari_matssl.errors import ModelFileError, OutOfMemoryError, SettingsError, WeightsError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.learn.card import (
+    CheckpointCard,
     EncoderCard,
     ModelCard,
     encoder_of_file,
@@ -34,6 +35,9 @@ def card(kind="encoder", name=TINY):
     facts = {"encoder": name, "channels": "grey", "normalisation": NormalisationSettings()}
     if kind == "segmenter":
         return ModelCard(**facts, classes=numbered_table([1, 2]))
+    if kind == "checkpoint":
+        place = {"step": 2, "seconds": 1.0, "planned_steps": None, "epoch_losses": (0.5,)}
+        return CheckpointCard(**facts, **place, batch_size=4)
     return EncoderCard(**facts)
 
 
