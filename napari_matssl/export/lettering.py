@@ -93,7 +93,7 @@ def _system_fonts() -> tuple[Path, ...]:
     """List the fonts of the system, plain ones first."""
     named = _FOLDERS.get(sys.platform, _FOLDERS_ELSEWHERE)
     folders = [Path(os.path.expandvars(name)).expanduser() for name in named]
-    files = (file for folder in folders for file in folder.rglob("*.[ot]t[fc]"))
+    files = (file for folder in folders for file in folder.rglob("*.[to]t[fc]"))
     return tuple(sorted(files, key=_fancy))
 
 

@@ -92,8 +92,10 @@ def is_replaceable(path: Path) -> bool:
         if not path.is_file():
             return False
         path.rename(path)
-    except OSError:
+    except PermissionError:
         return False
+    except OSError:  # writing tells more of it
+        return True
     return True
 
 

@@ -97,7 +97,7 @@ def test_pretraining_that_ends_at_once_leaves_the_checkpoint_of_the_last_epoch(
     ended = pretrain(at={**moment, "signals": signals})
     assert ended.status == status
     assert encoder.read_text() == "old"
-    assert read_card(checkpoint, "checkpoint").metrics["step"] == 3
+    assert read_card(checkpoint, "checkpoint").step == 3
     done = pretrain("--resume")
     assert done.status == 0, done.err
     assert "Going on after epoch 1." in done.err

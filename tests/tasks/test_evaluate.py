@@ -134,7 +134,7 @@ def test_a_protocol_without_its_class_names_it_and_the_models_classes(
             LabelClass(id=2, name="pearlite", colour="#ffffff"),
         )
     )
-    with pytest.raises(InputError, match=f"'{missing}'.*ferrite, pearlite.*native"):
+    with pytest.raises(InputError, match=f"'{missing}'.*ferrite, pearlite. Score all classes"):
         drain(evaluate(grey_level_segmenter(table, (0, 255)), [known(1)[0]], CPU, protocol))
 
 
