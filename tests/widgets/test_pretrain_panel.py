@@ -122,9 +122,6 @@ def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
     card = read_card(encoder)
     assert (card.kind, card.encoder, card.metrics["epochs"]) == ("encoder", TINY, 1)
     assert "encoder-001.safetensors: 1 epoch" in ready.pretrain.outcome.text()
-    curves = ready.pretrain.curves
-    ready.until(lambda: curves._series["loss"].curve.getOriginalDataset()[0] is not None)
-    assert curves.isVisible(), "it stays after the run"
     assert "by an earlier run" in ready.pretrain.estimate.text()
     assert ready.segment.models.path == model
     for panel in (ready.finetune, ready.pretrain):
@@ -160,6 +157,9 @@ def test_a_run_that_was_finished_early_goes_on_with_its_own_settings(ready):
     assert ready.pretrain.go_on.isHidden()
     tiny_pretraining(ready, epochs=200)
     stop(ready, "finish")
+    curves = ready.pretrain.curves
+    ready.until(lambda: curves._series["loss"].curve.getOriginalDataset()[0] is not None)
+    assert curves.isVisible(), "it stays after the run"
     folder = ready.project.models_folder
     assert read_card(folder / "encoder-001.safetensors").metrics["epochs"] < 200
     assert ready.pretrain.go_on.text() == "Go on with encoder-001"
