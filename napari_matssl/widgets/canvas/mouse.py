@@ -68,10 +68,10 @@ class Mouse(QObject):
         return False
 
     def _keep_moves(self) -> None:
-        if self._workspace.project is None:
-            self._moves.let_go()
-        else:
+        if self._workspace.project is not None and self._canvas.native.isVisible():
             self._moves.keep()
+        else:  # a window that is never shown is not hidden either
+            self._moves.let_go()
 
     def let_go(self) -> None:
         """Watch no more: Python ends before Qt does."""

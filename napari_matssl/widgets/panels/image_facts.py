@@ -38,6 +38,7 @@ class ImageFactsEditor(QWidget):
 
     def _build(self) -> None:
         self.page = QSpinBox()
+        self.page.setToolTip(_PAGE_TIP)
         self.page.setKeyboardTracking(False)
         self.page.valueChanged.connect(self._workspace.set_page)
         WheelGuard(self.page)

@@ -99,7 +99,7 @@ class MicrographsPanel(QWidget):
             "Open a folder of micrographs; what belongs to it is kept in matssl inside it.",
             self._ask_folder,
         )
-        self.recent = button("Recent ▾", "Open a folder that was opened before.")
+        self.recent = button("Recent", "Open a folder that was opened before.")
         self.recent.setMenu(QMenu(self.recent))
         # The style's own arrow would lie on the word.
         self.recent.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0px; }")
