@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ from napari_matssl.openmp import switches
 
 # For the tests and the processes that they start, before either imports torch.
 os.environ.update(switches())
+
+# A shell starts what runs in the background deaf to Ctrl-C, and processes hand that on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
