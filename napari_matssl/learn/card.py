@@ -37,6 +37,9 @@ LARGEST_PIXEL_UM = 1e5
 LARGEST_FIGURE = 1e12
 """No number of steps, seconds or minutes is larger."""
 
+LARGEST_MAGNIFICATION_RATIO = 2.0
+"""Beyond this ratio of um/px between image and model, the user is warned."""
+
 DENSE = 0.9
 """Share of painted pixels from which on a recipe for full labels is taken, not one for strokes."""
 

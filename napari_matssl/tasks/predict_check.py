@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, OutputError, printable
 from napari_matssl.files import check_room
+from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
@@ -16,9 +17,6 @@ from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_told, none_left
 from napari_matssl.tasks.info_bars import with_info_bar, without_info_bar
-
-LARGEST_MAGNIFICATION_RATIO = 2.0
-"""Beyond this ratio of um/px between image and model, the user is warned."""
 
 _STAGE = "checking"
 

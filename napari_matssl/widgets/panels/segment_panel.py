@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
@@ -34,7 +35,6 @@ from napari_matssl.widgets.panels.result_editor import ResultEditor
 from napari_matssl.widgets.session import session_of
 
 _OWNER, _FOLDER_OWNER = "segment", "segment a folder"
-MAGNIFICATION_RATIO = 2.0
 
 _THIS, _ALL, _FOLDER = "This image", "All images of the folder", "Another folder..."
 _START_TIP = "Run the model over the images chosen above."
@@ -324,7 +324,7 @@ class SegmentPanel(QWidget):
         if size is None:
             return "This image is not calibrated: it is taken to have the model's magnification."
         ratio = size.mean_um / card.pixel_size_um
-        if max(ratio, 1 / ratio) <= MAGNIFICATION_RATIO:
+        if max(ratio, 1 / ratio) <= LARGEST_MAGNIFICATION_RATIO:
             return ""
         return (
             f"This image has {size.in_words}, the model was trained at "
