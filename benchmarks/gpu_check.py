@@ -240,12 +240,16 @@ def check_pretraining(bench: Bench) -> str:
 
 
 def pretrained(bench: Bench, **values: object) -> PretrainResult:
-    """Pretrain for two epochs on one image."""
+    """Pretrain for two epochs on one image.
+
+    The usual temperature of 0.07 multiplies what rounding does to eight pairs: on an H100, bfloat16
+    was 10.7 % off with it.
+    """
     size = bench.size
     settings = PretrainSettings(
         encoder=size.encoder, weights=size.weights, epochs=2, minutes=None, batch_size=8,
         patch_size=size.side // 4, view_size=max(32, size.side // 8), device=str(bench.device),
-        projection_hidden=64, projection_out=32, **values,
+        projection_hidden=64, projection_out=32, temperature=0.5, **values,
     )  # fmt: skip
     return drain(pretrain([bench.unseen()], settings))
 
@@ -468,10 +472,10 @@ def main() -> int:
         print(
             f"{outcome.result:4}  {check:14} {outcome.seconds:6.1f} s  {outcome.told}", flush=True
         )
-    if given.json is not None:
-        facts = {"torch": torch.__version__, "device": compute.describe()}
-        facts |= {"checks": [asdict(outcome) for outcome in outcomes]}
-        given.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        if given.json is not None:  # after each: what is killed has told something
+            facts = {"torch": torch.__version__, "device": compute.describe()}
+            facts |= {"checks": [asdict(outcome) for outcome in outcomes]}
+            given.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     results = {outcome.result for outcome in outcomes}
     return 1 if "FAIL" in results else 3 if "LATE" in results else 0
 

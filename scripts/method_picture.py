@@ -39,7 +39,9 @@ def views() -> list[np.ndarray]:
     patches = PatchSet([make_sample(MATERIAL, SEED).micrograph], settings)
     patch, mean, std = patches.take([0])
     generator = torch.Generator().manual_seed(8)
-    return [make_view(patch, mean, std, settings, generator)[0, 0].numpy() for _ in range(2)]
+    return [
+        make_view(patch.float(), mean, std, settings, generator)[0, 0].numpy() for _ in range(2)
+    ]
 
 
 def masks(strokes: np.ndarray) -> list[np.ndarray]:

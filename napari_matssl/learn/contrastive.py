@@ -52,7 +52,8 @@ class PairContrast(ContrastiveMethod):
     gate
         Form of the gates, or None for SimCLR.
     hidden, out
-        Widths of the projection head, batch norm and ReLU between.
+        Widths of the projection head: linear, batch norm, ReLU, linear, batch norm, as published.
+        Without the last, all embeddings point the same way at the start.
     temperature
         Of NT-Xent.
     """
@@ -74,7 +75,8 @@ class PairContrast(ContrastiveMethod):
             nn.Linear(width, hidden, bias=False),
             nn.BatchNorm1d(hidden),
             nn.ReLU(inplace=True),
-            nn.Linear(hidden, out),
+            nn.Linear(hidden, out, bias=False),
+            nn.BatchNorm1d(out),
         )
 
     def forward(self, views: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
 
 from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph, to_targets
 from napari_matssl.learn.card import ModelCard
@@ -201,11 +203,9 @@ class CropSampler:
         )
         unit, ids = self._cut(index, row, column, side)
         if side != self._side:
-            size = (self._side, self._side)
-            unit = functional.interpolate(
-                unit[None], size=size, mode="bilinear", antialias=side > self._side
-            )[0]
-            ids = functional.interpolate(ids[None], size=size, mode="nearest-exact")[0]
+            size, smooth = [self._side, self._side], InterpolationMode.BILINEAR
+            unit = resize(unit, size, smooth, antialias=side > self._side)
+            ids = resize(ids, size, InterpolationMode.NEAREST_EXACT)
         if self._strata == "any":
             turns = int(random.integers(4))
             unit, ids = unit.rot90(turns, (1, 2)), ids.rot90(turns, (1, 2))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from napari_matssl.errors import OutOfMemoryError
 from napari_matssl.labels.unbroken import close_islands
@@ -151,7 +151,7 @@ def _merge(
             done += 1
             preview = None
             if show and index == 0:
-                channels = probabilities.argmax(axis=0)
+                channels = probabilities.argmax(dim=0).cpu().numpy()
                 preview = _preview(channels, tile, passes[0].seen, micrograph, card)
             if (yield Progress("segmenting", done, total, preview=preview)) is Control.STOP:
                 return None
@@ -182,11 +182,11 @@ class _Pass:
         rows = plan_rows(padded[0], padded[1], tile, overlap, STRIDE)
         self.tiles = sum(len(row) for row in rows)
         self._rows = bands(self.seen[0], rows)
-        self._blender = Blender(len(card.classes), padded[1])
+        self._blender = Blender(len(card.classes), padded[1], compute.device)
         self._enlarger = Enlarger((self.seen[0], self.seen[1]), specimen.shape[:2])
         self._until = 0
 
-    def next_row(self) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
+    def next_row(self) -> Iterator[tuple[Tile, Tensor]]:
         """Segment the tiles of the next row, one after another."""
         row, self._until = next(self._rows)
         for tile in row:
@@ -196,7 +196,7 @@ class _Pass:
             self._blender.add(tile, probabilities)
             yield tile, probabilities
 
-    def finished(self) -> NDArray[np.float32]:
+    def finished(self) -> Tensor:
         """Give what the last row of tiles has finished, ``(K, h, W)``."""
         return self._enlarger.add(self._blender.finish(self._until)[:, :, : self.seen[1]])
 
@@ -205,7 +205,7 @@ class _Average:
     """Average streams of bands ``(K, h, W)`` that end at different rows."""
 
     def __init__(self, count: int) -> None:
-        self._held: list[NDArray[np.float32] | None] = [None] * count
+        self._held: list[Tensor | None] = [None] * count
         self._given = [0] * count
         self.rows = 0
         """How many rows are averaged and given back."""
@@ -215,35 +215,34 @@ class _Average:
         """The stream that has given the fewest rows."""
         return self._given.index(min(self._given))
 
-    def add(self, index: int, band: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    def add(self, index: int, band: Tensor) -> Iterator[Tensor]:
         """Take the next band of a stream; give the average of the rows that all now have."""
         held = self._held[index]
-        self._held[index] = band if held is None else np.concatenate([held, band], axis=1)
+        self._held[index] = band if held is None else torch.cat([held, band], dim=1)
         self._given[index] += band.shape[1]
         count = min(self._given) - self.rows
         if count > 0:
             self.rows += count
             known = [one for one in self._held if one is not None]
             self._held = [one[:, count:] for one in known]
-            yield np.mean([one[:, :count] for one in known], axis=0)
+            yield torch.stack([one[:, :count] for one in known]).mean(dim=0)
 
 
 def _probabilities(
     network: nn.Module, image: NDArray[np.generic], grey: GreyValues, tile: Tile, compute: Compute
-) -> NDArray[np.float32]:
+) -> Tensor:
     """Probabilities of one tile ``(K, H, W)``; what lies beyond the image is mirrored."""
     part = image[tile.rows.start : tile.rows.stop, tile.columns.start : tile.columns.stop]
     beyond = (
         tile.rows.stop - tile.rows.start - part.shape[0],
         tile.columns.stop - tile.columns.start - part.shape[1],
     )
-    values = grey.standardise(grey.unit(part))
-    values = np.pad(values, ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
-    batch = torch.from_numpy(values)[None].expand(1, 3, -1, -1)
+    unit = np.pad(grey.unit(part), ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
+    values, mean, std = (compute.move(torch.from_numpy(v)) for v in (unit, grey.mean, grey.std))
+    batch = ((values - mean[:, None, None]) / std[:, None, None])[None].expand(1, 3, -1, -1)
     with torch.inference_mode(), compute.autocast():
-        logits = network(compute.place_images(batch))
-        probabilities: NDArray[np.float32] = logits[0].float().softmax(dim=0).cpu().numpy()
-    return probabilities
+        logits: Tensor = network(compute.place_images(batch))
+        return logits[0].float().softmax(dim=0)
 
 
 def _preview(
@@ -283,9 +282,9 @@ class _Sink:
             np.zeros((len(self._ids), *shape), dtype=np.uint8) if keep_probabilities else None
         )
 
-    def add(self, band: NDArray[np.float32]) -> None:
+    def add(self, band: Tensor) -> None:
         rows = slice(self._row, self._row + band.shape[1])
-        self.mask[rows] = self._ids[band.argmax(axis=0)]
+        self.mask[rows] = self._ids[band.argmax(dim=0).to("cpu", torch.uint8).numpy()]
         if self.probabilities is not None:
-            self.probabilities[:, rows] = np.rint(band * 255).astype(np.uint8)
+            self.probabilities[:, rows] = (band * 255).round().to("cpu", torch.uint8).numpy()
         self._row = rows.stop

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
 
 from napari_matssl.errors import InputError
 from napari_matssl.learn.card import ModelCard
@@ -51,12 +52,8 @@ def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
         return pixels
     planes = pixels.astype(exact_type(pixels.dtype))
     planes = planes[None] if planes.ndim == 2 else planes.transpose(2, 0, 1)
-    resized = functional.interpolate(
-        torch.from_numpy(np.ascontiguousarray(planes))[None],
-        size=(height, width),
-        mode="bilinear",
-        antialias=True,
-    )[0].numpy()
+    stored = torch.from_numpy(np.ascontiguousarray(planes))
+    resized = resize(stored, [height, width], InterpolationMode.BILINEAR, antialias=True).numpy()
     back: NDArray[np.generic] = resized[0] if pixels.ndim == 2 else resized.transpose(1, 2, 0)
     return back
 

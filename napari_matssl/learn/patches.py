@@ -34,17 +34,19 @@ class PatchSet:
     def __init__(self, micrographs: Sequence[Micrograph], settings: PretrainSettings) -> None:
         self.channels: Channels = "rgb" if any(m.is_rgb for m in micrographs) else "grey"
         self._size = settings.patch_size
-        self._images: list[NDArray[np.generic]] = []
+        self._images: list[NDArray[np.float16]] = []
         self._grey: list[GreyValues] = []
         self._places: list[tuple[int, int, int]] = []
         for index, micrograph in enumerate(micrographs):
-            self._grey.append(fit_grey_values(micrograph, settings.normalisation, self.channels))
-            image = specimen_values(micrograph, self.channels)
-            self._images.append(image)
+            grey = fit_grey_values(micrograph, settings.normalisation, self.channels)
+            image = grey.unit(specimen_values(micrograph, self.channels))
+            self._grey.append(grey)
+            # A quarter of an 8-bit grey level at most is lost, and half the bytes have to be moved.
+            self._images.append(image.astype(np.float16))
             places = [
                 (index, row, column)
-                for row in patch_starts(image.shape[0], self._size, settings.overlap)
-                for column in patch_starts(image.shape[1], self._size, settings.overlap)
+                for row in patch_starts(image.shape[1], self._size, settings.overlap)
+                for column in patch_starts(image.shape[2], self._size, settings.overlap)
             ]
             known = micrograph.specimen_analysable
             if known is not None:  # patches of which most is no number teach nothing
@@ -64,15 +66,14 @@ class PatchSet:
 
         Returns
         -------
-        Patches ``(N, C, P, P)`` from 0 to 1, and mean and std of their images ``(N, C)``.
+        Patches ``(N, C, P, P)`` float16 from 0 to 1, and mean and std of their images ``(N, C)``.
         """
         patches, means, stds = [], [], []
         for number in numbers:
             index, row, column = self._places[number]
-            part = self._images[index][row : row + self._size, column : column + self._size]
-            unit = self._grey[index].unit(part)
-            beyond = [(0, self._size - side) for side in unit.shape[1:]]
-            patches.append(np.pad(unit, ((0, 0), *beyond), mode="symmetric"))
+            part = self._images[index][:, row : row + self._size, column : column + self._size]
+            beyond = [(0, self._size - side) for side in part.shape[1:]]
+            patches.append(np.pad(part, ((0, 0), *beyond), mode="symmetric"))
             means.append(self._grey[index].mean)
             stds.append(self._grey[index].std)
         return tuple(torch.from_numpy(np.stack(a)) for a in (patches, means, stds))  # type: ignore[return-value]

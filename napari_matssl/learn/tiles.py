@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 RAMP = 32
 """Widest blend between two tiles, in px; at most half of the overlap."""
@@ -40,11 +43,6 @@ class Tile:
 
     rows: Span
     columns: Span
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """Blending weights ``(H, W)``."""
-        return self.rows.weights[:, None] * self.columns.weights[None, :]
 
 
 def spans(length: int, tile: int, overlap: int, stride: int) -> list[Span]:
@@ -103,25 +101,30 @@ class Blender:
     ----------
     channels, width
         Of the result ``(channels, height, width)``.
+    device
+        Where tiles are.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
-        self._band = np.zeros((channels, 0, width), dtype=np.float32)
+    def __init__(self, channels: int, width: int, device: torch.device) -> None:
+        self._band = torch.zeros((channels, 0, width), device=device)
         self._top = 0
 
-    def add(self, tile: Tile, values: NDArray[np.float32]) -> None:
+    def add(self, tile: Tile, values: Tensor) -> None:
         """Add one tile's values ``(channels, H, W)``."""
         missing = tile.rows.stop - self._top - self._band.shape[1]
         if missing > 0:
-            self._band = np.pad(self._band, ((0, 0), (0, missing), (0, 0)))
+            self._band = functional.pad(self._band, (0, 0, 0, missing))
         rows = slice(tile.rows.start - self._top, tile.rows.stop - self._top)
         columns = slice(tile.columns.start, tile.columns.stop)
-        self._band[:, rows, columns] += values * tile.weights
+        down, across = (
+            torch.from_numpy(span.weights).to(values.device) for span in (tile.rows, tile.columns)
+        )
+        self._band[:, rows, columns] += values * (down[:, None] * across)
 
-    def finish(self, row: int) -> NDArray[np.float32]:
+    def finish(self, row: int) -> Tensor:
         """Give back the rows above `row`, to which nothing will be added any more."""
         done = self._band[:, : row - self._top]
-        self._band = self._band[:, row - self._top :].copy()
+        self._band = self._band[:, row - self._top :].clone()
         self._top = row
         return done
 
@@ -141,39 +144,41 @@ class Enlarger:
         self._source, self._target = source, target
         self._rows = _sources(source[0], target[0])
         self._columns = _sources(source[1], target[1])
-        self._held: NDArray[np.float32] | None = None  # the last source rows seen
+        self._held: Tensor | None = None  # the last source rows seen
         self._first = 0  # source row of the first held
         self._next = 0  # next target row to give
 
-    def add(self, band: NDArray[np.float32]) -> NDArray[np.float32]:
+    def add(self, band: Tensor) -> Tensor:
         """Take the next source rows ``(C, h, W)``; give all target rows that are now known."""
         if self._source == self._target:
             return band
-        held = band if self._held is None else np.concatenate([self._held, band], axis=1)
+        held = band if self._held is None else torch.cat([self._held, band], dim=1)
         low, high, weight = self._rows
         known = self._first + held.shape[1]
-        stop = int(np.searchsorted(high, known, side="left"))
+        stop = int(torch.searchsorted(high, known))
         picked = slice(self._next, stop)
-        w = weight[picked][None, :, None]
-        mixed = (
-            held[:, low[picked] - self._first] * (1 - w) + held[:, high[picked] - self._first] * w
-        )
-        left, right, across = self._columns
-        result = mixed[:, :, left] * (1 - across) + mixed[:, :, right] * across
+        rows = (low[picked] - self._first, high[picked] - self._first, weight[picked, None])
+        mixed = _between(held, 1, *rows)
+        result = _between(mixed, 2, *self._columns)
         last = max(known - 1, 0)  # an empty first band knows no row yet
         keep = last if stop >= len(low) else min(int(low[stop]), last)
         self._held, self._first, self._next = held[:, keep - self._first :], keep, stop
-        return result.astype(np.float32, copy=False)
+        return result
 
 
-def _sources(
-    source: int, target: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+def _between(values: Tensor, axis: int, low: Tensor, high: Tensor, weight: Tensor) -> Tensor:
+    """Mix what lies at two places along an axis."""
+    low, high, weight = (one.to(values.device) for one in (low, high, weight))
+    return values.index_select(axis, low) * (1 - weight) + values.index_select(axis, high) * weight
+
+
+def _sources(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
     """Give for each target pixel the two source pixels that it lies between, and how far."""
-    position = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
-    low = np.floor(position).astype(np.intp)
-    high = np.minimum(low + 1, source - 1)
-    return low, high, (position - low).astype(np.float32)
+    position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
+    position = position.clamp(0, source - 1)
+    low = position.floor().long()
+    high = (low + 1).clamp(max=source - 1)
+    return low, high, (position - low).float()
 
 
 def bands(height: int, rows: list[list[Tile]]) -> Iterator[tuple[list[Tile], int]]:

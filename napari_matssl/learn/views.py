@@ -1,16 +1,15 @@
 """The two views of a patch that contrastive pretraining compares (the SimCLR pipeline).
 
-Everything is drawn per patch, from one generator; all but the blur is done for the whole batch at
-once, on any device.
+Everything is drawn per patch, from one generator, and done for the whole batch at once, on any
+device.
 """
 
 import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torchvision.transforms.v2.functional import gaussian_blur
 
+from napari_matssl.learn.resampling import apply_separable, blurring, resampling
 from napari_matssl.settings import PretrainSettings
 
 _LUMINANCE = (0.2125, 0.7154, 0.0721)  # ITU-R BT.709
@@ -68,18 +67,14 @@ def random_resized_crop(
     aspect = (widest * _uniform(count, -1, 1, generator)).exp()
     width = (area * aspect).sqrt()  # of the patch's side
     height = (area / aspect).sqrt()
-    theta = torch.zeros(count, 2, 3)
-    flip = torch.where(_uniform(count, 0, 1, generator) < 0.5, -1.0, 1.0)
-    theta[:, 0, 0] = width * flip
-    theta[:, 1, 1] = height
-    theta[:, 0, 2] = (1 - width) * _uniform(count, -1, 1, generator)
-    theta[:, 1, 2] = (1 - height) * _uniform(count, -1, 1, generator)
-    grid = functional.affine_grid(
-        theta.to(patches.device), [count, patches.shape[1], size, size], align_corners=False
-    )
-    return functional.grid_sample(
-        patches, grid.to(patches.dtype), padding_mode="reflection", align_corners=False
-    )
+    flip = _uniform(count, 0, 1, generator) < 0.5
+    across = (1 - width) * _uniform(count, 0, 1, generator)
+    down = (1 - height) * _uniform(count, 0, 1, generator)
+    side = patches.shape[-1]
+    rows = resampling(down * side, height * side, side, size)
+    columns = resampling(across * side, width * side, side, size)
+    columns = torch.where(flip[:, None, None], columns.flip(1), columns)
+    return apply_separable(patches, rows, columns)
 
 
 def jitter_colour(views: Tensor, settings: PretrainSettings, generator: torch.Generator) -> Tensor:
@@ -103,15 +98,11 @@ def jitter_colour(views: Tensor, settings: PretrainSettings, generator: torch.Ge
 
 def blur(views: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Blur some views by a Gaussian of 0.1 to 2 px; the kernel reaches over a tenth of the view."""
-    side = 2 * max(1, views.shape[-1] // 20) + 1
-    sigmas = _uniform(len(views), 0.1, 2.0, generator).tolist()
-    chosen = (_uniform(len(views), 0, 1, generator) < probability).tolist()
-    blurred = views.clone()
-    for view, sigma, is_chosen in zip(blurred, sigmas, chosen, strict=True):
-        if is_chosen:  # one axis after the other, which is quicker than both at once
-            across = gaussian_blur(view, [side, 1], [sigma, sigma])
-            view.copy_(gaussian_blur(across, [1, side], [sigma, sigma]))
-    return blurred
+    side = views.shape[-1]
+    sigma = _uniform(len(views), 0.1, 2.0, generator)
+    chosen = _uniform(len(views), 0, 1, generator) < probability
+    matrices = blurring(torch.where(chosen, sigma, 0.0), max(1, side // 20), side)
+    return apply_separable(views, matrices, matrices)
 
 
 def luminance(images: Tensor) -> Tensor:

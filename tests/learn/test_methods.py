@@ -41,6 +41,15 @@ def test_resnet50_gives_the_papers_3840_features():
     assert widths == [(2048, 3840), (128, 2048)]
 
 
+@pytest.mark.parametrize("method", ["matssl", "simclr"])
+def test_embeddings_of_different_patches_point_different_ways_at_the_start(method, views):
+    embeddings = functional.normalize(build(method, LITE0)(torch.cat([*views])), dim=1)
+    cosines = embeddings @ embeddings.T
+    count = len(cosines)
+    different = float(cosines[~torch.eye(count, dtype=torch.bool)].mean())
+    assert different == pytest.approx(-1 / (count - 1), abs=0.06)  # they sum to about nothing
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_everything_that_may_learn_learns_from_the_loss(method, views):
     network = build(method, LITE0)

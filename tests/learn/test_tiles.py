@@ -22,13 +22,13 @@ def cut_and_blend(image, tile, overlap):
     margins = ((0, 0), (0, padded(height) - height), (0, padded(width) - width))
     whole = np.pad(image, margins, mode="symmetric")
     rows = plan_rows(whole.shape[1], whole.shape[2], tile, overlap, STRIDE)
-    blender = Blender(channels, whole.shape[2])
+    blender = Blender(channels, whole.shape[2], torch.device("cpu"))
     result = []
     for row, finished in bands(height, rows):
         for part in row:
             r, c = part.rows, part.columns
-            blender.add(part, whole[:, r.start : r.stop, c.start : c.stop])
-        result.append(blender.finish(finished)[:, :, :width])
+            blender.add(part, torch.from_numpy(whole[:, r.start : r.stop, c.start : c.stop]))
+        result.append(blender.finish(finished)[:, :, :width].numpy())
     return np.concatenate(result, axis=1)
 
 
@@ -77,7 +77,7 @@ def enlarge(image, target, heights):
     enlarger = Enlarger(image.shape[1:], target)
     result, row = [], 0
     for height in [*heights, image.shape[1]]:
-        result.append(enlarger.add(image[:, row : row + height]))
+        result.append(enlarger.add(torch.from_numpy(image[:, row : row + height])).numpy())
         row = min(row + height, image.shape[1])
     return np.concatenate(result, axis=1)
 

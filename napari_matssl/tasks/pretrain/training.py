@@ -145,7 +145,7 @@ class Training:
     def _losses(self, rest: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Compute the loss of the next batch."""
         numbers = rest[: self.batches.batch_size]
-        patches, mean, std = map(self.compute.move, self.patches.take(numbers))
+        patches, mean, std = self._patches(numbers)
         views = [make_view(patches, mean, std, self.settings, generator) for _ in range(2)]
         self.method.train()
         if self._keeps_statistics:
@@ -153,6 +153,11 @@ class Training:
         with self.compute.autocast():
             loss = self.method.loss(views[0], views[1], generator)
         return loss, loss
+
+    def _patches(self, numbers: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Give patches from 0 to 1 on the device, with mean and std of their images."""
+        patches, mean, std = map(self.compute.move, self.patches.take(numbers))
+        return patches.float(), mean, std
 
     def _keep_time(self) -> None:
         """Keep time for the statistics: a patch takes about a sixth of what it takes to learn."""
@@ -211,7 +216,7 @@ class Training:
                 if begin and len(numbers) < SMALLEST_BATCH:
                     break  # the smallest patches leave one value per channel: no spread
                 with device_errors(_STATISTICS), torch.no_grad(), self.compute.autocast():
-                    patches, mean, std = map(self.compute.move, self.patches.take(numbers))
+                    patches, mean, std = self._patches(numbers)
                     images = (patches - mean[:, :, None, None]) / std[:, :, None, None]
                     encoder(self.compute.place_images(images.expand(-1, 3, -1, -1)))
                 yield Progress(_STATISTICS, begin, len(order))
