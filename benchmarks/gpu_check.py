@@ -69,6 +69,9 @@ LOSSES = {torch.float32: 0.02, torch.bfloat16: 0.1}
 """How far a loss may be from the CPU's in float32, as a share of it. GPUs multiply float32 in
 convolutions by TensorFloat-32, with 10 bits of mantissa."""
 
+CONTRASTS = {torch.float32: 0.01, torch.bfloat16: 0.03}
+"""The same for pretraining, whose losses differ little at the temperature taken here."""
+
 AGREEMENT = {torch.float32: 0.995, torch.bfloat16: 0.98}
 """Share of pixels that have to be of the same class as the CPU makes them in float32."""
 
@@ -235,7 +238,7 @@ def check_pretraining(bench: Bench) -> str:
             found = np.array(pretrained(bench).epoch_losses)
         off = float(np.max(np.abs(found - truth) / truth))
         told.append(f"{name(dtype)} off by {off:.2%}")
-        expect(off <= LOSSES[dtype], f"{told[-1]}, more than {LOSSES[dtype]:.0%}")
+        expect(off <= CONTRASTS[dtype], f"{told[-1]}, more than {CONTRASTS[dtype]:.0%}")
     return "; ".join(told)
 
 

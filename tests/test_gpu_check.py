@@ -51,7 +51,7 @@ def test_a_device_that_computes_something_else_fails(monkeypatch):
     def changed(self, network):
         with torch.no_grad():
             for number, weights in enumerate(network.parameters()):
-                weights.mul_(1 - 0.5 * (self.dtype is torch.bfloat16 and number % 2))
+                weights.mul_(1 - 2 * (self.dtype is torch.bfloat16 and number % 2))
         return place(self, network)
 
     monkeypatch.setattr(gpu_check.Compute, "place", changed)
