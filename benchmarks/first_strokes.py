@@ -76,7 +76,7 @@ def main() -> int:
     class_table("dual-phase").write(folder / "classes.json")
     manager = start_window_manager(place)
     viewer = open_viewer(folder)
-    shown, hand, stalls = session_of(viewer).workspace.shown, XHand(), Stalls()
+    shown, hand, stalls = session_of(viewer).current.shown, XHand(), Stalls()
     times: list[float] = []
     start = live_preview.start_torch
 

@@ -94,12 +94,12 @@ def report(name: str, longest: np.ndarray) -> float:
     return p95
 
 
-def step_through(workspace) -> list[float]:
+def step_through(current) -> list[float]:
     """Go through the images and back, three steps each way; seconds until the window is idle."""
     times = []
     for by in (1, 1, 1, -1, -1, -1):
         begin = time.perf_counter()
-        workspace.step(by)
+        current.step(by)
         wait(0.01)
         times.append(time.perf_counter() - begin)
     return times
@@ -138,7 +138,7 @@ def main():
     stalls.start()
     wait(15)
     report("window at rest", stalls.stop())
-    times = step_through(shell.session.workspace)
+    times = step_through(shell.session.current)
     print(f"from one image to the next: {np.median(times):.2f} s, at most {max(times):.2f} s")
     panel, runner = shell.panels["Fine-tune"], shell.session.runner
     panel.form.set_value("minutes", given.minutes)

@@ -192,15 +192,12 @@ class Monkey(Desk):
 
     def step(self) -> Act:
         """Go to another image by its key; the strokes of the last one are on disk at once."""
-        from napari_matssl.widgets.canvas.workspace import neighbour
-
         there = yield from self._to_canvas()
         if not there:
             return
         key, by = self.random.choice((("a", -1), ("d", 1)))
         counts, name = self.keys_count(), self.shown.name
-        order, names = self.workspace.order, self.workspace.project.names
-        wanted = neighbour(order, names, name, by) or name
+        wanted = self.session.folder.neighbour(name, by) or name
         self.hand.key(key)
         yield from self.settle()
         if counts:
@@ -372,7 +369,7 @@ class Monkey(Desk):
         self.viewer.open([str(path)], plugin="napari")
         yield 50
         panel = self.panel("Micrographs")
-        if panel is None or self.workspace.project is None:
+        if panel is None or self.session.folder.project is None:
             return
         pressed = yield from self.press(panel.add_layer)
         if pressed:
@@ -516,14 +513,14 @@ class Monkey(Desk):
     # --- folders, and the end
 
     def _open(self, folder) -> None:
-        self.workspace.open([folder])
+        self.session.folder.open([folder])
 
     def reopen(self) -> Act:
         """Open the other folder, or the same again; all strokes are on disk, and come back."""
         yield 1
-        last = self.folder if self.workspace.project is not None else None
+        last = self.folder if self.session.folder.project is not None else None
         if self.random.random() < 0.3:
-            self.workspace.close_folder()
+            self.session.folder.close()
         self._open(self.random.choice(self.folders))
         if last is not None:
             self.shadow.forget_steps(last)

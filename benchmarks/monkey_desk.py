@@ -47,7 +47,7 @@ class Desk:
         self.window = self.viewer.window._qt_window
         self.window.setGeometry(40, 60, 1500, 920)
         self.session = session_of(self.viewer)
-        self.session.workspace.failed.connect(lambda error: self.say("told", error))
+        self.session.notices.failed.connect(lambda error: self.say("told", error))
         self.session.runner.started.connect(lambda job: job.failed.connect(self._on_job_failed))
         notification_manager.notification_ready.connect(self._on_notification)
         self.hand = XHand() if events == "x" else QtHand()
@@ -84,19 +84,14 @@ class Desk:
     # --- what is there
 
     @property
-    def workspace(self):
-        """What the viewer works on."""
-        return self.session.workspace
-
-    @property
     def shown(self):
         """The image in the viewer, or None."""
-        return self.workspace.shown
+        return self.session.current.shown
 
     @property
     def folder(self) -> str:
         """Name of the open folder."""
-        return self.workspace.project.folder.name
+        return self.session.folder.project.folder.name
 
     @property
     def canvas(self):

@@ -72,7 +72,7 @@ class Tour:
         self.show(name)
         seed = SEEDS[int(Path(name).stem[-1]) - 1]
         strokes = scribble(make_sample(MATERIAL, seed).labels, seed=seed)
-        layer = self.session.workspace.shown.painted
+        layer = self.session.current.shown.painted
         for class_id in (1, 2):
             layer.data_setitem(np.nonzero(strokes == class_id), class_id)
         self.pause(2)
@@ -122,7 +122,7 @@ class Tour:
         editor = self.panels["Segment"].editor
         self.click(editor.copy_area)
         area = self.viewer.layers["correction area"]
-        size = self.session.workspace.shown.micrograph.pixel_size.mean_um
+        size = self.session.current.shown.micrograph.pixel_size.mean_um
         corners = np.array([[150, 120], [150, 390], [360, 390], [360, 120]]) * size
         area.add_rectangles([area.world_to_data(corner) for corner in corners])
         self.pause(0.5)

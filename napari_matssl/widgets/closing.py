@@ -3,7 +3,7 @@
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QMessageBox
 
-from napari_matssl.widgets.canvas.workspace import Workspace
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.controls.forms import agreed
 from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.running_job import RunningJob
@@ -15,9 +15,10 @@ FINISH, CANCEL, STAY = "Finish now and keep", "Cancel the job", "Stay"
 class Closing(QObject):
     """Watch over one window. Scripts that close their viewer are not asked anything."""
 
-    def __init__(self, viewer, workspace: Workspace, runner: JobRunner, parent: QObject) -> None:
+    def __init__(self, viewer, current: CurrentImage, runner: JobRunner, parent: QObject) -> None:
         super().__init__(parent)
-        self._viewer, self._workspace, self._runner = viewer, workspace, runner
+        self._viewer, self._current, self._runner = viewer, current, runner
+        self._folder = current.folder
         self._afterwards = self._kept = False
         runner.started.connect(self._on_started)
         runner.ended.connect(self._on_ended)
@@ -30,12 +31,12 @@ class Closing(QObject):
     def eventFilter(self, window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Ask before the window closes; end what runs before it is destroyed."""
         if event.type() == QEvent.Type.DeferredDelete:
-            self._workspace.close()
+            self._folder.end()
             self._runner.close(timeout=0)
         if event.type() != QEvent.Type.Close:
             return False
         if not self._viewer.window._qt_viewer.isVisibleTo(window):  # a script closes the viewer
-            self._workspace.close()
+            self._folder.end()
             return False
         if self._strokes_are_safe() and self._job_may_end():
             return False
@@ -47,10 +48,10 @@ class Closing(QObject):
         self._window.removeEventFilter(self)
 
     def _strokes_are_safe(self) -> bool:
-        shown = self._workspace.shown
+        shown = self._current.shown
         if shown is None:
             return True
-        self._workspace.flush()
+        self._current.flush()
         if not shown.autosave.unsaved:
             return True
         question = f"The strokes on {shown.name} can't be saved. {shown.autosave.problem}"
@@ -71,7 +72,7 @@ class Closing(QObject):
         if answer == FINISH:
             self._afterwards = True
             job.finish()
-            self._workspace.said.emit(f"The window closes when {title} has been kept.")
+            self._folder.notices.said.emit(f"The window closes when {title} has been kept.")
         return answer == CANCEL
 
     def _ask(self, job: RunningJob) -> str:

@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.learn.card import read_card
 from napari_matssl.project.folder import Project
-from napari_matssl.widgets.canvas.workspace import Workspace
+from napari_matssl.widgets.canvas.open_folder import OpenFolder
 from napari_matssl.widgets.controls.model_menu import ModelMenu
 from napari_matssl.widgets.jobs.runner import JobRunner
 
@@ -21,9 +21,9 @@ class ModelFiles(QObject):
     changed = Signal()
     """A model has another name or note, or is gone."""
 
-    def __init__(self, workspace: Workspace, runner: JobRunner, parent: QObject) -> None:
+    def __init__(self, folder: OpenFolder, runner: JobRunner, parent: QObject) -> None:
         super().__init__(parent)
-        self._workspace, self._runner = workspace, runner
+        self._folder, self._runner = folder, runner
 
     def serve(self, menu: ModelMenu) -> None:
         """Do what a menu asks for."""
@@ -34,7 +34,7 @@ class ModelFiles(QObject):
 
     def note_of(self, file: Path) -> str:
         """Return the note on a model; empty if there is none."""
-        project = self._workspace.project
+        project = self._folder.project
         return "" if project is None else project.model_note(file, _created(file))
 
     def why_not(self, file: Path) -> str:
@@ -43,7 +43,7 @@ class ModelFiles(QObject):
         return "" if job is None or file not in job.uses else f"{job.title} uses it."
 
     def _why_no_name(self, file: Path, name: str) -> str:
-        project = self._workspace.project
+        project = self._folder.project
         return "" if project is None else project.why_no_model_name(file, name)
 
     def _rename(self, file: Path, name: str) -> None:
@@ -57,7 +57,7 @@ class ModelFiles(QObject):
     def _delete(self, file: Path) -> None:
         def change(project: Project) -> None:
             kept = project.delete_model(file, _created(file))
-            self._workspace.said.emit(f"{file.stem} is deleted; its file is {kept} now.")
+            self._folder.notices.said.emit(f"{file.stem} is deleted; its file is {kept} now.")
 
         self._change(file, change)
 
@@ -66,7 +66,7 @@ class ModelFiles(QObject):
 
     def _change(self, file: Path | None, change: Callable[[Project], None]) -> None:
         """Change something about a file, unless a job began to use it while the user was asked."""
-        project = self._workspace.project
+        project = self._folder.project
         if project is None:
             return
         try:
@@ -74,7 +74,7 @@ class ModelFiles(QObject):
                 raise InputError(f"{file.name}: {reason}", "Wait for it, or cancel it.")
             change(project)
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._folder.notices.failed.emit(error)
         self.changed.emit()
 
 

@@ -16,16 +16,18 @@ from napari_matssl.errors import MatSSLError, UnwrittenError
 from napari_matssl.progress import Job
 from napari_matssl.widgets.canvas.area import CorrectionArea
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.info_bar import InfoBarLine
 from napari_matssl.widgets.canvas.keep_alive import keep_canvas_alive
 from napari_matssl.widgets.canvas.keys import Keys
 from napari_matssl.widgets.canvas.live_wish import LiveWish
 from napari_matssl.widgets.canvas.mouse import Mouse
+from napari_matssl.widgets.canvas.notices import Notices
+from napari_matssl.widgets.canvas.open_folder import OpenFolder
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.peek import Peek
 from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.view import View
-from napari_matssl.widgets.canvas.workspace import Workspace
 from napari_matssl.widgets.closing import Closing
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages, MessagesOver
@@ -50,27 +52,29 @@ class Session(QObject):
         super().__init__(window)
         self.viewer = viewer
         keep_canvas_alive(viewer)
-        self.workspace = Workspace(viewer, self)
-        self.palette = Palette(self.workspace)
-        self.results = Results(self.workspace)
+        self.notices = Notices(self)
+        self.folder = OpenFolder(self.notices, self)
+        self.current = CurrentImage(viewer, self.folder, self)
+        self.palette = Palette(self.current)
+        self.results = Results(self.current)
         self.info_bar = InfoBarLine(self.results)
-        self.view = View(viewer, self.workspace)
-        self.peek = Peek(viewer, self.workspace)
+        self.view = View(viewer, self.current)
+        self.peek = Peek(viewer, self.current)
         self.live = LiveWish(self)
         self.runner = JobRunner(self)
         self._job_title = ""
         self.messages = Messages(self)
         self.over_canvas = MessagesOver(self.messages, viewer.window._qt_viewer.canvas.native)
-        self.model_files = ModelFiles(self.workspace, self.runner, self)
+        self.model_files = ModelFiles(self.folder, self.runner, self)
         self.model_files.changed.connect(self.models_changed)
-        self.workspace.failed.connect(self._show_problem)
-        self.workspace.said.connect(lambda text: self._tell(text, problem=False))
+        self.notices.failed.connect(self._show_problem)
+        self.notices.said.connect(lambda text: self._tell(text, problem=False))
         self.runner.started.connect(self._on_job)
         self.area = CorrectionArea(viewer, self.results, self.palette)
-        self.keys = Keys(viewer, self.workspace, self.palette)
-        self.menu = CanvasMenu(viewer, self.workspace, self.palette)
-        self.mouse = Mouse(viewer, self.workspace, self.menu, self)
-        self.closing = Closing(viewer, self.workspace, self.runner, self)
+        self.keys = Keys(viewer, self.current, self.palette)
+        self.menu = CanvasMenu(viewer, self.current, self.palette)
+        self.mouse = Mouse(viewer, self.current, self.menu, self)
+        self.closing = Closing(viewer, self.current, self.runner, self)
         QApplication.instance().aboutToQuit.connect(self._quit)
         atexit.register(_leave, weakref.ref(self))
 
@@ -101,10 +105,10 @@ class Session(QObject):
             return make_job()
 
         try:
-            self.workspace.flush()
+            self.current.flush()
             return self.runner.start(title, limited if compute else make_job, owner, uses)
         except MatSSLError as error:
-            self.workspace.failed.emit(error)
+            self.notices.failed.emit(error)
             return None
 
     def _show_problem(self, error: MatSSLError) -> None:
@@ -113,7 +117,7 @@ class Session(QObject):
 
     def _tell(self, text: str, problem: bool) -> None:
         """Show a message in the docks; while none is in sight, over the image."""
-        project = self.workspace.project
+        project = self.folder.project
         shown = text if project is None else text.replace(f"{project.folder}{os.sep}", "")
         self.messages.tell(shown, text, problem)
         if not self._dock_in_sight:
@@ -152,7 +156,7 @@ class Session(QObject):
             watcher.let_go()
 
     def _quit(self) -> None:
-        self.workspace.close()
+        self.folder.end()
         self.runner.close(timeout=0)  # the end of the program waits for its thread
 
 

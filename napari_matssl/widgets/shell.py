@@ -135,7 +135,7 @@ class MatSSLWidget(_Docked):
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Open a folder, or some files of one."""
-        self.session.workspace.open(list(paths))
+        self.session.folder.open(list(paths))
 
     def _on_toggled(self, title: str, opened: bool) -> None:
         if not opened:

@@ -63,23 +63,24 @@ class User:
         self.shell = MatSSLWidget(self.viewer)
         self.dock = self.viewer.window.add_dock_widget(self.shell, name="MatSSL")
         self.session = self.shell.session
-        self.workspace, self.runner = self.session.workspace, self.session.runner
+        self.folder, self.current = self.session.folder, self.session.current
+        self.notices, self.runner = self.session.notices, self.session.runner
         panels = self.shell.panels
         self.micrographs, self.pretrain = panels["Micrographs"], panels["Pretrain"]
         self.finetune, self.segment = panels["Fine-tune"], panels["Segment"]
         self.phases = panels["Phases"]
         self.job_bar = self.shell.findChild(JobBar)
         self.heard: list[str] = []
-        self.workspace.failed.connect(lambda error: self.heard.append(str(error)))
-        self.workspace.said.connect(self.heard.append)
+        self.notices.failed.connect(lambda error: self.heard.append(str(error)))
+        self.notices.said.connect(self.heard.append)
 
     @property
     def project(self):
-        return self.workspace.project
+        return self.folder.project
 
     @property
     def shown(self):
-        return self.workspace.shown
+        return self.current.shown
 
     @property
     def names(self) -> list[str]:

@@ -37,7 +37,7 @@ def docked(viewer):
 
 def stroke(panel, row=20, column=30, class_id=None):
     """Paint one dab as the brush does."""
-    layer = panel.session.workspace.shown.painted
+    layer = panel.session.current.shown.painted
     layer.paint((row, column), layer.selected_label if class_id is None else class_id)
     return layer
 
@@ -49,9 +49,9 @@ def labels_on_disk(folder, name):
 
 def is_saved(panel, name=None):
     """Whether the file holds just what the layer shows."""
-    workspace = panel.session.workspace
-    found = labels_on_disk(workspace.project.folder, name or workspace.shown.name)
-    return found is not None and np.array_equal(found, workspace.shown.painted.data)
+    session = panel.session
+    found = labels_on_disk(session.folder.project.folder, name or session.current.shown.name)
+    return found is not None and np.array_equal(found, session.current.shown.painted.data)
 
 
 def rows(panel):
@@ -72,7 +72,7 @@ def key(qtbot, viewer, which):
 def said(of):
     """Collect the errors that the user of a panel, or session, is told."""
     problems = []
-    getattr(of, "session", of).workspace.failed.connect(lambda error: problems.append(str(error)))
+    getattr(of, "session", of).notices.failed.connect(lambda error: problems.append(str(error)))
     return problems
 
 

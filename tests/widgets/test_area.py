@@ -13,9 +13,9 @@ from napari_matssl.widgets.panels.result_editor import COPY, DRAW, ResultEditor
 @pytest.fixture
 def editor(make_napari_viewer, tmp_path, qtbot):
     session = docked(make_napari_viewer(show=True)).session
-    session.workspace.open([write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))])
+    session.folder.open([write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))])
     mask = np.full(SIZE, 2, np.uint8)
-    session.workspace.project.save_mask("a1.tif", mask)
+    session.folder.project.save_mask("a1.tif", mask)
     session.results.take_over("a1.tif", mask)
     editor = ResultEditor(session)
     session.viewer.window.add_dock_widget(editor, name="editor")
@@ -27,7 +27,7 @@ def editor(make_napari_viewer, tmp_path, qtbot):
 
 def is_over(editor):
     layers = editor.session.viewer.layers
-    shown = editor.session.workspace.shown
+    shown = editor.session.current.shown
     return (
         AREA not in layers
         and AREA not in shown.extra
@@ -43,7 +43,7 @@ def test_escape_gives_it_up_and_takes_the_brush_again(editor, qtbot):
     qtbot.waitUntil(lambda: QApplication.activeWindow() is window, timeout=5000)
     key(qtbot, viewer, Qt.Key.Key_Escape)
     assert is_over(editor)
-    painted = editor.session.workspace.shown.painted
+    painted = editor.session.current.shown.painted
     assert viewer.layers.selection.active is painted
     assert painted.mode == "paint"
 
@@ -52,7 +52,7 @@ def test_the_button_cancel_gives_up_what_is_drawn_and_copies_nothing(editor):
     editor.session.area.layer.add_rectangles([[10, 10], [40, 40]])
     editor.cancel_area.click()
     assert is_over(editor)
-    assert not editor.session.workspace.shown.painted.data.any()
+    assert not editor.session.current.shown.painted.data.any()
 
 
 def test_the_buttons_follow_when_its_layer_is_deleted(editor):
@@ -70,7 +70,7 @@ def test_another_image_ends_it(editor, qtbot):
 
 def test_class_keys_pick_classes_while_it_is_drawn(editor, qtbot):
     key(qtbot, editor.session.viewer, Qt.Key.Key_2)
-    shown = editor.session.workspace.shown
+    shown = editor.session.current.shown
     assert editor.session.viewer.layers.selection.active is shown.painted
     assert shown.painted.selected_label == 2
     assert not editor.session.area.layer.data

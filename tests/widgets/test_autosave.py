@@ -29,13 +29,13 @@ def folder(tmp_path):
 @pytest.fixture
 def panel(make_napari_viewer, folder):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     return panel
 
 
 def test_an_image_goes_from_unlabelled_to_painted_to_saved_to_segmented(panel, qtbot):
     seen = []
-    panel.session.workspace.painted_changed.connect(lambda name: seen.append(rows(panel)[name]))
+    panel.session.folder.painted_changed.connect(lambda name: seen.append(rows(panel)[name]))
     assert rows(panel)["a1.tif"] == "unlabelled"
     stroke(panel)
     qtbot.waitUntil(lambda: is_saved(panel), timeout=20_000)
@@ -43,7 +43,7 @@ def test_an_image_goes_from_unlabelled_to_painted_to_saved_to_segmented(panel, q
     assert seen == ["painted", "saved"]
     assert panel.status.text() == "All strokes are saved."
     mask = np.ones(SIZE, np.uint8)
-    panel.session.workspace.project.save_mask("a1.tif", mask)
+    panel.session.folder.project.save_mask("a1.tif", mask)
     panel.session.results.take_over("a1.tif", mask)
     assert rows(panel)["a1.tif"] == "saved, segmented"
 
@@ -168,12 +168,12 @@ def test_after_closing_nothing_is_watched(watched, disk, qtbot):
 
 def test_switching_right_after_a_stroke_loses_nothing(panel, folder):
     stroke(panel)
-    panel.session.workspace.step(1)
+    panel.session.current.step(1)
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
     assert rows(panel)["a1.tif"] == "saved"
-    assert not panel.session.workspace.shown.painted.data.any()
-    panel.session.workspace.step(-1)
-    assert panel.session.workspace.shown.painted.data[20, 30] == 1
+    assert not panel.session.current.shown.painted.data.any()
+    panel.session.current.step(-1)
+    assert panel.session.current.shown.painted.data[20, 30] == 1
 
 
 def block(folder):
@@ -189,13 +189,13 @@ def test_strokes_that_cant_be_saved_stay_and_the_image_isnt_left(panel, folder, 
     qtbot.waitUntil(lambda: bool(problems), timeout=3000)
     assert rows(panel)["a1.tif"] == "painted"
     assert panel.status.text().startswith("The strokes are NOT saved. Can't write")
-    panel.session.workspace.step(1)
+    panel.session.current.step(1)
     assert panel.table.current == "a1.tif"
     assert painted in panel.session.viewer.layers
-    assert not panel.session.workspace.close_folder()
+    assert not panel.session.folder.close()
     assert painted.data[20, 30] == 1
     (folder / "matssl" / "labels").unlink()
-    panel.session.workspace.step(1)
+    panel.session.current.step(1)
     assert panel.table.current == "a2.tif"
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
 
@@ -208,7 +208,7 @@ def test_a_deleted_layer_whose_strokes_cant_be_saved_comes_back(panel, folder, q
     qtbot.waitUntil(lambda: painted in viewer.layers)
     assert painted.data[20, 30] == 1
     (folder / "matssl" / "labels").unlink()
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
 
 
@@ -222,7 +222,7 @@ def test_a_window_with_strokes_that_cant_be_saved_asks_before_it_closes(panel, f
     assert "can't be saved" in questions[0]
     assert window.isVisible()
     (folder / "matssl" / "labels").unlink()
-    panel.session.workspace.flush()
+    panel.session.current.flush()
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
 
 
@@ -234,16 +234,16 @@ def test_a_read_only_folder_says_so(panel, folder, qtbot):
     qtbot.waitUntil(lambda: bool(problems), timeout=3000)
     assert "Permission denied" in problems[0]
     folder.chmod(0o700)
-    panel.session.workspace.flush()
+    panel.session.current.flush()
 
 
 def test_the_labels_of_the_last_opening_are_kept_as_a_backup(panel, folder):
     stroke(panel)
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     before = labels_on_disk(folder, "a1.tif")
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     stroke(panel, 60, 60)
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     backup = folder / "matssl" / "labels-backup" / "a1.png"
     from PIL import Image
 
@@ -259,9 +259,9 @@ from qtpy.QtCore import QTimer
 from napari_matssl.widgets.session import session_of
 
 viewer = napari.Viewer()
-workspace = session_of(viewer).workspace
-assert workspace.open([Path(sys.argv[1])])
-painted = workspace.shown.painted
+session = session_of(viewer)
+assert session.folder.open([Path(sys.argv[1])])
+painted = session.current.shown.painted
 
 def late():
     painted.paint((60, 60), 2)
@@ -332,8 +332,8 @@ def test_a_killed_process_loses_at_most_the_last_two_seconds(folder, make_napari
     process.wait(30)
     process.stdout.close()
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
-    data = panel.session.workspace.shown.painted.data
+    assert panel.session.folder.open([folder])
+    data = panel.session.current.shown.painted.data
     assert data[20, 30] == data[40, 40] == 1
     assert rows(panel)["a1.tif"] == "saved"
     assert (folder / "matssl" / "labels-backup" / "a1.png").is_file()

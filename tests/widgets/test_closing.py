@@ -22,7 +22,7 @@ def folder(tmp_path):
 def test_a_stroke_right_before_a_script_closes_the_viewer_is_saved(make_napari_viewer, folder):
     viewer = make_napari_viewer(show=True)
     panel = docked(viewer)
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     stroke(panel)
     viewer.close()
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
@@ -118,8 +118,8 @@ viewer = napari.Viewer()
 shell = MatSSLWidget(viewer)
 viewer.window.add_dock_widget(shell, name="MatSSL")
 session = session_of(viewer)
-assert session.workspace.open([folder])
-painted = session.workspace.shown.painted
+assert session.folder.open([folder])
+painted = session.current.shown.painted
 
 def close():
     painted.paint((60, 60), 1)
@@ -134,7 +134,7 @@ def close():
 
 def start():
     from napari_matssl.settings import FinetuneSettings
-    project = session.workspace.project
+    project = session.folder.project
 
     def make():
         from napari_matssl.tasks.inputs import PaintedSet
@@ -145,7 +145,7 @@ def start():
             device="cpu",
         )
         read = lambda: PaintedSet(images, (), project.table, "")
-        view = lambda: session.workspace.shown and session.workspace.shown.micrograph
+        view = lambda: session.current.shown and session.current.shown.micrograph
         return train_model(read, settings, project.new_model_path(), None, view)
 
     def on_progress(progress):
@@ -217,7 +217,7 @@ class Steps:
 def working(make_napari_viewer, folder, qtbot):
     """A viewer with a job that runs: session and job."""
     session = docked(make_napari_viewer(show=True)).session
-    session.workspace.open([folder])
+    session.folder.open([folder])
     job = Steps()
     assert session.start("Fine-tuning", job, compute=False)
     qtbot.waitUntil(lambda: session.runner.job.percent == 81, timeout=10_000)

@@ -24,8 +24,8 @@ from napari_matssl.widgets.session import session_of
 folder, how, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 viewer = napari.Viewer()
 session = session_of(viewer)
-session.workspace.failed.connect(lambda error: print("failed", error, flush=True))
-session.workspace.open([folder])
+session.notices.failed.connect(lambda error: print("failed", error, flush=True))
+session.folder.open([folder])
 
 def turn(seconds=0.1):
     end = time.monotonic() + seconds
@@ -48,7 +48,7 @@ for name in names:
             for section in inside.sections.values():
                 section.expand(animate=False)
         turn()
-        session.workspace.step(1 if again else -1)
+        session.current.step(1 if again else -1)
         dock.setFloating(how == "job")
         turn()
         dock.destroyOnClose()
@@ -57,10 +57,10 @@ for name in names:
         gc.collect()
         turn()
         gc.collect()
-        painted = session.workspace.shown.painted
+        painted = session.current.shown.painted
         painted.paint((20, 20 + again), 1 + again)
         session.palette.edit(lambda project: project.rename_class(1, f"{name} {again}"))
-        session.workspace.step(-1 if again else 1)
+        session.current.step(-1 if again else 1)
         session.models_changed.emit()
         turn()
         print(name, again, flush=True)

@@ -174,7 +174,7 @@ def test_an_image_that_has_vanished_is_an_error_that_names_it(painted):
 def test_all_painted_files_vanished_is_said_before_the_start(user, tmp_path, two_phases):
     folder = painted_folder(tmp_path / "steel", two_phases, count=2, painted=1)
     user.open(folder)
-    user.workspace.show_image("steel-1.tif")
+    user.current.show("steel-1.tif")
     tiny(user)
     user.project.label_path("steel-0.tif").unlink()
     user.click(user.finetune.start)
@@ -242,7 +242,7 @@ def test_a_run_ends_in_its_own_folder_whatever_is_open_by_then(
 def test_a_run_outlives_its_folder_being_closed(painted):
     first = painted.project
     start_endless(painted)
-    assert painted.workspace.close_folder()
+    assert painted.folder.close()
     painted.click(painted.job_bar._finish)
     painted.wait()
     assert not painted.error
@@ -316,7 +316,7 @@ def test_the_number_of_validation_images_stays_as_it_was_chosen(user, tmp_path, 
     panel = user.finetune
     assert panel.validation.value() == 1
     panel.validation.setValue(0)
-    user.workspace.show_image("steel-5.tif")
+    user.current.show("steel-5.tif")
     user.shown.painted.data = np.full((96, 96), 1, np.uint8)
     user.until(lambda: len(panel.chosen) == 6)
     assert panel.validation.value() == 0

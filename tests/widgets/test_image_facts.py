@@ -21,7 +21,7 @@ def folder(tmp_path):
 @pytest.fixture
 def panel(make_napari_viewer, folder):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     return panel
 
 
@@ -34,7 +34,7 @@ def type_size(qtbot, panel, text):
 
 
 def micrograph(panel):
-    return panel.session.workspace.shown.micrograph
+    return panel.session.current.shown.micrograph
 
 
 def sizes(folder):
@@ -59,7 +59,7 @@ def test_the_pixel_size_shows_with_its_source(panel):
 
 def test_the_source_of_the_pixel_size_is_read_in_full(panel, qtbot):
     source = "from FEI metadata (Scan.PixelWidth)"
-    panel.session.workspace.set_pixel_size(PixelSize(0.1, 0.1, source[5:]))
+    panel.session.current.set_pixel_size(PixelSize(0.1, 0.1, source[5:]))
     panel.resize(350, panel.height())
     line = panel.facts.size_source
     qtbot.waitUntil(lambda: source in line.text())
@@ -68,21 +68,21 @@ def test_the_source_of_the_pixel_size_is_read_in_full(panel, qtbot):
 
 def test_an_uncalibrated_image_says_what_cant_be_done(make_napari_viewer, tmp_path):
     panel = docked(make_napari_viewer())
-    panel.session.workspace.open([write_folder(tmp_path / "plain", um=None)])
+    panel.session.folder.open([write_folder(tmp_path / "plain", um=None)])
     assert panel.facts.size.text() == ""
     assert panel.facts.size_source.text() == "not calibrated: no areas"
-    assert tuple(map(str, panel.session.workspace.shown.image.units)) == ("pixel", "pixel")
+    assert tuple(map(str, panel.session.current.shown.image.units)) == ("pixel", "pixel")
 
 
 def test_a_typed_pixel_size_reaches_every_layer_and_empty_goes_back(qtbot, panel, folder):
     session = panel.session
     mask = np.ones(SIZE, np.uint8)
-    session.workspace.project.save_mask("a1.tif", mask)
+    session.folder.project.save_mask("a1.tif", mask)
     session.results.take_over("a1.tif", mask)
     panel.facts.has_bar.click()
     stroke(panel)
     type_size(qtbot, panel, "0.5")
-    shown = session.workspace.shown
+    shown = session.current.shown
     assert panel.facts.size_source.text() == "set by hand"
     assert set(shown.extra) == {SEGMENTATION, LINE}
     for layer in (shown.image, shown.painted, *shown.extra.values()):
@@ -119,20 +119,20 @@ def tilted(make_napari_viewer, tmp_path):
     resolution = {"resolution": (10, 5), "metadata": {"unit": "micron"}}
     tifffile.imwrite(folder / "a1.tif", grey, imagej=True, **resolution)
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     return panel
 
 
 def test_both_sides_of_a_pixel_are_shown_and_given_to_all_images(tilted):
     assert tilted.facts.size.text() == "0.1 x 0.2"
     tilted.facts.everywhere.click()
-    project = tilted.session.workspace.project
+    project = tilted.session.folder.project
     for name in NAMES:
         size = Project.open(project.folder).read(name).pixel_size
         assert (size.x_um, size.y_um) == pytest.approx((0.1, 0.2), rel=1e-6)
-    tilted.session.workspace.step(1)
+    tilted.session.current.step(1)
     assert tilted.facts.size.text() == "0.1 x 0.2"
-    assert tuple(tilted.session.workspace.shown.image.scale) == pytest.approx((0.2, 0.1))
+    assert tuple(tilted.session.current.shown.image.scale) == pytest.approx((0.2, 0.1))
 
 
 def test_leaving_the_field_of_two_sides_changes_nothing(qtbot, tilted):
@@ -151,8 +151,8 @@ def test_two_sides_can_be_typed(qtbot, panel, text):
 
 def test_all_images_get_the_very_size_that_is_shown_rounded(panel, folder):
     """1/3 is shown as 0.333333 and stays 1/3."""
-    workspace = panel.session.workspace
-    workspace.set_pixel_size(PixelSize(1 / 3, 1 / 3, "set by hand"))
+    session = panel.session
+    session.current.set_pixel_size(PixelSize(1 / 3, 1 / 3, "set by hand"))
     panel.facts.everywhere.click()
     assert sizes(folder) == [1 / 3] * 3
 
@@ -161,9 +161,9 @@ def test_a_pixel_size_for_all_images_and_back(qtbot, panel, folder):
     panel.facts.size.setText("2")
     panel.facts.everywhere.click()
     assert sizes(folder) == [2, 2, 2]
-    panel.session.workspace.step(1)
+    panel.session.current.step(1)
     assert panel.facts.size.text() == "2"
-    assert tuple(panel.session.workspace.shown.image.scale) == (2, 2)
+    assert tuple(panel.session.current.shown.image.scale) == (2, 2)
     panel.facts.size.setText("")
     panel.facts.everywhere.click()
     assert sizes(folder) == [pytest.approx(0.25)] * 3
@@ -179,13 +179,13 @@ def test_a_pixel_size_that_cant_be_kept_is_said(qtbot, panel, folder):
 
 def test_pixel_sizes_of_files_that_are_replaced_are_named(panel, folder, qtbot):
     told = []
-    panel.session.workspace.said.connect(told.append)
-    qtbot.waitUntil(lambda: len(panel.session.workspace.looked_at) == 3)
+    panel.session.notices.said.connect(told.append)
+    qtbot.waitUntil(lambda: len(panel.session.folder.facts) == 3)
     type_size(qtbot, panel, "0.25")
     panel.facts.everywhere.click()
     assert told == [], "nothing is replaced by the same size"
     for name in NAMES:
-        panel.session.workspace.project.set_pixel_size(name, None)
+        panel.session.folder.project.set_pixel_size(name, None)
     type_size(qtbot, panel, "0.5")
     panel.facts.everywhere.click()
     assert len(told) == 1
@@ -205,7 +205,7 @@ def test_a_detected_info_bar_shows_as_a_line(make_napari_viewer, tmp_path):
     sample = make_sample("coating", 0, (256, 256)).micrograph
     write_micrograph(folder / "sem.tif", sample)
     panel = docked(make_napari_viewer())
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     row = micrograph(panel).info_bar.row
     assert abs(row - sample.info_bar.row) <= 2
     assert panel.facts.has_bar.isChecked()
@@ -322,10 +322,10 @@ def test_deleting_the_line_itself_says_that_there_is_no_bar(panel):
 def test_each_image_has_its_own_line(panel):
     panel.facts.has_bar.click()
     panel.facts.row.setValue(80)
-    panel.session.workspace.step(1)
+    panel.session.current.step(1)
     assert line(panel) is None
     assert not panel.facts.has_bar.isChecked()
-    panel.session.workspace.step(-1)
+    panel.session.current.step(-1)
     np.testing.assert_allclose(line(panel), 80)
     assert [layer.name for layer in panel.session.viewer.layers].count(LINE) == 1
 
@@ -341,6 +341,6 @@ def test_two_panels_of_one_viewer_share_the_line(panel):
 
 
 def test_without_an_image_there_is_nothing_to_set(panel):
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     assert not panel.facts.isEnabled()
     assert panel.facts.size.text() == ""

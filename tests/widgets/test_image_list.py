@@ -28,7 +28,7 @@ def many(qtbot):
 @pytest.fixture
 def panel(make_napari_viewer, tmp_path):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([write_folder(tmp_path / "steel")])
+    assert panel.session.folder.open([write_folder(tmp_path / "steel")])
     return panel
 
 
@@ -114,50 +114,51 @@ def test_the_edge_makes_the_list_longer(many, qtbot):
 
 
 def test_d_steps_through_the_list_as_it_is_sorted_and_filtered(panel, qtbot):
-    viewer, workspace = panel.session.viewer, panel.session.workspace
+    session = panel.session
+    viewer = session.viewer
     panel.table.sortByColumn(IMAGE, Qt.SortOrder.DescendingOrder)
-    workspace.show_image("a10.tif")
+    session.current.show("a10.tif")
     key(qtbot, viewer, Qt.Key.Key_D)
-    assert workspace.shown.name == "a2.tif"
+    assert session.current.shown.name == "a2.tif"
     panel.list.filter.setText("a1")  # a1.tif and a10.tif: the shown one is not listed
     key(qtbot, viewer, Qt.Key.Key_D)
-    assert workspace.shown.name == "a10.tif"
+    assert session.current.shown.name == "a10.tif"
 
 
 def test_files_that_come_and_go_are_seen(panel, qtbot):
-    workspace = panel.session.workspace
+    session = panel.session
     told = []
-    workspace.said.connect(told.append)
-    folder = workspace.project.folder
+    session.notices.said.connect(told.append)
+    folder = session.folder.project.folder
     grey = tifffile.imread(folder / "a1.tif")
     tifffile.imwrite(folder / "b7.tif", grey)
     (folder / "a2.tif").unlink()
     qtbot.waitUntil(lambda: panel.table.keys == ("a1.tif", "a10.tif", "b7.tif"), timeout=20_000)
     assert told == ["Images of the folder: 1 new, 1 gone."]
-    assert workspace.show_image("b7.tif")
+    assert session.current.show("b7.tif")
 
 
 def test_the_image_that_is_painted_on_stays_although_its_file_is_gone(panel, qtbot):
-    workspace = panel.session.workspace
-    (workspace.project.folder / "a1.tif").unlink()
-    workspace.refresh()
+    session = panel.session
+    (session.folder.project.folder / "a1.tif").unlink()
+    session.folder.refresh()
     assert set(panel.table.keys) == set(NAMES)
     qtbot.waitUntil(lambda: rows(panel)["a1.tif"] == "can't be read", timeout=20_000)
-    layer = workspace.shown.painted
+    layer = session.current.shown.painted
     layer.paint((20, 30), 1)
-    workspace.flush()
-    assert workspace.project.labels("a1.tif").any()
+    session.current.flush()
+    assert session.folder.project.labels("a1.tif").any()
 
 
 def test_an_excluded_image_counts_nowhere_until_it_is_taken_in_again(panel):
-    workspace = panel.session.workspace
-    project = workspace.project
+    session = panel.session
+    project = session.folder.project
     for name in NAMES:
         labels = project.labels(name)
         assert labels is None
-        workspace.show_image(name)
-        workspace.shown.painted.paint((20, 30), 1)
-        workspace.flush()
+        session.current.show(name)
+        session.current.shown.painted.paint((20, 30), 1)
+        session.current.flush()
         project.save_mask(name, project.labels(name))
     choose(panel, ["a1.tif", "a2.tif"], "Exclude")
     assert rows(panel)["a2.tif"] == "excluded, saved, segmented"
@@ -170,4 +171,4 @@ def test_an_excluded_image_counts_nowhere_until_it_is_taken_in_again(panel):
 
 def test_the_menu_of_an_image_shows_it(panel):
     choose(panel, ["a10.tif"], "Show")
-    assert panel.session.workspace.shown.name == "a10.tif"
+    assert panel.session.current.shown.name == "a10.tif"

@@ -18,7 +18,7 @@ def folder(tmp_path):
 @pytest.fixture
 def panel(make_napari_viewer, folder):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     return panel
 
 
@@ -28,21 +28,21 @@ def damage(folder, *names):
 
 
 def layer(panel):
-    return panel.session.workspace.shown.painted
+    return panel.session.current.shown.painted
 
 
 # There and back.
 
 
 def test_strokes_can_be_undone_after_another_image_was_shown(panel):
-    workspace = panel.session.workspace
+    session = panel.session
     stroke(panel, 20, 30, 1)
     once = layer(panel).data.copy()
     stroke(panel, 60, 60, 2)
     twice = layer(panel).data.copy()
-    workspace.step(1)
+    session.current.step(1)
     stroke(panel, 40, 40, 2)
-    workspace.step(-1)
+    session.current.step(-1)
     layer(panel).undo()
     assert np.array_equal(layer(panel).data, once)
     layer(panel).redo()
@@ -50,45 +50,45 @@ def test_strokes_can_be_undone_after_another_image_was_shown(panel):
     layer(panel).undo()
     layer(panel).undo()
     assert not layer(panel).data.any()
-    workspace.flush()
-    assert labels_on_disk(workspace.project.folder, "a1.tif") is None
+    session.current.flush()
+    assert labels_on_disk(session.folder.project.folder, "a1.tif") is None
 
 
 def test_what_was_undone_can_be_redone_after_another_image_was_shown(panel):
     stroke(panel, 20, 30, 1)
     painted = layer(panel).data.copy()
     layer(panel).undo()
-    panel.session.workspace.step(1)
-    panel.session.workspace.step(-1)
+    panel.session.current.step(1)
+    panel.session.current.step(-1)
     layer(panel).redo()
     assert np.array_equal(layer(panel).data, painted)
 
 
 def test_strokes_that_became_others_meanwhile_are_not_undone_into_a_mixture(panel):
-    workspace = panel.session.workspace
+    session = panel.session
     stroke(panel, 20, 30, 1)
-    workspace.step(1)
+    session.current.step(1)
     other = np.zeros(SIZE, np.uint8)
     other[50:60] = 2
-    write_mask(workspace.project.label_path("a1.tif"), other, workspace.project.table)
-    workspace.step(-1)
+    write_mask(session.folder.project.label_path("a1.tif"), other, session.folder.project.table)
+    session.current.step(-1)
     layer(panel).undo()
     assert np.array_equal(layer(panel).data, other)
 
 
 def test_brush_and_hidden_layers_stay_as_they_are(panel):
-    workspace = panel.session.workspace
+    session = panel.session
     for name in NAMES[:2]:
-        workspace.project.save_mask(name, np.ones(SIZE, np.uint8))
-    workspace.step(1)
-    shown = workspace.shown
+        session.folder.project.save_mask(name, np.ones(SIZE, np.uint8))
+    session.current.step(1)
+    shown = session.current.shown
     shown.painted.brush_size = 37
     shown.painted.opacity = 0.4
     shown.extra[SEGMENTATION].visible = False
     shown.extra[SEGMENTATION].contour = 2
     for step in (-1, 1):
-        workspace.step(step)
-        again = workspace.shown
+        session.current.step(step)
+        again = session.current.shown
         assert again is not shown
         assert (again.painted.brush_size, again.painted.opacity) == (37, 0.4)
         assert again.painted.visible
@@ -97,15 +97,15 @@ def test_brush_and_hidden_layers_stay_as_they_are(panel):
 
 
 def test_a_new_segmentation_is_shown_though_the_last_one_was_hidden(panel):
-    workspace = panel.session.workspace
+    session = panel.session
     mask = np.ones(SIZE, np.uint8)
-    workspace.project.save_mask("a1.tif", mask)
+    session.folder.project.save_mask("a1.tif", mask)
     panel.session.results.take_over("a1.tif", mask)
-    workspace.shown.extra[SEGMENTATION].visible = False
-    workspace.step(1)
-    workspace.project.save_mask("a2.tif", mask)
+    session.current.shown.extra[SEGMENTATION].visible = False
+    session.current.step(1)
+    session.folder.project.save_mask("a2.tif", mask)
     panel.session.results.take_over("a2.tif", mask)
-    assert workspace.shown.extra[SEGMENTATION].visible
+    assert session.current.shown.extra[SEGMENTATION].visible
 
 
 # Images that can't be read.
@@ -114,17 +114,18 @@ def test_a_new_segmentation_is_shown_though_the_last_one_was_hidden(panel):
 def test_a_and_d_pass_an_image_that_cant_be_read(panel, folder, qtbot):
     problems = said(panel)
     damage(folder, "a2.tif")
-    viewer, workspace = panel.session.viewer, panel.session.workspace
+    session = panel.session
+    viewer = session.viewer
     for which, name in (("D", "a10.tif"), ("A", "a1.tif"), ("D", "a10.tif")):
         key(qtbot, viewer, getattr(Qt.Key, f"Key_{which}"))
-        assert workspace.shown.name == name
+        assert session.current.shown.name == name
     assert len(problems) == 1
     assert "a2.tif" in problems[0]
 
 
 def test_an_image_that_cant_be_read_is_marked_with_its_reason(panel, folder, qtbot):
     damage(folder, "a2.tif")
-    panel.session.workspace.step(1)
+    panel.session.current.step(1)
     assert rows(panel)["a2.tif"] == "can't be read"
     model = panel.table.model()
     tip = model.index(panel.table.keys.index("a2.tif"), IMAGE).data(Qt.ItemDataRole.ToolTipRole)
@@ -135,16 +136,16 @@ def test_an_image_that_cant_be_read_is_marked_with_its_reason(panel, folder, qtb
 def test_damaged_labels_are_passed_and_marked_too(panel, folder, qtbot):
     (folder / "matssl" / "labels").mkdir(parents=True)
     (folder / "matssl" / "labels" / "a2.png").write_bytes(b"no image")
-    panel.session.workspace.step(1)
-    assert panel.session.workspace.shown.name == "a10.tif"
+    panel.session.current.step(1)
+    assert panel.session.current.shown.name == "a10.tif"
     assert rows(panel)["a2.tif"] == "can't be read"
 
 
 def test_a_last_image_that_cant_be_read_leaves_the_one_before(panel, folder):
     damage(folder, "a2.tif", "a10.tif")
-    panel.session.workspace.step(1)
-    panel.session.workspace.step(1)
-    assert panel.session.workspace.shown.name == "a1.tif"
+    panel.session.current.step(1)
+    panel.session.current.step(1)
+    assert panel.session.current.shown.name == "a1.tif"
 
 
 def test_a_folder_whose_first_images_cant_be_read_opens_at_the_first_that_can(
@@ -153,8 +154,8 @@ def test_a_folder_whose_first_images_cant_be_read_opens_at_the_first_that_can(
     damage(folder, "a1.tif", "a2.tif")
     panel = docked(make_napari_viewer(show=True))
     problems = said(panel)
-    assert panel.session.workspace.open([folder])
-    assert panel.session.workspace.shown.name == panel.table.current == "a10.tif"
+    assert panel.session.folder.open([folder])
+    assert panel.session.current.shown.name == panel.table.current == "a10.tif"
     assert len(panel.session.viewer.layers) == 2
     assert "a1.tif" in problems[0]
 
@@ -162,13 +163,13 @@ def test_a_folder_whose_first_images_cant_be_read_opens_at_the_first_that_can(
 def test_an_image_that_was_repaired_opens_again(panel, folder):
     whole = (folder / "a2.tif").read_bytes()
     damage(folder, "a2.tif")
-    workspace = panel.session.workspace
-    workspace.step(1)
+    session = panel.session
+    session.current.step(1)
     (folder / "a2.tif").write_bytes(whole)
-    assert workspace.show_image("a2.tif")
-    workspace.step(-1)
-    workspace.step(1)
-    assert workspace.shown.name == "a2.tif"
+    assert session.current.show("a2.tif")
+    session.current.step(-1)
+    session.current.step(1)
+    assert session.current.shown.name == "a2.tif"
 
 
 # All strokes of an image.

@@ -27,7 +27,7 @@ timer = QTimer()
 
 def look():
     viewer = napari.current_viewer()
-    shown = None if viewer is None else session_of(viewer).workspace.shown
+    shown = None if viewer is None else session_of(viewer).current.shown
     if shown is not None:
         timer.stop()
         docks = list(viewer.window.dock_widgets)
@@ -108,11 +108,11 @@ def test_samples_that_are_there_keep_their_strokes_and_classes(tmp_path):
 
 
 def test_the_viewer_has_the_shell_docked_and_the_folder_ready_to_paint(viewer, shell, folder):
-    workspace = shell.session.workspace
-    assert workspace.project.folder == folder
-    assert workspace.shown.name == "steel-1.tif"
-    assert viewer.layers.selection.active is workspace.shown.painted
-    assert workspace.shown.painted.mode == "paint"
+    session = shell.session
+    assert session.folder.project.folder == folder
+    assert session.current.shown.name == "steel-1.tif"
+    assert viewer.layers.selection.active is session.current.shown.painted
+    assert session.current.shown.painted.mode == "paint"
     assert shell.panels["Micrographs"].table.isVisible()
 
 

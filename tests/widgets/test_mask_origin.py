@@ -53,8 +53,8 @@ def test_the_panel_segment_tells_model_checksum_dates_and_cleaning(user):
     assert text.endswith("not cleaned.")
     user.session.results.clean(Cleaning(smallest_region=30))
     assert "cleaned: all classes >= 30 px." in user.segment.origin.text()
-    user.workspace.step(2)
-    user.workspace.show_image("steel-2.tif")
+    user.current.step(2)
+    user.current.show("steel-2.tif")
     assert user.segment.origin.isHidden(), "it has no mask"
 
 
@@ -72,7 +72,7 @@ def test_a_newer_model_marks_masks_in_the_list_and_in_both_panels(user):
 
 def test_strokes_after_the_mask_mark_it(user):
     os.utime(user.project.label_path("steel-0.tif"), (9e9, 9e9))
-    user.workspace.painted_changed.emit("steel-0.tif")
+    user.folder.painted_changed.emit("steel-0.tif")
     assert state(user, "steel-0.tif") == "saved, segmented, old"
     assert user.micrographs._row("steel-0.tif").tooltip == "segmented before the last strokes on it"
     assert user.segment.origin.text().endswith("It is older than the strokes on this image.")

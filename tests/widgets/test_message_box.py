@@ -19,7 +19,7 @@ def dock(make_napari_viewer, tmp_path):
     viewer.window.add_dock_widget(dock, name="Micrographs")
     place = tmp_path / "a folder with a long name" / "steel"
     place.mkdir(parents=True)
-    assert dock.panel.session.workspace.open([write_folder(place)])
+    assert dock.panel.session.folder.open([write_folder(place)])
     return dock
 
 
@@ -31,10 +31,10 @@ def box(dock):
 
 
 def test_a_problem_begins_with_the_name_of_the_file_and_is_copied_with_its_folder(dock, box):
-    workspace = dock.panel.session.workspace
-    path = workspace.project.folder / "a2.tif"
+    session = dock.panel.session
+    path = session.folder.project.folder / "a2.tif"
     path.write_bytes(b"II*\0 no more than this")
-    workspace.show_image("a2.tif")
+    session.current.show("a2.tif")
     assert box.isVisible()
     assert box.is_problem
     assert box.lines[0].startswith("a2.tif")
@@ -43,12 +43,12 @@ def test_a_problem_begins_with_the_name_of_the_file_and_is_copied_with_its_folde
 
 
 def test_messages_stay_in_one_box_until_they_are_closed(dock, box, qtbot):
-    workspace = dock.panel.session.workspace
-    workspace.said.emit("12 pixels were taken over.")
+    session = dock.panel.session
+    session.notices.said.emit("12 pixels were taken over.")
     assert not box.is_problem
     for number in range(6):
-        workspace.failed.emit(InputError(f"Problem {number}.", "Do something."))
-    workspace.failed.emit(InputError("Problem 5.", "Do something."))
+        session.notices.failed.emit(InputError(f"Problem {number}.", "Do something."))
+    session.notices.failed.emit(InputError("Problem 5.", "Do something."))
     assert len(box.lines) == MOST
     assert box.lines[0] == "Problem 5. Do something."
     assert len(set(box.lines)) == MOST
@@ -59,7 +59,7 @@ def test_messages_stay_in_one_box_until_they_are_closed(dock, box, qtbot):
 
 def test_the_whole_of_a_long_message_can_be_read(dock, box, qtbot):
     long = f"Elsewhere: /{'/'.join(['deeply_nested_folder'] * 12)}/image.tif is no image."
-    dock.panel.session.workspace.failed.emit(InputError(long, "Choose another."))
+    dock.panel.session.notices.failed.emit(InputError(long, "Choose another."))
     qtbot.wait(50)
     assert box.text.height() >= box.text.heightForWidth(box.text.width())
     assert box.mapTo(dock, box.rect().bottomRight()).x() <= dock.width()
@@ -97,12 +97,12 @@ def toasts(session):
 @pytest.mark.parametrize("how", ["closed", "behind"])
 def test_while_no_dock_is_in_sight_messages_stand_over_the_image(dock, box, how, qtbot):
     session = hidden(dock, how, qtbot)
-    workspace, over = session.workspace, session.over_canvas
-    folder = workspace.project.folder
+    over = session.over_canvas
+    folder = session.folder.project.folder
     long = f"{folder / 'a2.tif'} is damaged: " + "a reason that takes some lines to tell, " * 6
-    workspace.said.emit("12 pixels were taken over.")
+    session.notices.said.emit("12 pixels were taken over.")
     assert over.isVisible()
-    workspace.failed.emit(InputError(long, "Copy it again."))
+    session.notices.failed.emit(InputError(long, "Copy it again."))
     assert over.lines == (
         long.replace(f"{folder}/", "") + "Copy it again.",
         "12 pixels were taken over.",
@@ -121,8 +121,8 @@ def test_while_no_dock_is_in_sight_messages_stand_over_the_image(dock, box, how,
 
 def test_a_click_on_the_messages_paints_nothing(dock, box, qtbot):
     session = hidden(dock, "closed", qtbot)
-    session.workspace.said.emit("12 pixels were taken over.")
-    over, painted = session.over_canvas, session.workspace.shown.painted
+    session.notices.said.emit("12 pixels were taken over.")
+    over, painted = session.over_canvas, session.current.shown.painted
     qtbot.wait(50)
     for place in (QPoint(5, 5), QPoint(over.width() // 2, over.height() - 3)):
         qtbot.mouseClick(over, Qt.MouseButton.LeftButton, pos=place)
@@ -132,20 +132,20 @@ def test_a_click_on_the_messages_paints_nothing(dock, box, qtbot):
 
 def test_a_dock_that_comes_back_has_the_messages_and_the_image_is_free(dock, box, qtbot):
     session = hidden(dock, "closed", qtbot)
-    session.workspace.failed.emit(InputError("a2.tif is damaged.", "Copy it again."))
+    session.notices.failed.emit(InputError("a2.tif is damaged.", "Copy it again."))
     again = JobDock(session.viewer, "Segment")
     session.viewer.window.add_dock_widget(again, name="Segment")
     qtbot.waitUntil(again.isVisible)
     assert again.findChild(MessageBox).lines == ("a2.tif is damaged. Copy it again.",)
     assert again.findChild(MessageBox).isVisible()
     assert not session.over_canvas.isVisible()
-    session.workspace.said.emit("Something else.")
+    session.notices.said.emit("Something else.")
     assert not session.over_canvas.isVisible()
 
 
 def test_a_tab_that_is_chosen_again_has_the_messages(dock, box, qtbot):
     session = hidden(dock, "behind", qtbot)
-    session.workspace.failed.emit(InputError("a2.tif is damaged.", "Copy it again."))
+    session.notices.failed.emit(InputError("a2.tif is damaged.", "Copy it again."))
     dock_of(dock).raise_()
     qtbot.waitUntil(lambda: not session.over_canvas.isVisible())
     assert box.lines == ("a2.tif is damaged. Copy it again.",)

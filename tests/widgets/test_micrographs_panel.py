@@ -18,7 +18,7 @@ def folder(tmp_path):
 @pytest.fixture
 def panel(make_napari_viewer, folder):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     return panel
 
 
@@ -28,7 +28,7 @@ def empty(make_napari_viewer):
 
 
 def current(panel):
-    return panel.session.workspace.shown.name
+    return panel.session.current.shown.name
 
 
 def test_a_and_d_on_the_canvas_step_through_the_images(panel, qtbot):
@@ -59,7 +59,7 @@ def test_a_and_d_step_while_the_line_of_the_info_bar_is_selected(panel, qtbot):
 
 def test_holding_d_down_runs_through_a_folder(empty, tmp_path, qtbot):
     names = [f"m{number:02d}.tif" for number in range(12)]
-    empty.session.workspace.open([write_folder(tmp_path / "many", names)])
+    empty.session.folder.open([write_folder(tmp_path / "many", names)])
     for _ in range(20):
         qtbot.keyPress(empty.session.viewer.window._qt_viewer.canvas.native, Qt.Key.Key_D)
     assert current(empty) == names[-1]
@@ -97,36 +97,36 @@ def test_a_second_panel_of_the_viewer_shows_the_same(panel, qtbot):
     again = docked(panel.session.viewer)
     assert again.session is panel.session
     assert again.table.keys == NAMES
-    panel.session.workspace.step(1)
+    panel.session.current.step(1)
     assert again.table.current == "a2.tif"
     assert rows(again) == rows(panel)
     assert rows(again)["a1.tif"] == "saved"
 
 
 def test_thumbnails_and_sizes_come_with_the_survey(panel, qtbot):
-    qtbot.waitUntil(lambda: len(panel._facts) == 3)
+    qtbot.waitUntil(lambda: len(panel.session.folder.facts) == 3)
     row = panel.table._model.rows[0]
     assert row.detail == "128 x 96 px, 0.25 µm/px"
     assert isinstance(row.thumbnail, np.ndarray)
 
 
 def test_a_dock_that_comes_later_has_the_thumbnails_too(panel, qtbot, tmp_path):
-    qtbot.waitUntil(lambda: len(panel._facts) == 3)
+    qtbot.waitUntil(lambda: len(panel.session.folder.facts) == 3)
     later = docked(panel.session.viewer)
     assert all(row.thumbnail is not None for row in later.table._model.rows)
-    assert panel.session.workspace.open([write_folder(tmp_path / "iron")])
+    assert panel.session.folder.open([write_folder(tmp_path / "iron")])
     later = docked(panel.session.viewer)
     qtbot.waitUntil(lambda: all(row.thumbnail is not None for row in later.table._model.rows))
 
 
 def test_a_folder_that_was_opened_before_is_opened_again(panel, folder, tmp_path):
     other = write_folder(tmp_path / "iron")
-    panel.session.workspace.open([other])
+    panel.session.folder.open([other])
     menu = panel.recent.menu()
     menu.aboutToShow.emit()
     assert [action.text() for action in menu.actions()] == [str(other), str(folder)]
     menu.actions()[1].trigger()
-    assert panel.session.workspace.project.folder == folder
+    assert panel.session.folder.project.folder == folder
 
 
 def test_every_control_has_a_tooltip_and_is_wholly_in_sight_in_a_narrow_dock(
@@ -136,7 +136,7 @@ def test_every_control_has_a_tooltip_and_is_wholly_in_sight_in_a_narrow_dock(
     dock = JobDock(viewer, "Micrographs")
     viewer.window.add_dock_widget(dock, name="Micrographs")
     panel = dock.panel
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     qtbot.wait(50)
     window = viewer.window._qt_window
     window.resizeDocks([dock.parentWidget()], [380], Qt.Orientation.Horizontal)

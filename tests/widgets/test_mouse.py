@@ -30,11 +30,11 @@ class Hand:
 
     @property
     def painted(self):
-        return self.session.workspace.shown.painted
+        return self.session.current.shown.painted
 
     def place(self, point):
         view = self.viewer.window._qt_viewer.canvas.view
-        world = self.session.workspace.shown.image.data_to_world(point)[-2:]
+        world = self.session.current.shown.image.data_to_world(point)[-2:]
         x, y = (view.transform * view.scene.transform).map([world[1], world[0]])[:2]
         return QPointF(float(x), float(y))
 
@@ -66,7 +66,7 @@ class Hand:
 @pytest.fixture
 def hand(make_napari_viewer, tmp_path, qtbot):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))])
+    assert panel.session.folder.open([write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))])
     qtbot.wait(200)  # until the canvas has its size
     hand = Hand(panel, qtbot)
     hand.painted.brush_size = 3
@@ -163,12 +163,12 @@ def test_quick_curves_in_a_window_that_stands_still_are_no_straight_lines(hand):
 
 def test_qt_merges_moves_again_once_the_folder_or_the_window_is_closed(hand):
     merging = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
-    workspace = hand.session.workspace
+    session = hand.session
     assert not QCoreApplication.testAttribute(merging)
-    folder = workspace.project.folder
-    workspace.close_folder()
+    folder = session.folder.project.folder
+    session.folder.close()
     assert QCoreApplication.testAttribute(merging)
-    workspace.open([folder])
+    session.folder.open([folder])
     assert not QCoreApplication.testAttribute(merging)
     hand.viewer.window._qt_window.hide()
     assert QCoreApplication.testAttribute(merging)
@@ -221,9 +221,9 @@ def test_the_menu_tells_the_class_and_picks_it(hand):
 
 def test_the_menu_undoes_and_changes_tools_and_hides_the_segmentation(hand):
     hand.stroke((20, 20), (20, 60))
-    shown = hand.session.workspace.shown
+    shown = hand.session.current.shown
     mask = np.full(shown.painted.data.shape, 2, np.uint8)
-    hand.session.workspace.project.save_mask(shown.name, mask)
+    hand.session.folder.project.save_mask(shown.name, mask)
     hand.session.results.take_over(shown.name, mask)
     hand.click(RIGHT, (60, 60))
     menu = hand.session.menu.menu
@@ -250,7 +250,7 @@ def test_filling_fills_what_is_outlined(hand):
 
 def test_a_fill_that_runs_out_is_told(hand):
     heard = []
-    hand.session.workspace.said.connect(heard.append)
+    hand.session.notices.said.connect(heard.append)
     hand.painted.mode = "fill"
     hand.click(LEFT, (35, 40))
     assert len(heard) == 1
@@ -270,7 +270,7 @@ def test_the_canvas_takes_the_keys_back_when_the_mouse_comes_to_it(hand, monkeyp
 
 def test_a_stroke_by_the_mouse_is_saved(hand):
     hand.stroke((20, 20), (20, 60))
-    folder = hand.session.workspace.project.folder
+    folder = hand.session.folder.project.folder
 
     def saved():
         found = labels_on_disk(folder, "a1.tif")
@@ -283,6 +283,6 @@ def test_the_next_image_is_painted_on_at_once(hand):
     for _ in range(2):
         hand.qtbot.keyClick(hand.canvas, Qt.Key.Key_D)
         hand.qtbot.keyClick(hand.canvas, Qt.Key.Key_A)
-        assert hand.session.workspace.shown.name == "a1.tif"
+        assert hand.session.current.shown.name == "a1.tif"
     hand.stroke((20, 20), (20, 60))
     assert hand.painted.data[20, 22:59].all()

@@ -35,7 +35,7 @@ def folder(tmp_path, pages):
 @pytest.fixture
 def panel(make_napari_viewer, folder, qtbot):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     qtbot.wait(200)  # until the canvas has its size
     return panel
 
@@ -43,7 +43,7 @@ def panel(make_napari_viewer, folder, qtbot):
 @pytest.fixture
 def told(panel):
     told = []
-    panel.session.workspace.said.connect(told.append)
+    panel.session.notices.said.connect(told.append)
     return told
 
 
@@ -58,23 +58,23 @@ def press_arrow(qtbot, box, up=True):
 
 
 def shown(panel):
-    return panel.session.workspace.shown
+    return panel.session.current.shown
 
 
 def test_only_files_of_several_images_have_a_page_to_choose(panel):
-    workspace, box = panel.session.workspace, panel.facts.page
-    assert workspace.show_image(PLAIN)
+    session, box = panel.session, panel.facts.page
+    assert session.current.show(PLAIN)
     assert not box.isVisible()
-    assert workspace.show_image(TWO)
+    assert session.current.show(TWO)
     assert box.isVisible()
     assert box.text() == "1 of 2"
-    assert workspace.show_image(PLAIN)
+    assert session.current.show(PLAIN)
     assert not box.isVisible()
 
 
 def test_another_page_shows_its_own_pixels_strokes_and_undo(panel, folder, pages, told, qtbot):
     hand, box = Hand(panel, qtbot), panel.facts.page
-    assert panel.session.workspace.show_image(TWO)
+    assert panel.session.current.show(TWO)
     qtbot.wait(100)
     hand.painted.brush_size = 3
     hand.stroke((20, 20), (20, 60))
@@ -102,7 +102,7 @@ def test_another_page_shows_its_own_pixels_strokes_and_undo(panel, folder, pages
 
 
 def test_a_page_can_be_typed(panel, pages, qtbot):
-    assert panel.session.workspace.show_image(STACK)
+    assert panel.session.current.show(STACK)
     line = panel.facts.page.lineEdit()
     line.selectAll()
     qtbot.keyClicks(line, "3")
@@ -112,11 +112,11 @@ def test_a_page_can_be_typed(panel, pages, qtbot):
 
 
 def test_a_stack_is_listed_shown_and_stepped_to(panel, told, pages, qtbot):
-    problems, workspace = said(panel), panel.session.workspace
-    assert workspace.show_image(PLAIN)
+    problems, session = said(panel), panel.session
+    assert session.current.show(PLAIN)
     qtbot.waitUntil(lambda: rows(panel)[STACK] == "stack")
     assert '1 to 3 ("Page" under Micrographs)' in panel._row(STACK).tooltip
-    workspace.step(1)
+    session.current.step(1)
     assert shown(panel).name == STACK
     assert np.array_equal(shown(panel).image.data, pages[0])
     assert any("first page is shown and counts" in line for line in told)
@@ -126,9 +126,9 @@ def test_a_stack_is_listed_shown_and_stepped_to(panel, told, pages, qtbot):
 
 
 def test_masks_are_kept_and_shown_by_page(panel, folder, qtbot):
-    workspace, box = panel.session.workspace, panel.facts.page
-    assert workspace.show_image(TWO)
-    project = workspace.project
+    session, box = panel.session, panel.facts.page
+    assert session.current.show(TWO)
+    project = session.folder.project
     project.save_mask(TWO, np.ones(SIZE, np.uint8))
     panel.session.results.take_over(TWO, project.mask(TWO))
     assert SEGMENTATION in shown(panel).extra
@@ -144,7 +144,7 @@ def test_masks_are_kept_and_shown_by_page(panel, folder, qtbot):
 
 
 def test_the_page_stays_while_a_job_runs(panel, qtbot):
-    assert panel.session.workspace.show_image(TWO)
+    assert panel.session.current.show(TWO)
     runner, box, go = panel.session.runner, panel.facts.page, []
 
     def job():
@@ -160,17 +160,17 @@ def test_the_page_stays_while_a_job_runs(panel, qtbot):
 
 
 def test_the_choice_is_there_after_reopening(panel, folder, pages, qtbot):
-    workspace = panel.session.workspace
-    assert workspace.show_image(STACK)
+    session = panel.session
+    assert session.current.show(STACK)
     press_arrow(qtbot, panel.facts.page)
-    assert workspace.open([folder])
+    assert session.folder.open([folder])
     assert np.array_equal(shown(panel).image.data, pages[1])
     assert Project.open(folder).page(STACK) == 2
 
 
 def test_a_page_whose_strokes_cant_be_saved_is_not_left(panel, qtbot):
-    workspace, problems = panel.session.workspace, said(panel)
-    assert workspace.show_image(TWO)
+    session, problems = panel.session, said(panel)
+    assert session.current.show(TWO)
 
     def refuse(_ids):
         raise OutputError("The disk is full.", "Make room.")

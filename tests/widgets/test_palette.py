@@ -26,12 +26,12 @@ def folder(tmp_path):
 @pytest.fixture
 def panel(make_napari_viewer, folder):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     return panel
 
 
 def shown(panel):
-    return panel.session.workspace.shown
+    return panel.session.current.shown
 
 
 def button(panel, text):
@@ -82,7 +82,7 @@ def test_class_keys_count_whatever_layer_is_chosen(panel, qtbot):
 
 def test_the_keys_are_naparis_while_no_folder_is_open(panel, qtbot):
     viewer = panel.session.viewer
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     mine = viewer.add_labels(np.zeros(SIZE, np.uint8), name="mine")
     viewer.layers.selection.active = mine
     key(qtbot, viewer, Qt.Key.Key_4)
@@ -123,7 +123,7 @@ def test_napari_tells_our_keys(panel):
 def test_an_id_that_is_no_class_cant_be_picked(panel, qtbot):
     """By napari's key for a new label."""
     heard = []
-    panel.session.workspace.said.connect(heard.append)
+    panel.session.notices.said.connect(heard.append)
     stroke(panel, 40, 30, 3)
     panel.session.palette.paint_with(2)
     key(qtbot, panel.session.viewer, Qt.Key.Key_M)
@@ -169,7 +169,7 @@ def test_naparis_own_choice_of_a_label_shows_in_the_class_table(panel):
 
 def test_the_class_stays_when_another_image_is_shown(panel):
     panel.session.palette.paint_with(2)
-    panel.session.workspace.step(1)
+    panel.session.current.step(1)
     assert shown(panel).painted.selected_label == 2
     stroke(panel)
     assert panel.session.palette.painted_pixels()[2] > 0
@@ -193,20 +193,20 @@ def test_added_classes_are_painted_with_at_once(panel):
     button(panel, "Add exclude class").click()
     assert panel.session.palette.classes[-1].exclude
     assert panel.session.palette.picked == 5
-    assert len(Project.open(panel.session.workspace.project.folder).classes) == 5
+    assert len(Project.open(panel.session.folder.project.folder).classes) == 5
 
 
 def test_a_rename_shows_in_the_layers_and_stays(panel):
     panel.classes._model.setData(cell(panel, 0, NAME), "ferrite")
     painted = shown(panel).painted
     assert "ferrite" in list(painted.features["class"])
-    assert Project.open(panel.session.workspace.project.folder).classes[0].name == "ferrite"
+    assert Project.open(panel.session.folder.project.folder).classes[0].name == "ferrite"
 
 
 def test_a_new_colour_reaches_all_layers_and_keeps_strokes_and_undo(panel, monkeypatch):
     session = panel.session
     mask = np.ones(SIZE, np.uint8)
-    session.workspace.project.save_mask("a1.tif", mask)
+    session.folder.project.save_mask("a1.tif", mask)
     session.results.take_over("a1.tif", mask)
     painted = stroke(panel)
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#ff0000"))
@@ -278,9 +278,9 @@ def cancel(dialog):
 
 def test_a_class_is_deleted_from_every_image_after_a_question(panel, folder):
     session = panel.session
-    session.workspace.project.save_mask("a2.tif", np.full(SIZE, 2, np.uint8))
+    session.folder.project.save_mask("a2.tif", np.full(SIZE, 2, np.uint8))
     stroke(panel, class_id=2)
-    session.workspace.step(1)
+    session.current.step(1)
     stroke(panel, 20, 30, class_id=2)
     stroke(panel, 50, 60, class_id=1)
     session.palette.paint_with(2)
@@ -296,13 +296,13 @@ def test_a_class_is_deleted_from_every_image_after_a_question(panel, folder):
     assert painted.selected_label == panel.classes._selected == 1
     assert labels_on_disk(folder, "a1.tif") is None
     assert SEGMENTATION not in shown(panel).extra
-    assert session.workspace.shown.name == "a2.tif"
+    assert session.current.shown.name == "a2.tif"
     assert rows(panel)["a2.tif"] == "saved"
 
 
 def test_a_class_that_only_masks_have_is_not_deleted_as_if_nobody_missed_it(panel):
     """Fractions of 63.1, 36.0 and 0.9 % must not become 63.6 and 36.4 % unsaid."""
-    project = panel.session.workspace.project
+    project = panel.session.folder.project
     mask = np.ones(SIZE, np.uint8)
     mask.flat[:4424], mask.flat[-110:] = 2, 3
     project.save_mask("a1.tif", mask)
@@ -319,7 +319,7 @@ def test_a_class_that_only_masks_have_is_not_deleted_as_if_nobody_missed_it(pane
 
 
 def test_a_class_is_merged_into_another_in_labels_and_masks(panel, folder):
-    project = panel.session.workspace.project
+    project = panel.session.folder.project
     mask = np.ones(SIZE, np.uint8)
     mask.flat[:500], mask.flat[-110:] = 2, 3
     project.save_mask("a1.tif", mask)
@@ -375,10 +375,10 @@ def test_another_folder_brings_its_own_classes(panel, tmp_path):
     project = Project.open(other)
     project.add_class("pearlite")
     project.delete_class(1)
-    panel.session.workspace.open([other])
+    panel.session.folder.open([other])
     assert names(panel) == ["phase 2", "pearlite"]
     assert shown(panel).painted.selected_label == panel.classes._selected
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     assert panel.session.palette.picked is None
     assert not panel.classes.isEnabled()
 

@@ -45,14 +45,14 @@ def dock(make_napari_viewer):
     session = panel.session
     yield viewer.window.add_dock_widget(panel, name="Phases")
     session.runner.close()
-    session.workspace.close()
+    session.folder.end()
 
 
 @pytest.fixture
 def panel(dock, folder, qtbot):
     """The panel, with the folder open and measured."""
     panel = dock.widget()
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: len(images(panel)) == 3)
     return panel
 
@@ -122,7 +122,7 @@ def true_mean(class_id, names=NAMES[:3]):
 
 
 def segment(session, name):
-    session.workspace.project.save_mask(name, TRUTH[name].labels)
+    session.folder.project.save_mask(name, TRUTH[name].labels)
     session.results.take_over(name, TRUTH[name].labels)
 
 
@@ -173,19 +173,19 @@ def test_a_folder_without_masks_has_nothing_to_export(dock, folder, qtbot):
     panel = dock.widget()
     for path in (folder / "matssl" / "masks").iterdir():
         path.unlink()
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: panel.count.text() == "0 of 4 images are segmented.")
     assert panel.export.toolTip() == "Segment some images first."
     assert not panel.export.isEnabled()
 
 
 def test_excluded_images_are_counted(panel, qtbot):
-    panel.session.workspace.set_excluded(["a1.tif"], True)
+    panel.session.folder.set_excluded(["a1.tif"], True)
     qtbot.waitUntil(lambda: panel.count.text() == "2 of 3 images are segmented, 1 excluded.")
 
 
 def test_figures_go_with_their_folder(panel):
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     assert images(panel) == []
     assert panel.count.text() == "No folder is open."
     assert not panel.export.isEnabled()
@@ -220,7 +220,7 @@ def test_cleaning_shows(panel, qtbot):
 
 
 def test_a_pixel_size_set_by_hand_shows(panel, qtbot):
-    panel.session.workspace.set_pixel_size(PixelSize(3.0, 3.0, "set by hand"))
+    panel.session.current.set_pixel_size(PixelSize(3.0, 3.0, "set by hand"))
     pixels = (TRUTH["a1.tif"].labels == 1).sum()
     wanted = f"Area: {float(f'{9 * pixels:.4g}'):,g} µm²."
     qtbot.waitUntil(lambda: wanted in panel.view.image_table.item(0, 1).toolTip())
@@ -229,7 +229,7 @@ def test_a_pixel_size_set_by_hand_shows(panel, qtbot):
 def test_a_damaged_mask_is_named_and_the_others_are_measured(dock, folder, qtbot):
     panel = dock.widget()
     (folder / "matssl" / "masks" / "a2.png").write_bytes(b"no image")
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: images(panel) == ["a1.tif", "a10.tif"])
     assert panel.problems.isVisible()
     assert "a2.png" in panel.problems.text()
@@ -240,7 +240,7 @@ def test_of_many_problems_a_few_are_named(dock, folder, qtbot):
     for number in range(9):
         write_micrograph(folder / f"c{number}.tif", TRUTH["b.tif"].micrograph)
         (folder / "matssl" / "masks" / f"c{number}.png").write_bytes(b"no image")
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: len(images(panel)) == 3)
     lines = panel.problems.text().splitlines()
     assert (len(lines), lines[-1]) == (5, "and 5 more")
@@ -257,7 +257,7 @@ def test_what_nobody_looks_at_is_measured_when_it_is_looked_at(dock, panel, qtbo
 
 def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, slow_disk):
     panel = dock.widget()
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: panel.count.text() == "3 of 4 images are segmented.")
     assert panel.export.isEnabled()
     assert images(panel) == []
@@ -269,7 +269,7 @@ def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, sl
 
 def test_it_tells_how_far_it_is_with_measuring(dock, folder, qtbot, slow_disk):
     panel = dock.widget()
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     slow_disk.may_read.release(2)
     qtbot.waitUntil(lambda: panel.state.text() == "Measuring: 2 of 4 images...")
     assert panel.state.isVisible()
@@ -280,9 +280,9 @@ def test_figures_of_a_folder_that_was_closed_meanwhile_are_not_shown(
     dock, folder, qtbot, slow_disk
 ):
     panel = dock.widget()
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: bool(slow_disk.read))
-    panel.session.workspace.close_folder()
+    panel.session.folder.close()
     slow_disk.go_on()
     qtbot.wait(600)
     assert images(panel) == []
@@ -302,7 +302,7 @@ def test_opening_the_panel_loads_no_plots():
 def test_a_panel_may_be_closed_while_it_measures(dock, folder, qtbot, slow_disk):
     panel, gone = dock.widget(), []
     session = panel.session
-    session.workspace.open([folder])
+    session.folder.open([folder])
     qtbot.waitUntil(lambda: bool(slow_disk.read))
     panel.destroyed.connect(lambda *_: gone.append(True))
     session.viewer.window.remove_dock_widget(dock)
@@ -310,7 +310,7 @@ def test_a_panel_may_be_closed_while_it_measures(dock, folder, qtbot, slow_disk)
     qtbot.waitUntil(lambda: bool(gone))
     slow_disk.go_on()
     session.palette.edit(lambda project: project.rename_class(2, "MnS"))
-    session.workspace.close_folder()
+    session.folder.close()
     qtbot.wait(500)  # what comes late finds nobody; pytest-qt fails on exceptions
     assert slow_disk.read == ["a1.tif"]
 
@@ -384,7 +384,7 @@ def test_a_name_can_be_typed_and_folders_used_before_are_offered(panel, folder, 
     export(qtbot, panel)
     written = folder.with_name("second round")
     assert (written / "phases.csv").is_file()
-    panel.session.workspace.open([folder])
+    panel.session.folder.open([folder])
     offered = [panel.place.field.itemText(n) for n in range(panel.place.field.count())]
     assert offered == [str(folder.with_name("steel-results")), str(written)]
     assert panel.place.folder == folder.with_name("steel-results")
@@ -399,7 +399,7 @@ def test_without_a_name_there_is_no_export(panel):
 def test_the_folder_of_the_images_is_refused(panel, folder, monkeypatch):
     choose(monkeypatch, panel, folder)
     errors = []
-    panel.session.workspace.failed.connect(errors.append)
+    panel.session.notices.failed.connect(errors.append)
     panel.export.click()
     assert not panel.session.runner.busy
     assert isinstance(errors[0], MatSSLError)

@@ -102,13 +102,13 @@ def test_an_image_that_cannot_be_used_is_left_out_and_named(ready):
 
 def test_an_excluded_image_is_not_pretrained_on(ready):
     names = ready.project.names
-    ready.workspace.set_excluded(names[:1], True)
+    ready.folder.set_excluded(names[:1], True)
     ready.until(lambda: ready.pretrain.estimate.text().startswith("2 images give 18 patches"))
     tiny_pretraining(ready)
     ready.run(ready.pretrain.start)
     card = read_card(ready.project.models_folder / "encoder-001.safetensors")
     assert card.metrics["steps"] == 18 // 8  # of 27 patches it would be 3
-    ready.workspace.set_excluded(names[:1], False)
+    ready.folder.set_excluded(names[:1], False)
     ready.until(lambda: ready.pretrain.estimate.text().startswith("3 images give 27 patches"))
 
 

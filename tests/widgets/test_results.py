@@ -18,7 +18,7 @@ def folder(tmp_path):
 @pytest.fixture
 def session(make_napari_viewer, folder):
     session = docked(make_napari_viewer()).session
-    assert session.workspace.open([folder])
+    assert session.folder.open([folder])
     return session
 
 
@@ -32,7 +32,7 @@ def mask(speck=True):
 
 
 def keep(session, name, ids):
-    session.workspace.project.save_mask(name, ids)
+    session.folder.project.save_mask(name, ids)
     session.results.take_over(name, ids)
 
 
@@ -41,7 +41,7 @@ def names(session):
 
 
 def shown(session):
-    return session.workspace.shown
+    return session.current.shown
 
 
 def test_a_segmentation_shows_below_the_strokes_on_the_grid_of_its_image(session):
@@ -57,9 +57,9 @@ def test_a_segmentation_shows_below_the_strokes_on_the_grid_of_its_image(session
 def test_the_segmentation_of_another_image_waits_until_that_is_shown(session):
     keep(session, "a2.tif", mask())
     assert SEGMENTATION not in names(session)
-    session.workspace.step(1)
+    session.current.step(1)
     np.testing.assert_array_equal(shown(session).extra[SEGMENTATION].data, mask())
-    session.workspace.step(-1)
+    session.current.step(-1)
     assert SEGMENTATION not in names(session)
 
 
@@ -68,9 +68,9 @@ def test_cleaning_changes_what_is_shown_and_keeps_what_was_found(session, folder
     for smallest, expected in ((9, mask(False)), (0, mask()), (20, mask(False))):
         session.results.clean(Cleaning(smallest_region=smallest + (smallest == 9)))
         np.testing.assert_array_equal(shown(session).extra[SEGMENTATION].data, expected)
-    np.testing.assert_array_equal(session.workspace.project.mask("a1.tif"), mask())
+    np.testing.assert_array_equal(session.folder.project.mask("a1.tif"), mask())
     keep(session, "a2.tif", mask())
-    session.workspace.step(1)  # cleaned in the same way
+    session.current.step(1)  # cleaned in the same way
     np.testing.assert_array_equal(shown(session).extra[SEGMENTATION].data, mask(False))
 
 
@@ -124,7 +124,7 @@ def test_a_mask_that_cant_be_read_is_reported_and_the_image_shows(session, folde
     problems = said(session)
     (folder / "matssl" / "masks").mkdir(parents=True)
     (folder / "matssl" / "masks" / "a2.png").write_bytes(b"no image")
-    assert session.workspace.show_image("a2.tif")
+    assert session.current.show("a2.tif")
     assert len(problems) == 1
     assert names(session) == ["a2.tif", PAINTED]
 
@@ -134,7 +134,7 @@ def test_another_pixel_size_cleans_anew_where_sizes_are_in_um2(session):
     session.results.clean(Cleaning(smallest_region="1 um2"))
     layer = shown(session).extra[SEGMENTATION]
     np.testing.assert_array_equal(layer.data, mask(False))  # 9 px of 0.25 um: 0.56 um2
-    session.workspace.set_pixel_size(PixelSize(0.5, 0.5, "set by hand"))
+    session.current.set_pixel_size(PixelSize(0.5, 0.5, "set by hand"))
     np.testing.assert_array_equal(layer.data, mask())
-    session.workspace.set_pixel_size(PixelSize(0.25, 0.25, "set by hand"))
+    session.current.set_pixel_size(PixelSize(0.25, 0.25, "set by hand"))
     np.testing.assert_array_equal(layer.data, mask(False))

@@ -102,7 +102,7 @@ def test_the_shown_image_is_segmented_alone_and_below_its_strokes(ready):
 
 def test_a_mask_of_another_window_is_told_when_it_is_replaced(ready):
     told = []
-    ready.workspace.said.connect(told.append)
+    ready.notices.said.connect(told.append)
     other = Project.open(ready.project.folder)
     height, width = ready.shown.painted.data.shape
     other.save_mask("steel-0.tif", np.ones((height, width), np.uint8))
@@ -137,14 +137,14 @@ def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(
 )
 def test_it_warns_of_another_magnification_than_the_models(user, tmp_path, two_phases, um, warning):
     user.open(folder_with_model(tmp_path / "steel", two_phases, pixel_size_um=0.1))
-    user.workspace.set_pixel_size(None if um is None else PixelSize(um, um, "set by hand"))
+    user.current.set_pixel_size(None if um is None else PixelSize(um, um, "set by hand"))
     label = user.segment.warning
     assert warning in label.text()
     assert label.isHidden() == (warning == "")
 
 
 def test_probabilities_and_uncertainty_lie_on_the_image_and_go_with_the_next_run(ready):
-    ready.workspace.set_pixel_size(PixelSize(0.2, 0.3, "set by hand"))
+    ready.current.set_pixel_size(PixelSize(0.2, 0.3, "set by hand"))
     ready.segment.probabilities.setChecked(True)
     ready.run(ready.segment.start)
     assert not ready.error

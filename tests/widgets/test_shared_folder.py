@@ -26,25 +26,25 @@ def folder(tmp_path):
 @pytest.fixture
 def panel(make_napari_viewer, folder):
     panel = docked(make_napari_viewer(show=True))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     return panel
 
 
 def lines(panel):
     told = []
-    panel.session.workspace.said.connect(told.append)
+    panel.session.notices.said.connect(told.append)
     return told
 
 
 def painted(panel):
-    return panel.session.workspace.shown.painted
+    return panel.session.current.shown.painted
 
 
 def test_two_windows_on_one_image_keep_and_show_the_strokes_of_both(
     panel, make_napari_viewer, folder, qtbot
 ):
     other = docked(make_napari_viewer(show=True))
-    assert other.session.workspace.open([folder])
+    assert other.session.folder.open([folder])
     told = lines(panel), lines(other)
     stroke(panel, 20, 30, 1)
     qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
@@ -68,13 +68,13 @@ def test_strokes_that_are_all_taken_back_in_one_window_go_in_the_other(
     stroke(panel, 20, 30, 1)
     qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
     other = docked(make_napari_viewer(show=True))
-    assert other.session.workspace.open([folder])
+    assert other.session.folder.open([folder])
     assert painted(other).data.any()
     told = lines(panel), lines(other)
     painted(panel).undo()
     for one in (panel, other):
         qtbot.waitUntil(lambda one=one: not painted(one).data.any(), timeout=10_000)
-    name = panel.session.workspace.shown.name
+    name = panel.session.current.shown.name
     qtbot.waitUntil(lambda: labels_on_disk(folder, name) is None, timeout=10_000)
     assert [line for line in told[0] if "another window" in line] == []
     assert len([line for line in told[1] if "another window" in line]) == 1
@@ -87,21 +87,21 @@ def test_who_else_has_the_folder_open_is_said_and_forgotten_on_closing(
 ):
     other = docked(make_napari_viewer(show=True))
     heard = lines(other)
-    assert other.session.workspace.open([folder])
+    assert other.session.folder.open([folder])
     assert not (folder / "matssl").exists()  # nobody has painted yet
     assert not [line for line in heard if "has had it open since" in line]
     stroke(panel, 20, 30, 1)
     qtbot.waitUntil(lambda: len(list((folder / "matssl" / "open").glob("*.json"))) == 2)
-    assert other.session.workspace.open([folder])
+    assert other.session.folder.open([folder])
     assert len([line for line in heard if "has had it open since" in line]) == 1
-    assert panel.session.workspace.close_folder()
-    other.session.workspace.close()
+    assert panel.session.folder.close()
+    other.session.folder.end()
     assert not (folder / "matssl" / "open").exists()
 
 
 def test_a_class_added_in_one_window_shows_in_the_other(panel, make_napari_viewer, folder, qtbot):
     other = docked(make_napari_viewer(show=True))
-    assert other.session.workspace.open([folder])
+    assert other.session.folder.open([folder])
     other.session.palette.edit(lambda project: project.add_class("oxide"))
     stroke(other, 60, 60, 3)
     qtbot.waitUntil(lambda: painted(panel).data[60, 60] == 3, timeout=10_000)
@@ -116,8 +116,8 @@ def test_labels_deleted_under_an_open_image_come_back_and_that_is_said(panel, fo
     qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
     qtbot.waitUntil(lambda: any("were deleted" in line for line in told), timeout=10_000)
     (folder / "matssl" / "labels" / "a1.png").unlink()
-    panel.session.workspace.step(1)
-    panel.session.workspace.step(-1)
+    panel.session.current.step(1)
+    panel.session.current.step(-1)
     assert painted(panel).data[20, 30] == 1
 
 
@@ -147,7 +147,7 @@ def test_a_folder_that_goes_is_said_and_saved_to_when_it_is_back(panel, folder, 
     assert "is gone or was replaced" in problems[0]
     stroke(panel, 60, 60)
     assert panel.status.text().startswith("The strokes are NOT saved. The folder")
-    assert not panel.session.workspace.leave_image()
+    assert not panel.session.current.leave()
     assert not folder.exists()
     shutil.move(moved, folder)
     qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)  # without another stroke
@@ -159,7 +159,7 @@ def test_a_read_only_folder_is_said_before_the_first_stroke(panel, tmp_path, qtb
     closed = write_folder(tmp_path / "closed")
     (closed / "matssl").write_text("in the way")
     told = lines(panel)
-    assert panel.session.workspace.open([closed])
+    assert panel.session.folder.open([closed])
     assert len([line for line in told if "can't be saved" in line]) == 1
     assert panel.status.text().startswith("Strokes can't be saved here: ")
     (closed / "matssl").unlink()
@@ -174,7 +174,7 @@ def test_strokes_of_a_read_only_folder_are_kept_elsewhere(
     place.mkdir()
     (closed / "matssl").write_text("in the way")
     assert panel.elsewhere.isHidden()
-    assert panel.session.workspace.open([closed])
+    assert panel.session.folder.open([closed])
     assert not panel.elsewhere.isHidden()
     problems = said(panel)
     stroke(panel)
@@ -186,16 +186,16 @@ def test_strokes_of_a_read_only_folder_are_kept_elsewhere(
     assert panel.status.text() == "All strokes are saved."
     assert panel.elsewhere.isHidden()
     stroke(panel, 60, 60)
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     again = docked(make_napari_viewer(show=True))
     told = lines(again)
-    assert again.session.workspace.open([closed])
+    assert again.session.folder.open([closed])
     assert painted(again).data[20, 30] == painted(again).data[60, 60] == 1
     assert any(f"are kept in {place}" in line for line in told)
     assert (closed / "matssl").read_text() == "in the way"
-    assert again.session.workspace.close_folder()
+    assert again.session.folder.close()
     place.rename(tmp_path / "unplugged")
-    assert again.session.workspace.open([closed])
+    assert again.session.folder.open([closed])
     assert any(f"are kept in {place}" in line and "isn't there" in line for line in told)
 
 

@@ -47,7 +47,7 @@ def test_all_panels_share_one_session(shell):
 def test_a_dropped_folder_opens_in_all_panels(shell, tmp_path):
     folder = write_folder(tmp_path / "steel")
     drop(shell.panels["Micrographs"].table, folder)
-    assert shell.session.workspace.project.folder == folder
+    assert shell.session.folder.project.folder == folder
     assert shell.panels["Micrographs"].table.keys == NAMES
 
 

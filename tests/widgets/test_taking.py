@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QInputDialog
 @pytest.fixture
 def panel(make_napari_viewer, tmp_path):
     panel = docked(make_napari_viewer())
-    assert panel.session.workspace.open([write_folder(tmp_path / "steel")])
+    assert panel.session.folder.open([write_folder(tmp_path / "steel")])
     return panel
 
 
@@ -26,7 +26,7 @@ def labels(panel, data=None, **changes):
 
 
 def test_labels_of_the_same_grid_are_taken_over_and_undone_in_one_step(panel):
-    painted = panel.session.workspace.shown.painted
+    painted = panel.session.current.shown.painted
     painted.paint((80, 80), 1)
     labels(panel)
     panel.take.click()
@@ -56,14 +56,14 @@ def test_labels_of_another_grid_or_other_classes_are_refused_with_the_reason(
     panel.take.click()
     assert len(problems) == 1
     assert reason in problems[0]
-    assert not panel.session.workspace.shown.painted.data.any()
+    assert not panel.session.current.shown.painted.data.any()
 
 
 def test_without_a_layer_of_the_users_own_the_button_says_what_to_do(panel):
     problems = said(panel)
     panel.take.click()  # the painted labels themselves are selected
     assert "Select the one to take over" in problems[0]
-    assert panel.session.workspace.close_folder()
+    assert panel.session.folder.close()
     assert not panel.take.isEnabled()
     assert panel.take.toolTip() == "No image is shown."
 
@@ -85,9 +85,9 @@ def test_of_a_mask_of_two_values_the_class_is_asked_for(panel, monkeypatch, valu
     ((question, names),) = asked
     assert f'"mine" holds {value} on 100 px, and 0, which counts as unpainted' in question
     assert names == ["phase 1", "phase 2", "(a new class)"]
-    painted = panel.session.workspace.shown.painted
+    painted = panel.session.current.shown.painted
     assert np.array_equal(painted.data, np.where(data == value, ids, 0))
-    assert ids in panel.session.workspace.project.table.ids
+    assert ids in panel.session.folder.project.table.ids
     assert problems == []
     painted.undo()
     assert not painted.data.any()
@@ -97,5 +97,5 @@ def test_a_mask_whose_class_nobody_names_is_not_taken(panel, monkeypatch):
     monkeypatch.setattr(QInputDialog, "getItem", lambda *_, **__: ("phase 1", False))
     labels(panel, np.where(np.eye(*SIZE) > 0, 255, 0))
     panel.take.click()
-    assert not panel.session.workspace.shown.painted.data.any()
-    assert len(panel.session.workspace.project.classes) == 2
+    assert not panel.session.current.shown.painted.data.any()
+    assert len(panel.session.folder.project.classes) == 2

@@ -30,7 +30,7 @@ def is_whole(viewer):
 def test_the_image_stays_whole_when_docks_take_room_and_a_zoom_stays(viewer, qtbot, tmp_path):
     panel = docked(viewer)
     viewer.window._qt_window.resize(1200, 700)
-    assert panel.session.workspace.open([write_folder(tmp_path / "steel")])
+    assert panel.session.folder.open([write_folder(tmp_path / "steel")])
     qtbot.waitUntil(lambda: is_whole(viewer))
     viewer.window._qt_window.resize(900, 500)
     qtbot.waitUntil(lambda: is_whole(viewer))
@@ -42,20 +42,20 @@ def test_the_image_stays_whole_when_docks_take_room_and_a_zoom_stays(viewer, qtb
 
 
 def test_calibrated_images_have_a_scale_bar_and_others_none(viewer, tmp_path):
-    workspace = docked(viewer).session.workspace
-    workspace.open([write_folder(tmp_path / "steel")])
+    session = docked(viewer).session
+    session.folder.open([write_folder(tmp_path / "steel")])
     assert viewer.scale_bar.visible
-    workspace.open([write_folder(tmp_path / "bare", um=None)])
+    session.folder.open([write_folder(tmp_path / "bare", um=None)])
     assert not viewer.scale_bar.visible
-    workspace.set_pixel_size(PixelSize(0.5, 0.5, "set by hand"))
+    session.current.set_pixel_size(PixelSize(0.5, 0.5, "set by hand"))
     assert viewer.scale_bar.visible
 
 
 def test_a_scale_bar_that_was_switched_off_stays_off(viewer, tmp_path):
-    workspace = docked(viewer).session.workspace
-    workspace.open([write_folder(tmp_path / "steel")])
+    session = docked(viewer).session
+    session.folder.open([write_folder(tmp_path / "steel")])
     viewer.scale_bar.visible = False
-    workspace.show_image(NAMES[1])
+    session.current.show(NAMES[1])
     assert not viewer.scale_bar.visible
 
 
@@ -67,9 +67,9 @@ def test_the_brush_hides_nothing_of_what_is_below_it(viewer, qtbot, tmp_path, br
     bright = np.full(SIZE, 200, np.uint8)
     bright[0, 0], bright[0, 1] = 0, 255  # for the contrast limits
     write_micrograph(folder / "a.tif", Micrograph("a", bright, PixelSize(UM, UM, "set by hand")))
-    assert panel.session.workspace.open([folder])
+    assert panel.session.folder.open([folder])
     qtbot.wait(200)  # until the canvas has its size
-    painted = panel.session.workspace.shown.painted
+    painted = panel.session.current.shown.painted
     painted.brush_size = brush
     canvas = viewer.window._qt_viewer.canvas.native
     middle = canvas.rect().center()

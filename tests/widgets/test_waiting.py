@@ -70,8 +70,8 @@ def test_slow_work_shows_a_sign_while_timers_go_on(qtbot):
 @pytest.mark.parametrize("step", ["read", "label_version"])
 def test_an_image_is_opened_beside_the_window_which_says_which(panel, tmp_path, slow, step):
     folder = write_folder(tmp_path / "steel")
-    workspace, said = panel.session.workspace, []
-    assert workspace.open([folder])
+    session, said = panel.session, []
+    assert session.folder.open([folder])
     slow.make(step)
     slow.threads.clear()
 
@@ -79,17 +79,17 @@ def test_an_image_is_opened_beside_the_window_which_says_which(panel, tmp_path, 
         said.append((text, panel.busy.text(), panel.busy.isVisible()))
         slow.go_on.set()
 
-    workspace.busy.connect(look)
-    assert workspace.show_image("a2.tif")
+    session.notices.busy.connect(look)
+    assert session.current.show("a2.tif")
     text = "Opening a2.tif..."
     assert said == [(text, text, True), ("", "", False)]
-    assert workspace.shown.name == "a2.tif"
+    assert session.current.shown.name == "a2.tif"
     assert threading.main_thread() not in slow.threads
 
 
 def test_a_folder_is_opened_beside_the_window(panel, tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "steel")
-    workspace, threads, said, go_on = panel.session.workspace, [], [], threading.Event()
+    session, threads, said, go_on = panel.session, [], [], threading.Event()
     real = Project.open
 
     def slowly(*arguments):
@@ -98,49 +98,49 @@ def test_a_folder_is_opened_beside_the_window(panel, tmp_path, monkeypatch):
         return real(*arguments)
 
     monkeypatch.setattr(Project, "open", slowly)
-    workspace.busy.connect(lambda text: (said.append(text), go_on.set()))
-    assert workspace.open([folder])
+    session.notices.busy.connect(lambda text: (said.append(text), go_on.set()))
+    assert session.folder.open([folder])
     assert said == ["Opening steel...", ""]
     assert threading.main_thread() not in threads
-    assert workspace.shown.name == "a1.tif"
+    assert session.current.shown.name == "a1.tif"
 
 
 def test_what_was_opened_meanwhile_is_not_mixed_up(panel, tmp_path, slow):
     one, other = write_folder(tmp_path / "one"), write_folder(tmp_path / "other", ("b.tif",))
-    workspace, results = panel.session.workspace, []
-    workspace.open([one])
+    session, results = panel.session, []
+    session.folder.open([one])
     slow.make("read", "a2.tif")
 
     def drop(text):
         if text and not results:
-            results.append(workspace.open([other]))  # as a drop of files does
+            results.append(session.folder.open([other]))  # as a drop of files does
             slow.go_on.set()
 
-    workspace.busy.connect(drop)
-    assert not workspace.show_image("a2.tif")
+    session.notices.busy.connect(drop)
+    assert not session.current.show("a2.tif")
     assert results == [True]
-    assert (workspace.project.folder, workspace.shown.name) == (other, "b.tif")
+    assert (session.folder.project.folder, session.current.shown.name) == (other, "b.tif")
 
 
 def test_a_window_that_closes_meanwhile_shows_nothing_any_more(panel, tmp_path, slow):
-    workspace = panel.session.workspace
-    workspace.open([write_folder(tmp_path / "one")])
+    session = panel.session
+    session.folder.open([write_folder(tmp_path / "one")])
     slow.make("read", "a2.tif")
-    workspace.busy.connect(lambda _text: (workspace.close(), slow.go_on.set()))
-    assert not workspace.show_image("a2.tif")
-    assert workspace.shown is None
+    session.notices.busy.connect(lambda _text: (session.folder.end(), slow.go_on.set()))
+    assert not session.current.show("a2.tif")
+    assert session.current.shown is None
 
 
 def test_a_class_is_looked_for_and_deleted_beside_the_window(panel, tmp_path, slow, monkeypatch):
-    workspace = panel.session.workspace
-    workspace.open([write_folder(tmp_path / "steel")])
+    session = panel.session
+    session.folder.open([write_folder(tmp_path / "steel")])
     slow.make("class_use")
     slow.make("delete_class")
     slow.go_on.set()
-    gone = workspace.project.classes[0].id
+    gone = session.folder.project.classes[0].id
     module = "napari_matssl.widgets.panels.micrographs_panel.agreed"
     monkeypatch.setattr(module, lambda *_: True)
     panel._delete_class(gone)
-    assert gone not in [one.id for one in workspace.project.classes]
+    assert gone not in [one.id for one in session.folder.project.classes]
     assert len(slow.threads) == 2
     assert threading.main_thread() not in slow.threads

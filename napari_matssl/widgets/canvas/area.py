@@ -29,21 +29,21 @@ class CorrectionArea(QObject):
         self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), viewer.window._qt_window)
         self._escape.activated.connect(self.cancel)
         self.changed.connect(self._update)
-        results.workspace.shown_changed.connect(self.changed)
+        results.current.changed.connect(self.changed)
         viewer.layers.events.removed.connect(self._on_removed, position="last")
         self._update()
 
     @property
     def layer(self) -> Shapes | None:
         """The layer, while a rectangle is drawn in it."""
-        shown = self._results.workspace.shown
+        shown = self._results.current.shown
         return None if shown is None else shown.extra.get(AREA)
 
     def draw(self) -> None:
         """Let the user draw a rectangle on the shown image."""
         layer = self.layer
         if layer is None:
-            shown = self._results.workspace.shown
+            shown = self._results.current.shown
             layer = self._viewer.add_shapes(
                 ndim=2, name=AREA, edge_color="#ffd400", face_color="transparent",
                 edge_width=max(1.0, shown.micrograph.height / 250), **grid_of(shown.image),

@@ -8,9 +8,9 @@ from qtpy.QtCore import QObject
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QAction, QMenu
 
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
-from napari_matssl.widgets.canvas.workspace import Workspace
 
 TOOLS = {"paint": "Paint (P)", "erase": "Erase (E)", "fill": "Fill (F)", "pan_zoom": "Move (Z)"}
 """Modes of the painted labels, and what the menu calls them."""
@@ -19,14 +19,14 @@ TOOLS = {"paint": "Paint (P)", "erase": "Erase (E)", "fill": "Fill (F)", "pan_zo
 class CanvasMenu(QObject):
     """Built anew at each right click, from what is below the cursor."""
 
-    def __init__(self, viewer, workspace: Workspace, palette: Palette) -> None:
-        super().__init__(workspace)
-        self._viewer, self._workspace, self._palette = viewer, workspace, palette
+    def __init__(self, viewer, current: CurrentImage, palette: Palette) -> None:
+        super().__init__(current)
+        self._viewer, self._current, self._palette = viewer, current, palette
         self.menu = QMenu(viewer.window._qt_window)
 
     def open_at(self, world: Sequence[float]) -> None:
         """Open the menu at the mouse, for a point in the viewer's coordinates."""
-        shown = self._workspace.shown
+        shown = self._current.shown
         if shown is None:
             return
         self.fill(shown, world)

@@ -26,13 +26,13 @@ class InfoBarLine(QObject):
     def __init__(self, results: Results) -> None:
         super().__init__(results)
         self._results = results
-        self._workspace = results.workspace
-        self._workspace.shown_changed.connect(self._show)
+        self._current = results.current
+        self._current.changed.connect(self._show)
 
     @property
     def layer(self) -> Shapes | None:
         """The layer with the line, if there is one."""
-        shown = self._workspace.shown
+        shown = self._current.shown
         return None if shown is None else shown.extra.get(LINE)
 
     def grab(self) -> None:
@@ -40,7 +40,7 @@ class InfoBarLine(QObject):
         layer = self.layer
         if layer is None:
             return
-        viewer = self._workspace.viewer
+        viewer = self._current.viewer
         layer.visible = True
         viewer.layers.selection.active = layer
         layer.mode = "select"
@@ -59,7 +59,7 @@ class InfoBarLine(QObject):
             return
         edge = float(layer.data[0][0, -2])
         caught = float(layer.world_to_data(event.position)[-2])
-        on_screen = self._workspace.viewer.camera.zoom * layer.scale[-2]
+        on_screen = self._current.viewer.camera.zoom * layer.scale[-2]
         if abs(caught - edge) * on_screen > _REACH:
             return
         yield
@@ -70,7 +70,7 @@ class InfoBarLine(QObject):
         self._take_over()
 
     def _show(self) -> None:
-        shown = self._workspace.shown
+        shown = self._current.shown
         bar = None if shown is None else shown.micrograph.info_bar
         if bar is None:
             self._results.remove_layer(LINE)
@@ -87,7 +87,7 @@ class InfoBarLine(QObject):
             layer.selected_data = {0}
 
     def _add(self) -> Shapes:
-        viewer, shown = self._workspace.viewer, self._workspace.shown
+        viewer, shown = self._current.viewer, self._current.shown
         active = viewer.layers.selection.active
         layer = viewer.add_shapes(
             [self._line(shown.micrograph.info_bar.row)],
@@ -104,7 +104,7 @@ class InfoBarLine(QObject):
 
     def _line(self, row: float) -> np.ndarray:
         edge = row - 0.5  # between the last row of the specimen and the first of the bar
-        return np.array([[edge, -0.5], [edge, self._workspace.shown.micrograph.width - 0.5]])
+        return np.array([[edge, -0.5], [edge, self._current.shown.micrograph.width - 0.5]])
 
     def _on_data(self, event: Event) -> None:
         """Take over where napari's tools have put the line."""
@@ -113,10 +113,10 @@ class InfoBarLine(QObject):
         if self.layer.data:
             self._take_over()
         else:
-            self._workspace.set_info_bar(None)
+            self._current.set_info_bar(None)
 
     def _take_over(self) -> None:
         """Take the line's row as the first of the bar; it stays horizontal and inside."""
         row = round(float(np.mean(self.layer.data[0][:, -2])) + 0.5)
-        height = self._workspace.shown.micrograph.height
-        self._workspace.set_info_bar(int(np.clip(row, 1, height - 1)))
+        height = self._current.shown.micrograph.height
+        self._current.set_info_bar(int(np.clip(row, 1, height - 1)))

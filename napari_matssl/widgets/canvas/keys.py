@@ -9,8 +9,8 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut
 
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.palette import Palette
-from napari_matssl.widgets.canvas.workspace import Workspace
 
 HINT = (
     "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, H held: no overlay, "
@@ -27,25 +27,26 @@ class Keys(QObject):
     them to the chosen layer.
     """
 
-    def __init__(self, viewer, workspace: Workspace, palette: Palette) -> None:
+    def __init__(self, viewer, current: CurrentImage, palette: Palette) -> None:
         window = viewer.window._qt_window
         super().__init__(window)
-        self._viewer, self._workspace, self._palette = viewer, workspace, palette
+        self._viewer, self._current, self._palette = viewer, current, palette
+        self._folder = current.folder
         self._calls: dict[Qt.Key, Callable[[], None]] = {
             getattr(Qt.Key, f"Key_{place + 1}"): partial(self._pick, place) for place in range(9)
         }
-        self._calls[Qt.Key.Key_A] = partial(workspace.step, -1)
-        self._calls[Qt.Key.Key_D] = partial(workspace.step, 1)
+        self._calls[Qt.Key.Key_A] = partial(current.step, -1)
+        self._calls[Qt.Key.Key_D] = partial(current.step, 1)
         self._shortcuts = [self._shortcut(key, call) for key, call in self._calls.items()]
-        workspace.folder_changed.connect(self._update)
-        workspace.image_shown.connect(self._on_shown)
+        current.folder.changed.connect(self._update)
+        current.appeared.connect(self._on_shown)
         for widget in self._watched():
             widget.installEventFilter(self)
         self._update()
 
     def eventFilter(self, _widget: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Take our keys before napari does."""
-        if event.type() != QEvent.Type.KeyPress or self._workspace.project is None:
+        if event.type() != QEvent.Type.KeyPress or self._folder.project is None:
             return False
         plain = event.modifiers() in (
             Qt.KeyboardModifier.NoModifier,
@@ -78,10 +79,10 @@ class Keys(QObject):
     def _update(self) -> None:
         """Leave the keys to napari while no folder is open."""
         for shortcut in self._shortcuts:
-            shortcut.setEnabled(self._workspace.project is not None)
+            shortcut.setEnabled(self._folder.project is not None)
 
     def _on_shown(self) -> None:
-        layer = self._workspace.shown.painted
+        layer = self._current.shown.painted
         layer.events.mode.connect(self._tell, position="last")  # after napari's own words
         self._say(layer)
 

@@ -14,7 +14,7 @@ UNCERTAINTY, PROBABILITY = "uncertainty", "probability: "
 
 def remove_maps(results: Results) -> None:
     """Take away what an earlier model thought of the shown image."""
-    titles = list(results.workspace.shown.extra)
+    titles = list(results.current.shown.extra)
     for title in (t for t in titles if t == UNCERTAINTY or t.startswith(PROBABILITY)):
         results.remove_layer(title)
 
@@ -38,7 +38,7 @@ def add_maps(
     uncertainty
         ``(H, W)`` from 0 to 1.
     """
-    layers = results.workspace.viewer.layers
+    layers = results.current.viewer.layers
     active = layers.selection.active
     for name, plane in zip(names, probabilities, strict=True):
         _add(results, f"{PROBABILITY}{name}", plane / np.float32(255), "gray", False)
@@ -49,7 +49,7 @@ def add_maps(
 def _add(
     results: Results, title: str, values: NDArray[np.float32], colours: str, visible: bool
 ) -> None:
-    layer = results.workspace.viewer.add_image(
+    layer = results.current.viewer.add_image(
         values,
         name=title,
         colormap=colours,
@@ -57,6 +57,6 @@ def _add(
         opacity=0.6,
         blending="additive",
         visible=visible,
-        **grid_of(results.workspace.shown.image),
+        **grid_of(results.current.shown.image),
     )
     results.add_layer(title, layer)

@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QAbstractItemView, QApplication, QPlainTextEdit, QTex
 from vispy.app.canvas import MouseEvent
 
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.moves import Moves
-from napari_matssl.widgets.canvas.workspace import Workspace
 
 _PAINTING = ("paint", "erase", "fill", "polygon", "pick")
 _STROKES = ("paint", "erase")
@@ -34,16 +34,17 @@ class Mouse(QObject):
     stroke in a busy window becomes a dot; those of a stroke are handed to napari one by one.
     """
 
-    def __init__(self, viewer, workspace: Workspace, menu: CanvasMenu, parent: QObject) -> None:
+    def __init__(self, viewer, current: CurrentImage, menu: CanvasMenu, parent: QObject) -> None:
         super().__init__(parent)
-        self._viewer, self._workspace, self._menu = viewer, workspace, menu
+        self._viewer, self._current, self._menu = viewer, current, menu
+        self._folder, self._notices = current.folder, current.folder.notices
         self._drawing = False  # the left button is down for a stroke
         self._taken: set[Qt.MouseButton] = set()  # buttons that napari didn't hear of
         self._clicked: QPoint | None = None  # where the right button was pressed
         self._drawn_to: QPoint | None = None
         self._moves = Moves()
-        workspace.folder_changed.connect(self._keep_moves)
-        workspace.image_shown.connect(self._keep_moves)
+        current.folder.changed.connect(self._keep_moves)
+        current.appeared.connect(self._keep_moves)
         self._canvas.native.installEventFilter(self)
 
     @property
@@ -68,7 +69,7 @@ class Mouse(QObject):
         return False
 
     def _keep_moves(self) -> None:
-        if self._workspace.project is not None and self._canvas.native.isVisible():
+        if self._folder.project is not None and self._canvas.native.isVisible():
             self._moves.keep()
         else:  # a window that is never shown is not hidden either
             self._moves.let_go()
@@ -80,7 +81,7 @@ class Mouse(QObject):
 
     def _painted(self, modes: tuple[str, ...]) -> Labels | None:
         """Give the painted labels if they are chosen, in one of some modes."""
-        shown, active = self._workspace.shown, self._viewer.layers.selection.active
+        shown, active = self._current.shown, self._viewer.layers.selection.active
         if shown is None or active is not shown.painted or active.mode not in modes:
             return None
         return active
@@ -126,7 +127,7 @@ class Mouse(QObject):
         return (
             began is not None
             and not self._drawing
-            and self._workspace.shown is not None
+            and self._current.shown is not None
             and (event.pos() - began).manhattanLength() <= _STILL
         )
 
@@ -139,7 +140,7 @@ class Mouse(QObject):
         """Say so where an outline wasn't closed."""
         share = np.count_nonzero(layer.data != before) / before.size
         if share > FLOOD:
-            self._workspace.said.emit(
+            self._notices.said.emit(
                 f"{100 * share:.0f} % of the image were filled: the outline isn't closed. "
                 "Ctrl+Z takes it back."
             )
@@ -158,7 +159,7 @@ class Mouse(QObject):
 
     def _is_far_enough(self, place: QPoint) -> bool:
         """Whether a point adds to the stroke: a fast mouse tells more than can be drawn in time."""
-        shown, away = self._workspace.shown, (place - self._drawn_to).manhattanLength()
+        shown, away = self._current.shown, (place - self._drawn_to).manhattanLength()
         if shown is None:  # its folder was closed during the stroke
             return False
         brush = shown.painted.brush_size * abs(shown.painted.scale[-1])

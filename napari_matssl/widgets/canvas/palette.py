@@ -10,8 +10,8 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.labels.counting import count_values
 from napari_matssl.project.folder import Project
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import set_classes
-from napari_matssl.widgets.canvas.workspace import Workspace
 
 _ERASER = {"paint": "erase", "erase": "paint"}
 """What the choice of the id for unpainted means, by mode."""
@@ -26,18 +26,19 @@ class Palette(QObject):
     stroked = Signal()
     """Something was just painted on the shown image, or undone."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace)
-        self._workspace = workspace
+    def __init__(self, current: CurrentImage) -> None:
+        super().__init__(current)
+        self._current, self._folder = current, current.folder
+        self._notices = current.folder.notices
         self._picked: int | None = None
-        workspace.folder_changed.connect(self.refresh)
-        workspace.classes_changed.connect(self.refresh)
-        workspace.image_shown.connect(self._take_up)
+        current.folder.changed.connect(self.refresh)
+        current.folder.classes_changed.connect(self.refresh)
+        current.appeared.connect(self._take_up)
 
     @property
     def classes(self) -> tuple[LabelClass, ...]:
         """The classes in the user's order; none without a folder."""
-        project = self._workspace.project
+        project = self._folder.project
         return () if project is None else project.classes
 
     @property
@@ -48,10 +49,10 @@ class Palette(QObject):
     def paint_with(self, class_id: int) -> None:
         """Pick a class, and be ready to paint."""
         self._picked = class_id
-        shown = self._workspace.shown
+        shown = self._current.shown
         if shown is not None:
             layer = shown.painted
-            self._workspace.viewer.layers.selection.active = layer
+            self._current.viewer.layers.selection.active = layer
             layer.selected_label = class_id
             if layer.visible and layer.mode not in ("paint", "fill", "polygon"):
                 layer.mode = "paint"
@@ -59,14 +60,13 @@ class Palette(QObject):
 
     def edit(self, change: Callable[[Project], object]) -> None:
         """Change the class table through the project, and all that shows it."""
-        workspace = self._workspace
-        if workspace.project is None:
+        if self._folder.project is None:
             return
-        workspace.flush()
+        self._current.flush()
         try:
-            change(workspace.project)
+            change(self._folder.project)
         except MatSSLError as error:
-            workspace.failed.emit(error)
+            self._notices.failed.emit(error)
         self.refresh()
 
     def delete(self, class_id: int, into: int | None = None) -> None:
@@ -80,9 +80,8 @@ class Palette(QObject):
             The class that gets its strokes and mask pixels. None: its strokes become unpainted,
             and masks that have it are removed.
         """
-        workspace = self._workspace
-        name = None if workspace.shown is None else workspace.shown.name
-        if not workspace.leave_image():
+        name = None if self._current.shown is None else self._current.shown.name
+        if not self._current.leave():
             return
 
         def change(project: Project) -> None:
@@ -93,14 +92,14 @@ class Palette(QObject):
 
         # All labels and masks may have to be written anew.
         text = "Taking the class out of strokes and masks..."
-        self.edit(lambda project: workspace.wait_for(lambda: change(project), text))
-        workspace.images_changed.emit()  # some may have lost their mask
+        self.edit(lambda project: self._notices.wait_for(lambda: change(project), text))
+        self._folder.images_changed.emit()  # some may have lost their mask
         if name is not None:
-            workspace.show_image(name)
+            self._current.show(name)
 
     def refresh(self) -> None:
         """Bring the layers and whoever listens up to date with the project's class table."""
-        classes, shown = self.classes, self._workspace.shown
+        classes, shown = self.classes, self._current.shown
         gone = self._picked not in [one.id for one in classes]
         if gone:
             self._picked = classes[0].id if classes else None
@@ -120,7 +119,7 @@ class Palette(QObject):
             Images to count in; None for all.
         """
         total: dict[int, int] = {}
-        project, shown = self._workspace.project, self._workspace.shown
+        project, shown = self._folder.project, self._current.shown
         if project is None:
             return total
         for name in project.names if names is None else names:
@@ -138,7 +137,7 @@ class Palette(QObject):
 
     def _take_up(self) -> None:
         """Be ready to paint on the image that was just shown."""
-        layer = self._workspace.shown.painted
+        layer = self._current.shown.painted
         layer.events.selected_label.connect(self._on_selected_label)
         events = layer.events
         for event in (events.paint, events.labels_update, events.set_data, events.data):
@@ -159,7 +158,7 @@ class Palette(QObject):
             return
         layer.selected_label = self._picked
         if chosen != 0:
-            self._workspace.said.emit(
+            self._notices.said.emit(
                 f"{chosen} is the id of no class: Add, below the class table, makes a new class."
             )
         elif layer.mode in _ERASER:  # napari's key X, not its picker on an unpainted pixel

@@ -5,8 +5,8 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QApplication, QShortcut
 
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.shown import OVERLAYS
-from napari_matssl.widgets.canvas.workspace import Workspace
 
 KEY = Qt.Key.Key_H
 """napari has no use for it."""
@@ -19,10 +19,10 @@ class Peek(QObject):
     reach the canvas all the same, in a window that isn't active, are taken there.
     """
 
-    def __init__(self, viewer, workspace: Workspace) -> None:
+    def __init__(self, viewer, current: CurrentImage) -> None:
         window = viewer.window._qt_window
         super().__init__(window)
-        self._workspace = workspace
+        self._current, self._folder = current, current.folder
         self._hidden: list[Layer] = []
         self._held = False
         self._shortcut = QShortcut(QKeySequence(KEY), window)
@@ -30,13 +30,13 @@ class Peek(QObject):
         self._shortcut.activated.connect(self.begin)
         for widget in (viewer.window._qt_viewer, viewer.window._qt_viewer.canvas.native):
             widget.installEventFilter(self)
-        workspace.folder_changed.connect(self._update)
-        workspace.image_leaves.connect(self.end)
+        current.folder.changed.connect(self._update)
+        current.leaving.connect(self.end)
         self._update()
 
     def begin(self) -> None:
         """Take the overlays out of sight until the key is released."""
-        shown = self._workspace.shown
+        shown = self._current.shown
         if self._held or shown is None:
             return
         self._held = True
@@ -65,11 +65,11 @@ class Peek(QObject):
             self.end()
         elif kind == QEvent.Type.KeyPress and event.key() == KEY and not self._held:
             plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
-            if plain and self._workspace.project is not None:
+            if plain and self._folder.project is not None:
                 self.begin()
                 return True
         return False
 
     def _update(self) -> None:
         """Leave the key to others while no folder is open."""
-        self._shortcut.setEnabled(self._workspace.project is not None)
+        self._shortcut.setEnabled(self._folder.project is not None)

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.settings import Cleaning
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import (
     add_labels,
     copy_into,
@@ -16,7 +17,6 @@ from napari_matssl.widgets.canvas.layers import (
     region_of_shapes,
 )
 from napari_matssl.widgets.canvas.shown import OVERLAYS, PREVIEW, SEGMENTATION, Shown
-from napari_matssl.widgets.canvas.workspace import Workspace
 
 
 class Results(QObject):
@@ -30,18 +30,18 @@ class Results(QObject):
     """The segmentation of that image."""
     cleaning_changed = Signal()
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace)
-        self.workspace = workspace
+    def __init__(self, current: CurrentImage) -> None:
+        super().__init__(current)
+        self.current, self.folder, self.notices = current, current.folder, current.folder.notices
         self._covered: Layer | None = None  # hidden for the sake of a preview
         self._area: float | None = None  # of a pixel, as masks were cleaned last
-        workspace.image_shown.connect(self._take_up)
-        workspace.image_leaves.connect(self._uncover)
-        workspace.shown_changed.connect(self._clean_again)
+        current.appeared.connect(self._take_up)
+        current.leaving.connect(self._uncover)
+        current.changed.connect(self._clean_again)
 
     def take_over(self, name: str, mask: NDArray[np.uint8], page: int | None = None) -> None:
         """Show a segmentation that the project has just got, if its image is shown."""
-        shown = self.workspace.shown
+        shown = self.current.shown
         if shown is not None and (shown.name, shown.page) == (name, page):
             self._show(shown, mask)
             shown.extra[SEGMENTATION].visible = True
@@ -49,7 +49,7 @@ class Results(QObject):
 
     def show_piece(self, title: str, name: str, top: int, left: int, ids: NDArray) -> None:
         """Show a piece of a mask in the making, if its image is the one that is shown."""
-        shown = self.workspace.shown
+        shown = self.current.shown
         if shown is None or shown.name != name:
             return
         height, width = shown.micrograph.height, shown.micrograph.width
@@ -63,29 +63,29 @@ class Results(QObject):
 
     def clean(self, cleaning: Cleaning) -> None:
         """Show segmentations cleaned; what was found is kept."""
-        workspace = self.workspace
-        if workspace.project is None:
+        if self.folder.project is None:
             return
         try:
-            workspace.project.set_cleaning(cleaning)
+            self.folder.project.set_cleaning(cleaning)
         except MatSSLError as error:
-            workspace.failed.emit(error)
-        if workspace.shown is not None and workspace.shown.mask is not None:
-            self._show(workspace.shown, workspace.shown.mask)
+            self.notices.failed.emit(error)
+        shown = self.current.shown
+        if shown is not None and shown.mask is not None:
+            self._show(shown, shown.mask)
         self.cleaning_changed.emit()
 
     def add_layer(self, title: str, layer: Layer) -> None:
         """Let a layer go with the shown image; it replaces one of the same title."""
-        if self.workspace.shown is not None:
+        if self.current.shown is not None:
             self.remove_layer(title)
-            self.workspace.shown.extra[title] = layer
+            self.current.shown.extra[title] = layer
 
     def remove_layer(self, title: str) -> None:
         """Take a layer of the shown image out of the viewer."""
-        shown = self.workspace.shown
+        shown = self.current.shown
         layer = None if shown is None else shown.extra.pop(title, None)
-        if layer is not None and layer in self.workspace.viewer.layers:
-            self.workspace.viewer.layers.remove(layer)
+        if layer is not None and layer in self.current.viewer.layers:
+            self.current.viewer.layers.remove(layer)
             if title == PREVIEW:
                 self._uncover()
 
@@ -106,7 +106,7 @@ class Results(QObject):
         InputError
             If there is nothing to copy, or the shape is outside the image.
         """
-        shown = self.workspace.shown
+        shown = self.current.shown
         source = None
         if shown is not None:
             there = [shown.extra[title] for title in OVERLAYS if title in shown.extra]
@@ -118,23 +118,23 @@ class Results(QObject):
 
     def _take_up(self) -> None:
         """Show the last segmentation of the image that was just shown."""
-        shown = self.workspace.shown
+        shown = self.current.shown
         try:
-            mask = self.workspace.project.mask(shown.name)
+            mask = self.folder.project.mask(shown.name)
         except MatSSLError as error:
-            self.workspace.failed.emit(error)
+            self.notices.failed.emit(error)
             return
         if mask is not None:
             self._show(shown, mask)
 
     def _clean_again(self) -> None:
         """Follow another pixel size: it changes what sizes in um2 are."""
-        shown = self.workspace.shown
+        shown = self.current.shown
         if shown is not None and shown.mask is not None and _area(shown) != self._area:
             self._show(shown, shown.mask)
 
     def _show(self, shown: Shown, mask: NDArray[np.uint8]) -> None:
-        project = self.workspace.project
+        project = self.folder.project
         shown.mask = mask
         self.remove_layer(PREVIEW)
         self._area = _area(shown)
@@ -146,9 +146,9 @@ class Results(QObject):
 
     def _add(self, shown: Shown, title: str, ids: NDArray[np.uint8], kind: str) -> Labels:
         """Add a labels layer below the strokes; which layer is active stays."""
-        viewer = self.workspace.viewer
+        viewer = self.current.viewer
         active = viewer.layers.selection.active
-        classes = self.workspace.project.classes
+        classes = self.folder.project.classes
         layer = add_labels(viewer, shown.image, ids, classes, title, kind)
         layer.editable = False  # corrections are painted, where they are kept and can be undone
         viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(shown.painted))
@@ -163,7 +163,7 @@ class Results(QObject):
 
     def _on_visible(self, event: Event) -> None:
         """Hide the other overlay when one is shown."""
-        shown = self.workspace.shown
+        shown = self.current.shown
         if shown is None or not event.source.visible:
             return
         self._covered = None

@@ -7,12 +7,12 @@ from napari.layers import Labels
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import check_grid, copy_into
-from napari_matssl.widgets.canvas.workspace import Workspace
 
 
 def take_labels(
-    workspace: Workspace, class_of: Callable[[str, int, int], int | None]
+    current: CurrentImage, class_of: Callable[[str, int, int], int | None]
 ) -> int | None:
     """Copy the selected labels layer into the painted labels, as one step that can be undone.
 
@@ -31,10 +31,10 @@ def take_labels(
     InputError
         If no other labels layer is selected, it lies on another grid, or has ids of no class.
     """
-    shown, project = workspace.shown, workspace.project
+    shown, project = current.shown, current.folder.project
     layers = [
         layer
-        for layer in workspace.viewer.layers.selection
+        for layer in current.viewer.layers.selection
         if isinstance(layer, Labels) and layer not in shown.layers
     ]
     if len(layers) != 1:

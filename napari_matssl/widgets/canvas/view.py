@@ -3,7 +3,7 @@
 from napari.utils.events import Event
 from qtpy.QtCore import QEvent, QObject, QTimer
 
-from napari_matssl.widgets.canvas.workspace import Workspace
+from napari_matssl.widgets.canvas.current_image import CurrentImage
 
 
 class View(QObject):
@@ -12,9 +12,9 @@ class View(QObject):
     napari fits an image once. Docks that are laid out afterwards would leave it cut off.
     """
 
-    def __init__(self, viewer, workspace: Workspace) -> None:
-        super().__init__(workspace)
-        self._viewer, self._workspace = viewer, workspace
+    def __init__(self, viewer, current: CurrentImage) -> None:
+        super().__init__(current)
+        self._viewer, self._current = viewer, current
         self._fitted: tuple[object, ...] | None = None  # the camera as it fitted the image
         self._ours = False
         self._bar_is_users = viewer.scale_bar.visible
@@ -25,8 +25,8 @@ class View(QObject):
         viewer.window._qt_viewer.canvas.native.installEventFilter(self)
         _bare_brush(viewer)
         viewer.scale_bar.events.visible.connect(self._on_bar)
-        workspace.fitted.connect(self._note)
-        workspace.shown_changed.connect(self._show_bar)
+        current.fitted.connect(self._note)
+        current.changed.connect(self._show_bar)
 
     def eventFilter(self, _canvas: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Fit the image again to a canvas of another size, if it was fitted."""
@@ -42,13 +42,13 @@ class View(QObject):
         self._fitted = self._camera()
 
     def _fit_again(self) -> None:
-        if self._workspace.shown is not None:
+        if self._current.shown is not None:
             self._viewer.reset_view()
             self._note()
 
     def _show_bar(self) -> None:
         """Show the scale bar for calibrated images, unless somebody has decided otherwise."""
-        shown = self._workspace.shown
+        shown = self._current.shown
         if self._bar_is_users or shown is None:
             return
         self._ours = True

@@ -50,7 +50,8 @@ class FinetunePanel(QWidget):
     def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
-        self._workspace = self.session.workspace
+        self._folder, self._current = self.session.folder, self.session.current
+        self._notices = self.session.notices
         self._view: Micrograph | None = None
         self._trained_on: Project | None = None
         self._wanted_validation: int | None = None
@@ -102,11 +103,11 @@ class FinetunePanel(QWidget):
         self._layout.addWidget(self.outcome)
 
     def _connect(self) -> None:
-        workspace, runner = self._workspace, self.session.runner
-        workspace.folder_changed.connect(self._on_folder)
-        workspace.painted_changed.connect(self._show_painted)
-        workspace.surveyed.connect(self._on_surveyed)
-        workspace.shown_changed.connect(self._look)
+        folder, current, runner = self._folder, self._current, self.session.runner
+        folder.changed.connect(self._on_folder)
+        folder.painted_changed.connect(self._show_painted)
+        folder.surveyed.connect(self._on_surveyed)
+        current.changed.connect(self._look)
         self.session.palette.classes_changed.connect(self._show_painted)
         self.session.model_files.renamed.connect(self.start_from.follow)
         self.session.models_changed.connect(self._show_starts)
@@ -176,15 +177,15 @@ class FinetunePanel(QWidget):
     # --- running
 
     def _start(self) -> None:
-        self._workspace.flush()
+        self._current.flush()
         self._show_painted()  # files may have gone
-        project = self._workspace.project
+        project = self._folder.project
         try:
             if reason := self._why_not():
                 raise InputError(reason)
             settings = self.settings()
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
             return
         names, out = self.chosen, project.new_model_path()
         table = painted_classes(project, names)
@@ -237,7 +238,7 @@ class FinetunePanel(QWidget):
         how = f"{trained.steps} steps" if trained.steps else "fitted"
         made = f"{how} in {duration(60 * metrics['minutes'])}{measured}."
         if not self._is_open(self._trained_on):
-            self._workspace.said.emit(f"{trained.path} was trained: {made}")
+            self._notices.said.emit(f"{trained.path} was trained: {made}")
             return
         self.outcome.setText(
             f"{trained.path.name}: {made} Segment with it below; to correct it, paint where it is "
@@ -248,12 +249,12 @@ class FinetunePanel(QWidget):
 
     def _is_open(self, project: Project | None) -> bool:
         """Whether a folder is the one that is open; another may have been opened meanwhile."""
-        opened = self._workspace.project
+        opened = self._folder.project
         return opened is not None and project is not None and opened.folder == project.folder
 
     def _look(self) -> None:
         """Tell a running job which image is looked at; it asks from its own thread."""
-        shown = self._workspace.shown
+        shown = self._current.shown
         wanted = self.preview.isChecked() and self._is_open(self._trained_on)
         self._view = shown.micrograph if wanted and shown is not None else None
 
@@ -268,7 +269,7 @@ class FinetunePanel(QWidget):
         self._show_painted()
 
     def _show_starts(self) -> None:
-        project = self._workspace.project
+        project = self._folder.project
         self.start_from.set_files(() if project is None else project.models())
 
     def _on_surveyed(self, _facts: object) -> None:
@@ -277,9 +278,9 @@ class FinetunePanel(QWidget):
 
     def _show_painted(self, _which: object = None) -> None:
         """List the painted images."""
-        project = self._workspace.project
+        project = self._folder.project
         names = () if project is None else project.painted_names()
-        shown = self._workspace.shown
+        shown = self._current.shown
         if shown is not None and shown.name not in names and shown.painted.data.any():
             names = tuple(n for n in project.names if n in {*names, shown.name})
         self.images.set_names(names)
@@ -297,7 +298,7 @@ class FinetunePanel(QWidget):
         self._update_start()
 
     def _pixels_in_words(self) -> str:
-        project, names = self._workspace.project, self.chosen
+        project, names = self._folder.project, self.chosen
         if project is None or not names:
             return "Nothing is painted yet: paint a few strokes of each class on an image."
         return pixels_in_words(project.classes, self.session.palette.painted_pixels(names))
@@ -320,7 +321,7 @@ class FinetunePanel(QWidget):
         offer(self.start, self._why_not(), _START_TIP)
 
     def _why_not(self) -> str:
-        project = self._workspace.project
+        project = self._folder.project
         if project is None:
             return "Open a folder and paint first."
         if self.session.runner.busy:

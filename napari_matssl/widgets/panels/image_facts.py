@@ -30,7 +30,8 @@ class ImageFactsEditor(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._workspace = session.workspace
+        self._folder, self._current = session.folder, session.current
+        self._notices = session.notices
         self._build()
         session.runner.started.connect(self._offer_page)
         session.runner.ended.connect(self._offer_page)
@@ -40,7 +41,7 @@ class ImageFactsEditor(QWidget):
         self.page = QSpinBox()
         self.page.setToolTip(_PAGE_TIP)
         self.page.setKeyboardTracking(False)
-        self.page.valueChanged.connect(self._workspace.set_page)
+        self.page.valueChanged.connect(self._current.set_page)
         WheelGuard(self.page)
         self.size = QLineEdit()
         self.size.setPlaceholderText("not calibrated")
@@ -73,7 +74,7 @@ class ImageFactsEditor(QWidget):
         self.auto = button(
             "Automatic",
             "Go back to the info bar as it was detected.",
-            lambda: self._workspace.set_info_bar("auto"),
+            lambda: self._current.set_info_bar("auto"),
         )
         self.bar_source = note("", "How the info bar, below the yellow line, was found.")
         form = QFormLayout(self)
@@ -91,7 +92,7 @@ class ImageFactsEditor(QWidget):
 
     def show_facts(self) -> None:
         """Show what is known of the image that is shown."""
-        shown = self._workspace.shown
+        shown = self._current.shown
         self.setEnabled(shown is not None)
         several = shown is not None and shown.micrograph.pages > 1
         for widget in (self.page, self._page_title):
@@ -129,7 +130,7 @@ class ImageFactsEditor(QWidget):
         offer(self.page, self._session.runner.busy_reason, _PAGE_TIP)
 
     def _set_size(self, everywhere: bool) -> None:
-        shown = self._workspace.shown
+        shown = self._current.shown
         if shown is None:
             return
         text, now = self.size.text().strip(), shown.micrograph.pixel_size
@@ -141,20 +142,20 @@ class ImageFactsEditor(QWidget):
             try:
                 size = _typed(text)
             except InputError as problem:
-                self._workspace.failed.emit(problem)
+                self._notices.failed.emit(problem)
                 self.show_facts()
                 return
         replaced = self._calibrated_otherwise(size) if everywhere else []
-        self._workspace.set_pixel_size(size, everywhere)
+        self._current.set_pixel_size(size, everywhere)
         if replaced:
-            self._workspace.said.emit(
+            self._notices.said.emit(
                 f"The pixel size of all images replaces those of {few(replaced)}. Empty the field "
                 "of an image to go back to its own."
             )
 
     def _calibrated_otherwise(self, size: PixelSize | None) -> list[str]:
         """Tell, with values, which files have a pixel size of their own that is another one."""
-        project, looked_at = self._workspace.project, self._workspace.looked_at
+        project, looked_at = self._folder.project, self._folder.facts
         found = []
         for name in project.names:
             facts = looked_at.get(name)
@@ -166,7 +167,7 @@ class ImageFactsEditor(QWidget):
         return found
 
     def _set_bar(self, _value: object = None) -> None:
-        self._workspace.set_info_bar(self.row.value() if self.has_bar.isChecked() else None)
+        self._current.set_info_bar(self.row.value() if self.has_bar.isChecked() else None)
 
 
 def _sides(size: PixelSize | None) -> str:

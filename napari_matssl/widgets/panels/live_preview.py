@@ -78,10 +78,10 @@ class LivePreview(QObject):
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(QUIET_MS)
         self._quiet.timeout.connect(self._look)
-        workspace, runner = session.workspace, session.runner
-        workspace.folder_changed.connect(self._rest)
-        workspace.shown_changed.connect(self._on_shown)
-        workspace.painted_changed.connect(self._touched)
+        folder, current, runner = session.folder, session.current, session.runner
+        folder.changed.connect(self._rest)
+        current.changed.connect(self._on_shown)
+        folder.painted_changed.connect(self._touched)
         session.palette.stroked.connect(self._touched)  # heard of sooner than of Autosave
         session.palette.classes_changed.connect(self._changed)
         images.ticked.connect(self._changed)
@@ -113,7 +113,7 @@ class LivePreview(QObject):
     # --- when to look
 
     def _on_shown(self) -> None:
-        shown = self._session.workspace.shown
+        shown = self._session.current.shown
         if shown is not self._shown:
             self._shown, self._showing = shown, False
             self._strokes = None if shown is None else shown.painted.data.copy()
@@ -156,7 +156,7 @@ class LivePreview(QObject):
 
     def _wish(self) -> "_Wish | str | None":
         """Say what to preview, or why nothing; None while the list of images isn't up to date."""
-        project, shown = self._session.workspace.project, self._shown
+        project, shown = self._session.folder.project, self._shown
         if not self._on or project is None or shown is None:
             return ""
         if self._session.runner.busy:

@@ -22,6 +22,7 @@ from napari_matssl.labels.classes import LabelClass
 from napari_matssl.micrograph.reading import SUFFIXES
 from napari_matssl.project.folder import ImageFacts
 from napari_matssl.tasks.provenance import mask_doubts
+from napari_matssl.widgets.canvas.adding import add_layer
 from napari_matssl.widgets.canvas.taking import take_labels
 from napari_matssl.widgets.controls.class_editor import ClassEditor
 from napari_matssl.widgets.controls.class_removal import ClassRemoval
@@ -68,9 +69,9 @@ class MicrographsPanel(QWidget):
     def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
-        self._workspace = self.session.workspace
+        self._folder, self._current = self.session.folder, self.session.current
+        self._notices = self.session.notices
         self._palette = self.session.palette
-        self._facts: dict[str, ImageFacts | MatSSLError] = {}
         self._painted_later = QTimer(self)
         self._painted_later.setSingleShot(True)
         self._painted_later.setInterval(GATHER_MS)
@@ -126,19 +127,19 @@ class MicrographsPanel(QWidget):
         layout.addWidget(side_by_side(self.status, self.elsewhere, self.take, stretch=0))
 
     def _connect(self) -> None:
-        workspace, palette = self._workspace, self._palette
-        workspace.folder_changed.connect(self._show_folder)
-        workspace.busy.connect(self._show_busy)
-        workspace.images_changed.connect(self._show_images)
-        workspace.surveyed.connect(self._on_surveyed)
-        workspace.shown_changed.connect(self._on_shown)
-        workspace.painted_changed.connect(self._on_painted)
+        folder, current, palette = self._folder, self._current, self._palette
+        folder.changed.connect(self._show_folder)
+        self._notices.busy.connect(self._show_busy)
+        folder.images_changed.connect(self._show_images)
+        folder.surveyed.connect(self._on_surveyed)
+        current.changed.connect(self._on_shown)
+        folder.painted_changed.connect(self._on_painted)
         self.session.models_changed.connect(self._show_images)
         self.session.results.mask_changed.connect(self._update_row)
         palette.classes_changed.connect(self._show_classes)
         palette.picked_changed.connect(self._show_picked)
-        self.table.opened.connect(workspace.show_image)
-        self.table.dropped.connect(workspace.open)
+        self.table.opened.connect(current.show)
+        self.table.dropped.connect(folder.open)
         self.table.listed_changed.connect(self._on_listed)
         self.table.menu_wanted.connect(self._show_menu)
         editor = self.classes
@@ -164,14 +165,14 @@ class MicrographsPanel(QWidget):
     def _ask_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Open a folder of micrographs")
         if chosen:
-            self._workspace.open([Path(chosen)])
+            self._folder.open([Path(chosen)])
 
     def _offer_recent(self) -> None:
         menu = self.recent.menu()
         menu.clear()
         for folder in _RECENT.folders():
             action = menu.addAction(str(folder))
-            action.triggered.connect(lambda _checked=False, f=folder: self._workspace.open([f]))
+            action.triggered.connect(lambda _checked=False, f=folder: self._folder.open([f]))
         if not menu.actions():
             menu.addAction("No folder was opened yet.").setEnabled(False)
 
@@ -181,7 +182,7 @@ class MicrographsPanel(QWidget):
             self, "Open micrographs", "", f"Micrographs ({known})"
         )
         if chosen:
-            self._workspace.open([Path(path) for path in chosen])
+            self._folder.open([Path(path) for path in chosen])
 
     def _add_layer(self) -> None:
         layer = self.session.viewer.layers.selection.active
@@ -189,36 +190,36 @@ class MicrographsPanel(QWidget):
             images = [x for x in self.session.viewer.layers if isinstance(x, Image)]
             layer = images[-1] if images else layer
         if layer is None:
-            self._workspace.failed.emit(
+            self._notices.failed.emit(
                 InputError("There is no image layer.", "Open an image in napari first.")
             )
             return
         folder = None
-        if self._workspace.project is None:
+        if self._folder.project is None:
             chosen = QFileDialog.getExistingDirectory(
                 self, "Choose a folder for the image, its strokes and its masks"
             )
             if not chosen:
                 return
             folder = Path(chosen)
-        self._workspace.add_layer(layer, folder)
+        add_layer(self._current, layer, folder)
 
     def _ask_place(self) -> None:
         chosen = QFileDialog.getExistingDirectory(
             self, "Choose another place for strokes and masks"
         )
         if chosen:
-            self._workspace.keep_elsewhere(Path(chosen))
+            self._folder.keep_elsewhere(Path(chosen))
 
     def _take_labels(self) -> None:
         try:
-            count = take_labels(self._workspace, self._ask_class)
+            count = take_labels(self._current, self._ask_class)
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
             return
         if count is None:
             return
-        self._workspace.said.emit(f"{count:,} pixels were taken over; Ctrl+Z takes them back.")
+        self._notices.said.emit(f"{count:,} pixels were taken over; Ctrl+Z takes them back.")
 
     def _ask_class(self, layer: str, value: int, pixels: int) -> int | None:
         """Ask which class the one value of a mask is; a new class is made if that is wanted."""
@@ -246,17 +247,17 @@ class MicrographsPanel(QWidget):
             self._palette.paint_with(added[0].id)
 
     def _delete_class(self, class_id: int) -> None:
-        project = self._workspace.project
+        project = self._folder.project
         if project is None:
             return
-        self._workspace.flush()
+        self._current.flush()
         try:
-            painted, masks = self._workspace.wait_for(
+            painted, masks = self._notices.wait_for(
                 lambda: (project.class_use(class_id), project.mask_use(class_id)),
                 "Looking where the class is used...",
             )
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
             return
         gone = next(one for one in project.classes if one.id == class_id)
         if not painted and not masks:
@@ -270,7 +271,7 @@ class MicrographsPanel(QWidget):
             self._palette.delete(class_id, dialog.into)
 
     def _clear_strokes(self) -> None:
-        shown = self._workspace.shown
+        shown = self._current.shown
         if shown is None:
             return
         shown.painted.visible = True  # napari edits no hidden layer
@@ -278,7 +279,7 @@ class MicrographsPanel(QWidget):
         count = len(painted[0])
         if count:
             shown.painted.data_setitem(painted, np.zeros(count, np.uint8))
-        self._workspace.said.emit(f"{count:,} pixels were cleared; Ctrl+Z takes them back.")
+        self._notices.said.emit(f"{count:,} pixels were cleared; Ctrl+Z takes them back.")
 
     def _show_menu(self, names: list[str], where: QPoint) -> None:
         """Offer what can be done with the selected images."""
@@ -289,15 +290,15 @@ class MicrographsPanel(QWidget):
     def menu(self, names: Sequence[str]) -> QMenu:
         """Make the menu of some images of the list."""
         menu = QMenu(self)
-        workspace, project = self._workspace, self._workspace.project
+        project = self._folder.project
         if project is None:
             menu.addAction("Open folder...").triggered.connect(self._ask_folder)
             return menu
         if len(names) == 1:
             path = project.image_path(names[0])
             show = menu.addAction("Show")
-            show.triggered.connect(lambda: workspace.show_image(names[0]))
-            if self._workspace.shown is not None and self._workspace.shown.name == names[0]:
+            show.triggered.connect(lambda: self._current.show(names[0]))
+            if self._current.shown is not None and self._current.shown.name == names[0]:
                 clear = menu.addAction("Clear the strokes")
                 clear.setToolTip("Make the whole image unpainted; Ctrl+Z takes it back.")
                 clear.triggered.connect(lambda: self._clear_strokes())
@@ -311,12 +312,12 @@ class MicrographsPanel(QWidget):
                 act = menu.addAction(title)
                 act.setToolTip("Excluded images are not trained on, segmented or measured.")
                 act.triggered.connect(
-                    lambda _checked=False, some=some, exclude=exclude: workspace.set_excluded(
+                    lambda _checked=False, some=some, exclude=exclude: self._folder.set_excluded(
                         some, exclude
                     )
                 )
         menu.addSeparator()
-        menu.addAction("Refresh the list").triggered.connect(lambda: workspace.refresh())
+        menu.addAction("Refresh the list").triggered.connect(self._folder.refresh)
         folder = menu.addAction("Show the folder")
         folder.triggered.connect(
             lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.folder)))
@@ -328,15 +329,14 @@ class MicrographsPanel(QWidget):
 
     def _on_listed(self, keys: tuple[str, ...]) -> None:
         """Let A and D step through the list as it is sorted and filtered."""
-        self._workspace.order = keys
+        self._folder.order = keys
 
     def _show_busy(self, text: str) -> None:
         self.busy.setText(text)
         self.busy.setVisible(bool(text))
 
     def _show_folder(self) -> None:
-        project = self._workspace.project
-        self._facts = dict(self._workspace.looked_at)
+        project = self._folder.project
         self.folder.setText("No folder is open." if project is None else str(project.folder))
         if project is not None:
             _RECENT.add(project.folder)
@@ -345,18 +345,16 @@ class MicrographsPanel(QWidget):
         self._on_shown()
 
     def _show_images(self) -> None:
-        project = self._workspace.project
+        project = self._folder.project
         self.table.set_rows([self._row(name) for name in project.names] if project else [])
 
-    def _on_surveyed(self, facts: ImageFacts | tuple[str, MatSSLError]) -> None:
-        name, value = facts if isinstance(facts, tuple) else (facts.name, facts)
-        self._facts[name] = value
+    def _on_surveyed(self, name: str) -> None:
         self._update_row(name)
         if not self._painted_later.isActive():  # a large folder has thousands to tell of
             self._painted_later.start()
 
     def _on_shown(self) -> None:
-        shown = self._workspace.shown
+        shown = self._current.shown
         self.table.set_current(None if shown is None else shown.name)
         self.facts.show_facts()
         self._show_live()
@@ -373,7 +371,7 @@ class MicrographsPanel(QWidget):
         live = self.session.live
         for widget in (self.live, self.live_here):
             widget.setVisible(live.is_offered)
-        reason = "" if self._workspace.shown is not None else "No image is shown."
+        reason = "" if self._current.shown is not None else "No image is shown."
         offer(self.live_here, reason if live.on else "Switch the live preview on.", _HERE_TIP)
 
     def _tell_live(self, text: str) -> None:
@@ -381,7 +379,7 @@ class MicrographsPanel(QWidget):
         self.live_note.setVisible(bool(text))
 
     def _show_status(self) -> None:
-        shown, project = self._workspace.shown, self._workspace.project
+        shown, project = self._current.shown, self._folder.project
         why = None if project is None else project.hindrance
         self.elsewhere.setVisible(why is not None)
         if shown is None:
@@ -412,8 +410,8 @@ class MicrographsPanel(QWidget):
             self.table.update_row(self._row(name))
 
     def _row(self, name: str) -> ImageRow:
-        project, shown = self._workspace.project, self._workspace.shown
-        facts = self._facts.get(name)
+        project, shown = self._folder.project, self._current.shown
+        facts = self._folder.facts.get(name)
         if isinstance(facts, MatSSLError):
             state = "stack" if isinstance(facts, StackError) else "can't be read"
             return ImageRow(name, name, state, tooltip=explain(facts))
@@ -433,7 +431,7 @@ class MicrographsPanel(QWidget):
     def _doubt(self, name: str) -> str | None:
         """Say why the mask of an image may not be the last word, if so."""
         try:
-            return mask_doubts(self._workspace.project, [name]).get(name)
+            return mask_doubts(self._folder.project, [name]).get(name)
         except OSError:  # it went while it was looked at; the list follows soon
             return None
 

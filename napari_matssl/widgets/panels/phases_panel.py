@@ -66,7 +66,7 @@ class PhasesPanel(QWidget):
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self.view = None
-        self._workspace = self.session.workspace
+        self._folder, self._notices = self.session.folder, self.session.notices
         self._meter: PhaseMeter | None = None
         self._segmented = 0
         self._stale = True
@@ -121,13 +121,13 @@ class PhasesPanel(QWidget):
 
     def _connect(self) -> None:
         session = self.session
-        session.workspace.folder_changed.connect(self._on_folder)
-        session.workspace.shown_changed.connect(self._refresh)  # its pixel size, perhaps
+        session.folder.changed.connect(self._on_folder)
+        session.current.changed.connect(self._refresh)  # its pixel size, perhaps
         session.results.mask_changed.connect(self._refresh)
         session.models_changed.connect(self._refresh)
         session.results.cleaning_changed.connect(self._refresh)
         session.palette.classes_changed.connect(self._refresh)
-        session.workspace.painted_changed.connect(self._refresh)
+        session.folder.painted_changed.connect(self._refresh)
         self.painted.toggled.connect(self._set_painted)
         session.runner.started.connect(self._update_export)
         session.runner.ended.connect(self._update_export)
@@ -163,7 +163,7 @@ class PhasesPanel(QWidget):
 
     def _on_folder(self) -> None:
         """Forget the figures of another folder."""
-        project = self._workspace.project
+        project = self._folder.project
         self._meter = None if project is None else PhaseMeter(project)
         self._segmented = 0
         self._background.drop_waiting()
@@ -187,9 +187,9 @@ class PhasesPanel(QWidget):
 
     def _set_painted(self, counts: bool) -> None:
         try:
-            self._workspace.project.set_painted_counts(counts)
+            self._folder.project.set_painted_counts(counts)
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
         self._refresh()
 
     def _refresh(self, _what: object = None) -> None:
@@ -256,11 +256,11 @@ class PhasesPanel(QWidget):
         return ExportOutputs(**{name: box.isChecked() for name, box in self.choices.items()})
 
     def _export(self) -> None:
-        project, outputs, out = self._workspace.project, self.outputs, self.place.folder
+        project, outputs, out = self._folder.project, self.outputs, self.place.folder
         try:
             existing = existing_exports(project, out, outputs)
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
             return
         if existing and not agreed(self, "Replace files", _question(out, existing), "Replace"):
             return
@@ -297,7 +297,7 @@ class PhasesPanel(QWidget):
         offer(self.export, self._why_not(), _EXPORT_TIP)
 
     def _why_not(self) -> str:
-        if self._workspace.project is None:
+        if self._folder.project is None:
             return "Open a folder of micrographs first."
         if not self._segmented:
             return "Segment some images first."

@@ -49,7 +49,7 @@ class PretrainPanel(QWidget):
     def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
-        self._workspace = self.session.workspace
+        self._folder, self._notices = self.session.folder, self.session.notices
         self._sizes: dict[Path, list[tuple[int, int]]] = {}
         self._unusable: dict[Path, tuple[Skipped, ...]] = {}
         self._uncounted: dict[Path, str] = {}
@@ -91,8 +91,8 @@ class PretrainPanel(QWidget):
 
     def _connect(self) -> None:
         runner = self.session.runner
-        self._workspace.folder_changed.connect(self._on_folder)
-        self._workspace.images_changed.connect(self._count_again)
+        self._folder.changed.connect(self._on_folder)
+        self._folder.images_changed.connect(self._count_again)
         self.session.model_files.renamed.connect(self.start_from.follow)
         self.session.models_changed.connect(self._show_starts)
         self.start_from.changed.connect(self._tell_start)
@@ -141,19 +141,19 @@ class PretrainPanel(QWidget):
     def _start(self) -> None:
         try:
             settings = self.settings()
-            project = self._workspace.project or Project.open(self.paths[0])
+            project = self._folder.project or Project.open(self.paths[0])
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
             return
         self._pretrain(settings, project.new_model_path("encoder"), resume=False)
 
     def _go_on(self) -> None:
-        out = self._workspace.project.unfinished()[0]
+        out = self._folder.project.unfinished()[0]
         try:
             card = read_card(_state_of(out), kind="checkpoint")
             settings = PretrainSettings.make(card.settings)
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
             return
         self._pretrain(settings, out, resume=True)
 
@@ -204,7 +204,7 @@ class PretrainPanel(QWidget):
         metrics = trained.card.metrics
         epochs = round(metrics["epochs"])
         made = f"{epochs} epoch{'s' * (epochs != 1)} in {duration(60 * metrics['minutes'])}"
-        project = self._workspace.project
+        project = self._folder.project
         if project is None or trained.path.parent != project.models_folder:
             text = f"{made}: {trained.path}. Fine-tune can open it as the start."
             self.outcome.setText(with_left_out(text, trained.skipped))
@@ -253,12 +253,12 @@ class PretrainPanel(QWidget):
 
     def _source(self, folder: Path) -> Path | Project:
         """Return the open project for its own folder: images may be excluded there."""
-        project = self._workspace.project
+        project = self._folder.project
         return project if project is not None and folder == project.folder else folder
 
     def _count_again(self) -> None:
         """Count the images of the open folder anew: some came, went, or were excluded."""
-        project = self._workspace.project
+        project = self._folder.project
         if project is not None and project.folder in self._asked:
             self._asked.discard(project.folder)
             self._uncounted.pop(project.folder, None)
@@ -274,8 +274,8 @@ class PretrainPanel(QWidget):
         self._survey.drop_waiting()
         self._asked.clear()
         self.outcome.setText("")
-        if self._workspace.project is not None:
-            self.add_folder(self._workspace.project.folder)
+        if self._folder.project is not None:
+            self.add_folder(self._folder.project.folder)
         self._show_starts()
         self._show_estimate()
 
@@ -292,7 +292,7 @@ class PretrainPanel(QWidget):
     # --- what is shown
 
     def _show_starts(self) -> None:
-        project = self._workspace.project
+        project = self._folder.project
         self.start_from.set_files(() if project is None else project.models())
 
     def _show_estimate(self) -> None:
@@ -312,7 +312,7 @@ class PretrainPanel(QWidget):
             settings = self.settings()
         except MatSSLError as error:
             return explain(error)
-        project = self._workspace.project
+        project = self._folder.project
         earlier = () if project is None else project.models()
         unusable = [one for path in self.paths for one in self._unusable[path]]
         told = f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
@@ -323,7 +323,7 @@ class PretrainPanel(QWidget):
         if not reason and not self.paths:
             reason = "Open or add a folder of images first."
         offer(self.start, reason, _START_TIP)
-        project = self._workspace.project
+        project = self._folder.project
         unfinished = () if project is None else project.unfinished()
         self.go_on.setVisible(bool(unfinished))
         if unfinished:

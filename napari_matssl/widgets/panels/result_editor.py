@@ -39,7 +39,8 @@ class ResultEditor(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
-        self._workspace = session.workspace
+        self._folder, self._current = session.folder, session.current
+        self._notices = session.notices
         self.sizes = CleaningEditor()
         self.copy = button("Copy into painted labels", _COPY_TIP, lambda: self._copy(None))
         self.copy_area = button(DRAW, _AREA_TIP, self._copy_inside)
@@ -54,9 +55,9 @@ class ResultEditor(QWidget):
         layout.addWidget(self.draw_first)
         layout.addWidget(side_by_side(self.cancel_area))
         self.sizes.changed.connect(lambda _cleaning: self._clean())
-        self._workspace.folder_changed.connect(self._on_folder)
-        self._workspace.shown_changed.connect(self._update)
-        self._workspace.shown_changed.connect(self._on_shown)
+        self._folder.changed.connect(self._on_folder)
+        self._current.changed.connect(self._update)
+        self._current.changed.connect(self._on_shown)
         session.palette.classes_changed.connect(self._on_classes)
         session.results.mask_changed.connect(self._update)
         session.area.changed.connect(self._update)
@@ -72,14 +73,14 @@ class ResultEditor(QWidget):
 
         Classes are matched by name, or by a name that one of the project once had.
         """
-        project = self._workspace.project
+        project = self._folder.project
         if project is None:
             return self.cleaning
         theirs = {ours: one for one, ours in project.matching(table).items()}
         return self.cleaning.renumbered(theirs)
 
     def _on_folder(self) -> None:
-        project = self._workspace.project
+        project = self._folder.project
         self.sizes.set_classes(() if project is None else project.classes)
         self.sizes.set_cleaning(Cleaning() if project is None else project.cleaning)
         self._on_shown()
@@ -87,16 +88,16 @@ class ResultEditor(QWidget):
 
     def _on_classes(self) -> None:
         """Follow classes that came, went, or have another name; their sizes go with them."""
-        project = self._workspace.project
+        project = self._folder.project
         if project is not None:
             self.sizes.set_classes(project.classes)
 
     def _on_shown(self) -> None:
-        shown = self._workspace.shown
+        shown = self._current.shown
         self.sizes.set_pixel_size(None if shown is None else shown.micrograph.pixel_size)
 
     def _update(self, _name: str = "") -> None:
-        shown = self._workspace.shown
+        shown = self._current.shown
         there = shown is not None and shown.mask is not None
         offer(self.copy, "" if there else "Segment this image first.", _COPY_TIP)
         offer(self.copy_area, "" if there else "Segment this image first.", _AREA_TIP)
@@ -113,9 +114,9 @@ class ResultEditor(QWidget):
         try:
             count = self.session.results.copy_into_strokes(area)
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
             return False
-        self._workspace.said.emit(
+        self._notices.said.emit(
             f"{count:,} pixels were copied into the painted labels; Ctrl+Z takes them back."
         )
         self.session.palette.paint_with(self.session.palette.picked)

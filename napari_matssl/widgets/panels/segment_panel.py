@@ -66,7 +66,8 @@ class SegmentPanel(QWidget):
     def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
-        self._workspace = self.session.workspace
+        self._folder, self._current = self.session.folder, self.session.current
+        self._notices = self.session.notices
         self._post = _Post(self.session)
         self._job: _Job | None = None
         self._results: Path | None = None
@@ -114,11 +115,11 @@ class SegmentPanel(QWidget):
         layout.addWidget(self.editor)
 
     def _connect(self) -> None:
-        workspace, runner = self._workspace, self.session.runner
-        workspace.folder_changed.connect(self._on_folder)
-        workspace.shown_changed.connect(self._update)
-        workspace.shown_changed.connect(self._show_origin)
-        workspace.painted_changed.connect(self._show_origin)
+        folder, current, runner = self._folder, self._current, self.session.runner
+        folder.changed.connect(self._on_folder)
+        current.changed.connect(self._update)
+        current.changed.connect(self._show_origin)
+        folder.painted_changed.connect(self._show_origin)
         self.session.results.mask_changed.connect(self._show_origin)
         self.session.results.cleaning_changed.connect(self._show_origin)
         self.session.model_files.renamed.connect(self.models.follow)
@@ -127,7 +128,7 @@ class SegmentPanel(QWidget):
         self.models.chosen.connect(self._update)
         self.target.currentIndexChanged.connect(self._update)
         self._post.found.connect(self._take_over)
-        self._post.remarked.connect(workspace.said)
+        self._post.remarked.connect(self._notices.said)
         runner.started.connect(self._update)
         runner.ended.connect(self._update)
         self.session.fine_tuned.connect(self._show_new)
@@ -142,11 +143,11 @@ class SegmentPanel(QWidget):
             if self.target.currentText() == _FOLDER:
                 self._segment_folder(settings)
                 return
-            project, shown = self._workspace.project, self._workspace.shown
+            project, shown = self._folder.project, self._current.shown
             theirs = self.models.card.classes.classes
             renumber = project.adopt(self.models.card.classes)
         except MatSSLError as error:
-            self._workspace.failed.emit(error)
+            self._notices.failed.emit(error)
             return
         self.session.palette.refresh()
         names = project.analysed if self.target.currentText() == _ALL else (shown.name,)
@@ -221,7 +222,7 @@ class SegmentPanel(QWidget):
         self._seen += segmented.seen_in_training
         if not self._is_open(job):
             return
-        results, shown = self.session.results, self._workspace.shown
+        results, shown = self.session.results, self._current.shown
         page = job.pages[segmented.name]
         results.take_over(segmented.name, segmented.mask, page)
         if shown is None or (shown.name, shown.page) != (segmented.name, page):
@@ -239,7 +240,7 @@ class SegmentPanel(QWidget):
         self.outcome.setText(with_left_out(text, result.skipped))
         self.show_results.show()
         if result.failure is not None:
-            self._workspace.failed.emit(result.failure)
+            self._notices.failed.emit(result.failure)
 
     def _on_segmented(self, result) -> None:
         """Tell what was done; a signal brings it, which a closed panel doesn't get."""
@@ -254,7 +255,7 @@ class SegmentPanel(QWidget):
 
     def _drop_pieces(self, _error: object = None) -> None:
         """Show the last whole segmentation again, if the job has stopped amid an image."""
-        shown = self._workspace.shown
+        shown = self._current.shown
         if shown is None or SEGMENTATION not in shown.extra:
             return
         if shown.mask is None:
@@ -263,7 +264,7 @@ class SegmentPanel(QWidget):
             self.session.results.take_over(shown.name, shown.mask, shown.page)
 
     def _is_open(self, job: _Job | None) -> bool:
-        opened = self._workspace.project
+        opened = self._folder.project
         return opened is not None and job is not None and opened.folder == job.project.folder
 
     def _open(self) -> None:
@@ -281,12 +282,12 @@ class SegmentPanel(QWidget):
 
     def _on_models(self) -> None:
         """List the models again."""
-        project = self._workspace.project
+        project = self._folder.project
         self.models.set_folders([project.models_folder] if project is not None else [])
 
     def _show_new(self, trained) -> None:
         """Choose the model that was just trained."""
-        project = self._workspace.project
+        project = self._folder.project
         if project is not None and trained.path.parent == project.models_folder:
             self.models.select(trained.path)
 
@@ -297,7 +298,7 @@ class SegmentPanel(QWidget):
 
     def _show_origin(self, _which: object = None) -> None:
         """Say which model made the mask that is shown."""
-        project, shown = self._workspace.project, self._workspace.shown
+        project, shown = self._folder.project, self._current.shown
         there = project is not None and shown is not None and project.state(shown.name).segmented
         if there:
             doubt = mask_doubts(project, [shown.name]).get(shown.name, "")
@@ -312,12 +313,12 @@ class SegmentPanel(QWidget):
             return self.session.runner.busy_reason
         if self.models.path is None:
             return "Fine-tune a model first, or import one."
-        if self.target.currentText() != _FOLDER and self._workspace.shown is None:
+        if self.target.currentText() != _FOLDER and self._current.shown is None:
             return "Open a folder of micrographs first."
         return ""
 
     def _magnification(self) -> str:
-        shown, card = self._workspace.shown, self.models.card
+        shown, card = self._current.shown, self.models.card
         if shown is None or card is None or card.pixel_size_um is None:
             return ""
         size = shown.micrograph.pixel_size

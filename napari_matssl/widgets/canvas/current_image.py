@@ -1,0 +1,307 @@
+"""The image of the open folder that is shown, and its layers; its strokes save themselves."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from napari.utils.events import Event
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_matssl.errors import MatSSLError
+from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.project.folder import KeptStrokes, Project
+from napari_matssl.project.strokes import Version
+from napari_matssl.widgets.canvas.autosave import Autosave
+from napari_matssl.widgets.canvas.kept_look import KeptLook
+from napari_matssl.widgets.canvas.layers import (
+    CLASSES,
+    INFO_BAR,
+    add_labels,
+    add_micrograph,
+    apply_pixel_size,
+    load_units,
+)
+from napari_matssl.widgets.canvas.open_folder import OpenFolder
+from napari_matssl.widgets.canvas.planes import UserLayers
+from napari_matssl.widgets.canvas.shown import PAINTED, Shown
+
+
+class CurrentImage(QObject):
+    """The one image of the open folder that a viewer shows, if there is one."""
+
+    changed = Signal()
+    """Another image is shown, or none, or what is known of the shown one."""
+    appeared = Signal()
+    """Another image was just put into the viewer, and is not yet painted on."""
+    fitted = Signal()
+    """The view was just fitted to the image."""
+    leaving = Signal()
+    """The layers of the image are about to go."""
+
+    def __init__(self, viewer, folder: OpenFolder, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.folder = folder
+        self.shown: Shown | None = None
+        self.user_layers = UserLayers()
+        self._notices = folder.notices
+        self._look = KeptLook()
+        self._arranging = False
+        self._orphaned = QTimer(self)
+        self._orphaned.setSingleShot(True)
+        self._orphaned.timeout.connect(self._let_go)
+        folder.may_close = self.leave
+        folder.changed.connect(self._on_folder)
+        folder.opened.connect(self._show_any)
+        folder.moved.connect(self._save_to)
+        folder.ending.connect(self._end)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.current_step.connect(self._on_plane)
+
+    def show(self, name: str) -> bool:
+        """Show an image with its painted labels and its last segmentation."""
+        if self.folder.project is None or (self.shown is not None and self.shown.name == name):
+            return self.shown is not None
+        return self._read_and_show(self.folder.project, name)
+
+    def _read_and_show(self, project: Project, name: str) -> bool:
+        def read() -> tuple[str, int | None, Micrograph, Version]:
+            load_units()
+            chosen = project.begin_page(name)
+            page = project.page(name)
+            return chosen, page, project.read(name, page), project.label_version(name, page)
+
+        try:
+            found = self._notices.wait_for(read, f"Opening {name}...")
+        except MatSSLError as error:
+            self.folder.note(name, error)
+            self._notices.failed.emit(error)
+            return False
+        self.folder.unreadable.discard(name)
+        if self.folder.ended or self.folder.project is not project:  # while it was read
+            return False
+        with self.viewer.layers.batched_update():  # else napari tidies up after each layer
+            return self._bring_up(project, name, *found)
+
+    def _bring_up(
+        self,
+        project: Project,
+        name: str,
+        chosen: str,
+        page: int | None,
+        micrograph: Micrograph,
+        strokes: Version,
+    ) -> bool:
+        """Put an image that was read into the place of the one that is shown."""
+        before = None if self.shown is None else self.shown.micrograph
+        if not self.leave():
+            return False
+        self._arranging = True
+        try:
+            users = self.user_layers.bring_up(name, self.viewer)
+            image = add_micrograph(self.viewer, micrograph) if users is None else users
+            blank = np.zeros((micrograph.height, micrograph.width), np.uint8)
+            painted = blank if strokes.ids is None else strokes.ids.copy()
+            layer = add_labels(self.viewer, image, painted, project.classes, PAINTED, "painted")
+        finally:
+            self._arranging = False
+        kept = KeptStrokes(project, name, strokes, page)
+        autosave = Autosave(layer, kept.save, self, kept.written_elsewhere, kept.prepare)
+        self.shown = Shown(name, micrograph, image, layer, autosave, users is None, page)
+        self.folder.painting = name
+        autosave.changed.connect(lambda: self.folder.painted_changed.emit(name))
+        autosave.saved.connect(lambda: self._on_saved(name))
+        autosave.remarked.connect(self._notices.said)
+        autosave.failed.connect(self._notices.failed)
+        autosave.failed.connect(lambda _error: self.folder.painted_changed.emit(name))
+        project.current = name
+        if before is None or _extent(before) != _extent(micrograph):
+            self.viewer.reset_view()
+            self.fitted.emit()
+        self.appeared.emit()
+        self._look.bring_back(self.shown)
+        self.changed.emit()
+        if chosen:
+            self._notices.said.emit(chosen)
+            self.folder.survey([name])
+        return True
+
+    def set_page(self, page: int) -> None:
+        """Choose which page of the shown image's file counts, from 1, and show it."""
+        project, shown = self.folder.project, self.shown
+        if project is None or shown is None or page == shown.micrograph.page:
+            return
+        shown.autosave.flush()
+        if shown.autosave.unsaved:  # why has been told
+            self.changed.emit()
+            return
+        name, left = shown.name, shown.micrograph.page
+        painted = int(np.count_nonzero(shown.painted.data))
+        try:
+            remarks = project.set_page(name, page)
+        except MatSSLError as error:
+            self._notices.failed.emit(error)
+            self.changed.emit()
+            return
+        self._read_and_show(project, name)
+        if painted:
+            self._notices.said.emit(
+                f"{name}: page {page} counts. The {painted:,} px painted on page {left} are kept "
+                "for when that page is chosen again."
+            )
+        for remark in remarks:
+            self._notices.said.emit(remark)
+        self.folder.survey([name])
+        self.folder.painted_changed.emit(name)
+
+    def _on_saved(self, name: str) -> None:
+        shown, project = self.shown, self.folder.project
+        if shown is None or project is None:
+            return
+        if shown.painted.metadata[CLASSES] != project.classes:
+            self.folder.classes_changed.emit()
+        self.folder.painted_changed.emit(name)
+
+    def _show_any(self) -> None:
+        """Show the image that was shown last, or the first of those that can be read."""
+        project = self.folder.project
+        if project is None:
+            return
+        for name in dict.fromkeys([project.current or project.names[0], *project.names]):
+            if self.show(name):
+                return
+
+    def step(self, by: int) -> None:
+        """Show the next (1) or previous (-1) image; those that can't be read are passed."""
+        name = self.folder.painting
+        while (name := self.folder.neighbour(name, by)) is not None:
+            if name not in self.folder.unreadable and self.show(name):
+                return
+            if name not in self.folder.unreadable:  # the strokes of the shown image can't be saved
+                return
+
+    def leave(self) -> bool:
+        """Save the strokes of the shown image and take its layers out of the viewer.
+
+        Returns False, and leaves everything as it is, if the strokes can't be saved.
+        """
+        shown = self.shown
+        if shown is None:
+            return True
+        shown.autosave.flush()
+        if shown.autosave.unsaved:
+            return False
+        self.leaving.emit()
+        self.shown = self.folder.painting = None
+        self._look.remember(shown)
+        shown.autosave.close()
+        self._arranging = True
+        try:
+            shown.remove_from(self.viewer)
+        finally:
+            self._arranging = False
+        shown.autosave.deleteLater()
+        return True
+
+    def flush(self) -> None:
+        """Save the strokes of the shown image now."""
+        if self.shown is not None:
+            self.shown.autosave.flush()
+
+    def set_pixel_size(self, size: PixelSize | None, everywhere: bool = False) -> None:
+        """Set the pixel size of the shown image, or of all; None goes back to the files'."""
+        if everywhere:
+            self._set(lambda project, _name: project.set_pixel_size_of_all(size))
+            self.folder.survey(() if self.folder.project is None else self.folder.project.names)
+        else:
+            self._set(lambda project, name: project.set_pixel_size(name, size))
+
+    def set_info_bar(self, row: int | Literal["auto"] | None) -> None:
+        """Set the first row of the shown image's info bar; None: it has none."""
+        self._set(lambda project, name: project.set_info_bar(name, row))
+
+    # --- inside
+
+    def _set(self, change: Callable[[Project, str], None]) -> None:
+        """Change what is known of the shown image, and its layers with it."""
+        project, shown = self.folder.project, self.shown
+        if project is None or shown is None:
+            return
+        try:
+            change(project, shown.name)
+            micrograph = self._notices.wait_for(
+                lambda: project.read(shown.name), f"Reading {shown.name} again..."
+            )
+            if self.shown is not shown:  # while it was read
+                return
+            shown.micrograph = micrograph
+        except MatSSLError as error:
+            self._notices.failed.emit(error)
+        shown.image.metadata[INFO_BAR] = shown.micrograph.info_bar
+        before = tuple(shown.image.scale)
+        if shown.image.ndim == 2:  # else it is a user's stack, on whose grid the strokes stay
+            apply_pixel_size([shown.image, *shown.layers], shown.micrograph.pixel_size)
+        if tuple(shown.image.scale) != before:
+            self.viewer.reset_view()
+            self.fitted.emit()
+        self.folder.survey([shown.name])
+        self.changed.emit()
+
+    def _on_plane(self, _event: Event) -> None:
+        """Hide the strokes while another plane of their stack is shown."""
+        shown = self.shown
+        if shown is not None and not shown.own_image and not self._arranging:
+            shown.painted.visible = self.user_layers.shows(shown.name, self.viewer.dims)
+
+    def _on_removed(self, event: Event) -> None:
+        """Save the strokes of an image whose layers somebody deletes."""
+        shown = self.shown
+        if self._arranging or shown is None:
+            return
+        shown.extra = {title: x for title, x in shown.extra.items() if x is not event.value}
+        if event.value in (shown.image, shown.painted):
+            self.flush()
+            self._orphaned.start()  # the list of layers may be in the middle of deleting several
+
+    def _let_go(self) -> None:
+        """Leave an image of which layers were deleted."""
+        shown, layers = self.shown, self.viewer.layers
+        if shown is None or (shown.image in layers and shown.painted in layers):
+            return
+        if shown.image in layers:
+            layers.append(shown.painted)
+            self._notices.said.emit(
+                f'The layer "{shown.painted.name}" is back: it holds the strokes on {shown.name}. '
+                "The eye beside its name hides it."
+            )
+        elif self.leave():
+            self._notices.said.emit(
+                f"{shown.name} is closed, since its layer was deleted; its strokes are saved. "
+                "Choose it in the list of images to go on."
+            )
+            self.changed.emit()
+        elif shown.painted not in layers:
+            layers.append(shown.painted)  # strokes that can't be saved stay in sight
+
+    def _on_folder(self) -> None:
+        self._look.forget()
+        self.user_layers = UserLayers()
+        if self.folder.project is None:
+            self.changed.emit()
+
+    def _save_to(self, moved: Project) -> None:
+        """Save strokes that aren't saved yet to another place."""
+        shown = self.shown
+        if shown is not None and shown.autosave.unsaved:
+            kept = KeptStrokes(moved, shown.name, Version(None, None), shown.page)
+            shown.autosave.redirect(kept.save, kept.written_elsewhere)
+
+    def _end(self) -> None:
+        if self.shown is not None:
+            self.shown.autosave.close()
+        self.shown = None
+
+
+def _extent(micrograph: Micrograph) -> tuple[float, float]:
+    size = micrograph.pixel_size.mean_um if micrograph.pixel_size is not None else 1.0
+    return micrograph.height * size, micrograph.width * size
