@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Self
 
 from napari_matssl.progress import Control, Job, Result
 
@@ -36,6 +37,11 @@ class Budget:
 
     def __post_init__(self) -> None:
         self._begin = self.clock()
+
+    @classmethod
+    def of_minutes(cls, minutes: float | None, clock: Callable[[], float]) -> Self:
+        """Make a budget of time; its steps are known once the batches are."""
+        return cls(None, None if minutes is None else 60 * minutes, clock)
 
     @property
     def elapsed(self) -> float:

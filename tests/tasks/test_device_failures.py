@@ -2,37 +2,31 @@
 
 import gc
 import weakref
+from itertools import count
 
 import numpy as np
 import pytest
 import torch
+from faulty_device import FULL, LOST, diverging_after, failing_after, memory_for, watched_networks
 
-import napari_matssl.learn.contrastive as contrastive
-import napari_matssl.learn.trainer as trainer_module
-import napari_matssl.tasks.finetune.rescue as rescue_module
-import napari_matssl.tasks.finetune.training as run_module
-import napari_matssl.tasks.finetune.validation as validation_module
-import napari_matssl.tasks.pretrain.training as pretrain_module
 from napari_matssl.errors import (
     ComputeError,
     DivergedError,
     InputError,
-    OutOfMemoryError,
     OutputError,
 )
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.learn.losses import segmentation_loss
-from napari_matssl.learn.ntxent import nt_xent
+from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.rescue import COPY_SECONDS
 from napari_matssl.tasks.pretrain import pretrain
 
 TINY = "test_efficientnet"
 TABLE = numbered_table([1, 2])
-LOST = RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be ...")
 
 
 def finetuning(**values):
@@ -77,19 +71,6 @@ def images(painted):
     return [one.micrograph for one in painted]
 
 
-def failing(function, error, after):
-    """A function that works a number of times, then always raises an error."""
-    calls = []
-
-    def wrapped(*given, **named):
-        calls.append(1)
-        if len(calls) > after:
-            raise error
-        return function(*given, **named)
-
-    return wrapped
-
-
 def run(job):
     """Result of a job, and what it told."""
     seen = []
@@ -98,13 +79,10 @@ def run(job):
 
 @pytest.mark.cell("Finish now in the window", "full memory")
 @pytest.mark.cell("finetune", "full memory")
-@pytest.mark.parametrize("error", [LOST, torch.OutOfMemoryError("CUDA out of memory")])
-def test_a_fine_tuning_whose_device_fails_returns_what_it_has_learnt(painted, monkeypatch, error):
-    settings = finetuning(batch_size=1)
-    loss = failing(segmentation_loss, error, after=7)
-    monkeypatch.setattr(run_module, "segmentation_loss", loss)
-    monkeypatch.setattr(run_module.CropSampler, "halve", lambda self: False)
-    result, messages = run(finetune(painted, TABLE, settings))
+@pytest.mark.parametrize("error", [LOST, FULL])
+def test_a_fine_tuning_whose_device_fails_returns_what_it_has_learnt(painted, error):
+    with failing_after(7, error):
+        result, messages = run(finetune(painted, TABLE, finetuning(batch_size=1)))
     assert len(result.losses) == 7
     assert result.segmenter.card.metrics["steps"] == 7
     assert messages[-1].startswith("Ended after 7 steps: ")
@@ -117,57 +95,72 @@ def test_a_fine_tuning_whose_device_fails_returns_what_it_has_learnt(painted, mo
     )
 
 
-def test_the_best_validated_model_survives_a_validation_that_fails(painted, monkeypatch):
+def failing_validation(error, after):
+    """A device on which only so many validations of one tile work."""
+    validations = count()
+
+    def check(module, _images):
+        if isinstance(module, UnetPlusPlus) and not module.training and next(validations) >= after:
+            raise error
+
+    return watched_networks(check)
+
+
+def test_the_best_validated_model_survives_a_validation_that_fails(painted):
     settings = finetuning(epochs=12, validations=6)
-    segment = failing(validation_module.segment, OutOfMemoryError("Full."), after=2)
-    monkeypatch.setattr(validation_module, "segment", segment)
-    result, messages = run(finetune(painted[:1], TABLE, settings, painted[1:]))
-    assert "Full." in messages[-1]
+    with failing_validation(FULL, after=2):
+        result, messages = run(finetune(painted[:1], TABLE, settings, painted[1:]))
+    assert "Out of memory" in messages[-1]
     assert result.validation is not None
     assert result.segmenter.card.metrics["val_miou"] == result.validation.miou
 
 
-def test_the_first_validation_may_fail_even_at_the_very_end(painted, monkeypatch):
-    segment = failing(validation_module.segment, ComputeError("It failed."), after=0)
-    monkeypatch.setattr(validation_module, "segment", segment)
-    result, messages = run(finetune(painted[:1], TABLE, finetuning(validations=1), painted[1:]))
+def test_the_first_validation_may_fail_even_at_the_very_end(painted):
+    with failing_validation(LOST, after=0):
+        result, messages = run(finetune(painted[:1], TABLE, finetuning(validations=1), painted[1:]))
     assert result.validation is None
-    assert "It failed." in messages[-1]
+    assert "unspecified launch failure" in messages[-1]
     assert len(result.losses) == 5
 
 
-def test_a_gpu_that_is_gone_leaves_the_latest_copy(painted, monkeypatch):
+def test_a_gpu_that_is_gone_leaves_the_latest_copy(painted):
     """Nothing can be read from it any more, not even the weights."""
     copies = []
 
-    def snapshot(network):
+    def lose(*_):
         if len(copies) == 2:
             raise LOST
-        copies.append({name: t.clone() for name, t in network.state_dict().items()})
-        return copies[-1]
 
-    monkeypatch.setattr(rescue_module, "COPY_SECONDS", 0.0)
-    monkeypatch.setattr(rescue_module, "snapshot", snapshot)
-    result, messages = run(finetune(painted, TABLE, finetuning()))
+    def keep(_module, state, *_):
+        copies.append({name: tensor.clone() for name, tensor in state.items()})
+
+    def watch(module, _images):
+        """Get hold of the averaged weights when they make the first preview."""
+        if (
+            isinstance(module, UnetPlusPlus)
+            and not module.training
+            and not module._state_dict_hooks
+        ):
+            module.register_state_dict_pre_hook(lose)
+            module.register_state_dict_post_hook(keep)
+
+    clock = count(step=COPY_SECONDS).__next__  # a copy after each step
+    job = finetune(painted, TABLE, finetuning(), on_view=lambda: painted[0].micrograph, clock=clock)
+    with watched_networks(watch):
+        result, messages = run(job)
     assert "unspecified launch failure" in messages[-1]
     state = result.segmenter.network.state_dict()
     assert all(torch.equal(t, state[name]) for name, t in copies[1].items())
 
 
-def test_a_failure_before_the_first_step_has_nothing_to_keep(painted, monkeypatch):
-    monkeypatch.setattr(run_module, "segmentation_loss", failing(segmentation_loss, LOST, after=0))
-    with pytest.raises(ComputeError, match="unspecified launch failure"):
+def test_a_failure_before_the_first_step_has_nothing_to_keep(painted):
+    with failing_after(0), pytest.raises(ComputeError, match="unspecified launch failure"):
         drain(finetune(painted, TABLE, finetuning()))
 
 
-def test_weights_that_have_diverged_are_never_kept_as_a_model(painted, monkeypatch):
-    def diverging(logits, *others):
-        return segmentation_loss(logits, *others) * (float("nan") if len(steps) > 3 else 1.0)
-
-    steps = []
-    monkeypatch.setattr(run_module, "segmentation_loss", diverging)
-    with pytest.raises(DivergedError, match="diverged"):
-        drain(finetune(painted, TABLE, finetuning()), lambda p: steps.append(p))
+def test_weights_that_have_diverged_are_never_kept_as_a_model(painted):
+    with diverging_after(3), pytest.raises(DivergedError, match="diverged"):
+        drain(finetune(painted, TABLE, finetuning()))
 
 
 @pytest.mark.parametrize("architecture", ["unet++", "pixel-classifier"])
@@ -187,60 +180,46 @@ def test_a_validation_image_of_no_use_is_found_before_training(painted):
     assert {p.stage for p in seen} == {"preparing"}
 
 
-def test_memory_is_free_before_a_smaller_batch_is_tried(painted, images, monkeypatch):
+def test_memory_is_free_before_a_smaller_batch_is_tried(painted, images):
     """Whatever an error still holds would fill it again. Nobody collects garbage for it."""
-    alive, freed = [], []
+    refused, held = [], []
 
-    def full(function, limit):
-        def wrapped(first, *others):
-            if len(first) > limit:
-                alive.append(weakref.ref(first))
+    def check(module, batch):
+        if isinstance(module, torch.nn.Conv2d) and module.training:
+            held.extend(one() for one in refused if one() is not None)
+            if len(batch) > limit:
+                refused.append(weakref.ref(batch))
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return function(first, *others)
 
-        return wrapped
-
-    def free_memory(device):
-        freed.extend(one() is None for one in alive)
-
-    monkeypatch.setattr(run_module, "segmentation_loss", full(segmentation_loss, 2))
-    monkeypatch.setattr(contrastive, "nt_xent", full(nt_xent, 4))
-    monkeypatch.setattr(trainer_module, "free_memory", free_memory)
     gc.collect()
     gc.disable()
     try:
-        drain(finetune(painted, TABLE, finetuning(epochs=1)))
-        drain(pretrain(images, pretraining(epochs=1)))
+        with watched_networks(check):
+            limit = 2
+            drain(finetune(painted, TABLE, finetuning(epochs=1)))
+            limit = 8
+            drain(pretrain(images, pretraining(epochs=1)))
     finally:
         gc.enable()
-    assert len(alive) == 2
-    assert freed
-    assert all(freed)
-
-
-def small_memory(first, second, temperature):
-    """A loss for which batches of more than four are too large."""
-    if len(first) > 4:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-    return nt_xent(first, second, temperature)
+    assert len(refused) == 2
+    assert not held
 
 
 @pytest.mark.parametrize("stop_in", [2, 6])
-def test_a_run_whose_batch_was_halved_is_resumed_as_it_was(images, tmp_path, monkeypatch, stop_in):
-    """The same losses; no epoch less than planned."""
-    monkeypatch.setattr(contrastive, "nt_xent", small_memory)
+def test_a_run_whose_batch_was_halved_is_resumed_as_it_was(images, tmp_path, stop_in):
+    """The same losses; no epoch less than planned, and not a larger batch than before."""
     path = tmp_path / "enc.checkpoint.safetensors"
-    whole = drain(pretrain(images, pretraining()))
-    assert len(whole.epoch_losses) == 10
     seen = []
-    stopped = drain(
-        pretrain(images, pretraining(), path),
-        seen.append,
-        lambda: seen[-1].metrics.get("epoch") == stop_in,
-    )
+    with memory_for(2 * 4):  # both views of four patches
+        whole = drain(pretrain(images, pretraining()))
+        assert len(whole.epoch_losses) == 10
+        stopped = drain(
+            pretrain(images, pretraining(), path),
+            seen.append,
+            lambda: seen[-1].metrics.get("epoch") == stop_in,
+        )
     assert not stopped.complete
     assert stopped.epoch_losses == whole.epoch_losses[: stop_in - 1]
-    monkeypatch.setattr(contrastive, "nt_xent", nt_xent)  # there may be more memory by now
     resumed = drain(pretrain(images, pretraining(), path, resume=True))
     assert resumed.complete
     assert resumed.epoch_losses == whole.epoch_losses
@@ -258,38 +237,37 @@ def test_a_new_run_never_replaces_the_state_of_an_unfinished_one(images, tmp_pat
     assert path.read_bytes() == kept
 
 
-def test_a_pretraining_that_fails_tells_how_to_go_on(images, tmp_path, monkeypatch):
+def test_a_pretraining_that_fails_tells_how_to_go_on(images, tmp_path):
     path = tmp_path / "enc.checkpoint.safetensors"
-    monkeypatch.setattr(contrastive, "nt_xent", failing(nt_xent, LOST, after=3))
-    with pytest.raises(ComputeError, match="can be resumed after epoch 3") as caught:
+    with (
+        failing_after(3),
+        pytest.raises(ComputeError, match="can be resumed after epoch 3") as caught,
+    ):
         drain(pretrain(images, pretraining(), path))
     assert caught.value.settings.split()[-1] == "resume"
-    monkeypatch.setattr(contrastive, "nt_xent", nt_xent)
     resumed = drain(pretrain(images, pretraining(), path, resume=True))
     assert resumed.epoch_losses == drain(pretrain(images, pretraining())).epoch_losses
 
 
-def test_without_a_checkpoint_a_pretraining_that_fails_keeps_what_it_has_learnt(
-    images, monkeypatch
-):
-    monkeypatch.setattr(contrastive, "nt_xent", failing(nt_xent, LOST, after=3))
-    result, messages = run(pretrain(images, pretraining()))
+def test_without_a_checkpoint_a_pretraining_that_fails_keeps_what_it_has_learnt(images):
+    with failing_after(3):
+        result, messages = run(pretrain(images, pretraining()))
     assert not result.complete
     assert len(result.epoch_losses) == 3
     assert "What was learnt in 3 steps is kept." in messages[-1]
 
 
-def test_statistics_are_recomputed_in_smaller_batches_where_memory_is_short(images, monkeypatch):
+def test_statistics_are_recomputed_in_smaller_batches_where_memory_is_short(images):
+    """Training itself is over by then; other programs may have taken memory since."""
     whole = drain(pretrain(images, pretraining(epochs=1, batch_size=4)))
-    place = pretrain_module.Compute.place_images
 
-    def short(self, batch):
-        if len(batch) > 2:
-            raise OutOfMemoryError("Full.")
-        return place(self, batch)
+    def check(module, batch):
+        recomputing = isinstance(module, torch.nn.Conv2d) and not torch.is_grad_enabled()
+        if recomputing and len(batch) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(pretrain_module.Compute, "place_images", short)
-    result, messages = run(pretrain(images, pretraining(epochs=1, batch_size=4)))
+    with watched_networks(check):
+        result, messages = run(pretrain(images, pretraining(epochs=1, batch_size=4)))
     assert "Out of memory: batches of 2 now." in messages
     assert result.complete
     assert result.epoch_losses == whole.epoch_losses
@@ -297,11 +275,10 @@ def test_statistics_are_recomputed_in_smaller_batches_where_memory_is_short(imag
 
 def test_a_stop_after_the_last_step_leaves_a_run_complete(images):
     seen = []
-    result = drain(pretrain(images, pretraining(epochs=2)), seen.append, lambda: seen[-1].step >= 1)
-    assert len(result.epoch_losses) < 2 or result.complete
     ended = drain(
         pretrain(images, pretraining(epochs=2)),
         seen.append,
         lambda: seen[-1].stage.startswith("recomputing"),
     )
     assert ended.complete
+    assert len(ended.epoch_losses) == 2

@@ -1,12 +1,13 @@
 """Pretraining on unlabelled micrographs, with a real tiny encoder."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
+from faulty_device import diverging_after, memory_for
 from torch import nn
 
-import napari_matssl.learn.contrastive as contrastive
-import napari_matssl.tasks.pretrain.job as module
 from napari_matssl.errors import (
     ComputeError,
     InputError,
@@ -19,7 +20,6 @@ from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
-from napari_matssl.learn.ntxent import nt_xent
 from napari_matssl.learn.patches import PatchSet
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.start_weights import load_start_weights
@@ -28,6 +28,7 @@ from napari_matssl.micrograph.patches import count_patches, patch_starts
 from napari_matssl.progress import Control, drain
 from napari_matssl.settings import NormalisationSettings, PretrainSettings
 from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
+from napari_matssl.tasks.pretrain.training import Training
 
 TINY = "test_efficientnet"
 
@@ -211,22 +212,10 @@ def test_stopped_again_at_once_the_checkpoint_that_is_there_is_named(images, tmp
     assert state.read_bytes() == kept
 
 
-class Clock:
-    """Goes on by a second each time that it is looked at."""
-
-    now = 0.0
-
-    def __call__(self):
-        self.now += 1
-        return self.now
-
-
-def test_a_time_budget_ends_the_run_and_keeps_the_encoder(images, monkeypatch, tmp_path):
-    clock = Clock()
-    monkeypatch.setattr(module, "Budget", lambda *given: Budget(*given, clock=clock))
+def test_a_time_budget_ends_the_run_and_keeps_the_encoder(images, tmp_path):
     seen = []
     path = tmp_path / "enc.checkpoint.safetensors"
-    job = pretrain(images, chosen(epochs=None, minutes=0.5), path)
+    job = pretrain(images, chosen(epochs=None, minutes=0.5), path, clock=count().__next__)
     result = drain(job, seen.append)
     steps = [p for p in seen if p.stage == "pretraining"]
     assert 1 <= len(steps) < 30
@@ -312,13 +301,15 @@ def test_statistics_of_batch_norm_stay_those_of_the_start_weights(images, tmp_pa
     assert any(not torch.allclose(kept[n], first.tensors[n], atol=1e-5) for n in weights)
 
 
-def test_statistics_of_batch_norm_are_those_of_the_images(images, monkeypatch):
-    compute = Compute(torch.device("cpu"), torch.float32, "exact")
-    monkeypatch.setattr(module, "choose_compute", lambda name: compute)
+def test_statistics_of_batch_norm_are_those_of_the_images(images):
     settings = chosen(epochs=2, learning_rate=0.5)
-    result = drain(pretrain(images, settings))
+    compute = Compute(torch.device("cpu"), torch.float32, "exact")
+    training = Training(images, PatchSet(images, settings), settings, compute, Budget(None, None))
+    for job in (training.one_epoch(), training.one_epoch(), training.refresh_statistics()):
+        drain(job)
+    _card, tensors = training.trained()
     encoder = build_encoder(TINY).train()
-    encoder.load_state_dict({n.removeprefix("encoder."): t for n, t in result.tensors.items()})
+    encoder.load_state_dict({n.removeprefix("encoder."): t for n, t in tensors.items()})
     norms = {n: m for n, m in encoder.named_modules() if isinstance(m, nn.BatchNorm2d)}
     means = dict.fromkeys(norms, 0)
     for name, norm in norms.items():
@@ -334,7 +325,7 @@ def test_statistics_of_batch_norm_are_those_of_the_images(images, monkeypatch):
             encoder(standardised[numbers].expand(-1, 3, -1, -1))
         total = {name: total[name] + means[name] / 2 for name in norms}
     for name in norms:
-        stored = result.tensors[f"encoder.{name}.running_mean"]
+        stored = tensors[f"encoder.{name}.running_mean"]
         torch.testing.assert_close(stored, total[name], atol=1e-3, rtol=1e-3)
 
 
@@ -349,32 +340,22 @@ def test_a_rest_of_one_small_patch_is_no_obstacle(two_phases, side):
     assert all(bool(torch.isfinite(t).all()) for t in result.tensors.values())
 
 
-def test_out_of_memory_halves_the_batch_and_says_so(images, monkeypatch):
-    def small_memory(first, second, temperature):
-        if len(first) > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return nt_xent(first, second, temperature)
-
-    monkeypatch.setattr(contrastive, "nt_xent", small_memory)
+def test_out_of_memory_halves_the_batch_and_says_so(images):
     seen = []
-    result = drain(pretrain(images, chosen(batch_size=8)), seen.append)
+    with memory_for(2 * 2):  # both views of two patches
+        result = drain(pretrain(images, chosen(batch_size=8)), seen.append)
     messages = [p.message for p in seen if "Out of memory" in p.message]
     assert messages == [f"Out of memory: batches of {n} now." for n in (4, 2)]
     assert len(result.epoch_losses) == 2
 
 
-def test_memory_that_never_suffices_is_a_clear_error(images, monkeypatch):
-    def no_memory(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(contrastive, "nt_xent", no_memory)
-    with pytest.raises(ComputeError, match="Out of memory while pretraining"):
+def test_memory_that_never_suffices_is_a_clear_error(images):
+    with memory_for(0), pytest.raises(ComputeError, match="Out of memory while pretraining"):
         drain(pretrain(images, chosen()))
 
 
-def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(images, monkeypatch):
-    monkeypatch.setattr(contrastive, "nt_xent", lambda first, *_: first.sum() * float("nan"))
-    with pytest.raises(ComputeError, match=r"diverged.*quick preset"):
+def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(images):
+    with diverging_after(1), pytest.raises(ComputeError, match=r"diverged.*quick preset"):
         drain(pretrain(images, chosen()))
 
 

@@ -74,7 +74,7 @@ def finetune(
     """
     if start is None:
         yield from fetch_start_weights(settings.encoder, settings.weights)
-    budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes, clock)
+    budget = Budget.of_minutes(settings.minutes, clock)
     plan = partial(make_plan, painted, table, settings, validation, start, on_view, keep_early)
     job = repeatably(
         _finetune(plan, budget, settings, keep_early), settings.device, settings.deterministic

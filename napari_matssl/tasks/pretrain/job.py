@@ -1,6 +1,7 @@
 """Pretrain an encoder on unlabelled micrographs by MatSSL's contrastive method."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def pretrain(
     settings: PretrainSettings,
     checkpoint: Path | None = None,
     resume: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Job[PretrainResult]:
     """Pretrain an encoder on unlabelled micrographs.
 
@@ -90,6 +92,8 @@ def pretrain(
     resume
         Go on from `checkpoint`, with the same losses as an uninterrupted run where the budget is
         in epochs.
+    clock
+        Seconds that only ever grow.
 
     Yields
     ------
@@ -111,7 +115,7 @@ def pretrain(
     """
     check_encoder(settings.encoder)
     yield from fetch_start_weights(settings.encoder, settings.weights)
-    budget = Budget(None, None if settings.minutes is None else 60 * settings.minutes)
+    budget = Budget.of_minutes(settings.minutes, clock)
     job = repeatably(
         _learn(micrographs, settings, checkpoint, resume, budget),
         settings.device,

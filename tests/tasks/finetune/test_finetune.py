@@ -5,11 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from faulty_device import diverging_after, memory_for, watched_networks
 from torch import nn
 
-import napari_matssl.tasks.finetune.job as job_module
-import napari_matssl.tasks.finetune.preview as preview_module
-import napari_matssl.tasks.finetune.training as run_module
 from napari_matssl.errors import (
     ComputeError,
     InputError,
@@ -18,15 +16,14 @@ from napari_matssl.errors import (
 )
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.labels.unbroken import UnbrokenClass
-from napari_matssl.learn.crops import CropSampler
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder
-from napari_matssl.learn.losses import segmentation_loss
 from napari_matssl.learn.magnification import automatic_scale
+from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
+from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
-from napari_matssl.progress import Progress, drain
+from napari_matssl.progress import drain
 from napari_matssl.samples import make_sample, scribble
 from napari_matssl.settings import (
     FinetuneSettings,
@@ -36,8 +33,8 @@ from napari_matssl.settings import (
 )
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.finetune.training import WORTH_SHARE
-from napari_matssl.tasks.finetune.validation import Validation
+from napari_matssl.tasks.finetune.planning import make_plan
+from napari_matssl.tasks.finetune.training import WORTH_SHARE, WORTH_STEPS, train
 from napari_matssl.tasks.pretrain import pretrain
 
 TINY = "test_efficientnet"
@@ -230,12 +227,11 @@ def test_a_model_under_a_name_of_its_own_is_kept_however_early(painted):
     assert len(result.losses) == 1
 
 
-def test_many_steps_are_worth_keeping_however_long_the_budget(painted, monkeypatch):
-    monkeypatch.setattr(run_module, "WORTH_STEPS", 2)
+def test_many_steps_are_worth_keeping_however_long_the_budget(painted):
     seen = []
-    job = finetune(painted, TABLE, chosen(epochs=500))
-    result = drain(job, seen.append, lambda: seen[-1].metrics.get("step") == 2)
-    assert len(result.losses) == 2
+    job = finetune(painted, TABLE, chosen(epochs=500, batch_size=2, crop_size=32))
+    result = drain(job, seen.append, lambda: seen[-1].metrics.get("step") == WORTH_STEPS)
+    assert len(result.losses) == WORTH_STEPS
 
 
 class Clock:
@@ -354,21 +350,14 @@ def test_the_model_that_did_best_on_the_validation_images_is_chosen(painted, two
     assert result.segmenter.card.metrics["val_miou"] == result.validation.miou
 
 
-def test_with_as_many_validations_as_epochs_every_epoch_after_the_first_fifth_is_validated(
-    painted, monkeypatch
-):
-    validated = []
-
-    class Spy(Validation):
-        def run(self, network, card, compute, step):
-            validated.append(step)
-            return (yield from super().run(network, card, compute, step))
-
-    monkeypatch.setattr(run_module, "Validation", Spy)
-    settings = chosen(epochs=30, validations=30, batch_size=8, augment=False)
-    result = drain(finetune(painted[:1], TABLE, settings, painted[1:]))
-    assert len(result.losses) == 30
-    assert [step for step in validated if step < 30] == list(range(7, 30))
+def test_with_as_many_validations_as_epochs_every_epoch_after_the_first_fifth_is_validated(painted):
+    stages = []
+    settings = chosen(epochs=10, validations=10, batch_size=8, augment=False)
+    job = finetune(painted[:1], TABLE, settings, painted[1:])
+    drain(job, lambda progress: stages.append(progress.stage))
+    learnt, told = "fine-tuning", [stage for stage in stages if stage != "preparing"]
+    # A step is told after its validation; the last validation is no longer one of a step.
+    assert told == [*2 * [learnt], *7 * ["validating", learnt], learnt, "validating", learnt]
 
 
 def test_validation_images_without_paint_are_an_error_not_a_model_that_cannot_be_read(painted):
@@ -458,32 +447,20 @@ def test_statistics_of_the_encoder_stay_where_the_settings_freeze_them(painted, 
     assert all(bool((t != 0).any()) for t in means)
 
 
-def test_out_of_memory_halves_the_batch_and_says_so(painted, monkeypatch):
-    def small_memory(logits, *others):
-        if len(logits) > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return segmentation_loss(logits, *others)
-
-    monkeypatch.setattr(run_module, "segmentation_loss", small_memory)
+def test_out_of_memory_halves_the_batch_and_says_so(painted):
     seen = []
-    result = drain(finetune(painted, TABLE, chosen()), seen.append)
+    with memory_for(1):
+        result = drain(finetune(painted, TABLE, chosen()), seen.append)
     messages = [p.message for p in seen if "Out of memory" in p.message]
     assert messages == [f"Out of memory: batches of {n} now." for n in (2, 1)]
     assert len(result.losses) >= 6
 
 
 @pytest.mark.parametrize("crop", [160, 256])
-def test_memory_that_never_suffices_is_a_clear_error(painted, monkeypatch, crop):
-    sides = []
-
-    def no_memory(logits, *_):
-        sides.append(logits.shape[-1])
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(run_module, "segmentation_loss", no_memory)
-    with pytest.raises(ComputeError, match="Out of memory while training"):
+def test_memory_that_never_suffices_is_a_clear_error(painted, crop):
+    with memory_for(0) as refused, pytest.raises(ComputeError, match="Out of memory while train"):
         drain(finetune(painted, TABLE, chosen(crop_size=crop, batch_size=1)))
-    assert min(sides) < 100
+    assert min(shape[-1] for shape in refused) < 100
 
 
 @pytest.mark.parametrize("crop", [100, 65])
@@ -491,9 +468,8 @@ def test_a_crop_size_that_the_network_cannot_take_is_rounded(painted, crop):
     assert drain(finetune(painted, TABLE, chosen(crop_size=crop, epochs=1))).losses
 
 
-def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(painted, monkeypatch):
-    monkeypatch.setattr(run_module, "segmentation_loss", lambda x, *_: x.sum() * float("nan"))
-    with pytest.raises(ComputeError, match=r"diverged.*lower learning rate"):
+def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(painted):
+    with diverging_after(1), pytest.raises(ComputeError, match=r"diverged.*lower learning rate"):
         drain(finetune(painted, TABLE, chosen()))
 
 
@@ -536,15 +512,14 @@ def test_the_info_bar_does_not_count_for_the_scale():
     assert automatic_scale([Micrograph("a", pixels, info_bar=InfoBar(512, "test"))]) == 1.0
 
 
-def test_the_encoder_learns_more_slowly_than_the_decoder(painted, monkeypatch):
+def test_the_encoder_learns_more_slowly_than_the_decoder(painted):
     """Both start at the same weights; with Adam a first step is as long as the rate."""
     compute = Compute(torch.device("cpu"), torch.float32, "exact")
-    monkeypatch.setattr(job_module, "choose_compute", lambda name: compute)
     settings = chosen(
         architecture="unet++", epochs=1, batch_size=8, optimiser="adam", weight_decay=0,
         learning_rate=1e-3, encoder_rate=0.1, warmup=0, cosine=False, averaging=0.0,
     )  # fmt: skip
-    result = drain(finetune(painted, TABLE, settings))
+    result = drain(train(make_plan(painted, TABLE, settings), compute, Budget(None, None)))
     assert len(result.losses) == 1
     start, end = build_network(TINY, 2, seed=0), result.segmenter.network
 
@@ -586,22 +561,28 @@ def test_the_present_model_shows_what_it_makes_of_the_image_that_is_looked_at(pa
     assert unwatched.losses == result.losses
 
 
-def test_previews_of_a_large_image_can_be_stopped_and_closed(painted, monkeypatch):
-    monkeypatch.setattr(
-        preview_module, "QUICK", PredictSettings(magnifications="one", tile=32, tile_overlap=0)
-    )
-    monkeypatch.setattr(run_module, "WORTH_STEPS", 1)
-    large = Micrograph("large.tif", np.tile(painted[0].micrograph.pixels, (2, 2)))
-    job = finetune(painted, TABLE, chosen(epochs=1000), on_view=lambda: large, clock=Clock(0.2))
-    for _ in range(6):
-        next(job)
+def test_previews_of_a_large_image_can_be_stopped_and_closed(painted):
+    pixels = np.tile(painted[0].micrograph.pixels, (1, 20))
+    large = Micrograph("large.tif", pixels)  # 2560 px: several tiles in a row
+
+    def begun():
+        """Give a job that has told its device, and done the first tile of a preview."""
+        tiles, settings = [], chosen(epochs=1000)
+        job = finetune(painted, TABLE, settings, on_view=lambda: large, keep_early=True)
+
+        def count_tile(module, images):
+            if isinstance(module, UnetPlusPlus) and not module.training:
+                tiles.append(images.shape)
+
+        with watched_networks(count_tile):
+            next(job), next(job)
+        assert len(tiles) == 1
+        return job
+
     seen = []
-    result = drain(job, seen.append, lambda: True)
-    assert len(result.losses) >= 1
-    assert len(seen) < 80
-    closed = finetune(painted, TABLE, chosen(epochs=1000), on_view=lambda: large, clock=Clock(0.2))
-    next(closed), next(closed), next(closed)
-    closed.close()
+    assert len(drain(begun(), seen.append, lambda: True).losses) == 1
+    assert not [progress for progress in seen if progress.preview is not None]
+    begun().close()
 
 
 def test_the_metrics_say_how_training_and_validation_go(painted, two_phases):
@@ -620,20 +601,6 @@ def test_the_metrics_say_how_training_and_validation_go(painted, two_phases):
     assert 0.1 < validated[-1]["val_loss"] / metrics[-1]["loss"] < 10
 
 
-@pytest.fixture
-def sampled(monkeypatch):
-    """Which way layers lie, as the crops of each run are told."""
-    seen = []
-
-    class Spy(CropSampler):
-        def __init__(self, images, settings, random, layers="any"):
-            seen.append(layers)
-            super().__init__(images, settings, random, layers)
-
-    monkeypatch.setattr(run_module, "CropSampler", Spy)
-    return seen
-
-
 def coating(turned=False):
     sample = make_sample("coating", 0, (128, 160))
     pixels, labels = sample.micrograph.pixels, np.where(sample.labels == 1, 1, 2)
@@ -642,21 +609,17 @@ def coating(turned=False):
     return PaintedMicrograph(Micrograph("coating.tif", pixels), labels.astype(np.uint8))
 
 
-def test_layers_of_a_cross_section_are_found_and_keep_their_order(painted, sampled):
-    for images in ([coating()], [coating(turned=True)], painted, [coating(), *painted]):
-        drain(finetune(images, TABLE, chosen(epochs=1)))
-    assert sampled == ["rows", "columns", "any", "any"]
+def test_strata_of_a_cross_section_are_found_and_keep_their_order(painted):
+    sections = [coating()], [coating(turned=True)], painted, [coating(), *painted]
+    plans = [make_plan(images, TABLE, chosen()) for images in sections]
+    assert [plan.strata for plan in plans] == ["rows", "columns", "any", "any"]
+    upright = chosen(epochs=1, strata="rows"), chosen(epochs=1), chosen(epochs=1, strata="any")
+    rows, auto, turned = (drain(finetune([coating()], TABLE, one)).losses for one in upright)
+    assert rows == auto != turned
 
 
-def test_who_knows_which_way_layers_lie_can_say_so(sampled):
-    for layers in ("any", "rows", "columns"):
-        drain(finetune([coating()], TABLE, chosen(epochs=1, strata=layers)))
-    assert sampled == ["any", "rows", "columns"]
-
-
-def test_images_to_validate_on_have_no_say_in_how_layers_lie(painted, sampled):
-    drain(finetune([coating()], TABLE, chosen(epochs=1), validation=painted))
-    assert sampled == ["rows"]
+def test_images_to_validate_on_have_no_say_in_how_strata_lie(painted):
+    assert make_plan([coating()], TABLE, chosen(), validation=painted).strata == "rows"
 
 
 def test_full_labels_of_cross_sections_tell_which_class_is_unbroken(painted):
@@ -670,25 +633,26 @@ def test_full_labels_of_cross_sections_tell_which_class_is_unbroken(painted):
         assert [(one.class_id, one.images) for one in card.unbroken] == [(i, 2) for i in ids]
 
 
-def test_where_layers_are_painted_in_strokes_the_model_tells(painted, monkeypatch):
-    rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=1)
+def test_where_strata_are_painted_in_strokes_the_model_tells(painted):
+    """It has learnt nothing here but what its classifier was fitted to."""
+    stages = []
 
-    def find_unbroken_strata(network, card, data, compute):
-        assert not network.training
-        yield Progress("looking for strata", 0, 1)
-        asked.append(len(data.painted))
-        return (rule,)
+    def unbroken(images, way):
+        stages.append(set())
+        settings = chosen(epochs=1, learning_rate=1e-12, strata=way)
+        job = finetune(images, TABLE, settings)
+        card = drain(job, lambda progress: stages[-1].add(progress.stage)).segmenter.card
+        return [(rule.class_id, rule.images) for rule in card.unbroken]
 
-    monkeypatch.setattr(run_module, "find_unbroken_strata", find_unbroken_strata)
-    asked = []
-    layers = [coating(), coating()]
-    few = [[with_labels(one, scribble(one.labels, seed=0)) for one in s] for s in (layers, painted)]
-    runs = [
-        drain(finetune(images, TABLE, chosen(epochs=1, strata=way)))
-        for images, way in ((few[0], "auto"), (few[0], "any"), (few[1], "auto"), (layers, "auto"))
-    ]
-    assert asked == [2]
-    assert [(rule,) == run.segmenter.card.unbroken for run in runs] == [True, False, False, False]
+    sections = [coating(), coating()]
+    few, spots = (
+        [with_labels(one, scribble(one.labels, seed=0)) for one in images]
+        for images in (sections, painted)
+    )
+    assert unbroken(few, "auto") == [(1, 2), (2, 2)]
+    assert unbroken(few, "any") == unbroken(spots, "auto") == []
+    unbroken(sections, "auto")  # full labels tell it themselves
+    assert ["looking for strata" in seen for seen in stages] == [True, False, False, False]
 
 
 def test_dropout_is_for_full_labels_unless_settings_say_how_much(painted):
