@@ -69,8 +69,9 @@ LOSSES = {torch.float32: 0.02, torch.bfloat16: 0.1}
 """How far a loss may be from the CPU's in float32, as a share of it. GPUs multiply float32 in
 convolutions by TensorFloat-32, with 10 bits of mantissa."""
 
-CONTRASTS = {torch.float32: 0.01, torch.bfloat16: 0.03}
-"""The same for pretraining, whose losses differ little at the temperature taken here."""
+CONTRASTS = {torch.float32: 0.01, torch.bfloat16: 0.12}
+"""The same for pretraining. Patches of one material differ little: bfloat16 adds 7 % of noise to
+their embeddings, and the loss compares these."""
 
 AGREEMENT = {torch.float32: 0.995, torch.bfloat16: 0.98}
 """Share of pixels that have to be of the same class as the CPU makes them in float32."""
@@ -215,7 +216,7 @@ def check_badge(bench: Bench) -> str:
 
 def check_training(bench: Bench) -> str:
     """Check the losses of the first steps, for both networks that are trained."""
-    told = []
+    told, good = [], True
     for architecture in ("unet++", "guided-unet++"):
         with computing(CPU, torch.float32):
             truth = np.array(train(bench, 4, architecture=architecture, self_training=0).losses)
@@ -224,13 +225,14 @@ def check_training(bench: Bench) -> str:
                 found = train(bench, 4, architecture=architecture, self_training=0).losses
             off = float(np.max(np.abs(found - truth) / truth))
             told.append(f"{architecture} {name(dtype)} off by {off:.2%}")
-            expect(off <= LOSSES[dtype], f"{told[-1]}, more than {LOSSES[dtype]:.0%}")
+            good &= off <= LOSSES[dtype]
+    expect(good, "; ".join(told))
     return "; ".join(told)
 
 
 def check_pretraining(bench: Bench) -> str:
     """Check the losses of two epochs of pretraining."""
-    told = []
+    told, good = [], True
     with computing(CPU, torch.float32):
         truth = np.array(pretrained(bench).epoch_losses)
     for dtype in bench.formats:
@@ -238,7 +240,8 @@ def check_pretraining(bench: Bench) -> str:
             found = np.array(pretrained(bench).epoch_losses)
         off = float(np.max(np.abs(found - truth) / truth))
         told.append(f"{name(dtype)} off by {off:.2%}")
-        expect(off <= CONTRASTS[dtype], f"{told[-1]}, more than {CONTRASTS[dtype]:.0%}")
+        good &= off <= CONTRASTS[dtype]
+    expect(good, "; ".join(told))
     return "; ".join(told)
 
 

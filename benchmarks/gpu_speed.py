@@ -279,11 +279,11 @@ def pretraining(speed: Speed) -> Iterator[Row]:
     side = 2 * size.crop
     micrographs = [image(side * 2, seed) for seed in range(12)]
     for preset, encoder in (("quick", size.encoder), ("paper", LARGE[size.encoder])):
-        settings = PretrainSettings(
-            preset=preset, encoder=encoder, epochs=100_000, minutes=None, overlap=0.7,
-            weights=size.weights if encoder == size.encoder else "random",
-            patch_size=size.crop, device=str(speed.compute.device),
-        )  # fmt: skip
+        settings = PretrainSettings.make({
+            "preset": preset, "encoder": encoder, "epochs": 100_000, "overlap": 0.7,
+            "weights": size.weights if encoder == size.encoder else "random",
+            "patch_size": size.crop, "device": str(speed.compute.device),
+        })  # fmt: skip
         if size.crop < 100:  # of --small
             settings = settings.model_copy(update={"view_size": 32, "batch_size": 16})
         steps = (p for p in pretrain(micrographs, settings))

@@ -82,12 +82,14 @@ class PairContrast(ContrastiveMethod):
     def forward(self, views: Tensor) -> Tensor:
         """Embed views ``(N, 3, H, W)`` as ``(N, out)``."""
         stages = self.encoder(views)
-        if self.fusion is None:
-            described = stages[-1].mean(dim=(2, 3))
-        else:
-            described = self.fusion(stages[-STAGES:])
-        embeddings: Tensor = self.head(described)
-        return embeddings
+        # Patches of one material differ little: in bfloat16, rounding would, by as much.
+        with torch.autocast(views.device.type, enabled=False):
+            if self.fusion is None:
+                described = stages[-1].float().mean(dim=(2, 3))
+            else:
+                described = self.fusion(stages[-STAGES:])
+            embeddings: Tensor = self.head(described)
+            return embeddings
 
     def loss(self, first: Tensor, second: Tensor, generator: torch.Generator) -> Tensor:
         """Compute NT-Xent of both views."""

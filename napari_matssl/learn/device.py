@@ -149,7 +149,9 @@ def _named_device(name: str) -> torch.device:
             raise DeviceError(
                 f"The device {name!r} isn't there: {found}.", remedy, settings="device"
             )
-        fault = cuda_fault(torch.cuda.current_device() if device.index is None else device.index)
+        if device.index is None:
+            device = torch.device("cuda", torch.cuda.current_device())
+        fault = cuda_fault(device.index)
         if fault is not None:
             raise DeviceError(
                 f"The device {name!r} can't be used: {fault.reason}.", remedy, settings="device"

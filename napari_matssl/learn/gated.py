@@ -34,10 +34,10 @@ class GatedFusion(nn.Module):
         self.out_channels = sum(channels)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
-        """Fuse feature maps ``(N, C_i, H_i, W_i)`` into ``(N, sum C_i)``."""
+        """Fuse feature maps ``(N, C_i, H_i, W_i)`` into ``(N, sum C_i)`` float32."""
         gated = []
         for features, gate in zip(stages, self.gates, strict=True):
-            pooled = features.mean(dim=(2, 3))  # (N, C_i)
+            pooled = features.float().mean(dim=(2, 3))  # (N, C_i)
             if self.form == "paper":
                 gated.append(torch.sigmoid(pooled) * gate)
             else:
