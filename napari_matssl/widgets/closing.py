@@ -1,7 +1,8 @@
 """What happens when the window is closed: strokes are saved, and a running job is asked about."""
 
+from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QMainWindow, QMessageBox
 
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.controls.forms import agreed
@@ -15,7 +16,9 @@ FINISH, CANCEL, STAY = "Finish now and keep", "Cancel the job", "Stay"
 class Closing(QObject):
     """Watch over one window. Scripts that close their viewer are not asked anything."""
 
-    def __init__(self, viewer, current: CurrentImage, runner: JobRunner, parent: QObject) -> None:
+    def __init__(
+        self, viewer: Viewer, current: CurrentImage, runner: JobRunner, parent: QObject
+    ) -> None:
         super().__init__(parent)
         self._viewer, self._current, self._runner = viewer, current, runner
         self._folder = current.folder
@@ -25,7 +28,7 @@ class Closing(QObject):
         self._window.installEventFilter(self)
 
     @property
-    def _window(self):
+    def _window(self) -> QMainWindow:
         return self._viewer.window._qt_window  # kept, it would outlive its closing
 
     def eventFilter(self, window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
@@ -47,7 +48,7 @@ class Session(QObject):
     fine_tuned = Signal(object)
     """A model was fine-tuned: what the task returns."""
 
-    def __init__(self, viewer) -> None:
+    def __init__(self, viewer: Viewer) -> None:
         window = viewer.window._qt_window
         super().__init__(window)
         self.viewer = viewer
@@ -167,7 +168,7 @@ def _leave(session: weakref.ref[Session]) -> None:
     there.leave()
 
 
-def session_of(viewer) -> Session:
+def session_of(viewer: Viewer) -> Session:
     """Find the session of a viewer, or begin it."""
     viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
     window = viewer.window._qt_window

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QIcon, QShowEvent
@@ -36,7 +37,7 @@ _COMPUTE = ("Pretrain", "Fine-tune", "Segment")
 class _Docked(QWidget):
     """What a dock holds. It is destroyed when napari closes the dock and lets go of it."""
 
-    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self._placed = False
@@ -99,7 +100,7 @@ def _destroy(docked: _Docked) -> None:
 class MatSSLWidget(_Docked):
     """All panels in one dock: open, pretrain, fine-tune, segment, measure."""
 
-    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(napari_viewer, parent)
         self.panels: dict[str, QWidget] = {}
         self.sections: dict[str, _Section] = {}
@@ -154,7 +155,8 @@ class MatSSLWidget(_Docked):
         inside = self._scroll.widget()
         inside.layout().activate()
         inside.resize(inside.width(), max(inside.sizeHint().height(), self._scroll.height()))
-        self._scroll.verticalScrollBar().setValue(self._opened.y())
+        if self._opened is not None:
+            self._scroll.verticalScrollBar().setValue(self._opened.y())
 
 
 class _Section(QCollapsible):
@@ -173,7 +175,7 @@ class _Section(QCollapsible):
 class JobDock(_Docked):
     """A panel as a dock of its own, with the bar of its jobs."""
 
-    def __init__(self, napari_viewer, title: str) -> None:
+    def __init__(self, napari_viewer: Viewer, title: str) -> None:
         super().__init__(napari_viewer)
         self.panel = PANELS[title][0](napari_viewer)
         layout = QVBoxLayout(self)

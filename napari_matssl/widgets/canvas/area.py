@@ -2,6 +2,7 @@
 
 from napari.layers import Shapes
 from napari.utils.events import Event
+from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut
@@ -23,7 +24,7 @@ class CorrectionArea(QObject):
     changed = Signal()
     """The layer came or went."""
 
-    def __init__(self, viewer, results: Results, palette: Palette) -> None:
+    def __init__(self, viewer: Viewer, results: Results, palette: Palette) -> None:
         super().__init__(results)
         self._viewer, self._results, self._palette = viewer, results, palette
         self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), viewer.window._qt_window)
@@ -41,9 +42,10 @@ class CorrectionArea(QObject):
 
     def draw(self) -> None:
         """Let the user draw a rectangle on the shown image."""
-        layer = self.layer
+        shown, layer = self._results.current.shown, self.layer
+        if shown is None:
+            return
         if layer is None:
-            shown = self._results.current.shown
             layer = self._viewer.add_shapes(
                 ndim=2, name=AREA, edge_color="#ffd400", face_color="transparent",
                 edge_width=max(1.0, shown.micrograph.height / 250), **grid_of(shown.image),
@@ -58,7 +60,7 @@ class CorrectionArea(QObject):
         """Take the layer away, drawn in or not, and be ready to paint."""
         if self.layer is not None:
             self._results.remove_layer(AREA)
-            self._palette.paint_with(self._palette.picked)
+            self._palette.resume()
             self.changed.emit()
 
     def _on_removed(self, event: Event) -> None:

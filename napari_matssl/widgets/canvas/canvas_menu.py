@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from napari.layers import Labels, Layer
+from napari.viewer import Viewer
 from qtpy.QtCore import QObject
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QAction, QMenu
@@ -19,7 +20,7 @@ TOOLS = {"paint": "Paint (P)", "erase": "Erase (E)", "fill": "Fill (F)", "pan_zo
 class CanvasMenu(QObject):
     """Built anew at each right click, from what is below the cursor."""
 
-    def __init__(self, viewer, current: CurrentImage, palette: Palette) -> None:
+    def __init__(self, viewer: Viewer, current: CurrentImage, palette: Palette) -> None:
         super().__init__(current)
         self._viewer, self._current, self._palette = viewer, current, palette
         self.menu = QMenu(viewer.window._qt_window)
@@ -47,7 +48,7 @@ class CanvasMenu(QObject):
         self.menu.addSeparator()
         chosen = self._viewer.layers.selection.active is painted
         for mode, text in TOOLS.items():
-            action = self._add(text, lambda mode=mode: self._use(painted, mode))
+            action = self._add(text, partial(self._use, painted, mode))
             action.setCheckable(True)
             action.setChecked(chosen and painted.mode == mode)
         overlays = [shown.extra[title] for title in (SEGMENTATION, PREVIEW) if title in shown.extra]

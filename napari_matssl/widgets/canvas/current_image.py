@@ -5,9 +5,10 @@ from typing import Literal
 
 import numpy as np
 from napari.utils.events import Event
+from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_matssl.errors import MatSSLError
+from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.project.strokes import Version
@@ -31,14 +32,14 @@ class CurrentImage(QObject):
 
     changed = Signal()
     """Another image is shown, or none, or what is known of the shown one."""
-    appeared = Signal()
-    """Another image was just put into the viewer, and is not yet painted on."""
+    appeared = Signal(object)
+    """The Shown that was just put into the viewer, and is not yet painted on."""
     fitted = Signal()
     """The view was just fitted to the image."""
     leaving = Signal()
     """The layers of the image are about to go."""
 
-    def __init__(self, viewer, folder: OpenFolder, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: Viewer, folder: OpenFolder, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
         self.folder = folder
@@ -107,7 +108,7 @@ class CurrentImage(QObject):
             self._arranging = False
         kept = KeptStrokes(project, name, strokes, page)
         autosave = Autosave(layer, kept.save, self, kept.written_elsewhere, kept.prepare)
-        self.shown = Shown(name, micrograph, image, layer, autosave, users is None, page)
+        self.shown = Shown(project, name, micrograph, image, layer, autosave, users is None, page)
         self.folder.painting = name
         autosave.changed.connect(lambda: self.folder.painted_changed.emit(name))
         autosave.saved.connect(lambda: self._on_saved(name))
@@ -118,7 +119,7 @@ class CurrentImage(QObject):
         if before is None or _extent(before) != _extent(micrograph):
             self.viewer.reset_view()
             self.fitted.emit()
-        self.appeared.emit()
+        self.appeared.emit(self.shown)
         self._look.bring_back(self.shown)
         self.changed.emit()
         if chosen:
@@ -128,14 +129,14 @@ class CurrentImage(QObject):
 
     def set_page(self, page: int) -> None:
         """Choose which page of the shown image's file counts, from 1, and show it."""
-        project, shown = self.folder.project, self.shown
-        if project is None or shown is None or page == shown.micrograph.page:
+        shown = self.shown
+        if shown is None or page == shown.micrograph.page:
             return
         shown.autosave.flush()
         if shown.autosave.unsaved:  # why has been told
             self.changed.emit()
             return
-        name, left = shown.name, shown.micrograph.page
+        project, name, left = shown.project, shown.name, shown.micrograph.page
         painted = int(np.count_nonzero(shown.painted.data))
         try:
             remarks = project.set_page(name, page)
@@ -155,10 +156,9 @@ class CurrentImage(QObject):
         self.folder.painted_changed.emit(name)
 
     def _on_saved(self, name: str) -> None:
-        shown, project = self.shown, self.folder.project
-        if shown is None or project is None:
+        if self.shown is None:
             return
-        if shown.painted.metadata[CLASSES] != project.classes:
+        if self.shown.painted.metadata[CLASSES] != self.shown.project.classes:
             self.folder.classes_changed.emit()
         self.folder.painted_changed.emit(name)
 
@@ -203,6 +203,18 @@ class CurrentImage(QObject):
         shown.autosave.deleteLater()
         return True
 
+    def require_shown(self) -> Shown:
+        """Return the image, for what can't be done without one.
+
+        Raises
+        ------
+        InputError
+            If none is shown.
+        """
+        if self.shown is None:
+            raise InputError("No image is shown.", "Choose one in the list of images.")
+        return self.shown
+
     def flush(self) -> None:
         """Save the strokes of the shown image now."""
         if self.shown is not None:
@@ -224,13 +236,13 @@ class CurrentImage(QObject):
 
     def _set(self, change: Callable[[Project, str], None]) -> None:
         """Change what is known of the shown image, and its layers with it."""
-        project, shown = self.folder.project, self.shown
-        if project is None or shown is None:
+        shown = self.shown
+        if shown is None:
             return
         try:
-            change(project, shown.name)
+            change(shown.project, shown.name)
             micrograph = self._notices.wait_for(
-                lambda: project.read(shown.name), f"Reading {shown.name} again..."
+                lambda: shown.project.read(shown.name), f"Reading {shown.name} again..."
             )
             if self.shown is not shown:  # while it was read
                 return

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 from napari.layers import Shapes
 from napari.utils.events import Event
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
 from napari_matssl.widgets.canvas.layer_grid import grid_of
 from napari_matssl.widgets.canvas.results import Results
+from napari_matssl.widgets.canvas.shown import Shown
 
 LINE = "info bar"
 """Name of the layer."""
@@ -55,7 +57,8 @@ class InfoBarLine(QObject):
 
     def _drag(self, layer: Shapes, event: Event) -> Iterator[None]:
         """Let the line follow the mouse up and down, wherever along it the mouse has caught it."""
-        if layer.mode != "select" or not layer.data:
+        shown = self._current.shown
+        if shown is None or layer.mode != "select" or not layer.data:
             return
         edge = float(layer.data[0][0, -2])
         caught = float(layer.world_to_data(event.position)[-2])
@@ -65,32 +68,33 @@ class InfoBarLine(QObject):
         yield
         while event.type == "mouse_move":
             row = edge + float(layer.world_to_data(event.position)[-2]) - caught
-            self._place(row + 0.5)
+            self._place(layer, shown, row + 0.5)
             yield
-        self._take_over()
+        self._take_over(layer)
 
     def _show(self) -> None:
         shown = self._current.shown
         bar = None if shown is None else shown.micrograph.info_bar
-        if bar is None:
+        if shown is None or bar is None:
             self._results.remove_layer(LINE)
             return
         if self.layer is None:
-            self._add()
-        self._place(bar.row)
+            self._add(shown, bar.row)
+        else:
+            self._place(self.layer, shown, bar.row)
 
-    def _place(self, row: float) -> None:
-        layer = self.layer
+    @staticmethod
+    def _place(layer: Shapes, shown: Shown, row: float) -> None:
         with layer.events.data.blocker():
-            layer.data = [self._line(row)]
+            layer.data = [_line(shown, row)]
         if layer.mode == "select":
             layer.selected_data = {0}
 
-    def _add(self) -> Shapes:
-        viewer, shown = self._current.viewer, self._current.shown
+    def _add(self, shown: Shown, row: int) -> None:
+        viewer = self._current.viewer
         active = viewer.layers.selection.active
         layer = viewer.add_shapes(
-            [self._line(shown.micrograph.info_bar.row)],
+            [_line(shown, row)],
             shape_type="line",
             name=LINE,
             edge_color="#ffd400",
@@ -100,23 +104,27 @@ class InfoBarLine(QObject):
         viewer.layers.selection.active = active
         layer.events.data.connect(self._on_data)
         self._results.add_layer(LINE, layer)
-        return layer
-
-    def _line(self, row: float) -> np.ndarray:
-        edge = row - 0.5  # between the last row of the specimen and the first of the bar
-        return np.array([[edge, -0.5], [edge, self._current.shown.micrograph.width - 0.5]])
 
     def _on_data(self, event: Event) -> None:
         """Take over where napari's tools have put the line."""
-        if event.source is not self.layer or event.action not in ("changed", "removed"):
+        layer = self.layer
+        if layer is None or event.source is not layer:
             return
-        if self.layer.data:
-            self._take_over()
+        if event.action not in ("changed", "removed"):
+            return
+        if layer.data:
+            self._take_over(layer)
         else:
             self._current.set_info_bar(None)
 
-    def _take_over(self) -> None:
+    def _take_over(self, layer: Shapes) -> None:
         """Take the line's row as the first of the bar; it stays horizontal and inside."""
-        row = round(float(np.mean(self.layer.data[0][:, -2])) + 0.5)
-        height = self._current.shown.micrograph.height
+        row = round(float(np.mean(layer.data[0][:, -2])) + 0.5)
+        height = self._current.require_shown().micrograph.height
         self._current.set_info_bar(int(np.clip(row, 1, height - 1)))
+
+
+def _line(shown: Shown, row: float) -> NDArray[np.float64]:
+    """Make the ends of a line between the last row of the specimen and the first of the bar."""
+    edge = row - 0.5
+    return np.array([[edge, -0.5], [edge, shown.micrograph.width - 0.5]])

@@ -1,7 +1,9 @@
 """Keeping napari's canvas alive while layers come and go."""
 
+from napari.viewer import Viewer
 
-def keep_canvas_alive(viewer) -> None:
+
+def keep_canvas_alive(viewer: Viewer) -> None:
     """Let napari free what a removed layer drew with in the OpenGL context that it belongs to.
 
     napari 0.9 frees buffers and textures in whatever context is current. With PyQt6 that may be

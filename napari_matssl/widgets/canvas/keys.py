@@ -5,12 +5,14 @@ from functools import partial
 
 from napari.layers import Labels
 from napari.utils.events import Event
+from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut
 
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.palette import Palette
+from napari_matssl.widgets.canvas.shown import Shown
 
 HINT = (
     "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, H held: no overlay, "
@@ -27,7 +29,7 @@ class Keys(QObject):
     them to the chosen layer.
     """
 
-    def __init__(self, viewer, current: CurrentImage, palette: Palette) -> None:
+    def __init__(self, viewer: Viewer, current: CurrentImage, palette: Palette) -> None:
         window = viewer.window._qt_window
         super().__init__(window)
         self._viewer, self._current, self._palette = viewer, current, palette
@@ -81,8 +83,8 @@ class Keys(QObject):
         for shortcut in self._shortcuts:
             shortcut.setEnabled(self._folder.project is not None)
 
-    def _on_shown(self) -> None:
-        layer = self._current.shown.painted
+    def _on_shown(self, shown: Shown) -> None:
+        layer = shown.painted
         layer.events.mode.connect(self._tell, position="last")  # after napari's own words
         self._say(layer)
 

@@ -36,6 +36,9 @@ CLASSES = "matssl_classes"
 
 # A preview has the colours of the strokes: they stand out from it, and the micrograph is seen.
 _OPACITY = {"painted": 0.9, "mask": 0.5, "preview": 0.25}
+Kind = Literal["painted", "mask", "preview"]
+"""What a labels layer holds: strokes, a result, or one in the making."""
+
 _ZERO = {"painted": "unpainted", "mask": "not analysed", "preview": "not analysed"}
 
 
@@ -90,7 +93,7 @@ def load_units() -> None:
     """
     import pint  # as napari does
 
-    pint.get_application_registry().Unit("pixel")
+    pint.application_registry.Unit("pixel")
 
 
 def add_micrograph(viewer: ViewerModel, micrograph: Micrograph, name: str | None = None) -> Image:

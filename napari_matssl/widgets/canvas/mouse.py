@@ -1,9 +1,11 @@
 """The mouse on the canvas: the left button alone paints, the right one opens a menu."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels
+from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
@@ -34,7 +36,9 @@ class Mouse(QObject):
     stroke in a busy window becomes a dot; those of a stroke are handed to napari one by one.
     """
 
-    def __init__(self, viewer, current: CurrentImage, menu: CanvasMenu, parent: QObject) -> None:
+    def __init__(
+        self, viewer: Viewer, current: CurrentImage, menu: CanvasMenu, parent: QObject
+    ) -> None:
         super().__init__(parent)
         self._viewer, self._current, self._menu = viewer, current, menu
         self._folder, self._notices = current.folder, current.folder.notices
@@ -48,7 +52,7 @@ class Mouse(QObject):
         self._canvas.native.installEventFilter(self)
 
     @property
-    def _canvas(self):
+    def _canvas(self) -> Any:
         return self._viewer.window._qt_viewer.canvas  # kept, it would outlive its window
 
     def eventFilter(self, canvas: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name

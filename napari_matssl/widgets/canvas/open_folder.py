@@ -105,6 +105,18 @@ class OpenFolder(QObject):
             self.opened.emit()
         return True
 
+    def require_project(self) -> Project:
+        """Return the project, for what can't be done without one.
+
+        Raises
+        ------
+        InputError
+            If no folder is open.
+        """
+        if self.project is None:
+            raise InputError("No folder is open.", "Open a folder of micrographs first.")
+        return self.project
+
     def close(self) -> bool:
         """Close the folder; False if it stays open, as strokes can't be saved."""
         if not self.may_close():
@@ -155,6 +167,8 @@ class OpenFolder(QObject):
     def survey(self, names: Sequence[str]) -> None:
         """Look at images in the background, for the table."""
         project = self.project
+        if project is None:
+            return
 
         def note(name: str, facts: ImageFacts | MatSSLError) -> None:
             if self.project is project:  # else it is of a folder that was closed

@@ -12,6 +12,7 @@ from napari_matssl.labels.counting import count_values
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import set_classes
+from napari_matssl.widgets.canvas.shown import Shown
 
 _ERASER = {"paint": "erase", "erase": "paint"}
 """What the choice of the id for unpainted means, by mode."""
@@ -107,8 +108,8 @@ class Palette(QObject):
             if isinstance(layer, Labels):
                 set_classes(layer, classes)
         self.classes_changed.emit()
-        if gone and self._picked is not None:
-            self.paint_with(self._picked)
+        if gone:
+            self.resume()
 
     def painted_pixels(self, names: Iterable[str] | None = None) -> dict[int, int]:
         """Painted pixels by class id, the unsaved strokes included, damaged labels not.
@@ -135,14 +136,19 @@ class Palette(QObject):
                 total[class_id] = total.get(class_id, 0) + count
         return total
 
-    def _take_up(self) -> None:
+    def resume(self) -> None:
+        """Be ready to paint again with the class that is picked, if there is one."""
+        if self._picked is not None:
+            self.paint_with(self._picked)
+
+    def _take_up(self, shown: Shown) -> None:
         """Be ready to paint on the image that was just shown."""
-        layer = self._current.shown.painted
+        layer = shown.painted
         layer.events.selected_label.connect(self._on_selected_label)
         events = layer.events
         for event in (events.paint, events.labels_update, events.set_data, events.data):
             event.connect(self._on_stroke)
-        self.paint_with(self._picked)
+        self.resume()
 
     def _on_stroke(self, _event: Event) -> None:
         self.stroked.emit()

@@ -1,6 +1,7 @@
 """A look at the bare micrograph: segmentation and preview are out of sight while a key is held."""
 
 from napari.layers import Layer
+from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QApplication, QShortcut
@@ -19,7 +20,7 @@ class Peek(QObject):
     reach the canvas all the same, in a window that isn't active, are taken there.
     """
 
-    def __init__(self, viewer, current: CurrentImage) -> None:
+    def __init__(self, viewer: Viewer, current: CurrentImage) -> None:
         window = viewer.window._qt_window
         super().__init__(window)
         self._current, self._folder = current, current.folder

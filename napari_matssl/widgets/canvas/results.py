@@ -11,6 +11,7 @@ from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import (
+    Kind,
     add_labels,
     copy_into,
     place_ids,
@@ -47,7 +48,9 @@ class Results(QObject):
             shown.extra[SEGMENTATION].visible = True
         self.mask_changed.emit(name)
 
-    def show_piece(self, title: str, name: str, top: int, left: int, ids: NDArray) -> None:
+    def show_piece(
+        self, title: str, name: str, top: int, left: int, ids: NDArray[np.uint8]
+    ) -> None:
         """Show a piece of a mask in the making, if its image is the one that is shown."""
         shown = self.current.shown
         if shown is None or shown.name != name:
@@ -106,21 +109,18 @@ class Results(QObject):
         InputError
             If there is nothing to copy, or the shape is outside the image.
         """
-        shown = self.current.shown
-        source = None
-        if shown is not None:
-            there = [shown.extra[title] for title in OVERLAYS if title in shown.extra]
-            source = next((x for x in there if x.visible), there[0] if there else None)
-        if source is None:
+        shown = self.current.require_shown()
+        there = [shown.extra[title] for title in OVERLAYS if title in shown.extra]
+        if not there:
             raise InputError("There is no segmentation to copy.", "Segment this image first.")
+        source = next((x for x in there if x.visible), there[0])
         region = None if area is None else region_of_shapes(area, shown.image)
         return copy_into(shown.painted, np.asarray(source.data), region)
 
-    def _take_up(self) -> None:
+    def _take_up(self, shown: Shown) -> None:
         """Show the last segmentation of the image that was just shown."""
-        shown = self.current.shown
         try:
-            mask = self.folder.project.mask(shown.name)
+            mask = shown.project.mask(shown.name)
         except MatSSLError as error:
             self.notices.failed.emit(error)
             return
@@ -134,7 +134,7 @@ class Results(QObject):
             self._show(shown, shown.mask)
 
     def _show(self, shown: Shown, mask: NDArray[np.uint8]) -> None:
-        project = self.folder.project
+        project = shown.project
         shown.mask = mask
         self.remove_layer(PREVIEW)
         self._area = _area(shown)
@@ -144,11 +144,11 @@ class Results(QObject):
         else:
             self._add(shown, SEGMENTATION, cleaned.copy(), "mask")
 
-    def _add(self, shown: Shown, title: str, ids: NDArray[np.uint8], kind: str) -> Labels:
+    def _add(self, shown: Shown, title: str, ids: NDArray[np.uint8], kind: Kind) -> Labels:
         """Add a labels layer below the strokes; which layer is active stays."""
         viewer = self.current.viewer
         active = viewer.layers.selection.active
-        classes = self.folder.project.classes
+        classes = shown.project.classes
         layer = add_labels(viewer, shown.image, ids, classes, title, kind)
         layer.editable = False  # corrections are painted, where they are kept and can be undone
         viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(shown.painted))

@@ -8,6 +8,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.autosave import Autosave
 
 PAINTED, SEGMENTATION, PREVIEW = "painted labels", "segmentation", "preview"
@@ -23,8 +24,8 @@ class Shown:
 
     Parameters
     ----------
-    name
-        Of the image in the project.
+    project, name
+        What the image belongs to, and how it is called there.
     micrograph
         As it was read, with what the user has set.
     image, painted
@@ -42,6 +43,7 @@ class Shown:
         Layers by title: segmentation, preview, probabilities.
     """
 
+    project: Project
     name: str
     micrograph: Micrograph
     image: Image

@@ -29,9 +29,10 @@ def take_labels(
     Raises
     ------
     InputError
-        If no other labels layer is selected, it lies on another grid, or has ids of no class.
+        If no image is shown, no other labels layer is selected, or it lies on another grid or has
+        ids of no class.
     """
-    shown, project = current.shown, current.folder.project
+    shown = current.require_shown()
     layers = [
         layer
         for layer in current.viewer.layers.selection
@@ -46,7 +47,7 @@ def take_labels(
     check_grid(layer, shown.image)
     ids = np.asarray(layer.data)
     ids = ids.reshape(ids.shape[-2:])
-    known = (0, *project.table.ids)
+    known = (0, *shown.project.table.ids)
     counts = count_values(ids)
     strange = {value: n for value, n in counts.items() if value not in known}
     if len(counts.keys() - {0}) == 1 and strange:

@@ -1,6 +1,7 @@
 """What the canvas shows around the layers: the whole image until somebody zooms, a scale bar."""
 
 from napari.utils.events import Event
+from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QTimer
 
 from napari_matssl.widgets.canvas.current_image import CurrentImage
@@ -12,7 +13,7 @@ class View(QObject):
     napari fits an image once. Docks that are laid out afterwards would leave it cut off.
     """
 
-    def __init__(self, viewer, current: CurrentImage) -> None:
+    def __init__(self, viewer: Viewer, current: CurrentImage) -> None:
         super().__init__(current)
         self._viewer, self._current = viewer, current
         self._fitted: tuple[object, ...] | None = None  # the camera as it fitted the image
@@ -59,7 +60,7 @@ class View(QObject):
         self._bar_is_users = self._bar_is_users or not self._ours
 
 
-def _bare_brush(viewer) -> None:
+def _bare_brush(viewer: Viewer) -> None:
     """Take away the box behind the brush's circle.
 
     napari 0.9 gives every overlay a box of the canvas's colour. Beside a scale bar this one is

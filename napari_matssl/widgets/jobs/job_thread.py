@@ -79,7 +79,7 @@ def _keep_what_the_thread_uses() -> None:
     run (Windows) or take their chance.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(library, "on_exit"):
+    if library is not None and hasattr(library, "on_exit"):
         library.on_exit(library._exit, None)
 
 

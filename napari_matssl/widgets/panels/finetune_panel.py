@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -47,7 +48,7 @@ _START_TIP = "Train a model on the painted pixels of the images ticked above."
 class FinetunePanel(QWidget):
     """Choose images, a start and a time; watch the curves and the preview."""
 
-    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self._folder, self._current = self.session.folder, self.session.current

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from napari.layers import Image
+from napari.viewer import Viewer
 from qtpy.QtCore import QPoint, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
@@ -66,7 +67,7 @@ _NEW_CLASS = "(a new class)"
 class MicrographsPanel(QWidget):
     """Open a folder, step through its images, paint."""
 
-    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self._folder, self._current = self.session.folder, self.session.current

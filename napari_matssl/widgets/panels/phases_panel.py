@@ -5,6 +5,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from napari.viewer import Viewer
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
@@ -62,7 +63,7 @@ _OUTPUTS = {
 class PhasesPanel(QWidget):
     """Phase fractions of the open folder, and handing in the results."""
 
-    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self.view = None

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from napari.viewer import Viewer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFileDialog, QListWidget, QVBoxLayout, QWidget
 
@@ -46,7 +47,7 @@ _ABOUT = (
 class PretrainPanel(QWidget):
     """Choose folders, an encoder and a recipe."""
 
-    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self._folder, self._notices = self.session.folder, self.session.notices

@@ -119,7 +119,7 @@ class ResultEditor(QWidget):
         self._notices.said.emit(
             f"{count:,} pixels were copied into the painted labels; Ctrl+Z takes them back."
         )
-        self.session.palette.paint_with(self.session.palette.picked)
+        self.session.palette.resume()
         return True
 
     def _copy_inside(self) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
@@ -63,7 +64,7 @@ class _Post(QObject):
 class SegmentPanel(QWidget):
     """Choose a model and images; see what comes back."""
 
-    def __init__(self, napari_viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self._folder, self._current = self.session.folder, self.session.current
@@ -227,9 +228,9 @@ class SegmentPanel(QWidget):
         results.take_over(segmented.name, segmented.mask, page)
         if shown is None or (shown.name, shown.page) != (segmented.name, page):
             return
-        remove_maps(results)
+        remove_maps(results, shown)
         if segmented.probabilities is not None:
-            add_maps(results, job.classes, segmented.probabilities, segmented.uncertainty)
+            add_maps(results, shown, job.classes, segmented.probabilities, segmented.uncertainty)
 
     def _on_folder_segmented(self, result) -> None:
         """Tell what was done; a signal brings it, which a closed panel doesn't get."""
