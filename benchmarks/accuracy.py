@@ -87,8 +87,8 @@ ROWS: dict[str, dict[str, Any]] = {
 LOOKS: dict[str, dict[str, Any]] = {
     ", one magnification": {"magnifications": "one"},
     ", two magnifications": {"magnifications": "two"},
-    ", islands kept": {"islands": "keep"},
-    ", islands closed": {"islands": "close"},
+    ", components kept": {"detached_components": "keep"},
+    ", components merged": {"detached_components": "merge"},
 }
 """What the label of a row gains where it isn't looked at in the row's usual way."""
 
@@ -213,7 +213,7 @@ def ways_of_looking(row: str, card: ModelCard) -> dict[str, dict[str, Any]]:
     other = ", two magnifications" if card.densely_painted else ", one magnification"
     names = [other] if row.startswith("ours") else []
     if card.unbroken:
-        names += [", islands kept" if card.kept_unbroken("auto") else ", islands closed"]
+        names += [", components kept" if card.unbroken_classes("auto") else ", components merged"]
     return {"": {}, **{name: LOOKS[name] for name in names}}
 
 

@@ -184,7 +184,7 @@ def mask_of(segmenter: Segmenter, micrograph: Micrograph, compute: Compute) -> S
     )
     network.load_state_dict(segmenter.network.state_dict())
     network = compute.place(network.eval())
-    settings = PredictSettings(magnifications="one", islands="keep")
+    settings = PredictSettings(magnifications="one", detached_components="keep")
     found = drain(segment(network, segmenter.card, micrograph, compute, settings, True))
     assert found is not None  # nobody sends STOP
     return found

@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument(
         "--new-conditions", action="store_true", help="test images taken under other conditions"
     )
-    parser.add_argument("--islands", choices=("auto", "close", "keep"), default="auto")
+    parser.add_argument("--detached-components", choices=("auto", "merge", "keep"), default="auto")
     parser.add_argument("--steps", type=int, default=90)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
@@ -88,7 +88,12 @@ def main() -> None:
             settings = FinetuneSettings.make({**changed, "seed": seed, "epochs": 1})
             segmenter = train(used, settings, given.steps)
             both, once = (
-                score(segmenter, used, magnifications=looks, islands=given.islands)
+                score(
+                    segmenter,
+                    used,
+                    magnifications=looks,
+                    detached_components=given.detached_components,
+                )
                 for looks in ("two", "one")
             )
             found.append((both.miou or 0.0, once.miou or 0.0))

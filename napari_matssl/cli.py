@@ -168,7 +168,7 @@ def predict(
 
 
 @app.command()
-@with_settings(PredictSettings, only=("magnifications", "islands", "device"))
+@with_settings(PredictSettings, only=("magnifications", "detached_components", "device"))
 def evaluate(
     model: Annotated[Path, typer.Argument(help="model of finetune, or a published U-Net++")],
     images: Annotated[Path, typer.Argument(help="folder of images")],

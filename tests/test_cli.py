@@ -303,24 +303,24 @@ def test_predict_cleans_masks_as_asked(
     )
 
 
-def test_predict_and_evaluate_know_what_to_do_with_islands(
+def test_predict_and_evaluate_take_the_choice_of_detached_components(
     call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders, model = trained
     asked: list[str] = []
-    kept = ModelCard.kept_unbroken
+    unbroken_classes = ModelCard.unbroken_classes
 
-    def spy(card: ModelCard, islands: Any) -> Any:
-        asked.append(islands)
-        return kept(card, islands)
+    def spy(card: ModelCard, choice: Any) -> Any:
+        asked.append(choice)
+        return unbroken_classes(card, choice)
 
-    monkeypatch.setattr(ModelCard, "kept_unbroken", spy)
+    monkeypatch.setattr(ModelCard, "unbroken_classes", spy)
     predicting = ("predict", model, folders.images / "s0.png", "--out", tmp_path / "out")
     for command in (predicting, ("evaluate", model, folders.images, folders.truth)):
-        for islands in ("keep", "close"):
+        for choice in ("keep", "merge"):
             asked.clear()
-            assert call(*command, "--islands", islands).status == 0
-            assert set(asked) == {islands}
+            assert call(*command, "--detached-components", choice).status == 0
+            assert set(asked) == {choice}
 
 
 def test_device_tells_what_computes_for_people_and_for_programs(call: Call) -> None:

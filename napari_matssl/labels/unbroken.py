@@ -23,7 +23,7 @@ _SPECKS = 1e-4
 """Share of an image that areas may have together which are taken for slips of the brush."""
 
 _SMALL = 0.5
-"""An island is smaller than this share of the smallest area that is kept."""
+"""A detached component is smaller than this share of the smallest one that is kept."""
 
 _TOUCHING = np.ones((3, 3), dtype=bool)  # at edges and at corners
 
@@ -86,11 +86,11 @@ def find_unbroken(
     return tuple(found)
 
 
-def close_islands(mask: NDArray[np.uint8], unbroken: Iterable[UnbrokenClass]) -> NDArray[np.uint8]:
-    """Give islands in strata, and holes in them, to what is around them.
+def merge_detached(mask: NDArray[np.uint8], unbroken: Iterable[UnbrokenClass]) -> NDArray[np.uint8]:
+    """Merge components that are detached from strata, and holes in strata, into what is around.
 
-    Of each class, and of everything else, as many areas stay as painted images have at most: the
-    largest of those that reach two sides of the picture. Others are islands if they are smaller
+    Of each class, and of everything else, as many components stay as painted images have at most:
+    the largest of those that reach two sides of the image. Others are detached if they are smaller
     than half of the smallest of these; so a stratum that the network tore in two isn't lost.
 
     Parameters
@@ -100,11 +100,11 @@ def close_islands(mask: NDArray[np.uint8], unbroken: Iterable[UnbrokenClass]) ->
 
     Returns
     -------
-    A new mask ``(H, W)``, or the one given where there are no islands.
+    A new mask ``(H, W)``, or the one given where no component is detached.
     """
-    for one in unbroken:
-        mask = _close(mask, mask != one.class_id, one.outside)
-        mask = _close(mask, mask == one.class_id, one.inside)
+    for rule in unbroken:
+        mask = _merge(mask, mask != rule.class_id, rule.outside)
+        mask = _merge(mask, mask == rule.class_id, rule.inside)
     return mask
 
 
@@ -143,30 +143,30 @@ class _Areas:
         return bool(self.runs(way)[self.believed].all())
 
 
-def _close(mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int) -> NDArray[np.uint8]:
-    """Give the islands among the areas of `where` to the classes that lie beside them."""
+def _merge(mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int) -> NDArray[np.uint8]:
+    """Merge the detached components of `where` into the classes that lie beside them."""
     labels, sizes = _label(where)
     sides = np.sum(_reached(labels, len(sizes)), axis=0)
     largest_first = np.argsort(-sizes, kind="stable")
     kept = largest_first[sides[largest_first] >= 2][:most]
     if len(kept) == 0:
         return mask
-    is_island = sizes < _SMALL * sizes[kept].min()
-    is_island[kept] = False
-    if not is_island.any():
+    detached = sizes < _SMALL * sizes[kept].min()
+    detached[kept] = False
+    if not detached.any():
         return mask
-    closed = mask.copy()
+    merged = mask.copy()
     for index, box in enumerate(ndimage.find_objects(labels)):
-        if not is_island[index]:
+        if not detached[index]:
             continue
-        # Islands are apart from each other: what lies around one is no part of another.
+        # Components don't touch: what lies around one is no part of another.
         around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
-        island = labels[around] == index + 1
+        component = labels[around] == index + 1
         nearest = ndimage.distance_transform_edt(
             where[around], return_distances=False, return_indices=True
         )
-        closed[around][island] = mask[around][tuple(nearest)][island]
-    return closed
+        merged[around][component] = mask[around][tuple(nearest)][component]
+    return merged
 
 
 def _label(where: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -161,9 +161,11 @@ class ModelCard(_Card):
         """Whether nearly all pixels of the training images were painted; not if that is unknown."""
         return self.painted_share is not None and self.painted_share >= DENSE
 
-    def kept_unbroken(self, islands: Literal["auto", "close", "keep"]) -> dict[str, UnbrokenClass]:
-        """Choose the classes in which islands are closed, by name; as settings want it."""
-        least = {"auto": ENOUGH_IMAGES, "close": 1, "keep": math.inf}[islands]
+    def unbroken_classes(
+        self, detached_components: Literal["auto", "merge", "keep"]
+    ) -> dict[str, UnbrokenClass]:
+        """Choose the classes of which detached components are merged, by name."""
+        least = {"auto": ENOUGH_IMAGES, "merge": 1, "keep": math.inf}[detached_components]
         names = dict(zip(self.classes.ids, self.classes.names, strict=True))
         return {names[one.class_id]: one for one in self.unbroken if one.images >= least}
 

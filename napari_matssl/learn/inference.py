@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_matssl.errors import OutOfMemoryError
-from napari_matssl.labels.unbroken import close_islands
+from napari_matssl.labels.unbroken import merge_detached
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
@@ -117,18 +117,18 @@ def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
 def _finished(
     found: Segmentation | None, micrograph: Micrograph, card: ModelCard, settings: PredictSettings
 ) -> Segmentation | None:
-    """Close islands in strata; probabilities stay what the network said.
+    """Merge components detached from strata in the mask; probabilities stay the network's.
 
-    What is not analysed is left out afterwards, or each such spot would be an island.
+    Pixels that are not analysed are left out afterwards: each such spot would be a component.
     """
-    unbroken = card.kept_unbroken(settings.islands).values()
+    unbroken = card.unbroken_classes(settings.detached_components).values()
     known = micrograph.specimen_analysable
     if found is None or (not unbroken and known is None):
         return found
     mask = found.mask.copy()
     specimen = mask[: micrograph.specimen.shape[0]]
     if unbroken:
-        specimen[:] = close_islands(specimen, unbroken)
+        specimen[:] = merge_detached(specimen, unbroken)
     if known is not None:
         specimen[~known] = card.classes.not_analysed
     return replace(found, mask=mask)

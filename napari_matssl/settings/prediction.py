@@ -26,11 +26,11 @@ class PredictSettings(Settings):
         "a model that learnt from strokes, which gains by it, else one; instant models always look "
         "once",
     )
-    islands: Literal["auto", "close", "keep"] = setting(
+    detached_components: Literal["auto", "merge", "keep"] = setting(
         "auto",
-        "close: where painted images show a class in unbroken strata, patches of it elsewhere, and "
-        "holes in it, go to what is around them; keep: they stay; auto: close where at least two "
-        "images show it",
+        "connected components of a class in unbroken strata that lie apart from its strata, and "
+        "holes in these; merge: each takes the class around it; keep: all stay; auto: merge where "
+        "at least two painted images show such strata",
     )
     info_bar: Literal["auto", "none"] = setting(
         "auto", "leave a detected SEM info bar out, or take it as specimen"

@@ -117,12 +117,12 @@ class SegmentingRun:
 
     def begin(self) -> str:
         """Say what segments, and what it will do to masks by itself."""
-        names = self._segmenter.card.kept_unbroken(self._settings.islands)
+        names = self._segmenter.card.unbroken_classes(self._settings.detached_components)
         if not names:
             return f"Device: {self._compute.describe()}"
         return (
             f"Device: {self._compute.describe()}. In the painted images {', '.join(names)} ran "
-            "through in unbroken strata: islands are closed."
+            "through in unbroken strata: detached components are merged."
         )
 
     def segment(

@@ -22,7 +22,7 @@ ORIGIN = Provenance(
     model_sha256="ab" * 32,
     version="0.1.0",
     run="a1b2c3",
-    settings={"tile": 1024, "islands": "auto"},
+    settings={"tile": 1024, "detached_components": "auto"},
     cleaning="ferrite >= 2 um2",
     remarks=("no info bar found",),
 )

@@ -1,4 +1,4 @@
-"""Classes in unbroken layers: found in full labels, islands closed in masks."""
+"""Classes in unbroken strata: found in full labels, detached components merged in masks."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from napari_matssl.labels.classes import numbered_table
-from napari_matssl.labels.unbroken import UnbrokenClass, close_islands, find_unbroken
+from napari_matssl.labels.unbroken import UnbrokenClass, find_unbroken, merge_detached
 from napari_matssl.samples import class_table, make_sample
 
 COATING, SCALE, CRACK = 1, 2, 3
@@ -48,9 +48,9 @@ def test_an_area_that_ends_in_one_image_is_no_layer():
     ends = cross_section()
     ends[:, 90:] = COATING
     assert found(cross_section(), ends) == ()
-    island = cross_section()
-    island[10:20, 10:20] = SCALE
-    assert found(cross_section(), island) == ()
+    detached = cross_section()
+    detached[10:20, 10:20] = SCALE
+    assert found(cross_section(), detached) == ()
 
 
 def test_slips_of_the_brush_are_overlooked_but_not_many_small_areas():
@@ -106,15 +106,15 @@ def test_islands_and_holes_go_to_what_is_around_them():
     mask[45:50, 80:85] = COATING  # a hole in the scale
     mask[75:80, 30:35], mask[76:79, 31:34] = SCALE, COATING  # a ring
     given_mask = mask.copy()
-    np.testing.assert_array_equal(close_islands(mask, [OF_COATING]), truth)
+    np.testing.assert_array_equal(merge_detached(mask, [OF_COATING]), truth)
     np.testing.assert_array_equal(mask, given_mask)
-    np.testing.assert_array_equal(close_islands(mask, []), mask)
+    np.testing.assert_array_equal(merge_detached(mask, []), mask)
 
 
 def test_a_hole_takes_the_class_that_lies_next_to_each_of_its_pixels():
     mask = cross_section()
     mask[45:49, 46:56] = COATING  # across the crack
-    closed = close_islands(mask, [OF_COATING])
+    closed = merge_detached(mask, [OF_COATING])
     assert set(np.unique(closed[45:49, 46:49])) == {SCALE}
     assert (closed[45:49, 50:52] == CRACK).any()
 
@@ -122,7 +122,7 @@ def test_a_hole_takes_the_class_that_lies_next_to_each_of_its_pixels():
 def test_a_layer_that_was_torn_stays():
     mask = cross_section()
     mask[40:60, 70:75] = COATING
-    np.testing.assert_array_equal(close_islands(mask, [OF_COATING]), mask)
+    np.testing.assert_array_equal(merge_detached(mask, [OF_COATING]), mask)
 
 
 def test_a_substrate_that_shows_in_a_corner_only_stays():
@@ -130,13 +130,13 @@ def test_a_substrate_that_shows_in_a_corner_only_stays():
     rows, columns = np.indices(mask.shape)
     mask[rows > 60 - columns + 100] = COATING
     mask[(rows >= 60) & (rows <= 60 - columns + 100)] = SCALE
-    np.testing.assert_array_equal(close_islands(mask, [OF_COATING]), mask)
+    np.testing.assert_array_equal(merge_detached(mask, [OF_COATING]), mask)
 
 
 def test_nothing_is_closed_where_nothing_runs_through():
     mask = np.full((50, 50), COATING, dtype=np.uint8)
     mask[10:20, 10:20] = SCALE
-    np.testing.assert_array_equal(close_islands(mask, [OF_COATING]), mask)
+    np.testing.assert_array_equal(merge_detached(mask, [OF_COATING]), mask)
 
 
 @given(
@@ -148,12 +148,12 @@ def test_whatever_the_mask_no_class_appears_and_closing_again_changes_nothing(
     mask, inside, outside
 ):
     rules = [UnbrokenClass(class_id=COATING, inside=inside, outside=outside, images=2)]
-    closed = close_islands(mask, rules)
+    closed = merge_detached(mask, rules)
     assert closed.shape == mask.shape
     assert closed.dtype == np.uint8
     assert set(np.unique(closed)) <= set(np.unique(mask))
-    for _ in range(3):  # islands closed may make an area large enough to be kept
-        before, closed = closed, close_islands(closed, rules)
+    for _ in range(3):  # a merged component may make an area large enough to be kept
+        before, closed = closed, merge_detached(closed, rules)
     np.testing.assert_array_equal(closed, before)
 
 

@@ -419,7 +419,7 @@ def test_previews_of_the_tiles_cover_the_specimen_and_look_like_the_mask(scale):
 
 
 def layered(**facts):
-    """Black above and below a white layer, with a white island above; 2 is white."""
+    """Black above and below a white stratum, with a white component above; 2 is white."""
     pixels = np.zeros((80, 96), dtype=np.uint8)
     pixels[40:60] = 255
     pixels[10:18, 10:20] = 255
@@ -438,7 +438,7 @@ def test_islands_in_layers_are_closed_unless_they_shall_stay(levels, tile):
     assert (closed.mask[10:18, 10:20] == 1).all()
     assert (closed.mask[40:60] == 2).all()
     np.testing.assert_array_equal(closed.probabilities, as_found.probabilities)
-    kept = run(knows, micrograph, islands="keep", **values)
+    kept = run(knows, micrograph, detached_components="keep", **values)
     np.testing.assert_array_equal(kept.mask, as_found.mask)
 
 

@@ -212,7 +212,7 @@ def test_the_info_bar_is_left_out_unless_it_is_specimen(segmenter, tmp_path):
     assert (np.asarray(Image.open(tmp_path / "all" / "sem_mask.png")) > 0).all()
 
 
-def test_islands_in_layers_are_closed_and_it_is_said_unless_they_shall_stay(
+def test_components_detached_from_strata_are_merged_and_it_is_said_unless_they_shall_stay(
     grey_level_segmenter, tmp_path
 ):
     rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
@@ -220,21 +220,21 @@ def test_islands_in_layers_are_closed_and_it_is_said_unless_they_shall_stay(
     pixels[40:60] = pixels[10:18, 10:20] = 255
     Image.fromarray(pixels).save(tmp_path / "layer.png")
     table = numbered_table([1, 2])
-    for images, islands, closed in (
+    for images, choice, merged in (
         (2, "auto", True),
         (1, "auto", False),
-        (1, "close", True),
+        (1, "merge", True),
         (2, "keep", False),
     ):
         seen = rule.model_copy(update={"images": images})
         knows = grey_level_segmenter(table, (0, 255), unbroken=(seen,))
-        settings = CPU.model_copy(update={"islands": islands})
-        said, out = [], tmp_path / f"{images}{islands}"
+        settings = CPU.model_copy(update={"detached_components": choice})
+        said, out = [], tmp_path / f"{images}{choice}"
         drain(predict(knows, [tmp_path / "layer.png"], out, settings), said.append)
         mask = np.asarray(Image.open(out / "layer_mask.png"))
-        assert mask[14, 14] == (1 if closed else 2)
+        assert mask[14, 14] == (1 if merged else 2)
         assert (mask[40:60] == 2).all()
-        assert any("islands are closed" in p.message for p in said) is closed
+        assert any("detached components are merged" in p.message for p in said) is merged
 
 
 @pytest.mark.parametrize(("um", "warned"), [(0.5, False), (0.3, False), (0.2, True), (1.3, True)])

@@ -19,7 +19,7 @@ MOST_IMAGES = 8
 MOST_PIXELS = 25_000_000
 """Larger images are not looked at: panoramas would take minutes."""
 
-_QUICK = PredictSettings(magnifications="one", islands="keep")
+_QUICK = PredictSettings(magnifications="one", detached_components="keep")
 
 
 def find_unbroken_strata(

@@ -17,8 +17,8 @@ _TOOLTIPS = {
     "Training loss": "At the end of training; says little of other images",
     "Trained on": "How many images the model has seen in training, and how much of them was "
     "painted",
-    "Unbroken": "Classes that ran through all painted images in unbroken layers: in masks, islands "
-    "and holes in them go to what is around them, where at least two images showed it",
+    "Unbroken": "Classes that ran through all painted images in unbroken strata. In masks, "
+    "detached components and holes take the class around them, if at least two images showed it",
     "Created": "When training ended, in local time",
     "Encoder": "The network that turns an image into features",
     "Start weights": "Where the encoder's weights came from before this training",
@@ -75,8 +75,8 @@ def card_in_words(card: ModelCard | EncoderCard) -> dict[str, str]:
         texts["Training loss"] = f"{card.metrics['loss']:.3g}"
     count = len(card.training_images)
     texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}{painted}"
-    if isinstance(card, ModelCard) and (names := card.kept_unbroken("close")):
-        few = "" if card.kept_unbroken("auto") else " (one image)"
+    if isinstance(card, ModelCard) and (names := card.unbroken_classes("merge")):
+        few = "" if card.unbroken_classes("auto") else " (one image)"
         texts["Unbroken"] = ", ".join(map(escape, names)) + few
     texts["Created"] = local_time(card.created)
     texts["Encoder"] = escape(card.encoder)

@@ -18,7 +18,7 @@ COMPUTE = choose_compute("cpu")
 
 
 def cross_section(number=0, **facts):
-    """A white layer between black ones, an island above it; strokes in the three layers."""
+    """A white stratum between black ones, a component above it; strokes in the three strata."""
     pixels = np.zeros((80, 96), dtype=np.uint8)
     pixels[40:60] = 255
     pixels[10:18, 10:20] = 255
@@ -57,7 +57,7 @@ def test_an_island_that_somebody_painted_is_no_layer(levels):
 
 def test_what_is_painted_overrules_the_model(levels):
     one = cross_section()
-    one.labels[9:19, 9:21] = 1  # the island was corrected
+    one.labels[9:19, 9:21] = 1  # the detached component was corrected
     one.labels[40:60, 30:34] = 1  # and a gap through the layer painted
     assert found(levels, [cross_section(), one]) == ()
 
