@@ -5,19 +5,22 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from faulty_device import FULL, failing_after, watched_networks
 from PIL import Image
 from safetensors.torch import save_file
+from scipy import ndimage
+from torch import nn
 
 from napari_matssl.cli import main
-from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
-from napari_matssl.learn.losses import segmentation_loss
+from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
+from napari_matssl.learn.card import CARD_KEY, read_card
+from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.samples import class_table, make_sample, scribble
 
 MATERIAL = "dual-phase"
@@ -304,23 +307,25 @@ def test_predict_cleans_masks_as_asked(
 
 
 def test_predict_and_evaluate_take_the_choice_of_detached_components(
-    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path
 ) -> None:
-    folders, model = trained
-    asked: list[str] = []
-    unbroken_classes = ModelCard.unbroken_classes
-
-    def spy(card: ModelCard, choice: Any) -> Any:
-        asked.append(choice)
-        return unbroken_classes(card, choice)
-
-    monkeypatch.setattr(ModelCard, "unbroken_classes", spy)
-    predicting = ("predict", model, folders.images / "s0.png", "--out", tmp_path / "out")
-    for command in (predicting, ("evaluate", model, folders.images, folders.truth)):
-        for choice in ("keep", "merge"):
-            asked.clear()
-            assert call(*command, "--detached-components", choice).status == 0
-            assert set(asked) == {choice}
+    """A model that has seen one stratum of ferrite: in dual-phase steel, most is detached."""
+    folders, path = write_project(tmp_path / "one", count=1), tmp_path / "m.safetensors"
+    segmenter = read_segmenter(trained[1])
+    rule = UnbrokenClass(class_id=1, inside=1, outside=1, images=ENOUGH_IMAGES)
+    card = segmenter.card.model_copy(update={"unbroken": (rule,)})
+    write_segmenter(path, replace(segmenter, card=card))
+    areas, scores = [], []
+    for choice in ("keep", "merge"):
+        out, figures = tmp_path / choice, tmp_path / f"{choice}.json"
+        option = ("--detached-components", choice)
+        assert call("predict", path, folders.images, "--out", out, *option).status == 0
+        areas.append(ndimage.label(np.asarray(Image.open(out / "s0_mask.png")) == 1)[1])
+        more = (*option, "--json", figures)
+        assert call("evaluate", path, folders.images, folders.truth, *more).status == 0
+        scores.append(json.loads(figures.read_text())["confusion"])
+    assert areas[0] > areas[1] == 1
+    assert scores[0] != scores[1]
 
 
 def test_device_tells_what_computes_for_people_and_for_programs(call: Call) -> None:
@@ -424,24 +429,14 @@ def test_pretrain_leaves_an_image_out_that_cannot_be_used(
 
 
 def test_a_training_whose_device_fails_is_kept_and_no_success(
-    call: Call, project: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, project: Folders, tmp_path: Path
 ) -> None:
-    import napari_matssl.tasks.finetune.training as training
-
-    calls = []
-
-    def loss(*given: Any, **named: Any) -> torch.Tensor:
-        calls.append(given)
-        if len(calls) > 3:
-            raise RuntimeError("CUDA error: unspecified launch failure")
-        return segmentation_loss(*given, **named)
-
-    monkeypatch.setattr(training, "segmentation_loss", loss)
     model = tmp_path / "m.safetensors"
-    done = call(
-        "finetune", project.images, project.labels, "--out", model, "--encoder",
-        "test_efficientnet", "--weights", "random", "--epochs", 4, "--device", "cpu",
-    )  # fmt: skip
+    with failing_after(3):
+        done = call(
+            "finetune", project.images, project.labels, "--out", model, "--encoder",
+            "test_efficientnet", "--weights", "random", "--epochs", 4, "--device", "cpu",
+        )  # fmt: skip
     assert done.status == 3, done.err
     assert "Ended after 3 steps" in done.err
     assert "3 steps" in done.out
@@ -611,17 +606,15 @@ def test_bad_settings(call: Call, project: Folders, tmp_path: Path) -> None:
 
 
 def test_out_of_memory_ends_in_one_line(
-    call: Call, trained: tuple[Folders, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path
 ) -> None:
-    def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("no memory")
+    def full(_module: nn.Module, _images: torch.Tensor) -> None:
+        raise FULL
 
-    from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
-
-    monkeypatch.setattr(GuidedUnetPlusPlus, "forward", full)
     folders, model = trained
-    refuse(call("predict", model, folders.images, "--out", tmp_path / "o"), "Out of memory")
-    refuse(finetune(call, folders, tmp_path / "m"), "Out of memory")
+    with watched_networks(full):
+        refuse(call("predict", model, folders.images, "--out", tmp_path / "o"), "Out of memory")
+        refuse(finetune(call, folders, tmp_path / "m"), "Out of memory")
 
 
 def test_a_failed_run_keeps_the_old_output(call: Call, project: Folders, tmp_path: Path) -> None:

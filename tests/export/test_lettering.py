@@ -10,6 +10,9 @@ from napari_matssl.export import lettering
 from napari_matssl.export.legend import Entry, legend_panel
 from napari_matssl.export.lettering import Lettering, undrawable
 
+NOWHERE = "\u0378"
+"""A character that Unicode assigns no letter, and that no font has."""
+
 
 def drawn(text):
     picture = Image.new("L", (400, 60), 255)
@@ -30,6 +33,21 @@ def test_letters_of_other_scripts_are_drawn_by_a_font_that_has_them(text):
     assert not np.array_equal(drawn(text[0]), drawn(text[1]))
 
 
+@pytest.fixture
+def users_fonts(monkeypatch, tmp_path):
+    """An empty folder where a user of this system may keep fonts."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "AppData"))
+    place = {"win32": "AppData/Microsoft/Windows/Fonts", "darwin": "Library/Fonts"}
+    folder = tmp_path / place.get(sys.platform, ".local/share/fonts")
+    folder.mkdir(parents=True)
+    lettering._system_fonts.cache_clear()
+    lettering._file_for.cache_clear()
+    yield folder
+    lettering._system_fonts.cache_clear()
+    lettering._file_for.cache_clear()
+
+
 def test_usual_letters_come_from_the_font_that_is_always_there(monkeypatch):
     monkeypatch.setattr(lettering, "_system_fonts", lambda: ())
     lettering._file_for.cache_clear()
@@ -37,34 +55,24 @@ def test_usual_letters_come_from_the_font_that_is_always_there(monkeypatch):
     lettering._file_for.cache_clear()
 
 
-def test_letters_that_no_font_has_are_named_with_their_class(monkeypatch):
-    monkeypatch.setattr(lettering, "_system_fonts", lambda: ())
-    lettering._file_for.cache_clear()
-    line = undrawable(["ferrite", "铁素体"])
-    lettering._file_for.cache_clear()
-    assert "铁素体" in line
+def test_letters_that_no_font_has_are_named_with_their_class():
+    line = undrawable(["ferrite", f"phase {NOWHERE}"])
+    assert f'{NOWHERE} ("phase {NOWHERE}")' in line
     assert "ferrite" not in line
     assert "Noto" in line
 
 
-def test_fonts_are_found_anywhere_below_the_folders_of_the_system(monkeypatch, tmp_path):
+def test_fonts_are_found_anywhere_below_the_folders_of_the_user(users_fonts):
     for name in ("a/NotoSans-Bold.ttf", "b/c/NotoSans-Regular.otf", "b/readme.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    monkeypatch.setattr(lettering, "_FOLDERS", {sys.platform: (str(tmp_path), "~/none/here")})
-    lettering._system_fonts.cache_clear()
-    found = [file.name for file in lettering._system_fonts()]
-    lettering._system_fonts.cache_clear()
-    assert found == ["NotoSans-Regular.otf", "NotoSans-Bold.ttf"], "plain ones first"
+        (users_fonts / name).parent.mkdir(parents=True, exist_ok=True)
+        (users_fonts / name).write_bytes(b"")
+    own = [file.name for file in lettering._system_fonts() if users_fonts in file.parents]
+    assert own == ["NotoSans-Regular.otf", "NotoSans-Bold.ttf"], "plain ones first"
 
 
-def test_a_damaged_font_is_passed_over(monkeypatch, tmp_path):
-    bad = tmp_path / "bad.ttf"
-    bad.write_bytes(b"no font")
-    monkeypatch.setattr(lettering, "_system_fonts", lambda: (bad,))
-    lettering._file_for.cache_clear()
-    assert undrawable(["铁"]) != ""
-    lettering._file_for.cache_clear()
+def test_a_damaged_font_is_passed_over(users_fonts):
+    (users_fonts / "bad.ttf").write_bytes(b"no font")
+    assert undrawable([NOWHERE]) != ""
 
 
 def test_mixed_scripts_take_the_room_that_they_need():

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 
 from napari_matssl.errors import StoppedError, WeightsError
 from napari_matssl.learn import downloads
-from napari_matssl.learn.downloads import HubFile, fetch, hub_file
-from napari_matssl.learn.encoders import LITE0, build_encoder
+from napari_matssl.learn.downloads import fetch, hub_file
+from napari_matssl.learn.encoders import LITE0, build_encoder, smp_name
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
 from napari_matssl.progress import Control, drain
 
@@ -18,13 +18,30 @@ TINY = "test_efficientnet"
 
 
 @pytest.fixture
-def silent_hub(monkeypatch):
+def cache(monkeypatch, tmp_path):
+    """An empty folder where the hub's client keeps what it has fetched."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def cached(cache, name):
+    """Give the place there of an encoder's weights."""
+    file = hub_file(smp_name(name))
+    commit = file.revision or 40 * "a"
+    folder = cache / f"models--{file.repository.replace('/', '--')}"
+    for place in (folder / "refs", folder / "snapshots" / commit):
+        place.mkdir(parents=True)
+    (folder / "refs" / "main").write_text(commit)
+    return folder / "snapshots" / commit / file.name
+
+
+@pytest.fixture
+def silent_hub(monkeypatch, cache):
     """A hub that takes calls and never answers, as behind a firewall that drops packets."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
         monkeypatch.setattr(downloads, "PATIENCE_S", 1.0)
-        monkeypatch.setattr(HubFile, "on_disk", lambda _: None)
         yield server
 
 
@@ -59,11 +76,10 @@ def test_what_is_here_needs_no_download(silent_hub, name, source):
     assert list(fetch_start_weights(name, source)) == []
 
 
-def test_a_hub_that_cannot_be_found_is_an_error_at_once(monkeypatch):
+def test_a_hub_that_cannot_be_found_is_an_error_at_once(monkeypatch, cache):
     def unknown(*_, **__):
         raise OSError("[Errno -3] Temporary failure in name resolution\nlong\ntraceback")
 
-    monkeypatch.setattr(HubFile, "on_disk", lambda _: None)
     monkeypatch.setattr(downloads, "getproxies", dict)
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(WeightsError, match="name resolution") as caught:
@@ -85,19 +101,14 @@ def test_nothing_of_the_hubs_client_is_changed_for_others(silent_hub):
 
 
 @pytest.mark.parametrize("name", ["resnet18", TINY])
-def test_weights_on_the_disk_are_loaded_without_the_hub(tmp_path, monkeypatch, name):
+def test_weights_on_the_disk_are_loaded_without_the_hub(cache, name):
     import timm
     import torch
-
-    def never(*_, **__):
-        raise AssertionError("nothing is to be fetched")
 
     with torch.random.fork_rng():
         torch.manual_seed(3)
         theirs = timm.create_model(name).state_dict()
-    save_file(theirs, tmp_path / "model.safetensors")
-    monkeypatch.setattr(HubFile, "on_disk", lambda _: tmp_path / "model.safetensors")
-    monkeypatch.setattr(downloads, "hf_hub_download", never)
+    save_file(theirs, cached(cache, name))
     encoder = build_encoder(name, seed=5)
     assert "ImageNet" in load_start_weights(encoder, name, "imagenet")
     own = encoder.state_dict()
@@ -105,18 +116,15 @@ def test_weights_on_the_disk_are_loaded_without_the_hub(tmp_path, monkeypatch, n
     assert torch.equal(own[first], theirs[first.removeprefix("model.")])
 
 
-def test_damaged_weights_on_the_disk_are_named_with_their_place(tmp_path, monkeypatch):
-    (tmp_path / "model.safetensors").write_bytes(b"half of them")
-    monkeypatch.setattr(HubFile, "on_disk", lambda _: tmp_path / "model.safetensors")
+def test_damaged_weights_on_the_disk_are_named_with_their_place(cache):
+    cached(cache, "resnet18").write_bytes(b"half of them")
     with pytest.raises(WeightsError, match=r"model\.safetensors can't be loaded") as caught:
         load_start_weights(build_encoder("resnet18"), "resnet18", "imagenet")
     assert "Delete that file" in caught.value.remedy
 
 
-def test_what_arrives_counts_as_progress(monkeypatch):
+def test_what_arrives_counts_as_progress(silent_hub, monkeypatch):
     """A slow connection is none that is dead."""
-    monkeypatch.setattr(HubFile, "on_disk", lambda _: None)
-    monkeypatch.setattr(downloads, "_check_address", lambda: None)
     more = threading.Event()
 
     def slow(_repository, name, tqdm_class, **_):

@@ -3,6 +3,7 @@
 import os
 import pickle
 import resource
+import struct
 import zipfile
 from pathlib import Path
 
@@ -85,15 +86,16 @@ def test_an_archive_of_too_many_parts_is_refused_before_its_directory_is_read(
 ):
     path = tmp_path / "many.pth"
     with zipfile.ZipFile(path, "w") as archive:
-        for number in range(30):
-            archive.writestr(f"a/{number}", b"")
+        archive.writestr("a/0", b"")
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<HH", content, len(content) - 14, 30_000, 30_000)  # what its end claims
+    path.write_bytes(content)
 
     def never(*_):
         raise AssertionError("the directory is read")
 
-    monkeypatch.setattr(pickled, "_MOST_PARTS", 20)
     monkeypatch.setattr(zipfile, "ZipFile", never)
-    with pytest.raises(ModelFileError, match="30 parts"):
+    with pytest.raises(ModelFileError, match="30000 parts"):
         read_shapes(path)
 
 
