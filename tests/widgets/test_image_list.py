@@ -172,3 +172,15 @@ def test_an_excluded_image_counts_nowhere_until_it_is_taken_in_again(panel):
 def test_the_menu_of_an_image_shows_it(panel):
     choose(panel, ["a10.tif"], "Show")
     assert panel.session.current.shown.name == "a10.tif"
+
+
+def test_d_in_the_list_passes_an_image_that_cant_be_read(panel, qtbot):
+    """As it does over the image: the list has no way of stepping of its own."""
+    folder = panel.session.folder
+    (folder.project.folder / "a2.tif").write_bytes(b"damaged")
+    qtbot.keyClick(panel.table, "d")
+    assert panel.session.current.shown.name == "a10.tif"
+    qtbot.keyClick(panel.table, "d")
+    assert panel.session.current.shown.name == "a10.tif"  # the last
+    qtbot.keyClick(panel.table, "a")
+    assert panel.session.current.shown.name == "a1.tif"

@@ -196,18 +196,6 @@ def test_the_shown_image_is_bold_marked_and_in_sight(table, opened):
     assert opened == []
 
 
-def test_neighbours_of_the_shown_image(filled):
-    assert filled.neighbour(1) == filled.neighbour(-1) == filled.keys[0]
-    filled.set_current(filled.keys[1])
-    assert (filled.neighbour(-1), filled.neighbour(1)) == (filled.keys[0], filled.keys[2])
-    filled.set_current(filled.keys[2])
-    assert filled.neighbour(1) is None
-    filled.set_current(filled.keys[0])
-    assert filled.neighbour(-1) is None
-    filled.set_rows([])
-    assert filled.neighbour(1) is None
-
-
 @pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter])
 def test_enter_opens_the_highlighted_row(qtbot, filled, opened, key):
     qtbot.keyClick(filled, key)
@@ -225,12 +213,14 @@ def test_a_double_click_opens_either_column(qtbot, filled, opened):
     assert opened == [filled.keys[2], filled.keys[1]]
 
 
-def test_a_and_d_step_from_the_shown_image_and_stop_at_the_ends(qtbot, filled, opened):
-    filled.opened.connect(filled.set_current)
-    for key in "dddda":
+def test_a_and_d_ask_for_a_step(qtbot, filled, opened):
+    steps = []
+    filled.step_wanted.connect(steps.append)
+    for key in "dda":
         qtbot.keyClick(filled, key)
-    first, second, third = filled.keys
-    assert opened == [first, second, third, second]
+    qtbot.keyClick(filled, "d", Qt.KeyboardModifier.ControlModifier)
+    assert steps == [1, 1, -1]
+    assert opened == []
 
 
 def test_other_letters_jump_to_a_name_also_from_the_state_column(qtbot, filled, opened):

@@ -57,8 +57,8 @@ def picker(qtbot, folder):
     return shown(qtbot, [folder])
 
 
-def shown(qtbot, folders, kind="segmenter"):
-    picker = ModelPicker(folders, kind)
+def shown(qtbot, folders):
+    picker = ModelPicker(folders)
     qtbot.addWidget(picker)
     picker.resize(380, 400)
     picker.show()
@@ -84,7 +84,6 @@ def test_without_a_model_the_picker_says_what_to_do(qtbot, picker, folder):
     assert texts(picker) == ["No model yet. Fine-tune one, or import a file."]
     assert not picker.show_in_folder.isEnabled()
     assert shown(qtbot, [folder / "missing"]).path is None
-    assert texts(shown(qtbot, [], "encoder")) == ["No encoder yet. Pretrain one, or import a file."]
 
 
 def test_models_are_listed_newest_first_and_the_newest_is_chosen(qtbot, folder, tmp_path):
@@ -98,7 +97,6 @@ def test_models_are_listed_newest_first_and_the_newest_is_chosen(qtbot, folder, 
     assert listed(picker) == ["new", "middle", "old"]
     assert picker.path == folder / "new.safetensors"
     assert "2025-03-09" in picker.combo.currentText()
-    assert listed(shown(qtbot, [folder], "encoder")) == ["pretrained"]
 
 
 def test_a_damaged_file_is_listed_last_with_the_reason_and_cant_be_chosen(qtbot, folder):
@@ -210,17 +208,11 @@ def test_the_card_tells_what_is_unbroken_if_anything_is(qtbot, folder):
 def test_what_a_card_doesnt_know_is_said_or_left_out(qtbot, folder):
     image = (TrainingImage(name="a.tif", sha256="0"),)
     model(folder / "m.safetensors", training_images=image)
-    model(folder / "e.safetensors", kind="encoder", metrics={"loss": 2.0})
     picker = shown(qtbot, [folder])
     assert card_row(picker, "Pixel size") == "not calibrated"
     assert card_row(picker, "Score") == "no validation images"
     assert card_row(picker, "Training loss") is None
     assert card_row(picker, "Trained on") == "1 image"
-    encoder = shown(qtbot, [folder], "encoder")
-    assert card_row(encoder, "Classes") is None
-    assert card_row(encoder, "Score") is None
-    assert card_row(encoder, "Training loss") == "2"
-    assert "Classes" not in texts(encoder)
 
 
 def test_times_are_local_and_odd_ones_are_shown_as_they_stand():

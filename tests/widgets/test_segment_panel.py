@@ -65,6 +65,16 @@ def test_the_start_is_off_with_the_reason_until_there_are_images_and_a_model(
     assert panel.start.isEnabled()
 
 
+def test_all_images_can_be_segmented_while_none_is_shown(ready):
+    """Somebody has deleted the layer of the image, and so closed it."""
+    ready.viewer.layers.remove(ready.shown.image)
+    ready.until(lambda: ready.shown is None)
+    assert ready.segment.start.toolTip() == "No image is shown: choose one in the list of images."
+    ready.choose(ready.segment.target, "All images")
+    ready.click(ready.segment.start)
+    ready.until(lambda: all(ready.project.state(n).segmented for n in ready.project.names))
+
+
 @pytest.mark.parametrize("info_bar", ["auto", "none"])
 def test_masks_are_those_of_the_command_line(user, tmp_path, two_phases, info_bar):
     folder = folder_with_model(tmp_path / "steel", two_phases, side=150)

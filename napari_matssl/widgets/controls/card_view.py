@@ -4,9 +4,10 @@ from datetime import datetime
 from html import escape
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
-from napari_matssl.learn.card import EncoderCard, ModelCard
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.widgets.controls.forms import note
 
 _TOOLTIPS = {
     "Note": "What somebody noted on this model; Manage changes it",
@@ -36,7 +37,7 @@ class CardView(QWidget):
         self._form.setContentsMargins(6, 0, 0, 0)  # in line with padded labels
         self._form.setVerticalSpacing(3)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._rows = {name: wrapping_label() for name in _TOOLTIPS}
+        self._rows = {name: note() for name in _TOOLTIPS}
         for name, value in self._rows.items():
             value.setTextFormat(Qt.TextFormat.RichText)
             self._form.addRow(name, value)
@@ -44,9 +45,9 @@ class CardView(QWidget):
             label.setAlignment(Qt.AlignmentFlag.AlignTop)
             label.setToolTip(_TOOLTIPS[name])
 
-    def show_card(self, card: ModelCard | EncoderCard, note: str = "") -> None:
+    def show_card(self, card: ModelCard, noted: str = "") -> None:
         """Show a card and the note on its model; rows that don't apply are hidden."""
-        texts = card_in_words(card) | ({"Note": escape(note)} if note else {})
+        texts = card_in_words(card) | ({"Note": escape(noted)} if noted else {})
         for name, value in self._rows.items():
             value.setText(texts.get(name, ""))
             value.setVisible(name in texts)
@@ -56,26 +57,24 @@ class CardView(QWidget):
         self._rows["Trained on"].setToolTip("\n".join(lines))
 
 
-def card_in_words(card: ModelCard | EncoderCard) -> dict[str, str]:
+def card_in_words(card: ModelCard) -> dict[str, str]:
     """Say what a card says, as short rich texts by the names of the rows."""
-    texts, painted = {}, ""
-    if isinstance(card, ModelCard):
-        texts["Classes"] = " &nbsp; ".join(
-            f'<span style="color:{c.colour}">■</span>&nbsp;'
-            + escape(c.name).replace(" ", "&nbsp;")
-            + ("&nbsp;(excluded)" if c.exclude else "")
-            for c in card.classes.classes
-        )
-        size = card.pixel_size_um
-        texts["Pixel size"] = "not calibrated" if size is None else f"{size:.4g} µm/px"
-        miou = card.metrics.get("val_miou")
-        texts["Score"] = "no validation images" if miou is None else f"mIoU {miou:.3f}"
-        painted = _painted(card)
+    texts = {}
+    texts["Classes"] = " &nbsp; ".join(
+        f'<span style="color:{c.colour}">■</span>&nbsp;'
+        + escape(c.name).replace(" ", "&nbsp;")
+        + ("&nbsp;(excluded)" if c.exclude else "")
+        for c in card.classes.classes
+    )
+    size = card.pixel_size_um
+    texts["Pixel size"] = "not calibrated" if size is None else f"{size:.4g} µm/px"
+    miou = card.metrics.get("val_miou")
+    texts["Score"] = "no validation images" if miou is None else f"mIoU {miou:.3f}"
     if "loss" in card.metrics:
         texts["Training loss"] = f"{card.metrics['loss']:.3g}"
     count = len(card.training_images)
-    texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}{painted}"
-    if isinstance(card, ModelCard) and (names := card.unbroken_classes("merge")):
+    texts["Trained on"] = f"{count} image{'' if count == 1 else 's'}{_painted(card)}"
+    if names := card.unbroken_classes("merge"):
         few = "" if card.unbroken_classes("auto") else " (one image)"
         texts["Unbroken"] = ", ".join(map(escape, names)) + few
     texts["Created"] = local_time(card.created)
@@ -99,14 +98,3 @@ def local_time(created: str) -> str:
         return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
     except ValueError:
         return created
-
-
-def wrapping_label(text: str = "") -> QLabel:
-    """Make a label that wraps and never makes its panel wider."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    policy = label.sizePolicy()  # changed, not replaced: it says that height follows width
-    policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
-    label.setSizePolicy(policy)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label

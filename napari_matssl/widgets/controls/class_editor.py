@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import QModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -64,7 +64,7 @@ class ClassEditor(QWidget):
     refused = Signal(str)
     """Why something wasn't done, for a status line."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._selected: int | None = None
         self._model = ClassModel(self)
@@ -156,7 +156,7 @@ class ClassEditor(QWidget):
             self.recoloured.emit(one.id, colour.name())
 
     def _move(self, step: int) -> None:
-        order = list(self._model.ids)
+        order: list[int | None] = list(self._model.ids)
         here = order.index(self._selected)
         order[here], order[here + step] = order[here + step], order[here]
         self.reordered.emit(tuple(order))
@@ -194,7 +194,7 @@ class _ClassView(QTableView):
     colour_wanted = Signal(int)  # row
     delete_pressed = Signal()
 
-    def __init__(self, model: ClassModel, parent):
+    def __init__(self, model: ClassModel, parent: QWidget) -> None:
         super().__init__(parent)
         self.setModel(model)
         self.setItemDelegate(TickCells(self))
@@ -246,7 +246,7 @@ class _ClassView(QTableView):
         elif row != self.currentIndex().row() or not self.selectionModel().hasSelection():
             self.setCurrentIndex(self.model().index(row, KEY))
 
-    def keyPressEvent(self, event):  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Choose with 1 to 9 and the arrows, rename, recolour, delete.
 
         Other letters are left to the viewer's shortcuts instead of searching for a name.

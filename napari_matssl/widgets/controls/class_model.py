@@ -1,8 +1,18 @@
 """The class table as Qt's table views see it: what each cell shows, and what a user may change."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QRectF, QSize, Qt, Signal
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QMimeData,
+    QModelIndex,
+    QObject,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 
 from napari_matssl.labels.classes import LabelClass
@@ -41,7 +51,7 @@ class ClassModel(QAbstractTableModel):
     reordered = Signal(object)
     refused = Signal(str)
 
-    def __init__(self, parent):
+    def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.classes: tuple[LabelClass, ...] = ()
         self._painted: Mapping[int, int] = {}
@@ -71,15 +81,17 @@ class ClassModel(QAbstractTableModel):
             last = len(self.classes) - 1
             self.dataChanged.emit(self.index(0, PAINTED), self.index(last, PAINTED))
 
-    def rowCount(self, parent=QModelIndex()) -> int:  # noqa: N802, B008
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: N802, B008
         """Return the number of classes."""
         return 0 if parent.isValid() else len(self.classes)
 
-    def columnCount(self, parent=QModelIndex()) -> int:  # noqa: N802, B008
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: N802, B008
         """Return the number of columns."""
         return len(_COLUMNS)
 
-    def headerData(self, section, orientation, role=Qt.ItemDataRole.DisplayRole):  # noqa: N802
+    def headerData(  # noqa: N802
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
         """Return what a column is called and means."""
         if orientation != Qt.Orientation.Horizontal:
             return None
@@ -90,7 +102,7 @@ class ClassModel(QAbstractTableModel):
             Qt.ItemDataRole.TextAlignmentRole: _alignment(section),
         }.get(role)
 
-    def data(self, index, role=Qt.ItemDataRole.DisplayRole):
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what a cell shows."""
         one, column = self.classes[index.row()], index.column()
         pixels = self._painted.get(one.id, 0)
@@ -112,7 +124,9 @@ class ClassModel(QAbstractTableModel):
             return _alignment(column)
         return None
 
-    def setData(self, index, value, role=Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
+    def setData(  # noqa: N802
+        self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole
+    ) -> bool:
         """Ask for another name or for a change of the tick."""
         one = self.classes[index.row()]
         if role == Qt.ItemDataRole.CheckStateRole:
@@ -130,7 +144,7 @@ class ClassModel(QAbstractTableModel):
             return True
         return False
 
-    def flags(self, index):
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """Return what can be done with a cell."""
         if not index.isValid():
             return Qt.ItemFlag.ItemIsDropEnabled  # between the rows
@@ -143,7 +157,7 @@ class ClassModel(QAbstractTableModel):
             flags |= Qt.ItemFlag.ItemIsUserCheckable
         return flags
 
-    def supportedDropActions(self):  # noqa: N802
+    def supportedDropActions(self) -> Qt.DropAction:  # noqa: N802
         """Rows are moved, never copied."""
         return Qt.DropAction.MoveAction
 
@@ -151,13 +165,20 @@ class ClassModel(QAbstractTableModel):
         """Only rows of a class table can be dropped."""
         return [_MIME]
 
-    def mimeData(self, indexes) -> QMimeData:  # noqa: N802
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802
         """Say which class is dragged."""
         data = QMimeData()
         data.setData(_MIME, str(self.ids[indexes[0].row()]).encode())
         return data
 
-    def dropMimeData(self, data, action, row, column, parent) -> bool:  # noqa: N802
+    def dropMimeData(  # noqa: N802
+        self,
+        data: QMimeData,
+        _action: Qt.DropAction,
+        row: int,
+        _column: int,
+        _parent: QModelIndex,
+    ) -> bool:
         """Ask for the order after a drop above ``row``; -1 is below the last one."""
         dragged = int(bytes(data.data(_MIME)))
         if dragged in self.ids:

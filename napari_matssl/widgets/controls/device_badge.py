@@ -122,6 +122,8 @@ class DeviceBadge(QWidget):
 
     def _finished(self, status: int) -> None:
         process, self._process = self._process, None
+        if process is None:
+            return
         said = bytes(process.readAllStandardOutput()).decode(errors="replace")
         errors = bytes(process.readAllStandardError()).decode(errors="replace").strip()
         if errors:
@@ -140,9 +142,11 @@ class DeviceBadge(QWidget):
         DeviceBadge._known = report
 
     def _not_started(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart:  # all others end in finished
-            self._process.deleteLater()
+        process = self._process
+        if process is not None and error == QProcess.ProcessError.FailedToStart:
+            # All others end in finished.
             self._process = None
+            process.deleteLater()
             self._fail(f"{self._command[0]} can't be started")
 
     def _fail(self, reason: str) -> None:

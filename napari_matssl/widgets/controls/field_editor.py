@@ -90,7 +90,7 @@ class FieldEditor(QWidget):
             self._build_list(field.examples)
             return
         words = self._words
-        control = create_widget(annotation=kind)
+        control: Any = create_widget(annotation=kind)
         control.changed.connect(self._edited)
         self.control = control.native
         self._set = lambda value: setattr(control, "value", _typed(value) if words else value)

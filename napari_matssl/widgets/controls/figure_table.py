@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QColor, QGuiApplication, QKeySequence, QResizeEvent
@@ -130,8 +131,8 @@ class Cell(QTableWidgetItem):
         super().__init__(text)
         self.copied = text
         parts = re.split(r"(\d+)", text.casefold())
-        natural = [int(p) if i % 2 else p for i, p in enumerate(parts)]
-        self.key = natural if key is None else key
+        natural = tuple(int(p) if i % 2 else p for i, p in enumerate(parts))
+        self.key: tuple[Any, ...] = natural if key is None else (key,)
         self.setToolTip(tooltip)
         if colour:
             self.setData(Qt.ItemDataRole.DecorationRole, QColor(colour))

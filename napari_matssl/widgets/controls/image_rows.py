@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QRectF, QSortFilterProxyModel, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QRectF, QSortFilterProxyModel, Qt
 from qtpy.QtGui import QColor, QFont, QIcon, QImage, QPainter, QPen, QPixmap
 
 EXCLUDED = "excluded"
@@ -73,7 +74,7 @@ class ImageRow:
 class ImageRows(QAbstractTableModel):
     """The rows, and icons of those that were drawn."""
 
-    def __init__(self, parent):
+    def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.rows: list[ImageRow] = []
         self.places: dict[str, int] = {}  # row number by key
@@ -100,22 +101,25 @@ class ImageRows(QAbstractTableModel):
     def set_shown(self, key: str | None) -> None:
         """Mark the image that is shown."""
         before, self.shown = self.shown, key
-        for one in {before, key} - {None}:
-            self._redraw(one)
+        for one in {before, key}:
+            if one is not None:
+                self._redraw(one)
 
     def is_shown(self, place: int) -> bool:
         """Whether a row is that of the shown image."""
         return self.rows[place].key == self.shown
 
-    def rowCount(self, parent=QModelIndex()) -> int:  # noqa: N802, B008
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: N802, B008
         """Return the number of images."""
         return 0 if parent.isValid() else len(self.rows)
 
-    def columnCount(self, parent=QModelIndex()) -> int:  # noqa: N802, B008
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: N802, B008
         """Return 2: image and state."""
         return len(_HEADINGS)
 
-    def headerData(self, section, orientation, role=Qt.ItemDataRole.DisplayRole):  # noqa: N802
+    def headerData(  # noqa: N802
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
         """Return what a column is called and means."""
         if orientation == Qt.Orientation.Horizontal:
             return {
@@ -124,7 +128,7 @@ class ImageRows(QAbstractTableModel):
             }.get(role)
         return None
 
-    def data(self, index, role=Qt.ItemDataRole.DisplayRole):
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return text, picture, tooltip or font of a cell."""
         row = self.rows[index.row()]
         image = index.column() == IMAGE
@@ -160,7 +164,7 @@ class ImageRows(QAbstractTableModel):
 class ListedRows(QSortFilterProxyModel):
     """The rows as they are listed: sorted by a click on a heading, filtered by what is typed."""
 
-    def __init__(self, rows: ImageRows, parent):
+    def __init__(self, rows: ImageRows, parent: QObject) -> None:
         super().__init__(parent)
         self._wanted: tuple[str, ...] = ()
         self.setSourceModel(rows)
@@ -171,13 +175,13 @@ class ListedRows(QSortFilterProxyModel):
         self._wanted = tuple(text.casefold().split())
         self.invalidateFilter()
 
-    def filterAcceptsRow(self, place, parent):  # noqa: N802
+    def filterAcceptsRow(self, place: int, _parent: QModelIndex) -> bool:  # noqa: N802
         """Whether a row is listed."""
         row = self.sourceModel().rows[place]
         text = f"{row.name} {row.state}".casefold()
         return all(word in text for word in self._wanted)
 
-    def lessThan(self, left, right):  # noqa: N802
+    def lessThan(self, left: QModelIndex, right: QModelIndex) -> bool:  # noqa: N802
         """Sort names as given, naturally (a2 before a10), states by their words."""
         if left.column() == STATE:
             rows = self.sourceModel().rows

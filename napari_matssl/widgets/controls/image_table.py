@@ -3,9 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtCore import QModelIndex, QRect, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QPainter
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QTableView
+from qtpy.QtCore import QMimeData, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QPainter, QPaintEvent
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from napari_matssl.widgets.controls.image_rows import (
     DOT,
@@ -34,7 +41,10 @@ class ImageTable(QTableView):
     """
 
     opened = Signal(str)
-    """Key of an image to show: double click, Enter, or a step with A or D."""
+    """Key of an image to show: double click or Enter."""
+
+    step_wanted = Signal(int)
+    """The next image (1) or the previous one (-1) is wanted: D or A."""
 
     dropped = Signal(object)
     """Files or folders dropped on the table: a list of ``Path``."""
@@ -45,7 +55,7 @@ class ImageTable(QTableView):
     menu_wanted = Signal(object, object)
     """Keys of the selected rows, and the point on the screen to open a menu at."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = ImageRows(self)
         self._listed = ListedRows(self._model, self)
@@ -84,8 +94,8 @@ class ImageTable(QTableView):
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of the listed rows from top to bottom."""
-        places = range(self._listed.rowCount())
-        return tuple(self._key_at(self._listed.index(place, IMAGE)) for place in places)
+        indices = (self._listed.index(place, IMAGE) for place in range(self._listed.rowCount()))
+        return tuple(key for index in indices if (key := self._key_at(index)) is not None)
 
     @property
     def total(self) -> int:
@@ -139,17 +149,6 @@ class ImageTable(QTableView):
             self.setCurrentIndex(index)
             self.scrollTo(index)
 
-    def neighbour(self, step: int) -> str | None:
-        """Return the key ``step`` rows below the shown image, None past the ends.
-
-        The first row's if none is shown, or the shown one isn't listed.
-        """
-        keys = self.keys
-        if self.current not in keys:
-            return next(iter(keys), None)
-        place = keys.index(self.current) + step
-        return keys[place] if 0 <= place < len(keys) else None
-
     def is_shown(self, index: QModelIndex) -> bool:
         """Whether a row of the list is that of the shown image."""
         return self._model.is_shown(self._listed.mapToSource(index).row())
@@ -161,14 +160,12 @@ class ImageTable(QTableView):
         states = {_COMMON_STATE, *(row.state for row in self._model.rows)}
         return max(map(self.fontMetrics().horizontalAdvance, states)) + DOT + 16  # margins
 
-    def keyPressEvent(self, event):  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Open with Enter, step with A and D; the rest is Qt's: arrows, letters that jump."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._open(self.currentIndex())
         elif event.key() in _STEPS and event.modifiers() == Qt.KeyboardModifier.NoModifier:
-            key = self.neighbour(_STEPS[event.key()])
-            if key is not None:
-                self.opened.emit(key)
+            self.step_wanted.emit(_STEPS[event.key()])
         else:
             super().keyPressEvent(event)
 
@@ -179,20 +176,20 @@ class ImageTable(QTableView):
             self.setCurrentIndex(here.siblingAtColumn(IMAGE))
         super().keyboardSearch(search)
 
-    def dragEnterEvent(self, event):  # noqa: N802
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take files and folders."""
         event.setAccepted(bool(_local_paths(event.mimeData())))
 
     dragMoveEvent = dragEnterEvent  # noqa: N815
 
-    def dropEvent(self, event):  # noqa: N802
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         """Hand on what was dropped."""
         paths = _local_paths(event.mimeData())
         event.setAccepted(bool(paths))
         if paths:
             self.dropped.emit(paths)
 
-    def paintEvent(self, event):  # noqa: N802
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the rows, or what to do when there are none."""
         super().paintEvent(event)
         if not self._model.rows:
@@ -208,7 +205,7 @@ class ImageTable(QTableView):
         if key is not None:
             self.opened.emit(key)
 
-    def _want_menu(self, point) -> None:
+    def _want_menu(self, point: QPoint) -> None:
         keys = [self._key_at(index) for index in self.selectionModel().selectedRows(IMAGE)]
         self.menu_wanted.emit(keys, self.viewport().mapToGlobal(point))
 
@@ -228,12 +225,12 @@ class ImageTable(QTableView):
 class _Cells(QStyledItemDelegate):
     """Draws dots smaller than thumbnails, and a bar at the left of the image that is shown."""
 
-    def initStyleOption(self, option, index):  # noqa: N802
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:  # noqa: N802
         super().initStyleOption(option, index)
         if index.column() == STATE:
             option.decorationSize = QSize(DOT, DOT)
 
-    def paint(self, painter, option, index):
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         super().paint(painter, option, index)
         table = self.parent()
         if index.column() == IMAGE and table.is_shown(index):
@@ -242,5 +239,5 @@ class _Cells(QStyledItemDelegate):
             painter.fillRect(bar, table.palette().color(table.foregroundRole()))
 
 
-def _local_paths(mime) -> list[Path]:
+def _local_paths(mime: QMimeData) -> list[Path]:
     return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]

@@ -41,11 +41,11 @@ class LineDialog(QDialog):
         self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel)
         self.ok = self.buttons.button(buttons.Ok)
         asked = note(question)
-        for text, lines in ((asked, 0), (self.problem, 2)):
+        for label, lines in ((asked, 0), (self.problem, 2)):
             # Layouts give wrapped lines room where there is some, but don't insist on it.
-            text.setMinimumWidth(_WIDTH)
-            height = max(text.heightForWidth(_WIDTH), lines * text.fontMetrics().lineSpacing())
-            text.setMinimumHeight(height)
+            label.setMinimumWidth(_WIDTH)
+            height = max(label.heightForWidth(_WIDTH), lines * label.fontMetrics().lineSpacing())
+            label.setMinimumHeight(height)
         layout = QVBoxLayout(self)
         layout.addWidget(asked)
         layout.addWidget(self.line)

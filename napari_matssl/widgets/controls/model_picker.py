@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from qtpy.QtCore import QSignalBlocker, Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
@@ -13,24 +12,21 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QMessageBox,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_matssl.errors import InputError, MatSSLError, ModelFileError
 from napari_matssl.files import atomic_write
-from napari_matssl.learn.card import PICKLES, EncoderCard, ModelCard, read_card
-from napari_matssl.widgets.controls.card_view import CardView, local_time, wrapping_label
+from napari_matssl.learn.card import PICKLES, ModelCard, read_card
+from napari_matssl.widgets.controls.card_view import CardView, local_time
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard
+from napari_matssl.widgets.controls.forms import button, note
 from napari_matssl.widgets.controls.model_menu import ModelMenu
 from napari_matssl.widgets.jobs.waiting import wait_for
 
-_EMPTY = {
-    "segmenter": "No model yet. Fine-tune one, or import a file.",
-    "encoder": "No encoder yet. Pretrain one, or import a file.",
-}
+_EMPTY = "No model yet. Fine-tune one, or import a file."
 _SUFFIX = ".safetensors"
 _SUFFIXES = (_SUFFIX, *sorted(PICKLES))
 
@@ -38,7 +34,7 @@ _SUFFIXES = (_SUFFIX, *sorted(PICKLES))
 @dataclass(frozen=True)
 class _Entry:
     path: Path
-    card: ModelCard | EncoderCard | None
+    card: ModelCard | None
     reason: str = ""
     note: str = ""
 
@@ -48,14 +44,12 @@ class _Entry:
 
 
 class ModelPicker(QWidget):
-    """A list of models, and the card of the chosen one in plain words.
+    """A list of models, and the card of the chosen one in plain words. Encoders are not listed.
 
     Parameters
     ----------
     folders
         Where models are looked for; imported files go into the first.
-    kind
-        What is wanted. Files of another kind are not listed.
     note_of
         Gives the note on a model, by its file.
     """
@@ -65,12 +59,10 @@ class ModelPicker(QWidget):
     def __init__(
         self,
         folders: Sequence[Path] = (),
-        kind: Literal["segmenter", "encoder"] = "segmenter",
         parent: QWidget | None = None,
         note_of: Callable[[Path], str] = lambda _file: "",
     ) -> None:
         super().__init__(parent)
-        self._kind = kind
         self._note_of = note_of
         self._folders: tuple[Path, ...] = ()
         self._entries: list[_Entry] = []
@@ -83,8 +75,20 @@ class ModelPicker(QWidget):
         """The file of the chosen model."""
         return None if self._current is None else self._current.path
 
+    def require(self) -> tuple[Path, ModelCard]:
+        """Return the chosen model's file and card.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        if self.path is None or self.card is None:
+            raise InputError("No model is chosen.", "Fine-tune one first, or import one.")
+        return self.path, self.card
+
     @property
-    def card(self) -> ModelCard | EncoderCard | None:
+    def card(self) -> ModelCard | None:
         """The card of the chosen model."""
         return None if self._current is None else self._current.card
 
@@ -119,7 +123,7 @@ class ModelPicker(QWidget):
 
     def _import(self, source: Path) -> None:
         self._say("")
-        wait_for(lambda: read_card(source, self._kind))
+        wait_for(lambda: read_card(source, "segmenter"))
         if not self._folders:
             raise InputError(f"There is no folder to import {source.name} into.", "Open one first.")
         suffix = source.suffix if source.suffix.lower() in PICKLES else _SUFFIX
@@ -153,16 +157,18 @@ class ModelPicker(QWidget):
         self._fill_combo()
         usable = {entry.path: entry for entry in self._entries if entry.card is not None}
         first = next(iter(usable.values()), None)
-        present = usable.get(self.path, first)
-        self._choose(usable.get(wanted, present))
+        usable_now = [usable[path] for path in (wanted, self.path) if path in usable]
+        self._choose(usable_now[0] if usable_now else first)
 
     def _entry(self, file: Path) -> _Entry | None:
-        """Read one file; None if it is of a kind that isn't wanted."""
+        """Read one file; None if it is an encoder or a checkpoint."""
         try:
             card = read_card(file)
         except ModelFileError as error:
             return _Entry(file, None, explain(error))
-        return _Entry(file, card, note=self._note_of(file)) if card.kind == self._kind else None
+        if not isinstance(card, ModelCard):
+            return None
+        return _Entry(file, card, note=self._note_of(file))
 
     def _fill_combo(self) -> None:
         with QSignalBlocker(self.combo):
@@ -201,18 +207,20 @@ class ModelPicker(QWidget):
         self.combo.setMinimumContentsLength(12)
         WheelGuard(self.combo)
         self.combo.activated.connect(lambda row: self._choose(self._entries[row]))
-        self._empty = wrapping_label(_EMPTY[self._kind])
+        self._empty = note(_EMPTY)
         self._card = CardView()
-        self._problem = wrapping_label()
-        self._problem.setTextFormat(Qt.TextFormat.PlainText)
+        self._problem = note()
         self._problem.setVisible(False)
-        self.import_file = QPushButton("Import file...")
-        self.import_file.setToolTip("Copy a model file from elsewhere into the folder of models")
-        self.import_file.clicked.connect(self._import_asked)
-        self.show_in_folder = QPushButton("Show in folder")
-        self.show_in_folder.setToolTip("Open the folder of the chosen model in the file manager")
-        self.show_in_folder.clicked.connect(self._show_in_folder)
-
+        self.import_file = button(
+            "Import file...",
+            "Copy a model file from elsewhere into the folder of models",
+            self._import_asked,
+        )
+        self.show_in_folder = button(
+            "Show in folder",
+            "Open the folder of the chosen model in the file manager",
+            self._show_in_folder,
+        )
         self.manage = ModelMenu()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

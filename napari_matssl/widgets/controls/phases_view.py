@@ -120,9 +120,9 @@ class PhasesView(QWidget):
         for image, of_class in measured.items():
             line = [Cell(image, tooltip=image)]
             for phase in phases:
-                row = of_class.get(phase.class_id)
-                value = None if row is None else row.fraction_percent
-                tooltip = "Not measured in this image." if row is None else _details(row)
+                found = of_class.get(phase.class_id)
+                value = None if found is None else found.fraction_percent
+                tooltip = "Not measured in this image." if found is None else _details(found)
                 line.append(number(value, phase.decimals, tooltip))
             cells.append(line)
         self.image_table.fill(columns, cells)
@@ -140,11 +140,11 @@ class PhaseChart(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot)
-        self._phases: list[_Phase] = []
+        self._phases: list[tuple[_Phase, float]] = []
 
     def show_phases(self, phases: Sequence["_Phase"]) -> None:
         """Draw one bar per phase that has a mean."""
-        self._phases = [p for p in phases if p.mean is not None]
+        self._phases = [(p, p.mean) for p in phases if p.mean is not None]
         self._draw()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -165,17 +165,17 @@ class PhaseChart(QWidget):
         self.plot.clear()
         colour_axes(self.plot, text)
         top = 0.0
-        for x, phase in enumerate(self._phases):
-            bar = BarGraphItem(x=[x], height=[phase.mean], width=0.6, pen=text)
+        for x, (phase, mean) in enumerate(self._phases):
+            bar = BarGraphItem(x=[x], height=[mean], width=0.6, pen=text)
             bar.setOpts(brush=phase.colour or text)
             self.plot.addItem(bar)
             if phase.ci95 is not None:
                 # An area fraction is never outside 0 to 100 %.
-                down, up = min(phase.ci95, phase.mean), min(phase.ci95, 100 - phase.mean)
-                centre = {"x": np.array([x]), "y": np.array([phase.mean])}
+                down, up = min(phase.ci95, mean), min(phase.ci95, 100 - mean)
+                centre = {"x": np.array([x]), "y": np.array([mean])}
                 self.plot.addItem(ErrorBarItem(**centre, top=up, bottom=down, beam=0.2, pen=text))
-            high = phase.mean if phase.ci95 is None else min(phase.mean + phase.ci95, 100)
-            value = TextItem(f"{phase.mean:.{phase.decimals}f}", color=text, anchor=(0.5, 1))
+            high = mean if phase.ci95 is None else min(mean + phase.ci95, 100)
+            value = TextItem(f"{mean:.{phase.decimals}f}", color=text, anchor=(0.5, 1))
             value.setPos(x, high)
             self.plot.addItem(value)
             top = max(top, high)
@@ -188,7 +188,7 @@ class PhaseChart(QWidget):
         metrics = self.fontMetrics()
         names = [
             (x, metrics.elidedText(p.name, Qt.TextElideMode.ElideRight, room))
-            for x, p in enumerate(self._phases)
+            for x, (p, _mean) in enumerate(self._phases)
         ]
         self.plot.getAxis("bottom").setTicks([names])
 
@@ -227,8 +227,9 @@ def _summarise(rows: Sequence[PhaseFraction], classes: Sequence[LabelClass]) -> 
     phases = []
     summary = summary_frame(rows)[list(_FIGURES)]
     for class_id, name, n, *figures in summary.itertuples(index=False):
-        known = [None if pd.isna(f) else float(f) for f in figures]
-        phases.append(_Phase(class_id, name, n, *known, colours.get(class_id, "")))
+        mean, s, ci95, accuracy = (None if pd.isna(f) else float(f) for f in figures)
+        colour = colours.get(class_id, "")
+        phases.append(_Phase(class_id, name, n, mean, s, ci95, accuracy, colour))
     return sorted(phases, key=lambda p: order.get(p.class_id, len(order)))
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
@@ -25,8 +26,10 @@ from napari_matssl.settings.fields import about, group_of, title_of
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import FieldEditor
 
+Kind = TypeVar("Kind", bound=Settings)
 
-class SettingsForm(QWidget):
+
+class SettingsForm(QWidget, Generic[Kind]):
     """A form for one settings class: the main fields, the rest behind "More settings".
 
     It makes the settings that the command line makes of the same wishes: both leave it to
@@ -46,7 +49,7 @@ class SettingsForm(QWidget):
 
     def __init__(
         self,
-        kind: type[Settings],
+        kind: type[Kind],
         main: Sequence[str],
         hidden: Sequence[str] = (),
         parent: QWidget | None = None,
@@ -78,7 +81,7 @@ class SettingsForm(QWidget):
         self._top.insertRow(self._above, title, field)
         self._above += 1
 
-    def settings(self) -> Settings:
+    def settings(self) -> Kind:
         """Return what the form says.
 
         Raises
@@ -88,7 +91,7 @@ class SettingsForm(QWidget):
         """
         return self._kind.check(self._draft.values, name_of=self._title)
 
-    def set_settings(self, settings: Settings) -> None:
+    def set_settings(self, settings: Kind) -> None:
         """Show other settings, hidden fields included."""
         self._take(self._kind.draft(settings.model_dump()))
 
@@ -137,7 +140,7 @@ class SettingsForm(QWidget):
         change = {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}}
         self._take(self._draft.change(change), editor)
 
-    def _take(self, draft: Draft, source: "FieldEditor | None" = None) -> None:
+    def _take(self, draft: Draft[Kind], source: "FieldEditor | None" = None) -> None:
         """Make these the form's values; `source` shows them already."""
         before, self._draft = self._draft.values, draft
         for path, editor in self._editors.items():
@@ -174,7 +177,7 @@ class SettingsForm(QWidget):
 
     # How it is built
 
-    def _fields(self, kind: type[Settings], names: Sequence[str], *above: str) -> QWidget:
+    def _fields(self, kind: type[BaseModel], names: Sequence[str], *above: str) -> QWidget:
         box = QWidget()
         form = QFormLayout(box)
         form.setContentsMargins(0, 0, 0, 0)

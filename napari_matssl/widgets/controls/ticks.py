@@ -1,6 +1,7 @@
 """Boxes to tick in tables and lists, seen on every theme."""
 
-from qtpy.QtGui import QColor, QPen
+from qtpy.QtCore import QModelIndex
+from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 _EDGE = QColor(140, 140, 140)  # a middle tone
@@ -9,7 +10,7 @@ _EDGE = QColor(140, 140, 140)  # a middle tone
 class TickCells(QStyledItemDelegate):
     """Draws an edge around the box of a tick, which napari's dark themes fill like the row."""
 
-    def paint(self, painter, option, index):
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Draw a cell, then the edge."""
         super().paint(painter, option, index)
         drawn = QStyleOptionViewItem(option)

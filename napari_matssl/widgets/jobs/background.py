@@ -34,7 +34,7 @@ class Background(QObject):
         super().__init__(parent)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="matssl")
         self._pending: set[Future[None]] = set()
-        self._results: deque[Callable[[], None]] = deque()
+        self._results: deque[Callable[[], object]] = deque()
         self._closed = False
         self._timer = QTimer(self)
         self._timer.setInterval(HAND_OVER_MS)
@@ -47,8 +47,8 @@ class Background(QObject):
     def run(
         self,
         work: Callable[[], Any],
-        then: Callable[[Any], None],
-        failed: Callable[[MatSSLError], None],
+        then: Callable[[Any], object],
+        failed: Callable[[MatSSLError], object],
     ) -> None:
         """Queue some work; `then` gets its result, `failed` its error, in the window's thread."""
         if self._closed:
@@ -91,9 +91,9 @@ def is_gone(owner: weakref.ref[QObject]) -> bool:
 def _do(
     background: weakref.ref[Background],
     work: Callable[[], Any],
-    then: Callable[[Any], None],
-    failed: Callable[[MatSSLError], None],
-    results: deque[Callable[[], None]],
+    then: Callable[[Any], object],
+    failed: Callable[[MatSSLError], object],
+    results: deque[Callable[[], object]],
 ) -> None:
     if is_gone(background):
         return

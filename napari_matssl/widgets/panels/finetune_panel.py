@@ -1,6 +1,7 @@
 """The panel that trains a segmenter on the strokes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
@@ -37,6 +38,9 @@ from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.live_preview import LivePreview
 from napari_matssl.widgets.session import session_of
+
+if TYPE_CHECKING:  # they import torch
+    from napari_matssl.tasks.models import TrainedModel
 
 OWNER = "fine-tune"
 GATHER_MS = 200
@@ -180,11 +184,10 @@ class FinetunePanel(QWidget):
     def _start(self) -> None:
         self._current.flush()
         self._show_painted()  # files may have gone
-        project = self._folder.project
         try:
             if reason := self._why_not():
                 raise InputError(reason)
-            settings = self.settings()
+            project, settings = self._folder.require_project(), self.settings()
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
@@ -199,7 +202,7 @@ class FinetunePanel(QWidget):
             self._show_curves(table)
         self.outcome.setText("")
 
-        def make() -> Job:
+        def make() -> Job[Any]:
             from napari_matssl.tasks.inputs import PaintedSet
             from napari_matssl.tasks.models import train_model
 
@@ -231,7 +234,7 @@ class FinetunePanel(QWidget):
         if progress.metrics and self.curves is not None and not stopping:
             self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
 
-    def _on_succeeded(self, trained) -> None:
+    def _on_succeeded(self, trained: "TrainedModel") -> None:
         """Tell what was trained; a signal brings it, which a closed panel doesn't get."""
         metrics = trained.card.metrics
         score = metrics.get("val_miou")
@@ -283,7 +286,7 @@ class FinetunePanel(QWidget):
         names = () if project is None else project.painted_names()
         shown = self._current.shown
         if shown is not None and shown.name not in names and shown.painted.data.any():
-            names = tuple(n for n in project.names if n in {*names, shown.name})
+            names = tuple(n for n in shown.project.names if n in {*names, shown.name})
         self.images.set_names(names)
         self._show_pixels()
 

@@ -155,10 +155,9 @@ class ImageFactsEditor(QWidget):
 
     def _calibrated_otherwise(self, size: PixelSize | None) -> list[str]:
         """Tell, with values, which files have a pixel size of their own that is another one."""
-        project, looked_at = self._folder.project, self._folder.facts
-        found = []
+        project, found = self._folder.require_project(), []
         for name in project.names:
-            facts = looked_at.get(name)
+            facts = self._folder.facts.get(name)
             own = facts.pixel_size if isinstance(facts, ImageFacts) else None
             if own is None or project.pixel_size_by_hand(name) is not None:
                 continue

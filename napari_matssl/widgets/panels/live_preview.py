@@ -188,9 +188,12 @@ class LivePreview(QObject):
 
     def _painted_anew(self) -> bool:
         """Whether the strokes are others than when last looked at."""
-        if self._shown is None or np.array_equal(self._strokes, self._shown.painted.data):
+        painted = None if self._shown is None else self._shown.painted.data
+        if painted is None or (
+            self._strokes is not None and np.array_equal(self._strokes, painted)
+        ):
             return False
-        self._strokes = self._shown.painted.data.copy()
+        self._strokes = painted.copy()
         return True
 
     def _begin(self, wish: "_Wish") -> None:

@@ -140,6 +140,7 @@ class MicrographsPanel(QWidget):
         palette.classes_changed.connect(self._show_classes)
         palette.picked_changed.connect(self._show_picked)
         self.table.opened.connect(current.show)
+        self.table.step_wanted.connect(current.step)
         self.table.dropped.connect(folder.open)
         self.table.listed_changed.connect(self._on_listed)
         self.table.menu_wanted.connect(self._show_menu)
@@ -411,11 +412,11 @@ class MicrographsPanel(QWidget):
             self.table.update_row(self._row(name))
 
     def _row(self, name: str) -> ImageRow:
-        project, shown = self._folder.project, self._current.shown
+        project, shown = self._folder.require_project(), self._current.shown
         facts = self._folder.facts.get(name)
         if isinstance(facts, MatSSLError):
-            state = "stack" if isinstance(facts, StackError) else "can't be read"
-            return ImageRow(name, name, state, tooltip=explain(facts))
+            why_not = "stack" if isinstance(facts, StackError) else "can't be read"
+            return ImageRow(name, name, why_not, tooltip=explain(facts))
         state = project.state(name)
         words = ["saved"] if state.painted else []
         if shown is not None and shown.name == name and shown.autosave.unsaved:
@@ -432,7 +433,7 @@ class MicrographsPanel(QWidget):
     def _doubt(self, name: str) -> str | None:
         """Say why the mask of an image may not be the last word, if so."""
         try:
-            return mask_doubts(self._folder.project, [name]).get(name)
+            return mask_doubts(self._folder.require_project(), [name]).get(name)
         except OSError:  # it went while it was looked at; the list follows soon
             return None
 

@@ -1,14 +1,15 @@
 """The panel that measures the segmented images, and exports masks and tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.project.folder import Project
@@ -31,6 +32,9 @@ from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.session import session_of
+
+if TYPE_CHECKING:  # pyqtgraph takes its time
+    from napari_matssl.widgets.controls.phases_view import PhasesView
 
 DELAY_MS = 300
 """Time to gather changes before masks are measured again."""
@@ -66,7 +70,7 @@ class PhasesPanel(QWidget):
     def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session_of(napari_viewer)
-        self.view = None
+        self.view: PhasesView | None = None
         self._folder, self._notices = self.session.folder, self.session.notices
         self._meter: PhaseMeter | None = None
         self._segmented = 0
@@ -145,22 +149,21 @@ class PhasesPanel(QWidget):
             self._measure()
 
     def _build_view(self) -> None:
-        from napari_matssl.widgets.controls.phases_view import (
-            PhasesView,  # pyqtgraph takes its time
-        )
+        from napari_matssl.widgets.controls.phases_view import PhasesView
 
-        self.view = PhasesView()
-        self.view.setMinimumHeight(380)
-        policy = self.view.sizePolicy()
+        view = self.view = PhasesView()
+        view.setMinimumHeight(380)
+        policy = view.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
-        self.view.setSizePolicy(policy)
-        self.layout().insertWidget(self.layout().indexOf(self.problems) + 1, self.view, 1)
+        view.setSizePolicy(policy)
+        self.layout().insertWidget(self.layout().indexOf(self.problems) + 1, view, 1)
         self._clear_view()
 
     def _clear_view(self) -> None:
         """Show no figures; while masks are measured for the first time, say nothing instead."""
-        self.view.clear()
-        self.view.setVisible(self._meter is None)
+        if self.view is not None:
+            self.view.clear()
+            self.view.setVisible(self._meter is None)
 
     def _on_folder(self) -> None:
         """Forget the figures of another folder."""
@@ -168,8 +171,7 @@ class PhasesPanel(QWidget):
         self._meter = None if project is None else PhaseMeter(project)
         self._segmented = 0
         self._background.drop_waiting()
-        if self.view is not None:
-            self._clear_view()
+        self._clear_view()
         self.painted.setEnabled(project is not None)
         self.painted.blockSignals(True)
         self.painted.setChecked(project is None or project.painted_counts)
@@ -188,7 +190,7 @@ class PhasesPanel(QWidget):
 
     def _set_painted(self, counts: bool) -> None:
         try:
-            self._folder.project.set_painted_counts(counts)
+            self._folder.require_project().set_painted_counts(counts)
         except MatSSLError as error:
             self._notices.failed.emit(error)
         self._refresh()
@@ -213,24 +215,25 @@ class PhasesPanel(QWidget):
             return
         names, measured = meter.project.analysed, count(1)
 
-        def of_this_folder(then):
+        def of_this_folder(then: Callable[[Any], object]) -> Callable[[Any], object]:
             return lambda result: then(result) if self._meter is meter else None
 
         def tell(_one: object) -> None:
-            if self.view.isHidden():  # later runs are quick, and old figures stay meanwhile
+            if (
+                self.view is None or self.view.isHidden()
+            ):  # later runs are quick, and old figures stay meanwhile
                 self._say(self.state, f"Measuring: {next(measured)} of {len(names)} images...")
 
-        def run(work, then) -> None:
+        def run(work: Callable[[], Any], then: Callable[[Any], object]) -> None:
             self._background.run(work, of_this_folder(then), of_this_folder(self._complain))
 
-        run(partial(segmented_names, meter.project), self._show_count)
+        run(partial(segmented_names, meter.project), partial(self._show_count, meter.project))
         run(partial(_doubts_of, meter.project), partial(self._say, self.doubts))
         for name in names:
             run(partial(meter.measure, [name]), tell)
-        run(meter.measure, self._show)
+        run(meter.measure, partial(self._show, meter.project))
 
-    def _show_count(self, segmented: tuple[str, ...]) -> None:
-        project = self._meter.project
+    def _show_count(self, project: Project, segmented: tuple[str, ...]) -> None:
         total = len(project.analysed)
         excluded = len(project.names) - total
         self._segmented = len(segmented)
@@ -239,9 +242,10 @@ class PhasesPanel(QWidget):
         self.count.setText(f"{text}, {excluded} excluded." if excluded else f"{text}.")
         self._update_export()
 
-    def _show(self, measured: Measured) -> None:
-        self.view.show_phases(measured.rows, self._meter.project.classes)
-        self.view.show()
+    def _show(self, project: Project, measured: Measured) -> None:
+        if self.view is not None:
+            self.view.show_phases(measured.rows, project.classes)
+            self.view.show()
         self._say(self.state, "")
         self._say(self.problems, _few(measured.problems))
 
@@ -257,8 +261,11 @@ class PhasesPanel(QWidget):
         return ExportOutputs(**{name: box.isChecked() for name, box in self.choices.items()})
 
     def _export(self) -> None:
-        project, outputs, out = self._folder.project, self.outputs, self.place.folder
+        outputs, out = self.outputs, self.place.folder
+        if out is None:  # the button is off
+            return
         try:
+            project = self._folder.require_project()
             existing = existing_exports(project, out, outputs)
         except MatSSLError as error:
             self._notices.failed.emit(error)
@@ -309,7 +316,7 @@ class PhasesPanel(QWidget):
         return self.session.runner.busy_reason
 
     @staticmethod
-    def _say(line, text: str) -> None:
+    def _say(line: QLabel, text: str) -> None:
         line.setText(text)
         line.setVisible(bool(text))
 

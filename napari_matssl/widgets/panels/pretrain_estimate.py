@@ -63,8 +63,9 @@ def estimate(
     epoch = patches * speed.seconds
     basis = "by an earlier run" if speed.measured else "a first guess, for 2 processor cores"
     if settings.minutes is None:
-        epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
-        return f"{text}{epochs}: about {_roughly(settings.epochs * epoch)} ({basis})."
+        count = settings.epochs or 0  # one of the two limits is always set
+        epochs = f"{count} epoch{'s' * (count != 1)}"
+        return f"{text}{epochs}: about {_roughly(count * epoch)} ({basis})."
     if not speed.measured:  # start-up and machine weigh more than a guess can tell
         return f"{text}The first run shows how many epochs fit into {settings.minutes:g} min."
     passes = 60 * settings.minutes / epoch

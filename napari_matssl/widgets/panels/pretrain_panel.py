@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
 from qtpy.QtGui import QShowEvent
@@ -29,6 +30,9 @@ from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.pretrain_estimate import estimate, expectation
 from napari_matssl.widgets.session import session_of
+
+if TYPE_CHECKING:  # they import torch
+    from napari_matssl.tasks.models import PretrainedEncoder
 
 _OWNER = "pretrain"
 
@@ -149,8 +153,8 @@ class PretrainPanel(QWidget):
         self._pretrain(settings, project.new_model_path("encoder"), resume=False)
 
     def _go_on(self) -> None:
-        out = self._folder.project.unfinished()[0]
         try:
+            out = self._folder.require_project().unfinished()[0]
             card = read_card(_state_of(out), kind="checkpoint")
             settings = PretrainSettings.make(card.settings)
         except MatSSLError as error:
@@ -162,7 +166,7 @@ class PretrainPanel(QWidget):
         sources = tuple(map(self._source, self.paths))
         self._state = None if resume else _state_of(out)
 
-        def make() -> Job:
+        def make() -> Job[Any]:
             from napari_matssl.tasks.inputs import read_unlabelled
             from napari_matssl.tasks.models import pretrain_encoder
 
@@ -200,7 +204,7 @@ class PretrainPanel(QWidget):
             self._state.unlink(missing_ok=True)
         self._update_start()
 
-    def _on_succeeded(self, trained) -> None:
+    def _on_succeeded(self, trained: "PretrainedEncoder") -> None:
         """Tell what was trained; a signal brings it, which a closed panel doesn't get."""
         metrics = trained.card.metrics
         epochs = round(metrics["epochs"])
@@ -248,8 +252,8 @@ class PretrainPanel(QWidget):
             self._asked.add(folder)
             self._survey.run(
                 partial(_sizes, self._source(folder)),
-                lambda found, folder=folder: self._on_sizes(folder, *found),
-                lambda error, folder=folder: self._on_uncounted(folder, error),
+                partial(self._on_sizes, folder),
+                partial(self._on_uncounted, folder),
             )
 
     def _source(self, folder: Path) -> Path | Project:
@@ -281,9 +285,9 @@ class PretrainPanel(QWidget):
         self._show_estimate()
 
     def _on_sizes(
-        self, folder: Path, sizes: list[tuple[int, int]], unusable: tuple[Skipped, ...]
+        self, folder: Path, found: tuple[list[tuple[int, int]], tuple[Skipped, ...]]
     ) -> None:
-        self._sizes[folder], self._unusable[folder] = sizes, unusable
+        self._sizes[folder], self._unusable[folder] = found
         self._show_estimate()
 
     def _on_uncounted(self, folder: Path, error: MatSSLError) -> None:

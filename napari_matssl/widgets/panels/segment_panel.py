@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QUrl, Signal
@@ -34,6 +35,11 @@ from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.result_editor import ResultEditor
 from napari_matssl.widgets.session import session_of
+
+if TYPE_CHECKING:  # they import torch
+    from napari_matssl.tasks.models import TrainedModel
+    from napari_matssl.tasks.predict import PredictResult
+    from napari_matssl.tasks.segmenting import SegmentedBatch, SegmentedMicrograph
 
 _OWNER, _FOLDER_OWNER = "segment", "segment a folder"
 
@@ -144,26 +150,27 @@ class SegmentPanel(QWidget):
             if self.target.currentText() == _FOLDER:
                 self._segment_folder(settings)
                 return
-            project, shown = self._folder.project, self._current.shown
-            theirs = self.models.card.classes.classes
-            renumber = project.adopt(self.models.card.classes)
+            model, card = self.models.require()
+            project = self._folder.require_project()
+            every = self.target.currentText() == _ALL
+            names = project.analysed if every else (self._current.require_shown().name,)
+            renumber = project.adopt(card.classes)
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
         self.session.palette.refresh()
-        names = project.analysed if self.target.currentText() == _ALL else (shown.name,)
-        model, wanted = self.models.path, self.probabilities.isChecked()
+        wanted = self.probabilities.isChecked()
         ours = {one.id: one.name for one in project.classes}
         pages = {name: project.page(name) for name in names}
-        called = tuple(ours[renumber[one.id]] for one in theirs)
+        called = tuple(ours[renumber[one.id]] for one in card.classes.classes)
         job = self._job = _Job(project, called, pages)
         # The job holds signals, not the panel.
         found, remarked = self._post.found.emit, self._post.remarked.emit
 
-        def make() -> Job:
+        def make() -> Job[Any]:
             from napari_matssl.tasks.models import segment_with_model
 
-            def keep(segmented) -> None:
+            def keep(segmented: "SegmentedMicrograph") -> None:
                 name, page = segmented.name, pages[segmented.name]
                 for line in project.save_mask(name, segmented.mask, segmented.facts, page):
                     remarked(line)
@@ -195,11 +202,12 @@ class SegmentPanel(QWidget):
         chosen = QFileDialog.getExistingDirectory(self, "Segment a folder")
         if not chosen:
             return
-        folder, model = Path(chosen), self.models.path
-        cleaning = self.editor.cleaning_by(self.models.card.classes)
+        folder = Path(chosen)
+        model, card = self.models.require()
+        cleaning = self.editor.cleaning_by(card.classes)
         out = folder / "matssl" / "results"
 
-        def make() -> Job:
+        def make() -> Job[Any]:
             from napari_matssl.learn.segmenter import read_segmenter
             from napari_matssl.micrograph.reading import find_micrographs
             from napari_matssl.tasks.predict import predict
@@ -218,7 +226,7 @@ class SegmentPanel(QWidget):
         if seen is not None and self._is_open(self._job):
             self.session.results.show_piece(SEGMENTATION, seen.image, seen.top, seen.left, seen.ids)
 
-    def _take_over(self, job: _Job, segmented) -> None:
+    def _take_over(self, job: _Job, segmented: "SegmentedMicrograph") -> None:
         """Show a result, unless another folder was opened meanwhile; its own has kept it."""
         self._seen += segmented.seen_in_training
         if not self._is_open(job):
@@ -229,10 +237,10 @@ class SegmentPanel(QWidget):
         if shown is None or (shown.name, shown.page) != (segmented.name, page):
             return
         remove_maps(results, shown)
-        if segmented.probabilities is not None:
+        if segmented.probabilities is not None and segmented.uncertainty is not None:
             add_maps(results, shown, job.classes, segmented.probabilities, segmented.uncertainty)
 
-    def _on_folder_segmented(self, result) -> None:
+    def _on_folder_segmented(self, result: "PredictResult") -> None:
         """Tell what was done; a signal brings it, which a closed panel doesn't get."""
         if self._results is None:
             return
@@ -243,7 +251,7 @@ class SegmentPanel(QWidget):
         if result.failure is not None:
             self._notices.failed.emit(result.failure)
 
-    def _on_segmented(self, result) -> None:
+    def _on_segmented(self, result: "SegmentedBatch") -> None:
         """Tell what was done; a signal brings it, which a closed panel doesn't get."""
         job = self.session.runner.job
         if job is not None and job.stopping:
@@ -286,7 +294,7 @@ class SegmentPanel(QWidget):
         project = self._folder.project
         self.models.set_folders([project.models_folder] if project is not None else [])
 
-    def _show_new(self, trained) -> None:
+    def _show_new(self, trained: "TrainedModel") -> None:
         """Choose the model that was just trained."""
         project = self._folder.project
         if project is not None and trained.path.parent == project.models_folder:
@@ -299,23 +307,25 @@ class SegmentPanel(QWidget):
 
     def _show_origin(self, _which: object = None) -> None:
         """Say which model made the mask that is shown."""
-        project, shown = self._folder.project, self._current.shown
-        there = project is not None and shown is not None and project.state(shown.name).segmented
-        if there:
+        shown = self._current.shown
+        self.origin.setVisible(shown is not None and shown.project.state(shown.name).segmented)
+        if shown is not None and not self.origin.isHidden():
+            project, size = shown.project, shown.micrograph.pixel_size
             doubt = mask_doubts(project, [shown.name]).get(shown.name, "")
-            size = shown.micrograph.pixel_size
             origin = final_origin(project, shown.name, project.table, size)
             there_still = project.has_model(origin.model)
             self.origin.setText(origin_in_words(origin, doubt, there_still))
-        self.origin.setVisible(there)
 
     def _why_not(self) -> str:
         if self.session.runner.busy:
             return self.session.runner.busy_reason
         if self.models.path is None:
             return "Fine-tune a model first, or import one."
-        if self.target.currentText() != _FOLDER and self._current.shown is None:
+        target = self.target.currentText()
+        if target != _FOLDER and self._folder.project is None:
             return "Open a folder of micrographs first."
+        if target == _THIS and self._current.shown is None:
+            return "No image is shown: choose one in the list of images."
         return ""
 
     def _magnification(self) -> str:
