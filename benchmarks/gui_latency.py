@@ -78,10 +78,10 @@ def make_folder(folder: Path):
     for number, sample in enumerate(samples):
         write_micrograph(folder / f"steel-{number}.tif", sample.micrograph)
     class_table("dual-phase").write(folder / "classes.json")
-    project = Project.open(folder)
+    project = Project(folder)
     for number in (0, 1):
         strokes = scribble(samples[number].labels, seed=number)
-        project.save_labels(f"steel-{number}.tif", strokes)
+        project.labels.write(f"steel-{number}.tif", strokes)
 
 
 def report(name: str, longest: np.ndarray) -> float:

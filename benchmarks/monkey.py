@@ -64,7 +64,7 @@ def lost_pixels(place: Path) -> dict[str, int]:
     lost = {}
     for path in sorted((place / "expected").glob("*.npy")):
         folder, name = path.stem.split("--")
-        painted, found = np.load(path), Project.open(place / folder).labels(name)
+        painted, found = np.load(path), Project(place / folder).labels.read(name)
         found = np.zeros_like(painted) if found is None else found
         if count := int(np.count_nonzero(found != painted)):
             lost[f"{folder}/{name}"] = count

@@ -14,7 +14,7 @@ from napari_matssl.labels.pairing import page_in, stem_of
 from napari_matssl.labels.tables import CLASSES_FILE, NamedValues, place, read_named_values
 from napari_matssl.micrograph.reading import find_micrographs, images_in
 from napari_matssl.project.classes import MOST_IDS
-from napari_matssl.project.images import IdImages
+from napari_matssl.project.id_images import IdImages
 
 
 class Found(NamedTuple):

@@ -1,117 +1,67 @@
 """The micrographs of a project, with what the user has set for each."""
 
-import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import EllipsisType
 from typing import Any, Literal
 
-from napari_matssl.errors import InputError, OutputError, StackError
+from napari_matssl.errors import InputError, StackError
 from napari_matssl.labels.names import composed
 from napari_matssl.labels.pairing import stem_of, stem_of_page
 from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
-from napari_matssl.project.hindrance import hindrance
-from napari_matssl.project.models import KeptModels
-from napari_matssl.project.planes import PLANES
-from napari_matssl.project.presence import Presence
-from napari_matssl.project.record import ImageRecord, Record
+from napari_matssl.project.image_list import ImageList
+from napari_matssl.project.record import ImageRecord, KeptRecord, Record
 
 PageChoice = int | EllipsisType | None
 """Page of a file, from 1; None: the one that is read without a choice; ...: the one that counts."""
 
 _AS_FOUND = {"pixel_size": None, "info_bar": "auto"}
-_LOG = logging.getLogger(__name__)
 
 
-class Micrographs(KeptModels):
+class Micrographs:
     """Reading the images of a project; pixel sizes and info bars that were set go before.
 
     Parameters
     ----------
-    folder, names, remarks, own
-        As for :class:`KeptClasses`.
-
-    Attributes
-    ----------
-    presence
-        Tells others that a window has the folder open, once that has called its ``enter``.
+    images, record
+        The images, and what the user has set for each.
     """
 
-    def __init__(
-        self, folder: Path, names: tuple[str, ...], remarks: list[str], own: Path | None = None
-    ) -> None:
-        super().__init__(folder, names, remarks, own)
-        self._refused: str | None = None
+    def __init__(self, images: ImageList, record: KeptRecord) -> None:
+        self._images, self._record = images, record
         self._shapes: dict[tuple[str, int | None], tuple[int, int]] = {}
         self._held: tuple[str, int | None] | None = None
-        self.presence = Presence(folder, self.own, self._check_place)
-        self._planes_folder = self.own / PLANES
-        self._planes: frozenset[str] = frozenset()
 
     @property
     def current(self) -> str | None:
         """The image that was shown last; on disk where there is a project and it can be written."""
-        shown = composed(self._record.current or "")
-        return next((name for name in self.names if composed(name) == shown), None)
+        shown = composed(self._record.value.current or "")
+        return next((name for name in self._images.names if composed(name) == shown), None)
 
     @current.setter
     def current(self, name: str | None) -> None:
         if name is not None:
-            self.image_path(name)
-        self._note(lambda record: record.model_copy(update={"current": name}))
-
-    def _note(self, change: Callable[[Record], Record]) -> None:
-        """Change the record by looking at images: on disk if there is a project that is writable.
-
-        Looking leaves no trace; the first stroke writes it along. Whoever only looks needs no
-        error.
-        """
-        with self._lock:
-            try:
-                if self.own.is_dir():
-                    self._change_record(change)
-                else:
-                    self._record = change(self._record)
-                self._refused = None
-            except OutputError as error:
-                _LOG.info("What is looked at isn't kept: %s", error)
-                self._refused = error.what.rstrip(".")
-                self._record = change(self._record)
-
-    @property
-    def hindrance(self) -> str | None:
-        """Why nothing can be saved at present; None where nothing speaks against it."""
-        return hindrance(self.own) or self._refused
+            self._images.path(name)
+        self._record.note(lambda record: record.model_copy(update={"current": name}))
 
     @property
     def analysed(self) -> tuple[str, ...]:
         """The images that the user hasn't excluded."""
-        return tuple(name for name in self.names if not self._record.image(name).excluded)
+        return tuple(
+            name for name in self._images.names if not self._record.value.image(name).excluded
+        )
 
     def is_excluded(self, name: str) -> bool:
         """Whether the user has excluded an image."""
-        return self._record.image(name).excluded
+        return self._record.value.image(name).excluded
 
     def set_excluded(self, names: Iterable[str], excluded: bool) -> None:
         """Exclude images from training, segmenting all, and measuring; or take them in again."""
-        chosen = [self.image_path(name).name for name in names]
+        chosen = [self._images.path(name).name for name in names]
         self._set_for(chosen, excluded=excluded)
-
-    def image_path(self, name: str) -> Path:
-        """Return the file of an image: in the folder, or among the planes below ``matssl``.
-
-        Raises
-        ------
-        InputError
-            If the project has no such image.
-        """
-        if name not in self.names:
-            raise InputError(f"{self.folder} has no image {name}.", "Open the folder again.")
-        return (self._planes_folder if name in self._planes else self.folder) / name
 
     def read(self, name: str, page: PageChoice = ...) -> Micrograph:
         """Read an image, with the pixel size and the info bar that the user has set.
@@ -123,10 +73,10 @@ class Micrographs(KeptModels):
         StackError
             If its file is a stack of which no page was chosen.
         """
-        page = self.page(name) if page is ... else page
-        micrograph = read_micrograph(self.image_path(name), page)
+        page = self.page(name, page)
+        micrograph = read_micrograph(self._images.path(name), page)
         self._shapes[name, page] = (micrograph.height, micrograph.width)
-        settings = self._record.image(name)
+        settings = self._record.value.image(name)
         if settings.pixel_size is not None:
             micrograph = replace(micrograph, pixel_size=settings.pixel_size)
         if settings.info_bar == "auto":
@@ -138,16 +88,16 @@ class Micrographs(KeptModels):
 
     def set_pixel_size(self, name: str, size: PixelSize | None) -> None:
         """Set the pixel size of an image; None goes back to what its file says."""
-        self.image_path(name)
+        self._images.path(name)
         self._set_for([name], pixel_size=_checked(size))
 
     def pixel_size_by_hand(self, name: str) -> PixelSize | None:
         """Return the pixel size that the user has set; None where the file's counts."""
-        return self._record.image(name).pixel_size
+        return self._record.value.image(name).pixel_size
 
     def set_pixel_size_of_all(self, size: PixelSize | None) -> None:
         """Set the pixel size of every image; None goes back to what the files say."""
-        self._set_for(self.names, pixel_size=_checked(size))
+        self._set_for(self._images.names, pixel_size=_checked(size))
 
     def set_info_bar(self, name: str, row: int | Literal["auto"] | None) -> None:
         """Set the first row of an image's info bar.
@@ -164,21 +114,30 @@ class Micrographs(KeptModels):
         InputError
             If the row is outside the image.
         """
-        self.image_path(name)
+        self._images.path(name)
         if row is not None and row != "auto":
-            _check_bar(name, row, self._shape(name, self.page(name))[0])
+            _check_bar(name, row, self.shape(name, self.page(name))[0])
             row = int(row)  # numpy's integers aren't JSON's
         self._set_for([name], info_bar=row)
 
-    def page(self, name: str) -> int | None:
+    def page(self, name: str, chosen: PageChoice = ...) -> int | None:
         """Tell which page of an image's file counts, from 1; None: the one read without a choice.
 
         Strokes and masks belong to a page. What lies on others is kept, and counts nowhere.
+
+        Parameters
+        ----------
+        name
+            The image.
+        chosen
+            A page that is wanted whatever counts.
         """
+        if chosen is not ...:
+            return chosen
         held = self._held
         if held is not None and held[0] == name:
             return held[1]
-        return self._record.image(name).page
+        return self._record.value.image(name).page
 
     def begin_page(self, name: str) -> str:
         """Stay with the page of an image that is about to be shown, whatever other windows choose.
@@ -195,16 +154,15 @@ class Micrographs(KeptModels):
             If the file can't be opened, or the record is damaged.
         """
         self._held = None
-        with self._lock:
-            self._look_again_at_record()
+        self._record.look_again()
         page, line = self.page(name), ""
-        if page is None and usual_page(self.image_path(name)) is None:
+        if page is None and usual_page(self._images.path(name)) is None:
             page = 1
             line = (
                 f"{name} is a stack: its first page is shown and counts. Choose another at "
                 '"Page" under Micrographs.'
             )
-            self._note(lambda record: _with(record, name, page=page))
+            self._record.note(lambda record: _with(record, name, page=page))
         self._held = name, page
         return line
 
@@ -225,16 +183,16 @@ class Micrographs(KeptModels):
         OutputError
             If the choice can't be kept.
         """
-        path = self.image_path(name)
+        path = self._images.path(name)
         chosen = None if page == usual_page(path) else page
         stem = stem_of_page(stem_of(name), chosen)
-        other = next((n for n in self.names if n != name and stem_of(n) == stem), None)
+        other = next((n for n in self._images.names if n != name and stem_of(n) == stem), None)
         if other is not None:
             raise InputError(
                 f"Page {page} of {name} would share its strokes with {other}.",
                 f"Rename {other}, and open the folder again.",
             )
-        before, settings = self.page(name), self._record.image(name)
+        before, settings = self.page(name), self._record.value.image(name)
         micrograph = read_micrograph(path, chosen)
         shape = (micrograph.height, micrograph.width)
         by_hand = settings.model_copy(update={"page": None, "excluded": False}) != ImageRecord()
@@ -250,21 +208,26 @@ class Micrographs(KeptModels):
             "are those of the file again.",
         )
 
+    def stem(self, name: str, page: int | None) -> str:
+        """Return what labels and masks of a page of an image are called."""
+        self._images.path(name)  # has to be there
+        return stem_of_page(stem_of(name), page)
+
     def _shape_or_none(self, name: str, page: int | None) -> tuple[int, int] | None:
         """Height and width of a page; None of a stack without a choice."""
         try:
-            return self._shape(name, page)
+            return self.shape(name, page)
         except StackError:
             return None
 
-    def _shape(self, name: str, page: int | None) -> tuple[int, int]:
-        """Height and width of an image, as it was last read."""
+    def shape(self, name: str, page: int | None) -> tuple[int, int]:
+        """Height and width of a page of an image, as it was last read."""
         if (name, page) not in self._shapes:
             self.read(name, page)
         return self._shapes[name, page]
 
     def _set_for(self, names: Sequence[str], **values: Any) -> None:
-        self._change_record(lambda record: _with(record, *names, **values))
+        self._record.change(lambda record: _with(record, *names, **values))
 
 
 def _with(record: Record, *names: str, **values: Any) -> Record:

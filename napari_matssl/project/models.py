@@ -1,4 +1,4 @@
-"""The part of a project that keeps its models: their files, their names now and before, notes."""
+"""The models of a project: their files, their names now and before, notes."""
 
 import re
 import unicodedata
@@ -9,8 +9,8 @@ from typing import Final
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import unwritable
 from napari_matssl.labels.names import composed
-from napari_matssl.project.kept import KeptClasses
-from napari_matssl.project.record import Record
+from napari_matssl.project.place import Place
+from napari_matssl.project.record import KeptRecord, Record
 
 BACKUP: Final = "models-backup"
 """Folder beside that of the models, for those that were deleted."""
@@ -30,50 +30,59 @@ _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNOREC
 _MADE_UP: Final = re.compile(r"(model|encoder)-\d+", re.IGNORECASE)
 
 
-class KeptModels(KeptClasses):
+class KeptModels:
     """Models by their files; masks that name a model by an earlier name find it.
 
     A model is known by the name of its file together with the time when its training ended, which
     stands in its card: the name alone may be another model's after a while.
+
+    Parameters
+    ----------
+    place, record
+        Where the project is kept; its record holds former names and notes.
+
+    Attributes
+    ----------
+    folder
+        Where models trained here go; need not exist.
     """
 
-    @property
-    def models_folder(self) -> Path:
-        """Where models trained here go; need not exist."""
-        return self.own / "models"
+    def __init__(self, place: Place, record: KeptRecord) -> None:
+        self.folder = place.own / "models"
+        self._place, self._record = place, record
 
-    def models(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path, ...]:
         """List the models trained here, the newest first."""
         found = [
             path
-            for path in self.models_folder.glob(f"*{_SUFFIX}")
+            for path in self.folder.glob(f"*{_SUFFIX}")
             if path.name[0] != "." and not path.name.endswith(CHECKPOINT)
         ]
         return tuple(sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True))
 
     def unfinished(self) -> tuple[Path, ...]:
         """List the encoders of which the pretraining can go on, whether or not they are there."""
-        states = self.models_folder.glob(f"*{CHECKPOINT}")
+        states = self.folder.glob(f"*{CHECKPOINT}")
         return tuple(
             path.with_name(f"{path.name.removesuffix(CHECKPOINT)}{_SUFFIX}")
             for path in sorted(states, key=lambda p: p.stat().st_mtime_ns, reverse=True)
             if path.name[0] != "."
         )
 
-    def new_model_path(self, title: str = "model") -> Path:
+    def new_path(self, title: str = "model") -> Path:
         """Make up a name that no model has or had: ``model-003.safetensors`` after ``model-002``.
 
         The name of a model that was renamed or deleted here isn't given again: masks hold it.
         """
         plain = re.sub(r"[^\w.-]+", "-", title).strip(".-") or "model"
-        had = (Path(name).stem for one in self._record.models for name in one.names)
-        there = (path.stem for path in (*self.models(), *self.unfinished()))
+        had = (Path(name).stem for one in self._record.value.models for name in one.names)
+        there = (path.stem for path in (*self.files(), *self.unfinished()))
         stems = {*had, *there}
         found = (re.fullmatch(rf"{re.escape(plain)}-(\d+)", stem) for stem in stems)
         last = max((int(number[1]) for number in found if number), default=0)
-        return self.models_folder / f"{plain}-{last + 1:03d}{_SUFFIX}"
+        return self.folder / f"{plain}-{last + 1:03d}{_SUFFIX}"
 
-    def model_note(self, file: Path, created: str) -> str:
+    def note(self, file: Path, created: str) -> str:
         """Return the note on a model; empty if there is none.
 
         Parameters
@@ -83,9 +92,9 @@ class KeptModels(KeptClasses):
         created
             When its training ended, as its card has it; empty for a file without a card.
         """
-        return self._record.model(file.name, created).note
+        return self._record.value.model(file.name, created).note
 
-    def note_model(self, file: Path, created: str, note: str) -> None:
+    def set_note(self, file: Path, created: str, note: str) -> None:
         """Keep a line on a model; an empty one takes it away.
 
         Raises
@@ -101,9 +110,9 @@ class KeptModels(KeptClasses):
                 f"The note on {file.name} has {len(line)} characters.",
                 f"At most {LONGEST_NOTE} are kept.",
             )
-        self._change_record(lambda r: r.with_model(r.model(file.name, created).noted(line)))
+        self._record.change(lambda r: r.with_model(r.model(file.name, created).noted(line)))
 
-    def why_no_model_name(self, file: Path, name: str) -> str:
+    def why_no_name(self, file: Path, name: str) -> str:
         """Say why a model can't be called so; empty if it can.
 
         Parameters
@@ -132,13 +141,13 @@ class KeptModels(KeptClasses):
             return f"There is another model called {stem}."
         return ""
 
-    def rename_model(self, file: Path, created: str, name: str) -> Path:
+    def rename(self, file: Path, created: str, name: str) -> Path:
         """Give a model another name; masks that it made are known as its own all the same.
 
         Parameters
         ----------
         file, created
-            As for :meth:`model_note`.
+            As for :meth:`note`.
         name
             With or without the suffix of the file.
 
@@ -153,9 +162,9 @@ class KeptModels(KeptClasses):
         OutputError
             If the file can't be renamed, or the record of the project not be written.
         """
-        with self._lock:
+        with self._place.lock:
             self._check_there(file)
-            reason = self.why_no_model_name(file, name)
+            reason = self.why_no_name(file, name)
             if reason:
                 raise InputError(f"{file.name}: {reason}", "Choose another name.")
             target = file.with_name(f"{_stem(file, name)}{file.suffix}")
@@ -168,7 +177,7 @@ class KeptModels(KeptClasses):
             self._move(file, target, renamed)
             return target
 
-    def delete_model(self, file: Path, created: str) -> Path:
+    def delete(self, file: Path, created: str) -> Path:
         """Put a model away, beside the folder of models; its note and its name are kept.
 
         Returns
@@ -182,9 +191,9 @@ class KeptModels(KeptClasses):
         OutputError
             If it can't be moved, or the record of the project not be written.
         """
-        with self._lock:
+        with self._place.lock:
             self._check_there(file)
-            folder = self.own / BACKUP
+            folder = self._place.own / BACKUP
             target, number = folder / file.name, 2
             while target.exists():
                 target = folder / f"{file.stem}-{number}{file.suffix}"
@@ -192,7 +201,7 @@ class KeptModels(KeptClasses):
             self._move(file, target, lambda r: r.with_model(r.model(file.name, created)))
             return target
 
-    def model_now(self, name: str, created: str) -> str:
+    def name_now(self, name: str, created: str) -> str:
         """Tell what the file of a model is called now that a mask names.
 
         Parameters
@@ -204,26 +213,26 @@ class KeptModels(KeptClasses):
         -------
         The same name where the model was never renamed here.
         """
-        return self._record.model(name, created).file
+        return self._record.value.model(name, created).file
 
-    def has_model(self, name: str) -> bool:
+    def has(self, name: str) -> bool:
         """Whether a file of this name is among the models."""
-        return bool(name) and (self.models_folder / name).is_file()
+        return bool(name) and (self.folder / name).is_file()
 
     def _was_called(self, now: str, name: str) -> bool:
         """Whether a model of this name had another one before, which so is no other's."""
-        return now == name or any({now, name} <= {*one.names} for one in self._record.models)
+        return now == name or any({now, name} <= {*one.names} for one in self._record.value.models)
 
     def _check_there(self, file: Path) -> None:
-        if file.parent != self.models_folder or not file.is_file():
+        if file.parent != self.folder or not file.is_file():
             raise InputError(f"{file} is not among the models.", "Look at the list again.")
 
     def _move(self, file: Path, target: Path, change: Callable[[Record], Record]) -> None:
         """Move a file and note it in the record; both or none."""
-        with self._saving():
+        with self._place.saving():
             _rename(file, target)
             try:
-                self._change_record(change)
+                self._record.change(change)
             except (InputError, OutputError):
                 _rename(target, file)
                 raise

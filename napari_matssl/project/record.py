@@ -1,6 +1,8 @@
 """The record of a project: what the user has set that stands in no image, table or mask."""
 
+import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, Final, Literal
@@ -14,13 +16,16 @@ from pydantic import (
     model_validator,
 )
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import Stamp, read_json, stamp_of, write_json
 from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.project.place import Place
+from napari_matssl.project.shared_file import SharedFile
 from napari_matssl.settings import Cleaning
 
 FORMAT_VERSION: Final = 1
+_LOG = logging.getLogger(__name__)
 _OLD_SIZES: Final = ("smallest_region", "largest_hole")
 
 
@@ -175,6 +180,48 @@ class Record(BaseModel):
     def write(self, path: Path, expected: Stamp | EllipsisType | None = ...) -> None:
         """Write the record as JSON, atomically, over the file that is `expected` there."""
         write_json(path, self.model_dump(mode="json"), expected)
+
+
+class KeptRecord(SharedFile[Record]):
+    """The record of a project, on disk.
+
+    Parameters
+    ----------
+    place
+        Where the project is kept.
+
+    Attributes
+    ----------
+    refused
+        Why the last thing that was noted while looking at images is not on disk; None if it is.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place, place.record_path, read_record, Record.write)
+        self.refused: str | None = None
+
+    def note(self, change: Callable[[Record], Record]) -> None:
+        """Change the record by looking at images: on disk if there is a project that is writable.
+
+        Looking leaves no trace; the first stroke writes it along. Whoever only looks needs no
+        error.
+        """
+        with self._place.lock:
+            try:
+                if self._place.own.is_dir():
+                    self.change(change)
+                else:
+                    self.value = change(self.value)
+                self.refused = None
+            except OutputError as error:
+                _LOG.info("What is looked at isn't kept: %s", error)
+                self.refused = error.what.rstrip(".")
+                self.value = change(self.value)
 
 
 def _is_same(one: ModelRecord, other: ModelRecord) -> bool:

@@ -188,10 +188,12 @@ def read_project(project: Project, leave_out: Callable[[Skipped], None]) -> list
     InputError
         If none is left.
     """
-    names = project.analysed
+    names = project.micrographs.analysed
     if not names:
         raise InputError(f"{project.folder.name}: every image is excluded.", "Take some in again.")
-    return _read_each([(name, partial(project.read, name)) for name in names], leave_out)
+    return _read_each(
+        [(name, partial(project.micrographs.read, name)) for name in names], leave_out
+    )
 
 
 def read_unlabelled(

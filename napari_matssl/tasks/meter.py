@@ -36,8 +36,8 @@ class Measured:
 
 def segmented_names(project: Project, names: Iterable[str] | None = None) -> tuple[str, ...]:
     """List those of some images, or of all that aren't excluded, that have a mask."""
-    chosen = project.analysed if names is None else names
-    return tuple(name for name in chosen if project.state(name).segmented)
+    chosen = project.micrographs.analysed if names is None else names
+    return tuple(name for name in chosen if project.masks.has(name))
 
 
 class PhaseMeter:
@@ -64,7 +64,7 @@ class PhaseMeter:
         names
             The images; None takes all.
         """
-        table = self.project.table
+        table = self.project.classes.table
         rows: list[PhaseFraction] = []
         problems: list[str] = []
         for name in segmented_names(self.project, names):
@@ -79,10 +79,17 @@ class PhaseMeter:
         project = self.project
         size = self._pixel_size(name)
         classes = [(one.id, one.name, one.exclude) for one in table.classes]
-        painted = project.label_path(name)
-        strokes = stamp_of(painted) if project.painted_counts and painted.exists() else None
-        mask_file = stamp_of(project.mask_path(name))
-        state = (mask_file, strokes, project.cleaning, classes, size, project.page(name))
+        painted = project.labels.path(name)
+        strokes = stamp_of(painted) if project.masks.painted_counts and painted.exists() else None
+        mask_file = stamp_of(project.masks.path(name))
+        state = (
+            mask_file,
+            strokes,
+            project.masks.cleaning,
+            classes,
+            size,
+            project.micrographs.page(name),
+        )
         known = self._rows.get(name)
         if known is None or known[0] != state:
             mask = final_mask(project, name, table, size)
@@ -92,11 +99,15 @@ class PhaseMeter:
         return known[1]
 
     def _pixel_size(self, name: str) -> PixelSize | None:
-        by_hand = self.project.pixel_size_by_hand(name)
-        state = (stamp_of(self.project.image_path(name)), by_hand, self.project.page(name))
+        by_hand = self.project.micrographs.pixel_size_by_hand(name)
+        state = (
+            stamp_of(self.project.images.path(name)),
+            by_hand,
+            self.project.micrographs.page(name),
+        )
         known = self._sizes.get(name)
         if known is None or known[0] != state:
-            known = state, self.project.read(name).pixel_size
+            known = state, self.project.micrographs.read(name).pixel_size
             self._sizes[name] = known
         return known[1]
 
@@ -125,12 +136,12 @@ def final_mask(
     InputError
         If there is none, or it or the painted labels are damaged.
     """
-    mask = project.mask(name)
+    mask = project.masks.read(name)
     if mask is None:
         raise InputError(f"The mask of {name} was removed meanwhile.", "Segment the image again.")
     area = None if pixel_size is None else pixel_size.area_um2
-    mask = clean_mask(mask, table, project.cleaning, area)
-    painted = project.labels(name) if project.painted_counts else None
+    mask = clean_mask(mask, table, project.masks.cleaning, area)
+    painted = project.labels.read(name) if project.masks.painted_counts else None
     if painted is None:
         return mask
     return np.where((painted != 0) & (mask != table.not_analysed), painted, mask)
@@ -143,9 +154,9 @@ def final_origin(
 
     A model that was renamed since is called by its name of today, under which it can be found.
     """
-    cleaning = cleaning_in_words(project.cleaning, table, pixel_size)
-    origin = project.mask_provenance(name) or Provenance(image=printable(name))
-    painted = project.painted_counts and project.state(name).painted
-    model = printable(project.model_now(origin.model, origin.model_created))
+    cleaning = cleaning_in_words(project.masks.cleaning, table, pixel_size)
+    origin = project.masks.provenance(name) or Provenance(image=printable(name))
+    painted = project.masks.painted_counts and project.labels.has(name)
+    model = printable(project.models.name_now(origin.model, origin.model_created))
     changes = {"cleaning": cleaning, "painted": painted, "model": model}
     return origin.model_copy(update=changes)

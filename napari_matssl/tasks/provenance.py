@@ -116,14 +116,14 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
     made by another model than the newest of the project. Masks that don't say which model made
     them go by the dates of the files.
     """
-    newest = next(iter(project.models()), None)
+    newest = next(iter(project.models.files()), None)
     try:
         created = "" if newest is None else read_card(newest).created
     except MatSSLError:  # a damaged model says nothing about masks
         newest, created = None, ""
     doubts = {}
-    for name in project.names if names is None else names:
-        mask, strokes = project.mask_path(name), project.label_path(name)
+    for name in project.images.names if names is None else names:
+        mask, strokes = project.masks.path(name), project.labels.path(name)
         if not mask.is_file():
             continue
         if strokes.is_file() and mask.stat().st_mtime_ns < strokes.stat().st_mtime_ns:

@@ -166,7 +166,7 @@ class _Export:
         self.done: list[str] = []
         self.skipped: list[Skipped] = []
         self._project, self._out, self._outputs = project, out, outputs
-        self._table = project.table
+        self._table = project.classes.table
         self._tables = RunTables(out)
         self._run = new_run()
         self._rows: list[PhaseFraction] = []
@@ -183,7 +183,7 @@ class _Export:
         try:
             check_output_names(Path(name), self._out, _endings(self._outputs))
             with memory_told(name):
-                micrograph = self._project.read(name)
+                micrograph = self._project.micrographs.read(name)
                 size = micrograph.pixel_size
                 mask = final_mask(self._project, name, self._table, size)
                 self._begin()
@@ -226,7 +226,10 @@ def _bytes_wanted(project: Project, names: Sequence[str], outputs: ExportOutputs
     """Estimate how much an export writes; damaged masks show themselves later."""
     pixels = 0
     for name in names:
-        with contextlib.suppress(OSError, struct.error), project.mask_path(name).open("rb") as file:
+        with (
+            contextlib.suppress(OSError, struct.error),
+            project.masks.path(name).open("rb") as file,
+        ):
             width, height = struct.unpack(">II", file.read(24)[16:])  # where a PNG has its size
             pixels += width * height
     per_pixel = 0.05 * outputs.masks_png + 1.0 * outputs.masks_tiff + 1.0 * outputs.overlays

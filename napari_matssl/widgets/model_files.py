@@ -35,7 +35,7 @@ class ModelFiles(QObject):
     def note_of(self, file: Path) -> str:
         """Return the note on a model; empty if there is none."""
         project = self._folder.project
-        return "" if project is None else project.model_note(file, _created(file))
+        return "" if project is None else project.models.note(file, _created(file))
 
     def why_not(self, file: Path) -> str:
         """Say why a file must stay as it is; empty if it needn't."""
@@ -44,11 +44,11 @@ class ModelFiles(QObject):
 
     def _why_no_name(self, file: Path, name: str) -> str:
         project = self._folder.project
-        return "" if project is None else project.why_no_model_name(file, name)
+        return "" if project is None else project.models.why_no_name(file, name)
 
     def _rename(self, file: Path, name: str) -> None:
         def change(project: Project) -> None:
-            now = project.rename_model(file, _created(file), name)
+            now = project.models.rename(file, _created(file), name)
             if now != file:
                 self.renamed.emit(file, now)
 
@@ -56,13 +56,13 @@ class ModelFiles(QObject):
 
     def _delete(self, file: Path) -> None:
         def change(project: Project) -> None:
-            kept = project.delete_model(file, _created(file))
+            kept = project.models.delete(file, _created(file))
             self._folder.notices.said.emit(f"{file.stem} is deleted; its file is {kept} now.")
 
         self._change(file, change)
 
     def _write_note(self, file: Path, line: str) -> None:
-        self._change(None, lambda project: project.note_model(file, _created(file), line))
+        self._change(None, lambda project: project.models.set_note(file, _created(file), line))
 
     def _change(self, file: Path | None, change: Callable[[Project], None]) -> None:
         """Change something about a file, unless a job began to use it while the user was asked."""

@@ -143,12 +143,15 @@ def small_demo(*arguments):
 
 def segment_all(folder, model):
     """What the panel Segment does with all images, without the window."""
-    project = Project.open(Path(folder))
+    project = Project(Path(folder))
 
     def keep(found):
-        project.save_mask(found.name, found.mask, found.facts)
+        project.masks.write(found.name, found.mask, found.facts)
 
-    reads = {name: lambda name=name: project.read(name) for name in project.analysed}
+    reads = {
+        name: lambda name=name: project.micrographs.read(name)
+        for name in project.micrographs.analysed
+    }
     settings = PredictSettings(device="cpu", magnifications="one")
     with console.one_line_errors():
         ended = console.run_job(models.segment_with_model(Path(model), reads, settings, keep))
@@ -158,7 +161,7 @@ def segment_all(folder, model):
 def export(folder, out):
     """What the panel Phases does, without the window."""
     with console.one_line_errors():
-        console.run_job(export_project(Project.open(Path(folder)), Path(out))).leave()
+        console.run_job(export_project(Project(Path(folder)), Path(out))).leave()
 
 
 CALLS = {one.__name__: one for one in (command, small_demo, segment_all, export)}

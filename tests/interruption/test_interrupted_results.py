@@ -278,8 +278,8 @@ def test_a_demo_without_room_or_memory_is_an_error(demo, moment, words):
 @pytest.fixture
 def project(place):
     """An open folder in which one image has a mask of an earlier run."""
-    project = Project.open(place.images)
-    project.save_mask("a0.tif", np.full((96, 96), 1, np.uint8))
+    project = Project(place.images)
+    project.masks.write("a0.tif", np.full((96, 96), 1, np.uint8))
     return project
 
 
@@ -290,7 +290,7 @@ def segment_all(copies, model, project):
 
 def segmented(project):
     """Find the images whose masks are new; all masks are whole."""
-    masks = {name: project.mask(name) for name in NAMES}
+    masks = {name: project.masks.read(name) for name in NAMES}
     return {name for name, mask in masks.items() if mask is not None and (mask == 2).any()}
 
 
@@ -327,7 +327,7 @@ def test_segmenting_all_images_leaves_out_one_too_large(segment_all, project):
 @pytest.fixture
 def export(copies, project, out):
     for name in NAMES:
-        project.save_mask(name, np.full((96, 96), 2, np.uint8))
+        project.masks.write(name, np.full((96, 96), 2, np.uint8))
     return lambda at=(): copies(project.folder, out, call="export", at=at)
 
 

@@ -230,13 +230,13 @@ def test_fine_tuning_killed_leaves_the_old_model_and_no_half_one(finetune, model
 
 @pytest.mark.cell("Finish now in the window", "killed")
 def test_a_kill_in_a_project_leaves_its_older_models(finetune, place):
-    project = Project.open(place.images)
-    older = project.new_model_path()
+    project = Project(place.images)
+    older = project.models.new_path()
     assert finetune(out=older).status == 0
     before = contents(older.parent)
-    new = project.new_model_path()
+    new = project.models.new_path()
     assert finetune(out=new, at={"writes": new.name, **KILL}).status == -9
-    assert project.models() == (older,)
+    assert project.models.files() == (older,)
     assert before.items() <= contents(older.parent).items()
 
 

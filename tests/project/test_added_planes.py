@@ -11,70 +11,70 @@ from napari_matssl.project.planes import keep_plane
 
 
 def test_a_plane_is_an_image_of_the_project_below_its_own_folder(folder, grey):
-    project = Project.open(folder)
+    project = Project(folder)
     pixels = grey(7)
-    assert project.add_plane("depth_3", Micrograph("depth", pixels)) == ("depth_3.tif", True)
+    assert project.images.add_plane("depth_3", Micrograph("depth", pixels)) == ("depth_3.tif", True)
     path = folder / "matssl" / "planes" / "depth_3.tif"
-    for one in (project, Project.open(folder)):
-        assert one.names == ("a2.png", "a10.png", "b.tif", "depth_3.tif")
-        assert one.image_path("depth_3.tif") == path
-        assert one.image_path("b.tif") == folder / "b.tif"
-        np.testing.assert_array_equal(one.read("depth_3.tif").pixels, pixels)
-        assert not one.refresh()
+    for one in (project, Project(folder)):
+        assert one.images.names == ("a2.png", "a10.png", "b.tif", "depth_3.tif")
+        assert one.images.path("depth_3.tif") == path
+        assert one.images.path("b.tif") == folder / "b.tif"
+        np.testing.assert_array_equal(one.micrographs.read("depth_3.tif").pixels, pixels)
+        assert not one.images.refresh()
     assert not (folder / "depth_3.tif").exists()
     with pytest.raises(InputError, match="no image c"):
-        project.image_path("c.tif")
+        project.images.path("c.tif")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 def test_the_same_plane_again_is_the_image_that_is_there(folder, grey, dtype):
-    project = Project.open(folder)
+    project = Project(folder)
     pixels = grey(7).astype(dtype) / (3 if dtype[0] == "f" else 1)
     pixels = pixels.astype(dtype)
     if dtype[0] == "f":
         pixels[3, 4] = np.nan
     for new in (True, False):
-        assert project.add_plane("x", Micrograph("x", pixels.copy())) == ("x.tif", new)
-    assert Project.open(folder).add_plane("x", Micrograph("x", pixels)) == ("x.tif", False)
-    assert project.names.count("x.tif") == 1
+        assert project.images.add_plane("x", Micrograph("x", pixels.copy())) == ("x.tif", new)
+    assert Project(folder).images.add_plane("x", Micrograph("x", pixels)) == ("x.tif", False)
+    assert project.images.names.count("x.tif") == 1
 
 
 def test_other_pixels_under_the_same_name_get_a_number(folder, grey):
-    project = Project.open(folder)
-    names = [project.add_plane("x", Micrograph("x", grey(n)))[0] for n in (5, 6, 5, 6, 7)]
+    project = Project(folder)
+    names = [project.images.add_plane("x", Micrograph("x", grey(n)))[0] for n in (5, 6, 5, 6, 7)]
     assert names == ["x.tif", "x-2.tif", "x.tif", "x-2.tif", "x-3.tif"]
     (folder / "matssl" / "planes" / "x.tif").unlink()
-    assert project.add_plane("x", Micrograph("x", grey(6))) == ("x-2.tif", False)
+    assert project.images.add_plane("x", Micrograph("x", grey(6))) == ("x-2.tif", False)
 
 
 def test_a_plane_takes_no_name_of_the_folders_images_as_labels_go_by_names(folder, grey):
-    project = Project.open(folder)
-    assert project.add_plane("A2", Micrograph("A2", grey(9)))[0] == "A2-2.tif"
+    project = Project(folder)
+    assert project.images.add_plane("A2", Micrograph("A2", grey(9)))[0] == "A2-2.tif"
     copy = Micrograph("b", np.asarray(Image.open(folder / "b.tif")))
-    assert project.add_plane("b", copy) == ("b.tif", False)
-    assert project.image_path("b.tif") == folder / "b.tif"
+    assert project.images.add_plane("b", copy) == ("b.tif", False)
+    assert project.images.path("b.tif") == folder / "b.tif"
 
 
 def test_an_image_that_comes_with_the_name_of_a_plane_goes_before_it_and_that_is_told(folder, grey):
-    Project.open(folder).add_plane("x", Micrograph("x", grey(9)))
+    Project(folder).images.add_plane("x", Micrograph("x", grey(9)))
     Image.fromarray(grey(1)).save(folder / "x.tif")
-    project = Project.open(folder)
-    assert project.image_path("x.tif") == folder / "x.tif"
+    project = Project(folder)
+    assert project.images.path("x.tif") == folder / "x.tif"
     assert any("planes" in line and "is left out" in line for line in project.remarks)
 
 
 def test_a_folder_of_nothing_but_planes_opens(tmp_path, grey):
     keep_plane(tmp_path / "matssl" / "planes", (), "x", Micrograph("x", grey(9)))
-    project = Project.open(tmp_path)
-    assert project.names == ("x.tif",)
-    project.refresh()
-    assert project.names == ("x.tif",)
+    project = Project(tmp_path)
+    assert project.images.names == ("x.tif",)
+    project.images.refresh()
+    assert project.images.names == ("x.tif",)
 
 
 def test_a_plane_added_to_some_files_of_a_folder_stays_with_them(folder, grey):
-    Project.open(folder).add_plane("x", Micrograph("x", grey(9)))
-    project = Project.open(folder, [folder / "b.tif"])
-    assert project.names == ("b.tif",)
-    project.add_plane("y", Micrograph("y", grey(8)))
-    project.refresh()
-    assert project.names == ("b.tif", "y.tif")
+    Project(folder).images.add_plane("x", Micrograph("x", grey(9)))
+    project = Project(folder, [folder / "b.tif"])
+    assert project.images.names == ("b.tif",)
+    project.images.add_plane("y", Micrograph("y", grey(8)))
+    project.images.refresh()
+    assert project.images.names == ("b.tif", "y.tif")

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import to_targets
-from napari_matssl.project.folder import ImageState, Project
+from napari_matssl.project.facts import survey
+from napari_matssl.project.folder import Project
+from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.tasks.inputs import read_painted_set
 
 
@@ -31,156 +35,156 @@ def everything(folder):
 
 def test_images_come_in_natural_order_and_opening_writes_nothing(folder):
     before = everything(folder)
-    project = Project.open(folder)
-    assert project.names == ("a2.png", "a10.png", "b.tif")
+    project = Project(folder)
+    assert project.images.names == ("a2.png", "a10.png", "b.tif")
     assert project.remarks == ()
-    for name in project.names:
-        project.survey(name)
-        assert project.state(name) == ImageState(painted=False, segmented=False)
-        assert project.labels(name) is None
-        assert project.mask(name) is None
-    assert project.painted_names() == ()
-    assert project.models() == ()
+    for name in project.images.names:
+        survey(project, name)
+        assert not project.labels.has(name)
+        assert not project.masks.has(name)
+        assert project.labels.read(name) is None
+        assert project.masks.read(name) is None
+    assert project.labels.names() == ()
+    assert project.models.files() == ()
     assert everything(folder) == before
 
 
 def test_a_fresh_folder_has_two_phases(folder):
-    assert [(c.id, c.name) for c in Project.open(folder).classes] == [
+    assert [(c.id, c.name) for c in Project(folder).classes.in_order] == [
         (1, "phase 1"),
         (2, "phase 2"),
     ]
 
 
 def test_all_that_was_saved_is_there_after_reopening(folder, paint):
-    project = Project.open(folder)
+    project = Project(folder)
     labels, mask = paint(_1=7, _2=5), paint(_1=1500, _2=500)
-    project.current = "b.tif"
-    project.rename_class(1, "ferrite α")
-    project.reorder_classes((2, 1))
-    project.save_labels("a10.png", labels)
-    project.save_mask("b.tif", mask)
+    project.micrographs.current = "b.tif"
+    project.classes.rename(1, "ferrite α")
+    project.classes.reorder((2, 1))
+    project.labels.write("a10.png", labels)
+    project.masks.write("b.tif", mask)
 
-    again = Project.open(folder)
-    np.testing.assert_array_equal(again.labels("a10.png"), labels)
-    assert again.labels("a10.png").dtype == np.uint8
-    np.testing.assert_array_equal(again.mask("b.tif"), mask)
-    assert again.classes == project.classes
-    assert [c.name for c in again.classes] == ["phase 2", "ferrite α"]
-    assert again.table.ids == (1, 2)
-    assert again.current == "b.tif"
-    assert again.painted_names() == ("a10.png",)
-    assert again.state("a10.png") == ImageState(painted=True, segmented=False)
-    assert again.state("b.tif") == ImageState(painted=False, segmented=True)
+    again = Project(folder)
+    np.testing.assert_array_equal(again.labels.read("a10.png"), labels)
+    assert again.labels.read("a10.png").dtype == np.uint8
+    np.testing.assert_array_equal(again.masks.read("b.tif"), mask)
+    assert again.classes.in_order == project.classes.in_order
+    assert [c.name for c in again.classes.in_order] == ["phase 2", "ferrite α"]
+    assert again.classes.table.ids == (1, 2)
+    assert again.micrographs.current == "b.tif"
+    assert again.labels.names() == ("a10.png",)
+    assert [again.labels.has(name) for name in ("a10.png", "b.tif")] == [True, False]
+    assert [again.masks.has(name) for name in ("a10.png", "b.tif")] == [False, True]
     first, second = everything(folder), everything(folder)
-    Project.open(folder)
+    Project(folder)
     assert first == second == everything(folder)
 
 
 def test_a_folder_that_was_moved_opens_the_same(folder, paint, tmp_path):
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint(_1=3, _2=4))
-    project.current = "a2.png"
-    project.set_info_bar("a2.png", 33)
+    project = Project(folder)
+    project.labels.write("b.tif", paint(_1=3, _2=4))
+    project.micrographs.current = "a2.png"
+    project.micrographs.set_info_bar("a2.png", 33)
     moved = tmp_path / "another disk" / "Stähle"
     moved.parent.mkdir()
     shutil.move(folder, moved)
-    again = Project.open(moved)
-    assert (again.names, again.current) == (project.names, "a2.png")
-    assert again.painted("b.tif") == {1: 3, 2: 4}
-    assert again.read("a2.png").info_bar.row == 33
+    again = Project(moved)
+    assert (again.images.names, again.micrographs.current) == (project.images.names, "a2.png")
+    assert again.labels.counts("b.tif") == {1: 3, 2: 4}
+    assert again.micrographs.read("a2.png").info_bar.row == 33
     assert str(folder).encode() not in b"".join(everything(moved).values())
 
 
 def test_the_command_line_finds_the_painted_labels_with_their_classes(folder, paint):
-    project = Project.open(folder)
-    project.save_labels("a2.png", paint(_1=3, _2=4))
-    project.save_labels("b.tif", paint(_2=9))
+    project = Project(folder)
+    project.labels.write("a2.png", paint(_1=3, _2=4))
+    project.labels.write("b.tif", paint(_2=9))
     found = read_painted_set(folder, folder / "matssl" / "labels", unlabelled=0)
     assert [one.micrograph.name for one in found.training] == ["a2.png", "b.tif"]
-    assert found.table == project.table
+    assert found.table == project.classes.table
     assert found.source == "classes.json"
 
 
 def test_nothing_painted_any_more_is_no_file(folder, paint):
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint(_1=3))
-    project.save_labels("b.tif", paint())
-    assert project.labels("b.tif") is None
-    assert not project.label_path("b.tif").exists()
-    assert project.painted("b.tif") == {}
-    project.save_labels("b.tif", paint())
+    project = Project(folder)
+    project.labels.write("b.tif", paint(_1=3))
+    project.labels.write("b.tif", paint())
+    assert project.labels.read("b.tif") is None
+    assert not project.labels.path("b.tif").exists()
+    assert project.labels.counts("b.tif") == {}
+    project.labels.write("b.tif", paint())
 
 
 def test_a_mask_whose_file_is_removed_is_gone(folder, paint):
-    project = Project.open(folder)
-    project.save_mask("b.tif", paint(_1=3))
-    project.mask_path("b.tif").unlink()
-    assert project.mask("b.tif") is None
-    assert not project.state("b.tif").segmented
+    project = Project(folder)
+    project.masks.write("b.tif", paint(_1=3))
+    project.masks.path("b.tif").unlink()
+    assert project.masks.read("b.tif") is None
+    assert not project.masks.has("b.tif")
 
 
 def test_painted_pixels_are_counted_anew_after_each_saving(folder, paint):
-    project = Project.open(folder)
+    project = Project(folder)
     for pixels in range(1, 30):  # quicker than the clocks of some file systems
-        project.save_labels("b.tif", paint(_1=pixels, _2=30 - pixels))
-        assert project.painted("b.tif") == {1: pixels, 2: 30 - pixels}
+        project.labels.write("b.tif", paint(_1=pixels, _2=30 - pixels))
+        assert project.labels.counts("b.tif") == {1: pixels, 2: 30 - pixels}
 
 
 def test_counting_again_reads_no_file(folder, paint, monkeypatch):
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint(_1=3))
-    project.painted("b.tif")
-    monkeypatch.setattr("napari_matssl.project.images.read_labels", None)
+    project = Project(folder)
+    project.labels.write("b.tif", paint(_1=3))
+    project.labels.counts("b.tif")
+    monkeypatch.setattr("napari_matssl.project.id_images.read_labels", None)
     for _ in range(2):
-        counts = project.painted("b.tif")
+        counts = project.labels.counts("b.tif")
         assert counts == {1: 3}
         counts[1] = 99  # belongs to whoever asked
 
 
-@pytest.mark.parametrize("what", ["labels", "mask"])
+@pytest.mark.parametrize("what", ["labels", "masks"])
 def test_labels_and_masks_that_do_not_fit_are_refused_with_the_reason(folder, paint, what):
-    project = Project.open(folder)
-    save = getattr(project, f"save_{what}")
-    read = getattr(project, what)
+    project = Project(folder)
+    part = getattr(project, what)
     with pytest.raises(InputError, match=r"49 x 40 pixels, but the image has 50 x 40"):
-        save("b.tif", paint(_1=3)[:, :49])
+        part.write("b.tif", paint(_1=3)[:, :49])
     with pytest.raises(InputError, match=r"9 \(2 pixels\)"):
-        save("b.tif", paint(_1=3, _9=2))
+        part.write("b.tif", paint(_1=3, _9=2))
     with pytest.raises(InputError, match=r"300 \(1 pixel\)"):
-        save("b.tif", np.pad([[300]], ((0, 39), (0, 49))))
+        part.write("b.tif", np.pad([[300]], ((0, 39), (0, 49))))
     assert not (folder / "matssl").exists()
 
-    path = getattr(project, f"{what[:5].removesuffix('s')}_path")("b.tif")
-    write_mask(path, paint(_1=3)[:, :49], project.table)
+    path = part.path("b.tif")
+    write_mask(path, paint(_1=3)[:, :49], project.classes.table)
     with pytest.raises(InputError, match=r"b\.png: 49 x 40 pixels"):
-        read("b.tif")
-    write_mask(path, paint(_1=3, _9=2), project.table)
+        part.read("b.tif")
+    write_mask(path, paint(_1=3, _9=2), project.classes.table)
     with pytest.raises(InputError, match=r"b\.png.*9 \(2 pixels\)"):
-        read("b.tif")
+        part.read("b.tif")
     Image.fromarray(np.full((40, 50), 1000, np.uint16)).save(path)
     with pytest.raises(InputError, match=r"b\.png holds values up to 1000"):
-        read("b.tif")
+        part.read("b.tif")
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(InputError, match=r"b\.png is damaged"):
-        read("b.tif")
+        part.read("b.tif")
 
 
 def test_labels_of_napari_in_wider_types_are_taken(folder, paint):
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint(_1=3, _2=4).astype(np.int32))
-    np.testing.assert_array_equal(project.labels("b.tif"), paint(_1=3, _2=4))
+    project = Project(folder)
+    project.labels.write("b.tif", paint(_1=3, _2=4).astype(np.int32))
+    np.testing.assert_array_equal(project.labels.read("b.tif"), paint(_1=3, _2=4))
 
 
 def test_a_painted_micrograph_is_ready_to_train_on(folder, paint):
-    project = Project.open(folder)
+    project = Project(folder)
     with pytest.raises(InputError, match=r"Nothing is painted on b\.tif"):
-        project.painted_micrograph("b.tif")
+        project.labels.with_micrograph("b.tif")
     labels = paint(_1=30)
     labels[39] = 2
-    project.save_labels("b.tif", labels)
-    project.set_info_bar("b.tif", 39)
-    painted = project.painted_micrograph("b.tif")
-    targets = to_targets(painted, project.table, unlabelled=0)
+    project.labels.write("b.tif", labels)
+    project.micrographs.set_info_bar("b.tif", 39)
+    painted = project.labels.with_micrograph("b.tif")
+    targets = to_targets(painted, project.classes.table, unlabelled=0)
     assert (targets == 0).sum() == 30
     assert not (targets == 1).any()  # it was painted on the info bar
 
@@ -190,8 +194,8 @@ def test_names_may_be_of_any_language_and_have_spaces_and_dots(folder, paint, gr
         tifffile.imwrite(folder / name, grey()) if name.endswith("tif") else Image.fromarray(
             grey()
         ).save(folder / name)
-        Project.open(folder).save_labels(name, paint(_1=3, _2=5))
-        assert Project.open(folder).painted(name) == {1: 3, 2: 5}
+        Project(folder).labels.write(name, paint(_1=3, _2=5))
+        assert Project(folder).labels.counts(name) == {1: 3, 2: 5}
     found = read_painted_set(folder, folder / "matssl" / "labels", unlabelled=0)
     assert len(found.training) == 3
 
@@ -201,21 +205,21 @@ def test_16_bit_and_colour_images_are_surveyed(folder, grey):
     tifffile.imwrite(folder / "wide.tif", wide)
     colour = np.stack([grey(1), grey(2), grey(3)], axis=2)
     Image.fromarray(colour).save(folder / "colour.png")
-    project = Project.open(folder)
-    assert project.read("wide.tif").pixels.dtype == np.uint16
+    project = Project(folder)
+    assert project.micrographs.read("wide.tif").pixels.dtype == np.uint16
     for name in ("wide.tif", "colour.png"):
-        facts = project.survey(name)
+        facts = survey(project, name)
         assert (facts.width, facts.height) == (50, 40)
         assert facts.thumbnail.shape == (51, 64, 3)
         assert facts.thumbnail.std() > 5
 
 
 def test_a_survey_tells_what_there_is_of_an_image(folder, paint):
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint(_1=3, _2=4))
-    project.save_mask("b.tif", paint(_1=2000))
-    project.set_info_bar("b.tif", 33)
-    facts = project.survey("b.tif")
+    project = Project(folder)
+    project.labels.write("b.tif", paint(_1=3, _2=4))
+    project.masks.write("b.tif", paint(_1=2000))
+    project.micrographs.set_info_bar("b.tif", 33)
+    facts = survey(project, "b.tif")
     assert (facts.name, facts.painted, facts.segmented) == ("b.tif", {1: 3, 2: 4}, True)
     assert facts.info_bar.row == 33
     assert facts.pixel_size is None
@@ -224,17 +228,17 @@ def test_a_survey_tells_what_there_is_of_an_image(folder, paint):
 
 def test_an_image_that_cannot_be_read_spoils_only_itself(folder):
     (folder / "b.tif").write_bytes((folder / "b.tif").read_bytes()[:900])
-    project = Project.open(folder)
+    project = Project(folder)
     with pytest.raises(InputError, match=r"b\.tif"):
-        project.survey("b.tif")
-    project.survey("a2.png")
+        survey(project, "b.tif")
+    survey(project, "a2.png")
 
 
 def test_two_images_of_one_name_would_share_labels_so_the_second_is_left_out(folder, grey):
     Image.fromarray(grey()).save(folder / "b.png")
     Image.fromarray(grey()).save(folder / "b.ome.tif")
-    project = Project.open(folder)
-    assert project.names == ("a2.png", "a10.png", "b.ome.tif")
+    project = Project(folder)
+    assert project.images.names == ("a2.png", "a10.png", "b.ome.tif")
     assert [r.split(":")[0] for r in project.remarks] == [
         "b.png is left out",
         "b.tif is left out",
@@ -243,38 +247,44 @@ def test_two_images_of_one_name_would_share_labels_so_the_second_is_left_out(fol
 
 def test_single_files_of_a_folder_can_be_opened(folder, tmp_path):
     only = [folder / "b.tif", folder / "a2.png"]
-    assert Project.open(folder, only).names == ("a2.png", "b.tif")
+    assert Project(folder, only).images.names == ("a2.png", "b.tif")
     other = tmp_path / "other.png"
     shutil.copy(folder / "a2.png", other)
     with pytest.raises(InputError, match=r"other\.png is not in the folder"):
-        Project.open(folder, [*only, other])
+        Project(folder, [*only, other])
 
 
 def test_folders_without_images_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
-        Project.open(tmp_path / "nowhere")
+        Project(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"b\.tif is not a folder"):
-        Project.open(folder / "b.tif")
+        Project(folder / "b.tif")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no images"):
-        Project.open(tmp_path / "empty")
+        Project(tmp_path / "empty")
 
 
 def test_an_image_of_another_folder_is_unknown(folder):
-    project = Project.open(folder)
-    for ask in (project.read, project.labels, project.state, project.survey, project.label_path):
+    project = Project(folder)
+    for ask in (
+        project.micrographs.read,
+        project.labels.read,
+        project.labels.has,
+        project.masks.has,
+        partial(survey, project),
+    ):
         with pytest.raises(InputError, match=r"no image x\.png"):
             ask("x.png")
 
 
 def test_the_image_shown_last_may_be_gone(folder):
-    project = Project.open(folder)
-    assert project.current is None
-    project.current = "b.tif"
+    project = Project(folder)
+    assert project.micrographs.current is None
+    project.micrographs.current = "b.tif"
     (folder / "b.tif").unlink()
-    assert Project.open(folder).current is None
+    assert Project(folder).micrographs.current is None
     with pytest.raises(InputError, match=r"no image x\.png"):
-        project.current = "x.png"
+        project.micrographs.current = "x.png"
 
 
 @pytest.fixture
@@ -285,43 +295,43 @@ def locked(folder):
 
 
 def test_a_folder_that_cannot_be_written_is_for_looking(locked, paint):
-    project = Project.open(locked)
-    project.current = "b.tif"
-    assert project.current == "b.tif"
-    for name in project.names:
-        project.survey(name)
-        assert project.labels(name) is None
-    project.save_labels("b.tif", paint())
-    before = project.classes
+    project = Project(locked)
+    project.micrographs.current = "b.tif"
+    assert project.micrographs.current == "b.tif"
+    for name in project.images.names:
+        survey(project, name)
+        assert project.labels.read(name) is None
+    project.labels.write("b.tif", paint())
+    before = project.classes.in_order
     for save in (
-        lambda: project.save_labels("b.tif", paint(_1=3)),
-        lambda: project.save_mask("b.tif", paint(_1=3)),
-        lambda: project.add_class(),
-        lambda: project.set_info_bar("b.tif", None),
+        lambda: project.labels.write("b.tif", paint(_1=3)),
+        lambda: project.masks.write("b.tif", paint(_1=3)),
+        lambda: project.classes.add(),
+        lambda: project.micrographs.set_info_bar("b.tif", None),
     ):
         with pytest.raises(OutputError, match="matssl") as caught:
             save()
         assert "copy the micrographs" in caught.value.remedy
-    assert project.classes == before
+    assert project.classes.in_order == before
 
 
 def test_a_folder_that_cannot_be_written_is_told_at_opening(locked):
-    (line,) = Project.open(locked).remarks
+    (line,) = Project(locked).remarks
     assert line.startswith(f"{locked}: strokes, masks and classes can't be saved")
     assert "is no folder" in line
     assert "copy the micrographs" in line
     (locked / "matssl").unlink()
-    assert Project.open(locked).remarks == ()
+    assert Project(locked).remarks == ()
 
 
 @pytest.mark.parametrize("closed", ["steel", "matssl", "labels"])
 def test_a_read_only_folder_is_told_at_opening_and_not_touched(folder, paint, monkeypatch, closed):
     if closed != "steel":
-        Project.open(folder).save_labels("b.tif", paint(_1=3))
+        Project(folder).labels.write("b.tif", paint(_1=3))
     real = os.access  # root may write anywhere
     monkeypatch.setattr(os, "access", lambda p, *a: Path(p).name != closed and real(p, *a))
     before = everything(folder)
-    project = Project.open(folder)
+    project = Project(folder)
     assert project.hindrance.endswith(f"{closed} can't be written")
     assert [line for line in project.remarks if project.hindrance in line] == [*project.remarks]
     assert everything(folder) == before
@@ -330,62 +340,62 @@ def test_a_read_only_folder_is_told_at_opening_and_not_touched(folder, paint, mo
 
 
 def test_where_only_writing_tells_the_first_one_does(folder, paint, monkeypatch):
-    Project.open(folder).save_labels("b.tif", paint(_1=3))
-    project = Project.open(folder)
+    Project(folder).labels.write("b.tif", paint(_1=3))
+    project = Project(folder)
     assert project.hindrance is None
 
     def refused(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "open", refused)
-    project.current = "b.tif"
+    project.micrographs.current = "b.tif"
     monkeypatch.undo()
     assert "Read-only file system" in project.hindrance
-    project.current = "a2.png"
+    project.micrographs.current = "a2.png"
     assert project.hindrance is None
 
 
 def test_labels_without_a_backup_are_remarked_on(folder, paint, monkeypatch):
-    Project.open(folder).save_labels("b.tif", paint(_1=3))
+    Project(folder).labels.write("b.tif", paint(_1=3))
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("shutil.copy2", full)
-    project = Project.open(folder)
-    assert project.painted("b.tif") == {1: 3}
+    project = Project(folder)
+    assert project.labels.counts("b.tif") == {1: 3}
     assert "no backup" in project.remarks[0]
     assert "No space left" in project.remarks[0]
 
 
 def test_the_backup_holds_the_labels_as_they_were_at_the_last_opening(folder, paint):
     backup = folder / "matssl" / "labels-backup" / "b.png"
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint(_1=1))
+    project = Project(folder)
+    project.labels.write("b.tif", paint(_1=1))
     assert not backup.exists()
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint(_1=2))
-    project.save_labels("a2.png", paint(_1=9))
+    project = Project(folder)
+    project.labels.write("b.tif", paint(_1=2))
+    project.labels.write("a2.png", paint(_1=9))
     assert np.count_nonzero(Image.open(backup)) == 1
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint())
+    project = Project(folder)
+    project.labels.write("b.tif", paint())
     assert np.count_nonzero(Image.open(backup)) == 2
     assert (backup.parent / "a2.png").is_file()
-    project.save_labels("a2.png", paint())
-    Project.open(folder)
+    project.labels.write("a2.png", paint())
+    Project(folder)
     assert np.count_nonzero(Image.open(backup)) == 2, "nothing painted is nothing to back up"
 
 
 def test_a_crash_during_the_backup_leaves_the_old_one(folder, paint, monkeypatch):
     backup = folder / "matssl" / "labels-backup"
-    Project.open(folder).save_labels("b.tif", paint(_1=1))
-    Project.open(folder).save_labels("b.tif", paint(_1=2))
+    Project(folder).labels.write("b.tif", paint(_1=1))
+    Project(folder).labels.write("b.tif", paint(_1=2))
     with monkeypatch.context() as patch:
         patch.setattr("shutil.copy2", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            Project.open(folder)
+            Project(folder)
     assert np.count_nonzero(Image.open(backup / "b.png")) == 1
-    Project.open(folder)
+    Project(folder)
     assert np.count_nonzero(Image.open(backup / "b.png")) == 2
     assert sorted(p.name for p in backup.parent.iterdir()) == [
         "classes.json",
@@ -400,10 +410,10 @@ import sys
 from pathlib import Path
 import numpy as np
 from napari_matssl.project.folder import Project
-project = Project.open(Path(sys.argv[1]))
+project = Project(Path(sys.argv[1]))
 noise = np.random.default_rng(0).integers(1, 3, (600, 800), dtype=np.uint8)
 for number in range(100_000):
-    project.save_labels("big.tif", noise)
+    project.labels.write("big.tif", noise)
     print(number, flush=True)
 """
 
@@ -417,76 +427,76 @@ def test_a_killed_program_leaves_readable_labels(folder, grey):
             saving.stdout.readline()
             time.sleep(0.05 + 0.01 * np.random.default_rng().random())
             saving.kill()
-        project = Project.open(folder)
-        assert np.unique(project.labels("big.tif")).tolist() == [1, 2]
-        assert list(project.class_use(1)) == ["big.tif"]
+        project = Project(folder)
+        assert np.unique(project.labels.read("big.tif")).tolist() == [1, 2]
+        assert list(project.labels.use_of(1)) == ["big.tif"]
 
 
 def test_what_a_killed_program_leaves_behind_is_no_label(folder, paint):
-    project = Project.open(folder)
-    project.save_labels("b.tif", paint(_1=3))
+    project = Project(folder)
+    project.labels.write("b.tif", paint(_1=3))
     (folder / "matssl" / "labels" / ".b-x1y2z3.png").write_bytes(b"half a pic")
-    project = Project.open(folder)
-    assert project.class_use(1) == {"b.tif": 3}
-    project.delete_class(2)
+    project = Project(folder)
+    assert project.labels.use_of(1) == {"b.tif": 3}
+    project.classes.delete(2)
     assert [p.name for p in (folder / "matssl" / "labels-backup").iterdir()] == ["b.png"]
 
 
 def test_a_survey_in_a_thread_bears_saving_and_deleting_beside_it(folder, paint):
-    project = Project.open(folder)
+    project = Project(folder)
     failures = []
     over = threading.Event()
 
     def look():
         try:
             while not over.is_set():
-                for name in project.names:
-                    project.survey(name)
+                for name in project.images.names:
+                    survey(project, name)
         except Exception as error:  # noqa: BLE001  # a thread's failure has to reach the test
             failures.append(error)
 
     thread = threading.Thread(target=look)
     thread.start()
     for number in range(40):
-        project.save_labels("b.tif", paint(_1=number % 3, _2=4 * (number % 2)))
-        project.save_mask("a2.png", paint(_1=9))
-        added = project.add_class()
-        project.delete_class(added.id)
-        project.mask_path("a2.png").unlink()
+        project.labels.write("b.tif", paint(_1=number % 3, _2=4 * (number % 2)))
+        project.masks.write("a2.png", paint(_1=9))
+        added = project.classes.add()
+        project.classes.delete(added.id)
+        project.masks.path("a2.png").unlink()
     over.set()
     thread.join()
     assert failures == []
 
 
 def test_a_folder_of_thousands_is_asked_about_one_image_without_looking_at_all(folder):
-    project = Project.open(folder)
-    project.set_excluded(["b.tif"], True)
+    project = Project(folder)
+    project.micrographs.set_excluded(["b.tif"], True)
     looked_up = []
-    real = type(project._record).image
-    record = type("Counted", (), {"image": lambda _s, n: looked_up.append(n) or real(kept, n)})
-    kept, project._record = project._record, record()
-    assert [project.is_excluded(name) for name in ("a2.png", "b.tif")] == [False, True]
+    kept = project.record.value
+    counted = SimpleNamespace(image=lambda name: looked_up.append(name) or kept.image(name))
+    micrographs = Micrographs(project.images, SimpleNamespace(value=counted))
+    assert [micrographs.is_excluded(name) for name in ("a2.png", "b.tif")] == [False, True]
     assert looked_up == ["a2.png", "b.tif"]
 
 
 def test_models_come_newest_first_and_new_names_are_unused(folder):
-    project = Project.open(folder)
-    assert project.new_model_path() == folder / "matssl" / "models" / "model-001.safetensors"
-    project.models_folder.mkdir(parents=True)
+    project = Project(folder)
+    assert project.models.new_path() == folder / "matssl" / "models" / "model-001.safetensors"
+    project.models.folder.mkdir(parents=True)
     for age, name in enumerate(("model-001", "model-007", "imported")):
-        path = project.models_folder / f"{name}.safetensors"
+        path = project.models.folder / f"{name}.safetensors"
         path.touch()
         os.utime(path, (1000 - age, 1000 - age))
-    (project.models_folder / "model-009.txt").touch()
-    assert [p.stem for p in project.models()] == ["model-001", "model-007", "imported"]
-    assert project.new_model_path().name == "model-008.safetensors"
-    assert project.new_model_path("steel / batch 2").name == "steel-batch-2-001.safetensors"
+    (project.models.folder / "model-009.txt").touch()
+    assert [p.stem for p in project.models.files()] == ["model-001", "model-007", "imported"]
+    assert project.models.new_path().name == "model-008.safetensors"
+    assert project.models.new_path("steel / batch 2").name == "steel-batch-2-001.safetensors"
 
 
 def test_labels_without_a_class_table_are_numbered(folder, paint):
     write_mask(folder / "matssl" / "labels" / "b.png", paint(_2=3, _7=1), numbered_table([2, 7]))
-    project = Project.open(folder)
-    assert project.table == numbered_table([2, 7])
+    project = Project(folder)
+    assert project.classes.table == numbered_table([2, 7])
     assert not (folder / "matssl" / "classes.json").exists()
 
 
@@ -494,15 +504,15 @@ def test_photographs_in_place_of_labels_are_not_made_into_classes(folder, grey):
     (folder / "matssl" / "labels").mkdir(parents=True)
     Image.fromarray(grey()).save(folder / "matssl" / "labels" / "b.png")
     with pytest.raises(InputError, match=r"different values.*classes\.json"):
-        Project.open(folder)
+        Project(folder)
 
 
 def test_painted_labels_whose_image_is_gone_are_told(folder, paint):
-    project = Project.open(folder)
-    for name in project.names:
-        project.save_labels(name, paint(_1=3, _2=4))
+    project = Project(folder)
+    for name in project.images.names:
+        project.labels.write(name, paint(_1=3, _2=4))
     (folder / "b.tif").rename(folder / "B.tif")
-    said = " ".join(Project.open(folder).remarks)
+    said = " ".join(Project(folder).remarks)
     assert "1 label image in" in said
     assert "matches no image here: b.png." in said
-    assert Project.open(folder, [folder / "a2.png"]).remarks == ()
+    assert Project(folder, [folder / "a2.png"]).remarks == ()

@@ -12,51 +12,51 @@ CREATED = "2026-01-01T08:00:00+00:00"
 
 @pytest.fixture
 def project(folder):
-    kept = Project.open(folder)
-    kept.models_folder.mkdir(parents=True)
+    kept = Project(folder)
+    kept.models.folder.mkdir(parents=True)
     for name in ("model-001", "model-002"):
-        (kept.models_folder / f"{name}.safetensors").write_text(name)
+        (kept.models.folder / f"{name}.safetensors").write_text(name)
     return kept
 
 
 def file(project, name="model-001"):
-    return project.models_folder / f"{name}.safetensors"
+    return project.models.folder / f"{name}.safetensors"
 
 
 def test_a_renamed_model_is_found_by_each_name_that_it_had(project):
     os.utime(file(project), (1000, 1000))
-    ferrite = project.rename_model(file(project), CREATED, "ferrite")
+    ferrite = project.models.rename(file(project), CREATED, "ferrite")
     assert ferrite == file(project, "ferrite")
     assert ferrite.read_text() == "model-001"
     assert ferrite.stat().st_mtime == 1000, "masks without provenance go by it"
     assert not file(project).exists()
-    steel = project.rename_model(ferrite, CREATED, "steel.safetensors")
+    steel = project.models.rename(ferrite, CREATED, "steel.safetensors")
     assert steel == file(project, "steel")
     for name in ("model-001.safetensors", "ferrite.safetensors", "steel.safetensors"):
-        assert project.model_now(name, CREATED) == "steel.safetensors"
-    again = Project.open(project.folder)
-    assert again.model_now("model-001.safetensors", CREATED) == "steel.safetensors"
+        assert project.models.name_now(name, CREATED) == "steel.safetensors"
+    again = Project(project.folder)
+    assert again.models.name_now("model-001.safetensors", CREATED) == "steel.safetensors"
 
 
 def test_another_model_of_an_earlier_name_is_not_taken_for_it(project):
-    project.rename_model(file(project), CREATED, "ferrite")
-    assert project.model_now("model-001.safetensors", "2026-02-02") == "model-001.safetensors"
-    assert project.model_now("", "") == ""
+    project.models.rename(file(project), CREATED, "ferrite")
+    assert project.models.name_now("model-001.safetensors", "2026-02-02") == "model-001.safetensors"
+    assert project.models.name_now("", "") == ""
 
 
 def test_a_model_may_get_its_first_name_back(project):
-    ferrite = project.rename_model(file(project), CREATED, "ferrite")
-    assert project.rename_model(ferrite, CREATED, "model-001") == file(project)
-    assert project.model_now("ferrite.safetensors", CREATED) == "model-001.safetensors"
+    ferrite = project.models.rename(file(project), CREATED, "ferrite")
+    assert project.models.rename(ferrite, CREATED, "model-001") == file(project)
+    assert project.models.name_now("ferrite.safetensors", CREATED) == "model-001.safetensors"
 
 
 @pytest.mark.parametrize("put_away", ["rename", "delete"])
 def test_a_name_that_masks_may_hold_is_not_given_to_a_new_model(project, put_away):
     if put_away == "rename":
-        project.rename_model(file(project, "model-002"), CREATED, "ferrite")
+        project.models.rename(file(project, "model-002"), CREATED, "ferrite")
     else:
-        project.delete_model(file(project, "model-002"), CREATED)
-    assert project.new_model_path().name == "model-003.safetensors"
+        project.models.delete(file(project, "model-002"), CREATED)
+    assert project.models.new_path().name == "model-003.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -82,75 +82,75 @@ def test_a_name_that_masks_may_hold_is_not_given_to_a_new_model(project, put_awa
 )
 def test_a_name_that_some_system_refuses_is_refused(project, name, reason):
     file(project, "model-002").rename(file(project, "ferrite"))
-    assert reason in project.why_no_model_name(file(project), name)
+    assert reason in project.models.why_no_name(file(project), name)
     with pytest.raises(InputError, match=r"^model-001\.safetensors: "):
-        project.rename_model(file(project), CREATED, name)
+        project.models.rename(file(project), CREATED, name)
     assert file(project).read_text() == "model-001"
     assert file(project, "ferrite").read_text() == "model-002"
 
 
 @pytest.mark.parametrize("name", ["Gefüge 2.5 µm", "α+β (réf.)", "model-001b"])
 def test_names_in_any_language_are_taken(project, name):
-    assert project.why_no_model_name(file(project), name) == ""
-    assert project.rename_model(file(project), CREATED, f"  {name} ").stem == name
+    assert project.models.why_no_name(file(project), name) == ""
+    assert project.models.rename(file(project), CREATED, f"  {name} ").stem == name
 
 
 def test_names_are_the_same_in_either_unicode_form(project):
-    project.rename_model(file(project), CREATED, "Gefüge")
-    assert "another" in project.why_no_model_name(file(project, "model-002"), "Gefu\u0308ge")
+    project.models.rename(file(project), CREATED, "Gefüge")
+    assert "another" in project.models.why_no_name(file(project, "model-002"), "Gefu\u0308ge")
 
 
 def test_a_deleted_model_lies_beside_the_others_and_is_known_again(project):
-    project.note_model(file(project), CREATED, "good on steel")
-    gone = project.delete_model(file(project), CREATED)
+    project.models.set_note(file(project), CREATED, "good on steel")
+    gone = project.models.delete(file(project), CREATED)
     assert gone == project.own / "models-backup" / "model-001.safetensors"
     assert gone.read_text() == "model-001"
-    assert not project.has_model("model-001.safetensors")
+    assert not project.models.has("model-001.safetensors")
     file(project).write_text("its namesake")
-    second = project.delete_model(file(project), "2026-02-02")
+    second = project.models.delete(file(project), "2026-02-02")
     assert (gone.read_text(), second.read_text()) == ("model-001", "its namesake")
     gone.rename(file(project))
-    assert project.model_note(file(project), CREATED) == "good on steel"
+    assert project.models.note(file(project), CREATED) == "good on steel"
 
 
 def test_a_note_is_one_line_that_follows_its_model(project):
-    project.note_model(file(project), CREATED, " good on\nsteel A ")
-    assert project.model_note(file(project), CREATED) == "good on steel A"
-    assert project.model_note(file(project), "2026-02-02") == "", "trained again under that name"
-    ferrite = project.rename_model(file(project), CREATED, "ferrite")
-    assert Project.open(project.folder).model_note(ferrite, CREATED) == "good on steel A"
-    project.note_model(ferrite, CREATED, "")
-    assert project.model_note(ferrite, CREATED) == ""
+    project.models.set_note(file(project), CREATED, " good on\nsteel A ")
+    assert project.models.note(file(project), CREATED) == "good on steel A"
+    assert project.models.note(file(project), "2026-02-02") == "", "trained again under that name"
+    ferrite = project.models.rename(file(project), CREATED, "ferrite")
+    assert Project(project.folder).models.note(ferrite, CREATED) == "good on steel A"
+    project.models.set_note(ferrite, CREATED, "")
+    assert project.models.note(ferrite, CREATED) == ""
     with pytest.raises(InputError, match=r"ferrite\.safetensors has 201 characters"):
-        project.note_model(ferrite, CREATED, "x" * 201)
+        project.models.set_note(ferrite, CREATED, "x" * 201)
 
 
 def test_two_windows_note_and_rename_side_by_side(project):
-    other = Project.open(project.folder)
-    project.rename_model(file(project), CREATED, "ferrite")
-    other.note_model(file(other, "model-002"), "2026-02-02", "theirs")
-    project.note_model(file(project, "ferrite"), CREATED, "ours")
-    assert other.model_note(file(other, "model-002"), "2026-02-02") == "theirs"
-    again = Project.open(project.folder)
-    assert again.model_note(file(again, "model-002"), "2026-02-02") == "theirs"
-    assert again.model_note(file(again, "ferrite"), CREATED) == "ours"
+    other = Project(project.folder)
+    project.models.rename(file(project), CREATED, "ferrite")
+    other.models.set_note(file(other, "model-002"), "2026-02-02", "theirs")
+    project.models.set_note(file(project, "ferrite"), CREATED, "ours")
+    assert other.models.note(file(other, "model-002"), "2026-02-02") == "theirs"
+    again = Project(project.folder)
+    assert again.models.note(file(again, "model-002"), "2026-02-02") == "theirs"
+    assert again.models.note(file(again, "ferrite"), CREATED) == "ours"
     with pytest.raises(InputError, match="not among the models"):
-        other.rename_model(file(other), CREATED, "steel")
+        other.models.rename(file(other), CREATED, "steel")
 
 
 def test_a_model_of_elsewhere_is_left_alone(project, tmp_path):
     foreign = tmp_path / "foreign.safetensors"
     foreign.touch()
     with pytest.raises(InputError, match="not among the models"):
-        project.delete_model(foreign, CREATED)
+        project.models.delete(foreign, CREATED)
     assert foreign.exists()
 
 
 def test_where_the_record_cant_be_written_the_file_keeps_its_name(project):
     (project.own / "project.json").mkdir()
     with pytest.raises((InputError, OutputError)):
-        project.rename_model(file(project), CREATED, "ferrite")
+        project.models.rename(file(project), CREATED, "ferrite")
     with pytest.raises((InputError, OutputError)):
-        project.delete_model(file(project), CREATED)
+        project.models.delete(file(project), CREATED)
     assert file(project).read_text() == "model-001"
     assert not file(project, "ferrite").exists()

@@ -7,6 +7,7 @@ import tifffile
 from napari_matssl.errors import InputError, StackError
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
+from napari_matssl.project.facts import survey
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.tasks.inputs import fingerprint, is_among, read_painted_set
 from napari_matssl.tasks.meter import PhaseMeter
@@ -25,61 +26,61 @@ def project(folder, pages):
     tifffile.imwrite(folder / "stack.tif", pages, photometric="minisblack", metadata=None)
     axes = {"axes": "CYX"}
     tifffile.imwrite(folder / "two.ome.tif", pages[:2], photometric="minisblack", metadata=axes)
-    return Project.open(folder)
+    return Project(folder)
 
 
 def test_a_page_that_is_chosen_is_read_from_then_on(project, pages):
     with pytest.raises(StackError):
-        project.read("stack.tif")
-    project.set_page("stack.tif", 3)
-    project.set_page("two.ome.tif", 2)
-    for again in (project, Project.open(project.folder)):
-        np.testing.assert_array_equal(again.read("stack.tif").pixels, pages[2])
-        np.testing.assert_array_equal(again.read("two.ome.tif").pixels, pages[1])
-        facts = again.survey("stack.tif")
+        project.micrographs.read("stack.tif")
+    project.micrographs.set_page("stack.tif", 3)
+    project.micrographs.set_page("two.ome.tif", 2)
+    for again in (project, Project(project.folder)):
+        np.testing.assert_array_equal(again.micrographs.read("stack.tif").pixels, pages[2])
+        np.testing.assert_array_equal(again.micrographs.read("two.ome.tif").pixels, pages[1])
+        facts = survey(again, "stack.tif")
         assert (facts.page, facts.pages) == (3, 3)
 
 
 def test_a_page_that_is_not_there_changes_nothing(project):
-    project.set_page("stack.tif", 2)
+    project.micrographs.set_page("stack.tif", 2)
     with pytest.raises(InputError, match="has no page 4: it holds 3"):
-        project.set_page("stack.tif", 4)
+        project.micrographs.set_page("stack.tif", 4)
     with pytest.raises(InputError, match="has no page 2: it holds 1"):
-        project.set_page("b.tif", 2)
-    assert (project.page("stack.tif"), project.page("b.tif")) == (2, None)
+        project.micrographs.set_page("b.tif", 2)
+    assert (project.micrographs.page("stack.tif"), project.micrographs.page("b.tif")) == (2, None)
 
 
 def test_strokes_and_masks_stay_with_their_page(project, paint):
     name, first, second = "two.ome.tif", paint(_1=7), paint(_2=5)
-    project.save_labels(name, first)
-    project.save_mask(name, paint(_1=2000))
-    project.set_page(name, 2)
-    assert project.labels(name) is None
-    assert project.mask(name) is None
-    assert name not in project.painted_names()
-    project.save_labels(name, second)
-    project.save_mask(name, paint(_2=2000))
-    np.testing.assert_array_equal(project.labels(name), second)
-    project.set_page(name, 1)  # the one that opens without a choice
-    np.testing.assert_array_equal(project.labels(name), first)
-    assert project.mask(name).max() == 1
+    project.labels.write(name, first)
+    project.masks.write(name, paint(_1=2000))
+    project.micrographs.set_page(name, 2)
+    assert project.labels.read(name) is None
+    assert project.masks.read(name) is None
+    assert name not in project.labels.names()
+    project.labels.write(name, second)
+    project.masks.write(name, paint(_2=2000))
+    np.testing.assert_array_equal(project.labels.read(name), second)
+    project.micrographs.set_page(name, 1)  # the one that opens without a choice
+    np.testing.assert_array_equal(project.labels.read(name), first)
+    assert project.masks.read(name).max() == 1
 
 
 def test_training_takes_pixels_and_strokes_of_one_page(project, pages, paint):
-    project.set_page("stack.tif", 2)
-    project.save_labels("stack.tif", paint(_1=7, _2=5))
-    painted = project.painted_micrograph("stack.tif")
+    project.micrographs.set_page("stack.tif", 2)
+    project.labels.write("stack.tif", paint(_1=7, _2=5))
+    painted = project.labels.with_micrograph("stack.tif")
     np.testing.assert_array_equal(painted.micrograph.pixels, pages[1])
     assert np.count_nonzero(painted.labels) == 12
 
 
 def test_the_command_line_trains_on_the_pages_that_were_painted(project, pages, paint):
     name = "two.ome.tif"
-    project.save_labels(name, paint(_1=7, _2=5))
-    project.set_page(name, 2)
-    project.save_labels(name, paint(_1=3, _2=4))
-    project.set_page("stack.tif", 3)
-    project.save_labels("stack.tif", paint(_1=1, _2=1))
+    project.labels.write(name, paint(_1=7, _2=5))
+    project.micrographs.set_page(name, 2)
+    project.labels.write(name, paint(_1=3, _2=4))
+    project.micrographs.set_page("stack.tif", 3)
+    project.labels.write("stack.tif", paint(_1=1, _2=1))
     found = read_painted_set(project.folder, project.own / "labels").training
     seen = {
         (one.micrograph.name, one.micrograph.page): np.count_nonzero(one.labels) for one in found
@@ -91,36 +92,36 @@ def test_the_command_line_trains_on_the_pages_that_were_painted(project, pages, 
 
 def test_strokes_that_are_saved_late_go_to_the_page_they_were_painted_on(project, paint):
     name = "two.ome.tif"
-    kept = KeptStrokes(project, name, project.label_version(name), project.page(name))
-    project.set_page(name, 2)  # before the stroke of the last second was saved
+    kept = KeptStrokes(project, name, project.labels.version(name), project.micrographs.page(name))
+    project.micrographs.set_page(name, 2)  # before the stroke of the last second was saved
     kept.save(paint(_1=9))
-    assert project.labels(name) is None
+    assert project.labels.read(name) is None
     assert not kept.written_elsewhere()
-    project.set_page(name, 1)
-    assert project.painted(name) == {1: 9}
+    project.micrographs.set_page(name, 1)
+    assert project.labels.counts(name) == {1: 9}
 
 
 def test_another_windows_choice_counts_once_the_image_is_shown_anew(project, paint):
-    here, there = project, Project.open(project.folder)
-    there.begin_page("two.ome.tif")
-    here.set_page("two.ome.tif", 2)
-    there.set_excluded(["a2.png"], True)  # takes up the record as it is on disk
-    there.save_mask("two.ome.tif", paint(_1=2000))
-    assert there.page("two.ome.tif") is None
-    assert here.mask("two.ome.tif") is None
-    there.begin_page("two.ome.tif")
-    assert there.page("two.ome.tif") == 2
+    here, there = project, Project(project.folder)
+    there.micrographs.begin_page("two.ome.tif")
+    here.micrographs.set_page("two.ome.tif", 2)
+    there.micrographs.set_excluded(["a2.png"], True)  # takes up the record as it is on disk
+    there.masks.write("two.ome.tif", paint(_1=2000))
+    assert there.micrographs.page("two.ome.tif") is None
+    assert here.masks.read("two.ome.tif") is None
+    there.micrographs.begin_page("two.ome.tif")
+    assert there.micrographs.page("two.ome.tif") == 2
 
 
 def test_of_a_stack_that_is_shown_the_first_page_counts_and_is_told(project):
     before = {path.name for path in project.folder.iterdir()}
-    line = project.begin_page("stack.tif")
+    line = project.micrographs.begin_page("stack.tif")
     assert "stack.tif is a stack" in line
     assert "first page" in line
-    assert project.page("stack.tif") == 1
+    assert project.micrographs.page("stack.tif") == 1
     assert {path.name for path in project.folder.iterdir()} == before  # looking writes nothing
-    assert project.begin_page("stack.tif") == ""
-    assert project.begin_page("two.ome.tif") == ""
+    assert project.micrographs.begin_page("stack.tif") == ""
+    assert project.micrographs.begin_page("two.ome.tif") == ""
 
 
 def test_what_was_set_by_hand_stays_for_pages_of_one_size_alone(folder, pages):
@@ -129,42 +130,42 @@ def test_what_was_set_by_hand_stays_for_pages_of_one_size_alone(folder, pages):
         tiff.write(pages[0], metadata=None, photometric="minisblack")
         tiff.write(pages[1, :36, :33].copy(), metadata=None, photometric="minisblack")
         tiff.write(pages[2], metadata=None, photometric="minisblack")
-    project = Project.open(folder)
+    project = Project(folder)
     size = PixelSize(0.5, 0.5, "set by hand")
-    project.set_page(path.name, 1)
-    project.set_pixel_size(path.name, size)
-    project.set_info_bar(path.name, 38)
-    assert project.set_page(path.name, 3) == ()
-    assert project.read(path.name).pixel_size == size
-    (line,) = project.set_page(path.name, 2)
+    project.micrographs.set_page(path.name, 1)
+    project.micrographs.set_pixel_size(path.name, size)
+    project.micrographs.set_info_bar(path.name, 38)
+    assert project.micrographs.set_page(path.name, 3) == ()
+    assert project.micrographs.read(path.name).pixel_size == size
+    (line,) = project.micrographs.set_page(path.name, 2)
     assert "another size" in line
-    micrograph = project.read(path.name)
+    micrograph = project.micrographs.read(path.name)
     assert (micrograph.pixel_size, micrograph.info_bar) == (None, None)
 
 
 def test_a_page_never_shares_its_strokes_with_another_image(project, pages):
     tifffile.imwrite(project.folder / "stack.page2.tif", pages[0])
-    again = Project.open(project.folder)
+    again = Project(project.folder)
     with pytest.raises(InputError, match=r"share its strokes with stack\.page2\.tif"):
-        again.set_page("stack.tif", 2)
-    again.set_page("stack.tif", 3)
+        again.micrographs.set_page("stack.tif", 2)
+    again.micrographs.set_page("stack.tif", 3)
 
 
 def test_strokes_on_another_page_are_no_labels_without_an_image(project, paint):
-    project.set_page("stack.tif", 2)
-    project.save_labels("stack.tif", paint(_1=7))
-    project.set_page("stack.tif", 1)
-    assert Project.open(project.folder).remarks == ()
-    assert project.class_use(1) == {"stack.tif, page 2": 7}
+    project.micrographs.set_page("stack.tif", 2)
+    project.labels.write("stack.tif", paint(_1=7))
+    project.micrographs.set_page("stack.tif", 1)
+    assert Project(project.folder).remarks == ()
+    assert project.labels.use_of(1) == {"stack.tif, page 2": 7}
 
 
 def test_the_page_is_measured_and_exported_that_counts(project, pages, paint, tmp_path):
     name = "two.ome.tif"
     meter = PhaseMeter(project)
-    project.save_mask(name, paint(_1=2000))
-    project.save_mask(name, paint(_1=500, _2=1500), page=2)
+    project.masks.write(name, paint(_1=2000))
+    project.masks.write(name, paint(_1=500, _2=1500), page=2)
     assert [row.pixels for row in meter.measure().rows] == [2000, 0]
-    project.set_page(name, 2)
+    project.micrographs.set_page(name, 2)
     assert [row.pixels for row in meter.measure().rows] == [500, 1500]
     drain(export_project(project, tmp_path / "out"))
     mask = tifffile.imread(tmp_path / "out" / "two.ome_mask.tif")
@@ -172,9 +173,9 @@ def test_the_page_is_measured_and_exported_that_counts(project, pages, paint, tm
 
 
 def test_another_page_of_the_same_file_was_not_trained_on(project):
-    first = project.read("two.ome.tif")
-    project.set_page("two.ome.tif", 2)
-    second = project.read("two.ome.tif")
+    first = project.micrographs.read("two.ome.tif")
+    project.micrographs.set_page("two.ome.tif", 2)
+    second = project.micrographs.read("two.ome.tif")
     trained = (fingerprint(first),)
     assert is_among(first, trained)
     assert not is_among(second, trained)

@@ -14,7 +14,7 @@ from napari_matssl.project.folder import Project
 
 @pytest.fixture
 def painted(folder, paint):
-    Project.open(folder).save_labels("b.tif", paint(_1=9))
+    Project(folder).labels.write("b.tif", paint(_1=9))
     return folder
 
 
@@ -37,18 +37,18 @@ def files(folder):
 def test_others_are_named_with_place_and_time_and_forbid_nothing(painted, paint):
     since = time.mktime((2026, 1, 5, 9, 12, 0, 0, 0, -1))
     entry(painted, since=since)
-    project = Project.open(painted)
+    project = Project(painted)
     (line,) = project.presence.enter()
     assert (
         ": anna on lab-pc has had it open since 2026-01-05 09:12. Strokes of both are merged."
         in line
     )
-    project.save_labels("b.tif", paint(_1=10))
-    assert project.painted("b.tif") == {1: 10}
+    project.labels.write("b.tif", paint(_1=10))
+    assert project.labels.counts("b.tif") == {1: 10}
 
 
 def test_two_windows_of_one_computer_see_each_other_until_they_leave(painted):
-    ours, theirs = Project.open(painted), Project.open(painted)
+    ours, theirs = Project(painted), Project(painted)
     assert ours.presence.enter() == ()
     (line,) = theirs.presence.enter()
     assert "on this computer" in line
@@ -63,18 +63,18 @@ def test_a_window_that_was_killed_or_is_silent_counts_for_nothing(painted):
     code = (
         "import os, signal, sys; from pathlib import Path;"
         "from napari_matssl.project.folder import Project;"
-        "Project.open(Path(sys.argv[1])).presence.enter(); os.kill(os.getpid(), signal.SIGTERM)"
+        "Project(Path(sys.argv[1])).presence.enter(); os.kill(os.getpid(), signal.SIGTERM)"
     )
     subprocess.run([sys.executable, "-c", code, str(painted)], timeout=60)
     assert len(files(painted)) == 1
     entry(painted, age_s=presence.STALE_S + 60)
-    project = Project.open(painted)
+    project = Project(painted)
     assert project.presence.enter() == ()
     assert len(files(painted)) == 1  # those are swept, ours is there
 
 
 def test_a_window_that_is_still_there_stays_fresh(painted, monkeypatch):
-    project = Project.open(painted)
+    project = Project(painted)
     project.presence.enter()
     (path,) = files(painted)
     os.utime(path, (1, 1))
@@ -89,14 +89,14 @@ def test_a_window_that_is_still_there_stays_fresh(painted, monkeypatch):
 
 
 def test_looking_at_a_folder_leaves_no_trace_and_the_first_stroke_shows_it(folder, paint):
-    project = Project.open(folder)
+    project = Project(folder)
     project.presence.enter()
-    project.current = "b.tif"
+    project.micrographs.current = "b.tif"
     assert not (folder / "matssl").exists()
-    project.save_labels("b.tif", paint(_1=9))
+    project.labels.write("b.tif", paint(_1=9))
     project.presence.keep_up()
     assert len(files(folder)) == 1
-    assert Project.open(folder).current == "b.tif"
+    assert Project(folder).micrographs.current == "b.tif"
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_looking_at_a_folder_leaves_no_trace_and_the_first_stroke_shows_it(folde
 )
 def test_files_of_others_that_tell_nothing_do_no_harm(painted, text):
     entry(painted).write_text(text)
-    assert Project.open(painted).presence.enter() == ()
+    assert Project(painted).presence.enter() == ()
 
 
 def test_where_no_file_can_be_written_all_else_works(painted, paint):
     (painted / "matssl" / "open").write_text("in the way")
-    project = Project.open(painted)
+    project = Project(painted)
     assert project.presence.enter() == ()
     project.presence.keep_up()
-    project.save_labels("b.tif", paint(_1=10))
+    project.labels.write("b.tif", paint(_1=10))
     project.presence.leave()
     assert (painted / "matssl" / "open").read_text() == "in the way"

@@ -10,6 +10,7 @@ from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.project.facts import survey
 from napari_matssl.project.folder import Project
 
 SIZE = PixelSize(0.05, 0.06, "measured on the scale bar")
@@ -25,30 +26,36 @@ def calibrated(folder, grey):
 
 
 def test_a_pixel_size_set_by_hand_goes_before_the_files_until_it_is_taken_back(calibrated):
-    Project.open(calibrated).set_pixel_size("c.tif", SIZE)
-    project = Project.open(calibrated)
-    assert project.read("c.tif").pixel_size == SIZE
-    assert project.survey("c.tif").pixel_size == SIZE
-    assert project.read("b.tif").pixel_size is None
-    project.set_pixel_size("c.tif", None)
-    assert Project.open(calibrated).read("c.tif").pixel_size.x_um == pytest.approx(0.25)
+    Project(calibrated).micrographs.set_pixel_size("c.tif", SIZE)
+    project = Project(calibrated)
+    assert project.micrographs.read("c.tif").pixel_size == SIZE
+    assert survey(project, "c.tif").pixel_size == SIZE
+    assert project.micrographs.read("b.tif").pixel_size is None
+    project.micrographs.set_pixel_size("c.tif", None)
+    assert Project(calibrated).micrographs.read("c.tif").pixel_size.x_um == pytest.approx(0.25)
 
 
 def test_one_pixel_size_can_be_set_for_all_and_keeps_what_else_was_set(calibrated):
-    project = Project.open(calibrated)
-    project.set_info_bar("b.tif", 35)
-    project.set_pixel_size_of_all(PixelSize(np.float32(0.5), np.float32(0.5), "by hand"))
-    project = Project.open(calibrated)
-    assert [project.read(name).pixel_size.x_um for name in project.names] == [0.5] * 4
-    assert project.read("b.tif").info_bar.row == 35
-    project.set_pixel_size_of_all(None)
-    assert [project.read(name).pixel_size is None for name in project.names] == [True] * 3 + [False]
+    project = Project(calibrated)
+    project.micrographs.set_info_bar("b.tif", 35)
+    project.micrographs.set_pixel_size_of_all(
+        PixelSize(np.float32(0.5), np.float32(0.5), "by hand")
+    )
+    project = Project(calibrated)
+    assert [project.micrographs.read(name).pixel_size.x_um for name in project.images.names] == [
+        0.5
+    ] * 4
+    assert project.micrographs.read("b.tif").info_bar.row == 35
+    project.micrographs.set_pixel_size_of_all(None)
+    assert [project.micrographs.read(name).pixel_size is None for name in project.images.names] == [
+        True
+    ] * 3 + [False]
 
 
 @pytest.mark.parametrize("um", [0, -1, float("nan"), float("inf")])
 def test_what_is_no_length_is_no_pixel_size(folder, um):
     with pytest.raises(InputError, match="pixel"):
-        Project.open(folder).set_pixel_size("b.tif", PixelSize(um, 1, "by hand"))
+        Project(folder).micrographs.set_pixel_size("b.tif", PixelSize(um, 1, "by hand"))
     assert not (folder / "matssl").exists()
 
 
@@ -57,31 +64,31 @@ def test_an_info_bar_can_be_set_denied_and_left_to_detection(folder, grey):
     pixels[90:] = 0
     pixels[93:97, 10:20:2] = 255
     tifffile.imwrite(folder / "bar.tif", pixels)
-    project = Project.open(folder)
-    assert project.read("bar.tif").info_bar.row == 90
+    project = Project(folder)
+    assert project.micrographs.read("bar.tif").info_bar.row == 90
     for row, expected in ((np.int64(80), 80), (None, None), ("auto", 90)):
-        project.set_info_bar("bar.tif", row)
-        bar = Project.open(folder).read("bar.tif").info_bar
+        project.micrographs.set_info_bar("bar.tif", row)
+        bar = Project(folder).micrographs.read("bar.tif").info_bar
         assert (None if bar is None else bar.row) == expected
     assert json.loads((folder / "matssl" / "project.json").read_text())["images"] == {}
 
 
 @pytest.mark.parametrize("row", [0, -3, 40, 41])
 def test_an_info_bar_is_inside_the_image(folder, row):
-    project = Project.open(folder)
+    project = Project(folder)
     with pytest.raises(InputError, match=r"b\.tif.* 40 rows"):
-        project.set_info_bar("b.tif", row)
+        project.micrographs.set_info_bar("b.tif", row)
 
 
 def test_an_image_made_smaller_says_that_its_info_bar_is_outside(folder, grey):
-    Project.open(folder).set_info_bar("b.tif", 39)
+    Project(folder).micrographs.set_info_bar("b.tif", 39)
     tifffile.imwrite(folder / "b.tif", grey(0, (36, 50)))
-    project = Project.open(folder)
+    project = Project(folder)
     with pytest.raises(InputError, match="row 39") as caught:
-        project.read("b.tif")
+        project.micrographs.read("b.tif")
     assert "automatic" in caught.value.remedy
-    project.set_info_bar("b.tif", "auto")
-    assert project.read("b.tif").info_bar is None
+    project.micrographs.set_info_bar("b.tif", "auto")
+    assert project.micrographs.read("b.tif").info_bar is None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +110,7 @@ def test_a_damaged_record_is_named_with_the_remedy(folder, text):
     path.parent.mkdir()
     path.write_text(text)
     with pytest.raises(InputError, match="damaged") as caught:
-        Project.open(folder)
+        Project(folder)
     assert str(path) in caught.value.what
     assert "Move the file away" in caught.value.remedy
     assert path.read_text() == text
@@ -114,7 +121,7 @@ def test_a_record_of_a_newer_version_is_left_alone(folder):
     path.parent.mkdir()
     path.write_text('{"format_version": 2, "regions": []}')
     with pytest.raises(InputError, match="newer version") as caught:
-        Project.open(folder)
+        Project(folder)
     assert str(path) in caught.value.what
     assert "Update" in caught.value.remedy
 
@@ -123,7 +130,7 @@ def test_an_order_that_knows_too_many_and_too_few_classes_is_no_harm(folder):
     path = folder / "matssl" / "project.json"
     path.parent.mkdir()
     path.write_text('{"class_order": [7, 2]}')
-    assert [one.id for one in Project.open(folder).classes] == [2, 1]
+    assert [one.id for one in Project(folder).classes.in_order] == [2, 1]
 
 
 @pytest.mark.parametrize(("before", "after"), [("NFC", "NFD"), ("NFD", "NFC")])
@@ -135,33 +142,33 @@ def test_copying_may_change_the_unicode_form_of_every_name(folder, grey, before,
 
     (folder / "b.tif").unlink()
     Image.fromarray(grey(4)).save(folder / name(before))
-    project = Project.open(folder)
-    project.set_pixel_size(name(before), SIZE)
-    project.current = name(before)
+    project = Project(folder)
+    project.micrographs.set_pixel_size(name(before), SIZE)
+    project.micrographs.current = name(before)
     labels = np.zeros((40, 50), np.uint8)
     labels[:5], labels[9] = 1, 2
-    project.save_labels(name(before), labels)
-    project.save_mask(name(before), labels)
+    project.labels.write(name(before), labels)
+    project.masks.write(name(before), labels)
 
     (folder / name(before)).rename(folder / name(after))
     for kind in ("labels", "masks"):
         (made,) = (folder / "matssl" / kind).glob("*.png")
         made.rename(made.with_name(name(after)))
-    project = Project.open(folder)
-    assert project.current == name(after)
-    assert project.read(name(after)).pixel_size == SIZE
-    np.testing.assert_array_equal(project.labels(name(after)), labels)
-    np.testing.assert_array_equal(project.mask(name(after)), labels)
-    assert project.painted_names() == (name(after),)
-    assert project.class_use(1) == {name(after): 250}
-    project.save_labels(name(after), labels[::-1])
+    project = Project(folder)
+    assert project.micrographs.current == name(after)
+    assert project.micrographs.read(name(after)).pixel_size == SIZE
+    np.testing.assert_array_equal(project.labels.read(name(after)), labels)
+    np.testing.assert_array_equal(project.masks.read(name(after)), labels)
+    assert project.labels.names() == (name(after),)
+    assert project.labels.use_of(1) == {name(after): 250}
+    project.labels.write(name(after), labels[::-1])
     assert len(list((folder / "matssl" / "labels").glob("*.png"))) == 1
-    project.set_pixel_size(name(after), None)
-    assert Project.open(folder).read(name(after)).pixel_size is None
+    project.micrographs.set_pixel_size(name(after), None)
+    assert Project(folder).micrographs.read(name(after)).pixel_size is None
 
 
 def test_a_record_may_have_a_byte_order_mark(folder):
-    Project.open(folder).set_pixel_size("b.tif", SIZE)
+    Project(folder).micrographs.set_pixel_size("b.tif", SIZE)
     record = folder / "matssl" / "project.json"
     record.write_text(record.read_text(encoding="utf-8"), encoding="utf-8-sig")
-    assert Project.open(folder).read("b.tif").pixel_size == SIZE
+    assert Project(folder).micrographs.read("b.tif").pixel_size == SIZE

@@ -13,7 +13,7 @@ from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.project import images
+from napari_matssl.project import id_images
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.settings import Cleaning
 
@@ -21,8 +21,8 @@ from napari_matssl.settings import Cleaning
 @pytest.fixture
 def two(folder, paint):
     """Two windows on one folder, with 9 px of class 1 in the rows above row 20 on b.tif."""
-    Project.open(folder).save_labels("b.tif", paint(_1=9))
-    return Project.open(folder), Project.open(folder)
+    Project(folder).labels.write("b.tif", paint(_1=9))
+    return Project(folder), Project(folder)
 
 
 def dab(labels, row, class_id):
@@ -33,147 +33,147 @@ def dab(labels, row, class_id):
 
 def test_strokes_of_two_windows_are_all_kept_and_both_are_told_once(two, folder):
     ours, theirs = two
-    ours.labels("b.tif")
-    start = theirs.labels("b.tif")
-    assert ours.save_labels("b.tif", dab(start, 20, 1)).remarks == ()
-    saved = theirs.save_labels("b.tif", dab(start, 30, 2))
+    ours.labels.read("b.tif")
+    start = theirs.labels.read("b.tif")
+    assert ours.labels.write("b.tif", dab(start, 20, 1)).remarks == ()
+    saved = theirs.labels.write("b.tif", dab(start, 30, 2))
     assert len(saved.remarks) == 1
     assert "b.tif were changed by another window or program: 5 px merged" in saved.remarks[0]
-    assert Project.open(folder).painted("b.tif") == {1: 9 + 5, 2: 5}
-    assert theirs.save_labels("b.tif", saved.version.ids).remarks == ()
+    assert Project(folder).labels.counts("b.tif") == {1: 9 + 5, 2: 5}
+    assert theirs.labels.write("b.tif", saved.version.ids).remarks == ()
 
 
 def test_first_strokes_of_two_windows_that_saw_nothing_are_all_kept(folder, paint):
-    ours, theirs = Project.open(folder), Project.open(folder)
-    ours.save_labels("b.tif", dab(paint(), 20, 1))
-    theirs.save_labels("b.tif", dab(paint(), 30, 2))
-    assert Project.open(folder).painted("b.tif") == {1: 5, 2: 5}
+    ours, theirs = Project(folder), Project(folder)
+    ours.labels.write("b.tif", dab(paint(), 20, 1))
+    theirs.labels.write("b.tif", dab(paint(), 30, 2))
+    assert Project(folder).labels.counts("b.tif") == {1: 5, 2: 5}
 
 
 def test_of_a_pixel_painted_in_both_the_later_stays_and_that_is_told(two):
     ours, theirs = two
-    start = ours.labels("b.tif")
-    theirs.labels("b.tif")
-    ours.save_labels("b.tif", dab(start, 20, 1))
-    saved = theirs.save_labels("b.tif", dab(start, 20, 2))
+    start = ours.labels.read("b.tif")
+    theirs.labels.read("b.tif")
+    ours.labels.write("b.tif", dab(start, 20, 1))
+    saved = theirs.labels.write("b.tif", dab(start, 20, 2))
     assert "5 px painted in both are as in this window" in saved.remarks[0]
-    assert ours.painted("b.tif") == {1: 9, 2: 5}
+    assert ours.labels.counts("b.tif") == {1: 9, 2: 5}
 
 
 def test_what_one_window_erases_stays_erased_when_another_paints(two, paint):
     ours, theirs = two
-    start = ours.labels("b.tif")
-    theirs.labels("b.tif")
-    ours.save_labels("b.tif", dab(paint(), 20, 2))  # the nine pixels are erased
-    theirs.save_labels("b.tif", dab(start, 30, 1))
-    assert ours.painted("b.tif") == {1: 5, 2: 5}
+    start = ours.labels.read("b.tif")
+    theirs.labels.read("b.tif")
+    ours.labels.write("b.tif", dab(paint(), 20, 2))  # the nine pixels are erased
+    theirs.labels.write("b.tif", dab(start, 30, 1))
+    assert ours.labels.counts("b.tif") == {1: 5, 2: 5}
 
 
 def test_strokes_erased_in_one_window_do_not_come_back_from_another(two, paint, folder):
     ours, theirs = two
-    start = ours.labels("b.tif")
-    kept = KeptStrokes(theirs, "b.tif", theirs.label_version("b.tif"))
-    ours.save_labels("b.tif", paint())
+    start = ours.labels.read("b.tif")
+    kept = KeptStrokes(theirs, "b.tif", theirs.labels.version("b.tif"))
+    ours.labels.write("b.tif", paint())
     assert kept.written_elsewhere()
     saved = kept.save(start)  # as the other window shows them still
     assert not saved.version.ids.any()
     assert "9 px merged" in saved.remarks[0]
-    assert not ours.label_path("b.tif").exists()
+    assert not ours.labels.path("b.tif").exists()
     assert not kept.written_elsewhere()
     assert kept.save(dab(paint(), 30, 2)).remarks == ()
-    assert Project.open(folder).painted("b.tif") == {2: 5}
+    assert Project(folder).labels.counts("b.tif") == {2: 5}
 
 
 def test_what_is_painted_beside_erased_strokes_stays(two, paint):
     ours, theirs = two
-    start = ours.labels("b.tif")
-    theirs.labels("b.tif")
-    ours.save_labels("b.tif", paint())
-    saved = theirs.save_labels("b.tif", dab(start, 30, 2))
-    assert ours.painted("b.tif") == {2: 5}
+    start = ours.labels.read("b.tif")
+    theirs.labels.read("b.tif")
+    ours.labels.write("b.tif", paint())
+    saved = theirs.labels.write("b.tif", dab(start, 30, 2))
+    assert ours.labels.counts("b.tif") == {2: 5}
     assert "9 px merged" in saved.remarks[0]
-    ours.label_path("b.tif").unlink()  # by another program, this time
-    again = theirs.save_labels("b.tif", saved.version.ids)
+    ours.labels.path("b.tif").unlink()  # by another program, this time
+    again = theirs.labels.write("b.tif", saved.version.ids)
     assert "were deleted" in again.remarks[0]
-    assert ours.painted("b.tif") == {2: 5}
+    assert ours.labels.counts("b.tif") == {2: 5}
 
 
 def test_an_erasure_of_long_ago_says_nothing_of_a_file_that_was_deleted(two, paint, folder):
     ours, theirs = two
-    ours.save_labels("b.tif", paint())
-    path = ours.label_path("b.tif")
+    ours.labels.write("b.tif", paint())
+    path = ours.labels.path("b.tif")
     write_mask(path, paint(_1=9), numbered_table([1, 2]))  # by another program
     later = path.stat().st_mtime_ns + 10**9
     os.utime(path, ns=(later, later))
-    strokes = theirs.labels("b.tif")
+    strokes = theirs.labels.read("b.tif")
     path.unlink()
-    assert "were deleted" in theirs.save_labels("b.tif", strokes).remarks[0]
-    assert Project.open(folder).painted("b.tif") == {1: 9}
+    assert "were deleted" in theirs.labels.write("b.tif", strokes).remarks[0]
+    assert Project(folder).labels.counts("b.tif") == {1: 9}
 
 
 def test_strokes_written_between_look_and_writing_are_kept(two, monkeypatch):
     ours, theirs = two
-    start = ours.labels("b.tif")
-    theirs.labels("b.tif")
-    real = images.write_labels
+    start = ours.labels.read("b.tif")
+    theirs.labels.read("b.tif")
+    real = id_images.write_labels
 
     def overtaken(*arguments):
-        monkeypatch.setattr(images, "write_labels", real)
-        theirs.save_labels("b.tif", dab(start, 30, 2))
+        monkeypatch.setattr(id_images, "write_labels", real)
+        theirs.labels.write("b.tif", dab(start, 30, 2))
         real(*arguments)
 
-    monkeypatch.setattr(images, "write_labels", overtaken)
-    ours.save_labels("b.tif", dab(start, 20, 1))
-    assert ours.painted("b.tif") == {1: 14, 2: 5}
+    monkeypatch.setattr(id_images, "write_labels", overtaken)
+    ours.labels.write("b.tif", dab(start, 20, 1))
+    assert ours.labels.counts("b.tif") == {1: 14, 2: 5}
 
 
 def test_a_label_file_that_was_deleted_is_written_again_and_that_is_told(two):
     project, _ = two
-    start = project.labels("b.tif")
-    project.label_path("b.tif").unlink()
-    saved = project.save_labels("b.tif", dab(start, 20, 2))
+    start = project.labels.read("b.tif")
+    project.labels.path("b.tif").unlink()
+    saved = project.labels.write("b.tif", dab(start, 20, 2))
     assert "b.tif were deleted" in saved.remarks[0]
-    assert project.painted("b.tif") == {1: 9, 2: 5}
+    assert project.labels.counts("b.tif") == {1: 9, 2: 5}
 
 
 def test_all_that_belongs_to_a_folder_deleted_is_written_again(two, folder):
     project, _ = two
-    start = project.labels("b.tif")
+    start = project.labels.read("b.tif")
     shutil.rmtree(folder / "matssl")
-    project.save_labels("b.tif", dab(start, 20, 2))
-    again = Project.open(folder)
-    assert again.painted("b.tif") == {1: 9, 2: 5}
-    assert again.classes == project.classes
+    project.labels.write("b.tif", dab(start, 20, 2))
+    again = Project(folder)
+    assert again.labels.counts("b.tif") == {1: 9, 2: 5}
+    assert again.classes.in_order == project.classes.in_order
 
 
 def test_a_label_file_that_another_program_damages_is_not_overwritten(two):
     project, _ = two
-    start = project.labels("b.tif")
-    path = project.label_path("b.tif")
+    start = project.labels.read("b.tif")
+    path = project.labels.path("b.tif")
     path.write_bytes(b"something else")
     with pytest.raises(InputError, match=r"b\.png"):
-        project.save_labels("b.tif", dab(start, 20, 2))
+        project.labels.write("b.tif", dab(start, 20, 2))
     assert path.read_bytes() == b"something else"
     path.unlink()
-    project.save_labels("b.tif", dab(start, 20, 2))
-    assert project.painted("b.tif") == {1: 9, 2: 5}
+    project.labels.write("b.tif", dab(start, 20, 2))
+    assert project.labels.counts("b.tif") == {1: 9, 2: 5}
 
 
 def test_a_copy_of_labels_put_in_by_hand_is_joined(two, paint):
     project, _ = two
-    start = project.labels("b.tif")
-    write_mask(project.label_path("b.tif"), dab(start, 25, 2), numbered_table([1, 2]))
-    project.save_labels("b.tif", dab(start, 20, 1))
-    assert project.painted("b.tif") == {1: 14, 2: 5}
+    start = project.labels.read("b.tif")
+    write_mask(project.labels.path("b.tif"), dab(start, 25, 2), numbered_table([1, 2]))
+    project.labels.write("b.tif", dab(start, 20, 1))
+    assert project.labels.counts("b.tif") == {1: 14, 2: 5}
 
 
 def test_classes_added_in_two_windows_are_two_classes(two, folder):
     ours, theirs = two
-    oxide, pore = ours.add_class("oxide"), theirs.add_class("pore")
+    oxide, pore = ours.classes.add("oxide"), theirs.classes.add("pore")
     assert (oxide.id, pore.id) == (3, 4)
-    theirs.rename_class(1, "ferrite")
-    ours.recolour_class(2, "#123456")
-    found = Project.open(folder).classes
+    theirs.classes.rename(1, "ferrite")
+    ours.classes.recolour(2, "#123456")
+    found = Project(folder).classes.in_order
     assert [(c.id, c.name) for c in found] == [
         (1, "ferrite"),
         (2, "phase 2"),
@@ -185,41 +185,41 @@ def test_classes_added_in_two_windows_are_two_classes(two, folder):
 
 def test_settings_of_two_windows_are_all_kept(two, folder):
     ours, theirs = two
-    ours.set_pixel_size("a2.png", PixelSize(2.0, 2.0, "set by hand"))
-    theirs.set_info_bar("b.tif", 33)
-    ours.set_cleaning(Cleaning(smallest_region=5))
-    theirs.set_excluded(["a10.png"], True)
-    again = Project.open(folder)
-    assert again.pixel_size_by_hand("a2.png").x_um == 2
-    assert again.read("b.tif").info_bar.row == 33
-    assert again.cleaning == Cleaning(smallest_region=5)
-    assert again.analysed == ("a2.png", "b.tif")
+    ours.micrographs.set_pixel_size("a2.png", PixelSize(2.0, 2.0, "set by hand"))
+    theirs.micrographs.set_info_bar("b.tif", 33)
+    ours.masks.set_cleaning(Cleaning(smallest_region=5))
+    theirs.micrographs.set_excluded(["a10.png"], True)
+    again = Project(folder)
+    assert again.micrographs.pixel_size_by_hand("a2.png").x_um == 2
+    assert again.micrographs.read("b.tif").info_bar.row == 33
+    assert again.masks.cleaning == Cleaning(smallest_region=5)
+    assert again.micrographs.analysed == ("a2.png", "b.tif")
 
 
 def test_a_class_deleted_in_another_window_while_it_is_painted_comes_back(two, paint):
     ours, theirs = two
-    start = ours.labels("b.tif")
-    theirs.delete_class(2)
-    saved = ours.save_labels("b.tif", dab(start, 20, 2))
+    start = ours.labels.read("b.tif")
+    theirs.classes.delete(2)
+    saved = ours.labels.write("b.tif", dab(start, 20, 2))
     assert '"phase 2" was deleted in another window' in saved.remarks[0]
-    assert ours.table.ids == (1, 2)
-    assert theirs.labels("b.tif")[20, 0] == 2
+    assert ours.classes.table.ids == (1, 2)
+    assert theirs.labels.read("b.tif")[20, 0] == 2
 
 
 def test_strokes_of_a_class_that_another_window_has_added_are_joined(two):
     ours, theirs = two
-    start = ours.labels("b.tif")
-    new = theirs.add_class("oxide")
-    theirs.save_labels("b.tif", dab(theirs.labels("b.tif"), 30, new.id))
-    ours.save_labels("b.tif", dab(start, 20, 1))
-    assert ours.painted("b.tif") == {1: 14, 3: 5}
-    assert "oxide" in ours.table.names
+    start = ours.labels.read("b.tif")
+    new = theirs.classes.add("oxide")
+    theirs.labels.write("b.tif", dab(theirs.labels.read("b.tif"), 30, new.id))
+    ours.labels.write("b.tif", dab(start, 20, 1))
+    assert ours.labels.counts("b.tif") == {1: 14, 3: 5}
+    assert "oxide" in ours.classes.table.names
 
 
 @pytest.mark.parametrize("how", ["renamed", "removed", "replaced"])
 def test_nothing_is_written_where_the_opened_folder_was(two, folder, how):
     project, _ = two
-    start = project.labels("b.tif")
+    start = project.labels.read("b.tif")
     moved = folder.with_name("moved")
     shutil.move(folder, moved)
     if how == "removed":
@@ -227,82 +227,82 @@ def test_nothing_is_written_where_the_opened_folder_was(two, folder, how):
     if how == "replaced":
         folder.mkdir()
     for write in (
-        lambda: project.save_labels("b.tif", dab(start, 20, 2)),
-        lambda: project.save_mask("b.tif", start),
-        lambda: project.add_class(),
-        lambda: project.set_cleaning(Cleaning(smallest_region=3)),
+        lambda: project.labels.write("b.tif", dab(start, 20, 2)),
+        lambda: project.masks.write("b.tif", start),
+        lambda: project.classes.add(),
+        lambda: project.masks.set_cleaning(Cleaning(smallest_region=3)),
     ):
         with pytest.raises(OutputError, match="is gone or was replaced since it was opened"):
             write()
     assert not (folder / "matssl").exists()
     if how == "renamed":
         shutil.move(moved, folder)
-        project.save_labels("b.tif", dab(start, 20, 2))
-        assert project.painted("b.tif") == {1: 9, 2: 5}
+        project.labels.write("b.tif", dab(start, 20, 2))
+        assert project.labels.counts("b.tif") == {1: 9, 2: 5}
 
 
 def test_a_folder_that_comes_back_under_another_number_is_the_same(two, folder):
     project, _ = two
-    start = project.labels("b.tif")
+    start = project.labels.read("b.tif")
     shutil.copytree(folder, folder.with_name("copy"))  # keeps the times of files
     folder.rename(folder.with_name("old"))
     folder.with_name("copy").rename(folder)
-    project.save_labels("b.tif", dab(start, 20, 2))
-    assert Project.open(folder).painted("b.tif") == {1: 9, 2: 5}
+    project.labels.write("b.tif", dab(start, 20, 2))
+    assert Project(folder).labels.counts("b.tif") == {1: 9, 2: 5}
 
 
 def test_labels_read_again_are_what_is_edited(two, paint):
     ours, theirs = two
-    ours.labels("b.tif")
-    theirs.save_labels("b.tif", dab(theirs.labels("b.tif"), 30, 2))
-    seen = ours.labels("b.tif")
+    ours.labels.read("b.tif")
+    theirs.labels.write("b.tif", dab(theirs.labels.read("b.tif"), 30, 2))
+    seen = ours.labels.read("b.tif")
     seen[30] = 0
-    assert ours.save_labels("b.tif", seen).remarks == ()
-    assert theirs.painted("b.tif") == {1: 9}
+    assert ours.labels.write("b.tif", seen).remarks == ()
+    assert theirs.labels.counts("b.tif") == {1: 9}
 
 
 def test_a_full_disk_gains_no_leftovers_of_backups(two, folder, paint, monkeypatch):
-    two[0].save_labels("b.tif", paint(_2=40))
+    two[0].labels.write("b.tif", paint(_2=40))
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copy2", full)
     for _ in range(3):
-        assert "no backup" in Project.open(folder).remarks[0]
+        assert "no backup" in Project(folder).remarks[0]
     assert not list((folder / "matssl").glob(".labels-backup-*"))
 
 
 def test_a_mask_that_another_window_made_meanwhile_is_told_when_it_is_replaced(two, paint):
     ours, theirs = two
-    assert ours.save_mask("b.tif", paint(_1=2000)) == ()
-    (line,) = theirs.save_mask("b.tif", paint(_2=2000))
+    assert ours.masks.write("b.tif", paint(_1=2000)) == ()
+    (line,) = theirs.masks.write("b.tif", paint(_2=2000))
     assert line.startswith("b.tif: another window or program had segmented it meanwhile")
-    assert theirs.save_mask("b.tif", paint(_1=1000, _2=1000)) == ()
-    ours.mask("b.tif")  # as it is shown
-    assert ours.save_mask("b.tif", paint(_1=3, _2=1997)) == ()
-    theirs.mask_path("b.tif").unlink()
-    assert ours.save_mask("b.tif", paint(_1=4, _2=1996)) == ()
-    np.testing.assert_array_equal(theirs.mask("b.tif"), paint(_1=4, _2=1996))
+    assert theirs.masks.write("b.tif", paint(_1=1000, _2=1000)) == ()
+    ours.masks.read("b.tif")  # as it is shown
+    assert ours.masks.write("b.tif", paint(_1=3, _2=1997)) == ()
+    theirs.masks.path("b.tif").unlink()
+    assert ours.masks.write("b.tif", paint(_1=4, _2=1996)) == ()
+    np.testing.assert_array_equal(theirs.masks.read("b.tif"), paint(_1=4, _2=1996))
 
 
 def test_a_mask_written_between_look_and_writing_is_told_too(two, paint, monkeypatch):
     ours, theirs = two
-    real = images.write_mask
+    real = id_images.write_mask
 
     def overtaken(*arguments):
-        monkeypatch.setattr(images, "write_mask", real)
-        theirs.save_mask("b.tif", paint(_2=2000), MaskFacts())
+        monkeypatch.setattr(id_images, "write_mask", real)
+        theirs.masks.write("b.tif", paint(_2=2000), MaskFacts())
         real(*arguments)
 
-    monkeypatch.setattr(images, "write_mask", overtaken)
-    assert len(ours.save_mask("b.tif", paint(_1=2000), MaskFacts())) == 1
-    np.testing.assert_array_equal(ours.mask("b.tif"), paint(_1=2000))
+    monkeypatch.setattr(id_images, "write_mask", overtaken)
+    assert len(ours.masks.write("b.tif", paint(_1=2000), MaskFacts())) == 1
+    np.testing.assert_array_equal(ours.masks.read("b.tif"), paint(_1=2000))
 
 
 def test_what_is_painted_but_no_class_names_the_button(folder, paint):
     with pytest.raises(InputError) as caught:
-        Project.open(folder).save_labels("b.tif", paint(_3=2))
+        Project(folder).labels.write("b.tif", paint(_3=2))
     assert '"Add"' in caught.value.remedy
     assert "json" not in caught.value.remedy
     assert np.asarray(Image.open(folder / "b.tif")).shape == (40, 50)
@@ -313,18 +313,18 @@ def test_saving_a_stroke_packs_only_what_changed(folder, monkeypatch):
     tall = np.random.default_rng(0).integers(0, 255, (4000, 40), dtype=np.uint8)
     Image.fromarray(tall).save(folder / "tall.png")
     monkeypatch.setattr(banded_png, "BAND_PX", 4000)
-    project = Project.open(folder)
+    project = Project(folder)
     labels = np.zeros(tall.shape, np.uint8)
     labels[50, :5] = 1
-    saved = project.save_labels("tall.png", labels)
+    saved = project.labels.write("tall.png", labels)
     packed = []
     real = banded_png.zlib.compressobj
     monkeypatch.setattr(banded_png.zlib, "compressobj", lambda **k: packed.append(1) or real(**k))
     labels = labels.copy()
     labels[3999, :7] = 2
-    project.save_labels("tall.png", labels, saved.version)
+    project.labels.write("tall.png", labels, saved.version)
     assert len(packed) == 1
-    assert Project.open(folder).painted("tall.png") == {1: 5, 2: 7}
+    assert Project(folder).labels.counts("tall.png") == {1: 5, 2: 7}
 
 
 @pytest.mark.parametrize(("ready", "packed_by_saving"), [(40, 1), (3, 38), (0, 40)])
@@ -334,9 +334,9 @@ def test_labels_packed_at_opening_need_not_be_packed_by_the_first_stroke(
     tall = np.random.default_rng(0).integers(1, 3, (4000, 40), dtype=np.uint8)
     Image.fromarray(tall).save(folder / "tall.png")
     monkeypatch.setattr(banded_png, "BAND_PX", 4000)
-    Project.open(folder).save_labels("tall.png", tall)
-    project = Project.open(folder)
-    strokes = KeptStrokes(project, "tall.png", project.label_version("tall.png"))
+    Project(folder).labels.write("tall.png", tall)
+    project = Project(folder)
+    strokes = KeptStrokes(project, "tall.png", project.labels.version("tall.png"))
     answers = iter([True] * ready)
     strokes.prepare(lambda: next(answers, False))
     packed = []
@@ -346,4 +346,4 @@ def test_labels_packed_at_opening_need_not_be_packed_by_the_first_stroke(
     labels[5, :7] = 0
     strokes.save(labels)
     assert len(packed) == packed_by_saving
-    np.testing.assert_array_equal(Project.open(folder).labels("tall.png"), labels)
+    np.testing.assert_array_equal(Project(folder).labels.read("tall.png"), labels)

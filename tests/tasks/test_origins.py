@@ -38,7 +38,7 @@ def project(tmp_path):
         pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
         Image.fromarray(pixels).save(tmp_path / name)
     numbered_table([1, 2]).write(tmp_path / "classes.json")
-    return Project.open(tmp_path)
+    return Project(tmp_path)
 
 
 def add_model(project, created, name="new.safetensors"):
@@ -50,46 +50,46 @@ def add_model(project, created, name="new.safetensors"):
         classes=numbered_table([1, 2]),
         created=created,
     )
-    project.models_folder.mkdir(parents=True, exist_ok=True)
-    path = project.models_folder / name
+    project.models.folder.mkdir(parents=True, exist_ok=True)
+    path = project.models.folder / name
     save_file({"w": np.zeros(1)}, path, metadata={CARD_KEY: card.model_dump_json()})
     return path
 
 
 def test_a_projects_mask_keeps_where_it_comes_from_also_when_a_class_is_merged(project):
-    project.save_mask("a.png", MASK, FACTS)
-    assert project.mask_provenance("a.png") == FACTS.provenance
-    assert project.mask_provenance("b.png") is None
+    project.masks.write("a.png", MASK, FACTS)
+    assert project.masks.provenance("a.png") == FACTS.provenance
+    assert project.masks.provenance("b.png") is None
     mask = MASK.copy()
     mask[:5] = 2
-    project.save_mask("a.png", mask, FACTS)
-    project.merge_class(2, into=1)
-    assert project.mask_provenance("a.png") == FACTS.provenance
-    assert (project.mask("a.png") == 1).all()
+    project.masks.write("a.png", mask, FACTS)
+    project.classes.merge(2, into=1)
+    assert project.masks.provenance("a.png") == FACTS.provenance
+    assert (project.masks.read("a.png") == 1).all()
 
 
 def test_a_mask_that_does_not_tell_is_judged_by_its_date(project):
-    project.save_mask("a.png", MASK)
+    project.masks.write("a.png", MASK)
     model = add_model(project, "2026-01-02")
-    os.utime(project.mask_path("a.png"), (1000, 1000))
+    os.utime(project.masks.path("a.png"), (1000, 1000))
     assert mask_doubts(project) == {"a.png": ANOTHER_MODEL}
     os.utime(model, (500, 500))
     assert mask_doubts(project) == {}
 
 
 def test_a_damaged_model_says_nothing_of_masks(project):
-    project.save_mask("a.png", MASK, FACTS)
+    project.masks.write("a.png", MASK, FACTS)
     add_model(project, "2026-01-02").write_bytes(b"damaged")
     assert mask_doubts(project) == {}
 
 
 def test_masks_of_another_model_than_the_newest_are_doubtful_older_or_younger(project):
-    project.save_mask("a.png", MASK, FACTS)
+    project.masks.write("a.png", MASK, FACTS)
     assert mask_doubts(project) == {}
     add_model(project, FACTS.provenance.model_created)
     assert mask_doubts(project) == {}
     add_model(project, "2025-12-31", "imported.safetensors")
-    os.utime(project.models_folder / "imported.safetensors", (9e9, 9e9))
+    os.utime(project.models.folder / "imported.safetensors", (9e9, 9e9))
     assert mask_doubts(project) == {"a.png": ANOTHER_MODEL}
     assert mask_doubts(project, ["b.png"]) == {}
 
@@ -97,17 +97,17 @@ def test_masks_of_another_model_than_the_newest_are_doubtful_older_or_younger(pr
 def test_a_mask_older_than_the_strokes_on_its_image_is_doubtful(project):
     strokes = np.zeros_like(MASK)
     strokes[:3] = 1
-    project.save_labels("a.png", strokes)
-    project.save_mask("a.png", MASK, FACTS)
-    os.utime(project.label_path("a.png"), (1000, 1000))
+    project.labels.write("a.png", strokes)
+    project.masks.write("a.png", MASK, FACTS)
+    os.utime(project.labels.path("a.png"), (1000, 1000))
     assert mask_doubts(project) == {}
-    os.utime(project.label_path("a.png"), (9e9, 9e9))
+    os.utime(project.labels.path("a.png"), (9e9, 9e9))
     assert mask_doubts(project) == {"a.png": OLDER_THAN_STROKES}
 
 
 def test_measured_and_exported_rows_say_how_masks_were_cleaned(project, tmp_path):
-    project.save_mask("a.png", MASK, FACTS)
-    project.set_cleaning(Cleaning(smallest_region=5, largest_hole=6))
+    project.masks.write("a.png", MASK, FACTS)
+    project.masks.set_cleaning(Cleaning(smallest_region=5, largest_hole=6))
     row = PhaseMeter(project).measure().rows[0]
     assert row.origin.model == "one.safetensors"
     drain(export_project(project, tmp_path / "out"))
@@ -122,13 +122,13 @@ def test_measured_and_exported_rows_say_how_masks_were_cleaned(project, tmp_path
 def test_a_model_that_was_renamed_has_its_name_of_today_in_tables_and_its_masks_stay_its_own(
     project, tmp_path
 ):
-    project.save_mask("a.png", MASK, FACTS)
+    project.masks.write("a.png", MASK, FACTS)
     model = add_model(project, FACTS.provenance.model_created, "one.safetensors")
-    project.rename_model(model, FACTS.provenance.model_created, "ferrite")
+    project.models.rename(model, FACTS.provenance.model_created, "ferrite")
     assert mask_doubts(project) == {}
     assert mask_doubts(project) == {}
     assert PhaseMeter(project).measure().rows[0].origin.model == "ferrite.safetensors"
-    assert project.mask_provenance("a.png").model == "one.safetensors", "files stay as written"
+    assert project.masks.provenance("a.png").model == "one.safetensors", "files stay as written"
     drain(export_project(project, tmp_path / "out"))
     table = (tmp_path / "out" / "phases.csv").read_text(encoding="utf-8-sig")
     assert "ferrite.safetensors" in table

@@ -38,9 +38,9 @@ def project(tmp_path):
     for name, sample in TRUTH.items():
         write_micrograph(folder / name, sample.micrograph)
     class_table("inclusions").write(folder / "classes.json")
-    project = Project.open(folder)
+    project = Project(folder)
     for name in NAMES[:3]:
-        project.save_mask(name, TRUTH[name].labels)
+        project.masks.write(name, TRUTH[name].labels)
     return project
 
 
@@ -99,19 +99,19 @@ def test_what_has_not_changed_is_not_read_again(project):
     meter = PhaseMeter(project)
     before = meter.measure()
     for name in NAMES[:3]:
-        spoil_unnoticed(project.mask_path(name))
+        spoil_unnoticed(project.masks.path(name))
         spoil_unnoticed(project.folder / name)
-    project.recolour_class(1, "#ff0000")
+    project.classes.recolour(1, "#ff0000")
     assert meter.measure() == before
-    assert len(PhaseMeter(Project.open(project.folder)).measure().problems) == 3
+    assert len(PhaseMeter(Project(project.folder)).measure().problems) == 3
 
 
 def test_a_new_mask_is_measured(project):
     meter = PhaseMeter(project)
     meter.measure()
-    project.save_mask("a1.tif", np.full((96, 128), 2, np.uint8))
-    project.save_mask("b.tif", TRUTH["b.tif"].labels)
-    project.mask_path("a2.tif").unlink()
+    project.masks.write("a1.tif", np.full((96, 128), 2, np.uint8))
+    project.masks.write("b.tif", TRUTH["b.tif"].labels)
+    project.masks.path("a2.tif").unlink()
     rows = meter.measure().rows
     assert counted(rows, "a1.tif")["sulphide"] == (96 * 128, 96 * 128)
     assert counted(rows, "b.tif") == truth("b.tif")
@@ -121,9 +121,9 @@ def test_a_new_mask_is_measured(project):
 def test_edits_of_the_classes_show(project):
     meter = PhaseMeter(project)
     meter.measure()
-    project.rename_class(2, "MnS")
+    project.classes.rename(2, "MnS")
     assert counted(meter.measure().rows, "a1.tif") == truth("a1.tif", "steel", "MnS", "oxide")
-    project.set_exclude(3, True)
+    project.classes.set_exclude(3, True)
     oxide = int((TRUTH["a1.tif"].labels == 3).sum())
     assert oxide > 0
     found = counted(meter.measure().rows, "a1.tif")
@@ -134,23 +134,23 @@ def test_edits_of_the_classes_show(project):
 def test_masks_are_measured_as_they_are_cleaned(project):
     mask = np.ones((96, 128), np.uint8)
     mask[10, 10] = 2
-    project.save_mask("a1.tif", mask)
+    project.masks.write("a1.tif", mask)
     meter = PhaseMeter(project)
     assert counted(meter.measure().rows, "a1.tif")["sulphide"][0] == 1
-    project.set_cleaning(Cleaning(smallest_region=2))
+    project.masks.set_cleaning(Cleaning(smallest_region=2))
     assert counted(meter.measure().rows, "a1.tif")["sulphide"][0] == 0
-    assert project.mask("a1.tif")[10, 10] == 2
+    assert project.masks.read("a1.tif")[10, 10] == 2
 
 
 def test_a_pixel_size_set_by_hand_gives_the_areas(project):
     meter = PhaseMeter(project)
     meter.measure()
-    project.set_pixel_size("a2.tif", PixelSize(3.0, 3.0, "set by hand"))
+    project.micrographs.set_pixel_size("a2.tif", PixelSize(3.0, 3.0, "set by hand"))
     rows = meter.measure().rows
     steel = {r.image: r for r in rows if r.class_name == "steel"}
     assert steel["a2.tif"].area_um2 == pytest.approx(9 * steel["a2.tif"].pixels)
     assert steel["a1.tif"].area_um2 == pytest.approx(UM**2 * steel["a1.tif"].pixels, rel=1e-4)
-    project.set_pixel_size("a2.tif", None)
+    project.micrographs.set_pixel_size("a2.tif", None)
     steel = [r for r in meter.measure().rows if r.class_name == "steel" and r.image == "a2.tif"]
     assert steel[0].area_um2 == pytest.approx(UM**2 * steel[0].pixels, rel=1e-4)
 
@@ -165,7 +165,7 @@ def test_an_image_that_was_saved_anew_gives_its_new_pixel_size(project):
 
 
 def test_what_cant_be_read_is_told_and_keeps_nothing_else_from_being_measured(project):
-    project.mask_path("a1.tif").write_bytes(b"no image")
+    project.masks.path("a1.tif").write_bytes(b"no image")
     (project.folder / "a2.tif").unlink()
     measured = PhaseMeter(project).measure()
     assert {r.image for r in measured.rows} == {"a10.tif"}
@@ -175,11 +175,11 @@ def test_what_cant_be_read_is_told_and_keeps_nothing_else_from_being_measured(pr
 
 
 def test_a_mask_that_was_repaired_is_no_problem_any_more(project):
-    good = project.mask_path("a1.tif").read_bytes()
+    good = project.masks.path("a1.tif").read_bytes()
     meter = PhaseMeter(project)
-    project.mask_path("a1.tif").write_bytes(b"no image")
+    project.masks.path("a1.tif").write_bytes(b"no image")
     assert meter.measure().problems
-    project.mask_path("a1.tif").write_bytes(good)
+    project.masks.path("a1.tif").write_bytes(good)
     measured = meter.measure()
     assert measured.problems == ()
     assert counted(measured.rows, "a1.tif") == truth("a1.tif")
@@ -195,7 +195,9 @@ def test_masks_overlays_and_tables_of_all_segmented_images_are_written(project, 
     endings = ("_mask.png", "_mask.tif", "_overlay.png")
     images = {f"{stem}{ending}" for stem in ("a1", "a2", "a10") for ending in endings}
     assert set(contents(out)) == {*images, "phases.csv", "summary.csv", "classes.json"}
-    assert ClassTable.model_validate_json((out / "classes.json").read_bytes()) == project.table
+    assert (
+        ClassTable.model_validate_json((out / "classes.json").read_bytes()) == project.classes.table
+    )
     for stem in ("a1", "a2", "a10"):
         with Image.open(out / f"{stem}_mask.png") as mask:
             np.testing.assert_array_equal(np.asarray(mask), TRUTH[f"{stem}.tif"].labels)
@@ -238,10 +240,10 @@ def test_files_are_the_same_as_those_of_predict(grey_level_segmenter, tmp_path):
     drain(predict(segmenter, paths, tmp_path / "predicted", settings, PredictOutputs()))
 
     table.write(folder / "classes.json")
-    project = Project.open(folder)
-    project.save_mask("x.y.tif", np.where(grey == 255, 3, 1))
-    project.save_mask("b 2.png", np.where(grey == 255, 1, 3))
-    project.set_cleaning(Cleaning(smallest_region=3, largest_hole=4))
+    project = Project(folder)
+    project.masks.write("x.y.tif", np.where(grey == 255, 3, 1))
+    project.masks.write("b 2.png", np.where(grey == 255, 1, 3))
+    project.masks.set_cleaning(Cleaning(smallest_region=3, largest_hole=4))
     drain(export_project(project, tmp_path / "out", ExportOutputs(masks_tiff=False)))
     predicted, exported = contents(tmp_path / "predicted"), contents(tmp_path / "out")
     assert len(predicted) == 7
@@ -318,7 +320,7 @@ def test_without_a_segmentation_there_is_nothing_to_export(project, out):
 
 
 def test_a_damaged_mask_keeps_no_other_image_from_being_exported(project, out):
-    project.mask_path("a2.tif").write_bytes(b"no image")
+    project.masks.path("a2.tif").write_bytes(b"no image")
     steps = []
     exported = drain(export_project(project, out), steps.append)
     assert (exported.images, exported.wanted) == (("a1.tif", "a10.tif"), 3)
@@ -330,7 +332,7 @@ def test_a_damaged_mask_keeps_no_other_image_from_being_exported(project, out):
 
 
 def test_if_no_image_can_be_exported_that_is_an_error(project, out):
-    project.mask_path("a2.tif").write_bytes(b"no image")
+    project.masks.path("a2.tif").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"a2\.png"):
         drain(export_project(project, out, names=["a2.tif"]))
 
@@ -361,7 +363,9 @@ def test_a_cancelled_export_leaves_whole_masks_with_their_classes_and_tables(pro
     masks = {"a1_mask.png", "a1_mask.tif", "a1_overlay.png"}
     assert set(contents(out)) == {*masks, "classes.json", "phases.csv", "summary.csv"}
     assert {row["image"] for row in rows_of(out / "phases.csv")} == {"a1.tif"}
-    assert ClassTable.model_validate_json((out / "classes.json").read_bytes()) == project.table
+    assert (
+        ClassTable.model_validate_json((out / "classes.json").read_bytes()) == project.classes.table
+    )
 
 
 def test_reporting_needs_no_torch():
@@ -373,16 +377,16 @@ def test_reporting_needs_no_torch():
 def test_what_was_painted_counts_instead_of_the_mask_unless_told_otherwise(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
     write_micrograph(tmp_path / "a.tif", Micrograph("a", pixels))
-    project = Project.open(tmp_path)
+    project = Project(tmp_path)
     mask = np.ones((40, 50), np.uint8)
     mask[30:] = 0
-    project.save_mask("a.tif", mask)
+    project.masks.write("a.tif", mask)
     meter = PhaseMeter(project)
     assert meter.measure().rows[0].pixels == 1500
     painted = np.zeros((40, 50), np.uint8)
     painted[:10, :10] = 2
     painted[35:, :10] = 2  # below the info bar: not analysed, whatever is painted
-    project.save_labels("a.tif", painted)
+    project.labels.write("a.tif", painted)
     one, two = meter.measure().rows
     assert (one.pixels, two.pixels, two.analysed_pixels) == (1400, 100, 1500)
     result = drain(export_project(project, tmp_path / "out", ExportOutputs()))
@@ -390,6 +394,6 @@ def test_what_was_painted_counts_instead_of_the_mask_unless_told_otherwise(tmp_p
     exported = read_labels(tmp_path / "out" / "a_mask.png")
     assert (exported == 2).sum() == 100
     assert (exported == 0).sum() == 500
-    project.set_painted_counts(False)
+    project.masks.set_painted_counts(False)
     assert meter.measure().rows[0].pixels == 1500
-    assert not Project.open(tmp_path).painted_counts
+    assert not Project(tmp_path).masks.painted_counts

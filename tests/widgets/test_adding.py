@@ -92,11 +92,11 @@ def test_a_plane_that_was_added_is_shown_again_not_added_again(opened, folder, q
         assert session.current.shown.name == f"depth_{plane_shown}.tif"
         stroke(opened, 10, 10 * plane_shown)
     assert {path.name for path in folder.iterdir()} == before | {"matssl"}
-    assert session.folder.project.names == (*NAMES, "depth_1.tif", "depth_2.tif")
-    assert opened.table.keys == session.folder.project.names
+    assert session.folder.project.images.names == (*NAMES, "depth_1.tif", "depth_2.tif")
+    assert opened.table.keys == session.folder.project.images.names
     (folder / "a1.tif").rename(folder / "a3.tif")
     session.folder.refresh()
-    assert "depth_1.tif" in session.folder.project.names
+    assert "depth_1.tif" in session.folder.project.images.names
     assert session.folder.open([folder])
     assert session.current.shown.name == "depth_1.tif"
     assert session.current.shown.painted.data[10, 10]
@@ -106,7 +106,7 @@ def test_an_image_of_the_folder_added_from_its_own_layer_is_no_other_image(opene
     session = opened.session
     opened.session.viewer.layers.selection.active = session.current.shown.image
     opened.add_layer.click()
-    assert session.folder.project.names == NAMES
+    assert session.folder.project.images.names == NAMES
     assert session.current.shown.name == "a1.tif"
 
 
@@ -191,7 +191,7 @@ def test_a_layer_added_without_an_open_folder_is_the_first_image_shown(panel, fo
     assert shown == ["iron.tif"]
     assert session.current.shown.image is layer
     assert set(panel.table.keys) == {*NAMES, "iron.tif"}
-    assert session.folder.project.current == "iron.tif"
+    assert session.folder.project.micrographs.current == "iron.tif"
 
 
 def test_a_file_that_napari_opened_is_shown_first_if_its_folder_is_chosen(

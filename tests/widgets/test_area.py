@@ -15,7 +15,7 @@ def editor(make_napari_viewer, tmp_path, qtbot):
     session = docked(make_napari_viewer(show=True)).session
     session.folder.open([write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))])
     mask = np.full(SIZE, 2, np.uint8)
-    session.folder.project.save_mask("a1.tif", mask)
+    session.folder.project.masks.write("a1.tif", mask)
     session.results.take_over("a1.tif", mask)
     editor = ResultEditor(session)
     session.viewer.window.add_dock_widget(editor, name="editor")

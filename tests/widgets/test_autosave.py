@@ -43,7 +43,7 @@ def test_an_image_goes_from_unlabelled_to_painted_to_saved_to_segmented(panel, q
     assert seen == ["painted", "saved"]
     assert panel.status.text() == "All strokes are saved."
     mask = np.ones(SIZE, np.uint8)
-    panel.session.folder.project.save_mask("a1.tif", mask)
+    panel.session.folder.project.masks.write("a1.tif", mask)
     panel.session.results.take_over("a1.tif", mask)
     assert rows(panel)["a1.tif"] == "saved, segmented"
 
@@ -284,9 +284,9 @@ from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.widgets.canvas.autosave import Autosave
 
 app = QApplication([])
-project = Project.open(Path(sys.argv[1]))
-project.read("wide.tif")
-version = project.label_version("wide.tif")
+project = Project(Path(sys.argv[1]))
+project.micrographs.read("wide.tif")
+version = project.labels.version("wide.tif")
 kept, parent = KeptStrokes(project, "wide.tif", version), QObject()
 layer = Labels(version.ids.copy())
 autosave = Autosave(layer, kept.save, parent, kept.written_elsewhere, kept.prepare)
@@ -308,7 +308,7 @@ def test_the_first_stroke_on_a_large_image_full_of_strokes_survives_a_kill(tmp_p
     small = random.integers(1, 3, (1000, 1500), dtype=np.uint8)
     full = np.kron(small, np.ones((4, 4), np.uint8))
     full[:200, :200] = 0
-    Project.open(folder).save_labels("wide.tif", full)
+    Project(folder).labels.write("wide.tif", full)
     process = subprocess.Popen(
         [sys.executable, "-c", PAINTS_ON_MUCH_UNTIL_KILLED, folder], stdout=subprocess.PIPE
     )
@@ -337,4 +337,4 @@ def test_a_killed_process_loses_at_most_the_last_two_seconds(folder, make_napari
     assert data[20, 30] == data[40, 40] == 1
     assert rows(panel)["a1.tif"] == "saved"
     assert (folder / "matssl" / "labels-backup" / "a1.png").is_file()
-    assert Project.open(folder).painted_names() == ("a1.tif",)
+    assert Project(folder).labels.names() == ("a1.tif",)

@@ -139,14 +139,14 @@ def start():
     def make():
         from napari_matssl.tasks.inputs import PaintedSet
         from napari_matssl.tasks.models import train_model
-        images = tuple(project.painted_micrograph(name) for name in project.painted_names())
+        images = tuple(project.labels.with_micrograph(name) for name in project.labels.names())
         settings = FinetuneSettings(
             encoder="test_efficientnet", weights="random", minutes=10, crop_size=64,
             device="cpu",
         )
-        read = lambda: PaintedSet(images, (), project.table, "")
+        read = lambda: PaintedSet(images, (), project.classes.table, "")
         view = lambda: session.current.shown and session.current.shown.micrograph
-        return train_model(read, settings, project.new_model_path(), None, view)
+        return train_model(read, settings, project.models.new_path(), None, view)
 
     def on_progress(progress):
         if progress.metrics:
@@ -165,9 +165,9 @@ print("run returned", flush=True)
 
 @pytest.mark.parametrize("how", ["window", "viewer", "quit"])
 def test_closing_during_a_fine_tune_ends_the_process_and_leaves_no_half_written_file(folder, how):
-    project = Project.open(folder)
-    for name in project.names:
-        project.save_labels(name, two_classes())
+    project = Project(folder)
+    for name in project.images.names:
+        project.labels.write(name, two_classes())
     # Fails after four minutes; the fine-tune takes ten.
     done = in_own_process(CLOSES, folder, how, timeout=240)
     assert "closing" in done.stdout, done.stdout + done.stderr

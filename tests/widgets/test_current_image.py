@@ -92,7 +92,7 @@ def test_deleting_the_segmentation_or_the_line_leaves_the_image_open(opened):
     session = opened.session
     viewer = session.viewer
     mask = np.ones(SIZE, np.uint8)
-    session.folder.project.save_mask("a1.tif", mask)
+    session.folder.project.masks.write("a1.tif", mask)
     session.results.take_over("a1.tif", mask)
     opened.facts.has_bar.click()
     for title in (SEGMENTATION, "info bar"):
@@ -126,8 +126,8 @@ def test_an_image_that_vanishes_is_reported_and_the_shown_one_stays(opened, fold
 
 
 def test_labels_of_another_size_are_refused(panel, folder):
-    project = Project.open(folder)
-    project.save_labels("a1.tif", np.ones(SIZE, np.uint8))
+    project = Project(folder)
+    project.labels.write("a1.tif", np.ones(SIZE, np.uint8))
     tifffile.imwrite(folder / "a1.tif", random.integers(0, 200, (70, 70), dtype=np.uint8))
     problems = said(panel)
     panel.session.folder.open([folder])
@@ -150,7 +150,7 @@ def test_switching_back_and_forth_keeps_every_stroke(opened):
 
 def test_napari_tidies_up_once_for_an_image_however_many_layers_it_has(opened, monkeypatch):
     session = opened.session
-    session.folder.project.save_mask("a1.tif", np.ones(SIZE, np.uint8))
+    session.folder.project.masks.write("a1.tif", np.ones(SIZE, np.uint8))
     session.current.show(NAMES[1])
     session.current.show("a1.tif")
     assert len(opened.session.viewer.layers) == 3

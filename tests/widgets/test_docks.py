@@ -59,7 +59,7 @@ for name in names:
         gc.collect()
         painted = session.current.shown.painted
         painted.paint((20, 20 + again), 1 + again)
-        session.palette.edit(lambda project: project.rename_class(1, f"{name} {again}"))
+        session.palette.edit(lambda project: project.classes.rename(1, f"{name} {again}"))
         session.current.step(-1 if again else 1)
         session.models_changed.emit()
         turn()
@@ -77,10 +77,10 @@ print("over", flush=True)
 @pytest.fixture
 def folder(tmp_path):
     folder = write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))
-    project = Project.open(folder)
+    project = Project(folder)
     labels = np.zeros(SIZE, np.uint8)
     labels[30:40, 10:100], labels[50:60, 10:100] = 1, 2
-    project.save_labels("a1.tif", labels)
+    project.labels.write("a1.tif", labels)
     return folder
 
 

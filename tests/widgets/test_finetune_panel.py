@@ -74,7 +74,7 @@ def test_a_paused_run_stands_still_goes_on_and_finishes_with_a_model(painted):
     painted.click(bar._finish)
     painted.wait()
     assert not painted.error
-    (model,) = painted.project.models()
+    (model,) = painted.project.models.files()
     assert read_card(model).metrics["steps"] >= 2
     assert painted.finetune.start_from.model == model
     assert start_button_is_back(painted)
@@ -114,7 +114,7 @@ def test_a_cancelled_run_leaves_no_model(painted):
     painted.click(painted.job_bar._cancel)
     painted.wait()
     assert painted.job_bar._status.text().startswith("Cancelled")
-    assert painted.project.models() == ()
+    assert painted.project.models.files() == ()
     assert painted.finetune.start_from.model is None
     assert painted.finetune.outcome.text() == ""
     assert start_button_is_back(painted)
@@ -147,20 +147,20 @@ def test_a_runtime_error_of_torch_reaches_the_message_with_its_remedy(
     painted.run(painted.finetune.start)
     assert what in painted.error
     assert remedy in painted.error
-    assert painted.project.models() == ()
+    assert painted.project.models.files() == ()
     assert start_button_is_back(painted)
     monkeypatch.undo()
     painted.run(painted.finetune.start)
     assert not painted.error
-    assert len(painted.project.models()) == 1
+    assert len(painted.project.models.files()) == 1
 
 
 def test_a_painted_file_that_has_vanished_is_no_longer_trained_on(painted):
-    painted.project.label_path("steel-2.tif").unlink()
+    painted.project.labels.path("steel-2.tif").unlink()
     painted.run(painted.finetune.start)
     assert not painted.error
     assert painted.finetune.chosen == ("steel-0.tif", "steel-1.tif")
-    card = read_card(painted.project.models()[0])
+    card = read_card(painted.project.models.files()[0])
     assert [image.name for image in card.training_images] == ["steel-0.tif", "steel-1.tif"]
 
 
@@ -176,7 +176,7 @@ def test_all_painted_files_vanished_is_said_before_the_start(user, tmp_path, two
     user.open(folder)
     user.current.show("steel-1.tif")
     tiny(user)
-    user.project.label_path("steel-0.tif").unlink()
+    user.project.labels.path("steel-0.tif").unlink()
     user.click(user.finetune.start)
     assert not user.runner.busy
     assert "Paint at least two classes" in user.heard[-1]
@@ -230,7 +230,7 @@ def test_a_run_ends_in_its_own_folder_whatever_is_open_by_then(
     painted.wait()
     assert not painted.error
     (model,) = first.models()
-    assert painted.project.models() == ()
+    assert painted.project.models.files() == ()
     assert painted.finetune.start_from.model is None
     assert painted.segment.models.path is None
     assert painted.finetune.outcome.text() == ""
@@ -251,15 +251,15 @@ def test_a_run_outlives_its_folder_being_closed(painted):
 
 def test_a_class_that_is_renamed_meanwhile_is_still_the_models(painted):
     start_endless(painted)
-    (first, *_) = painted.project.classes
+    (first, *_) = painted.project.classes.in_order
     painted.micrographs.classes.renamed.emit(first.id, "ferrite")
     painted.click(painted.job_bar._finish)
     painted.wait()
-    assert first.name in read_card(painted.project.models()[0]).classes.names
+    assert first.name in read_card(painted.project.models.files()[0]).classes.names
     painted.run(painted.segment.start)
     assert not painted.error
-    assert [one.name for one in painted.project.classes] == ["ferrite", "class 2"]
-    assert set(np.unique(painted.project.mask("steel-0.tif"))) <= {1, 2}
+    assert [one.name for one in painted.project.classes.in_order] == ["ferrite", "class 2"]
+    assert set(np.unique(painted.project.masks.read("steel-0.tif"))) <= {1, 2}
 
 
 def test_a_panel_that_is_closed_meanwhile_spoils_nothing(painted, make_napari_viewer):
@@ -272,7 +272,7 @@ def test_a_panel_that_is_closed_meanwhile_spoils_nothing(painted, make_napari_vi
     runner.job.finish()
     painted.wait()
     assert failures == []
-    assert len(project.models()) == 1
+    assert len(project.models.files()) == 1
 
 
 # What is chosen.
@@ -306,9 +306,9 @@ def test_validation_images_give_curves_and_a_score(painted):
     assert not painted.error
     for key in ("val_loss", "val_miou"):
         assert len(panel.curves._series[key].y) >= 1
-    score = read_card(painted.project.models()[0]).metrics["val_miou"]
+    score = read_card(painted.project.models.files()[0]).metrics["val_miou"]
     assert f"validation mIoU {score:.3f}" in panel.outcome.text()
-    assert len(read_card(painted.project.models()[0]).training_images) == 2
+    assert len(read_card(painted.project.models.files()[0]).training_images) == 2
 
 
 def test_the_number_of_validation_images_stays_as_it_was_chosen(user, tmp_path, two_phases):
@@ -349,12 +349,15 @@ def test_the_preset_instant_is_chosen_in_the_form_and_makes_a_model_that_segment
     assert "model-001.safetensors: fitted in" in panel.outcome.text()
     assert " s." in panel.outcome.text()  # no "0.023 min"
     assert panel.curves is None  # it would wait for a first step for ever
-    (model,) = painted.project.models()
+    (model,) = painted.project.models.files()
     assert read_card(model).architecture == "pixel-classifier"
     assert painted.segment.models.path == model
     painted.run(painted.segment.start)
     assert not painted.error
-    mask, labels = painted.project.mask("steel-0.tif"), painted.project.labels("steel-0.tif")
+    mask, labels = (
+        painted.project.masks.read("steel-0.tif"),
+        painted.project.labels.read("steel-0.tif"),
+    )
     assert (mask == labels).mean() > 0.9
     painted.run(panel.start)  # goes on from it
     assert not painted.error
@@ -390,7 +393,7 @@ def test_after_ten_runs_no_network_is_alive(painted, monkeypatch):
     for _ in range(10):
         painted.run(painted.finetune.start)
         assert not painted.error
-    assert len(painted.project.models()) == 10
+    assert len(painted.project.models.files()) == 10
     assert len(networks) == 19  # nine of the runs went on from the model before
     gc.collect()
     assert [network() for network in networks if network() is not None] == []

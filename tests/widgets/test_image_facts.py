@@ -38,8 +38,8 @@ def micrograph(panel):
 
 
 def sizes(folder):
-    project = Project.open(folder)
-    found = [project.read(name).pixel_size for name in NAMES]
+    project = Project(folder)
+    found = [project.micrographs.read(name).pixel_size for name in NAMES]
     return [None if size is None else size.mean_um for size in found]
 
 
@@ -77,7 +77,7 @@ def test_an_uncalibrated_image_says_what_cant_be_done(make_napari_viewer, tmp_pa
 def test_a_typed_pixel_size_reaches_every_layer_and_empty_goes_back(qtbot, panel, folder):
     session = panel.session
     mask = np.ones(SIZE, np.uint8)
-    session.folder.project.save_mask("a1.tif", mask)
+    session.folder.project.masks.write("a1.tif", mask)
     session.results.take_over("a1.tif", mask)
     panel.facts.has_bar.click()
     stroke(panel)
@@ -128,7 +128,7 @@ def test_both_sides_of_a_pixel_are_shown_and_given_to_all_images(tilted):
     tilted.facts.everywhere.click()
     project = tilted.session.folder.project
     for name in NAMES:
-        size = Project.open(project.folder).read(name).pixel_size
+        size = Project(project.folder).micrographs.read(name).pixel_size
         assert (size.x_um, size.y_um) == pytest.approx((0.1, 0.2), rel=1e-6)
     tilted.session.current.step(1)
     assert tilted.facts.size.text() == "0.1 x 0.2"
@@ -185,7 +185,7 @@ def test_pixel_sizes_of_files_that_are_replaced_are_named(panel, folder, qtbot):
     panel.facts.everywhere.click()
     assert told == [], "nothing is replaced by the same size"
     for name in NAMES:
-        panel.session.folder.project.set_pixel_size(name, None)
+        panel.session.folder.project.micrographs.set_pixel_size(name, None)
     type_size(qtbot, panel, "0.5")
     panel.facts.everywhere.click()
     assert len(told) == 1
@@ -222,11 +222,11 @@ def test_a_bar_is_set_by_row_moved_off_and_automatic_again(panel, folder):
     assert micrograph(panel).info_bar.row == 80
     assert "set by hand" in facts.bar_source.text()
     np.testing.assert_allclose(line(panel), 80)
-    assert Project.open(folder).read("a1.tif").info_bar.row == 80
+    assert Project(folder).micrographs.read("a1.tif").info_bar.row == 80
     facts.has_bar.click()
     assert micrograph(panel).info_bar is None
     assert line(panel) is None
-    assert Project.open(folder).read("a1.tif").info_bar is None
+    assert Project(folder).micrographs.read("a1.tif").info_bar is None
     facts.has_bar.click()
     facts.auto.click()
     assert micrograph(panel).info_bar is None  # nothing is detected in noise
@@ -267,7 +267,7 @@ def test_the_line_can_be_dragged_and_stays_straight_and_inside(panel, folder):
     assert micrograph(panel).info_bar.row == 61
     np.testing.assert_allclose(line(panel), 61)
     np.testing.assert_allclose(layer.data[0][:, 1], (-0.5, SIZE[1] - 0.5))
-    assert Project.open(folder).read("a1.tif").info_bar.row == 61
+    assert Project(folder).micrographs.read("a1.tif").info_bar.row == 61
     drag(layer, (60.5, 60), (300, 60))
     assert micrograph(panel).info_bar.row == SIZE[0] - 1
     np.testing.assert_allclose(line(panel), SIZE[0] - 1)

@@ -147,26 +147,28 @@ def test_the_image_that_is_painted_on_stays_although_its_file_is_gone(panel, qtb
     layer = session.current.shown.painted
     layer.paint((20, 30), 1)
     session.current.flush()
-    assert session.folder.project.labels("a1.tif").any()
+    assert session.folder.project.labels.read("a1.tif").any()
 
 
 def test_an_excluded_image_counts_nowhere_until_it_is_taken_in_again(panel):
     session = panel.session
     project = session.folder.project
     for name in NAMES:
-        labels = project.labels(name)
+        labels = project.labels.read(name)
         assert labels is None
         session.current.show(name)
         session.current.shown.painted.paint((20, 30), 1)
         session.current.flush()
-        project.save_mask(name, project.labels(name))
+        project.masks.write(name, project.labels.read(name))
     choose(panel, ["a1.tif", "a2.tif"], "Exclude")
     assert rows(panel)["a2.tif"] == "excluded, saved, segmented"
-    again = Project.open(project.folder)
+    again = Project(project.folder)
     for one in (project, again):
-        assert one.analysed == one.painted_names() == segmented_names(one) == ("a10.tif",)
+        assert (
+            one.micrographs.analysed == one.labels.names() == segmented_names(one) == ("a10.tif",)
+        )
     choose(panel, ["a1.tif", "a2.tif"], "Take in again")
-    assert project.painted_names() == NAMES
+    assert project.labels.names() == NAMES
 
 
 def test_the_menu_of_an_image_shows_it(panel):

@@ -70,7 +70,9 @@ def test_strokes_that_became_others_meanwhile_are_not_undone_into_a_mixture(pane
     session.current.step(1)
     other = np.zeros(SIZE, np.uint8)
     other[50:60] = 2
-    write_mask(session.folder.project.label_path("a1.tif"), other, session.folder.project.table)
+    write_mask(
+        session.folder.project.labels.path("a1.tif"), other, session.folder.project.classes.table
+    )
     session.current.step(-1)
     layer(panel).undo()
     assert np.array_equal(layer(panel).data, other)
@@ -79,7 +81,7 @@ def test_strokes_that_became_others_meanwhile_are_not_undone_into_a_mixture(pane
 def test_brush_and_hidden_layers_stay_as_they_are(panel):
     session = panel.session
     for name in NAMES[:2]:
-        session.folder.project.save_mask(name, np.ones(SIZE, np.uint8))
+        session.folder.project.masks.write(name, np.ones(SIZE, np.uint8))
     session.current.step(1)
     shown = session.current.shown
     shown.painted.brush_size = 37
@@ -99,11 +101,11 @@ def test_brush_and_hidden_layers_stay_as_they_are(panel):
 def test_a_new_segmentation_is_shown_though_the_last_one_was_hidden(panel):
     session = panel.session
     mask = np.ones(SIZE, np.uint8)
-    session.folder.project.save_mask("a1.tif", mask)
+    session.folder.project.masks.write("a1.tif", mask)
     panel.session.results.take_over("a1.tif", mask)
     session.current.shown.extra[SEGMENTATION].visible = False
     session.current.step(1)
-    session.folder.project.save_mask("a2.tif", mask)
+    session.folder.project.masks.write("a2.tif", mask)
     panel.session.results.take_over("a2.tif", mask)
     assert session.current.shown.extra[SEGMENTATION].visible
 

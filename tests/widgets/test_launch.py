@@ -79,20 +79,20 @@ def call(*arguments, before="", cwd=None, **environment):
 
 
 def test_the_samples_are_calibrated_and_one_has_an_info_bar(folder):
-    project = Project.open(folder)
-    read = [project.read(name) for name in project.names]
+    project = Project(folder)
+    read = [project.micrographs.read(name) for name in project.images.names]
     assert len(read) == 6
     assert all(one.pixel_size is not None for one in read)
     assert [one.info_bar is not None for one in read].count(True) == 1
-    assert project.table.names == ("ferrite", "martensite")
-    assert project.painted_names() == ()
+    assert project.classes.table.names == ("ferrite", "martensite")
+    assert project.labels.names() == ()
 
 
 def test_samples_that_are_there_keep_their_strokes_and_classes(tmp_path):
     folder = write_samples_to_paint(tmp_path)
-    project = Project.open(folder)
-    strokes = project.read("steel-1.tif").pixels // 200
-    project.save_labels("steel-1.tif", strokes)
+    project = Project(folder)
+    strokes = project.micrographs.read("steel-1.tif").pixels // 200
+    project.labels.write("steel-1.tif", strokes)
     table = ClassTable.model_validate_json((folder / "classes.json").read_text()).without(2)
     table.write(folder / "classes.json")
     (folder / "steel-2.tif").write_bytes(b"mine")
@@ -101,7 +101,7 @@ def test_samples_that_are_there_keep_their_strokes_and_classes(tmp_path):
     assert ClassTable.model_validate_json((folder / "classes.json").read_text()) == table
     assert (folder / "steel-2.tif").read_bytes() == b"mine"
     assert (folder / "steel-6.tif").is_file()
-    assert (Project.open(folder).labels("steel-1.tif") == strokes).all()
+    assert (Project(folder).labels.read("steel-1.tif") == strokes).all()
 
 
 # The viewer.

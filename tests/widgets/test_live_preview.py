@@ -109,7 +109,7 @@ def test_it_learns_from_strokes_that_are_not_saved_and_from_other_images(painter
     painter.until(lambda: "steel-1.tif" in seen[-1])
     np.testing.assert_array_equal(seen[-1]["steel-0.tif"], first)
     np.testing.assert_array_equal(seen[-1]["steel-1.tif"], painter.shown.painted.data)
-    assert not painter.project.label_path("steel-1.tif").exists()
+    assert not painter.project.labels.path("steel-1.tif").exists()
 
 
 def test_one_class_brings_none_and_says_what_is_missing(painter):
@@ -293,7 +293,7 @@ def test_one_for_another_image_is_dropped_and_the_one_in_view_gets_its_own(paint
 
 def test_classes_that_change_meanwhile_bring_another(painter, held):
     begin_one(painter, held)
-    painter.micrographs.classes.renamed.emit(painter.project.classes[0].id, "ferrite")
+    painter.micrographs.classes.renamed.emit(painter.project.classes.in_order[0].id, "ferrite")
     held[1].set()
     painter.until(lambda: len(held[2]) == 2)
     assert held[2][0] is None
@@ -301,8 +301,8 @@ def test_classes_that_change_meanwhile_bring_another(painter, held):
 
 
 def test_a_class_that_is_deleted_is_in_no_preview_any_more(painter):
-    painter.session.palette.edit(lambda project: project.add_class())
-    third = painter.project.classes[-1].id
+    painter.session.palette.edit(lambda project: project.classes.add())
+    third = painter.project.classes.in_order[-1].id
     two_strokes(painter)
     stroke(painter, third, 80)
     painter.until(lambda: previewed(painter) and third in painter.shown.extra[PREVIEW].data)

@@ -25,11 +25,11 @@ def user(make_napari_viewer, qtbot, monkeypatch, tmp_path, two_phases):
     """Somebody with three images, of which the first two have a mask of the model there is."""
     someone = User(make_napari_viewer, qtbot, monkeypatch)
     someone.open(painted_folder(tmp_path / "steel", two_phases))
-    models = someone.project.models_folder
+    models = someone.project.models.folder
     write_model(models / "model-001.safetensors", created=CREATED)
     for name in ("steel-0.tif", "steel-1.tif"):
         mask = np.ones(someone.shown.painted.data.shape, np.uint8)
-        someone.project.save_mask(name, mask, MaskFacts(provenance=ORIGIN))
+        someone.project.masks.write(name, mask, MaskFacts(provenance=ORIGIN))
         someone.session.results.take_over(name, mask)
     someone.session.models_changed.emit()
     return someone
@@ -40,7 +40,7 @@ def state(user, name):
 
 
 def add_another(user):
-    write_model(user.project.models_folder / "model-002.safetensors", created="2026-01-03")
+    write_model(user.project.models.folder / "model-002.safetensors", created="2026-01-03")
     user.session.models_changed.emit()
 
 
@@ -71,7 +71,7 @@ def test_a_newer_model_marks_masks_in_the_list_and_in_both_panels(user):
 
 
 def test_strokes_after_the_mask_mark_it(user):
-    os.utime(user.project.label_path("steel-0.tif"), (9e9, 9e9))
+    os.utime(user.project.labels.path("steel-0.tif"), (9e9, 9e9))
     user.folder.painted_changed.emit("steel-0.tif")
     assert state(user, "steel-0.tif") == "saved, segmented, old"
     assert user.micrographs._row("steel-0.tif").tooltip == "segmented before the last strokes on it"

@@ -22,13 +22,13 @@ def user(make_napari_viewer, qtbot, monkeypatch, tmp_path, two_phases):
     """Somebody with two models and an encoder, and a mask of the older model."""
     someone = User(make_napari_viewer, qtbot, monkeypatch, show=True)
     someone.open(painted_folder(tmp_path / "steel", two_phases, count=1))
-    folder = someone.project.models_folder
+    folder = someone.project.models.folder
     model(folder / "model-001.safetensors", day=1)
     model(folder / "model-002.safetensors", day=2)
     model(folder / "encoder-001.safetensors", day=3, kind="encoder")
     origin = Provenance(model="model-001.safetensors", model_created=CREATED)
     mask = np.ones(someone.shown.painted.data.shape, np.uint8)
-    someone.project.save_mask(someone.shown.name, mask, MaskFacts(provenance=origin))
+    someone.project.masks.write(someone.shown.name, mask, MaskFacts(provenance=origin))
     someone.session.results.take_over(someone.shown.name, mask)
     someone.session.models_changed.emit()
     someone.look_at("Segment")
@@ -99,7 +99,7 @@ def type_line(text, seen=None):
 
 
 def files(user):
-    return sorted(path.stem for path in user.project.models_folder.iterdir())
+    return sorted(path.stem for path in user.project.models.folder.iterdir())
 
 
 def test_a_renamed_model_stays_chosen_and_its_masks_are_known_as_its_own(user):
@@ -108,7 +108,7 @@ def test_a_renamed_model_stays_chosen_and_its_masks_are_known_as_its_own(user):
     manage(user.segment.models, "Rename...", LineDialog, type_line("ferrite & pearlite", seen))
     assert seen == [("", True)]
     assert files(user) == ["encoder-001", "ferrite & pearlite", "model-002"]
-    new = user.project.models_folder / "ferrite & pearlite.safetensors"
+    new = user.project.models.folder / "ferrite & pearlite.safetensors"
     assert user.segment.models.path == new
     assert user.segment.models.combo.currentText().startswith("ferrite & pearlite  (")
     assert user.finetune.start_from.model == new
@@ -188,11 +188,11 @@ def test_panels_tell_which_files_their_jobs_use(user, monkeypatch):
     monkeypatch.setattr(
         user.session, "start", lambda *_, uses=(), **__: told.append({p.stem for p in uses})
     )
-    user.pretrain.start_from.select(user.project.models_folder / "encoder-001.safetensors")
+    user.pretrain.start_from.select(user.project.models.folder / "encoder-001.safetensors")
     user.pretrain._start()
     user.finetune.start_from.select(user.segment.models.path)
     user.finetune._start()
-    user.finetune.start_from.select(user.project.models_folder / "encoder-001.safetensors")
+    user.finetune.start_from.select(user.project.models.folder / "encoder-001.safetensors")
     user.finetune._start()
     user.segment._start()
     assert told == [

@@ -223,7 +223,7 @@ def test_the_menu_undoes_and_changes_tools_and_hides_the_segmentation(hand):
     hand.stroke((20, 20), (20, 60))
     shown = hand.session.current.shown
     mask = np.full(shown.painted.data.shape, 2, np.uint8)
-    hand.session.folder.project.save_mask(shown.name, mask)
+    hand.session.folder.project.masks.write(shown.name, mask)
     hand.session.results.take_over(shown.name, mask)
     hand.click(RIGHT, (60, 60))
     menu = hand.session.menu.menu

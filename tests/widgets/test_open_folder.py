@@ -134,9 +134,9 @@ def test_reopening_looks_the_same(make_napari_viewer, tmp_path, qtbot):
     session = panel.session
     session.folder.open([folder])
     session.current.show("a2.tif")
-    session.palette.edit(lambda project: project.rename_class(1, "ferrite"))
-    session.palette.edit(lambda project: project.add_class("stain", exclude=True))
-    session.palette.edit(lambda project: project.reorder_classes((3, 1, 2)))
+    session.palette.edit(lambda project: project.classes.rename(1, "ferrite"))
+    session.palette.edit(lambda project: project.classes.add("stain", exclude=True))
+    session.palette.edit(lambda project: project.classes.reorder((3, 1, 2)))
     panel.facts.size.setText("0.5")
     panel.facts.size.editingFinished.emit()
     panel.facts.has_bar.click()
@@ -145,7 +145,7 @@ def test_reopening_looks_the_same(make_napari_viewer, tmp_path, qtbot):
     session.current.flush()
     mask = np.ones(SIZE, np.uint8)
     mask[40:43, 40:43] = 2
-    session.folder.project.save_mask("a2.tif", mask)
+    session.folder.project.masks.write("a2.tif", mask)
     session.results.take_over("a2.tif", mask)
     session.results.clean(Cleaning(smallest_region=20))
 
@@ -154,13 +154,13 @@ def test_reopening_looks_the_same(make_napari_viewer, tmp_path, qtbot):
         facts = panel.facts
         return {
             "current": panel.table.current,
-            "classes": project.classes,
+            "classes": project.classes.in_order,
             "states": rows(panel),
             "size": (facts.size.text(), facts.size_source.text()),
             "bar": (facts.has_bar.isChecked(), facts.row.value(), facts.bar_source.text()),
             "painted": shown.painted.data.tolist(),
             "mask": shown.extra[SEGMENTATION].data.tolist(),
-            "cleaning": project.cleaning,
+            "cleaning": project.masks.cleaning,
             "layers": [(x.name, tuple(x.scale), tuple(map(str, x.units))) for x in layers(panel)],
         }
 

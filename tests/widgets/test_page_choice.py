@@ -129,13 +129,13 @@ def test_masks_are_kept_and_shown_by_page(panel, folder, qtbot):
     session, box = panel.session, panel.facts.page
     assert session.current.show(TWO)
     project = session.folder.project
-    project.save_mask(TWO, np.ones(SIZE, np.uint8))
-    panel.session.results.take_over(TWO, project.mask(TWO))
+    project.masks.write(TWO, np.ones(SIZE, np.uint8))
+    panel.session.results.take_over(TWO, project.masks.read(TWO))
     assert SEGMENTATION in shown(panel).extra
     press_arrow(qtbot, box)
     assert SEGMENTATION not in shown(panel).extra
     # A result for the first page, late: it is kept for that page, and not shown on this one.
-    project.save_mask(TWO, np.full(SIZE, 2, np.uint8), page=None)
+    project.masks.write(TWO, np.full(SIZE, 2, np.uint8), page=None)
     panel.session.results.take_over(TWO, np.full(SIZE, 2, np.uint8), None)
     assert SEGMENTATION not in shown(panel).extra
     assert rows(panel)[TWO] == "unlabelled"
@@ -165,7 +165,7 @@ def test_the_choice_is_there_after_reopening(panel, folder, pages, qtbot):
     press_arrow(qtbot, panel.facts.page)
     assert session.folder.open([folder])
     assert np.array_equal(shown(panel).image.data, pages[1])
-    assert Project.open(folder).page(STACK) == 2
+    assert Project(folder).micrographs.page(STACK) == 2
 
 
 def test_a_page_whose_strokes_cant_be_saved_is_not_left(panel, qtbot):

@@ -19,7 +19,7 @@ from napari_matssl.widgets.controls.class_removal import ClassRemoval
 @pytest.fixture
 def folder(tmp_path):
     folder = write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))
-    Project.open(folder).add_class("stain", exclude=True)
+    Project(folder).classes.add("stain", exclude=True)
     return folder
 
 
@@ -193,20 +193,20 @@ def test_added_classes_are_painted_with_at_once(panel):
     button(panel, "Add exclude class").click()
     assert panel.session.palette.classes[-1].exclude
     assert panel.session.palette.picked == 5
-    assert len(Project.open(panel.session.folder.project.folder).classes) == 5
+    assert len(Project(panel.session.folder.project.folder).classes.in_order) == 5
 
 
 def test_a_rename_shows_in_the_layers_and_stays(panel):
     panel.classes._model.setData(cell(panel, 0, NAME), "ferrite")
     painted = shown(panel).painted
     assert "ferrite" in list(painted.features["class"])
-    assert Project.open(panel.session.folder.project.folder).classes[0].name == "ferrite"
+    assert Project(panel.session.folder.project.folder).classes.in_order[0].name == "ferrite"
 
 
 def test_a_new_colour_reaches_all_layers_and_keeps_strokes_and_undo(panel, monkeypatch):
     session = panel.session
     mask = np.ones(SIZE, np.uint8)
-    session.folder.project.save_mask("a1.tif", mask)
+    session.folder.project.masks.write("a1.tif", mask)
     session.results.take_over("a1.tif", mask)
     painted = stroke(panel)
     monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#ff0000"))
@@ -278,7 +278,7 @@ def cancel(dialog):
 
 def test_a_class_is_deleted_from_every_image_after_a_question(panel, folder):
     session = panel.session
-    session.folder.project.save_mask("a2.tif", np.full(SIZE, 2, np.uint8))
+    session.folder.project.masks.write("a2.tif", np.full(SIZE, 2, np.uint8))
     stroke(panel, class_id=2)
     session.current.step(1)
     stroke(panel, 20, 30, class_id=2)
@@ -305,16 +305,16 @@ def test_a_class_that_only_masks_have_is_not_deleted_as_if_nobody_missed_it(pane
     project = panel.session.folder.project
     mask = np.ones(SIZE, np.uint8)
     mask.flat[:4424], mask.flat[-110:] = 2, 3
-    project.save_mask("a1.tif", mask)
-    project.save_mask("a2.tif", np.where(mask == 3, 1, mask))
+    project.masks.write("a1.tif", mask)
+    project.masks.write("a2.tif", np.where(mask == 3, 1, mask))
     panel.session.palette.paint_with(3)
     seen = []
     answer_removal(panel, cancel, seen)
     assert "0.9 % of the mask of a1.tif" in seen[0]
-    assert project.mask("a1.tif") is not None
+    assert project.masks.read("a1.tif") is not None
     answer_removal(panel, accept, seen)
-    assert project.mask("a1.tif") is None
-    assert project.mask("a2.tif") is not None
+    assert project.masks.read("a1.tif") is None
+    assert project.masks.read("a2.tif") is not None
     assert rows(panel)["a1.tif"] == "unlabelled"
 
 
@@ -322,8 +322,8 @@ def test_a_class_is_merged_into_another_in_labels_and_masks(panel, folder):
     project = panel.session.folder.project
     mask = np.ones(SIZE, np.uint8)
     mask.flat[:500], mask.flat[-110:] = 2, 3
-    project.save_mask("a1.tif", mask)
-    project.save_mask("a2.tif", mask)
+    project.masks.write("a1.tif", mask)
+    project.masks.write("a2.tif", mask)
     stroke(panel, class_id=3)
     pixels = panel.session.palette.painted_pixels()[3]
     panel.session.palette.paint_with(3)
@@ -332,7 +332,7 @@ def test_a_class_is_merged_into_another_in_labels_and_masks(panel, folder):
     assert "0.9 % of 2 masks on average, at most 0.9 % (a1.tif)" in seen[0]
     assert names(panel) == ["phase 1", "phase 2"]
     assert panel.session.palette.painted_pixels() == {2: pixels}
-    assert np.count_nonzero(project.mask("a2.tif") == 2) == 610
+    assert np.count_nonzero(project.masks.read("a2.tif") == 2) == 610
     assert np.count_nonzero(labels_on_disk(folder, "a1.tif") == 2) == pixels
 
 
@@ -372,9 +372,9 @@ def test_labels_that_cant_be_read_are_reported_before_the_question(panel, folder
 def test_another_folder_brings_its_own_classes(panel, tmp_path):
     panel.session.palette.paint_with(3)
     other = write_folder(tmp_path / "other")
-    project = Project.open(other)
-    project.add_class("pearlite")
-    project.delete_class(1)
+    project = Project(other)
+    project.classes.add("pearlite")
+    project.classes.delete(1)
     panel.session.folder.open([other])
     assert names(panel) == ["phase 2", "pearlite"]
     assert shown(panel).painted.selected_label == panel.classes._selected

@@ -15,9 +15,9 @@ def viewing(make_napari_viewer, qtbot, monkeypatch, tmp_path, two_phases):
     """Somebody who looks at a segmentation."""
     user = User(make_napari_viewer, qtbot, monkeypatch)
     user.open(painted_folder(tmp_path / "steel", two_phases, count=2))
-    for name in user.project.names:
+    for name in user.project.images.names:
         mask = np.full(user.shown.painted.data.shape, 2, np.uint8)
-        user.project.save_mask(name, mask)
+        user.project.masks.write(name, mask)
         user.session.results.take_over(name, mask)
     return user
 

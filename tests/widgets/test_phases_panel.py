@@ -16,6 +16,7 @@ from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
+from napari_matssl.project.masks import KeptMasks
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.panels.phases_panel import PhasesPanel
@@ -32,9 +33,9 @@ def folder(tmp_path):
     for name, sample in TRUTH.items():
         write_micrograph(place / name, sample.micrograph)
     class_table("inclusions").write(place / "classes.json")
-    project = Project.open(place)
+    project = Project(place)
     for name in NAMES[:3]:
-        project.save_mask(name, TRUTH[name].labels)
+        project.masks.write(name, TRUTH[name].labels)
     return place
 
 
@@ -79,15 +80,15 @@ class SlowDisk:
 
 @pytest.fixture
 def slow_disk(monkeypatch):
-    disk, read = SlowDisk(), Project.mask
+    disk, read = SlowDisk(), KeptMasks.read
 
-    def slowly(project, name):
+    def slowly(masks, name):
         if threading.current_thread() is not threading.main_thread():
             disk.read.append(name)
             disk.may_read.acquire(timeout=10)
-        return read(project, name)
+        return read(masks, name)
 
-    monkeypatch.setattr(Project, "mask", slowly)
+    monkeypatch.setattr(KeptMasks, "read", slowly)
     return disk
 
 
@@ -122,7 +123,7 @@ def true_mean(class_id, names=NAMES[:3]):
 
 
 def segment(session, name):
-    session.folder.project.save_mask(name, TRUTH[name].labels)
+    session.folder.project.masks.write(name, TRUTH[name].labels)
     session.results.take_over(name, TRUTH[name].labels)
 
 
@@ -200,11 +201,11 @@ def test_a_new_mask_shows(panel, qtbot):
 
 def test_classes_show_as_they_are_edited(panel, qtbot):
     palette = panel.session.palette
-    palette.edit(lambda project: project.rename_class(2, "MnS"))
+    palette.edit(lambda project: project.classes.rename(2, "MnS"))
     qtbot.waitUntil(lambda: list(summary(panel)) == ["steel", "MnS", "oxide"])
-    palette.edit(lambda project: project.reorder_classes((3, 1, 2)))
+    palette.edit(lambda project: project.classes.reorder((3, 1, 2)))
     qtbot.waitUntil(lambda: list(summary(panel)) == ["oxide", "steel", "MnS"])
-    palette.edit(lambda project: project.set_exclude(3, True))
+    palette.edit(lambda project: project.classes.set_exclude(3, True))
     qtbot.waitUntil(lambda: list(summary(panel)) == ["steel", "MnS"])
     without = [np.isin(TRUTH[n].labels, (1, 2)).sum() for n in NAMES[:3]]
     steel = [(TRUTH[n].labels == 1).sum() for n in NAMES[:3]]
@@ -247,7 +248,7 @@ def test_of_many_problems_a_few_are_named(dock, folder, qtbot):
 
 
 def test_what_nobody_looks_at_is_measured_when_it_is_looked_at(dock, panel, qtbot):
-    panel.session.palette.edit(lambda project: project.rename_class(2, "MnS"))
+    panel.session.palette.edit(lambda project: project.classes.rename(2, "MnS"))
     dock.hide()
     qtbot.wait(600)
     assert "MnS" not in summary(panel)
@@ -309,7 +310,7 @@ def test_a_panel_may_be_closed_while_it_measures(dock, folder, qtbot, slow_disk)
     panel.deleteLater()
     qtbot.waitUntil(lambda: bool(gone))
     slow_disk.go_on()
-    session.palette.edit(lambda project: project.rename_class(2, "MnS"))
+    session.palette.edit(lambda project: project.classes.rename(2, "MnS"))
     session.folder.close()
     qtbot.wait(500)  # what comes late finds nobody; pytest-qt fails on exceptions
     assert slow_disk.read == ["a1.tif"]

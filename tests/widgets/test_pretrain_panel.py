@@ -101,12 +101,12 @@ def test_an_image_that_cannot_be_used_is_left_out_and_named(ready):
 
 
 def test_an_excluded_image_is_not_pretrained_on(ready):
-    names = ready.project.names
+    names = ready.project.images.names
     ready.folder.set_excluded(names[:1], True)
     ready.until(lambda: ready.pretrain.estimate.text().startswith("2 images give 18 patches"))
     tiny_pretraining(ready)
     ready.run(ready.pretrain.start)
-    card = read_card(ready.project.models_folder / "encoder-001.safetensors")
+    card = read_card(ready.project.models.folder / "encoder-001.safetensors")
     assert card.metrics["steps"] == 18 // 8  # of 27 patches it would be 3
     ready.folder.set_excluded(names[:1], False)
     ready.until(lambda: ready.pretrain.estimate.text().startswith("3 images give 27 patches"))
@@ -114,11 +114,11 @@ def test_an_excluded_image_is_not_pretrained_on(ready):
 
 def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
     tiny_pretraining(ready)
-    model = write_model(ready.project.models_folder / "model-001.safetensors")
+    model = write_model(ready.project.models.folder / "model-001.safetensors")
     ready.session.models_changed.emit()
     ready.run(ready.pretrain.start)
     assert not ready.error
-    encoder = ready.project.models_folder / "encoder-001.safetensors"
+    encoder = ready.project.models.folder / "encoder-001.safetensors"
     card = read_card(encoder)
     assert (card.kind, card.encoder, card.metrics["epochs"]) == ("encoder", TINY, 1)
     assert "encoder-001.safetensors: 1 epoch" in ready.pretrain.outcome.text()
@@ -160,10 +160,10 @@ def test_a_run_that_was_finished_early_goes_on_with_its_own_settings(ready):
     curves = ready.pretrain.curves
     ready.until(lambda: curves._series["loss"].curve.getOriginalDataset()[0] is not None)
     assert curves.isVisible(), "it stays after the run"
-    folder = ready.project.models_folder
+    folder = ready.project.models.folder
     assert read_card(folder / "encoder-001.safetensors").metrics["epochs"] < 200
     assert ready.pretrain.go_on.text() == "Go on with encoder-001"
-    assert [path.name for path in ready.project.models()] == ["encoder-001.safetensors"]
+    assert [path.name for path in ready.project.models.files()] == ["encoder-001.safetensors"]
     state = folder / "encoder-001.checkpoint.safetensors"
     before = read_card(state, "checkpoint").step
     ready.pretrain.form.set_value("epochs", 1)
@@ -175,13 +175,13 @@ def test_a_run_that_was_finished_early_goes_on_with_its_own_settings(ready):
     card = read_card(folder / "encoder-001.safetensors")
     assert card.settings["epochs"] == 200
     assert card.metrics["steps"] > before
-    assert ready.project.new_model_path("encoder").stem == "encoder-002"
+    assert ready.project.models.new_path("encoder").stem == "encoder-002"
 
 
 def test_a_run_that_was_cancelled_leaves_nothing_to_go_on_from(ready):
     tiny_pretraining(ready, epochs=200)
     stop(ready, "cancel")
-    assert not list(ready.project.models_folder.glob("*.safetensors"))
+    assert not list(ready.project.models.folder.glob("*.safetensors"))
     assert ready.pretrain.go_on.isHidden()
 
 

@@ -32,7 +32,7 @@ def mask(speck=True):
 
 
 def keep(session, name, ids):
-    session.folder.project.save_mask(name, ids)
+    session.folder.project.masks.write(name, ids)
     session.results.take_over(name, ids)
 
 
@@ -68,7 +68,7 @@ def test_cleaning_changes_what_is_shown_and_keeps_what_was_found(session, folder
     for smallest, expected in ((9, mask(False)), (0, mask()), (20, mask(False))):
         session.results.clean(Cleaning(smallest_region=smallest + (smallest == 9)))
         np.testing.assert_array_equal(shown(session).extra[SEGMENTATION].data, expected)
-    np.testing.assert_array_equal(session.folder.project.mask("a1.tif"), mask())
+    np.testing.assert_array_equal(session.folder.project.masks.read("a1.tif"), mask())
     keep(session, "a2.tif", mask())
     session.current.step(1)  # cleaned in the same way
     np.testing.assert_array_equal(shown(session).extra[SEGMENTATION].data, mask(False))

@@ -47,7 +47,7 @@ def paused(user, tmp_path, two_phases):
     user.begin(user.segment.start)
     user.until(lambda: SEGMENTATION in user.names)
     user.click(user.job_bar._pause)
-    assert user.project.mask("steel-0.tif") is None, "too fast to be paused amid an image"
+    assert user.project.masks.read("steel-0.tif") is None, "too fast to be paused amid an image"
     return user
 
 
@@ -61,7 +61,7 @@ def test_the_start_is_off_with_the_reason_until_there_are_images_and_a_model(
     model = write_model(tmp_path / "elsewhere.safetensors")
     user.answer_dialogs(model)
     user.click(panel.models.import_file)
-    assert panel.models.path == user.project.models_folder / "elsewhere.safetensors"
+    assert panel.models.path == user.project.models.folder / "elsewhere.safetensors"
     assert panel.start.isEnabled()
 
 
@@ -72,7 +72,7 @@ def test_all_images_can_be_segmented_while_none_is_shown(ready):
     assert ready.segment.start.toolTip() == "No image is shown: choose one in the list of images."
     ready.choose(ready.segment.target, "All images")
     ready.click(ready.segment.start)
-    ready.until(lambda: all(ready.project.state(n).segmented for n in ready.project.names))
+    ready.until(lambda: all(ready.project.masks.has(n) for n in ready.project.images.names))
 
 
 @pytest.mark.parametrize("info_bar", ["auto", "none"])
@@ -95,7 +95,7 @@ def test_masks_are_those_of_the_command_line(user, tmp_path, two_phases, info_ba
     assert CliRunner().invoke(app, list(map(str, command))).exit_code == 0
     for path in folder.glob("*.tif"):
         theirs = read_pixels(out / f"{path.stem}_mask.png")
-        assert user.project.mask(path.name).tobytes() == theirs.tobytes()
+        assert user.project.masks.read(path.name).tobytes() == theirs.tobytes()
         assert (theirs[130:] == 0).all() == (info_bar == "auto")
 
 
@@ -103,9 +103,9 @@ def test_the_shown_image_is_segmented_alone_and_below_its_strokes(ready):
     ready.run(ready.segment.start)
     assert not ready.error
     assert ready.segment.outcome.text() == "1 image segmented."
-    mask = ready.project.mask("steel-0.tif")
+    mask = ready.project.masks.read("steel-0.tif")
     assert np.array_equal(ready.viewer.layers[SEGMENTATION].data, mask)
-    assert ready.project.mask("steel-1.tif") is None
+    assert ready.project.masks.read("steel-1.tif") is None
     assert ready.names[-2:] == [SEGMENTATION, PAINTED]
     assert ready.viewer.layers.selection.active.name == PAINTED
 
@@ -113,13 +113,15 @@ def test_the_shown_image_is_segmented_alone_and_below_its_strokes(ready):
 def test_a_mask_of_another_window_is_told_when_it_is_replaced(ready):
     told = []
     ready.notices.said.connect(told.append)
-    other = Project.open(ready.project.folder)
+    other = Project(ready.project.folder)
     height, width = ready.shown.painted.data.shape
-    other.save_mask("steel-0.tif", np.ones((height, width), np.uint8))
+    other.masks.write("steel-0.tif", np.ones((height, width), np.uint8))
     ready.run(ready.segment.start)
     assert not ready.error
     assert len([line for line in told if "steel-0.tif: another window" in line]) == 1
-    assert np.array_equal(ready.viewer.layers[SEGMENTATION].data, ready.project.mask("steel-0.tif"))
+    assert np.array_equal(
+        ready.viewer.layers[SEGMENTATION].data, ready.project.masks.read("steel-0.tif")
+    )
 
 
 def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(
@@ -132,9 +134,9 @@ def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(
     user.enter(user.segment.form, magnifications="one")
     user.run(user.segment.start)
     assert not user.error
-    ids = {one.name: one.id for one in user.project.classes}
+    ids = {one.name: one.id for one in user.project.classes.in_order}
     assert list(ids) == ["class 1", "class 2", "pore"]
-    mask = user.project.mask("steel-0.tif")
+    mask = user.project.masks.read("steel-0.tif")
     assert set(np.unique(mask)) <= {ids["pore"], ids["class 1"]}
     surer = user.viewer.layers["probability: pore"].data > 0.6
     assert surer.any()
@@ -186,7 +188,7 @@ def speckled():
 
 def test_cleaning_is_live_keeps_what_was_found_and_stays_with_the_folder(ready, tmp_path):
     mask, editor = speckled(), ready.segment.editor
-    ready.project.save_mask("steel-0.tif", mask)
+    ready.project.masks.write("steel-0.tif", mask)
     ready.session.results.take_over("steel-0.tif", mask)
     layer = ready.viewer.layers[SEGMENTATION]
     editor.sizes.region.slider.setValue(30)
@@ -196,9 +198,11 @@ def test_cleaning_is_live_keeps_what_was_found_and_stays_with_the_folder(ready, 
     ready.until(lambda: layer.data[52, 52] == 2)
     assert np.array_equal(
         layer.data,
-        clean_mask(mask, ready.project.table, Cleaning(smallest_region=30, largest_hole=40)),
+        clean_mask(
+            mask, ready.project.classes.table, Cleaning(smallest_region=30, largest_hole=40)
+        ),
     )
-    assert np.array_equal(ready.project.mask("steel-0.tif"), mask)
+    assert np.array_equal(ready.project.masks.read("steel-0.tif"), mask)
     editor.sizes.region.slider.setValue(0)
     ready.until(lambda: layer.data[2, 12] == 2)
     folder = ready.project.folder
@@ -216,7 +220,7 @@ def test_a_result_is_copied_into_the_strokes_and_taken_back(ready):
     assert editor.copy.toolTip() == "Segment this image first."
     ready.run(ready.segment.start)
     ready.click(editor.copy)
-    assert np.array_equal(ready.shown.painted.data, ready.project.mask("steel-0.tif"))
+    assert np.array_equal(ready.shown.painted.data, ready.project.masks.read("steel-0.tif"))
     ready.press_key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert not ready.shown.painted.data.any()
 
@@ -236,14 +240,16 @@ def test_another_folder_gets_masks_and_tables(ready, tmp_path, two_phases):
     assert not ready.segment.show_results.isHidden()
     assert {"phases.csv", "summary.csv", "steel-0_mask.png"} <= {p.name for p in out.iterdir()}
     mask = read_pixels(out / "steel-1_mask.png")
-    assert np.array_equal(mask, clean_mask(mask, ready.project.table, Cleaning(smallest_region=20)))
+    assert np.array_equal(
+        mask, clean_mask(mask, ready.project.classes.table, Cleaning(smallest_region=20))
+    )
     assert SEGMENTATION not in ready.names
-    assert ready.project.mask("steel-0.tif") is None
+    assert ready.project.masks.read("steel-0.tif") is None
 
 
 def test_sizes_of_a_class_that_was_renamed_are_taken_for_another_folder(ready):
     model = ready.segment.models.card.classes
-    ready.project.rename_class(1, "ferrite")
+    ready.project.classes.rename(1, "ferrite")
     editor, wanted = ready.segment.editor, Cleaning().with_sizes(1, smallest_region=Size(value=30))
     editor.sizes.set_cleaning(wanted)
     theirs = model.ids[model.names.index("class 1")]
@@ -267,7 +273,7 @@ def test_a_plane_of_a_users_stack_gets_its_result_on_its_own_grid(ready, two_pha
     assert tuple(result.scale) == (0.5, 0.25)
     assert tuple(result.translate) == (3, 4)
     assert result.units == layer.units[-2:]
-    assert np.array_equal(read_pixels(ready.project.image_path(ready.shown.name)), stack[1])
+    assert np.array_equal(read_pixels(ready.project.images.path(ready.shown.name)), stack[1])
     assert layer in ready.viewer.layers
 
 
@@ -289,21 +295,21 @@ def test_stopping_amid_an_image_leaves_no_piece_of_a_result(paused, button):
 @pytest.mark.cell("All images in the window", "stopped late")
 def test_finishing_amid_the_second_image_keeps_the_first(paused):
     paused.click(paused.job_bar._pause)
-    paused.until(lambda: paused.project.mask("steel-0.tif") is not None)
+    paused.until(lambda: paused.project.masks.read("steel-0.tif") is not None)
     paused.click(paused.job_bar._finish)
     paused.wait()
     assert not paused.error
-    whole = paused.project.mask("steel-0.tif")
+    whole = paused.project.masks.read("steel-0.tif")
     assert np.array_equal(paused.viewer.layers[SEGMENTATION].data, whole)
-    assert paused.project.mask("steel-2.tif") is None
+    assert paused.project.masks.read("steel-2.tif") is None
 
 
 def test_deleting_the_layer_that_is_filled_in_does_not_disturb_the_run(paused):
     paused.viewer.layers.remove(SEGMENTATION)
     paused.click(paused.job_bar._pause)
-    paused.until(lambda: paused.project.mask("steel-0.tif") is not None)
+    paused.until(lambda: paused.project.masks.read("steel-0.tif") is not None)
     paused.until(lambda: SEGMENTATION in paused.names and paused.shown.mask is not None)
-    whole = paused.project.mask("steel-0.tif")
+    whole = paused.project.masks.read("steel-0.tif")
     assert np.array_equal(paused.viewer.layers[SEGMENTATION].data, whole)
     paused.click(paused.job_bar._cancel)
     paused.wait()
@@ -315,13 +321,13 @@ def test_masks_go_to_the_folder_they_were_started_in(paused, tmp_path, two_phase
     paused.open(painted_folder(tmp_path / "other", two_phases, painted=0, side=512))
     assert SEGMENTATION not in paused.names
     paused.click(paused.job_bar._pause)
-    paused.until(lambda: first.mask("steel-0.tif") is not None)
+    paused.until(lambda: first.masks.read("steel-0.tif") is not None)
     paused.qtbot.wait(100)
     assert SEGMENTATION not in paused.names, "a mask of another folder"
     assert paused.shown.mask is None
     paused.click(paused.job_bar._cancel)
     paused.wait()
-    assert not any(paused.project.state(name).segmented for name in paused.project.names)
+    assert not any(paused.project.masks.has(name) for name in paused.project.images.names)
     paused.open(first.folder)
     assert paused.shown.mask is not None
 
@@ -333,7 +339,7 @@ def test_a_panel_that_is_closed_meanwhile_leaves_the_run_alone(paused):
     paused.shell.deleteLater()
     paused.qtbot.wait(50)
     runner.job.resume()
-    paused.until(lambda: project.mask("steel-1.tif") is not None)
+    paused.until(lambda: project.masks.read("steel-1.tif") is not None)
     runner.job.cancel()
     paused.wait()
     assert failures == []

@@ -102,7 +102,7 @@ def test_who_else_has_the_folder_open_is_said_and_forgotten_on_closing(
 def test_a_class_added_in_one_window_shows_in_the_other(panel, make_napari_viewer, folder, qtbot):
     other = docked(make_napari_viewer(show=True))
     assert other.session.folder.open([folder])
-    other.session.palette.edit(lambda project: project.add_class("oxide"))
+    other.session.palette.edit(lambda project: project.classes.add("oxide"))
     stroke(other, 60, 60, 3)
     qtbot.waitUntil(lambda: painted(panel).data[60, 60] == 3, timeout=10_000)
     qtbot.waitUntil(lambda: "oxide" in [one.name for one in panel.session.palette.classes])

@@ -58,14 +58,14 @@ def paint_classes(user, labels, counts):
     for class_id, count in counts.items():
         user.paint(KEYS[class_id], *strokes_inside(labels, class_id, count))
         assert user.shown.painted.selected_label == class_id
-    on_disk = user.project.label_path(user.shown.name)
+    on_disk = user.project.labels.path(user.shown.name)
     user.until(lambda: on_disk.is_file() and not user.shown.autosave.unsaved)
     assert np.array_equal(read_pixels(on_disk), user.shown.painted.data)
 
 
 def handed_in(user, name):
     """What is to be in the export: the mask, and what was painted where somebody did."""
-    mask, painted = user.project.mask(name), user.project.labels(name)
+    mask, painted = user.project.masks.read(name), user.project.labels.read(name)
     return mask if painted is None else np.where(painted != 0, painted, mask)
 
 
@@ -93,7 +93,7 @@ def test_from_a_folder_to_the_table_and_back_for_a_correction(user, tmp_path):
     write_folder(folder, [replace(s.micrograph, name=n) for n, s in samples.items()], table)
 
     user.open(folder)
-    assert [one.name for one in user.project.classes] == ["ferrite", "martensite"]
+    assert [one.name for one in user.project.classes.in_order] == ["ferrite", "martensite"]
     for name in list(samples)[:2]:
         assert user.shown.name == name
         user.shown.painted.brush_size = 5
@@ -130,23 +130,23 @@ def test_from_a_folder_to_the_table_and_back_for_a_correction(user, tmp_path):
     assert user.segment.outcome.text().startswith("3 images segmented."), user.heard
     assert SEGMENTATION in user.names
     assert PREVIEW not in user.names
-    first = {name: user.project.mask(name) for name in samples}
+    first = {name: user.project.masks.read(name) for name in samples}
 
     correct(user, first[user.shown.name], samples[user.shown.name].labels)
 
     user.look_at("Fine-tune")
-    assert panel.start_from.model == user.project.models()[0]
+    assert panel.start_from.model == user.project.models.files()[0]
     user.enter(panel.form, epochs=3, learning_rate=0.002)
     user.run(panel.start)
     assert not user.error
-    newest = user.project.models()[0]
+    newest = user.project.models.files()[0]
     assert newest.name == "model-002.safetensors"
     assert "went on" in read_card(newest).start
 
     user.look_at("Segment")
     assert user.segment.models.path == newest
     user.run(user.segment.start)
-    assert any(not np.array_equal(user.project.mask(name), first[name]) for name in samples)
+    assert any(not np.array_equal(user.project.masks.read(name), first[name]) for name in samples)
     masks = {name: handed_in(user, name) for name in samples}
 
     rows = export(user, tmp_path / "out")

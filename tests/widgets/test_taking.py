@@ -87,7 +87,7 @@ def test_of_a_mask_of_two_values_the_class_is_asked_for(panel, monkeypatch, valu
     assert names == ["phase 1", "phase 2", "(a new class)"]
     painted = panel.session.current.shown.painted
     assert np.array_equal(painted.data, np.where(data == value, ids, 0))
-    assert ids in panel.session.folder.project.table.ids
+    assert ids in panel.session.folder.project.classes.table.ids
     assert problems == []
     painted.undo()
     assert not painted.data.any()
@@ -98,4 +98,4 @@ def test_a_mask_whose_class_nobody_names_is_not_taken(panel, monkeypatch):
     labels(panel, np.where(np.eye(*SIZE) > 0, 255, 0))
     panel.take.click()
     assert not panel.session.current.shown.painted.data.any()
-    assert len(panel.session.folder.project.classes) == 2
+    assert len(panel.session.folder.project.classes.in_order) == 2

@@ -9,6 +9,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import InputError
 from napari_matssl.project.folder import Project
+from napari_matssl.project.kept_classes import KeptClasses
+from napari_matssl.project.labels import KeptLabels
+from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.widgets.jobs.waiting import wait_for
 
 BOUND_S = 60
@@ -21,13 +24,13 @@ def panel(make_napari_viewer, tmp_path):
 
 @pytest.fixture
 def slow(monkeypatch):
-    """Let a step of a project take until it is told to go on."""
+    """Let a step of a project's part take until it is told to go on."""
 
     class Slow:
         go_on, threads = threading.Event(), []
 
-        def make(self, name, first=None):
-            real = getattr(Project, name)
+        def make(self, part, name, first=None):
+            real = getattr(part, name)
 
             def slowly(*arguments, **options):
                 if first is None or first in arguments:
@@ -35,7 +38,7 @@ def slow(monkeypatch):
                     self.go_on.wait(BOUND_S)
                 return real(*arguments, **options)
 
-            monkeypatch.setattr(Project, name, slowly)
+            monkeypatch.setattr(part, name, slowly)
 
     return Slow()
 
@@ -67,12 +70,12 @@ def test_slow_work_shows_a_sign_while_timers_go_on(qtbot):
     assert QApplication.overrideCursor() is None
 
 
-@pytest.mark.parametrize("step", ["read", "label_version"])
+@pytest.mark.parametrize("step", [(Micrographs, "read"), (KeptLabels, "version")])
 def test_an_image_is_opened_beside_the_window_which_says_which(panel, tmp_path, slow, step):
     folder = write_folder(tmp_path / "steel")
     session, said = panel.session, []
     assert session.folder.open([folder])
-    slow.make(step)
+    slow.make(*step)
     slow.threads.clear()
 
     def look(text):
@@ -90,14 +93,13 @@ def test_an_image_is_opened_beside_the_window_which_says_which(panel, tmp_path, 
 def test_a_folder_is_opened_beside_the_window(panel, tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "steel")
     session, threads, said, go_on = panel.session, [], [], threading.Event()
-    real = Project.open
 
     def slowly(*arguments):
         threads.append(threading.current_thread())
         go_on.wait(BOUND_S)
-        return real(*arguments)
+        return Project(*arguments)
 
-    monkeypatch.setattr(Project, "open", slowly)
+    monkeypatch.setattr("napari_matssl.widgets.canvas.open_folder.Project", slowly)
     session.notices.busy.connect(lambda text: (said.append(text), go_on.set()))
     assert session.folder.open([folder])
     assert said == ["Opening steel...", ""]
@@ -109,7 +111,7 @@ def test_what_was_opened_meanwhile_is_not_mixed_up(panel, tmp_path, slow):
     one, other = write_folder(tmp_path / "one"), write_folder(tmp_path / "other", ("b.tif",))
     session, results = panel.session, []
     session.folder.open([one])
-    slow.make("read", "a2.tif")
+    slow.make(Micrographs, "read", "a2.tif")
 
     def drop(text):
         if text and not results:
@@ -125,7 +127,7 @@ def test_what_was_opened_meanwhile_is_not_mixed_up(panel, tmp_path, slow):
 def test_a_window_that_closes_meanwhile_shows_nothing_any_more(panel, tmp_path, slow):
     session = panel.session
     session.folder.open([write_folder(tmp_path / "one")])
-    slow.make("read", "a2.tif")
+    slow.make(Micrographs, "read", "a2.tif")
     session.notices.busy.connect(lambda _text: (session.folder.end(), slow.go_on.set()))
     assert not session.current.show("a2.tif")
     assert session.current.shown is None
@@ -134,13 +136,13 @@ def test_a_window_that_closes_meanwhile_shows_nothing_any_more(panel, tmp_path, 
 def test_a_class_is_looked_for_and_deleted_beside_the_window(panel, tmp_path, slow, monkeypatch):
     session = panel.session
     session.folder.open([write_folder(tmp_path / "steel")])
-    slow.make("class_use")
-    slow.make("delete_class")
+    slow.make(KeptLabels, "use_of")
+    slow.make(KeptClasses, "delete")
     slow.go_on.set()
-    gone = session.folder.project.classes[0].id
+    gone = session.folder.project.classes.in_order[0].id
     module = "napari_matssl.widgets.panels.micrographs_panel.agreed"
     monkeypatch.setattr(module, lambda *_: True)
     panel._delete_class(gone)
-    assert gone not in [one.id for one in session.folder.project.classes]
+    assert gone not in [one.id for one in session.folder.project.classes.in_order]
     assert len(slow.threads) == 2
     assert threading.main_thread() not in slow.threads

@@ -7,7 +7,7 @@ from napari.layers import Layer
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import images_in
-from napari_matssl.project.kept import FOLDER
+from napari_matssl.project.place import FOLDER
 from napari_matssl.project.planes import PLANES, keep_plane
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import micrograph_of
@@ -39,7 +39,7 @@ def add_layer(current: CurrentImage, layer: Layer, place: Path | None = None) ->
         return False
     name, new = taken
     current.user_layers.remember(name, layer, step)
-    path = folder.project.image_path(name)
+    path = folder.project.images.path(name)
     kept = "kept" if new else "in the folder already,"
     folder.notices.said.emit(f"{layer.name} is {kept} as {path}.")
     if not current.show(name):
@@ -63,12 +63,12 @@ def _take_in(
     if target is None:
         raise InputError("No folder is open.", "Open a folder first.")
     if file is not None and file.parent.resolve() == target.resolve():
-        there = project is not None and file.name in project.names
+        there = project is not None and file.name in project.images.names
         return (file.name, False) if there or folder.open([target], show=False) else None
     if project is None:
         path, new = keep_plane(target / FOLDER / PLANES, images_in(target), title, micrograph)
         return (path.name, new) if folder.open([target], show=False) else None
-    name, new = project.add_plane(title, micrograph)
+    name, new = project.images.add_plane(title, micrograph)
     folder.images_changed.emit()
     if new:
         folder.survey([name])

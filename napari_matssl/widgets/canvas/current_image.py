@@ -68,9 +68,9 @@ class CurrentImage(QObject):
     def _read_and_show(self, project: Project, name: str) -> bool:
         def read() -> tuple[str, int | None, Micrograph, Version]:
             load_units()
-            chosen = project.begin_page(name)
-            page = project.page(name)
-            return chosen, page, project.read(name, page), project.label_version(name, page)
+            micrographs = project.micrographs
+            chosen, page = micrographs.begin_page(name), micrographs.page(name)
+            return chosen, page, micrographs.read(name, page), project.labels.version(name, page)
 
         try:
             found = self._notices.wait_for(read, f"Opening {name}...")
@@ -103,7 +103,8 @@ class CurrentImage(QObject):
             image = add_micrograph(self.viewer, micrograph) if users is None else users
             blank = np.zeros((micrograph.height, micrograph.width), np.uint8)
             painted = blank if strokes.ids is None else strokes.ids.copy()
-            layer = add_labels(self.viewer, image, painted, project.classes, PAINTED, "painted")
+            classes = project.classes.in_order
+            layer = add_labels(self.viewer, image, painted, classes, PAINTED, "painted")
         finally:
             self._arranging = False
         kept = KeptStrokes(project, name, strokes, page)
@@ -115,7 +116,7 @@ class CurrentImage(QObject):
         autosave.remarked.connect(self._notices.said)
         autosave.failed.connect(self._notices.failed)
         autosave.failed.connect(lambda _error: self.folder.painted_changed.emit(name))
-        project.current = name
+        project.micrographs.current = name
         if before is None or _extent(before) != _extent(micrograph):
             self.viewer.reset_view()
             self.fitted.emit()
@@ -139,7 +140,7 @@ class CurrentImage(QObject):
         project, name, left = shown.project, shown.name, shown.micrograph.page
         painted = int(np.count_nonzero(shown.painted.data))
         try:
-            remarks = project.set_page(name, page)
+            remarks = project.micrographs.set_page(name, page)
         except MatSSLError as error:
             self._notices.failed.emit(error)
             self.changed.emit()
@@ -158,7 +159,7 @@ class CurrentImage(QObject):
     def _on_saved(self, name: str) -> None:
         if self.shown is None:
             return
-        if self.shown.painted.metadata[CLASSES] != self.shown.project.classes:
+        if self.shown.painted.metadata[CLASSES] != self.shown.project.classes.in_order:
             self.folder.classes_changed.emit()
         self.folder.painted_changed.emit(name)
 
@@ -167,7 +168,8 @@ class CurrentImage(QObject):
         project = self.folder.project
         if project is None:
             return
-        for name in dict.fromkeys([project.current or project.names[0], *project.names]):
+        names = project.images.names
+        for name in dict.fromkeys([project.micrographs.current or names[0], *names]):
             if self.show(name):
                 return
 
@@ -223,14 +225,15 @@ class CurrentImage(QObject):
     def set_pixel_size(self, size: PixelSize | None, everywhere: bool = False) -> None:
         """Set the pixel size of the shown image, or of all; None goes back to the files'."""
         if everywhere:
-            self._set(lambda project, _name: project.set_pixel_size_of_all(size))
-            self.folder.survey(() if self.folder.project is None else self.folder.project.names)
+            self._set(lambda project, _name: project.micrographs.set_pixel_size_of_all(size))
+            project = self.folder.project
+            self.folder.survey(() if project is None else project.images.names)
         else:
-            self._set(lambda project, name: project.set_pixel_size(name, size))
+            self._set(lambda project, name: project.micrographs.set_pixel_size(name, size))
 
     def set_info_bar(self, row: int | Literal["auto"] | None) -> None:
         """Set the first row of the shown image's info bar; None: it has none."""
-        self._set(lambda project, name: project.set_info_bar(name, row))
+        self._set(lambda project, name: project.micrographs.set_info_bar(name, row))
 
     # --- inside
 
@@ -242,7 +245,7 @@ class CurrentImage(QObject):
         try:
             change(shown.project, shown.name)
             micrograph = self._notices.wait_for(
-                lambda: shown.project.read(shown.name), f"Reading {shown.name} again..."
+                lambda: shown.project.micrographs.read(shown.name), f"Reading {shown.name} again..."
             )
             if self.shown is not shown:  # while it was read
                 return

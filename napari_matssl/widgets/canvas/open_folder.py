@@ -8,7 +8,8 @@ from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from napari_matssl.errors import InputError, MatSSLError, StackError
 from napari_matssl.project.elsewhere import begin_elsewhere, folder_in
-from napari_matssl.project.folder import ImageFacts, Project
+from napari_matssl.project.facts import ImageFacts, survey
+from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.notices import Notices
 from napari_matssl.widgets.controls.recent import Places
 from napari_matssl.widgets.jobs.background import Background
@@ -80,7 +81,7 @@ class OpenFolder(QObject):
             own = Places().of(folder)
             gone = own is not None and not own.is_dir()
             project = self.notices.wait_for(
-                lambda: Project.open(folder, only, None if gone else own),
+                lambda: Project(folder, only, None if gone else own),
                 f"Opening {folder.name}...",
             )
         except MatSSLError as error:
@@ -100,7 +101,7 @@ class OpenFolder(QObject):
                 f"{folder}: its strokes and masks are kept in {own}, which isn't there. Put it "
                 "back and open the folder again."
             )
-        self.survey(project.names)
+        self.survey(project.images.names)
         if show:
             self.opened.emit()
         return True
@@ -156,7 +157,7 @@ class OpenFolder(QObject):
         own = folder_in(place, project.folder)
         try:
             begin_elsewhere(project.folder, own)
-            moved = Project.open(project.folder, (), own)
+            moved = Project(project.folder, (), own)
         except MatSSLError as error:
             self.notices.failed.emit(error)
             return False
@@ -176,7 +177,7 @@ class OpenFolder(QObject):
 
         for name in names:
             self._survey.run(
-                partial(project.survey, name), partial(note, name), partial(note, name)
+                partial(survey, project, name), partial(note, name), partial(note, name)
             )
 
     def note(self, name: str, facts: ImageFacts | MatSSLError) -> None:
@@ -191,11 +192,11 @@ class OpenFolder(QObject):
         project = self.project
         if project is None:
             return
-        before, shown = {*project.names}, self.painting
-        if not project.refresh(keep=shown):
+        before, shown = {*project.images.names}, self.painting
+        if not project.images.refresh(keep=shown):
             return
-        added = [name for name in project.names if name not in before]
-        gone = before - {*project.names}
+        added = [name for name in project.images.names if name not in before]
+        gone = before - {*project.images.names}
         self.order = ()
         self.images_changed.emit()
         self.survey([*added, shown] if shown is not None and shown not in added else added)
@@ -208,7 +209,7 @@ class OpenFolder(QObject):
         if self.project is None:
             return
         try:
-            self.project.set_excluded(names, excluded)
+            self.project.micrographs.set_excluded(names, excluded)
         except MatSSLError as error:
             self.notices.failed.emit(error)
         for name in names:
@@ -229,7 +230,7 @@ class OpenFolder(QObject):
         -------
         None past the ends.
         """
-        names = () if self.project is None else self.project.names
+        names = () if self.project is None else self.project.images.names
         listed = [one for one in self.order if one in names] or list(names)
         if name is None:
             return listed[0] if listed else None

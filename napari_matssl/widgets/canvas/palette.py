@@ -40,7 +40,7 @@ class Palette(QObject):
     def classes(self) -> tuple[LabelClass, ...]:
         """The classes in the user's order; none without a folder."""
         project = self._folder.project
-        return () if project is None else project.classes
+        return () if project is None else project.classes.in_order
 
     @property
     def picked(self) -> int | None:
@@ -87,9 +87,9 @@ class Palette(QObject):
 
         def change(project: Project) -> None:
             if into is None:
-                project.delete_class(class_id)
+                project.classes.delete(class_id)
             else:
-                project.merge_class(class_id, into)
+                project.classes.merge(class_id, into)
 
         # All labels and masks may have to be written anew.
         text = "Taking the class out of strokes and masks..."
@@ -123,13 +123,13 @@ class Palette(QObject):
         project, shown = self._folder.project, self._current.shown
         if project is None:
             return total
-        for name in project.names if names is None else names:
+        for name in project.images.names if names is None else names:
             if shown is not None and name == shown.name:
                 pixels = count_values(shown.painted.data)
                 pixels.pop(0, None)
             else:
                 try:
-                    pixels = project.painted(name)
+                    pixels = project.labels.counts(name)
                 except MatSSLError:  # the list of images tells that they can't be read
                     continue
             for class_id, count in pixels.items():

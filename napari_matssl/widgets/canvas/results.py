@@ -69,7 +69,7 @@ class Results(QObject):
         if self.folder.project is None:
             return
         try:
-            self.folder.project.set_cleaning(cleaning)
+            self.folder.project.masks.set_cleaning(cleaning)
         except MatSSLError as error:
             self.notices.failed.emit(error)
         shown = self.current.shown
@@ -120,7 +120,7 @@ class Results(QObject):
     def _take_up(self, shown: Shown) -> None:
         """Show the last segmentation of the image that was just shown."""
         try:
-            mask = shown.project.mask(shown.name)
+            mask = shown.project.masks.read(shown.name)
         except MatSSLError as error:
             self.notices.failed.emit(error)
             return
@@ -138,7 +138,7 @@ class Results(QObject):
         shown.mask = mask
         self.remove_layer(PREVIEW)
         self._area = _area(shown)
-        cleaned = clean_mask(mask, project.table, project.cleaning, self._area)
+        cleaned = clean_mask(mask, project.classes.table, project.masks.cleaning, self._area)
         if SEGMENTATION in shown.extra:
             place_ids(shown.extra[SEGMENTATION], 0, 0, cleaned)
         else:
@@ -148,7 +148,7 @@ class Results(QObject):
         """Add a labels layer below the strokes; which layer is active stays."""
         viewer = self.current.viewer
         active = viewer.layers.selection.active
-        classes = shown.project.classes
+        classes = shown.project.classes.in_order
         layer = add_labels(viewer, shown.image, ids, classes, title, kind)
         layer.editable = False  # corrections are painted, where they are kept and can be undone
         viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(shown.painted))

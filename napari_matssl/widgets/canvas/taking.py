@@ -47,7 +47,7 @@ def take_labels(
     check_grid(layer, shown.image)
     ids = np.asarray(layer.data)
     ids = ids.reshape(ids.shape[-2:])
-    known = (0, *shown.project.table.ids)
+    known = (0, *shown.project.classes.table.ids)
     counts = count_values(ids)
     strange = {value: n for value, n in counts.items() if value not in known}
     if len(counts.keys() - {0}) == 1 and strange:

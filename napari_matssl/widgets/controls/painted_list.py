@@ -71,6 +71,6 @@ def pixels_in_words(classes: Sequence[LabelClass], pixels: Mapping[int, int]) ->
 
 def painted_classes(project: Project, names: tuple[str, ...]) -> ClassTable:
     """Leave out the classes that are painted nowhere: a network can't learn them."""
-    used = {class_id for name in names for class_id, n in project.painted(name).items() if n}
-    kept = tuple(one for one in project.table.classes if one.id in used)
-    return ClassTable(classes=kept) if kept else project.table
+    used = {class_id for name in names for class_id, n in project.labels.counts(name).items() if n}
+    kept = tuple(one for one in project.classes.table.classes if one.id in used)
+    return ClassTable(classes=kept) if kept else project.classes.table

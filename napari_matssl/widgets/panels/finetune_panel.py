@@ -191,7 +191,7 @@ class FinetunePanel(QWidget):
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
-        names, out = self.chosen, project.new_model_path()
+        names, out = self.chosen, project.models.new_path()
         table = painted_classes(project, names)
         start = self.start_from.model
         self._trained_on = project
@@ -207,7 +207,7 @@ class FinetunePanel(QWidget):
             from napari_matssl.tasks.models import train_model
 
             def read() -> PaintedSet:
-                painted = tuple(project.painted_micrograph(name) for name in names)
+                painted = tuple(project.labels.with_micrograph(name) for name in names)
                 return PaintedSet(painted, (), table, "the class table")
 
             return train_model(read, settings, out, start, lambda: self._view, keep_early=True)
@@ -274,7 +274,7 @@ class FinetunePanel(QWidget):
 
     def _show_starts(self) -> None:
         project = self._folder.project
-        self.start_from.set_files(() if project is None else project.models())
+        self.start_from.set_files(() if project is None else project.models.files())
 
     def _on_surveyed(self, _facts: object) -> None:
         if not self._painted_later.isActive():  # a large folder has thousands to tell of
@@ -283,10 +283,10 @@ class FinetunePanel(QWidget):
     def _show_painted(self, _which: object = None) -> None:
         """List the painted images."""
         project = self._folder.project
-        names = () if project is None else project.painted_names()
+        names = () if project is None else project.labels.names()
         shown = self._current.shown
         if shown is not None and shown.name not in names and shown.painted.data.any():
-            names = tuple(n for n in shown.project.names if n in {*names, shown.name})
+            names = tuple(n for n in shown.project.images.names if n in {*names, shown.name})
         self.images.set_names(names)
         self._show_pixels()
 
@@ -305,7 +305,7 @@ class FinetunePanel(QWidget):
         project, names = self._folder.project, self.chosen
         if project is None or not names:
             return "Nothing is painted yet: paint a few strokes of each class on an image."
-        return pixels_in_words(project.classes, self.session.palette.painted_pixels(names))
+        return pixels_in_words(project.classes.in_order, self.session.palette.painted_pixels(names))
 
     def _show_curves(self, table: ClassTable) -> None:
         if self.curves is None:

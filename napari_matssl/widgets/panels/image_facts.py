@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
 from napari_matssl.errors import InputError
 from napari_matssl.labels.names import few
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.project.folder import ImageFacts
+from napari_matssl.project.facts import ImageFacts
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button, note, offer, side_by_side
 from napari_matssl.widgets.session import Session
@@ -156,10 +156,10 @@ class ImageFactsEditor(QWidget):
     def _calibrated_otherwise(self, size: PixelSize | None) -> list[str]:
         """Tell, with values, which files have a pixel size of their own that is another one."""
         project, found = self._folder.require_project(), []
-        for name in project.names:
+        for name in project.images.names:
             facts = self._folder.facts.get(name)
             own = facts.pixel_size if isinstance(facts, ImageFacts) else None
-            if own is None or project.pixel_size_by_hand(name) is not None:
+            if own is None or project.micrographs.pixel_size_by_hand(name) is not None:
                 continue
             if size is None or not math.isclose(own.mean_um, size.mean_um, rel_tol=1e-3):
                 found.append(f"{name} ({_sides(own)} µm)")

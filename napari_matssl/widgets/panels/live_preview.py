@@ -182,7 +182,7 @@ class LivePreview(QObject):
         self._painting = True
         names = few_with_all_classes(classes, shown.name, MOST_IMAGES)
         used = set().union(*(classes[name] for name in names))
-        table = ClassTable(classes=tuple(c for c in project.table.classes if c.id in used))
+        table = ClassTable(classes=tuple(c for c in project.classes.table.classes if c.id in used))
         assert self._strokes is not None
         return _Wish(project, names, table, shown.micrograph, self._strokes, self._settings())
 
@@ -315,11 +315,11 @@ def _read(
     project: Project, name: str, known: dict[str, tuple[tuple[object, ...], PaintedMicrograph]]
 ) -> PaintedMicrograph:
     """Read a painted image, if its files are others than those that are known."""
-    files = project.image_path(name), project.label_path(name)
-    stamp = (project.page(name), *map(_stamp, files))
+    files = project.images.path(name), project.labels.path(name)
+    stamp = (project.micrographs.page(name), *map(_stamp, files))
     before = known.get(name)
     if before is None or before[0] != stamp:
-        known[name] = before = (stamp, project.painted_micrograph(name))
+        known[name] = before = (stamp, project.labels.with_micrograph(name))
     return before[1]
 
 

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_matssl.errors import InputError, MatSSLError, StackError
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.micrograph.reading import SUFFIXES
-from napari_matssl.project.folder import ImageFacts
+from napari_matssl.project.facts import ImageFacts
 from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.canvas.adding import add_layer
 from napari_matssl.widgets.canvas.taking import take_labels
@@ -148,10 +148,12 @@ class MicrographsPanel(QWidget):
         editor.picked.connect(palette.paint_with)
         editor.added.connect(lambda: self._add_class(False))
         editor.exclude_added.connect(lambda: self._add_class(True))
-        editor.renamed.connect(lambda i, name: palette.edit(lambda p: p.rename_class(i, name)))
-        editor.recoloured.connect(lambda i, c: palette.edit(lambda p: p.recolour_class(i, c)))
-        editor.reordered.connect(lambda ids: palette.edit(lambda p: p.reorder_classes(ids)))
-        editor.exclude_changed.connect(lambda i, x: palette.edit(lambda p: p.set_exclude(i, x)))
+        editor.renamed.connect(lambda i, name: palette.edit(lambda p: p.classes.rename(i, name)))
+        editor.recoloured.connect(lambda i, c: palette.edit(lambda p: p.classes.recolour(i, c)))
+        editor.reordered.connect(lambda ids: palette.edit(lambda p: p.classes.reorder(ids)))
+        editor.exclude_changed.connect(
+            lambda i, x: palette.edit(lambda p: p.classes.set_exclude(i, x))
+        )
         editor.delete_wanted.connect(self._delete_class)
         editor.refused.connect(self.status.setText)
         live = self.session.live
@@ -244,7 +246,7 @@ class MicrographsPanel(QWidget):
 
     def _add_class(self, exclude: bool) -> None:
         added: list[LabelClass] = []
-        self._palette.edit(lambda project: added.append(project.add_class(exclude=exclude)))
+        self._palette.edit(lambda project: added.append(project.classes.add(exclude=exclude)))
         if added:
             self._palette.paint_with(added[0].id)
 
@@ -255,19 +257,19 @@ class MicrographsPanel(QWidget):
         self._current.flush()
         try:
             painted, masks = self._notices.wait_for(
-                lambda: (project.class_use(class_id), project.mask_use(class_id)),
+                lambda: (project.labels.use_of(class_id), project.masks.share_of(class_id)),
                 "Looking where the class is used...",
             )
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
-        gone = next(one for one in project.classes if one.id == class_id)
+        gone = next(one for one in project.classes.in_order if one.id == class_id)
         if not painted and not masks:
             question = f'Delete the class "{gone.name}"? Nothing is painted with it.'
             if agreed(self, "Delete a class", question, "Delete"):
                 self._palette.delete(class_id)
             return
-        others = [one for one in project.classes if one.id != class_id]
+        others = [one for one in project.classes.in_order if one.id != class_id]
         dialog = ClassRemoval(gone, others, painted, masks, self)
         if dialog.exec_():
             self._palette.delete(class_id, dialog.into)
@@ -297,7 +299,7 @@ class MicrographsPanel(QWidget):
             menu.addAction("Open folder...").triggered.connect(self._ask_folder)
             return menu
         if len(names) == 1:
-            path = project.image_path(names[0])
+            path = project.images.path(names[0])
             show = menu.addAction("Show")
             show.triggered.connect(lambda: self._current.show(names[0]))
             if self._current.shown is not None and self._current.shown.name == names[0]:
@@ -306,7 +308,7 @@ class MicrographsPanel(QWidget):
                 clear.triggered.connect(lambda: self._clear_strokes())
             copy = menu.addAction("Copy path")
             copy.triggered.connect(lambda: QApplication.clipboard().setText(str(path)))
-        counted = [name for name in names if not project.is_excluded(name)]
+        counted = [name for name in names if not project.micrographs.is_excluded(name)]
         excluded = [name for name in names if name not in counted]
         for some, exclude, text in ((counted, True, "Exclude"), (excluded, False, "Take in again")):
             if some:
@@ -348,7 +350,7 @@ class MicrographsPanel(QWidget):
 
     def _show_images(self) -> None:
         project = self._folder.project
-        self.table.set_rows([self._row(name) for name in project.names] if project else [])
+        self.table.set_rows([self._row(name) for name in project.images.names] if project else [])
 
     def _on_surveyed(self, name: str) -> None:
         self._update_row(name)
@@ -417,14 +419,14 @@ class MicrographsPanel(QWidget):
         if isinstance(facts, MatSSLError):
             why_not = "stack" if isinstance(facts, StackError) else "can't be read"
             return ImageRow(name, name, why_not, tooltip=explain(facts))
-        state = project.state(name)
-        words = ["saved"] if state.painted else []
+        segmented = project.masks.has(name)
+        words = ["saved"] if project.labels.has(name) else []
         if shown is not None and shown.name == name and shown.autosave.unsaved:
             words = ["painted"]
-        doubt = self._doubt(name) if state.segmented else None
-        words += ["segmented"] if state.segmented else []
+        doubt = self._doubt(name) if segmented else None
+        words += ["segmented"] if segmented else []
         words += [OLD] if doubt else []
-        words = [EXCLUDED, *words] if project.is_excluded(name) else words
+        words = [EXCLUDED, *words] if project.micrographs.is_excluded(name) else words
         detail = "" if facts is None else describe(facts)
         thumbnail = None if facts is None else facts.thumbnail
         why = f"segmented {doubt}" if doubt else ""

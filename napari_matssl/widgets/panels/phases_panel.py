@@ -174,7 +174,7 @@ class PhasesPanel(QWidget):
         self._clear_view()
         self.painted.setEnabled(project is not None)
         self.painted.blockSignals(True)
-        self.painted.setChecked(project is None or project.painted_counts)
+        self.painted.setChecked(project is None or project.masks.painted_counts)
         self.painted.blockSignals(False)
         self.count.setText("No folder is open." if project is None else "")
         self._say(self.state, "")
@@ -190,7 +190,7 @@ class PhasesPanel(QWidget):
 
     def _set_painted(self, counts: bool) -> None:
         try:
-            self._folder.require_project().set_painted_counts(counts)
+            self._folder.require_project().masks.set_painted_counts(counts)
         except MatSSLError as error:
             self._notices.failed.emit(error)
         self._refresh()
@@ -213,7 +213,7 @@ class PhasesPanel(QWidget):
         meter = self._meter
         if meter is None:
             return
-        names, measured = meter.project.analysed, count(1)
+        names, measured = meter.project.micrographs.analysed, count(1)
 
         def of_this_folder(then: Callable[[Any], object]) -> Callable[[Any], object]:
             return lambda result: then(result) if self._meter is meter else None
@@ -234,8 +234,8 @@ class PhasesPanel(QWidget):
         run(meter.measure, partial(self._show, meter.project))
 
     def _show_count(self, project: Project, segmented: tuple[str, ...]) -> None:
-        total = len(project.analysed)
-        excluded = len(project.names) - total
+        total = len(project.micrographs.analysed)
+        excluded = len(project.images.names) - total
         self._segmented = len(segmented)
         text = f"{self._segmented} of {total} image{'s' * (total != 1)} "
         text += "is segmented" if self._segmented == 1 else "are segmented"
@@ -244,7 +244,7 @@ class PhasesPanel(QWidget):
 
     def _show(self, project: Project, measured: Measured) -> None:
         if self.view is not None:
-            self.view.show_phases(measured.rows, project.classes)
+            self.view.show_phases(measured.rows, project.classes.in_order)
             self.view.show()
         self._say(self.state, "")
         self._say(self.problems, _few(measured.problems))
@@ -322,8 +322,8 @@ class PhasesPanel(QWidget):
 
 
 def _doubts_of(project: Project) -> str:
-    newest = next(iter(project.models()), None)
-    doubts = mask_doubts(project, project.analysed)
+    newest = next(iter(project.models.files()), None)
+    doubts = mask_doubts(project, project.micrographs.analysed)
     return doubts_in_words(doubts, "" if newest is None else newest.stem)
 
 

@@ -146,15 +146,15 @@ class PretrainPanel(QWidget):
     def _start(self) -> None:
         try:
             settings = self.settings()
-            project = self._folder.project or Project.open(self.paths[0])
+            project = self._folder.project or Project(self.paths[0])
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
-        self._pretrain(settings, project.new_model_path("encoder"), resume=False)
+        self._pretrain(settings, project.models.new_path("encoder"), resume=False)
 
     def _go_on(self) -> None:
         try:
-            out = self._folder.require_project().unfinished()[0]
+            out = self._folder.require_project().models.unfinished()[0]
             card = read_card(_state_of(out), kind="checkpoint")
             settings = PretrainSettings.make(card.settings)
         except MatSSLError as error:
@@ -210,7 +210,7 @@ class PretrainPanel(QWidget):
         epochs = round(metrics["epochs"])
         made = f"{epochs} epoch{'s' * (epochs != 1)} in {duration(60 * metrics['minutes'])}"
         project = self._folder.project
-        if project is None or trained.path.parent != project.models_folder:
+        if project is None or trained.path.parent != project.models.folder:
             text = f"{made}: {trained.path}. Fine-tune can open it as the start."
             self.outcome.setText(with_left_out(text, trained.skipped))
             return
@@ -298,7 +298,7 @@ class PretrainPanel(QWidget):
 
     def _show_starts(self) -> None:
         project = self._folder.project
-        self.start_from.set_files(() if project is None else project.models())
+        self.start_from.set_files(() if project is None else project.models.files())
 
     def _show_estimate(self) -> None:
         self.estimate.setText(self._estimate())
@@ -318,7 +318,7 @@ class PretrainPanel(QWidget):
         except MatSSLError as error:
             return explain(error)
         project = self._folder.project
-        earlier = () if project is None else project.models()
+        earlier = () if project is None else project.models.files()
         unusable = [one for path in self.paths for one in self._unusable[path]]
         told = f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
         return with_left_out(told, unusable)
@@ -329,7 +329,7 @@ class PretrainPanel(QWidget):
             reason = "Open or add a folder of images first."
         offer(self.start, reason, _START_TIP)
         project = self._folder.project
-        unfinished = () if project is None else project.unfinished()
+        unfinished = () if project is None else project.models.unfinished()
         self.go_on.setVisible(bool(unfinished))
         if unfinished:
             self.go_on.setText(f"Go on with {unfinished[0].stem}")

@@ -76,13 +76,13 @@ class ResultEditor(QWidget):
         project = self._folder.project
         if project is None:
             return self.cleaning
-        theirs = {ours: one for one, ours in project.matching(table).items()}
+        theirs = {ours: one for one, ours in project.classes.matching(table).items()}
         return self.cleaning.renumbered(theirs)
 
     def _on_folder(self) -> None:
         project = self._folder.project
-        self.sizes.set_classes(() if project is None else project.classes)
-        self.sizes.set_cleaning(Cleaning() if project is None else project.cleaning)
+        self.sizes.set_classes(() if project is None else project.classes.in_order)
+        self.sizes.set_cleaning(Cleaning() if project is None else project.masks.cleaning)
         self._on_shown()
         self._update()
 
@@ -90,7 +90,7 @@ class ResultEditor(QWidget):
         """Follow classes that came, went, or have another name; their sizes go with them."""
         project = self._folder.project
         if project is not None:
-            self.sizes.set_classes(project.classes)
+            self.sizes.set_classes(project.classes.in_order)
 
     def _on_shown(self) -> None:
         shown = self._current.shown

@@ -153,15 +153,15 @@ class SegmentPanel(QWidget):
             model, card = self.models.require()
             project = self._folder.require_project()
             every = self.target.currentText() == _ALL
-            names = project.analysed if every else (self._current.require_shown().name,)
-            renumber = project.adopt(card.classes)
+            names = project.micrographs.analysed if every else (self._current.require_shown().name,)
+            renumber = project.classes.adopt(card.classes)
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
         self.session.palette.refresh()
         wanted = self.probabilities.isChecked()
-        ours = {one.id: one.name for one in project.classes}
-        pages = {name: project.page(name) for name in names}
+        ours = {one.id: one.name for one in project.classes.in_order}
+        pages = {name: project.micrographs.page(name) for name in names}
         called = tuple(ours[renumber[one.id]] for one in card.classes.classes)
         job = self._job = _Job(project, called, pages)
         # The job holds signals, not the panel.
@@ -172,11 +172,12 @@ class SegmentPanel(QWidget):
 
             def keep(segmented: "SegmentedMicrograph") -> None:
                 name, page = segmented.name, pages[segmented.name]
-                for line in project.save_mask(name, segmented.mask, segmented.facts, page):
+                for line in project.masks.write(name, segmented.mask, segmented.facts, page):
                     remarked(line)
                 found(job, segmented)
 
-            reads = {name: partial(project.read, name, page) for name, page in pages.items()}
+            read = project.micrographs.read
+            reads = {name: partial(read, name, page) for name, page in pages.items()}
             return segment_with_model(model, reads, settings, keep, renumber, wanted)
 
         self._clear_outcome()
@@ -292,12 +293,12 @@ class SegmentPanel(QWidget):
     def _on_models(self) -> None:
         """List the models again."""
         project = self._folder.project
-        self.models.set_folders([project.models_folder] if project is not None else [])
+        self.models.set_folders([project.models.folder] if project is not None else [])
 
     def _show_new(self, trained: "TrainedModel") -> None:
         """Choose the model that was just trained."""
         project = self._folder.project
-        if project is not None and trained.path.parent == project.models_folder:
+        if project is not None and trained.path.parent == project.models.folder:
             self.models.select(trained.path)
 
     def _update(self, _which: object = None) -> None:
@@ -308,12 +309,12 @@ class SegmentPanel(QWidget):
     def _show_origin(self, _which: object = None) -> None:
         """Say which model made the mask that is shown."""
         shown = self._current.shown
-        self.origin.setVisible(shown is not None and shown.project.state(shown.name).segmented)
+        self.origin.setVisible(shown is not None and shown.project.masks.has(shown.name))
         if shown is not None and not self.origin.isHidden():
             project, size = shown.project, shown.micrograph.pixel_size
             doubt = mask_doubts(project, [shown.name]).get(shown.name, "")
-            origin = final_origin(project, shown.name, project.table, size)
-            there_still = project.has_model(origin.model)
+            origin = final_origin(project, shown.name, project.classes.table, size)
+            there_still = project.models.has(origin.model)
             self.origin.setText(origin_in_words(origin, doubt, there_still))
 
     def _why_not(self) -> str:

@@ -1,0 +1,67 @@
+"""What a table of images shows of one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.micrograph.image import InfoBar, PixelSize
+from napari_matssl.micrograph.thumbnail import thumbnail
+from napari_matssl.project.folder import Project
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a table of images shows of one.
+
+    Parameters
+    ----------
+    name
+        Name of the file.
+    width, height
+        Size in px, the info bar included.
+    thumbnail
+        ``(h, w, 3)``, RGB, the longer side 64 px.
+    pixel_size, info_bar
+        None when there is none.
+    painted
+        Painted pixels by class id.
+    segmented
+        Whether there is a mask.
+    page, pages
+        Which image of its file counts, from 1, and how many there are.
+    """
+
+    name: str
+    width: int
+    height: int
+    thumbnail: NDArray[np.uint8]
+    pixel_size: PixelSize | None
+    info_bar: InfoBar | None
+    painted: dict[int, int]
+    segmented: bool
+    page: int = 1
+    pages: int = 1
+
+
+def survey(project: Project, name: str) -> ImageFacts:
+    """Gather what a table of images shows of one; may run in another thread.
+
+    Raises
+    ------
+    InputError
+        If the image or its labels can't be read.
+    """
+    micrograph = project.micrographs.read(name)
+    return ImageFacts(
+        name=name,
+        width=micrograph.width,
+        height=micrograph.height,
+        thumbnail=thumbnail(micrograph),
+        pixel_size=micrograph.pixel_size,
+        info_bar=micrograph.info_bar,
+        painted=project.labels.counts(name),
+        segmented=project.masks.has(name),
+        page=micrograph.page,
+        pages=micrograph.pages,
+    )
