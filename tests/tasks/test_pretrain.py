@@ -375,6 +375,13 @@ def test_a_constant_or_broken_image_is_an_error_that_names_it(images, pixels):
         next(pretrain([*images, Micrograph("dark.tif", pixels)], chosen()))
 
 
+def test_an_encoder_tells_of_how_many_patches_it_learnt(images):
+    """A folder can have fewer than a batch: the settings alone don't tell."""
+    few = drain(pretrain(images, chosen(epochs=3, batch_size=64)))
+    assert few.patches < 64
+    assert few.card.metrics["patches"] == 3 * few.patches
+
+
 def test_patches_cover_the_specimen_and_leave_the_info_bar_out(two_phases):
     pixels = two_phases(1, (150, 130)).micrograph.pixels // 3
     pixels[120:] = 255

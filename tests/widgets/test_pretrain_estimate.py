@@ -9,14 +9,13 @@ from napari_matssl.settings import NormalisationSettings, PretrainSettings
 from napari_matssl.widgets.panels.pretrain_estimate import speed_of
 
 
-def encoder(path, batch_size=64, steps=10.0, minutes=2.0):
-    settings = PretrainSettings().model_dump(mode="json") | {"batch_size": batch_size}
+def encoder(path, **metrics):
     card = EncoderCard(
         encoder="tf_efficientnet_lite0",
         channels="grey",
         normalisation=NormalisationSettings(),
-        settings=settings,
-        metrics={"steps": steps, "minutes": minutes},
+        settings=PretrainSettings().model_dump(mode="json"),
+        metrics={"patches": 640.0, "minutes": 2.0, **metrics},
     )
     save_file({"w": np.zeros(1)}, path, metadata={CARD_KEY: card.model_dump_json()})
     return path
@@ -27,9 +26,7 @@ def test_an_encoder_tells_how_fast_it_was(tmp_path):
     assert speed.seconds == pytest.approx(120 / 640)
 
 
-@pytest.mark.parametrize(
-    "odd", [{"batch_size": "many"}, {"batch_size": [1]}, {"batch_size": -3}, {"steps": -1.0}]
-)
+@pytest.mark.parametrize("odd", [{"patches": 0.0}, {"patches": -1.0}, {"minutes": -1.0}])
 def test_a_file_with_odd_figures_is_passed_over(tmp_path, odd):
     odd_one = encoder(tmp_path / "odd.safetensors", **odd)
     good = encoder(tmp_path / "good.safetensors")

@@ -224,6 +224,7 @@ class Training:
     def trained(self) -> tuple[EncoderCard, dict[str, Tensor]]:
         """Return the encoder's card and weights, without gates and projection head."""
         metrics = {"epochs": float(self.epoch), "steps": float(self.step)}
+        metrics["patches"] = float(self.step * self.batches.batch_size)
         if self.epoch_losses:
             metrics["loss"] = self.epoch_losses[-1]
         metrics["minutes"] = round(self.budget.elapsed / 60, 3)
