@@ -150,10 +150,11 @@ def predict(
 
     read_card(model, kind="segmenter")
     paths = find_micrographs(inputs)
+    from napari_matssl.export.results import Outputs
     from napari_matssl.learn.segmenter import read_segmenter
-    from napari_matssl.tasks.predict import PredictOutputs, predict
+    from napari_matssl.tasks.predict import predict
 
-    outputs = PredictOutputs(overlay=overlay, probabilities=probabilities)
+    outputs = Outputs(masks_tiff=False, overlays=overlay, probabilities=probabilities)
     row = bar if isinstance(bar, int) else None
     ended = run_job(predict(read_segmenter(model), paths, out, settings, outputs, model, row, page))
     from napari_matssl.console_tables import show_summary

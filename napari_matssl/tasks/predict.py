@@ -7,19 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import tifffile
-
 from napari_matssl.errors import MatSSLError, OutputError, StoppedError
-from napari_matssl.export.lettering import undrawable
-from napari_matssl.export.run_tables import RunTables
-from napari_matssl.files import atomic_write, check_writable, check_writable_folder
-from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.provenance import Provenance
+from napari_matssl.export.results import MASK_PNG, Outputs, ResultFolder
+from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.mask_text import KEY
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.predict_check import (
@@ -29,28 +23,7 @@ from napari_matssl.tasks.predict_check import (
     check_names,
     check_space,
 )
-from napari_matssl.tasks.report import MASK_PNG, OVERLAY, ExportOutputs, write_image
 from napari_matssl.tasks.segmenting import SegmentedMicrograph, SegmentingRun
-
-PROBABILITIES = "_probabilities.tif"
-
-
-@dataclass(frozen=True)
-class PredictOutputs:
-    """What is written beside masks and tables."""
-
-    overlay: bool = True
-    probabilities: bool = False
-
-    @property
-    def endings(self) -> tuple[str, ...]:
-        """What is added to an image's stem for the files that are written."""
-        overlay = (OVERLAY,) if self.overlay else ()
-        return (MASK_PNG, *overlay, *((PROBABILITIES,) if self.probabilities else ()))
-
-    def bytes_per_pixel(self, classes: int) -> float:
-        """Estimate how much is written per pixel of the images; noise hardly compresses."""
-        return 0.05 + 1.0 * self.overlay + 0.1 * classes * self.probabilities
 
 
 @dataclass(frozen=True)
@@ -106,7 +79,7 @@ def predict(
     paths: Sequence[Path],
     out: Path,
     settings: PredictSettings,
-    outputs: PredictOutputs | None = None,
+    outputs: Outputs | None = None,
     model: Path | None = None,
     bar_row: int | None = None,
     page: int | None = None,
@@ -127,7 +100,7 @@ def predict(
         Folder for ``<stem>_mask.png``, ``<stem>_overlay.png``, ``<stem>_probabilities.tif``,
         ``classes.json``, ``phases.csv`` and ``summary.csv``.
     outputs
-        What to write beside masks and tables; overlays by default.
+        What to write; masks as PNG, overlays and tables by default.
     model
         The file of `segmenter`, which masks and tables name.
     bar_row
@@ -150,30 +123,28 @@ def predict(
     StoppedError
         If it was stopped before the first image was done.
     """
-    outputs = outputs or PredictOutputs()
+    outputs = outputs or Outputs(masks_tiff=False)
     reading = Reading(settings, bar_row, page)
     check_names(paths, out)
     check_writable_folder(out)
     check_writable(out / CLASSES_FILE)
     run = SegmentingRun(segmenter, model, settings, probabilities=outputs.probabilities)
-    begin = [run.begin(), RunTables(out).remark()]
-    begin += [undrawable(segmenter.classes.names)] if outputs.overlay else []
-    message = "\n".join(filter(None, begin))
+    results = ResultFolder(out, segmenter.classes, outputs)
+    message = "\n".join(filter(None, [run.begin(), results.remark()]))
     if (yield Progress("checking", 0, len(paths), message=message)) is not None:
         raise _nothing_done()
     batch = yield from check_images(segmenter, paths, out, reading, outputs.endings)
     if batch is None:
         raise _nothing_done()
     check_space(out, batch.images, outputs.bytes_per_pixel(len(segmenter.classes)))
-    return (yield from _Writing(segmenter.classes, out, outputs).results_of(run, batch, reading))
+    return (yield from _Writing(results).results_of(run, batch, reading))
 
 
 class _Writing:
-    """What one run writes into a folder. Parameters as of :func:`predict`."""
+    """What one run writes into a folder."""
 
-    def __init__(self, classes: ClassTable, out: Path, outputs: PredictOutputs) -> None:
-        self._classes, self._out, self._outputs = classes, out, outputs
-        self._tables = RunTables(out)
+    def __init__(self, results: ResultFolder) -> None:
+        self._results = results
         self._done: list[SegmentedImage] = []
         self._clock = time.monotonic()
 
@@ -192,56 +163,28 @@ class _Writing:
         except OutputError as error:
             failure = error
         except BaseException:  # also a second Ctrl-C, or a job that is closed
-            if self._done:
-                with contextlib.suppress(OutputError):
-                    self._write_tables()
-            else:
-                self._tables.restore()
+            with contextlib.suppress(OutputError):
+                self._results.finish()
             raise
-        if not self._done:
-            self._tables.restore()
-            raise failure or _nothing_done()
-        paths: tuple[Path | None, Path | None] = (None, None)
+        tables = None
         try:
-            paths, remark = self._write_tables()
+            tables, remark = self._results.finish()
             if remark:
                 yield Progress("segmenting", 1, 1, message=remark)
         except OutputError as error:
             failure = failure or error
-        return PredictResult(tuple(self._done), *paths, skipped, stopped, failure)
-
-    def _write_tables(self) -> tuple[tuple[Path, Path], str]:
-        return self._tables.write([row for image in self._done for row in image.phases])
+        if not self._done:
+            raise failure or _nothing_done()
+        phases, summary = tables or (None, None)
+        return PredictResult(tuple(self._done), phases, summary, skipped, stopped, failure)
 
     def _keep(self, found: SegmentedMicrograph, micrograph: Micrograph) -> None:
         """Write the files of one image."""
-        if not self._done:
-            self._tables.set_aside()
-            self._classes.write(self._out / CLASSES_FILE)
-        origin = found.facts.provenance
-        files = ExportOutputs(masks_tiff=False, overlays=self._outputs.overlay)
-        phases = write_image(self._out, micrograph, found.mask, self._classes, files, origin)
-        if found.probabilities is not None:
-            self._write_probabilities(found)
-        path = self._out / f"{Path(found.name).stem}{MASK_PNG}"
+        origin, probabilities = found.facts.provenance, found.probabilities
+        phases = self._results.write(micrograph, found.mask, origin, probabilities)
+        path = self._results.folder / f"{Path(found.name).stem}{MASK_PNG}"
         seconds, self._clock = time.monotonic() - self._clock, time.monotonic()
-        self._done.append(SegmentedImage(found.name, path, seconds, phases))
-
-    def _write_probabilities(self, found: SegmentedMicrograph) -> None:
-        origin = found.facts.provenance or Provenance()
-        metadata = {
-            "axes": "CYX",
-            "classes": list(self._classes.names),
-            KEY: origin.model_dump(mode="json"),
-        }
-        with atomic_write(self._out / f"{Path(found.name).stem}{PROBABILITIES}") as temporary:
-            tifffile.imwrite(
-                temporary,
-                found.probabilities,
-                compression="zlib",
-                photometric="minisblack",
-                metadata=metadata,
-            )
+        self._done.append(SegmentedImage(found.name, path, seconds, tuple(phases)))
 
 
 def _nothing_done() -> StoppedError:

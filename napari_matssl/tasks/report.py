@@ -5,10 +5,6 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from napari_matssl.errors import (
     InputError,
@@ -17,45 +13,15 @@ from napari_matssl.errors import (
     OutputError,
     printable,
 )
-from napari_matssl.export.lettering import undrawable
-from napari_matssl.export.masks import write_mask, write_mask_tiff
-from napari_matssl.export.overlay import write_overlay
-from napari_matssl.export.run_tables import PHASES, SUMMARY, RunTables
+from napari_matssl.export.results import Outputs, ResultFolder
+from napari_matssl.export.run_tables import PHASES, SUMMARY
 from napari_matssl.files import check_room, check_writable_folder
-from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.labels.tables import CLASSES_FILE
-from napari_matssl.measure.phases import PhaseFraction, phase_fractions
-from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_told, none_left
 from napari_matssl.tasks.meter import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.provenance import new_run
-
-MASK_PNG: Final = "_mask.png"
-MASK_TIFF: Final = "_mask.tif"
-OVERLAY: Final = "_overlay.png"
-
-
-@dataclass(frozen=True)
-class ExportOutputs:
-    """What is written of each image, and of all together.
-
-    Parameters
-    ----------
-    masks_png, masks_tiff
-        Class ids as pixel values: with the classes' colours, with the pixel size for ImageJ.
-    overlays
-        The mask over its micrograph, with legend and scale bar.
-    tables
-        ``phases.csv`` and ``summary.csv``.
-    """
-
-    masks_png: bool = True
-    masks_tiff: bool = True
-    overlays: bool = True
-    tables: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,7 +47,7 @@ class Exported:
 
 
 def existing_exports(
-    project: Project, out: Path, outputs: ExportOutputs, names: Iterable[str] | None = None
+    project: Project, out: Path, outputs: Outputs, names: Iterable[str] | None = None
 ) -> tuple[Path, ...]:
     """List the files that :func:`export_project` would overwrite.
 
@@ -94,14 +60,14 @@ def existing_exports(
     paths = [out / CLASSES_FILE]
     paths += [out / PHASES, out / SUMMARY] if outputs.tables else []
     for name in segmented_names(project, names):
-        paths += [out / f"{Path(name).stem}{ending}" for ending in _endings(outputs)]
+        paths += [out / f"{Path(name).stem}{ending}" for ending in outputs.endings]
     return tuple(path for path in paths if path.exists())
 
 
 def export_project(
     project: Project,
     out: Path,
-    outputs: ExportOutputs | None = None,
+    outputs: Outputs | None = None,
     names: Sequence[str] | None = None,
 ) -> Job[Exported]:
     """Write the final masks of a project, overlays, and tables of phase fractions.
@@ -132,7 +98,7 @@ def export_project(
     OutputError
         If `out` can't be written, is the folder of the images, or inside the project's own.
     """
-    outputs = outputs or ExportOutputs()
+    outputs = outputs or Outputs()
     _check_folder(project, out)
     chosen = segmented_names(project, names)
     if not chosen:
@@ -140,9 +106,11 @@ def export_project(
             f"No image in {project.folder} is segmented.", "Segment some images first."
         )
     check_writable_folder(out)
-    check_room(out, _bytes_wanted(project, chosen, outputs))
-    export = _Export(project, out, outputs)
-    if (yield Progress("exporting", 0, len(chosen), message=export.remark())) is Control.STOP:
+    table = project.classes.table
+    check_room(out, round(_pixels(project, chosen) * outputs.bytes_per_pixel(len(table))))
+    results = ResultFolder(out, table, outputs)
+    export = _Export(project, results)
+    if (yield Progress("exporting", 0, len(chosen), message=results.remark())) is Control.STOP:
         return Exported(out, (), len(chosen), ())
     try:
         for number, name in enumerate(chosen, start=1):
@@ -152,78 +120,45 @@ def export_project(
                 break
     except BaseException:  # a full disk, or the end of the program
         with contextlib.suppress(MatSSLError):
-            export.finish()
+            results.finish()
         raise
-    if remark := export.finish():
+    _, remark = results.finish()
+    if not results.done and export.skipped:
+        raise none_left(export.first, len(export.skipped))
+    if remark:
         yield Progress("exporting", 1, 1, message=remark)
-    return Exported(out, tuple(export.done), len(chosen), tuple(s.reason for s in export.skipped))
+    return Exported(out, tuple(results.done), len(chosen), tuple(s.reason for s in export.skipped))
 
 
 class _Export:
-    """One export; `done` and `skipped` grow on the way. Parameters as of the job."""
+    """One export; `skipped` grows on the way."""
 
-    def __init__(self, project: Project, out: Path, outputs: ExportOutputs) -> None:
-        self.done: list[str] = []
+    def __init__(self, project: Project, results: ResultFolder) -> None:
         self.skipped: list[Skipped] = []
-        self._project, self._out, self._outputs = project, out, outputs
-        self._table = project.classes.table
-        self._tables = RunTables(out)
-        self._run = new_run()
-        self._rows: list[PhaseFraction] = []
-        self._first: MatSSLError | None = None
-
-    def remark(self) -> str:
-        """Say what the user should know before anything is written."""
-        remarks = [self._tables.remark()] if self._outputs.tables else []
-        remarks += [undrawable(self._table.names)] if self._outputs.overlays else []
-        return "\n".join(filter(None, remarks))
+        self.first: MatSSLError | None = None
+        self._project, self._results, self._run = project, results, new_run()
 
     def one(self, name: str) -> str:
         """Export one image; a line if it had to be left out."""
+        results, table = self._results, self._results.table
         try:
-            check_output_names(Path(name), self._out, _endings(self._outputs))
+            check_output_names(Path(name), results.folder, results.outputs.endings)
             with memory_told(name):
                 micrograph = self._project.micrographs.read(name)
                 size = micrograph.pixel_size
-                mask = final_mask(self._project, name, self._table, size)
-                self._begin()
-                origin = final_origin(self._project, name, self._table, size)
+                mask = final_mask(self._project, name, table, size)
+                origin = final_origin(self._project, name, table, size)
                 origin = origin.model_copy(update={"run": self._run})
-                self._rows += write_image(
-                    self._out, micrograph, mask, self._table, self._outputs, origin
-                )
+                results.write(micrograph, mask, origin)
         except (InputError, OutOfMemoryError) as error:
-            self._first = self._first or error
+            self.first = self.first or error
             self.skipped.append(Skipped(printable(name), str(error), error.settings))
             return left_out(self.skipped[-1])
-        self.done.append(name)
         return ""
 
-    def finish(self) -> str:
-        """Write the tables of what is done; a line if they are not where they were wanted.
 
-        Raises
-        ------
-        MatSSLError
-            If they can't be written, or no image could be exported.
-        """
-        if not self.done:
-            self._tables.restore()
-            if self.skipped:
-                raise none_left(self._first, len(self.skipped))
-            return ""
-        return self._tables.write(self._rows)[1] if self._outputs.tables else ""
-
-    def _begin(self) -> None:
-        """Write what the first mask needs; also after a cancelled export it says what ids mean."""
-        if not self.done:
-            if self._outputs.tables:
-                self._tables.set_aside()
-            self._table.write(self._out / CLASSES_FILE)
-
-
-def _bytes_wanted(project: Project, names: Sequence[str], outputs: ExportOutputs) -> int:
-    """Estimate how much an export writes; damaged masks show themselves later."""
+def _pixels(project: Project, names: Sequence[str]) -> int:
+    """Count the pixels of masks; damaged ones show themselves later."""
     pixels = 0
     for name in names:
         with (
@@ -232,55 +167,7 @@ def _bytes_wanted(project: Project, names: Sequence[str], outputs: ExportOutputs
         ):
             width, height = struct.unpack(">II", file.read(24)[16:])  # where a PNG has its size
             pixels += width * height
-    per_pixel = 0.05 * outputs.masks_png + 1.0 * outputs.masks_tiff + 1.0 * outputs.overlays
-    return round(pixels * per_pixel)
-
-
-def write_image(
-    out: Path,
-    micrograph: Micrograph,
-    mask: NDArray[np.uint8],
-    table: ClassTable,
-    outputs: ExportOutputs,
-    origin: Provenance | None = None,
-) -> tuple[PhaseFraction, ...]:
-    """Write the files of one image, named after its file.
-
-    Parameters
-    ----------
-    mask
-        ``(H, W)``, class ids, and `table`'s ``not_analysed`` where there is no class.
-    origin
-        How the mask came about.
-
-    Returns
-    -------
-    The phase fractions, as the overlay's legend shows them.
-
-    Raises
-    ------
-    InputError
-        If micrograph and mask differ in size, or the mask holds a value that is no class.
-    OutputError
-        If a file can't be written.
-    """
-    stem = Path(micrograph.name).stem
-    size = micrograph.pixel_size
-    phases = phase_fractions(micrograph.name, mask, table, size, origin)
-    if outputs.masks_png:
-        write_mask(out / f"{stem}{MASK_PNG}", mask, table, facts=MaskFacts(size, origin, table))
-    if outputs.masks_tiff:
-        write_mask_tiff(out / f"{stem}{MASK_TIFF}", mask, size, origin, table)
-    if outputs.overlays:
-        fractions = {phase.class_id: phase.fraction_percent for phase in phases}
-        write_overlay(out / f"{stem}{OVERLAY}", micrograph, mask, table, fractions)
-    return tuple(phases)
-
-
-def _endings(outputs: ExportOutputs) -> list[str]:
-    endings = [MASK_PNG] * outputs.masks_png
-    endings += [MASK_TIFF] * outputs.masks_tiff
-    return endings + [OVERLAY] * outputs.overlays
+    return pixels
 
 
 def _check_folder(project: Project, out: Path) -> None:

@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 
 from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputError, StoppedError
+from napari_matssl.export.results import Outputs
 from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings, Size
-from napari_matssl.tasks.predict import PredictOutputs, predict
+from napari_matssl.tasks.predict import predict
 
 TABLE = ClassTable(
     classes=(
@@ -132,7 +133,7 @@ def test_one_image_has_no_confidence_interval(segmenter, images, tmp_path):
 
 
 def test_probabilities_and_overlays_are_written_as_asked(segmenter, images, tmp_path):
-    outputs = PredictOutputs(overlay=False, probabilities=True)
+    outputs = Outputs(masks_tiff=False, overlays=False, probabilities=True)
     drain(predict(segmenter, images[:1], tmp_path / "out", CPU, outputs))
     assert names(tmp_path / "out") == [
         "a1_mask.png", "a1_probabilities.tif", "classes.json", "phases.csv", "summary.csv",
@@ -160,7 +161,7 @@ def speckled(path):
 def test_cleaning_shows_in_mask_overlay_and_table_and_not_in_probabilities(segmenter, tmp_path):
     path = speckled(tmp_path / "images" / "a.png")
     plain, clean = tmp_path / "plain", tmp_path / "clean"
-    outputs = PredictOutputs(probabilities=True)
+    outputs = Outputs(masks_tiff=False, probabilities=True)
     drain(predict(segmenter, [path], plain, CPU, outputs))
     settings = PredictSettings(
         device="cpu", magnifications="one", smallest_region=3, largest_hole=3

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 import napari_matssl.files as files_module
-import napari_matssl.tasks.predict as predict_module
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.export.results import Outputs, ResultFolder
 from napari_matssl.export.run_tables import runs_in
 from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
@@ -23,8 +23,7 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.measure import measure_masks
-from napari_matssl.tasks.predict import PredictOutputs, predict
-from napari_matssl.tasks.report import ExportOutputs, write_image
+from napari_matssl.tasks.predict import predict
 
 TABLE = numbered_table([1, 2])
 LEVELS = (0, 255)
@@ -151,14 +150,14 @@ def test_an_image_too_large_for_the_memory_is_left_out(segmenter, folder, tmp_pa
 
 
 def test_a_full_memory_of_python_is_one_images_too(segmenter, folder, tmp_path, monkeypatch):
-    write = predict_module.write_image
+    write = ResultFolder.write
 
-    def full(out, micrograph, *given):
+    def full(results, micrograph, *given):
         if micrograph.name == "m1.png":
             raise MemoryError
-        return write(out, micrograph, *given)
+        return write(results, micrograph, *given)
 
-    monkeypatch.setattr(predict_module, "write_image", full)
+    monkeypatch.setattr(ResultFolder, "write", full)
     result, _ = run(segmenter, folder, tmp_path / "out")
     assert [one.name for one in result.images] == ["m0.png", "m2.png"]
     assert result.skipped[0].reason.startswith("m1.png doesn't fit into the memory")
@@ -174,7 +173,9 @@ def test_names_that_get_too_long_are_left_out(segmenter, folder, tmp_path):
     assert len(result.images) == 3
     assert "too long a name" in result.skipped[0].reason
     assert "_overlay.png" in result.skipped[0].reason
-    result, _ = run(segmenter, folder, tmp_path / "masks", outputs=PredictOutputs(overlay=False))
+    result, _ = run(
+        segmenter, folder, tmp_path / "masks", outputs=Outputs(masks_tiff=False, overlays=False)
+    )
     assert len(result.images) == 4, "x..._mask.png has 254 bytes"
 
 
@@ -344,7 +345,7 @@ def test_masks_and_tables_say_which_model_and_settings_made_them(segmenter, fold
     model = tmp_path / "model.safetensors"
     model.write_bytes(b"weights")
     settings = CPU.with_cleaning(Cleaning(smallest_region=3)).model_copy(update={"tile": 64})
-    outputs = PredictOutputs(probabilities=True)
+    outputs = Outputs(masks_tiff=False, probabilities=True)
     result, _ = run(segmenter, folder, tmp_path / "out", settings, outputs=outputs, model=model)
     origin = read_mask_facts(result.images[0].mask).provenance
     assert (origin.image, origin.model) == ("m0.png", "model.safetensors")
@@ -381,7 +382,7 @@ def test_a_mask_of_ours_without_its_class_table_keeps_its_classes(tmp_path, endi
     mask = np.ones((48, 64), np.uint8)
     mask[40:] = 0
     micrograph = Micrograph("a.tif", np.zeros((48, 64), np.uint8))
-    write_image(tmp_path / "out", micrograph, mask, table, ExportOutputs(), Provenance(run="1"))
+    ResultFolder(tmp_path / "out", table, Outputs()).write(micrograph, mask, Provenance(run="1"))
     alone = tmp_path / "elsewhere" / f"a{ending}"
     alone.parent.mkdir()
     shutil.copy(tmp_path / "out" / f"a{ending}", alone)

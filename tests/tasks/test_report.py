@@ -13,6 +13,7 @@ from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.micrographs import write_micrograph
+from napari_matssl.export.results import Outputs
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.labels.stored import read_labels
 from napari_matssl.micrograph.calibration import read_pixel_size
@@ -22,8 +23,8 @@ from napari_matssl.project.folder import Project
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.meter import PhaseMeter
-from napari_matssl.tasks.predict import PredictOutputs, predict
-from napari_matssl.tasks.report import ExportOutputs, existing_exports, export_project
+from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.report import existing_exports, export_project
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
@@ -237,14 +238,14 @@ def test_files_are_the_same_as_those_of_predict(grey_level_segmenter, tmp_path):
     settings = PredictSettings(device="cpu", smallest_region=3, largest_hole=4)
     segmenter = grey_level_segmenter(table, (0, 255))
     paths = [folder / "b 2.png", folder / "x.y.tif"]
-    drain(predict(segmenter, paths, tmp_path / "predicted", settings, PredictOutputs()))
+    drain(predict(segmenter, paths, tmp_path / "predicted", settings))
 
     table.write(folder / "classes.json")
     project = Project(folder)
     project.masks.write("x.y.tif", np.where(grey == 255, 3, 1))
     project.masks.write("b 2.png", np.where(grey == 255, 1, 3))
     project.masks.set_cleaning(Cleaning(smallest_region=3, largest_hole=4))
-    drain(export_project(project, tmp_path / "out", ExportOutputs(masks_tiff=False)))
+    drain(export_project(project, tmp_path / "out", Outputs(masks_tiff=False)))
     predicted, exported = contents(tmp_path / "predicted"), contents(tmp_path / "out")
     assert len(predicted) == 7
     assert set(predicted) == set(exported)
@@ -263,9 +264,9 @@ def test_files_are_the_same_as_those_of_predict(grey_level_segmenter, tmp_path):
 @pytest.mark.parametrize(
     ("outputs", "endings"),
     [
-        (ExportOutputs(masks_tiff=False, overlays=False, tables=False), ["_mask.png"]),
-        (ExportOutputs(masks_png=False, overlays=False, tables=False), ["_mask.tif"]),
-        (ExportOutputs(masks_png=False, masks_tiff=False, tables=False), ["_overlay.png"]),
+        (Outputs(masks_tiff=False, overlays=False, tables=False), ["_mask.png"]),
+        (Outputs(masks_png=False, overlays=False, tables=False), ["_mask.tif"]),
+        (Outputs(masks_png=False, masks_tiff=False, tables=False), ["_overlay.png"]),
     ],
 )
 def test_only_what_is_wanted_is_written(project, out, outputs, endings):
@@ -274,13 +275,13 @@ def test_only_what_is_wanted_is_written(project, out, outputs, endings):
 
 
 def test_tables_alone_can_be_had(project, out):
-    drain(export_project(project, out, ExportOutputs(False, False, False)))
+    drain(export_project(project, out, Outputs(False, False, False)))
     assert set(contents(out)) == {"classes.json", "phases.csv", "summary.csv"}
 
 
 @pytest.mark.parametrize(
     "outputs",
-    [ExportOutputs(), ExportOutputs(masks_tiff=False), ExportOutputs(overlays=False, tables=False)],
+    [Outputs(), Outputs(masks_tiff=False), Outputs(overlays=False, tables=False)],
 )
 def test_all_files_that_would_be_overwritten_are_known_before(project, out, outputs):
     assert existing_exports(project, out, outputs) == ()
@@ -299,7 +300,7 @@ def test_folders_of_the_project_are_refused(project, inside):
     with pytest.raises(OutputError, match="Choose another folder"):
         next(export_project(project, folder))
     with pytest.raises(OutputError, match="Choose another folder"):
-        existing_exports(project, folder, ExportOutputs())
+        existing_exports(project, folder, Outputs())
     assert sorted(project.folder.rglob("*")) == before
 
 
@@ -389,7 +390,7 @@ def test_what_was_painted_counts_instead_of_the_mask_unless_told_otherwise(tmp_p
     project.labels.write("a.tif", painted)
     one, two = meter.measure().rows
     assert (one.pixels, two.pixels, two.analysed_pixels) == (1400, 100, 1500)
-    result = drain(export_project(project, tmp_path / "out", ExportOutputs()))
+    result = drain(export_project(project, tmp_path / "out", Outputs()))
     assert result.images == ("a.tif",)
     exported = read_labels(tmp_path / "out" / "a_mask.png")
     assert (exported == 2).sum() == 100

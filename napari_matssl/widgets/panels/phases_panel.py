@@ -12,10 +12,11 @@ from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.export.results import Outputs
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
 from napari_matssl.tasks.provenance import mask_doubts
-from napari_matssl.tasks.report import Exported, ExportOutputs, existing_exports, export_project
+from napari_matssl.tasks.report import Exported, existing_exports, export_project
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.folder_field import FolderField
 from napari_matssl.widgets.controls.forms import (
@@ -256,9 +257,9 @@ class PhasesPanel(QWidget):
     # --- exporting
 
     @property
-    def outputs(self) -> ExportOutputs:
+    def outputs(self) -> Outputs:
         """What is ticked."""
-        return ExportOutputs(**{name: box.isChecked() for name, box in self.choices.items()})
+        return Outputs(**{name: box.isChecked() for name, box in self.choices.items()})
 
     def _export(self) -> None:
         outputs, out = self.outputs, self.place.folder
