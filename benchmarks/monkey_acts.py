@@ -371,7 +371,7 @@ class Monkey(Desk):
         panel = self.panel("Micrographs")
         if panel is None or self.session.folder.project is None:
             return
-        pressed = yield from self.press(panel.add_layer)
+        pressed = yield from self.press(panel.opening.add_layer)
         if pressed:
             yield 200
             self._arrived()

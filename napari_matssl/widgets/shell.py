@@ -14,6 +14,7 @@ from superqt import QCollapsible
 from napari_matssl.widgets.controls.device_badge import DeviceBadge
 from napari_matssl.widgets.controls.job_bar import JobBar
 from napari_matssl.widgets.controls.tooltips import WrappedTooltips
+from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.finetune_panel import FinetunePanel
 from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
 from napari_matssl.widgets.panels.phases_panel import PhasesPanel
@@ -119,10 +120,9 @@ class MatSSLWidget(_Docked):
         self.device.hide()  # until a panel that computes is opened
         self._scroll = _scrolling(inside)
         self._opened: _Section | None = None
-        self._scroll_later = QTimer(self)  # once the opened panel has its place
-        self._scroll_later.setSingleShot(True)
-        self._scroll_later.setInterval(0)
-        self._scroll_later.timeout.connect(self._scroll_to_opened)
+        self._scroll_later = later(
+            self, self._scroll_to_opened
+        )  # once the opened panel has its place
         self.sections["Micrographs"].expand(animate=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)

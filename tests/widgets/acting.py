@@ -102,7 +102,7 @@ class User:
 
     def open(self, folder: Path) -> None:
         self.answer_dialogs(folder)
-        self.click(self.micrographs.open_folder)
+        self.click(self.micrographs.opening.open_folder)
         assert self.project is not None, self.heard
         assert self.project.folder == folder
 

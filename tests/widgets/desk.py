@@ -10,6 +10,7 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
+from napari_matssl.widgets.panels.image_menu import image_menu
 from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif")
@@ -61,6 +62,11 @@ def rows(panel):
         panel.table.keys[row]: model.index(row, 1).data(Qt.ItemDataRole.DisplayRole)
         for row in range(model.rowCount())
     }
+
+
+def menu_of(panel, names):
+    """The menu of images of the list."""
+    return image_menu(panel.session, names, panel.opening.ask_folder, panel)
 
 
 def key(qtbot, viewer, which):

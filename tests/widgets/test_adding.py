@@ -56,7 +56,7 @@ def test_the_visible_plane_of_a_stack_is_added_then_another(panel, folder, qtbot
         data, name="depth / 1", scale=(2, 0.5, 0.5), translate=(0, 3, 4), units=("um",) * 3
     )
     viewer.dims.set_point(0, 2)
-    panel.add_layer.click()
+    panel.opening.add_layer.click()
     np.testing.assert_array_equal(plane(panel), data[1])
     assert panel.table.current == "depth_1_1.tif"
     painted = session.current.shown.painted
@@ -67,7 +67,7 @@ def test_the_visible_plane_of_a_stack_is_added_then_another(panel, folder, qtbot
     stroke(panel, 10, 10)
     viewer.dims.set_point(0, 6)
     viewer.layers.selection.active = stack
-    panel.add_layer.click()
+    panel.opening.add_layer.click()
     np.testing.assert_array_equal(plane(panel), data[3])
     assert panel.table.current == "depth_1_3.tif"
     assert not session.current.shown.painted.data.any()
@@ -88,7 +88,7 @@ def test_a_plane_that_was_added_is_shown_again_not_added_again(opened, folder, q
     for plane_shown in (1, 2, 1):
         viewer.dims.set_point(0, plane_shown)
         viewer.layers.selection.active = stack
-        opened.add_layer.click()
+        opened.opening.add_layer.click()
         assert session.current.shown.name == f"depth_{plane_shown}.tif"
         stroke(opened, 10, 10 * plane_shown)
     assert {path.name for path in folder.iterdir()} == before | {"matssl"}
@@ -105,7 +105,7 @@ def test_a_plane_that_was_added_is_shown_again_not_added_again(opened, folder, q
 def test_an_image_of_the_folder_added_from_its_own_layer_is_no_other_image(opened):
     session = opened.session
     opened.session.viewer.layers.selection.active = session.current.shown.image
-    opened.add_layer.click()
+    opened.opening.add_layer.click()
     assert session.folder.project.images.names == NAMES
     assert session.current.shown.name == "a1.tif"
 
@@ -115,7 +115,7 @@ def test_strokes_hide_while_another_plane_of_their_stack_is_shown(opened):
     viewer = session.viewer
     viewer.add_image(random.integers(0, 250, (4, 60, 80), dtype=np.uint8), name="depth")
     viewer.dims.set_point(0, 2)
-    opened.add_layer.click()
+    opened.opening.add_layer.click()
     assert session.current.shown.painted.visible
     viewer.dims.set_point(0, 3)
     assert not session.current.shown.painted.visible
@@ -129,7 +129,7 @@ def test_a_stack_keeps_its_grid_whatever_pixel_size_is_set(opened):
     stack = viewer.add_image(
         random.integers(0, 250, (4, 60, 80), dtype=np.uint8), scale=(1, 0.5, 0.5), units=("um",) * 3
     )
-    opened.add_layer.click()
+    opened.opening.add_layer.click()
     opened.facts.size.setText("2")
     opened.facts.size.editingFinished.emit()
     assert session.current.shown.micrograph.pixel_size.mean_um == 2
@@ -153,7 +153,7 @@ def test_any_image_layer_is_taken_in_and_painted_on_its_own_grid(opened, kind, f
     else:
         data = data.astype(np.float32) / 250
         layer = viewer.add_image(data, **grid)
-    opened.add_layer.click()
+    opened.opening.add_layer.click()
     assert opened.table.current == f"{kind}.tif"
     np.testing.assert_array_equal(plane(opened), data)
     np.testing.assert_array_equal(
@@ -175,7 +175,7 @@ def test_a_layer_finds_a_folder_of_its_own_if_none_is_open(panel, tmp_path, monk
     viewer = panel.session.viewer
     data = random.integers(0, 250, (64, 80), dtype=np.uint8)
     layer = viewer.add_image(data, name="steel")
-    panel.add_layer.click()
+    panel.opening.add_layer.click()
     assert panel.table.keys == ("steel.tif",)
     assert panel.session.current.shown.image is layer
     assert [x.name for x in viewer.layers] == ["steel", PAINTED]
@@ -187,7 +187,7 @@ def test_a_layer_added_without_an_open_folder_is_the_first_image_shown(panel, fo
     session, shown = panel.session, []
     session.current.appeared.connect(lambda: shown.append(session.current.shown.name))
     layer = session.viewer.add_image(random.integers(0, 250, (64, 80), dtype=np.uint8), name="iron")
-    panel.add_layer.click()
+    panel.opening.add_layer.click()
     assert shown == ["iron.tif"]
     assert session.current.shown.image is layer
     assert set(panel.table.keys) == {*NAMES, "iron.tif"}
@@ -201,17 +201,17 @@ def test_a_file_that_napari_opened_is_shown_first_if_its_folder_is_chosen(
     session, shown = panel.session, []
     session.current.appeared.connect(lambda: shown.append(session.current.shown.name))
     session.viewer.open(str(folder / "a10.tif"), plugin="napari")
-    panel.add_layer.click()
+    panel.opening.add_layer.click()
     assert shown == ["a10.tif"]
     assert set(panel.table.keys) == {*NAMES}
 
 
 def test_adding_what_is_no_image_says_why(panel, tmp_path, monkeypatch):
     problems = said(panel)
-    panel.add_layer.click()
+    panel.opening.add_layer.click()
     assert "There is no image layer" in problems[0]
     choose(monkeypatch, tmp_path)
     panel.session.viewer.add_points([[1, 1]])
-    panel.add_layer.click()
+    panel.opening.add_layer.click()
     assert problems[1].startswith('"Points" is not an image layer')
     assert panel.session.folder.project is None

@@ -107,7 +107,7 @@ def test_a_users_image_that_is_deleted_is_read_from_the_folder_next_time(opened,
     session = opened.session
     viewer = session.viewer
     layer = viewer.add_image(random.integers(0, 250, (64, 80), dtype=np.uint8), name="mine")
-    opened.add_layer.click()
+    opened.opening.add_layer.click()
     viewer.layers.remove(layer)
     qtbot.waitUntil(lambda: session.current.shown is None)
     assert session.current.show("mine.tif")

@@ -2,7 +2,7 @@
 
 import pytest
 import tifffile
-from desk import NAMES, docked, key, rows, write_folder
+from desk import NAMES, docked, key, menu_of, rows, write_folder
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
@@ -34,7 +34,7 @@ def panel(make_napari_viewer, tmp_path):
 
 def choose(panel, names, text):
     """Choose an entry of the menu of some images."""
-    menu = panel.menu(names)
+    menu = menu_of(panel, names)
     next(action for action in menu.actions() if action.text().startswith(text)).trigger()
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from desk import NAMES, SIZE, docked, key, labels_on_disk, rows, said, stroke, write_folder
+from desk import NAMES, SIZE, docked, key, labels_on_disk, menu_of, rows, said, stroke, write_folder
 from qtpy.QtCore import Qt
 
 from napari_matssl.export.masks import write_mask
@@ -181,9 +181,9 @@ def test_the_strokes_of_the_shown_image_are_cleared_and_come_back(panel):
     stroke(panel, 20, 30, 1)
     stroke(panel, 60, 60, 2)
     painted = layer(panel).data.copy()
-    actions = {one.text(): one for one in panel.menu(["a1.tif"]).actions()}
+    actions = {one.text(): one for one in menu_of(panel, ["a1.tif"]).actions()}
     actions["Clear the strokes"].trigger()
     assert not layer(panel).data.any()
     layer(panel).undo()
     assert np.array_equal(layer(panel).data, painted)
-    assert "Clear the strokes" not in [one.text() for one in panel.menu(["a2.tif"]).actions()]
+    assert "Clear the strokes" not in [one.text() for one in menu_of(panel, ["a2.tif"]).actions()]

@@ -122,7 +122,7 @@ def test_a_dock_that_comes_later_has_the_thumbnails_too(panel, qtbot, tmp_path):
 def test_a_folder_that_was_opened_before_is_opened_again(panel, folder, tmp_path):
     other = write_folder(tmp_path / "iron")
     panel.session.folder.open([other])
-    menu = panel.recent.menu()
+    menu = panel.opening.recent.menu()
     menu.aboutToShow.emit()
     assert [action.text() for action in menu.actions()] == [str(other), str(folder)]
     menu.actions()[1].trigger()

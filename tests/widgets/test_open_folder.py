@@ -47,7 +47,7 @@ def names_of_layers(panel):
 
 def test_a_folder_opens_with_its_first_image_ready_to_paint(panel, folder, monkeypatch):
     choose(monkeypatch, folder)
-    panel.open_folder.click()
+    panel.opening.open_folder.click()
     assert panel.table.keys == NAMES
     assert panel.table.current == "a1.tif"
     assert panel.folder.text() == str(folder)
@@ -60,14 +60,14 @@ def test_a_folder_opens_with_its_first_image_ready_to_paint(panel, folder, monke
 
 def test_giving_up_the_dialog_changes_nothing(opened, monkeypatch):
     choose(monkeypatch, "")
-    opened.open_folder.click()
+    opened.opening.open_folder.click()
     assert opened.table.keys == NAMES
 
 
 def test_some_files_of_a_folder_open(panel, folder, monkeypatch):
     chosen = ([str(folder / "a10.tif"), str(folder / "a2.tif")], "")
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: chosen)
-    panel.open_files.click()
+    panel.opening.open_files.click()
     assert panel.table.keys == ("a2.tif", "a10.tif")
 
 

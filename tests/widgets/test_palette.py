@@ -104,10 +104,10 @@ def test_a_button_that_has_the_focus_keeps_no_key(panel, qtbot):
     window = panel.session.viewer.window._qt_window
     window.activateWindow()
     qtbot.waitUntil(lambda: QApplication.activeWindow() is window, timeout=5000)
-    panel.open_folder.setFocus()
-    qtbot.keyClick(panel.open_folder, Qt.Key.Key_2)
+    panel.opening.open_folder.setFocus()
+    qtbot.keyClick(panel.opening.open_folder, Qt.Key.Key_2)
     assert panel.session.palette.picked == 2
-    qtbot.keyClick(panel.open_folder, Qt.Key.Key_D)
+    qtbot.keyClick(panel.opening.open_folder, Qt.Key.Key_D)
     assert shown(panel).name == "a2.tif"
 
 

@@ -264,7 +264,7 @@ def test_a_plane_of_a_users_stack_gets_its_result_on_its_own_grid(ready, two_pha
     )
     ready.viewer.dims.set_current_step(0, 1)
     ready.viewer.layers.selection.active = layer
-    ready.click(ready.micrographs.add_layer)
+    ready.click(ready.micrographs.opening.add_layer)
     assert ready.shown.name.startswith("series")
     ready.run(ready.segment.start)
     assert not ready.error

@@ -140,9 +140,9 @@ def test_a_class_is_looked_for_and_deleted_beside_the_window(panel, tmp_path, sl
     slow.make(KeptClasses, "delete")
     slow.go_on.set()
     gone = session.folder.project.classes.in_order[0].id
-    module = "napari_matssl.widgets.panels.micrographs_panel.agreed"
+    module = "napari_matssl.widgets.panels.palette_editor.agreed"
     monkeypatch.setattr(module, lambda *_: True)
-    panel._delete_class(gone)
+    panel.classes.delete_wanted.emit(gone)
     assert gone not in [one.id for one in session.folder.project.classes.in_order]
     assert len(slow.threads) == 2
     assert threading.main_thread() not in slow.threads

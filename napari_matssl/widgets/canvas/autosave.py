@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_matssl.errors import MatSSLError, OutputError
 from napari_matssl.project.strokes import Saved
 from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.later import later
 
 DELAY_MS = 700
 """Time from the first stroke that isn't saved to its saving; with writing, under 2 seconds."""
@@ -79,14 +80,8 @@ class Autosave(QObject):
         self._idle = True
         self._thread = Background(self)
         self._thread.run(lambda: prepare(lambda: self._idle), lambda _done: None, self._on_failed)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DELAY_MS)
-        self._timer.timeout.connect(self._begin)
-        self._again = QTimer(self)
-        self._again.setSingleShot(True)
-        self._again.setInterval(AGAIN_MS)
-        self._again.timeout.connect(self._begin)
+        self._timer = later(self, self._begin, DELAY_MS)
+        self._again = later(self, self._begin, AGAIN_MS)
         self._looks = QTimer(self)
         self._looks.setInterval(LOOK_MS)
         self._looks.timeout.connect(self._look)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from napari.utils.events import Event
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
@@ -25,6 +25,7 @@ from napari_matssl.widgets.canvas.layers import (
 from napari_matssl.widgets.canvas.open_folder import OpenFolder
 from napari_matssl.widgets.canvas.planes import UserLayers
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
+from napari_matssl.widgets.jobs.later import later
 
 
 class CurrentImage(QObject):
@@ -48,9 +49,7 @@ class CurrentImage(QObject):
         self._notices = folder.notices
         self._look = KeptLook()
         self._arranging = False
-        self._orphaned = QTimer(self)
-        self._orphaned.setSingleShot(True)
-        self._orphaned.timeout.connect(self._let_go)
+        self._orphaned = later(self, self._let_go)
         folder.may_close = self.leave
         folder.changed.connect(self._on_folder)
         folder.opened.connect(self._show_any)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+from qtpy.QtCore import QFileSystemWatcher, QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError, StackError
 from napari_matssl.project.elsewhere import begin_elsewhere, folder_in
@@ -13,6 +13,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.notices import Notices
 from napari_matssl.widgets.controls.recent import Places
 from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.later import later
 
 REFRESH_MS = 500
 """Time to gather changes of the folder before its images are listed anew."""
@@ -56,10 +57,9 @@ class OpenFolder(QObject):
         self._paths: tuple[Path, ...] = ()
         self._survey = Background(self)
         self._watcher = QFileSystemWatcher(self)
-        self._refresh_later = QTimer(self)  # copying a folder of images changes it many times
-        self._refresh_later.setSingleShot(True)
-        self._refresh_later.setInterval(REFRESH_MS)
-        self._refresh_later.timeout.connect(self.refresh)
+        self._refresh_later = later(
+            self, self.refresh, REFRESH_MS
+        )  # copying a folder of images changes it many times
         self._watcher.directoryChanged.connect(self._refresh_later.start)
 
     def open(self, paths: Sequence[Path], show: bool = True) -> bool:

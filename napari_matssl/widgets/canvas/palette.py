@@ -59,6 +59,20 @@ class Palette(QObject):
                 layer.mode = "paint"
         self.picked_changed.emit()
 
+    def add_class(self, exclude: bool = False) -> int | None:
+        """Add a class and paint with it.
+
+        Returns
+        -------
+        Its id; None if it couldn't be added, which was told.
+        """
+        added: list[LabelClass] = []
+        self.edit(lambda project: added.append(project.classes.add(exclude=exclude)))
+        if not added:
+            return None
+        self.paint_with(added[0].id)
+        return added[0].id
+
     def edit(self, change: Callable[[Project], object]) -> None:
         """Change the class table through the project, and all that shows it."""
         if self._folder.project is None:

@@ -2,9 +2,10 @@
 
 from napari.utils.events import Event
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject
 
 from napari_matssl.widgets.canvas.current_image import CurrentImage
+from napari_matssl.widgets.jobs.later import later
 
 
 class View(QObject):
@@ -19,10 +20,7 @@ class View(QObject):
         self._fitted: tuple[object, ...] | None = None  # the camera as it fitted the image
         self._ours = False
         self._bar_is_users = viewer.scale_bar.visible
-        self._later = QTimer(self)  # once the canvas has its size
-        self._later.setSingleShot(True)
-        self._later.setInterval(0)
-        self._later.timeout.connect(self._fit_again)
+        self._later = later(self, self._fit_again)  # once the canvas has its size
         viewer.window._qt_viewer.canvas.native.installEventFilter(self)
         _bare_brush(viewer)
         viewer.scale_bar.events.visible.connect(self._on_bar)

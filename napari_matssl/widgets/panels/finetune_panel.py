@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QSpinBox,
@@ -35,6 +34,7 @@ from napari_matssl.widgets.controls.painted_list import (
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.controls.start_picker import StartPicker
 from napari_matssl.widgets.jobs.job_time import duration
+from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.live_preview import LivePreview
 from napari_matssl.widgets.session import session_of
@@ -62,10 +62,7 @@ class FinetunePanel(QWidget):
         self._wanted_validation: int | None = None
         self._preset = ""
         self.curves: QWidget | None = None
-        self._painted_later = QTimer(self)
-        self._painted_later.setSingleShot(True)
-        self._painted_later.setInterval(GATHER_MS)
-        self._painted_later.timeout.connect(self._show_painted)
+        self._painted_later = later(self, self._show_painted, GATHER_MS)
         self._build()
         self._connect()
         self._show_painted()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.classes import ClassTable
@@ -23,6 +23,7 @@ from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
 from napari_matssl.widgets.controls.painted_list import PaintedList
 from napari_matssl.widgets.jobs.background import Background, is_gone
 from napari_matssl.widgets.jobs.job_thread import yield_to_the_window
+from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.session import Session
 
@@ -74,10 +75,7 @@ class LivePreview(QObject):
         self._computing = self._showing = False
         self._thread = Background(self)
         self._work = _Work()
-        self._quiet = QTimer(self)
-        self._quiet.setSingleShot(True)
-        self._quiet.setInterval(QUIET_MS)
-        self._quiet.timeout.connect(self._look)
+        self._quiet = later(self, self._look, QUIET_MS)
         folder, current, runner = session.folder, session.current, session.runner
         folder.changed.connect(self._rest)
         current.changed.connect(self._on_shown)

@@ -1,49 +1,36 @@
 """The panel to open micrographs, go through them, and keep the classes to paint with."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from napari.layers import Image
 from napari.viewer import Viewer
-from qtpy.QtCore import QPoint, QTimer, QUrl
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import (
-    QApplication,
     QCheckBox,
     QFileDialog,
     QInputDialog,
-    QMenu,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_matssl.errors import InputError, MatSSLError, StackError
-from napari_matssl.labels.classes import LabelClass
-from napari_matssl.micrograph.reading import SUFFIXES
+from napari_matssl.errors import MatSSLError, StackError
 from napari_matssl.project.facts import ImageFacts
 from napari_matssl.tasks.provenance import mask_doubts
-from napari_matssl.widgets.canvas.adding import add_layer
 from napari_matssl.widgets.canvas.taking import take_labels
-from napari_matssl.widgets.controls.class_editor import ClassEditor
-from napari_matssl.widgets.controls.class_removal import ClassRemoval
 from napari_matssl.widgets.controls.error_text import explain
-from napari_matssl.widgets.controls.forms import agreed, button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
 from napari_matssl.widgets.controls.image_rows import EXCLUDED, OLD
 from napari_matssl.widgets.controls.image_table import ImageRow
-from napari_matssl.widgets.controls.recent import RecentFolders
+from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
+from napari_matssl.widgets.panels.image_menu import image_menu
+from napari_matssl.widgets.panels.opening import Opening
+from napari_matssl.widgets.panels.palette_editor import PaletteEditor
 from napari_matssl.widgets.session import session_of
 
 GATHER_MS = 200
 """Time to gather what is told of single images before all are counted anew, ms."""
 
-_RECENT = RecentFolders("opened")
-_ADD_TIP = (
-    "Take the visible plane of the selected image layer into the folder, whoever opened it: "
-    "a plane of a stack, a pyramid, an image of another plugin."
-)
 _LIVE_TIP = (
     "After every stroke show what an instant classifier makes of the image in view, within "
     "seconds. It learns from the strokes on the images ticked in Fine-tune and is kept nowhere. "
@@ -73,17 +60,15 @@ class MicrographsPanel(QWidget):
         self._folder, self._current = self.session.folder, self.session.current
         self._notices = self.session.notices
         self._palette = self.session.palette
-        self._painted_later = QTimer(self)
-        self._painted_later.setSingleShot(True)
-        self._painted_later.setInterval(GATHER_MS)
-        self._painted_later.timeout.connect(self._show_painted)
+        self.opening = Opening(self.session)
         self.folder = note("No folder is open.", "The folder whose images are listed.")
         self.busy = note("", "What the window waits for.")
         self.busy.hide()
         self.list = ImageList()
         self.table = self.list.table
         self.facts = ImageFactsEditor(self.session)
-        self.classes = ClassEditor()
+        self.classes = PaletteEditor(self.session)
+        self._painted_later = later(self, self.classes.show_painted, GATHER_MS)
         self.live = QCheckBox("Live preview (hold H to hide it)")
         self.live.setChecked(self.session.live.on)
         self.live.setToolTip(_LIVE_TIP)
@@ -96,27 +81,11 @@ class MicrographsPanel(QWidget):
         self._show_folder()
 
     def _build(self) -> None:
-        self.open_folder = button(
-            "Open folder...",
-            "Open a folder of micrographs; what belongs to it is kept in matssl inside it.",
-            self._ask_folder,
-        )
-        self.recent = button("Recent", "Open a folder that was opened before.")
-        self.recent.setMenu(QMenu(self.recent))
-        # The style's own arrow would lie on the word.
-        self.recent.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0px; }")
-        self.recent.menu().aboutToShow.connect(self._offer_recent)
-        self.open_files = button(
-            "Open files...", "Open some micrographs of one folder.", self._ask_files
-        )
-        self.add_layer = button("Add layer", _ADD_TIP, self._add_layer)
         self.elsewhere = button("Keep elsewhere...", _ELSEWHERE_TIP, self._ask_place)
         self.take = button("Take labels layer", _TAKE_TIP, self._take_labels)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(
-            side_by_side(self.open_folder, self.recent, self.open_files, self.add_layer)
-        )
+        layout.addWidget(self.opening)
         layout.addWidget(self.folder)
         layout.addWidget(self.busy)
         layout.addWidget(self.list)
@@ -128,7 +97,7 @@ class MicrographsPanel(QWidget):
         layout.addWidget(side_by_side(self.status, self.elsewhere, self.take, stretch=0))
 
     def _connect(self) -> None:
-        folder, current, palette = self._folder, self._current, self._palette
+        folder, current = self._folder, self._current
         folder.changed.connect(self._show_folder)
         self._notices.busy.connect(self._show_busy)
         folder.images_changed.connect(self._show_images)
@@ -137,25 +106,12 @@ class MicrographsPanel(QWidget):
         folder.painted_changed.connect(self._on_painted)
         self.session.models_changed.connect(self._show_images)
         self.session.results.mask_changed.connect(self._update_row)
-        palette.classes_changed.connect(self._show_classes)
-        palette.picked_changed.connect(self._show_picked)
         self.table.opened.connect(current.show)
         self.table.step_wanted.connect(current.step)
         self.table.dropped.connect(folder.open)
         self.table.listed_changed.connect(self._on_listed)
         self.table.menu_wanted.connect(self._show_menu)
-        editor = self.classes
-        editor.picked.connect(palette.paint_with)
-        editor.added.connect(lambda: self._add_class(False))
-        editor.exclude_added.connect(lambda: self._add_class(True))
-        editor.renamed.connect(lambda i, name: palette.edit(lambda p: p.classes.rename(i, name)))
-        editor.recoloured.connect(lambda i, c: palette.edit(lambda p: p.classes.recolour(i, c)))
-        editor.reordered.connect(lambda ids: palette.edit(lambda p: p.classes.reorder(ids)))
-        editor.exclude_changed.connect(
-            lambda i, x: palette.edit(lambda p: p.classes.set_exclude(i, x))
-        )
-        editor.delete_wanted.connect(self._delete_class)
-        editor.refused.connect(self.status.setText)
+        self.classes.refused.connect(self.status.setText)
         live = self.session.live
         self.live.toggled.connect(live.switch)
         live.switched.connect(self.live.setChecked)
@@ -165,48 +121,6 @@ class MicrographsPanel(QWidget):
         self._show_live()
 
     # --- what the user asks for
-
-    def _ask_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Open a folder of micrographs")
-        if chosen:
-            self._folder.open([Path(chosen)])
-
-    def _offer_recent(self) -> None:
-        menu = self.recent.menu()
-        menu.clear()
-        for folder in _RECENT.folders():
-            action = menu.addAction(str(folder))
-            action.triggered.connect(lambda _checked=False, f=folder: self._folder.open([f]))
-        if not menu.actions():
-            menu.addAction("No folder was opened yet.").setEnabled(False)
-
-    def _ask_files(self) -> None:
-        known = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        chosen, _ = QFileDialog.getOpenFileNames(
-            self, "Open micrographs", "", f"Micrographs ({known})"
-        )
-        if chosen:
-            self._folder.open([Path(path) for path in chosen])
-
-    def _add_layer(self) -> None:
-        layer = self.session.viewer.layers.selection.active
-        if not isinstance(layer, Image):
-            images = [x for x in self.session.viewer.layers if isinstance(x, Image)]
-            layer = images[-1] if images else layer
-        if layer is None:
-            self._notices.failed.emit(
-                InputError("There is no image layer.", "Open an image in napari first.")
-            )
-            return
-        folder = None
-        if self._folder.project is None:
-            chosen = QFileDialog.getExistingDirectory(
-                self, "Choose a folder for the image, its strokes and its masks"
-            )
-            if not chosen:
-                return
-            folder = Path(chosen)
-        add_layer(self._current, layer, folder)
 
     def _ask_place(self) -> None:
         chosen = QFileDialog.getExistingDirectory(
@@ -240,94 +154,14 @@ class MicrographsPanel(QWidget):
             return None
         place = names.index(chosen)
         if place == len(classes):
-            self._add_class(False)
-            return self._palette.classes[-1].id if len(self._palette.classes) > place else None
+            return self._palette.add_class()
         return classes[place].id
-
-    def _add_class(self, exclude: bool) -> None:
-        added: list[LabelClass] = []
-        self._palette.edit(lambda project: added.append(project.classes.add(exclude=exclude)))
-        if added:
-            self._palette.paint_with(added[0].id)
-
-    def _delete_class(self, class_id: int) -> None:
-        project = self._folder.project
-        if project is None:
-            return
-        self._current.flush()
-        try:
-            painted, masks = self._notices.wait_for(
-                lambda: (project.labels.use_of(class_id), project.masks.share_of(class_id)),
-                "Looking where the class is used...",
-            )
-        except MatSSLError as error:
-            self._notices.failed.emit(error)
-            return
-        gone = next(one for one in project.classes.in_order if one.id == class_id)
-        if not painted and not masks:
-            question = f'Delete the class "{gone.name}"? Nothing is painted with it.'
-            if agreed(self, "Delete a class", question, "Delete"):
-                self._palette.delete(class_id)
-            return
-        others = [one for one in project.classes.in_order if one.id != class_id]
-        dialog = ClassRemoval(gone, others, painted, masks, self)
-        if dialog.exec_():
-            self._palette.delete(class_id, dialog.into)
-
-    def _clear_strokes(self) -> None:
-        shown = self._current.shown
-        if shown is None:
-            return
-        shown.painted.visible = True  # napari edits no hidden layer
-        painted = np.nonzero(shown.painted.data)
-        count = len(painted[0])
-        if count:
-            shown.painted.data_setitem(painted, np.zeros(count, np.uint8))
-        self._notices.said.emit(f"{count:,} pixels were cleared; Ctrl+Z takes them back.")
 
     def _show_menu(self, names: list[str], where: QPoint) -> None:
         """Offer what can be done with the selected images."""
-        menu = self.menu(names)
+        menu = image_menu(self.session, names, self.opening.ask_folder, self)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(where)
-
-    def menu(self, names: Sequence[str]) -> QMenu:
-        """Make the menu of some images of the list."""
-        menu = QMenu(self)
-        project = self._folder.project
-        if project is None:
-            menu.addAction("Open folder...").triggered.connect(self._ask_folder)
-            return menu
-        if len(names) == 1:
-            path = project.images.path(names[0])
-            show = menu.addAction("Show")
-            show.triggered.connect(lambda: self._current.show(names[0]))
-            if self._current.shown is not None and self._current.shown.name == names[0]:
-                clear = menu.addAction("Clear the strokes")
-                clear.setToolTip("Make the whole image unpainted; Ctrl+Z takes it back.")
-                clear.triggered.connect(lambda: self._clear_strokes())
-            copy = menu.addAction("Copy path")
-            copy.triggered.connect(lambda: QApplication.clipboard().setText(str(path)))
-        counted = [name for name in names if not project.micrographs.is_excluded(name)]
-        excluded = [name for name in names if name not in counted]
-        for some, exclude, text in ((counted, True, "Exclude"), (excluded, False, "Take in again")):
-            if some:
-                title = text if len(names) == 1 else f"{text} ({len(some)} images)"
-                act = menu.addAction(title)
-                act.setToolTip("Excluded images are not trained on, segmented or measured.")
-                act.triggered.connect(
-                    lambda _checked=False, some=some, exclude=exclude: self._folder.set_excluded(
-                        some, exclude
-                    )
-                )
-        menu.addSeparator()
-        menu.addAction("Refresh the list").triggered.connect(self._folder.refresh)
-        folder = menu.addAction("Show the folder")
-        folder.triggered.connect(
-            lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.folder)))
-        )
-        menu.setToolTipsVisible(True)
-        return menu
 
     # --- what is shown
 
@@ -342,10 +176,7 @@ class MicrographsPanel(QWidget):
     def _show_folder(self) -> None:
         project = self._folder.project
         self.folder.setText("No folder is open." if project is None else str(project.folder))
-        if project is not None:
-            _RECENT.add(project.folder)
         self._show_images()
-        self._show_classes()
         self._on_shown()
 
     def _show_images(self) -> None:
@@ -367,7 +198,7 @@ class MicrographsPanel(QWidget):
 
     def _on_painted(self, name: str) -> None:
         self._update_row(name)
-        self._show_painted()
+        self.classes.show_painted()
         self._show_status()
 
     def _show_live(self, _on: bool = True) -> None:
@@ -395,19 +226,6 @@ class MicrographsPanel(QWidget):
         else:
             can_not = f"Strokes can't be saved here: {why}."
             self.status.setText("All strokes are saved." if why is None else can_not)
-
-    def _show_classes(self) -> None:
-        classes: Sequence[LabelClass] = self._palette.classes
-        self.classes.setEnabled(bool(classes))
-        self.classes.set_classes(classes, self._palette.painted_pixels())
-        if classes:
-            self.classes.set_selected(self._palette.picked)
-
-    def _show_picked(self) -> None:
-        self.classes.set_selected(self._palette.picked)
-
-    def _show_painted(self) -> None:
-        self.classes.set_painted(self._palette.painted_pixels())
 
     def _update_row(self, name: str) -> None:
         if self.table.has(name):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer, QUrl
+from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
@@ -31,6 +31,7 @@ from napari_matssl.widgets.controls.forms import (
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.session import session_of
 
@@ -77,10 +78,7 @@ class PhasesPanel(QWidget):
         self._segmented = 0
         self._stale = True
         self._exported: Path | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DELAY_MS)
-        self._timer.timeout.connect(self._measure)
+        self._timer = later(self, self._measure, DELAY_MS)
         self._background = Background(self)
         self._build()
         self._connect()

@@ -1,0 +1,75 @@
+"""The menu of images in the list: show, clear, exclude, and where their files are."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QApplication, QMenu, QWidget
+
+from napari_matssl.widgets.session import Session
+
+
+def image_menu(
+    session: Session, names: Sequence[str], open_folder: Callable[[], None], parent: QWidget
+) -> QMenu:
+    """Make the menu of some images of the list; without a folder one can be opened.
+
+    Parameters
+    ----------
+    session
+        What the panels share.
+    names
+        The images.
+    open_folder
+        Lets a folder be chosen.
+    parent
+        Owns the menu.
+    """
+    menu = QMenu(parent)
+    folder, current, project = session.folder, session.current, session.folder.project
+    if project is None:
+        menu.addAction("Open folder...").triggered.connect(open_folder)
+        return menu
+    if len(names) == 1:
+        path = project.images.path(names[0])
+        show = menu.addAction("Show")
+        show.triggered.connect(lambda: current.show(names[0]))
+        if current.shown is not None and current.shown.name == names[0]:
+            clear = menu.addAction("Clear the strokes")
+            clear.setToolTip("Make the whole image unpainted; Ctrl+Z takes it back.")
+            clear.triggered.connect(lambda: _clear_strokes(session))
+        copy = menu.addAction("Copy path")
+        copy.triggered.connect(lambda: QApplication.clipboard().setText(str(path)))
+    counted = [name for name in names if not project.micrographs.is_excluded(name)]
+    excluded = [name for name in names if name not in counted]
+    for some, exclude, text in ((counted, True, "Exclude"), (excluded, False, "Take in again")):
+        if some:
+            title = text if len(names) == 1 else f"{text} ({len(some)} images)"
+            act = menu.addAction(title)
+            act.setToolTip("Excluded images are not trained on, segmented or measured.")
+            act.triggered.connect(
+                lambda _checked=False, some=some, exclude=exclude: folder.set_excluded(
+                    some, exclude
+                )
+            )
+    menu.addSeparator()
+    menu.addAction("Refresh the list").triggered.connect(folder.refresh)
+    in_files = menu.addAction("Show the folder")
+    in_files.triggered.connect(
+        lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.folder)))
+    )
+    menu.setToolTipsVisible(True)
+    return menu
+
+
+def _clear_strokes(session: Session) -> None:
+    shown = session.current.shown
+    if shown is None:
+        return
+    shown.painted.visible = True  # napari edits no hidden layer
+    painted = np.nonzero(shown.painted.data)
+    count = len(painted[0])
+    if count:
+        shown.painted.data_setitem(painted, np.zeros(count, np.uint8))
+    session.notices.said.emit(f"{count:,} pixels were cleared; Ctrl+Z takes them back.")
