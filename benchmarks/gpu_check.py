@@ -219,10 +219,12 @@ def check_training(bench: Bench) -> str:
     told, good = [], True
     for architecture in ("unet++", "guided-unet++"):
         with computing(CPU, torch.float32):
-            truth = np.array(train(bench, 4, architecture=architecture, self_training=0).losses)
+            truth = np.array(
+                train(bench, 4, architecture=architecture, pseudo_label_weight=0).losses
+            )
         for dtype in bench.formats:
             with computing(bench.device, dtype):
-                found = train(bench, 4, architecture=architecture, self_training=0).losses
+                found = train(bench, 4, architecture=architecture, pseudo_label_weight=0).losses
             off = float(np.max(np.abs(found - truth) / truth))
             told.append(f"{architecture} {name(dtype)} off by {off:.2%}")
             good &= off <= LOSSES[dtype]

@@ -2,7 +2,7 @@
 
     python benchmarks/levers.py --set architecture=unet++ --set batch_size=8 --steps 90
     python benchmarks/levers.py --full --steps 300
-    python benchmarks/levers.py --set self_training=0 --sets dual-phase grains --seeds 1 2
+    python benchmarks/levers.py --set pseudo_label_weight=0 --sets dual-phase grains --seeds 1 2
     python benchmarks/levers.py --sets "coatings a" --images 4 --steps 200 --new-conditions
 
 Prints one row for the defaults changed by all ``--set`` together, scored from two magnifications

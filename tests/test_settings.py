@@ -125,7 +125,7 @@ def test_the_paper_preset_of_fine_tuning_is_the_papers_recipe():
     assert (paper.optimiser, paper.learning_rate, paper.weight_decay) == ("adam", 1e-4, 1e-5)
     assert (paper.warmup, paper.cosine, paper.encoder_rate) == (0, False, 1)
     assert (paper.crop_size, paper.scale, paper.augment) == (256, 1, False)
-    assert (paper.cross_entropy, paper.averaging, paper.freeze_batch_norm) == (0, 0, False)
+    assert (paper.cross_entropy, paper.ema_decay, paper.freeze_batch_norm) == (0, 0, False)
     assert paper.validations == paper.epochs
     assert paper.normalisation.kind == "imagenet"
 

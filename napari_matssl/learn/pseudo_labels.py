@@ -1,4 +1,4 @@
-"""Learning from unpainted pixels: what the averaged model is sure of teaches the one in training.
+"""Pseudo-labels: unpainted pixels learn from the EMA weights where these are confident.
 
 Strokes cover a few hundredths of an image. The rest was worth up to 10 points of mIoU on
 development sets, and nothing on average in 90 seconds on those of the report (benchmarks/NOTES.md).
@@ -17,7 +17,7 @@ LEAST_UNPAINTED = 0.1
 
 
 def find_unpainted(targets: Tensor, proposed: Tensor) -> Tensor:
-    """Find the pixels of an image that nobody painted, boolean ``(N, H, W)``.
+    """Find the unpainted pixels of images, boolean ``(N, H, W)``.
 
     Parameters
     ----------
@@ -30,9 +30,7 @@ def find_unpainted(targets: Tensor, proposed: Tensor) -> Tensor:
 
 
 def ramp_up(fraction: float, targets: Tensor, proposed: Tensor) -> float:
-    """How much unpainted pixels count, from 0 to 1: nothing before the model has learnt something.
-
-    Nothing either where there are few of them to learn from.
+    """Return the weight of pseudo-labels, from 0 to 1; 0 where few pixels are unpainted.
 
     Parameters
     ----------
@@ -49,12 +47,11 @@ def ramp_up(fraction: float, targets: Tensor, proposed: Tensor) -> float:
 def choose_pseudo_labels(
     logits: Tensor, proposed: Tensor, targets: Tensor, confidence: float
 ) -> Tensor:
-    """Take a network's own classes as targets where nothing is painted and it is sure.
+    """Take the classes of a network as targets of unpainted pixels where it is confident.
 
-    Sure means twice: the class is probable, and the pixel classifier proposed it before training
-    began. Without the second, a network teaches itself its errors, the more the longer it trains;
-    a classifier that is trained with it drifts with it. So what is learnt from unpainted pixels is
-    where two views agree of which one never moves (benchmarks/NOTES.md).
+    A class is taken if it is probable and the pixel classifier proposed it before training began.
+    Without the second condition, a network learns its own errors, the more the longer it trains;
+    a classifier that is trained with it drifts with it (benchmarks/NOTES.md).
 
     Parameters
     ----------
@@ -70,14 +67,14 @@ def choose_pseudo_labels(
 
     Returns
     -------
-    ``(N, H, W)`` uint8; 255 where something is painted or no class is sure.
+    ``(N, H, W)`` uint8; 255 where something is painted or no class is taken.
 
     Notes
     -----
-    Pseudo-labels of an averaged teacher on weakly changed images, as in mean teacher (Tarvainen
+    Pseudo-labels of an EMA teacher on weakly changed images, as in mean teacher (Tarvainen
     and Valpola 2017) and FixMatch (Sohn et al. 2020); agreement of two views as in co-training
     (Blum and Mitchell 1998).
     """
-    sure, classes = logits.softmax(dim=1).max(dim=1)
-    taken = (targets == IGNORE_INDEX) & (sure >= confidence) & (proposed == classes)
+    probability, classes = logits.softmax(dim=1).max(dim=1)
+    taken = (targets == IGNORE_INDEX) & (probability >= confidence) & (proposed == classes)
     return torch.where(taken, classes, IGNORE_INDEX).to(torch.uint8)

@@ -162,22 +162,21 @@ class FinetuneSettings(TrainingSettings):
         ge=0,
         le=1,
     )
-    self_training: float = setting(
+    pseudo_label_weight: float = setting(
         1.0,
-        "weight of unpainted pixels of which the averaged model is sure that they are what the "
-        "pixel classifier guessed at the start, for guided-unet++; 0: painted pixels alone",
+        "weight of pseudo-labels: unpainted pixels of which the EMA weights are confident and agree "
+        "with the pixel classifier at the start, for guided-unet++; 0: painted pixels alone",
         expert=True,
         when={"paper": 0.0},
         ge=0,
         le=10,
     )
     confidence: float = setting(
-        0.9, "how sure it has to be, as a probability", expert=True, gt=0, le=1
+        0.9, "probability from which a pseudo-label is taken", expert=True, gt=0, le=1
     )
     entropy: float = setting(
         3.0,
-        "weight, within self_training, of how undecided the model is about unpainted pixels; "
-        "0: only those of which it is sure count",
+        "weight of the entropy of unpainted pixels, within pseudo_label_weight; 0: none",
         title="Entropy weight",
         expert=True,
         ge=0,
@@ -200,11 +199,10 @@ class FinetuneSettings(TrainingSettings):
         expert=True,
         when={"paper": False},
     )
-    averaging: float = setting(
+    ema_decay: float = setting(
         0.99,
-        "decay of the moving average of the weights; 0: none",
-        title="Weight averaging",
-        unit="decay",
+        "decay of the exponential moving average (EMA) of the weights per step; 0: no average",
+        title="EMA decay",
         expert=True,
         when={"paper": 0.0},
         ge=0,
@@ -240,4 +238,6 @@ class FinetuneSettings(TrainingSettings):
     former: ClassVar = {
         "encoder_name": "is called encoder now, and what encoder was is called weights",
         "layers": "is called strata now",
+        "self_training": "is called pseudo_label_weight now",
+        "averaging": "is called ema_decay now",
     }

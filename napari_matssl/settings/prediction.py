@@ -1,7 +1,7 @@
 """Settings of segmenting with a model."""
 
 import json
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -52,6 +52,8 @@ class PredictSettings(Settings):
         expert=True,
     )
     device: str = DEVICE
+
+    former: ClassVar = {"islands": "is called detached_components now"}
 
     @field_validator("class_sizes", mode="before")
     @classmethod

@@ -107,7 +107,7 @@ def test_from_a_folder_to_the_table_and_back_for_a_correction(user, tmp_path):
     assert panel.chosen == ("field-1.tif", "field-2.tif")
     user.choose(panel.start_from.list, "Random")
     user.enter(
-        panel.form, epochs=40, encoder=TINY, crop_size=32, batch_size=8, averaging=0.9,
+        panel.form, epochs=40, encoder=TINY, crop_size=32, batch_size=8, ema_decay=0.9,
         learning_rate=0.01, encoder_rate=1, augment=False, balance=0,
     )  # fmt: skip
     saved = tmp_path / "settings.json"
@@ -200,7 +200,7 @@ def test_the_same_on_coatings(user, tmp_path, real_data):
     user.choose(user.finetune.start_from.list, "Random")
     user.enter(
         user.finetune.form, epochs=10, encoder=TINY, crop_size=128, batch_size=2,
-        averaging=0.9, learning_rate=0.01, encoder_rate=1, augment=False, architecture="unet++",
+        ema_decay=0.9, learning_rate=0.01, encoder_rate=1, augment=False, architecture="unet++",
     )  # fmt: skip
     user.run(user.finetune.start)
     assert not user.error

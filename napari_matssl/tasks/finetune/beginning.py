@@ -62,7 +62,7 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
     if isinstance(network, PixelClassifier | GuidedUnetPlusPlus):
         with device_errors("fitting"):
             frequencies = _fit_heads(network, plan, compute)
-            if isinstance(network, GuidedUnetPlusPlus) and plan.settings.self_training > 0:
+            if isinstance(network, GuidedUnetPlusPlus) and plan.settings.pseudo_label_weight > 0:
                 images = _propose(network, plan, compute)
     return Beginning(network, images, frequencies, origin)
 
@@ -86,7 +86,7 @@ def _fit_heads(
 def _propose(
     network: GuidedUnetPlusPlus, plan: Plan, compute: Compute
 ) -> tuple[PreparedImage, ...]:
-    """Let pixel heads say what unpainted pixels may be, for self-training.
+    """Classify unpainted pixels with the pixel heads, to propose pseudo-labels.
 
     They are fitted to what is painted now: those of a model that is gone on from hold the very
     errors that new strokes are there to correct.

@@ -85,10 +85,10 @@ class Training:
         self._card = plan.card.model_copy(update={"start": begun.origin})
         self._frequencies = begun.frequencies
         guided = isinstance(network, GuidedUnetPlusPlus)
-        self._self_training = settings.self_training if guided else 0.0
+        self._pseudo_label_weight = settings.pseudo_label_weight if guided else 0.0
         random = np.random.default_rng(settings.seed)
         self._sampler = CropSampler(begun.images, settings, random, plan.strata)
-        self._ema = start_ema(network, settings.averaging)
+        self._ema = start_ema(network, settings.ema_decay)
         self._trainer = Trainer(
             _optimiser(network, settings),
             compute,
@@ -166,7 +166,7 @@ class Training:
         """
         settings, batch = self._plan.settings, self._sampler.batch()
         targets = self._compute.move(batch.targets)
-        weight = self._self_training * ramp_up(fraction, batch.targets, batch.proposed)
+        weight = self._pseudo_label_weight * ramp_up(fraction, batch.targets, batch.proposed)
         taught = self._teach(batch) if weight > 0 else None
         self._network.train()
         if settings.freeze_batch_norm:

@@ -50,7 +50,7 @@ def chosen(**values):
         "crop_size": 64,
         "batch_size": 4,
         "freeze_batch_norm": False,
-        "averaging": 0.5,
+        "ema_decay": 0.5,
         "device": "cpu",
     }
     return FinetuneSettings(**{**defaults, **values})
@@ -90,7 +90,11 @@ def test_unpainted_pixels_have_a_say_in_strokes_and_none_where_all_is_painted(pa
     ]
     for images, differ in ((strokes, True), (painted, False)):
         with_them, without = (
-            drain(finetune(images, TABLE, chosen(epochs=4, confidence=0.5, self_training=weight)))
+            drain(
+                finetune(
+                    images, TABLE, chosen(epochs=4, confidence=0.5, pseudo_label_weight=weight)
+                )
+            )
             for weight in (1.0, 0.0)
         )
         first = len(with_them.losses) // 5 + 1  # they don't count from the beginning
@@ -126,7 +130,7 @@ def test_unpainted_pixels_do_not_hold_on_to_errors_that_new_strokes_correct(pain
     unseen = [two_phases(7)]
     with_them, without = (
         scores_of(drain(finetune(strokes, TABLE, settings, start=wrong)).segmenter, unseen).miou
-        for settings in (fast, fast.model_copy(update={"self_training": 0.0}))
+        for settings in (fast, fast.model_copy(update={"pseudo_label_weight": 0.0}))
     )
     assert without > 0.6
     assert with_them > without - 0.05
@@ -197,14 +201,14 @@ def test_the_result_is_a_model_that_can_be_kept(painted, tmp_path):
 
 @pytest.mark.cell("Finish now in the window", "stopped late")
 @pytest.mark.cell("finetune", "stopped late")
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 @pytest.mark.parametrize("validated", [True, False])
 def test_stop_after_a_tenth_of_the_budget_returns_a_model_that_segments(
-    painted, two_phases, averaging, validated
+    painted, two_phases, ema_decay, validated
 ):
     validation = [two_phases(5, (64, 64))] if validated else []
     seen = []
-    job = finetune(painted, TABLE, chosen(epochs=5, averaging=averaging), validation)
+    job = finetune(painted, TABLE, chosen(epochs=5, ema_decay=ema_decay), validation)
     result = drain(job, seen.append, lambda: seen[-1].step >= WORTH_SHARE)
     assert 1 <= len(result.losses) < 10
     assert (result.validation is not None) is validated
@@ -339,7 +343,7 @@ def test_a_single_image_cannot_be_divided(painted):
 def test_the_model_that_did_best_on_the_validation_images_is_chosen(painted, two_phases):
     validation = [two_phases(5)]
     seen = []
-    restless = {"architecture": "unet++", "averaging": 0.0, "learning_rate": 0.1, "cosine": False}
+    restless = {"architecture": "unet++", "ema_decay": 0.0, "learning_rate": 0.1, "cosine": False}
     settings = chosen(epochs=10, validations=10, **restless)
     result = drain(finetune(painted, TABLE, settings, validation), seen.append)
     scored = {p.metrics["val_miou"] for p in seen if "val_miou" in p.metrics}
@@ -433,7 +437,7 @@ def test_a_pretrained_encoder_is_the_start(painted, tmp_path):
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_statistics_of_the_encoder_stay_where_the_settings_freeze_them(painted, frozen):
-    result = drain(finetune(painted, TABLE, chosen(freeze_batch_norm=frozen, averaging=0.0)))
+    result = drain(finetune(painted, TABLE, chosen(freeze_batch_norm=frozen, ema_decay=0.0)))
     start = build_network(TINY, 2, seed=0)
     norms = [n for n, m in start.encoder.named_modules() if isinstance(m, nn.BatchNorm2d)]
     own, before = result.segmenter.network.encoder.state_dict(), start.encoder.state_dict()
@@ -517,7 +521,7 @@ def test_the_encoder_learns_more_slowly_than_the_decoder(painted):
     compute = Compute(torch.device("cpu"), torch.float32, "exact")
     settings = chosen(
         architecture="unet++", epochs=1, batch_size=8, optimiser="adam", weight_decay=0,
-        learning_rate=1e-3, encoder_rate=0.1, warmup=0, cosine=False, averaging=0.0,
+        learning_rate=1e-3, encoder_rate=0.1, warmup=0, cosine=False, ema_decay=0.0,
     )  # fmt: skip
     result = drain(train(make_plan(painted, TABLE, settings), compute, Budget(None, None)))
     assert len(result.losses) == 1

@@ -315,7 +315,7 @@ def test_a_unet_goes_on_from_a_pixel_classifier_by_its_encoder(painted):
     start = drain(finetune(painted, TABLE, instant(scale=0.5))).segmenter
     for tensor in start.network.encoder.parameters():
         tensor.detach().mul_(1.5)
-    still = trained_unet(learning_rate=1e-12, weight_decay=0, averaging=0, freeze_batch_norm=True)
+    still = trained_unet(learning_rate=1e-12, weight_decay=0, ema_decay=0, freeze_batch_norm=True)
     result = drain(finetune(painted, TABLE, still, start=start)).segmenter
     assert result.card.architecture == "unet++"
     assert result.network.state_dict().keys() == build_network(TINY, 2).state_dict().keys()
