@@ -298,6 +298,9 @@ def test_a_bad_value_in_a_file_names_file_and_value(tmp_path):
     [
         (FinetuneSettings, {"encoder_name": "resnet18", "encoder": "imagenet"}, "called encoder"),
         (FinetuneSettings, {"layers": "any"}, "layers is called strata"),
+        (FinetuneSettings, {"self_training": 0}, "self_training is called pseudo_label_weight"),
+        (FinetuneSettings, {"averaging": 0.9}, "averaging is called ema_decay"),
+        (PredictSettings, {"islands": "keep"}, "islands is called detached_components"),
         (FinetuneSettings, {"encoder": "micrographs"}, "weights"),
         (PretrainSettings, {"init": "random"}, "init is called weights"),
         (PretrainSettings, {"encoder": "Start.safetensors"}, "weights"),

@@ -14,6 +14,12 @@ from napari_matssl.labels.names import class_name
 # (Okabe and Ito's eight, without black).
 COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#999999")
 
+NO_CLASS = 0
+"""Mask value of pixels without a class."""
+
+NO_CLASS_BESIDE_0 = 255
+"""The same where 0 is a class; white in masks of ImageJ and others."""
+
 
 class LabelClass(BaseModel):
     """One class of pixels, usually a phase."""
@@ -66,9 +72,9 @@ class ClassTable(BaseModel):
         return tuple(c.name for c in self.classes)
 
     @property
-    def not_analysed(self) -> int:
-        """Mask value of pixels that belong to no class: 0, or 255 where 0 is a class."""
-        return 255 if self.classes[0].id == 0 else 0
+    def no_class(self) -> int:
+        """Mask value of pixels without a class: 0, or 255 where 0 is a class."""
+        return NO_CLASS_BESIDE_0 if self.classes[0].id == 0 else NO_CLASS
 
     def without(self, class_id: int | None) -> "ClassTable":
         """Return the table without one id; unchanged if it has no such id."""

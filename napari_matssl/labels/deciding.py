@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from napari_matssl.errors import InputError
+from napari_matssl.labels.classes import NO_CLASS_BESIDE_0
 from napari_matssl.labels.counting import listed
 from napari_matssl.labels.meaning import (
     FOUND,
-    NOT_ANALYSED_BESIDE_0,
     Images,
     Meaning,
     Unlabelled,
@@ -36,7 +36,7 @@ def unpainted_values(named: NamedValues | None, unlabelled: Unlabelled) -> froze
         return frozenset({0 if unlabelled == "auto" else unlabelled})
     if unlabelled == "auto":
         if named.ours and named.zero_is_a_class():
-            return named.no_class | {NOT_ANALYSED_BESIDE_0}
+            return named.no_class | {NO_CLASS_BESIDE_0}
         return named.no_class | (frozenset() if 0 in named else {0})
     if unlabelled in named and not named[unlabelled].is_no_class:
         raise InputError(
@@ -138,7 +138,7 @@ def meaning_of_masks(
                 classes, rest, named.source, [f"{told}: {_shares(counts, {0})[0]}."]
             )
     if named.ours and zero_is_class:
-        rest.add(NOT_ANALYSED_BESIDE_0)
+        rest.add(NO_CLASS_BESIDE_0)
     elif not zero_is_class:
         rest.add(0)
     remarks = [f"{v} is not analysed: {share}." for v, share in _shares(counts, rest).items()]
@@ -181,7 +181,7 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
         told = "; of masks with two values both are classes" if 0 in counts else ""
         remarks = [f"{v} is taken for a class: {s}{told}." for v, s in _shares(counts, {0}).items()]
         return build_meaning(classes, frozenset(), FOUND, remarks, made_up=True)
-    if others[-1] >= NOT_ANALYSED_BESIDE_0:
+    if others[-1] >= NO_CLASS_BESIDE_0:
         raise InputError(
             f"The masks hold {others[-1]} beside other values: {listed(counts)}. It may be a class "
             "or what wasn't analysed, and there is no class table.",

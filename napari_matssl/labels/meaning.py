@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.classes import NO_CLASS, NO_CLASS_BESIDE_0, ClassTable
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.names import few
 from napari_matssl.labels.tables import LARGEST_ID, NamedValue, place
@@ -17,9 +17,6 @@ Unlabelled = int | Literal["auto"] | None
 """Value of unpainted pixels; "auto": 0 unless it has the name of a class; None: each is a class."""
 
 FOUND = "the values found in the labels"
-
-NOT_ANALYSED_BESIDE_0 = 255
-"""White in masks of ImageJ and others; not analysed in ours where 0 is a class."""
 
 Images = Iterable[NDArray[np.integer]]
 
@@ -86,7 +83,7 @@ class Meaning:
             raise (strangers or not_in_table)(name, strange, self.table)
         if all(value == self.ids[value] for value in counts):
             return values
-        ids = np.full(values.shape, NOT_ANALYSED_BESIDE_0, dtype=np.uint8)
+        ids = np.full(values.shape, NO_CLASS_BESIDE_0, dtype=np.uint8)
         for value, class_id in self.ids.items():
             ids[values == value] = class_id
         return ids
@@ -165,6 +162,6 @@ def _id_of_none(values: frozenset[int], zero_is_class: bool) -> int | None:
     """Choose the id of pixels of no class: their value if it is one alone and small enough."""
     if not values:
         return None
-    if len(values) == 1 and max(values) <= NOT_ANALYSED_BESIDE_0:
+    if len(values) == 1 and max(values) <= NO_CLASS_BESIDE_0:
         return max(values)
-    return NOT_ANALYSED_BESIDE_0 if zero_is_class else 0
+    return NO_CLASS_BESIDE_0 if zero_is_class else NO_CLASS

@@ -130,7 +130,7 @@ def _finished(
     if unbroken:
         specimen[:] = merge_detached(specimen, unbroken)
     if known is not None:
-        specimen[~known] = card.classes.not_analysed
+        specimen[~known] = card.classes.no_class
     return replace(found, mask=mask)
 
 
@@ -277,7 +277,7 @@ class _Sink:
         shape = (micrograph.height, micrograph.width)
         self._ids = np.array(card.classes.ids, dtype=np.uint8)
         self._row = 0
-        self.mask = np.full(shape, card.classes.not_analysed, dtype=np.uint8)
+        self.mask = np.full(shape, card.classes.no_class, dtype=np.uint8)
         self.probabilities = (
             np.zeros((len(self._ids), *shape), dtype=np.uint8) if keep_probabilities else None
         )

@@ -28,7 +28,7 @@ def clean_mask(
     """Give specks to the class around them, then fill holes.
 
     Pixels touch at edges and at corners. Those that are of no class (the info bar,
-    ``table.not_analysed``) never change and are given to nobody; classes to exclude are treated
+    ``table.no_class``) never change and are given to nobody; classes to exclude are treated
     like all others.
 
     A speck is a region below the smallest size of its class. Specks go smallest first, of two that
@@ -43,7 +43,7 @@ def clean_mask(
     Parameters
     ----------
     mask
-        ``(H, W)``, class ids, and ``table.not_analysed`` where there is no class.
+        ``(H, W)``, class ids, and ``table.no_class`` where there is no class.
     table
         The classes of the mask.
     cleaning

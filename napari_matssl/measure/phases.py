@@ -113,7 +113,7 @@ def phase_fractions(
         If the mask holds a value that is no class.
     """
     pixels = count_values(mask)
-    strange = {v: n for v, n in pixels.items() if v not in (*table.ids, table.not_analysed)}
+    strange = {v: n for v, n in pixels.items() if v not in (*table.ids, table.no_class)}
     if strange:
         raise InputError(
             f"The mask {name} holds values that are no class: {listed(strange)}.",

@@ -164,8 +164,8 @@ class FinetuneSettings(TrainingSettings):
     )
     pseudo_label_weight: float = setting(
         1.0,
-        "weight of pseudo-labels: unpainted pixels of which the EMA weights are confident and agree "
-        "with the pixel classifier at the start, for guided-unet++; 0: painted pixels alone",
+        "weight of pseudo-labels: unpainted pixels of which the EMA weights are confident and "
+        "agree with the pixel classifier at the start, for guided-unet++; 0: painted pixels alone",
         expert=True,
         when={"paper": 0.0},
         ge=0,

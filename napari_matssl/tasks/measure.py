@@ -151,10 +151,10 @@ def _renumbered(
     """Give a mask in the ids of a table, with its value for what wasn't analysed."""
     to = dict(ids)
     if meaning.unlabelled is not None:
-        to[meaning.unlabelled] = table.not_analysed
+        to[meaning.unlabelled] = table.no_class
     if all(old == new for old, new in to.items()):
         return mask
-    result = np.full(mask.shape, table.not_analysed, dtype=np.uint8)
+    result = np.full(mask.shape, table.no_class, dtype=np.uint8)
     for old, new in to.items():
         result[mask == old] = new
     return result

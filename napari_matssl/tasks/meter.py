@@ -144,7 +144,7 @@ def final_mask(
     painted = project.labels.read(name) if project.masks.painted_counts else None
     if painted is None:
         return mask
-    return np.where((painted != 0) & (mask != table.not_analysed), painted, mask)
+    return np.where((painted != 0) & (mask != table.no_class), painted, mask)
 
 
 def final_origin(

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable, differing_in_case, match_by_name
+from napari_matssl.labels.classes import (
+    NO_CLASS_BESIDE_0,
+    ClassTable,
+    differing_in_case,
+    match_by_name,
+)
 from napari_matssl.labels.counting import listed
 from napari_matssl.labels.deciding import meaning_of_labels
-from napari_matssl.labels.meaning import (
-    NOT_ANALYSED_BESIDE_0,
-    Meaning,
-    classes_in_words,
-    count_all,
-)
+from napari_matssl.labels.meaning import Meaning, classes_in_words, count_all
 from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of, overruled
@@ -40,7 +40,7 @@ class Truth:
 
 def unlabelled_of(card: ModelCard) -> int:
     """Give the value of unpainted pixels in labels that are in a model's ids."""
-    return NOT_ANALYSED_BESIDE_0 if card.unlabelled is None else card.unlabelled
+    return NO_CLASS_BESIDE_0 if card.unlabelled is None else card.unlabelled
 
 
 def read_truth(

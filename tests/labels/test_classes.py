@@ -15,8 +15,8 @@ from napari_matssl.labels.classes import (
 
 
 def test_not_analysed_never_collides_with_a_class():
-    assert numbered_table([1, 254]).not_analysed == 0
-    assert numbered_table([0, 1]).not_analysed == 255
+    assert numbered_table([1, 254]).no_class == 0
+    assert numbered_table([0, 1]).no_class == 255
 
 
 def test_descending_ids_are_refused_because_channels_follow_them():

@@ -48,5 +48,5 @@ def find_unbroken_strata(
         is_painted = np.isin(labels, card.classes.ids)
         mask = found.mask[: labels.shape[0]]
         masks.append(np.where(is_painted, labels, mask).astype(np.uint8))
-        strokes.append(np.where(is_painted, labels, card.classes.not_analysed))
+        strokes.append(np.where(is_painted, labels, card.classes.no_class))
     return find_unbroken(masks, card.classes, strokes)
