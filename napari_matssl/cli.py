@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from napari_matssl.console import (
+    Command,
     check_arguments,
     complain,
     kept_elsewhere,
@@ -44,7 +45,7 @@ _InfoBar = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=Command)
 @with_settings(PretrainSettings)
 def pretrain(
     folders: Annotated[list[Path], typer.Argument(help="folders of unlabelled micrographs")],
@@ -75,7 +76,7 @@ def pretrain(
     ended.leave(result.skipped)
 
 
-@app.command()
+@app.command(cls=Command)
 @with_settings(FinetuneSettings)
 def finetune(
     images: Annotated[Path, typer.Argument(help="folder of images")],
@@ -123,7 +124,7 @@ def finetune(
     ended.leave(unfinished=trained.failure is not None)
 
 
-@app.command()
+@app.command(cls=Command)
 @with_settings(PredictSettings, without=("info_bar",))
 def predict(
     model: Annotated[Path, typer.Argument(help="model of finetune, or a published U-Net++")],
@@ -168,7 +169,7 @@ def predict(
     ended.leave(result.skipped, result.failure)
 
 
-@app.command()
+@app.command(cls=Command)
 @with_settings(PredictSettings, only=("magnifications", "detached_components", "device"))
 def evaluate(
     model: Annotated[Path, typer.Argument(help="model of finetune, or a published U-Net++")],
@@ -229,7 +230,7 @@ def evaluate(
     ended.leave(result.skipped)
 
 
-@app.command()
+@app.command(cls=Command)
 def measure(
     masks: Annotated[list[Path], typer.Argument(help="mask images, or folders of masks")],
     out: Annotated[Path, typer.Option("--out", help="table to write (.csv)")],
@@ -257,7 +258,7 @@ def measure(
     say(f"Tables: {written[0]} and {written[1]}")
 
 
-@app.command()
+@app.command(cls=Command)
 def info(
     file: Annotated[Path, typer.Argument(help="an encoder, a model or a micrograph")],
     page: Annotated[
@@ -272,7 +273,7 @@ def info(
     show_facts(describe(file, page), as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def device(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -286,7 +287,7 @@ def device(
     show_facts({name: text for name, text in facts.items() if text or as_json}, as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def demo(
     out: Annotated[Path, typer.Option("--out", help="folder for everything the demo makes")] = Path(
         "demo-output"
@@ -310,7 +311,7 @@ def demo(
     ended.leave(ended.result.skipped)
 
 
-@app.command()
+@app.command(cls=Command)
 def gui(
     folder: Annotated[Path | None, typer.Argument(help="folder of micrographs to open")] = None,
 ) -> None:

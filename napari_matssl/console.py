@@ -9,10 +9,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
+
+from typer.core import TyperCommand
 
 from napari_matssl.errors import (
     MatSSLError,
@@ -40,7 +43,24 @@ DONE_WITH_EXCEPTIONS = 3
 INTERRUPTED = 130
 """Exit status after Ctrl-C, whatever was kept; other signals have 128 and their number, too."""
 
+_OPTIONS: ContextVar[frozenset[str] | None] = ContextVar("options", default=None)
+"""Options of the command that runs; None outside of one."""
+
 _NOBODY_READS = (errno.EPIPE, errno.EIO)  # a pipe's reader has ended, a terminal was closed
+
+
+class Command(TyperCommand):
+    """A command; errors name only the options that it has."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; report its errors while its options are at hand."""
+        flags = frozenset(flag for parameter in self.params for flag in parameter.opts)
+        before = _OPTIONS.set(flags)
+        try:
+            with one_line_errors():
+                return super().invoke(ctx)
+        finally:
+            _OPTIONS.reset(before)
 
 
 class Interrupted(BaseException):
@@ -331,7 +351,10 @@ def _signals_to(handler: Callable[[int, FrameType | None], None], *names: str) -
 
 
 def _flag_of(setting: str) -> str:
-    return f"--{setting.replace('_', '-')}"
+    """Name the option of a setting; empty if the command that runs has none."""
+    flag = f"--{setting.replace('_', '-')}"
+    options = _OPTIONS.get()
+    return flag if options is None or flag in options else ""
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -3,13 +3,16 @@
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 import napari_matssl
 from napari_matssl.cli import app
+from napari_matssl.console import Ended
 from napari_matssl.errors import InputError, StackError, UnwrittenError, add_settings
+from napari_matssl.progress import Skipped
 from napari_matssl.tasks.batch import none_left
 
 PACKAGE = Path(napari_matssl.__file__).parent
@@ -52,12 +55,43 @@ def settings_texts(node: ast.Call | ast.Assign) -> list[str]:
     return [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
 
 
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+NAMED = frozenset(name for path in MODULES for name in named_settings(path))
+
+
+def options_of(command: Any) -> set[str]:
+    return {flag for parameter in command.params for flag in parameter.opts}
+
+
+def flag(setting: str) -> str:
+    return f"--{setting.replace('_', '-')}"
+
+
 def test_every_setting_of_an_error_is_an_option_of_a_command() -> None:
-    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
-    options = {flag for c in commands for p in c.params for flag in p.opts}
-    named = {name for path in MODULES for name in named_settings(path)}
-    assert {"minutes", "val_fraction", "device", "classes", "unlabelled", "epochs"} <= named
-    assert not {name for name in named if f"--{name.replace('_', '-')}" not in options}
+    options = {option for command in COMMANDS.values() for option in options_of(command)}
+    assert {"minutes", "val_fraction", "device", "classes", "unlabelled", "epochs"} <= NAMED
+    assert not {name for name in NAMED if flag(name) not in options}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("how", ["an error", "an image left out"])
+def test_a_command_names_in_errors_only_the_options_that_it_has(
+    name: str, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = " ".join(sorted(NAMED))
+
+    def fail(**_: object) -> None:
+        if how == "an error":
+            raise InputError("a.png is large.", settings=settings)
+        Ended(None).leave([Skipped("a.png", "It is large.", settings)])
+
+    command = COMMANDS[name]
+    monkeypatch.setattr(command, "callback", fail)
+    context = command.make_context(name, [], resilient_parsing=True)
+    with pytest.raises(SystemExit):
+        command.invoke(context)
+    shown = set(re.findall(r"--[a-z-]+", capsys.readouterr().err))
+    assert shown == {flag(setting) for setting in NAMED} & options_of(command)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
