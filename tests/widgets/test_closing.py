@@ -80,7 +80,9 @@ def test_a_step_that_takes_for_ever_keeps_neither_the_process_nor_its_status():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems can't be told to leave")
-def test_a_thread_amid_torch_doesnt_crash_the_end_of_the_program():
+@pytest.mark.parametrize("step", ["one call", "many calls"])
+def test_a_thread_amid_torch_doesnt_crash_the_end_of_the_program(step):
+    """A thread that comes back to Python while that is ending is unwound through torch."""
     done = in_own_process(
         """
 import sys, time, torch
@@ -89,15 +91,27 @@ from napari_matssl.widgets.jobs import job_thread
 
 def job():
     yield Progress("working", 1, 2)
-    one = torch.rand(1000, 1000)
-    torch.linalg.matrix_power(one, 2**62 - 1)
+    if sys.argv[1] == "one call":
+        torch.linalg.matrix_power(torch.rand(1000, 1000), 2**62 - 1)
+    layer = torch.nn.Conv2d(16, 16, 3)
+    while sys.argv[1] == "many calls":
+        layer(torch.randn(4, 16, 64, 64)).sum().backward()
     print("over", flush=True)
 
+class Slow:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        time.sleep(0.3)
+
+slow = Slow()  # Python takes its time to end
 job_thread.LAST_STEP_S = 0.1
 job_thread.JobThread("Working", job)
 time.sleep(1.5)
 sys.exit(3)
-"""
+""",
+        step,
     )
     assert done.returncode == 3, done.stderr
     assert "over" not in done.stdout

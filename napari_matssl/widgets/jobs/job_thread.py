@@ -71,16 +71,26 @@ def yield_to_the_window() -> None:
         log.debug("the job keeps the window's priority: %s", error)
 
 
-def _keep_what_the_thread_uses() -> None:
-    """Let the process end without destroying what a thread in the middle of torch still uses.
+def _leave_the_thread_alone() -> None:
+    """Let the process end in good order while a thread is in the middle of torch.
 
-    The C library is told to leave, with the status that the program ends with, as soon as Python
-    has ended in good order. Only glibc can be told so; elsewhere threads end before destructors
-    run (Windows) or take their chance.
+    Two things would end it by a signal. Python, once it is ending, unwinds a thread that comes
+    back to it, and C++ calls ``std::terminate`` where that passes torch: such a thread shall sleep
+    instead. And destructors of libraries would run under the thread: the C library is told to
+    leave, with the status that the program ends with, as soon as Python has ended. Only glibc and
+    libstdc++ can be told so; elsewhere threads end before destructors run (Windows) or take their
+    chance.
     """
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if library is not None and hasattr(library, "on_exit"):
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "on_exit"):
         library.on_exit(library._exit, None)
+    try:
+        set_terminate = ctypes.CDLL("libstdc++.so.6")._ZSt13set_terminatePFvvE
+    except (OSError, AttributeError):
+        return
+    set_terminate(ctypes.cast(library.pause, ctypes.c_void_p))
 
 
 class JobThread:
@@ -148,7 +158,7 @@ class JobThread:
         self.cancel()
         if not self.ended(LAST_STEP_S):
             log.warning("%s is left in the middle of a step", self.title)
-            _keep_what_the_thread_uses()
+            _leave_the_thread_alone()
 
     def _run(self, make_job: Callable[[], Job[Any]]) -> None:
         try:
