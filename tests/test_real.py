@@ -1,47 +1,69 @@
 """The main job on real micrographs, through the command line."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+PROGRAM = [sys.executable, "-m", "napari_matssl"]
+
 FLOORS = {
-    ("scribbles", "instant"): (0.45, 0.52),
-    ("labels", "instant"): (0.47, 0.60),
-    ("scribbles", "interactive"): (0.42, 0.45),
-    ("labels", "interactive"): (0.47, 0.60),
+    ("scribbles", 20): {"instant": (0.53, 0.65), "interactive": (0.59, 0.72)},
+    ("labels", 16): {"instant": (0.54, 0.69), "interactive": (0.62, 0.75)},
 }
-"""mIoU and oxide IoU on the test images of EBC-2; benchmarks/NOTES.md holds what was measured."""
+"""mIoU and oxide IoU on the test images of EBC-2, by labels and epochs of the main recipe.
+
+benchmarks/NOTES.md holds what was measured; here the interactive preset reached 0.68 and 0.83 from
+strokes, 0.71 and 0.86 from full labels. Epochs, not minutes, or a busy machine would learn less.
+"""
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("labels", "preset"), FLOORS)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("labels", "epochs"), FLOORS)
 def test_coatings_that_were_never_seen_are_segmented(
-    real_data: Path, tmp_path: Path, labels: str, preset: str
+    real_data: Path, tmp_path: Path, labels: str, epochs: int
 ) -> None:
-    """In seconds with preset instant, in one minute with preset interactive."""
+    """By the pixel classifier in seconds; better by the main recipe, in two minutes."""
     ebc = real_data / "ebc"
-    model, scores = tmp_path / "model.safetensors", tmp_path / "scores.json"
-    program = [sys.executable, "-m", "napari_matssl"]
-    split = ["--splits", str(ebc / "splits.json"), "--split", "EBC-2"]
-    images = str(ebc / "images")
-    training = json.loads((ebc / "splits.json").read_text())["EBC-2"]
+    training = json.loads((ebc / "splits.json").read_text())["EBC-2"]["train"]
     only_train = tmp_path / "splits.json"  # strokes exist for the training images alone
-    only_train.write_text(json.dumps({"EBC-2": {"train": training["train"]}}))
-    subprocess.run(
-        [*program, "finetune", images, str(ebc / labels), "--out", str(model), "--preset", preset,
-         "--splits", str(only_train), "--split", "EBC-2", "--minutes", "1"],
-        check=True,
-    )  # fmt: skip
-    evaluate = [*program, "evaluate", str(model), images, str(ebc / "labels"), *split]
-    subprocess.run([*evaluate, "--json", str(scores)], check=True)
-    result = json.loads(scores.read_text())
-    subprocess.run([*evaluate, "--detached-components", "keep", "--json", str(scores)], check=True)
-    assert result["miou"] >= json.loads(scores.read_text())["miou"]  # merging pays
-    assert len(result["images"]) == 3
-    assert not result["trained_on"]
-    miou, oxide = FLOORS[labels, preset]
-    assert result["miou"] > miou
-    assert result["classes"]["oxide"]["iou"] > oxide
+    only_train.write_text(json.dumps({"EBC-2": {"train": training}}))
+    learn = [*PROGRAM, "finetune", ebc / "images", ebc / labels, "--splits", only_train]
+
+    def trained(preset: str, *budget: str) -> Path:
+        model = tmp_path / f"{preset}.safetensors"
+        run(*learn, "--split", "EBC-2", "--out", model, "--preset", preset, *budget)
+        return model
+
+    instant = scores(ebc, trained("instant"))
+    model = trained("interactive", "--epochs", str(epochs))
+    interactive = scores(ebc, model)
+    for preset, result in (("instant", instant), ("interactive", interactive)):
+        assert len(result["images"]) == 3
+        assert not result["trained_on"]
+        miou, oxide = FLOORS[labels, epochs][preset]
+        assert result["miou"] > miou
+        assert result["classes"]["oxide"]["iou"] > oxide
+    assert interactive["miou"] > instant["miou"]
+    kept = scores(ebc, model, "--detached-components", "keep")
+    assert interactive["miou"] >= kept["miou"]  # merging detached components pays
+
+
+def run(*command: str | Path) -> None:
+    """Run the program on all cores, however few the tests themselves use."""
+    environment = {**os.environ}
+    environment.pop("OMP_NUM_THREADS", None)
+    subprocess.run(list(map(str, command)), env=environment, check=True)
+
+
+def scores(ebc: Path, model: Path, *more: str) -> Any:
+    """Evaluate a model on the test images."""
+    path = model.with_suffix(".json")
+    split = ["--splits", ebc / "splits.json", "--split", "EBC-2"]
+    run(*PROGRAM, "evaluate", model, ebc / "images", ebc / "labels", *split, "--json", path, *more)
+    return json.loads(path.read_text())

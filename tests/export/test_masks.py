@@ -13,19 +13,8 @@ from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 
 TABLE = numbered_table([1, 2, 3])
-BLUE, ORANGE, RED = (c.rgb for c in TABLE.classes)
-
-
-def micrograph(height=400, width=600, **known):
-    values = np.random.default_rng(0).integers(60, 200, (height, width), dtype=np.uint8)
-    return Micrograph("f.tif", values, **known)
-
-
-def island(height=400, width=600):
-    """A matrix (1) with a block of class 2 in it."""
-    mask = np.ones((height, width), np.uint8)
-    mask[100:200, 100:300] = 2
-    return mask
+BLUE, _ORANGE, RED = (c.rgb for c in TABLE.classes)
+MASK = np.kron(np.array([[1, 2], [2, 1]], np.uint8), np.ones((20, 30), np.uint8))
 
 
 def test_a_mask_file_holds_the_class_ids_and_their_colours(tmp_path):
@@ -57,15 +46,14 @@ def test_where_zero_is_a_class_it_has_its_colour_and_255_is_black(tmp_path):
 
 @pytest.mark.parametrize("size", [(0.16867, 0.16867), (3.3724, 1.25), (0.0021, 0.0021)])
 def test_a_tiff_mask_is_calibrated_for_whoever_reads_it(tmp_path, size):
-    mask = island()
-    write_mask_tiff(tmp_path / "m.tif", mask, PixelSize(*size, "test"))
+    write_mask_tiff(tmp_path / "m.tif", MASK, PixelSize(*size, "test"))
     found = read_micrograph(tmp_path / "m.tif").pixel_size
     assert (found.x_um, found.y_um) == pytest.approx(size, rel=1e-5)
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "m.tif"), mask)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "m.tif"), MASK)
 
 
 def test_a_tiff_mask_of_an_uncalibrated_image_claims_no_calibration(tmp_path):
-    write_mask_tiff(tmp_path / "m.tif", island(), None)
+    write_mask_tiff(tmp_path / "m.tif", MASK, None)
     assert read_micrograph(tmp_path / "m.tif").pixel_size is None
     with tifffile.TiffFile(tmp_path / "m.tif") as tiff:
         assert tiff.pages[0].dtype == np.uint8
@@ -74,9 +62,9 @@ def test_a_tiff_mask_of_an_uncalibrated_image_claims_no_calibration(tmp_path):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda path: write_mask(path, island(), TABLE),
-        lambda path: write_mask_tiff(path, island(), None),
-        lambda path: write_overlay(path, micrograph(), island(), TABLE),
+        lambda path: write_mask(path, MASK, TABLE),
+        lambda path: write_mask_tiff(path, MASK, None),
+        lambda path: write_overlay(path, Micrograph("f.tif", MASK), MASK, TABLE),
     ],
     ids=["mask", "tiff", "overlay"],
 )

@@ -257,7 +257,7 @@ FIBICS = "<Fibics><Scan><Ux>{}</Ux><Uy>{}</Uy><Vx>{}</Vx><Vy>{}</Vy></Scan></Fib
 def test_fibics_steps_of_the_scan(tmp_path, steps, sides):
     size = size_of(tif_with(tmp_path / "a.tif", 51023, FIBICS.format(*steps)))
     assert (None if size is None else (size.x_um, size.y_um)) == (sides and pytest.approx(sides))
-    assert size is None or "FibicsXML" in size.source
+    assert (size and size.source) == (sides and "ZEISS Atlas metadata (FibicsXML, Ux and Vy)")
 
 
 @pytest.mark.parametrize(

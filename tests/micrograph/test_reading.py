@@ -72,8 +72,8 @@ def test_tiff_rgb(tmp_path, compression, planar):
     tifffile.imwrite(tmp_path / "a.tif", image, **options)
     pixels = read_micrograph(tmp_path / "a.tif").pixels
     assert pixels.shape == RGB.shape
-    if compression != "jpeg":
-        assert same(pixels, RGB)
+    lost = np.abs(pixels.astype(float) - RGB).mean()
+    assert (0 < lost < 60) if compression == "jpeg" else same(pixels, RGB)  # of noise: 85
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
@@ -396,8 +396,8 @@ def test_inputs_without_images(tmp_path, given_name, told):
     folder_of(tmp_path, "a.czi", "a.txt", "empty/note.txt")
     with pytest.raises(InputError, match=told) as caught:
         find_micrographs([tmp_path / given_name])
-    if given_name != "missing.tif":
-        assert all(suffix in str(caught.value) for suffix in SUFFIXES)
+    named = [suffix for suffix in SUFFIXES if suffix in str(caught.value)]
+    assert named == [".tif"] if given_name == "missing.tif" else named == list(SUFFIXES)
 
 
 def test_nothing_given():

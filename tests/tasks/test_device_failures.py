@@ -6,6 +6,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from faulty_device import FULL, LOST, diverging_after, failing_after, memory_for, watched_networks
 
@@ -20,43 +21,19 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
-from napari_matssl.settings import FinetuneSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.rescue import COPY_SECONDS
 from napari_matssl.tasks.pretrain import pretrain
 
-TINY = "test_efficientnet"
 TABLE = numbered_table([1, 2])
 
 
 def finetuning(**values):
-    defaults = {
-        "encoder": TINY,
-        "weights": "random",
-        "architecture": "unet++",
-        "epochs": 5,
-        "minutes": None,
-        "crop_size": 64,
-        "batch_size": 4,
-        "device": "cpu",
-    }
-    return FinetuneSettings(**{**defaults, **values})
+    return tiny.finetuning(**{"architecture": "unet++", "epochs": 5, **values})
 
 
 def pretraining(**values):
-    defaults = {
-        "encoder": TINY,
-        "weights": "random",
-        "epochs": 10,
-        "minutes": None,
-        "batch_size": 8,
-        "patch_size": 64,
-        "view_size": 64,
-        "projection_hidden": 32,
-        "projection_out": 16,
-        "device": "cpu",
-    }
-    return PretrainSettings(**{**defaults, **values})
+    return tiny.pretraining(**{"epochs": 10, "batch_size": 8, **values})
 
 
 @pytest.fixture(scope="module")

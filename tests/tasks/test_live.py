@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny import instant as chosen
 
 import napari_matssl.tasks.live as module
 from napari_matssl.errors import InputError, WeightsError
@@ -14,17 +15,11 @@ from napari_matssl.learn.inference import segment
 from napari_matssl.micrograph.image import InfoBar, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.samples import scribble
-from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.live import LiveClassifier
 
-TINY = "test_efficientnet"
 TABLE = numbered_table([1, 2])
-
-
-def chosen(**values):
-    given = {"preset": "instant", "encoder": TINY, "weights": "random", "device": "cpu"}
-    return FinetuneSettings.make({**given, **values})
 
 
 def painted(made, seed=0, width=3):

@@ -10,6 +10,7 @@ from itertools import count
 import numpy as np
 import pytest
 from faulty_device import watched_networks
+from tiny import finetuning as chosen
 
 from napari_matssl.errors import InputError, OutputError, UnwrittenError
 from napari_matssl.labels.classes import numbered_table
@@ -20,25 +21,12 @@ from napari_matssl.learn.segmenter import read_segmenter
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
-from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import PaintedSet
 from napari_matssl.tasks.models import segment_with_model, train_model
 
 TABLE = numbered_table([1, 2])
 PREDICT = PredictSettings(device="cpu", magnifications="one", tile=64, tile_overlap=32)
-
-
-def chosen(**values):
-    defaults = {
-        "encoder": "test_efficientnet",
-        "weights": "random",
-        "epochs": 2,
-        "minutes": None,
-        "crop_size": 64,
-        "batch_size": 4,
-        "device": "cpu",
-    }
-    return FinetuneSettings(**{**defaults, **values})
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from faulty_device import diverging_after, memory_for
+from tiny import TINY
+from tiny import pretraining as chosen
 from torch import nn
 
 from napari_matssl.errors import (
@@ -26,27 +28,9 @@ from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.patches import count_patches, patch_starts
 from napari_matssl.progress import Control, drain
-from napari_matssl.settings import NormalisationSettings, PretrainSettings
+from napari_matssl.settings import NormalisationSettings
 from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
 from napari_matssl.tasks.pretrain.training import Training
-
-TINY = "test_efficientnet"
-
-
-def chosen(**values):
-    defaults = {
-        "encoder": TINY,
-        "weights": "random",
-        "epochs": 2,
-        "minutes": None,
-        "batch_size": 4,
-        "patch_size": 64,
-        "view_size": 64,
-        "projection_hidden": 32,
-        "projection_out": 16,
-        "device": "cpu",
-    }
-    return PretrainSettings(**{**defaults, **values})
 
 
 @pytest.fixture(scope="module")

@@ -32,3 +32,21 @@ def out_of_the_collectors_way():
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give a folder of images without labels."""
+    from desk import write_folder
+
+    return write_folder(tmp_path / "steel")
+
+
+@pytest.fixture
+def panel(make_napari_viewer, folder):
+    """Give the panel of micrographs in a window that is shown, with the folder open."""
+    from desk import docked
+
+    panel = docked(make_napari_viewer(show=True))
+    assert panel.session.folder.open([folder])
+    return panel

@@ -21,18 +21,6 @@ from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.autosave import Autosave
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return write_folder(tmp_path / "steel")
-
-
-@pytest.fixture
-def panel(make_napari_viewer, folder):
-    panel = docked(make_napari_viewer(show=True))
-    assert panel.session.folder.open([folder])
-    return panel
-
-
 def test_an_image_goes_from_unlabelled_to_painted_to_saved_to_segmented(panel, qtbot):
     seen = []
     panel.session.folder.painted_changed.connect(lambda name: seen.append(rows(panel)[name]))

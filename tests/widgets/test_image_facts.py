@@ -13,18 +13,6 @@ from napari_matssl.widgets.canvas.info_bar import LINE
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return write_folder(tmp_path / "steel")
-
-
-@pytest.fixture
-def panel(make_napari_viewer, folder):
-    panel = docked(make_napari_viewer(show=True))
-    assert panel.session.folder.open([folder])
-    return panel
-
-
 def type_size(qtbot, panel, text):
     field = panel.facts.size
     field.selectAll()

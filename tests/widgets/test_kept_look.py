@@ -1,25 +1,12 @@
 """Stepping through a folder: what stays as it was, and what can't be read is passed."""
 
 import numpy as np
-import pytest
-from desk import NAMES, SIZE, docked, key, labels_on_disk, menu_of, rows, said, stroke, write_folder
+from desk import NAMES, SIZE, docked, key, labels_on_disk, menu_of, rows, said, stroke
 from qtpy.QtCore import Qt
 
 from napari_matssl.export.masks import write_mask
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.image_rows import IMAGE
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return write_folder(tmp_path / "steel")
-
-
-@pytest.fixture
-def panel(make_napari_viewer, folder):
-    panel = docked(make_napari_viewer(show=True))
-    assert panel.session.folder.open([folder])
-    return panel
 
 
 def damage(folder, *names):

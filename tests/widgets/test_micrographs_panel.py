@@ -11,18 +11,6 @@ from napari_matssl.widgets.shell import JobDock
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return write_folder(tmp_path / "steel")
-
-
-@pytest.fixture
-def panel(make_napari_viewer, folder):
-    panel = docked(make_napari_viewer(show=True))
-    assert panel.session.folder.open([folder])
-    return panel
-
-
-@pytest.fixture
 def empty(make_napari_viewer):
     return docked(make_napari_viewer(show=True))
 

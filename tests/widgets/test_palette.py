@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from desk import SIZE, docked, key, labels_on_disk, rows, said, stroke, write_folder
+from desk import SIZE, key, labels_on_disk, rows, said, stroke, write_folder
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtTest import QTest
@@ -21,13 +21,6 @@ def folder(tmp_path):
     folder = write_folder(tmp_path / "steel", ("a1.tif", "a2.tif"))
     Project(folder).classes.add("stain", exclude=True)
     return folder
-
-
-@pytest.fixture
-def panel(make_napari_viewer, folder):
-    panel = docked(make_napari_viewer(show=True))
-    assert panel.session.folder.open([folder])
-    return panel
 
 
 def shown(panel):

@@ -18,18 +18,6 @@ def at_once(monkeypatch):
     monkeypatch.setattr(autosave, "AGAIN_MS", 200)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return write_folder(tmp_path / "steel")
-
-
-@pytest.fixture
-def panel(make_napari_viewer, folder):
-    panel = docked(make_napari_viewer(show=True))
-    assert panel.session.folder.open([folder])
-    return panel
-
-
 def lines(panel):
     told = []
     panel.session.notices.said.connect(told.append)

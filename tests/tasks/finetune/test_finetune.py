@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from faulty_device import diverging_after, memory_for, watched_networks
+from tiny import TINY, finetuning, instant
 from torch import nn
 
 from napari_matssl.errors import (
@@ -26,7 +27,6 @@ from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.samples import make_sample, scribble
 from napari_matssl.settings import (
-    FinetuneSettings,
     NormalisationSettings,
     PredictSettings,
     PretrainSettings,
@@ -37,23 +37,11 @@ from napari_matssl.tasks.finetune.planning import make_plan
 from napari_matssl.tasks.finetune.training import WORTH_SHARE, WORTH_STEPS, train
 from napari_matssl.tasks.pretrain import pretrain
 
-TINY = "test_efficientnet"
 TABLE = numbered_table([1, 2])
 
 
 def chosen(**values):
-    defaults = {
-        "encoder": TINY,
-        "weights": "random",
-        "epochs": 3,
-        "minutes": None,
-        "crop_size": 64,
-        "batch_size": 4,
-        "freeze_batch_norm": False,
-        "ema_decay": 0.5,
-        "device": "cpu",
-    }
-    return FinetuneSettings(**{**defaults, **values})
+    return finetuning(**{"epochs": 3, "freeze_batch_norm": False, "ema_decay": 0.5, **values})
 
 
 @pytest.fixture(scope="module")
@@ -280,17 +268,19 @@ def test_a_budget_used_up_by_loading_is_an_error_that_says_so(painted):
         (lambda x: np.where(x == 1, 9, 2), r"steel-1\.tif hold values outside.*9 \("),
     ],
 )
-def test_labels_that_cannot_teach_are_errors(painted, labels, complaint):
+@pytest.mark.parametrize("settings", [chosen(), instant()], ids=["trained", "fitted"])
+def test_labels_that_cannot_teach_are_errors(painted, settings, labels, complaint):
     broken = [with_labels(p, labels(p.labels)) for p in painted]
     with pytest.raises(InputError, match=complaint):
-        drain(finetune(broken, TABLE, chosen()))
+        drain(finetune(broken, TABLE, settings))
 
 
 @pytest.mark.parametrize("pixels", [np.full((128, 128), 3, np.uint8), np.full((128, 128), np.nan)])
-def test_a_constant_or_broken_image_is_an_error_that_names_it(painted, pixels):
+@pytest.mark.parametrize("settings", [chosen(), instant()], ids=["trained", "fitted"])
+def test_a_constant_or_broken_image_is_an_error_that_names_it(painted, settings, pixels):
     dark = PaintedMicrograph(Micrograph("dark.tif", pixels), painted[0].labels)
     with pytest.raises(InputError, match=r"dark\.tif"):
-        drain(finetune([*painted, dark], TABLE, chosen()))
+        drain(finetune([*painted, dark], TABLE, settings))
 
 
 def test_which_value_means_unpainted_makes_no_difference(painted):

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tiny import TINY, finetuning, instant
 
-from napari_matssl.errors import DeviceError, InputError, SettingsError, WeightsError
+from napari_matssl.errors import DeviceError, SettingsError, WeightsError
 from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.encoders import build_encoder
@@ -20,25 +21,12 @@ from napari_matssl.settings import FinetuneSettings, NormalisationSettings, Pred
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune
 
-TINY = "test_efficientnet"
 TABLE = numbered_table([1, 2])
 
 
-def instant(**values):
-    given = {"encoder": TINY, "weights": "random", "device": "cpu", **values}
-    return FinetuneSettings.make({"preset": "instant", **given})
-
-
 def trained_unet(**values):
-    small = {
-        "architecture": "unet++",
-        "epochs": 1,
-        "crop_size": 64,
-        "batch_size": 4,
-        "freeze_batch_norm": False,
-    }
-    given = {"encoder": TINY, "weights": "random", "device": "cpu", "minutes": None}
-    return FinetuneSettings(**{**given, **small, **values})
+    given = {"architecture": "unet++", "epochs": 1, "freeze_batch_norm": False}
+    return finetuning(**{**given, **values})
 
 
 @pytest.fixture(scope="module")
@@ -224,15 +212,6 @@ def test_validation_keeps_whole_images_apart(two_phases):
     )
 
 
-def test_validation_images_that_cannot_be_scored_are_errors(painted):
-    blank = with_labels(painted[1], 0 * painted[1].labels)
-    with pytest.raises(InputError, match=r"painted|validat"):
-        drain(finetune(painted[:1], TABLE, instant(), [blank]))
-    strange = with_labels(painted[1], np.where(painted[1].labels == 2, 9, 1))
-    with pytest.raises(InputError, match=r"outside.*9"):
-        drain(finetune(painted[:1], TABLE, instant(), [strange]))
-
-
 def test_progress_goes_forward_and_tells_the_device(painted, two_phases):
     seen = []
     drain(finetune(painted, TABLE, instant(), [two_phases(5)]), seen.append)
@@ -253,18 +232,14 @@ def test_stop_returns_a_fitted_model(made, painted, stage):
 
 @pytest.mark.parametrize("after", [1, 3, 5])
 def test_stop_never_passes_a_part_of_a_validation_off_as_its_score(painted, two_phases, after):
-    """Either all images are scored, or there is no score."""
+    """It takes seconds: all images are scored, whenever STOP comes."""
     validation = [two_phases(5), two_phases(6)]
     seen = []
     job = finetune(painted, TABLE, instant(), validation)
     result = drain(job, seen.append, lambda: len(seen) >= after)
-    metrics = result.segmenter.card.metrics
-    if result.validation is None:
-        assert "val_miou" not in metrics
-    else:
-        again = scores_of(result.segmenter, validation)
-        np.testing.assert_array_equal(again.confusion, result.validation.confusion)
-        assert metrics["val_miou"] == again.miou
+    again = scores_of(result.segmenter, validation)
+    np.testing.assert_array_equal(again.confusion, result.validation.confusion)
+    assert result.segmenter.card.metrics["val_miou"] == again.miou
 
 
 def test_the_image_that_is_looked_at_is_shown_segmented(made, painted, two_phases):
@@ -340,27 +315,6 @@ def test_going_on_with_other_classes_fits_them_anew(made, painted):
 
 
 # ---- what cannot work ----
-
-
-@pytest.mark.parametrize(
-    ("labels", "complaint"),
-    [
-        (lambda x: 0 * x, "Nothing is painted"),
-        (lambda x: np.where(x == 1, 1, 0), 'Only one class is painted: "class 1"'),
-        (lambda x: np.where(x == 1, 9, 2), r"steel-1\.tif hold values outside.*9 \("),
-    ],
-)
-def test_labels_that_cannot_teach_are_errors(painted, labels, complaint):
-    broken = [with_labels(p, labels(p.labels)) for p in painted]
-    with pytest.raises(InputError, match=complaint):
-        drain(finetune(broken, TABLE, instant()))
-
-
-@pytest.mark.parametrize("pixels", [np.full((128, 128), 3, np.uint8), np.full((128, 128), np.nan)])
-def test_a_constant_or_broken_image_is_an_error_that_names_it(painted, pixels):
-    dark = PaintedMicrograph(Micrograph("dark.tif", pixels), painted[0].labels)
-    with pytest.raises(InputError, match=r"dark\.tif"):
-        drain(finetune([*painted, dark], TABLE, instant()))
 
 
 def test_an_encoder_weights_or_a_device_that_cannot_be_had_are_errors(painted, tmp_path):

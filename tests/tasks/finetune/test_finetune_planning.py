@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from tiny import finetuning as chosen
 
 import napari_matssl.labels.counting as counting
 import napari_matssl.labels.painted as painted_module
@@ -14,23 +15,10 @@ from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
-from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.planning import choose_strata, make_plan
 
 TABLE = numbered_table([1, 2])
-
-
-def chosen(**values):
-    defaults = {
-        "encoder": "test_efficientnet",
-        "weights": "random",
-        "epochs": 2,
-        "minutes": None,
-        "crop_size": 64,
-        "device": "cpu",
-    }
-    return FinetuneSettings(**{**defaults, **values})
 
 
 def strokes(one):
