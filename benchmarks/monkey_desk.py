@@ -21,8 +21,7 @@ from PIL import Image
 
 HANG_S = 5.0
 SAVED_S = 2.0
-MEMORY_GB = 3.0
-"""Two networks that learn beside one that segments take 2 GB; at rest it is 1 GB."""
+MEMORY_GB = 2.0
 PATIENCE_S = 20.0
 """Longest wait for what a click or a key should do, on a busy machine."""
 

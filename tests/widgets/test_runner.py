@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from qtpy.QtGui import QMovie
 
 from napari_matssl.errors import ComputeError, InputError, UnwrittenError
 from napari_matssl.progress import Control, Preview, Progress
-from napari_matssl.widgets.jobs.job_thread import NICENESS
+from napari_matssl.widgets.jobs.job_thread import NICENESS, JobThread
 from napari_matssl.widgets.jobs.runner import JobRunner
 
 
@@ -631,3 +632,21 @@ def test_naparis_spinner_is_held_while_a_job_runs_and_other_pictures_go_on(
     qtbot.waitUntil(lambda: len(turned) >= 3)  # for the other plugin, whose bar is still there
     theirs.close()
     qtbot.waitUntil(lambda: spinner.state() == QMovie.MovieState.NotRunning)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc keeps memory for its threads")
+def test_what_a_job_has_freed_is_given_back_to_the_system():
+    def held():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def job():
+        yield Progress("working", 0, 1)
+        pieces = [bytearray(50_000) for _ in range(4000)]  # 200 MB in pieces that are no mappings
+        peaks.append(held())
+        return pieces[-1]  # holds the end of what was taken
+
+    before, peaks = held(), []
+    thread = JobThread("Working", job)
+    assert thread.ended(60)
+    assert peaks[0] - before > 150e6
+    assert held() - before < 60e6
