@@ -83,60 +83,36 @@ def check_regular(path: Path, error: type[MatSSLError] = InputError) -> int:
     return status.st_size
 
 
-def read_text(
-    path: Path,
-    remedy: str,
-    error: type[MatSSLError] = InputError,
-    longest: int = LONGEST_TEXT,
-) -> str:
-    """Read a text file in UTF-8, with or without a byte order mark.
-
-    Parameters
-    ----------
-    path
-        The file.
-    remedy
-        What such a file looks like, or what else to do.
-    error
-        Kind of error to raise.
-    longest
-        A larger file can't be meant, bytes.
-
-    Raises
-    ------
-    InputError
-        Or the `error` given: if it is missing, no regular file, too large, or not UTF-8.
-    """
-    check_regular(path, error)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(longest + 1)
-    except OSError as unreadable:
-        raise unreadable_file(path, unreadable, error) from unreadable
-    if len(raw) > longest:
-        raise error(f"{path} is larger than {longest >> 20} MB, too large for what it is.", remedy)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as strange:
-        raise error(f"{path} is not text in UTF-8 ({strange.reason}).", remedy) from strange
-
-
 def read_json(path: Path, remedy: str, error: type[MatSSLError] = InputError) -> Any:
     """Read a JSON file; a key that stands twice in one object is an error.
 
     Parameters
     ----------
-    path, remedy, error
-        As for :func:`read_text`.
+    path
+        The file, in UTF-8, with or without a byte order mark.
+    remedy
+        What such a file looks like, or what else to do.
+    error
+        Kind of error to raise.
 
     Raises
     ------
     InputError
-        Or the `error` given: as :func:`read_text`, or if it isn't JSON.
+        Or the `error` given: if it is missing, no regular file, too large, not UTF-8, or no JSON.
     """
-    text = read_text(path, remedy, error)
+    check_regular(path, error)
     try:
-        return json.loads(text, object_pairs_hook=_each_key_once)
+        with path.open("rb") as file:
+            raw = file.read(LONGEST_TEXT + 1)
+    except OSError as unreadable:
+        raise unreadable_file(path, unreadable, error) from unreadable
+    if len(raw) > LONGEST_TEXT:
+        most = LONGEST_TEXT >> 20
+        raise error(f"{path} is larger than {most} MB, too large for what it is.", remedy)
+    try:
+        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_each_key_once)
+    except UnicodeDecodeError as strange:
+        raise error(f"{path} is not text in UTF-8 ({strange.reason}).", remedy) from strange
     except RecursionError as deep:
         raise error(f"{path} is nested too deeply to be meant.", remedy) from deep
     except ValueError as broken:

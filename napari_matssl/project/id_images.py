@@ -16,7 +16,7 @@ from napari_matssl.export.banded_png import BandedPng
 from napari_matssl.export.masks import write_labels, write_mask
 from napari_matssl.files import OvertakenError, Stamp, stamp_of, unwritable
 from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.provenance import MaskFacts, read_mask_facts
 from napari_matssl.labels.stored import read_labels
@@ -279,45 +279,6 @@ class IdImages:
                 shutil.rmtree(leftover)
         except OSError as error:
             raise unwritable(backup, error) from error
-
-
-def fitting(
-    ids: NDArray[np.integer], shape: tuple[int, int], table: ClassTable, what: str
-) -> NDArray[np.uint8]:
-    """Make sure that ids have an image's size and are classes, or 0.
-
-    Parameters
-    ----------
-    ids
-        ``(H, W)``.
-    shape
-        Height and width of the image.
-    table
-        The classes.
-    what
-        Name for the ids in an error.
-
-    Raises
-    ------
-    InputError
-        If they don't fit.
-    """
-    height, width = shape
-    if ids.shape != shape:
-        size = " x ".join(str(n) for n in reversed(ids.shape))
-        raise InputError(
-            f"{what}: {size} pixels, but the image has {width} x {height}.",
-            "Use the image's original size, or move one of the two files away.",
-        )
-    counts = count_values(ids)
-    strange = {v: n for v, n in counts.items() if v not in (0, *table.ids)}
-    if strange:
-        raise InputError(
-            f"{what}: values that are no class: {listed(strange)}.",
-            f'Press "Add" below the classes until one has the id {max(strange)}, or take these '
-            "pixels back (Ctrl+Z, or another file in its place).",
-        )
-    return ids.astype(np.uint8, copy=False)
 
 
 def _erasure(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,45 +9,13 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.project.id_images import IdImages, fitting
-from napari_matssl.project.image_list import ImageList
-from napari_matssl.project.kept_classes import KeptClasses
-from napari_matssl.project.micrographs import Micrographs, PageChoice
-from napari_matssl.project.place import Place
+from napari_matssl.project.kept_ids import KeptIds
+from napari_matssl.project.micrographs import PageChoice
 from napari_matssl.project.strokes import Saved, Version, merged
 
 
-class KeptLabels:
-    """Painted labels by the names of the images.
-
-    Parameters
-    ----------
-    files
-        The files.
-    images, micrographs, classes
-        What the labels belong to, and their classes.
-    place
-        Where the project is kept.
-    """
-
-    def __init__(
-        self,
-        files: IdImages,
-        images: ImageList,
-        micrographs: Micrographs,
-        classes: KeptClasses,
-        place: Place,
-    ) -> None:
-        self._files, self._images, self._micrographs = files, images, micrographs
-        self._classes, self._place = classes, place
-
-    def path(self, name: str, page: PageChoice = ...) -> Path:
-        """Where the painted labels of an image, on a page of its file, are, or would be."""
-        return self._files.path(self._micrographs.stem(name, self._micrographs.page(name, page)))
-
-    def has(self, name: str) -> bool:
-        """Whether there are painted labels of an image on disk."""
-        return self.path(name).is_file()
+class KeptLabels(KeptIds):
+    """Painted labels by the names of the images."""
 
     def read(self, name: str, page: PageChoice = ...) -> NDArray[np.uint8] | None:
         """Read the painted labels ``(H, W)``, 0 where unpainted; None if there are none.
@@ -180,8 +147,3 @@ class KeptLabels:
         if labels is None:
             raise InputError(f"Nothing is painted on {name}.", "Paint a few strokes of each class.")
         return PaintedMicrograph(micrograph, labels)
-
-    def _fitting(
-        self, name: str, page: int | None, ids: NDArray[np.integer], what: str
-    ) -> NDArray[np.uint8]:
-        return fitting(ids, self._micrographs.shape(name, page), self._classes.table, what)

@@ -1,33 +1,29 @@
 """The masks of a project, and how they are cleaned and measured."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.provenance import MaskFacts, Provenance, read_mask_facts
-from napari_matssl.project.id_images import IdImages, fitting
+from napari_matssl.project.id_images import IdImages
 from napari_matssl.project.image_list import ImageList
 from napari_matssl.project.kept_classes import KeptClasses
+from napari_matssl.project.kept_ids import KeptIds
 from napari_matssl.project.micrographs import Micrographs, PageChoice
 from napari_matssl.project.place import Place
 from napari_matssl.project.record import KeptRecord
 from napari_matssl.settings import Cleaning
 
 
-class KeptMasks:
-    """Masks by the names of the images.
+class KeptMasks(KeptIds):
+    """Masks by the names of the images, and how they are cleaned.
 
     Parameters
     ----------
-    files
-        The files.
-    images, micrographs, classes
-        What the masks belong to, and their classes.
-    place, record
-        Where the project is kept; its record holds how masks are cleaned.
+    record
+        Holds how masks are cleaned; the others as for :class:`KeptIds`.
     """
 
     def __init__(
@@ -39,16 +35,8 @@ class KeptMasks:
         place: Place,
         record: KeptRecord,
     ) -> None:
-        self._files, self._images, self._micrographs = files, images, micrographs
-        self._classes, self._place, self._record = classes, place, record
-
-    def path(self, name: str, page: PageChoice = ...) -> Path:
-        """Where the mask of an image, of a page of its file, is, or would be."""
-        return self._files.path(self._micrographs.stem(name, self._micrographs.page(name, page)))
-
-    def has(self, name: str) -> bool:
-        """Whether an image is segmented on disk."""
-        return self.path(name).is_file()
+        super().__init__(files, images, micrographs, classes, place)
+        self._record = record
 
     def read(self, name: str, page: PageChoice = ...) -> NDArray[np.uint8] | None:
         """Read the last segmentation ``(H, W)``, 0 where not analysed; None if there is none.
@@ -63,10 +51,7 @@ class KeptMasks:
         version = self._files.version(path)
         self._files.note(path, replace(version, ids=None))
         mask = version.ids
-        if mask is None:
-            return None
-        shape = self._micrographs.shape(name, page)
-        return fitting(mask, shape, self._classes.table, f"The mask {path}")
+        return None if mask is None else self._fitting(name, page, mask, f"The mask {path}")
 
     def write(
         self,
@@ -103,8 +88,7 @@ class KeptMasks:
         path = self.path(name, page)
         with self._place.lock, self._place.saving():
             self._classes.look_again()
-            shape = self._micrographs.shape(name, page)
-            ids = fitting(mask, shape, self._classes.table, f"The mask of {name}")
+            ids = self._fitting(name, page, mask, f"The mask of {name}")
             self._classes.begin()
             while True:
                 there, known = stamp_of(path), self._files.noted(path).stamp

@@ -2,7 +2,7 @@
 
 import contextlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +46,7 @@ class Exported:
     problems: tuple[str, ...]
 
 
-def existing_exports(
-    project: Project, out: Path, outputs: Outputs, names: Iterable[str] | None = None
-) -> tuple[Path, ...]:
+def existing_exports(project: Project, out: Path, outputs: Outputs) -> tuple[Path, ...]:
     """List the files that :func:`export_project` would overwrite.
 
     Raises
@@ -59,7 +57,7 @@ def existing_exports(
     _check_folder(project, out)
     paths = [out / CLASSES_FILE]
     paths += [out / PHASES, out / SUMMARY] if outputs.tables else []
-    for name in segmented_names(project, names):
+    for name in segmented_names(project):
         paths += [out / f"{Path(name).stem}{ending}" for ending in outputs.endings]
     return tuple(path for path in paths if path.exists())
 

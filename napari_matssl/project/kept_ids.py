@@ -1,0 +1,69 @@
+"""What labels and masks have in common: class ids, of the size of an image that they go by."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.project.id_images import IdImages
+from napari_matssl.project.image_list import ImageList
+from napari_matssl.project.kept_classes import KeptClasses
+from napari_matssl.project.micrographs import Micrographs, PageChoice
+from napari_matssl.project.place import Place
+
+
+class KeptIds:
+    """Images of class ids by the names of the micrographs.
+
+    Parameters
+    ----------
+    files
+        Their files.
+    images, micrographs, classes
+        What they belong to, and the classes that they may have.
+    place
+        Where the project is kept.
+    """
+
+    def __init__(
+        self,
+        files: IdImages,
+        images: ImageList,
+        micrographs: Micrographs,
+        classes: KeptClasses,
+        place: Place,
+    ) -> None:
+        self._files, self._images, self._micrographs = files, images, micrographs
+        self._classes, self._place = classes, place
+
+    def path(self, name: str, page: PageChoice = ...) -> Path:
+        """Where the file of an image, of a page of it, is, or would be."""
+        page = self._micrographs.page(name, page)
+        return self._files.path(self._micrographs.stem(name, page))
+
+    def has(self, name: str) -> bool:
+        """Whether an image has such a file."""
+        return self.path(name).is_file()
+
+    def _fitting(
+        self, name: str, page: int | None, ids: NDArray[np.integer], what: str
+    ) -> NDArray[np.uint8]:
+        """Make sure that ids have the image's size and are classes, or 0."""
+        height, width = self._micrographs.shape(name, page)
+        if ids.shape != (height, width):
+            size = " x ".join(str(n) for n in reversed(ids.shape))
+            raise InputError(
+                f"{what}: {size} pixels, but the image has {width} x {height}.",
+                "Use the image's original size, or move one of the two files away.",
+            )
+        counts = count_values(ids)
+        strange = {v: n for v, n in counts.items() if v not in (0, *self._classes.table.ids)}
+        if strange:
+            raise InputError(
+                f"{what}: values that are no class: {listed(strange)}.",
+                f'Press "Add" below the classes until one has the id {max(strange)}, or take these '
+                "pixels back (Ctrl+Z, or another file in its place).",
+            )
+        return ids.astype(np.uint8, copy=False)
