@@ -18,7 +18,8 @@ from napari_matssl.labels.painted import (
     check_paintable,
     painted_pixels,
 )
-from napari_matssl.labels.pairing import Pair, pair_by_stem, read_exclusions, read_split, stem_of
+from napari_matssl.labels.pairing import Pair, pair_by_stem, stem_of
+from napari_matssl.labels.splits import read_exclusions, read_split
 from napari_matssl.labels.tables import find_named_values, overruled
 from napari_matssl.learn.card import TrainingImage
 from napari_matssl.micrograph.image import Micrograph

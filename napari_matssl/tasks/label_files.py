@@ -11,7 +11,8 @@ from napari_matssl.labels.deciding import unpainted_values
 from napari_matssl.labels.meaning import Meaning, Unlabelled, count_all
 from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph, below_info_bars
-from napari_matssl.labels.pairing import Pair, Pairing, pair_by_stem, read_split
+from napari_matssl.labels.pairing import Pair, Pairing, pair_by_stem
+from napari_matssl.labels.splits import read_split
 from napari_matssl.labels.stored import StoredLabels, colours_told, read_values
 from napari_matssl.labels.tables import NamedValues
 from napari_matssl.micrograph.image import Micrograph

@@ -9,14 +9,8 @@ import pytest
 from PIL import Image
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.pairing import (
-    Pair,
-    Split,
-    pair_by_stem,
-    read_exclusions,
-    read_split,
-    stem_of,
-)
+from napari_matssl.labels.pairing import Pair, pair_by_stem, stem_of
+from napari_matssl.labels.splits import Split, read_exclusions, read_split
 
 
 def touch(path):
