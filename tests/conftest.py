@@ -55,8 +55,8 @@ def grey_level_segmenter():
 
     from napari_matssl.learn.card import ModelCard
     from napari_matssl.learn.segmenter import Segmenter
-    from napari_matssl.micrograph.normalise import IMAGENET_MEAN, IMAGENET_STD
-    from napari_matssl.settings import NormalisationSettings
+    from napari_matssl.micrograph.intensity_scaling import IMAGENET_MEAN, IMAGENET_STD
+    from napari_matssl.settings import IntensityScalingSettings
 
     class NearestLevel(torch.nn.Module):
         def __init__(self, levels):
@@ -72,7 +72,7 @@ def grey_level_segmenter():
         card = ModelCard(
             kind="segmenter",
             classes=table,
-            normalisation=NormalisationSettings(kind="imagenet"),
+            intensity_scaling=IntensityScalingSettings(kind="imagenet"),
             **values,
         )
         return Segmenter(NearestLevel(levels), card)

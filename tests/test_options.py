@@ -35,11 +35,11 @@ def test_values_are_read_by_the_settings_themselves() -> None:
     command = command_of(FinetuneSettings)
     made = command(
         "--minutes", "0.5", "--epochs", 3, "--no-augment", "--unlabelled", "none", "--scale", 2,
-        "--normalisation-low-percent", 1, "--preset", "paper",
+        "--intensity-scaling-low-percent", 1, "--preset", "paper",
     )  # fmt: skip
     assert (made.minutes, made.epochs, made.augment, made.unlabelled) == (0.5, 3, False, None)
-    assert (made.scale, made.normalisation.low_percent) == (2.0, 1.0)
-    assert made.normalisation.kind == "imagenet"
+    assert (made.scale, made.intensity_scaling.low_percent) == (2.0, 1.0)
+    assert made.intensity_scaling.kind == "imagenet"
     sizes = '{"2": {"smallest_region": "30 px"}}'
     read = command_of(PredictSettings)("--class-sizes", sizes).class_sizes
     assert read[2].smallest_region.in_px(None) == 30
@@ -50,7 +50,7 @@ def test_values_are_read_by_the_settings_themselves() -> None:
     [
         (("--minutes", "-1"), "--minutes = '-1': input should be greater than 0"),
         (("--epochs", "few"), "--epochs = 'few': input should be a valid integer"),
-        (("--normalisation-kind", "x"), "--normalisation-kind = 'x'"),
+        (("--intensity-scaling-kind", "x"), "--intensity-scaling-kind = 'x'"),
         (("--preset", "best"), r"--preset = 'best'.*'interactive'"),
     ],
 )

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from napari_matssl.errors import SettingsError
 from napari_matssl.settings import (
     FinetuneSettings,
-    NormalisationSettings,
+    IntensityScalingSettings,
     PredictSettings,
     PretrainSettings,
 )
 from napari_matssl.settings.fields import about, single_fields, title_of, words_of
 
-normalisations = st.builds(
-    NormalisationSettings,
+scalings = st.builds(
+    IntensityScalingSettings,
     kind=st.sampled_from(["standardise", "imagenet"]),
     low_percent=st.floats(0, 49),
     high_percent=st.floats(51, 100),
@@ -36,7 +36,7 @@ pretraining = ends.flatmap(
         minutes=st.just(end[1]),
         overlap=st.floats(0, 0.95),
         temperature=st.floats(1e-9, 10),
-        normalisation=normalisations,
+        intensity_scaling=scalings,
         seed=st.integers(0, 2**31),
     )
 )
@@ -51,7 +51,7 @@ finetuning = ends.flatmap(
         unlabelled=st.one_of(st.none(), st.just("auto"), st.integers(0, 65_535)),
         augment=st.booleans(),
         learning_rate=st.floats(1e-12, 1),
-        normalisation=normalisations,
+        intensity_scaling=scalings,
     )
 )
 predicting = st.builds(
@@ -82,7 +82,7 @@ def test_the_paper_preset_of_pretraining_is_the_papers_recipe():
     assert not paper.freeze_batch_norm
     assert paper.temperature == 0.07
     assert paper.patch_size == 256
-    assert paper.normalisation.kind == "imagenet"
+    assert paper.intensity_scaling.kind == "imagenet"
     assert (paper.projection_hidden, paper.projection_out) == (2048, 128)
     assert paper.seed == 0
 
@@ -127,7 +127,7 @@ def test_the_paper_preset_of_fine_tuning_is_the_papers_recipe():
     assert (paper.crop_size, paper.scale, paper.augment) == (256, 1, False)
     assert (paper.cross_entropy, paper.ema_decay, paper.freeze_batch_norm) == (0, 0, False)
     assert paper.validations == paper.epochs
-    assert paper.normalisation.kind == "imagenet"
+    assert paper.intensity_scaling.kind == "imagenet"
 
 
 def test_by_default_fine_tuning_runs_offline_for_two_minutes():
@@ -198,12 +198,12 @@ def test_a_preset_given_beside_a_file_replaces_what_it_names_and_leaves_the_rest
 
 
 def test_a_group_of_settings_that_is_none_is_refused_whatever_is_given_beside(tmp_path):
-    path = write(tmp_path, normalisation=3)
-    with pytest.raises(SettingsError, match="normalisation") as caught:
+    path = write(tmp_path, intensity_scaling=3)
+    with pytest.raises(SettingsError, match="intensity_scaling") as caught:
         FinetuneSettings.make({"epochs": 2}, path)
     assert "\n" not in str(caught.value)
-    made = FinetuneSettings.make({"normalisation": {"kind": "imagenet"}}, path)
-    assert made.normalisation.kind == "imagenet"
+    made = FinetuneSettings.make({"intensity_scaling": {"kind": "imagenet"}}, path)
+    assert made.intensity_scaling.kind == "imagenet"
 
 
 def test_a_file_without_a_preset_starts_from_the_defaults(tmp_path):
@@ -300,6 +300,7 @@ def test_a_bad_value_in_a_file_names_file_and_value(tmp_path):
         (FinetuneSettings, {"layers": "any"}, "layers is called strata"),
         (FinetuneSettings, {"self_training": 0}, "self_training is called pseudo_label_weight"),
         (FinetuneSettings, {"averaging": 0.9}, "averaging is called ema_decay"),
+        (PretrainSettings, {"normalisation": {}}, "normalisation is called intensity_scaling"),
         (PredictSettings, {"islands": "keep"}, "islands is called detached_components"),
         (FinetuneSettings, {"encoder": "micrographs"}, "weights"),
         (PretrainSettings, {"init": "random"}, "init is called weights"),

@@ -23,7 +23,7 @@ from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.learn.pickled import read_shapes
 from napari_matssl.learn.published import Published, identify
 from napari_matssl.learn.tensorfile import is_pickle, read_header
-from napari_matssl.settings import Architecture, NormalisationSettings
+from napari_matssl.settings import Architecture, IntensityScalingSettings
 
 Channels = Literal["grey", "rgb"]
 
@@ -65,6 +65,9 @@ class TrainingImage(BaseModel):
         return self.sha256 == other.sha256 and same_page
 
 
+_FORMER_NAMES = {"encoder_name": "encoder", "normalisation": "intensity_scaling"}
+
+
 class _Card(BaseModel):
     """What every file of ours says of itself."""
 
@@ -73,7 +76,7 @@ class _Card(BaseModel):
     format_version: int = Field(default=FORMAT_VERSION, ge=1)
     encoder: _Name
     channels: Channels
-    normalisation: NormalisationSettings
+    intensity_scaling: IntensityScalingSettings
     settings: dict[str, Any] = Field(default_factory=dict, description="settings actually used")
     training_images: tuple[TrainingImage, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict, description="finite figures only")
@@ -87,9 +90,10 @@ class _Card(BaseModel):
     @classmethod
     def _by_todays_names(cls, data: Any) -> Any:
         """Read files that were written before a field was renamed."""
-        if not isinstance(data, dict) or "encoder_name" not in data:
+        if not isinstance(data, dict):
             return data
-        return {"encoder": data["encoder_name"], **data}
+        renamed = {now: data[then] for then, now in _FORMER_NAMES.items() if then in data}
+        return {**renamed, **data}
 
     @field_validator("created")
     @classmethod
@@ -297,7 +301,7 @@ def _published_card(path: Path) -> Card:
     facts: dict[str, Any] = {
         "encoder": published.encoder,
         "channels": "rgb",
-        "normalisation": NormalisationSettings(kind="imagenet"),
+        "intensity_scaling": IntensityScalingSettings(kind="imagenet"),
         "start": f"published weights ({path.name})",
         "package_version": "unknown",
         "created": changed.isoformat(timespec="seconds"),

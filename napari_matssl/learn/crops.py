@@ -15,7 +15,11 @@ from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph, to_tar
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
-from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values, specimen_values
+from napari_matssl.micrograph.intensity_scaling import (
+    IntensityScaling,
+    fit_intensity_scaling,
+    specimen_values,
+)
 from napari_matssl.micrograph.strata import Strata
 from napari_matssl.settings import FinetuneSettings
 
@@ -32,8 +36,8 @@ class PreparedImage:
         ``(C, H, W)`` float32 from 0 to 1 at the network's magnification.
     targets
         ``(H, W)`` uint8 channel indices, 255 unpainted.
-    grey
-        Its grey-value mapping.
+    scaling
+        Its intensity scaling.
     proposed
         ``(H, W)`` uint8 channel indices that the pixel classifier proposes for unpainted
         pixels; None without a proposal.
@@ -41,7 +45,7 @@ class PreparedImage:
 
     unit: NDArray[np.float32]
     targets: NDArray[np.uint8]
-    grey: GreyValues
+    scaling: IntensityScaling
     proposed: NDArray[np.uint8] | None = None
 
 
@@ -55,7 +59,7 @@ def prepare(painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
         table.
     """
     micrograph, table = painted.micrograph, card.classes
-    grey = fit_grey_values(micrograph, card.normalisation, card.channels)
+    scaling = fit_intensity_scaling(micrograph, card.intensity_scaling, card.channels)
     values = specimen_values(micrograph, card.channels)
     image = rescale(values, magnification(card, micrograph))
     targets = to_targets(painted, table, card.unlabelled)[: micrograph.specimen.shape[0]]
@@ -63,7 +67,7 @@ def prepare(painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
         targets = np.where(micrograph.specimen_analysable, targets, np.uint8(IGNORE_INDEX))
     if image.shape[:2] != targets.shape:
         targets = resize_targets(targets, image.shape[:2], len(table))
-    return PreparedImage(grey.unit(image), np.ascontiguousarray(targets), grey)
+    return PreparedImage(scaling.unit(image), np.ascontiguousarray(targets), scaling)
 
 
 def resize_targets(
@@ -157,8 +161,8 @@ class CropSampler:
         draw = self._augmented if self._settings.augment else self._next_patch
         crops = [draw() for _ in range(self.batch_size)]
         units = torch.stack([unit for _, unit, _ in crops])  # (N, C, S, S)
-        mean = torch.from_numpy(np.stack([self._images[i].grey.mean for i, _, _ in crops]))
-        std = torch.from_numpy(np.stack([self._images[i].grey.std for i, _, _ in crops]))
+        mean = torch.from_numpy(np.stack([self._images[i].scaling.mean for i, _, _ in crops]))
+        std = torch.from_numpy(np.stack([self._images[i].scaling.std for i, _, _ in crops]))
         targets, proposed = torch.stack([ids for _, _, ids in crops]).unbind(1)  # (N, S, S)
 
         def standardise(units: Tensor) -> Tensor:

@@ -17,7 +17,11 @@ from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values, specimen_values
+from napari_matssl.micrograph.intensity_scaling import (
+    IntensityScaling,
+    fit_intensity_scaling,
+    specimen_values,
+)
 from napari_matssl.progress import Control, Preview, Progress
 from napari_matssl.settings import PredictSettings
 
@@ -54,7 +58,7 @@ def segment(
     settings: PredictSettings,
     keep_probabilities: bool = False,
     show: bool = False,
-    grey: GreyValues | None = None,
+    scaling: IntensityScaling | None = None,
 ) -> Generator[Progress, Control | None, Segmentation | None]:
     """Segment one micrograph.
 
@@ -66,13 +70,13 @@ def segment(
     network
         In evaluation mode, on the device of `compute`.
     card
-        Says how the image is normalised and magnified, and what the classes are.
+        Gives intensity scaling, magnification and classes.
     keep_probabilities
         Also return probabilities.
     show
         Yield a preview of every tile.
-    grey
-        The mapping of the image's grey values, where it is known already.
+    scaling
+        That of the image, if it is fitted already.
 
     Raises
     ------
@@ -86,9 +90,11 @@ def segment(
     while True:
         try:
             with device_errors(f"segmenting {micrograph.name}"):
-                grey = grey or fit_grey_values(micrograph, card.normalisation, card.channels)
+                scaling = scaling or fit_intensity_scaling(
+                    micrograph, card.intensity_scaling, card.channels
+                )
                 passes = [
-                    _Pass(network, card, micrograph, compute, grey, factor, tile, overlap)
+                    _Pass(network, card, micrograph, compute, scaling, factor, tile, overlap)
                     for factor in factors
                 ]
                 found = yield from _merge(passes, micrograph, card, keep_probabilities, show)
@@ -169,12 +175,12 @@ class _Pass:
         card: ModelCard,
         micrograph: Micrograph,
         compute: Compute,
-        grey: GreyValues,
+        scaling: IntensityScaling,
         factor: float,
         tile: int,
         overlap: int,
     ) -> None:
-        self._network, self._compute, self._grey = network, compute, grey
+        self._network, self._compute, self._scaling = network, compute, scaling
         specimen = specimen_values(micrograph, card.channels)
         self._image = rescale(specimen, magnification(card, micrograph) * factor)
         self.seen = self._image.shape[:2]
@@ -191,7 +197,7 @@ class _Pass:
         row, self._until = next(self._rows)
         for tile in row:
             probabilities = _probabilities(
-                self._network, self._image, self._grey, tile, self._compute
+                self._network, self._image, self._scaling, tile, self._compute
             )
             self._blender.add(tile, probabilities)
             yield tile, probabilities
@@ -229,7 +235,11 @@ class _Average:
 
 
 def _probabilities(
-    network: nn.Module, image: NDArray[np.generic], grey: GreyValues, tile: Tile, compute: Compute
+    network: nn.Module,
+    image: NDArray[np.generic],
+    scaling: IntensityScaling,
+    tile: Tile,
+    compute: Compute,
 ) -> Tensor:
     """Probabilities of one tile ``(K, H, W)``; what lies beyond the image is mirrored."""
     part = image[tile.rows.start : tile.rows.stop, tile.columns.start : tile.columns.stop]
@@ -237,8 +247,10 @@ def _probabilities(
         tile.rows.stop - tile.rows.start - part.shape[0],
         tile.columns.stop - tile.columns.start - part.shape[1],
     )
-    unit = np.pad(grey.unit(part), ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
-    values, mean, std = (compute.move(torch.from_numpy(v)) for v in (unit, grey.mean, grey.std))
+    unit = np.pad(scaling.unit(part), ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
+    values, mean, std = (
+        compute.move(torch.from_numpy(v)) for v in (unit, scaling.mean, scaling.std)
+    )
     batch = ((values - mean[:, None, None]) / std[:, None, None])[None].expand(1, 3, -1, -1)
     with torch.inference_mode(), compute.autocast():
         logits: Tensor = network(compute.place_images(batch))

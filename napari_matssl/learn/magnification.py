@@ -12,7 +12,7 @@ from torchvision.transforms.v2.functional import resize
 from napari_matssl.errors import InputError
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import exact_type
+from napari_matssl.micrograph.intensity_scaling import exact_type
 
 MOST_MAGNIFICATION = 16.0
 """Images are never resampled by more than this to the um/px of the model."""

@@ -10,7 +10,11 @@ from torch import Tensor
 from napari_matssl.errors import InputError
 from napari_matssl.learn.card import Channels
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values, specimen_values
+from napari_matssl.micrograph.intensity_scaling import (
+    IntensityScaling,
+    fit_intensity_scaling,
+    specimen_values,
+)
 from napari_matssl.micrograph.patches import patch_starts
 from napari_matssl.settings import PretrainSettings
 
@@ -23,7 +27,7 @@ class PatchSet:
     micrographs
         Their info bars are left out.
     settings
-        Size and overlap of patches, and normalisation.
+        Size and overlap of patches, and intensity scaling.
 
     Raises
     ------
@@ -35,12 +39,12 @@ class PatchSet:
         self.channels: Channels = "rgb" if any(m.is_rgb for m in micrographs) else "grey"
         self._size = settings.patch_size
         self._images: list[NDArray[np.float16]] = []
-        self._grey: list[GreyValues] = []
+        self._scaling: list[IntensityScaling] = []
         self._places: list[tuple[int, int, int]] = []
         for index, micrograph in enumerate(micrographs):
-            grey = fit_grey_values(micrograph, settings.normalisation, self.channels)
-            image = grey.unit(specimen_values(micrograph, self.channels))
-            self._grey.append(grey)
+            scaling = fit_intensity_scaling(micrograph, settings.intensity_scaling, self.channels)
+            image = scaling.unit(specimen_values(micrograph, self.channels))
+            self._scaling.append(scaling)
             # A quarter of an 8-bit grey level at most is lost, and half the bytes have to be moved.
             self._images.append(image.astype(np.float16))
             places = [
@@ -74,6 +78,6 @@ class PatchSet:
             part = self._images[index][:, row : row + self._size, column : column + self._size]
             beyond = [(0, self._size - side) for side in part.shape[1:]]
             patches.append(np.pad(part, ((0, 0), *beyond), mode="symmetric"))
-            means.append(self._grey[index].mean)
-            stds.append(self._grey[index].std)
+            means.append(self._scaling[index].mean)
+            stds.append(self._scaling[index].std)
         return tuple(torch.from_numpy(np.stack(a)) for a in (patches, means, stds))  # type: ignore[return-value]

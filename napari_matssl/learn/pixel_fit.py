@@ -184,7 +184,7 @@ def sample(maps: Tensor, grid: Tensor) -> Tensor:
 
 def _whole(image: PreparedImage, compute: Compute) -> Tensor:
     """Standardise an image and mirror it up to a size that an encoder takes ``(1, 3, H, W)``."""
-    values = image.grey.standardise(image.unit)
+    values = image.scaling.standardise(image.unit)
     beyond = [-side % STRIDE for side in values.shape[1:]]
     values = np.pad(values, ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
     return compute.place_images(torch.from_numpy(values)[None].expand(1, 3, -1, -1))

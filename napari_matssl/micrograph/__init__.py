@@ -1,1 +1,1 @@
-"""One micrograph: pixels, calibration, info bar, normalisation, writing, synthetic samples."""
+"""One micrograph: pixels, calibration, info bar, intensity scaling."""

@@ -73,7 +73,7 @@ class Micrograph:
     name
         What to call it in messages and tables: the file's name, or a layer's.
     pixels
-        ``(H, W)`` or ``(H, W, 3)``, integer or float, never normalised. RGB files whose channels
+        ``(H, W)`` or ``(H, W, 3)``, integer or float, as stored. RGB files whose channels
         are equal come as grey; an alpha channel is left out.
     pixel_size
         None when the image is not calibrated.

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import as_channels
+from napari_matssl.micrograph.intensity_scaling import as_channels
 
 Strata = Literal["any", "rows", "columns"]
 

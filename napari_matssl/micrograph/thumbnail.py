@@ -8,8 +8,8 @@ from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import fit_grey_values
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
+from napari_matssl.settings import IntensityScalingSettings
 
 _PER_PIXEL = 8  # pixels of the image that make one of the thumbnail, in each direction
 _MID_GREY = 128
@@ -42,7 +42,9 @@ def thumbnail(micrograph: Micrograph, side: int = 64) -> NDArray[np.uint8]:
         analysable=None if known is None else known[::step, ::step],
     )
     try:
-        values = fit_grey_values(few, NormalisationSettings(), "rgb" if few.is_rgb else "grey")
+        values = fit_intensity_scaling(
+            few, IntensityScalingSettings(), "rgb" if few.is_rgb else "grey"
+        )
     except InputError:  # can be looked at, though not learnt from
         return np.full((size[1], size[0], 3), _MID_GREY, dtype=np.uint8)
     levels = (values.unit(few.pixels) * 255).round().astype(np.uint8)

@@ -7,7 +7,7 @@ settings. Presets are plain sets of values that differ from the defaults.
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
 from napari_matssl.settings.finetuning import Architecture, FinetuneSettings
-from napari_matssl.settings.normalisation import NormalisationSettings
+from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
 from napari_matssl.settings.prediction import PredictSettings
 from napari_matssl.settings.pretraining import Method, PretrainSettings
 
@@ -16,8 +16,8 @@ __all__ = [
     "ClassSizes",
     "Cleaning",
     "FinetuneSettings",
+    "IntensityScalingSettings",
     "Method",
-    "NormalisationSettings",
     "PredictSettings",
     "PretrainSettings",
     "Settings",

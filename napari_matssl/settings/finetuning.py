@@ -5,12 +5,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from napari_matssl.settings.fields import setting
-from napari_matssl.settings.normalisation import NormalisationSettings
+from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
 from napari_matssl.settings.training import (
     DETERMINISTIC,
     DEVICE,
     ENCODER,
-    NORMALISATION,
+    INTENSITY_SCALING,
     SEED,
     WEIGHTS,
     TrainingSettings,
@@ -230,7 +230,7 @@ class FinetuneSettings(TrainingSettings):
         "value is a class",
         title="Unpainted value",
     )
-    normalisation: NormalisationSettings = NORMALISATION
+    intensity_scaling: IntensityScalingSettings = INTENSITY_SCALING
     seed: int = SEED
     deterministic: bool = DETERMINISTIC
     device: str = DEVICE
@@ -240,4 +240,5 @@ class FinetuneSettings(TrainingSettings):
         "layers": "is called strata now",
         "self_training": "is called pseudo_label_weight now",
         "averaging": "is called ema_decay now",
+        "normalisation": "is called intensity_scaling now",
     }

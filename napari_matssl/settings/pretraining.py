@@ -6,12 +6,12 @@ from pydantic import model_validator
 
 from napari_matssl.settings.base import contradiction
 from napari_matssl.settings.fields import setting
-from napari_matssl.settings.normalisation import NormalisationSettings
+from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
 from napari_matssl.settings.training import (
     DETERMINISTIC,
     DEVICE,
     ENCODER,
-    NORMALISATION,
+    INTENSITY_SCALING,
     SEED,
     WEIGHTS,
     TrainingSettings,
@@ -184,12 +184,15 @@ class PretrainSettings(TrainingSettings):
         0.999, "mocov2, densecl: how slowly the copy follows", expert=True, ge=0, lt=1
     )
     dense_weight: float = setting(0.5, "densecl: share of the dense loss", expert=True, ge=0, le=1)
-    normalisation: NormalisationSettings = NORMALISATION
+    intensity_scaling: IntensityScalingSettings = INTENSITY_SCALING
     seed: int = SEED
     deterministic: bool = DETERMINISTIC
     device: str = DEVICE
 
-    former: ClassVar = {"init": "is called weights now"}
+    former: ClassVar = {
+        "init": "is called weights now",
+        "normalisation": "is called intensity_scaling now",
+    }
 
     @model_validator(mode="after")
     def _rate_falls(self) -> Self:

@@ -6,7 +6,7 @@ from pydantic import field_validator, model_validator
 
 from napari_matssl.settings.base import Settings, contradiction
 from napari_matssl.settings.fields import setting
-from napari_matssl.settings.normalisation import NormalisationSettings
+from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
 
 ENCODERS = (
     "tf_efficientnet_lite0",
@@ -40,9 +40,9 @@ WEIGHTS = setting(
     "program), random, or a file, which tells the network, too",
     title="Start from",
 )
-NORMALISATION = setting(
-    NormalisationSettings(),
-    "how grey values become what a network sees",
+INTENSITY_SCALING = setting(
+    IntensityScalingSettings(),
+    "how stored grey values become the input of a network",
     when={"paper": {"kind": "imagenet"}},
 )
 SEED = setting(0, "of everything random", title="Random seed", ge=0, le=2**40)

@@ -23,11 +23,11 @@ from napari_matssl.labels.splits import read_exclusions, read_split
 from napari_matssl.labels.tables import find_named_values, overruled
 from napari_matssl.learn.card import TrainingImage
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import fit_grey_values
+from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.reading import find_micrographs, read_micrograph
 from napari_matssl.progress import Skipped
 from napari_matssl.project.folder import Project
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.batch import none_left
 from napari_matssl.tasks.info_bars import InfoBarChoice
 from napari_matssl.tasks.label_files import (
@@ -231,7 +231,9 @@ def _read_each(
     for name, read in wanted:
         try:
             micrograph = read()
-            fit_grey_values(micrograph, NormalisationSettings(), "grey")  # constant, not finite
+            fit_intensity_scaling(
+                micrograph, IntensityScalingSettings(), "grey"
+            )  # constant, not finite
         except InputError as error:
             first = first or error
             leave_out(Skipped(printable(name), str(error), error.settings))

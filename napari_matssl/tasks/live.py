@@ -20,7 +20,7 @@ from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Preview, drain
-from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
+from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings, PredictSettings
 from napari_matssl.tasks.finetune.planning import outline
 
 MOST_BYTES = 256 << 20
@@ -62,7 +62,7 @@ class LiveClassifier:
         view
             The micrograph to segment.
         settings
-            Encoder, its start weights, magnification, normalisation, seed and device count.
+            Encoder, its start weights, magnification, intensity scaling, seed and device count.
         should_stop
             Asked between steps, each of which may take a second.
 
@@ -132,7 +132,7 @@ class LiveClassifier:
         """Prepare a micrograph, unless that was done for the same strokes."""
         name, scale = painted.micrograph.name, magnification(card, painted.micrograph)
         known = self._prepared.pop(name, None)
-        wanted = (card.classes, card.normalisation, card.unlabelled, card.channels, scale)
+        wanted = (card.classes, card.intensity_scaling, card.unlabelled, card.channels, scale)
         if known is None or known.painted is not painted or known.wanted != wanted:
             image = prepare(painted, card)
             known = _Prepared(painted, wanted, image)
@@ -181,7 +181,7 @@ class _Prepared:
     """An image as the network sees it, and what it was made of."""
 
     painted: PaintedMicrograph
-    wanted: tuple[ClassTable, NormalisationSettings, int | None, str, float]
+    wanted: tuple[ClassTable, IntensityScalingSettings, int | None, str, float]
     image: PreparedImage
 
 

@@ -11,7 +11,7 @@ from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.normalise import fit_grey_values
+from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
@@ -122,7 +122,7 @@ def check_images(
     Parameters
     ----------
     segmenter
-        Says how images are normalised and magnified.
+        Gives intensity scaling and magnification of images.
     paths
         The images.
     out
@@ -181,7 +181,7 @@ def _looked_at(segmenter: Segmenter, reading: Reading, path: Path) -> CheckedIma
     micrograph = reading.read(path)
     with memory_told(path.name):
         magnification(segmenter.card, micrograph)
-        fit_grey_values(micrograph, segmenter.card.normalisation, segmenter.card.channels)
+        fit_intensity_scaling(micrograph, segmenter.card.intensity_scaling, segmenter.card.channels)
     pixels = micrograph.width * micrograph.height
     remarks = _remarks(micrograph, segmenter, reading.settings)
     return CheckedImage(path, remarks, pixels, _bar_line(micrograph))

@@ -13,11 +13,11 @@ from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import CropSampler, PreparedImage, prepare, vary_grey_values
 from napari_matssl.micrograph.image import InfoBar, Micrograph
-from napari_matssl.micrograph.normalise import GreyValues
-from napari_matssl.settings import FinetuneSettings, NormalisationSettings
+from napari_matssl.micrograph.intensity_scaling import IntensityScaling
+from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings
 
 CARD = ModelCard(
-    encoder="resnet18", channels="grey", normalisation=NormalisationSettings(),
+    encoder="resnet18", channels="grey", intensity_scaling=IntensityScalingSettings(),
     classes=numbered_table([1, 2]), unlabelled=0,
 )  # fmt: skip
 
@@ -26,7 +26,7 @@ def prepared(unit, targets, mean=0.0, std=1.0):
     unit = np.asarray(unit, dtype=np.float32)
     unit = unit[None] if unit.ndim == 2 else unit
     channels = np.full(len(unit), mean, np.float32), np.full(len(unit), std, np.float32)
-    return PreparedImage(unit, np.asarray(targets, np.uint8), GreyValues(0.0, 1.0, *channels))
+    return PreparedImage(unit, np.asarray(targets, np.uint8), IntensityScaling(0.0, 1.0, *channels))
 
 
 def noise(side=80, classes=2, seed=0, channels=1):
@@ -278,7 +278,7 @@ def test_the_info_bar_is_cut_off():
     image = prepare(one, CARD)
     assert image.unit.shape == (1, 70, 80)
     assert image.targets.shape == (70, 80)
-    assert image.grey.high < 100
+    assert image.scaling.high < 100
 
 
 def test_image_and_labels_are_magnified_together(two_phases):

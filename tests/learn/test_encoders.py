@@ -26,13 +26,13 @@ from napari_matssl.learn.encoders import LITE0, build_encoder, check_encoder, sm
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
 from napari_matssl.learn.segmenter import build_network
 from napari_matssl.learn.start_weights import load_start_weights
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 
 TINY = "test_efficientnet"
 
 
 def card(kind="encoder", name=TINY):
-    facts = {"encoder": name, "channels": "grey", "normalisation": NormalisationSettings()}
+    facts = {"encoder": name, "channels": "grey", "intensity_scaling": IntensityScalingSettings()}
     if kind == "segmenter":
         return ModelCard(**facts, classes=numbered_table([1, 2]))
     if kind == "checkpoint":

@@ -13,7 +13,7 @@ from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
 from napari_matssl.progress import drain
-from napari_matssl.settings import FinetuneSettings, NormalisationSettings
+from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings
 from napari_matssl.tasks.finetune import finetune
 
 TINY = "test_efficientnet"
@@ -103,10 +103,14 @@ def test_a_model_with_former_names_of_network_and_tensors_is_read(tmp_path, netw
     path = tmp_path / "old.safetensors"
     card = ModelCard(
         kind="segmenter", encoder=TINY, architecture="guided-unet++", channels="grey",
-        normalisation=NormalisationSettings(), classes=numbered_table([1, 2, 3]),
+        intensity_scaling=IntensityScalingSettings(), classes=numbered_table([1, 2, 3]),
     )  # fmt: skip
     old = card.model_dump_json().replace("guided-unet++", "residual-unet++")
-    old = old.replace('"encoder":', '"encoder_name":').replace('version":3', 'version":2')
+    old = (
+        old.replace('"encoder":', '"encoder_name":')
+        .replace("intensity_scaling", "normalisation")
+        .replace('version":3', 'version":2')
+    )
     state = network.state_dict()
     assert any(name.startswith("heads.") for name in state)
     former = {name.removeprefix("heads."): tensor for name, tensor in state.items()}

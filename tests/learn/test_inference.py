@@ -19,7 +19,7 @@ from napari_matssl.learn.segmenter import Segmenter, build_network
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.progress import Control, drain
-from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
+from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings, PredictSettings
 
 TABLE = numbered_table([1, 2])
 COMPUTE = choose_compute("cpu")
@@ -46,7 +46,7 @@ def trained(two_phases):
         kind="segmenter",
         encoder="tf_efficientnet_lite0",
         channels="grey",
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         classes=TABLE,
     )
     image = prepare(two_phases(9, (160, 160)), card)
@@ -284,7 +284,9 @@ def not_finite(value):
 )
 @pytest.mark.parametrize("kind", ["standardise", "imagenet"])
 def test_constant_and_broken_images_are_errors_that_name_them(trained, pixels, complaint, kind):
-    card = trained.card.model_copy(update={"normalisation": NormalisationSettings(kind=kind)})
+    card = trained.card.model_copy(
+        update={"intensity_scaling": IntensityScalingSettings(kind=kind)}
+    )
     with pytest.raises(InputError, match=complaint) as caught:
         run(Segmenter(trained.network, card), Micrograph("dark field.tif", pixels))
     assert "dark field.tif" in caught.value.what
@@ -395,7 +397,7 @@ def test_previews_of_the_tiles_cover_the_specimen_and_look_like_the_mask(scale):
         kind="segmenter",
         encoder="test_efficientnet",
         channels="grey",
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         classes=numbered_table([3, 7]),
         scale=scale,
     )

@@ -23,13 +23,13 @@ from napari_matssl.learn.card import (
     read_card,
 )
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
-from napari_matssl.settings import FinetuneSettings, NormalisationSettings
+from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings
 
 CARD = ModelCard(
     kind="segmenter",
     encoder="resnet18",
     channels="rgb",
-    normalisation=NormalisationSettings(low_percent=0.3),
+    intensity_scaling=IntensityScalingSettings(low_percent=0.3),
     classes=numbered_table([1, 2, 7]),
     unlabelled=0,
     pixel_size_um=0.123456789,
@@ -97,7 +97,7 @@ def test_a_figure_that_is_not_finite_leaves_a_file_that_can_be_read(tmp_path):
     assert read_card(path).metrics["loss"] == 0.5
 
 
-FACTS = {"encoder": "resnet18", "channels": "grey", "normalisation": NormalisationSettings()}
+FACTS = {"encoder": "resnet18", "channels": "grey", "intensity_scaling": IntensityScalingSettings()}
 
 CARDS = {
     "segmenter": CARD,
@@ -183,7 +183,7 @@ def test_a_pickle_is_no_file_of_ours_whatever_its_suffix(tmp_path, legacy, name)
 def test_a_model_is_no_pickle_because_of_the_length_of_its_header(tmp_path, start):
     """A safetensors file begins with that length, which can look like a pickle's first bytes."""
     path = tmp_path / "model.safetensors"
-    card = EncoderCard(encoder="", channels="grey", normalisation=NormalisationSettings())
+    card = EncoderCard(encoder="", channels="grey", intensity_scaling=IntensityScalingSettings())
     for padding in range(0, 2000, 8):
         card = card.model_copy(update={"start": "x" * padding})
         write_tensors(path, card, {"weight": torch.zeros(3)})

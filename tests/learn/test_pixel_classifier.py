@@ -20,7 +20,7 @@ from napari_matssl.learn.segmenter import (
     read_segmenter,
     write_segmenter,
 )
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 
 TINY = "test_efficientnet"
 IMAGES = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
@@ -48,7 +48,7 @@ def segmenter(network, architecture="pixel-classifier", encoder=TINY):
         encoder=encoder,
         architecture=architecture,
         channels="grey",
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         classes=numbered_table([1, 2, 3]),
     )
     return Segmenter(network, card)

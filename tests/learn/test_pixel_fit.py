@@ -17,7 +17,7 @@ from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import class_frequencies, classify, fit, sample
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.samples import scribble
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 
 TINY = "test_efficientnet"
 EXACT = Compute(torch.device("cpu"), torch.float32, "exact")
@@ -31,7 +31,7 @@ def prepared(grey, targets):
     one = PaintedMicrograph(Micrograph("a.tif", pixels), labels)
     channels = "rgb" if pixels.ndim == 3 else "grey"
     card = ModelCard(
-        encoder=TINY, channels=channels, normalisation=NormalisationSettings(),
+        encoder=TINY, channels=channels, intensity_scaling=IntensityScalingSettings(),
         classes=numbered_table(range(1, 9)), unlabelled=0,
     )  # fmt: skip
     return prepare(one, card)
@@ -64,7 +64,7 @@ def fitted(*images, classes=3, seed=0):
 
 def whole(image):
     """What the network sees of a prepared image, mirrored up to multiples of 32."""
-    values = image.grey.standardise(image.unit)
+    values = image.scaling.standardise(image.unit)
     beyond = [(0, -side % 32) for side in values.shape[1:]]
     values = np.pad(values, ((0, 0), *beyond), mode="symmetric")
     return torch.from_numpy(values)[None].expand(1, 3, -1, -1)

@@ -217,7 +217,7 @@ def test_a_published_unetplusplus_is_a_model_with_numbered_classes(tmp_path, wra
     assert (card.kind, card.encoder, card.architecture) == ("segmenter", "resnet18", "unet++")
     assert card.classes.ids == (0, 1, 2)
     assert card.classes.names == ("class 0", "class 1", "class 2")
-    assert card.normalisation.kind == "imagenet"
+    assert card.intensity_scaling.kind == "imagenet"
     assert card.channels == "rgb"
     assert "metaldam.pth" in card.start
     image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))

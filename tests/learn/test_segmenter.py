@@ -18,7 +18,7 @@ from napari_matssl.learn.segmenter import (
     read_segmenter,
     write_segmenter,
 )
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 
 TINY = "test_efficientnet"
 
@@ -37,7 +37,7 @@ def segmenter(*names, seed=0, encoder=TINY, architecture="unet++"):
         encoder=encoder,
         architecture=architecture,
         channels="grey",
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         classes=table(*names),
     )
     network = build_network(encoder, len(names), seed, architecture).eval()

@@ -18,7 +18,7 @@ from napari_matssl.learn.modelfile import check_weights, read_tensors, write_ten
 from napari_matssl.learn.segmenter import Segmenter, build_network, read_segmenter, write_segmenter
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.tensorfile import read_header
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 
 TINY = "test_efficientnet"
 SEED = 20
@@ -29,14 +29,14 @@ def card(**changes):
         kind="segmenter",
         encoder=TINY,
         channels="grey",
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         classes=numbered_table([1, 2]),
         pixel_size_um=0.2,
     ).model_copy(update=changes)
 
 
 def encoder_card(name=TINY):
-    return EncoderCard(encoder=name, channels="grey", normalisation=NormalisationSettings())
+    return EncoderCard(encoder=name, channels="grey", intensity_scaling=IntensityScalingSettings())
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,8 @@ CARDS = {
     "pixel size 0": ("pixel_size_um", 0),
     "pixel size 1e30": ("pixel_size_um", 1e30),
     "no channels": ("channels", "infrared"),
-    "percentiles": ("normalisation", {"low_percent": 99, "high_percent": 1}),
-    "percentile NaN": ("normalisation", {"low_percent": float("nan")}),
+    "percentiles": ("intensity_scaling", {"low_percent": 99, "high_percent": 1}),
+    "percentile NaN": ("intensity_scaling", {"low_percent": float("nan")}),
     "no classes": ("classes", None),
     "a class with a line break": (
         "classes",

@@ -13,7 +13,7 @@ from napari_matssl.errors import InputError, ModelFileError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.learn.card import ModelCard, weights_path
 from napari_matssl.learn.modelfile import write_tensors
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.info import describe
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint8)
@@ -77,7 +77,7 @@ def test_a_model_tells_its_card(tmp_path):
         kind="segmenter",
         encoder="resnet18",
         channels="grey",
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         classes=numbered_table([1, 2]),
         metrics={"val_miou": 0.8},
     )
@@ -114,7 +114,7 @@ def test_a_published_model_tells_what_its_tensors_tell(tmp_path):
     facts = json.loads(json.dumps(describe(tmp_path / "aachen.pth")))
     assert (facts["kind"], facts["encoder"]) == ("segmenter", "resnet18")
     assert [c["name"] for c in facts["classes"]["classes"]] == ["class 0", "class 1"]
-    assert facts["normalisation"]["kind"] == "imagenet"
+    assert facts["intensity_scaling"]["kind"] == "imagenet"
     torch.save(network.encoder.state_dict(), tmp_path / "encoder.pth")
     facts = describe(tmp_path / "encoder.pth")
     assert (facts["kind"], facts["encoder"]) == ("encoder", "resnet18")

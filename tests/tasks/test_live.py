@@ -88,7 +88,7 @@ def test_a_magnified_colour_image_is_previewed_as_a_run_predicts_it(live, two_ph
     one = painted(two_phases(1))
     tinted = np.stack([one.micrograph.pixels, one.micrograph.pixels // 2, one.labels * 20], axis=2)
     images = [PaintedMicrograph(replace(one.micrograph, pixels=tinted), one.labels)]
-    settings = chosen(scale=0.5, normalisation={"kind": "imagenet"})
+    settings = chosen(scale=0.5, intensity_scaling={"kind": "imagenet"})
     found = live.segment(images, TABLE, images[0].micrograph, settings)
     wanted = predicted_by_finetune(images, TABLE, images[0].micrograph, settings)
     np.testing.assert_array_equal(found.ids, wanted)
@@ -136,10 +136,10 @@ def test_classes_that_come_go_or_change_their_ids_take_effect(live, strokes, enc
     assert set(np.unique(live.segment(other, swapped, view, chosen()).ids)) == {1, 7}
 
 
-def test_another_encoder_or_normalisation_takes_effect(live, strokes, encoded):
+def test_another_encoder_or_intensity_scaling_takes_effect(live, strokes, encoded):
     view = strokes[0].micrograph
     live.segment(strokes, TABLE, view, chosen())
-    for values in ({"normalisation": {"kind": "imagenet"}}, {"encoder": "test_resnet"}):
+    for values in ({"intensity_scaling": {"kind": "imagenet"}}, {"encoder": "test_resnet"}):
         before = len(encoded)
         found = live.segment(strokes, TABLE, view, chosen(**values))
         assert len(encoded) == before + 2

@@ -14,7 +14,7 @@ from napari_matssl.learn.card import CARD_KEY, ModelCard
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
-from napari_matssl.settings import Cleaning, NormalisationSettings, PredictSettings
+from napari_matssl.settings import Cleaning, IntensityScalingSettings, PredictSettings
 from napari_matssl.tasks.meter import PhaseMeter
 from napari_matssl.tasks.provenance import (
     ANOTHER_MODEL,
@@ -46,7 +46,7 @@ def add_model(project, created, name="new.safetensors"):
         kind="segmenter",
         encoder="x",
         channels="grey",
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         classes=numbered_table([1, 2]),
         created=created,
     )

@@ -28,7 +28,7 @@ from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.patches import count_patches, patch_starts
 from napari_matssl.progress import Control, drain
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
 from napari_matssl.tasks.pretrain.training import Training
 
@@ -370,7 +370,7 @@ def test_patches_cover_the_specimen_and_leave_the_info_bar_out(two_phases):
     pixels = two_phases(1, (150, 130)).micrograph.pixels // 3
     pixels[120:] = 255
     micrograph = Micrograph("a.tif", pixels, info_bar=InfoBar(120, "test"))
-    settings = chosen(normalisation=NormalisationSettings(kind="imagenet"))
+    settings = chosen(intensity_scaling=IntensityScalingSettings(kind="imagenet"))
     patches = PatchSet([micrograph], settings)
     assert len(patches) == 2 * 3
     units = patches.take(range(6))[0]

@@ -224,7 +224,7 @@ def write_model(path: Path, names=("class 1", "class 2"), **facts) -> Path:
     start_torch()
     from napari_matssl.learn.card import ModelCard
     from napari_matssl.learn.segmenter import Segmenter, build_network, write_segmenter
-    from napari_matssl.settings import NormalisationSettings
+    from napari_matssl.settings import IntensityScalingSettings
 
     classes = tuple(
         LabelClass(id=place + 1, name=name, colour=COLOURS[place])
@@ -236,7 +236,7 @@ def write_model(path: Path, names=("class 1", "class 2"), **facts) -> Path:
         channels="grey",
         unlabelled=0,
         classes=ClassTable(classes=classes),
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         **facts,
     )
     write_segmenter(path, Segmenter(build_network(TINY, len(names), 3), card))

@@ -16,7 +16,7 @@ from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.card import CARD_KEY, EncoderCard, ModelCard, TrainingImage
 from napari_matssl.learn.tensorfile import read_header
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.widgets.controls.card_view import local_time
 from napari_matssl.widgets.controls.model_picker import ModelPicker
 from napari_matssl.widgets.jobs.torch_start import start_torch
@@ -34,7 +34,7 @@ def model(path: Path, day: int = 1, **changes) -> Path:
     facts = {
         "encoder": "resnet18",
         "channels": "grey",
-        "normalisation": NormalisationSettings(),
+        "intensity_scaling": IntensityScalingSettings(),
         "created": f"2025-03-{day:02d}T12:00:00+00:00",
         "start": "ImageNet",
         **changes,

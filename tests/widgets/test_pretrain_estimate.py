@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from napari_matssl.learn.card import CARD_KEY, EncoderCard
-from napari_matssl.settings import NormalisationSettings, PretrainSettings
+from napari_matssl.settings import IntensityScalingSettings, PretrainSettings
 from napari_matssl.widgets.panels.pretrain_estimate import speed_of
 
 
@@ -13,7 +13,7 @@ def encoder(path, **metrics):
     card = EncoderCard(
         encoder="tf_efficientnet_lite0",
         channels="grey",
-        normalisation=NormalisationSettings(),
+        intensity_scaling=IntensityScalingSettings(),
         settings=PretrainSettings().model_dump(mode="json"),
         metrics={"patches": 640.0, "minutes": 2.0, **metrics},
     )

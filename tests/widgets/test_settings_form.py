@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton
 from napari_matssl.errors import SettingsError
 from napari_matssl.settings import (
     FinetuneSettings,
-    NormalisationSettings,
+    IntensityScalingSettings,
     PredictSettings,
     PretrainSettings,
 )
@@ -97,7 +97,7 @@ def test_what_is_typed_is_what_a_job_gets(qtbot, form):
     typed(qtbot, form, "device", "cuda:1")
     editor(form, "cosine").control.setChecked(False)
     editor(form, "optimiser").control.setCurrentText("adam")
-    editor(form, "normalisation", "kind").control.setCurrentText("imagenet")
+    editor(form, "intensity_scaling", "kind").control.setCurrentText("imagenet")
     assert form.settings() == FinetuneSettings.make(
         {
             "learning_rate": 1e-6,
@@ -106,7 +106,7 @@ def test_what_is_typed_is_what_a_job_gets(qtbot, form):
             "device": "cuda:1",
             "cosine": False,
             "optimiser": "adam",
-            "normalisation": {"kind": "imagenet"},
+            "intensity_scaling": {"kind": "imagenet"},
         }
     )
 
@@ -259,7 +259,7 @@ def test_typing_a_text_keeps_the_cursor_where_it_is(qtbot, form):
 def test_save_and_load_bring_everything_back(qtbot, form, tmp_path):
     path = tmp_path / "settings.json"
     form.set_value("preset", "paper")
-    form.set_value("normalisation", NormalisationSettings(low_percent=1.0))
+    form.set_value("intensity_scaling", IntensityScalingSettings(low_percent=1.0))
     form.set_value("encoder", "resnet18")  # hidden
     saved = form.settings()
     form.save(path)
@@ -267,7 +267,7 @@ def test_save_and_load_bring_everything_back(qtbot, form, tmp_path):
     other = opened(qtbot, SettingsForm(FinetuneSettings, MAIN, hidden=("encoder",)))
     other.load(path)
     assert other.settings() == saved
-    assert editor(other, "normalisation", "low_percent").control.text() == "1"
+    assert editor(other, "intensity_scaling", "low_percent").control.text() == "1"
 
 
 def button(form, text):

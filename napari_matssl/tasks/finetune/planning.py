@@ -105,7 +105,7 @@ def outline(
         encoder=settings.encoder,
         architecture=architecture,
         channels="rgb" if any(m.is_rgb for m in micrographs) else "grey",
-        normalisation=settings.normalisation,
+        intensity_scaling=settings.intensity_scaling,
         classes=table,
         unlabelled=settled(settings.unlabelled, table),
         pixel_size_um=common_pixel_size(micrographs),
@@ -142,7 +142,7 @@ def _describe(
     )
     if start is None:
         return card
-    kept = ["encoder", "channels", "normalisation", "pixel_size_um", "scale"]
+    kept = ["encoder", "channels", "intensity_scaling", "pixel_size_um", "scale"]
     if "pixel-classifier" not in (settings.architecture, start.card.architecture):
         kept.append("architecture")
     return card.model_copy(update={name: getattr(start.card, name) for name in kept})

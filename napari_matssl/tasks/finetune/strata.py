@@ -36,13 +36,13 @@ def find_unbroken_strata(
         In evaluation mode, on the device of `compute`.
     """
     pairs = zip(data.painted, data.images, strict=True)
-    fit = [(one, image.grey) for one, image in pairs if one.labels.size <= MOST_PIXELS]
+    fit = [(one, image.scaling) for one, image in pairs if one.labels.size <= MOST_PIXELS]
     count = min(len(fit), MOST_IMAGES)
     chosen = [fit[i * len(fit) // count] for i in range(count)]
     masks, strokes = [], []
-    for number, (one, grey) in enumerate(chosen):
+    for number, (one, scaling) in enumerate(chosen):
         yield Progress("looking for strata", number, len(chosen))
-        found = drain(segment(network, card, one.micrograph, compute, _QUICK, grey=grey))
+        found = drain(segment(network, card, one.micrograph, compute, _QUICK, scaling=scaling))
         assert found is not None  # nobody sends STOP into this job
         labels = one.specimen_labels
         is_painted = np.isin(labels, card.classes.ids)

@@ -10,7 +10,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.painted import PaintedMicrograph, painted_pixels, to_targets
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
-from napari_matssl.micrograph.normalise import GreyValues, fit_grey_values
+from napari_matssl.micrograph.intensity_scaling import IntensityScaling, fit_intensity_scaling
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class ValidationImage:
         The micrograph and its labels.
     targets
         ``(H, W)`` uint8 channel indices, 255 unpainted.
-    grey
-        Its grey-value mapping.
+    scaling
+        Its intensity scaling.
     """
 
     painted: PaintedMicrograph
     targets: NDArray[np.uint8]
-    grey: GreyValues
+    scaling: IntensityScaling
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def scan(
         ValidationImage(
             one,
             to_targets(one, card.classes, card.unlabelled),
-            fit_grey_values(one.micrograph, card.normalisation, card.channels),
+            fit_intensity_scaling(one.micrograph, card.intensity_scaling, card.channels),
         )
         for one in validation
     )

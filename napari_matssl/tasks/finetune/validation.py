@@ -82,7 +82,7 @@ class Validation:
         losses = []
         for index, image in enumerate(self.images):
             micrograph, labels = image.painted.micrograph, image.painted.labels
-            job = segment(network, card, micrograph, compute, QUICK, True, grey=image.grey)
+            job = segment(network, card, micrograph, compute, QUICK, True, scaling=image.scaling)
             segmentation = drain(job)
             assert segmentation is not None  # nobody sends STOP into this job
             total += confusion_matrix(labels, segmentation.mask, table.ids)

@@ -85,7 +85,7 @@ class Training:
         self.card = EncoderCard(
             encoder=settings.encoder,
             channels=patches.channels,
-            normalisation=settings.normalisation,
+            intensity_scaling=settings.intensity_scaling,
             settings=settings.model_dump(mode="json"),
             training_images=tuple(fingerprint(m) for m in micrographs),
             start=f"{TITLES[settings.method]} on {len(micrographs)} images, from {origin}",

@@ -35,11 +35,11 @@ def image_arguments(micrograph: Micrograph) -> dict[str, Any]:
 
 
 def _black_and_white(micrograph: Micrograph) -> tuple[float, float] | None:
-    from napari_matssl.micrograph.normalise import fit_grey_values
-    from napari_matssl.settings import NormalisationSettings
+    from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
+    from napari_matssl.settings import IntensityScalingSettings
 
     try:
-        values = fit_grey_values(micrograph, NormalisationSettings(), "grey")
+        values = fit_intensity_scaling(micrograph, IntensityScalingSettings(), "grey")
     except InputError:  # blank, or not finite: napari chooses; jobs say what is wrong with it
         return None
     return values.low, values.high

@@ -53,7 +53,7 @@ class LivePreview(QObject):
     images
         Those that are ticked are learnt from.
     settings
-        Asked for encoder, normalisation and device; may raise a MatSSLError.
+        Asked for encoder, intensity scaling and device; may raise a MatSSLError.
     """
 
     def __init__(

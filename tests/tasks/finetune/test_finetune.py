@@ -27,7 +27,7 @@ from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.samples import make_sample, scribble
 from napari_matssl.settings import (
-    NormalisationSettings,
+    IntensityScalingSettings,
     PredictSettings,
     PretrainSettings,
 )
@@ -393,12 +393,14 @@ def test_going_on_from_a_model_with_one_class_more(painted):
     assert result.losses[0] < fresh.losses[0]
 
 
-def test_going_on_keeps_the_models_scale_colours_and_normalisation(painted):
-    settings = chosen(epochs=1, normalisation=NormalisationSettings(kind="imagenet"), scale=0.5)
+def test_going_on_keeps_the_models_scale_colours_and_intensity_scaling(painted):
+    settings = chosen(
+        epochs=1, intensity_scaling=IntensityScalingSettings(kind="imagenet"), scale=0.5
+    )
     start = drain(finetune(painted, TABLE, settings)).segmenter
     card = drain(finetune(painted, TABLE, chosen(epochs=1), start=start)).segmenter.card
     assert card.scale == 0.5
-    assert card.normalisation.kind == "imagenet"
+    assert card.intensity_scaling.kind == "imagenet"
     assert card.channels == "grey"
 
 

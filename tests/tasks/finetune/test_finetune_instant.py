@@ -17,7 +17,7 @@ from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.samples import class_table as table_of
 from napari_matssl.samples import make_sample, scribble
-from napari_matssl.settings import FinetuneSettings, NormalisationSettings, PredictSettings
+from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune
 
@@ -272,8 +272,8 @@ def named(*names):
 
 
 def test_going_on_from_a_unet_takes_its_encoder_and_how_it_sees_images(painted, two_phases):
-    imagenet = NormalisationSettings(kind="imagenet")
-    settings = trained_unet(learning_rate=1e-2, scale=0.5, normalisation=imagenet)
+    imagenet = IntensityScalingSettings(kind="imagenet")
+    settings = trained_unet(learning_rate=1e-2, scale=0.5, intensity_scaling=imagenet)
     start = drain(finetune(painted, TABLE, settings)).segmenter
     asked = instant(encoder="resnet18")
     result = drain(finetune(painted, TABLE, asked, start=start)).segmenter
@@ -281,7 +281,7 @@ def test_going_on_from_a_unet_takes_its_encoder_and_how_it_sees_images(painted, 
     assert equal(encoder_of(result), encoder_of(start))
     assert not equal(encoder_of(result), build_encoder(TINY).state_dict())
     assert (result.card.encoder, result.card.scale) == (TINY, 0.5)
-    assert result.card.normalisation == imagenet
+    assert result.card.intensity_scaling == imagenet
     assert result.card.start == "went on from a model (random)"
     assert scores_of(result, [two_phases(7)]).miou > 0.8
 

@@ -9,7 +9,7 @@ from tiny import finetuning as chosen
 
 import napari_matssl.labels.counting as counting
 import napari_matssl.labels.painted as painted_module
-import napari_matssl.micrograph.normalise as normalise
+import napari_matssl.micrograph.intensity_scaling as intensity_scaling
 from napari_matssl.errors import InputError
 from napari_matssl.labels.classes import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
@@ -51,7 +51,7 @@ def calls(monkeypatch):
 
     counted(counting, "count_values")
     counted(painted_module, "to_targets")
-    counted(normalise, "fit_grey_values")
+    counted(intensity_scaling, "fit_intensity_scaling")
     return counts
 
 
@@ -63,7 +63,7 @@ def test_every_image_and_its_labels_are_looked_at_once(two_phases, calls, archit
     settings = chosen(architecture=architecture, strata=strata, validations=2)
     result = drain(finetune(images[:3], TABLE, settings, images[3:]))
     assert result.validation is not None
-    assert calls == {"count_values": 4, "to_targets": 4, "fit_grey_values": 4}
+    assert calls == {"count_values": 4, "to_targets": 4, "fit_intensity_scaling": 4}
 
 
 def test_a_plan_changes_no_more_and_holds_what_the_run_needs(two_phases):

@@ -1,4 +1,4 @@
-"""Settings of the grey values that a network sees."""
+"""Settings of intensity scaling."""
 
 from typing import Literal
 
@@ -6,8 +6,8 @@ from napari_matssl.settings.base import Settings
 from napari_matssl.settings.fields import setting
 
 
-class NormalisationSettings(Settings):
-    """How grey values become what a network sees. Stored in the model card."""
+class IntensityScalingSettings(Settings):
+    """How stored grey values become the input of a network. Stored in the model card."""
 
     kind: Literal["standardise", "imagenet"] = setting(
         "standardise",

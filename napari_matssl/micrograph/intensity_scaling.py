@@ -1,4 +1,4 @@
-"""From stored grey values to what a network sees: each image by its own statistics.
+"""Intensity scaling: from stored grey values to the input of a network, image by image.
 
 Training and prediction use the same function, with the settings stored in the model card.
 """
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
@@ -22,11 +22,11 @@ _LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)  # ITU-R BT.70
 
 
 @dataclass(frozen=True)
-class GreyValues:
-    """The mapping of one image's grey values.
+class IntensityScaling:
+    """The intensity scaling of one image.
 
-    ``unit`` brings stored values to 0..1 (black..white), where augmentation works;
-    ``standardise`` brings those to what the network sees.
+    ``unit`` maps stored values to 0..1 (black..white), on which augmentation works;
+    ``standardise`` maps those to the input of the network.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ class GreyValues:
     std: NDArray[np.float32]
 
     def unit(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Bring pixels ``(H, W)`` or ``(H, W, 3)`` to ``(C, H, W)`` from 0 to 1.
+        """Map pixels ``(H, W)`` or ``(H, W, 3)`` to ``(C, H, W)`` from 0 to 1.
 
-        What is no number becomes the image's mean.
+        NaN becomes the image's mean.
         """
         exact: NDArray[np.floating[Any]] = pixels.astype(exact_type(pixels.dtype))
         values = (exact - self.low) / (self.high - self.low)
@@ -55,7 +55,7 @@ class GreyValues:
         return clipped
 
     def standardise(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring values from 0 to 1 ``(C, H, W)`` to what the network sees, of equal shape.
+        """Map values from 0 to 1 ``(C, H, W)`` to the network's input, of equal shape.
 
         One grey channel with ImageNet's three constants becomes three channels.
         """
@@ -63,16 +63,16 @@ class GreyValues:
         return standard
 
 
-def fit_grey_values(
-    micrograph: Micrograph, settings: NormalisationSettings, channels: str
-) -> GreyValues:
-    """Find the mapping for one image from its specimen area, the info bar left out.
+def fit_intensity_scaling(
+    micrograph: Micrograph, settings: IntensityScalingSettings, channels: str
+) -> IntensityScaling:
+    """Fit the intensity scaling of an image to its specimen area, the info bar left out.
 
     Raises
     ------
     InputError
-        If the image is constant, holds hardly any numbers, or has values that are not finite and
-        aren't known as such.
+        If the image is constant, holds hardly any numbers, or has values that are not finite
+        without a mask of them.
     """
     if micrograph.analysable is None and not _all_finite(micrograph.specimen):
         raise InputError(
@@ -101,19 +101,19 @@ def fit_grey_values(
             "Leave the image out.",
         )
     if settings.kind == "imagenet":
-        return GreyValues(low, high, IMAGENET_MEAN, IMAGENET_STD)
+        return IntensityScaling(low, high, IMAGENET_MEAN, IMAGENET_STD)
     unit = np.clip((sample - low) / (high - low), 0, 1).reshape(len(sample), -1)  # (n, C)
     # One spread for all channels keeps colour; one mean each removes a tint of the lamp.
     spread = float(np.sqrt(unit.var(axis=0).mean()))
     mean = unit.mean(axis=0).astype(np.float32)
-    return GreyValues(low, high, mean, np.full_like(mean, max(spread, 1e-3)))
+    return IntensityScaling(low, high, mean, np.full_like(mean, max(spread, 1e-3)))
 
 
 def specimen_values(micrograph: Micrograph, channels: str) -> NDArray[np.generic]:
-    """Give the specimen as :func:`as_channels`, with numbers everywhere.
+    """Return the specimen as :func:`as_channels`, with numbers everywhere.
 
-    What is not analysed becomes the median of the rest, so that it doesn't spread when the image is
-    resampled.
+    Pixels that are not analysed take the median of the rest, so that they don't spread when the
+    image is resampled.
     """
     pixels = as_channels(micrograph.specimen, channels)
     known = micrograph.specimen_analysable
@@ -133,7 +133,7 @@ def exact_type(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
 
 
 def as_channels(pixels: NDArray[np.generic], channels: str) -> NDArray[np.generic]:
-    """Give pixels as ``(H, W)`` for ``"grey"`` models (luminance), ``(H, W, 3)`` for ``"rgb"``."""
+    """Return ``(H, W)``, the luminance, for ``"grey"`` models; ``(H, W, 3)`` for ``"rgb"``."""
     if channels == "grey" and pixels.ndim == 3:
         kind = exact_type(pixels.dtype)
         grey: NDArray[np.generic] = pixels.astype(kind) @ _LUMINANCE.astype(kind)
@@ -146,7 +146,7 @@ def as_channels(pixels: NDArray[np.generic], channels: str) -> NDArray[np.generi
 def _sample(
     pixels: NDArray[np.generic], known: NDArray[np.bool_] | None
 ) -> NDArray[np.floating[Any]]:
-    """Every k-th pixel in both directions that is a number, ``(n,)`` or ``(n, 3)``."""
+    """Return every k-th pixel in both directions that is a number, ``(n,)`` or ``(n, 3)``."""
     step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLE)))
     sampled = pixels[::step, ::step]
     values: NDArray[np.generic] = (
@@ -166,7 +166,7 @@ def _all_finite(pixels: NDArray[np.generic]) -> bool:
 def _full_range(
     pixels: NDArray[np.generic], sample: NDArray[np.floating[Any]]
 ) -> tuple[float, float]:
-    """0 and the largest value of 8-bit images; of others, which fill their range rarely, min, max.
+    """Return 0 and 255 for 8-bit images; of others, which rarely fill their range, min and max.
 
     A constant image has no range in either case.
     """

@@ -7,12 +7,12 @@ import tifffile
 from napari_matssl.errors import InputError
 from napari_matssl.learn.magnification import rescale
 from napari_matssl.micrograph.image import InfoBar, Micrograph
-from napari_matssl.micrograph.normalise import fit_grey_values, specimen_values
+from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling, specimen_values
 from napari_matssl.micrograph.reading import read_micrograph
-from napari_matssl.settings import NormalisationSettings
+from napari_matssl.settings import IntensityScalingSettings
 
 LEVELS = np.random.default_rng(0).integers(40, 220, (64, 64)).astype(np.float64)
-SETTINGS = NormalisationSettings()
+SETTINGS = IntensityScalingSettings()
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,9 @@ def test_small_differences_of_large_values_are_not_lost(values, offset, scale):
     plain = Micrograph("plain", (values - values.dtype.type(offset)).astype(np.float32))
     large = Micrograph("large", values)
     seen = [
-        fit_grey_values(one, SETTINGS, "grey").unit(rescale(specimen_values(one, "grey"), scale))
+        fit_intensity_scaling(one, SETTINGS, "grey").unit(
+            rescale(specimen_values(one, "grey"), scale)
+        )
         for one in (plain, large)
     ]
     assert seen[1].dtype == np.float32
@@ -50,9 +52,9 @@ def test_pixels_that_are_no_numbers_are_left_out_and_told(tmp_path):
     assert micrograph.remarks == (
         "a.tif: 13 % of its pixels are no numbers (NaN or infinite) and not analysed.",
     )
-    grey = fit_grey_values(micrograph, SETTINGS, "grey")
+    grey = fit_intensity_scaling(micrograph, SETTINGS, "grey")
     known = Micrograph("known", LEVELS[micrograph.analysable][None])
-    expected = fit_grey_values(known, SETTINGS, "grey")
+    expected = fit_intensity_scaling(known, SETTINGS, "grey")
     assert (grey.low, grey.high) == pytest.approx((expected.low, expected.high))
     assert grey.mean == pytest.approx(expected.mean)
     assert np.isfinite(grey.unit(micrograph.pixels)).all()
@@ -75,7 +77,7 @@ def test_an_image_of_hardly_any_numbers_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", pixels)
     micrograph = read_micrograph(tmp_path / "a.tif")  # it can be looked at
     with pytest.raises(InputError, match=r"a\.tif holds hardly any numbers: 99\.8 %"):
-        fit_grey_values(micrograph, SETTINGS, "grey")
+        fit_intensity_scaling(micrograph, SETTINGS, "grey")
 
 
 def test_numbers_in_the_bar_alone_are_none(tmp_path):
@@ -85,7 +87,7 @@ def test_numbers_in_the_bar_alone_are_none(tmp_path):
         "a", pixels, info_bar=InfoBar(50, "test"), analysable=np.isfinite(pixels)
     )
     with pytest.raises(InputError, match="holds hardly any numbers: 100 %"):
-        fit_grey_values(micrograph, SETTINGS, "grey")
+        fit_intensity_scaling(micrograph, SETTINGS, "grey")
 
 
 def test_a_bar_is_found_beside_pixels_that_are_no_numbers(tmp_path):
@@ -100,4 +102,4 @@ def test_a_bar_is_found_beside_pixels_that_are_no_numbers(tmp_path):
 
 def test_a_constant_image_is_told_with_its_value():
     with pytest.raises(InputError, match=r"all its pixels are 10000000\.25"):
-        fit_grey_values(Micrograph("a", np.full((40, 40), 10000000.25)), SETTINGS, "grey")
+        fit_intensity_scaling(Micrograph("a", np.full((40, 40), 10000000.25)), SETTINGS, "grey")
