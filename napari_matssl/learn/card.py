@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, overload
 
@@ -17,7 +18,8 @@ from pydantic import (
 )
 
 from napari_matssl import __version__
-from napari_matssl.errors import ModelFileError
+from napari_matssl.errors import InputError, ModelFileError
+from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.labels.classes import ClassTable, numbered_table
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.learn.pickled import read_shapes
@@ -223,14 +225,23 @@ def read_card(path: Path, kind: Kind | None = None) -> Card:
         If the file is missing, no regular one, truncated, neither ours nor of a known encoder, from
         a newer format, or of another kind, or its card has values that can't be.
     """
-    if is_pickle(path):
-        card = _published_card(path)
-    else:
-        card = _parse_card(path, read_header(path).metadata)
+    try:
+        stamp = stamp_of(path)
+    except InputError as error:
+        raise ModelFileError(error.what, error.remedy) from error
+    card = _card_of(path, stamp)
     if kind is not None and card.kind != kind:
         article = "an" if card.kind == "encoder" else "a"
         raise ModelFileError(f"{path} holds {article} {card.kind}; {kind} needed.", _REMEDIES[kind])
     return card
+
+
+@lru_cache(maxsize=256)
+def _card_of(path: Path, _stamp: Stamp | None) -> Card:
+    """Read a card once for as long as its file is the same: lists ask for it again and again."""
+    if is_pickle(path):
+        return _published_card(path)
+    return _parse_card(path, read_header(path).metadata)
 
 
 _REMEDIES = {

@@ -28,14 +28,20 @@ def add_layer(current: CurrentImage, layer: Layer, place: Path | None = None) ->
         A folder to keep it in if no folder is open.
     """
     folder, viewer = current.folder, current.viewer
-    step = viewer.dims.current_step
+    step, project = viewer.dims.current_step, folder.project
     try:
-        micrograph = micrograph_of(layer, viewer.dims)
+        micrograph = folder.notices.wait_for(
+            lambda: micrograph_of(layer, viewer.dims), f"Reading {layer.name}..."
+        )
+        if folder.ended or folder.project is not project:  # while it was read
+            return False
         taken = _take_in(folder, plane_title(layer, step), micrograph, place)
     except MatSSLError as error:
         folder.notices.failed.emit(error)
         return False
-    if taken is None or folder.project is None or not current.leave():
+    if taken is None or folder.project is None or layer not in viewer.layers:
+        return False
+    if not current.leave():
         return False
     name, new = taken
     current.user_layers.remember(name, layer, step)
@@ -60,15 +66,25 @@ def _take_in(
     """
     project, file = folder.project, micrograph.path
     target = place if project is None else project.folder
+    writing = f"Writing {title}..."
     if target is None:
         raise InputError("No folder is open.", "Open a folder first.")
     if file is not None and file.parent.resolve() == target.resolve():
         there = project is not None and file.name in project.images.names
         return (file.name, False) if there or folder.open([target], show=False) else None
     if project is None:
-        path, new = keep_plane(target / FOLDER / PLANES, images_in(target), title, micrograph)
+        path, new = folder.notices.wait_for(
+            lambda: keep_plane(target / FOLDER / PLANES, images_in(target), title, micrograph),
+            writing,
+        )
+        if folder.ended or folder.project is not None:  # while it was written
+            return None
         return (path.name, new) if folder.open([target], show=False) else None
-    name, new = project.images.add_plane(title, micrograph)
+    name, new = folder.notices.wait_for(
+        lambda: project.images.add_plane(title, micrograph), writing
+    )
+    if folder.ended or folder.project is not project:  # while it was written
+        return None
     folder.images_changed.emit()
     if new:
         folder.survey([name])

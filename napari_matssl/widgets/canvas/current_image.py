@@ -20,10 +20,10 @@ from napari_matssl.widgets.canvas.layers import (
     add_labels,
     add_micrograph,
     apply_pixel_size,
-    load_units,
 )
 from napari_matssl.widgets.canvas.open_folder import OpenFolder
 from napari_matssl.widgets.canvas.planes import UserLayers
+from napari_matssl.widgets.canvas.read_image import ReadImage, read_image
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
 from napari_matssl.widgets.jobs.later import later
 
@@ -49,6 +49,7 @@ class CurrentImage(QObject):
         self._notices = folder.notices
         self._look = KeptLook()
         self._arranging = False
+        self._wishes = 0  # to show an image: the last one counts
         self._orphaned = later(self, self._let_go)
         folder.may_close = self.leave
         folder.changed.connect(self._on_folder)
@@ -65,35 +66,26 @@ class CurrentImage(QObject):
         return self._read_and_show(self.folder.project, name)
 
     def _read_and_show(self, project: Project, name: str) -> bool:
-        def read() -> tuple[str, int | None, Micrograph, Version]:
-            load_units()
-            micrographs = project.micrographs
-            chosen, page = micrographs.begin_page(name), micrographs.page(name)
-            return chosen, page, micrographs.read(name, page), project.labels.version(name, page)
-
+        self._wishes += 1
+        wish = self._wishes
         try:
-            found = self._notices.wait_for(read, f"Opening {name}...")
+            found = self._notices.wait_for(lambda: read_image(project, name), f"Opening {name}...")
         except MatSSLError as error:
             self.folder.note(name, error)
             self._notices.failed.emit(error)
             return False
         self.folder.unreadable.discard(name)
-        if self.folder.ended or self.folder.project is not project:  # while it was read
+        gone = self.folder.ended or self.folder.project is not project
+        if gone or wish != self._wishes:  # while it was read
             return False
         with self.viewer.layers.batched_update():  # else napari tidies up after each layer
-            return self._bring_up(project, name, *found)
+            return self._bring_up(project, found)
 
-    def _bring_up(
-        self,
-        project: Project,
-        name: str,
-        chosen: str,
-        page: int | None,
-        micrograph: Micrograph,
-        strokes: Version,
-    ) -> bool:
+    def _bring_up(self, project: Project, found: ReadImage) -> bool:
         """Put an image that was read into the place of the one that is shown."""
         before = None if self.shown is None else self.shown.micrograph
+        name, page = found.name, found.page
+        micrograph, strokes = found.micrograph, found.strokes
         if not self.leave():
             return False
         self._arranging = True
@@ -108,7 +100,13 @@ class CurrentImage(QObject):
             self._arranging = False
         kept = KeptStrokes(project, name, strokes, page)
         autosave = Autosave(layer, kept.save, self, kept.written_elsewhere, kept.prepare)
-        self.shown = Shown(project, name, micrograph, image, layer, autosave, users is None, page)
+        mask = found.mask_now(project)
+        if isinstance(mask, MatSSLError):
+            self._notices.failed.emit(mask)
+            mask = None
+        self.shown = Shown(
+            project, name, micrograph, image, layer, autosave, users is None, page, mask
+        )
         self.folder.painting = name
         autosave.changed.connect(lambda: self.folder.painted_changed.emit(name))
         autosave.saved.connect(lambda: self._on_saved(name))
@@ -122,8 +120,8 @@ class CurrentImage(QObject):
         self.appeared.emit(self.shown)
         self._look.bring_back(self.shown)
         self.changed.emit()
-        if chosen:
-            self._notices.said.emit(chosen)
+        if found.chosen:
+            self._notices.said.emit(found.chosen)
             self.folder.survey([name])
         return True
 

@@ -1,12 +1,14 @@
 """The folder that is open in a window: its project, its images, and what is known of them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QFileSystemWatcher, QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError, StackError
+from napari_matssl.learn.card import read_card
 from napari_matssl.project.elsewhere import begin_elsewhere, folder_in
 from napari_matssl.project.facts import ImageFacts, survey
 from napari_matssl.project.folder import Project
@@ -72,17 +74,9 @@ class OpenFolder(QObject):
         show
             Show the image that was shown last, or the first.
         """
-        folders = [path for path in paths if path.is_dir()]
         try:
-            if folders and len(paths) > 1:
-                raise InputError("More than one folder was given.", "Open one folder at a time.")
-            folder = folders[0] if folders else paths[0].parent
-            only = () if folders else tuple(paths)
-            own = Places().of(folder)
-            gone = own is not None and not own.is_dir()
-            project = self.notices.wait_for(
-                lambda: Project(folder, only, None if gone else own),
-                f"Opening {folder.name}...",
+            project, gone = self.notices.wait_for(
+                lambda: _project_of(paths), f"Opening {paths[0].name}..."
             )
         except MatSSLError as error:
             self.notices.failed.emit(error)
@@ -96,10 +90,10 @@ class OpenFolder(QObject):
         self.images_changed.emit()
         for remark in (*project.remarks, *project.presence.enter()):
             self.notices.said.emit(remark)
-        if gone:
+        if gone is not None:
             self.notices.said.emit(
-                f"{folder}: its strokes and masks are kept in {own}, which isn't there. Put it "
-                "back and open the folder again."
+                f"{project.folder}: its strokes and masks are kept in {gone}, which isn't there. "
+                "Put it back and open the folder again."
             )
         self.survey(project.images.names)
         if show:
@@ -155,11 +149,17 @@ class OpenFolder(QObject):
         if project is None:
             return False
         own = folder_in(place, project.folder)
-        try:
+
+        def copy() -> Project:
             begin_elsewhere(project.folder, own)
-            moved = Project(project.folder, (), own)
+            return Project(project.folder, (), own)
+
+        try:
+            moved = self.notices.wait_for(copy, f"Copying strokes and masks to {place}...")
         except MatSSLError as error:
             self.notices.failed.emit(error)
+            return False
+        if self.ended or self.project is not project:  # while they were copied
             return False
         self.moved.emit(moved)
         Places().choose(project.folder, own)
@@ -240,3 +240,21 @@ class OpenFolder(QObject):
         place = names.index(name) if name in names else -1
         beyond = [one for one in listed if (names.index(one) - place) * by > 0]
         return min(beyond, key=lambda one: abs(names.index(one) - place), default=None)
+
+
+def _project_of(paths: Sequence[Path]) -> tuple[Project, Path | None]:
+    """Read a folder, or some files of one; and the place that it is kept in, if that is gone.
+
+    The models' cards are read along, so that lists of models needn't wait for a slow drive.
+    """
+    folders = [path for path in paths if path.is_dir()]
+    if folders and len(paths) > 1:
+        raise InputError("More than one folder was given.", "Open one folder at a time.")
+    folder = folders[0] if folders else paths[0].parent
+    own = Places().of(folder)
+    gone = own is not None and not own.is_dir()
+    project = Project(folder, () if folders else tuple(paths), None if gone else own)
+    for model in project.models.files():
+        with suppress(MatSSLError):  # lists tell what is wrong with it
+            read_card(model)
+    return project, own if gone else None

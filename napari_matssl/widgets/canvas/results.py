@@ -119,13 +119,8 @@ class Results(QObject):
 
     def _take_up(self, shown: Shown) -> None:
         """Show the last segmentation of the image that was just shown."""
-        try:
-            mask = shown.project.masks.read(shown.name)
-        except MatSSLError as error:
-            self.notices.failed.emit(error)
-            return
-        if mask is not None:
-            self._show(shown, mask)
+        if shown.mask is not None:
+            self._show(shown, shown.mask)
 
     def _clean_again(self) -> None:
         """Follow another pixel size: it changes what sizes in um2 are."""

@@ -127,6 +127,7 @@ class MicrographsPanel(QWidget):
             self, "Choose another place for strokes and masks"
         )
         if chosen:
+            self._current.flush()  # what can be saved is copied along
             self._folder.keep_elsewhere(Path(chosen))
 
     def _take_labels(self) -> None:
