@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QColorDialog,
     QHBoxLayout,
     QHeaderView,
-    QPushButton,
     QSizePolicy,
     QTableView,
     QToolTip,
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_matssl.labels.classes import LabelClass
 from napari_matssl.widgets.controls.class_model import COLOUR, KEY, NAME, SWATCH, ClassModel
+from napari_matssl.widgets.controls.forms import button
 from napari_matssl.widgets.controls.ticks import TickCells
 from napari_matssl.widgets.controls.tooltips import laid_out
 
@@ -69,16 +69,16 @@ class ClassEditor(QWidget):
         self._selected: int | None = None
         self._model = ClassModel(self)
         self._view = _ClassView(self._model, self)
-        self._add = _button("Add", "Add a class.")
-        self._add_exclude = _button(
+        self._add = button("Add", "Add a class.")
+        self._add_exclude = button(
             "Add exclude class",
             "Add a class for scratches and stains; its pixels are left out of the phase fractions.",
         )
-        self._up = _button("Up", "Move the selected class up; the keys 1 to 9 follow the order.")
-        self._down = _button(
+        self._up = button("Up", "Move the selected class up; the keys 1 to 9 follow the order.")
+        self._down = button(
             "Down", "Move the selected class down; the keys 1 to 9 follow the order."
         )
-        self._delete = _button("Delete", _DELETE_TIP)
+        self._delete = button("Delete", _DELETE_TIP)
         self._lay_out()
         self._connect()
         self._update_buttons()
@@ -122,8 +122,8 @@ class ClassEditor(QWidget):
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
-        for button in (self._add, self._add_exclude, self._up, self._down, self._delete):
-            buttons.addWidget(button)
+        for one in (self._add, self._add_exclude, self._up, self._down, self._delete):
+            buttons.addWidget(one)
         buttons.insertStretch(2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -270,9 +270,3 @@ class _ClassView(QTableView):
     def _clicked(self, index: QModelIndex) -> None:
         if index.column() == COLOUR:
             self.colour_wanted.emit(index.row())
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

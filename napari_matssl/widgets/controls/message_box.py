@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
-from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from napari_matssl.widgets.controls.forms import note
+from napari_matssl.widgets.controls.forms import button, note
 
 MOST = 4
 """Messages that are kept in sight; each is told once, the newest first."""
@@ -60,12 +60,12 @@ class MessageBox(QFrame):
         self.messages = Messages(self) if messages is None else messages
         self.setObjectName("matssl_messages")
         self.text = note("", "The latest messages, the newest first.")
-        self.copy = QPushButton("Copy")
-        self.copy.setToolTip("Copy the messages with the full paths of files.")
-        self.copy.clicked.connect(lambda: QApplication.clipboard().setText(self.report))
-        self.dismiss = QPushButton("Close")
-        self.dismiss.setToolTip("Put the messages away.")
-        self.dismiss.clicked.connect(self.messages.clear)
+        self.copy = button(
+            "Copy",
+            "Copy the messages with the full paths of files.",
+            lambda: QApplication.clipboard().setText(self.report),
+        )
+        self.dismiss = button("Close", "Put the messages away.", self.messages.clear)
         buttons = QVBoxLayout()
         buttons.addWidget(self.copy)
         buttons.addWidget(self.dismiss)

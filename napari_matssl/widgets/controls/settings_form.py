@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QGroupBox,
     QLabel,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +24,7 @@ from napari_matssl.settings.draft import Draft
 from napari_matssl.settings.fields import about, group_of, title_of
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import FieldEditor
+from napari_matssl.widgets.controls.forms import button
 
 Kind = TypeVar("Kind", bound=Settings)
 
@@ -215,10 +215,7 @@ class SettingsForm(QWidget, Generic[Kind]):
             ("Load settings...", "Take all settings from a JSON file", self._load_asked, 0, 1),
             ("Defaults", "Bring all fields back to their defaults", self._reset, 1, 0, 1, 2),
         ):
-            button = QPushButton(text)
-            button.setToolTip(tooltip)
-            button.clicked.connect(lambda _checked=False, wish=wish: wish())
-            grid.addWidget(button, *cell)
+            grid.addWidget(button(text, tooltip, wish), *cell)
         self.more.addWidget(buttons)
 
 
