@@ -10,11 +10,11 @@ import typer
 from napari_matssl.console import (
     Command,
     check_arguments,
-    complain,
-    kept_elsewhere,
     one_line_errors,
+    print_error,
+    print_line,
+    rescued_output,
     run_job,
-    say,
 )
 from napari_matssl.openmp import sleeping_threads
 from napari_matssl.options import option, with_settings
@@ -61,19 +61,19 @@ def pretrain(
     from napari_matssl.tasks.models import pretrain_encoder
 
     for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
-        say(remark)
+        print_line(remark)
     read = partial(read_folder, folders, exclude)
-    with kept_elsewhere(out.name):
-        ended = run_job(pretrain_encoder(read, settings, out, resume))
-    result = ended.result
+    with rescued_output(out.name):
+        outcome = run_job(pretrain_encoder(read, settings, out, resume))
+    result = outcome.result
     if result.checkpoint is not None:
-        say(f"Stopped early; --resume goes on from {result.checkpoint}.")
+        print_line(f"Stopped early; --resume goes on from {result.checkpoint}.")
     elif not result.complete:
-        say("Stopped in the first epoch; there is no checkpoint to go on from.")
+        print_line("Stopped in the first epoch; there is no checkpoint to go on from.")
     losses = result.epoch_losses
     trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
-    say(f"{out}: {settings.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
-    ended.leave(result.skipped)
+    print_line(f"{out}: {settings.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
+    outcome.leave(result.skipped)
 
 
 @app.command(cls=Command)
@@ -106,22 +106,22 @@ def finetune(
     )
     settings = settings.model_copy(update={"unlabelled": painted.unlabelled})
     for remark in painted.remarks:
-        say(remark)
-    say(
+        print_line(remark)
+    print_line(
         f"{len(painted.training)} painted images, {len(painted.validation)} to validate; classes "
         f"from {painted.source}: {', '.join(painted.table.names)}"
     )
     from napari_matssl.tasks.models import train_model
 
-    with kept_elsewhere(out.name):
-        ended = run_job(train_model(lambda: painted, settings, out, go_on_from))
-    trained = ended.result
+    with rescued_output(out.name):
+        outcome = run_job(train_model(lambda: painted, settings, out, go_on_from))
+    trained = outcome.result
     metrics = trained.card.metrics
     score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""
     how = f"{trained.steps} steps" if trained.steps else "fitted"
-    early = ", stopped early" if ended.interrupted or trained.failure is not None else ""
-    say(f"{out}: {how} in {metrics['minutes']:.2g} min{score}{early}")
-    ended.leave(unfinished=trained.failure is not None)
+    early = ", stopped early" if outcome.interrupted or trained.failure is not None else ""
+    print_line(f"{out}: {how} in {metrics['minutes']:.2g} min{score}{early}")
+    outcome.leave(unfinished=trained.failure is not None)
 
 
 @app.command(cls=Command)
@@ -157,16 +157,18 @@ def predict(
 
     outputs = Outputs(masks_tiff=False, overlays=overlay, probabilities=probabilities)
     row = bar if isinstance(bar, int) else None
-    ended = run_job(predict(read_segmenter(model), paths, out, settings, outputs, model, row, page))
+    outcome = run_job(
+        predict(read_segmenter(model), paths, out, settings, outputs, model, row, page)
+    )
     from napari_matssl.console_tables import show_summary
 
-    result = ended.result
+    result = outcome.result
     show_summary(row for image in result.images for row in image.phases)
     seconds = sum(image.seconds for image in result.images) / max(len(result.images), 1)
-    say(f"{len(result.images)} of {len(paths)} images in {out}, {seconds:.2f} s per image")
+    print_line(f"{len(result.images)} of {len(paths)} images in {out}, {seconds:.2f} s per image")
     if result.phases is not None:
-        say(f"Tables: {result.phases} and {result.summary}")
-    ended.leave(result.skipped, result.failure)
+        print_line(f"Tables: {result.phases} and {result.summary}")
+    outcome.leave(result.skipped, result.failure)
 
 
 @app.command(cls=Command)
@@ -208,26 +210,28 @@ def evaluate(
         _info_bar_choice(info_bar or settings.info_bar),
     )
     for remark in truth.remarks:
-        say(remark)
+        print_line(remark)
     from napari_matssl.console_tables import show_evaluation
     from napari_matssl.learn.segmenter import read_segmenter
     from napari_matssl.tasks.evaluate import evaluate
 
-    ended = run_job(evaluate(read_segmenter(model), truth.painted, settings, protocol))
-    result = ended.result
+    outcome = run_job(evaluate(read_segmenter(model), truth.painted, settings, protocol))
+    result = outcome.result
     if not result.images:
-        complain("Stopped before the first image was scored: nothing was written.")
-        ended.leave()
+        print_error("Stopped before the first image was scored: nothing was written.")
+        outcome.leave()
     show_evaluation(result)
     done = len(result.images) + len(result.skipped)
     wanted = len(truth.painted)
     if done < wanted:
-        say(f"Stopped after {done} of {wanted} images: these are no scores of the whole set.")
+        print_line(
+            f"Stopped after {done} of {wanted} images: these are no scores of the whole set."
+        )
         if json_file is not None:
-            say(f"{json_file} was not written.")
+            print_line(f"{json_file} was not written.")
     elif json_file is not None:
         write_json(json_file, {"model": model.name, **result.to_json()})
-    ended.leave(result.skipped)
+    outcome.leave(result.skipped)
 
 
 @app.command(cls=Command)
@@ -240,22 +244,22 @@ def measure(
 ) -> None:
     """Measure phase fractions on masks."""
     from napari_matssl.console_tables import show_summary
-    from napari_matssl.export.tables import told_of_names, write_tables_somehow
+    from napari_matssl.export.tables import describe_other_names, write_tables_or_numbered
     from napari_matssl.files import check_writable
     from napari_matssl.tasks.measure import measure_masks
 
     check_writable(out)
     measured = measure_masks(masks, classes)
     for remark in measured.remarks:
-        say(remark)
+        print_line(remark)
     summary = out.with_name(
         "summary.csv" if out.name == "phases.csv" else f"{out.stem}_summary.csv"
     )
     show_summary(measured.rows)
-    written = write_tables_somehow(measured.rows, out, summary)
-    if told := told_of_names((out, summary), written):
-        say(told)
-    say(f"Tables: {written[0]} and {written[1]}")
+    written = write_tables_or_numbered(measured.rows, out, summary)
+    if told := describe_other_names((out, summary), written):
+        print_line(told)
+    print_line(f"Tables: {written[0]} and {written[1]}")
 
 
 @app.command(cls=Command)
@@ -306,9 +310,9 @@ def demo(
     from napari_matssl.console_tables import show_demo
     from napari_matssl.tasks.demo import demo as run_demo
 
-    ended = run_job(run_demo(out, device or "auto"))
-    show_demo(ended.result)
-    ended.leave(ended.result.skipped)
+    outcome = run_job(run_demo(out, device or "auto"))
+    show_demo(outcome.result)
+    outcome.leave(outcome.result.skipped)
 
 
 @app.command(cls=Command)
@@ -333,7 +337,7 @@ def _demo_in_napari(out: Path, device: str | None) -> None:
     from napari_matssl.samples.to_paint import write_samples_to_paint
 
     folder = write_samples_to_paint(out)
-    say(f"The sample micrographs are in {folder}.")
+    print_line(f"The sample micrographs are in {folder}.")
     run_viewer(folder)
 
 

@@ -46,7 +46,7 @@ INTERRUPTED = 130
 _OPTIONS: ContextVar[frozenset[str] | None] = ContextVar("options", default=None)
 """Options of the command that runs; None outside of one."""
 
-_NOBODY_READS = (errno.EPIPE, errno.EIO)  # a pipe's reader has ended, a terminal was closed
+_READER_GONE = (errno.EPIPE, errno.EIO)  # a pipe's reader has ended, a terminal was closed
 
 
 class Command(TyperCommand):
@@ -95,23 +95,23 @@ class Outlet:
     def write(self, text: str) -> int:
         """Write a text; one that nobody reads is dropped."""
         if self._stream is not None:
-            with self._unless_nobody_reads(self._stream):
+            with self._ignoring_closed_readers(self._stream):
                 self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Write what waits."""
         if self._stream is not None:
-            with self._unless_nobody_reads(self._stream):
+            with self._ignoring_closed_readers(self._stream):
                 self._stream.flush()
 
     @staticmethod
     @contextmanager
-    def _unless_nobody_reads(stream: TextIO) -> Iterator[None]:
+    def _ignoring_closed_readers(stream: TextIO) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if error.errno not in _NOBODY_READS:
+            if error.errno not in _READER_GONE:
                 raise OutputError(
                     f"Can't write to {stream.name}: {error.strerror}.", "Make room."
                 ) from error
@@ -121,12 +121,12 @@ class Outlet:
             os.close(nowhere)
 
 
-def say(text: str = "") -> None:
+def print_line(text: str = "") -> None:
     """Print a line for the user on standard output."""
     print(text, file=Outlet(sys.stdout), flush=True)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print a line on standard error."""
     print(text, file=Outlet(sys.stderr), flush=True)
 
@@ -152,17 +152,19 @@ def one_line_errors() -> Iterator[None]:
         with _signals_to(_leave, "SIGINT"):
             yield
     except StoppedError as error:
-        complain(str(error))
+        print_error(str(error))
         raise SystemExit(INTERRUPTED) from error
     except MatSSLError as error:
         log.debug("details", exc_info=error)
-        complain(f"error: {add_settings(str(error), error.settings, _flag_of)}")
+        print_error(f"error: {add_settings(str(error), error.settings, _flag_of)}")
         raise SystemExit(BAD_INPUT) from error
     except MemoryError as error:
-        complain("error: The memory is full. Close other programs, or use fewer or smaller images.")
+        print_error(
+            "error: The memory is full. Close other programs, or use fewer or smaller images."
+        )
         raise SystemExit(BAD_INPUT) from error
     except Interrupted as end:
-        complain("interrupted")
+        print_error("interrupted")
         raise SystemExit(end.status) from None
 
 
@@ -189,7 +191,7 @@ _NOT_EMPTY = 'Give a value or leave it out; the current folder is ".".'
 
 
 @dataclass(frozen=True)
-class Ended(Generic[Result]):
+class JobOutcome(Generic[Result]):
     """How a job ended.
 
     Parameters
@@ -221,11 +223,11 @@ class Ended(Generic[Result]):
             The result is less than was asked for, which has been told.
         """
         if skipped:
-            complain(f"{len(skipped)} left out:")
+            print_error(f"{len(skipped)} left out:")
             for one in skipped:
                 name = printable(one.name)
                 told = one.reason if name in one.reason else f"{name}: {one.reason}"
-                complain(f"  {add_settings(told, one.settings, _flag_of)}")
+                print_error(f"  {add_settings(told, one.settings, _flag_of)}")
         if failure is not None:
             raise failure
         if self.interrupted or skipped or unfinished:
@@ -256,7 +258,7 @@ class StopButton:
 _FINISHING = "\nFinishing with the best so far; Ctrl-C again leaves at once.\n"
 
 
-def run_job(job: Job[Result]) -> Ended[Result]:
+def run_job(job: Job[Result]) -> JobOutcome[Result]:
     """Run a job behind a progress bar with the time left.
 
     The first Ctrl-C, or request of the system to end, sends STOP into the job, the second aborts
@@ -297,15 +299,15 @@ def run_job(job: Job[Result]) -> Ended[Result]:
 
             result = drain(job, show, lambda: stop.pressed)
     except StoppedError as error:
-        complain(str(error))
+        print_error(str(error))
         raise SystemExit(stop.status or INTERRUPTED) from error
     finally:
         job.close()
-    return Ended(result, stop.status)
+    return JobOutcome(result, stop.status)
 
 
 @contextmanager
-def kept_elsewhere(name: str) -> Iterator[None]:
+def rescued_output(name: str) -> Iterator[None]:
     """Write what was trained to the folder for temporary files if it can't be written in its place.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from napari_matssl.console import console, printable_lines, say
+from napari_matssl.console import console, print_line, printable_lines
 from napari_matssl.errors import printable
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
 
@@ -51,17 +51,19 @@ def show_evaluation(result: "Evaluation") -> None:
         confusion.add_row(name, *(f"{count:,}" for count in counts))
     terminal.print(confusion)
     if result.trained_on:
-        say(f"Trained on {len(result.trained_on)} of these images: the scores flatter the model.")
+        print_line(
+            f"Trained on {len(result.trained_on)} of these images: the scores flatter the model."
+        )
 
 
 def show_facts(facts: dict[str, Any], as_json: bool) -> None:
     """Print all facts as JSON, or those that are set as lines."""
     if as_json:
-        say(json.dumps(facts, indent=2))
+        print_line(json.dumps(facts, indent=2))
         return
     for name, value in facts.items():
         if value is not None:
-            say(printable_lines(f"{name.replace('_', ' ')}: {_in_words(value)}"))
+            print_line(printable_lines(f"{name.replace('_', ' ')}: {_in_words(value)}"))
 
 
 def _in_words(value: Any) -> str:
@@ -79,14 +81,14 @@ def _in_words(value: Any) -> str:
 def show_demo(result: "DemoResult") -> None:
     """Print where the demo's results are and what they say."""
     for scored in result.scored:
-        say()
-        say(f"== {scored.title}")
+        print_line()
+        print_line(f"== {scored.title}")
         show_evaluation(scored.evaluation)
         show_summary(scored.phases)
-    say()
-    say(f"Look at {result.picture}: image, truth and prediction side by side.")
+    print_line()
+    print_line(f"Look at {result.picture}: image, truth and prediction side by side.")
     for line in result.places:
-        say(line)
+        print_line(line)
 
 
 def _figure(value: float | None, digits: int) -> str:

@@ -23,9 +23,9 @@ def printable(text: str) -> str:
     return _NO_UNICODE.sub(_escaped, text.translate(_ESCAPED))
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escaped(surrogate: re.Match[str]) -> str:
     """Escape what Python has for a byte of a file name that is no UTF-8, or for half a pair."""
-    code = ord(found[0])
+    code = ord(surrogate[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from napari_matssl.console import (
     DONE_WITH_EXCEPTIONS,
-    Ended,
+    JobOutcome,
     Outlet,
     check_arguments,
     console,
     one_line_errors,
+    print_line,
     run_job,
-    say,
 )
 from napari_matssl.errors import InputError, OutputError, SettingsError, StoppedError
 from napari_matssl.progress import Control, Progress, Skipped
@@ -117,7 +117,7 @@ def hung_up():
 
 def test_what_was_left_out_is_listed_and_shows_in_the_status(capsys):
     skipped = [Skipped("a.png", "a.png is constant."), Skipped("b\udcfc.png", "It is empty.")]
-    assert ending(Ended("x").leave, skipped) == DONE_WITH_EXCEPTIONS
+    assert ending(JobOutcome("x").leave, skipped) == DONE_WITH_EXCEPTIONS
     err = capsys.readouterr().err
     assert "2 left out:" in err
     assert "  a.png is constant." in err
@@ -127,7 +127,7 @@ def test_what_was_left_out_is_listed_and_shows_in_the_status(capsys):
 
 def test_a_failure_comes_before_what_was_left_out(capsys):
     full = OutputError("Can't write m.png: No space left.", "Make room.")
-    assert ending(Ended("x", 130).leave, [Skipped("a", "b")], full) == 2
+    assert ending(JobOutcome("x", 130).leave, [Skipped("a", "b")], full) == 2
     assert "error: Can't write m.png" in capsys.readouterr().err
 
 
@@ -207,7 +207,7 @@ def test_a_terminal_of_few_letters_gets_escapes():
     code = (
         "from napari_matssl.console import *\n"
         "with one_line_errors():\n"
-        "    say('試料.png'); complain('Gef\\udcfcge'); console().print('試')\n"
+        "    print_line('試料.png'); print_error('Gef\\udcfcge'); console().print('試')\n"
     )
     done = run_python(code, env={"PYTHONIOENCODING": "cp1252"})
     assert done.returncode == 0, done.stderr
@@ -226,7 +226,7 @@ def test_a_job_goes_on_when_nobody_reads_any_more(tmp_path):
         "        yield Progress('working', n, 20, message='x' * 9000)\n"
         "    return 'all'\n"
         "with one_line_errors():\n"
-        "    for n in range(20): say('y' * 9000)\n"
+        "    for n in range(20): print_line('y' * 9000)\n"
         "    ended = run_job(job())\n"
         f"    open({str(tmp_path / 'done')!r}, 'w').write(ended.result)\n"
         "    console().print('z' * 9000)\n"
@@ -241,7 +241,7 @@ def test_a_job_goes_on_when_nobody_reads_any_more(tmp_path):
 
 
 def test_say_goes_to_standard_output(capsys):
-    say("hello")
+    print_line("hello")
     assert capsys.readouterr().out == "hello\n"
 
 

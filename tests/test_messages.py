@@ -10,7 +10,7 @@ import typer
 
 import napari_matssl
 from napari_matssl.cli import app
-from napari_matssl.console import Ended
+from napari_matssl.console import JobOutcome
 from napari_matssl.errors import InputError, StackError, UnwrittenError, add_settings
 from napari_matssl.progress import Skipped
 from napari_matssl.tasks.batch import none_left
@@ -83,7 +83,7 @@ def test_a_command_names_in_errors_only_the_options_that_it_has(
     def fail(**_: object) -> None:
         if how == "an error":
             raise InputError("a.png is large.", settings=settings)
-        Ended(None).leave([Skipped("a.png", "It is large.", settings)])
+        JobOutcome(None).leave([Skipped("a.png", "It is large.", settings)])
 
     command = COMMANDS[name]
     monkeypatch.setattr(command, "callback", fail)

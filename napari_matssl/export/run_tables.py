@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from napari_matssl.export.tables import (
+    describe_other_names,
     is_replaceable,
-    told_of_names,
     unguarded,
-    write_tables_somehow,
+    write_tables_or_numbered,
 )
 from napari_matssl.measure.phases import PhaseFraction
 
@@ -72,9 +72,9 @@ class RunTables:
         OutputError
             If they can't be written, under other names neither.
         """
-        paths = write_tables_somehow(rows, *self._paths)
+        paths = write_tables_or_numbered(rows, *self._paths)
         written = images_in(paths[0])
-        remarks = list(filter(None, [told_of_names(self._paths, paths)]))
+        remarks = list(filter(None, [describe_other_names(self._paths, paths)]))
         if self._old_images <= written:
             for path in self._aside:
                 with contextlib.suppress(OSError):  # it stays, and its name says what it is

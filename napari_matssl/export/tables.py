@@ -40,7 +40,7 @@ def write_tables(rows: Sequence[PhaseFraction], phases_path: Path, summary_path:
         _write(phases_frame(rows), phases)
 
 
-def write_tables_somehow(
+def write_tables_or_numbered(
     rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path
 ) -> tuple[Path, Path]:
     """Write both tables; under other names where those wanted can't be replaced.
@@ -72,7 +72,7 @@ def write_tables_somehow(
     raise first
 
 
-def told_of_names(wanted: tuple[Path, Path], written: tuple[Path, Path]) -> str:
+def describe_other_names(wanted: tuple[Path, Path], written: tuple[Path, Path]) -> str:
     """Say why tables have other names than those wanted; empty if they don't."""
     if written == wanted:
         return ""

@@ -166,7 +166,7 @@ def _of_bare_labels(
         made = '; with the unpainted value "none" it is a class' if unlabelled == "auto" else ""
         remarks.append(f"{value} counts as unpainted: {share}{made}.")
     classes = [NamedValue(value, f"class {value}") for value in sorted(found)]
-    return build_meaning(classes, unpainted, FOUND, remarks, made_up=True)
+    return build_meaning(classes, unpainted, FOUND, remarks, numbered=True)
 
 
 def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
@@ -180,7 +180,7 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
         classes = [NamedValue(value, f"class {value}") for value in sorted(counts)]
         told = "; of masks with two values both are classes" if 0 in counts else ""
         remarks = [f"{v} is taken for a class: {s}{told}." for v, s in _shares(counts, {0}).items()]
-        return build_meaning(classes, frozenset(), FOUND, remarks, made_up=True)
+        return build_meaning(classes, frozenset(), FOUND, remarks, numbered=True)
     if others[-1] >= NO_CLASS_BESIDE_0:
         raise InputError(
             f"The masks hold {others[-1]} beside other values: {listed(counts)}. It may be a class "
@@ -195,7 +195,7 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
         for value, share in _shares(counts, {0}).items()
     ]
     classes = [NamedValue(value, f"class {value}") for value in others]
-    return build_meaning(classes, frozenset({0}), FOUND, remarks, made_up=True)
+    return build_meaning(classes, frozenset({0}), FOUND, remarks, numbered=True)
 
 
 def check_smoothed(counts: Mapping[int, int], images: Images) -> None:
@@ -228,12 +228,12 @@ def check_smoothed(counts: Mapping[int, int], images: Images) -> None:
         )
 
 
-def _no_ids(found: Mapping[int, int]) -> InputError:
+def _no_ids(counts: Mapping[int, int]) -> InputError:
     return InputError(
-        f"The labels hold {len(found)} different values up to {max(found)}; without a class table "
+        f"The labels hold {len(counts)} different values up to {max(counts)}; without a class table "
         f"at most {MOST_CLASSES} from 0 to {LARGEST_ID} are understood, or one beside 0.",
         "Check that these are label images; name the classes in a table, such as "
-        f'{{"1": "ferrite", "{max(found)}": "pore"}}, and the value of unpainted pixels if it is '
+        f'{{"1": "ferrite", "{max(counts)}": "pore"}}, and the value of unpainted pixels if it is '
         "another.",
         settings="classes unlabelled",
     )

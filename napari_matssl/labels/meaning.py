@@ -37,7 +37,7 @@ class Meaning:
         For people: ``"labels/classes.json"`` or ``"the values found in the labels"``.
     remarks
         Lines on what was decided, each worth telling.
-    made_up
+    numbered
         There was no table, and the classes have numbers for names.
     """
 
@@ -46,14 +46,14 @@ class Meaning:
     ids: Mapping[int, int]
     source: str
     remarks: tuple[str, ...] = ()
-    made_up: bool = False
+    numbered: bool = False
 
     def apply(
         self,
         values: NDArray[np.integer],
         name: str,
         rows: int | None = None,
-        strangers: Callable[[str, Mapping[int, int], ClassTable], InputError] | None = None,
+        describe_unknown: Callable[[str, Mapping[int, int], ClassTable], InputError] | None = None,
     ) -> NDArray[np.integer]:
         """Turn the values of an image into ids.
 
@@ -65,7 +65,7 @@ class Meaning:
             What to call the image in messages.
         rows
             Rows of the specimen; below them, in the info bar, any value may stand.
-        strangers
+        describe_unknown
             Puts into words that values mean nothing; :func:`not_in_table` by default.
 
         Returns
@@ -78,9 +78,9 @@ class Meaning:
             If a value means nothing.
         """
         counts = count_values(values[:rows])
-        strange = {v: n for v, n in counts.items() if v not in self.ids}
-        if strange:
-            raise (strangers or not_in_table)(name, strange, self.table)
+        unknown = {v: n for v, n in counts.items() if v not in self.ids}
+        if unknown:
+            raise (describe_unknown or not_in_table)(name, unknown, self.table)
         if all(value == self.ids[value] for value in counts):
             return values
         ids = np.full(values.shape, NO_CLASS_BESIDE_0, dtype=np.uint8)
@@ -105,10 +105,10 @@ def settled(unlabelled: Unlabelled, table: ClassTable) -> int | None:
     return unlabelled
 
 
-def not_in_table(name: str, strange: Mapping[int, int], table: ClassTable) -> InputError:
+def not_in_table(name: str, unknown: Mapping[int, int], table: ClassTable) -> InputError:
     """Name values that are no class."""
     return InputError(
-        f"The labels of {name} hold values outside the class table: {listed(strange)}. "
+        f"The labels of {name} hold values outside the class table: {listed(unknown)}. "
         f"The classes are {classes_in_words(table)}.",
         "Repaint those pixels, give a table that lists the values, or name the value of unpainted "
         "pixels.",
@@ -126,7 +126,7 @@ def build_meaning(
     nothing: Iterable[int],
     source: str,
     remarks: list[str],
-    made_up: bool = False,
+    numbered: bool = False,
 ) -> Meaning:
     """Give ids to classes, and one to the values that are none.
 
@@ -136,7 +136,7 @@ def build_meaning(
         At least one.
     nothing
         Values of unpainted pixels, or of those that were not analysed.
-    source, remarks, made_up
+    source, remarks, numbered
         As for :class:`Meaning`.
 
     Raises
@@ -155,7 +155,7 @@ def build_meaning(
     ]
     if none is not None:
         ids |= dict.fromkeys(values, none)
-    return Meaning(table, none, ids, source, (*remarks, *moved), made_up)
+    return Meaning(table, none, ids, source, (*remarks, *moved), numbered)
 
 
 def _id_of_none(values: frozenset[int], zero_is_class: bool) -> int | None:

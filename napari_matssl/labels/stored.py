@@ -145,7 +145,7 @@ def _of_palette(
     return StoredLabels(indices, {i: _hex(c) for i, c in colours.items()} if told else {})
 
 
-def colours_told(images: Iterable[tuple[str, Mapping[int, str]]]) -> tuple[str, ...]:
+def describe_palettes(images: Iterable[tuple[str, Mapping[int, str]]]) -> tuple[str, ...]:
     """Tell which value palettes show in which colour.
 
     Parameters

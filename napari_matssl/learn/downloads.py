@@ -65,12 +65,12 @@ class HubFile:
         return None
 
 
-def hub_file(known: str) -> HubFile:
+def hub_file(name_in_smp: str) -> HubFile:
     """Tell where the ImageNet weights of an encoder are.
 
     Parameters
     ----------
-    known
+    name_in_smp
         Its name in segmentation-models-pytorch.
 
     Raises
@@ -78,9 +78,9 @@ def hub_file(known: str) -> HubFile:
     WeightsError
         If there are none.
     """
-    if known.startswith("tu-"):
+    if name_in_smp.startswith("tu-"):
         try:
-            of_timm = timm.get_pretrained_cfg(known.removeprefix("tu-"))
+            of_timm = timm.get_pretrained_cfg(name_in_smp.removeprefix("tu-"))
         except RuntimeError:  # a tag that timm doesn't have
             of_timm = None
         if of_timm is not None and of_timm.hf_hub_id:
@@ -88,17 +88,17 @@ def hub_file(known: str) -> HubFile:
             name = of_timm.hf_hub_filename or HubFile.name
             return HubFile(repository, name, revision or None)
     else:
-        of_smp = smp.encoders.encoders[known]["pretrained_settings"].get("imagenet")
+        of_smp = smp.encoders.encoders[name_in_smp]["pretrained_settings"].get("imagenet")
         if of_smp is not None:
             return HubFile(of_smp["repo_id"], revision=of_smp["revision"])
     raise WeightsError(
-        f"There are no ImageNet weights of {known.removeprefix('tu-')!r} to fetch.",
+        f"There are no ImageNet weights of {name_in_smp.removeprefix('tu-')!r} to fetch.",
         OFFLINE_REMEDY,
         settings="encoder weights",
     )
 
 
-def fetch(known: str) -> Job[Path]:
+def fetch(name_in_smp: str) -> Job[Path]:
     """Fetch the ImageNet weights of an encoder, unless they are on this machine.
 
     Yields
@@ -112,14 +112,14 @@ def fetch(known: str) -> Job[Path]:
     StoppedError
         If STOP was sent.
     """
-    file = hub_file(known)
+    file = hub_file(name_in_smp)
     there = file.on_disk()
     if there is not None:
         return there
     where = f"{file.repository} on {urlparse(constants.ENDPOINT).hostname}"
-    name = known.removeprefix("tu-")
+    name = name_in_smp.removeprefix("tu-")
     message = f"Fetching the ImageNet weights of {name} from {where}"
-    yield Progress(_STAGE, 0, 1, message=f"{message}, about {_size_mb(known):.0f} MB.")
+    yield Progress(_STAGE, 0, 1, message=f"{message}, about {_size_mb(name_in_smp):.0f} MB.")
     transfer = _Transfer(file)
     transfer.start()
     seen, since = transfer.arrived, time.monotonic()
@@ -146,10 +146,10 @@ def _failed(name: str, reason: str) -> WeightsError:
     )
 
 
-def _size_mb(known: str) -> float:
+def _size_mb(name_in_smp: str) -> float:
     """Estimate the size of a file by the number of weights, MB."""
     with torch.device("meta"):
-        state: dict[str, Tensor] = smp.encoders.get_encoder(known, weights=None).state_dict()
+        state: dict[str, Tensor] = smp.encoders.get_encoder(name_in_smp, weights=None).state_dict()
     return 4 * sum(weights.numel() for weights in state.values()) / 1e6
 
 

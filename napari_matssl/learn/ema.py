@@ -15,14 +15,14 @@ def start_ema(network: nn.Module, decay: float) -> AveragedModel:
     network
         The network that is trained.
     decay
-        Weight of the past at each step, 0 to 1; smaller at first, so that the random start is
-        soon forgotten.
+        Weight of the past at each step, 0 to 1; smaller at first, so that the random start soon
+        loses its weight.
     """
 
     @torch.no_grad()
-    def average(own: list[Tensor], theirs: list[Tensor], count: Tensor) -> None:
+    def average(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
         n = int(count)
-        torch._foreach_lerp_(own, theirs, 1 - min(decay, n / (n + 9)))
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, n / (n + 9)))
 
     averaged = AveragedModel(network, multi_avg_fn=average)  # type: ignore[arg-type]
     averaged.n_averaged += 1  # the start counts, or the first step would replace it

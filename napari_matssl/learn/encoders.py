@@ -56,10 +56,10 @@ def build_encoder(name: str, seed: int = 0) -> nn.Module:
         If there is no such encoder, it has no feature stages, or takes images of certain sizes
         only.
     """
-    known = smp_name(name)
+    name_in_smp = smp_name(name)
     check_sizes(name)
     with seeded(seed):
-        return _build(known)
+        return _build(name_in_smp)
 
 
 def check_encoder(name: str) -> None:
@@ -70,10 +70,10 @@ def check_encoder(name: str) -> None:
     SettingsError
         If it can't, or as :func:`build_encoder` raises it.
     """
-    known = smp_name(name)
+    name_in_smp = smp_name(name)
     try:
         with torch.device("meta"):
-            smp.UnetPlusPlus(encoder_name=known, encoder_weights=None)
+            smp.UnetPlusPlus(encoder_name=name_in_smp, encoder_weights=None)
     except Exception as error:  # timm raises whatever its model's builder raises
         _blame_memory(error)
         raise refuse_for_unet(name, error) from error
@@ -104,12 +104,12 @@ def check_sizes(name: str) -> None:
 
 
 @cache
-def _size_problem(known: str) -> str:
+def _size_problem(name_in_smp: str) -> str:
     """Try an encoder on an image without contents; where that can't be computed, on a real one."""
     for device in ("meta", "cpu"):
         try:
             with torch.device(device), torch.no_grad(), seeded(0):
-                _build(known).eval()(torch.zeros(1, 3, *_TRIED))
+                _build(name_in_smp).eval()(torch.zeros(1, 3, *_TRIED))
         except SettingsError:
             if device == "cpu":
                 raise
@@ -121,12 +121,12 @@ def _size_problem(known: str) -> str:
     return problem
 
 
-def _build(known: str) -> nn.Module:
+def _build(name_in_smp: str) -> nn.Module:
     try:
-        encoder: nn.Module = smp.encoders.get_encoder(known, weights=None)
+        encoder: nn.Module = smp.encoders.get_encoder(name_in_smp, weights=None)
     except Exception as error:  # timm raises whatever its model's builder raises
         _blame_memory(error)
-        name = known.removeprefix("tu-")
+        name = name_in_smp.removeprefix("tu-")
         raise SettingsError(
             f"The encoder {name!r} has no feature stages to use ({error}).", _OTHERS
         ) from error

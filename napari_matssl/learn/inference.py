@@ -97,8 +97,8 @@ def segment(
                     _Pass(network, card, micrograph, compute, scaling, factor, tile, overlap)
                     for factor in factors
                 ]
-                found = yield from _merge(passes, micrograph, card, keep_probabilities, show)
-                return _finished(found, micrograph, card, settings)
+                segmentation = yield from _merge(passes, micrograph, card, keep_probabilities, show)
+                return _finished(segmentation, micrograph, card, settings)
         except OutOfMemoryError:
             if tile // 2 < SMALLEST_TILE:
                 raise
@@ -121,23 +121,26 @@ def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
 
 
 def _finished(
-    found: Segmentation | None, micrograph: Micrograph, card: ModelCard, settings: PredictSettings
+    segmentation: Segmentation | None,
+    micrograph: Micrograph,
+    card: ModelCard,
+    settings: PredictSettings,
 ) -> Segmentation | None:
     """Merge components detached from strata in the mask; probabilities stay the network's.
 
     Pixels that are not analysed are left out afterwards: each such spot would be a component.
     """
     unbroken = card.unbroken_classes(settings.detached_components).values()
-    known = micrograph.specimen_analysable
-    if found is None or (not unbroken and known is None):
-        return found
-    mask = found.mask.copy()
+    analysable = micrograph.specimen_analysable
+    if segmentation is None or (not unbroken and analysable is None):
+        return segmentation
+    mask = segmentation.mask.copy()
     specimen = mask[: micrograph.specimen.shape[0]]
     if unbroken:
         specimen[:] = merge_detached(specimen, unbroken)
-    if known is not None:
-        specimen[~known] = card.classes.no_class
-    return replace(found, mask=mask)
+    if analysable is not None:
+        specimen[~analysable] = card.classes.no_class
+    return replace(segmentation, mask=mask)
 
 
 def _merge(
@@ -229,9 +232,9 @@ class _Average:
         count = min(self._given) - self.rows
         if count > 0:
             self.rows += count
-            known = [one for one in self._held if one is not None]
-            self._held = [one[:, count:] for one in known]
-            yield torch.stack([one[:, :count] for one in known]).mean(dim=0)
+            ready = [one for one in self._held if one is not None]
+            self._held = [one[:, count:] for one in ready]
+            yield torch.stack([one[:, :count] for one in ready]).mean(dim=0)
 
 
 def _probabilities(

@@ -162,7 +162,7 @@ def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
     """
     theirs: dict[str, Tensor] = start.network.state_dict()
     mine: dict[str, Tensor] = network.state_dict()
-    rows = known_classes(own, start)
+    rows = shared_classes(own, start)
     for name in theirs.keys() & mine.keys():
         if not name.startswith(_HEADS):
             mine[name].copy_(theirs[name])
@@ -172,7 +172,7 @@ def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
     network.load_state_dict(mine)
 
 
-def known_classes(own: ClassTable, start: Segmenter) -> dict[int, int]:
+def shared_classes(own: ClassTable, start: Segmenter) -> dict[int, int]:
     """Give the channel in `start` of each channel of `own` whose class it knows by name."""
     rows = {one: row for row, one in enumerate(start.classes.ids)}
     ids = match_by_name(start.classes, own)

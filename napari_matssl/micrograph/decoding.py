@@ -42,7 +42,7 @@ def decode(path: Path, page: int | None = None, label: bool = False) -> tuple[St
         was chosen, or of values or colours that aren't understood.
     """
     start = _start_of(path)
-    with damage_told(path):
+    with decoding_errors(path):
         if start.startswith(STARTS):
             with open_tiff(path) as tiff:
                 plane, remark = tiff.planes.choose(path, page)
@@ -66,7 +66,7 @@ def usual_page(path: Path) -> int | None:
         If the file can't be opened.
     """
     start = _start_of(path)
-    with damage_told(path):
+    with decoding_errors(path):
         if not start.startswith(STARTS):
             return None if count_pictures(path, start) > 1 else 1
         with open_tiff(path) as tiff:
@@ -81,7 +81,7 @@ def metadata_of(path: Path) -> FileMetadata:
     """Read what a file says of its image, without decoding it; nothing if it is no image."""
     try:
         if _start_of(path).startswith(STARTS):
-            with damage_told(path), open_tiff(path) as tiff:
+            with decoding_errors(path), open_tiff(path) as tiff:
                 return tiff_metadata(tiff, tiff.planes.choose(path, None)[0].page)
     except InputError as error:
         _LOG.debug("%s", error)
@@ -108,7 +108,7 @@ def _start_of(path: Path) -> bytes:
 
 
 @contextmanager
-def damage_told(path: Path) -> Iterator[None]:
+def decoding_errors(path: Path) -> Iterator[None]:
     """Turn whatever decoders raise over a broken file into one error for people."""
     try:
         yield

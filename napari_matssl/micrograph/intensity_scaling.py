@@ -79,14 +79,14 @@ def fit_intensity_scaling(
             f"{micrograph.name} has pixels that are not finite numbers (NaN or infinity).",
             "Replace them or leave the image out.",
         )
-    known = micrograph.specimen_analysable
-    if known is not None and known.mean() < _FEWEST_NUMBERS:
+    analysable = micrograph.specimen_analysable
+    if analysable is not None and analysable.mean() < _FEWEST_NUMBERS:
         raise InputError(
-            f"{micrograph.name} holds hardly any numbers: {100 * (1 - known.mean()):.4g} % of its "
-            "pixels are NaN or infinite.",
+            f"{micrograph.name} holds hardly any numbers: {100 * (1 - analysable.mean()):.4g} % of "
+            "its pixels are NaN or infinite.",
             "Leave the image out.",
         )
-    sample = _sample(as_channels(micrograph.specimen, channels), known)
+    sample = _sample(as_channels(micrograph.specimen, channels), analysable)
     if settings.kind == "imagenet":
         low, high = _full_range(micrograph.pixels, sample)
     else:
@@ -116,12 +116,14 @@ def specimen_values(micrograph: Micrograph, channels: str) -> NDArray[np.generic
     image is resampled.
     """
     pixels = as_channels(micrograph.specimen, channels)
-    known = micrograph.specimen_analysable
-    if known is None or known.all():
+    analysable = micrograph.specimen_analysable
+    if analysable is None or analysable.all():
         return pixels
-    usual = np.median(_sample(pixels, known), axis=0)
+    usual = np.median(_sample(pixels, analysable), axis=0)
     filled: NDArray[np.generic] = np.where(
-        known if pixels.ndim == 2 else known[..., None], pixels, usual.astype(pixels.dtype)
+        analysable if pixels.ndim == 2 else analysable[..., None],
+        pixels,
+        usual.astype(pixels.dtype),
     )
     return filled
 
@@ -144,13 +146,15 @@ def as_channels(pixels: NDArray[np.generic], channels: str) -> NDArray[np.generi
 
 
 def _sample(
-    pixels: NDArray[np.generic], known: NDArray[np.bool_] | None
+    pixels: NDArray[np.generic], analysable: NDArray[np.bool_] | None
 ) -> NDArray[np.floating[Any]]:
     """Return every k-th pixel in both directions that is a number, ``(n,)`` or ``(n, 3)``."""
     step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLE)))
     sampled = pixels[::step, ::step]
     values: NDArray[np.generic] = (
-        sampled.reshape(-1, *sampled.shape[2:]) if known is None else sampled[known[::step, ::step]]
+        sampled.reshape(-1, *sampled.shape[2:])
+        if analysable is None
+        else sampled[analysable[::step, ::step]]
     )
     exact: NDArray[np.floating[Any]] = values.astype(exact_type(values.dtype))
     return exact

@@ -173,10 +173,12 @@ def _check_pieces(path: Path, page: tifffile.TiffPage, size: int) -> None:
     for number in range(wanted):
         start, length = there[number] if number < len(there) else (0, 0)
         if not start or not length or start + length > size:
-            _tell_pieces(path, page, number, wanted, down)
+            _raise_broken_piece(path, page, number, wanted, down)
 
 
-def _tell_pieces(path: Path, page: tifffile.TiffPage, number: int, wanted: int, down: int) -> None:
+def _raise_broken_piece(
+    path: Path, page: tifffile.TiffPage, number: int, wanted: int, down: int
+) -> None:
     if page.is_tiled or page.planarconfig == 2:
         raise damaged(path, f"piece {number + 1} of {wanted} is missing")
     raise rows_missing(path, number * down, page.imagelength)
@@ -195,7 +197,7 @@ def _pixels(path: Path, page: tifffile.TiffPage, inside: int) -> NDArray[Any]:
     except MemoryError:
         raise
     except Exception:
-        _tell_first_broken(path, page)
+        _find_broken_piece(path, page)
         raise
     return pixels
 
@@ -231,7 +233,7 @@ def _plane_without_page(path: Path, page: tifffile.TiffPage, inside: int) -> NDA
     return np.frombuffer(handle.read(page.nbytes), kind).reshape(page.shape)
 
 
-def _tell_first_broken(path: Path, page: tifffile.TiffPage) -> None:
+def _find_broken_piece(path: Path, page: tifffile.TiffPage) -> None:
     """Raise an error that says which strip is the first that can't be decoded, if one can't."""
     handle = page.parent.filehandle
     down = page.tilelength if page.is_tiled else page.rowsperstrip
@@ -241,4 +243,4 @@ def _tell_first_broken(path: Path, page: tifffile.TiffPage) -> None:
         handle.seek(start)
         decode = partial(page.decode, handle.read(length), number, jpegtables=page.jpegtables)
         if fact(decode) is None:
-            _tell_pieces(path, page, number, len(page.dataoffsets), down)
+            _raise_broken_piece(path, page, number, len(page.dataoffsets), down)

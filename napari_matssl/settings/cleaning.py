@@ -151,30 +151,30 @@ class Cleaning(BaseModel):
             say so.
         """
         special = [i for i in self.of_class if i in names]
-        words = [self._of_one(names[i], i, calibrated) for i in special]
+        words = [self._describe_class(names[i], i, calibrated) for i in special]
         if len(special) < len(names):
             rest = "other classes" if special else "all classes"
-            words.insert(0, self._of_one(rest, None, calibrated))
+            words.insert(0, self._describe_class(rest, None, calibrated))
         return "; ".join(filter(None, words))
 
-    def _of_one(self, name: str, class_id: int | None, calibrated: bool) -> str:
+    def _describe_class(self, name: str, class_id: int | None, calibrated: bool) -> str:
         if class_id is None:
             region, hole = self.smallest_region, self.largest_hole
         else:
             region, hole = self.smallest_region_of(class_id), self.largest_hole_of(class_id)
         parts = []
         if region.value:
-            parts.append(f">= {_told(region, calibrated)}")
+            parts.append(f">= {_describe_size(region, calibrated)}")
         elif self.smallest_region.value:
             parts.append("of any size")
         if hole.value:
-            parts.append(f"holes <= {_told(hole, calibrated)}")
+            parts.append(f"holes <= {_describe_size(hole, calibrated)}")
         elif self.largest_hole.value:
             parts.append("no holes filled")
         return f"{name} {', '.join(parts)}" if parts else ""
 
 
-def _told(size: Size, calibrated: bool) -> str:
+def _describe_size(size: Size, calibrated: bool) -> str:
     applied = calibrated or size.unit == "px"
     return str(size) if applied else f"{size} (not applied: the image has no pixel size)"
 

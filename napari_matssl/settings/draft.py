@@ -27,20 +27,20 @@ class Draft(Generic[Kind]):
         The settings class.
     values
         Of all fields, groups of fields as dicts.
-    asked
+    explicit
         Fields that somebody set one by one.
     """
 
     kind: type[Kind]
     values: Mapping[str, Any]
-    asked: frozenset[str] = frozenset()
+    explicit: frozenset[str] = frozenset()
 
     def change(self, changes: Mapping[str, Any]) -> "Draft[Kind]":
         """Set values, and what they bring with them.
 
         A preset gives its values to all fields that it or the preset before it names, whatever
         they were, and leaves the rest. A method gives its values to those that nobody has set. A
-        limit of a run that had none lifts the other, unless somebody has asked for that, too. The
+        limit of a run that had none lifts the other, unless it was set explicitly. The
         word ``"none"`` is None where a field may be None; groups of fields may be given in part.
         """
         base = self if changes.keys().isdisjoint(_DECIDING) else self._decided(changes)
@@ -55,25 +55,25 @@ class Draft(Generic[Kind]):
                 value = {**values[name], **value}
             other = about(field, "lifts")
             begins = other and value is not None and values[name] is None
-            if begins and other not in (base.asked | changes.keys()):
+            if begins and other not in (base.explicit | changes.keys()):
                 values[other] = None
             values[name] = value
-        asked = {name for name in changes if values[name] is not None}
-        return Draft(self.kind, values, (base.asked - changes.keys()) | asked)
+        explicit = {name for name in changes if values[name] is not None}
+        return Draft(self.kind, values, (base.explicit - changes.keys()) | explicit)
 
     def _decided(self, changes: Mapping[str, Any]) -> "Draft[Kind]":
         """Give the values of a preset and a method to the fields that have any."""
-        values, asked = dict(self.values), self.asked
+        values, explicit = dict(self.values), self.explicit
         after = {**values, **changes}
         for name, field in self.kind.model_fields.items():
             old, new = self._case(field, self.values), self._case(field, after)
-            own = name in asked or values[name] != _value(field, old)
+            own = name in explicit or values[name] != _value(field, old)
             if "preset" in changes and self._of_preset(old, new, after):
                 values[name] = _value(field, new)
-                asked -= {name}
+                explicit -= {name}
             elif old != new and not own:
                 values[name] = _value(field, new)
-        return Draft(self.kind, values, asked)
+        return Draft(self.kind, values, explicit)
 
     def _case(self, field: FieldInfo, values: Mapping[str, Any]) -> str:
         """Find which of the cases of a field applies; empty for its default."""

@@ -24,7 +24,7 @@ def none_left(first: MatSSLError | None, count: int) -> MatSSLError:
 
 
 @contextmanager
-def memory_told(name: str) -> Iterator[None]:
+def memory_errors(name: str) -> Iterator[None]:
     """Turn a full memory into an error that names the image.
 
     Raises

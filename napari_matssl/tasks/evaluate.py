@@ -18,7 +18,7 @@ from napari_matssl.learn.metrics import Scores, confusion_matrix, merge_classes,
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import Job, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.batch import left_out, memory_told, none_left
+from napari_matssl.tasks.batch import left_out, memory_errors, none_left
 from napari_matssl.tasks.inputs import is_among
 from napari_matssl.tasks.truth import unlabelled_of
 
@@ -124,7 +124,7 @@ def evaluate(
         name = one.micrograph.name
         job = segment(network, segmenter.card, one.micrograph, compute, settings)
         try:
-            with memory_told(name):
+            with memory_errors(name):
                 segmentation = yield from one_of_many(job, number, len(painted), "evaluating")
         except (InputError, OutOfMemoryError) as error:
             first = first or error

@@ -32,10 +32,10 @@ from napari_matssl.tasks.batch import none_left
 from napari_matssl.tasks.info_bars import InfoBarChoice
 from napari_matssl.tasks.label_files import (
     SplitChoice,
+    describe_pairs,
     lost_in_bars,
     read_stored,
     read_subset,
-    told_of,
 )
 
 
@@ -105,7 +105,7 @@ def read_painted_set(
     named = find_named_values(labels, classes)
     read = [read_stored(pair, named, info_bar) for pair in training]
     kept_apart = [read_stored(pair, named, info_bar) for pair in validation]
-    told = told_of((*read, *kept_apart))
+    told = describe_pairs((*read, *kept_apart))
     lost = lost_in_bars(read, named, unlabelled)
     specimens = [one.specimen for one in (*read, *kept_apart)]
     meaning = meaning_of_labels(count_all(specimens), named, unlabelled, specimens, " ".join(lost))

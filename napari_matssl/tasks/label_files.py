@@ -13,7 +13,7 @@ from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph, below_info_bars
 from napari_matssl.labels.pairing import Pair, Pairing, pair_by_stem
 from napari_matssl.labels.splits import read_split
-from napari_matssl.labels.stored import StoredLabels, colours_told, read_values
+from napari_matssl.labels.stored import StoredLabels, describe_palettes, read_values
 from napari_matssl.labels.tables import NamedValues
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import read_micrograph
@@ -107,7 +107,7 @@ def read_stored(
     return StoredPair(micrograph, stored, pair.label.name)
 
 
-def told_of(read: Sequence[StoredPair]) -> tuple[str, ...]:
+def describe_pairs(read: Sequence[StoredPair]) -> tuple[str, ...]:
     """Tell what is unusual about images, where info bars begin, and what colours palettes show.
 
     Raises
@@ -124,7 +124,7 @@ def told_of(read: Sequence[StoredPair]) -> tuple[str, ...]:
         f"From row {row} on, the info bar doesn't count ({source}): {few(names)}."
         for (row, source), names in bars.items()
     ]
-    colours = colours_told((one.label, one.stored.colours) for one in read)
+    colours = describe_palettes((one.label, one.stored.colours) for one in read)
     return (*unusual, *in_words, *colours)
 
 

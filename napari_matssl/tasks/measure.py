@@ -13,7 +13,7 @@ from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.deciding import meaning_of_masks
 from napari_matssl.labels.meaning import Meaning
 from napari_matssl.labels.provenance import read_mask_facts
-from napari_matssl.labels.stored import colours_told, read_values
+from napari_matssl.labels.stored import describe_palettes, read_values
 from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of, overruled
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.calibration import read_pixel_size
@@ -65,7 +65,9 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> Measur
         if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
             remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
         for path in some:
-            mask = meaning.apply(read_values(path, named).values, path.name, strangers=_no_class)
+            mask = meaning.apply(
+                read_values(path, named).values, path.name, describe_unknown=_no_class
+            )
             mask = _renumbered(mask, meaning, table, ids)
             size = read_pixel_size(path, mask.shape[1])
             rows += phase_fractions(path.name, mask, table, size, read_mask_facts(path).provenance)
@@ -122,7 +124,7 @@ def _meaning(paths: Sequence[Path], named: NamedValues | None) -> tuple[tuple[st
             counts[value] = counts.get(value, 0) + pixels
     images = (read_values(path, named).values for path in paths)
     try:
-        return colours_told(palettes), meaning_of_masks(counts, named, images)
+        return describe_palettes(palettes), meaning_of_masks(counts, named, images)
     except InputError as error:
         if named is not None or len(paths) > 1:
             raise
@@ -160,9 +162,9 @@ def _renumbered(
     return result
 
 
-def _no_class(name: str, strange: Mapping[int, int], _table: ClassTable) -> InputError:
+def _no_class(name: str, unknown: Mapping[int, int], _table: ClassTable) -> InputError:
     return InputError(
-        f"The mask {name} holds values that are no class: {listed(strange)}.",
+        f"The mask {name} holds values that are no class: {listed(unknown)}.",
         "Give the class table that the mask was made with.",
         settings="classes",
     )

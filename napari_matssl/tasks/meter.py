@@ -14,7 +14,7 @@ from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.batch import memory_told
+from napari_matssl.tasks.batch import memory_errors
 from napari_matssl.tasks.provenance import cleaning_in_words
 
 
@@ -69,7 +69,7 @@ class PhaseMeter:
         problems: list[str] = []
         for name in segmented_names(self.project, names):
             try:
-                with memory_told(name):
+                with memory_errors(name):
                     rows += self._of_image(name, table)
             except MatSSLError as error:
                 problems.append(str(error))

@@ -132,10 +132,10 @@ def predict(
     results = ResultFolder(out, segmenter.classes, outputs)
     message = "\n".join(filter(None, [run.begin(), results.remark()]))
     if (yield Progress("checking", 0, len(paths), message=message)) is not None:
-        raise _nothing_done()
+        raise _no_mask_error()
     batch = yield from check_images(segmenter, paths, out, reading, outputs.endings)
     if batch is None:
-        raise _nothing_done()
+        raise _no_mask_error()
     check_space(out, batch.images, outputs.bytes_per_pixel(len(segmenter.classes)))
     return (yield from _Writing(results).results_of(run, batch, reading))
 
@@ -174,18 +174,18 @@ class _Writing:
         except OutputError as error:
             failure = failure or error
         if not self._done:
-            raise failure or _nothing_done()
+            raise failure or _no_mask_error()
         phases, summary = tables or (None, None)
         return PredictResult(tuple(self._done), phases, summary, skipped, stopped, failure)
 
-    def _keep(self, found: SegmentedMicrograph, micrograph: Micrograph) -> None:
+    def _keep(self, segmented: SegmentedMicrograph, micrograph: Micrograph) -> None:
         """Write the files of one image."""
-        origin, probabilities = found.facts.provenance, found.probabilities
-        phases = self._results.write(micrograph, found.mask, origin, probabilities)
-        path = self._results.folder / f"{Path(found.name).stem}{MASK_PNG}"
+        origin, probabilities = segmented.facts.provenance, segmented.probabilities
+        phases = self._results.write(micrograph, segmented.mask, origin, probabilities)
+        path = self._results.folder / f"{Path(segmented.name).stem}{MASK_PNG}"
         seconds, self._clock = time.monotonic() - self._clock, time.monotonic()
-        self._done.append(SegmentedImage(found.name, path, seconds, tuple(phases)))
+        self._done.append(SegmentedImage(segmented.name, path, seconds, tuple(phases)))
 
 
-def _nothing_done() -> StoppedError:
+def _no_mask_error() -> StoppedError:
     return StoppedError("Stopped before the first image was segmented: nothing was written.")

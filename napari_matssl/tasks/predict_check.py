@@ -15,7 +15,7 @@ from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.batch import check_output_names, left_out, memory_told, none_left
+from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
 from napari_matssl.tasks.info_bars import with_info_bar, without_info_bar
 
 _STAGE = "checking"
@@ -79,7 +79,7 @@ class Reading:
         OutOfMemoryError
             If it doesn't fit into the memory.
         """
-        with memory_told(path.name):
+        with memory_errors(path.name):
             micrograph = read_micrograph(path, self.page)
         if self.bar_row is not None:
             return with_info_bar(micrograph, self.bar_row)
@@ -159,7 +159,7 @@ def check_images(
         raise none_left(first, len(skipped))
     without_bar = [one for one in good if not one.bar]
     if reading.settings.info_bar == "auto" and len(without_bar) < len(good):
-        good = [one if one.bar else _told_of_no_bar(one) for one in good]
+        good = [one if one.bar else _with_bar_remark(one) for one in good]
         if without_bar:
             message = "\n".join(_no_bar(one.path) for one in without_bar)
             yield Progress(_STAGE, len(paths), len(paths), message=message)
@@ -179,7 +179,7 @@ def check_space(out: Path, images: Iterable[CheckedImage], bytes_per_pixel: floa
 
 def _looked_at(segmenter: Segmenter, reading: Reading, path: Path) -> CheckedImage:
     micrograph = reading.read(path)
-    with memory_told(path.name):
+    with memory_errors(path.name):
         magnification(segmenter.card, micrograph)
         fit_intensity_scaling(micrograph, segmenter.card.intensity_scaling, segmenter.card.channels)
     pixels = micrograph.width * micrograph.height
@@ -231,7 +231,7 @@ def _no_size(micrograph: Micrograph) -> str:
     )
 
 
-def _told_of_no_bar(one: CheckedImage) -> CheckedImage:
+def _with_bar_remark(one: CheckedImage) -> CheckedImage:
     return replace(one, remarks=(*one.remarks, _no_bar(one.path)))
 
 

@@ -19,7 +19,7 @@ from napari_matssl.files import check_room, check_writable_folder
 from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.batch import check_output_names, left_out, memory_told, none_left
+from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
 from napari_matssl.tasks.meter import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.provenance import new_run
 
@@ -141,7 +141,7 @@ class _Export:
         results, table = self._results, self._results.table
         try:
             check_output_names(Path(name), results.folder, results.outputs.endings)
-            with memory_told(name):
+            with memory_errors(name):
                 micrograph = self._project.micrographs.read(name)
                 size = micrograph.pixel_size
                 mask = final_mask(self._project, name, table, size)

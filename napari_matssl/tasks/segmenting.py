@@ -17,7 +17,7 @@ from napari_matssl.measure.uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.batch import left_out, memory_told, none_left
+from napari_matssl.tasks.batch import left_out, memory_errors, none_left
 from napari_matssl.tasks.inputs import is_among
 from napari_matssl.tasks.predict_check import warn_of_magnification
 from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
@@ -129,7 +129,7 @@ class SegmentingRun:
         self,
         micrographs: Mapping[str, Callable[[], Micrograph]],
         keep: Callable[[SegmentedMicrograph, Micrograph], None],
-        told: Mapping[str, Sequence[str]] | None = None,
+        reported: Mapping[str, Sequence[str]] | None = None,
     ) -> Job[SegmentedBatch]:
         """Segment all of them that can be; one that can't be used is left out and told.
 
@@ -139,8 +139,8 @@ class SegmentingRun:
             By name; read one at a time.
         keep
             Called with each result, in the thread of the job.
-        told
-            By name, remarks that the user has been told before. None: they are found and told.
+        reported
+            Remarks that were reported before, by name. None: they are found and reported.
 
         Raises
         ------
@@ -152,9 +152,9 @@ class SegmentingRun:
         total, done, skipped = len(micrographs), 0, list[Skipped]()
         first: MatSSLError | None = None
         for number, (name, read) in enumerate(micrographs.items()):
-            job = self._one(name, read, keep, None if told is None else told[name])
+            job = self._segment_one(name, read, keep, None if reported is None else reported[name])
             try:
-                with memory_told(name):
+                with memory_errors(name):
                     whole = yield from one_of_many(job, number, total, "segmenting", self._in_ids)
             except (InputError, ComputeError) as error:
                 error.__traceback__ = error.__cause__ = error.__context__ = None  # hold the image
@@ -169,16 +169,16 @@ class SegmentingRun:
             raise none_left(first, len(skipped))
         return SegmentedBatch(done, tuple(skipped), stopped=False)
 
-    def _one(
+    def _segment_one(
         self,
         name: str,
         read: Callable[[], Micrograph],
         keep: Callable[[SegmentedMicrograph, Micrograph], None],
-        told: Sequence[str] | None,
+        reported: Sequence[str] | None,
     ) -> Job[bool]:
         """Segment one micrograph; False after STOP."""
         micrograph, segmenter, settings = read(), self._segmenter, self._settings
-        remarks = told
+        remarks = reported
         if remarks is None:
             warning = warn_of_magnification(micrograph, segmenter)
             remarks = tuple(filter(None, (*micrograph.remarks, warning)))

@@ -19,7 +19,7 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of, overruled
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.tasks.info_bars import InfoBarChoice
-from napari_matssl.tasks.label_files import SplitChoice, read_subset, told_of
+from napari_matssl.tasks.label_files import SplitChoice, describe_pairs, read_subset
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def read_truth(
     named = find_named_values(labels, classes)
     colours = named if named is not None else named_values_of(card.classes, "the model")
     pairing, read = read_subset(images, labels, split, subset, colours, info_bar)
-    told = told_of(read)
+    told = describe_pairs(read)
     counts = count_all(one.specimen for one in read)
     if named is not None:
         meaning = _by_name(counts, named, card)
@@ -136,4 +136,4 @@ def _by_id(counts: Mapping[int, int], card: ModelCard, table: ClassTable, labels
         f"There is no class table beside {labels}: values count as the model's ids, "
         f"{classes_in_words(table)}."
     )
-    return Meaning(table, nothing, ids, "the model", (remark,), made_up=True)
+    return Meaning(table, nothing, ids, "the model", (remark,), numbered=True)

@@ -8,11 +8,11 @@ import pytest
 
 from napari_matssl.errors import OutputError
 from napari_matssl.export.tables import (
+    describe_other_names,
     is_replaceable,
-    told_of_names,
     unguarded,
     write_tables,
-    write_tables_somehow,
+    write_tables_or_numbered,
 )
 from napari_matssl.labels.classes import ClassTable, LabelClass
 from napari_matssl.labels.provenance import Provenance
@@ -86,10 +86,10 @@ def test_a_table_that_cannot_be_replaced_gets_a_number(tmp_path):
     wanted[0].mkdir()
     assert not is_replaceable(wanted[0])
     assert is_replaceable(wanted[1])
-    first = write_tables_somehow(rows(), *wanted)
+    first = write_tables_or_numbered(rows(), *wanted)
     assert [path.name for path in first] == ["phases-2.csv", "summary-2.csv"]
     kept = first[0].read_bytes()
-    second = write_tables_somehow(rows("other.tif"), *wanted)
+    second = write_tables_or_numbered(rows("other.tif"), *wanted)
     assert [path.name for path in second] == ["phases-3.csv", "summary-3.csv"]
     assert first[0].read_bytes() == kept
 
@@ -98,18 +98,20 @@ def test_a_folder_that_cannot_be_written_at_all_is_an_error(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("in the way")
     with pytest.raises(OutputError, match=r"\.csv"):
-        write_tables_somehow(rows(), blocker / "phases.csv", blocker / "summary.csv")
+        write_tables_or_numbered(rows(), blocker / "phases.csv", blocker / "summary.csv")
 
 
 @pytest.mark.parametrize("held", [0, 1])
 def test_the_table_that_cannot_be_replaced_is_named_and_neither_is_half_written(tmp_path, held):
     wanted = tmp_path / "phases.csv", tmp_path / "summary.csv"
     wanted[held].mkdir()
-    written = write_tables_somehow(rows(), *wanted)
+    written = write_tables_or_numbered(rows(), *wanted)
     assert [path.name for path in written] == ["phases-2.csv", "summary-2.csv"]
-    assert told_of_names(wanted, written).startswith(f"{wanted[held].name} can't be replaced")
+    assert describe_other_names(wanted, written).startswith(
+        f"{wanted[held].name} can't be replaced"
+    )
     assert not wanted[1 - held].exists()
     with pytest.raises(OutputError, match=wanted[held].name):
         write_tables(rows(), *wanted)
     assert not wanted[1 - held].exists()
-    assert told_of_names(wanted, wanted) == ""
+    assert describe_other_names(wanted, wanted) == ""

@@ -12,7 +12,7 @@ from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import classify, fit
-from napari_matssl.learn.segmenter import adopt, build_network, known_classes
+from napari_matssl.learn.segmenter import adopt, build_network, shared_classes
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.tasks.finetune.planning import Plan
 
@@ -75,12 +75,14 @@ def _fit_heads(
     What a guided model that is gone on from has learnt is a correction to its own heads, which
     therefore stay for the classes that it knows.
     """
-    known: Collection[int] = ()
+    shared: Collection[int] = ()
     guided = isinstance(network, GuidedUnetPlusPlus)
     if guided and plan.start is not None and plan.start.card.architecture == "guided-unet++":
-        known = known_classes(plan.card.classes, plan.start)
+        shared = shared_classes(plan.card.classes, plan.start)
     seed = plan.settings.seed
-    return compute.move(fit(network.encoder, network.heads, plan.data.images, compute, seed, known))
+    return compute.move(
+        fit(network.encoder, network.heads, plan.data.images, compute, seed, shared)
+    )
 
 
 def _propose(

@@ -17,7 +17,7 @@ from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune.instant import fit_instantly
 from napari_matssl.tasks.finetune.planning import OnView, Plan, make_plan
 from napari_matssl.tasks.finetune.result import FinetuneResult
-from napari_matssl.tasks.finetune.training import nothing_learnt, train
+from napari_matssl.tasks.finetune.training import no_model_error, train
 
 
 def finetune(
@@ -90,7 +90,7 @@ def _finetune(
     message = f"Device: {compute.describe()}"
     stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
     if stopped and not (keep_early or instant):
-        raise nothing_learnt(0)
+        raise no_model_error(0)
     with device_errors("preparing the training"):
         plan = make()
     return (yield from (fit_instantly if instant else train)(plan, compute, budget))

@@ -68,7 +68,7 @@ class Training:
     ----------
     plan
         What was decided before.
-    begun
+    beginning
         The network with its start weights.
     compute
         Where it is.
@@ -76,18 +76,18 @@ class Training:
         Gets the steps that the plan's epochs take.
     """
 
-    def __init__(self, plan: Plan, begun: Beginning, compute: Compute, budget: Budget) -> None:
-        settings, network = plan.settings, begun.network
+    def __init__(self, plan: Plan, beginning: Beginning, compute: Compute, budget: Budget) -> None:
+        settings, network = plan.settings, beginning.network
         assert isinstance(network, GuidedUnetPlusPlus | UnetPlusPlus)
         network.dropout.share = plan.dropout
         network.dropout.random = np.random.default_rng((settings.seed, 1))
         self._plan, self._network, self._compute, self._budget = plan, network, compute, budget
-        self._card = plan.card.model_copy(update={"start": begun.origin})
-        self._frequencies = begun.frequencies
+        self._card = plan.card.model_copy(update={"start": beginning.origin})
+        self._frequencies = beginning.frequencies
         guided = isinstance(network, GuidedUnetPlusPlus)
         self._pseudo_label_weight = settings.pseudo_label_weight if guided else 0.0
         random = np.random.default_rng(settings.seed)
-        self._sampler = CropSampler(begun.images, settings, random, plan.strata)
+        self._sampler = CropSampler(beginning.images, settings, random, plan.strata)
         self._ema = start_ema(network, settings.ema_decay)
         self._trainer = Trainer(
             _optimiser(network, settings),
@@ -137,7 +137,7 @@ class Training:
             stopped |= (yield progress) is Control.STOP
         little = self.step < WORTH_STEPS and budget.fraction(self.step) < WORTH_SHARE
         if stopped and little and not self._plan.keep_early:
-            raise nothing_learnt(self.step)
+            raise no_model_error(self.step)
         if self.step == 0:
             raise InputError(
                 f"Reading the images took all of {self._plan.settings.minutes:g} minutes.",
@@ -259,7 +259,7 @@ class Training:
         free_memory(self._compute.device)
 
 
-def nothing_learnt(steps: int) -> StoppedError:
+def no_model_error(steps: int) -> StoppedError:
     """Give the error for a run that was stopped before its model was worth keeping."""
     when = f"after {steps} step{'s' * (steps != 1)}" if steps else "before the first step"
     return StoppedError(f"Stopped {when}: that is no model worth keeping, none was written.")

@@ -102,10 +102,10 @@ class Validation:
         self.budget.reserve = self.budget.elapsed - begin
         return stopped
 
-    def _loss(self, image: ValidationImage, found: Segmentation) -> float:
+    def _loss(self, image: ValidationImage, segmentation: Segmentation) -> float:
         """Compute the training loss over the labelled pixels of one image."""
-        assert found.probabilities is not None  # asked for in run()
+        assert segmentation.probabilities is not None  # asked for in run()
         labelled = image.targets != IGNORE_INDEX
-        values = np.maximum(found.probabilities[:, labelled], 0.5) / 255  # (K, n)
+        values = np.maximum(segmentation.probabilities[:, labelled], 0.5) / 255  # (K, n)
         logits = torch.from_numpy(np.log(values, dtype=np.float32))[None, :, None]
         return float(self.loss(logits, torch.from_numpy(image.targets[labelled])[None, None]))

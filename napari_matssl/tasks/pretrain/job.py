@@ -150,7 +150,7 @@ def _learn(
     compute = choose_compute(settings.device)
     message = f"{len(patches)} patches of {len(micrographs)} images; {compute.describe()}"
     if (yield Progress("preparing", 0, 1, message=message)) is Control.STOP:
-        raise _nothing_learnt(checkpoint)
+        raise _no_model_error(checkpoint)
     stopped = False
     with device_errors("preparing the pretraining"):
         training = Training(micrographs, patches, settings, compute, budget)
@@ -178,7 +178,7 @@ def _learn(
                 with device_errors("saving the checkpoint"):
                     save(training, checkpoint)
         if stopped and training.epoch == 0 and budget.fraction(training.step) < WORTH_SHARE:
-            raise _nothing_learnt(checkpoint)
+            raise _no_model_error(checkpoint)
         training.average_with_start()
         yield from training.refresh_statistics()
         losses = tuple(training.epoch_losses)
@@ -192,7 +192,7 @@ def _learn(
         training.release()
 
 
-def _nothing_learnt(checkpoint: Path | None) -> StoppedError:
+def _no_model_error(checkpoint: Path | None) -> StoppedError:
     kept = ""
     if checkpoint is not None and checkpoint.exists():
         kept = f"The checkpoint of an earlier run is still there: {checkpoint}."
