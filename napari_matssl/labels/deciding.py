@@ -230,8 +230,8 @@ def check_smoothed(counts: Mapping[int, int], images: Images) -> None:
 
 def _no_ids(counts: Mapping[int, int]) -> InputError:
     return InputError(
-        f"The labels hold {len(counts)} different values up to {max(counts)}; without a class table "
-        f"at most {MOST_CLASSES} from 0 to {LARGEST_ID} are understood, or one beside 0.",
+        f"The labels hold {len(counts)} different values up to {max(counts)}; without a class "
+        f"table at most {MOST_CLASSES} from 0 to {LARGEST_ID} are understood, or one beside 0.",
         "Check that these are label images; name the classes in a table, such as "
         f'{{"1": "ferrite", "{max(counts)}": "pore"}}, and the value of unpainted pixels if it is '
         "another.",
