@@ -229,7 +229,7 @@ def test_a_run_ends_in_its_own_folder_whatever_is_open_by_then(
     painted.click(painted.job_bar._finish)
     painted.wait()
     assert not painted.error
-    (model,) = first.models()
+    (model,) = first.models.files()
     assert painted.project.models.files() == ()
     assert painted.finetune.start_from.model is None
     assert painted.segment.models.path is None
@@ -246,7 +246,7 @@ def test_a_run_outlives_its_folder_being_closed(painted):
     painted.click(painted.job_bar._finish)
     painted.wait()
     assert not painted.error
-    assert len(first.models()) == 1
+    assert len(first.models.files()) == 1
 
 
 def test_a_class_that_is_renamed_meanwhile_is_still_the_models(painted):
