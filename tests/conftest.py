@@ -10,9 +10,12 @@ from napari_matssl.openmp import switches
 # For the tests and the processes that they start, before either imports torch.
 os.environ.update(switches())
 
-# A shell starts what runs in the background deaf to Ctrl-C, and processes hand that on.
+# A shell starts what runs in the background deaf to Ctrl-C, nohup what it runs deaf to the end of
+# the terminal, and processes hand that on.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -542,7 +542,7 @@ def test_a_pause_costs_no_budget(painted):
 def test_the_present_model_shows_what_it_makes_of_the_image_that_is_looked_at(painted, two_phases):
     looked_at = [two_phases(9).micrograph]
     seen = []
-    settings = chosen(architecture="unet++", epochs=30, learning_rate=3e-3)
+    settings = chosen(architecture="unet++", epochs=12, learning_rate=3e-3)
     job = finetune(painted, TABLE, settings, on_view=lambda: looked_at[0], clock=Clock(0.2))
     result = drain(job, seen.append)
     previews = [p.preview for p in seen if p.preview is not None]
