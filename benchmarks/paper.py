@@ -33,11 +33,11 @@ from marks import write_between_marks
 
 from napari_matssl.console import run_job
 from napari_matssl.files import atomic_write
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.methods import TITLES
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.patches import patch_starts
+from napari_matssl.micrograph.patch_grid import patch_starts
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.evaluate import BACKGROUND, evaluate
 from napari_matssl.tasks.finetune import finetune

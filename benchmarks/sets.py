@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from conditions import reimage
 
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.samples import MATERIALS, class_table, make_sample, scribble
 from napari_matssl.tasks.inputs import read_labelled, read_painted_set

@@ -195,7 +195,7 @@ def evaluate(
     """Score a model on labelled images, pooled over pixels."""
     from napari_matssl.files import check_writable, write_json
     from napari_matssl.learn.card import read_card
-    from napari_matssl.tasks.truth import read_truth
+    from napari_matssl.tasks.scoring_labels import read_truth
 
     if json_file is not None:
         check_writable(json_file)
@@ -246,7 +246,7 @@ def measure(
     from napari_matssl.console_tables import show_summary
     from napari_matssl.export.tables import describe_other_names, write_tables_or_numbered
     from napari_matssl.files import check_writable
-    from napari_matssl.tasks.measure import measure_masks
+    from napari_matssl.tasks.measure_files import measure_masks
 
     check_writable(out)
     measured = measure_masks(masks, classes)

@@ -20,7 +20,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
-from napari_matssl.learn.patches import PatchSet
+from napari_matssl.learn.pretraining_patches import PatchSet
 from napari_matssl.learn.views import make_view
 from napari_matssl.progress import drain
 from napari_matssl.samples import class_table, make_sample, scribble

@@ -10,7 +10,7 @@ from PIL import Image
 
 from napari_matssl.export.banded_png import BandedPng
 from napari_matssl.files import Stamp, atomic_write
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.micrograph.image import PixelSize
 

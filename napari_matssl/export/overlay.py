@@ -12,7 +12,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.export.legend import Entry, legend_panel, scale_bar
 from napari_matssl.export.masks import palette_of
 from napari_matssl.files import atomic_write
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.micrograph.image import Micrograph
 
 MOST_PIXELS = 4000

@@ -13,9 +13,9 @@ from napari_matssl.export.masks import write_mask, write_mask_tiff
 from napari_matssl.export.overlay import write_overlay
 from napari_matssl.export.run_tables import RunTables
 from napari_matssl.files import atomic_write
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.labels.provenance import MaskFacts, Provenance
-from napari_matssl.labels.tables import CLASSES_FILE
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.mask_text import KEY

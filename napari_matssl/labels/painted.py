@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.counting import count_values
-from napari_matssl.labels.deciding import NOTHING_PAINTED
-from napari_matssl.labels.meaning import Unlabelled, not_in_table, settled
+from napari_matssl.labels.deciding_meaning import NOTHING_PAINTED
+from napari_matssl.labels.value_meaning import Unlabelled, not_in_table, settled
 from napari_matssl.micrograph.image import Micrograph
 
 IGNORE_INDEX = 255

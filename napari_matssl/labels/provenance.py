@@ -12,7 +12,7 @@ from typing import Any
 from PIL import PngImagePlugin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.micrograph.calibration import own_pixel_size
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.mask_text import KEY, own_facts, read_mask_text

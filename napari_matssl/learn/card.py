@@ -20,7 +20,7 @@ from pydantic import (
 from napari_matssl import __version__
 from napari_matssl.errors import InputError, ModelFileError
 from napari_matssl.files import Stamp, stamp_of
-from napari_matssl.labels.classes import ClassTable, numbered_table
+from napari_matssl.labels.class_table import ClassTable, numbered_table
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.learn.pickled import read_shapes
 from napari_matssl.learn.published import Published, identify

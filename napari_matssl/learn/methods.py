@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from napari_matssl.learn.contrastive import ContrastiveMethod, PairContrast
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.encoders import build_encoder
-from napari_matssl.learn.momentum import DenseContrast, MomentumContrast
+from napari_matssl.learn.momentum_contrast import DenseContrast, MomentumContrast
+from napari_matssl.learn.pair_contrast import ContrastiveMethod, PairContrast
 from napari_matssl.settings import PretrainSettings
 
 TITLES = {"matssl": "MatSSL", "simclr": "SimCLR", "mocov2": "MoCo v2", "densecl": "DenseCL"}

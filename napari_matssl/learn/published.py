@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from napari_matssl.learn.encoder_signatures import SIGNATURES
 from napari_matssl.learn.pickled import Shape
-from napari_matssl.learn.signatures import SIGNATURES
 
 _HEADS = ("fc", "_fc", "classifier", "last_linear", "head", "linear", "head_fc")
 """First parts of the names of classifiers (torchvision, pretrainedmodels, timm and others)."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError, SettingsError
-from napari_matssl.labels.classes import ClassTable, match_by_name
+from napari_matssl.labels.class_table import ClassTable, match_by_name
 from napari_matssl.learn.card import ModelCard, find_published, read_card
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.encoders import check_sizes, refuse_for_unet

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.settings.cleaning import Cleaning, whole_px
 
 # Pixels touch at edges and at corners, for regions and for what is around them: a film one pixel

@@ -8,10 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.provenance import Provenance
-from napari_matssl.measure.statistics import field_statistics
+from napari_matssl.measure.field_statistics import field_statistics
 from napari_matssl.micrograph.image import PixelSize
 
 PHASE_COLUMNS = (

@@ -14,7 +14,7 @@ from napari_matssl.micrograph import orientation
 from napari_matssl.micrograph.bounds import COPY_AGAIN
 from napari_matssl.micrograph.metadata import FileMetadata, read_metadata
 from napari_matssl.micrograph.pictures import count_pictures, decode_picture
-from napari_matssl.micrograph.stored import Stored
+from napari_matssl.micrograph.stored_image import Stored
 from napari_matssl.micrograph.tiff import OpenTiff, decode_plane, open_tiff
 from napari_matssl.micrograph.tiff_directories import STARTS
 

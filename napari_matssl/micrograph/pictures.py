@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 from napari_matssl.errors import InputError, StackError
 from napari_matssl.micrograph import gif, jpeg, png
 from napari_matssl.micrograph.bounds import check_extent, rows_missing
-from napari_matssl.micrograph.stored import Stored
+from napari_matssl.micrograph.stored_image import Stored
 
 _BMP = b"BM"
 _SAVE_PLAIN = "Save it as a grey or RGB image, TIFF or PNG."

@@ -13,9 +13,9 @@ from napari_matssl.files import missing_file, unreadable_file
 from napari_matssl.micrograph.calibration import pixel_size_in
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.image import Micrograph, finite_pixels, grey_if_colourless
-from napari_matssl.micrograph.infobar import look_for_info_bar
+from napari_matssl.micrograph.info_bar import look_for_info_bar
 from napari_matssl.micrograph.orientation import transposes
-from napari_matssl.micrograph.stored import Stored
+from napari_matssl.micrograph.stored_image import Stored
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif")
 """Suffixes of the images that are looked for in folders, in lower case."""

@@ -19,7 +19,7 @@ from napari_matssl.micrograph.metadata import fact, tifffile_silenced
 from napari_matssl.micrograph.orientation import ORIENTATION
 from napari_matssl.micrograph.pictures import TRANSPARENT, strict_pillow
 from napari_matssl.micrograph.planes import Plane, Planes, find_planes
-from napari_matssl.micrograph.stored import Stored
+from napari_matssl.micrograph.stored_image import Stored
 from napari_matssl.micrograph.tiff_directories import Directory, read_directories
 
 _YCBCR_JPEG = (6, 7, 33003, 33005, 34712)  # codecs that give RGB though the tag says YCbCr

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, match_by_name
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, match_by_name
 from napari_matssl.labels.names import class_name, composed
 
 MOST_IDS = 254

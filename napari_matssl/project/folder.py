@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import OutputError
-from napari_matssl.project.finding import without_image
-from napari_matssl.project.hindrance import hindrance
+from napari_matssl.project.first_look import without_image
 from napari_matssl.project.id_images import IdImages
 from napari_matssl.project.image_list import ImageList
 from napari_matssl.project.kept_classes import KeptClasses
 from napari_matssl.project.labels import KeptLabels
 from napari_matssl.project.masks import KeptMasks
+from napari_matssl.project.merging_strokes import Saved, Version
 from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.project.models import KeptModels
-from napari_matssl.project.place import ELSEWHERE, FOLDER, Place
+from napari_matssl.project.own_folder import ELSEWHERE, FOLDER, Place
 from napari_matssl.project.presence import Presence
 from napari_matssl.project.record import KeptRecord
-from napari_matssl.project.strokes import Saved, Version
+from napari_matssl.project.writable import hindrance
 
 
 class Project:

@@ -15,12 +15,12 @@ from napari_matssl.errors import InputError
 from napari_matssl.export.banded_png import BandedPng
 from napari_matssl.export.masks import write_labels, write_mask
 from napari_matssl.files import OvertakenError, Stamp, stamp_of, unwritable
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.provenance import MaskFacts, read_mask_facts
-from napari_matssl.labels.stored import read_labels
-from napari_matssl.project.strokes import Version
+from napari_matssl.labels.reading_labels import read_labels
+from napari_matssl.project.merging_strokes import Version
 
 
 class IdImages:

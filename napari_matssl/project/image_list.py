@@ -7,8 +7,8 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.pairing import page_in, stem_of
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import images_in
-from napari_matssl.project.finding import find_images
-from napari_matssl.project.place import Place
+from napari_matssl.project.first_look import find_images
+from napari_matssl.project.own_folder import Place
 from napari_matssl.project.planes import PLANES, keep_plane, plane_files
 
 

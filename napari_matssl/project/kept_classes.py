@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.labels.classes import ClassTable, LabelClass, match_by_name
-from napari_matssl.labels.tables import CLASSES_FILE
+from napari_matssl.labels.class_table import ClassTable, LabelClass, match_by_name
+from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.project.classes import Classes
-from napari_matssl.project.finding import find_classes
+from napari_matssl.project.first_look import find_classes
 from napari_matssl.project.id_images import IdImages
-from napari_matssl.project.place import Place
+from napari_matssl.project.own_folder import Place
 from napari_matssl.project.record import KeptRecord
-from napari_matssl.project.shared_file import SharedFile
+from napari_matssl.project.retried_edit import SharedFile
 
 
 class KeptClasses:

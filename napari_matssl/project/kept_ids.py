@@ -11,7 +11,7 @@ from napari_matssl.project.id_images import IdImages
 from napari_matssl.project.image_list import ImageList
 from napari_matssl.project.kept_classes import KeptClasses
 from napari_matssl.project.micrographs import Micrographs, PageChoice
-from napari_matssl.project.place import Place
+from napari_matssl.project.own_folder import Place
 
 
 class KeptIds:

@@ -10,8 +10,8 @@ from napari_matssl.errors import InputError
 from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.project.kept_ids import KeptIds
+from napari_matssl.project.merging_strokes import Saved, Version, merged
 from napari_matssl.project.micrographs import PageChoice
-from napari_matssl.project.strokes import Saved, Version, merged
 
 
 class KeptLabels(KeptIds):
@@ -64,7 +64,7 @@ class KeptLabels(KeptIds):
         """Write the painted labels of an image; without any paint, the file is removed.
 
         If another window or program has written them meanwhile, both are joined: see
-        :func:`napari_matssl.project.strokes.merged`.
+        :func:`napari_matssl.project.merging_strokes.merged`.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ from napari_matssl.project.image_list import ImageList
 from napari_matssl.project.kept_classes import KeptClasses
 from napari_matssl.project.kept_ids import KeptIds
 from napari_matssl.project.micrographs import Micrographs, PageChoice
-from napari_matssl.project.place import Place
+from napari_matssl.project.own_folder import Place
 from napari_matssl.project.record import KeptRecord
 from napari_matssl.settings import Cleaning
 

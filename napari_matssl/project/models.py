@@ -9,7 +9,7 @@ from typing import Final
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import unwritable
 from napari_matssl.labels.names import composed
-from napari_matssl.project.place import Place
+from napari_matssl.project.own_folder import Place
 from napari_matssl.project.record import KeptRecord, Record
 
 BACKUP: Final = "models-backup"

@@ -20,8 +20,8 @@ from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import Stamp, read_json, stamp_of, write_json
 from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.project.place import Place
-from napari_matssl.project.shared_file import SharedFile
+from napari_matssl.project.own_folder import Place
+from napari_matssl.project.retried_edit import SharedFile
 from napari_matssl.settings import Cleaning
 
 FORMAT_VERSION: Final = 1

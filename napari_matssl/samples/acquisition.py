@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from napari_matssl.samples.fields import Field, Shape, profile, smooth_noise
+from napari_matssl.samples.random_fields import Field, Shape, profile, smooth_noise
 
 # A magnification is the enlargement onto a print of this width: 127 mm, by custom.
 PRINT_WIDTH_UM = 127_000.0

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from napari_matssl.samples.fields import (
+from napari_matssl.samples.random_fields import (
     Cells,
     Field,
     Mask,

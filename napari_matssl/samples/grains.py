@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_matssl.samples.fields import (
+from napari_matssl.samples.random_fields import (
     Cells,
     Field,
     Mask,

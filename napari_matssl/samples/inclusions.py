@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_matssl.samples.fields import (
+from napari_matssl.samples.random_fields import (
     Field,
     Mask,
     Scene,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, SettingsError
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.samples.acquisition import (
     PRINT_WIDTH_UM,
@@ -17,9 +17,9 @@ from napari_matssl.samples.acquisition import (
 )
 from napari_matssl.samples.coating import coating
 from napari_matssl.samples.dual_phase import dual_phase
-from napari_matssl.samples.fields import Scene, Shape
 from napari_matssl.samples.grains import grains
 from napari_matssl.samples.inclusions import inclusions
+from napari_matssl.samples.random_fields import Scene, Shape
 
 SMALLEST = 64
 BAR_SHARE = 0.5

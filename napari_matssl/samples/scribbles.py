@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from napari_matssl.errors import SettingsError
-from napari_matssl.samples.fields import Field, Mask, paint_path
+from napari_matssl.samples.random_fields import Field, Mask, paint_path
 
 _TRIES = 12
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.files import check_writable_folder
-from napari_matssl.labels.tables import CLASSES_FILE
+from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.samples import class_table, make_sample
 
 MATERIAL = "dual-phase"

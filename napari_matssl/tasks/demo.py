@@ -25,7 +25,7 @@ from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.inputs import read_folder, read_painted_set
 from napari_matssl.tasks.predict import predict
 from napari_matssl.tasks.pretrain import pretrain
-from napari_matssl.tasks.truth import read_truth
+from napari_matssl.tasks.scoring_labels import read_truth
 
 MATERIALS = ("dual-phase", "coating")
 PAINTED = 4

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, printable
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, to_targets
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
@@ -20,7 +20,7 @@ from napari_matssl.progress import Job, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import left_out, memory_errors, none_left
 from napari_matssl.tasks.inputs import is_among
-from napari_matssl.tasks.truth import unlabelled_of
+from napari_matssl.tasks.scoring_labels import unlabelled_of
 
 Protocol = Literal["native", "matssl", "oxide"]
 
@@ -98,7 +98,8 @@ def evaluate(
         From a model file.
     painted
         Micrographs with their labels in the model's class ids, as
-        :func:`~napari_matssl.tasks.truth.read_truth` gives them; unpainted pixels don't count.
+        :func:`~napari_matssl.tasks.scoring_labels.read_truth` gives them; unpainted pixels don't
+        count.
     protocol
         See :class:`Evaluation`.
 

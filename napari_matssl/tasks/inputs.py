@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_matssl.errors import InputError, printable
-from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.deciding import meaning_of_labels
-from napari_matssl.labels.meaning import Unlabelled, count_all
+from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.class_table_files import find_named_values, overruled
+from napari_matssl.labels.deciding_meaning import meaning_of_labels
 from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import (
     PaintedMicrograph,
@@ -20,7 +20,7 @@ from napari_matssl.labels.painted import (
 )
 from napari_matssl.labels.pairing import Pair, pair_by_stem, stem_of
 from napari_matssl.labels.splits import read_exclusions, read_split
-from napari_matssl.labels.tables import find_named_values, overruled
+from napari_matssl.labels.value_meaning import Unlabelled, count_all
 from napari_matssl.learn.card import TrainingImage
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.labels.deciding import unpainted_values
-from napari_matssl.labels.meaning import Meaning, Unlabelled, count_all
+from napari_matssl.labels.class_table_files import NamedValues
+from napari_matssl.labels.deciding_meaning import unpainted_values
 from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph, below_info_bars
 from napari_matssl.labels.pairing import Pair, Pairing, pair_by_stem
+from napari_matssl.labels.reading_labels import StoredLabels, describe_palettes, read_values
 from napari_matssl.labels.splits import read_split
-from napari_matssl.labels.stored import StoredLabels, describe_palettes, read_values
-from napari_matssl.labels.tables import NamedValues
+from napari_matssl.labels.value_meaning import Meaning, Unlabelled, count_all
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.tasks.info_bars import InfoBarChoice, with_info_bar

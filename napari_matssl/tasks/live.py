@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_matssl.errors import StoppedError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_taught
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare

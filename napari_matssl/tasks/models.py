@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, MatSSLError, OutputError, UnwrittenError
 from napari_matssl.files import check_room, check_writable
-from napari_matssl.labels.classes import ClassTable, match_by_name
+from napari_matssl.labels.class_table import ClassTable, match_by_name
 from napari_matssl.labels.names import few
 from napari_matssl.learn.card import EncoderCard, ModelCard
 from napari_matssl.learn.encoders import check_encoder

@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_matssl.errors import MatSSLError, OutputError, StoppedError
 from napari_matssl.export.results import MASK_PNG, Outputs, ResultFolder
 from napari_matssl.files import check_writable, check_writable_folder
-from napari_matssl.labels.tables import CLASSES_FILE
+from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph

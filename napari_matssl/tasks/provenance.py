@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_matssl import __version__
 from napari_matssl.errors import MatSSLError, printable
 from napari_matssl.files import check_regular, unreadable_file
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.learn.card import ModelCard, read_card
 from napari_matssl.micrograph.image import Micrograph, PixelSize

@@ -13,7 +13,7 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.cleaning import clean_mask
-from napari_matssl.measure.uncertainty import uncertainty
+from napari_matssl.measure.pixel_uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.project.finding import find_images
-from napari_matssl.project.place import FOLDER
+from napari_matssl.project.first_look import find_images
+from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.planes import PLANES, plane_files
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import MatSSLError, UnwrittenError
 from napari_matssl.progress import Job
-from napari_matssl.widgets.canvas.area import CorrectionArea
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
+from napari_matssl.widgets.canvas.correction_area import CorrectionArea
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.info_bar import InfoBarLine
 from napari_matssl.widgets.canvas.keep_alive import keep_canvas_alive

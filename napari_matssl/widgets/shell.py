@@ -13,7 +13,7 @@ from superqt import QCollapsible
 
 from napari_matssl.widgets.controls.device_badge import DeviceBadge
 from napari_matssl.widgets.controls.job_bar import JobBar
-from napari_matssl.widgets.controls.tooltips import WrappedTooltips
+from napari_matssl.widgets.controls.tooltip_wrapping import WrappedTooltips
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.finetune_panel import FinetunePanel
 from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel

@@ -9,7 +9,7 @@ from napari.layers import Labels
 from numpy.typing import ArrayLike, NDArray
 
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.widgets.canvas.layers import CLASSES, pixel_size_of
 
 _GREATEST = 254  # 255 is "not analysed" where 0 is a class

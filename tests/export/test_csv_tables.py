@@ -14,7 +14,7 @@ from napari_matssl.export.tables import (
     write_tables,
     write_tables_or_numbered,
 )
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.phases import phase_fractions
 

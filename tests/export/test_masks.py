@@ -8,7 +8,7 @@ from PIL import Image
 from napari_matssl.errors import OutputError
 from napari_matssl.export.masks import write_mask, write_mask_tiff
 from napari_matssl.export.overlay import write_overlay
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 

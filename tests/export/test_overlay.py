@@ -9,7 +9,7 @@ from PIL import Image
 from napari_matssl.errors import InputError
 from napari_matssl.export.legend import scale_bar
 from napari_matssl.export.overlay import MOST_PIXELS, overlay, write_overlay
-from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 
 TABLE = numbered_table([1, 2, 3])

@@ -13,7 +13,7 @@ from interrupting import INSTANT, NAMES
 
 from napari_matssl.export.masks import write_mask
 from napari_matssl.export.micrographs import write_micrograph
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.samples import scribble
 
 

@@ -26,7 +26,7 @@ from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks import demo, measure, models, pretrain
-from napari_matssl.tasks.report import export_project
+from napari_matssl.tasks.export_project import export_project
 
 LOADED = (demo, measure, models, pretrain)
 """What commands import when they begin; here it is there before the first copy."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from interrupting import FULL, NAMES, contents, images_of, temporaries
 
-from napari_matssl.labels.stored import read_labels
+from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.folder import Project
 

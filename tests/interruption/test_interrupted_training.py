@@ -17,7 +17,7 @@ from interrupting import (
     temporaries,
 )
 
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.learn.card import read_card
 from napari_matssl.project.folder import Project
 

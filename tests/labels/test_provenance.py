@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from napari_matssl.export.masks import write_mask, write_mask_tiff
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import KEY, MaskFacts, Provenance, read_mask_facts
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import PixelSize

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.unbroken import UnbrokenClass, find_unbroken, merge_detached
 from napari_matssl.samples import class_table, make_sample
 

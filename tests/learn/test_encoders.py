@@ -13,7 +13,7 @@ import torchvision
 from torch.nn import functional
 
 from napari_matssl.errors import ModelFileError, OutOfMemoryError, SettingsError, WeightsError
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.learn.card import (
     CheckpointCard,
     EncoderCard,

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.card import CARD_KEY, ModelCard
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus

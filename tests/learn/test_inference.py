@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 from napari_matssl.errors import ComputeError, InputError
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import CropSampler, prepare

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_matssl.learn.contrastive import PairContrast
 from napari_matssl.learn.encoders import LITE0, build_encoder
 from napari_matssl.learn.gated import GatedFusion
 from napari_matssl.learn.methods import TITLES, build_method
-from napari_matssl.learn.momentum import info_nce, most_similar
+from napari_matssl.learn.momentum_contrast import info_nce, most_similar
 from napari_matssl.learn.ntxent import nt_xent
+from napari_matssl.learn.pair_contrast import PairContrast
 from napari_matssl.settings import PretrainSettings
 
 METHODS = list(TITLES)

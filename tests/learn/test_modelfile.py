@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from napari_matssl.errors import ModelFileError, OutputError
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.learn.card import (
     CARD_KEY,
     CheckpointCard,

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from napari_matssl.errors import ModelFileError, SettingsError
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.filters import filter_maps

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import prepare

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.tables import write_tables
-from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.measure.phases import (
     phase_fractions,
     phases_frame,

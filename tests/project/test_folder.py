@@ -19,10 +19,10 @@ from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.masks import write_mask
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import to_targets
-from napari_matssl.project.facts import survey
 from napari_matssl.project.folder import Project
+from napari_matssl.project.image_summary import survey
 from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.tasks.inputs import read_painted_set
 

@@ -7,11 +7,11 @@ import tifffile
 from napari_matssl.errors import InputError, StackError
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
-from napari_matssl.project.facts import survey
 from napari_matssl.project.folder import KeptStrokes, Project
+from napari_matssl.project.image_summary import survey
+from napari_matssl.tasks.export_project import export_project
 from napari_matssl.tasks.inputs import fingerprint, is_among, read_painted_set
-from napari_matssl.tasks.meter import PhaseMeter
-from napari_matssl.tasks.report import export_project
+from napari_matssl.tasks.measure_project import PhaseMeter
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.project.folder import Project
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.project.facts import survey
 from napari_matssl.project.folder import Project
+from napari_matssl.project.image_summary import survey
 
 SIZE = PixelSize(0.05, 0.06, "measured on the scale bar")
 

@@ -10,7 +10,7 @@ from PIL import Image
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export import banded_png
 from napari_matssl.export.masks import write_mask
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project import id_images

@@ -16,13 +16,13 @@ from napari_matssl.errors import (
     InputError,
     OutputError,
 )
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.finetune.rescue import COPY_SECONDS
+from napari_matssl.tasks.finetune.spare_copy import COPY_SECONDS
 from napari_matssl.tasks.pretrain import pretrain
 
 TABLE = numbered_table([1, 2])

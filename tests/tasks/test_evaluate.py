@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_matssl.errors import DeviceError, InputError
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.progress import drain

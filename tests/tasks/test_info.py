@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from napari_matssl.errors import InputError, ModelFileError
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.learn.card import ModelCard, weights_path
 from napari_matssl.learn.modelfile import write_tensors
 from napari_matssl.settings import IntensityScalingSettings

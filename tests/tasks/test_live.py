@@ -8,7 +8,7 @@ from tiny import instant as chosen
 
 import napari_matssl.tasks.live as module
 from napari_matssl.errors import InputError, WeightsError
-from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment

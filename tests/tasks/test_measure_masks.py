@@ -9,11 +9,11 @@ from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask, write_mask_tiff
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.measure import measure_masks
+from napari_matssl.tasks.measure_files import measure_masks
 from napari_matssl.tasks.predict import predict
 
 MASK = np.repeat(np.array([0, 1, 1, 1, 2, 2, 2, 2], np.uint8), 40).reshape(8, 40)

@@ -8,14 +8,15 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from napari_matssl.export.run_tables import runs_in
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import MaskFacts, Provenance, read_mask_facts
 from napari_matssl.learn.card import CARD_KEY, ModelCard
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, IntensityScalingSettings, PredictSettings
-from napari_matssl.tasks.meter import PhaseMeter
+from napari_matssl.tasks.export_project import export_project
+from napari_matssl.tasks.measure_project import PhaseMeter
 from napari_matssl.tasks.provenance import (
     ANOTHER_MODEL,
     OLDER_THAN_STROKES,
@@ -23,7 +24,6 @@ from napari_matssl.tasks.provenance import (
     mask_doubts,
     state_provenance,
 )
-from napari_matssl.tasks.report import export_project
 
 MASK = np.ones((40, 50), np.uint8)
 FACTS = MaskFacts(

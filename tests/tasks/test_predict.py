@@ -11,7 +11,7 @@ from PIL import Image
 
 from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputError, StoppedError
 from napari_matssl.export.results import Outputs
-from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.reading import read_pixels

@@ -16,13 +16,13 @@ import napari_matssl.files as files_module
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.results import Outputs, ResultFolder
 from napari_matssl.export.run_tables import runs_in
-from napari_matssl.labels.classes import ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings
-from napari_matssl.tasks.measure import measure_masks
+from napari_matssl.tasks.measure_files import measure_masks
 from napari_matssl.tasks.predict import predict
 
 TABLE = numbered_table([1, 2])

@@ -22,11 +22,11 @@ from napari_matssl.learn.card import read_card
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
-from napari_matssl.learn.patches import PatchSet
+from napari_matssl.learn.pretraining_patches import PatchSet
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.micrograph.image import InfoBar, Micrograph
-from napari_matssl.micrograph.patches import count_patches, patch_starts
+from napari_matssl.micrograph.patch_grid import count_patches, patch_starts
 from napari_matssl.progress import Control, drain
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.pretrain import checkpoint_path, pretrain

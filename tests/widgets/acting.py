@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from napari_matssl.export.masks import write_mask
 from napari_matssl.export.micrographs import write_micrograph
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
-from napari_matssl.labels.tables import CLASSES_FILE
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.widgets.controls.job_bar import JobBar
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.shell import MatSSLWidget

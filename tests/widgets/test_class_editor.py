@@ -5,7 +5,7 @@ from qtpy.QtGui import QColor, QDragMoveEvent, QDropEvent
 from qtpy.QtTest import QSignalSpy
 from qtpy.QtWidgets import QColorDialog, QLineEdit, QPushButton, QTableView
 
-from napari_matssl.labels.classes import COLOURS, LabelClass
+from napari_matssl.labels.class_table import COLOURS, LabelClass
 from napari_matssl.widgets.controls.class_editor import ClassEditor
 
 KEY, COLOUR, NAME, ID, PAINTED, EXCLUDE = range(6)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings import Cleaning, Size
 from napari_matssl.widgets.controls.cleaning_editor import CleaningEditor

@@ -19,8 +19,8 @@ from qtpy.QtWidgets import QFileDialog
 
 import napari_matssl
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.labels.classes import numbered_table
-from napari_matssl.labels.stored import read_labels
+from napari_matssl.labels.class_table import numbered_table
+from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import SUFFIXES, read_micrograph
 from napari_matssl.widgets.canvas.image_layer import image_arguments

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QLabel, QWidget
 
-from napari_matssl.labels.classes import COLOURS, LabelClass
+from napari_matssl.labels.class_table import COLOURS, LabelClass
 from napari_matssl.widgets.controls.curves import REDRAW_MS, TrainingCurves
 
 

@@ -9,7 +9,7 @@ import napari
 import pytest
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.project.folder import Project
 from napari_matssl.samples.to_paint import write_samples_to_paint
 from napari_matssl.widgets.launch import open_viewer

@@ -6,7 +6,7 @@ from napari.layers import Image, Labels
 from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.widgets.canvas.layers import (
     add_labels,

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 from safetensors.numpy import save_file
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.card import CARD_KEY, EncoderCard, ModelCard, TrainingImage
 from napari_matssl.learn.tensorfile import read_header

@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QGuiApplication
 from qtpy.QtWidgets import QLabel, QTableWidgetSelectionRange, QWidget
 
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.measure.phases import phase_fractions
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.widgets.controls.phases_view import PhasesView

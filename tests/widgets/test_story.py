@@ -11,12 +11,12 @@ from acting import TINY, User, strokes_inside, write_folder
 from PIL import Image
 from qtpy.QtCore import Qt, QTimer
 
-from napari_matssl.labels.tables import CLASSES_FILE
+from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.learn.card import read_card
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.widgets.canvas.area import AREA
+from napari_matssl.widgets.canvas.correction_area import AREA
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 
 TOLERANCE = 12.0

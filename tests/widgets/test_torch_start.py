@@ -18,7 +18,7 @@ torch_start.start_torch()
 print("torch" in sys.modules, "triton" in sys.modules, *map(os.environ.get, switches))
 
 import numpy as np
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain

@@ -19,7 +19,7 @@ from napari_matssl.project.masks import KeptMasks
 from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.widgets.canvas import layers as canvas_layers
 from napari_matssl.widgets.canvas import open_folder
-from napari_matssl.widgets.canvas.adding import add_layer
+from napari_matssl.widgets.canvas.add_layers import add_layer
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.model_picker import ModelPicker
 from napari_matssl.widgets.jobs.waiting import wait_for

@@ -9,7 +9,7 @@ from napari_matssl.learn.losses import segmentation_loss
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import Job, Progress
-from napari_matssl.tasks.finetune.beginning import begin
+from napari_matssl.tasks.finetune.initial_network import begin
 from napari_matssl.tasks.finetune.planning import Plan
 from napari_matssl.tasks.finetune.preview import Previews
 from napari_matssl.tasks.finetune.result import FinetuneResult

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.device_errors import device_errors

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable
-from napari_matssl.labels.meaning import settled
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_taught, painted_share
 from napari_matssl.labels.unbroken import find_unbroken
+from napari_matssl.labels.value_meaning import settled
 from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size
 from napari_matssl.learn.segmenter import Segmenter

@@ -25,11 +25,11 @@ from napari_matssl.learn.trainer import Trainer
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune.beginning import Beginning, begin
+from napari_matssl.tasks.finetune.initial_network import Beginning, begin
 from napari_matssl.tasks.finetune.planning import Plan
 from napari_matssl.tasks.finetune.preview import Previews
-from napari_matssl.tasks.finetune.rescue import SpareCopy
 from napari_matssl.tasks.finetune.result import FinetuneResult
+from napari_matssl.tasks.finetune.spare_copy import SpareCopy
 from napari_matssl.tasks.finetune.strata import find_unbroken_strata
 from napari_matssl.tasks.finetune.validation import Validation
 

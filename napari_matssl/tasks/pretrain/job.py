@@ -20,7 +20,7 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.encoders import check_encoder
 from napari_matssl.learn.modelfile import write_tensors
-from napari_matssl.learn.patches import PatchSet
+from napari_matssl.learn.pretraining_patches import PatchSet
 from napari_matssl.learn.repeatable import repeatably
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.start_weights import fetch_start_weights

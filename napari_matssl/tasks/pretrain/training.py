@@ -15,7 +15,7 @@ from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.methods import TITLES, build_method
-from napari_matssl.learn.patches import PatchSet
+from napari_matssl.learn.pretraining_patches import PatchSet
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.trainer import Trainer

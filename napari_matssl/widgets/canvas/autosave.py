@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_matssl.errors import MatSSLError, OutputError
-from napari_matssl.project.strokes import Saved
+from napari_matssl.project.merging_strokes import Saved
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.later import later
 

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.project.folder import KeptStrokes, Project
-from napari_matssl.project.strokes import Version
+from napari_matssl.project.merging_strokes import Version
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.kept_look import KeptLook
 from napari_matssl.widgets.canvas.layers import (

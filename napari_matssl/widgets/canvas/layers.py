@@ -12,7 +12,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.micrograph.image import Micrograph, finite_pixels
 from napari_matssl.widgets.canvas.image_layer import image_arguments
 from napari_matssl.widgets.canvas.layer_grid import (
@@ -62,7 +62,7 @@ def micrograph_of(layer: Layer, dims: Dims) -> Micrograph:
         If it is another kind of layer, smaller than 32 x 32 px, of complex values, or shown in 3D
         or along other axes.
     """
-    from napari_matssl.micrograph.infobar import find_info_bar
+    from napari_matssl.micrograph.info_bar import find_info_bar
     from napari_matssl.micrograph.reading import SMALLEST
 
     if not isinstance(layer, Image):

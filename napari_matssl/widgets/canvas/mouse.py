@@ -14,7 +14,7 @@ from vispy.app.canvas import MouseEvent
 
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
 from napari_matssl.widgets.canvas.current_image import CurrentImage
-from napari_matssl.widgets.canvas.moves import Moves
+from napari_matssl.widgets.canvas.mouse_moves import Moves
 
 _PAINTING = ("paint", "erase", "fill", "polygon", "pick")
 _STROKES = ("paint", "erase")

@@ -9,9 +9,9 @@ from qtpy.QtCore import QFileSystemWatcher, QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError, StackError
 from napari_matssl.learn.card import read_card
-from napari_matssl.project.elsewhere import begin_elsewhere, folder_in
-from napari_matssl.project.facts import ImageFacts, survey
 from napari_matssl.project.folder import Project
+from napari_matssl.project.image_summary import ImageFacts, survey
+from napari_matssl.project.substitute_folder import begin_elsewhere, folder_in
 from napari_matssl.widgets.canvas.notices import Notices
 from napari_matssl.widgets.controls.recent import Places
 from napari_matssl.widgets.jobs.background import Background

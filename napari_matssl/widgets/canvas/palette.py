@@ -7,7 +7,7 @@ from napari.utils.events import Event
 from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.labels.counting import count_values
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.current_image import CurrentImage

@@ -9,7 +9,7 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.project.folder import Project
-from napari_matssl.project.strokes import Version
+from napari_matssl.project.merging_strokes import Version
 from napari_matssl.widgets.canvas.layers import load_units
 
 Mask = NDArray[np.uint8] | MatSSLError | None

@@ -16,11 +16,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.widgets.controls.class_model import COLOUR, KEY, NAME, SWATCH, ClassModel
 from napari_matssl.widgets.controls.forms import button
 from napari_matssl.widgets.controls.ticks import TickCells
-from napari_matssl.widgets.controls.tooltips import laid_out
+from napari_matssl.widgets.controls.tooltip_wrapping import laid_out
 
 _FEWEST_ROWS, _MOST_ROWS = 3, 8  # in sight; more than these are scrolled
 _ROW_HEIGHT = 26

@@ -15,7 +15,7 @@ from qtpy.QtCore import (
 )
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.class_table import LabelClass
 
 SWATCH = QSize(28, 16)
 """Size of a colour's swatch, in pixels of the screen."""

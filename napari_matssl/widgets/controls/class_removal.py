@@ -12,7 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.widgets.controls.class_model import swatch
 from napari_matssl.widgets.controls.forms import note
 

@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings import Cleaning, Size
 from napari_matssl.widgets.controls.field_editor import WheelGuard

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.controls.ticks import TickCells
 

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_matssl.labels.classes import LabelClass
+from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
 from napari_matssl.widgets.controls.curves import colour_axes, quiet_plot, text_colour
 from napari_matssl.widgets.controls.figure_table import Cell, FigureTable, number

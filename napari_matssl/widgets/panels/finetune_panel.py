@@ -12,7 +12,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.errors import InputError, MatSSLError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
 from napari_matssl.errors import InputError
 from napari_matssl.labels.names import few
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.project.facts import ImageFacts
+from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button, note, offer, side_by_side
 from napari_matssl.widgets.session import Session

@@ -13,9 +13,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.errors import MatSSLError, StackError
-from napari_matssl.project.facts import ImageFacts
+from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.tasks.provenance import mask_doubts
-from napari_matssl.widgets.canvas.taking import take_labels
+from napari_matssl.widgets.canvas.take_over import take_labels
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
@@ -24,7 +24,7 @@ from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
 from napari_matssl.widgets.panels.image_menu import image_menu
-from napari_matssl.widgets.panels.opening import Opening
+from napari_matssl.widgets.panels.open_buttons import Opening
 from napari_matssl.widgets.panels.palette_editor import PaletteEditor
 from napari_matssl.widgets.session import session_of
 

@@ -14,9 +14,9 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 from napari_matssl.errors import MatSSLError
 from napari_matssl.export.results import Outputs
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.meter import Measured, PhaseMeter, segmented_names
+from napari_matssl.tasks.export_project import Exported, existing_exports, export_project
+from napari_matssl.tasks.measure_project import Measured, PhaseMeter, segmented_names
 from napari_matssl.tasks.provenance import mask_doubts
-from napari_matssl.tasks.report import Exported, existing_exports, export_project
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.folder_field import FolderField
 from napari_matssl.widgets.controls.forms import (

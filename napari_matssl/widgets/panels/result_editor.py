@@ -5,7 +5,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt.utils import qdebounced
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.controls.cleaning_editor import CleaningEditor
 from napari_matssl.widgets.controls.forms import (

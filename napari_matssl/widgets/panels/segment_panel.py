@@ -22,7 +22,7 @@ from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.meter import final_origin
+from napari_matssl.tasks.measure_project import final_origin
 from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
 from napari_matssl.widgets.canvas.shown import SEGMENTATION

@@ -15,7 +15,7 @@ from napari_matssl.errors import (
     ModelFileError,
     StoppedError,
 )
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder

@@ -8,7 +8,7 @@ import torch
 from tiny import TINY, finetuning, instant
 
 from napari_matssl.errors import DeviceError, SettingsError, WeightsError
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.pixel_classifier import PixelClassifier

@@ -11,7 +11,7 @@ import napari_matssl.labels.counting as counting
 import napari_matssl.labels.painted as painted_module
 import napari_matssl.micrograph.intensity_scaling as intensity_scaling
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain

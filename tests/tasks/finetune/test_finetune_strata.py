@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_matssl.tasks.finetune.strata as module
-from napari_matssl.labels.classes import numbered_table
+from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.device import choose_compute

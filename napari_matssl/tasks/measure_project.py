@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, MatSSLError, printable
 from napari_matssl.files import stamp_of
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions

@@ -5,8 +5,8 @@ import pytest
 
 from napari_matssl.errors import OutputError
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.project.elsewhere import begin_elsewhere, folder_in
 from napari_matssl.project.folder import Project
+from napari_matssl.project.substitute_folder import begin_elsewhere, folder_in
 
 
 def everything(folder):

@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from napari_matssl.errors import OutputError
 from napari_matssl.files import OvertakenError, Stamp, stamp_of
-from napari_matssl.project.place import Place
+from napari_matssl.project.own_folder import Place
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.truth import read_truth, unlabelled_of
+from napari_matssl.tasks.scoring_labels import read_truth, unlabelled_of
 
 IDS = np.ones((64, 64), np.uint8)  # of the model: 1 ferrite, dark; 2 martensite, bright
 IDS[10:30, 10:50] = 2

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import read_json, stamp_of
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.names import class_name, few
 
 CLASSES_FILE = "classes.json"

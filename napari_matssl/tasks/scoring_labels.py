@@ -5,18 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import (
+from napari_matssl.labels.class_table import (
     NO_CLASS_BESIDE_0,
     ClassTable,
     differing_in_case,
     match_by_name,
 )
+from napari_matssl.labels.class_table_files import (
+    NamedValues,
+    find_named_values,
+    named_values_of,
+    overruled,
+)
 from napari_matssl.labels.counting import listed
-from napari_matssl.labels.deciding import meaning_of_labels
-from napari_matssl.labels.meaning import Meaning, classes_in_words, count_all
+from napari_matssl.labels.deciding_meaning import meaning_of_labels
 from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of, overruled
+from napari_matssl.labels.value_meaning import Meaning, classes_in_words, count_all
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.tasks.info_bars import InfoBarChoice
 from napari_matssl.tasks.label_files import SplitChoice, describe_pairs, read_subset

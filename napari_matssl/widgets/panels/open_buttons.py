@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QWidget
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.reading import SUFFIXES
-from napari_matssl.widgets.canvas.adding import add_layer
+from napari_matssl.widgets.canvas.add_layers import add_layer
 from napari_matssl.widgets.controls.forms import button
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.session import Session

@@ -7,7 +7,7 @@ from napari.layers import Layer
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import images_in
-from napari_matssl.project.place import FOLDER
+from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.planes import PLANES, keep_plane
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import micrograph_of

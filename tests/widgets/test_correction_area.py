@@ -6,7 +6,7 @@ from desk import SIZE, docked, key, write_folder
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_matssl.widgets.canvas.area import AREA
+from napari_matssl.widgets.canvas.correction_area import AREA
 from napari_matssl.widgets.panels.result_editor import COPY, DRAW, ResultEditor
 
 

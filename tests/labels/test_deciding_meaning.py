@@ -5,9 +5,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import numbered_table
-from napari_matssl.labels.deciding import meaning_of_labels, meaning_of_masks
-from napari_matssl.labels.tables import NamedValue, NamedValues, named_values_of
+from napari_matssl.labels.class_table import numbered_table
+from napari_matssl.labels.class_table_files import NamedValue, NamedValues, named_values_of
+from napari_matssl.labels.deciding_meaning import meaning_of_labels, meaning_of_masks
 
 
 def named(**names):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_matssl.files import unwritable
-from napari_matssl.project.place import FOLDER
+from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.presence import OPEN
 
 _THEIRS_ALONE: Final = (OPEN, "labels-backup")

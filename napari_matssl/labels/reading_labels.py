@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
+from napari_matssl.labels.class_table_files import NamedValues
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.names import few
-from napari_matssl.labels.tables import NamedValues
 from napari_matssl.micrograph.reading import read_pixels, read_pixels_and_palette
 
 MOST_COLOURS = 256

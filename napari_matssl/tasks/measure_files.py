@@ -8,13 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import ClassTable
+from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.class_table_files import (
+    NamedValues,
+    find_named_values,
+    named_values_of,
+    overruled,
+)
 from napari_matssl.labels.counting import count_values, listed
-from napari_matssl.labels.deciding import meaning_of_masks
-from napari_matssl.labels.meaning import Meaning
+from napari_matssl.labels.deciding_meaning import meaning_of_masks
 from napari_matssl.labels.provenance import read_mask_facts
-from napari_matssl.labels.stored import describe_palettes, read_values
-from napari_matssl.labels.tables import NamedValues, find_named_values, named_values_of, overruled
+from napari_matssl.labels.reading_labels import describe_palettes, read_values
+from napari_matssl.labels.value_meaning import Meaning
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.reading import find_micrographs

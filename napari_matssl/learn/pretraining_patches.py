@@ -15,7 +15,7 @@ from napari_matssl.micrograph.intensity_scaling import (
     fit_intensity_scaling,
     specimen_values,
 )
-from napari_matssl.micrograph.patches import patch_starts
+from napari_matssl.micrograph.patch_grid import patch_starts
 from napari_matssl.settings import PretrainSettings
 
 

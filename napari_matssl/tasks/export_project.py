@@ -16,11 +16,11 @@ from napari_matssl.errors import (
 from napari_matssl.export.results import Outputs, ResultFolder
 from napari_matssl.export.run_tables import PHASES, SUMMARY
 from napari_matssl.files import check_room, check_writable_folder
-from napari_matssl.labels.tables import CLASSES_FILE
+from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
-from napari_matssl.tasks.meter import final_mask, final_origin, segmented_names
+from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.provenance import new_run
 
 

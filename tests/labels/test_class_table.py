@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from pydantic import ValidationError
 
-from napari_matssl.labels.classes import (
+from napari_matssl.labels.class_table import (
     ClassTable,
     LabelClass,
     differing_in_case,

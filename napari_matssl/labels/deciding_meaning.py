@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Mapping
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import NO_CLASS_BESIDE_0
+from napari_matssl.labels.class_table import NO_CLASS_BESIDE_0
+from napari_matssl.labels.class_table_files import LARGEST_ID, NamedValue, NamedValues
 from napari_matssl.labels.counting import listed
-from napari_matssl.labels.meaning import (
+from napari_matssl.labels.names import few
+from napari_matssl.labels.seams import look_smoothed
+from napari_matssl.labels.value_meaning import (
     FOUND,
     Images,
     Meaning,
     Unlabelled,
     build_meaning,
 )
-from napari_matssl.labels.names import few
-from napari_matssl.labels.seams import look_smoothed
-from napari_matssl.labels.tables import LARGEST_ID, NamedValue, NamedValues
 
 MOST_CLASSES = 32
 """More distinct values than this, without a class table, are taken for a photograph."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_matssl.measure.uncertainty import uncertainty
+from napari_matssl.measure.pixel_uncertainty import uncertainty
 
 
 def test_a_tie_is_uncertain_and_certainty_is_not():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_matssl.errors import InputError
-from napari_matssl.measure.statistics import FieldStatistics, field_statistics
+from napari_matssl.measure.field_statistics import FieldStatistics, field_statistics
 
 TEN_FIELDS = [18, 22, 25, 19, 21, 24, 20, 23, 17, 21]
 FIVE_FIELDS = [1.20, 0.95, 1.43, 1.01, 1.31]

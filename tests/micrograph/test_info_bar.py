@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from napari_matssl.micrograph.image import InfoBar, Micrograph
-from napari_matssl.micrograph.infobar import find_info_bar, look_for_info_bar
+from napari_matssl.micrograph.info_bar import find_info_bar, look_for_info_bar
 from napari_matssl.micrograph.metadata import FileMetadata
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.tasks.info_bars import with_info_bar

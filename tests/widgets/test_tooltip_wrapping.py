@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_matssl.widgets.controls.tooltips import WrappedTooltips, laid_out
+from napari_matssl.widgets.controls.tooltip_wrapping import WrappedTooltips, laid_out
 from napari_matssl.widgets.shell import MatSSLWidget
 
 LONG = ("What the model tells apart, and much more that nobody reads in one line. " * 5).strip()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_matssl.learn.contrastive import ContrastiveMethod
+from napari_matssl.learn.pair_contrast import ContrastiveMethod
 from napari_matssl.settings import PretrainSettings
 
 KEY_GROUP = 32
@@ -22,7 +22,7 @@ class MomentumContrast(ContrastiveMethod):
     Parameters
     ----------
     encoder
-        See :class:`~napari_matssl.learn.contrastive.ContrastiveMethod`.
+        See :class:`~napari_matssl.learn.pair_contrast.ContrastiveMethod`.
     key_encoder
         Another of the same kind; takes over the weights of `encoder`.
     channels

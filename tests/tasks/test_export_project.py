@@ -14,17 +14,17 @@ from PIL import Image
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.export.results import Outputs
-from napari_matssl.labels.classes import ClassTable, LabelClass
-from napari_matssl.labels.stored import read_labels
+from napari_matssl.labels.class_table import ClassTable, LabelClass
+from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning, PredictSettings
-from napari_matssl.tasks.meter import PhaseMeter
+from napari_matssl.tasks.export_project import existing_exports, export_project
+from napari_matssl.tasks.measure_project import PhaseMeter
 from napari_matssl.tasks.predict import predict
-from napari_matssl.tasks.report import existing_exports, export_project
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
@@ -370,7 +370,7 @@ def test_a_cancelled_export_leaves_whole_masks_with_their_classes_and_tables(pro
 
 
 def test_reporting_needs_no_torch():
-    code = "import sys, napari_matssl.tasks.report; print('torch' in sys.modules)"
+    code = "import sys, napari_matssl.tasks.export_project; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -6,12 +6,17 @@ from typing import NamedTuple
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import missing_file, stamp_of
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.class_table_files import (
+    CLASSES_FILE,
+    NamedValues,
+    place,
+    read_named_values,
+)
 from napari_matssl.labels.counting import listed
-from napari_matssl.labels.deciding import MOST_CLASSES, check_smoothed
+from napari_matssl.labels.deciding_meaning import MOST_CLASSES, check_smoothed
 from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import page_in, stem_of
-from napari_matssl.labels.tables import CLASSES_FILE, NamedValues, place, read_named_values
 from napari_matssl.micrograph.reading import find_micrographs, images_in
 from napari_matssl.project.classes import MOST_IDS
 from napari_matssl.project.id_images import IdImages

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import NO_CLASS, NO_CLASS_BESIDE_0, ClassTable
+from napari_matssl.labels.class_table import NO_CLASS, NO_CLASS_BESIDE_0, ClassTable
+from napari_matssl.labels.class_table_files import LARGEST_ID, NamedValue, place
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.names import few
-from napari_matssl.labels.tables import LARGEST_ID, NamedValue, place
 
 Unlabelled = int | Literal["auto"] | None
 """Value of unpainted pixels; "auto": 0 unless it has the name of a class; None: each is a class."""

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.classes import COLOURS, ClassTable, LabelClass
-from napari_matssl.labels.tables import (
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.class_table_files import (
     NamedValue,
     find_named_values,
     named_values_of,

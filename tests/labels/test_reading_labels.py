@@ -7,10 +7,10 @@ from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask
-from napari_matssl.labels.classes import ClassTable, LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
+from napari_matssl.labels.class_table_files import NamedValue, NamedValues, named_values_of
 from napari_matssl.labels.counting import count_values
-from napari_matssl.labels.stored import read_labels, read_values
-from napari_matssl.labels.tables import NamedValue, NamedValues, named_values_of
+from napari_matssl.labels.reading_labels import read_labels, read_values
 
 IDS = np.array([[0, 1, 2], [5, 5, 0]], np.uint8)
 
