@@ -1,4 +1,4 @@
-"""Settings of the long jobs: one place for bounds, help texts and the form on disk.
+"""Settings of the long jobs: bounds, help texts, presets and files.
 
 The command line and the panels build their options from these fields, so both make equal
 settings. Presets are plain sets of values that differ from the defaults.

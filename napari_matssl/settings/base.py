@@ -1,4 +1,4 @@
-"""What all settings have in common: presets, files, and errors in words."""
+"""Base of all settings: presets, files and error messages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     former: ClassVar[Mapping[str, str]] = {}
-    """What became of settings that files of earlier versions hold, by their names then."""
+    """Remarks on renamed settings, by the names in files of earlier versions."""
 
     @classmethod
     def make(
@@ -32,7 +32,7 @@ class Settings(BaseModel):
     ) -> Self:
         """Build settings from a settings file, then values that were given one by one.
 
-        What these bring with them, as a preset does, says
+        A preset among them also sets other fields; see
         :meth:`~napari_matssl.settings.draft.Draft.change`.
 
         Parameters
@@ -102,7 +102,7 @@ class Settings(BaseModel):
 
     @classmethod
     def _refusal(cls, error: ValidationError, name_of: NameOf) -> SettingsError:
-        """Put pydantic's findings into one line: field, value, bound."""
+        """Return pydantic's findings as one error: field, value, bound."""
         parts: dict[str, str] = {}
         settings = ""
         for finding in error.errors():
@@ -115,14 +115,14 @@ class Settings(BaseModel):
                 parts[path[0]] = f"{name_of(path)} {what}"
             else:
                 key = f"{name_of(path)} = {finding['input']!r}"
-                told = f"{parts[key]}, or" if key in parts else f"{key}:"
-                parts[key] = f"{told} {message.lower()}"
+                start = f"{parts[key]}, or" if key in parts else f"{key}:"
+                parts[key] = f"{start} {message.lower()}"
             settings = finding.get("ctx", {}).get("settings", settings)
         return SettingsError("; ".join(parts.values()) + ".", settings=settings)
 
     @classmethod
     def _path_of(cls, place: Sequence[int | str]) -> list[str]:
-        """Find the field that a finding is about, whatever it is of that."""
+        """Return the path of the field that a finding is about."""
         if not place:
             return []
         name, *inner = map(str, place)
@@ -132,7 +132,7 @@ class Settings(BaseModel):
 
 
 def contradiction(message: str, settings: str) -> PydanticCustomError:
-    """Make the error of a validator that values contradict each other, and by which settings."""
+    """Return a validator's error for values that contradict each other."""
     return PydanticCustomError("contradiction", message, {"settings": settings})
 
 

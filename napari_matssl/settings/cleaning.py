@@ -1,4 +1,4 @@
-"""How masks are cleaned: sizes of specks and holes, for all classes and for single ones."""
+"""Settings of mask cleaning: sizes of regions and holes, for all classes and for single ones."""
 
 import math
 import re
@@ -63,7 +63,7 @@ class Size(BaseModel):
         Parameters
         ----------
         pixel_area_um2
-            Area of one pixel, um2; None if it isn't known.
+            Area of one pixel, um2; None if uncalibrated.
         """
         if self.unit == "px" or self.value == 0:
             return self.value
@@ -74,7 +74,7 @@ class Size(BaseModel):
 
 
 class ClassSizes(BaseModel):
-    """Sizes of one class; what is None is as for all classes."""
+    """Sizes of one class; None takes those of all classes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,15 +83,15 @@ class ClassSizes(BaseModel):
 
 
 class Cleaning(BaseModel):
-    """How masks are cleaned; see :func:`napari_matssl.measure.cleaning.clean_mask`.
+    """Sizes for :func:`napari_matssl.measure.cleaning.clean_mask`.
 
     Parameters
     ----------
     smallest_region, largest_hole
-        Of all classes that have none of their own: smaller regions are specks, holes in the class
-        up to this are filled.
+        Of all classes without own sizes. Smaller regions are removed, and holes in the class
+        up to this size are filled.
     of_class
-        What single classes have of their own, by id.
+        Sizes of single classes, by id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -131,24 +131,23 @@ class Cleaning(BaseModel):
         return self.model_copy(update={"of_class": dict(sorted({**others, **changed}.items()))})
 
     def renumbered(self, ids: Mapping[int, int]) -> "Cleaning":
-        """Give classes other ids; those that are missing in `ids` (new by old) drop out."""
+        """Renumber the classes by `ids` (new by old); drop those that are missing there."""
         kept = {ids[i]: own for i, own in self.of_class.items() if i in ids}
         return self.model_copy(update={"of_class": dict(sorted(kept.items()))})
 
     def within(self, ids: Collection[int]) -> "Cleaning":
-        """Let classes drop out that don't exist."""
+        """Drop classes that are not among `ids`."""
         return self.renumbered({i: i for i in ids})
 
     def in_words(self, names: Mapping[int, str], calibrated: bool = True) -> str:
-        """Say what is cleaned: ``"ferrite >= 2 um2, holes <= 10 px"``; empty if nothing is.
+        """Describe the cleaning: ``"ferrite >= 2 um2, holes <= 10 px"``; empty for none.
 
         Parameters
         ----------
         names
             Of the classes, by id.
         calibrated
-            Whether the image's pixel size is known. Else sizes in um2 clean nothing, and the words
-            say so.
+            Whether the image has a pixel size; if not, sizes in um2 are marked as not applied.
         """
         special = [i for i in self.of_class if i in names]
         words = [self._describe_class(names[i], i, calibrated) for i in special]
@@ -187,7 +186,7 @@ def whole_px(size: Size, pixel_area_um2: float | None, up: bool, most: int) -> i
     up
         Round up, for what must be reached; else down, for what must not be exceeded.
     most
-        Larger sizes are this one.
+        Upper limit of the result.
     """
     px = size.in_px(pixel_area_um2)
     if px is None:

@@ -1,6 +1,6 @@
-"""Settings while they are chosen: what a change brings along with it, in one place.
+"""Drafts of settings: a change of one field and the fields that follow from it.
 
-The command line makes one change of all options that were given, a form one per control.
+The command line makes one change of all options given, a form one per control.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ class Draft(Generic[Kind]):
     kind
         The settings class.
     values
-        Of all fields, groups of fields as dicts.
+        By field; groups of fields as dicts.
     explicit
-        Fields that somebody set one by one.
+        Fields that were set one by one.
     """
 
     kind: type[Kind]
@@ -36,10 +36,10 @@ class Draft(Generic[Kind]):
     explicit: frozenset[str] = frozenset()
 
     def change(self, changes: Mapping[str, Any]) -> "Draft[Kind]":
-        """Set values, and what they bring with them.
+        """Set values and those that follow from them.
 
-        A preset gives its values to all fields that it or the preset before it names, whatever
-        they were, and leaves the rest. A method gives its values to those that nobody has set. A
+        A preset sets all fields that it or the preset before it names, whatever
+        they were, and leaves the rest. A method sets those that were not set explicitly. A
         limit of a run that had none lifts the other, unless it was set explicitly. The
         word ``"none"`` is None where a field may be None; groups of fields may be given in part.
         """
@@ -62,7 +62,7 @@ class Draft(Generic[Kind]):
         return Draft(self.kind, values, (base.explicit - changes.keys()) | explicit)
 
     def _decided(self, changes: Mapping[str, Any]) -> "Draft[Kind]":
-        """Give the values of a preset and a method to the fields that have any."""
+        """Apply the values of a preset and a method."""
         values, explicit = dict(self.values), self.explicit
         after = {**values, **changes}
         for name, field in self.kind.model_fields.items():
@@ -76,7 +76,7 @@ class Draft(Generic[Kind]):
         return Draft(self.kind, values, explicit)
 
     def _case(self, field: FieldInfo, values: Mapping[str, Any]) -> str:
-        """Find which of the cases of a field applies; empty for its default."""
+        """Return the case of a field that applies; empty for its default."""
         words = [values.get(name) for name in _DECIDING]
         fitting = [c for c in about(field, "when") if all(word in words for word in c.split("+"))]
         return max(fitting, key=len, default="")
@@ -87,7 +87,7 @@ class Draft(Generic[Kind]):
 
 
 def _value(field: FieldInfo, case: str) -> Any:
-    """Return what a field is in a case; groups as dicts."""
+    """Return the value of a field in a case; groups as dicts."""
     default = field.get_default(call_default_factory=True)
     if group_of(field):
         return {**default.model_dump(), **about(field, "when").get(case, {})}

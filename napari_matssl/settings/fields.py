@@ -1,4 +1,4 @@
-"""What a single setting is: all that command line and forms need of it stands with its field."""
+"""Single settings: a field holds all that the command line and forms need of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
@@ -27,16 +27,16 @@ def setting(
     title
         Name of its control; made of the field's own name if there is none.
     unit
-        Stands behind the title, in brackets.
+        Shown behind the title, in brackets.
     unset
-        What None is called, where the field may be None.
+        Word for None, where the field may be None.
     expert
-        Whether the short help of the command line leaves it out.
+        Whether only ``--help-all`` lists it.
     when
-        What it is in place of its default with certain presets and methods: ``"paper"``, or both
-        together, ``"paper+mocov2"``, which goes before.
+        Values in place of the default by preset or method: ``"paper"``, or both
+        together, ``"paper+mocov2"``, which takes precedence.
     lifts
-        Another limit, which goes when this one is set, unless somebody asked for both.
+        Another limit, which is lifted when this one is set, unless both were set explicitly.
     choices
         Values that are offered beside others that can be typed.
     bounds
@@ -56,7 +56,7 @@ def setting(
 
 
 def about(field: FieldInfo, what: str) -> Any:
-    """Return what :func:`setting` was told of a field: its unit, what None is called, and so on."""
+    """Return an attribute that :func:`setting` gave a field: ``"unit"``, ``"unset"``, ..."""
     extra = field.json_schema_extra
     assert isinstance(extra, dict)
     return extra[what]
@@ -89,7 +89,7 @@ def group_of(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def single_fields(kind: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
-    """Go through all fields with their paths, those of groups one by one."""
+    """Yield all fields with their paths, those of groups one by one."""
     for name, field in kind.model_fields.items():
         group = group_of(field)
         if group is None:

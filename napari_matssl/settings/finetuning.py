@@ -24,7 +24,7 @@ class FinetuneSettings(TrainingSettings):
 
     preset: Literal["interactive", "instant", "paper"] = setting(
         "interactive",
-        "interactive: the best we measured within minutes; "
+        "interactive: the best results within minutes; "
         "instant: a pixel classifier in seconds; "
         "paper: the published recipe, for dense labels and a GPU",
     )
@@ -60,7 +60,7 @@ class FinetuneSettings(TrainingSettings):
     )
     scale: float | None = setting(
         None,
-        "magnification before the network sees an image; none: chosen by the size of the images",
+        "magnification of images before the network; none: chosen by the size of the images",
         title="Magnification",
         unit="×",
         unset="automatic",
@@ -82,7 +82,7 @@ class FinetuneSettings(TrainingSettings):
     )
     strata: Literal["auto", "any", "rows", "columns"] = setting(
         "auto",
-        "rows, columns: strata lie that way and keep their order while training, as in "
+        "rows, columns: direction of strata, which keep their order in training, as in "
         "cross-sections; any: turns and flips every way; auto: found in the images",
         title="Strata in the image",
         expert=True,
@@ -99,8 +99,7 @@ class FinetuneSettings(TrainingSettings):
     )
     grey_changes: float = setting(
         1.0,
-        "how strongly gamma, contrast, brightness, sharpness and noise of crops vary; "
-        "0: not at all",
+        "strength of random gamma, contrast, brightness, sharpness and noise of crops; 0: none",
         title="Grey-value changes",
         unit="×",
         expert=True,
@@ -111,11 +110,11 @@ class FinetuneSettings(TrainingSettings):
         "adamw", "optimiser", expert=True, when={"paper": "adam"}
     )
     learning_rate: float = setting(
-        3e-3, "at its highest", expert=True, when={"paper": 1e-4}, gt=0, le=1
+        3e-3, "highest learning rate", expert=True, when={"paper": 1e-4}, gt=0, le=1
     )
     encoder_rate: float = setting(
         0.1,
-        "the encoder's learning rate over the decoder's",
+        "learning rate of the encoder relative to the decoder's",
         title="Encoder's rate",
         unit="×",
         expert=True,
@@ -125,7 +124,7 @@ class FinetuneSettings(TrainingSettings):
     )
     warmup: float = setting(
         0.05,
-        "share of the run to warm up",
+        "share of the run in which the learning rate rises",
         title="Warm-up",
         unit="share of run",
         expert=True,
@@ -154,7 +153,7 @@ class FinetuneSettings(TrainingSettings):
     )
     balance: float = setting(
         0.5,
-        "how much rare classes weigh in the cross-entropy: 0 by pixels, 1 all alike",
+        "weight of rare classes in the cross-entropy; 0: by their pixels; 1: all classes alike",
         title="Class balance",
         unit="0 to 1",
         expert=True,
@@ -184,7 +183,7 @@ class FinetuneSettings(TrainingSettings):
     )
     dropout: float | None = setting(
         None,
-        "share of the encoder's channels that the decoder doesn't see in a step; none: 0.2 where "
+        "share of the encoder's channels that are dropped in a step; none: 0.2 where "
         "nearly all pixels are painted, else 0",
         unit="share",
         unset="automatic",
@@ -195,7 +194,7 @@ class FinetuneSettings(TrainingSettings):
     )
     freeze_batch_norm: bool = setting(
         True,
-        "keep the encoder's batch-norm statistics: small batches",
+        "freeze the encoder's batch-norm statistics, as small batches need",
         expert=True,
         when={"paper": False},
     )
@@ -210,7 +209,7 @@ class FinetuneSettings(TrainingSettings):
     )
     validations: int = setting(
         12,
-        "times in a run that the model is validated",
+        "number of validations in a run",
         title="Validations per run",
         expert=True,
         when={"paper": 200},
@@ -219,7 +218,7 @@ class FinetuneSettings(TrainingSettings):
     )
     val_fraction: float = setting(
         0.0,
-        "share of images kept apart to choose the best model",
+        "share of images held out to choose the best model",
         title="Validation images",
         ge=0,
         le=0.9,

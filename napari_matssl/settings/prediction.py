@@ -12,19 +12,29 @@ from napari_matssl.settings.training import DEVICE
 
 
 class PredictSettings(Settings):
-    """How a model is run over images."""
+    """Settings of segmenting images with a model."""
 
     tile: int = setting(
-        1024, "side of the area done at once, in px", title="Tile size", unit="px", ge=32, le=16_384
+        1024,
+        "side of the area segmented at once, in px",
+        title="Tile size",
+        unit="px",
+        ge=32,
+        le=16_384,
     )
     tile_overlap: int = setting(
-        256, "px that a tile sees beyond its edges", title="Tile margin", unit="px", ge=0, le=4096
+        256,
+        "context of a tile beyond its edges, in px",
+        title="Tile margin",
+        unit="px",
+        ge=0,
+        le=4096,
     )
     magnifications: Literal["auto", "one", "two"] = setting(
         "auto",
-        "two: look again 1.6 times larger and average, three to four times as slow; auto: two for "
-        "a model that learnt from strokes, which gains by it, else one; instant models always look "
-        "once",
+        "two: also segment at 1.6 times the size and average, three to four times as slow; auto: "
+        "two for a model trained on strokes, which gains by it, else one; instant models always "
+        "use one",
     )
     detached_components: Literal["auto", "merge", "keep"] = setting(
         "auto",
@@ -33,11 +43,11 @@ class PredictSettings(Settings):
         "at least two painted images show such strata",
     )
     info_bar: Literal["auto", "none"] = setting(
-        "auto", "leave a detected SEM info bar out, or take it as specimen"
+        "auto", "auto: leave a detected SEM info bar out; none: segment it, too"
     )
     smallest_region: Size = setting(
         Size(),
-        "smaller regions go to the class around them; px of the image, or um2: 30, 2um2; 0: all "
+        "smaller regions take the class around them; px of the image, or um2: 30, 2um2; 0: all "
         "stay",
     )
     largest_hole: Size = setting(
@@ -63,7 +73,7 @@ class PredictSettings(Settings):
 
     @property
     def cleaning(self) -> Cleaning:
-        """How masks are cleaned."""
+        """The sizes by which masks are cleaned."""
         return Cleaning(
             smallest_region=self.smallest_region,
             largest_hole=self.largest_hole,
@@ -71,6 +81,6 @@ class PredictSettings(Settings):
         )
 
     def with_cleaning(self, cleaning: Cleaning) -> "PredictSettings":
-        """Clean masks otherwise."""
+        """Return the settings with other sizes of cleaning."""
         sizes = {"smallest_region": cleaning.smallest_region, "largest_hole": cleaning.largest_hole}
         return self.model_copy(update={**sizes, "class_sizes": dict(cleaning.of_class)})

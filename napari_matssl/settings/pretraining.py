@@ -28,13 +28,13 @@ class PretrainSettings(TrainingSettings):
 
     preset: Literal["quick", "paper"] = setting(
         "quick",
-        "quick: minutes on a small folder, keeps more of what ImageNet taught; "
+        "quick: minutes on a small folder, stays closer to the start weights; "
         "paper: the published recipe",
     )
     method: Method = setting(
         "matssl",
         "matssl: gated fusion of four stages; simclr: the same without gates, on the last stage; "
-        "mocov2, densecl: keys of a slowly following copy, for comparison",
+        "mocov2, densecl: keys of a momentum encoder, for comparison",
     )
     encoder: str = ENCODER
     weights: str = WEIGHTS
@@ -115,7 +115,7 @@ class PretrainSettings(TrainingSettings):
     )
     freeze_batch_norm: bool = setting(
         True,
-        "keep the encoder's batch-norm statistics, which belong to the start weights; random "
+        "freeze the encoder's batch-norm statistics, which belong to the start weights; random "
         "weights have none",
         expert=True,
         when={"paper": False},
@@ -175,13 +175,13 @@ class PretrainSettings(TrainingSettings):
     )
     queue: int = setting(
         65_536,
-        "mocov2, densecl: keys remembered as negatives, at most one per patch",
+        "mocov2, densecl: keys kept as negatives, at most one per patch",
         expert=True,
         ge=2,
         le=2**22,
     )
     key_momentum: float = setting(
-        0.999, "mocov2, densecl: how slowly the copy follows", expert=True, ge=0, lt=1
+        0.999, "mocov2, densecl: momentum of the key encoder", expert=True, ge=0, lt=1
     )
     dense_weight: float = setting(0.5, "densecl: share of the dense loss", expert=True, ge=0, le=1)
     intensity_scaling: IntensityScalingSettings = INTENSITY_SCALING

@@ -30,14 +30,14 @@ _FILES = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
 ENCODER = setting(
     ENCODERS[0],
     "encoder network, by its smp or timm name; the ImageNet weights of tf_efficientnet_lite0 are "
-    "here, those of others have to be fetched",
+    "installed, those of others are downloaded",
     choices=ENCODERS,
     when={"paper": "resnet50"},
 )
 WEIGHTS = setting(
     NO_FILES[0],
     "start weights of the encoder: imagenet, micrographs (MatSSL from ImageNet, comes with the "
-    "program), random, or a file, which tells the network, too",
+    "program), random, or a file, from which the network is read, too",
     title="Start from",
 )
 INTENSITY_SCALING = setting(
@@ -48,8 +48,8 @@ INTENSITY_SCALING = setting(
 SEED = setting(0, "of everything random", title="Random seed", ge=0, le=2**40)
 DETERMINISTIC = setting(
     False,
-    "repeat a run to the last digit on an NVIDIA GPU, too, which is slower there; a processor does "
-    "it anyway",
+    "make runs on an NVIDIA GPU reproducible to the last digit, at some speed; runs on a processor "
+    "always are",
     title="Repeatable on a GPU",
 )
 DEVICE = setting("auto", "auto, cpu, cuda, cuda:1 or mps")
