@@ -38,7 +38,7 @@ _Classes = Annotated[
 _InfoBar = Annotated[
     str | None,
     typer.Option(
-        help="auto: leave a detected SEM info bar out; none: take it as specimen; or the first row "
+        help="auto: leave a detected SEM info bar out; none: segment it, too; or the first row "
         "of the bar in all images [auto]",
         show_default=False,
     ),
@@ -142,7 +142,7 @@ def predict(
 ) -> None:
     """Segment images: masks, overlays and phase fractions.
 
-    An image that can't be used is left out and listed; the exit status is 3 then.
+    Images that can't be used are left out and listed; the exit status is 3 then.
     """
     bar = _info_bar_choice(info_bar or settings.info_bar)
     settings = settings.model_copy(update={"info_bar": "none" if bar is None else "auto"})
@@ -257,8 +257,8 @@ def measure(
     )
     show_summary(measured.rows)
     written = write_tables_or_numbered(measured.rows, out, summary)
-    if told := describe_other_names((out, summary), written):
-        print_line(told)
+    if remark := describe_other_names((out, summary), written):
+        print_line(remark)
     print_line(f"Tables: {written[0]} and {written[1]}")
 
 
@@ -270,7 +270,7 @@ def info(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Tell what is in a file."""
+    """Describe a file: an encoder, a model or a micrograph."""
     from napari_matssl.console_tables import show_facts
     from napari_matssl.tasks.info import describe
 
@@ -281,7 +281,7 @@ def info(
 def device(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Tell which device computes, why, and what would bring a faster one."""
+    """Show which device is used, why, and how to use a faster one."""
     from dataclasses import asdict
 
     from napari_matssl.console_tables import show_facts
@@ -353,7 +353,7 @@ def _split_choice(splits: Path | None, split: str | None) -> Any:
 
 
 def _info_bar_choice(text: str) -> Any:
-    """Understand auto, none or a row: "auto", None or a number."""
+    """Parse auto, none or a row into "auto", None or a number."""
     from napari_matssl.errors import SettingsError
 
     if text.isascii() and text.isdecimal() and len(text) < 9:
@@ -366,7 +366,7 @@ def _info_bar_choice(text: str) -> Any:
 
 
 def main() -> None:
-    """Run the command line; errors that the user can mend end in one line and status 2."""
+    """Run the command line; errors of input end in one line and status 2."""
     with sleeping_threads(), one_line_errors():
         check_arguments(sys.argv[1:])
         app()

@@ -1,4 +1,4 @@
-"""Running a job in a terminal: a progress bar, signals, errors as one line, exit statuses."""
+"""Jobs in a terminal: progress bar, signals, errors in one line, exit statuses."""
 
 import contextlib
 import errno
@@ -35,18 +35,18 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 BAD_INPUT = 2
-"""Exit status after an error that the user can mend."""
+"""Exit status after an error of input, which the user can correct."""
 
 DONE_WITH_EXCEPTIONS = 3
-"""Exit status after a job that had to leave something out."""
+"""Exit status after a job that left something out."""
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, whatever was kept; other signals have 128 and their number, too."""
+"""Exit status after Ctrl-C: 128 plus the number of the signal, as for other signals."""
 
 _OPTIONS: ContextVar[frozenset[str] | None] = ContextVar("options", default=None)
 """Options of the command that runs; None outside of one."""
 
-_READER_GONE = (errno.EPIPE, errno.EIO)  # a pipe's reader has ended, a terminal was closed
+_READER_GONE = (errno.EPIPE, errno.EIO)  # of a pipe, of a closed terminal
 
 
 class Command(TyperCommand):
@@ -78,7 +78,7 @@ class Interrupted(BaseException):
 
 
 class Outlet:
-    """A standard stream that a program may lose: a training doesn't end because of `| head`.
+    """A standard stream whose reader may end: ``| head`` doesn't end a training.
 
     Parameters
     ----------
@@ -93,14 +93,14 @@ class Outlet:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write a text; one that nobody reads is dropped."""
+        """Write a text; drop it if the reader has ended."""
         if self._stream is not None:
             with self._ignoring_closed_readers(self._stream):
                 self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Flush the stream."""
         if self._stream is not None:
             with self._ignoring_closed_readers(self._stream):
                 self._stream.flush()
@@ -115,14 +115,14 @@ class Outlet:
                 raise OutputError(
                     f"Can't write to {stream.name}: {error.strerror}.", "Make room."
                 ) from error
-            # What waits in the stream would fail again at the end of the program.
+            # Buffered text would fail again at the end of the program.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
 
 
 def print_line(text: str = "") -> None:
-    """Print a line for the user on standard output."""
+    """Print a line on standard output."""
     print(text, file=Outlet(sys.stdout), flush=True)
 
 
@@ -132,7 +132,7 @@ def print_error(text: str) -> None:
 
 
 def console(stderr: bool = False) -> "Console":
-    """Make a console for tables, to which users' words are no markup."""
+    """Return a console for tables; it takes no text for markup."""
     from rich.console import Console
 
     outlet: Any = Outlet(sys.stderr if stderr else sys.stdout)
@@ -141,9 +141,9 @@ def console(stderr: bool = False) -> "Console":
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line and a status of its own for what isn't the program's fault.
+    """Turn errors of input into one line and an exit status.
 
-    Letters that the terminal can't show are escaped. Ctrl-C before or between jobs ends at once.
+    Characters that the terminal can't show are escaped. Ctrl-C outside of a job ends at once.
     """
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
@@ -169,12 +169,12 @@ def one_line_errors() -> Iterator[None]:
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse empty arguments, which come from variables of scripts that aren't set.
+    """Refuse empty arguments, which come from unset variables of scripts.
 
     Raises
     ------
     SettingsError
-        If there is one: as a path it would mean the current folder.
+        If one is empty: as a path it would mean the current folder.
     """
     before = ""
     for one in arguments:
@@ -192,12 +192,12 @@ _NOT_EMPTY = 'Give a value or leave it out; the current folder is ".".'
 
 @dataclass(frozen=True)
 class JobOutcome(Generic[Result]):
-    """How a job ended.
+    """The end of a job.
 
     Parameters
     ----------
     result
-        What it returned.
+        Return value of the job.
     interrupted
         Exit status of the signal that ended it early; 0 if it ended by itself.
     """
@@ -211,23 +211,23 @@ class JobOutcome(Generic[Result]):
         failure: MatSSLError | None = None,
         unfinished: bool = False,
     ) -> None:
-        """End the program if not all was done as asked; list what was left out.
+        """List what was left out, and exit with a status unless all was done.
 
         Parameters
         ----------
         skipped
-            What was left out, and why.
+            Images that were left out, with reasons.
         failure
-            What ended the job before its end.
+            The error that ended the job early.
         unfinished
-            The result is less than was asked for, which has been told.
+            Whether the result is incomplete, which was reported before.
         """
         if skipped:
             print_error(f"{len(skipped)} left out:")
             for one in skipped:
                 name = printable(one.name)
-                told = one.reason if name in one.reason else f"{name}: {one.reason}"
-                print_error(f"  {add_settings(told, one.settings, _flag_of)}")
+                line = one.reason if name in one.reason else f"{name}: {one.reason}"
+                print_error(f"  {add_settings(line, one.settings, _flag_of)}")
         if failure is not None:
             raise failure
         if self.interrupted or skipped or unfinished:
@@ -242,7 +242,7 @@ class StopButton:
 
     @property
     def pressed(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal has arrived."""
         return self.status != 0
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
@@ -250,7 +250,7 @@ class StopButton:
         if self.pressed:
             raise Interrupted(number)
         self.status = 128 + number
-        # Not by print, in the midst of which the signal may have come.
+        # Not by print: the signal may have interrupted a print.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             os.write(sys.stderr.fileno(), _FINISHING.encode())
 
@@ -261,7 +261,7 @@ _FINISHING = "\nFinishing with the best so far; Ctrl-C again leaves at once.\n"
 def run_job(job: Job[Result]) -> JobOutcome[Result]:
     """Run a job behind a progress bar with the time left.
 
-    The first Ctrl-C, or request of the system to end, sends STOP into the job, the second aborts
+    The first Ctrl-C, or request of the system to end, sends STOP into the job, a second one aborts
     it. A job that has nothing to keep then ends the program.
     """
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -287,8 +287,8 @@ def run_job(job: Job[Result]) -> JobOutcome[Result]:
                 if progress.message:
                     terminal.print(printable_lines(progress.message), soft_wrap=True)
                 if progress.stage not in tasks:
-                    for known in list(tasks.values()):
-                        bar.remove_task(known)
+                    for task in list(tasks.values()):
+                        bar.remove_task(task)
                     tasks.clear()
                     tasks[progress.stage] = bar.add_task(progress.stage, total=1.0, figures="")
                 bar.update(
@@ -308,7 +308,7 @@ def run_job(job: Job[Result]) -> JobOutcome[Result]:
 
 @contextmanager
 def rescued_output(name: str) -> Iterator[None]:
-    """Write what was trained to the folder for temporary files if it can't be written in its place.
+    """Write a result to the folder for temporary files if it can't be written to its place.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ def rescued_output(name: str) -> Iterator[None]:
     Raises
     ------
     OutputError
-        If that is so; it tells where the file is, or that it isn't kept.
+        If that happened; the message names the file, or reports the loss.
     """
     try:
         yield
@@ -335,13 +335,13 @@ def rescued_output(name: str) -> Iterator[None]:
 
 
 def printable_lines(text: str) -> str:
-    """Give a text of several lines as a terminal may have it."""
+    """Make a text of several lines printable."""
     return "\n".join(map(printable, text.split("\n")))
 
 
 @contextmanager
 def _signals_to(handler: Callable[[int, FrameType | None], None], *names: str) -> Iterator[None]:
-    """Handle signals; one that the program was started to ignore stays ignored."""
+    """Handle signals; those ignored at the start of the program stay ignored."""
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, handler) for number in heard}

@@ -79,7 +79,7 @@ def _in_words(value: Any) -> str:
 
 
 def show_demo(result: "DemoResult") -> None:
-    """Print where the demo's results are and what they say."""
+    """Print the demo's scores and where its files are."""
     for scored in result.scored:
         print_line()
         print_line(f"== {scored.title}")
@@ -92,5 +92,5 @@ def show_demo(result: "DemoResult") -> None:
 
 
 def _figure(value: float | None, digits: int) -> str:
-    # NaN is how pandas says "undefined".
+    # pandas has NaN for undefined.
     return "-" if value is None or value != value else f"{value:.{digits}f}"

@@ -31,7 +31,7 @@ _HERE = f"{zlib.crc32(node().encode(errors='replace')):08x}"
 
 
 class Stamp(NamedTuple):
-    """What tells a file from the one that stood there before; clocks of files are coarse."""
+    """Identity of a file's content at a path; time stamps alone are coarse."""
 
     mtime_ns: int
     size: int
@@ -40,7 +40,7 @@ class Stamp(NamedTuple):
 
 
 class OvertakenError(Exception):
-    """A file isn't any more what it was when it was read: somebody else has written it."""
+    """A file was changed by another program since it was read."""
 
 
 def stamp_of(path: Path) -> Stamp | None:
@@ -49,7 +49,7 @@ def stamp_of(path: Path) -> Stamp | None:
     Raises
     ------
     InputError
-        If the system doesn't tell.
+        If the system doesn't report it.
     """
     try:
         status = path.stat()
@@ -259,7 +259,7 @@ def check_room(folder: Path, wanted: int) -> None:
     Raises
     ------
     OutputError
-        If they don't; nothing where the system doesn't tell.
+        If they don't; nothing where the system doesn't report it.
     """
     with contextlib.suppress(OSError):
         free = shutil.disk_usage(folder).free
@@ -287,7 +287,7 @@ def _new_temporary(path: Path) -> Path:
 
 
 def _is_left_over(name: str, path: Path) -> bool:
-    """Whether whoever made a temporary has ended: by its process here, by its age elsewhere."""
+    """Whether the writer of a temporary has ended: by its process here, by its age elsewhere."""
     host, _, rest = name.removeprefix(_TEMPORARY).partition("-")
     process = rest.partition("-")[0]
     if host == _HERE and process.isdecimal() and os.name == "posix":

@@ -1,4 +1,4 @@
-"""How long jobs speak with whoever runs them.
+"""Progress of long jobs, and requests to stop them.
 
 Every long job is a generator: it yields a :class:`Progress` per batch or tile, may be sent
 :attr:`Control.STOP`, and returns its result. The command line, a panel and a test drive the same
@@ -79,9 +79,9 @@ class Skipped:
     name
         Name of the image.
     reason
-        A line for people: what is wrong, and what to do.
+        What is wrong, and what to do, in one line.
     settings
-        By which it can be done, as errors have them.
+        Settings that help, as errors name them.
     """
 
     name: str

@@ -98,11 +98,11 @@ class BandedPng:
         height, width = ids.shape
         rows = max(1, BAND_PX // max(1, width))
         parts = [ids[start : start + rows] for start in range(0, height, rows)]
-        known: list[_Band | None] = [*self._bands, *[None] * len(parts)]
-        return list(zip(parts, known, strict=False))
+        previous: list[_Band | None] = [*self._bands, *[None] * len(parts)]
+        return list(zip(parts, previous, strict=False))
 
 
-def _packed(ids: NDArray[np.uint8], known: _Band | None) -> _Band:
+def _packed(ids: NDArray[np.uint8], previous: _Band | None) -> _Band:
     """Pack some rows, unless they are those that are packed already."""
     filtered = np.zeros((ids.shape[0], ids.shape[1] + 1), np.uint8)  # filter 0 before each row
     filtered[:, 1:] = ids
@@ -110,8 +110,8 @@ def _packed(ids: NDArray[np.uint8], known: _Band | None) -> _Band:
     digest = hashlib.blake2b(
         rows, digest_size=16, salt=struct.pack(">Q", filtered.shape[1])
     ).digest()
-    if known is not None and known.digest == digest:
-        return known
+    if previous is not None and previous.digest == digest:
+        return previous
     # Runs alone: twice as quick where many small regions are painted, and not larger.
     packer = zlib.compressobj(level=1, wbits=-15, strategy=zlib.Z_RLE)
     packed = packer.compress(rows) + packer.flush(zlib.Z_FULL_FLUSH)

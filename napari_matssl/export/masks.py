@@ -35,7 +35,7 @@ def write_mask(
     expected
         Which file may be replaced, as for :func:`napari_matssl.files.atomic_write`.
     facts
-        What else the file shall tell: pixel size, provenance.
+        Pixel size and provenance to store in the file.
 
     Raises
     ------

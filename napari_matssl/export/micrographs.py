@@ -17,8 +17,8 @@ def write_micrograph(
 ) -> None:
     """Write a micrograph as a TIFF that ImageJ opens calibrated, atomically.
 
-    Values that ImageJ doesn't know become its 32-bit floats. RGB of more than 8 bits, which it
-    doesn't know either, keeps its values and loses its pixel size.
+    Values that ImageJ doesn't support become its 32-bit floats. RGB of more than 8 bits, which it
+    doesn't support either, keeps its values and loses its pixel size.
 
     Parameters
     ----------
@@ -36,15 +36,15 @@ def write_micrograph(
     """
     pixels = as_written(micrograph.pixels)
     size = micrograph.pixel_size
-    known: dict[str, object] = {"imagej": True, "metadata": {}}
+    keywords: dict[str, object] = {"imagej": True, "metadata": {}}
     if size is not None:
-        known |= {"metadata": {"unit": "micron"}, "resolution": (1 / size.x_um, 1 / size.y_um)}
+        keywords |= {"metadata": {"unit": "micron"}, "resolution": (1 / size.x_um, 1 / size.y_um)}
     if micrograph.is_rgb and pixels.dtype != np.uint8:
-        known = {"metadata": None}
+        keywords = {"metadata": None}
     if micrograph.is_rgb:
-        known["photometric"] = "rgb"
+        keywords["photometric"] = "rgb"
     with atomic_write(path, expected) as temporary:
-        tifffile.imwrite(temporary, pixels, **known)  # type: ignore[arg-type]
+        tifffile.imwrite(temporary, pixels, **keywords)  # type: ignore[arg-type]
 
 
 def as_written(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from napari_matssl.micrograph.image import Micrograph
 MOST_PIXELS = 4000
 """Overlay pictures of larger images are made smaller, to at most this width and height."""
 
-_FEWEST_PIXELS = 320  # tiny images are enlarged to this, else nobody sees the outlines
+_FEWEST_PIXELS = 320  # tiny images are enlarged to this, or outlines can't be seen
 _TWO_PX_LINES = 1000  # width or height from which outlines are 2 px wide
 _BLEND = 0.4
 _DIMMED = 0.5

@@ -85,7 +85,7 @@ class ResultFolder:
         self._rows: list[PhaseFraction] = []
 
     def remark(self) -> str:
-        """Say what the user should know before anything is written."""
+        """Return remarks for the user before anything is written."""
         remarks = [self._tables.remark()] if self.outputs.tables else []
         remarks += [undrawable(self.table.names)] if self.outputs.overlays else []
         return "\n".join(filter(None, remarks))
@@ -99,8 +99,8 @@ class ResultFolder:
     ) -> list[PhaseFraction]:
         """Write the files of one image, named after its file.
 
-        With the first one, tables of the run before step aside, and ``classes.json`` says what the
-        ids mean, also if the run ends early.
+        With the first one, tables of the run before are renamed, and
+        ``classes.json`` lists what the ids mean, also if the run ends early.
 
         Parameters
         ----------

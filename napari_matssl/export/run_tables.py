@@ -56,7 +56,9 @@ class RunTables:
         for path in self._paths:
             if path.is_file():
                 aside = _free_name(path)
-                with contextlib.suppress(OSError):  # another program holds it: told at the start
+                with contextlib.suppress(
+                    OSError
+                ):  # another program holds it: reported at the start
                     path.rename(aside)
                     self._aside[aside] = path
 
@@ -77,7 +79,7 @@ class RunTables:
         remarks = list(filter(None, [describe_other_names(self._paths, paths)]))
         if self._old_images <= written:
             for path in self._aside:
-                with contextlib.suppress(OSError):  # it stays, and its name says what it is
+                with contextlib.suppress(OSError):  # it stays under a name that shows it
                     path.unlink(missing_ok=True)
         elif self._aside:
             count = len(self._old_images - written)
@@ -101,7 +103,7 @@ def images_in(table: Path) -> frozenset[str]:
 
 
 def runs_in(table: Path) -> dict[str, str]:
-    """Read which run each image of a ``phases.csv`` is of; empty where that isn't said."""
+    """Read the run of each image in a ``phases.csv``; empty where none is stored."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)

@@ -43,14 +43,14 @@ def write_tables(rows: Sequence[PhaseFraction], phases_path: Path, summary_path:
 def write_tables_or_numbered(
     rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path
 ) -> tuple[Path, Path]:
-    """Write both tables; under other names where those wanted can't be replaced.
+    """Write both tables; under numbered names where those wanted can't be replaced.
 
     A spreadsheet that has a table open may keep it from being replaced: ``phases-2.csv`` and
     ``summary-2.csv`` are written then.
 
     Returns
     -------
-    Where they are.
+    Their paths.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def write_tables_or_numbered(
 
 
 def describe_other_names(wanted: tuple[Path, Path], written: tuple[Path, Path]) -> str:
-    """Say why tables have other names than those wanted; empty if they don't."""
+    """Explain why tables have other names than those wanted; empty if they don't."""
     if written == wanted:
         return ""
     held = [path.name for path in wanted if not is_replaceable(path)]
@@ -94,13 +94,13 @@ def is_replaceable(path: Path) -> bool:
         path.rename(path)
     except PermissionError:
         return False
-    except OSError:  # writing tells more of it
+    except OSError:  # writing raises the same with its reason
         return True
     return True
 
 
 def unguarded(cell: str) -> str:
-    """Give a cell's own words back."""
+    """Remove the apostrophe before a guarded cell."""
     guarded = cell.startswith(_GUARD) and cell[1:].startswith(_FORMULAS)
     return cell[1:] if guarded else cell
 

@@ -1,4 +1,4 @@
-"""The class table: which id is which phase, in which colour."""
+"""The class table: id, name and colour of each class."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from napari_matssl.files import Stamp, write_json
 from napari_matssl.labels.names import class_name
 
-# Distinct in grey-value order too, and told apart with the common colour-vision deficiencies
+# Distinct in luminance, too, and with the common colour-vision deficiencies
 # (Okabe and Ito's eight, without black).
 COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#999999")
 
@@ -99,7 +99,7 @@ def numbered_table(ids: list[int]) -> ClassTable:
 def match_by_name(
     ours: ClassTable, theirs: ClassTable, former_names: Mapping[str, int] | None = None
 ) -> dict[int, int]:
-    """Match the classes of two tables that meet; ids alone say nothing of what they stand for.
+    """Match the classes of two tables by name; ids alone carry no meaning.
 
     Names that are the same go first, then former ones, then names that differ in upper and lower
     case only, where one of ours and one of theirs is left that they may mean: ``Co`` and ``CO`` in

@@ -1,4 +1,4 @@
-"""Class tables as people write them: which value of their label images is called what."""
+"""Class tables as users write them: names of the values in label images."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -36,7 +36,7 @@ FORMS = (
 
 @dataclass(frozen=True)
 class NamedValue:
-    """What one value of label images stands for.
+    """A value of label images with its name.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class NamedValue:
 
     @property
     def is_no_class(self) -> bool:
-        """Whether the name means that nobody looked: "unlabelled", "not analysed", "ignore".
+        """Whether the name means that there is no label: "unlabelled", "not analysed", "ignore".
 
         "background" is a class: it may well be the embedding resin.
         """
@@ -73,10 +73,10 @@ class NamedValues:
     entries
         In ascending order of their values, at least one; values and names differ.
     source
-        Where the table stands, for people: ``"labels/classes.json"``.
+        Path of the table, as shown to users: ``"labels/classes.json"``.
     ours
-        It has the form that this program writes, and the values of its masks: 0 is not analysed
-        unless it is a class, then 255 is.
+        Whether it has the form that this program writes, and the values of its masks: 0 is not
+        analysed unless it is a class, then 255 is.
     """
 
     entries: tuple[NamedValue, ...]
@@ -95,16 +95,16 @@ class NamedValues:
 
     @property
     def no_class(self) -> frozenset[int]:
-        """The values whose names mean that nobody looked."""
+        """The values whose names mean that there is no label."""
         return frozenset(one.value for one in self.entries if one.is_no_class)
 
     def zero_is_a_class(self) -> bool:
-        """Whether 0 has a name, and one of a class."""
+        """Whether 0 is named as a class."""
         return 0 in self and not self[0].is_no_class
 
 
 def named_values_of(table: ClassTable, source: str) -> NamedValues:
-    """Give a class table of ours in the form of those that people write."""
+    """Convert a class table of ours into the form of users' tables."""
     entries = (NamedValue(c.id, c.name, c.colour, c.exclude) for c in table.classes)
     return NamedValues(tuple(entries), source, ours=True)
 
@@ -112,7 +112,7 @@ def named_values_of(table: ClassTable, source: str) -> NamedValues:
 def place(
     entries: Iterable[NamedValue], taken: Collection[int]
 ) -> tuple[ClassTable, dict[int, int]]:
-    """Make a class table of values, each of which becomes an id.
+    """Make a class table in which each value gets an id.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def find_named_values(labels: Path, given: Path | None = None) -> NamedValues | 
 
 
 def overruled(labels: Path, given: Path | None) -> tuple[str, ...]:
-    """Tell, in at most one line, that a table beside labels differs from the one given."""
+    """Return a remark if the table beside labels differs from the one given."""
     if given is None:
         return ()
     try:
@@ -235,7 +235,7 @@ def overruled(labels: Path, given: Path | None) -> tuple[str, ...]:
 
 
 class _Details(BaseModel):
-    """What may stand behind a value."""
+    """The entry of a value."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -269,10 +269,10 @@ def _check_differ(entries: list[NamedValue]) -> None:
         raise ValueError("it lists no class")
     seen: dict[object, NamedValue] = {}
     for one in entries:
-        for what, told in ((one.value, f"the value {one.value}"), (one.name, f'"{one.name}"')):
+        for what, text in ((one.value, f"the value {one.value}"), (one.name, f'"{one.name}"')):
             if seen.setdefault(what, one) is not one:
                 rule = "class names must differ" if what == one.name else "values must differ"
-                raise ValueError(f"{told} stands there twice; {rule}")
+                raise ValueError(f"{text} stands there twice; {rule}")
 
 
 def _in_words(error: ValueError) -> str:

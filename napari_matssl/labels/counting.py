@@ -10,7 +10,7 @@ _CHUNK = 1 << 22  # pixels counted at a time: keeps the memory for a panorama sm
 
 
 def count_values(values: NDArray[np.integer]) -> dict[int, int]:
-    """Count the pixels of each value, in ascending order; lean on memory for panoramas."""
+    """Count the pixels of each value, in ascending order, in little memory."""
     if values.dtype == np.uint8 and values.ndim == 2 and values.size:  # ten times as fast
         histogram = Image.fromarray(values).histogram()
         return {value: count for value, count in enumerate(histogram) if count}
@@ -24,7 +24,7 @@ def count_values(values: NDArray[np.integer]) -> dict[int, int]:
 
 
 def _counted(values: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Give the values that there are, and how often each is there."""
+    """Return the values that occur, and their counts."""
     if values.dtype.itemsize <= 2 and values.dtype.kind == "u":  # ten times faster than sorting
         pixels = np.bincount(values.ravel())
         found = np.flatnonzero(pixels)

@@ -1,4 +1,4 @@
-"""Deciding what the values of label images and masks mean, with a class table and without."""
+"""Decide what the values of label images and masks mean, with a class table and without."""
 
 from collections.abc import Iterable, Mapping
 
@@ -64,7 +64,7 @@ def meaning_of_labels(
     named
         The class table, if there is one. A value that has the name of a class in it is a class.
     unlabelled
-        What the user says of unpainted pixels.
+        The user's choice of the value of unpainted pixels.
     images
         The labels, ``(H, W)`` each; looked at where there is no table.
     hint
@@ -133,9 +133,9 @@ def meaning_of_masks(
         two_valued = len(classes) == 1 and counts.keys() <= {0, classes[0].value}
         if two_valued and not named.ours:
             classes.insert(0, NamedValue(0, "rest"))
-            told = f"0 has no name in {named.source} and is taken for the rest of the specimen"
+            remark = f"0 has no name in {named.source} and is taken for the rest of the specimen"
             return build_meaning(
-                classes, rest, named.source, [f"{told}: {_shares(counts, {0})[0]}."]
+                classes, rest, named.source, [f"{remark}: {_shares(counts, {0})[0]}."]
             )
     if named.ours and zero_is_class:
         rest.add(NO_CLASS_BESIDE_0)
@@ -178,8 +178,10 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
         raise _no_ids(counts)
     if len(others) == 1:  # with or without the rest of the specimen
         classes = [NamedValue(value, f"class {value}") for value in sorted(counts)]
-        told = "; of masks with two values both are classes" if 0 in counts else ""
-        remarks = [f"{v} is taken for a class: {s}{told}." for v, s in _shares(counts, {0}).items()]
+        reason = "; of masks with two values both are classes" if 0 in counts else ""
+        remarks = [
+            f"{v} is taken for a class: {s}{reason}." for v, s in _shares(counts, {0}).items()
+        ]
         return build_meaning(classes, frozenset(), FOUND, remarks, numbered=True)
     if others[-1] >= NO_CLASS_BESIDE_0:
         raise InputError(
@@ -240,7 +242,7 @@ def _no_ids(counts: Mapping[int, int]) -> InputError:
 
 
 def _shares(counts: Mapping[int, int], values: Iterable[int | None]) -> dict[int, str]:
-    """Give the share of those of the values that there are: ``{0: "53.3 % of the pixels"}``."""
+    """Return the share of each value that occurs: ``{0: "53.3 % of the pixels"}``."""
     total = sum(counts.values())
     wanted = sorted(value for value in values if value is not None and counts.get(value))
     return {value: f"{100 * counts[value] / total:.3g} % of the pixels" for value in wanted}

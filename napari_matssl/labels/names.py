@@ -1,4 +1,4 @@
-"""Names as users write them: one Unicode form for comparing, and what a class may be called."""
+"""Names in one Unicode form for comparison, and valid names of classes."""
 
 import unicodedata
 
@@ -20,7 +20,7 @@ def composed(name: str) -> str:
 
 
 def class_name(name: str) -> str:
-    """Give the name of a class in its one form, without white space around it.
+    """Return the name of a class in that form, without white space around it.
 
     Raises
     ------

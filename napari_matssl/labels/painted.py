@@ -1,4 +1,4 @@
-"""Painted micrographs: checking them, and turning them into training targets."""
+"""Painted micrographs: checks, and conversion into training targets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ IGNORE_INDEX = 255
 
 @dataclass(frozen=True)
 class PaintedMicrograph:
-    """A micrograph with the class ids that somebody painted on it.
+    """A micrograph with the class ids painted on it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class PaintedMicrograph:
 def to_targets(
     painted: PaintedMicrograph, table: ClassTable, unlabelled: Unlabelled
 ) -> NDArray[np.uint8]:
-    """Turn class ids into what a network is trained on.
+    """Turn class ids into training targets.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def to_targets(
     table
         The classes; channel i of the network stands for ``table.ids[i]``.
     unlabelled
-        Value of the pixels that nobody painted; None if every value is a class, "auto" for 0
+        Value of unpainted pixels; None if every value is a class, "auto" for 0
         unless it is a class.
 
     Returns
@@ -131,14 +131,14 @@ def _check_values(painted: PaintedMicrograph, table: ClassTable, unlabelled: int
 
 
 def painted_share(painted: Iterable[PaintedMicrograph], unlabelled: int | None) -> float:
-    """Tell what share of the pixels above the info bars is painted, over all images, from 0 to 1.
+    """Return the share of painted pixels above the info bars, over all images, from 0 to 1.
 
     Parameters
     ----------
     painted
         At least one micrograph.
     unlabelled
-        Value of the pixels that nobody painted; None if every value is a class.
+        Value of unpainted pixels; None if every value is a class.
     """
     counts = [one.counts for one in painted]
     unpainted = 0 if unlabelled is None else sum(one.get(unlabelled, 0) for one in counts)
@@ -146,7 +146,7 @@ def painted_share(painted: Iterable[PaintedMicrograph], unlabelled: int | None) 
 
 
 def check_paintable(pixels: Mapping[int, int], table: ClassTable, hint: str = "") -> None:
-    """Make sure that there is something to tell apart.
+    """Check that at least two classes are painted.
 
     Takes what :func:`painted_pixels` counted.
 
@@ -179,7 +179,7 @@ def check_paintable(pixels: Mapping[int, int], table: ClassTable, hint: str = ""
 def check_taught(
     painted: Sequence[PaintedMicrograph], table: ClassTable, unlabelled: int | None
 ) -> None:
-    """Make sure that painted micrographs show at least two classes above their info bars.
+    """Check that painted micrographs show at least two classes above their info bars.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def below_info_bars(
     names: Mapping[int, str],
     above: Mapping[int, int],
 ) -> list[str]:
-    """Name the classes that are painted in what is taken for info bars, and nowhere else.
+    """Return remarks on classes that are painted in info bars alone.
 
     Parameters
     ----------
@@ -229,5 +229,5 @@ def below_info_bars(
 
 
 def _size(shape: tuple[int, ...]) -> str:
-    """Width first, as image viewers say it."""
+    """Return ``width x height px``."""
     return " x ".join(str(n) for n in (shape[1], shape[0], *shape[2:])) if len(shape) > 1 else "?"

@@ -1,4 +1,4 @@
-"""Which label belongs to which image."""
+"""Pairs of images and label images."""
 
 import re
 from collections.abc import Iterable
@@ -46,14 +46,14 @@ def stem_of_page(stem: str, page: int | None) -> str:
 
 
 def page_in(stem: str) -> tuple[str, int | None]:
-    """Tell the stem of the image and its page; the reverse of :func:`stem_of_page`."""
+    """Split into the stem of the image and its page; the reverse of :func:`stem_of_page`."""
     found = _PAGE.fullmatch(stem)
     return (stem, None) if found is None else (found[1], int(found[2]))
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which labels belong to which images, and what was left over.
+    """Pairs of images and labels, and what was left over.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a mask says of itself: the size of its pixels, and how it came about.
+"""Metadata of a mask: the size of its pixels and its provenance.
 
 It stands as one JSON text in the file: in a text chunk of PNGs, in the notes that ImageJ shows for
 TIFFs. A PNG's own resolution is left alone; it is one for printers.
@@ -19,7 +19,7 @@ from napari_matssl.micrograph.mask_text import KEY, own_facts, read_mask_text
 
 
 class Provenance(BaseModel):
-    """How a mask came about."""
+    """The provenance of a mask."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -39,20 +39,20 @@ class Provenance(BaseModel):
 
     @property
     def short_sha256(self) -> str:
-        """Enough of the checksum to tell models apart."""
+        """The first digits of the checksum, which identify a model."""
         return self.model_sha256[:12]
 
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What stands in the file of a mask beside its pixels; all of it may be missing."""
+    """Metadata in the file of a mask; all of it may be missing."""
 
     pixel_size: PixelSize | None = None
     provenance: Provenance | None = None
     classes: ClassTable | None = None
 
     def text(self) -> str:
-        """Give everything as JSON in ASCII; empty if there is nothing."""
+        """Return everything as JSON in ASCII; empty if there is nothing."""
         data: dict[str, Any] = {}
         if self.pixel_size is not None:
             size = self.pixel_size
@@ -64,7 +64,7 @@ class MaskFacts:
         return json.dumps(data) if data else ""
 
     def png_info(self) -> PngImagePlugin.PngInfo:
-        """Give everything as text chunks for Pillow."""
+        """Return everything as text chunks for Pillow."""
         info = PngImagePlugin.PngInfo()
         if text := self.text():
             info.add_itxt(KEY, text)
@@ -72,7 +72,7 @@ class MaskFacts:
 
 
 def read_mask_facts(path: Path) -> MaskFacts:
-    """Read what stands in the file of a mask beside its pixels.
+    """Read the metadata of a mask's file.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Reading label images: grey values, palettes, and colours that a class table gives a meaning."""
+"""Read label images: grey values, palettes, and colours of a class table."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -89,7 +89,7 @@ def read_values(path: Path, named: NamedValues | None) -> StoredLabels:
     ------
     InputError
         If the file can't be read, holds fractions or negative values, colours that are no
-        class's, or indices whose colours say that they are no class ids.
+        class's, or indices whose colours show that they are no class ids.
     """
     pixels, palette = read_pixels_and_palette(path)
     if pixels.ndim == 3:
@@ -141,12 +141,12 @@ def _of_palette(
             f"ids: {doubt}. Index {few(each, 8)}.",
             f"{_SAVE_IDS}; {_GIVE_COLOURS}",
         )
-    told = named is None or not named.ours
-    return StoredLabels(indices, {i: _hex(c) for i, c in colours.items()} if told else {})
+    matters = named is None or not named.ours
+    return StoredLabels(indices, {i: _hex(c) for i, c in colours.items()} if matters else {})
 
 
 def describe_palettes(images: Iterable[tuple[str, Mapping[int, str]]]) -> tuple[str, ...]:
-    """Tell which value palettes show in which colour.
+    """Describe the colours of values in palettes.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def describe_palettes(images: Iterable[tuple[str, Mapping[int, str]]]) -> tuple[
 
 
 def _check_exact(path: Path, values: Values, named: NamedValues | None) -> None:
-    """Refuse a JPEG in which compression has made values that nobody painted."""
+    """Refuse a JPEG whose compression has made new values."""
     with path.open("rb") as file:
         if file.read(2) != _JPEG:
             return
@@ -204,7 +204,7 @@ def _is_shown(named: NamedValues, index: int, colour: int) -> bool:
 def _contradicts(
     colours: Mapping[int, int], palette: NDArray[np.uint8], value_of: Mapping[int, int]
 ) -> str:
-    """Say why the indices of a palette can't be class ids, 0 being unpainted; "" if they can.
+    """Return why the indices of a palette can't be class ids, 0 being unpainted; "" if they can.
 
     Programs that reduce the colours of an image number them as they come.
     """
@@ -222,20 +222,20 @@ def _contradicts(
 
 
 def _values_by_colour(named: NamedValues | None) -> dict[int, int]:
-    """Give the value that each colour of a class table stands for; nothing where it has none."""
+    """Return the value of each colour in a class table; empty if colours are missing or equal."""
     if named is None or not all(one.colour for one in named.entries if not one.is_no_class):
         return {}
     found = {int(one.colour[1:], 16): one.value for one in named.entries if one.colour}
     if len(found) < sum(one.colour is not None for one in named.entries):
         return {}  # two classes of one colour
-    nobody = next(iter(sorted(named.no_class)), None if 0 in named else 0)
-    if nobody is not None:
-        found.setdefault(_BLACK, nobody)
+    black = next(iter(sorted(named.no_class)), None if 0 in named else 0)
+    if black is not None:
+        found.setdefault(_BLACK, black)
     return found
 
 
 def _packed(pixels: NDArray[np.generic]) -> NDArray[np.int32]:
-    """Make one number of red, green and blue."""
+    """Pack red, green and blue into one number."""
     wide = pixels.astype(np.int32)
     packed: NDArray[np.int32] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     return packed

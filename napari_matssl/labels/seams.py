@@ -16,7 +16,7 @@ _SHARE = 0.8
 
 
 def seam_values(images: Iterable[NDArray[np.integer]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Tell the values of areas from those that lie only in seams between areas.
+    """Separate the values of areas from those only in seams between areas.
 
     A mask of two values whose edges were smoothed holds values in between, each a line along the
     edges. A stroke of one pixel is none of these: it has one other value beside it, the unpainted.
@@ -42,7 +42,7 @@ def seam_values(images: Iterable[NDArray[np.integer]]) -> tuple[tuple[int, ...],
 
 
 def look_smoothed(images: Iterable[NDArray[np.integer]]) -> tuple[int, ...]:
-    """Name the values that smoothing made, if they are half of all values or more; else none."""
+    """Return the values that smoothing made, if they are half of all values or more; else none."""
     seams, others = seam_values(images)
     # Of noise all values are seams, and between fewer than two areas there can't be any.
     made = len(seams) >= 2 and len(others) >= 2 and len(seams) >= len(others)
@@ -50,7 +50,7 @@ def look_smoothed(images: Iterable[NDArray[np.integer]]) -> tuple[int, ...]:
 
 
 def _meets_two_others(image: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Where three different values or more lie within 3 x 3 pixels, ``(H, W)``."""
+    """Find where three different values or more lie within 3 x 3 pixels, ``(H, W)``."""
     low = ndimage.minimum_filter(image, 3, mode="nearest")
     high = ndimage.maximum_filter(image, 3, mode="nearest")
     padded = np.pad(image, 1, mode="edge")

@@ -1,4 +1,4 @@
-"""Which images a split, or a list of names to leave out, means."""
+"""Splits of data sets, and lists of names to leave out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

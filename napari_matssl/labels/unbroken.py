@@ -1,9 +1,9 @@
 """Classes that lie in unbroken strata: found in painted micrographs, kept in masks.
 
-In a cross-section every area of a coating, a scale or a substrate runs through the picture. Where
-all painted images show a class like that, a patch of it elsewhere is an error of the network,
-which looks at grey values and texture and knows nothing of strata. nnU-Net keeps the largest
-component of an organ in the same spirit (Isensee et al. 2021).
+In a cross-section every area of a coating, a scale or a substrate runs through the image. If all
+painted images show a class like that, a detached component of it is an error of the network, which
+responds to grey values and texture alone. nnU-Net likewise keeps the largest component of an organ
+(Isensee et al. 2021).
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ _TOUCHING = np.ones((3, 3), dtype=bool)  # at edges and at corners
 
 
 class UnbrokenClass(BaseModel):
-    """A class of which every area runs through the picture, and all that is not of it likewise."""
+    """A class that runs through the image in unbroken strata, as everything else does."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,8 +52,8 @@ def find_unbroken(
         ``(H, W)`` each, class ids of a specimen without its info bar: full labels, or what a
         model makes of a painted image. Other values are of no class.
     painted
-        What somebody painted in them, class ids of the same shapes, other values unpainted: only
-        areas that hold such pixels of their own are believed. None: all are.
+        Labels painted on them, class ids of the same shapes, other values unpainted: only
+        areas that hold painted pixels count. None: all do.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def find_unbroken(
             )
             for mask, strokes in zip(masks, painted or masks, strict=True)
         ]
-        telling = [one for one in sides if all(areas.believed.any() for areas in one)]
+        telling = [one for one in sides if all(areas.counting.any() for areas in one)]
         for way in ("across", "down"):
             if telling and all(areas.run_through(way) for one in sides for areas in one):
                 inside, outside = (
@@ -110,37 +110,37 @@ def merge_detached(mask: NDArray[np.uint8], unbroken: Iterable[UnbrokenClass]) -
 
 @dataclass(frozen=True)
 class _Areas:
-    """Areas of touching pixels, specks left out.
+    """Connected components, specks left out.
 
     Parameters
     ----------
     across, down
         ``(N,)`` whether each reaches from left to right, and from top to bottom.
-    believed
-        ``(N,)`` whether somebody painted in it.
+    counting
+        ``(N,)`` whether each counts: it holds painted pixels.
     """
 
     across: NDArray[np.bool_]
     down: NDArray[np.bool_]
-    believed: NDArray[np.bool_]
+    counting: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, where: NDArray[np.bool_], believed: NDArray[np.bool_]) -> "_Areas":
-        """Find the areas of a boolean image ``(H, W)``, and those with a pixel of another."""
+    def of(cls, where: NDArray[np.bool_], counting: NDArray[np.bool_]) -> "_Areas":
+        """Find the components of a boolean image ``(H, W)``, and which hold a pixel of another."""
         labels, sizes = _label(where)
         smallest_first = np.argsort(sizes)
         specks = smallest_first[np.cumsum(sizes[smallest_first]) <= _SPECKS * where.size]
         left, right, top, bottom = (np.delete(s, specks) for s in _reached(labels, len(sizes)))
-        held = np.bincount(labels[believed & where], minlength=len(sizes) + 1)[1:] > 0
+        held = np.bincount(labels[counting & where], minlength=len(sizes) + 1)[1:] > 0
         return cls(left & right, top & bottom, np.delete(held, specks))
 
     def runs(self, way: str) -> NDArray[np.bool_]:
-        """Which areas run through that way."""
+        """Return which components run through that way."""
         return self.across if way == "across" else self.down
 
     def run_through(self, way: str) -> bool:
-        """Whether all areas that are believed do."""
-        return bool(self.runs(way)[self.believed].all())
+        """Whether all components that count do."""
+        return bool(self.runs(way)[self.counting].all())
 
 
 def _merge(mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int) -> NDArray[np.uint8]:
@@ -170,13 +170,13 @@ def _merge(mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int) -> NDAr
 
 
 def _label(where: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Label areas of touching pixels from 1, and give their sizes in px, the first that of 1."""
+    """Label connected components from 1, and return their sizes in px, that of 1 first."""
     labels, count = ndimage.label(where, structure=_TOUCHING)
     return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]
 
 
 def _reached(labels: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
-    """Which areas touch the left, right, upper and lower side of the image, ``(4, count)``."""
+    """Return which components touch the left, right, upper and lower side, ``(4, count)``."""
     reached = np.zeros((4, count + 1), dtype=bool)
     for index, side in enumerate((labels[:, 0], labels[:, -1], labels[0], labels[-1])):
         reached[index, side] = True

@@ -1,4 +1,4 @@
-"""What the values of label images mean: the one place where that is decided, and told."""
+"""The meaning of values in label images."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ Images = Iterable[NDArray[np.integer]]
 
 @dataclass(frozen=True)
 class Meaning:
-    """What each value means.
+    """The meaning of each value of label images.
 
     Parameters
     ----------
     table
         The classes.
     unlabelled
-        What pixels of no class are after :meth:`apply`; None if every value is a class.
+        Value of pixels without a class after :meth:`apply`; None if every value is a class.
     ids
         By value: the id of its class, or `unlabelled`.
     source
-        For people: ``"labels/classes.json"`` or ``"the values found in the labels"``.
+        As shown to users: ``"labels/classes.json"`` or ``"the values found in the labels"``.
     remarks
-        Lines on what was decided, each worth telling.
+        Lines on what was decided.
     numbered
-        There was no table, and the classes have numbers for names.
+        Whether there was no table, and the classes have numbers for names.
     """
 
     table: ClassTable
@@ -55,7 +55,7 @@ class Meaning:
         rows: int | None = None,
         describe_unknown: Callable[[str, Mapping[int, int], ClassTable], InputError] | None = None,
     ) -> NDArray[np.integer]:
-        """Turn the values of an image into ids.
+        """Turn the values of an image into class ids.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class Meaning:
         rows
             Rows of the specimen; below them, in the info bar, any value may stand.
         describe_unknown
-            Puts into words that values mean nothing; :func:`not_in_table` by default.
+            Makes the error for values without a meaning; :func:`not_in_table` by default.
 
         Returns
         -------
@@ -99,14 +99,14 @@ def count_all(images: Images) -> dict[int, int]:
 
 
 def settled(unlabelled: Unlabelled, table: ClassTable) -> int | None:
-    """Give the unpainted value for labels in the ids of a class table."""
+    """Return the unpainted value of labels whose values are the ids of a class table."""
     if unlabelled == "auto":
         return None if 0 in table.ids else 0
     return unlabelled
 
 
 def not_in_table(name: str, unknown: Mapping[int, int], table: ClassTable) -> InputError:
-    """Name values that are no class."""
+    """Return the error for values that are no class."""
     return InputError(
         f"The labels of {name} hold values outside the class table: {listed(unknown)}. "
         f"The classes are {classes_in_words(table)}.",
@@ -128,7 +128,7 @@ def build_meaning(
     remarks: list[str],
     numbered: bool = False,
 ) -> Meaning:
-    """Give ids to classes, and one to the values that are none.
+    """Assign ids to classes, and one to the values without a class.
 
     Parameters
     ----------

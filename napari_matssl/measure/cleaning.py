@@ -25,19 +25,18 @@ def clean_mask(
     cleaning: Cleaning,
     pixel_area_um2: float | None = None,
 ) -> NDArray[np.uint8]:
-    """Give specks to the class around them, then fill holes.
+    """Remove small regions, then fill holes.
 
-    Pixels touch at edges and at corners. Those that are of no class (the info bar,
-    ``table.no_class``) never change and are given to nobody; classes to exclude are treated
-    like all others.
+    Pixels are connected at edges and at corners. Pixels without a class (``table.no_class``, as in
+    the info bar) neither change nor spread; classes to exclude are treated like all others.
 
-    A speck is a region below the smallest size of its class. Specks go smallest first, of two that
-    touch and have one size that of the lower id: each to the class that has most contacts with it,
-    of equals the one with the lower id. What it joins there may then be large enough to stay. A
+    A small region lies below the smallest size of its class. Regions are removed smallest first,
+    of equal neighbours that of the lower id. Each takes the class with most contacts to it, of
+    equals the one with the lower id; the region it joins may then be large enough to stay. A
     region that touches no other class stays, however small.
 
-    A hole of a class is all that hangs together, of whatever other classes, and touches nothing
-    but that class: neither the edge of the image nor pixels of no class. It is filled up to the
+    A hole of a class is a connected area of any other classes that touches nothing but that class:
+    neither the edge of the image nor pixels of no class. It is filled up to the
     largest size of the class around it. The holes of the class with the lowest id are filled first.
 
     Parameters
@@ -49,7 +48,7 @@ def clean_mask(
     cleaning
         The sizes of every class.
     pixel_area_um2
-        Area of one pixel, um2; None if it isn't known: nothing is cleaned by sizes in um2 then.
+        Area of one pixel, um2. None: sizes in um2 are not applied.
 
     Returns
     -------

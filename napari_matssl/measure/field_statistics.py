@@ -17,7 +17,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class FieldStatistics:
-    """What n fields say about one quantity; None where a figure is undefined.
+    """Statistics of one quantity over n fields; None where a figure is undefined.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Area fractions of the phases in masks, and what tables say of them."""
+"""Area fractions of the phases in masks, and tables of them."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -65,7 +65,7 @@ class PhaseFraction:
     area_um2
         Area of the phase in square micrometres; None if the image isn't calibrated.
     origin
-        How the mask came about, as far as it tells.
+        Provenance of the mask, as far as it is stored.
     """
 
     image: str
@@ -180,6 +180,6 @@ def summary_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
 
 def _origin_cells(origin: Provenance | None) -> tuple[str, ...]:
     one = origin or Provenance()
-    told = one.model, one.short_sha256, one.run, one.written, one.version
+    origin = one.model, one.short_sha256, one.run, one.written, one.version
     cleaning = "; ".join(filter(None, (one.cleaning, "painted pixels count" * one.painted)))
-    return *told, cleaning, one.info_bar, "; ".join(one.remarks)
+    return *origin, cleaning, one.info_bar, "; ".join(one.remarks)

@@ -1,4 +1,4 @@
-"""How much an image file may ask for, looked at before a byte of its pixels is decoded."""
+"""Limits on what an image file claims, checked before its pixels are decoded."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ _COPIES = 3  # of the pixels that decoding and looking at them hold at once
 def check_extent(
     path: Path, width: int, height: int, bytes_per_pixel: float, stored: int, label: bool = False
 ) -> None:
-    """Make sure that an image can be meant, and fits into the memory.
+    """Check that an image has a plausible size and fits into the memory.
 
     Parameters
     ----------
@@ -65,10 +65,10 @@ COPY_AGAIN = "Export or copy the image again."
 
 
 def damaged(path: Path, what: str) -> InputError:
-    """Say of a file that its pixels are damaged, and how."""
+    """Return the error for a file with damaged pixels."""
     return InputError(f"{path} is damaged or incomplete: {what}.", COPY_AGAIN)
 
 
 def rows_missing(path: Path, rows: int, claimed: int) -> InputError:
-    """Say how many rows of pixels a file holds of those it claims."""
+    """Return the error for a file with fewer rows of pixels than it claims."""
     return damaged(path, f"it holds {max(rows, 0)} of {claimed} rows")

@@ -43,12 +43,12 @@ def read_pixel_size(path: Path, width: int) -> PixelSize | None:
 
 
 def pixel_size_in(metadata: FileMetadata, width: int) -> PixelSize | None:
-    """Find the size of a pixel in what a file says; the first source that states one counts.
+    """Find the size of a pixel in metadata; the first source that states one counts.
 
     Parameters
     ----------
     metadata
-        What the file says.
+        Metadata of the file.
     width
         Width of the image in px.
     """
@@ -195,7 +195,7 @@ def _imagej(metadata: FileMetadata, width: int) -> PixelSize | None:
 
 
 def _ome(metadata: FileMetadata, width: int) -> PixelSize | None:
-    """Micrometres unless it says otherwise; of the image whose pixels are taken."""
+    """Micrometres unless another unit is stated; of the image whose pixels are taken."""
     pixels = ome_pixels(metadata.ome, metadata.page, *metadata.size)
     if pixels is None:
         return None
@@ -247,7 +247,7 @@ def _hypotenuse(pair: list[str | None]) -> float | None:
 
 
 def _length_um(text: str | None, usual: str = "") -> float | None:
-    """Understand ``5um``, ``200 nm`` and, where there is a `usual` unit, ``12.5``."""
+    """Parse ``5um``, ``200 nm`` and, where there is a `usual` unit, ``12.5``."""
     found = re.fullmatch(r"([-+.\deE]{1,40})\s*(\S*)", text[:80]) if text else None
     if found is None:
         return None

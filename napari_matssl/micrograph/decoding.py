@@ -1,4 +1,4 @@
-"""The one door that image files come in by: bounds first, then pixels, then what is said of it."""
+"""The entry for all image files: bounds first, then pixels, then metadata."""
 
 import logging
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ _SAVE_PLAIN = "Save it as a grey or RGB image, TIFF or PNG."
 
 
 def decode(path: Path, page: int | None = None, label: bool = False) -> tuple[Stored, FileMetadata]:
-    """Read an image, the right way up, and what its file says about it.
+    """Read an image, the right way up, and its metadata.
 
     Parameters
     ----------
     path
-        A TIFF, PNG, JPEG, BMP or GIF, whatever its suffix says.
+        A TIFF, PNG, JPEG, BMP or GIF, whatever its suffix.
     page
         Which plane of a file that holds several, from 1.
     label
@@ -58,7 +58,7 @@ def decode(path: Path, page: int | None = None, label: bool = False) -> tuple[St
 
 
 def usual_page(path: Path) -> int | None:
-    """Tell which page of a file is read where none is chosen, from 1; None for a stack.
+    """Return the page that is read where none is chosen, from 1; None for a stack.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def usual_page(path: Path) -> int | None:
 
 
 def metadata_of(path: Path) -> FileMetadata:
-    """Read what a file says of its image, without decoding it; nothing if it is no image."""
+    """Read the metadata of an image without decoding it; empty if the file is no image."""
     try:
         if _start_of(path).startswith(STARTS):
             with decoding_errors(path), open_tiff(path) as tiff:
@@ -89,13 +89,13 @@ def metadata_of(path: Path) -> FileMetadata:
 
 
 def tiff_metadata(tiff: OpenTiff, index: int) -> FileMetadata:
-    """Collect what is said of one page of a TIFF."""
+    """Collect the metadata of one page of a TIFF."""
     pages = [tiff.page(n) for n in dict.fromkeys((index, 0, *range(min(2, len(tiff.directories)))))]
     return read_metadata(tiff.path, pages[0], index, pages[1:])
 
 
 def _start_of(path: Path) -> bytes:
-    """Read the first bytes, having made sure that there is a file with some."""
+    """Read the first bytes of a file, and check that it isn't empty."""
     check_regular(path)
     try:
         with path.open("rb") as file:
@@ -109,7 +109,7 @@ def _start_of(path: Path) -> bytes:
 
 @contextmanager
 def decoding_errors(path: Path) -> Iterator[None]:
-    """Turn whatever decoders raise over a broken file into one error for people."""
+    """Turn any exception of a decoder into an InputError."""
     try:
         yield
     except InputError:
@@ -129,7 +129,7 @@ def decoding_errors(path: Path) -> Iterator[None]:
 
 
 def _upright(stored: Stored) -> Stored:
-    """Turn an image as its orientation tag has it, and say so."""
+    """Turn an image as its orientation tag demands, with a remark."""
     words = orientation.in_words(stored.orientation)
     if not words:
         return replace(stored, orientation=1)

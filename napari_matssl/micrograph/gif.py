@@ -26,7 +26,7 @@ class Frame:
 
 
 def read_frames(path: Path, label: bool) -> list[Frame]:
-    """Find the frames of a GIF, and make sure that the first can be meant.
+    """Find the frames of a GIF, and check that the first has a plausible size.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def read_frames(path: Path, label: bool) -> list[Frame]:
 
 
 def check_rows(path: Path, frame: Frame) -> None:
-    """Make sure that all pixels of a frame are there.
+    """Check that all pixels of a frame are there.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _frames(path: Path, raw: bytes, place: int) -> list[Frame]:
 
 
 def _blocks(raw: bytes, place: int, parts: list[bytes] | None) -> int:
-    """Go through blocks up to the empty one; give where the next thing begins."""
+    """Skip blocks up to the empty one; return where the next part begins."""
     while place < len(raw) and raw[place]:
         if parts is not None:
             parts.append(raw[place + 1 : place + 1 + raw[place]])

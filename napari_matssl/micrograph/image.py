@@ -1,4 +1,4 @@
-"""The micrograph itself: pixels as stored, with what is known about them."""
+"""The micrograph: pixels as stored, with metadata."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +38,7 @@ class PixelSize:
 
     @property
     def in_words(self) -> str:
-        """The size for people: ``0.25 µm/px``, or both sides where they differ."""
+        """The size as text: ``0.25 µm/px``, or both sides where they differ."""
         x, y = f"{self.x_um:.4g}", f"{self.y_um:.4g}"
         return f"{x} µm/px" if x == y else f"{x} x {y} µm/px"
 
@@ -127,7 +127,7 @@ class Micrograph:
         return self.analysable[: self.info_bar.row]
 
     def with_info_bar(self, info_bar: InfoBar | None) -> "Micrograph":
-        """Give the same micrograph with another info bar, or none.
+        """Return the same micrograph with another info bar, or none.
 
         Colours of a bar don't make a specimen coloured: where it has none, the image becomes grey.
         """
@@ -154,7 +154,7 @@ def grey_if_colourless(pixels: NDArray[Any], rows: int, spared: int = 0) -> NDAr
     if pixels.ndim == 2:
         return pixels
     counted = pixels[: max(1, rows - spared)]
-    for some in (counted[::64], counted):  # most colour images are told by few rows
+    for some in (counted[::64], counted):  # few rows suffice for most colour images
         if not all(np.array_equal(some[..., 0], some[..., k]) for k in (1, 2)):
             return pixels
     grey = np.ascontiguousarray(pixels[..., 0])

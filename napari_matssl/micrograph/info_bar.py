@@ -1,4 +1,4 @@
-"""Finding the strip with scale bar and text at the lower edge of SEM images."""
+"""Detect the strip with scale bar and text at the lower edge of SEM images."""
 
 import math
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ _TEXT = (0.001, 0.5)
 # bright debris: rows that ink is met in often, with rows between them where it hardly is.
 _LETTERS = 6  # times that ink is met in each row of a line, more than between the lines
 _LINE_ROWS = 4
-_STRIP = 0.8  # of a row, of one colour: a strip that is no bar by its text is told at least
+_STRIP = 0.8  # of a row, of one colour: a strip without text gets a remark at least
 _FRAME_ROWS = 4
 
 
 @dataclass(frozen=True)
 class BarLook:
-    """What was found at an image's lower edge, and what is worth saying of it."""
+    """What was found at an image's lower edge, and a remark on it."""
 
     bar: InfoBar | None
     remarks: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class BarLook:
 def find_info_bar(
     pixels: NDArray[np.generic], metadata: FileMetadata | None = None
 ) -> InfoBar | None:
-    """Find the info bar of a micrograph: by what the microscope says, else by its looks.
+    """Find the info bar of a micrograph, by metadata, else by appearance.
 
     By its looks, a bar reaches from a sharp, straight edge to the bottom, 2 to 35 % of the height
     and at least 8 px. Its ground has one colour and is free of noise, or there are lines of text on
@@ -54,7 +54,7 @@ def find_info_bar(
     pixels
         ``(H, W)`` or ``(H, W, 3)``, of any type.
     metadata
-        What the image's file says.
+        Metadata of the image.
     """
     return look_for_info_bar(pixels, metadata).bar
 
@@ -65,14 +65,14 @@ def look_for_info_bar(
     orientation: int = 1,
     analysable: NDArray[np.bool_] | None = None,
 ) -> BarLook:
-    """Find the info bar as :func:`find_info_bar`, and say so where something looks like one only.
+    """Find the info bar as :func:`find_info_bar`, with a remark where something resembles one.
 
     Parameters
     ----------
     pixels, metadata
         As there.
     orientation
-        How the image was turned; what the microscope says of rows counts if it wasn't.
+        How the image was turned; rows in metadata count if it wasn't.
     analysable
         ``(H, W)``, where pixels are numbers; None where all are.
     """
@@ -146,7 +146,7 @@ class _Band:
 
 
 def _row_by_looks(pixels: NDArray[np.generic]) -> tuple[int | None, bool]:
-    """Find the first row of what looks like a bar, and whether it is surely one."""
+    """Find the first row of a possible bar, and whether it certainly is one."""
     height = len(pixels)
     lowest, highest = max(_LOWEST_PX, math.ceil(_LOWEST * height)), int(_HIGHEST * height)
     above = max(_LOWEST_PX, height // 20)

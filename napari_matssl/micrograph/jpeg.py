@@ -68,7 +68,7 @@ class Jpeg:
     _scan: _Scan
 
     def check_rows(self, path: Path, pixels: NDArray[np.generic]) -> None:
-        """Make sure that all rows were there, if the last ones look as if they weren't.
+        """Check that all rows were there, if the last ones are of one colour.
 
         Parameters
         ----------

@@ -33,7 +33,7 @@ def read_mask_text(path: Path) -> str:
             return ""
         with tifffile.TiffFile(path) as tiff:
             return _tiff_text(tiff)
-    except Exception:  # noqa: BLE001 - parsers of files that anybody wrote raise anything
+    except Exception:  # noqa: BLE001 - parsers of foreign files raise anything
         _LOG.debug("%s has no text that can be read", path, exc_info=True)
         return ""
 

@@ -1,4 +1,4 @@
-"""What an image file and the text files beside it say about the image, before it is interpreted.
+"""Metadata of an image from its file and the text files beside it, not interpreted yet.
 
 Nothing here raises over odd metadata; what can't be understood is left empty.
 """
@@ -34,14 +34,14 @@ _LONGEST_DESCRIPTION = 1 << 25  # characters; XML of long series is long
 
 @dataclass(frozen=True)
 class FileMetadata:
-    """What an image file and the text files beside it say, each empty where it says nothing.
+    """Metadata from an image file and the text files beside it, each empty where missing.
 
     Parameters
     ----------
     fei
         Sections of the FEI/Thermo tags, such as ``fei["Scan"]["PixelWidth"]``.
     zeiss
-        Text of the ZEISS SEM tag: a line with the key of an entry, a line of what it says.
+        Text of the ZEISS SEM tag: a line with the key of an entry, a line with its value.
     tescan
         Text of the TESCAN tag, else of the ``.hdr`` file.
     sidecar
@@ -116,7 +116,7 @@ def read_metadata(
     index: int = 0,
     others: Sequence[tifffile.TiffPage] = (),
 ) -> FileMetadata:
-    """Collect what an image file and the text files beside it say.
+    """Collect the metadata of an image file and the text files beside it.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def read_metadata(
     index
         Of that page.
     others
-        More pages. They count for what is said of the whole file only: ImageJ's and OME's
+        More pages. They count for metadata of the whole file only: ImageJ's and OME's
         descriptions on the first (ImageJ's if it is of one size), and Olympus's tag on a thumbnail.
     """
     tescan = _read_beside(path, _header_names(path))
@@ -170,7 +170,7 @@ def imagej_entries(description: str) -> dict[str, str]:
 
 @contextmanager
 def tifffile_silenced() -> Iterator[None]:
-    """Keep tifffile's log quiet: what is wrong with a file is told by the errors."""
+    """Silence tifffile's log: errors report what is wrong with a file."""
     silence = _Silence()
     logger = logging.getLogger("tifffile")
     logger.addFilter(silence)
@@ -181,7 +181,7 @@ def tifffile_silenced() -> Iterator[None]:
 
 
 def positive(value: object) -> float | None:
-    """Return a positive finite number, given as one or as text; None for all else."""
+    """Return a positive finite number from a number or a text; None for all else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -198,10 +198,10 @@ def entry(key: str, text: str, value: str = r"[-+.\deE]+") -> str | None:
 
 
 def fact(ask: Callable[[], Any]) -> Any:
-    """Ask for something that odd metadata may make impossible to tell; None if so."""
+    """Evaluate something that odd metadata may make impossible; None if so."""
     try:
         return ask()
-    except Exception:  # noqa: BLE001 - parsers of files that anybody wrote raise anything
+    except Exception:  # noqa: BLE001 - parsers of foreign files raise anything
         _LOG.debug("metadata that can't be understood", exc_info=True)
         return None
 

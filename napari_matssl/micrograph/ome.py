@@ -31,7 +31,7 @@ class OmePixels:
 
 
 def ome_images(text: str) -> list[OmePixels]:
-    """List the images that OME-XML describes; empty if it is none, or can't be understood."""
+    """List the images that OME-XML describes; empty if it isn't valid OME-XML."""
     if "OME" not in text[:2000] or len(text) > _LONGEST or "<!DOCTYPE" in text:
         return []
     root = fact(lambda: ElementTree.fromstring(text))

@@ -1,4 +1,4 @@
-"""Which way up an image is to be looked at."""
+"""Orientation of images."""
 
 import re
 import struct
@@ -46,7 +46,7 @@ def transposes(orientation: int) -> bool:
 
 
 def in_words(orientation: int) -> str:
-    """Say what was done to the image; ``""`` if nothing."""
+    """Describe what was done to the image; ``""`` if nothing."""
     return _WORDS.get(orientation, "")
 
 
@@ -56,7 +56,7 @@ def of_exif(exif: bytes, xmp: bytes = b"") -> int:
     Parameters
     ----------
     exif
-        A TIFF header with its directory, as EXIF has it; of odd ones nothing is believed.
+        A TIFF header with its directory, as EXIF has it; odd ones are ignored.
     xmp
         XML.
     """

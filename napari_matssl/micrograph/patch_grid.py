@@ -1,8 +1,8 @@
-"""Where patches for pretraining lie."""
+"""Positions of patches for pretraining."""
 
 
 def patch_starts(length: int, size: int, overlap: float) -> list[int]:
-    """Where patches start along one axis; the last one ends at the edge.
+    """Return where patches start along one axis; the last one ends at the edge.
 
     Parameters
     ----------

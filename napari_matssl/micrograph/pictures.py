@@ -150,7 +150,7 @@ def _loaded(image: Image.Image) -> tuple[NDArray[Any], NDArray[np.uint8] | None]
 
 
 def _without_alpha(pixels: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Leave out a transparency channel; it is told where anything is transparent."""
+    """Drop a transparency channel, with a remark if anything is transparent."""
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 4):
         return pixels, ()
     if pixels.shape[2] == 1:

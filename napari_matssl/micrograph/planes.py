@@ -1,4 +1,4 @@
-"""Which of the pages of a TIFF is the micrograph, and when a file is a stack."""
+"""Choice of the plane of a TIFF that is the micrograph, and detection of stacks."""
 
 import json
 import math
@@ -52,7 +52,7 @@ class Planes:
     channels: bool
 
     def choose(self, path: Path, page: int | None) -> tuple[Plane, str]:
-        """Choose a plane, and say so where that is unusual.
+        """Choose a plane, with a remark where that is unusual.
 
         Parameters
         ----------
@@ -86,8 +86,8 @@ class Planes:
         number = self.images[0]
         if len(self.images) > 1:
             others = f"{len(self.images)} images of one size to choose from"
-            told = f"page {number} of {count} is read; it holds {others}"
-            return self.every[number - 1], told
+            remark = f"page {number} of {count} is read; it holds {others}"
+            return self.every[number - 1], remark
         unusual = number > 1
         return self.every[number - 1], f"page {number} of {count} is read" if unusual else ""
 
@@ -135,7 +135,7 @@ def _from_a_microscope(directories: Sequence[Directory], first: int) -> bool:
 
 
 def _described(description: str, first: Directory) -> int:
-    """Planes that follow one another in a page, by what ImageJ or tifffile says of it."""
+    """Planes that follow one another in a page, by the metadata of ImageJ or tifffile."""
     imagej = imagej_entries(description)
     if imagej:
         return _whole(imagej.get("images"), 1)
@@ -145,7 +145,7 @@ def _described(description: str, first: Directory) -> int:
 
 
 def _only_channels(description: str, count: int) -> bool:
-    """Whether what is said of several planes is that they are channels of one field."""
+    """Whether metadata call several planes channels of one field."""
     imagej = imagej_entries(description)
     if imagej:  # without colours, what other programs call channels are slices
         coloured = imagej.get("mode") in ("composite", "color")

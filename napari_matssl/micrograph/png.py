@@ -1,4 +1,4 @@
-"""Opening PNG files: what belongs to the picture is kept, what stands beside it can't harm."""
+"""Open PNG files: keep what belongs to the picture, drop everything else."""
 
 import struct
 import zlib
@@ -55,7 +55,7 @@ class Png:
 
 
 def read_png(path: Path, label: bool) -> Png:
-    """Read a PNG file, and make sure that its pixels are there.
+    """Read a PNG file, and check that its pixels are there.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reading micrographs and label images, and finding them in folders."""
+"""Read micrographs and label images, and find them in folders."""
 
 import re
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _COLOURS_RUN = 18  # rows, in JPEG: those of a block that the bar reaches into, 
 
 
 def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
-    """Read a micrograph with its pixel size and info bar, as far as they are known.
+    """Read a micrograph, with its pixel size and info bar if found.
 
     It comes as a viewer shows it: turned by its orientation tag, palettes looked up, images stored
     white on black inverted, bits as 0 and 255. The values are otherwise those of the file.
@@ -37,7 +37,7 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
     Parameters
     ----------
     path
-        A TIFF, PNG, JPEG, BMP or GIF, whatever its suffix says.
+        A TIFF, PNG, JPEG, BMP or GIF, whatever its suffix.
     page
         Which plane of a file that holds several, from 1. Without it, smaller pages are passed over,
         and of several channels the first is taken.
@@ -220,7 +220,7 @@ def _analysable(pixels: NDArray[Any], remarks: list[str]) -> NDArray[np.bool_] |
 def _without_colour(
     pixels: NDArray[Any], rows: int, spared: int, remarks: list[str]
 ) -> NDArray[Any]:
-    """Make an image grey whose specimen is, and say what is odd about its colours."""
+    """Make an image with a grey specimen grey, with remarks on its colours."""
     grey = grey_if_colourless(pixels, rows, spared)
     if pixels.ndim == 2:
         return pixels

@@ -1,4 +1,4 @@
-"""An image as its file stores it, before it is made what a person would see."""
+"""An image as its file stores it, before palette and polarity are applied."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether a micrograph shows strata, and which way they lie.
+"""Detection of strata in micrographs, and of their direction.
 
 In a cross-section of a coating or a weld, above and below mean something; in most microstructures
 they don't.

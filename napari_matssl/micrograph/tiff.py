@@ -73,7 +73,7 @@ class OpenTiff:
 
 @contextmanager
 def open_tiff(path: Path) -> Iterator[OpenTiff]:
-    """Open a TIFF, having made sure that whoever reads it comes to an end.
+    """Open a TIFF after a bounded walk of its directories.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def _check_colours(path: Path, page: tifffile.TiffPage) -> None:
 
 
 def _check_pieces(path: Path, page: tifffile.TiffPage, size: int) -> None:
-    """Make sure that all strips or tiles of a page are there, and of a size that can be meant."""
+    """Check that all strips or tiles of a page are there, of a plausible size."""
     width, height = page.imagewidth, page.imagelength
     if page.is_tiled:
         across, down = page.tilewidth, page.tilelength
@@ -203,7 +203,7 @@ def _pixels(path: Path, page: tifffile.TiffPage, inside: int) -> NDArray[Any]:
 
 
 def _check_pictures(path: Path, page: tifffile.TiffPage) -> None:
-    """Make sure that strips or tiles that are pictures themselves have the size of one."""
+    """Check that strips or tiles that are pictures themselves have the size of one."""
     across = page.tilewidth if page.is_tiled else page.imagewidth
     down = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
     handle = page.parent.filehandle
@@ -220,7 +220,7 @@ def _plane_without_page(path: Path, page: tifffile.TiffPage, inside: int) -> NDA
     """Read a plane that follows the page's own, as ImageJ writes large stacks."""
     if page.compression != 1 or not page.is_contiguous:
         raise InputError(
-            f"{path} holds planes that can't be told apart.",
+            f"{path} holds planes whose bounds are unclear.",
             "Save the plane you want as an image of its own.",
         )
     handle = page.parent.filehandle
@@ -234,7 +234,7 @@ def _plane_without_page(path: Path, page: tifffile.TiffPage, inside: int) -> NDA
 
 
 def _find_broken_piece(path: Path, page: tifffile.TiffPage) -> None:
-    """Raise an error that says which strip is the first that can't be decoded, if one can't."""
+    """Raise an error that names the first strip that can't be decoded, if one can't."""
     handle = page.parent.filehandle
     down = page.tilelength if page.is_tiled else page.rowsperstrip
     for number, (start, length) in enumerate(
