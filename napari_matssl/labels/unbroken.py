@@ -71,7 +71,7 @@ def find_unbroken(
             )
             for mask, strokes in zip(masks, painted or masks, strict=True)
         ]
-        telling = [one for one in sides if all(areas.counting.any() for areas in one)]
+        telling = [one for one in sides if all(areas.labelled.any() for areas in one)]
         for way in ("across", "down"):
             if telling and all(areas.run_through(way) for one in sides for areas in one):
                 inside, outside = (
@@ -116,22 +116,22 @@ class _Areas:
     ----------
     across, down
         ``(N,)`` whether each reaches from left to right, and from top to bottom.
-    counting
+    labelled
         ``(N,)`` whether each counts: it holds painted pixels.
     """
 
     across: NDArray[np.bool_]
     down: NDArray[np.bool_]
-    counting: NDArray[np.bool_]
+    labelled: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, where: NDArray[np.bool_], counting: NDArray[np.bool_]) -> "_Areas":
+    def of(cls, where: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> "_Areas":
         """Find the components of a boolean image ``(H, W)``, and which hold a pixel of another."""
         labels, sizes = _label(where)
         smallest_first = np.argsort(sizes)
         specks = smallest_first[np.cumsum(sizes[smallest_first]) <= _SPECKS * where.size]
         left, right, top, bottom = (np.delete(s, specks) for s in _reached(labels, len(sizes)))
-        held = np.bincount(labels[counting & where], minlength=len(sizes) + 1)[1:] > 0
+        held = np.bincount(labels[labelled & where], minlength=len(sizes) + 1)[1:] > 0
         return cls(left & right, top & bottom, np.delete(held, specks))
 
     def runs(self, way: str) -> NDArray[np.bool_]:
@@ -140,7 +140,7 @@ class _Areas:
 
     def run_through(self, way: str) -> bool:
         """Whether all components that count do."""
-        return bool(self.runs(way)[self.counting].all())
+        return bool(self.runs(way)[self.labelled].all())
 
 
 def _merge(mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int) -> NDArray[np.uint8]:
