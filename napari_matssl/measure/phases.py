@@ -180,6 +180,6 @@ def summary_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
 
 def _origin_cells(origin: Provenance | None) -> tuple[str, ...]:
     one = origin or Provenance()
-    origin = one.model, one.short_sha256, one.run, one.written, one.version
+    source = one.model, one.short_sha256, one.run, one.written, one.version
     cleaning = "; ".join(filter(None, (one.cleaning, "painted pixels count" * one.painted)))
-    return *origin, cleaning, one.info_bar, "; ".join(one.remarks)
+    return *source, cleaning, one.info_bar, "; ".join(one.remarks)
