@@ -67,7 +67,7 @@ def show_facts(facts: dict[str, Any], as_json: bool) -> None:
 
 
 def _in_words(value: Any) -> str:
-    """Say a plain value; of a long list the beginning, of things that have a name the name."""
+    """Describe a plain value; the beginning of a long list, the names of named things."""
     if isinstance(value, list):
         more = f" and {len(value) - _LISTED} more" if len(value) > _LISTED else ""
         return ", ".join(map(_in_words, value[:_LISTED])) + more

@@ -1,4 +1,4 @@
-"""Errors a user can act on: what was wrong, where, and what to do about it.
+"""Errors for users: what was wrong, where, and what to do about it.
 
 Every error that reaches a user is a :class:`MatSSLError`. None of them is a ``RuntimeError``,
 because the workers of graphical front ends treat those as their own.
@@ -14,23 +14,23 @@ _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 
 
 
 def one_line(text: str) -> str:
-    """Give a text as one line: names keep their blanks, line breaks and their like are escaped."""
+    """Return a text as one line: line breaks and control characters are escaped."""
     return printable(text.strip())
 
 
 def printable(text: str) -> str:
-    """Give a text for any file and program: control characters, bytes of no letter are escaped."""
+    """Return a text with control characters and undecodable bytes escaped."""
     return _NO_UNICODE.sub(_escaped, text.translate(_ESCAPED))
 
 
 def _escaped(surrogate: re.Match[str]) -> str:
-    """Escape what Python has for a byte of a file name that is no UTF-8, or for half a pair."""
+    """Escape a surrogate, which stands for a byte that is no UTF-8 or for half a pair."""
     code = ord(surrogate[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def add_settings(text: str, settings: str, name_of: Callable[[str], str]) -> str:
-    """Add what a front end calls the settings that a text is about.
+    """Append a front end's names of the settings that a text is about.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class MatSSLError(Exception):
         super().__init__(f"{self.what} {self.remedy}".strip())
 
     def reworded(self, what: str = "", remedy: str = "", settings: str = "") -> Self:
-        """Return the same error with other words; those that are empty stay."""
+        """Return the same error with another text; empty parts stay."""
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         MatSSLError.__init__(

@@ -61,7 +61,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def check_regular(path: Path, error: type[MatSSLError] = InputError) -> int:
-    """Make sure that `path` is a regular file, and return its size in bytes.
+    """Check that `path` is a regular file, and return its size in bytes.
 
     Named pipes and devices have no end: they are refused before they are opened.
 
@@ -151,14 +151,14 @@ def missing_file(path: Path, error: type[MatSSLError] = InputError) -> MatSSLErr
 def unreadable_file(
     path: Path, reason: OSError | ValueError, error: type[MatSSLError] = InputError
 ) -> MatSSLError:
-    """Give the reason why the system doesn't let a file be read."""
+    """Return why the system doesn't allow a file to be read."""
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     return error(f"{path} can't be read: {words}.", "Check the name, the rights and the disk.")
 
 
 @contextmanager
 def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Iterator[Path]:
-    """Give a temporary path in the same folder; move it over `path` when the block succeeds.
+    """Yield a temporary path in the same folder; move it over `path` when the block succeeds.
 
     The temporary name keeps the suffix of `path`, because image writers choose the format by it.
     What a file system lacks (rights of files, flushing) is done without. What killed programs left
@@ -254,7 +254,7 @@ def check_writable_folder(folder: Path) -> None:
 
 
 def check_room(folder: Path, wanted: int) -> None:
-    """Make sure that so many bytes fit on the disk of a folder that exists.
+    """Check that so many bytes fit on the disk of a folder that exists.
 
     Raises
     ------
@@ -272,7 +272,7 @@ def check_room(folder: Path, wanted: int) -> None:
 
 
 def unwritable(path: Path, error: OSError | ValueError) -> OutputError:
-    """Give the reason why `path` can't be written."""
+    """Return why `path` can't be written."""
     reason = getattr(error, "strerror", None) or str(error)
     return OutputError(f"Can't write {path}: {reason}.", "Choose another place for the output.")
 

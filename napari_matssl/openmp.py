@@ -1,4 +1,4 @@
-"""How PyTorch's threads wait for work: asleep, so that busy neighbours don't stop them.
+"""Threads of OpenMP that wait asleep, so that busy programs don't stop them.
 
 PyTorch divides each operation among threads of OpenMP. By default a thread that has finished its
 part spins, expecting the next within milliseconds. Where other programs want the processor, too, it
@@ -24,7 +24,7 @@ _POLICY = "OMP_WAIT_POLICY"
 
 
 def switches() -> dict[str, str]:
-    """Give the environment variables that let threads sleep and that the user hasn't set."""
+    """Return the environment variables for sleeping threads that the user hasn't set."""
     if _POLICY in os.environ:
         return {}
     return {name: value for name, value in _SWITCHES.items() if name not in os.environ}
@@ -32,7 +32,7 @@ def switches() -> dict[str, str]:
 
 @contextmanager
 def sleeping_threads() -> Iterator[None]:
-    """Let threads of libraries that are loaded and first used inside the block wait asleep.
+    """Make threads of libraries that are first used inside the block wait asleep.
 
     The environment is as it was afterwards, for other programs that this process starts.
     """

@@ -21,7 +21,7 @@ _FILE = Annotated[
 def with_settings(
     kind: type[Settings], only: Collection[str] = (), without: Collection[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for every field of its settings, and ``--settings FILE``.
+    """Add an option to a command for every field of its settings, and ``--settings FILE``.
 
     The command gets them as its keyword ``settings``. Options for experts work, but only
     ``--help-all`` lists them.

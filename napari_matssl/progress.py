@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class Control(Enum):
-    """What can be sent into a running job."""
+    """Requests to a running job."""
 
     STOP = "stop"
     """Finish cleanly and return the best result so far."""

@@ -1,1 +1,1 @@
-"""What leaves the program: mask files, overlay pictures, tables."""
+"""Files of results: masks, overlays, tables."""

@@ -1,4 +1,4 @@
-"""Writing words of any script into pictures, with whatever fonts the system has."""
+"""Text of any script in pictures, with the fonts of the system."""
 
 import logging
 import os
@@ -68,7 +68,7 @@ class Lettering:
 
 
 def undrawable(texts: Iterable[str]) -> str:
-    """Say which letters of some texts no font of this system has; empty if there are all."""
+    """Return a remark on letters that no font of this system has; empty if none is missing."""
     missing = {char: text for text in texts for char in text if _file_for(char) is None}
     if not missing:
         return ""
@@ -98,7 +98,7 @@ def _system_fonts() -> tuple[Path, ...]:
 
 
 def _fancy(file: Path) -> tuple[int, str]:
-    """Sort what is best read first."""
+    """Return a key that sorts well readable fonts first."""
     name = file.stem.lower()
     plain = any(word in name for word in _PLAIN)
     return 2 * sum(word in name for word in _FANCY) - plain, str(file)

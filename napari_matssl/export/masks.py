@@ -1,4 +1,4 @@
-"""Writing masks and painted labels: the pixel is the class id."""
+"""Write masks and painted labels: the pixel is the class id."""
 
 from pathlib import Path
 from types import EllipsisType
@@ -116,7 +116,7 @@ def write_mask_tiff(
 
 
 def palette_of(table: ClassTable) -> NDArray[np.uint8]:
-    """Give colours by mask value, ``(256, 3)``, RGB; black for what is no class."""
+    """Return colours by mask value, ``(256, 3)``, RGB; black without a class."""
     palette = np.zeros((256, 3), dtype=np.uint8)
     for one in table.classes:
         palette[one.id] = one.rgb

@@ -28,7 +28,7 @@ PROBABILITIES: Final = "_probabilities.tif"
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is written of each image, and of all together.
+    """Files that are written for each image, and for all together.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Outputs:
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """What is added to an image's stem for the files that are written."""
+        """Endings that are added to an image's stem for its files."""
         endings = [MASK_PNG] * self.masks_png + [MASK_TIFF] * self.masks_tiff
         return (*endings, *[OVERLAY] * self.overlays, *[PROBABILITIES] * self.probabilities)
 

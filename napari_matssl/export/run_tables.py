@@ -17,11 +17,11 @@ from napari_matssl.measure.phases import PhaseFraction
 PHASES: Final = "phases.csv"
 SUMMARY: Final = "summary.csv"
 STALE: Final = "stale"
-"""What is put into the names of tables whose masks are being replaced."""
+"""Part of the names of tables whose masks are being replaced."""
 
 
 class RunTables:
-    """Tables in a folder of results: the old ones step aside, the new ones come last.
+    """Tables in a folder of results: old ones are renamed first, new ones written last.
 
     A run that is killed on the way leaves masks of two runs. Tables that fit neither must not stand
     beside them as if they did: before the first mask is replaced, ``phases.csv`` becomes
@@ -39,7 +39,7 @@ class RunTables:
         self._old_images: frozenset[str] = frozenset()
 
     def remark(self) -> str:
-        """Say before the run which tables can't be replaced; empty if all can."""
+        """Return a remark on tables that can't be replaced; empty if all can."""
         locked = [path.name for path in self._paths if not is_replaceable(path)]
         if not locked:
             return ""
@@ -90,7 +90,7 @@ class RunTables:
         return paths, " ".join(remarks)
 
     def restore(self) -> None:
-        """Give the old tables their names back: no mask was replaced after all."""
+        """Restore the names of the old tables: no mask was replaced."""
         for aside, path in self._aside.items():
             with contextlib.suppress(OSError):  # they stay, marked as stale
                 aside.rename(path)

@@ -1,4 +1,4 @@
-"""The model card: what a model file says of itself, readable without its weights or torch."""
+"""The model card: metadata of a model file, readable without its weights or torch."""
 
 import json
 import math
@@ -53,7 +53,7 @@ _Name = Annotated[
 
 
 class TrainingImage(BaseModel):
-    """One image that a model has seen."""
+    """One training image of a model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,7 +71,7 @@ _FORMER_NAMES = {"encoder_name": "encoder", "normalisation": "intensity_scaling"
 
 
 class _Card(BaseModel):
-    """What every file of ours says of itself."""
+    """Metadata of every file of ours."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -91,7 +91,7 @@ class _Card(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _by_todays_names(cls, data: Any) -> Any:
-        """Read files that were written before a field was renamed."""
+        """Accept files that were written before a field was renamed."""
         if not isinstance(data, dict):
             return data
         renamed = {now: data[then] for then, now in _FORMER_NAMES.items() if then in data}
@@ -121,13 +121,13 @@ class _Card(BaseModel):
 
 
 class EncoderCard(_Card):
-    """What the file of a pretrained encoder says of itself."""
+    """Card of a pretrained encoder."""
 
     kind: Literal["encoder"] = "encoder"
 
 
 class CheckpointCard(_Card):
-    """What the file of an unfinished pretraining says of itself."""
+    """Card of an unfinished pretraining."""
 
     kind: Literal["checkpoint"] = "checkpoint"
     step: int = Field(ge=0, le=LARGEST_FIGURE)
@@ -138,7 +138,7 @@ class CheckpointCard(_Card):
 
 
 class ModelCard(_Card):
-    """What a model file says of itself: of a segmenter."""
+    """Card of a segmenter."""
 
     kind: Literal["segmenter"] = "segmenter"
     architecture: Architecture = "unet++"
@@ -178,7 +178,7 @@ class ModelCard(_Card):
     @field_validator("architecture", mode="before")
     @classmethod
     def _by_todays_name(cls, architecture: Any) -> Any:
-        """Read models that were written before their network was renamed."""
+        """Accept models that were written before their network was renamed."""
         return "guided-unet++" if architecture == "residual-unet++" else architecture
 
     @model_validator(mode="after")
@@ -238,7 +238,7 @@ def read_card(path: Path, kind: Kind | None = None) -> Card:
 
 @lru_cache(maxsize=256)
 def _card_of(path: Path, _stamp: Stamp | None) -> Card:
-    """Read a card once for as long as its file is the same: lists ask for it again and again."""
+    """Read a card, once for as long as its file is the same."""
     if is_pickle(path):
         return _published_card(path)
     return _parse_card(path, read_header(path).metadata)
@@ -251,7 +251,7 @@ _REMEDIES = {
 }
 
 MICROGRAPHS = "micrographs"
-"""What settings call the encoder that comes with the program."""
+"""Name of the shipped encoder in settings."""
 
 _SHIPPED = Path(__file__).parents[1] / "weights" / "micrographs.safetensors"
 
@@ -267,7 +267,7 @@ def weights_path(source: str) -> Path:
 def encoder_of_file(source: str) -> str | None:
     """Name the encoder network whose weights a file holds.
 
-    None if `source` is no file, or one whose network can't be told by its tensors.
+    None if `source` is no file, or its tensors don't identify a network.
 
     Raises
     ------
@@ -302,10 +302,10 @@ def find_published(path: Path) -> Published:
 
 
 def _published_card(path: Path) -> Card:
-    """Make up the card of published weights.
+    """Make a card for published weights.
 
     Their images are taken as the released code does: in colour, ImageNet's constants, their own
-    size. One channel alone is told from its background by the sign: two classes.
+    size. A single channel separates two classes by its sign.
     """
     published = find_published(path)
     changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)

@@ -23,7 +23,7 @@ from napari_matssl.micrograph.intensity_scaling import (
 from napari_matssl.micrograph.strata import Strata
 from napari_matssl.settings import FinetuneSettings
 
-_POINTS = 50_000  # painted pixels remembered per image and class, as centres of crops
+_POINTS = 50_000  # painted pixels kept per image and class, as centres of crops
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class PreparedImage:
 
 
 def prepare(painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
-    """Bring one painted micrograph to what the network of a card sees; the info bar is cut off.
+    """Prepare a painted micrograph for the network of a card; cut off the info bar.
 
     Raises
     ------
@@ -153,7 +153,7 @@ class CropSampler:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches that cover all painted images about once."""
+        """Number of batches that cover all painted images about once."""
         return max(1, -(-len(self._grid) // self.batch_size))
 
     def batch(self) -> Batch:
@@ -176,7 +176,7 @@ class CropSampler:
         return Batch(varied, targets, plain, proposed)
 
     def halve(self) -> bool:
-        """Ask for half the memory: half the batch, then half the crop; False at the smallest."""
+        """Halve the memory needed: the batch, then the crop; False at the smallest."""
         if self.batch_size > 1:
             self.batch_size //= 2
         elif self._side >= 128:
@@ -269,7 +269,7 @@ def vary_grey_values(units: Tensor, random: np.random.Generator, strength: float
 
 
 def _start(centre: int, side: int, length: int, random: np.random.Generator) -> int:
-    """Where a crop starts so that it holds `centre`, and lies inside the image if it can."""
+    """Return where a crop starts so that it holds `centre`, inside the image if possible."""
     start = centre - int(random.integers(side))
     if side >= length:
         return -int(random.integers(side - length + 1))

@@ -1,4 +1,4 @@
-"""Which device computes, in which number format, and what would bring a faster one."""
+"""Choice of device and number format, and diagnosis of unused GPUs."""
 
 import os
 import threading
@@ -42,7 +42,7 @@ class Compute:
     reason: str
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Mixed precision where it pays, nothing elsewhere."""
+        """Return mixed precision where it is faster, else nothing."""
         if self.dtype is torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
@@ -106,7 +106,7 @@ def choose_compute(name: str = "auto") -> Compute:
 
 
 def _best_device() -> tuple[torch.device, Fault]:
-    """Give the device to take when nobody chooses, why, and what would bring a faster one."""
+    """Return the default device, why it is taken, and what would allow a faster one."""
     left_out: list[Fault] = []
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         fault = cuda_fault(index)
@@ -120,7 +120,7 @@ def _best_device() -> tuple[torch.device, Fault]:
 
 
 def cuda_fault(index: int) -> Fault | None:
-    """Tell why this build of PyTorch can't compute on a CUDA GPU that it sees; None if it can."""
+    """Return why this build of PyTorch can't compute on a CUDA GPU; None if it can."""
     try:
         name = torch.cuda.get_device_name(index)
         capability = torch.cuda.get_device_capability(index)
@@ -133,7 +133,7 @@ def cuda_fault(index: int) -> Fault | None:
 
 
 def _named_device(name: str) -> torch.device:
-    remedy = '"napari-matssl device" tells more. Use auto or cpu.'
+    remedy = '"napari-matssl device" explains it. Use auto or cpu.'
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -175,7 +175,7 @@ def no_cuda() -> Fault:
 
 @dataclass(frozen=True)
 class DeviceReport:
-    """What computes here, for people.
+    """The device in use, for users.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ class DeviceReport:
 
 
 def diagnose() -> DeviceReport:
-    """Find out what computes here when nobody chooses, and what stands in a GPU's way."""
+    """Find the default device, and what keeps a GPU from being used."""
     device, found = _best_device()
     return DeviceReport(
         name=_device_name(device),
@@ -225,7 +225,7 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
 
     bfloat16 wins by 3 to 4 times with AMX and by 1.8 times with AVX-512. Nothing is timed: a busy
     program beside this one must not change what comes out. Versions of PyTorch before 2.11 don't
-    tell what a processor can, and stay with float32 there.
+    show what a processor supports, and stay with float32 there.
     """
     if device.type == "cuda":
         with torch.cuda.device(device):  # or the answer is about the current one
@@ -243,7 +243,7 @@ _SEEDING = threading.RLock()
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global generators inside the block only; initialisers know no other.
+    """Seed torch's global generators inside the block only; initialisers take no other.
 
     All threads share them: one that builds a network waits for another that does, such as that of
     the live preview, else both would get other weights than their seeds stand for.

@@ -1,4 +1,4 @@
-"""What goes wrong on a device, in words, and giving its memory back."""
+"""Errors of devices, and release of their memory."""
 
 import errno
 import logging
@@ -27,7 +27,7 @@ _FULL = (
     "cudnn_status_not_initialized",
     "unable to find a valid cudnn algorithm",  # none fits into the memory that is free
 )
-"""What RuntimeErrors say of a full memory, in small letters."""
+"""Texts of RuntimeErrors for a full memory, in lower case."""
 
 _UNUSABLE = (
     "no kernel image is available",
@@ -40,7 +40,7 @@ _UNUSABLE = (
     "driver initialization failed",
     "not compiled with cuda",
 )
-"""What RuntimeErrors say of a GPU that can't compute at all, in small letters."""
+"""Texts of RuntimeErrors for a GPU that can't compute at all, in lower case."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -79,7 +79,7 @@ def device_errors(doing: str) -> Iterator[None]:
         if any(words in reason.lower() for words in _UNUSABLE):
             raise DeviceError(
                 f"The GPU can't be used, as was found while {doing}: {reason}",
-                '"napari-matssl device" tells more. Use the processor.',
+                '"napari-matssl device" explains it. Use the processor.',
                 settings="device=cpu",
             ) from error
         raise ComputeError(
@@ -95,9 +95,9 @@ def _first_line(error: BaseException) -> str:
 
 
 def free_memory(device: torch.device) -> None:
-    """Give cached memory back to a GPU, for other programs and for larger pieces.
+    """Release cached memory of a GPU, for other programs and for larger pieces.
 
-    A GPU that has failed answers this, too, with its failure; that was told before.
+    A GPU that has failed answers this, too, with its failure, which was reported before.
     """
     try:
         if device.type == "cuda":

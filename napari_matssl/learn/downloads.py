@@ -1,7 +1,7 @@
-"""ImageNet weights from the hub: said beforehand, with an end, and stopped at once.
+"""Downloads of ImageNet weights: announced, bounded in time, interruptible.
 
 The hub's client waits and retries for minutes where packets are dropped, and can't be interrupted
-meanwhile. So it works in a thread of its own, and whoever waits for it looks at the clock.
+meanwhile. So it works in a thread of its own, with a timeout here.
 """
 
 import logging
@@ -57,7 +57,7 @@ class HubFile:
     revision: str | None = None
 
     def on_disk(self) -> Path | None:
-        """Give the file where it was fetched before; None if it has not been."""
+        """Return the path of the cached file; None if it isn't cached."""
         for name in (self.name, _FALLBACK):
             found = try_to_load_from_cache(self.repository, name, revision=self.revision)
             if isinstance(found, str):
@@ -66,7 +66,7 @@ class HubFile:
 
 
 def hub_file(name_in_smp: str) -> HubFile:
-    """Tell where the ImageNet weights of an encoder are.
+    """Return where the ImageNet weights of an encoder are.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def fetch(name_in_smp: str) -> Job[Path]:
 
     Yields
     ------
-    A progress ten times a second, the first of which says what is fetched from where.
+    A progress ten times a second; the first names file and source.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def _size_mb(name_in_smp: str) -> float:
 
 @dataclass
 class _Transfer:
-    """One download, in a daemon thread: whoever gives it up needn't wait for its end."""
+    """One download, in a daemon thread that can be left behind."""
 
     file: HubFile
     arrived: int = 0

@@ -1,4 +1,4 @@
-"""Moving averages of weights: steadier than the last step's where data is scarce."""
+"""Exponential moving averages of weights, steadier than the last step's for scarce data."""
 
 import torch
 from torch import Tensor, nn

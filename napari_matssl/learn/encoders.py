@@ -23,12 +23,12 @@ _TRIED = (3 * STRIDE, 5 * STRIDE)
 
 
 def smp_name(name: str) -> str:
-    """Find what segmentation-models-pytorch calls an encoder.
+    """Return the name of an encoder in segmentation-models-pytorch.
 
     Raises
     ------
     SettingsError
-        If neither it nor timm knows the name.
+        If neither it nor timm has the name.
     """
     bare = name.removeprefix("tu-")
     if name in smp.encoders.encoders:
@@ -63,7 +63,7 @@ def build_encoder(name: str, seed: int = 0) -> nn.Module:
 
 
 def check_encoder(name: str) -> None:
-    """Make sure, before anything is learnt, that U-Net++ can be built on an encoder.
+    """Check before training that U-Net++ can be built on an encoder.
 
     Raises
     ------
@@ -81,12 +81,12 @@ def check_encoder(name: str) -> None:
 
 
 def refuse_for_unet(name: str, error: Exception) -> SettingsError:
-    """Say that U-Net++ can't be built on an encoder."""
+    """Return the error for an encoder on which U-Net++ can't be built."""
     return SettingsError(f"U-Net++ can't be built on the encoder {name!r} ({error}).", _OTHERS)
 
 
 def check_sizes(name: str) -> None:
-    """Make sure that an encoder takes images of which the sides are any multiples of 32 px.
+    """Check that an encoder takes images whose sides are any multiples of 32 px.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _blame_memory(error: Exception) -> None:
     Raises
     ------
     OutOfMemoryError
-        If `error` tells of one.
+        If `error` reports one.
     """
     if is_out_of_memory(error):
         with device_errors("building the encoder"):

@@ -29,7 +29,7 @@ def filter_maps(images: Tensor) -> list[Tensor]:
     width: the smoothed grey value, the magnitude of its gradient, both eigenvalues of its Hessian,
     and the squares of these four. The squares let a linear classifier ask for a band of values.
     """
-    # Never in mixed precision: bfloat16 can't tell neighbouring grey values apart.
+    # Never in mixed precision: bfloat16 can't separate neighbouring grey values.
     with torch.autocast(images.device.type, enabled=False):
         grey = images.float().mean(dim=1, keepdim=True)
         maps = []

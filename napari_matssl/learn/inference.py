@@ -28,14 +28,14 @@ from napari_matssl.settings import PredictSettings
 SMALLEST_TILE = 64
 
 MAGNIFICATIONS = (1.0, 1.6)
-"""What the model's magnification is multiplied by; the second where two are wanted.
+"""Factors on the model's magnification; the second where two are wanted.
 
 Chosen on development sets, see benchmarks/NOTES.md."""
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What a segmenter makes of one micrograph.
+    """The output of a segmenter for one micrograph.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def segment(
 
 
 def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
-    """Say whether a second magnification is wanted, and worth its time (benchmarks/NOTES.md)."""
+    """Return whether a second magnification is wanted, and worth its time (benchmarks/NOTES.md)."""
     if card.architecture == "pixel-classifier":  # it has never seen a crop magnified
         return False
     if settings.magnifications == "auto":
@@ -206,7 +206,7 @@ class _Pass:
             yield tile, probabilities
 
     def finished(self) -> Tensor:
-        """Give what the last row of tiles has finished, ``(K, h, W)``."""
+        """Return the rows that the last row of tiles has finished, ``(K, h, W)``."""
         return self._enlarger.add(self._blender.finish(self._until)[:, :, : self.seen[1]])
 
 
@@ -217,7 +217,7 @@ class _Average:
         self._held: list[Tensor | None] = [None] * count
         self._given = [0] * count
         self.rows = 0
-        """How many rows are averaged and given back."""
+        """Number of rows that were averaged and returned."""
 
     @property
     def behind(self) -> int:
@@ -225,7 +225,7 @@ class _Average:
         return self._given.index(min(self._given))
 
     def add(self, index: int, band: Tensor) -> Iterator[Tensor]:
-        """Take the next band of a stream; give the average of the rows that all now have."""
+        """Take the next band of a stream; yield the average of the rows that all streams have."""
         held = self._held[index]
         self._held[index] = band if held is None else torch.cat([held, band], dim=1)
         self._given[index] += band.shape[1]

@@ -1,4 +1,4 @@
-"""Losses that see painted pixels only."""
+"""Losses over painted pixels only."""
 
 import torch
 from torch import Tensor
@@ -114,10 +114,10 @@ def segmentation_loss(
 
 
 def entropy(logits: Tensor, where: Tensor) -> Tensor:
-    """Give how undecided a network is: the entropy of its classes, averaged over some pixels.
+    """Return the entropy of a network's classes, averaged over some pixels.
 
     Lowering it where nothing is painted moves the boundaries between classes to where pixels are
-    told apart easily (entropy minimisation, Grandvalet and Bengio 2004).
+    easily separated (entropy minimisation, Grandvalet and Bengio 2004).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""At which magnification a network sees an image."""
+"""Magnification of images before a network."""
 
 import statistics
 from collections.abc import Sequence

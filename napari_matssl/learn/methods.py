@@ -11,11 +11,11 @@ from napari_matssl.learn.pair_contrast import ContrastiveMethod, PairContrast
 from napari_matssl.settings import PretrainSettings
 
 TITLES = {"matssl": "MatSSL", "simclr": "SimCLR", "mocov2": "MoCo v2", "densecl": "DenseCL"}
-"""How the methods are written."""
+"""Names of the methods as users read them."""
 
 
 def build_method(encoder: nn.Module, settings: PretrainSettings, patches: int) -> ContrastiveMethod:
-    """Put a method round an encoder that has its start weights.
+    """Build a method on an encoder that has its start weights.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ def write_tensors(path: Path, card: Card, tensors: Mapping[str, Tensor]) -> None
     with atomic_write(path) as temporary:
         try:
             save_file(plain, temporary, metadata={CARD_KEY: card.model_dump_json()})
-        except SafetensorError as error:  # a full disk, say
+        except SafetensorError as error:  # such as a full disk
             raise OSError(str(error)) from error
 
 
@@ -158,7 +158,7 @@ def check_shapes(own: Mapping[str, Shape], stored: Mapping[str, Iterable[int]], 
 
 
 def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
-    """Give the shapes of tensors."""
+    """Return the shapes of tensors."""
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 

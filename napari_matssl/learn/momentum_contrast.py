@@ -1,4 +1,4 @@
-"""Contrastive pretraining against a slower copy of the encoder: MoCo v2 and DenseCL.
+"""Contrastive pretraining with a momentum encoder: MoCo v2 and DenseCL.
 
 They are here for comparison with MatSSL, with their published settings.
 """
@@ -17,7 +17,7 @@ KEY_GROUP = 32
 
 
 class MomentumContrast(ContrastiveMethod):
-    """MoCo v2 (Chen et al. 2020): keys of a slowly following copy, negatives from a queue.
+    """MoCo v2 (Chen et al. 2020): keys of a momentum encoder, negatives from a queue.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class MomentumContrast(ContrastiveMethod):
     settings
         Widths of the projection head (ReLU between), temperature, and how slowly the copy follows.
     queue
-        How many keys are remembered.
+        Number of keys in the queue.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class MomentumContrast(ContrastiveMethod):
     def _key_stage(self, views: Tensor, generator: torch.Generator) -> Tensor:
         """Encode views in shuffled groups.
 
-        A query must not be told from its key's batch-norm statistics. Published code shuffles
+        Batch-norm statistics must not identify the key of a query. Published code shuffles
         keys between devices for that; here groups of the batch do.
         """
         order = torch.randperm(len(views), generator=generator)
@@ -87,14 +87,14 @@ class MomentumContrast(ContrastiveMethod):
 
     @torch.no_grad()
     def _remember(self, queue: Tensor, keys: Tensor) -> None:
-        """Put keys in the place of the oldest ones."""
+        """Replace the oldest keys of the queue."""
         keys = functional.normalize(keys.float(), dim=1)[-len(queue) :]
         places = (self.place + torch.arange(len(keys), device=queue.device)) % len(queue)
         queue[places] = keys
 
     @torch.no_grad()
     def keep_up(self) -> None:
-        """Let the copy follow."""
+        """Update the momentum encoder."""
         for own, key in self._pairs():
             for new, old in zip(own.parameters(), key.parameters(), strict=True):
                 old.lerp_(new, 1 - self.momentum)
@@ -175,7 +175,7 @@ class DenseHead(nn.Sequential):
 
 
 def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -> Tensor:
-    r"""Cross-entropy of telling a query's own key from those in a queue.
+    r"""Compute InfoNCE: cross-entropy of a query's own key against those in a queue.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Why PyTorch can't use an NVIDIA GPU, and what mends it. Needs no torch itself."""
+"""Diagnosis of NVIDIA GPUs that PyTorch can't use, and remedies. Needs no torch itself."""
 
 import logging
 import re
@@ -38,7 +38,7 @@ class NvidiaGPU:
     driver
         Version of its driver, such as ``"535.183.01"``; empty if unknown.
     complaint
-        What the driver's own tool says is wrong; empty if it is content.
+        Complaint of the driver's own tool; empty if there is none.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Fault:
 
 
 def find_nvidia(command: Sequence[str] = _NVIDIA_SMI, proc: Path = _PROC) -> NvidiaGPU | None:
-    """Look for an NVIDIA GPU without CUDA: by nvidia-smi, else by what Linux's driver tells.
+    """Look for an NVIDIA GPU without CUDA: by nvidia-smi, else by Linux's driver.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def find_nvidia(command: Sequence[str] = _NVIDIA_SMI, proc: Path = _PROC) -> Nvi
     except (OSError, subprocess.TimeoutExpired) as error:
         log.debug("nvidia-smi", exc_info=error)
         return NvidiaGPU("NVIDIA GPU", complaint="nvidia-smi doesn't answer")
-    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    first = said[0].strip() if said else ""
+    lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
+    first = lines[0].strip() if lines else ""
     if done.returncode == 0 and "," in first:
         name, driver = (part.strip() for part in first.rsplit(",", 1))
         return NvidiaGPU(name, driver)
@@ -118,7 +118,7 @@ def _from_proc(proc: Path) -> NvidiaGPU | None:
 
 
 def explain_no_cuda(gpu: NvidiaGPU | None, cuda: str | None, visible: str | None) -> Fault:
-    """Tell why PyTorch finds no CUDA GPU.
+    """Return why PyTorch finds no CUDA GPU.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def has_kernels(capability: tuple[int, int], built_for: Sequence[str]) -> bool:
         Compute capability of the GPU, such as (8, 6).
     built_for
         As ``torch.cuda.get_arch_list()`` gives it; a list without a word of this kind, of a build
-        for other makers' GPUs, tells nothing, and the GPU counts as usable.
+        for other makers' GPUs, proves nothing, and the GPU counts as usable.
     """
     known = False
     for word in built_for:
@@ -198,7 +198,7 @@ def has_kernels(capability: tuple[int, int], built_for: Sequence[str]) -> bool:
 
 
 def explain_no_kernels(name: str, capability: tuple[int, int], built_for: Sequence[str]) -> Fault:
-    """Tell that a build of PyTorch has no code for a GPU, which is too old for it or too new.
+    """Return the line on a GPU that a build of PyTorch has no code for.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def explain_no_kernels(name: str, capability: tuple[int, int], built_for: Sequen
 
 
 def explain_no_answer(index: int, complaint: str) -> Fault:
-    """Tell that PyTorch sees a GPU which then fails to answer, and with what words."""
+    """Return the line on a GPU that PyTorch finds but can't use."""
     return Fault(
         f"the GPU cuda:{index} doesn't answer: {complaint or 'without a word'}",
         "Close other programs that use it, or restart the computer.",

@@ -1,4 +1,4 @@
-"""What a weights file of PyTorch holds, found out without PyTorch and without running anything.
+"""Names and shapes in a weights file of PyTorch, read without PyTorch and without running it.
 
 Such a file is a pickle: a program for a small machine that builds objects. The machine here has
 only the steps that state dicts are made of, and makes stand-ins. So the names and shapes of all
@@ -21,7 +21,7 @@ from napari_matssl.files import check_regular, unreadable_file
 Shape = tuple[int, ...]
 
 STATE_KEYS = ("state_dict", "model_state_dict", "model")
-"""Where checkpoints keep the weights of their network."""
+"""Keys under which checkpoints hold the weights of their network."""
 
 PICKLE_STARTS = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -194,7 +194,7 @@ class _Machine(pickle._Unpickler):
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Give a stand-in for what the file names; it is made anew, so nothing can spoil it."""
+        """Return a stand-in for what the file names; it is made anew, so nothing can spoil it."""
         if (module, name) in (("collections", "OrderedDict"), ("collections", "defaultdict")):
             return lambda *pairs: _values(*pairs[-1:])
         if module == "torch._utils" and name == "_rebuild_tensor_v2":
@@ -209,7 +209,7 @@ class _Machine(pickle._Unpickler):
         raise _RefusedError(f"it names {module}.{name}")
 
     def persistent_load(self, pid: Any) -> Any:
-        """Give a stand-in for the numbers of a tensor."""
+        """Return a stand-in for the numbers of a tensor."""
         kind, storage, key, _, count, *_ = pid
         if kind != "storage" or not isinstance(key, str) or not isinstance(count, int):
             raise _RefusedError("it refers to what isn't in it")

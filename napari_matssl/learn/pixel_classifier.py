@@ -1,10 +1,10 @@
 """A pixel classifier on a frozen encoder: a first segmentation within seconds of a stroke.
 
-Two experts look at a pixel: one at the encoder's feature maps of all stages, which know texture and
-surroundings, one at classical filters, which know the exact place of an edge. Both are multinomial
+Two experts classify a pixel: one by the encoder's feature maps of all stages, with texture and
+surroundings, one by classical filters, which hold the exact place of an edge. Both are multinomial
 logistic regressions, so the best weights are found without a learning rate and in a second; their
 logits are added (a product of experts, Hinton 2002). Classes count alike while fitting, since
-nobody paints them in proportion; how frequent they really are is then estimated on pixels from
+labels are not in proportion; how frequent they really are is then estimated on pixels from
 all over the same images.
 """
 

@@ -32,7 +32,7 @@ def fit(
     seed: int,
     keep: Collection[int] = (),
 ) -> Tensor:
-    """Fit a classifier's heads to painted pixels, and its idea of frequencies to all pixels.
+    """Fit a classifier's heads to painted pixels, and class frequencies to all pixels.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def fit(
 def classify(
     encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute
 ) -> NDArray[np.uint8]:
-    """Give the class of every pixel of an image by fitted heads ``(H, W)``."""
+    """Classify every pixel of an image by fitted heads ``(H, W)``."""
     images = _whole(image, compute)
     with torch.no_grad(), compute.autocast():
         logits: Tensor = heads(encoder(images), images)
@@ -95,7 +95,7 @@ def classify(
 
 
 def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
-    """Count how frequent classes are; None where most pixels are unpainted."""
+    """Count class frequencies; None where most pixels are unpainted."""
     targets = np.concatenate([image.targets.ravel() for image in images])
     counts = np.bincount(targets, minlength=IGNORE_INDEX + 1)
     if counts[IGNORE_INDEX] > 0.5 * len(targets):
@@ -105,7 +105,7 @@ def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
 
 
 def class_frequencies(logits: Tensor, steps: int) -> Tensor:
-    """Estimate how frequent classes are among pixels, from a classifier that saw them alike.
+    """Estimate class frequencies, from a classifier that was fitted to equal ones.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Weights that others have published: which network they belong to, and under which names.
+"""Published weights: recognition of their network, and names of their tensors.
 
 A name in a file and a name in an encoder differ by what was wrapped round it: ``backbone.``,
 ``module.``, ``encoder_q.``. Heads that classified photographs stay behind, as they do where
@@ -29,7 +29,7 @@ _IN_SEQUENCE = {
     "6": "layer3",
     "7": "layer4",
 }
-"""Parts of a ResNet by their places, where somebody put them one after another."""
+"""Parts of a ResNet by their places in a sequence."""
 
 _DEEPEST_PREFIX = 4
 _FEWEST = 8
@@ -38,7 +38,7 @@ _FEWEST = 8
 
 @dataclass(frozen=True)
 class Published:
-    """What a published file of weights holds.
+    """Content of a published file of weights.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def identify(shapes: Mapping[str, Shape]) -> Published | None:
 
 
 def signature(shapes: Mapping[str, Shape]) -> str:
-    """Tell encoders apart by names and shapes of all tensors but counters of batches."""
+    """Hash names and shapes of all tensors but counters of batches; it identifies an encoder."""
     lines = (
         f"{name}:{tuple(shape)}\n"
         for name, shape in sorted(shapes.items())
@@ -134,7 +134,7 @@ def _plain(name: str) -> str:
 
 
 def _prefixes(names: Iterable[str]) -> Iterator[str]:
-    """Give what all names of an encoder may begin with: short ones first, slow copies last."""
+    """Return possible prefixes of an encoder's names: short ones first, momentum copies last."""
     counts: dict[str, int] = {"": _FEWEST}
     for name in names:
         parts = name.split(".")

@@ -1,4 +1,4 @@
-"""Making a GPU compute the same results again."""
+"""Reproducible results on a GPU."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _FIXED = ":4096:8"  # one of the two values with which NVIDIA promises repeatabl
 
 
 def repeatably(job: Job[Result], device: str, wanted: bool) -> Job[Result]:
-    """Run a job by algorithms that give the same results each time, if that is wanted.
+    """Run a job by deterministic algorithms, if that is wanted.
 
     A processor needs nothing for it. On a CUDA GPU, PyTorch's switch is on while the job computes
     and as it was before whenever the job yields, for it holds for the whole process.
@@ -57,7 +57,7 @@ def repeatably(job: Job[Result], device: str, wanted: bool) -> Job[Result]:
 
 @contextmanager
 def repeatable_algorithms() -> Iterator[None]:
-    """Let torch use deterministic algorithms alone, inside the block.
+    """Restrict torch to deterministic algorithms inside the block.
 
     An operation that has none raises a RuntimeError which names it. cuBLAS needs a workspace of
     fixed size besides; its environment variable is set inside the block, unless the user has set

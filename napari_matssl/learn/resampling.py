@@ -27,7 +27,7 @@ def apply_separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def resampling(start: Tensor, length: Tensor, source: int, target: int) -> Tensor:
-    """Give matrices that resample a part of a line, by linear interpolation without aliasing.
+    """Return matrices that resample a part of a line, by linear interpolation without aliasing.
 
     Each sample is the mean of its surroundings, weighted by a triangle whose half-width is one
     source pixel, or the distance of samples where that is more: what
@@ -52,7 +52,7 @@ def resampling(start: Tensor, length: Tensor, source: int, target: int) -> Tenso
 
 
 def blurring(sigma: Tensor, radius: int, side: int) -> Tensor:
-    """Give matrices that blur lines by Gaussians; lines are mirrored at their ends.
+    """Return matrices that blur lines by Gaussians; lines are mirrored at their ends.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""When a training run ends, and how fast it learns until then."""
+"""End and learning rate of a training run."""
 
 import math
 import time
@@ -32,7 +32,7 @@ class Budget:
     spent_before: float = 0.0
     """Seconds that an interrupted run had used."""
     idle: float = 0.0
-    """Seconds that passed outside of the job: in a pause, or in whoever drives it."""
+    """Seconds that passed outside of the job, as in a pause."""
     _begin: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +49,7 @@ class Budget:
         return self.clock() - self._begin + self.spent_before - self.idle
 
     def replan(self, step: int, steps: int) -> None:
-        """Go on with steps of another size: what is left takes its share of `steps` for a run."""
+        """Continue with steps of another size: the rest takes its share of `steps` for a run."""
         if self.steps is not None:
             self.steps = step + math.ceil((1 - step / self.steps) * steps)
 

@@ -103,11 +103,11 @@ def read_segmenter(path: Path) -> Segmenter:
 
 
 _ZERO_AT_FIRST = ("segmentation_head.",)
-"""What corrects a pixel classifier starts at zero, and stays there in a very short run."""
+"""The correction of a pixel classifier starts at zero, and stays there in a very short run."""
 
 
 def _check_outline(card: ModelCard, path: Path) -> None:
-    """Compare a file's header with what its card promises, before memory is taken for either."""
+    """Compare a file's header with its card, before memory is taken for either."""
     try:
         with torch.device("meta"):
             network = build_network(card.encoder, len(card.classes), architecture=card.architecture)
@@ -121,7 +121,7 @@ def _check_outline(card: ModelCard, path: Path) -> None:
 
 
 def _present_names(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the present names to tensors of files in which a classifier's heads had none of theirs.
+    """Rename tensors of older files, in which a classifier's heads had no prefix.
 
     ``context.0.weight`` is now ``heads.context.0.weight``.
     """
@@ -147,7 +147,7 @@ _HEADS = ("segmentation_head.", "heads.")
 
 
 def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
-    """Start from another segmenter: all its weights, and of its heads the classes of equal name.
+    """Load the weights of another segmenter; of its heads, those of classes with equal names.
 
     Of one with another architecture, what both have is taken.
 
@@ -173,7 +173,7 @@ def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
 
 
 def shared_classes(own: ClassTable, start: Segmenter) -> dict[int, int]:
-    """Give the channel in `start` of each channel of `own` whose class it knows by name."""
+    """Return the channel in `start` of each channel of `own` with the same class name."""
     rows = {one: row for row, one in enumerate(start.classes.ids)}
     ids = match_by_name(start.classes, own)
     return {row: rows[ids[one]] for row, one in enumerate(own.ids) if one in ids}

@@ -109,7 +109,7 @@ _COUNTER = "num_batches_tracked"
 
 
 def _check_fit(own: dict[str, Shape], stored: dict[str, Shape], source: str | Path) -> None:
-    """Say which tensor doesn't fit."""
+    """Return the error for a tensor that doesn't fit."""
     missing = sorted(k for k in own.keys() - stored.keys() if not k.endswith(_COUNTER))
     unexpected = sorted(stored.keys() - own.keys())
     shapes = sorted(k for k in own.keys() & stored.keys() if own[k] != stored[k])

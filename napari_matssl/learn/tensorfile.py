@@ -18,7 +18,7 @@ LONGEST_HEADER = 16 << 20
 
 @dataclass(frozen=True)
 class TensorHeader:
-    """What a safetensors file says of itself.
+    """Header of a safetensors file.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class TensorHeader:
 
 
 def is_pickle(path: Path) -> bool:
-    """Tell a weights file of PyTorch's from a model file, by how it begins.
+    """Return whether a file is a weights file of PyTorch's, by its first bytes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How many processor cores a job takes."""
+"""The number of processor cores of a job."""
 
 import os
 

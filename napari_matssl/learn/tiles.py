@@ -1,4 +1,4 @@
-"""Cutting a large image into tiles and blending what comes back.
+"""Tiles of a large image, and blending of their results.
 
 A tile is the square that is written; around it the network sees a margin. Neighbouring tiles
 are blended over a narrow ramp inside the margins, so each pixel that counts has context on all
@@ -95,7 +95,7 @@ def plan_rows(height: int, width: int, tile: int, overlap: int, stride: int) -> 
 
 
 class Blender:
-    """Add weighted tiles and give finished rows back, so that only a band is held.
+    """Add weighted tiles and return finished rows, so that only a band is held.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Blender:
         self._band[:, rows, columns] += values * (down[:, None] * across)
 
     def finish(self, row: int) -> Tensor:
-        """Give back the rows above `row`, to which nothing will be added any more."""
+        """Return the rows above `row`, which are complete."""
         done = self._band[:, : row - self._top]
         self._band = self._band[:, row - self._top :].clone()
         self._top = row
@@ -149,7 +149,7 @@ class Enlarger:
         self._next = 0  # next target row to give
 
     def add(self, band: Tensor) -> Tensor:
-        """Take the next source rows ``(C, h, W)``; give all target rows that are now known."""
+        """Take the next source rows ``(C, h, W)``; return all target rows that are complete."""
         if self._source == self._target:
             return band
         held = band if self._held is None else torch.cat([self._held, band], dim=1)
@@ -173,7 +173,7 @@ def _between(values: Tensor, axis: int, low: Tensor, high: Tensor, weight: Tenso
 
 
 def _sources(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Give for each target pixel the two source pixels that it lies between, and how far."""
+    """Return for each target pixel the two source pixels that it lies between, and how far."""
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     position = position.clamp(0, source - 1)
     low = position.floor().long()
@@ -182,7 +182,7 @@ def _sources(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def bands(height: int, rows: list[list[Tile]]) -> Iterator[tuple[list[Tile], int]]:
-    """Give each row of tiles with the image row up to which it finishes the result."""
+    """Yield each row of tiles with the image row up to which it finishes the result."""
     for index, row in enumerate(rows):
         last = index + 1 == len(rows)
         yield row, height if last else rows[index + 1][0].rows.start

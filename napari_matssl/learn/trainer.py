@@ -1,4 +1,4 @@
-"""Training step by step: the one place where fine-tuning and pretraining move weights."""
+"""Steps of the optimiser, for fine-tuning and pretraining."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -13,16 +13,16 @@ from napari_matssl.learn.schedule import Budget
 
 
 class Batches(Protocol):
-    """What batches are drawn from."""
+    """A source of batches."""
 
     batch_size: int
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches that cover all images about once."""
+        """Number of batches that cover all images about once."""
 
     def halve(self) -> bool:
-        """Ask for half the memory; False at the smallest."""
+        """Halve the memory needed; False at the smallest."""
 
 
 class Trainer:
@@ -72,7 +72,7 @@ class Trainer:
 
     @property
     def shrunk(self) -> str:
-        """A line for people after memory ran out."""
+        """A line for users after memory ran out."""
         return f"Out of memory: batches of {self._batches.batch_size} now."
 
     def advance(self, fraction: float, losses: Callable[[], tuple[Tensor, Tensor]]) -> float | None:
@@ -83,11 +83,11 @@ class Trainer:
         fraction
             Share of the run that is over.
         losses
-            Computes the loss to learn from and the one to tell.
+            Computes the loss to minimise and the one to report.
 
         Returns
         -------
-        The loss to tell; None if memory ran out, and the next try will be smaller.
+        The loss to report; None if memory ran out, and the next try will be smaller.
 
         Raises
         ------
@@ -103,13 +103,13 @@ class Trainer:
             group["lr"] = highest * factor
         try:
             with device_errors(self._doing):
-                told = self._learn(losses)
+                reported = self._learn(losses)
         except OutOfMemoryError:
             if not self._batches.halve():
                 raise
         else:
             self.step += 1
-            return told
+            return reported
         # Not in the clause above: there, the error still holds what fills the memory.
         self.optimiser.zero_grad(set_to_none=True)
         free_memory(self._compute.device)
@@ -118,7 +118,7 @@ class Trainer:
         return None
 
     def _learn(self, losses: Callable[[], tuple[Tensor, Tensor]]) -> float:
-        loss, told = losses()
+        loss, reported = losses()
         if not bool(torch.isfinite(loss)):
             raise DivergedError(
                 f"The loss was {loss.item()} at step {self.step + 1}: training has diverged.",
@@ -128,4 +128,4 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self._follow()
-        return float(told.item())
+        return float(reported.item())

@@ -1,1 +1,1 @@
-"""What is measured on masks: phase fractions and the statistics of fields."""
+"""Measurements on masks: cleaning, phase fractions, statistics of fields."""

@@ -1,4 +1,4 @@
-"""Cleaning masks: specks go to what is around them, holes are filled.
+"""Cleaning of masks: small regions are removed, holes filled.
 
 The mask is cut into regions once; all the rest happens on the graph of which region touches which,
 quick enough to follow a slider.
@@ -99,7 +99,7 @@ class _Regions:
     of_label: NDArray[np.integer]
 
     def with_classes(self, classes: NDArray[np.integer]) -> "_Regions":
-        """Give regions other classes, and join those that touch and are now of one class."""
+        """Change the class of regions, and join those that touch and are now of one class."""
         pairs = self.contacts.tocoo()
         alike = classes[pairs.row] == classes[pairs.col]
         joined = _graph(pairs.row[alike], pairs.col[alike], pairs.data[alike], len(classes))
@@ -137,7 +137,7 @@ def _find_regions(classes: NDArray[np.uint8], none: int) -> tuple[NDArray[np.int
 
 
 def _give_specks_away(regions: _Regions, smallest: NDArray[np.integer]) -> _Regions:
-    """Give all regions below the size of their class to the class they touch most, smallest first.
+    """Merge regions below the size of their class into the class they touch most, smallest first.
 
     A speck may go as soon as every speck that it touches comes after it, which gives the same as
     one after the other: the classes around it can't change before its turn.

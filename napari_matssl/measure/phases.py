@@ -48,7 +48,7 @@ SUMMARY_COLUMNS = (
 
 @dataclass(frozen=True)
 class PhaseFraction:
-    """How much of one image one phase covers.
+    """The fraction of one phase in one image.
 
     Parameters
     ----------

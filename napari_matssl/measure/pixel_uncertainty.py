@@ -1,4 +1,4 @@
-"""How sure a segmentation is of each pixel."""
+"""Uncertainty of each pixel of a segmentation."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What a microscope does to a specimen: shading, blur, noise, scratches, an info bar."""
+"""Image formation in a microscope: shading, blur, noise, scratches, an info bar."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ PRINT_WIDTH_UM = 127_000.0
 
 @dataclass(frozen=True)
 class Microscope:
-    """How a kind of microscope takes images; pairs are the bounds of what seeds vary.
+    """Imaging by a kind of microscope; pairs are the bounds of random values.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the synthetic materials are made of: random fields, cells, blobs and lines."""
+"""Elements of synthetic materials: random fields, cells, blobs and lines."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Strokes such as a person paints on a micrograph to show what is what."""
+"""Strokes such as a person paints on a micrograph."""
 
 from collections.abc import Iterator
 

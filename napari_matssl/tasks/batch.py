@@ -1,4 +1,4 @@
-"""What jobs over many images have in common: one that can't be used is left out, and told."""
+"""Parts of jobs over many images, which leave out those that can't be used."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ _LONGEST_NAME = 255
 
 
 def left_out(skipped: Skipped) -> str:
-    """Tell of an image that is left out, when that is met."""
+    """Return the line on an image that is left out."""
     return f"Left out: {skipped.reason}"
 
 
 def none_left(first: MatSSLError | None, count: int) -> MatSSLError:
-    """Give the error for a batch of which nothing is left."""
+    """Return the error for a batch of which nothing is left."""
     if first is None or count == 1:
         return first or InputError("There is no image to segment.", "Name images or their folder.")
     return first.reworded(f"None of the {count} images can be used. The first: {first.what}")

@@ -36,7 +36,7 @@ FINETUNE_MINUTES = 1.2
 
 @dataclass(frozen=True)
 class ScoredMaterial:
-    """How one material's segmenter did on images that it hasn't seen."""
+    """Scores of one material's segmenter on unseen images."""
 
     title: str
     evaluation: Evaluation
@@ -45,7 +45,7 @@ class ScoredMaterial:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo made.
+    """Results of the demo.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class DemoResult:
     picture
         Image, truth and prediction of all unseen images side by side.
     places
-        Lines that tell where everything is.
+        Lines on where everything is.
     skipped
         Images that were left out of pretraining, and why.
     """
@@ -96,7 +96,7 @@ def demo(out: Path, device: str = "auto") -> Job[DemoResult]:
 
 
 def _pretrain(out: Path, device: str) -> Job[tuple[Skipped, ...]]:
-    """Pretrain on all images; those that can't be used are left out, told and returned."""
+    """Pretrain on all images; return those that were left out."""
     settings = PretrainSettings(
         encoder=LITE0,
         epochs=None,
@@ -109,7 +109,7 @@ def _pretrain(out: Path, device: str) -> Job[tuple[Skipped, ...]]:
     folders = [out / material / "images" for material in MATERIALS]
     skipped: list[Skipped] = []
     micrographs = read_folder(folders, leave_out=skipped.append)
-    for one in skipped:  # of somebody else's, in a folder that was there
+    for one in skipped:  # foreign images, in a folder that existed before
         yield Progress("pretraining on all images", 0, 1, message=left_out(one))
     job = pretrain(micrographs, settings)
     result = yield from _unless_stopped(job, "pretraining on all images", out)
@@ -184,7 +184,7 @@ def _picture_rows(folder: Path) -> list[list[NDArray[np.uint8]]]:
 
 
 def _own(folder: Path) -> list[Path]:
-    """List the images that have a truth; others of the folder are none of the demo's."""
+    """List the images that have a truth; the demo made no others."""
     truth = folder.parent / "truth"
     return [p for p in find_micrographs([folder]) if (truth / f"{p.stem}.png").is_file()]
 

@@ -45,7 +45,7 @@ class Evaluation:
     images
         Names of the images.
     trained_on
-        Those of them that the model was trained on: their scores say little.
+        Those of them that the model was trained on: their scores are too good.
     skipped
         Those that could not be scored, and why.
     """
@@ -58,7 +58,7 @@ class Evaluation:
     skipped: tuple[Skipped, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Give everything as plain values, fractions from 0 to 1."""
+        """Return everything as plain values, fractions from 0 to 1."""
         return {
             "protocol": self.protocol,
             "miou": self.scores.miou,
@@ -89,7 +89,7 @@ def evaluate(
 ) -> Job[Evaluation]:
     """Score a segmenter on labelled micrographs, pooled over pixels.
 
-    A micrograph that can't be segmented is left out and told. Sent STOP, the job returns the scores
+    Micrographs that can't be segmented are left out and listed. After STOP, the job returns scores
     of the micrographs that are done.
 
     Parameters
@@ -173,7 +173,7 @@ def _evaluation(
 
 @dataclass(frozen=True)
 class _Groups:
-    """Which classes are scored as one."""
+    """Groups of classes that are scored as one."""
 
     index: tuple[int, ...]
     names: tuple[str, ...]
@@ -194,7 +194,7 @@ def _groups(table: ClassTable, protocol: Protocol) -> _Groups:
 
 
 def _truth(painted: PaintedMicrograph, segmenter: Segmenter) -> NDArray[np.uint8]:
-    """Class ids of the labelled pixels, 255 elsewhere; a value outside the table is an error."""
+    """Return the class ids of labelled pixels, 255 elsewhere; refuse values outside the table."""
     table = segmenter.classes
     targets = to_targets(painted, table, unlabelled_of(segmenter.card))
     lookup = np.full(256, 255, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Export what a project's images were segmented into."""
+"""Export the masks of a project."""
 
 import contextlib
 import struct
@@ -26,7 +26,7 @@ from napari_matssl.tasks.provenance import new_run
 
 @dataclass(frozen=True)
 class Exported:
-    """What came of an export.
+    """The result of an export.
 
     Parameters
     ----------

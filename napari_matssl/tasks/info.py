@@ -1,4 +1,4 @@
-"""What is in a file: the card of an encoder or model, or the facts of a micrograph."""
+"""Description of a file: the card of an encoder or model, or the facts of a micrograph."""
 
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,6 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
     if micrograph.remarks:
         facts["remarks"] = [remark.removeprefix(f"{path.name}: ") for remark in micrograph.remarks]
     if (origin := read_mask_facts(path).provenance) is not None:
-        told = origin.model_dump(mode="json", exclude_defaults=True)
-        facts |= {f"mask_{name}": value for name, value in told.items()}
+        stated = origin.model_dump(mode="json", exclude_defaults=True)
+        facts |= {f"mask_{name}": value for name, value in stated.items()}
     return facts

@@ -1,4 +1,4 @@
-"""Where the info bars of images begin, as the user says it for all of them."""
+"""The user's choice of where info bars begin."""
 
 from dataclasses import replace
 from typing import Literal
@@ -11,7 +11,7 @@ InfoBarChoice = int | Literal["auto"] | None
 
 
 def with_info_bar(micrograph: Micrograph, choice: InfoBarChoice) -> Micrograph:
-    """Give a micrograph the info bar that the user says.
+    """Return a micrograph with the info bar that the user chose.
 
     Raises
     ------
@@ -32,5 +32,5 @@ def with_info_bar(micrograph: Micrograph, choice: InfoBarChoice) -> Micrograph:
 
 
 def without_info_bar(micrograph: Micrograph) -> Micrograph:
-    """Take the info bar for specimen."""
+    """Return the micrograph with its info bar taken for specimen."""
     return replace(micrograph, info_bar=None)

@@ -1,4 +1,4 @@
-"""Bringing files together for a job: images, labels, classes, splits."""
+"""Inputs of jobs: images, labels, classes, splits."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -41,7 +41,7 @@ from napari_matssl.tasks.label_files import (
 
 @dataclass(frozen=True)
 class PaintedSet:
-    """Painted micrographs of a folder, divided as a split says.
+    """Painted micrographs of a folder, divided by a split.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def read_painted_set(
     named = find_named_values(labels, classes)
     read = [read_stored(pair, named, info_bar) for pair in training]
     kept_apart = [read_stored(pair, named, info_bar) for pair in validation]
-    told = describe_pairs((*read, *kept_apart))
+    unusual = describe_pairs((*read, *kept_apart))
     lost = lost_in_bars(read, named, unlabelled)
     specimens = [one.specimen for one in (*read, *kept_apart)]
     meaning = meaning_of_labels(count_all(specimens), named, unlabelled, specimens, " ".join(lost))
@@ -118,7 +118,7 @@ def read_painted_set(
         meaning.table,
         meaning.source,
         meaning.unlabelled,
-        (*pairing.remarks, *overruled(labels, classes), *told, *meaning.remarks, *lost),
+        (*pairing.remarks, *overruled(labels, classes), *unusual, *meaning.remarks, *lost),
     )
 
 
@@ -226,7 +226,7 @@ def read_unlabelled(
 def _read_each(
     wanted: Sequence[tuple[str, Callable[[], Micrograph]]], leave_out: Callable[[Skipped], None]
 ) -> list[Micrograph]:
-    """Read micrographs by name; those that can't be used are told of, unless none is left."""
+    """Read micrographs by name; report those that can't be used, unless none is left."""
     found, first = list[Micrograph](), None
     for name, read in wanted:
         try:
@@ -245,7 +245,7 @@ def _read_each(
 
 
 def excluded_nowhere(folders: Sequence[Path], exclude: Path) -> tuple[str, ...]:
-    """Tell, in at most one line, which names to leave out are no image of the folders."""
+    """Return a remark on names to leave out that are no image of the folders."""
     there = {stem_of(path) for path in find_micrographs(folders)}
     strange = sorted(read_exclusions(exclude) - there)
     if not strange:

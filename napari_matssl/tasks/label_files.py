@@ -1,4 +1,4 @@
-"""Images with the label images that belong to them, before it is decided what values mean."""
+"""Images with their label images, as stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from napari_matssl.tasks.info_bars import InfoBarChoice, with_info_bar
 
 @dataclass(frozen=True)
 class SplitChoice:
-    """Which split of which file."""
+    """A split of a file of splits."""
 
     path: Path
     name: str
@@ -30,7 +30,7 @@ class SplitChoice:
 
 @dataclass(frozen=True)
 class StoredPair:
-    """An image and its label image, whose values are still to be given a meaning.
+    """An image and its label image, in stored values.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class StoredPair:
         return values if bar is None else values[: bar.row]
 
     def painted(self, meaning: Meaning) -> PaintedMicrograph:
-        """Give the labels as class ids.
+        """Return the labels as class ids.
 
         Raises
         ------
@@ -108,7 +108,7 @@ def read_stored(
 
 
 def describe_pairs(read: Sequence[StoredPair]) -> tuple[str, ...]:
-    """Tell what is unusual about images, where info bars begin, and what colours palettes show.
+    """Return remarks on images, on where info bars begin, and on colours of palettes.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def describe_pairs(read: Sequence[StoredPair]) -> tuple[str, ...]:
 def lost_in_bars(
     read: Sequence[StoredPair], named: NamedValues | None, unlabelled: Unlabelled
 ) -> list[str]:
-    """Name what is painted in info bars alone, and say what to do about it.
+    """Return remarks on classes that are painted in info bars alone.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The instant pixel classifier kept between strokes: what it makes of an image while one paints."""
+"""The live preview: an instant pixel classifier that is kept between strokes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class LiveClassifier:
         return None if found is None else Preview(view.name, 0, 0, found.mask)
 
     def forget(self) -> None:
-        """Give memory back; all but the network with its start weights goes."""
+        """Release memory; keep only the network with its start weights."""
         self._prepared.clear()
         if self._network is not None:
             encoder = self._network.encoder
@@ -143,7 +143,7 @@ class LiveClassifier:
 
 
 class RememberingEncoder(nn.Module):
-    """A frozen encoder that remembers its feature maps of what it saw last.
+    """A frozen encoder that caches its latest feature maps.
 
     Images are compared by their values, so no file that was replaced and no setting that was
     changed is ever taken for what was there before.
@@ -178,7 +178,7 @@ class RememberingEncoder(nn.Module):
 
 @dataclass(frozen=True)
 class _Prepared:
-    """An image as the network sees it, and what it was made of."""
+    """A prepared image, and what it was made of."""
 
     painted: PaintedMicrograph
     wanted: tuple[ClassTable, IntensityScalingSettings, int | None, str, float]

@@ -28,7 +28,7 @@ from napari_matssl.project.classes import Classes
 
 @dataclass(frozen=True)
 class MeasuredMasks:
-    """The phase fractions of masks, and what their values were taken for.
+    """The phase fractions of masks, and the meaning of their values.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> Measur
     remarks: dict[str, None] = {}
     common: Classes | None = None
     for named, some in _by_table(paths, classes):
-        told, meaning = _meaning(some, named)
-        remarks |= dict.fromkeys((*overruled(some[0], classes), *told, *meaning.remarks))
+        palettes, meaning = _meaning(some, named)
+        remarks |= dict.fromkeys((*overruled(some[0], classes), *palettes, *meaning.remarks))
         common, table, ids = _joined(common, meaning.table)
         if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
             remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
@@ -78,7 +78,7 @@ def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> Measur
             rows += phase_fractions(path.name, mask, table, size, read_mask_facts(path).provenance)
     runs = {row.origin.run for row in rows if row.origin is not None and row.origin.run}
     if len(runs) > 1:
-        remarks[f"The masks are of {len(runs)} runs; the column run tells which."] = None
+        remarks[f"The masks are of {len(runs)} runs, listed in the column run."] = None
     return MeasuredMasks(tuple(rows), tuple(remarks))
 
 
@@ -113,13 +113,13 @@ def _by_table(
 
 
 def _own_classes(path: Path) -> NamedValues | None:
-    """Return the classes that stand in a mask of ours itself."""
+    """Return the classes that a mask of ours stores itself."""
     classes = read_mask_facts(path).classes
     return None if classes is None else named_values_of(classes, "the masks themselves")
 
 
 def _meaning(paths: Sequence[Path], named: NamedValues | None) -> tuple[tuple[str, ...], Meaning]:
-    """Tell the colours of palettes, and decide what the values of masks mean."""
+    """Decide what the values of masks mean, with remarks on palettes."""
     counts: dict[int, int] = {}
     palettes = []
     for path in paths:
@@ -155,7 +155,7 @@ def _joined(
 def _renumbered(
     mask: NDArray[np.integer], meaning: Meaning, table: ClassTable, ids: Mapping[int, int]
 ) -> NDArray[np.integer]:
-    """Give a mask in the ids of a table, with its value for what wasn't analysed."""
+    """Return a mask in the ids of a table, with its value for pixels without a class."""
     to = dict(ids)
     if meaning.unlabelled is not None:
         to[meaning.unlabelled] = table.no_class

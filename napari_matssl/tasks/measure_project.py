@@ -1,4 +1,4 @@
-"""Measure what a project's images were segmented into."""
+"""Measure the masks of a project."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class PhaseMeter:
         self._rows: dict[str, tuple[object, tuple[PhaseFraction, ...]]] = {}
 
     def measure(self, names: Iterable[str] | None = None) -> Measured:
-        """Measure the final masks of some images; those without a mask are passed over.
+        """Measure the final masks of some images; skip those without a mask.
 
         Parameters
         ----------
@@ -150,7 +150,7 @@ def final_mask(
 def final_origin(
     project: Project, name: str, table: ClassTable, pixel_size: PixelSize | None
 ) -> Provenance:
-    """Say how a final mask came about: as the mask did, cleaned and corrected since.
+    """Return the provenance of a final mask: the mask's own, with later cleaning and corrections.
 
     A model that was renamed since is called by its name of today, under which it can be found.
     """

@@ -52,7 +52,7 @@ class TrainedModel:
     path
         Its file.
     card
-        What the file says of itself.
+        Card of the file.
     steps
         How many steps it took.
     skipped
@@ -125,7 +125,7 @@ def train_model(
 
 
 def _new_classes(start: Segmenter, table: ClassTable) -> str:
-    """Tell, if any, which classes begin anew, and which are lost of a model that is gone on from.
+    """Return remarks on classes that are new, or lost, when going on from a model.
 
     Its classes are known by their names.
     """
@@ -133,8 +133,8 @@ def _new_classes(start: Segmenter, table: ClassTable) -> str:
     new = [one.name for one in table.classes if one.id not in ids]
     lost = [one.name for one in start.classes.classes if one.id not in ids.values()]
     words = [
-        f"The model to go on from doesn't know {few(new, 8)}." if new else "",
-        f"Classes that it knows are not trained any more: {few(lost, 8)}." if lost else "",
+        f"The model to go on from lacks {few(new, 8)}." if new else "",
+        f"Classes of it that are not trained any more: {few(lost, 8)}." if lost else "",
     ]
     return " ".join(filter(None, words))
 
@@ -173,7 +173,7 @@ def pretrain_encoder(
     Parameters
     ----------
     read
-        Gives the micrographs and tells which are left out; called when the job begins.
+        Returns the micrographs and those left out; called when the job begins.
     settings, out
         As for :func:`train_model`.
     resume
@@ -217,7 +217,7 @@ def pretrain_encoder(
 
 
 def _write_or_hold(write: Callable[[Path], Result], path: Path) -> Result:
-    """Write what was trained.
+    """Write a trained model or encoder.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def segment_with_model(
 ) -> Job[SegmentedBatch]:
     """Segment micrographs one after another and hand each result over as it is done.
 
-    One that can't be used is left out and told; the others are segmented all the same.
+    One that can't be used is left out and listed; the others are segmented all the same.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def _whole(read: Callable[[], Micrograph]) -> Micrograph:
 
 
 def _lookup(renumber: Mapping[int, int]) -> NDArray[np.uint8]:
-    """Give the new id of each of the 256 values of a mask."""
+    """Return the new id of each of the 256 values of a mask."""
     ids = np.zeros(256, dtype=np.uint8)
     for theirs, ours in renumber.items():
         ids[theirs] = ours

@@ -50,7 +50,7 @@ class SegmentedImage:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """What became of the images.
+    """Results of the images.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class PredictResult:
     skipped
         Those that were left out, and why.
     stopped
-        The job was told to stop before all were done.
+        Whether the job was stopped before all were done.
     failure
         What ended the job before all were done, or kept the tables from being written.
     """
@@ -87,7 +87,7 @@ def predict(
     """Segment images and write masks, overlays and tables of phase fractions.
 
     Every image is read and checked before the first is segmented. One that can't be used is left
-    out and told; the tables hold what is done, whatever ends the job. Nothing is written, and no
+    out and listed; the tables hold what is done, whatever ends the job. Nothing is written, and no
     old result touched, before the first image is segmented.
 
     Parameters
@@ -141,7 +141,7 @@ def predict(
 
 
 class _Writing:
-    """What one run writes into a folder."""
+    """One run into a folder."""
 
     def __init__(self, results: ResultFolder) -> None:
         self._results = results
@@ -151,13 +151,13 @@ class _Writing:
     def results_of(
         self, run: SegmentingRun, batch: CheckedBatch, reading: Reading
     ) -> Job[PredictResult]:
-        """Segment the images and write the tables, whatever comes."""
+        """Segment the images and write the tables, whatever ends the job."""
         reads = {one.path.name: partial(reading.read, one.path) for one in batch.images}
-        told = {one.path.name: one.remarks for one in batch.images}
+        reported = {one.path.name: one.remarks for one in batch.images}
         skipped, stopped, failure = batch.skipped, False, None
         self._clock = time.monotonic()
         try:
-            segmented = yield from run.segment(reads, self._keep, told)
+            segmented = yield from run.segment(reads, self._keep, reported)
             skipped += segmented.skipped
             stopped = segmented.stopped
         except OutputError as error:

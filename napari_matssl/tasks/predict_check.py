@@ -1,4 +1,4 @@
-"""What is looked at before the first of many images is segmented."""
+"""Checks before the first of many images is segmented."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class CheckedImage:
     path
         Its file.
     remarks
-        What the user should know of it.
+        Remarks on it.
     pixels
         How many it has, the info bar's included.
     bar
@@ -45,7 +45,7 @@ class CheckedImage:
 
 @dataclass(frozen=True)
 class CheckedBatch:
-    """What can be segmented of many images, and what can't."""
+    """The images that can be segmented, and those that can't."""
 
     images: tuple[CheckedImage, ...]
     skipped: tuple[Skipped, ...]
@@ -53,7 +53,7 @@ class CheckedBatch:
 
 @dataclass(frozen=True)
 class Reading:
-    """How images are read to be segmented.
+    """Choices for reading images.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Reading:
 
 
 def check_names(paths: Sequence[Path], out: Path) -> None:
-    """Make sure that every image gets a mask of its own, on any file system.
+    """Check that every image gets a mask of its own, on any file system.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def check_names(paths: Sequence[Path], out: Path) -> None:
 def check_images(
     segmenter: Segmenter, paths: Sequence[Path], out: Path, reading: Reading, endings: Sequence[str]
 ) -> Job[CheckedBatch | None]:
-    """Look at every image before the first is segmented, and tell what the user should know.
+    """Check every image before the first is segmented, and collect remarks.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def check_images(
 
 
 def check_space(out: Path, images: Iterable[CheckedImage], bytes_per_pixel: float) -> None:
-    """Make sure that the results fit on the disk, as far as can be said before.
+    """Check that the results fit on the disk, by an estimate.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def _looked_at(segmenter: Segmenter, reading: Reading, path: Path) -> CheckedIma
 def _remarks(
     micrograph: Micrograph, segmenter: Segmenter, settings: PredictSettings
 ) -> tuple[str, ...]:
-    """List what the user should know about one image before it is segmented."""
+    """Return remarks on one image before it is segmented."""
     needs_size = settings.cleaning.needs_calibration(segmenter.classes.ids)
     remarks = (
         *micrograph.remarks,

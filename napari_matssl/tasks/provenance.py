@@ -1,4 +1,4 @@
-"""Where masks and tables come from: stated when they are made, asked of them later."""
+"""Provenance of masks and tables."""
 
 import hashlib
 import secrets
@@ -19,12 +19,12 @@ from napari_matssl.settings import Cleaning, PredictSettings
 
 OLDER_THAN_STROKES = "before the last strokes on it"
 ANOTHER_MODEL = "by another model than the newest"
-"""What may be said of a mask."""
+"""Remarks on a mask."""
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model it was.
+    """Identity of a model.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class ModelIdentity:
 
 
 def identify_model(path: Path | None, card: ModelCard) -> ModelIdentity:
-    """Tell which model a file holds.
+    """Identify the model in a file.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def identify_model(path: Path | None, card: ModelCard) -> ModelIdentity:
 
 
 def new_run() -> str:
-    """Make up a name for a run, which sorts by its time: ``20261126-083012-3fa9``."""
+    """Return a new name of a run, which sorts by its time: ``20261126-083012-3fa9``."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
@@ -73,7 +73,7 @@ def state_provenance(
     run: str,
     remarks: Iterable[str] = (),
 ) -> Provenance:
-    """State how the mask of a micrograph comes about, at the moment when it does."""
+    """Return the provenance of a mask that is made now."""
     bar = micrograph.info_bar
     used = settings.model_dump(
         mode="json", exclude={"smallest_region", "largest_hole", "class_sizes"}
@@ -95,13 +95,13 @@ def state_provenance(
 
 
 def cleaning_in_words(cleaning: Cleaning, classes: ClassTable, size: PixelSize | None) -> str:
-    """Say how the mask of an image is cleaned; empty if it isn't."""
+    """Describe how the mask of an image is cleaned; empty if it isn't."""
     names = {one.id: printable(one.name) for one in classes.classes}
     return cleaning.in_words(names, calibrated=size is not None)
 
 
 def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[str, str]:
-    """Say of which masks of a project one may doubt that they are the last word, and why.
+    """List the masks of a project that may be out of date, and why.
 
     Parameters
     ----------
@@ -113,13 +113,13 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
     Returns
     -------
     `OLDER_THAN_STROKES` or `ANOTHER_MODEL` by name: strokes were saved after the mask, or it was
-    made by another model than the newest of the project. Masks that don't say which model made
+    made by another model than the newest of the project. Masks that don't name the model that made
     them go by the dates of the files.
     """
     newest = next(iter(project.models.files()), None)
     try:
         created = "" if newest is None else read_card(newest).created
-    except MatSSLError:  # a damaged model says nothing about masks
+    except MatSSLError:  # a damaged model can't date masks
         newest, created = None, ""
     doubts = {}
     for name in project.images.names if names is None else names:

@@ -1,4 +1,4 @@
-"""Labels to score a model by, in the model's own class ids."""
+"""Ground truth to score a model by, in the model's class ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Truth:
 
 
 def unlabelled_of(card: ModelCard) -> int:
-    """Give the value of unpainted pixels in labels that are in a model's ids."""
+    """Return the value of unpainted pixels in labels that are in a model's ids."""
     return NO_CLASS_BESIDE_0 if card.unlabelled is None else card.unlabelled
 
 
@@ -82,7 +82,7 @@ def read_truth(
     named = find_named_values(labels, classes)
     colours = named if named is not None else named_values_of(card.classes, "the model")
     pairing, read = read_subset(images, labels, split, subset, colours, info_bar)
-    told = describe_pairs(read)
+    unusual = describe_pairs(read)
     counts = count_all(one.specimen for one in read)
     if named is not None:
         meaning = _by_name(counts, named, card)
@@ -90,7 +90,7 @@ def read_truth(
         meaning = _by_id(counts, card, card.classes, labels)
     painted = tuple(one.painted(meaning) for one in read)
     beside = overruled(labels, classes)
-    return Truth(painted, (*pairing.remarks, *beside, *told, *meaning.remarks))
+    return Truth(painted, (*pairing.remarks, *beside, *unusual, *meaning.remarks))
 
 
 def _by_name(counts: Mapping[int, int], named: NamedValues, card: ModelCard) -> Meaning:

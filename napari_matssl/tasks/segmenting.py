@@ -1,4 +1,4 @@
-"""A model that segments images one after another, the same for the window and the command line."""
+"""Segmentation of images one after another, for the window and the command line."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ EVERY_ID = np.arange(256, dtype=np.uint8)
 
 @dataclass(frozen=True)
 class SegmentedMicrograph:
-    """What a model makes of one micrograph.
+    """Results of a model for one micrograph.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class SegmentedMicrograph:
 
 @dataclass(frozen=True)
 class SegmentedBatch:
-    """What became of many micrographs.
+    """Results of many micrographs.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class SegmentedBatch:
     skipped
         Those that were left out, and why.
     stopped
-        The job was told to stop before all were done.
+        Whether the job was stopped before all were done.
     """
 
     done: int
@@ -116,7 +116,7 @@ class SegmentingRun:
         self._name = new_run()
 
     def begin(self) -> str:
-        """Say what segments, and what it will do to masks by itself."""
+        """Describe device and automatic changes of masks."""
         names = self._segmenter.card.unbroken_classes(self._settings.detached_components)
         if not names:
             return f"Device: {self._compute.describe()}"
@@ -131,7 +131,7 @@ class SegmentingRun:
         keep: Callable[[SegmentedMicrograph, Micrograph], None],
         reported: Mapping[str, Sequence[str]] | None = None,
     ) -> Job[SegmentedBatch]:
-        """Segment all of them that can be; one that can't be used is left out and told.
+        """Segment all that can be; leave out those that can't be used, with a line.
 
         Parameters
         ----------

@@ -141,7 +141,7 @@ def test_classes_that_a_model_does_not_know_by_name_are_told(model, painted, tmp
     said = []
     job = train_model(lambda: renamed, chosen(epochs=1), tmp_path / "m.safetensors", start=model)
     drain(job, lambda progress: said.append(progress.message))
-    assert any("doesn't know martensite" in line and "class 2" in line for line in said)
+    assert any("lacks martensite" in line and "class 2" in line for line in said)
     again = train_model(lambda: painted, chosen(epochs=1), tmp_path / "m.safetensors", start=model)
     said.clear()
     drain(again, lambda progress: said.append(progress.message))

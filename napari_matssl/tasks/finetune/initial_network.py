@@ -70,10 +70,10 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
 def _fit_heads(
     network: PixelClassifier | GuidedUnetPlusPlus, plan: Plan, compute: Compute
 ) -> Tensor:
-    """Fit the pixel heads; give how frequent each class is.
+    """Fit the pixel heads; return the frequency of each class.
 
     What a guided model that is gone on from has learnt is a correction to its own heads, which
-    therefore stay for the classes that it knows.
+    therefore stay for its classes.
     """
     shared: Collection[int] = ()
     guided = isinstance(network, GuidedUnetPlusPlus)

@@ -45,7 +45,7 @@ def fit_instantly(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneR
     try:
         shown = Progress(_DOING, 2, 2)
         yield from Previews(plan.on_view, budget).run(network, card, compute, shown)
-    except ComputeError as error:  # somebody only looks at it: it must not cost the classifier
+    except ComputeError as error:  # a preview alone: its failure must not cost the classifier
         log.info("no preview", exc_info=error)
     best = validation.best
     metrics = {} if best is None else {"val_miou": best.miou}

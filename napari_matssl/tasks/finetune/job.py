@@ -46,7 +46,7 @@ def finetune(
     start
         Go on from this segmenter instead of from an encoder.
     on_view
-        Asked every few seconds for the micrograph that somebody looks at; a progress then has
+        Called every few seconds for the micrograph in view; a progress then has
         the present model's mask of it as its preview.
     keep_early
         However early STOP comes, make a step and return a model; for those who write it under a

@@ -1,4 +1,4 @@
-"""What is decided about a fine-tuning before its first step."""
+"""The plan of a fine-tuning, made before its first step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ _DROPOUT = 0.2
 """For full labels; strokes gain nothing by it (benchmarks/NOTES.md)."""
 
 OnView = Callable[[], Micrograph | None]
-"""Asked for the micrograph that somebody looks at."""
+"""Returns the micrograph in view."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A fine-tuning before its first step.
+    """The plan of a fine-tuning.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Plan:
     start
         The segmenter to go on from; None begins with an encoder.
     on_view
-        None if nobody looks.
+        None if there is none.
     keep_early
         However early STOP comes, make a step and return a model.
     """
@@ -69,7 +69,7 @@ def make_plan(
     on_view: OnView | None = None,
     keep_early: bool = False,
 ) -> Plan:
-    """Scan the labels, prepare the images, and decide how to learn from them.
+    """Scan the labels, prepare the images, and plan the training.
 
     Parameters as of :func:`~napari_matssl.tasks.finetune.finetune`.
 
@@ -99,7 +99,7 @@ def outline(
     settings: FinetuneSettings,
     architecture: Architecture,
 ) -> ModelCard:
-    """Say how the model to be sees images; what only a file needs, such as hashes, is left out."""
+    """Make the card of the model, without what only its file needs, such as hashes."""
     micrographs = [p.micrograph for p in painted]
     return ModelCard(
         encoder=settings.encoder,
@@ -114,7 +114,7 @@ def outline(
 
 
 def choose_strata(painted: Sequence[PaintedMicrograph], settings: FinetuneSettings) -> Strata:
-    """Say which way strata lie: as the settings have it, or as the images show it."""
+    """Return the direction of strata from the settings, or from the images."""
     if settings.strata != "auto":
         return settings.strata
     return find_strata([one.micrograph for one in painted])
@@ -151,7 +151,7 @@ def _describe(
 def _divide(
     painted: Sequence[PaintedMicrograph], settings: FinetuneSettings
 ) -> tuple[list[PaintedMicrograph], list[PaintedMicrograph]]:
-    """Keep whole images apart for validation, at least one."""
+    """Hold out whole images for validation, at least one."""
     if len(painted) < 2:
         raise InputError(
             "A single painted image can't be divided into training and validation.",

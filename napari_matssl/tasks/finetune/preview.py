@@ -1,4 +1,4 @@
-"""Showing what a model in training makes of the image that somebody looks at."""
+"""Previews of a model in training on the image in view."""
 
 import logging
 from collections.abc import Generator
@@ -28,12 +28,12 @@ QUICK = PredictSettings(magnifications="one")
 
 @dataclass
 class Previews:
-    """Show now and then what the model makes of the image that somebody looks at.
+    """Segments the image in view from time to time.
 
     Parameters
     ----------
     on_view
-        Asked for that image; None: nobody looks, and no preview is ever due.
+        Returns that image; None: no preview is ever due.
     budget
         Of the run, of which previews take a small share.
     """
@@ -66,14 +66,14 @@ class Previews:
             except StopIteration as end:
                 segmentation: Segmentation = end.value
                 break
-            except InputError as error:  # somebody only looks at it: training goes on
+            except InputError as error:  # a preview alone: training goes on
                 log.info("no preview of %s", micrograph.name, exc_info=error)
                 self._next = self.budget.elapsed + PREVIEW_SECONDS
                 return False
             if inner.step >= inner.total:
                 continue  # it only has to be put together
             if (yield progress) is Control.STOP:
-                return True  # without a preview: whoever stops doesn't want to wait
+                return True  # without a preview, which would delay the stop
         cost = self.budget.elapsed - begin
         self._next = begin + max(PREVIEW_SECONDS, cost / PREVIEW_SHARE)
         picture = Preview(micrograph.name, 0, 0, segmentation.mask)

@@ -1,4 +1,4 @@
-"""What a fine-tuning gives back."""
+"""The result of a fine-tuning."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from napari_matssl.learn.segmenter import Segmenter
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """A trained segmenter and how it came about.
+    """A trained segmenter, with scores and losses.
 
     Parameters
     ----------

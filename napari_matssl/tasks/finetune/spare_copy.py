@@ -1,4 +1,4 @@
-"""What is left of a fine-tuning run whose device fails on the way."""
+"""Copies of a model in training, for a device that fails."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ COPY_SECONDS = 30.0
 
 @dataclass
 class SpareCopy:
-    """A copy of a model in the computer's own memory; a GPU that fails takes what it holds with it.
+    """A copy of a model in the computer's own memory: a failing GPU loses its own.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class SpareCopy:
             self._next = self.budget.elapsed + COPY_SECONDS
 
     def after(self, error: ComputeError, network: nn.Module) -> dict[str, Tensor] | None:
-        """Give the weights from before an error: the network's own, if the device still answers.
+        """Return the weights from before an error: the network's own, if the device still answers.
 
         None if there is no copy either, or the weights themselves are to blame.
         """
@@ -44,5 +44,5 @@ class SpareCopy:
         try:
             with device_errors("copying the model"):
                 return snapshot(network)
-        except ComputeError:  # of the same failure, which is told
+        except ComputeError:  # of the same failure, which is reported
             return self._weights

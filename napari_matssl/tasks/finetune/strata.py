@@ -1,4 +1,4 @@
-"""What a model that learnt from strokes shows of strata in the images that were painted."""
+"""Unbroken strata in the masks of images that were painted in strokes."""
 
 from collections.abc import Generator
 
@@ -27,7 +27,7 @@ def find_unbroken_strata(
 ) -> Generator[Progress, Control | None, tuple[UnbrokenClass, ...]]:
     """Find the classes in unbroken strata, by the model's masks of images painted in strokes.
 
-    What is painted overrules a mask, and only areas that hold strokes are believed. Of many images
+    Labels overrule a mask, and only components that hold strokes count. Of many images
     eight are looked at, of panoramas none. STOP is not heard: it takes seconds.
 
     Parameters
@@ -43,7 +43,7 @@ def find_unbroken_strata(
     for number, (one, scaling) in enumerate(chosen):
         yield Progress("looking for strata", number, len(chosen))
         found = drain(segment(network, card, one.micrograph, compute, _QUICK, scaling=scaling))
-        assert found is not None  # nobody sends STOP into this job
+        assert found is not None  # no STOP is sent into this job
         labels = one.specimen_labels
         is_painted = np.isin(labels, card.classes.ids)
         mask = found.mask[: labels.shape[0]]

@@ -1,4 +1,4 @@
-"""Training U-Net++ step by step, until the budget is used or somebody stops it."""
+"""Training of U-Net++, step by step, until the budget is used or STOP is sent."""
 
 import statistics
 from collections.abc import Generator
@@ -62,7 +62,7 @@ def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
 
 
 class Training:
-    """A network on its way through a budget.
+    """Training of a network within a budget.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class Training:
     def _batch_losses(self, fraction: float) -> tuple[Tensor, Tensor]:
         """Draw a batch; compute its loss, and that of painted pixels alone.
 
-        What unpainted pixels add comes in on the way and would look like learning worse.
+        The loss of unpainted pixels sets in during the run and would look like a rise.
         """
         settings, batch = self._plan.settings, self._sampler.batch()
         targets = self._compute.move(batch.targets)
@@ -184,7 +184,7 @@ class Training:
         return loss, painted
 
     def _teach(self, batch: Batch) -> Tensor:
-        """Let the EMA weights say what unpainted pixels are."""
+        """Classify unpainted pixels with the EMA weights."""
         with torch.no_grad(), self._compute.autocast():
             logits = self._ema.module.eval()(self._compute.place_images(batch.plain))
         proposed, targets = map(self._compute.move, (batch.proposed, batch.targets))
@@ -198,12 +198,12 @@ class Training:
         )
 
     def _validate(self) -> Generator[Progress, Control | None, bool]:
-        """Validate the EMA weights; tells whether STOP was sent meanwhile."""
+        """Validate the EMA weights; return whether STOP was sent meanwhile."""
         network = self._ema.module.eval()
         return (yield from self._validation.run(network, self._card, self._compute, self.step))
 
     def _preview(self) -> Generator[Progress, Control | None, bool]:
-        """Show what the EMA weights makes of an image; tells whether STOP was sent meanwhile."""
+        """Preview the EMA weights; return whether STOP was sent meanwhile."""
         network = self._ema.module.eval()
         shown = Progress("fine-tuning", self._budget.fraction(self.step), 1, self.metrics)
         return (yield from self._previews.run(network, self._card, self._compute, shown))
@@ -215,7 +215,7 @@ class Training:
                 self._ema.module.load_state_dict(self._validation.best.weights)
 
     def look_for_strata(self) -> Generator[Progress, Control | None, None]:
-        """Let the chosen model show which classes lie in unbroken strata; full labels told it."""
+        """Find classes in unbroken strata by the best model; full labels have shown them before."""
         if self._plan.strata == "any" or self._card.densely_painted:
             return
         network = self._ema.module.eval()
@@ -254,19 +254,19 @@ class Training:
         return FinetuneResult(segmenter, scores, tuple(self._losses))
 
     def release(self) -> None:
-        """Drop what holds memory on the device."""
+        """Release memory on the device."""
         del self._network, self._ema, self._trainer, self._sampler
         free_memory(self._compute.device)
 
 
 def no_model_error(steps: int) -> StoppedError:
-    """Give the error for a run that was stopped before its model was worth keeping."""
+    """Return the error for a run that was stopped before its model was worth keeping."""
     when = f"after {steps} step{'s' * (steps != 1)}" if steps else "before the first step"
     return StoppedError(f"Stopped {when}: that is no model worth keeping, none was written.")
 
 
 def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:
-    """Adam or AdamW with a lower learning rate for the encoder."""
+    """Return Adam or AdamW with a lower learning rate for the encoder."""
     encoder = list(network.get_submodule("encoder").parameters())
     known = {id(p) for p in encoder}
     rest = [p for p in network.parameters() if id(p) not in known]

@@ -1,4 +1,4 @@
-"""Painted micrographs as a network sees them: each label and image is scanned once."""
+"""Painted micrographs as input of a network; each label and image is scanned once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from napari_matssl.micrograph.intensity_scaling import IntensityScaling, fit_int
 
 @dataclass(frozen=True)
 class ValidationImage:
-    """A painted micrograph that is kept apart from training.
+    """A painted micrograph that is held out of training.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class ValidationImage:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What is learnt from and what chooses the best model.
+    """Images to train on, and images to choose the best model by.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class TrainingSet:
 def scan(
     painted: Sequence[PaintedMicrograph], validation: Sequence[PaintedMicrograph], card: ModelCard
 ) -> TrainingSet:
-    """Bring painted micrographs to what the network of this card sees.
+    """Prepare painted micrographs for the network of a card.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Scores on images that are kept apart from training."""
+"""Validation on images that are held out of training."""
 
 import statistics
 from collections.abc import Callable, Generator
@@ -29,13 +29,13 @@ class Best:
 
     @property
     def miou(self) -> float:
-        """Mean IoU, 0 where no class is there."""
+        """Mean IoU, 0 without any class."""
         return self.scores.miou or 0.0
 
 
 @dataclass
 class Validation:
-    """Choose the best model by images that are kept apart from training.
+    """Choose the best model by images that are held out of training.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Validation:
             micrograph, labels = image.painted.micrograph, image.painted.labels
             job = segment(network, card, micrograph, compute, QUICK, True, scaling=image.scaling)
             segmentation = drain(job)
-            assert segmentation is not None  # nobody sends STOP into this job
+            assert segmentation is not None  # no STOP is sent into this job
             total += confusion_matrix(labels, segmentation.mask, table.ids)
             losses.append(self._loss(image, segmentation))
             progress = Progress("validating", index + 1, len(self.images))

@@ -26,7 +26,7 @@ def save(training: Training, path: Path) -> None:
         **training.card.model_dump(exclude={"kind"}),
         step=training.step,
         seconds=budget.elapsed,
-        # Both are others than the settings say where memory ran out on the way.
+        # Both differ from the settings after memory ran out.
         batch_size=training.batches.batch_size,
         planned_steps=budget.steps,
         epoch_losses=tuple(training.epoch_losses),
@@ -35,7 +35,7 @@ def save(training: Training, path: Path) -> None:
 
 
 def restore(training: Training, path: Path) -> None:
-    """Go on from a file that :func:`save` wrote.
+    """Resume from a file that :func:`save` wrote.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def restore(training: Training, path: Path) -> None:
 def _restore_optimiser(
     optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor], path: Path
 ) -> None:
-    """Give an optimiser the state that it had."""
+    """Restore the state of an optimiser."""
     learning = [p for group in optimiser.param_groups for p in group["params"]]
     state = optimiser.state_dict()
     state["state"] = {number: {} for number in range(len(learning))}
@@ -91,7 +91,7 @@ def _restore_optimiser(
 
 
 def _place(key: str, tensor: Tensor, learning: Sequence[Tensor], path: Path) -> tuple[int, str]:
-    """Tell which weights a tensor of the optimiser belongs to, and what it is of them."""
+    """Return the weights that a tensor of the optimiser belongs to, and its kind."""
     number, _, name = key.removeprefix("optimiser.").partition(".")
     place = int(number) if number.isdecimal() and len(number) < 9 else len(learning)
     if place >= len(learning) or not name or tensor.shape not in (learning[place].shape, ()):

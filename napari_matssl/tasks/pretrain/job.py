@@ -37,12 +37,12 @@ WORTH_SHARE = 0.1
 
 @dataclass(frozen=True)
 class PretrainResult:
-    """A pretrained encoder and how it came about.
+    """A pretrained encoder, with its losses.
 
     Parameters
     ----------
     card
-        What the encoder's file says of it.
+        Card of the encoder's file.
     tensors
         The encoder's weights; gates and projection head are left behind.
     epoch_losses
@@ -65,7 +65,7 @@ class PretrainResult:
 
 
 def checkpoint_path(out: Path) -> Path:
-    """Where the state of an unfinished pretraining is kept."""
+    """Return the path of the state of an unfinished pretraining."""
     return out.with_name(f"{out.stem}{CHECKPOINT}")
 
 

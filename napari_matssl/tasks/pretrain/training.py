@@ -35,7 +35,7 @@ MOST_PATCHES = 1024
 
 @dataclass
 class PatchBatches:
-    """How the patches are divided into batches.
+    """Division of the patches into batches.
 
     Parameters
     ----------
@@ -50,11 +50,11 @@ class PatchBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches only: a rest of one patch would have no negatives."""
+        """Whole batches only: a single remaining patch would have no negatives."""
         return max(1, self.patches // self.batch_size)
 
     def halve(self) -> bool:
-        """Ask for half the memory; False at the smallest batch that can be compared."""
+        """Halve the memory needed; False at the smallest batch that can be compared."""
         if self.batch_size // 2 < SMALLEST_BATCH:
             return False
         self.batch_size //= 2
@@ -62,7 +62,7 @@ class PatchBatches:
 
 
 class Training:
-    """A method on its way through a budget.
+    """Training of a method within a budget.
 
     Parameters as of :func:`~napari_matssl.tasks.pretrain.pretrain`.
     """
@@ -117,7 +117,7 @@ class Training:
         return len(self.epoch_losses)
 
     def one_epoch(self) -> Generator[Progress, Control | None, Control | None]:
-        """Go once through all patches, in an order and with views that seed and epoch decide."""
+        """Train on all patches once; order and views depend on seed and epoch alone."""
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.patches), generator=generator).tolist()
         losses: list[float] = []
@@ -155,7 +155,7 @@ class Training:
         return loss, loss
 
     def _patches(self, numbers: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Give patches from 0 to 1 on the device, with mean and std of their images."""
+        """Return patches from 0 to 1 on the device, with mean and std of their images."""
         patches, mean, std = map(self.compute.move, self.patches.take(numbers))
         return patches.float(), mean, std
 
@@ -169,7 +169,7 @@ class Training:
         self.budget.reserve = min(count * per_patch / 6, 0.3 * (self.budget.seconds or 0))
 
     def average_with_start(self) -> None:
-        """Go back some way to the start weights, which know more than a small folder teaches.
+        """Average with the start weights, which generalise better than a small folder.
 
         Weights of a network before and after further training can be averaged (Wortsman et al.
         2022, WiSE-FT); statistics of batch norm that weren't kept can't, and are recomputed.
@@ -237,7 +237,7 @@ class Training:
         return self.card.model_copy(update={"metrics": metrics}), tensors
 
     def release(self) -> None:
-        """Drop what holds memory on the device."""
+        """Release memory on the device."""
         del self.method, self.trainer
         free_memory(self.compute.device)
 
