@@ -64,7 +64,7 @@ class Closing(QObject):
         """Ask what becomes of the job that runs, or of a result that couldn't be written."""
         runner = self._runner
         if runner.unwritten is not None and not runner.busy:
-            question = f"What was computed isn't kept. {runner.unwritten}"
+            question = f"The result isn't saved. {runner.unwritten}"
             return agreed(self._window, "A result would be lost", question, "Close and lose it")
         job = runner.job
         if job is None or job.cancelling:
@@ -75,7 +75,9 @@ class Closing(QObject):
         if answer == FINISH:
             self._afterwards = True
             job.finish()
-            self._folder.notices.said.emit(f"The window closes when {title} has been kept.")
+            self._folder.notices.said.emit(
+                f"The window closes when the result of {title} is saved."
+            )
         return answer == CANCEL
 
     def _ask(self, job: RunningJob) -> str:
@@ -84,8 +86,8 @@ class Closing(QObject):
         box.setWindowTitle("A job is running")
         box.setText(f"{job.title} is running: {job.percent} % of {job.stage} is done.")
         box.setInformativeText(
-            f"{FINISH}: stop after the step that is running, keep the best so far, then close. "
-            f"{CANCEL}: keep nothing of it, and close."
+            f"{FINISH}: stop after the current step, keep the best so far, then close. "
+            f"{CANCEL}: discard its result, then close."
         )
         finish = box.addButton(FINISH, QMessageBox.ButtonRole.AcceptRole)
         box.addButton(CANCEL, QMessageBox.ButtonRole.DestructiveRole)

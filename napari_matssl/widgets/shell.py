@@ -23,8 +23,8 @@ from napari_matssl.widgets.panels.segment_panel import SegmentPanel
 from napari_matssl.widgets.session import session_of
 
 PANELS = {
-    "Micrographs": (MicrographsPanel, "Open a folder, go through its images, paint strokes."),
-    "Pretrain": (PretrainPanel, "Let an encoder learn from the images alone (optional)."),
+    "Micrographs": (MicrographsPanel, "Open a folder, browse its images, paint strokes."),
+    "Pretrain": (PretrainPanel, "Pretrain an encoder on the images alone (optional)."),
     "Fine-tune": (FinetunePanel, "Train a model on the strokes."),
     "Segment": (SegmentPanel, "Run the model, clean and correct the result."),
     "Phases": (PhasesPanel, "Phase fractions with error bars; export."),

@@ -294,4 +294,4 @@ def test_a_window_stays_if_what_was_finished_couldnt_be_kept(working, qtbot):
     questions = []
     answer("Cancel", questions)
     assert not session.viewer.window._qt_window.close()
-    assert questions == ["What was computed isn't kept. The disk is full."]
+    assert questions == ["The result isn't saved. The disk is full."]

@@ -113,7 +113,7 @@ def test_a_running_job_shows_stage_share_time_left_and_figures(desk):
     assert desk.texts() == ["35 s left · epoch 3 · loss 0.412 · mIoU 0.710", "Device: cpu"]
     for name in ("Pause", "Finish now", "Cancel"):
         assert desk.button(name).isEnabled()
-        assert "after the step that is running" in desk.button(name).toolTip()
+        assert "after the current step" in desk.button(name).toolTip()
 
 
 def test_the_time_left_runs_on_during_a_long_step(desk, qtbot):

@@ -137,7 +137,7 @@ def test_opening_a_painted_folder_shows_none_before_the_first_stroke(user, tmp_p
     user.press_key(Qt.Key.Key_D)
     user.qtbot.wait(A_WHILE_MS)
     assert not previewed(user)
-    assert note(user) == "Live preview: comes with the next stroke."
+    assert note(user) == "Live preview: starts with the next stroke."
     stroke(user, 2)
     user.until(lambda: previewed(user))
 

@@ -89,4 +89,4 @@ def test_masks_are_counted_as_a_person_does():
 
 
 def test_a_mask_that_does_not_tell_is_said_to_do_so():
-    assert origin_in_words(Provenance(), "").startswith("This mask doesn't tell which model")
+    assert origin_in_words(Provenance(), "").startswith("The model that made this mask is unknown")

@@ -146,7 +146,7 @@ class Mouse(QObject):
         if share > FLOOD:
             self._notices.said.emit(
                 f"{100 * share:.0f} % of the image were filled: the outline isn't closed. "
-                "Ctrl+Z takes it back."
+                "Ctrl+Z undoes it."
             )
 
     # --- strokes

@@ -10,18 +10,17 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.widgets.controls.forms import note
 
 _TOOLTIPS = {
-    "Note": "What somebody noted on this model; Manage changes it",
-    "Classes": "What the model tells apart",
+    "Note": "A note on this model; change it under Manage",
+    "Classes": "The classes of its masks",
     "Pixel size": "Of the images it was trained on; calibrated images of others are resampled",
-    "Score": "Mean intersection over union on validation images, kept apart from training: "
+    "Score": "Mean intersection over union (mIoU) on validation images, held out of training: "
     "1 is perfect",
-    "Training loss": "At the end of training; says little of other images",
-    "Trained on": "How many images the model has seen in training, and how much of them was "
-    "painted",
+    "Training loss": "At the end of training; no measure for other images",
+    "Trained on": "Number of training images, and the share of them that was painted",
     "Unbroken": "Classes that ran through all painted images in unbroken strata. In masks, "
     "detached components and holes take the class around them, if at least two images showed it",
     "Created": "When training ended, in local time",
-    "Encoder": "The network that turns an image into features",
+    "Encoder": "The network that turns an image into feature maps",
     "Start weights": "Where the encoder's weights came from before this training",
 }
 

@@ -17,16 +17,16 @@ ALL = "All classes"
 OWN = "{} *"
 
 _CLASS_TIP = (
-    "Whose sizes are shown below. Classes with a star have their own, the others those of all."
+    "Class of the sizes below. Classes with a star have own sizes, the others those of all classes."
 )
-_RESET_TIP = "Give up the sizes of this class: it is cleaned as all classes are."
+_RESET_TIP = "Reset the sizes of this class to those of all classes."
 _REGION_TIP = (
-    "Regions smaller than this become part of what surrounds them. Live, for all images; "
-    "what the model found is kept."
+    "Smaller regions take the class around them. Live, for all images; "
+    "the model's own mask is kept."
 )
 _HOLE_TIP = (
-    "What one class encloses becomes part of it up to this size. Live, for all images; what the "
-    "model found is kept."
+    "Holes in a class up to this size take the class around them. Live, for all images; the "
+    "model's own mask is kept."
 )
 
 
@@ -50,7 +50,7 @@ class CleaningEditor(QWidget):
         WheelGuard(self.picker)
         self.reset = button("As all", _RESET_TIP, self._reset)
         self.region, self.hole = SizeSlider(_REGION_TIP), SizeSlider(_HOLE_TIP)
-        self.words = note(tip="What is done, as the tables tell it.")
+        self.words = note(tip="The cleaning, as in the tables.")
         rows = QFormLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -122,7 +122,7 @@ class CleaningEditor(QWidget):
             both = (cleaning.smallest_region_of(picked), cleaning.largest_hole_of(picked))
         self.region.set_size(both[0], area)
         self.hole.set_size(both[1], area)
-        why_not = "" if picked in cleaning.of_class else "What is picked has no sizes of its own."
+        why_not = "" if picked in cleaning.of_class else "The class in the picker has no own sizes."
         offer(self.reset, why_not, _RESET_TIP)
         names = {one.id: one.name for one in self._classes}
         self.words.setText(cleaning.in_words(names, calibrated=size is not None))

@@ -24,15 +24,15 @@ SMOOTHING = 0.8
 _WAITING = "Waiting for the first step"
 _NO_IOU = "No IoU so far"
 _TOOLTIP = (
-    "How the training goes. The loss is what is minimised; lower is better. "
-    "It may rise in the first steps of a run. IoU (intersection over union) is how well "
-    "the segmented area of a class covers the painted one: 0 not at all, "
+    "Progress of the training. The loss is minimised; lower is better. "
+    "It may rise in the first steps of a run. IoU (intersection over union) measures how well "
+    "the segmented area of a class agrees with the painted one: 0 not at all, "
     "1 perfectly."
 )
 _PRETRAINING_TOOLTIP = (
-    "How the pretraining goes. The loss tells how well the encoder finds the other view of a patch "
-    "among those of all patches; lower is better. It falls fast at first, then slowly, and goes up "
-    "and down from step to step. How good the encoder is for segmenting, it doesn't tell."
+    "Progress of the pretraining. The loss measures how well the encoder finds the other view of "
+    "a patch among those of all patches; lower is better. It falls fast at first, then slowly, and varies "
+    "from step to step. It is no measure of segmentation."
 )
 _LOSS_LEGEND = "Line: smoothed. Faint: each step."
 _IOU_LEGEND = "Thin line: training."

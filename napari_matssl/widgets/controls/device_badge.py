@@ -40,12 +40,12 @@ class DeviceBadge(QWidget):
         super().__init__(parent)
         self._command = command
         self._process: QProcess | None = None
-        self.device = _text_label("Which device computes, and in which number format")
+        self.device = _text_label("Device and number format of computations")
         self.why_button = QPushButton("i")
         self.why_button.setFixedWidth(24)
         self.why_button.setCheckable(True)
         self.why_button.setAccessibleName("Why this device?")
-        self.why = _text_label("Why this device computes, and what would bring a faster one")
+        self.why = _text_label("Why this device is used, and how to use a faster one")
         self.fix = _text_label("Select and copy this line into a terminal")
         self.fix.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.copy_button = QPushButton("Copy")
@@ -53,7 +53,7 @@ class DeviceBadge(QWidget):
         self._lay_out()
         self.why_button.toggled.connect(self._show_details)
         self.copy_button.clicked.connect(self._copy)
-        self._show("Device: not looked at yet", "", "")
+        self._show("Device: not checked yet", "", "")
 
     def _lay_out(self) -> None:
         line = QHBoxLayout()
@@ -75,7 +75,7 @@ class DeviceBadge(QWidget):
             return
         if self._process is not None:
             return
-        self._show("checking the device...", "PyTorch is asked, which takes some seconds.", "")
+        self._show("checking the device...", "Loading PyTorch takes some seconds.", "")
         # It may outlive this widget: a running process can't be destroyed without waiting for it.
         self._process = QProcess(QApplication.instance())
         self._process.finished.connect(self._finished)
@@ -137,7 +137,7 @@ class DeviceBadge(QWidget):
             self.show_report(report)
         except (ValueError, KeyError, TypeError):
             log.warning("no report of the device: %s", said, exc_info=True)
-            self._fail("its answer isn't understood")
+            self._fail("its answer can't be parsed")
             return
         DeviceBadge._known = report
 

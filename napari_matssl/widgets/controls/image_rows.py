@@ -26,7 +26,7 @@ _HEADINGS = ("Image", "State")
 TIPS = (
     "Double-click or press Enter to show an image. A and D step to the previous and the next. "
     "A click on a heading sorts; a right click offers more.",
-    "What there is of each image: painted strokes, saved labels, a segmentation. It is old if it "
+    "Files of each image: painted strokes, saved labels, a segmentation. It is old if it "
     "was made before the last strokes on the image, or by another model than the newest.",
 )
 # Middle tones, seen on dark and light themes; the words next to them say the same.

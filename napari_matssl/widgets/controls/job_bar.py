@@ -84,12 +84,12 @@ class JobBar(QWidget):
 
     def _build(self) -> None:
         self._bar = QProgressBar()
-        self._bar.setToolTip("How far the present stage of the job is.")
+        self._bar.setToolTip("Progress of the current stage of the job.")
         self._status = _WrappedLabel(
             "Time left in this stage, and the latest figures: over a run the loss falls, though it "
             "may rise in the first steps, and the mIoU of the validation rises towards 1."
         )
-        self._message = _WrappedLabel("The last thing that the job had to say.")
+        self._message = _WrappedLabel("The latest message of the job.")
         self._pause = QPushButton("Pause")
         self._finish = QPushButton("Finish now")
         self._cancel = QPushButton("Cancel")
@@ -108,7 +108,7 @@ class JobBar(QWidget):
         # A red edge is seen on dark and light themes alike; red text isn't legible on both.
         self._error_row.setStyleSheet("#matssl_job_error { border-left: 4px solid #d9534f; }")
         self._elsewhere = QPushButton("Save elsewhere...")
-        self._elsewhere.setToolTip("Choose another place for what was computed; it isn't lost yet.")
+        self._elsewhere.setToolTip("Save the result to another place; it isn't lost yet.")
         error_row = QHBoxLayout(self._error_row)
         error_row.setContentsMargins(10, 2, 0, 2)
         error_row.addWidget(self._error, 1)
@@ -209,7 +209,7 @@ class JobBar(QWidget):
             return
         if job.stopping:
             what = "Cancelling" if job.cancelling else "Finishing with the best so far"
-            self._status.setText(f"{what}, after the step that is running")
+            self._status.setText(f"{what}, after the current step")
             return
         left = self._time_left.seconds(self._stopwatch.seconds())
         if job.paused:
@@ -224,16 +224,16 @@ class JobBar(QWidget):
         job = self._runner.job
         paused, stopping = (job is not None and job.paused), (job is not None and job.stopping)
         self._pause.setText("Resume" if paused else "Pause")
-        pause = "Go on with the job." if paused else "Wait after the step that is running."
+        pause = "Go on with the job." if paused else "Wait after the current step."
         _offer(self._pause, job is not None and not stopping, pause)
-        finish = "Stop after the step that is running and keep the best result so far."
+        finish = "Stop after the current step and keep the best result so far."
         _offer(self._finish, job is not None and not stopping, finish)
-        cancel = "Stop after the step that is running and keep nothing."
+        cancel = "Stop after the current step and keep nothing."
         _offer(self._cancel, job is not None and not job.cancelling, cancel)
         if stopping:
             for button in (self._pause, self._finish, self._cancel):
                 if not button.isEnabled():
-                    button.setToolTip("The job stops after the step that is running.")
+                    button.setToolTip("The job stops after the current step.")
 
     def _on_pause_clicked(self) -> None:
         job = self._runner.job

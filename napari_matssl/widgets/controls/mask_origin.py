@@ -32,7 +32,7 @@ def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> s
         if origin.written:
             text += f", segmented {local_time(origin.written)}"
     else:
-        text = "This mask doesn't tell which model made it"
+        text = "The model that made this mask is unknown"
     text += f"; cleaned: {origin.cleaning}." if origin.cleaning else "; not cleaned."
     if doubt == OLDER_THAN_STROKES:
         text += " It is older than the strokes on this image."
@@ -63,4 +63,4 @@ def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
         parts.append(f"{old} {are}.")
     if not parts:
         return ""
-    return " ".join([*parts, "Segment again, or check them, before you report figures."])
+    return " ".join([*parts, "Segment again or check them before you report figures."])

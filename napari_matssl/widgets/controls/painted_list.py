@@ -62,7 +62,7 @@ def pixels_in_words(classes: Sequence[LabelClass], pixels: Mapping[int, int]) ->
         count = pixels.get(one.id, 0)
         few = ""
         if count == 0:
-            few = ": not painted, so the model will not know it"
+            few = ": not painted, so the model won't have it"
         elif count < FEW:
             few = ": few, a stroke or two more would help"
         lines.append(f"{one.name}: {count:,} px{few}")

@@ -21,13 +21,13 @@ from napari_matssl.widgets.controls.model_menu import ModelMenu
 
 _FILE = "Choose a file..."
 _TIP = (
-    "ImageNet: an encoder that knows photographs, the usual start. Micrographs: the same after "
+    "ImageNet: an encoder trained on photographs, the usual start. Micrographs: the same after "
     "MatSSL's pretraining on other micrographs. A pretrained encoder: from the panel "
-    "above. Go on from a model: it keeps what that model knows, to correct it."
+    "above. Go on from a model: it keeps the weights of that model, to correct it."
 )
 _ENCODER_TIP = (
-    "ImageNet: an encoder that knows photographs, the usual start. Micrographs: the same after "
-    "MatSSL's pretraining on other micrographs. Random: learn from nothing. Or another "
+    "ImageNet: an encoder trained on photographs, the usual start. Micrographs: the same after "
+    "MatSSL's pretraining on other micrographs. Random: no pretraining. Or another "
     "pretrained encoder."
 )
 

@@ -135,7 +135,7 @@ class JobThread:
         atexit.register(self._leave)
 
     def steer(self, *, pause: bool = False, finish: bool = False, cancel: bool = False) -> None:
-        """Say what the job shall do after the step that is running."""
+        """Say what the job shall do after the current step."""
         with self._wake:
             self.finishing |= finish
             self.cancelling |= cancel
@@ -143,7 +143,7 @@ class JobThread:
             self._wake.notify()
 
     def cancel(self) -> None:
-        """Give up after the step that is running."""
+        """Give up after the current step."""
         self.steer(cancel=True)
 
     def take(self, with_latest: bool) -> list[Progress]:

@@ -97,7 +97,7 @@ class RunningJob(QObject):
         return self._thread.cancelling
 
     def pause(self) -> None:
-        """Wait after the step that is running."""
+        """Wait after the current step."""
         if not self._over and not self.stopping and not self.paused:
             self._thread.steer(pause=True)
             self.pause_changed.emit(True)
@@ -107,11 +107,11 @@ class RunningJob(QObject):
         self._steer()
 
     def finish(self) -> None:
-        """Stop after the step that is running and keep the best so far."""
+        """Stop after the current step and keep the best so far."""
         self._steer(finish=True)
 
     def cancel(self) -> None:
-        """Stop after the step that is running and keep nothing."""
+        """Stop after the current step and keep nothing."""
         self._steer(cancel=True)
 
     def close(self, timeout: float) -> bool:

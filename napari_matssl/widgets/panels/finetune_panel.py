@@ -74,7 +74,7 @@ class FinetunePanel(QWidget):
         self.session.model_files.serve(self.start_from.manage)
         self.validation = QSpinBox()
         self.validation.setToolTip(
-            "How many of the images are kept out of training to measure the model and to choose "
+            "Number of images held out of training to score the model and to choose "
             "its best state. They are drawn at random; 0 trains on all."
         )
         WheelGuard(self.validation)
@@ -87,7 +87,7 @@ class FinetunePanel(QWidget):
         self.preview = QCheckBox("Preview on the image in view")
         self.preview.setChecked(True)
         self.preview.setToolTip(
-            "Every few seconds show what the model makes of the image that is shown."
+            "Every few seconds segment the image in view with the model so far."
         )
         self.live_preview = LivePreview(self.session, self.images, self._live_settings, self)
         self.start = button("Fine-tune", _START_TIP, self._start)

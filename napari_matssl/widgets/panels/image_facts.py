@@ -47,7 +47,7 @@ class ImageFactsEditor(QWidget):
         self.size.setPlaceholderText("not calibrated")
         self.size.setToolTip(
             "Side of a pixel in micrometres; width x height where they differ, such as 0.1 x 0.2. "
-            "Type another value to correct it; empty it to go back to what the file says."
+            "Type another value to correct it; empty it to return to the value of the file."
         )
         self.size.editingFinished.connect(lambda: self._set_size(everywhere=False))
         self.everywhere = button(
@@ -68,7 +68,7 @@ class ImageFactsEditor(QWidget):
         self.row.valueChanged.connect(self._set_bar)
         self.drag = button(
             "Drag the line",
-            "Make the yellow line in the image ready to be dragged.",
+            "Drag the yellow line in the image.",
             self._session.info_bar.grab,
         )
         self.auto = button(

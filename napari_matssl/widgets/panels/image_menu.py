@@ -37,7 +37,7 @@ def image_menu(
         show.triggered.connect(lambda: current.show(names[0]))
         if current.shown is not None and current.shown.name == names[0]:
             clear = menu.addAction("Clear the strokes")
-            clear.setToolTip("Make the whole image unpainted; Ctrl+Z takes it back.")
+            clear.setToolTip("Make the whole image unpainted; Ctrl+Z undoes it.")
             clear.triggered.connect(lambda: _clear_strokes(session))
         copy = menu.addAction("Copy path")
         copy.triggered.connect(lambda: QApplication.clipboard().setText(str(path)))
@@ -72,4 +72,4 @@ def _clear_strokes(session: Session) -> None:
     count = len(painted[0])
     if count:
         shown.painted.data_setitem(painted, np.zeros(count, np.uint8))
-    session.notices.said.emit(f"{count:,} pixels were cleared; Ctrl+Z takes them back.")
+    session.notices.said.emit(f"{count:,} pixels were cleared; Ctrl+Z undoes it.")

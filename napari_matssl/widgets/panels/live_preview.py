@@ -176,7 +176,7 @@ class LivePreview(QObject):
                 self._thread.run(self._work.load, lambda _result: None, self._tell_problem)
             return "No live preview yet: paint at least two classes."
         if not anew and not self._painting:
-            return "Live preview: comes with the next stroke."
+            return "Live preview: starts with the next stroke."
         self._painting = True
         names = few_with_all_classes(classes, shown.name, MOST_IMAGES)
         used = set().union(*(classes[name] for name in names))
@@ -199,7 +199,7 @@ class LivePreview(QObject):
         work, began, owner = self._work, time.monotonic(), weakref.ref(self)
         work.stop = stop = threading.Event()
         if work.classifier is None:
-            self._live.told.emit("Live preview: getting ready...")
+            self._live.told.emit("Live preview: preparing...")
 
         def over(show: Callable[[], None]) -> None:
             self._computing = False

@@ -32,21 +32,19 @@ GATHER_MS = 200
 """Time to gather what is told of single images before all are counted anew, ms."""
 
 _LIVE_TIP = (
-    "After every stroke show what an instant classifier makes of the image in view, within "
-    "seconds. It learns from the strokes on the images ticked in Fine-tune and is kept nowhere. "
-    "Hold H to see the image without it."
+    "After every stroke segment the image in view with an instant classifier, within "
+    "seconds. It is fitted to the strokes on the images ticked in Fine-tune, and not saved. "
+    "Hold H to hide it."
 )
 _HERE_TIP = (
-    "Show a live preview of this image now, though nobody has painted on it, or in place of its "
+    "Show a live preview of this image now, even if it is unpainted, or in place of its "
     "segmentation."
 )
-_ELSEWHERE_TIP = (
-    "Choose another place for strokes and masks, as this folder can't be written; it is remembered."
-)
+_ELSEWHERE_TIP = "Choose another place for strokes and masks, as this folder can't be written; it is used next time, too."
 _TAKE_TIP = (
-    "Take over the ids of the selected labels layer as painted labels of this image; "
-    "it has to have the image's size, scale and place. Of a mask of 0 and 255, say, you are asked "
-    "which class it shows."
+    "Copy the selected labels layer into the painted labels of this image; "
+    "it must have the image's size, scale and position. For a mask of 0 and 255 you are asked "
+    "for its class."
 )
 _NEW_CLASS = "(a new class)"
 
@@ -62,7 +60,7 @@ class MicrographsPanel(QWidget):
         self._palette = self.session.palette
         self.opening = Opening(self.session)
         self.folder = note("No folder is open.", "The folder whose images are listed.")
-        self.busy = note("", "What the window waits for.")
+        self.busy = note("", "What is being read or copied.")
         self.busy.hide()
         self.list = ImageList()
         self.table = self.list.table
@@ -73,9 +71,9 @@ class MicrographsPanel(QWidget):
         self.live.setChecked(self.session.live.on)
         self.live.setToolTip(_LIVE_TIP)
         self.live_here = button("Show here", _HERE_TIP, self.session.live.asked.emit)
-        self.live_note = note("", "How long the live preview took, or why there is none.")
+        self.live_note = note("", "Time of the live preview, or why there is none.")
         self.live_note.hide()
-        self.status = note("", "Whether the strokes on this image are on disk.")
+        self.status = note("", "Whether the strokes on this image are saved.")
         self._build()
         self._connect()
         self._show_folder()
@@ -138,7 +136,7 @@ class MicrographsPanel(QWidget):
             return
         if count is None:
             return
-        self._notices.said.emit(f"{count:,} pixels were taken over; Ctrl+Z takes them back.")
+        self._notices.said.emit(f"{count:,} pixels were copied; Ctrl+Z undoes it.")
 
     def _ask_class(self, layer: str, value: int, pixels: int) -> int | None:
         """Ask which class the one value of a mask is; a new class is made if that is wanted."""

@@ -27,7 +27,7 @@ class Opening(QWidget):
         self._viewer, self._folder, self._current = session.viewer, session.folder, session.current
         self.open_folder = button(
             "Open folder...",
-            "Open a folder of micrographs; what belongs to it is kept in matssl inside it.",
+            "Open a folder of micrographs; strokes, masks and models are saved in it, in matssl.",
             self.ask_folder,
         )
         self.recent = button("Recent", "Open a folder that was opened before.")

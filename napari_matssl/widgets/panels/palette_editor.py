@@ -52,7 +52,7 @@ class PaletteEditor(ClassEditor):
         try:
             painted, masks = self._folder.notices.wait_for(
                 lambda: (project.labels.use_of(class_id), project.masks.share_of(class_id)),
-                "Looking where the class is used...",
+                "Searching for uses of the class...",
             )
         except MatSSLError as error:
             self._folder.notices.failed.emit(error)

@@ -86,10 +86,10 @@ class PhasesPanel(QWidget):
 
     def _build(self) -> None:
         self.count = heading("")
-        self.count.setToolTip("How many images of the folder have a segmentation.")
-        self.state = note("", "How far measuring has come.")
-        self.doubts = note("", "Masks that may not be the last word.")
-        self.problems = note("", "Images that are in no figure, and why.")
+        self.count.setToolTip("Number of segmented images in the folder.")
+        self.state = note("", "Progress of the measurement.")
+        self.doubts = note("", "Masks that may be out of date.")
+        self.problems = note("", "Images without figures, and why.")
         self.choices = {}
         for name, (text, tip) in _OUTPUTS.items():
             choice = self.choices[name] = QCheckBox(text)
@@ -104,7 +104,7 @@ class PhasesPanel(QWidget):
         self.place = FolderField("Export to a folder", _PLACE_TIP, RecentFolders("exported"))
         self.place.changed.connect(self._update_export)
         self.export = button("Export", _EXPORT_TIP, self._export)
-        self.outcome = note("", "What the last export wrote.")
+        self.outcome = note("", "Files of the last export.")
         self.show_exported = button(
             "Show in folder", "Open the folder of the exported files.", self._open
         )

@@ -36,15 +36,14 @@ if TYPE_CHECKING:  # they import torch
 
 _OWNER = "pretrain"
 
-_START_TIP = "Let an encoder learn from these images, without labels."
+_START_TIP = "Pretrain an encoder on these images, without labels."
 _GO_ON_TIP = (
-    "Go on with the newest pretraining that was stopped before its end, with the settings that it "
-    "has and the images in the list."
+    "Resume the newest unfinished pretraining, with its own settings and the images in the list."
 )
-_REMOVE_TIP = "Take the selected folder off the list; its files stay."
+_REMOVE_TIP = "Remove the selected folder from the list; its files stay."
 _ABOUT = (
-    "Optional. The encoder learns what your images look like before it sees a label. Fine-tuning "
-    "works without."
+    "Optional. The encoder adapts to your images before it gets labels. Fine-tuning "
+    "works without it."
 )
 
 
@@ -69,19 +68,19 @@ class PretrainPanel(QWidget):
 
     def _build(self) -> None:
         self.folders = QListWidget()
-        self.folders.setToolTip("Folders whose images the encoder learns from; no test images.")
+        self.folders.setToolTip("Folders of images to pretrain on; don't include test images.")
         self.folders.setMaximumHeight(64)
-        self.add = button("Add folder...", "Learn from another folder too.", self._ask_folder)
+        self.add = button("Add folder...", "Pretrain on another folder, too.", self._ask_folder)
         self.remove = button("Remove", _REMOVE_TIP, self._remove)
         self.start_from = StartPicker(models=False, note_of=self.session.model_files.note_of)
         self.session.model_files.serve(self.start_from.manage)
         self.form = SettingsForm(
             PretrainSettings, ("preset", "encoder", "minutes", "epochs"), ("weights",)
         )
-        self.estimate = note("", "How much there is to learn from, and how long it takes.")
+        self.estimate = note("", "Amount of data, and estimated time.")
         self.start = button("Pretrain", _START_TIP, self._start)
         self.go_on = button("Go on", _GO_ON_TIP, self._go_on)
-        self.outcome = note("", "What the last run made.")
+        self.outcome = note("", "Result of the last run.")
         self.form.add_above("Start from", self.start_from)
         layout = self._layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)

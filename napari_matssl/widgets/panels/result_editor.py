@@ -23,14 +23,14 @@ DRAW, COPY = "Only in a rectangle", "Copy the rectangle"
 
 _COPY_TIP = (
     "Copy the segmentation into the painted labels of this image, to be corrected with the brush "
-    "and trained from. Ctrl+Z takes it back."
+    "and trained on. Ctrl+Z undoes it."
 )
 _AREA_TIP = (
     "Copy it inside a rectangle only. The first press adds a layer to draw the rectangle in, the "
     "second copies."
 )
-_DRAW_FIRST = f"Draw a rectangle on the image, then press {COPY}. Esc or Cancel leaves it be."
-_CANCEL_TIP = "Copy nothing and take the rectangle away (Esc)."
+_DRAW_FIRST = f"Draw a rectangle on the image, then press {COPY}. Esc or Cancel ends this."
+_CANCEL_TIP = "Remove the rectangle and copy nothing (Esc)."
 
 
 class ResultEditor(QWidget):
@@ -117,7 +117,7 @@ class ResultEditor(QWidget):
             self._notices.failed.emit(error)
             return False
         self._notices.said.emit(
-            f"{count:,} pixels were copied into the painted labels; Ctrl+Z takes them back."
+            f"{count:,} pixels were copied into the painted labels; Ctrl+Z undoes it."
         )
         self.session.palette.resume()
         return True

@@ -88,22 +88,22 @@ class SegmentPanel(QWidget):
         self.session.model_files.serve(self.models.manage)
         self.target = QComboBox()
         self.target.addItems([_THIS, _ALL, _FOLDER])
-        self.target.setToolTip("What to segment.")
+        self.target.setToolTip("Images to segment.")
         WheelGuard(self.target)
         self.probabilities = QCheckBox("Probability layers")
         self.probabilities.setToolTip(
             "Add a layer for each class with its probability, and one with the uncertainty: bright "
             "where two classes are nearly equally probable. For the image that is shown."
         )
-        self.warning = note("", "Whether this image was taken at the model's magnification.")
+        self.warning = note("", "Whether the pixel size of this image fits the model.")
         self.form = SettingsForm(
             PredictSettings, (), ("smallest_region", "largest_hole", "class_sizes")
         )
         self.start = button("Segment", _START_TIP, self._start)
-        self.outcome = note("", "What the last run made.")
+        self.outcome = note("", "Result of the last run.")
         self.show_results = button("Show in folder", "Open the folder of the results.", self._open)
         self.show_results.hide()
-        self.origin = note("", "Which model made the mask of this image, and what was done to it.")
+        self.origin = note("", "Model that made the mask of this image, and later changes.")
         self.origin.hide()
         self.editor = ResultEditor(self.session)
         rows = QFormLayout()
