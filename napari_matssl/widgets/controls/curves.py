@@ -31,7 +31,7 @@ _TOOLTIP = (
 )
 _PRETRAINING_TOOLTIP = (
     "Progress of the pretraining. The loss measures how well the encoder finds the other view of "
-    "a patch among those of all patches; lower is better. It falls fast at first, then slowly, and varies "
+    "a patch among all; lower is better. It falls fast at first, then slowly, and varies "
     "from step to step. It is no measure of segmentation."
 )
 _LOSS_LEGEND = "Line: smoothed. Faint: each step."

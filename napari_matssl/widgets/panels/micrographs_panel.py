@@ -40,7 +40,9 @@ _HERE_TIP = (
     "Show a live preview of this image now, even if it is unpainted, or in place of its "
     "segmentation."
 )
-_ELSEWHERE_TIP = "Choose another place for strokes and masks, as this folder can't be written; it is used next time, too."
+_ELSEWHERE_TIP = (
+    "Choose another place for strokes and masks, now and later: this folder can't be written."
+)
 _TAKE_TIP = (
     "Copy the selected labels layer into the painted labels of this image; "
     "it must have the image's size, scale and position. For a mask of 0 and 255 you are asked "
