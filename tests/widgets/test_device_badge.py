@@ -127,9 +127,9 @@ def test_the_command_line_answers_the_question(make_badge, qtbot):
     [
         ("raise SystemExit('error: the disk is full.')", "the disk is full"),
         ("raise SystemExit(3)", "status 3"),
-        ("print('no JSON')", "isn't understood"),
-        ("print('[1, 2]')", "isn't understood"),
-        ("print('{}')", "isn't understood"),
+        ("print('no JSON')", "can't be parsed"),
+        ("print('[1, 2]')", "can't be parsed"),
+        ("print('{}')", "can't be parsed"),
         ("import os; os.kill(os.getpid(), 9)", "ended with status"),
     ],
 )

@@ -82,11 +82,11 @@ class SlowDisk:
 def slow_disk(monkeypatch):
     disk, read = SlowDisk(), KeptMasks.read
 
-    def slowly(masks, name):
+    def slowly(masks, name, *rest):
         if threading.current_thread() is not threading.main_thread():
             disk.read.append(name)
             disk.may_read.acquire(timeout=10)
-        return read(masks, name)
+        return read(masks, name, *rest)
 
     monkeypatch.setattr(KeptMasks, "read", slowly)
     return disk
