@@ -68,7 +68,7 @@ def out(tmp_path, panel, monkeypatch):
 
 
 class SlowDisk:
-    """Reading a mask in another thread waits until it may."""
+    """Reading a mask in another thread waits until it may, but for that of the image shown."""
 
     def __init__(self):
         self.may_read = threading.Semaphore(0)
@@ -82,11 +82,11 @@ class SlowDisk:
 def slow_disk(monkeypatch):
     disk, read = SlowDisk(), KeptMasks.read
 
-    def slowly(masks, name, *rest):
-        if threading.current_thread() is not threading.main_thread():
+    def slowly(masks, name, *page):
+        if not page and threading.current_thread() is not threading.main_thread():
             disk.read.append(name)
             disk.may_read.acquire(timeout=10)
-        return read(masks, name, *rest)
+        return read(masks, name, *page)
 
     monkeypatch.setattr(KeptMasks, "read", slowly)
     return disk
