@@ -1,6 +1,6 @@
 """Encoders of segmentation-models-pytorch by the signatures of their tensors.
 
-A test computes them anew; :func:`napari_matssl.learn.published.signature` says how.
+A test computes them anew by :func:`napari_matssl.learn.published.signature`.
 """
 
 SIGNATURES = {

@@ -160,7 +160,7 @@ class Enlarger:
         rows = (low[picked] - self._first, high[picked] - self._first, weight[picked, None])
         mixed = _between(held, 1, *rows)
         result = _between(mixed, 2, *self._columns)
-        last = max(known - 1, 0)  # an empty first band knows no row yet
+        last = max(known - 1, 0)  # an empty first band has no row yet
         keep = last if stop >= len(low) else min(int(low[stop]), last)
         self._held, self._first, self._next = held[:, keep - self._first :], keep, stop
         return result

@@ -24,8 +24,8 @@ _NOISY = 0.8  # neighbours that are equal in a row of the specimen, at most
 _DRAWN = 0.86  # neighbours that are equal in the cleanest tenth of a bar's rows, at least
 _TEXT = (0.001, 0.5)
 
-# Where the ground has noise, of a scan or of JPEG, lines of text tell a bar from a dark phase with
-# bright debris: rows that ink is met in often, with rows between them where it hardly is.
+# Where the ground has noise, of a scan or of JPEG, lines of text separate a bar from a dark phase
+# with bright debris: rows with much ink, and rows with hardly any between them.
 _LETTERS = 6  # times that ink is met in each row of a line, more than between the lines
 _LINE_ROWS = 4
 _STRIP = 0.8  # of a row, of one colour: a strip without text gets a remark at least

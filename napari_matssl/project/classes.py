@@ -67,7 +67,7 @@ class Classes:
         return self._appended(one.model_copy(update={"name": name}))
 
     def renamed(self, class_id: int, name: str) -> "Classes":
-        """Give a class another name, and remember the old one.
+        """Rename a class, and keep the old name for matching.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Classes:
         return replace(renamed, former_names=former_names)
 
     def changed(self, class_id: int, **values: Any) -> "Classes":
-        """Give a class other values.
+        """Change attributes of a class.
 
         Raises
         ------
@@ -203,9 +203,9 @@ class Classes:
         try:
             plain = class_name(name)
         except ValueError as error:
-            told = str(error)
+            reason = str(error)
             raise InputError(
-                f"{told[0].upper()}{told[1:]}.", "Type a name such as ferrite."
+                f"{reason[0].upper()}{reason[1:]}.", "Type a name such as ferrite."
             ) from error
         if plain in self.table.names:
             raise InputError(

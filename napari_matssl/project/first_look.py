@@ -1,4 +1,4 @@
-"""What a folder holds when it is opened: its images, and a first class table."""
+"""Images and a first class table of a folder that is opened."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,7 +85,7 @@ def find_images(folder: Path, only: Sequence[Path] = (), planes: Sequence[Path] 
 
 
 def without_image(names: Sequence[str], labels: IdImages) -> list[str]:
-    """Tell, in at most one line, which painted labels belong to no image of a folder."""
+    """Return a remark on painted labels that belong to no image of a folder."""
     stems = {stem_of(name) for name in names}
     files = {path.name: stem_of(path) for path in labels.files()}
     left = [name for name, stem in files.items() if not {stem, page_in(stem)[0]} & stems]
@@ -142,7 +142,7 @@ def find_classes(folder: Path, own: Path, labels: IdImages) -> tuple[ClassTable,
 
 
 def _placed(named: NamedValues) -> tuple[ClassTable, list[str]] | None:
-    """Give every class an id from 1 to 254: 0 is always the unpainted value here."""
+    """Assign each class an id from 1 to 254: 0 is always the unpainted value here."""
     classes = [one for one in named.entries if not one.is_no_class]
     if not classes:
         return None

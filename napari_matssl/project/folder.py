@@ -114,7 +114,7 @@ class KeptStrokes:
         self._page = page
 
     def save(self, ids: NDArray[np.uint8]) -> Saved:
-        """Write the strokes, joined with what somebody else has painted meanwhile.
+        """Write the strokes, joined with strokes of other programs.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class KeptStrokes:
             self._project.labels.prepare(self._name, self._version.ids, wanted, self._page)
 
     def written_elsewhere(self) -> bool:
-        """Whether somebody else has written or deleted the file; asked by the window that paints.
+        """Whether another program has written or deleted the file; for the window that paints.
 
         So it shows others, too, that this window is still there.
         """

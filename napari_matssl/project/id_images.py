@@ -41,7 +41,7 @@ class IdImages:
         self._noted = {path: Version(stamp_of(path), None) for path in self.files()}
 
     def path(self, stem: str) -> Path:
-        """Where the image of a stem is, or would be.
+        """Return where the image of a stem is, or would be.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class IdImages:
         expected: Stamp | EllipsisType | None = ...,
         facts: MaskFacts | None = None,
     ) -> Stamp | None:
-        """Write an image and what its file shall tell, over the file that is `expected` there.
+        """Write an image and its metadata, over the file that is `expected` there.
 
         Without any class in it, the file is removed.
 
@@ -166,7 +166,7 @@ class IdImages:
         self._packer_of(path).prepare(ids, wanted)
 
     def _packer_of(self, path: Path) -> BandedPng:
-        """Give the packer of a file; one is kept, for the image that is painted on."""
+        """Return the packer of a file; one is kept, for the image that is painted on."""
         with self._lock:
             if path != self._packed:
                 self._packer, self._packed = BandedPng(), path
@@ -225,7 +225,7 @@ class IdImages:
             self.remove(path)
 
     def replace(self, class_id: int, by: int, table: ClassTable) -> None:
-        """Give the pixels of a class another id in all images.
+        """Change the id of a class's pixels in all images.
 
         Parameters
         ----------
@@ -240,10 +240,10 @@ class IdImages:
             replaced = False
             while not replaced:
                 version = self.version(path)
-                if version.ids is None:  # somebody has removed it meanwhile
+                if version.ids is None:  # it was removed meanwhile
                     break
                 kept = np.where(version.ids == class_id, np.uint8(by), version.ids)
-                with suppress(OvertakenError):  # somebody has painted meanwhile
+                with suppress(OvertakenError):  # it was painted on meanwhile
                     self.write(path, kept, table, version.stamp, read_mask_facts(path))
                     replaced = True
 
@@ -282,11 +282,11 @@ class IdImages:
 
 
 def _erasure(path: Path) -> Path:
-    """Where it is told that an image was erased, not lost."""
+    """Path of the marker that an image was erased, not lost."""
     return path.with_name(f".{path.name}.erased")
 
 
 def _written(path: Path) -> tuple[int, int]:
-    """Give what a copy of a file has in common with it."""
+    """Return what a copy of a file has in common with it."""
     status = path.stat()
     return status.st_mtime_ns, status.st_size

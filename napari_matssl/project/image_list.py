@@ -1,4 +1,4 @@
-"""Which images a project has: those of its folder, and planes of other programs' images."""
+"""Images of a project: those of its folder, and planes of other programs' images."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -81,7 +81,7 @@ class KeptClasses:
             return self.in_order[-1]
 
     def rename(self, class_id: int, name: str) -> None:
-        """Give a class another name; models that know it by its old one still match.
+        """Rename a class; models with its old name still match.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class KeptClasses:
         self._edit(lambda classes: classes.renamed(class_id, name))
 
     def recolour(self, class_id: int, colour: str) -> None:
-        """Give a class another colour, ``"#rrggbb"``; files show it from their next writing on."""
+        """Change the colour of a class, ``"#rrggbb"``; files show it when written next."""
         self._edit(lambda classes: classes.changed(class_id, colour=colour))
 
     def set_exclude(self, class_id: int, exclude: bool) -> None:
@@ -124,7 +124,7 @@ class KeptClasses:
             self._edit(lambda classes: classes.without(class_id))
 
     def merge(self, class_id: int, into: int) -> None:
-        """Give all pixels of a class to another, in labels and masks, and delete it.
+        """Merge a class into another, in labels and masks, and delete it.
 
         Raises
         ------
@@ -216,7 +216,7 @@ class KeptClasses:
         return Classes(self.table, record.class_order, record.former_names)
 
     def _check_images(self, class_id: int) -> None:
-        """Let a damaged file show itself before anything has changed."""
+        """Read all files, so that a damaged one shows before anything has changed."""
         for some in (self._labels, self._masks):
             list(some.use_of(class_id))
 

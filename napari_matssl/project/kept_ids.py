@@ -1,4 +1,4 @@
-"""What labels and masks have in common: class ids, of the size of an image that they go by."""
+"""Base of labels and masks: class ids, of the size of their image."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class KeptIds:
         self._classes, self._place = classes, place
 
     def path(self, name: str, page: PageChoice = ...) -> Path:
-        """Where the file of an image, of a page of it, is, or would be."""
+        """Return where the file of an image, of a page of it, is, or would be."""
         page = self._micrographs.page(name, page)
         return self._files.path(self._micrographs.stem(name, page))
 
@@ -50,7 +50,7 @@ class KeptIds:
     def _fitting(
         self, name: str, page: int | None, ids: NDArray[np.integer], what: str
     ) -> NDArray[np.uint8]:
-        """Make sure that ids have the image's size and are classes, or 0."""
+        """Check that ids have the image's size and are classes, or 0."""
         height, width = self._micrographs.shape(name, page)
         if ids.shape != (height, width):
             size = " x ".join(str(n) for n in reversed(ids.shape))

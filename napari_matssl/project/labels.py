@@ -51,7 +51,7 @@ class KeptLabels(KeptIds):
             return replace(version, ids=self._fitting(name, page, version.ids, what))
 
     def changed(self, name: str, since: Version, page: PageChoice = ...) -> bool:
-        """Whether somebody else has written or deleted the label file since it was read."""
+        """Whether another program has written or deleted the label file since it was read."""
         return stamp_of(self.path(name, page)) != since.stamp
 
     def write(

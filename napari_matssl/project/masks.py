@@ -75,7 +75,7 @@ class KeptMasks(KeptIds):
 
         Returns
         -------
-        A remark if it replaced a mask of somebody else's that was never read here.
+        A remark if it replaced another program's mask that was never read here.
 
         Raises
         ------
@@ -104,11 +104,11 @@ class KeptMasks(KeptIds):
                 )
 
     def provenance(self, name: str) -> Provenance | None:
-        """Tell how the last segmentation came about; None if there is none, or it doesn't tell."""
+        """Return the provenance of the last segmentation; None if there is none."""
         return read_mask_facts(self.path(name)).provenance
 
     def share_of(self, class_id: int) -> dict[str, float]:
-        """Tell which masks have a class.
+        """Return which masks have a class.
 
         Returns
         -------
@@ -122,7 +122,7 @@ class KeptMasks(KeptIds):
 
     @property
     def cleaning(self) -> Cleaning:
-        """How masks are cleaned where they are shown and measured; of classes that exist."""
+        """The cleaning of masks that are shown and measured; of classes that exist."""
         return self._record.value.cleaning.within(self._classes.table.ids)
 
     def set_cleaning(self, cleaning: Cleaning) -> None:

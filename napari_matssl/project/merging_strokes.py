@@ -12,7 +12,7 @@ Ids = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Version:
-    """What stood in a label file at some moment.
+    """The content of a label file at some moment.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ class Version:
 
 @dataclass(frozen=True)
 class Saved:
-    """What is in the label file after saving.
+    """The content of the label file after saving.
 
     Parameters
     ----------
     version
         The file as it is now; its `ids` are ``(H, W)``, zeros where nothing is painted.
     remarks
-        A line if somebody else has changed the file meanwhile.
+        A line if another program has changed the file meanwhile.
     """
 
     version: Version
@@ -53,7 +53,7 @@ class Saved:
 
 
 def merged(name: str, base: Version, ours: Ids, theirs: Ids | None) -> tuple[Ids, tuple[str, ...]]:
-    """Join strokes painted here with a label file that somebody else has written meanwhile.
+    """Join strokes painted here with a label file that another program has written meanwhile.
 
     A pixel that changed on one side only is that side's; one that changed on both is ours, which
     is the later one. Of a file that was deleted by another program everything painted here stays;

@@ -87,7 +87,7 @@ class Micrographs:
         return micrograph.with_info_bar(InfoBar(settings.info_bar, "set by hand"))
 
     def set_pixel_size(self, name: str, size: PixelSize | None) -> None:
-        """Set the pixel size of an image; None goes back to what its file says."""
+        """Set the pixel size of an image; None returns to that of its file."""
         self._images.path(name)
         self._set_for([name], pixel_size=_checked(size))
 
@@ -96,7 +96,7 @@ class Micrographs:
         return self._record.value.image(name).pixel_size
 
     def set_pixel_size_of_all(self, size: PixelSize | None) -> None:
-        """Set the pixel size of every image; None goes back to what the files say."""
+        """Set the pixel size of every image; None returns to those of the files."""
         self._set_for(self._images.names, pixel_size=_checked(size))
 
     def set_info_bar(self, name: str, row: int | Literal["auto"] | None) -> None:
@@ -121,7 +121,7 @@ class Micrographs:
         self._set_for([name], info_bar=row)
 
     def page(self, name: str, chosen: PageChoice = ...) -> int | None:
-        """Tell which page of an image's file counts, from 1; None: the one read without a choice.
+        """Return the page of an image's file that counts, from 1; None: the default page.
 
         Strokes and masks belong to a page. What lies on others is kept, and counts nowhere.
 
@@ -142,7 +142,7 @@ class Micrographs:
     def begin_page(self, name: str) -> str:
         """Stay with the page of an image that is about to be shown, whatever other windows choose.
 
-        Of a stack of which nobody has chosen a page, it is the first from now on.
+        Of a stack without a chosen page, it is the first from now on.
 
         Returns
         -------

@@ -113,7 +113,7 @@ class KeptModels:
         self._record.change(lambda r: r.with_model(r.model(file.name, created).noted(line)))
 
     def why_no_name(self, file: Path, name: str) -> str:
-        """Say why a model can't be called so; empty if it can.
+        """Return why a model can't have a name; empty if it can.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class KeptModels:
         return ""
 
     def rename(self, file: Path, created: str, name: str) -> Path:
-        """Give a model another name; masks that it made are known as its own all the same.
+        """Rename a model; masks that it made keep the link to it.
 
         Parameters
         ----------
@@ -202,7 +202,7 @@ class KeptModels:
             return target
 
     def name_now(self, name: str, created: str) -> str:
-        """Tell what the file of a model is called now that a mask names.
+        """Return the present name of a model that a mask names.
 
         Parameters
         ----------
@@ -239,7 +239,7 @@ class KeptModels:
 
 
 def _stem(file: Path, name: str) -> str:
-    """Give the name without blanks around it and without the suffix that the file keeps."""
+    """Return the name without blanks around it and without the suffix."""
     plain = composed(name).strip()
     ends = bool(file.suffix) and plain.lower().endswith(file.suffix.lower())
     return plain[: -len(file.suffix)].strip() if ends else plain

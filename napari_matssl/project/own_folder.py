@@ -54,7 +54,7 @@ class Place:
         self._record = stamp_of(self.record_path)
 
     def check(self) -> None:
-        """Make sure that what is written into is still in the folder that was opened.
+        """Check that the own folder is still in the folder that was opened.
 
         A disk that was taken out and put back may number its folders anew: a folder that holds
         the record as it was last is the same.

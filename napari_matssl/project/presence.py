@@ -1,4 +1,4 @@
-"""Who has a folder open: a small file per window below ``matssl/open``, which nobody waits for."""
+"""Windows that have a folder open: a small file each below ``matssl/open``."""
 
 import getpass
 import logging
@@ -50,7 +50,7 @@ class Holder(BaseModel):
     since: Annotated[float, Field(ge=0, le=2**33)]
 
     def __str__(self) -> str:
-        """Give it as ``anna on lab-pc has had it open since 09:12``."""
+        """Return ``anna on lab-pc has had it open since 09:12``."""
         since = datetime.fromtimestamp(self.since)
         today = since.date() == datetime.now().date()
         when = f"{since:%H:%M}" if today else f"{since:%Y-%m-%d %H:%M}"
@@ -62,7 +62,7 @@ class Presence:
     """One window's file among those of all that have a folder open.
 
     It forbids nothing: whatever several windows write is merged. Where it can't be written, the
-    others aren't told, and all else works.
+    others aren't informed, and all else works.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Presence:
                 if self._own.is_dir():
                     self._touch()
                     self._beat = now
-            except (MatSSLError, OSError) as error:  # whoever only looks at images needs no error
+            except (MatSSLError, OSError) as error:  # looking at images works without
                 _LOG.info("Others can't see that the folder is open here: %s", error)
                 self._beat = now
 
@@ -137,7 +137,7 @@ class Presence:
                 holder = Holder.model_validate(read_json(path, "It may be deleted."))
                 is_stale = _is_stale(holder, time.time() - path.stat().st_mtime)
             except (MatSSLError, OSError, ValidationError) as error:
-                _LOG.info("%s tells of no window: %s", path, error)
+                _LOG.info("%s describes no window: %s", path, error)
                 continue
             if not is_stale:
                 found.append(holder)

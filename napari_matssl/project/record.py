@@ -30,12 +30,12 @@ _OLD_SIZES: Final = ("smallest_region", "largest_hole")
 
 
 class ImageRecord(BaseModel):
-    """What the user has set for one image.
+    """The user's settings of one image.
 
     Parameters
     ----------
     pixel_size
-        None: what the file says.
+        None: that of the file.
     info_bar
         First row of the bar, None for no bar, ``"auto"`` for what is detected.
     excluded
@@ -61,7 +61,7 @@ class ImageRecord(BaseModel):
 
 
 class ModelRecord(BaseModel):
-    """What the user has done with a model, whose file knows nothing of it.
+    """Name and note of a model, which its file doesn't hold.
 
     A note within the file would change its checksum, by which masks name it.
 
@@ -106,7 +106,7 @@ class ModelRecord(BaseModel):
 
 
 class Record(BaseModel):
-    """What ``project.json`` holds; names of images are those of their files, without folders.
+    """Content of ``project.json``; names of images are those of their files, without folders.
 
     They are kept in one Unicode form (NFC), as copying may change that of a file's name.
 

@@ -1,4 +1,4 @@
-"""A folder of one's own for what belongs to images that lie where nobody may write."""
+"""A substitute folder for strokes and masks of images in a read-only folder."""
 
 import shutil
 import tempfile

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def hindrance(own: Path) -> str | None:
-    """Say why nothing can be saved; None where nothing speaks against it.
+    """Return why nothing can be saved; None if it can.
 
     Nothing is written to find out. Where the system's answer isn't decisive (network drives,
     Windows), the first writing decides.

@@ -78,7 +78,7 @@ def export_project(
         Its class table is that of the moment when the job begins.
     out
         Folder for ``<stem>_mask.png``, ``<stem>_mask.tif``, ``<stem>_overlay.png``,
-        ``phases.csv``, ``summary.csv``, and ``classes.json``, which says what the ids mean.
+        ``phases.csv``, ``summary.csv``, and ``classes.json`` with the meaning of the ids.
     outputs
         All by default.
     names

@@ -117,7 +117,7 @@ def final_mask(
 ) -> NDArray[np.uint8]:
     """Read an image's mask as it is measured and exported.
 
-    It is cleaned, and where somebody has painted, that counts instead (unless the project says
+    It is cleaned, and painted pixels count instead of it (unless the project says
     otherwise): what was corrected by hand is right, whatever the model found.
 
     Parameters

@@ -1,1 +1,1 @@
-"""Dock widgets for napari: the only folder that knows napari and Qt."""
+"""Dock widgets for napari: the only folder that imports napari and Qt."""

@@ -1,4 +1,4 @@
-"""What happens when the window is closed: strokes are saved, and a running job is asked about."""
+"""Closing of the window: strokes are saved, and the user is asked about a running job."""
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QTimer

@@ -63,7 +63,7 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
     if folder is not None:
         find_images(
             folder, (), plane_files(folder / FOLDER / PLANES)
-        )  # what is wrong is said here, not in a window
+        )  # errors appear here, not in a window
     import napari
 
     from napari_matssl.widgets.reader import SHELL_NAME
@@ -79,7 +79,7 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
 
 
 def _enlarge(viewer: "napari.Viewer") -> None:
-    """Give a window that nobody has sized yet room for image, layers and panels."""
+    """Enlarge a new window to hold image, layers and panels."""
     from napari.settings import get_settings
 
     if get_settings().application.window_size is not None:

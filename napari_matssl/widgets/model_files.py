@@ -38,7 +38,7 @@ class ModelFiles(QObject):
         return "" if project is None else project.models.note(file, _created(file))
 
     def why_not(self, file: Path) -> str:
-        """Say why a file must stay as it is; empty if it needn't."""
+        """Return why a file must stay as it is; empty if it needn't."""
         job = self._runner.job
         return "" if job is None or file not in job.uses else f"{job.title} uses it."
 

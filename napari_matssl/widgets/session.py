@@ -1,4 +1,4 @@
-"""What the panels of one viewer share: the open folder, the classes, the results, the job."""
+"""The state that panels of a viewer share: open folder, classes, results, job."""
 
 import atexit
 import logging
@@ -98,7 +98,7 @@ class Session(QObject):
 
         Returns
         -------
-        The job; None if it couldn't be started, which has been told.
+        The job; None if it couldn't be started, which was reported.
         """
 
         def limited() -> Job[Any]:
@@ -138,7 +138,7 @@ class Session(QObject):
         job.succeeded.connect(self._on_job_done)
 
     def _on_job_failed(self, error: MatSSLError) -> None:
-        """Tell what the bar of jobs tells, while nobody can see it."""
+        """Show the messages of the job bar while it is out of sight."""
         if self._dock_in_sight:
             return
         text = f"{self._job_title} failed. {explain(error)}"

@@ -88,7 +88,7 @@ def _dock_of(widget: QWidget | None) -> QDockWidget | None:
 
 
 def _destroy(docked: _Docked) -> None:
-    """Let Qt destroy what nobody owns any more.
+    """Have Qt destroy docks without an owner.
 
     Python's garbage collector would do it, too, in the midst of a collection: slots, which are then
     cleared already, would be called by the widgets that die, and the process would end.
@@ -189,7 +189,7 @@ class JobDock(_Docked):
 
 
 def _scrolling(inside: QWidget) -> QScrollArea:
-    """Let a widget be scrolled up and down, and keep it wide enough for what it holds."""
+    """Make a widget scrollable up and down, wide enough for its content."""
     scroll = QScrollArea()
     scroll.setWidgetResizable(True)
     scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

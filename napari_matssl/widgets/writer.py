@@ -73,7 +73,7 @@ def _class_ids(layer: Labels) -> NDArray[np.uint8]:
 
 
 def _table(layer: Labels, ids: NDArray[np.uint8]) -> ClassTable:
-    """Give each id its colour; the names of classes have no place in a PNG."""
+    """Return each id with its colour; a PNG holds no names of classes."""
     shown = layer.colormap
     shown.use_selection = False
     found = np.union1d(ids, [1])  # a table has one class at least

@@ -23,11 +23,11 @@ AGAIN_MS = 3000
 """Time from a saving that failed to the next try."""
 
 LOOK_MS = 1500
-"""Time between looks whether somebody else has written the file."""
+"""Time between checks whether another program has written the file."""
 
 
 class _Joined(NamedTuple):
-    """Strokes as they were handed over, and as they are on disk, joined with somebody else's."""
+    """Strokes as handed over, and as on disk, joined with those of other programs."""
 
     ours: NDArray[np.uint8]
     all: NDArray[np.uint8]
@@ -47,7 +47,7 @@ class Autosave(QObject):
         Writes ``(H, W)`` uint8 ids to disk; called in another thread. What it returns tells
         whether strokes of somebody else's were joined with them; they are shown in the layer.
     written_elsewhere
-        Whether somebody else has written the file; called in another thread.
+        Whether another program has written the file; called in another thread.
     prepare
         Makes the first saving quick; called in another thread at once, with a function that tells
         whether it is still of use.
@@ -58,9 +58,9 @@ class Autosave(QObject):
     saved = Signal()
     """They are on disk."""
     failed = Signal(object)
-    """A MatSSLError: they could not be written. They are tried again, and it is told once."""
+    """A MatSSLError: they could not be written. Writing is repeated, and reported once."""
     remarked = Signal(str)
-    """A line on what somebody else has done with the file."""
+    """A line on what another program has done with the file."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class Autosave(QObject):
         self._thread.run(lambda: self._write(ids), self._on_saved, self._on_failed)
 
     def _look(self) -> None:
-        """Join what somebody else has written meanwhile, even while nobody paints here."""
+        """Join what another program has written meanwhile, even without strokes here."""
         if not self._busy and not self._timer.isActive() and self.problem is None:
             self._look_in_thread()
 
@@ -175,7 +175,7 @@ class Autosave(QObject):
 
     def _write(self, ids: NDArray[np.uint8]) -> Saved | None:
         saved = self._save(ids)
-        # Here, so that whoever waits for the thread knows what it has written.
+        # Here, so that it is set before a wait for the thread ends.
         self._kept = ids if saved is None else saved.version.ids
         if self._kept is not ids:
             self._joined = _Joined(ids, self._kept)
@@ -203,8 +203,8 @@ class Autosave(QObject):
 
     def _on_failed(self, error: MatSSLError) -> None:
         self._busy = False
-        told = self.problem is not None and str(self.problem) == str(error)
+        reported = self.problem is not None and str(self.problem) == str(error)
         self.problem = error
         self._again.start()
-        if not told:
+        if not reported:
             self.failed.emit(error)

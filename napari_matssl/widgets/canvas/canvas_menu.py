@@ -72,7 +72,7 @@ class CanvasMenu(QObject):
         layer.mode = mode
 
     def _below(self, shown: Shown, world: Sequence[float]) -> tuple[int, str]:
-        """Give the class id under the cursor, 0 for none, and how the menu says it."""
+        """Return the class id under the cursor, 0 for none, and its text in the menu."""
         names = {one.id: one.name for one in self._palette.classes}
         layers = [(shown.painted, "painted")]
         if SEGMENTATION in shown.extra:

@@ -15,7 +15,7 @@ AREA = "correction area"
 """Name of the layer in which the rectangle is drawn."""
 
 HINT = "Draw a rectangle with the left mouse button. Esc: no rectangle"
-"""What napari's status bar tells meanwhile."""
+"""Text of napari's status bar meanwhile."""
 
 
 class CorrectionArea(QObject):
@@ -41,7 +41,7 @@ class CorrectionArea(QObject):
         return None if shown is None else shown.extra.get(AREA)
 
     def draw(self) -> None:
-        """Let the user draw a rectangle on the shown image."""
+        """Prepare drawing of a rectangle on the image in view."""
         shown, layer = self._results.current.shown, self.layer
         if shown is None:
             return

@@ -32,7 +32,7 @@ class CurrentImage(QObject):
     """The one image of the open folder that a viewer shows, if there is one."""
 
     changed = Signal()
-    """Another image is shown, or none, or what is known of the shown one."""
+    """Another image is shown, or none, or facts of the shown one changed."""
     appeared = Signal(object)
     """The Shown that was just put into the viewer, and is not yet painted on."""
     fitted = Signal()
@@ -131,7 +131,7 @@ class CurrentImage(QObject):
         if shown is None or page == shown.micrograph.page:
             return
         shown.autosave.flush()
-        if shown.autosave.unsaved:  # why has been told
+        if shown.autosave.unsaved:  # the reason was reported
             self.changed.emit()
             return
         project, name, left = shown.project, shown.name, shown.micrograph.page
@@ -235,7 +235,7 @@ class CurrentImage(QObject):
     # --- inside
 
     def _set(self, change: Callable[[Project, str], None]) -> None:
-        """Change what is known of the shown image, and its layers with it."""
+        """Change facts of the shown image, and its layers with it."""
         shown = self.shown
         if shown is None:
             return
@@ -266,7 +266,7 @@ class CurrentImage(QObject):
             shown.painted.visible = self.user_layers.shows(shown.name, self.viewer.dims)
 
     def _on_removed(self, event: Event) -> None:
-        """Save the strokes of an image whose layers somebody deletes."""
+        """Save the strokes of an image whose layers are deleted."""
         shown = self.shown
         if self._arranging or shown is None:
             return

@@ -1,4 +1,4 @@
-"""How a micrograph looks as an image layer of napari."""
+"""Appearance of a micrograph as an image layer of napari."""
 
 from typing import Any
 
@@ -40,6 +40,6 @@ def _black_and_white(micrograph: Micrograph) -> tuple[float, float] | None:
 
     try:
         values = fit_intensity_scaling(micrograph, IntensityScalingSettings(), "grey")
-    except InputError:  # blank, or not finite: napari chooses; jobs say what is wrong with it
+    except InputError:  # blank, or not finite: napari chooses; jobs report what is wrong
         return None
     return values.low, values.high

@@ -16,7 +16,7 @@ LINE = "info bar"
 """Name of the layer."""
 
 HINT = "Drag the yellow line to the first row of the info bar. 1 to 9: back to painting"
-"""What napari's status bar tells while the line can be dragged."""
+"""Text of napari's status bar while the line can be dragged."""
 
 _REACH = 12
 """How far from the line it is caught, px of the screen."""
@@ -56,7 +56,7 @@ class InfoBarLine(QObject):
         layer.help = viewer.help = HINT
 
     def _drag(self, layer: Shapes, event: Event) -> Iterator[None]:
-        """Let the line follow the mouse up and down, wherever along it the mouse has caught it."""
+        """Move the line up and down with the mouse, wherever along it the drag began."""
         shown = self._current.shown
         if shown is None or layer.mode != "select" or not layer.data:
             return

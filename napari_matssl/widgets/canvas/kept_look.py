@@ -1,4 +1,4 @@
-"""How layers looked and what could be undone, kept while other images are shown."""
+"""Appearance and undo history of layers, kept while other images are shown."""
 
 import zlib
 from collections import OrderedDict
@@ -47,7 +47,7 @@ class KeptLook:
             self._histories.popitem(last=False)
 
     def bring_back(self, shown: Shown) -> None:
-        """Let an image that was just shown look as the last one did."""
+        """Apply the appearance of the last image to the one in view."""
         if self._brush is not None:
             shown.painted.brush_size = self._brush
         for title, layer in _labels_of(shown).items():

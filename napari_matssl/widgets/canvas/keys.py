@@ -1,4 +1,4 @@
-"""Keys that count wherever the mouse is in the window, but never while somebody types."""
+"""Keys that work wherever the mouse is in the window, except while typing."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ HINT = (
     "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, H held: no overlay, "
     "Ctrl+Z: undo, right click: more"
 )
-"""What napari's status bar tells of the painted labels."""
+"""Text of napari's status bar for painted labels."""
 
 
 class Keys(QObject):

@@ -1,4 +1,4 @@
-"""Where the pixels of a layer lie: planes of stacks, pixel size, grids that must agree, regions."""
+"""Pixel grids of layers: planes of stacks, pixel size, agreement, regions."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -103,7 +103,7 @@ def grid_of(layer: Layer) -> dict[str, Any]:
 
 
 def check_grid(labels: Labels, image: Image) -> None:
-    """Make sure that a labels layer lies on the pixels of an image layer.
+    """Check that a labels layer lies on the pixels of an image layer.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def check_grid(labels: Labels, image: Image) -> None:
 
 
 def region_of_shapes(shapes: Shapes, image: Image) -> tuple[slice, slice]:
-    """Give the rows and columns of an image that a drawn shape covers.
+    """Return the rows and columns of an image that a drawn shape covers.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def region_of_shapes(shapes: Shapes, image: Image) -> tuple[slice, slice]:
 
 
 def _difference(labels: Labels, image: Image) -> str:
-    """Say in what two layers differ, for people; empty if they agree."""
+    """Describe in what two layers differ; empty if they agree."""
     if labels.ndim != 2:
         return f"they are a stack of {labels.ndim} axes, not one plane"
     size, image_size = (_size(layer) for layer in (labels, image))

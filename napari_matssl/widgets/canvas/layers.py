@@ -234,7 +234,7 @@ def _pixels(layer: Image, plane: tuple[int, ...]) -> NDArray[np.generic]:
 
 
 def _names(classes: Sequence[LabelClass], kind: str) -> pd.DataFrame:
-    """Make the table from which napari tells the class below the cursor."""
+    """Make the table from which napari shows the class below the cursor."""
     names = {0: _ZERO[kind], **{one.id: one.name for one in classes}}
     return pd.DataFrame({"index": list(names), "class": list(names.values())})
 

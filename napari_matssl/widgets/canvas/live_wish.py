@@ -4,7 +4,7 @@ from qtpy.QtCore import QObject, Signal
 
 
 class LiveWish(QObject):
-    """The switch of the live preview, and what is said of it."""
+    """The switch of the live preview, and its messages."""
 
     switched = Signal(bool)
     """Previews are wanted from now on, or not."""
@@ -13,7 +13,7 @@ class LiveWish(QObject):
     told = Signal(str)
     """How long the preview took, or why there is none."""
     offered = Signal()
-    """There is somebody to make previews."""
+    """Whether previews can be made."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -27,6 +27,6 @@ class LiveWish(QObject):
             self.switched.emit(on)
 
     def offer(self) -> None:
-        """Tell that previews can be had."""
+        """Announce that previews can be made."""
         self.is_offered = True
         self.offered.emit()

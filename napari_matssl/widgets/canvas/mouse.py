@@ -19,7 +19,7 @@ from napari_matssl.widgets.canvas.mouse_moves import Moves
 _PAINTING = ("paint", "erase", "fill", "polygon", "pick")
 _STROKES = ("paint", "erase")
 FLOOD = 0.5
-"""Share of an image that nobody fills on purpose."""
+"""Share of an image that is hardly filled on purpose."""
 
 _STILL = 4
 """Farthest that a mouse moves during a click, px."""
@@ -84,7 +84,7 @@ class Mouse(QObject):
         self._canvas.native.removeEventFilter(self)
 
     def _painted(self, modes: tuple[str, ...]) -> Labels | None:
-        """Give the painted labels if they are chosen, in one of some modes."""
+        """Return the painted labels if they are selected, in one of some modes."""
         shown, active = self._current.shown, self._viewer.layers.selection.active
         if shown is None or active is not shown.painted or active.mode not in modes:
             return None
@@ -141,7 +141,7 @@ class Mouse(QObject):
     # --- filling
 
     def _tell_flood(self, layer: Labels, before: NDArray[np.uint8]) -> None:
-        """Say so where an outline wasn't closed."""
+        """Warn where an outline wasn't closed."""
         share = np.count_nonzero(layer.data != before) / before.size
         if share > FLOOD:
             self._notices.said.emit(
@@ -162,7 +162,7 @@ class Mouse(QObject):
         return True
 
     def _is_far_enough(self, place: QPoint) -> bool:
-        """Whether a point adds to the stroke: a fast mouse tells more than can be drawn in time."""
+        """Whether a point adds to the stroke: a fast mouse sends more than can be drawn in time."""
         shown, away = self._current.shown, (place - self._drawn_to).manhattanLength()
         if shown is None:  # its folder was closed during the stroke
             return False
@@ -172,7 +172,7 @@ class Mouse(QObject):
         return away >= max(1, _FINE * radius)
 
     def _draw_to(self, event: QMouseEvent) -> None:
-        """Let napari draw up to a point at once."""
+        """Make napari draw up to a point at once."""
         backend = self._canvas.native
         known = backend._vispy_mouse_data
         if known["press_event"] is None:
@@ -206,7 +206,7 @@ class Mouse(QObject):
     # --- focus
 
     def _take_focus(self) -> None:
-        """Let keys go where the mouse is, unless a text is being written."""
+        """Move the keyboard focus to where the mouse is, unless a text is being typed."""
         field = QApplication.focusWidget()
         native = self._canvas.native
         if field is None or field is native or field.window() is not native.window():

@@ -8,7 +8,7 @@ _MERGING = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
 
 
 class Moves:
-    """Let Qt merge no moves while somebody may paint; what it did before comes back afterwards.
+    """Keep Qt from merging moves while a folder is open; restore its behaviour afterwards.
 
     On X11 it drops all moves that wait but the last, past the buttons, too. In a window that was
     busy for a moment a quick curve is then a straight line.

@@ -1,4 +1,4 @@
-"""What is told in a window beside jobs: lines worth reading, problems, and what it waits for."""
+"""Messages of a window beside jobs: remarks, problems, and what it waits for."""
 
 from collections.abc import Callable
 

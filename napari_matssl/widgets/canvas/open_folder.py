@@ -1,4 +1,4 @@
-"""The folder that is open in a window: its project, its images, and what is known of them."""
+"""The folder that is open in a window: its project, its images, and their facts."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -255,6 +255,6 @@ def _project_of(paths: Sequence[Path]) -> tuple[Project, Path | None]:
     gone = own is not None and not own.is_dir()
     project = Project(folder, () if folders else tuple(paths), None if gone else own)
     for model in project.models.files():
-        with suppress(MatSSLError):  # lists tell what is wrong with it
+        with suppress(MatSSLError):  # lists show what is wrong with it
             read_card(model)
     return project, own if gone else None

@@ -64,7 +64,7 @@ class Palette(QObject):
 
         Returns
         -------
-        Its id; None if it couldn't be added, which was told.
+        Its id; None if it couldn't be added, which was reported.
         """
         added: list[LabelClass] = []
         self.edit(lambda project: added.append(project.classes.add(exclude=exclude)))
@@ -113,7 +113,7 @@ class Palette(QObject):
             self._current.show(name)
 
     def refresh(self) -> None:
-        """Bring the layers and whoever listens up to date with the project's class table."""
+        """Bring layers and listeners up to date with the project's class table."""
         classes, shown = self.classes, self._current.shown
         gone = self._picked not in [one.id for one in classes]
         if gone:
@@ -144,7 +144,7 @@ class Palette(QObject):
             else:
                 try:
                     pixels = project.labels.counts(name)
-                except MatSSLError:  # the list of images tells that they can't be read
+                except MatSSLError:  # the list of images shows that they can't be read
                     continue
             for class_id, count in pixels.items():
                 total[class_id] = total.get(class_id, 0) + count

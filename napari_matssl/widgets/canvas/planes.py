@@ -7,7 +7,7 @@ from napari.layers import Image, Layer
 
 
 class UserLayers:
-    """Which images of a folder were taken from layers of the user, and from which plane."""
+    """Images of a folder that were copied from layers of the user, with their planes."""
 
     def __init__(self) -> None:
         self._planes: dict[str, tuple[Image, tuple[int, ...]]] = {}

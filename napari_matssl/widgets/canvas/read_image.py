@@ -25,7 +25,7 @@ class ReadImage:
     name, page
         Of the image in its project, and of its file.
     chosen
-        A line on the page, if nobody has chosen it; else empty.
+        A line on the page, if it wasn't chosen; else empty.
     micrograph, strokes, mask
         What was read.
     mask_stamp

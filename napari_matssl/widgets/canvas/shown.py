@@ -36,7 +36,7 @@ class Shown:
         The image layer was added here and goes when another image is shown; False for a layer
         that the user had in the viewer.
     page
-        Of its file, as the project tells it: None for the one that is read without a choice.
+        Of its file, as in the project: None for the default page.
     mask
         The last segmentation as it was found, before cleaning.
     extra

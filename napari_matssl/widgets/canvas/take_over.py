@@ -47,9 +47,9 @@ def take_labels(
     check_grid(layer, shown.image)
     ids = np.asarray(layer.data)
     ids = ids.reshape(ids.shape[-2:])
-    known = (0, *shown.project.classes.table.ids)
+    allowed = (0, *shown.project.classes.table.ids)
     counts = count_values(ids)
-    strange = {value: n for value, n in counts.items() if value not in known}
+    strange = {value: n for value, n in counts.items() if value not in allowed}
     if len(counts.keys() - {0}) == 1 and strange:
         ((value, pixels),) = strange.items()
         chosen = class_of(layer.name, value, pixels)

@@ -1,4 +1,4 @@
-"""What the canvas shows around the layers: the whole image until somebody zooms, a scale bar."""
+"""View of the canvas: the whole image until the user zooms, and a scale bar."""
 
 from napari.utils.events import Event
 from napari.viewer import Viewer
@@ -46,7 +46,7 @@ class View(QObject):
             self._note()
 
     def _show_bar(self) -> None:
-        """Show the scale bar for calibrated images, unless somebody has decided otherwise."""
+        """Show the scale bar for calibrated images, unless the user has switched it."""
         shown = self._current.shown
         if self._bar_is_users or shown is None:
             return

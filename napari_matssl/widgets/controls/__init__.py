@@ -1,1 +1,1 @@
-"""Widgets that know neither viewer nor session: data in by methods, out by signals."""
+"""Widgets without viewer or session: data in by methods, out by signals."""

@@ -57,7 +57,7 @@ class CardView(QWidget):
 
 
 def card_in_words(card: ModelCard) -> dict[str, str]:
-    """Say what a card says, as short rich texts by the names of the rows."""
+    """Describe a card, as short rich texts by the names of the rows."""
     texts = {}
     texts["Classes"] = " &nbsp; ".join(
         f'<span style="color:{c.colour}">■</span>&nbsp;'
@@ -83,7 +83,7 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
 
 
 def _painted(card: ModelCard) -> str:
-    """Say how much of the images was painted, which decides how masks are made."""
+    """Describe the painted share of the images, which decides how masks are made."""
     if card.painted_share is None:
         return ""
     if card.densely_painted:

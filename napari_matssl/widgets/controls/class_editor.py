@@ -188,7 +188,7 @@ class ClassEditor(QWidget):
 
 
 class _ClassView(QTableView):
-    """The table; tells apart what a user chose from what a program selected."""
+    """The table; it separates choices of the user from selections by code."""
 
     chosen = Signal(int)  # row
     colour_wanted = Signal(int)  # row

@@ -166,7 +166,7 @@ class ClassModel(QAbstractTableModel):
         return [_MIME]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:  # noqa: N802
-        """Say which class is dragged."""
+        """Return the class that is dragged."""
         data = QMimeData()
         data.setData(_MIME, str(self.ids[indexes[0].row()]).encode())
         return data

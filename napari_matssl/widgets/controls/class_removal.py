@@ -95,7 +95,7 @@ class ClassRemoval(QDialog):
 
 
 def _use_in_words(painted: Mapping[str, int], masks: Mapping[str, float]) -> str:
-    """Tell where a class is: ``1,234 painted pixels in 2 images; 0.9 % of the mask of a.tif``."""
+    """Describe a class's uses: ``1,234 painted pixels in 2 images; 0.9 % of the mask of a.tif``."""
     parts = []
     if painted:
         parts.append(f"{sum(painted.values()):,} painted pixels in {_images(len(painted))}")

@@ -65,7 +65,7 @@ class CleaningEditor(QWidget):
 
     @property
     def cleaning(self) -> Cleaning:
-        """What the controls show."""
+        """The sizes that the controls show."""
         return self._cleaning
 
     @property
@@ -126,8 +126,8 @@ class CleaningEditor(QWidget):
         offer(self.reset, why_not, _RESET_TIP)
         names = {one.id: one.name for one in self._classes}
         self.words.setText(cleaning.in_words(names, calibrated=size is not None))
-        told = bool(cleaning.of_class) or cleaning.needs_calibration(names)
-        self.words.setVisible(told and bool(self.words.text()))
+        needed = bool(cleaning.of_class) or cleaning.needs_calibration(names)
+        self.words.setVisible(needed and bool(self.words.text()))
 
 
 def _swatch(colour: str) -> QIcon:

@@ -1,4 +1,4 @@
-"""What a training learns while it runs: curves of the loss and of the IoU per class."""
+"""Curves of the loss and of the IoU per class of a running training."""
 
 import html
 import math
@@ -94,7 +94,7 @@ class TrainingCurves(QWidget):
         return page
 
     def clear(self, classes: Sequence[LabelClass]) -> None:
-        """Forget the last run and get ready for the next.
+        """Clear the curves for the next run.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class TrainingCurves(QWidget):
         self._write_legend()
 
     def _write_legend(self) -> None:
-        """Say what the lines are, and the points once there are any."""
+        """Set the legend of the lines, and of the points once there are any."""
         names = "&ensp;".join(
             f'<span style="color:{c.colour}">■</span>&nbsp;{html.escape(c.name)}'
             for c in self._classes

@@ -1,4 +1,4 @@
-"""A line that says which device computes, and what would bring a faster one."""
+"""A line with the device in use, and how to use a faster one."""
 
 import json
 import logging
@@ -124,7 +124,7 @@ class DeviceBadge(QWidget):
         process, self._process = self._process, None
         if process is None:
             return
-        said = bytes(process.readAllStandardOutput()).decode(errors="replace")
+        output = bytes(process.readAllStandardOutput()).decode(errors="replace")
         errors = bytes(process.readAllStandardError()).decode(errors="replace").strip()
         if errors:
             log.debug("finding out the device: %s", errors)
@@ -133,10 +133,10 @@ class DeviceBadge(QWidget):
             self._fail(last.removeprefix("error: "))
             return
         try:
-            report = json.loads(said)
+            report = json.loads(output)
             self.show_report(report)
         except (ValueError, KeyError, TypeError):
-            log.warning("no report of the device: %s", said, exc_info=True)
+            log.warning("no report of the device: %s", output, exc_info=True)
             self._fail("its answer can't be parsed")
             return
         DeviceBadge._known = report

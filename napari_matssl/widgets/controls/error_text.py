@@ -16,7 +16,7 @@ ELSEWHERE = {
 
 
 def explain(error: MatSSLError, between: str = " ") -> str:
-    """Tell an error and the controls that help: ``'Give more time ("Time budget (min)").'``."""
+    """Return an error with the controls that help: ``'Give more time ("Time budget (min)").'``."""
     text = f"{error.what}{between}{error.remedy}".strip()
     return add_settings(text, error.settings, control_of)
 

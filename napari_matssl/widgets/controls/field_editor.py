@@ -181,7 +181,7 @@ class NumberBox(QDoubleSpinBox):
         return float(text.replace(",", "."))
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Say whether a text is a number in bounds, might become one, or can't."""
+        """Return whether a text is a number in bounds, might become one, or can't."""
         if not set(text) <= set("0123456789.,eE+-"):
             return QValidator.State.Invalid, text, position
         try:

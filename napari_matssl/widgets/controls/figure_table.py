@@ -72,7 +72,7 @@ class FigureTable(QTableWidget):
         self._fit_columns()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Give names the room that figures leave."""
+        """Set the width of names to what figures leave."""
         super().resizeEvent(event)
         self._fit_columns()
 

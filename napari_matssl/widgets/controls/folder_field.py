@@ -65,7 +65,7 @@ class FolderField(QWidget):
         self.field.setEditText(str(folder))
 
     def used(self) -> None:
-        """Remember the folder in the field for the next time."""
+        """Store the folder in the field for the next time."""
         if self.folder is not None:
             self._recent.add(self.folder)
 

@@ -9,14 +9,14 @@ from napari_matssl.widgets.controls.image_rows import THUMBNAIL
 from napari_matssl.widgets.controls.image_table import ImageTable
 
 FEWEST_ROWS, MOST_ROWS = 3, 7
-"""Rows that are in sight before anybody pulls the edge."""
+"""Rows in sight until the user pulls the edge."""
 
 _BELOW = 660
 """Height of what stands above and below the rows in a window, the classes included, px."""
 
 
 class ImageList(QWidget):
-    """The table of micrographs with its filter; as long as its rows, or as somebody pulled it."""
+    """The table of micrographs with its filter; as long as its rows, or as the user pulled it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -104,7 +104,7 @@ class _Edge(QFrame):
             self._list.pull_to(height + _on_screen(event).y() - begin.y())
 
     def mouseReleaseEvent(self, _event: QEvent) -> None:  # noqa: N802
-        """Let go."""
+        """End the drag."""
         self._from = None
 
 

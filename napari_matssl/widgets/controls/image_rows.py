@@ -1,4 +1,4 @@
-"""The rows of the table of micrographs: what they say, and how thumbnail and state are drawn."""
+"""The rows of the table of micrographs: their texts, and how thumbnail and state are drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ TIPS = (
     "Files of each image: painted strokes, saved labels, a segmentation. It is old if it "
     "was made before the last strokes on the image, or by another model than the newest.",
 )
-# Middle tones, seen on dark and light themes; the words next to them say the same.
+# Middle tones, seen on dark and light themes; the words next to them mean the same.
 _DOTS = {
     "painted": "#e69f00",
     "saved": "#3f8fd0",

@@ -99,7 +99,7 @@ class ImageTable(QTableView):
 
     @property
     def total(self) -> int:
-        """How many rows there are, listed or not."""
+        """Number of rows, listed or not."""
         return len(self._model.rows)
 
     def has(self, key: str) -> bool:

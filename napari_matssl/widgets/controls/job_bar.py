@@ -54,7 +54,7 @@ class JobBar(QWidget):
     clock
         Gives the time, s.
     messages
-        What there is to tell beside jobs; None for messages of its own.
+        Messages beside jobs; None for messages of its own.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class JobBar(QWidget):
         self._status.setText(" · ".join([first, *shown]))
 
     def _set_buttons(self) -> None:
-        """Switch the buttons on and off, with tooltips that say what they do or why they can't."""
+        """Switch the buttons on and off, with tooltips on what they do or why they are off."""
         job = self._runner.job
         paused, stopping = (job is not None and job.paused), (job is not None and job.stopping)
         self._pause.setText("Resume" if paused else "Pause")

@@ -1,4 +1,4 @@
-"""Asking for one line of text, with what is wrong with it said while it is typed."""
+"""A dialog for one line of text, checked while it is typed."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Where a mask comes from, in a sentence or two."""
+"""The provenance of a mask in a sentence or two."""
 
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.tasks.provenance import OLDER_THAN_STROKES
@@ -6,12 +6,12 @@ from napari_matssl.widgets.controls.card_view import local_time
 
 
 def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> str:
-    """Tell which model made a mask, when, and what was cleaned since.
+    """Describe which model made a mask, when, and how it was cleaned since.
 
     Parameters
     ----------
     origin
-        What the mask says of itself, with the cleaning that is shown.
+        Provenance of the mask, with the cleaning that is shown.
     doubt
         As `mask_doubts` gives it; empty if there is none.
     has_model
@@ -42,7 +42,7 @@ def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> s
 
 
 def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
-    """Count masks that may not be the last word; empty if there are none.
+    """Count masks that may be out of date; empty if there are none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the window has to tell beside jobs: one box to be read, copied and closed."""
+"""Messages of the window beside jobs: one box to read, copy and close."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QVBoxLayout, QWidg
 from napari_matssl.widgets.controls.forms import button, note
 
 MOST = 4
-"""Messages that are kept in sight; each is told once, the newest first."""
+"""Number of messages in sight; each is shown once, the newest first."""
 
 _RED, _AMBER = "#d9534f", "#e6a23c"
 _BREAK = "\u200b"  # lines may break here: paths have no spaces
@@ -42,8 +42,8 @@ class Messages(QObject):
 
     def tell(self, shown: str, full: str, problem: bool) -> None:
         """Put a message above the others; parameters as of :class:`Message`."""
-        known = [message for message in self.latest if message.full != full]
-        self.latest = (Message(shown, full, problem), *known)[:MOST]
+        others = [message for message in self.latest if message.full != full]
+        self.latest = (Message(shown, full, problem), *others)[:MOST]
         self.changed.emit()
 
     def clear(self) -> None:
@@ -79,7 +79,7 @@ class MessageBox(QFrame):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is shown, the newest first."""
+        """The messages in sight, the newest first."""
         return tuple(message.shown for message in self.messages.latest)
 
     @property
@@ -128,7 +128,7 @@ class MessagesOver(MessageBox):
         parent.installEventFilter(self)
 
     def call(self, wanted: bool) -> None:
-        """Show what there is to tell, or leave it to other boxes."""
+        """Show the messages, or leave them to other boxes."""
         self._called = wanted
         self._show()
 

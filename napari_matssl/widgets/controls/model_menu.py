@@ -1,4 +1,4 @@
-"""What can be done with the file of a model: another name, a note, away with it."""
+"""A menu to rename, annotate and delete a model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +59,7 @@ class ModelMenu(QPushButton):
     def set_checks(
         self, why_not: Callable[[Path], str], why_no_name: Callable[[Path, str], str]
     ) -> None:
-        """Say who is asked before the user is.
+        """Set a check that comes before the question to the user.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Choosing a model: a list of the files there are, and what each says of itself."""
+"""A picker of models, with the card of each."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -115,7 +115,7 @@ class ModelPicker(QWidget):
             self._refresh(new)
 
     def add_file(self, path: Path) -> None:
-        """Copy a model into the first folder and choose it; say in a line why that can't be."""
+        """Copy a model into the first folder and choose it; show an error in a line."""
         try:
             self._import(path)
         except MatSSLError as error:

@@ -56,7 +56,7 @@ class PaintedList(QListWidget):
 
 
 def pixels_in_words(classes: Sequence[LabelClass], pixels: Mapping[int, int]) -> str:
-    """Say of each class how many pixels are painted, and which has too few."""
+    """List the painted pixels of each class, and mark those with too few."""
     lines = []
     for one in classes:
         count = pixels.get(one.id, 0)

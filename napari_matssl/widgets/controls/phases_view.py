@@ -89,7 +89,7 @@ class PhasesView(QWidget):
         self._pages.setCurrentIndex(1)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the view."""
         self._pages.setCurrentIndex(0)
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -234,7 +234,7 @@ def _summarise(rows: Sequence[PhaseFraction], classes: Sequence[LabelClass]) -> 
 
 
 def _details(row: PhaseFraction) -> str:
-    """Say in a tooltip what a fraction is made of."""
+    """Return a tooltip with pixels and areas of a fraction."""
     if row.fraction_percent is None:
         return "Nothing of this image was analysed."
     area = (
@@ -251,7 +251,7 @@ def _area(um2: float) -> str:
 
 
 def _note(phases: Sequence[_Phase], classes: Sequence[LabelClass]) -> str:
-    """Say below the table how much the figures rest on."""
+    """Return the note on the data behind the figures."""
     fewest, most = min(p.n for p in phases), max(p.n for p in phases)
     if most == 0:
         return "n = 0: nothing was analysed in these images."

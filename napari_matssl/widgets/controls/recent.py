@@ -33,7 +33,7 @@ class RecentFolders:
 
 
 class Places:
-    """Where strokes and masks are kept of folders that can't be written."""
+    """Folders for strokes and masks of folders that can't be written."""
 
     def of(self, images: Path) -> Path | None:
         """Return the folder that was chosen for a folder of images; it may be gone."""
@@ -41,7 +41,7 @@ class Places:
         return Path(kept) if kept else None
 
     def choose(self, images: Path, own: Path) -> None:
-        """Remember a folder for a folder of images."""
+        """Store the substitute of a folder of images."""
         _settings().setValue(_place_key(images), str(own))
 
 

@@ -82,7 +82,7 @@ class SettingsForm(QWidget, Generic[Kind]):
         self._above += 1
 
     def settings(self) -> Kind:
-        """Return what the form says.
+        """Return the values of the form.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class SettingsForm(QWidget, Generic[Kind]):
         self._take(self._kind.draft(settings.model_dump()))
 
     def set_value(self, field: str, value: Any) -> None:
-        """Give one value, as the user would.
+        """Set one value, as the user would.
 
         Raises
         ------

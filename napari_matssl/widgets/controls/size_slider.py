@@ -97,7 +97,7 @@ class SizeSlider(QWidget):
 
 
 def _decimals(area: float | None) -> int:
-    """How many decimals of a µm² it takes to tell areas of a pixel apart."""
+    """Return the decimals of a µm² that resolve the area of a pixel."""
     if area is None:
         return 2
     return next((digits for digits in range(9) if area * 10**digits >= 1), 9)

@@ -112,7 +112,7 @@ class StartPicker(QWidget):
         self._fill(self._chosen.file)
 
     def select(self, path: Path) -> None:
-        """Choose a file; what is wrong with it is said below the list."""
+        """Choose a file; an error is shown below the list."""
         if path not in (*self._files, *self._by_hand):
             self._by_hand += (path,)
         self._fill(path)
@@ -129,7 +129,7 @@ class StartPicker(QWidget):
         self._choose((*models, self._choices[0])[0])
 
     def select_source(self, source: str) -> None:
-        """Choose by what settings say: ``imagenet``, ``micrographs``, ``random`` or a file."""
+        """Choose the start of settings: ``imagenet``, ``micrographs``, ``random`` or a file."""
         fixed = [choice for choice in _fixed() if choice.encoder.source == source]
         if fixed:
             self._choose(fixed[0])
@@ -204,12 +204,12 @@ def _fixed() -> list[_Choice]:
 def _choice(path: Path) -> _Choice:
     published = path.suffix.lower() in PICKLES
     if published and path.exists() and encoder_of_file(str(path)) is None:
-        # Weights of a network that their tensors don't tell: the settings have to name it.
+        # Tensors that don't identify the network: the settings have to name it.
         return _Choice(f"Encoder: {path.name}", EncoderStart(str(path), None), file=path)
     card = read_card(path)
     name = path.name if published else path.stem
     if card.kind == "segmenter":
-        known = EncoderStart("imagenet", card.encoder)
-        return _Choice(f"Go on from {name}", known, model=path, file=path)
+        encoder = EncoderStart("imagenet", card.encoder)
+        return _Choice(f"Go on from {name}", encoder, model=path, file=path)
     encoder = EncoderStart(str(path), card.encoder)
     return _Choice(f"Encoder: {name}", encoder, file=path)

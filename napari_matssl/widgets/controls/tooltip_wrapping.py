@@ -65,7 +65,7 @@ def laid_out(text: str) -> str:
 
 
 def _show(watched: QObject, event: QHelpEvent) -> bool:
-    """Show what a widget has to say; False where that is nothing, and Qt asks what is around it."""
+    """Show a widget's tooltip; False if it has none, and Qt asks what is around it."""
     if not isinstance(watched, QWidget):
         return False
     text, where = _text_at(watched, event)
@@ -75,7 +75,7 @@ def _show(watched: QObject, event: QHelpEvent) -> bool:
 
 
 def _text_at(widget: QWidget, event: QHelpEvent) -> tuple[str, QRect]:
-    """Give what is to be shown, and where the mouse may move while it is; empty: anywhere."""
+    """Return the text, and where the mouse may move meanwhile; empty: anywhere."""
     role, view = Qt.ItemDataRole.ToolTipRole, widget.parentWidget()
     if isinstance(widget, QMenu):
         action = widget.actionAt(event.pos())

@@ -26,7 +26,7 @@ HAND_OVER_MS = 10
 class Background(QObject):
     """One thread that does one thing after another and hands results back to the window.
 
-    The thread knows nothing of Qt: results wait until the window takes them. So the thread may
+    The thread uses no Qt: results wait until the window takes them. So the thread may
     outlive the panel, the dock or the window that gave it work.
     """
 
@@ -59,7 +59,7 @@ class Background(QObject):
         self._timer.start()
 
     def drop_waiting(self) -> None:
-        """Forget the work that has not begun."""
+        """Drop the work that has not begun."""
         for future in list(self._pending):
             future.cancel()
 

@@ -1,4 +1,4 @@
-"""The thread that drives a job. It knows no Qt, so it may outlive the window."""
+"""The thread that drives a job. It uses no Qt, so it may outlive the window."""
 
 import atexit
 import ctypes
@@ -35,7 +35,7 @@ LOOK_EVERY_S = 2.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its result, an error with details for the clipboard, or neither."""
+    """The end of a job: its result, an error with details for the clipboard, or neither."""
 
     result: Any = None
     error: MatSSLError | None = None
@@ -72,7 +72,7 @@ def yield_to_the_window() -> None:
 
 
 def give_memory_back() -> None:
-    """Give memory that was freed back to the system; only glibc keeps it for its threads.
+    """Return freed memory to the system; only glibc keeps it for its threads.
 
     After a training these are 0.5 GB, and the next thread may take others.
     """
@@ -82,7 +82,7 @@ def give_memory_back() -> None:
 
 
 def _leave_the_thread_alone() -> None:
-    """Let the process end in good order while a thread is in the middle of torch.
+    """Allow a clean end of the process while a thread is in the middle of torch.
 
     Two things would end it by a signal. Python, once it is ending, unwinds a thread that comes
     back to it, and C++ calls ``std::terminate`` where that passes torch: such a thread shall sleep
@@ -113,7 +113,7 @@ class JobThread:
     make_job
         Makes the generator; called in the thread.
     forsaken
-        Whether nobody waits for the job any more, which cancels it; asked in the thread.
+        Whether its owner is gone, which cancels the job; called in the thread.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class JobThread:
         atexit.register(self._leave)
 
     def steer(self, *, pause: bool = False, finish: bool = False, cancel: bool = False) -> None:
-        """Say what the job shall do after the current step."""
+        """Request what the job does after the current step."""
         with self._wake:
             self.finishing |= finish
             self.cancelling |= cancel
@@ -143,7 +143,7 @@ class JobThread:
             self._wake.notify()
 
     def cancel(self) -> None:
-        """Give up after the current step."""
+        """Cancel after the current step."""
         self.steer(cancel=True)
 
     def take(self, with_latest: bool) -> list[Progress]:
@@ -156,7 +156,7 @@ class JobThread:
             return news
 
     def ended(self, timeout: float) -> bool:
-        """Wait for the end of the thread, s; tell whether it came."""
+        """Wait for the end of the thread, s; return whether it came."""
         self._thread.join(timeout)
         over = not self._thread.is_alive()
         if over:

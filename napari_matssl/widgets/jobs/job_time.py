@@ -1,4 +1,4 @@
-"""How long a job has worked, how long it still takes, and how to say so."""
+"""Working time and remaining time of a job."""
 
 import math
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Stopwatch:
             self._paused_at = self._clock()
 
     def resume(self) -> None:
-        """Go on."""
+        """Resume."""
         if self._paused_at is not None:
             self._begin += self._clock() - self._paused_at
             self._paused_at = None
@@ -91,7 +91,7 @@ class TimeLeft:
         self._present, self._at = name, now
 
     def seconds(self, now: float) -> float | None:
-        """Time left of the present stage, s; None while it can't be told."""
+        """Time left of the current stage, s; None while it is unknown."""
         return None if self._left is None else max(0.0, self._left - (now - self._at))
 
 
@@ -110,7 +110,7 @@ def duration(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """Write how long something still takes, no finer than it is known."""
+    """Format a remaining time, no finer than its accuracy."""
     if seconds < 10:
         return "a few seconds left"
     if seconds < 100:

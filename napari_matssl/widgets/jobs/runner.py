@@ -117,7 +117,7 @@ class JobRunner(QObject):
     def _prepare(
         self, title: str, make_job: Callable[[], Job[Any]], owner: str, uses: Iterable[Path]
     ) -> RunningJob:
-        """Make the job, and hear of it before anybody else does."""
+        """Make the job, and connect to it first."""
         if self.busy:
             raise InputError(self.busy_reason)
         if self._closed:

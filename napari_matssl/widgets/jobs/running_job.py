@@ -53,7 +53,7 @@ class RunningJob(QObject):
     ended = Signal()
     """The job is over, whatever happened; another one can be started."""
     pause_changed = Signal(bool)
-    """The job was told to wait (True) or to go on (False)."""
+    """The job was paused (True) or resumed (False)."""
 
     def __init__(
         self,
@@ -83,12 +83,12 @@ class RunningJob(QObject):
 
     @property
     def paused(self) -> bool:
-        """Whether the job was told to wait."""
+        """Whether the job was paused."""
         return self._thread.paused
 
     @property
     def stopping(self) -> bool:
-        """Whether the job was told to finish or was cancelled."""
+        """Whether the job was asked to finish or was cancelled."""
         return self._thread.finishing or self._thread.cancelling
 
     @property
@@ -103,7 +103,7 @@ class RunningJob(QObject):
             self.pause_changed.emit(True)
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """Resume after a pause."""
         self._steer()
 
     def finish(self) -> None:
@@ -165,13 +165,13 @@ class RunningJob(QObject):
             self._end(outcome)
 
     def _end(self, outcome: Outcome) -> None:
-        """Tell how the job ended and drop every reference to it."""
+        """Emit how the job ended and drop every reference to it."""
         self._over = True
         self._timer.stop()
         self._thread.ended(timeout=1)  # it has nothing left to do; with it go its frames
         self._thread.outcome = None
         self._close_activity()
-        self.resume()  # told to pause during its last step
+        self.resume()  # paused during its last step
         if self.cancelling:  # too late for the thread, in time for the user
             outcome = Outcome(cancelled=True)
         if isinstance(outcome.error, UnwrittenError):
@@ -220,7 +220,7 @@ class RunningJob(QObject):
 
 
 def _hold_spinners() -> list[QMovie]:
-    """Hold napari's turning spinners still; the bars beside them say more. Return those held.
+    """Stop napari's spinners, beside which there is a bar; return those stopped.
 
     Whatever moves in a window with an OpenGL canvas repaints all of it, canvas included: without
     a graphics card the spinner alone takes half a core from the training.

@@ -60,7 +60,7 @@ def _without_collections() -> Iterator[None]:
     try:
         yield
     finally:
-        if gc.get_freeze_count() == 0:  # else somebody's frozen objects would thaw
+        if gc.get_freeze_count() == 0:  # else frozen objects of other code would thaw
             gc.freeze()
             gc.unfreeze()
         if was_on:

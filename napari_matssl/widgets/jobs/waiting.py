@@ -1,8 +1,8 @@
 """Waiting for short work whose result the next step needs, with a window that is redrawn meanwhile.
 
 Opening a folder or a large image takes a second or more. It is done in a thread; the window goes
-on with all but the user's input, which is kept until the work is done. So whoever asks gets the
-result as from a function, and nobody meets a folder that is half open.
+on with all but the user's input, which is kept until the work is done. So the caller gets the
+result as from a function, and no folder is ever half open.
 """
 
 import threading
@@ -36,7 +36,7 @@ def wait_for(
     Parameters
     ----------
     work
-        What to do. It knows no Qt.
+        Work to do, without Qt.
     sign
         Called with `text` once it takes long, and with an empty text at the end of that.
     text

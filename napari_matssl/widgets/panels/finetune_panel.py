@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # they import torch
 
 OWNER = "fine-tune"
 GATHER_MS = 200
-"""Time to gather what is told of single images before all are looked at anew, ms."""
+"""Time to gather changes of single images before all are counted anew, ms."""
 
 _START_TIP = "Train a model on the painted pixels of the images ticked above."
 
@@ -130,7 +130,7 @@ class FinetunePanel(QWidget):
         return self.images.chosen
 
     def settings(self) -> FinetuneSettings:
-        """Return what the panel says, as the command line would make it.
+        """Return the settings of the panel, as the command line would make them.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class FinetunePanel(QWidget):
         return settings if model is None else settings.model_copy(update={"weights": str(model)})
 
     def _on_validation(self, count: int) -> None:
-        """Remember what the user wants; painting another image doesn't change it."""
+        """Keep the user's choice; painting another image doesn't change it."""
         self._wanted_validation = count
         self._tell_validation()
 
@@ -161,14 +161,14 @@ class FinetunePanel(QWidget):
         self.form.set_value("weights", encoder.source)
 
     def _on_form(self) -> None:
-        """Show what settings that were loaded say of the start and the validation."""
+        """Show start and validation of loaded settings."""
         try:
             settings = self.form.settings()
-        except MatSSLError:  # the form says what is wrong
+        except MatSSLError:  # the form shows what is wrong
             return
         if settings.weights != self.start_from.encoder.source:
             self.start_from.select_source(settings.weights)
-            self._tell_start()  # where it couldn't be chosen, which is said there
+            self._tell_start()  # if it couldn't be chosen, the picker shows why
         elif settings.preset != self._preset:
             self._preset = settings.preset
             self._tell_start()  # a preset names an encoder that may not be that of the file
@@ -232,7 +232,7 @@ class FinetunePanel(QWidget):
             self.curves.add(progress.step / max(progress.total, 1e-9), progress.metrics)
 
     def _on_succeeded(self, trained: "TrainedModel") -> None:
-        """Tell what was trained; a signal brings it, which a closed panel doesn't get."""
+        """Show what was trained; called by a signal, so not in a closed panel."""
         metrics = trained.card.metrics
         score = metrics.get("val_miou")
         measured = "" if score is None else f", validation mIoU {score:.3f}"
@@ -254,7 +254,7 @@ class FinetunePanel(QWidget):
         return opened is not None and project is not None and opened.folder == project.folder
 
     def _look(self) -> None:
-        """Tell a running job which image is looked at; it asks from its own thread."""
+        """Return the image in view; called in the thread of a job."""
         shown = self._current.shown
         wanted = self.preview.isChecked() and self._is_open(self._trained_on)
         self._view = shown.micrograph if wanted and shown is not None else None
@@ -274,7 +274,7 @@ class FinetunePanel(QWidget):
         self.start_from.set_files(() if project is None else project.models.files())
 
     def _on_surveyed(self, _facts: object) -> None:
-        if not self._painted_later.isActive():  # a large folder has thousands to tell of
+        if not self._painted_later.isActive():  # a large folder has thousands of images
             self._painted_later.start()
 
     def _show_painted(self, _which: object = None) -> None:

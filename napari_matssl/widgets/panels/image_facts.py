@@ -91,7 +91,7 @@ class ImageFactsEditor(QWidget):
         self._page_title = form.labelForField(self.page)
 
     def show_facts(self) -> None:
-        """Show what is known of the image that is shown."""
+        """Show the facts of the image in view."""
         shown = self._current.shown
         self.setEnabled(shown is not None)
         several = shown is not None and shown.micrograph.pages > 1
@@ -154,7 +154,7 @@ class ImageFactsEditor(QWidget):
             )
 
     def _calibrated_otherwise(self, size: PixelSize | None) -> list[str]:
-        """Tell, with values, which files have a pixel size of their own that is another one."""
+        """Return a remark on files whose own pixel size is another one."""
         project, found = self._folder.require_project(), []
         for name in project.images.names:
             facts = self._folder.facts.get(name)

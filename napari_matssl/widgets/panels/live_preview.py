@@ -1,4 +1,4 @@
-"""What the instant pixel classifier makes of the image in view, anew after every stroke."""
+"""The live preview: an instant segmentation of the image in view after every stroke."""
 
 import threading
 import time
@@ -40,11 +40,10 @@ MOST_IMAGES = 6
 class LivePreview(QObject):
     """Show a preview whenever the user has painted and pauses.
 
-    Previews begin with the first stroke, so that nobody who opens a folder to look at its masks
-    finds something over them. After a job they begin again with the next stroke: what the job
-    shows stays until then. While a segmentation of the image is to be seen there are none: it is
-    better than they are, and what is painted then are corrections to it. On an image that nobody
-    has painted, and over a segmentation, there is one if it is asked for.
+    Previews begin with the first stroke, so that they don't cover the masks of a folder that is
+    only looked at. After a job they begin again with the next stroke: the job's result stays until
+    then. Over a segmentation there are none: it is better, and strokes are corrections to it. On
+    request there is one there, too, and on an unpainted image.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ class LivePreview(QObject):
         self._changed()
 
     def _on_asked(self) -> None:
-        """Show a preview of the image in view, whether somebody has painted on it or not."""
+        """Show a preview of the image in view, painted or not."""
         self._wanted, self._painting = self._shown, True
         self._changed()
 
@@ -153,7 +152,7 @@ class LivePreview(QObject):
             self._begin(wish)
 
     def _wish(self) -> "_Wish | str | None":
-        """Say what to preview, or why nothing; None while the list of images isn't up to date."""
+        """Return what to preview, or why nothing; None while the list of images is out of date."""
         project, shown = self._session.folder.project, self._shown
         if not self._on or project is None or shown is None:
             return ""
@@ -255,7 +254,7 @@ def few_with_all_classes(classes: Mapping[str, set[int]], first: str, most: int)
 
 @dataclass(frozen=True, eq=False)
 class _Wish:
-    """What a preview is made of: a micrograph in view, strokes on it and on other images."""
+    """Inputs of a preview: a micrograph in view, strokes on it and on other images."""
 
     project: Project
     names: tuple[str, ...]
@@ -276,7 +275,7 @@ class _Wish:
 
 
 class _Work:
-    """What the thread does and keeps. It knows no Qt, so it may outlive the panel."""
+    """Work and cache of the thread. It uses no Qt, so it may outlive the panel."""
 
     def __init__(self) -> None:
         self.classifier: LiveClassifier | None = None
@@ -312,7 +311,7 @@ class _Work:
 def _read(
     project: Project, name: str, known: dict[str, tuple[tuple[object, ...], PaintedMicrograph]]
 ) -> PaintedMicrograph:
-    """Read a painted image, if its files are others than those that are known."""
+    """Read a painted image, unless its files are those in the cache."""
     files = project.images.path(name), project.labels.path(name)
     stamp = (project.micrographs.page(name), *map(_stamp, files))
     before = known.get(name)
@@ -322,7 +321,7 @@ def _read(
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """When a file was changed, and its size; empty if it isn't there, which reading it says."""
+    """Return when a file was changed, and its size; empty if it is missing."""
     if not path.is_file():
         return ()
     found = path.stat()

@@ -29,7 +29,7 @@ from napari_matssl.widgets.panels.palette_editor import PaletteEditor
 from napari_matssl.widgets.session import session_of
 
 GATHER_MS = 200
-"""Time to gather what is told of single images before all are counted anew, ms."""
+"""Time to gather changes of single images before all are counted anew, ms."""
 
 _LIVE_TIP = (
     "After every stroke segment the image in view with an instant classifier, within "
@@ -167,7 +167,7 @@ class MicrographsPanel(QWidget):
     # --- what is shown
 
     def _on_listed(self, keys: tuple[str, ...]) -> None:
-        """Let A and D step through the list as it is sorted and filtered."""
+        """Make A and D step through the list as it is sorted and filtered."""
         self._folder.order = keys
 
     def _show_busy(self, text: str) -> None:
@@ -186,7 +186,7 @@ class MicrographsPanel(QWidget):
 
     def _on_surveyed(self, name: str) -> None:
         self._update_row(name)
-        if not self._painted_later.isActive():  # a large folder has thousands to tell of
+        if not self._painted_later.isActive():  # a large folder has thousands of images
             self._painted_later.start()
 
     def _on_shown(self) -> None:
@@ -252,7 +252,7 @@ class MicrographsPanel(QWidget):
         return ImageRow(name, name, ", ".join(words) or "unlabelled", detail, thumbnail, why)
 
     def _doubt(self, name: str) -> str | None:
-        """Say why the mask of an image may not be the last word, if so."""
+        """Return why the mask of an image may be out of date, if so."""
         try:
             return mask_doubts(self._folder.require_project(), [name]).get(name)
         except OSError:  # it went while it was looked at; the list follows soon

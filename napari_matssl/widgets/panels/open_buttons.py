@@ -14,8 +14,8 @@ from napari_matssl.widgets.session import Session
 
 _RECENT = RecentFolders("opened")
 _ADD_TIP = (
-    "Take the visible plane of the selected image layer into the folder, whoever opened it: "
-    "a plane of a stack, a pyramid, an image of another plugin."
+    "Copy the visible plane of the selected image layer into the folder: of a stack, a pyramid, "
+    "an image of another plugin."
 )
 
 
@@ -54,7 +54,7 @@ class Opening(QWidget):
             _RECENT.add(self._folder.project.folder)
 
     def ask_folder(self) -> None:
-        """Let a folder be chosen, and open it."""
+        """Ask for a folder, and open it."""
         chosen = QFileDialog.getExistingDirectory(self, "Open a folder of micrographs")
         if chosen:
             self._folder.open([Path(chosen)])
@@ -69,9 +69,9 @@ class Opening(QWidget):
             menu.addAction("No folder was opened yet.").setEnabled(False)
 
     def _ask_files(self) -> None:
-        known = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         chosen, _ = QFileDialog.getOpenFileNames(
-            self, "Open micrographs", "", f"Micrographs ({known})"
+            self, "Open micrographs", "", f"Micrographs ({patterns})"
         )
         if chosen:
             self._folder.open([Path(path) for path in chosen])

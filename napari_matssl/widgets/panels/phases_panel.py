@@ -140,7 +140,7 @@ class PhasesPanel(QWidget):
     # --- measuring
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Measure what has changed while nobody looked."""
+        """Measure what has changed while the panel was hidden."""
         super().showEvent(event)
         if self.view is None:
             self._build_view()
@@ -159,13 +159,13 @@ class PhasesPanel(QWidget):
         self._clear_view()
 
     def _clear_view(self) -> None:
-        """Show no figures; while masks are measured for the first time, say nothing instead."""
+        """Show no figures, and no reason while masks are measured for the first time."""
         if self.view is not None:
             self.view.clear()
             self.view.setVisible(self._meter is None)
 
     def _on_folder(self) -> None:
-        """Forget the figures of another folder."""
+        """Clear the figures of another folder."""
         project = self._folder.project
         self._meter = None if project is None else PhaseMeter(project)
         self._segmented = 0
@@ -217,7 +217,7 @@ class PhasesPanel(QWidget):
         def of_this_folder(then: Callable[[Any], object]) -> Callable[[Any], object]:
             return lambda result: then(result) if self._meter is meter else None
 
-        def tell(_one: object) -> None:
+        def report(_measured: object) -> None:
             if (
                 self.view is None or self.view.isHidden()
             ):  # later runs are quick, and old figures stay meanwhile
@@ -229,7 +229,7 @@ class PhasesPanel(QWidget):
         run(partial(segmented_names, meter.project), partial(self._show_count, meter.project))
         run(partial(_doubts_of, meter.project), partial(self._say, self.doubts))
         for name in names:
-            run(partial(meter.measure, [name]), tell)
+            run(partial(meter.measure, [name]), report)
         run(meter.measure, partial(self._show, meter.project))
 
     def _show_count(self, project: Project, segmented: tuple[str, ...]) -> None:
@@ -256,7 +256,7 @@ class PhasesPanel(QWidget):
 
     @property
     def outputs(self) -> Outputs:
-        """What is ticked."""
+        """The ticked outputs."""
         return Outputs(**{name: box.isChecked() for name, box in self.choices.items()})
 
     def _export(self) -> None:
@@ -283,7 +283,7 @@ class PhasesPanel(QWidget):
             job.succeeded.connect(self._on_exported)
 
     def _on_exported(self, result: Exported) -> None:
-        """Tell what was exported; a signal brings it, which a closed panel doesn't get."""
+        """Show what was exported; called by a signal, so not in a closed panel."""
         done, wanted = len(result.images), result.wanted
         number = f"{done}" if done == wanted else f"{done} of {wanted}"
         text = f"{number} image{'s' * (wanted != 1)} exported to {result.folder}."
@@ -332,6 +332,6 @@ def _question(out: Path, existing: tuple[Path, ...]) -> str:
 
 
 def _few(lines: Sequence[str], between: str = "\n") -> str:
-    """Join the first lines, and say how many more there are."""
+    """Join the first lines, with the number of others."""
     more = [f"and {len(lines) - 4} more"] if len(lines) > 5 else []
     return between.join([*lines[: 4 if more else 5], *more])

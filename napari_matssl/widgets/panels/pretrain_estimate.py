@@ -1,4 +1,4 @@
-"""How much there is to pretrain on, and how long that takes."""
+"""Estimates of the data and the time of a pretraining."""
 
 import math
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Speed:
 def estimate(
     sizes: Sequence[tuple[int, int]], settings: PretrainSettings, encoders: Sequence[Path]
 ) -> str:
-    """Say how many patches there are, and how long it takes to learn from them.
+    """Describe the number of patches, and the time of training on them.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def estimate(
     settings
         Recipe and budget.
     encoders
-        Files of earlier runs, the newest first; they tell the speed.
+        Files of earlier runs, the newest first, with the speed.
     """
     images = len(sizes)
     patches = sum(count_patches(*size, settings.patch_size, settings.overlap) for size in sizes)
@@ -67,7 +67,7 @@ def estimate(
         count = settings.epochs or 0  # one of the two limits is always set
         epochs = f"{count} epoch{'s' * (count != 1)}"
         return f"{text}{epochs}: about {_roughly(count * epoch)} ({basis})."
-    if not speed.measured:  # start-up and machine weigh more than a guess can tell
+    if not speed.measured:  # start-up and machine outweigh a guess
         return f"{text}The first run shows how many epochs fit into {settings.minutes:g} min."
     passes = 60 * settings.minutes / epoch
     if settings.epochs is not None and settings.epochs < passes:
@@ -94,7 +94,7 @@ def expectation(images: int) -> str:
 
 
 def speed_of(encoders: Sequence[Path], settings: PretrainSettings) -> Speed | None:
-    """Tell how fast an encoder learns: by the first file of the same kind, or by a first guess."""
+    """Estimate the speed of an encoder: by the first file of the same kind, or by a first guess."""
     for path in encoders:
         measured = _measured(path, settings)
         if measured is not None:
@@ -108,7 +108,7 @@ def _measured(path: Path, settings: PretrainSettings) -> float | None:
     """Seconds per patch of the run that made an encoder; None if it isn't comparable."""
     try:
         card = read_card(path)
-    except MatSSLError:  # pickers say what is wrong with it
+    except MatSSLError:  # pickers show what is wrong with it
         return None
     alike = ("encoder", "view_size", "device")
     if card.kind != "encoder" or any(
@@ -120,7 +120,7 @@ def _measured(path: Path, settings: PretrainSettings) -> float | None:
 
 
 def _roughly(seconds: float) -> str:
-    """Write a time with no more digits than are known of it."""
+    """Format a time with no more digits than its accuracy."""
     if seconds < 60:
         return duration(float(f"{seconds:.1g}"))
     return duration(60 * round(float(f"{seconds / 60:.2g}")))

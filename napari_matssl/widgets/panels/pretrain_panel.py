@@ -112,7 +112,7 @@ class PretrainPanel(QWidget):
         return tuple(Path(self.folders.item(row).text()) for row in range(self.folders.count()))
 
     def settings(self) -> PretrainSettings:
-        """Return what the panel says, as the command line would make it.
+        """Return the settings of the panel, as the command line would make them.
 
         Raises
         ------
@@ -129,15 +129,15 @@ class PretrainPanel(QWidget):
         self.form.set_value("weights", start.source)
 
     def _on_form(self) -> None:
-        """Show what settings that were loaded say of the start weights."""
+        """Show the start weights of loaded settings."""
         self._show_estimate()
         try:
             settings = self.form.settings()
-        except MatSSLError:  # the form says what is wrong
+        except MatSSLError:  # the form shows what is wrong
             return
         if settings.weights != self.start_from.encoder.source:
             self.start_from.select_source(settings.weights)
-            self._tell_start()  # where it couldn't be chosen, which is said there
+            self._tell_start()  # if it couldn't be chosen, the picker shows why
         elif settings.preset != self._preset:
             self._preset = settings.preset
             self._tell_start()  # a preset names an encoder that may not be that of the file
@@ -204,7 +204,7 @@ class PretrainPanel(QWidget):
         self._update_start()
 
     def _on_succeeded(self, trained: "PretrainedEncoder") -> None:
-        """Tell what was trained; a signal brings it, which a closed panel doesn't get."""
+        """Show what was trained; called by a signal, so not in a closed panel."""
         metrics = trained.card.metrics
         epochs = round(metrics["epochs"])
         made = f"{epochs} epoch{'s' * (epochs != 1)} in {duration(60 * metrics['minutes'])}"
@@ -242,7 +242,7 @@ class PretrainPanel(QWidget):
         self._count()
 
     def _count(self) -> None:
-        """Look at the sizes of the images of folders that weren't looked at."""
+        """Read the sizes of images in folders that weren't read before."""
         if not self.isVisible():
             return
         for folder in self.paths:
@@ -319,8 +319,8 @@ class PretrainPanel(QWidget):
         project = self._folder.project
         earlier = () if project is None else project.models.files()
         unusable = [one for path in self.paths for one in self._unusable[path]]
-        told = f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
-        return with_left_out(told, unusable)
+        text = f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
+        return with_left_out(text, unusable)
 
     def _update_start(self, _title: str = "") -> None:
         reason = self.session.runner.busy_reason

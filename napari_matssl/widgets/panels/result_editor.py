@@ -19,7 +19,7 @@ from napari_matssl.widgets.controls.forms import (
 from napari_matssl.widgets.session import Session
 
 DRAW, COPY = "Only in a rectangle", "Copy the rectangle"
-"""What the button says before and after a rectangle can be drawn."""
+"""Captions of the button before and while a rectangle can be drawn."""
 
 _COPY_TIP = (
     "Copy the segmentation into the painted labels of this image, to be corrected with the brush "

@@ -49,7 +49,7 @@ _START_TIP = "Run the model over the images chosen above."
 
 @dataclass(frozen=True)
 class _Job:
-    """What a running job was started with: the user may choose otherwise meanwhile."""
+    """Choices at the start of a running job; the user may change them meanwhile."""
 
     project: Project
     classes: tuple[str, ...]
@@ -307,7 +307,7 @@ class SegmentPanel(QWidget):
         self.warning.setVisible(bool(self.warning.text()))
 
     def _show_origin(self, _which: object = None) -> None:
-        """Say which model made the mask that is shown."""
+        """Show which model made the mask in view."""
         shown = self._current.shown
         self.origin.setVisible(shown is not None and shown.project.masks.has(shown.name))
         if shown is not None and not self.origin.isHidden():
