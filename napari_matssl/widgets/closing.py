@@ -75,7 +75,7 @@ class Closing(QObject):
         if answer == FINISH:
             self._afterwards = True
             job.finish()
-            self._folder.notices.said.emit(
+            self._folder.notices.remarked.emit(
                 f"The window closes when the result of {title} is saved."
             )
         return answer == CANCEL

@@ -57,7 +57,7 @@ class ModelFiles(QObject):
     def _delete(self, file: Path) -> None:
         def change(project: Project) -> None:
             kept = project.models.delete(file, _created(file))
-            self._folder.notices.said.emit(f"{file.stem} is deleted; its file is {kept} now.")
+            self._folder.notices.remarked.emit(f"{file.stem} is deleted; its file is {kept} now.")
 
         self._change(file, change)
 

@@ -69,7 +69,7 @@ class Session(QObject):
         self.model_files = ModelFiles(self.folder, self.runner, self)
         self.model_files.changed.connect(self.models_changed)
         self.notices.failed.connect(self._show_problem)
-        self.notices.said.connect(lambda text: self._tell(text, problem=False))
+        self.notices.remarked.connect(lambda text: self._show_message(text, problem=False))
         self.runner.started.connect(self._on_job)
         self.area = CorrectionArea(viewer, self.results, self.palette)
         self.keys = Keys(viewer, self.current, self.palette)
@@ -114,13 +114,13 @@ class Session(QObject):
 
     def _show_problem(self, error: MatSSLError) -> None:
         log.warning("%s", error)
-        self._tell(explain(error), problem=True)
+        self._show_message(explain(error), problem=True)
 
-    def _tell(self, text: str, problem: bool) -> None:
+    def _show_message(self, text: str, problem: bool) -> None:
         """Show a message in the docks; while none is in sight, over the image."""
         project = self.folder.project
         shown = text if project is None else text.replace(f"{project.folder}{os.sep}", "")
-        self.messages.tell(shown, text, problem)
+        self.messages.add(shown, text, problem)
         if not self._dock_in_sight:
             self.over_canvas.call(True)
 
@@ -144,11 +144,11 @@ class Session(QObject):
         text = f"{self._job_title} failed. {explain(error)}"
         if isinstance(error, UnwrittenError):
             text += " A MatSSL panel (in the menu Plugins) has the button for it."
-        self._tell(text, problem=True)
+        self._show_message(text, problem=True)
 
     def _on_job_done(self, _result: object) -> None:
         if not self._dock_in_sight:
-            self._tell(f"{self._job_title} is done.", problem=False)
+            self._show_message(f"{self._job_title} is done.", problem=False)
 
     def leave(self) -> None:
         """End with Python, if Qt's window hasn't been closed before: a script was over."""

@@ -72,7 +72,7 @@ class User:
         self.job_bar = self.shell.findChild(JobBar)
         self.heard: list[str] = []
         self.notices.failed.connect(lambda error: self.heard.append(str(error)))
-        self.notices.said.connect(self.heard.append)
+        self.notices.remarked.connect(self.heard.append)
 
     @property
     def project(self):

@@ -48,7 +48,7 @@ def test_deleting_layers_saves_the_strokes_and_leaves_the_image(opened, qtbot, f
     session = opened.session
     viewer = session.viewer
     heard = []
-    session.notices.said.connect(heard.append)
+    session.notices.remarked.connect(heard.append)
     stroke(opened)
     shown = session.current.shown
     if what == "all":
@@ -73,7 +73,7 @@ def test_the_painted_labels_come_back_when_they_are_deleted(opened, qtbot, folde
     session = opened.session
     viewer = session.viewer
     heard = []
-    session.notices.said.connect(heard.append)
+    session.notices.remarked.connect(heard.append)
     layer = stroke(opened)
     for times in (1, 2):
         viewer.layers.remove(layer)

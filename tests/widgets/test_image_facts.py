@@ -167,7 +167,7 @@ def test_a_pixel_size_that_cant_be_kept_is_said(qtbot, panel, folder):
 
 def test_pixel_sizes_of_files_that_are_replaced_are_named(panel, folder, qtbot):
     told = []
-    panel.session.notices.said.connect(told.append)
+    panel.session.notices.remarked.connect(told.append)
     qtbot.waitUntil(lambda: len(panel.session.folder.facts) == 3)
     type_size(qtbot, panel, "0.25")
     panel.facts.everywhere.click()

@@ -128,7 +128,7 @@ def test_d_steps_through_the_list_as_it_is_sorted_and_filtered(panel, qtbot):
 def test_files_that_come_and_go_are_seen(panel, qtbot):
     session = panel.session
     told = []
-    session.notices.said.connect(told.append)
+    session.notices.remarked.connect(told.append)
     folder = session.folder.project.folder
     grey = tifffile.imread(folder / "a1.tif")
     tifffile.imwrite(folder / "b7.tif", grey)

@@ -44,7 +44,7 @@ def test_a_problem_begins_with_the_name_of_the_file_and_is_copied_with_its_folde
 
 def test_messages_stay_in_one_box_until_they_are_closed(dock, box, qtbot):
     session = dock.panel.session
-    session.notices.said.emit("12 pixels were taken over.")
+    session.notices.remarked.emit("12 pixels were taken over.")
     assert not box.is_problem
     for number in range(6):
         session.notices.failed.emit(InputError(f"Problem {number}.", "Do something."))
@@ -100,7 +100,7 @@ def test_while_no_dock_is_in_sight_messages_stand_over_the_image(dock, box, how,
     over = session.over_canvas
     folder = session.folder.project.folder
     long = f"{folder / 'a2.tif'} is damaged: " + "a reason that takes some lines to tell, " * 6
-    session.notices.said.emit("12 pixels were taken over.")
+    session.notices.remarked.emit("12 pixels were taken over.")
     assert over.isVisible()
     session.notices.failed.emit(InputError(long, "Copy it again."))
     assert over.lines == (
@@ -121,7 +121,7 @@ def test_while_no_dock_is_in_sight_messages_stand_over_the_image(dock, box, how,
 
 def test_a_click_on_the_messages_paints_nothing(dock, box, qtbot):
     session = hidden(dock, "closed", qtbot)
-    session.notices.said.emit("12 pixels were taken over.")
+    session.notices.remarked.emit("12 pixels were taken over.")
     over, painted = session.over_canvas, session.current.shown.painted
     qtbot.wait(50)
     for place in (QPoint(5, 5), QPoint(over.width() // 2, over.height() - 3)):
@@ -139,7 +139,7 @@ def test_a_dock_that_comes_back_has_the_messages_and_the_image_is_free(dock, box
     assert again.findChild(MessageBox).lines == ("a2.tif is damaged. Copy it again.",)
     assert again.findChild(MessageBox).isVisible()
     assert not session.over_canvas.isVisible()
-    session.notices.said.emit("Something else.")
+    session.notices.remarked.emit("Something else.")
     assert not session.over_canvas.isVisible()
 
 

@@ -250,7 +250,7 @@ def test_filling_fills_what_is_outlined(hand):
 
 def test_a_fill_that_runs_out_is_told(hand):
     heard = []
-    hand.session.notices.said.connect(heard.append)
+    hand.session.notices.remarked.connect(heard.append)
     hand.painted.mode = "fill"
     hand.click(LEFT, (35, 40))
     assert len(heard) == 1

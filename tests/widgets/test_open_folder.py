@@ -111,7 +111,7 @@ def test_what_cant_be_opened_is_said_in_one_line_and_changes_nothing(opened, tmp
 
 def test_images_of_one_name_are_remarked_upon(panel, folder):
     lines = []
-    panel.session.notices.said.connect(lines.append)
+    panel.session.notices.remarked.connect(lines.append)
     (folder / "a1.png").write_bytes(b"")
     panel.session.folder.open([folder])
     assert len(lines) == 1

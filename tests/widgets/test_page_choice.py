@@ -43,7 +43,7 @@ def panel(make_napari_viewer, folder, qtbot):
 @pytest.fixture
 def told(panel):
     told = []
-    panel.session.notices.said.connect(told.append)
+    panel.session.notices.remarked.connect(told.append)
     return told
 
 

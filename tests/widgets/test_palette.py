@@ -116,7 +116,7 @@ def test_napari_tells_our_keys(panel):
 def test_an_id_that_is_no_class_cant_be_picked(panel, qtbot):
     """By napari's key for a new label."""
     heard = []
-    panel.session.notices.said.connect(heard.append)
+    panel.session.notices.remarked.connect(heard.append)
     stroke(panel, 40, 30, 3)
     panel.session.palette.paint_with(2)
     key(qtbot, panel.session.viewer, Qt.Key.Key_M)

@@ -112,7 +112,7 @@ def test_the_shown_image_is_segmented_alone_and_below_its_strokes(ready):
 
 def test_a_mask_of_another_window_is_told_when_it_is_replaced(ready):
     told = []
-    ready.notices.said.connect(told.append)
+    ready.notices.remarked.connect(told.append)
     other = Project(ready.project.folder)
     height, width = ready.shown.painted.data.shape
     other.masks.write("steel-0.tif", np.ones((height, width), np.uint8))

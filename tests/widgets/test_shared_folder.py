@@ -20,7 +20,7 @@ def at_once(monkeypatch):
 
 def lines(panel):
     told = []
-    panel.session.notices.said.connect(told.append)
+    panel.session.notices.remarked.connect(told.append)
     return told
 
 

@@ -47,7 +47,7 @@ def add_layer(current: CurrentImage, layer: Layer, place: Path | None = None) ->
     current.user_layers.remember(name, layer, step)
     path = folder.project.images.path(name)
     kept = "kept" if new else "in the folder already,"
-    folder.notices.said.emit(f"{layer.name} is {kept} as {path}.")
+    folder.notices.remarked.emit(f"{layer.name} is {kept} as {path}.")
     if not current.show(name):
         return False
     if new and micrograph.pixel_size is not None:

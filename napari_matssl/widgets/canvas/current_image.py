@@ -110,7 +110,7 @@ class CurrentImage(QObject):
         self.folder.painting = name
         autosave.changed.connect(lambda: self.folder.painted_changed.emit(name))
         autosave.saved.connect(lambda: self._on_saved(name))
-        autosave.remarked.connect(self._notices.said)
+        autosave.remarked.connect(self._notices.remarked)
         autosave.failed.connect(self._notices.failed)
         autosave.failed.connect(lambda _error: self.folder.painted_changed.emit(name))
         project.micrographs.current = name
@@ -121,7 +121,7 @@ class CurrentImage(QObject):
         self._look.bring_back(self.shown)
         self.changed.emit()
         if found.chosen:
-            self._notices.said.emit(found.chosen)
+            self._notices.remarked.emit(found.chosen)
             self.folder.survey([name])
         return True
 
@@ -144,12 +144,12 @@ class CurrentImage(QObject):
             return
         self._read_and_show(project, name)
         if painted:
-            self._notices.said.emit(
+            self._notices.remarked.emit(
                 f"{name}: page {page} counts. The {painted:,} px painted on page {left} are kept "
                 "for when that page is chosen again."
             )
         for remark in remarks:
-            self._notices.said.emit(remark)
+            self._notices.remarked.emit(remark)
         self.folder.survey([name])
         self.folder.painted_changed.emit(name)
 
@@ -282,12 +282,12 @@ class CurrentImage(QObject):
             return
         if shown.image in layers:
             layers.append(shown.painted)
-            self._notices.said.emit(
+            self._notices.remarked.emit(
                 f'The layer "{shown.painted.name}" is back: it holds the strokes on {shown.name}. '
                 "The eye beside its name hides it."
             )
         elif self.leave():
-            self._notices.said.emit(
+            self._notices.remarked.emit(
                 f"{shown.name} is closed, since its layer was deleted; its strokes are saved. "
                 "Choose it in the list of images to go on."
             )

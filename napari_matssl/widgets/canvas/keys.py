@@ -85,10 +85,10 @@ class Keys(QObject):
 
     def _on_shown(self, shown: Shown) -> None:
         layer = shown.painted
-        layer.events.mode.connect(self._tell, position="last")  # after napari's own words
+        layer.events.mode.connect(self._show_help, position="last")  # after napari's own words
         self._say(layer)
 
-    def _tell(self, event: Event) -> None:
+    def _show_help(self, event: Event) -> None:
         self._say(event.source)
 
     def _say(self, layer: Labels) -> None:

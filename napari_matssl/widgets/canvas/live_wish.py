@@ -10,7 +10,7 @@ class LiveWish(QObject):
     """Previews are wanted from now on, or not."""
     asked = Signal()
     """A preview of the image in view is wanted at once, painted or not."""
-    told = Signal(str)
+    reported = Signal(str)
     """How long the preview took, or why there is none."""
     offered = Signal()
     """Whether previews can be made."""

@@ -104,7 +104,7 @@ class Mouse(QObject):
                 return True
             filled = self._painted(("fill",))
             if filled is not None:
-                QTimer.singleShot(0, partial(self._tell_flood, filled, filled.data.copy()))
+                QTimer.singleShot(0, partial(self._show_flood, filled, filled.data.copy()))
             return False
         if button == Qt.MouseButton.RightButton:
             self._clicked = event.pos()
@@ -140,11 +140,11 @@ class Mouse(QObject):
 
     # --- filling
 
-    def _tell_flood(self, layer: Labels, before: NDArray[np.uint8]) -> None:
+    def _show_flood(self, layer: Labels, before: NDArray[np.uint8]) -> None:
         """Warn where an outline wasn't closed."""
         share = np.count_nonzero(layer.data != before) / before.size
         if share > FLOOD:
-            self._notices.said.emit(
+            self._notices.remarked.emit(
                 f"{100 * share:.0f} % of the image were filled: the outline isn't closed. "
                 "Ctrl+Z undoes it."
             )

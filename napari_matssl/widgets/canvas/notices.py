@@ -8,9 +8,9 @@ from napari_matssl.widgets.jobs.waiting import Result, wait_for
 
 
 class Notices(QObject):
-    """Whoever has something to tell emits these signals; the session and the panels show it."""
+    """Signals for messages, which session and panels show."""
 
-    said = Signal(str)
+    remarked = Signal(str)
     """A line worth reading."""
     failed = Signal(object)
     """A MatSSLError to show."""

@@ -89,9 +89,9 @@ class OpenFolder(QObject):
         self.changed.emit()
         self.images_changed.emit()
         for remark in (*project.remarks, *project.presence.enter()):
-            self.notices.said.emit(remark)
+            self.notices.remarked.emit(remark)
         if gone is not None:
-            self.notices.said.emit(
+            self.notices.remarked.emit(
                 f"{project.folder}: its strokes and masks are kept in {gone}, which isn't there. "
                 "Put it back and open the folder again."
             )
@@ -202,7 +202,7 @@ class OpenFolder(QObject):
         self.survey([*added, shown] if shown is not None and shown not in added else added)
         changes = [f"{len(n)} {w}" for n, w in ((added, "new"), (gone, "gone")) if n]
         if changes:
-            self.notices.said.emit(f"Images of the folder: {', '.join(changes)}.")
+            self.notices.remarked.emit(f"Images of the folder: {', '.join(changes)}.")
 
     def set_excluded(self, names: Sequence[str], excluded: bool) -> None:
         """Exclude images from training, segmenting all, and measuring; or take them in again."""

@@ -178,7 +178,7 @@ class Palette(QObject):
             return
         layer.selected_label = self._picked
         if chosen != 0:
-            self._notices.said.emit(
+            self._notices.remarked.emit(
                 f"{chosen} is the id of no class: Add, below the class table, makes a new class."
             )
         elif layer.mode in _ERASER:  # napari's key X, not its picker on an unpainted pixel

@@ -87,9 +87,9 @@ class ImageTable(QTableView):
         self.sortByColumn(IMAGE, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         for signal in (self._listed.layoutChanged, self._listed.modelReset):
-            signal.connect(self._tell_listed)
+            signal.connect(self._show_listed)
         for signal in (self._listed.rowsInserted, self._listed.rowsRemoved):
-            signal.connect(self._tell_listed)
+            signal.connect(self._show_listed)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -209,7 +209,7 @@ class ImageTable(QTableView):
         keys = [self._key_at(index) for index in self.selectionModel().selectedRows(IMAGE)]
         self.menu_wanted.emit(keys, self.viewport().mapToGlobal(point))
 
-    def _tell_listed(self, *_what: object) -> None:
+    def _show_listed(self, *_what: object) -> None:
         self.listed_changed.emit(self.keys)
 
     def _index_of(self, key: str) -> QModelIndex:

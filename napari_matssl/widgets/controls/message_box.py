@@ -40,7 +40,7 @@ class Messages(QObject):
         super().__init__(parent)
         self.latest: tuple[Message, ...] = ()
 
-    def tell(self, shown: str, full: str, problem: bool) -> None:
+    def add(self, shown: str, full: str, problem: bool) -> None:
         """Put a message above the others; parameters as of :class:`Message`."""
         others = [message for message in self.latest if message.full != full]
         self.latest = (Message(shown, full, problem), *others)[:MOST]

@@ -115,7 +115,7 @@ class FinetunePanel(QWidget):
         self.session.models_changed.connect(self._show_starts)
         self.images.ticked.connect(self._show_pixels)
         self.preview.toggled.connect(self._look)
-        self.start_from.changed.connect(self._tell_start)
+        self.start_from.changed.connect(self._show_start)
         self.validation.valueChanged.connect(self._on_validation)
         self.form.changed.connect(self._on_form)
         runner.started.connect(self._update_start)
@@ -147,14 +147,14 @@ class FinetunePanel(QWidget):
     def _on_validation(self, count: int) -> None:
         """Keep the user's choice; painting another image doesn't change it."""
         self._wanted_validation = count
-        self._tell_validation()
+        self._show_validation()
 
-    def _tell_validation(self) -> None:
+    def _show_validation(self) -> None:
         """Keep in the form what is chosen outside of it, to be saved with it."""
         count = len(self.chosen)
         self.form.set_value("val_fraction", self.validation.value() / count if count else 0.0)
 
-    def _tell_start(self) -> None:
+    def _show_start(self) -> None:
         encoder = self.start_from.encoder
         if encoder.name is not None:
             self.form.set_value("encoder", encoder.name)
@@ -168,10 +168,10 @@ class FinetunePanel(QWidget):
             return
         if settings.weights != self.start_from.encoder.source:
             self.start_from.select_source(settings.weights)
-            self._tell_start()  # if it couldn't be chosen, the picker shows why
+            self._show_start()  # if it couldn't be chosen, the picker shows why
         elif settings.preset != self._preset:
             self._preset = settings.preset
-            self._tell_start()  # a preset names an encoder that may not be that of the file
+            self._show_start()  # a preset names an encoder that may not be that of the file
         count = round(settings.val_fraction * len(self.chosen))
         if count != self.validation.value():
             self.validation.setValue(count)
@@ -239,7 +239,7 @@ class FinetunePanel(QWidget):
         how = f"{trained.steps} steps" if trained.steps else "fitted"
         made = f"{how} in {duration(60 * metrics['minutes'])}{measured}."
         if not self._is_open(self._trained_on):
-            self._notices.said.emit(f"{trained.path} was trained: {made}")
+            self._notices.remarked.emit(f"{trained.path} was trained: {made}")
             return
         self.outcome.setText(
             f"{trained.path.name}: {made} Segment with it below; to correct it, paint where it is "
@@ -294,7 +294,7 @@ class FinetunePanel(QWidget):
         self.validation.setMaximum(min(max(0, count - 1), int(0.9 * count)))
         self.validation.setValue(wanted)
         self.validation.blockSignals(False)
-        self._tell_validation()
+        self._show_validation()
         self.pixels.setText(self._pixels_in_words())
         self._update_start()
 

@@ -148,7 +148,7 @@ class ImageFactsEditor(QWidget):
         replaced = self._calibrated_otherwise(size) if everywhere else []
         self._current.set_pixel_size(size, everywhere)
         if replaced:
-            self._notices.said.emit(
+            self._notices.remarked.emit(
                 f"The pixel size of all images replaces those of {few(replaced)}. Empty the field "
                 "of an image to go back to its own."
             )

@@ -72,4 +72,4 @@ def _clear_strokes(session: Session) -> None:
     count = len(painted[0])
     if count:
         shown.painted.data_setitem(painted, np.zeros(count, np.uint8))
-    session.notices.said.emit(f"{count:,} pixels were cleared; Ctrl+Z undoes it.")
+    session.notices.remarked.emit(f"{count:,} pixels were cleared; Ctrl+Z undoes it.")

@@ -144,10 +144,10 @@ class LivePreview(QObject):
         try:
             wish = self._wish()
         except MatSSLError as error:
-            self._tell_problem(error)
+            self._show_problem(error)
             return
         if isinstance(wish, str):
-            self._live.told.emit(wish)
+            self._live.reported.emit(wish)
         elif wish is not None and not self._computing and not wish.same_as(self._asked):
             self._begin(wish)
 
@@ -172,7 +172,7 @@ class LivePreview(QObject):
         anew = self._painted_anew()
         if len(set().union(*classes.values())) < 2:
             if anew and self._work.classifier is None:  # while the second class is painted
-                self._thread.run(self._work.load, lambda _result: None, self._tell_problem)
+                self._thread.run(self._work.load, lambda _result: None, self._show_problem)
             return "No live preview yet: paint at least two classes."
         if not anew and not self._painting:
             return "Live preview: starts with the next stroke."
@@ -198,7 +198,7 @@ class LivePreview(QObject):
         work, began, owner = self._work, time.monotonic(), weakref.ref(self)
         work.stop = stop = threading.Event()
         if work.classifier is None:
-            self._live.told.emit("Live preview: preparing...")
+            self._live.reported.emit("Live preview: preparing...")
 
         def over(show: Callable[[], None]) -> None:
             self._computing = False
@@ -210,7 +210,7 @@ class LivePreview(QObject):
         self._thread.run(
             lambda: work.make(wish, lambda: stop.is_set() or is_gone(owner)),
             lambda preview: over(lambda: self._show(preview, wish, time.monotonic() - began)),
-            lambda error: over(lambda: self._tell_problem(error)),
+            lambda error: over(lambda: self._show_problem(error)),
         )
 
     def _show(self, preview: Preview, wish: "_Wish", seconds: float) -> None:
@@ -219,10 +219,10 @@ class LivePreview(QObject):
         self._showing = True
         ticked = len(self._images.chosen)
         few = f", from {len(wish.names)} of {ticked} images" if len(wish.names) < ticked else ""
-        self._live.told.emit(f"Live preview made in {seconds:.1f} s{few}.")
+        self._live.reported.emit(f"Live preview made in {seconds:.1f} s{few}.")
 
-    def _tell_problem(self, error: MatSSLError) -> None:
-        self._live.told.emit(f"No live preview: {error}")
+    def _show_problem(self, error: MatSSLError) -> None:
+        self._live.reported.emit(f"No live preview: {error}")
 
 
 def few_with_all_classes(classes: Mapping[str, set[int]], first: str, most: int) -> tuple[str, ...]:

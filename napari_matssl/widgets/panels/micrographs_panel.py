@@ -117,7 +117,7 @@ class MicrographsPanel(QWidget):
         live.switched.connect(self.live.setChecked)
         live.switched.connect(self._show_live)
         live.offered.connect(self._show_live)
-        live.told.connect(self._tell_live)
+        live.reported.connect(self._show_live_note)
         self._show_live()
 
     # --- what the user asks for
@@ -138,7 +138,7 @@ class MicrographsPanel(QWidget):
             return
         if count is None:
             return
-        self._notices.said.emit(f"{count:,} pixels were copied; Ctrl+Z undoes it.")
+        self._notices.remarked.emit(f"{count:,} pixels were copied; Ctrl+Z undoes it.")
 
     def _ask_class(self, layer: str, value: int, pixels: int) -> int | None:
         """Ask which class the one value of a mask is; a new class is made if that is wanted."""
@@ -210,7 +210,7 @@ class MicrographsPanel(QWidget):
         reason = "" if self._current.shown is not None else "No image is shown."
         offer(self.live_here, reason if live.on else "Switch the live preview on.", _HERE_TIP)
 
-    def _tell_live(self, text: str) -> None:
+    def _show_live_note(self, text: str) -> None:
         self.live_note.setText(text)
         self.live_note.setVisible(bool(text))
 

@@ -99,7 +99,7 @@ class PretrainPanel(QWidget):
         self._folder.images_changed.connect(self._count_again)
         self.session.model_files.renamed.connect(self.start_from.follow)
         self.session.models_changed.connect(self._show_starts)
-        self.start_from.changed.connect(self._tell_start)
+        self.start_from.changed.connect(self._show_start)
         self.form.changed.connect(self._on_form)
         self.folders.itemSelectionChanged.connect(self._update_remove)
         runner.started.connect(self._update_start)
@@ -121,7 +121,7 @@ class PretrainPanel(QWidget):
         """
         return self.form.settings()
 
-    def _tell_start(self) -> None:
+    def _show_start(self) -> None:
         """Keep the start weights in the form, to be saved with it."""
         start = self.start_from.encoder
         if start.name is not None:
@@ -137,10 +137,10 @@ class PretrainPanel(QWidget):
             return
         if settings.weights != self.start_from.encoder.source:
             self.start_from.select_source(settings.weights)
-            self._tell_start()  # if it couldn't be chosen, the picker shows why
+            self._show_start()  # if it couldn't be chosen, the picker shows why
         elif settings.preset != self._preset:
             self._preset = settings.preset
-            self._tell_start()  # a preset names an encoder that may not be that of the file
+            self._show_start()  # a preset names an encoder that may not be that of the file
 
     def _start(self) -> None:
         try:

@@ -116,7 +116,7 @@ class ResultEditor(QWidget):
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return False
-        self._notices.said.emit(
+        self._notices.remarked.emit(
             f"{count:,} pixels were copied into the painted labels; Ctrl+Z undoes it."
         )
         self.session.palette.resume()

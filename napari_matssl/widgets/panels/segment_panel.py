@@ -135,7 +135,7 @@ class SegmentPanel(QWidget):
         self.models.chosen.connect(self._update)
         self.target.currentIndexChanged.connect(self._update)
         self._post.found.connect(self._take_over)
-        self._post.remarked.connect(self._notices.said)
+        self._post.remarked.connect(self._notices.remarked)
         runner.started.connect(self._update)
         runner.ended.connect(self._update)
         self.session.fine_tuned.connect(self._show_new)
