@@ -282,7 +282,7 @@ class IdImages:
 
 
 def _erasure(path: Path) -> Path:
-    """Path of the marker that an image was erased, not lost."""
+    """Return the path of the marker that an image was erased, not lost."""
     return path.with_name(f".{path.name}.erased")
 
 

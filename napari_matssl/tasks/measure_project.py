@@ -117,7 +117,7 @@ def final_mask(
 ) -> NDArray[np.uint8]:
     """Read an image's mask as it is measured and exported.
 
-    It is cleaned, and painted pixels count instead of it (unless the project says
+    It is cleaned, and painted pixels replace it (unless the project is set
     otherwise): what was corrected by hand is right, whatever the model found.
 
     Parameters

@@ -62,7 +62,7 @@ class _Docked(QWidget):
             QTimer.singleShot(0, partial(_tabify, self))
 
     def _on_sight(self, visible: bool) -> None:
-        """Take over what was told over the image meanwhile."""
+        """Take over the messages that were shown over the image meanwhile."""
         if visible:
             self.session.over_canvas.call(False)
 

@@ -44,8 +44,8 @@ class Autosave(QObject):
     layer
         The painted labels.
     save
-        Writes ``(H, W)`` uint8 ids to disk; called in another thread. What it returns tells
-        whether strokes of somebody else's were joined with them; they are shown in the layer.
+        Writes ``(H, W)`` uint8 ids to disk; called in another thread. It returns
+        whether strokes of other programs were joined with them; these are shown in the layer.
     written_elsewhere
         Whether another program has written the file; called in another thread.
     prepare

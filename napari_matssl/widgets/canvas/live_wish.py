@@ -13,7 +13,7 @@ class LiveWish(QObject):
     reported = Signal(str)
     """How long the preview took, or why there is none."""
     offered = Signal()
-    """Whether previews can be made."""
+    """Previews can be made from now on."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)

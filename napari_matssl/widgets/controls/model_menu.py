@@ -59,7 +59,7 @@ class ModelMenu(QPushButton):
     def set_checks(
         self, why_not: Callable[[Path], str], why_no_name: Callable[[Path, str], str]
     ) -> None:
-        """Set a check that comes before the question to the user.
+        """Set the checks that come before a question to the user.
 
         Parameters
         ----------

@@ -6,7 +6,7 @@ from pathlib import Path
 from qtpy.QtCore import QSettings
 
 MOST = 8
-"""Older folders are forgotten."""
+"""Number of folders; older ones are dropped."""
 
 
 class RecentFolders:

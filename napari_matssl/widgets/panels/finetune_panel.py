@@ -254,7 +254,7 @@ class FinetunePanel(QWidget):
         return opened is not None and project is not None and opened.folder == project.folder
 
     def _look(self) -> None:
-        """Return the image in view; called in the thread of a job."""
+        """Keep the image in view for a running job, which reads it in its own thread."""
         shown = self._current.shown
         wanted = self.preview.isChecked() and self._is_open(self._trained_on)
         self._view = shown.micrograph if wanted and shown is not None else None
