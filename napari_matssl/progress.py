@@ -134,7 +134,7 @@ def inside(job: Job[Result], show: Callable[[Progress], Progress]) -> Job[Result
     job
         The inner job.
     show
-        Says how the outer job shows each progress of the inner one.
+        How the outer job shows each progress of the inner one.
     """
     control: Control | None = None
     while True:

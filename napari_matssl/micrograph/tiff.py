@@ -22,7 +22,7 @@ from napari_matssl.micrograph.planes import Plane, Planes, find_planes
 from napari_matssl.micrograph.stored_image import Stored
 from napari_matssl.micrograph.tiff_directories import Directory, read_directories
 
-_YCBCR_JPEG = (6, 7, 33003, 33005, 34712)  # codecs that give RGB though the tag says YCbCr
+_YCBCR_JPEG = (6, 7, 33003, 33005, 34712)  # codecs that give RGB though the tag is YCbCr
 _PLAIN = (1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 50000)  # give as much as is asked for
 _PICTURES = (
     6,

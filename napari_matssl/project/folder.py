@@ -48,7 +48,7 @@ class Project:
     classes, labels, masks, models
         What was painted, segmented and trained.
     presence
-        Tells others that a window has the folder open, once that has called its ``enter``.
+        Shows others that a window has the folder open, once that has called its ``enter``.
     remarks
         What was left out when it was opened, and why.
 

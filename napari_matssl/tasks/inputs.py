@@ -156,7 +156,7 @@ def read_folder(
     exclude
         The JSON file.
     leave_out
-        Told of each image that can't be used, which is then left out; None makes it an error.
+        Called with each image that can't be used, which is then left out; None makes it an error.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def read_project(project: Project, leave_out: Callable[[Skipped], None]) -> list
     Parameters
     ----------
     leave_out
-        Told of each image that can't be used.
+        Called with each image that can't be used.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def read_unlabelled(
     sources
         At least one.
     leave_out
-        Told of each image that can't be used.
+        Called with each image that can't be used.
 
     Raises
     ------

@@ -43,7 +43,7 @@ def segmented_names(project: Project, names: Iterable[str] | None = None) -> tup
 class PhaseMeter:
     """Measures a project's masks, each again only after something has changed.
 
-    Knows by their files whether images and masks have changed. Used by one thread at a time.
+    Their files show whether images and masks have changed. Used by one thread at a time.
 
     Parameters
     ----------

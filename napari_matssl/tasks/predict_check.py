@@ -58,7 +58,7 @@ class Reading:
     Parameters
     ----------
     settings
-        Says whether an info bar is left out.
+        Whether an info bar is left out.
     bar_row
         First row of the info bar of every image, where the user has named it.
     page

@@ -62,7 +62,7 @@ def _take_in(
 
     Returns
     -------
-    Name of the image, and whether it is new; None if the folder can't be opened, which was told.
+    Name of the image, and whether it is new; None if the folder can't be opened, which is reported.
     """
     project, file = folder.project, micrograph.path
     target = place if project is None else project.folder

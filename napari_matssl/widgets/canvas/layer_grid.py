@@ -57,7 +57,7 @@ def pixel_size_of(layer: Layer) -> PixelSize | None:
     """Give the pixel size of a layer's last two axes; None unless their units are lengths.
 
     The scale (with rotation, shear and affine transform) decides. A pixel size in the layer's
-    metadata only tells where an equal scale came from.
+    metadata only holds where an equal scale came from.
     """
     if not all(unit.is_compatible_with("micrometer") for unit in layer.units[-2:]):
         return None

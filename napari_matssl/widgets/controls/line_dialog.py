@@ -20,7 +20,7 @@ class LineDialog(QDialog):
     text
         What stands there at first, selected.
     problem
-        Says what is wrong with a line; empty if nothing is.
+        What is wrong with a line; empty if nothing is.
     """
 
     def __init__(

@@ -86,9 +86,9 @@ def _leave_the_thread_alone() -> None:
 
     Two things would end it by a signal. Python, once it is ending, unwinds a thread that comes
     back to it, and C++ calls ``std::terminate`` where that passes torch: such a thread shall sleep
-    instead. And destructors of libraries would run under the thread: the C library is told to
+    instead. And destructors of libraries would run under the thread: the C library is asked to
     leave, with the status that the program ends with, as soon as Python has ended. Only glibc and
-    libstdc++ can be told so; elsewhere threads end before destructors run (Windows) or take their
+    libstdc++ can be asked so; elsewhere threads end before destructors run (Windows) or take their
     chance.
     """
     if sys.platform != "linux":

@@ -77,7 +77,7 @@ def estimate(
 
 
 def expectation(images: int) -> str:
-    """Say what pretraining on so many images did where it was measured.
+    """Describe what pretraining on so many images did where it was measured.
 
     Parameters
     ----------

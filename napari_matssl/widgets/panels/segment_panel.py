@@ -242,7 +242,7 @@ class SegmentPanel(QWidget):
             add_maps(results, shown, job.classes, segmented.probabilities, segmented.uncertainty)
 
     def _on_folder_segmented(self, result: "PredictResult") -> None:
-        """Tell what was done; a signal brings it, which a closed panel doesn't get."""
+        """Report what was done; a signal brings it, which a closed panel doesn't get."""
         if self._results is None:
             return
         count = len(result.images)
@@ -253,7 +253,7 @@ class SegmentPanel(QWidget):
             self._notices.failed.emit(result.failure)
 
     def _on_segmented(self, result: "SegmentedBatch") -> None:
-        """Tell what was done; a signal brings it, which a closed panel doesn't get."""
+        """Report what was done; a signal brings it, which a closed panel doesn't get."""
         job = self.session.runner.job
         if job is not None and job.stopping:
             self._drop_pieces()
