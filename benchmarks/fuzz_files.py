@@ -102,7 +102,7 @@ def model_card() -> bytes:
     from safetensors import safe_open
     from safetensors.numpy import save
 
-    from napari_matssl.learn.card import weights_path
+    from napari_matssl.learn.shipped_weights import weights_path
 
     with safe_open(weights_path("micrographs"), "np") as file:
         return save({"a": np.zeros(8, np.float32)}, file.metadata())

@@ -15,8 +15,8 @@ from pathlib import Path
 from pretraining import other_micrographs
 
 from napari_matssl.console import run_job
-from napari_matssl.learn.card import MICROGRAPHS, weights_path
 from napari_matssl.learn.modelfile import write_tensors
+from napari_matssl.learn.shipped_weights import MICROGRAPHS, weights_path
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.tasks.inputs import read_folder

@@ -10,7 +10,8 @@ from typing import Any
 import matplotlib
 from marks import write_between_marks
 
-from napari_matssl.learn.card import MICROGRAPHS, read_card, weights_path
+from napari_matssl.learn.card import read_card
+from napari_matssl.learn.shipped_weights import MICROGRAPHS, weights_path
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

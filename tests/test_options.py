@@ -6,7 +6,7 @@ import pytest
 from option_commands import command_of
 
 from napari_matssl.errors import SettingsError
-from napari_matssl.learn.card import weights_path
+from napari_matssl.learn.shipped_weights import weights_path
 from napari_matssl.options import flag_of
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings, Settings
 from napari_matssl.settings.fields import about, single_fields

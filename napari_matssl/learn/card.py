@@ -24,6 +24,7 @@ from napari_matssl.labels.class_table import ClassTable, numbered_table
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.learn.pickled import read_shapes
 from napari_matssl.learn.published import Published, identify
+from napari_matssl.learn.shipped_weights import weights_path
 from napari_matssl.learn.tensorfile import is_pickle, read_header
 from napari_matssl.settings import Architecture, IntensityScalingSettings
 
@@ -250,18 +251,8 @@ _REMEDIES = {
     "checkpoint": "Give a checkpoint that pretrain wrote.",
 }
 
-MICROGRAPHS = "micrographs"
-"""Name of the shipped encoder in settings."""
-
-_SHIPPED = Path(__file__).parents[1] / "weights" / "micrographs.safetensors"
-
 PICKLES = frozenset({".pth", ".pt", ".tar", ".ckpt"})
 """Suffixes of PyTorch's own files of weights."""
-
-
-def weights_path(source: str) -> Path:
-    """Find the file of weights that settings name: the shipped encoder, or a path."""
-    return _SHIPPED if source == MICROGRAPHS else Path(source)
 
 
 def encoder_of_file(source: str) -> str | None:

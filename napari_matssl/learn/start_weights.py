@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from napari_matssl.errors import ModelFileError, SettingsError, WeightsError
-from napari_matssl.learn.card import read_card, weights_path
+from napari_matssl.learn.card import read_card
 from napari_matssl.learn.downloads import OFFLINE_REMEDY, fetch
 from napari_matssl.learn.encoders import LITE0, smp_name
 from napari_matssl.learn.modelfile import (
@@ -22,6 +22,7 @@ from napari_matssl.learn.modelfile import (
 )
 from napari_matssl.learn.pickled import Shape, read_shapes
 from napari_matssl.learn.published import match_names
+from napari_matssl.learn.shipped_weights import weights_path
 from napari_matssl.learn.tensorfile import is_pickle, read_header
 from napari_matssl.progress import Job, drain
 

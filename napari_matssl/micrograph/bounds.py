@@ -5,6 +5,7 @@ from pathlib import Path
 import psutil
 
 from napari_matssl.errors import InputError
+from napari_matssl.micrograph.damage import COPY_AGAIN
 
 LARGEST_UNCHECKED = 128 << 20
 """Decoded micrographs up to this size are read however well they are compressed, bytes."""
@@ -58,17 +59,3 @@ def check_extent(
             f"memory, of which {free / 1e6:,.0f} MB are free.",
             "Cut it into parts, or close other programs.",
         )
-
-
-COPY_AGAIN = "Export or copy the image again."
-"""The remedy for a damaged file."""
-
-
-def damaged(path: Path, what: str) -> InputError:
-    """Return the error for a file with damaged pixels."""
-    return InputError(f"{path} is damaged or incomplete: {what}.", COPY_AGAIN)
-
-
-def rows_missing(path: Path, rows: int, claimed: int) -> InputError:
-    """Return the error for a file with fewer rows of pixels than it claims."""
-    return damaged(path, f"it holds {max(rows, 0)} of {claimed} rows")

@@ -11,7 +11,7 @@ import numpy as np
 from napari_matssl.errors import InputError, StackError
 from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.micrograph import orientation
-from napari_matssl.micrograph.bounds import COPY_AGAIN
+from napari_matssl.micrograph.damage import COPY_AGAIN, damaged
 from napari_matssl.micrograph.metadata import FileMetadata, read_metadata
 from napari_matssl.micrograph.pictures import count_pictures, decode_picture
 from napari_matssl.micrograph.stored_image import Stored
@@ -122,10 +122,10 @@ def decoding_errors(path: Path) -> Iterator[None]:
         if error.errno:  # of the disk; decoders give none
             raise unreadable_file(path, error) from error
         _LOG.debug("%s can't be decoded", path, exc_info=True)
-        raise InputError(f"{path} is damaged or incomplete.", COPY_AGAIN) from error
+        raise damaged(path) from error
     except Exception as error:
         _LOG.debug("%s can't be decoded", path, exc_info=True)
-        raise InputError(f"{path} is damaged or incomplete.", COPY_AGAIN) from error
+        raise damaged(path) from error
 
 
 def _upright(stored: Stored) -> Stored:

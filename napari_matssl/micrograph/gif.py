@@ -4,7 +4,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_matssl.micrograph.bounds import check_extent, damaged, rows_missing
+from napari_matssl.micrograph.bounds import check_extent
+from napari_matssl.micrograph.damage import damaged, rows_missing
 
 START = b"GIF8"
 """First bytes of every GIF."""

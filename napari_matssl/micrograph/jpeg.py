@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.micrograph.bounds import check_extent, damaged, rows_missing
+from napari_matssl.micrograph.bounds import check_extent
+from napari_matssl.micrograph.damage import damaged, rows_missing
 from napari_matssl.micrograph.orientation import of_exif
 
 START = b"\xff\xd8"

@@ -15,7 +15,8 @@ from PIL import Image, ImageFile
 
 from napari_matssl.errors import InputError, StackError
 from napari_matssl.micrograph import gif, jpeg, png
-from napari_matssl.micrograph.bounds import check_extent, rows_missing
+from napari_matssl.micrograph.bounds import check_extent
+from napari_matssl.micrograph.damage import rows_missing
 from napari_matssl.micrograph.stored_image import Stored
 
 _BMP = b"BM"

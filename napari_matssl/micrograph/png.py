@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from napari_matssl.micrograph.bounds import check_extent, damaged, rows_missing
+from napari_matssl.micrograph.bounds import check_extent
+from napari_matssl.micrograph.damage import damaged, rows_missing
 from napari_matssl.micrograph.metadata import fact
 from napari_matssl.micrograph.orientation import of_exif
 

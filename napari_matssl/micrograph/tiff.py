@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph.bounds import check_extent, damaged, rows_missing
+from napari_matssl.micrograph.bounds import check_extent
+from napari_matssl.micrograph.damage import damaged, rows_missing
 from napari_matssl.micrograph.metadata import fact, tifffile_silenced
 from napari_matssl.micrograph.orientation import ORIENTATION
 from napari_matssl.micrograph.pictures import TRANSPARENT, strict_pillow

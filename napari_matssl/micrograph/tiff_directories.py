@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph.bounds import damaged
+from napari_matssl.micrograph.damage import damaged
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of every TIFF."""

@@ -20,11 +20,11 @@ from napari_matssl.learn.card import (
     ModelCard,
     encoder_of_file,
     read_card,
-    weights_path,
 )
 from napari_matssl.learn.encoders import LITE0, build_encoder, check_encoder, smp_name
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
 from napari_matssl.learn.segmenter import build_network
+from napari_matssl.learn.shipped_weights import weights_path
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.settings import IntensityScalingSettings
 

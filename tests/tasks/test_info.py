@@ -11,8 +11,9 @@ from PIL import Image
 
 from napari_matssl.errors import InputError, ModelFileError
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.learn.card import ModelCard, weights_path
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.modelfile import write_tensors
+from napari_matssl.learn.shipped_weights import weights_path
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.info import describe
 

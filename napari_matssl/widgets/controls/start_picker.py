@@ -8,12 +8,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.learn.card import (
-    MICROGRAPHS,
-    PICKLES,
-    encoder_of_file,
-    read_card,
-)
+from napari_matssl.learn.card import PICKLES, encoder_of_file, read_card
+from napari_matssl.learn.shipped_weights import MICROGRAPHS
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import note, side_by_side
