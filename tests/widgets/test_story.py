@@ -214,7 +214,6 @@ def test_the_same_on_coatings(user, tmp_path, real_data):
     for row in rows:
         given, place = float(row["fraction_percent"]), int(row["class_id"]) - 1
         assert given == pytest.approx(fractions(masks[row["image"]])[place], abs=1e-3)
-        # A tiny network of random weights wanders by 10 points from run to run; swapped classes
-        # would be 34 and 75 points off.
-        assert given == pytest.approx(fractions(truth[row["image"]])[place], abs=20)
+        # A tiny network of random weights wanders, but doesn't swap what is most of the image.
+        assert (given > 50) == (fractions(truth[row["image"]])[place] > 50)
         assert row["area_um2"] == ""  # the images are not calibrated
