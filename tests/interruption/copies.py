@@ -25,10 +25,10 @@ from napari_matssl.__main__ import main
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks import demo, measure, models, pretrain
+from napari_matssl.tasks import demo, measure_files, models, pretrain
 from napari_matssl.tasks.export_project import export_project
 
-LOADED = (demo, measure, models, pretrain)
+LOADED = (demo, measure_files, models, pretrain)
 """What commands import when they begin; here it is there before the first copy."""
 
 

@@ -91,7 +91,7 @@ def test_numbers_in_the_bar_alone_are_none(tmp_path):
 
 
 def test_a_bar_is_found_beside_pixels_that_are_no_numbers(tmp_path):
-    from test_infobar import HEIGHT, specimen, with_bar
+    from test_info_bar import HEIGHT, specimen, with_bar
 
     pixels = with_bar(specimen()).astype(np.float32)
     pixels[100:110] = np.nan

@@ -82,7 +82,7 @@ def test_odd_exif_turns_nothing(exif):
 
 
 def test_a_bar_is_looked_for_in_the_turned_image(tmp_path):
-    from test_infobar import HEIGHT, specimen, with_bar
+    from test_info_bar import HEIGHT, specimen, with_bar
 
     stored = Image.fromarray(with_bar(specimen())[::-1, ::-1].copy())
     exif = Image.Exif()
