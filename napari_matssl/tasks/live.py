@@ -17,6 +17,7 @@ from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import fit
+from napari_matssl.learn.segmenter import build_network
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Preview, drain
@@ -115,7 +116,8 @@ class LiveClassifier:
         classes = len(card.classes)
         if self._network is not None and (self._loaded, self._classes) == (wanted, classes):
             return self._network
-        network = PixelClassifier(card.encoder, classes)
+        network = build_network(card.encoder, classes, settings.seed, card.architecture)
+        assert isinstance(network, PixelClassifier)
         if self._network is not None and self._loaded == wanted:
             network.encoder = self._network.encoder
         else:

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from tiny import TINY
 from tiny import instant as chosen
 
 import napari_matssl.tasks.live as module
@@ -11,6 +13,7 @@ from napari_matssl.errors import InputError, WeightsError
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.encoders import LITE0
 from napari_matssl.learn.inference import segment
 from napari_matssl.micrograph.image import InfoBar, PixelSize
 from napari_matssl.progress import drain
@@ -184,3 +187,14 @@ def test_memory_for_feature_maps_is_bounded_and_given_back(live, two_phases, mon
     live.forget()
     assert held() == 0
     assert live.segment(images[:2], TABLE, images[0].micrograph, chosen()) is not None
+
+
+@pytest.mark.parametrize(("encoder", "weights"), [(TINY, "random"), (LITE0, "imagenet")])
+def test_a_preview_takes_no_random_number_from_a_training_beside_it(
+    live, strokes, encoder, weights
+):
+    """Initialisers draw from one generator of all threads: outside its lock, nothing may."""
+    before = torch.get_rng_state()
+    settings = chosen(encoder=encoder, weights=weights)
+    live.segment(strokes[:1], TABLE, strokes[0].micrograph, settings)
+    assert torch.equal(torch.get_rng_state(), before)

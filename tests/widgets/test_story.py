@@ -199,7 +199,7 @@ def test_the_same_on_coatings(user, tmp_path, real_data):
     user.look_at("Fine-tune")
     user.choose(user.finetune.start_from.list, "Random")
     user.enter(
-        user.finetune.form, epochs=25, encoder=TINY, crop_size=128, batch_size=2,
+        user.finetune.form, epochs=10, encoder=TINY, crop_size=128, batch_size=2,
         ema_decay=0.9, learning_rate=0.01, encoder_rate=1, augment=False, architecture="unet++",
     )  # fmt: skip
     user.run(user.finetune.start)
@@ -214,6 +214,5 @@ def test_the_same_on_coatings(user, tmp_path, real_data):
     for row in rows:
         given, place = float(row["fraction_percent"]), int(row["class_id"]) - 1
         assert given == pytest.approx(fractions(masks[row["image"]])[place], abs=1e-3)
-        # A tiny network of random weights wanders, but doesn't swap what is most of the image.
-        assert (given > 50) == (fractions(truth[row["image"]])[place] > 50)
+        assert given == pytest.approx(fractions(truth[row["image"]])[place], abs=TOLERANCE)
         assert row["area_um2"] == ""  # the images are not calibrated
