@@ -45,7 +45,8 @@ def test_the_checks_run_on_a_cpu_against_itself(check):
     assert outcome.result == ("skip" if check in NEED_CUDA else "pass"), outcome.told
 
 
-def test_a_device_that_computes_something_else_fails(monkeypatch):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_device_that_computes_something_else_fails(monkeypatch, dtype):
     """All networks but the first, the one to compare with, are changed when they are moved."""
     place, moved = gpu_check.Compute.place, itertools.count()
 
@@ -53,15 +54,15 @@ def test_a_device_that_computes_something_else_fails(monkeypatch):
         if next(moved):
             with torch.no_grad():
                 for number, weights in enumerate(network.parameters()):
-                    weights.mul_(-1 if number % 2 else 1)
+                    weights.mul_(1 - 0.5 * (number % 2))
         return place(self, network)
 
     monkeypatch.setattr(gpu_check.Compute, "place", changed)
-    monkeypatch.setattr(gpu_check.Bench, "formats", property(lambda self: [torch.float32]))
+    monkeypatch.setattr(gpu_check.Bench, "formats", property(lambda self: [dtype]))
     bench = gpu_check.Bench(torch.device("cpu"), gpu_check.SMALL)
     outcome = gpu_check.run("pretraining", bench)
     assert outcome.result == "FAIL"
-    assert "float32 off by" in outcome.told
+    assert f"{gpu_check.name(dtype)} losses off by" in outcome.told
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,15 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def panel(make_napari_viewer, folder):
-    """Give the panel of micrographs in a window that is shown, with the folder open."""
+def empty_panel(make_napari_viewer):
+    """Give the panel of micrographs in a window that is shown, without a folder."""
     from desk import docked
 
-    panel = docked(make_napari_viewer(show=True))
-    assert panel.session.folder.open([folder])
-    return panel
+    return docked(make_napari_viewer(show=True))
+
+
+@pytest.fixture
+def panel(empty_panel, folder):
+    """Give the same with the folder open."""
+    assert empty_panel.session.folder.open([folder])
+    return empty_panel

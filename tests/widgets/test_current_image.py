@@ -6,13 +6,11 @@ import tifffile
 from desk import (
     NAMES,
     SIZE,
-    docked,
     is_saved,
     labels_on_disk,
     rows,
     said,
     stroke,
-    write_folder,
 )
 from napari.layers import Image
 
@@ -23,33 +21,17 @@ from napari_matssl.widgets.canvas.shown import SEGMENTATION
 random = np.random.default_rng(1)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return write_folder(tmp_path / "steel")
-
-
-@pytest.fixture
-def panel(make_napari_viewer):
-    return docked(make_napari_viewer(show=True))
-
-
-@pytest.fixture
-def opened(panel, folder):
-    assert panel.session.folder.open([folder])
-    return panel
-
-
-def names_of_layers(panel):
-    return [layer.name for layer in panel.session.viewer.layers]
+def names_of_layers(empty_panel):
+    return [layer.name for layer in empty_panel.session.viewer.layers]
 
 
 @pytest.mark.parametrize("what", ["image", "all", "selected"])
-def test_deleting_layers_saves_the_strokes_and_leaves_the_image(opened, qtbot, folder, what):
-    session = opened.session
+def test_deleting_layers_saves_the_strokes_and_leaves_the_image(panel, qtbot, folder, what):
+    session = panel.session
     viewer = session.viewer
     heard = []
     session.notices.remarked.connect(heard.append)
-    stroke(opened)
+    stroke(panel)
     shown = session.current.shown
     if what == "all":
         viewer.layers.clear()
@@ -62,19 +44,19 @@ def test_deleting_layers_saves_the_strokes_and_leaves_the_image(opened, qtbot, f
     assert len(heard) == 1
     assert "a1.tif is closed, since its layer was deleted" in heard[0]
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
-    assert rows(opened)["a1.tif"] == "saved"
-    assert opened.table.current is None
+    assert rows(panel)["a1.tif"] == "saved"
+    assert panel.table.current is None
     assert len(viewer.layers) == 0
     assert session.current.show("a1.tif")
     assert session.current.shown.painted.data[20, 30] == 1
 
 
-def test_the_painted_labels_come_back_when_they_are_deleted(opened, qtbot, folder):
-    session = opened.session
+def test_the_painted_labels_come_back_when_they_are_deleted(panel, qtbot, folder):
+    session = panel.session
     viewer = session.viewer
     heard = []
     session.notices.remarked.connect(heard.append)
-    layer = stroke(opened)
+    layer = stroke(panel)
     for times in (1, 2):
         viewer.layers.remove(layer)
         qtbot.waitUntil(lambda: layer in viewer.layers)
@@ -83,31 +65,31 @@ def test_the_painted_labels_come_back_when_they_are_deleted(opened, qtbot, folde
         assert session.current.shown.painted is layer
     layer.undo()
     assert not layer.data.any()
-    stroke(opened, 40, 50)
-    qtbot.waitUntil(lambda: is_saved(opened), timeout=10_000)
+    stroke(panel, 40, 50)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
     assert labels_on_disk(folder, "a1.tif")[40, 50] == 1
 
 
-def test_deleting_the_segmentation_or_the_line_leaves_the_image_open(opened):
-    session = opened.session
+def test_deleting_the_segmentation_or_the_line_leaves_the_image_open(panel):
+    session = panel.session
     viewer = session.viewer
     mask = np.ones(SIZE, np.uint8)
     session.folder.project.masks.write("a1.tif", mask)
     session.results.take_over("a1.tif", mask)
-    opened.facts.has_bar.click()
+    panel.facts.has_bar.click()
     for title in (SEGMENTATION, "info bar"):
         viewer.layers.remove(viewer.layers[title])
         assert title not in session.current.shown.extra
     assert session.current.shown is not None
     session.results.clean(Cleaning(smallest_region=5, largest_hole=5))
-    assert SEGMENTATION in names_of_layers(opened)
+    assert SEGMENTATION in names_of_layers(panel)
 
 
-def test_a_users_image_that_is_deleted_is_read_from_the_folder_next_time(opened, qtbot):
-    session = opened.session
+def test_a_users_image_that_is_deleted_is_read_from_the_folder_next_time(panel, qtbot):
+    session = panel.session
     viewer = session.viewer
     layer = viewer.add_image(random.integers(0, 250, (64, 80), dtype=np.uint8), name="mine")
-    opened.opening.add_layer.click()
+    panel.opening.add_layer.click()
     viewer.layers.remove(layer)
     qtbot.waitUntil(lambda: session.current.shown is None)
     assert session.current.show("mine.tif")
@@ -115,47 +97,47 @@ def test_a_users_image_that_is_deleted_is_read_from_the_folder_next_time(opened,
     assert session.current.shown.own_image
 
 
-def test_an_image_that_vanishes_is_reported_and_the_shown_one_stays(opened, folder):
-    problems = said(opened)
+def test_an_image_that_vanishes_is_reported_and_the_shown_one_stays(panel, folder):
+    problems = said(panel)
     (folder / "a2.tif").unlink()
-    stroke(opened)
-    assert not opened.session.current.show("a2.tif")
+    stroke(panel)
+    assert not panel.session.current.show("a2.tif")
     assert len(problems) == 1
-    assert opened.table.current == "a1.tif"
-    assert opened.session.current.shown.painted.data.any()
+    assert panel.table.current == "a1.tif"
+    assert panel.session.current.shown.painted.data.any()
 
 
-def test_labels_of_another_size_are_refused(panel, folder):
+def test_labels_of_another_size_are_refused(empty_panel, folder):
     project = Project(folder)
     project.labels.write("a1.tif", np.ones(SIZE, np.uint8))
     tifffile.imwrite(folder / "a1.tif", random.integers(0, 200, (70, 70), dtype=np.uint8))
-    problems = said(panel)
-    panel.session.folder.open([folder])
+    problems = said(empty_panel)
+    empty_panel.session.folder.open([folder])
     assert len(problems) == 1
     assert "70 x 70" in problems[0]
-    assert panel.session.current.shown.name == "a2.tif"  # the first that can be shown
+    assert empty_panel.session.current.shown.name == "a2.tif"  # the first that can be shown
 
 
-def test_switching_back_and_forth_keeps_every_stroke(opened):
-    session = opened.session
+def test_switching_back_and_forth_keeps_every_stroke(panel):
+    session = panel.session
     for number, name in enumerate(NAMES):
         session.current.show(name)
-        stroke(opened, 20 + number, 30)
-        assert not is_saved(opened)
+        stroke(panel, 20 + number, 30)
+        assert not is_saved(panel)
     for number, name in enumerate(NAMES):
         session.current.show(name)
         assert session.current.shown.painted.data[20 + number, 30] == 1
-    assert len(opened.session.viewer.layers) == 2
+    assert len(panel.session.viewer.layers) == 2
 
 
-def test_napari_tidies_up_once_for_an_image_however_many_layers_it_has(opened, monkeypatch):
-    session = opened.session
+def test_napari_tidies_up_once_for_an_image_however_many_layers_it_has(panel, monkeypatch):
+    session = panel.session
     session.folder.project.masks.write("a1.tif", np.ones(SIZE, np.uint8))
     session.current.show(NAMES[1])
     session.current.show("a1.tif")
-    assert len(opened.session.viewer.layers) == 3
+    assert len(panel.session.viewer.layers) == 3
     times = []
-    canvas = opened.session.viewer.window._qt_viewer.canvas
+    canvas = panel.session.viewer.window._qt_viewer.canvas
     tidy = canvas._clean_and_update_scenegraph
     monkeypatch.setattr(canvas, "_clean_and_update_scenegraph", lambda: (times.append(1), tidy()))
     session.current.show(NAMES[1])
