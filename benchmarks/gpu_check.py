@@ -65,7 +65,7 @@ from napari_matssl.learn.segmenter import Segmenter, build_network
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.views import make_view
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import drain
+from napari_matssl.progress import Progress, drain
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import FinetuneResult, finetune
@@ -432,19 +432,25 @@ def check_speed(bench: Bench) -> str:
 
 
 def steps_per_second(bench: Bench, compute: Compute) -> float:
-    """Train by the default recipe; the first steps, which are slower, don't count."""
+    """Train by the default recipe."""
     settings = bench.settings(
         epochs=100_000, device=str(compute.device), architecture="guided-unet++"
     )
     job = finetune([bench.painted()], class_table(MATERIAL), settings)
+    rate = rate_of(job, bench.size.seconds)
+    job.close()
+    return rate
+
+
+def rate_of(job: Iterator[Progress], seconds: float, warm: int = 3) -> float:
+    """Count the steps per second of a training; the first ones, which are slower, don't count."""
     begin, first, step = 0.0, 0.0, 0.0
     for progress in job:
-        step = progress.metrics.get("step", 0.0)
-        if begin == 0.0 and step >= 3:
+        step = progress.metrics.get("step", step)
+        if begin == 0.0 and step >= warm:
             begin, first = time.monotonic(), step
-        elif begin and step > first and time.monotonic() - begin > bench.size.seconds:
+        elif begin and step > first and time.monotonic() - begin > seconds:
             break
-    job.close()
     return (step - first) / (time.monotonic() - begin)
 
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from gpu_check import MATERIAL, Size
+from gpu_check import MATERIAL, Size, rate_of
 
 from napari_matssl.openmp import sleeping_threads
 
@@ -36,7 +36,7 @@ from napari_matssl.learn.inference import segment
 from napari_matssl.learn.methods import build_method
 from napari_matssl.learn.segmenter import Segmenter, build_network
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import Progress, drain
+from napari_matssl.progress import Job, drain
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
@@ -199,7 +199,7 @@ def first_mask(speed: Speed) -> Iterator[Row]:
         for magnifications in ("one", "two"):
             if architecture == "pixel-classifier" and magnifications == "two":
                 continue
-            settings = PredictSettings(magnifications=magnifications, islands="keep")
+            settings = PredictSettings(magnifications=magnifications, detached_components="keep")
 
             run = segmenting(speed, network, segmenter, micrograph, settings)
             begin = time.perf_counter()
@@ -226,7 +226,7 @@ def prediction(speed: Speed) -> Iterator[Row]:
     for encoder in (speed.size.encoder, LARGE[speed.size.encoder]):
         segmenter = fitted(speed, encoder)
         network = placed(speed, segmenter)
-        settings = PredictSettings(magnifications="one", islands="keep")
+        settings = PredictSettings(magnifications="one", detached_components="keep")
 
         run = segmenting(speed, network, segmenter, micrograph, settings)
         run()
@@ -258,8 +258,8 @@ def training(speed: Speed) -> Iterator[Row]:
             crop_size=size.crop, scale=1.0, architecture=architecture, epochs=100_000,
             minutes=None, device=str(speed.compute.device),
         )  # fmt: skip
-        steps = (p for p in finetune([painted], class_table(MATERIAL), settings))
-        reached = steps_per_second(speed, steps, f"training-{architecture}-{encoder}")
+        job = finetune([painted], class_table(MATERIAL), settings)
+        reached = steps_per_second(speed, job, f"training-{architecture}-{encoder}")
         network = speed.compute.place(
             build_network(encoder, len(class_table(MATERIAL)), 0, architecture)
         ).train()
@@ -286,8 +286,8 @@ def pretraining(speed: Speed) -> Iterator[Row]:
         })  # fmt: skip
         if size.crop < 100:  # of --small
             settings = settings.model_copy(update={"view_size": 32, "batch_size": 16})
-        steps = (p for p in pretrain(micrographs, settings))
-        reached = steps_per_second(speed, steps, f"pretraining-{preset}-{encoder}")
+        job = pretrain(micrographs, settings)
+        reached = steps_per_second(speed, job, f"pretraining-{preset}-{encoder}")
         method = build_method(build_encoder(encoder, 0), settings, 10_000)
         speed.compute.place(method).train()
         views = [
@@ -304,7 +304,7 @@ def pretraining(speed: Speed) -> Iterator[Row]:
             f"pretraining, {preset}, {encoder}", "patches/s", reached * count, limit * count,
             f"{reached:.2f} steps/s of {count}, views of {settings.view_size} px",
         )  # fmt: skip
-        if preset == "paper":
+        if encoder == "resnet50":
             steps_in_all = PAPER_EPOCHS * (PAPER_PATCHES // count)
             yield Row(
                 "the paper's pretraining, projected", "min", steps_in_all / reached / 60, None,
@@ -312,18 +312,9 @@ def pretraining(speed: Speed) -> Iterator[Row]:
             )  # fmt: skip
 
 
-def steps_per_second(speed: Speed, job: Iterator[Progress], profile: str) -> float:
-    """Count steps of a job in the time given; the first, which are slower, don't count."""
-    fraction_steps, begin = 0, 0.0
-    for progress in job:
-        if progress.stage == "preparing" or progress.message:
-            continue
-        fraction_steps += 1
-        if fraction_steps == 10:
-            begin = time.perf_counter()
-        if fraction_steps > 10 and time.perf_counter() - begin > speed.size.seconds:
-            break
-    reached = (fraction_steps - 10) / (time.perf_counter() - begin)
+def steps_per_second(speed: Speed, job: Job[object], profile: str) -> float:
+    """Count steps of a job in the time given, and profile a dozen more."""
+    reached = rate_of(job, speed.size.seconds, warm=10)
     with speed.profiled(profile):
         for _, _ in zip(range(12), job, strict=False):
             pass

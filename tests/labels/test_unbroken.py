@@ -97,7 +97,7 @@ def test_microstructures_without_layers_have_no_unbroken_class(material):
     assert find_unbroken([one.labels for one in samples], class_table(material)) == ()
 
 
-def test_islands_and_holes_go_to_what_is_around_them():
+def test_detached_components_and_holes_go_to_what_is_around_them():
     truth = cross_section()
     mask = truth.copy()
     mask[5:15, 5:25] = SCALE  # within the coating
