@@ -25,8 +25,8 @@ GAINS: dict[int, tuple[float, ...]] = {
 """Points of mIoU against ImageNet's weights, a run each, by the number of images pretrained on.
 
 Ten minutes of one processor core, then strokes on one image of dual-phase steel:
-benchmarks/NOTES.md, "Does pretraining pay?". With the recipe before: no low-pass in views, not
-the last batch norm of the projection head.
+benchmarks/NOTES.md, "Does pretraining pay?". Measured with the recipe before: no low-pass in
+views, no last batch norm in the projection head.
 """
 
 
