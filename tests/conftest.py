@@ -1,5 +1,6 @@
 import os
 import signal
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,11 @@ def grey_level_segmenter():
         return Segmenter(NearestLevel(levels), card)
 
     return make
+
+
+@pytest.fixture
+def packed_bands(monkeypatch):
+    """List what is packed by zlib while a test runs; only saved time tells of it otherwise."""
+    packed, pack = [], zlib.compressobj
+    monkeypatch.setattr(zlib, "compressobj", lambda **how: packed.append(how) or pack(**how))
+    return packed

@@ -73,10 +73,18 @@ class Presence:
         painted, and no file is written.
     check
         Raises a MatSSLError if `own` isn't in the folder any more that was opened.
+    clock
+        Seconds; tells when the file is touched again.
     """
 
-    def __init__(self, folder: Path, own: Path, check: Callable[[], None]) -> None:
-        self._folder, self._own, self._check = folder, own, check
+    def __init__(
+        self,
+        folder: Path,
+        own: Path,
+        check: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder, self._own, self._check, self._clock = folder, own, check, clock
         self._me = Holder(user=_user(), host=node()[:100], process=os.getpid(), since=time.time())
         self._path = own / OPEN / f"{os.getpid()}-{secrets.token_hex(4)}.json"
         self._beat: float | None = None
@@ -96,7 +104,7 @@ class Presence:
     def keep_up(self) -> None:
         """Show that the folder is still open here; may be called often, from any thread."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             if not self._open or (self._beat is not None and now - self._beat < BEAT_S):
                 return
             try:

@@ -1,6 +1,5 @@
 """A folder of micrographs: what is found in it, and what is still there after closing it."""
 
-import errno
 import os
 import shutil
 import signal
@@ -9,12 +8,13 @@ import sys
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
+from file_events import when_file_is
+from limits import held_to_rights, largest_file
 from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
@@ -131,15 +131,16 @@ def test_painted_pixels_are_counted_anew_after_each_saving(folder, paint):
         assert project.labels.counts("b.tif") == {1: pixels, 2: 30 - pixels}
 
 
-def test_counting_again_reads_no_file(folder, paint, monkeypatch):
-    project = Project(folder)
+def test_counting_again_reads_no_file(folder, paint):
+    project, opened = Project(folder), []
     project.labels.write("b.tif", paint(_1=3))
     project.labels.counts("b.tif")
-    monkeypatch.setattr("napari_matssl.project.id_images.read_labels", None)
-    for _ in range(2):
-        counts = project.labels.counts("b.tif")
-        assert counts == {1: 3}
-        counts[1] = 99  # belongs to whoever asked
+    with when_file_is("opened", "*b.png", lambda: opened.append(1)):
+        for _ in range(2):
+            counts = project.labels.counts("b.tif")
+            assert counts == {1: 3}
+            counts[1] = 99  # belongs to whoever asked
+    assert opened == []
 
 
 @pytest.mark.parametrize("what", ["labels", "masks"])
@@ -325,47 +326,39 @@ def test_a_folder_that_cannot_be_written_is_told_at_opening(locked):
 
 
 @pytest.mark.parametrize("closed", ["steel", "matssl", "labels"])
-def test_a_read_only_folder_is_told_at_opening_and_not_touched(folder, paint, monkeypatch, closed):
+def test_a_read_only_folder_is_told_at_opening_and_not_touched(folder, paint, closed):
+    place = {"steel": folder, "matssl": folder / "matssl", "labels": folder / "matssl" / "labels"}
     if closed != "steel":
         Project(folder).labels.write("b.tif", paint(_1=3))
-    real = os.access  # root may write anywhere
-    monkeypatch.setattr(os, "access", lambda p, *a: Path(p).name != closed and real(p, *a))
     before = everything(folder)
-    project = Project(folder)
-    assert project.hindrance.endswith(f"{closed} can't be written")
-    assert [line for line in project.remarks if project.hindrance in line] == [*project.remarks]
+    place[closed].chmod(0o555)
+    project = held_to_rights(lambda: Project(folder))
+    hindrance = held_to_rights(lambda: project.hindrance)
+    assert hindrance.endswith(f"{closed} can't be written")
+    assert [line for line in project.remarks if hindrance in line] == [*project.remarks]
     assert everything(folder) == before
-    monkeypatch.undo()
-    assert project.hindrance is None
+    place[closed].chmod(0o755)
+    assert held_to_rights(lambda: project.hindrance) is None
 
 
-def test_where_only_writing_tells_the_first_one_does(folder, paint, monkeypatch):
+def test_a_disk_that_refuses_the_first_writing_is_a_hindrance_until_one_succeeds(folder, paint):
     Project(folder).labels.write("b.tif", paint(_1=3))
     project = Project(folder)
     assert project.hindrance is None
-
-    def refused(*_):
-        raise OSError(errno.EROFS, "Read-only file system")
-
-    monkeypatch.setattr(os, "open", refused)
-    project.micrographs.current = "b.tif"
-    monkeypatch.undo()
-    assert "Read-only file system" in project.hindrance
+    with largest_file(0):
+        project.micrographs.current = "b.tif"
+    assert "File too large" in project.hindrance
     project.micrographs.current = "a2.png"
     assert project.hindrance is None
 
 
-def test_labels_without_a_backup_are_remarked_on(folder, paint, monkeypatch):
+def test_labels_without_a_backup_are_remarked_on(folder, paint):
     Project(folder).labels.write("b.tif", paint(_1=3))
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("shutil.copy2", full)
-    project = Project(folder)
+    with largest_file(10):
+        project = Project(folder)
     assert project.labels.counts("b.tif") == {1: 3}
     assert "no backup" in project.remarks[0]
-    assert "No space left" in project.remarks[0]
+    assert "File too large" in project.remarks[0]
 
 
 def test_the_backup_holds_the_labels_as_they_were_at_the_last_opening(folder, paint):
@@ -386,14 +379,13 @@ def test_the_backup_holds_the_labels_as_they_were_at_the_last_opening(folder, pa
     assert np.count_nonzero(Image.open(backup)) == 2, "nothing painted is nothing to back up"
 
 
-def test_a_crash_during_the_backup_leaves_the_old_one(folder, paint, monkeypatch):
+def test_an_opening_interrupted_during_the_backup_leaves_the_old_one(folder, paint):
     backup = folder / "matssl" / "labels-backup"
     Project(folder).labels.write("b.tif", paint(_1=1))
     Project(folder).labels.write("b.tif", paint(_1=2))
-    with monkeypatch.context() as patch:
-        patch.setattr("shutil.copy2", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            Project(folder)
+    interrupt = partial(signal.raise_signal, signal.SIGINT)
+    with when_file_is("opened", "*/new/b.png", interrupt), pytest.raises(KeyboardInterrupt):
+        Project(folder)
     assert np.count_nonzero(Image.open(backup / "b.png")) == 1
     Project(folder)
     assert np.count_nonzero(Image.open(backup / "b.png")) == 2

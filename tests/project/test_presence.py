@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from napari_matssl.project import presence
 from napari_matssl.project.folder import Project
+from napari_matssl.project.own_folder import FOLDER
+from napari_matssl.project.presence import STALE_S, Presence
 
 
 @pytest.fixture
@@ -67,25 +68,33 @@ def test_a_window_that_was_killed_or_is_silent_counts_for_nothing(painted):
     )
     subprocess.run([sys.executable, "-c", code, str(painted)], timeout=60)
     assert len(files(painted)) == 1
-    entry(painted, age_s=presence.STALE_S + 60)
+    entry(painted, age_s=STALE_S + 60)
     project = Project(painted)
     assert project.presence.enter() == ()
     assert len(files(painted)) == 1  # those are swept, ours is there
 
 
-def test_a_window_that_is_still_there_stays_fresh(painted, monkeypatch):
+def test_a_window_that_is_still_there_stays_fresh(painted):
+    minutes = iter(range(3))
+    presence = Presence(painted, painted / FOLDER, lambda: None, lambda: 60.0 * next(minutes))
+    presence.enter()
+    (path,) = files(painted)
+    os.utime(path, (1, 1))
+    presence.keep_up()
+    assert path.stat().st_mtime > 1
+    path.unlink()  # swept by another after a pause
+    presence.keep_up()
+    assert files(painted) == [path]
+
+
+def test_a_window_shows_its_presence_once_a_minute_at_most(painted):
     project = Project(painted)
     project.presence.enter()
     (path,) = files(painted)
     os.utime(path, (1, 1))
-    project.presence.keep_up()
-    assert path.stat().st_mtime == 1  # at most once a minute
-    monkeypatch.setattr(presence, "BEAT_S", 0.0)
-    project.presence.keep_up()
-    assert path.stat().st_mtime > 1
-    path.unlink()  # swept by another after a pause
-    project.presence.keep_up()
-    assert files(painted) == [path]
+    for _ in range(3):
+        project.presence.keep_up()
+    assert path.stat().st_mtime == 1
 
 
 def test_looking_at_a_folder_leaves_no_trace_and_the_first_stroke_shows_it(folder, paint):

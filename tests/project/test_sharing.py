@@ -5,15 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
+from file_events import when_file_is
+from limits import largest_file
 from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.export import banded_png
+from napari_matssl.export.banded_png import BAND_PX
 from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.project import id_images
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.settings import Cleaning
 
@@ -111,19 +112,18 @@ def test_an_erasure_of_long_ago_says_nothing_of_a_file_that_was_deleted(two, pai
     assert Project(folder).labels.counts("b.tif") == {1: 9}
 
 
-def test_strokes_written_between_look_and_writing_are_kept(two, monkeypatch):
+def overtaken(write):
+    """Have another window write when ours has looked at a file, and begins to write it."""
+    return when_file_is("opened", "*/.matssl-tmp-*.png", write, times=1)
+
+
+def test_strokes_that_another_window_writes_during_a_saving_are_kept(two):
     ours, theirs = two
     start = ours.labels.read("b.tif")
     theirs.labels.read("b.tif")
-    real = id_images.write_labels
-
-    def overtaken(*arguments):
-        monkeypatch.setattr(id_images, "write_labels", real)
-        theirs.labels.write("b.tif", dab(start, 30, 2))
-        real(*arguments)
-
-    monkeypatch.setattr(id_images, "write_labels", overtaken)
-    ours.labels.write("b.tif", dab(start, 20, 1))
+    with overtaken(lambda: theirs.labels.write("b.tif", dab(start, 30, 2))):
+        saved = ours.labels.write("b.tif", dab(start, 20, 1))
+    assert "5 px merged" in saved.remarks[0]
     assert ours.labels.counts("b.tif") == {1: 14, 2: 5}
 
 
@@ -261,15 +261,11 @@ def test_labels_read_again_are_what_is_edited(two, paint):
     assert theirs.labels.counts("b.tif") == {1: 9}
 
 
-def test_a_full_disk_gains_no_leftovers_of_backups(two, folder, paint, monkeypatch):
+def test_a_full_disk_gains_no_leftovers_of_backups(two, folder, paint):
     two[0].labels.write("b.tif", paint(_2=40))
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("shutil.copy2", full)
-    for _ in range(3):
-        assert "no backup" in Project(folder).remarks[0]
+    with largest_file(10):
+        for _ in range(3):
+            assert "no backup" in Project(folder).remarks[0]
     assert not list((folder / "matssl").glob(".labels-backup-*"))
 
 
@@ -286,17 +282,11 @@ def test_a_mask_that_another_window_made_meanwhile_is_told_when_it_is_replaced(t
     np.testing.assert_array_equal(theirs.masks.read("b.tif"), paint(_1=4, _2=1996))
 
 
-def test_a_mask_written_between_look_and_writing_is_told_too(two, paint, monkeypatch):
+def test_a_mask_that_another_window_writes_during_a_writing_is_told_too(two, paint):
     ours, theirs = two
-    real = id_images.write_mask
-
-    def overtaken(*arguments):
-        monkeypatch.setattr(id_images, "write_mask", real)
-        theirs.masks.write("b.tif", paint(_2=2000), MaskFacts())
-        real(*arguments)
-
-    monkeypatch.setattr(id_images, "write_mask", overtaken)
-    assert len(ours.masks.write("b.tif", paint(_1=2000), MaskFacts())) == 1
+    with overtaken(lambda: theirs.masks.write("b.tif", paint(_2=2000), MaskFacts())):
+        (line,) = ours.masks.write("b.tif", paint(_1=2000), MaskFacts())
+    assert "had segmented it meanwhile" in line
     np.testing.assert_array_equal(ours.masks.read("b.tif"), paint(_1=2000))
 
 
@@ -308,42 +298,41 @@ def test_what_is_painted_but_no_class_names_the_button(folder, paint):
     assert np.asarray(Image.open(folder / "b.tif")).shape == (40, 50)
 
 
-def test_saving_a_stroke_packs_only_what_changed(folder, monkeypatch):
+def write_tall_image(folder, values):
+    """Write an image, and make labels for it that are packed in four bands."""
+    shape = (4 * BAND_PX // 1024, 1024)
+    tall = np.resize(np.arange(251, dtype=np.uint8), shape)
+    Image.fromarray(tall).save(folder / "tall.png", compress_level=1)
+    return np.random.default_rng(0).choice(np.uint8(values), shape)
+
+
+def test_saving_a_stroke_packs_only_what_changed(folder, packed_bands):
     """A panorama's strokes are on disk as soon as a small image's."""
-    tall = np.random.default_rng(0).integers(0, 255, (4000, 40), dtype=np.uint8)
-    Image.fromarray(tall).save(folder / "tall.png")
-    monkeypatch.setattr(banded_png, "BAND_PX", 4000)
+    labels = write_tall_image(folder, [0])
     project = Project(folder)
-    labels = np.zeros(tall.shape, np.uint8)
     labels[50, :5] = 1
     saved = project.labels.write("tall.png", labels)
-    packed = []
-    real = banded_png.zlib.compressobj
-    monkeypatch.setattr(banded_png.zlib, "compressobj", lambda **k: packed.append(1) or real(**k))
+    packed_bands.clear()
     labels = labels.copy()
-    labels[3999, :7] = 2
+    labels[-1, :7] = 2
     project.labels.write("tall.png", labels, saved.version)
-    assert len(packed) == 1
+    assert len(packed_bands) == 1
     assert Project(folder).labels.counts("tall.png") == {1: 5, 2: 7}
 
 
-@pytest.mark.parametrize(("ready", "packed_by_saving"), [(40, 1), (3, 38), (0, 40)])
+@pytest.mark.parametrize(("ready", "packed_by_saving"), [(4, 1), (2, 3), (0, 4)])
 def test_labels_packed_at_opening_need_not_be_packed_by_the_first_stroke(
-    folder, monkeypatch, ready, packed_by_saving
+    folder, packed_bands, ready, packed_by_saving
 ):
-    tall = np.random.default_rng(0).integers(1, 3, (4000, 40), dtype=np.uint8)
-    Image.fromarray(tall).save(folder / "tall.png")
-    monkeypatch.setattr(banded_png, "BAND_PX", 4000)
+    tall = write_tall_image(folder, [1, 2])
     Project(folder).labels.write("tall.png", tall)
     project = Project(folder)
     strokes = KeptStrokes(project, "tall.png", project.labels.version("tall.png"))
     answers = iter([True] * ready)
     strokes.prepare(lambda: next(answers, False))
-    packed = []
-    real = banded_png.zlib.compressobj
-    monkeypatch.setattr(banded_png.zlib, "compressobj", lambda **k: packed.append(1) or real(**k))
+    packed_bands.clear()
     labels = tall.copy()
     labels[5, :7] = 0
     strokes.save(labels)
-    assert len(packed) == packed_by_saving
+    assert len(packed_bands) == packed_by_saving
     np.testing.assert_array_equal(Project(folder).labels.read("tall.png"), labels)
