@@ -11,13 +11,12 @@ from napari_matssl.console import (
     Command,
     check_arguments,
     one_line_errors,
-    print_error,
-    print_line,
     rescued_output,
     run_job,
 )
 from napari_matssl.openmp import sleeping_threads
 from napari_matssl.options import option, with_settings
+from napari_matssl.printing import print_error, print_line
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 
 app = typer.Typer(

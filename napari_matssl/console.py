@@ -1,7 +1,6 @@
 """Jobs in a terminal: progress bar, signals, errors in one line, exit statuses."""
 
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -13,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from typer.core import TyperCommand
 
@@ -26,10 +25,8 @@ from napari_matssl.errors import (
     add_settings,
     printable,
 )
+from napari_matssl.printing import console, print_error, printable_lines
 from napari_matssl.progress import Job, Progress, Skipped, drain
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -45,8 +42,6 @@ INTERRUPTED = 130
 
 _OPTIONS: ContextVar[frozenset[str] | None] = ContextVar("options", default=None)
 """Options of the command that runs; None outside of one."""
-
-_READER_GONE = (errno.EPIPE, errno.EIO)  # of a pipe, of a closed terminal
 
 
 class Command(TyperCommand):
@@ -75,68 +70,6 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.status = 128 + number
-
-
-class Outlet:
-    """A standard stream whose reader may end: ``| head`` doesn't end a training.
-
-    Parameters
-    ----------
-    stream
-        Standard output or standard error; None where the program was started without.
-    """
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write a text; drop it if the reader has ended."""
-        if self._stream is not None:
-            with self._ignoring_closed_readers(self._stream):
-                self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush the stream."""
-        if self._stream is not None:
-            with self._ignoring_closed_readers(self._stream):
-                self._stream.flush()
-
-    @staticmethod
-    @contextmanager
-    def _ignoring_closed_readers(stream: TextIO) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in _READER_GONE:
-                raise OutputError(
-                    f"Can't write to {stream.name}: {error.strerror}.", "Make room."
-                ) from error
-            # Buffered text would fail again at the end of the program.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
-
-
-def print_line(text: str = "") -> None:
-    """Print a line on standard output."""
-    print(text, file=Outlet(sys.stdout), flush=True)
-
-
-def print_error(text: str) -> None:
-    """Print a line on standard error."""
-    print(text, file=Outlet(sys.stderr), flush=True)
-
-
-def console(stderr: bool = False) -> "Console":
-    """Return a console for tables; it takes no text for markup."""
-    from rich.console import Console
-
-    outlet: Any = Outlet(sys.stderr if stderr else sys.stdout)
-    return Console(file=outlet, markup=False, emoji=False, highlight=False)
 
 
 @contextmanager
@@ -332,11 +265,6 @@ def rescued_output(name: str) -> Iterator[None]:
             raise OutputError(error.what, remedy) from again
         remedy = f"What was trained is kept in {place}; move it before the system is restarted."
         raise OutputError(error.what, remedy) from error
-
-
-def printable_lines(text: str) -> str:
-    """Make a text of several lines printable."""
-    return "\n".join(map(printable, text.split("\n")))
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from napari_matssl.console import console, print_line, printable_lines
 from napari_matssl.errors import printable
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
+from napari_matssl.printing import console, print_line, printable_lines
 
 if TYPE_CHECKING:  # these modules import torch
     from napari_matssl.tasks.demo import DemoResult

@@ -1,6 +1,5 @@
 """The terminal: signals, streams that end, letters it can't show, exit statuses."""
 
-import io
 import os
 import signal
 import subprocess
@@ -11,11 +10,8 @@ import pytest
 from napari_matssl.console import (
     DONE_WITH_EXCEPTIONS,
     JobOutcome,
-    Outlet,
     check_arguments,
-    console,
     one_line_errors,
-    print_line,
     run_job,
 )
 from napari_matssl.errors import InputError, OutputError, SettingsError, StoppedError
@@ -168,34 +164,6 @@ def test_other_arguments_pass():
     check_arguments(["predict", "m", ".", "--out=x=y", "--probabilities"])
 
 
-# ---- streams ----
-
-
-class Stream(io.StringIO):
-    def __init__(self, error):
-        super().__init__()
-        self.error = error
-        self.name = "<stdout>"
-
-    def write(self, text):
-        raise self.error
-
-
-def test_a_stream_without_room_is_an_error():
-    with pytest.raises(OutputError, match="<stdout>: No space left"):
-        Outlet(Stream(OSError(28, "No space left on device"))).write("x")
-
-
-def test_a_program_without_streams_prints_nothing():
-    Outlet(None).write("x")
-    Outlet(None).flush()
-
-
-def test_words_of_users_are_no_markup(capsys):
-    console().print("[bcc] ferrite :smile: [/]")
-    assert capsys.readouterr().out.strip() == "[bcc] ferrite :smile: [/]"
-
-
 def run_python(code, **options):
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **options.pop("env", {})}
     return subprocess.run(
@@ -205,7 +173,7 @@ def run_python(code, **options):
 
 def test_a_terminal_of_few_letters_gets_escapes():
     code = (
-        "from napari_matssl.console import *\n"
+        "from napari_matssl.console import *\nfrom napari_matssl.printing import *\n"
         "with one_line_errors():\n"
         "    print_line('試料.png'); print_error('Gef\\udcfcge'); console().print('試')\n"
     )
@@ -219,7 +187,7 @@ def test_a_terminal_of_few_letters_gets_escapes():
 def test_a_job_goes_on_when_nobody_reads_any_more(tmp_path):
     code = (
         "import sys\n"
-        "from napari_matssl.console import *\n"
+        "from napari_matssl.console import *\nfrom napari_matssl.printing import *\n"
         "from napari_matssl.progress import Progress\n"
         "def job():\n"
         "    for n in range(20):\n"
@@ -238,11 +206,6 @@ def test_a_job_goes_on_when_nobody_reads_any_more(tmp_path):
     os.close(nobody)
     assert done.returncode == 0
     assert (tmp_path / "done").read_text() == "all"
-
-
-def test_say_goes_to_standard_output(capsys):
-    print_line("hello")
-    assert capsys.readouterr().out == "hello\n"
 
 
 def test_ctrl_c_while_the_program_is_loaded_is_no_traceback():
