@@ -1,5 +1,6 @@
 """Base of labels and masks: class ids, of the size of their image."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,29 +15,15 @@ from napari_matssl.project.micrographs import Micrographs, PageChoice
 from napari_matssl.project.own_folder import Place
 
 
+@dataclass(frozen=True, eq=False)
 class KeptIds:
-    """Images of class ids by the names of the micrographs.
+    """Images of class ids by the names of the micrographs; parts of one project."""
 
-    Parameters
-    ----------
-    files
-        Their files.
-    images, micrographs, classes
-        What they belong to, and the classes that they may have.
-    place
-        Where the project is kept.
-    """
-
-    def __init__(
-        self,
-        files: IdImages,
-        images: ImageList,
-        micrographs: Micrographs,
-        classes: KeptClasses,
-        place: Place,
-    ) -> None:
-        self._files, self._images, self._micrographs = files, images, micrographs
-        self._classes, self._place = classes, place
+    _files: IdImages
+    _images: ImageList
+    _micrographs: Micrographs
+    _classes: KeptClasses
+    _place: Place
 
     def path(self, name: str, page: PageChoice = ...) -> Path:
         """Return where the file of an image, of a page of it, is, or would be."""

@@ -1,42 +1,23 @@
 """The masks of a project, and how they are cleaned and measured."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.provenance import MaskFacts, Provenance, read_mask_facts
-from napari_matssl.project.id_images import IdImages
-from napari_matssl.project.image_list import ImageList
-from napari_matssl.project.kept_classes import KeptClasses
 from napari_matssl.project.kept_ids import KeptIds
-from napari_matssl.project.micrographs import Micrographs, PageChoice
-from napari_matssl.project.own_folder import Place
+from napari_matssl.project.micrographs import PageChoice
 from napari_matssl.project.record import KeptRecord
 from napari_matssl.settings import Cleaning
 
 
+@dataclass(frozen=True, eq=False)
 class KeptMasks(KeptIds):
-    """Masks by the names of the images, and how they are cleaned.
+    """Masks by the names of the images, and how they are cleaned."""
 
-    Parameters
-    ----------
-    record
-        Holds how masks are cleaned; the others as for :class:`KeptIds`.
-    """
-
-    def __init__(
-        self,
-        files: IdImages,
-        images: ImageList,
-        micrographs: Micrographs,
-        classes: KeptClasses,
-        place: Place,
-        record: KeptRecord,
-    ) -> None:
-        super().__init__(files, images, micrographs, classes, place)
-        self._record = record
+    _record: KeptRecord
 
     def read(self, name: str, page: PageChoice = ...) -> NDArray[np.uint8] | None:
         """Read the last segmentation ``(H, W)``, 0 where not analysed; None if there is none.
