@@ -10,13 +10,14 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut
 
+from napari_matssl.widgets.canvas import peek
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.shown import Shown
 
 HINT = (
-    "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, H held: no overlay, "
-    "Ctrl+Z: undo, right click: more"
+    "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, "
+    f"{peek.KEY} held: no overlay, Ctrl+Z: undo, right click: more"
 )
 """Text of napari's status bar for painted labels."""
 

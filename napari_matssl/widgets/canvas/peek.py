@@ -9,12 +9,14 @@ from qtpy.QtWidgets import QApplication, QShortcut
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.shown import OVERLAYS
 
-KEY = Qt.Key.Key_H
-"""napari has no use for it."""
+KEY = "H"
+"""Hides the overlays while it is held; napari has no use for it."""
+
+_KEY = getattr(Qt.Key, f"Key_{KEY}")
 
 
 class Peek(QObject):
-    """Hide segmentation and preview while H is held; strokes stay in sight.
+    """Hide segmentation and preview while the key is held; strokes stay in sight.
 
     The press is a shortcut of the window, which fields to type in come before. Key events that
     reach the canvas all the same, in a window that isn't active, are taken there.
@@ -26,7 +28,7 @@ class Peek(QObject):
         self._current, self._folder = current, current.folder
         self._hidden: list[Layer] = []
         self._held = False
-        self._shortcut = QShortcut(QKeySequence(KEY), window)
+        self._shortcut = QShortcut(QKeySequence(_KEY), window)
         self._shortcut.setAutoRepeat(False)
         self._shortcut.activated.connect(self.begin)
         for widget in (viewer.window._qt_viewer, viewer.window._qt_viewer.canvas.native):
@@ -62,9 +64,9 @@ class Peek(QObject):
         kind = event.type()
         if kind == QEvent.Type.WindowDeactivate and widget is self.parent():
             self.end()  # the release goes to another program
-        elif kind == QEvent.Type.KeyRelease and event.key() == KEY and not event.isAutoRepeat():
+        elif kind == QEvent.Type.KeyRelease and event.key() == _KEY and not event.isAutoRepeat():
             self.end()
-        elif kind == QEvent.Type.KeyPress and event.key() == KEY and not self._held:
+        elif kind == QEvent.Type.KeyPress and event.key() == _KEY and not self._held:
             plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
             if plain and self._folder.project is not None:
                 self.begin()

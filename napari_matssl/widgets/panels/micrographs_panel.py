@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 from napari_matssl.errors import MatSSLError, StackError
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.tasks.provenance import mask_doubts
+from napari_matssl.widgets.canvas import peek
 from napari_matssl.widgets.canvas.take_over import take_labels
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
@@ -34,7 +35,7 @@ GATHER_MS = 200
 _LIVE_TIP = (
     "After every stroke segment the image in view with an instant classifier, within "
     "seconds. It is fitted to the strokes on the images ticked in Fine-tune, and not saved. "
-    "Hold H to hide it."
+    f"Hold {peek.KEY} to hide it."
 )
 _HERE_TIP = (
     "Show a live preview of this image now, even if it is unpainted, or in place of its "
@@ -69,7 +70,7 @@ class MicrographsPanel(QWidget):
         self.facts = ImageFactsEditor(self.session)
         self.classes = PaletteEditor(self.session)
         self._painted_later = later(self, self.classes.show_painted, GATHER_MS)
-        self.live = QCheckBox("Live preview (hold H to hide it)")
+        self.live = QCheckBox(f"Live preview (hold {peek.KEY} to hide it)")
         self.live.setChecked(self.session.live.on)
         self.live.setToolTip(_LIVE_TIP)
         self.live_here = button("Show here", _HERE_TIP, self.session.live.asked.emit)
