@@ -69,13 +69,13 @@ def test_several_runs_are_told_one_by_one():
 
 def test_more_folders_count_too_and_can_be_taken_off_again(ready, tmp_path, two_phases):
     panel = ready.pretrain
-    assert not panel.remove.isEnabled()
+    assert not panel.folders.remove.isEnabled()
     other = painted_folder(tmp_path / "other", two_phases, count=1, painted=0)
     ready.answer_dialogs(other)
-    ready.click(panel.add)
+    ready.click(panel.folders.add)
     ready.until(lambda: "4 images give 36 patches" in panel.estimate.text())
-    panel.folders.setCurrentRow(1)
-    ready.click(panel.remove)
+    panel.folders.list.setCurrentRow(1)
+    ready.click(panel.folders.remove)
     assert panel.estimate.text().startswith("3 images give 27 patches")
 
 

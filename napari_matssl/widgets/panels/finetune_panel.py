@@ -32,11 +32,11 @@ from napari_matssl.widgets.controls.painted_list import (
     pixels_in_words,
 )
 from napari_matssl.widgets.controls.settings_form import SettingsForm
-from napari_matssl.widgets.controls.start_picker import StartPicker
 from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.live_preview import LivePreview
+from napari_matssl.widgets.panels.start_choice import StartChoice
 from napari_matssl.widgets.session import session_of
 
 if TYPE_CHECKING:  # they import torch
@@ -60,7 +60,6 @@ class FinetunePanel(QWidget):
         self._view: Micrograph | None = None
         self._trained_on: Project | None = None
         self._wanted_validation: int | None = None
-        self._preset = ""
         self.curves: QWidget | None = None
         self._painted_later = later(self, self._show_painted, GATHER_MS)
         self._build()
@@ -70,8 +69,6 @@ class FinetunePanel(QWidget):
     def _build(self) -> None:
         self.images = PaintedList()
         self.pixels = note("", "Painted pixels of each class in the ticked images.")
-        self.start_from = StartPicker(note_of=self.session.model_files.note_of)
-        self.session.model_files.serve(self.start_from.manage)
         self.validation = QSpinBox()
         self.validation.setToolTip(
             "Number of images held out of training to score the model and to choose "
@@ -92,7 +89,8 @@ class FinetunePanel(QWidget):
         self.live_preview = LivePreview(self.session, self.images, self._live_settings, self)
         self.start = button("Fine-tune", _START_TIP, self._start)
         self.outcome = note("", "What the last run made.")
-        self.form.add_above("Start from", self.start_from)
+        self._start_choice = StartChoice(self.session, self.form)
+        self.start_from = self._start_choice.picker
         self.form.add_above("Validation images", self.validation)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(4, 4, 4, 4)
@@ -111,11 +109,8 @@ class FinetunePanel(QWidget):
         folder.surveyed.connect(self._on_surveyed)
         current.changed.connect(self._look)
         self.session.palette.classes_changed.connect(self._show_painted)
-        self.session.model_files.renamed.connect(self.start_from.follow)
-        self.session.models_changed.connect(self._show_starts)
         self.images.ticked.connect(self._show_pixels)
         self.preview.toggled.connect(self._look)
-        self.start_from.changed.connect(self._show_start)
         self.validation.valueChanged.connect(self._on_validation)
         self.form.changed.connect(self._on_form)
         runner.started.connect(self._update_start)
@@ -154,25 +149,13 @@ class FinetunePanel(QWidget):
         count = len(self.chosen)
         self.form.set_value("val_fraction", self.validation.value() / count if count else 0.0)
 
-    def _show_start(self) -> None:
-        encoder = self.start_from.encoder
-        if encoder.name is not None:
-            self.form.set_value("encoder", encoder.name)
-        self.form.set_value("weights", encoder.source)
-
     def _on_form(self) -> None:
-        """Show start and validation of loaded settings."""
+        """Show the validation images of loaded settings."""
         try:
-            settings = self.form.settings()
+            share = self.form.settings().val_fraction
         except MatSSLError:  # the form shows what is wrong
             return
-        if settings.weights != self.start_from.encoder.source:
-            self.start_from.select_source(settings.weights)
-            self._show_start()  # if it couldn't be chosen, the picker shows why
-        elif settings.preset != self._preset:
-            self._preset = settings.preset
-            self._show_start()  # a preset names an encoder that may not be that of the file
-        count = round(settings.val_fraction * len(self.chosen))
+        count = round(share * len(self.chosen))
         if count != self.validation.value():
             self.validation.setValue(count)
 
@@ -265,13 +248,9 @@ class FinetunePanel(QWidget):
         self.images.clear()
         self.outcome.setText("")
         self._wanted_validation = None
-        self._show_starts()
+        self._start_choice.show_files()
         self.start_from.propose()
         self._show_painted()
-
-    def _show_starts(self) -> None:
-        project = self._folder.project
-        self.start_from.set_files(() if project is None else project.models.files())
 
     def _on_surveyed(self, _facts: object) -> None:
         if not self._painted_later.isActive():  # a large folder has thousands of images

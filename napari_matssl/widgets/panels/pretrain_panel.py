@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
-from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFileDialog, QListWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.learn.card import read_card
-from napari_matssl.progress import Job, Progress, Skipped
+from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.project.models import CHECKPOINT
 from napari_matssl.settings import PretrainSettings
@@ -24,11 +23,11 @@ from napari_matssl.widgets.controls.forms import (
     side_by_side,
 )
 from napari_matssl.widgets.controls.settings_form import SettingsForm
-from napari_matssl.widgets.controls.start_picker import StartPicker
-from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.pretrain_estimate import estimate, expectation
+from napari_matssl.widgets.panels.pretrain_folders import PretrainFolders
+from napari_matssl.widgets.panels.start_choice import StartChoice
 from napari_matssl.widgets.session import session_of
 
 if TYPE_CHECKING:  # they import torch
@@ -40,7 +39,6 @@ _START_TIP = "Pretrain an encoder on these images, without labels."
 _GO_ON_TIP = (
     "Resume the newest unfinished pretraining, with its own settings and the images in the list."
 )
-_REMOVE_TIP = "Remove the selected folder from the list; its files stay."
 _ABOUT = (
     "Optional. The encoder adapts to your images before it gets labels. Fine-tuning "
     "works without it."
@@ -54,26 +52,14 @@ class PretrainPanel(QWidget):
         super().__init__(parent)
         self.session = session_of(napari_viewer)
         self._folder, self._notices = self.session.folder, self.session.notices
-        self._sizes: dict[Path, list[tuple[int, int]]] = {}
-        self._unusable: dict[Path, tuple[Skipped, ...]] = {}
-        self._uncounted: dict[Path, str] = {}
-        self._asked: set[Path] = set()
-        self._preset = ""
         self._state: Path | None = None
-        self._survey = Background(self)
         self.curves: QWidget | None = None
         self._build()
         self._connect()
         self._on_folder()
 
     def _build(self) -> None:
-        self.folders = QListWidget()
-        self.folders.setToolTip("Folders of images to pretrain on; don't include test images.")
-        self.folders.setMaximumHeight(64)
-        self.add = button("Add folder...", "Pretrain on another folder, too.", self._ask_folder)
-        self.remove = button("Remove", _REMOVE_TIP, self._remove)
-        self.start_from = StartPicker(models=False, note_of=self.session.model_files.note_of)
-        self.session.model_files.serve(self.start_from.manage)
+        self.folders = PretrainFolders(self._folder)
         self.form = SettingsForm(
             PretrainSettings, ("preset", "encoder", "minutes", "epochs"), ("weights",)
         )
@@ -81,13 +67,13 @@ class PretrainPanel(QWidget):
         self.start = button("Pretrain", _START_TIP, self._start)
         self.go_on = button("Go on", _GO_ON_TIP, self._go_on)
         self.outcome = note("", "Result of the last run.")
-        self.form.add_above("Start from", self.start_from)
+        self._start_choice = StartChoice(self.session, self.form, models=False)
+        self.start_from = self._start_choice.picker
         layout = self._layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(note(_ABOUT))
         layout.addWidget(heading("Unlabelled images"))
         layout.addWidget(self.folders)
-        layout.addWidget(side_by_side(self.add, self.remove))
         layout.addWidget(self.form)
         layout.addWidget(self.estimate)
         layout.addWidget(side_by_side(self.start, self.go_on, stretch=0))
@@ -96,20 +82,11 @@ class PretrainPanel(QWidget):
     def _connect(self) -> None:
         runner = self.session.runner
         self._folder.changed.connect(self._on_folder)
-        self._folder.images_changed.connect(self._count_again)
-        self.session.model_files.renamed.connect(self.start_from.follow)
-        self.session.models_changed.connect(self._show_starts)
-        self.start_from.changed.connect(self._show_start)
-        self.form.changed.connect(self._on_form)
-        self.folders.itemSelectionChanged.connect(self._update_remove)
+        self.folders.changed.connect(self._show_estimate)
+        self.form.changed.connect(self._show_estimate)
         runner.started.connect(self._update_start)
         runner.ended.connect(self._update_start)
         self._follow(runner.job_of(_OWNER))
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The folders to learn from."""
-        return tuple(Path(self.folders.item(row).text()) for row in range(self.folders.count()))
 
     def settings(self) -> PretrainSettings:
         """Return the settings of the panel, as the command line would make them.
@@ -121,31 +98,10 @@ class PretrainPanel(QWidget):
         """
         return self.form.settings()
 
-    def _show_start(self) -> None:
-        """Keep the start weights in the form, to be saved with it."""
-        start = self.start_from.encoder
-        if start.name is not None:
-            self.form.set_value("encoder", start.name)
-        self.form.set_value("weights", start.source)
-
-    def _on_form(self) -> None:
-        """Show the start weights of loaded settings."""
-        self._show_estimate()
-        try:
-            settings = self.form.settings()
-        except MatSSLError:  # the form shows what is wrong
-            return
-        if settings.weights != self.start_from.encoder.source:
-            self.start_from.select_source(settings.weights)
-            self._show_start()  # if it couldn't be chosen, the picker shows why
-        elif settings.preset != self._preset:
-            self._preset = settings.preset
-            self._show_start()  # a preset names an encoder that may not be that of the file
-
     def _start(self) -> None:
         try:
             settings = self.settings()
-            project = self._folder.project or Project(self.paths[0])
+            project = self._folder.project or Project(self.folders.paths[0])
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
@@ -162,7 +118,7 @@ class PretrainPanel(QWidget):
         self._pretrain(settings, out, resume=True)
 
     def _pretrain(self, settings: PretrainSettings, out: Path, resume: bool) -> None:
-        sources = tuple(map(self._source, self.paths))
+        sources = self.folders.sources
         self._state = None if resume else _state_of(out)
 
         def make() -> Job[Any]:
@@ -218,113 +174,34 @@ class PretrainPanel(QWidget):
         self.session.models_changed.emit()
         self._show_estimate()
 
-    # --- folders
-
-    def _ask_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Add a folder of unlabelled images")
-        if chosen:
-            self.add_folder(Path(chosen))
-
-    def add_folder(self, folder: Path) -> None:
-        """Put a folder on the list."""
-        if folder in self.paths:
-            return
-        self.folders.addItem(str(folder))
-        self._sizes.pop(folder, None)
-        self._uncounted.pop(folder, None)
-        self._asked.discard(folder)
-        self._count()
-        self._show_estimate()
-
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Read the images once the panel is looked at: most folders are never pretrained on."""
-        super().showEvent(event)
-        self._count()
-
-    def _count(self) -> None:
-        """Read the sizes of images in folders that weren't read before."""
-        if not self.isVisible():
-            return
-        for folder in self.paths:
-            if folder in self._asked:
-                continue
-            self._asked.add(folder)
-            self._survey.run(
-                partial(_sizes, self._source(folder)),
-                partial(self._on_sizes, folder),
-                partial(self._on_uncounted, folder),
-            )
-
-    def _source(self, folder: Path) -> Path | Project:
-        """Return the open project for its own folder: images may be excluded there."""
-        project = self._folder.project
-        return project if project is not None and folder == project.folder else folder
-
-    def _count_again(self) -> None:
-        """Count the images of the open folder anew: some came, went, or were excluded."""
-        project = self._folder.project
-        if project is not None and project.folder in self._asked:
-            self._asked.discard(project.folder)
-            self._uncounted.pop(project.folder, None)
-            self._count()
-
-    def _remove(self) -> None:
-        for item in self.folders.selectedItems():
-            self.folders.takeItem(self.folders.row(item))
-        self._show_estimate()
-
-    def _on_folder(self) -> None:
-        self.folders.clear()
-        self._survey.drop_waiting()
-        self._asked.clear()
-        self.outcome.setText("")
-        if self._folder.project is not None:
-            self.add_folder(self._folder.project.folder)
-        self._show_starts()
-        self._show_estimate()
-
-    def _on_sizes(
-        self, folder: Path, found: tuple[list[tuple[int, int]], tuple[Skipped, ...]]
-    ) -> None:
-        self._sizes[folder], self._unusable[folder] = found
-        self._show_estimate()
-
-    def _on_uncounted(self, folder: Path, error: MatSSLError) -> None:
-        self._uncounted[folder] = explain(error)
-        self._show_estimate()
-
     # --- what is shown
 
-    def _show_starts(self) -> None:
-        project = self._folder.project
-        self.start_from.set_files(() if project is None else project.models.files())
+    def _on_folder(self) -> None:
+        self.outcome.setText("")
+        self._start_choice.show_files()
+        self.folders.start_over()
 
     def _show_estimate(self) -> None:
         self.estimate.setText(self._estimate())
         self._update_start()
 
     def _estimate(self) -> str:
-        if not self.paths:
+        if not self.folders.paths:
             return "Add a folder of images."
-        for path in self.paths:
-            if path in self._uncounted:
-                return self._uncounted[path]
-            if path not in self._sizes:
-                return "Counting the patches..."
-        sizes = [size for path in self.paths for size in self._sizes[path]]
         try:
-            settings = self.settings()
+            survey, settings = self.folders.survey(), self.settings()
         except MatSSLError as error:
             return explain(error)
+        if survey is None:
+            return "Counting the patches..."
         project = self._folder.project
         earlier = () if project is None else project.models.files()
-        unusable = [one for path in self.paths for one in self._unusable[path]]
-        text = f"{estimate(sizes, settings, earlier)}\n{expectation(len(sizes))}"
-        return with_left_out(text, unusable)
+        text = f"{estimate(survey.sizes, settings, earlier)}\n{expectation(len(survey.sizes))}"
+        return with_left_out(text, survey.unusable)
 
     def _update_start(self, _title: str = "") -> None:
         reason = self.session.runner.busy_reason
-        if not reason and not self.paths:
+        if not reason and not self.folders.paths:
             reason = "Open or add a folder of images first."
         offer(self.start, reason, _START_TIP)
         project = self._folder.project
@@ -333,22 +210,8 @@ class PretrainPanel(QWidget):
         if unfinished:
             self.go_on.setText(f"Go on with {unfinished[0].stem}")
             offer(self.go_on, reason, _GO_ON_TIP)
-        self._update_remove()
-
-    def _update_remove(self) -> None:
-        selected = bool(self.folders.selectedItems())
-        offer(self.remove, "" if selected else "Select a folder in the list first.", _REMOVE_TIP)
 
 
 def _state_of(encoder: Path) -> Path:
     """Where the state of a pretraining is kept that isn't complete."""
     return encoder.with_name(f"{encoder.stem}{CHECKPOINT}")
-
-
-def _sizes(source: Path | Project) -> tuple[list[tuple[int, int]], tuple[Skipped, ...]]:
-    """Height and width of each image's specimen, and the images that can't be used."""
-    from napari_matssl.tasks.inputs import read_unlabelled
-
-    skipped: list[Skipped] = []
-    read = read_unlabelled([source], skipped.append)
-    return [micrograph.specimen.shape[:2] for micrograph in read], tuple(skipped)
