@@ -322,8 +322,11 @@ def test_every_field_has_a_label_and_a_tooltip_with_bounds_and_default(qtbot):
     assert "Side of a training crop in px" in tooltip
     assert "At least 32 and at most 4,096" in tooltip
     assert "Default: 256" in tooltip
-    assert "Default: 1." in editor(form, "cross_entropy").control.toolTip()
-    assert "Default: on" in editor(form, "augment").control.toolTip()
+    assert "Default: 1; with paper: 0." in editor(form, "cross_entropy").control.toolTip()
+    assert "Default: on; with paper: off." in editor(form, "augment").control.toolTip()
+    assert "Default: no limit; with paper: 200." in editor(form, "epochs").control.toolTip()
+    kind = editor(form, "intensity_scaling", "kind").control.toolTip()
+    assert "Default: standardise; with paper: imagenet." in kind
     assert "Time budget (min)" in [label.text() for label in form.findChildren(QLabel)]
 
 

@@ -1,5 +1,6 @@
 """The control of one settings field: right for its type, within its bounds, with its help text."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -30,21 +31,19 @@ class FieldEditor(QWidget):
     ----------
     field
         The field, with its type, bounds, description and default.
-    suggested
-        The value that a first tick brings, for a field that may be unset.
+    when
+        Values in place of the default, by preset or method. The first value of all is what a first
+        tick brings, for a field that may be unset.
     """
 
     changed = Signal(object)
 
     def __init__(
-        self,
-        field: FieldInfo,
-        suggested: Any = None,
-        parent: QWidget | None = None,
+        self, field: FieldInfo, when: Mapping[str, Any], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._showing = False
-        self._value = suggested
+        self._value = next(v for v in (field.default, *when.values(), 1) if v is not None)
         # Numbers or words, such as "auto": typed as they are on the command line.
         self._words = any(get_origin(kind) is Literal for kind in get_args(field.annotation))
         self._build_control(field)
@@ -62,8 +61,8 @@ class FieldEditor(QWidget):
             row.addWidget(self.tick)
             row.addWidget(self._unset, 1)
         row.addWidget(self.control, 1)
-        self.setToolTip(help_text(field))
-        self.control.setToolTip(help_text(field))
+        self.setToolTip(help_text(field, when))
+        self.control.setToolTip(help_text(field, when))
 
     def show_value(self, value: Any) -> None:
         """Show a value without saying that it changed."""
@@ -213,19 +212,27 @@ def bounds(field: FieldInfo) -> tuple[float, float]:
     return low, high
 
 
-def help_text(field: FieldInfo) -> str:
-    """Put description, bounds and default into a tooltip."""
+def help_text(field: FieldInfo, when: Mapping[str, Any]) -> str:
+    """Put description, bounds, and the defaults with each preset and method into a tooltip."""
     words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
     limits = [
         f"{word} {bound:,g}"
         for kind, word in words.items()
         if (bound := _bound(field, kind)) is not None
     ]
-    default = field.default
-    if default is None or isinstance(default, bool):
-        default = "not set" if default is None else "on" if default else "off"
-    parts = [field.description or "", " and ".join(limits), f"Default: {default}"]
+    defaults = [f"Default: {_in_words(field, field.default)}"]
+    for case, value in when.items():
+        defaults.append(f"with {case.replace('+', ' and ')}: {_in_words(field, value)}")
+    parts = [field.description or "", " and ".join(limits), "; ".join(defaults)]
     return "\n".join(f"{part[:1].upper()}{part[1:]}." for part in parts if part)
+
+
+def _in_words(field: FieldInfo, value: Any) -> str:
+    if value is None:
+        return str(about(field, "unset"))
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _typed(value: Any) -> str:

@@ -193,10 +193,7 @@ class SettingsForm(QWidget, Generic[Kind]):
                 form.addRow(box_of_group)
                 continue
             path = (*above, name)
-            suggested = next(
-                v for v in (field.default, *about(field, "when").values(), 1) if v is not None
-            )
-            editor = FieldEditor(field, suggested)
+            editor = FieldEditor(field, self._cases(path))
             editor.show_value(_at(self._draft.values, path))
             editor.changed.connect(lambda value, p=path, e=editor: self._give(p, value, e))
             editor.control.setAccessibleName(title)
@@ -204,6 +201,13 @@ class SettingsForm(QWidget, Generic[Kind]):
             form.addRow(title, editor)
             form.labelForField(editor).setToolTip(editor.toolTip())
         return box
+
+    def _cases(self, path: tuple[str, ...]) -> dict[str, Any]:
+        """Return the values of a field that take the default's place, by preset or method."""
+        cases = about(self._kind.model_fields[path[0]], "when")
+        if len(path) == 1:
+            return cases
+        return {case: values[path[1]] for case, values in cases.items() if path[1] in values}
 
     def _build_rest(self) -> None:
         self.more.addWidget(self._fields(self._kind, self._rest))
