@@ -42,7 +42,7 @@ class BenchmarkSet:
     training, validation, test
         Painted micrographs; the labels of `test` are dense.
     table
-        The classes, without the unpainted value.
+        The classes, without the stored value of unpainted pixels.
     coatings
         Whether the three figures of the EBC set apply.
     """

@@ -94,8 +94,8 @@ def test_without_a_table_0_is_unpainted_and_its_share_told(call, folder):
     status, said, model = finetune(call, folder)
     assert status == 0, said
     assert (
-        '0 counts as unpainted: 35 % of the pixels; with the unpainted value "none" it is a class.'
-        in said
+        '0 counts as unpainted: 35 % of the pixels; with "none" as the stored value of unpainted '
+        "pixels it is a class." in said
     )
     assert read_card(model).unlabelled == 0
 
@@ -149,7 +149,7 @@ def test_a_full_mask_of_two_values_ends_in_one_line_that_says_what_to_do(call, f
     assert status == 2
     assert f'Only one class is painted: "class {white}"' in said
     assert "0 counts as unpainted" in said
-    assert 'unpainted value "none"' in said
+    assert '"none" as the stored value of unpainted pixels' in said
     status, said, model = finetune(call, folder, "--unlabelled", "none")
     assert status == 0, said
     assert read_card(model).classes.names == ("class 0", f"class {white}")

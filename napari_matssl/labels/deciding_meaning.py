@@ -153,7 +153,7 @@ def _of_bare_labels(
     if not found:
         raise InputError(
             f"{NOTHING_PAINTED} {hint}",
-            "Paint a few strokes of each class, or name the value of unpainted pixels.",
+            "Paint a few strokes of each class, or name the stored value of unpainted pixels.",
             settings="unlabelled",
         )
     check_smoothed(counts, images)
@@ -163,8 +163,10 @@ def _of_bare_labels(
         raise _no_ids(found)
     remarks = []
     for value, share in _shares(counts, unpainted).items():
-        made = '; with the unpainted value "none" it is a class' if unlabelled == "auto" else ""
-        remarks.append(f"{value} counts as unpainted: {share}{made}.")
+        made = '; with "none" as the stored value of unpainted pixels it is a class'
+        remarks.append(
+            f"{value} counts as unpainted: {share}{made if unlabelled == 'auto' else ''}."
+        )
     classes = [NamedValue(value, f"class {value}") for value in sorted(found)]
     return build_meaning(classes, unpainted, FOUND, remarks, numbered=True)
 

@@ -99,7 +99,7 @@ def count_all(images: Images) -> dict[int, int]:
 
 
 def settled(unlabelled: Unlabelled, table: ClassTable) -> int | None:
-    """Return the unpainted value of labels whose values are the ids of a class table."""
+    """Return the stored value of unpainted pixels in labels whose values are class ids."""
     if unlabelled == "auto":
         return None if 0 in table.ids else 0
     return unlabelled

@@ -142,7 +142,7 @@ def find_classes(folder: Path, own: Path, labels: IdImages) -> tuple[ClassTable,
 
 
 def _placed(named: NamedValues) -> tuple[ClassTable, list[str]] | None:
-    """Assign each class an id from 1 to 254: 0 is always the unpainted value here."""
+    """Assign each class an id from 1 to 254: 0 is always unpainted here."""
     classes = [one for one in named.entries if not one.is_no_class]
     if not classes:
         return None

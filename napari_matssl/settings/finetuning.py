@@ -225,9 +225,9 @@ class FinetuneSettings(TrainingSettings):
     )
     unlabelled: Annotated[int, Field(ge=0, le=65_535)] | Literal["auto"] | None = setting(
         "auto",
-        "label value that means unpainted; auto: 0, unless the class table names it; none: every "
-        "value is a class",
-        title="Unpainted value",
+        "stored value of unpainted pixels in label images; auto: 0, unless the class table names "
+        "it; none: every stored value is a class",
+        title="Stored value of unpainted pixels",
     )
     intensity_scaling: IntensityScalingSettings = INTENSITY_SCALING
     seed: int = SEED

@@ -49,7 +49,7 @@ class PaintedSet:
         `validation` is empty without a split that names any. Their labels are in the ids of
         `table`.
     table
-        The classes, without the unpainted value.
+        The classes, without the stored value of unpainted pixels.
     source
         Where the class table was found, for people.
     unlabelled

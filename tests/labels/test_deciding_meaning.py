@@ -46,7 +46,9 @@ def test_0_that_no_table_names_is_unpainted_and_told_with_its_share():
         found = meaning_of_labels(THREE, table)
         assert (found.table.ids, found.unlabelled) == ((1, 2), 0)
         assert "0 counts as unpainted: 53.3 % of the pixels" in said(found)
-    assert '"none" it is a class' in said(meaning_of_labels(THREE, None))
+    assert '"none" as the stored value of unpainted pixels it is' in said(
+        meaning_of_labels(THREE, None)
+    )
 
 
 def test_user_and_table_may_not_contradict_each_other():

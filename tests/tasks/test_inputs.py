@@ -142,8 +142,9 @@ def test_a_full_mask_of_two_values_is_told_what_0_counts_as(folder, white):
     save_labels(folder, np.where(STRIPES == 2, white, 0).astype(np.uint8))
     with pytest.raises(InputError, match=f'Only one class is painted: "class {white}"') as caught:
         read_painted_set(folder / "images", folder / "labels")
-    assert "0 counts as unpainted: 75 % of the pixels; with the unpainted value" in (
-        caught.value.what
+    assert (
+        '0 counts as unpainted: 75 % of the pixels; with "none" as the stored value of unpainted'
+        in caught.value.what
     )
     (folder / "classes.json").write_text(f'{{"{white}": "pore"}}')
     with pytest.raises(InputError, match=r"0 counts as unpainted.*a name in classes\.json"):
