@@ -156,6 +156,18 @@ def unreadable_file(
     return error(f"{path} can't be read: {words}.", "Check the name, the rights and the disk.")
 
 
+def damaged_file(
+    path: Path | str,
+    detail: str,
+    remedy: str,
+    error: type[MatSSLError] = InputError,
+    settings: str = "",
+) -> MatSSLError:
+    """Return the error for a file that holds something else than its writer has put there."""
+    details = f": {detail}" if detail else ""
+    return error(f"{path} is damaged or incomplete{details}.", remedy, settings=settings)
+
+
 @contextmanager
 def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Iterator[Path]:
     """Yield a temporary path in the same folder; move it over `path` when the block succeeds.

@@ -25,7 +25,7 @@ from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.learn.pickled import read_shapes
 from napari_matssl.learn.published import Published, identify
 from napari_matssl.learn.shipped_weights import weights_path
-from napari_matssl.learn.tensorfile import is_pickle, read_header
+from napari_matssl.learn.tensorfile import damaged_model, is_pickle, read_header
 from napari_matssl.settings import Architecture, IntensityScalingSettings
 
 Channels = Literal["grey", "rgb"]
@@ -330,14 +330,8 @@ def _parse_card(path: Path, metadata: dict[str, str]) -> Card:
         return _TYPES[data["kind"]].model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = [str(part) for part in first["loc"]]
         reason = first["msg"].removeprefix("Value error, ")
-        raise ModelFileError(
-            f"The model card in {path} is damaged ({where or 'card'}: {reason}).",
-            "Copy or train the model again.",
-        ) from error
+        raise damaged_model(path, ": ".join(["its card", *where, reason])) from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise ModelFileError(
-            f"The model card in {path} is damaged ({type(error).__name__}).",
-            "Copy or train the model again.",
-        ) from error
+        raise damaged_model(path, f"its card: {type(error).__name__}") from error

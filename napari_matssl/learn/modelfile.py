@@ -12,7 +12,7 @@ from napari_matssl.errors import ModelFileError
 from napari_matssl.files import atomic_write, check_regular
 from napari_matssl.learn.card import CARD_KEY, Card, Kind, read_card
 from napari_matssl.learn.pickled import Shape, read_shapes, state_of
-from napari_matssl.learn.tensorfile import is_pickle
+from napari_matssl.learn.tensorfile import AGAIN, damaged_model, is_pickle
 
 StateDict = dict[str, Tensor]
 
@@ -21,7 +21,6 @@ LARGEST_FILE = 16 << 30
 
 _LARGEST_WEIGHT = 1e6
 _LARGEST_VARIANCE = 1e12
-_AGAIN = "Copy or train it again."
 
 
 def write_tensors(path: Path, card: Card, tensors: Mapping[str, Tensor]) -> None:
@@ -72,7 +71,7 @@ def read_tensors(path: Path, kind: Kind | None = None, prefix: str = "") -> Stat
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
             return {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is damaged ({error}).", _AGAIN) from error
+        raise damaged_model(path, str(error)) from error
 
 
 def read_pickle(path: Path) -> StateDict:
@@ -131,7 +130,7 @@ def check_weights(
             fault = f"{low:g} for all weights"
         else:
             continue
-        raise ModelFileError(f"{path} is damaged: {name!r} holds {fault}.", _AGAIN)
+        raise damaged_model(path, f"{name!r} holds {fault}")
 
 
 def check_shapes(own: Mapping[str, Shape], stored: Mapping[str, Iterable[int]], path: Path) -> None:
@@ -148,12 +147,12 @@ def check_shapes(own: Mapping[str, Shape], stored: Mapping[str, Iterable[int]], 
     ):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ModelFileError(f"{path} {what} {names[0]!r}{more}.", _AGAIN)
+            raise ModelFileError(f"{path} {what} {names[0]!r}{more}.", AGAIN)
     for name, shape in own.items():
         if tuple(shape) != tuple(stored[name]):
             raise ModelFileError(
                 f"{path}: {name!r} has the shape {tuple(stored[name])} instead of {tuple(shape)}.",
-                _AGAIN,
+                AGAIN,
             )
 
 
@@ -175,6 +174,6 @@ def load_checked(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) 
     for name, tensor in own.items():
         if tensor.is_floating_point() != tensors[name].is_floating_point():
             kind = str(tensors[name].dtype).removeprefix("torch.")
-            raise ModelFileError(f"{path}: {name!r} holds numbers of type {kind}.", _AGAIN)
+            raise ModelFileError(f"{path}: {name!r} holds numbers of type {kind}.", AGAIN)
     with torch.no_grad():
         network.load_state_dict(tensors)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from napari_matssl.errors import ModelFileError
-from napari_matssl.files import check_regular, unreadable_file
+from napari_matssl.errors import MatSSLError, ModelFileError
+from napari_matssl.files import check_regular, damaged_file, unreadable_file
 from napari_matssl.learn.pickled import PICKLE_STARTS, Shape
+
+AGAIN = "Copy or train it again."
+"""The remedy for a damaged model or encoder."""
 
 LONGEST_HEADER = 16 << 20
 """A card with a hundred thousand training images fits in, bytes."""
@@ -57,18 +60,18 @@ def read_header(path: Path) -> TensorHeader:
     """
     length = int.from_bytes(_start_of(path)[:8], "little")
     if LONGEST_HEADER < length <= path.stat().st_size:
-        raise ModelFileError(
-            f"{path} is damaged or no model file (a header of {length / 1e6:,.0f} MB).",
-            "Copy or train it again.",
-        )
+        raise damaged_model(path, f"it is no model file, or has a header of {length / 1e6:,.0f} MB")
     try:
         with safe_open(path, framework="numpy") as tensors:
             shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
             return TensorHeader(tensors.metadata() or {}, shapes)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(
-            f"{path} is damaged or no model file ({error}).", "Copy or train it again."
-        ) from error
+        raise damaged_model(path, f"it is no model file, or was cut off ({error})") from error
+
+
+def damaged_model(path: Path | str, detail: str) -> MatSSLError:
+    """Return the error for a file that holds no model or encoder that can be used."""
+    return damaged_file(path, detail, AGAIN, ModelFileError)
 
 
 def _start_of(path: Path) -> bytes:

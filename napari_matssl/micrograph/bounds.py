@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph.damage import COPY_AGAIN
+from napari_matssl.micrograph.damage import COPY_AGAIN, damaged
 
 LARGEST_UNCHECKED = 128 << 20
 """Decoded micrographs up to this size are read however well they are compressed, bytes."""
@@ -43,7 +43,7 @@ def check_extent(
         If it has no pixels, claims far more than the file can hold, or is too large for the memory.
     """
     if width < 1 or height < 1:
-        raise InputError(f"{path} is damaged: it claims {width} x {height} pixels.", COPY_AGAIN)
+        raise damaged(path, f"it claims {width} x {height} pixels")
     decoded = width * height * bytes_per_pixel
     limit = LARGEST_LABELS_UNCHECKED if label else LARGEST_UNCHECKED
     if decoded > limit and decoded > MOST_PER_BYTE * stored:

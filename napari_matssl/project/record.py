@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.files import Stamp, read_json, stamp_of, write_json
+from napari_matssl.files import Stamp, damaged_file, read_json, stamp_of, write_json
 from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.own_folder import Place
@@ -251,7 +251,7 @@ def read_record(path: Path) -> Record:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         detail = f"{place}: {first['msg']}" if place else first["msg"]
-        raise InputError(f"{path} is damaged ({detail}).", _START_ANEW) from error
+        raise damaged_file(path, detail, _START_ANEW) from error
 
 
 _START_ANEW = (

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_matssl.errors import ModelFileError
+from napari_matssl.files import damaged_file
 from napari_matssl.learn.card import CheckpointCard, read_card
 from napari_matssl.learn.modelfile import check_weights, load_checked, read_tensors, write_tensors
 from napari_matssl.tasks.pretrain.training import SMALLEST_BATCH, Training
@@ -95,9 +96,8 @@ def _place(key: str, tensor: Tensor, learning: Sequence[Tensor], path: Path) -> 
     number, _, name = key.removeprefix("optimiser.").partition(".")
     place = int(number) if number.isdecimal() and len(number) < 9 else len(learning)
     if place >= len(learning) or not name or tensor.shape not in (learning[place].shape, ()):
-        raise ModelFileError(
-            f"The checkpoint {path} is damaged: {key!r} fits no weights.",
-            "Start without resuming.",
-            settings="resume",
+        detail = f"{key!r} fits no weights"
+        raise damaged_file(
+            path, detail, "Start without resuming.", ModelFileError, settings="resume"
         )
     return place, name
