@@ -1,5 +1,6 @@
-"""Devices that fail while torch trains on them, by torch's own hooks; no GPU is needed."""
+"""Devices that fail or keep a job waiting, by torch's own hooks; no GPU is needed."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -11,6 +12,8 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+
+from napari_matssl.learn.pixel_classifier import PixelClassifier
 
 LOST = RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be ...")
 FULL = torch.OutOfMemoryError("CUDA out of memory")
@@ -43,6 +46,64 @@ def memory_for(images: int) -> Iterator[list[torch.Size]]:
 
     with watched_networks(check):
         yield refused
+
+
+@contextmanager
+def failing_fits(error: Exception) -> Iterator[None]:
+    """Fail in each fit of a pixel classifier."""
+
+    def check(optimiser: torch.optim.Optimizer, *_: object) -> None:
+        if not _trains(optimiser):
+            raise error
+
+    hook = register_optimizer_step_pre_hook(check)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+class HeldFits:
+    """Fits of pixel classifiers, each of which waits before its first step.
+
+    Attributes
+    ----------
+    waiting
+        Set when one has begun to wait.
+    go_on
+        To be set; from then on none waits.
+    begun, segmented
+        How many were begun, and how many images their classifiers segmented afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.waiting, self.go_on = threading.Event(), threading.Event()
+        self.begun = self.segmented = 0
+        self._mapped = False  # images since the last fit; one fit takes several optimisers
+
+    def check(self, optimiser: torch.optim.Optimizer, *_: object) -> None:
+        if not _trains(optimiser) and self._mapped:
+            self._mapped = False
+            self.begun += 1
+            self.waiting.set()
+            self.go_on.wait(60)
+
+    def count(self, module: nn.Module, _images: Tensor) -> None:
+        self._mapped = True
+        self.segmented += isinstance(module, PixelClassifier)
+
+
+@contextmanager
+def held_fits() -> Iterator[HeldFits]:
+    """Have fits of pixel classifiers wait, as on a device that others use."""
+    held = HeldFits()
+    hook = register_optimizer_step_pre_hook(held.check)
+    try:
+        with watched_networks(held.count):
+            yield held
+    finally:
+        held.go_on.set()
+        hook.remove()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The panel Fine-tune: its jobs steered, broken and left alone while the user does other things."""
 
 import gc
-import threading
 import weakref
 
 import numpy as np
@@ -9,9 +8,7 @@ import pytest
 from acting import User, painted_folder, tiny
 from qtpy.QtCore import Qt
 
-from napari_matssl.errors import InputError
 from napari_matssl.learn.card import read_card
-from napari_matssl.progress import Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.jobs.torch_start import start_torch
@@ -30,15 +27,6 @@ def painted(user, tmp_path, two_phases):
     user.open(painted_folder(tmp_path / "steel", two_phases))
     tiny(user)
     return user
-
-
-@pytest.fixture
-def quick_previews(monkeypatch):
-    start_torch()
-    import napari_matssl.tasks.finetune.preview as preview_module
-
-    monkeypatch.setattr(preview_module, "PREVIEW_SECONDS", 0.2)
-    monkeypatch.setattr(preview_module, "PREVIEW_SHARE", 1.0)
 
 
 def start_endless(user):
@@ -80,33 +68,19 @@ def test_a_paused_run_stands_still_goes_on_and_finishes_with_a_model(painted):
     assert start_button_is_back(painted)
 
 
-@pytest.mark.parametrize("panel", ["finetune", "pretrain"])
-def test_no_point_follows_once_a_run_was_told_to_finish(painted, panel, monkeypatch):
+def test_no_point_follows_once_a_run_was_told_to_finish(painted):
     """The share of a run that is finished early leaps to 1, where a straight line would go."""
-    told, over = threading.Event(), threading.Event()
-
-    def job():
-        yield Progress("learning", 0.2, 1, {"loss": 1.5})
-        told.wait(60)
-        yield Progress("learning", 0.6, 1, {"loss": 1.2})
-        yield Progress("learning", 1.0, 1, {"loss": 1.0, "val_miou": 0.5})
-        over.wait(60)
-        raise InputError("enough")
-
-    user, panel = painted, getattr(painted, panel)
-    start = user.session.start
-    monkeypatch.setattr(
-        user.session, "start", lambda title, *_, **__: start(title, job, compute=False)
-    )
-    panel._start()
-    user.until(lambda: panel.curves._series["loss"].x.tolist() == [20])
-    user.click(user.job_bar._finish)
-    told.set()
-    user.until(lambda: user.runner.job.percent == 100)
-    over.set()
-    user.wait()
-    assert panel.curves._series["loss"].x.tolist() == [20]
-    assert not panel.curves._series["val_miou"].x
+    painted.finetune.validation.setValue(1)
+    steps = start_endless(painted)
+    series, before = painted.finetune.curves._series, len(steps)
+    painted.until(lambda: len(series["loss"].x) > 1)
+    painted.click(painted.job_bar._finish)
+    points = series["loss"].x.tolist()
+    painted.wait()
+    assert not painted.error
+    assert len(steps) > before
+    assert series["loss"].x.tolist() == points
+    assert not len(series["val_miou"].x)
 
 
 def test_a_cancelled_run_leaves_no_model(painted):
@@ -123,13 +97,6 @@ def test_a_cancelled_run_leaves_no_model(painted):
 # What goes wrong.
 
 
-def failing(message):
-    def fail(*_arguments, **_options):
-        raise RuntimeError(message)
-
-    return fail
-
-
 @pytest.mark.parametrize(
     ("message", "what", "remedy"),
     [
@@ -138,18 +105,17 @@ def failing(message):
     ],
 )
 def test_a_runtime_error_of_torch_reaches_the_message_with_its_remedy(
-    painted, monkeypatch, message, what, remedy
+    painted, message, what, remedy
 ):
     start_torch()
-    import napari_matssl.learn.losses as losses
+    from faulty_device import failing_after
 
-    monkeypatch.setattr(losses.functional, "one_hot", failing(message))
-    painted.run(painted.finetune.start)
+    with failing_after(0, RuntimeError(message)):
+        painted.run(painted.finetune.start)
     assert what in painted.error
     assert remedy in painted.error
     assert painted.project.models.files() == ()
     assert start_button_is_back(painted)
-    monkeypatch.undo()
     painted.run(painted.finetune.start)
     assert not painted.error
     assert len(painted.project.models.files()) == 1
@@ -185,7 +151,7 @@ def test_all_painted_files_vanished_is_said_before_the_start(user, tmp_path, two
 # What the user does meanwhile.
 
 
-def test_a_preview_layer_that_is_deleted_does_not_disturb_the_run(painted, quick_previews):
+def test_a_preview_layer_that_is_deleted_does_not_disturb_the_run(painted):
     start_endless(painted)
     painted.until(lambda: PREVIEW in painted.names)
     painted.viewer.layers.remove(PREVIEW)
@@ -200,7 +166,7 @@ def test_a_preview_layer_that_is_deleted_does_not_disturb_the_run(painted, quick
     assert not painted.error
 
 
-def test_another_image_that_is_shown_meanwhile_gets_the_preview(painted, quick_previews):
+def test_another_image_that_is_shown_meanwhile_gets_the_preview(painted):
     previews = []
     start_endless(painted)
     painted.runner.job.progressed.connect(
@@ -216,15 +182,13 @@ def test_another_image_that_is_shown_meanwhile_gets_the_preview(painted, quick_p
     painted.wait()
 
 
-def test_a_run_ends_in_its_own_folder_whatever_is_open_by_then(
-    painted, quick_previews, tmp_path, two_phases
-):
+def test_a_run_ends_in_its_own_folder_whatever_is_open_by_then(painted, tmp_path, two_phases):
     first = painted.project
     start_endless(painted)
     painted.until(lambda: PREVIEW in painted.names)
     painted.open(painted_folder(tmp_path / "other", two_phases, painted=0))
     assert PREVIEW not in painted.names
-    painted.qtbot.wait(800)
+    painted.qtbot.wait(4000)  # previews are made every 3 s
     assert PREVIEW not in painted.names, "a preview with the classes of another folder"
     painted.click(painted.job_bar._finish)
     painted.wait()

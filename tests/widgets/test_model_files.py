@@ -183,19 +183,18 @@ def test_an_encoder_is_managed_where_it_is_chosen(user):
     assert picker.list.currentText() == "Encoder: lab 3"
 
 
-def test_panels_tell_which_files_their_jobs_use(user, monkeypatch):
-    told = []
-    monkeypatch.setattr(
-        user.session, "start", lambda *_, uses=(), **__: told.append({p.stem for p in uses})
-    )
-    user.pretrain.start_from.select(user.project.models.folder / "encoder-001.safetensors")
-    user.pretrain._start()
+def test_jobs_of_panels_hold_the_files_that_they_use(user):
+    """Those of the folder hold no network: the jobs end with an error."""
+    held, encoder = [], user.project.models.folder / "encoder-001.safetensors"
+    user.runner.started.connect(lambda job: held.append({p.stem for p in job.uses}))
+    user.pretrain.start_from.select(encoder)
+    user.run(user.pretrain.start)
     user.finetune.start_from.select(user.segment.models.path)
-    user.finetune._start()
-    user.finetune.start_from.select(user.project.models.folder / "encoder-001.safetensors")
-    user.finetune._start()
-    user.segment._start()
-    assert told == [
+    user.run(user.finetune.start)
+    user.finetune.start_from.select(encoder)
+    user.run(user.finetune.start)
+    user.run(user.segment.start)
+    assert held == [
         {"encoder-001", "encoder-002"},
         {"model-001", "model-003"},
         {"encoder-001", "model-003"},
