@@ -183,7 +183,7 @@ class StopButton:
         if self.pressed:
             raise Interrupted(number)
         self.status = 128 + number
-        # Not by print: the signal may have interrupted a print.
+        # os.write, since the signal may have interrupted a print.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             os.write(sys.stderr.fileno(), _FINISHING.encode())
 

@@ -92,5 +92,5 @@ def show_demo(result: "DemoResult") -> None:
 
 
 def _figure(value: float | None, digits: int) -> str:
-    # pandas has NaN for undefined.
+    # pandas marks undefined figures with NaN.
     return "-" if value is None or value != value else f"{value:.{digits}f}"

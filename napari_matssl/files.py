@@ -201,9 +201,9 @@ def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Ite
         yield temporary
         with contextlib.suppress(OSError), temporary.open("rb") as written:
             os.fsync(written.fileno())
-        with contextlib.suppress(OSError):  # a file that is there keeps its rights
+        with contextlib.suppress(OSError):  # a replaced file keeps its permissions
             rights = path.stat().st_mode
-        with contextlib.suppress(OSError):  # safetensors puts a file of its own there, for one user
+        with contextlib.suppress(OSError):  # safetensors creates its own file, readable by one user
             temporary.chmod(stat.S_IMODE(rights))
         if expected is not ... and stamp_of(path) != expected:
             raise OvertakenError(path)
@@ -220,7 +220,7 @@ def sweep_temporaries(folder: Path) -> None:
     try:
         names = [name for name in os.listdir(folder) if name.startswith(_TEMPORARY)]
     except OSError:
-        return  # it will show when something is written there
+        return  # writing will report it
     for name in names:
         with contextlib.suppress(OSError):
             path = folder / name

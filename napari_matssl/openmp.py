@@ -17,7 +17,7 @@ _SWITCHES = {
     "GOMP_SPINCOUNT": "0",  # GNU's libgomp, which PyTorch brings along on Linux
     "KMP_BLOCKTIME": "0",  # LLVM's and Intel's, of PyTorch for macOS and Windows
 }
-# Microsoft's (vcomp) has no such switch; PyTorch doesn't use it.
+# Microsoft's vcomp has no such switch, and PyTorch doesn't use it.
 
 _POLICY = "OMP_WAIT_POLICY"
 """The standard's own variable, which decides for all libraries."""

@@ -86,7 +86,7 @@ def option(field: FieldInfo, path: Sequence[str]) -> Any:
 
 
 def _parameter(path: tuple[str, ...], field: FieldInfo) -> inspect.Parameter:
-    kind = bool if field.annotation is bool else str  # the settings themselves read numbers
+    kind = bool if field.annotation is bool else str  # the settings parse numbers
     return _keyword("_".join(path), Annotated[kind | None, option(field, path)], None)
 
 

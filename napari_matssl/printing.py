@@ -12,7 +12,7 @@ from napari_matssl.errors import OutputError, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-_READER_GONE = (errno.EPIPE, errno.EIO)  # of a pipe, of a closed terminal
+_READER_GONE = (errno.EPIPE, errno.EIO)  # a pipe without reader, a closed terminal
 
 
 class Outlet:
@@ -53,7 +53,7 @@ class Outlet:
                 raise OutputError(
                     f"Can't write to {stream.name}: {error.strerror}.", "Make room."
                 ) from error
-            # Buffered text would fail again at the end of the program.
+            # Else the buffered text would fail once more when the program ends.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)

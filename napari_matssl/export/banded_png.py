@@ -104,7 +104,7 @@ class BandedPng:
 
 def _packed(ids: NDArray[np.uint8], previous: _Band | None) -> _Band:
     """Pack some rows, unless they are those that are packed already."""
-    filtered = np.zeros((ids.shape[0], ids.shape[1] + 1), np.uint8)  # filter 0 before each row
+    filtered = np.zeros((ids.shape[0], ids.shape[1] + 1), np.uint8)  # each row begins with filter 0
     filtered[:, 1:] = ids
     rows = filtered.data
     digest = hashlib.blake2b(
@@ -112,7 +112,7 @@ def _packed(ids: NDArray[np.uint8], previous: _Band | None) -> _Band:
     ).digest()
     if previous is not None and previous.digest == digest:
         return previous
-    # Runs alone: twice as quick where many small regions are painted, and not larger.
+    # Run lengths alone are twice as fast on many small regions, and the file is no larger.
     packer = zlib.compressobj(level=1, wbits=-15, strategy=zlib.Z_RLE)
     packed = packer.compress(rows) + packer.flush(zlib.Z_FULL_FLUSH)
     return _Band(digest, _chunk(b"IDAT", packed), zlib.adler32(rows), rows.nbytes)

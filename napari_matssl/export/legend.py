@@ -49,7 +49,7 @@ def scale_bar(um_per_px: float, width: int) -> ScaleBar:
     """
     most = um_per_px * width / 4
     power = 10.0 ** math.floor(math.log10(most))
-    # 0.5: the logarithm of 999.9999999999999 is rounded up to 3
+    # 0.5 is there because log10(999.9999999999999) is rounded up to 3
     um = power * max((step for step in (1, 2, 5) if step * power <= most), default=0.5)
     unit, um_per_unit = ("mm", 1e3) if um >= 1000 else ("µm", 1.0) if um >= 1 else ("nm", 1e-3)
     return ScaleBar(f"{um / um_per_unit:g} {unit}", round(um / um_per_px))

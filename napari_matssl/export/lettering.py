@@ -109,7 +109,7 @@ def _has(file: Path, char: str) -> bool:
     try:
         font = _font(file, 20)
         return bytes(font.getmask(char)) != bytes(font.getmask(_NEVER_A_LETTER))
-    except (OSError, ValueError):  # damaged, or of bitmaps of other sizes
+    except (OSError, ValueError):  # damaged, or a bitmap font of other sizes
         _LOG.debug("The font %s can't be used", file, exc_info=True)
         return False
 

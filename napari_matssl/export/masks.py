@@ -43,7 +43,7 @@ def write_mask(
         If the file can't be written.
     """
     image = Image.fromarray(np.ascontiguousarray(mask))
-    # All 256 entries: with fewer, Pillow would choose fewer bits per pixel than the ids need.
+    # With fewer than 256 entries, Pillow would use fewer bits per pixel than the ids need.
     image.putpalette(palette_of(table).tobytes())
     info = (facts or MaskFacts()).png_info()
     with atomic_write(path, expected) as temporary:
@@ -103,7 +103,7 @@ def write_mask_tiff(
     OutputError
         If the file can't be written.
     """
-    # ImageJ shows the range from min to max: ids 1 to 3 of 255 would all look black.
+    # ImageJ stretches this range to black and white. Without it, ids 1 to 3 would look black.
     metadata: dict[str, object] = {"min": 0, "max": int(mask.max(initial=1))}
     resolution = None
     if pixel_size is not None:

@@ -18,8 +18,8 @@ from napari_matssl.micrograph.image import Micrograph
 MOST_PIXELS = 4000
 """Overlay pictures of larger images are made smaller, to at most this width and height."""
 
-_FEWEST_PIXELS = 320  # tiny images are enlarged to this, or outlines can't be seen
-_TWO_PX_LINES = 1000  # width or height from which outlines are 2 px wide
+_FEWEST_PIXELS = 320  # smaller images are enlarged, so that outlines can be seen
+_TWO_PX_LINES = 1000  # from this width or height on, outlines are 2 px wide
 _BLEND = 0.4
 _DIMMED = 0.5
 _NOT_ANALYSED = "not analysed"
@@ -105,7 +105,7 @@ def _stretched(micrograph: Micrograph, shrink: int) -> Picture:
     pixels = micrograph.pixels
     height, width = (n // shrink * shrink for n in pixels.shape[:2])
     means = np.zeros((height // shrink, width // shrink, *pixels.shape[2:]), dtype=np.float32)
-    for row in range(shrink):  # one offset at a time: never a float copy of a panorama
+    for row in range(shrink):  # one offset at a time avoids a float copy of a panorama
         for column in range(shrink):
             means += pixels[row:height:shrink, column:width:shrink]
     means /= shrink**2
@@ -115,7 +115,8 @@ def _stretched(micrograph: Micrograph, shrink: int) -> Picture:
     low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 0.0)
     if high <= low and finite.size:
         low, high = finite.min(), finite.max()
-    scale, offset = (255 / (high - low), 0) if high > low else (0.0, 128)  # constant: mid-grey
+    # A constant image becomes mid-grey.
+    scale, offset = (255 / (high - low), 0) if high > low else (0.0, 128)
     grey = np.nan_to_num((means - low) * scale + offset, nan=0.0).clip(0, 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2) if grey.ndim == 2 else grey
 
@@ -162,7 +163,8 @@ def _outlines(classes: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[
     One line per boundary, on the side of the rarer class: two lines of two colours blur.
     """
     order = np.argsort(np.argsort(np.bincount(classes.ravel(), minlength=256), kind="stable"))
-    rank = np.where(inside, order[classes], 256).astype(np.int16)  # every class is outlined there
+    # The outside ranks last, so every class is outlined there.
+    rank = np.where(inside, order[classes], 256).astype(np.int16)
     edge = np.zeros(classes.shape, dtype=np.bool_)
     for d in range(1, 3 if max(classes.shape) >= _TWO_PX_LINES else 2):
         edge[d:] |= rank[d:] < rank[:-d]

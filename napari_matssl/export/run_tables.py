@@ -56,9 +56,8 @@ class RunTables:
         for path in self._paths:
             if path.is_file():
                 aside = _free_name(path)
-                with contextlib.suppress(
-                    OSError
-                ):  # another program holds it: reported at the start
+                # Another program may hold it, which was reported at the start.
+                with contextlib.suppress(OSError):
                     path.rename(aside)
                     self._aside[aside] = path
 
@@ -79,7 +78,8 @@ class RunTables:
         remarks = list(filter(None, [describe_other_names(self._paths, paths)]))
         if self._old_images <= written:
             for path in self._aside:
-                with contextlib.suppress(OSError):  # it stays under a name that shows it
+                with contextlib.suppress(OSError):
+                    # If it can't be removed, its name marks it.
                     path.unlink(missing_ok=True)
         elif self._aside:
             count = len(self._old_images - written)
@@ -92,7 +92,7 @@ class RunTables:
     def restore(self) -> None:
         """Restore the names of the old tables: no mask was replaced."""
         for aside, path in self._aside.items():
-            with contextlib.suppress(OSError):  # they stay, marked as stale
+            with contextlib.suppress(OSError):  # they stay, with the marked name
                 aside.rename(path)
         self._aside.clear()
 

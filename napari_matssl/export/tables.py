@@ -68,7 +68,7 @@ def write_tables_or_numbered(
             first = first or error
             continue
         return paths
-    assert first is not None  # the first try is always made
+    assert first is not None  # the first attempt is always made
     raise first
 
 
@@ -77,7 +77,7 @@ def describe_other_names(wanted: tuple[Path, Path], written: tuple[Path, Path]) 
     if written == wanted:
         return ""
     held = [path.name for path in wanted if not is_replaceable(path)]
-    held = held or [path.name for path in wanted]  # it could be written a moment ago
+    held = held or [path.name for path in wanted]  # the check succeeded, writing failed
     return (
         f"{' and '.join(held)} can't be replaced, perhaps because another program has it open: "
         f"the tables are {written[0].name} and {written[1].name}."
@@ -94,7 +94,7 @@ def is_replaceable(path: Path) -> bool:
         path.rename(path)
     except PermissionError:
         return False
-    except OSError:  # writing raises the same with its reason
+    except OSError:  # writing raises it again, with the reason
         return True
     return True
 

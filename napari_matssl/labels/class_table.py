@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from napari_matssl.files import Stamp, write_json
 from napari_matssl.labels.names import class_name
 
-# Distinct in luminance, too, and with the common colour-vision deficiencies
+# Distinct in luminance, too, and with common colour-vision deficiencies
 # (Okabe and Ito's eight, without black).
 COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#999999")
 

@@ -138,7 +138,7 @@ def place(
         ids[one.value] = one.value if one.value in kept else next(free, -1)
     if -1 in ids.values():
         raise InputError(f"There are {len(ids)} classes, too many.", f"{LARGEST_ID} are possible.")
-    # Id 0 is "unlabelled" by habit and usually dropped: the first real class gets the first
+    # Id 0 often is "unlabelled" and dropped. The first real class gets the first
     # colour whether 0 is listed or not.
     classes = (
         LabelClass(
@@ -221,7 +221,7 @@ def overruled(labels: Path, given: Path | None) -> tuple[str, ...]:
         return ()
     try:
         beside = find_named_values(labels)
-    except InputError:  # it isn't used
+    except InputError:  # the given table is used instead
         return ()
     named = read_named_values(given)
     differ = [

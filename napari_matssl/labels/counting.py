@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_CHUNK = 1 << 22  # pixels counted at a time: keeps the memory for a panorama small
+_CHUNK = 1 << 22  # pixels counted at a time, which bounds the memory for a panorama
 
 
 def count_values(values: NDArray[np.integer]) -> dict[int, int]:
     """Count the pixels of each value, in ascending order, in little memory."""
-    if values.dtype == np.uint8 and values.ndim == 2 and values.size:  # ten times as fast
+    if values.dtype == np.uint8 and values.ndim == 2 and values.size:  # ten times as fast as below
         histogram = Image.fromarray(values).histogram()
         return {value: count for value, count in enumerate(histogram) if count}
     counts: dict[int, int] = {}

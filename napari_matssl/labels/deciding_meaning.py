@@ -178,7 +178,7 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
         raise InputError("The masks hold no class: all pixels are 0.", "Give another mask.")
     if len(others) > MOST_CLASSES:
         raise _no_ids(counts)
-    if len(others) == 1:  # with or without the rest of the specimen
+    if len(others) == 1:  # beside 0 or alone
         classes = [NamedValue(value, f"class {value}") for value in sorted(counts)]
         reason = "; of masks with two values both are classes" if 0 in counts else ""
         remarks = [

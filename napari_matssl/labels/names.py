@@ -5,9 +5,9 @@ import unicodedata
 LONGEST_NAME = 100
 """Characters that the name of a class may have."""
 
-_NEVER = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of characters, line separators
+_NEVER = {"Cc", "Cs", "Zl", "Zp"}  # control characters, surrogates, line separators
 _TURNING = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_UNSEEN = set("\u00ad\u200b\u2060\ufeff")  # two names that look the same would differ
+_UNSEEN = set("\u00ad\u200b\u2060\ufeff")  # invisible: two names that look alike would differ
 
 
 def composed(name: str) -> str:

@@ -127,7 +127,7 @@ def pair_by_stem(images: Path, labels: Path) -> Pairing:
         alone += [] if there else files
     if not pairs:
         raise _no_label(images, labels, image_files)
-    # One label image among many images, or the other way round, was asked for.
+    # If one side is a single file, the rest of the other was left out on purpose.
     left = [p for files in labels_by_stem.values() for p in files] if images.is_dir() else []
     return Pairing(tuple(pairs), tuple(alone) if labels.is_dir() else (), tuple(left))
 

@@ -130,7 +130,7 @@ def _of_palette(
         return StoredLabels(indices)
     value_of = _values_by_colour(named)
     doubt = _contradicts(colours, palette, value_of if named and not named.ours else {})
-    # The colours of our classes may have been changed since our masks were written.
+    # In our own masks ids decide: the colours of classes may have changed since.
     by_colour = doubt or (named is not None and not named.ours)
     if by_colour and set(colours.values()) <= value_of.keys():
         return StoredLabels(_looked_up(indices, {i: value_of[c] for i, c in colours.items()}))
@@ -213,7 +213,7 @@ def _contradicts(
             return f"{index} has the colour of class {value_of[colour]}"
     zero = colours.get(0, _BLACK)
     inverted = np.array_equal(palette[:256, 0], np.arange(255, -1, -1)[: len(palette)])
-    if zero == _BLACK or inverted:  # masks of ImageJ are often shown inverted
+    if zero == _BLACK or inverted:  # ImageJ often stores an inverted colour table
         return ""
     if any(index and colour == _BLACK for index, colour in colours.items()):
         return "black is not index 0"
@@ -227,7 +227,7 @@ def _values_by_colour(named: NamedValues | None) -> dict[int, int]:
         return {}
     found = {int(one.colour[1:], 16): one.value for one in named.entries if one.colour}
     if len(found) < sum(one.colour is not None for one in named.entries):
-        return {}  # two classes of one colour
+        return {}  # two classes share a colour
     black = next(iter(sorted(named.no_class)), None if 0 in named else 0)
     if black is not None:
         found.setdefault(_BLACK, black)
@@ -266,7 +266,7 @@ def _is_colourless(pixels: NDArray[np.generic]) -> bool:
 def _whole_numbers(path: Path, pixels: NDArray[np.generic]) -> Values:
     if pixels.dtype.kind == "f":
         values = pixels.astype(np.float64)
-        # 2**31 keeps the cast exact; values end at 65535 anyway.
+        # Below 2**31 the cast is exact; larger values than 65535 are refused later.
         if not np.all(
             np.isfinite(values) & (np.abs(values) < 2**31) & (values == np.floor(values))
         ):

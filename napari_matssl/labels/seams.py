@@ -44,7 +44,7 @@ def seam_values(images: Iterable[NDArray[np.integer]]) -> tuple[tuple[int, ...],
 def look_smoothed(images: Iterable[NDArray[np.integer]]) -> tuple[int, ...]:
     """Return the values that smoothing made, if they are half of all values or more; else none."""
     seams, others = seam_values(images)
-    # Of noise all values are seams, and between fewer than two areas there can't be any.
+    # In noise, all values look like seams. Fewer than two areas have no seam between them.
     made = len(seams) >= 2 and len(others) >= 2 and len(seams) >= len(others)
     return seams if made else ()
 

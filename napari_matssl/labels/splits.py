@@ -42,7 +42,7 @@ class Split:
                 f'The split "{self.name}" of {self.path} has no images in "{subset}".',
                 f"Its subsets are {_quoted(self.subsets)}.",
             )
-        by_stem = dict[str, list[Item]]()  # several pairs where several pages have labels
+        by_stem = dict[str, list[Item]]()  # several pairs if several pages have labels
         for one in items:
             path = one.image if isinstance(one, Pair) else one
             by_stem.setdefault(stem_of(path), []).append(one)
@@ -135,7 +135,7 @@ def _check_leak(split: Split) -> None:
 
 
 def _names_inside(path: Path, data: object) -> Iterator[str]:
-    waiting = [data]  # not by recursion, which ends at some depth
+    waiting = [data]  # a stack, as recursion is limited in depth
     while waiting:
         one = waiting.pop()
         if isinstance(one, str):

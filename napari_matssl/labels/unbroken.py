@@ -25,7 +25,7 @@ _SPECKS = 1e-4
 _SMALL = 0.5
 """A detached component is smaller than this share of the smallest one that is kept."""
 
-_TOUCHING = np.ones((3, 3), dtype=bool)  # at edges and at corners
+_TOUCHING = np.ones((3, 3), dtype=bool)  # pixels touch at edges and at corners
 
 
 class UnbrokenClass(BaseModel):
@@ -159,7 +159,7 @@ def _merge(mask: NDArray[np.uint8], where: NDArray[np.bool_], most: int) -> NDAr
     for index, box in enumerate(ndimage.find_objects(labels)):
         if not detached[index]:
             continue
-        # Components don't touch: what lies around one is no part of another.
+        # Components don't touch, so the pixels around one belong to no other.
         around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
         component = labels[around] == index + 1
         nearest = ndimage.distance_transform_edt(

@@ -330,8 +330,9 @@ def _parse_card(path: Path, metadata: dict[str, str]) -> Card:
         return _TYPES[data["kind"]].model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = [str(part) for part in first["loc"]]
+        where = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        raise damaged_model(path, ": ".join(["its card", *where, reason])) from error
+        detail = ": ".join(filter(None, ("its card", where, reason)))
+        raise damaged_model(path, detail) from error
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise damaged_model(path, f"its card: {type(error).__name__}") from error

@@ -61,14 +61,14 @@ def clean_mask(
         return mask.copy()
     place = np.full(256, len(table), dtype=np.uint8)
     place[list(table.ids)] = np.arange(len(table))
-    # A frame of "no class" around the image makes its edge one more thing to touch.
+    # With a frame of "no class", regions at the edge of the image touch something there, too.
     framed = np.pad(place[mask], 1, constant_values=len(table))
     labels, regions = _find_regions(framed, len(table))
     if max(smallest) > 1:
         regions = _give_specks_away(regions, np.array([*smallest, 0]))
     for index in np.flatnonzero(largest):
-        # Once is enough: filling the holes of a class can't make new ones of a class that was
-        # done, as what is not of that class only grows together.
+        # One pass is enough. Filling the holes of a class makes no new holes in a class that was
+        # filled before: the pixels outside that class only merge.
         regions = _fill_holes(regions, int(index), largest[index])
     ids = np.array([*table.ids, 0], dtype=np.uint8)[regions.classes[regions.of_label]]
     labels = labels[1:-1, 1:-1]
@@ -150,7 +150,7 @@ def _give_specks_away(regions: _Regions, smallest: NDArray[np.integer]) -> _Regi
         goes = np.zeros(count, dtype=bool)
         goes[small[beside.any(axis=1)]] = True
         pairs = regions.contacts.tocoo()
-        # Regions that touch differ in class: never are two of these equal.
+        # Touching regions differ in class, so no two of these numbers are equal.
         turn = regions.sizes * 256 + regions.classes
         goes[pairs.row[goes[pairs.col] & (turn[pairs.col] < turn[pairs.row])]] = False
         if not goes.any():
@@ -170,7 +170,7 @@ def _fill_holes(regions: _Regions, index: int, largest: int) -> _Regions:
 
 
 def _sums(part_of: NDArray[np.integer], values: NDArray[np.int64]) -> NDArray[np.int64]:
-    # Floats of bincount are exact to 2**53.
+    # The floats of bincount are exact up to 2**53.
     return np.bincount(part_of, weights=values).astype(np.int64)
 
 

@@ -16,7 +16,7 @@ LARGEST_LABELS_UNCHECKED = 1 << 30
 MOST_PER_BYTE = 100
 """Larger ones need a byte of file for so many bytes of pixels; noise never compresses so well."""
 
-_COPIES = 3  # of the pixels that decoding and looking at them hold at once
+_COPIES = 3  # copies of the pixels that are in memory at once
 
 
 def check_extent(

@@ -16,7 +16,7 @@ from napari_matssl.micrograph.metadata import FileMetadata, entry, positive
 from napari_matssl.micrograph.ome import ome_pixels
 from napari_matssl.micrograph.orientation import transposes
 
-# Inches and centimetres are left out: ImageJ takes them over from the resolution of a printer.
+# No inches or centimetres: ImageJ copies them from the print resolution.
 _UM = {"mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0}
 _UM |= {"m": 1e6, "nm": 1e-3, "a": 1e-4, "å": 1e-4, "angstrom": 1e-4, "pm": 1e-6, "fm": 1e-9}
 

@@ -119,7 +119,7 @@ def decoding_errors(path: Path) -> Iterator[None]:
             f"{path} doesn't fit into the memory.", "Cut it into parts, or close other programs."
         ) from error
     except OSError as error:
-        if error.errno:  # of the disk; decoders give none
+        if error.errno:  # disk errors have a number, those of decoders have none
             raise unreadable_file(path, error) from error
         _LOG.debug("%s can't be decoded", path, exc_info=True)
         raise damaged(path) from error

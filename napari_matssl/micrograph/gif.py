@@ -74,7 +74,7 @@ def _colours(flags: int) -> int:
 def _frames(path: Path, raw: bytes, place: int) -> list[Frame]:
     frames: list[Frame] = []
     while place < len(raw) and raw[place] in (0x21, 0x2C):
-        if raw[place] == 0x21:  # a note
+        if raw[place] == 0x21:  # an extension
             place = _blocks(raw, place + 2, None)
             continue
         if place + 11 > len(raw):

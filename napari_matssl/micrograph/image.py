@@ -154,7 +154,7 @@ def grey_if_colourless(pixels: NDArray[Any], rows: int, spared: int = 0) -> NDAr
     if pixels.ndim == 2:
         return pixels
     counted = pixels[: max(1, rows - spared)]
-    for some in (counted[::64], counted):  # few rows suffice for most colour images
+    for some in (counted[::64], counted):  # a few rows are enough for most colour images
         if not all(np.array_equal(some[..., 0], some[..., k]) for k in (1, 2)):
             return pixels
     grey = np.ascontiguousarray(pixels[..., 0])

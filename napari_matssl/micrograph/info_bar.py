@@ -10,25 +10,25 @@ from napari_matssl.micrograph.image import InfoBar
 from napari_matssl.micrograph.metadata import FileMetadata
 
 _LOWEST_PX = 8
-_LOWEST = 0.02  # of the height of the image
+_LOWEST = 0.02  # share of the image's height
 _HIGHEST = 0.35
-_NARROWEST = 32  # px; no text fits into less
-_COLUMNS = 2048  # of wider images only some columns are looked at
+_NARROWEST = 32  # px; narrower bars hold no text
+_COLUMNS = 2048  # columns that are examined, at most
 
 # Shares of a row. In bars 0.47 to 1.00 of a row has the colour of the ground, in a specimen with
 # noise 0.00 to 0.02; but dark substrates and clipped mounts reach 0.97, so that isn't enough.
 _IN_BAR = 0.4
 _AT_EDGE = 0.8
-_LINE = 0.98  # a drawn line or an empty row
-_NOISY = 0.8  # neighbours that are equal in a row of the specimen, at most
-_DRAWN = 0.86  # neighbours that are equal in the cleanest tenth of a bar's rows, at least
+_LINE = 0.98  # share of a drawn line or an empty row
+_NOISY = 0.8  # largest share of equal neighbours in a row of the specimen
+_DRAWN = 0.86  # smallest share in the cleanest tenth of a bar's rows
 _TEXT = (0.001, 0.5)
 
 # Where the ground has noise, of a scan or of JPEG, lines of text separate a bar from a dark phase
 # with bright debris: rows with much ink, and rows with hardly any between them.
-_LETTERS = 6  # times that ink is met in each row of a line, more than between the lines
+_LETTERS = 6  # how much oftener a row of text meets ink than a row between lines
 _LINE_ROWS = 4
-_STRIP = 0.8  # of a row, of one colour: a strip without text gets a remark at least
+_STRIP = 0.8  # share of one colour in a row; a strip without text gets a remark
 _FRAME_ROWS = 4
 
 
@@ -112,7 +112,7 @@ def look_for_info_bar(
 def _stated_rows(metadata: FileMetadata, height: int, width: int) -> list[tuple[float | None, str]]:
     """First rows of the bar by vendor."""
     fei = metadata.fei_number("Image", "ResolutionY")
-    if metadata.fei_number("Image", "ResolutionX") != width:  # it has been cropped or resized
+    if metadata.fei_number("Image", "ResolutionX") != width:  # the image was cropped or resized
         fei = None
     jeol = None
     if metadata.jeol_size is not None:
@@ -177,7 +177,7 @@ def _band(pixels: NDArray[np.generic], lowest: int) -> _Band | None:
     columns = np.arange(0, pixels.shape[1] - 1, math.ceil(pixels.shape[1] / _COLUMNS))
     values, neighbours = (_grey(pixels[:, columns + k]) for k in (0, 1))
     span = float(values.max()) - float(values.min())
-    if not 0 < span < math.inf:  # NaN fails too
+    if not 0 < span < math.inf:  # this is false for NaN, too
         return None
     grounds, counts = np.unique(values[-lowest:], return_counts=True)
     off = np.abs(values - grounds[counts.argmax()])

@@ -16,8 +16,8 @@ from napari_matssl.settings import IntensityScalingSettings
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
-_FEWEST_NUMBERS = 0.01  # of the specimen
-_SAMPLE = 1 << 21  # pixels that are enough for percentiles, mean and spread
+_FEWEST_NUMBERS = 0.01  # smallest share of finite pixels in the specimen
+_SAMPLE = 1 << 21  # pixels for percentiles, mean and spread
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)  # ITU-R BT.709
 
 
@@ -93,7 +93,7 @@ def fit_intensity_scaling(
         low, high = (
             float(v) for v in np.percentile(sample, (settings.low_percent, settings.high_percent))
         )
-        if high <= low:  # a few bright particles on black: percentiles coincide
+        if high <= low:  # percentiles coincide if there are few bright particles on black
             low, high = float(sample.min()), float(sample.max())
     if high <= low:
         raise InputError(
@@ -103,7 +103,7 @@ def fit_intensity_scaling(
     if settings.kind == "imagenet":
         return IntensityScaling(low, high, IMAGENET_MEAN, IMAGENET_STD)
     unit = np.clip((sample - low) / (high - low), 0, 1).reshape(len(sample), -1)  # (n, C)
-    # One spread for all channels keeps colour; one mean each removes a tint of the lamp.
+    # One spread for all channels keeps colours. A mean per channel removes the lamp's tint.
     spread = float(np.sqrt(unit.var(axis=0).mean()))
     mean = unit.mean(axis=0).astype(np.float32)
     return IntensityScaling(low, high, mean, np.full_like(mean, max(spread, 1e-3)))

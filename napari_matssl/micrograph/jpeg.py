@@ -24,10 +24,11 @@ START = b"\xff\xd8"
 _BLOCK = 8
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE = frozenset(range(0xD0, 0xD9)) | {0x01}
-_NOT_SEEN = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))  # all notes but JFIF's and Adobe's
+# All application segments but JFIF's and Adobe's.
+_NOT_SEEN = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-_MOST_SCANS = 64  # programs write about ten; each goes over the whole image
-_LONGEST_COUNTED = 4 << 20  # bytes of a scan whose blocks are counted
+_MOST_SCANS = 64  # programs write about ten, each of which covers the whole image
+_LONGEST_COUNTED = 4 << 20  # longest scan whose blocks are counted, bytes
 _WINDOW = 16  # longest code, bits
 
 
@@ -140,7 +141,7 @@ def _segments(raw: bytes) -> Iterator[tuple[int, bytes, int]]:
     place = len(START)
     while place + 4 <= len(raw):
         if raw[place] != 0xFF:
-            place += 1  # as decoders do
+            place += 1  # decoders skip such bytes, too
             continue
         marker = raw[place + 1]
         if marker == 0xFF or marker in _BARE or marker == 0:
@@ -191,7 +192,7 @@ def _count_units(raw: bytes, scan: _Scan) -> tuple[int, int, int] | None:
     alone = len(scan.tables) == 1
     first = sizes[scan.tables[0][0]]
     width, height = _BLOCK * most_across, _BLOCK * most_down
-    if alone:  # its blocks come one by one
+    if alone:  # a scan of one component isn't interleaved
         width, height = width // first.across, height // first.down
     across, down = -(-scan.width // width), -(-scan.height // height)
     blocks = []

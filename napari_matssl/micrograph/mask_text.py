@@ -16,15 +16,15 @@ KEY = "napari-matssl"
 """Keyword of the text chunk in PNGs."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_LONGEST = 1 << 20  # no such text is longer
-_MOST_CHUNKS = 1000  # before the pixels; other programs write ten at most
+_LONGEST = 1 << 20  # bytes; longer texts aren't ours
+_MOST_CHUNKS = 1000  # chunks before the pixels; other programs write ten at most
 _IMAGEJ_NOTES = 50839
 
 
 def read_mask_text(path: Path) -> str:
     """Read the text that our masks carry; empty for all other files, odd and missing ones too."""
     try:
-        check_regular(path)  # a pipe would be waited for without end
+        check_regular(path)  # reading a pipe might never end
         with path.open("rb") as file:
             start = file.read(8)
             if start == _PNG:
@@ -57,7 +57,7 @@ def _png_text(file: BinaryIO) -> str:
         if head[4:] == b"iTXt" and length <= _LONGEST:
             keyword, _, rest = file.read(length).partition(b"\0")
             if keyword == KEY.encode() and rest[:1] == b"\0":  # not compressed
-                # One more byte for compression; language and translation end in a 0 each.
+                # A second byte names the compression; language and translation end in a 0 each.
                 return rest[2:].split(b"\0", 2)[-1].decode()
             length = 0
         file.seek(length + 4, 1)

@@ -27,9 +27,9 @@ _GATAN_UNITS, _GATAN_SIZES = (65003, 65004), (65009, 65010)
 VENDOR_TAGS = frozenset({*_FEI, _ZEISS, _TESCAN, _FIBICS, _TVIPS, OLYMPUS_SIS, _GATAN_SIZES[0]})
 """Codes of the tags by which a page is known for a microscope's."""
 
-_SIDECAR_BYTES = 1 << 20  # no microscope writes longer ones; a table of results may be longer
+_SIDECAR_BYTES = 1 << 20  # microscopes write shorter ones; a table of results may be longer
 _LONGEST_TAG = 1 << 22  # bytes
-_LONGEST_DESCRIPTION = 1 << 25  # characters; XML of long series is long
+_LONGEST_DESCRIPTION = 1 << 25  # characters, enough for the XML of a long series
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _decode_png(path: Path, page: int | None, label: bool) -> Stored:
     _check_page(path, 1 if read.frames > 1 and page == 1 else read.frames, page)
     with strict_pillow(), Image.open(BytesIO(read.raw), formats=("PNG",)) as image:
         pixels, palette = _loaded(image)
-    if read.bits == 16 and read.kind in (2, 4, 6):  # Pillow gives 8 bits of each
+    if read.bits == 16 and read.kind in (2, 4, 6):  # Pillow would reduce these to 8 bits
         pixels = imagecodecs.png_decode(read.raw)
     elif read.bits == 16:
         pixels = pixels.astype(np.uint16, copy=False)
@@ -95,14 +95,14 @@ def _decode_gif(path: Path, page: int | None, label: bool) -> Stored:
     _check_page(path, len(frames), page)
     try:
         with strict_pillow(), Image.open(path, formats=("GIF",)) as image:
-            for number in range(1, page or 1):  # each is drawn on the one before
+            for number in range(1, page or 1):  # each frame is drawn on the one before
                 image.seek(number)
             pixels, palette = _loaded(image)
     except OSError:
         gif.check_rows(path, frames[(page or 1) - 1])
         raise
     if len(frames) == 1 and (pixels[-2:].min(axis=1) == pixels[-2:].max(axis=1)).any():
-        gif.check_rows(path, frames[0])  # missing rows would be of one colour
+        gif.check_rows(path, frames[0])  # Pillow would fill missing rows with one colour
     colours, remarks = _without_alpha(pixels)
     return Stored(colours, palette, remarks=remarks, page=page or 1, pages=len(frames))
 
@@ -122,7 +122,7 @@ def _decode_bmp(path: Path, start: bytes, page: int | None, label: bool) -> Stor
 def _check_bmp_rows(path: Path, start: bytes, size: int) -> None:
     """Count the rows of a BMP that isn't packed, by its size."""
     begin, header = struct.unpack_from("<II", start, 10)
-    if header < 40:  # of OS/2
+    if header < 40:  # a header of OS/2
         return
     width, height, _, bits = struct.unpack_from("<iiHH", start, 18)
     packed = struct.unpack_from("<I", start, 30)[0]

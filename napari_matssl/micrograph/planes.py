@@ -13,7 +13,7 @@ from napari_matssl.micrograph.metadata import OLYMPUS_SIS, VENDOR_TAGS, fact, im
 from napari_matssl.micrograph.ome import ome_planes
 from napari_matssl.micrograph.tiff_directories import Directory
 
-_MOST_CHANNELS = 8  # of one acquisition; more pages are a series of images
+_MOST_CHANNELS = 8  # more pages are a series of images
 _MOST_PLANES = 20_000
 
 
@@ -147,7 +147,7 @@ def _described(description: str, first: Directory) -> int:
 def _only_channels(description: str, count: int) -> bool:
     """Whether metadata call several planes channels of one field."""
     imagej = imagej_entries(description)
-    if imagej:  # without colours, what other programs call channels are slices
+    if imagej:  # ImageJ calls slices of a grey stack channels
         coloured = imagej.get("mode") in ("composite", "color")
         return coloured and _whole(imagej.get("channels"), 1) == count
     if (sizes := ome_planes(description)) is not None:

@@ -16,7 +16,7 @@ START = b"\x89PNG\r\n\x1a\n"
 """First bytes of every PNG."""
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_PASSES = (  # of interlacing: first column and row, steps
+_PASSES = (  # interlacing: first column and row, steps
     (0, 0, 8, 8),
     (4, 0, 8, 8),
     (0, 4, 4, 8),
@@ -26,7 +26,7 @@ _PASSES = (  # of interlacing: first column and row, steps
     (0, 1, 1, 2),
 )
 _MOST_CHUNKS = 1 << 20
-_LONGEST_NOTE = 1 << 16  # of EXIF and XMP that are looked at, bytes
+_LONGEST_NOTE = 1 << 16  # longest EXIF or XMP that is read, bytes
 _XMP = b"XML:com.adobe.xmp\0"
 _PROFILE = b"Raw profile type "
 _PIECE = 1 << 20
@@ -119,7 +119,7 @@ def _chunks(path: Path, raw: bytes) -> Iterator[tuple[bytes, memoryview, memoryv
         if sound or kind == b"IDAT":
             yield kind, body, view[place:end], sound
         if needed and not sound:
-            return  # the rows up to here are counted
+            return  # the caller counts the rows up to here
         place = end
     raise damaged(path, f"it has more than {_MOST_CHUNKS:,} parts")
 
@@ -173,6 +173,6 @@ def _profile(text: bytes) -> bytes:
     if not text.startswith((_PROFILE + b"exif\0", _PROFILE + b"APP1\0")):
         return b""
     value = text.split(b"\0", 1)[1]
-    if value[:1] == b"\0":  # packed
+    if value[:1] == b"\0":  # compressed
         value = zlib.decompressobj().decompress(value[1:], _LONGEST_NOTE)
     return bytes.fromhex("".join(value.decode("latin-1").split("\n")[3:])).removeprefix(b"Exif\0\0")

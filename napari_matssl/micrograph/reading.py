@@ -24,8 +24,8 @@ SMALLEST = 32
 """Fewest rows and columns of a micrograph, in px."""
 
 _SIDECARS = (".txt", ".hdr")
-_FEW_COLOURED = 0.05  # of the specimen: drawn marks, rather than a specimen of many colours
-_COLOURS_RUN = 18  # rows, in JPEG: those of a block that the bar reaches into, and of a filter
+_FEW_COLOURED = 0.05  # share of the specimen; fewer coloured pixels are drawn marks
+_COLOURS_RUN = 18  # rows that the colours of a bar reach into the specimen, in JPEG
 
 
 def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
@@ -163,7 +163,7 @@ def images_in(folder: Path) -> list[Path]:
 def _images_of(given: Path) -> list[Path]:
     try:
         is_folder, is_there = given.is_dir(), given.exists()
-    except (OSError, ValueError) as error:  # names that no file system takes
+    except (OSError, ValueError) as error:  # names that the file system refuses
         raise unreadable_file(given, error) from error
     if is_folder:
         images = images_in(given)

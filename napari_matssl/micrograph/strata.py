@@ -20,7 +20,7 @@ _SHARE = 0.25
 _RATIO = 4.0
 """How many times more variance lies across the strata than along them."""
 
-_LARGEST = 1024  # px of a side that are looked at
+_LARGEST = 1024  # px of a side; larger images are thinned out
 
 
 def find_strata(micrographs: Sequence[Micrograph]) -> Strata:

@@ -11,7 +11,7 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.settings import IntensityScalingSettings
 
-_PER_PIXEL = 8  # pixels of the image that make one of the thumbnail, in each direction
+_PER_PIXEL = 8  # pixels averaged for one of the thumbnail, in each direction
 _MID_GREY = 128
 
 
@@ -33,7 +33,8 @@ def thumbnail(micrograph: Micrograph, side: int = 64) -> NDArray[np.uint8]:
     height, width = specimen.shape[:2]
     longest = max(height, width)
     size = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
-    step = max(1, longest // (side * _PER_PIXEL))  # a panorama isn't averaged as a whole
+    # Of a panorama, only every n-th pixel is averaged.
+    step = max(1, longest // (side * _PER_PIXEL))
     known = micrograph.specimen_analysable
     few = replace(
         micrograph,
@@ -45,7 +46,7 @@ def thumbnail(micrograph: Micrograph, side: int = 64) -> NDArray[np.uint8]:
         values = fit_intensity_scaling(
             few, IntensityScalingSettings(), "rgb" if few.is_rgb else "grey"
         )
-    except InputError:  # can be looked at, though not learnt from
+    except InputError:  # such an image can be shown, but not learnt from
         return np.full((size[1], size[0], 3), _MID_GREY, dtype=np.uint8)
     levels = (values.unit(few.pixels) * 255).round().astype(np.uint8)
     picture = Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0).copy())

@@ -23,8 +23,9 @@ from napari_matssl.micrograph.planes import Plane, Planes, find_planes
 from napari_matssl.micrograph.stored_image import Stored
 from napari_matssl.micrograph.tiff_directories import Directory, read_directories
 
-_YCBCR_JPEG = (6, 7, 33003, 33005, 34712)  # codecs that give RGB though the tag is YCbCr
-_PLAIN = (1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 50000)  # give as much as is asked for
+_YCBCR_JPEG = (6, 7, 33003, 33005, 34712)  # these codecs return RGB although the tag is YCbCr
+# These return as many bytes as are asked for.
+_PLAIN = (1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 50000)
 _PICTURES = (
     6,
     7,
@@ -36,11 +37,11 @@ _PICTURES = (
     34927,
     34933,
     50001,
-)  # have a size of their own
+)  # these store their own size
 _PICTURE_FORMATS = ("JPEG", "JPEG2000", "PNG", "WEBP")
 _SAVE_PLAIN = "Save it as a grey or RGB image, TIFF or PNG."
-_MOST_PIECES = 1 << 16  # beside one for each row
-_LARGEST_TILE = 1024  # px, unless the image is larger
+_MOST_PIECES = 1 << 16  # beyond one per row
+_LARGEST_TILE = 1024  # px; tiles may be as large as the image, too
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def decode_plane(tiff: OpenTiff, plane: Plane, label: bool) -> Stored:
         pixels = pixels[..., :3] if colours == 2 else pixels[..., 0]
     palette = None
     if colours == 3 and page.colormap is not None:
-        wide = page.colormap.max(initial=0) > 255  # as it should be; old software wrote 8 bits
+        wide = page.colormap.max(initial=0) > 255  # 16 bits, as specified; old software wrote 8
         palette = (page.colormap >> 8 if wide else page.colormap).astype(np.uint8).T
     return Stored(
         pixels,

@@ -17,8 +17,8 @@ _SIZES |= {16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_DIRECTORIES = 20_000
 _MOST_ENTRIES = 4096
-_MOST_VALUES = 1 << 20  # of one entry that counts strips or tiles
-_PLACES = (273, 279, 324, 325)  # of strips and tiles
+_MOST_VALUES = 1 << 20  # of an entry that lists strips or tiles
+_PLACES = (273, 279, 324, 325)  # tags with the places and sizes of strips and tiles
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def read_directories(path: Path) -> list[Directory]:
                     "Save the plane you want as an image of its own.",
                 )
             read = _read_directory(path, file, place, size, order, big)
-            if read is None:  # the chain leaves the file; what was before it may be whole
+            if read is None:  # the chain leaves the file; earlier pages may be intact
                 break
             found[place], place = read
     if not found:

@@ -50,7 +50,8 @@ class Classes:
         if name is None:
             kind = "artefact" if exclude else "phase"
             first = 1 + sum(one.exclude == exclude for one in self.table.classes)
-            names = (f"{kind} {i}" for i in count(first))  # the third is "phase 3", whatever others
+            # The third class is "phase 3", whatever the others are called.
+            names = (f"{kind} {i}" for i in count(first))
             name = next(name for name in names if name not in self.table.names)
         new_id = self._free_id()
         return self._appended(_made(new_id, self._free_name(name), self._free_colour(), exclude))
@@ -161,7 +162,7 @@ class Classes:
         ids = match_by_name(self.table, table, self.former_names)
         classes = self
         missing = [one for one in table.classes if one.id not in ids]
-        # Those that can keep their id come first, else another class might be given it.
+        # Classes that can keep their id come first, else another might be given it.
         for one in sorted(missing, key=lambda one: one.id in (0, *self.table.ids)):
             ids[one.id] = classes._free_id(one.id)
             new = _made(ids[one.id], one.name, one.colour, one.exclude)

@@ -133,7 +133,7 @@ def find_classes(folder: Path, own: Path, labels: IdImages) -> tuple[ClassTable,
     for path in (folder / CLASSES_FILE, folder.parent / CLASSES_FILE):
         try:
             found = _placed(read_named_values(path)) if stamp_of(path) is not None else None
-        except InputError as error:  # may be there for other reasons, and isn't ours to judge
+        except InputError as error:  # the file may serve another purpose
             remarks.append(f"The class table is left out: {error.what}")
             continue
         if found is not None:

@@ -84,7 +84,7 @@ class Project:
             return
         try:
             labels.back_up(self.own / "labels-backup")
-        except OutputError as error:  # no reason not to look at the images
+        except OutputError as error:  # images can be viewed without a backup
             self.remarks += (f"The painted labels have no backup: {error.what}",)
 
     @property

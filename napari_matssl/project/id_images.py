@@ -80,7 +80,7 @@ class IdImages:
         except InputError:
             if path.exists():
                 raise
-            return None  # never there, or removed this moment by another thread
+            return None  # it never existed, or another thread has just removed it
         if ids.max(initial=0) > 255:
             raise InputError(
                 f"{path} holds values up to {ids.max()}; class ids go to 254.",
@@ -142,7 +142,7 @@ class IdImages:
                 write_labels(path, ids, table, self._packer_of(path), expected)
             else:
                 write_mask(path, ids, table, expected, facts)
-            with suppress(OSError):  # what is there counts, whatever was before
+            with suppress(OSError):  # an old mark counts no more once there is a file
                 _erasure(path).unlink(missing_ok=True)
         elif expected is not ... and stamp_of(path) != expected:
             raise OvertakenError(path)
@@ -240,10 +240,10 @@ class IdImages:
             replaced = False
             while not replaced:
                 version = self.version(path)
-                if version.ids is None:  # it was removed meanwhile
+                if version.ids is None:  # another program has removed it
                     break
                 kept = np.where(version.ids == class_id, np.uint8(by), version.ids)
-                with suppress(OvertakenError):  # it was painted on meanwhile
+                with suppress(OvertakenError):  # another program has painted on it
                     self.write(path, kept, table, version.stamp, read_mask_facts(path))
                     replaced = True
 
@@ -269,7 +269,7 @@ class IdImages:
                 new.mkdir()
                 for path in files:
                     shutil.copy2(path, new)
-            except OSError:  # a full disk; what was copied only takes room
+            except OSError:  # the disk is full, and half a backup only takes up space
                 shutil.rmtree(place, ignore_errors=True)
                 raise
             if backup.exists():

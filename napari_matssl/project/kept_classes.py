@@ -100,7 +100,7 @@ class KeptClasses:
 
     def reorder(self, ids: tuple[int, ...]) -> None:
         """Put the classes into another order; `ids` names each once."""
-        known = sorted(ids) == list(self.table.ids)  # else it is refused
+        known = sorted(ids) == list(self.table.ids)  # else `reordered` refuses them
         self._edit(lambda now: now.reordered(_completed(ids, now) if known else ids))
 
     def delete(self, class_id: int) -> None:
@@ -226,8 +226,8 @@ class KeptClasses:
         def changed(_: ClassTable) -> ClassTable:
             self._record.look_again()
             classes = change(self._now)
-            # The record first: it may name a class too many or too few, the table decides.
-            # A class that gets the id of a deleted one later must not be cleaned like that.
+            # The record is written first: it may name classes that the table lacks, or lack some.
+            # A new class with the id of a deleted one must not inherit its cleaning.
             ids, order, names = classes.table.ids, classes.order, dict(classes.former_names)
             self._record.change(
                 lambda record: record.model_copy(

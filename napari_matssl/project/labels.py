@@ -106,7 +106,7 @@ class KeptLabels(KeptIds):
                         self._classes.begin()
                     stamp = self._files.write(path, joined, self._classes.table, theirs.stamp)
                 except OvertakenError:
-                    continue  # written by another window between the look and the writing
+                    continue  # another window wrote it after it was read
                 return Saved(Version(stamp, joined), (*restored, *remarks))
 
     def prepare(

@@ -117,7 +117,7 @@ class Micrographs:
         self._images.path(name)
         if row is not None and row != "auto":
             _check_bar(name, row, self.shape(name, self.page(name))[0])
-            row = int(row)  # numpy's integers aren't JSON's
+            row = int(row)  # JSON takes no integers of NumPy
         self._set_for([name], info_bar=row)
 
     def page(self, name: str, chosen: PageChoice = ...) -> int | None:
@@ -210,7 +210,7 @@ class Micrographs:
 
     def stem(self, name: str, page: int | None) -> str:
         """Return what labels and masks of a page of an image are called."""
-        self._images.path(name)  # has to be there
+        self._images.path(name)  # raises an error if there is no such image
         return stem_of_page(stem_of(name), page)
 
     def _shape_or_none(self, name: str, page: int | None) -> tuple[int, int] | None:
@@ -240,7 +240,7 @@ def _with(record: Record, *names: str, **values: Any) -> Record:
 def _checked(size: PixelSize | None) -> PixelSize | None:
     if size is None:
         return None
-    x_um, y_um = float(size.x_um), float(size.y_um)  # layers give numpy's numbers
+    x_um, y_um = float(size.x_um), float(size.y_um)  # layers hold numbers of NumPy
     if not all(0 < um < math.inf for um in (x_um, y_um)):
         raise InputError(f"A pixel can't be {x_um:g} x {y_um:g} µm.", "Give a size above 0.")
     return PixelSize(x_um, y_um, size.source)

@@ -22,7 +22,7 @@ LONGEST_NOTE: Final = 200
 """Characters that a note on a model may have."""
 
 _SUFFIX: Final = ".safetensors"
-_LONGEST_BYTES: Final = 200  # file systems take 255; suffix, numbers and temporaries need some
+_LONGEST_BYTES: Final = 200  # file systems allow 255, of which suffix and numbers need some
 _NEVER: Final = set('<>:"/\\|?*')
 _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 

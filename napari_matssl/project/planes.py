@@ -74,7 +74,7 @@ def keep_plane(
         try:
             write_micrograph(path, micrograph, None)
         except OvertakenError:
-            continue  # another window was quicker
+            continue  # another window has taken this name
         return path, True
 
 

@@ -112,7 +112,7 @@ class Presence:
                 if self._own.is_dir():
                     self._touch()
                     self._beat = now
-            except (MatSSLError, OSError) as error:  # looking at images works without
+            except (MatSSLError, OSError) as error:  # images can be viewed all the same
                 _LOG.info("Others can't see that the folder is open here: %s", error)
                 self._beat = now
 
@@ -126,7 +126,7 @@ class Presence:
             try:
                 self._path.unlink(missing_ok=True)
                 self._path.parent.rmdir()
-            except OSError as error:  # others have it open, or it can't be written any more
+            except OSError as error:  # another window has it open, or the folder became read-only
                 _LOG.info("%s stays: %s", self._path.parent, error)
 
     def _touch(self) -> None:
@@ -150,13 +150,13 @@ class Presence:
             if not is_stale:
                 found.append(holder)
                 continue
-            with suppress(OSError):  # of a folder that can't be written
+            with suppress(OSError):  # the folder may be read-only
                 path.unlink()
         return sorted(found, key=lambda holder: holder.since)
 
 
 def _is_stale(holder: Holder, age_s: float) -> bool:
-    # Windows has no way of asking for a process that doesn't disturb it.
+    # On Windows, os.kill(pid, 0) would send Ctrl-C to the process.
     here = holder.host == node()[:100] and os.name == "posix"
     return age_s > STALE_S or (here and not is_running(holder.process))
 

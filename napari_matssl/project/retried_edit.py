@@ -85,7 +85,7 @@ class SharedFile(Generic[T]):
                     with self._place.saving():
                         self._write(changed, self._path, self._stamp)
                 except OvertakenError:
-                    continue  # written by another window between the look and the writing
+                    continue  # another window wrote it after it was read
                 self._stamp = stamp_of(self._path)
                 self.value = changed
                 return
@@ -98,6 +98,7 @@ class SharedFile(Generic[T]):
         """Write the value as it is where there is no file yet."""
         self.look_again()
         if self._stamp is None:
-            with suppress(OvertakenError):  # another window's, which the next look takes up
+            with suppress(OvertakenError):
+                # Another window has written it; the next look reads that.
                 self._write(self.value, self._path, None)
         self.look_again()

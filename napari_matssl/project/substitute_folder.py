@@ -45,7 +45,8 @@ def begin_elsewhere(images: Path, own: Path) -> None:
                 place = path.relative_to(theirs)
                 if path.is_file() and path.name[0] != "." and place.parts[0] not in _THEIRS_ALONE:
                     (copy / place.parent).mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, copy / place)  # without the rights of the original
+                    # The permissions of the original aren't copied.
+                    shutil.copyfile(path, copy / place)
             copy.rename(own)
     except OSError as error:
         raise unwritable(own, error) from error

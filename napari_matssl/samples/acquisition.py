@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from napari_matssl.samples.random_fields import Field, Shape, profile, smooth_noise
 
-# A magnification is the enlargement onto a print of this width: 127 mm, by custom.
+# By convention, magnification refers to a print of 127 mm width.
 PRINT_WIDTH_UM = 127_000.0
 
 

@@ -29,7 +29,7 @@ def dual_phase(rng: np.random.Generator, shape: Shape) -> Scene:
     matrix, groove = _ferrite(rng, grains)
     inner, laths = _martensite(rng, packets, island)
     grey = np.where(island, inner, matrix)
-    # Martensite resists nital and stands proud of the ferrite; boundaries are etched into it.
+    # Martensite resists nital and stands out from the ferrite, whose boundaries are grooves.
     height = np.where(island, 0.9 + 0.25 * laths, -groove) + 0.08 * rough_noise(rng, shape, 4)
     grey += rng.uniform(0.05, 0.12) * relief(height, rng.uniform(0, 2 * np.pi))
     return Scene(np.clip(grey, 0, 1), np.where(island, MARTENSITE, FERRITE).astype(np.uint8))
@@ -41,7 +41,7 @@ def _islands(rng: np.random.Generator, grains: Cells, packets: Cells, size: floa
     amount = 0.07 * wide + rng.uniform(0.14, 0.22) * fine
     near = (grains.edge + 0.35 * np.minimum(grains.corner, size)) / size
     score = amount - near
-    # Where a packet's middle would be martensite the whole packet tends to be: angular islands.
+    # The middle of a packet decides on the whole of it, which makes islands angular.
     middle = np.clip(np.rint(packets.points).astype(np.intp), 0, np.array(shape) - 1)
     blocks = packets.per_cell(score[middle[:, 0], middle[:, 1]])
     score = 0.45 * score + 0.55 * blocks
@@ -55,7 +55,7 @@ def _ferrite(rng: np.random.Generator, grains: Cells) -> tuple[Field, Field]:
     count = len(grains.points)
     spread = np.clip(rng.standard_normal(count), -1.9, 1.9)
     tone = grains.per_cell(rng.uniform(0.33, 0.40) + rng.uniform(0.05, 0.075) * spread)
-    # Etching is not even within a grain either.
+    # Etching varies within a grain, too.
     tone = tone + 0.02 * smooth_noise(rng, shape, 14) + 0.012 * rough_noise(rng, shape, 3)
     groove = np.exp(-((grains.edge / 0.9) ** 2)) * (0.2 + 0.8 * grains.per_boundary(rng))
     pits = smooth_noise(rng, shape, 1.0) > 3.2

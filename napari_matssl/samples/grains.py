@@ -42,7 +42,7 @@ def _grain_grey(rng: np.random.Generator, cells: Cells, size: float) -> Field:
     twin, seam = _twins(rng, cells, size)
     other = cells.per_cell(rng.choice([-1.0, 1.0], count) * rng.uniform(0.6, 1.6, count))
     tone = np.where(twin, tone + contrast * other, tone) - 0.10 * seam
-    # Steps of the etched surface: as strong as the grain's orientation allows.
+    # Etched steps, as pronounced as the grain's orientation allows.
     facets = striations(rng, cells.owner, scale=1.0, stretch=9)
     tone += cells.per_cell(0.022 * rng.random(count)) * facets
     tone += 0.012 * rough_noise(rng, shape, 3) + 0.015 * smooth_noise(rng, shape, 20)

@@ -15,7 +15,7 @@ from napari_matssl.samples.random_fields import (
 
 STEEL, SULPHIDE, OXIDE = 1, 2, 3
 
-# Where, in px along and across the rolling direction from the middle, an inclusion is.
+# Maps px along and across the rolling direction, from the middle, to an inclusion's pixels.
 Form = Callable[[Field, Field], Mask]
 
 
@@ -73,7 +73,7 @@ class _Section:
         self.rolling = rolling
         self.labels = np.full(shape, STEEL, dtype=np.uint8)
         self.grey = _polished(rng, shape, rolling)
-        # One rough field bends every outline, so that no two inclusions are alike.
+        # A rough field distorts outlines, so that no two inclusions are alike.
         self.wobble = [rough_noise(rng, shape, 3.5, 2) for _ in range(2)]
         self.mottle = rough_noise(rng, shape, 2.5, 2)
         self.y, self.x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)

@@ -121,7 +121,7 @@ def make_sample(material: str, seed: int, size: tuple[int, int] = (512, 512)) ->
         )
     if seed < 0:
         raise SettingsError(f"The seed {seed} is negative.", "Use 0 or more.")
-    # The material is part of the seed: the same noise in all four would be a strange likeness.
+    # With the material in the seed, the four samples don't share their noise.
     rng = np.random.default_rng((MATERIALS.index(material), seed))
     um_per_px = kind.microscope.um_per_px
     magnification = round(PRINT_WIDTH_UM / um_per_px / size[1])

@@ -11,7 +11,7 @@ Field = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Shape = tuple[int, int]
 
-# Nuclei looked at for each pixel: enough to find a cell's two nearest boundaries.
+# Nuclei searched for each pixel, enough to find a cell's two nearest boundaries.
 _CANDIDATES = 4
 
 
@@ -101,7 +101,7 @@ def smooth_noise(
         across = fy * np.cos(angle) - fx * np.sin(angle)
         kernel = np.exp(-variance * ((stretch * along) ** 2 + across**2))
     kernel[0, 0] = 0.0
-    # Single precision: half the time, and a grey value has 8 bits.
+    # Single precision takes half the time and is enough for 8 bits.
     white = fft.rfft2(rng.standard_normal((rows, columns), dtype=np.float32))
     noise = fft.irfft2(white * kernel.astype(np.float32), s=(rows, columns)).astype(np.float64)
     scaled: Field = noise[: shape[0], : shape[1]] / noise.std()
@@ -121,7 +121,7 @@ def profile(rng: np.random.Generator, length: int, scale: float) -> Field:
     """Draw a smooth line of ``length`` values, mean 0 and deviation 1 over a longer stretch."""
     margin = int(3 * scale) + 1
     noise: Field = ndimage.gaussian_filter1d(rng.standard_normal(length + 2 * margin), scale)
-    # A smoothed white line has this deviation; a short line's own would blow slow waves up.
+    # Scaled by the expected deviation: a short line's own would exaggerate slow waves.
     scaled: Field = noise[margin:-margin] * np.sqrt(2 * np.sqrt(np.pi) * scale)
     return scaled
 
@@ -162,13 +162,13 @@ def tessellate(
         x += part * warp * size * smooth_noise(rng, shape, scale) * stretch
     points = _nuclei(rng, (rows, columns / stretch), size)
     weights = (spread * size) ** 2 * rng.random(len(points))
-    # A power diagram is a plain one with a third coordinate.
+    # A power diagram is a Voronoi diagram with a third coordinate.
     lifted = np.column_stack([points, np.sqrt(weights.max() - weights)])
     where = np.column_stack([y.ravel(), x.ravel() / stretch, np.zeros(y.size)])
     reach, index = cKDTree(lifted).query(where, k=_CANDIDATES)  # H*W, candidates
     owner, others = index[:, :1], index[:, 1:]
-    # The cell is cut out by one straight line for each other nucleus: the nearest line counts,
-    # which need not be that of the nearest nucleus.
+    # Each other nucleus bounds the cell with a straight line. The nearest line counts, which
+    # may belong to another than the nearest nucleus.
     between = points[others] - points[owner]
     apart = np.hypot(between[..., 0], between[..., 1])
     distance = (reach[:, 1:] ** 2 - reach[:, :1] ** 2) / (2 * apart)

@@ -62,7 +62,7 @@ def scribble(
     ids, counts = np.unique(labels[labels != not_analysed], return_counts=True)
     budget = share * float(counts.sum())
     for rank, n in enumerate(np.argsort(counts, kind="stable")):
-        # Small classes first: what they can't take is left for the large ones.
+        # Small classes come first, and leave the rest of the budget to large ones.
         part = budget / (len(ids) - rank) / strokes_per_class
         for stroke in _strokes(rng, labels == ids[n], strokes_per_class, width, part, margin):
             painted[stroke] = ids[n]
@@ -84,7 +84,7 @@ def _strokes(
 ) -> Iterator[Mask]:
     """Yield strokes of about ``area`` px each inside the mask."""
     shape = (mask.shape[0], mask.shape[1])
-    # Padded: a hand keeps off the image's edge as it does off a boundary.
+    # Padding keeps strokes off the image's edge, as off a boundary.
     depth: Field = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     radius = width / 2
     # No longer than a hand draws without lifting.
@@ -101,7 +101,7 @@ def _strokes(
         brush = np.minimum(radius, _at(depth, path) + 1.0)
         stroke = paint_path(shape, path, brush) & mask
         yield stroke
-        # The next stroke goes somewhere else.
+        # The next stroke keeps off this one.
         used |= ndimage.binary_dilation(stroke, iterations=width)
 
 

@@ -47,7 +47,7 @@ class Draft(Generic[Kind]):
         values = dict(base.values)
         for name, given in changes.items():
             field = self.kind.model_fields.get(name)
-            if field is None:  # refused when the settings are made
+            if field is None:  # `check` refuses it
                 values[name] = given
                 continue
             value = None if given == "none" and may_be_none(field) else given

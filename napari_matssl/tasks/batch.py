@@ -74,5 +74,5 @@ def check_output_names(path: Path, out: Path, endings: Sequence[str]) -> None:
 def _most_bytes(folder: Path) -> int:
     try:
         return os.pathconf(folder, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):  # not on every system
+    except (AttributeError, OSError, ValueError):  # not available on every system
         return _LONGEST_NAME

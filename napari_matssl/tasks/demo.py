@@ -109,7 +109,7 @@ def _pretrain(out: Path, device: str) -> Job[tuple[Skipped, ...]]:
     folders = [out / material / "images" for material in MATERIALS]
     skipped: list[Skipped] = []
     micrographs = read_folder(folders, leave_out=skipped.append)
-    for one in skipped:  # foreign images, in a folder that existed before
+    for one in skipped:  # other images in a folder that existed before
         yield Progress("pretraining on all images", 0, 1, message=left_out(one))
     job = pretrain(micrographs, settings)
     result = yield from _unless_stopped(job, "pretraining on all images", out)

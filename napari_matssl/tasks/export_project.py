@@ -116,7 +116,7 @@ def export_project(
             step = Progress("exporting", number, len(chosen), message=message)
             if (yield step) is Control.STOP:
                 break
-    except BaseException:  # a full disk, or the end of the program
+    except BaseException:  # such as a full disk, or the end of the program
         with contextlib.suppress(MatSSLError):
             results.finish()
         raise
@@ -163,7 +163,7 @@ def _pixels(project: Project, names: Sequence[str]) -> int:
             contextlib.suppress(OSError, struct.error),
             project.masks.path(name).open("rb") as file,
         ):
-            width, height = struct.unpack(">II", file.read(24)[16:])  # where a PNG has its size
+            width, height = struct.unpack(">II", file.read(24)[16:])  # width and height of a PNG
             pixels += width * height
     return pixels
 

@@ -233,7 +233,7 @@ def _read_each(
             micrograph = read()
             fit_intensity_scaling(
                 micrograph, IntensityScalingSettings(), "grey"
-            )  # constant, not finite
+            )  # it is constant or not finite
         except InputError as error:
             first = first or error
             leave_out(Skipped(printable(name), str(error), error.settings))

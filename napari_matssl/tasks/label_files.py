@@ -103,7 +103,7 @@ def read_stored(
     """
     micrograph = with_info_bar(read_micrograph(pair.image, pair.page), info_bar)
     stored = read_values(pair.label, named)
-    PaintedMicrograph(micrograph, stored.values)  # they have the same size
+    PaintedMicrograph(micrograph, stored.values)  # raises an error if sizes differ
     return StoredPair(micrograph, stored, pair.label.name)
 
 

@@ -126,7 +126,7 @@ class LiveClassifier:
         compute.place(network).eval()
         if not isinstance(network.encoder, RememberingEncoder):
             network.encoder = RememberingEncoder(network.encoder)
-            free_memory(compute.device)  # of the encoder before
+            free_memory(compute.device)  # that of the previous encoder
         self._network, self._loaded, self._classes = network, wanted, classes
         return network
 
@@ -138,7 +138,7 @@ class LiveClassifier:
         if known is None or known.painted is not painted or known.wanted != wanted:
             image = prepare(painted, card)
             known = _Prepared(painted, wanted, image)
-        self._prepared[name] = known  # the last is the latest
+        self._prepared[name] = known  # the latest is at the end
         if len(self._prepared) > _PREPARED:
             del self._prepared[next(iter(self._prepared))]
         return known.image
@@ -159,7 +159,7 @@ class RememberingEncoder(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
-        self._seen: list[tuple[Tensor, list[Tensor]]] = []  # the last is the latest
+        self._seen: list[tuple[Tensor, list[Tensor]]] = []  # the latest is at the end
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Feature maps of all stages, the first of which are the images themselves."""

@@ -86,7 +86,7 @@ def _masks(given: Path) -> list[Path]:
     found = find_micrographs([given])
     if given.is_dir():
         found = [path for path in found if path.stem.endswith("_mask")] or found
-        # An export holds each mask twice, as a PNG and as a TIFF: one of them is enough.
+        # An export holds each mask as a PNG and as a TIFF, of which one is measured.
         return list({path.stem: path for path in reversed(found)}.values())[::-1]
     return found
 

@@ -288,7 +288,7 @@ def segment_with_model(
     if not micrographs:
         raise InputError("There is no image to segment.", "Open an image or a folder.")
     yield Progress("preparing", 0, 1)
-    # Regions are cleaned where masks are shown and measured, not here.
+    # Masks are cleaned where they are shown and measured, not here.
     used = settings.with_cleaning(Cleaning())
     ids = EVERY_ID if renumber is None else _lookup(renumber)
     run = SegmentingRun(read_segmenter(model), model, used, ids, probabilities, show=True)

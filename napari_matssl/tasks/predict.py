@@ -162,7 +162,7 @@ class _Writing:
             stopped = segmented.stopped
         except OutputError as error:
             failure = error
-        except BaseException:  # also a second Ctrl-C, or a job that is closed
+        except BaseException:  # including a second Ctrl-C, and a job that is closed
             with contextlib.suppress(OutputError):
                 self._results.finish()
             raise

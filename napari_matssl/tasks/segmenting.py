@@ -157,7 +157,8 @@ class SegmentingRun:
                 with memory_errors(name):
                     whole = yield from one_of_many(job, number, total, "segmenting", self._in_ids)
             except (InputError, ComputeError) as error:
-                error.__traceback__ = error.__cause__ = error.__context__ = None  # hold the image
+                # Their frames would keep the image in memory.
+                error.__traceback__ = error.__cause__ = error.__context__ = None
                 first = first or error
                 skipped.append(Skipped(printable(name), str(error), error.settings))
                 yield Progress("segmenting", number + 1, total, message=left_out(skipped[-1]))

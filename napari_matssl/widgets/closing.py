@@ -29,7 +29,7 @@ class Closing(QObject):
 
     @property
     def _window(self) -> QMainWindow:
-        return self._viewer.window._qt_window  # kept, it would outlive its closing
+        return self._viewer.window._qt_window  # a stored reference would outlive the window
 
     def eventFilter(self, window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Ask before the window closes; end what runs before it is destroyed."""
@@ -38,7 +38,7 @@ class Closing(QObject):
             self._runner.close(timeout=0)
         if event.type() != QEvent.Type.Close:
             return False
-        if not self._viewer.window._qt_viewer.isVisibleTo(window):  # a script closes the viewer
+        if not self._viewer.window._qt_viewer.isVisibleTo(window):  # closed by a script
             self._folder.end()
             return False
         if self._strokes_are_safe() and self._job_may_end():
@@ -70,7 +70,7 @@ class Closing(QObject):
         if job is None or job.cancelling:
             return True
         title, answer = job.title, self._ask(job)
-        if not runner.busy:  # it ended while the question was up
+        if not runner.busy:  # the job ended while the dialog was open
             return answer != STAY
         if answer == FINISH:
             self._afterwards = True
@@ -108,7 +108,7 @@ class Closing(QObject):
         self._kept = True
 
     def _on_ended(self) -> None:
-        if self._afterwards and self._kept:  # else why it isn't kept is to be read
+        if self._afterwards and self._kept:  # else the window stays, with the reason
             QTimer.singleShot(0, self._close)
         self._afterwards = False
 

@@ -35,7 +35,7 @@ def check_window() -> None:
         import qtpy.QtWidgets  # noqa: F401
     except ImportError as error:
         raise MatSSLError(f"napari can't open a window: {error}.", _INSTALL) from error
-    # Qt would abort the process.
+    # Without a screen, Qt aborts the process.
     screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     if sys.platform.startswith("linux") and not any(map(os.environ.get, screens)):
         raise MatSSLError(
@@ -63,7 +63,7 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
     if folder is not None:
         find_images(
             folder, (), plane_files(folder / FOLDER / PLANES)
-        )  # errors appear here, not in a window
+        )  # reports errors in the terminal, not in a window
     import napari
 
     from napari_matssl.widgets.reader import SHELL_NAME

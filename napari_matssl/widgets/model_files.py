@@ -82,5 +82,5 @@ def _created(file: Path) -> str:
     """When a model's training ended; empty for a file without a card."""
     try:
         return read_card(file).created
-    except MatSSLError:  # a damaged file may be renamed and deleted, too
+    except MatSSLError:  # damaged files can be renamed and deleted, too
         return ""

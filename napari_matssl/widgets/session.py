@@ -129,7 +129,7 @@ class Session(QObject):
         """Whether one of our docks is to be seen: neither closed nor behind another tab."""
         boxes = self.viewer.window._qt_window.findChildren(MessageBox)
         docked = [b.parentWidget() for b in boxes if b is not self.over_canvas]
-        # What is behind another tab is called visible by Qt, far outside the window.
+        # Qt calls a dock behind another tab visible, but places it far outside the window.
         return any(not one.visibleRegion().isEmpty() for one in docked)
 
     def _on_job(self, job: RunningJob) -> None:
@@ -158,19 +158,19 @@ class Session(QObject):
 
     def _quit(self) -> None:
         self.folder.end()
-        self.runner.close(timeout=0)  # the end of the program waits for its thread
+        self.runner.close(timeout=0)  # Python waits for its thread when the program ends
 
 
 def _leave(session: weakref.ref[Session]) -> None:
     there = session()
     if there is None or not isalive(there) or not hasattr(there.viewer.window, "_qt_window"):
-        return  # it was closed
+        return  # the window was closed
     there.leave()
 
 
 def session_of(viewer: Viewer) -> Session:
     """Find the session of a viewer, or begin it."""
-    viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
+    viewer = getattr(viewer, "__wrapped__", viewer)  # napari hands a proxy to plugins
     window = viewer.window._qt_window
     session = window.findChild(Session)
     return session if session is not None else Session(viewer)

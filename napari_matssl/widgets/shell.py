@@ -46,7 +46,8 @@ class _Docked(QWidget):
     def event(self, event: QEvent) -> bool:
         """Notice that the dock is closed."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            QTimer.singleShot(0, partial(_destroy, self))  # not now: it may get another dock
+            # Deferred, as it may be put into another dock.
+            QTimer.singleShot(0, partial(_destroy, self))
         return super().event(event)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
@@ -57,7 +58,7 @@ class _Docked(QWidget):
             self._placed = True
             WrappedTooltips(self)
             dock = _dock_of(self)
-            if dock is not None:  # a tab that is chosen again isn't shown, to Qt
+            if dock is not None:  # Qt sends no show event for a tab that is chosen again
                 dock.visibilityChanged.connect(self._on_sight)
             QTimer.singleShot(0, partial(_tabify, self))
 
@@ -94,7 +95,7 @@ def _destroy(docked: _Docked) -> None:
     cleared already, would be called by the widgets that die, and the process would end.
     """
     if isalive(docked) and docked.parent() is None:
-        docked.setParent(docked.session.viewer.window._qt_window)  # which owns it until then
+        docked.setParent(docked.session.viewer.window._qt_window)  # the window owns it until then
         docked.deleteLater()
 
 
@@ -117,12 +118,12 @@ class MatSSLWidget(_Docked):
             self.panels[title], self.sections[title] = panel, section
         stack.addStretch(1)
         self.device = DeviceBadge()
-        self.device.hide()  # until a panel that computes is opened
+        self.device.hide()  # shown once a panel that computes is opened
         self._scroll = _scrolling(inside)
         self._opened: _Section | None = None
         self._scroll_later = later(
             self, self._scroll_to_opened
-        )  # once the opened panel has its place
+        )  # after the layout has placed the opened panel
         self.sections["Micrographs"].expand(animate=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -144,7 +145,8 @@ class MatSSLWidget(_Docked):
         if title in _COMPUTE:
             self.device.show()
             self.device.check()
-        for other, section in self.sections.items():  # classes stay at hand, the rest gives way
+        for other, section in self.sections.items():
+            # The class table stays visible, other parts shrink.
             if other not in (title, "Micrographs") and section.isExpanded():
                 section.collapse(animate=False)
         self._opened = self.sections[title]
@@ -163,7 +165,7 @@ class _Section(QCollapsible):
     """A panel below its title, to be folded away."""
 
     def __init__(self, title: str, tip: str, panel: QWidget) -> None:
-        # Arrows are text: superqt's icons are black, whatever the theme.
+        # The arrows are text, as superqt's icons are black in any theme.
         super().__init__(f"▸ {title}", None, QIcon(), QIcon())
         self.setDuration(0)
         self.toggleButton().setToolTip(tip)

@@ -42,7 +42,7 @@ def write_labels(path: str, data: ArrayLike, meta: dict[str, Any]) -> list[str]:
     """
     from napari_matssl.export.masks import write_mask, write_mask_tiff
 
-    # Sharing its colormap would show the new layer's selection on the screen.
+    # A shared colormap would show the new layer's selection in the old one.
     facts = {key: deepcopy(value) if key == "colormap" else value for key, value in meta.items()}
     layer = Labels(data, **facts)
     ids = _class_ids(layer)
@@ -76,7 +76,7 @@ def _table(layer: Labels, ids: NDArray[np.uint8]) -> ClassTable:
     """Return each id with its colour; a PNG holds no names of classes."""
     shown = layer.colormap
     shown.use_selection = False
-    found = np.union1d(ids, [1])  # a table has one class at least
+    found = np.union1d(ids, [1])  # a class table has at least one class
     colours = {
         int(i): _hex(rgba) for i, rgba in zip(found, shown.map(found), strict=True) if i != 0
     }

@@ -84,7 +84,7 @@ def _restore_optimiser(
         if key.startswith("optimiser."):
             number, name = _place(key, tensor, learning, path)
             like = learning[number]
-            # A fused step needs them in the same order in memory.
+            # A fused step needs the same memory layout as the weights.
             if tensor.shape == like.shape:
                 tensor = torch.empty_like(like).copy_(tensor)
             state["state"][number][name] = tensor

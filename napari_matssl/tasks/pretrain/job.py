@@ -166,7 +166,7 @@ def _learn(
             try:
                 stopped = (yield from training.one_epoch()) is Control.STOP
             except ComputeError as error:
-                # What a device that fails had learnt before is good; it is lost without a file.
+                # What was learnt before the device failed is valid, and would be lost.
                 if checkpoint or training.epoch == 0 or isinstance(error, DivergedError):
                     raise
                 trouble = str(error)

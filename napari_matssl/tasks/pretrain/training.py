@@ -131,9 +131,9 @@ class Training:
             loss = None
             while loss is None:
                 loss = self.trainer.advance(fraction, partial(self._losses, rest, generator))
-                if loss is None:  # once more, with the first of the same patches
+                if loss is None:  # memory ran out: repeat with fewer of these patches
                     yield Progress("pretraining", fraction, 1, message=self.trainer.shrunk)
-            position += self.batches.batch_size  # smaller than before where memory ran out
+            position += self.batches.batch_size  # smaller if memory ran out
             losses.append(loss)
             self._keep_time()
             metrics = {"step": float(self.step), "epoch": float(self.epoch + 1), "loss": loss}
@@ -214,7 +214,7 @@ class Training:
             for begin in range(0, len(order), batch_size):
                 numbers = order[begin : begin + batch_size]
                 if begin and len(numbers) < SMALLEST_BATCH:
-                    break  # the smallest patches leave one value per channel: no spread
+                    break  # of the smallest patches one value per channel is left, without spread
                 with device_errors(_STATISTICS), torch.no_grad(), self.compute.autocast():
                     patches, mean, std = self._patches(numbers)
                     images = (patches - mean[:, :, None, None]) / std[:, :, None, None]
@@ -228,7 +228,7 @@ class Training:
         if self.epoch_losses:
             metrics["loss"] = self.epoch_losses[-1]
         metrics["minutes"] = round(self.budget.elapsed / 60, 3)
-        # As a segmenter names them, so that both kinds of file hold an encoder in the same way.
+        # Named as in a segmenter, so that both kinds of file hold an encoder alike.
         with device_errors("taking the encoder from the device"):
             tensors = {
                 f"encoder.{name}": tensor.detach().cpu().clone()

@@ -33,7 +33,7 @@ def add_layer(current: CurrentImage, layer: Layer, place: Path | None = None) ->
         micrograph = folder.notices.wait_for(
             lambda: micrograph_of(layer, viewer.dims), f"Reading {layer.name}..."
         )
-        if folder.ended or folder.project is not project:  # while it was read
+        if folder.ended or folder.project is not project:  # another folder was opened meanwhile
             return False
         taken = _take_in(folder, plane_title(layer, step), micrograph, place)
     except MatSSLError as error:
@@ -77,13 +77,13 @@ def _take_in(
             lambda: keep_plane(target / FOLDER / PLANES, images_in(target), title, micrograph),
             writing,
         )
-        if folder.ended or folder.project is not None:  # while it was written
+        if folder.ended or folder.project is not None:  # another folder was opened meanwhile
             return None
         return (path.name, new) if folder.open([target], show=False) else None
     name, new = folder.notices.wait_for(
         lambda: project.images.add_plane(title, micrograph), writing
     )
-    if folder.ended or folder.project is not project:  # while it was written
+    if folder.ended or folder.project is not project:  # another folder was opened meanwhile
         return None
     folder.images_changed.emit()
     if new:

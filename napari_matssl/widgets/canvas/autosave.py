@@ -138,11 +138,12 @@ class Autosave(QObject):
 
     def _begin(self) -> None:
         if self._busy:
-            return  # it begins again when that is over
+            return  # the end of that saving calls this again
         if self._differs():
             self.changed.emit()
             self._save_in_thread()
-        elif self.problem is not None:  # undone, perhaps, until there was nothing to save
+        elif self.problem is not None:
+            # Strokes may have been undone until nothing was left to save.
             self._look_in_thread()
 
     def _save_in_thread(self) -> None:
@@ -175,7 +176,7 @@ class Autosave(QObject):
 
     def _write(self, ids: NDArray[np.uint8]) -> Saved | None:
         saved = self._save(ids)
-        # Here, so that it is set before a wait for the thread ends.
+        # Set in this thread, so that it is there once a wait for it ends.
         self._kept = ids if saved is None else saved.version.ids
         if self._kept is not ids:
             self._joined = _Joined(ids, self._kept)
@@ -188,14 +189,14 @@ class Autosave(QObject):
             return
         data = self._layer.data
         theirs = (joined.all != joined.ours) & (data == joined.ours)
-        data[theirs] = joined.all[theirs]  # no step of the user's, so none that can be undone
+        data[theirs] = joined.all[theirs]  # bypasses the undo history: the user didn't paint it
         self._layer.refresh()
 
     def _on_saved(self, saved: Saved | None = None) -> None:
         self._busy = False
         self._again.stop()
         self.problem = None
-        if self._differs():  # painted or undone, perhaps, while it was written
+        if self._differs():  # strokes may have changed during the writing
             self._touched()
         for line in () if saved is None else saved.remarks:
             self.remarked.emit(line)

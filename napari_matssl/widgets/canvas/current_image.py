@@ -49,7 +49,7 @@ class CurrentImage(QObject):
         self._notices = folder.notices
         self._look = KeptLook()
         self._arranging = False
-        self._wishes = 0  # to show an image: the last one counts
+        self._wishes = 0  # counts requests to show an image; only the last is met
         self._orphaned = later(self, self._let_go)
         folder.may_close = self.leave
         folder.changed.connect(self._on_folder)
@@ -78,7 +78,8 @@ class CurrentImage(QObject):
         gone = self.folder.ended or self.folder.project is not project
         if gone or wish != self._wishes:  # while it was read
             return False
-        with self.viewer.layers.batched_update():  # else napari tidies up after each layer
+        with self.viewer.layers.batched_update():
+            # napari updates itself once instead of after each layer.
             return self._bring_up(project, found)
 
     def _bring_up(self, project: Project, found: ReadImage) -> bool:
@@ -131,7 +132,7 @@ class CurrentImage(QObject):
         if shown is None or page == shown.micrograph.page:
             return
         shown.autosave.flush()
-        if shown.autosave.unsaved:  # the reason was reported
+        if shown.autosave.unsaved:  # Autosave has reported the reason
             self.changed.emit()
             return
         project, name, left = shown.project, shown.name, shown.micrograph.page
@@ -176,7 +177,8 @@ class CurrentImage(QObject):
         while (name := self.folder.neighbour(name, by)) is not None:
             if name not in self.folder.unreadable and self.show(name):
                 return
-            if name not in self.folder.unreadable:  # the strokes of the shown image can't be saved
+            if name not in self.folder.unreadable:
+                # The strokes of the shown image can't be saved.
                 return
 
     def leave(self) -> bool:
@@ -251,7 +253,7 @@ class CurrentImage(QObject):
             self._notices.failed.emit(error)
         shown.image.metadata[INFO_BAR] = shown.micrograph.info_bar
         before = tuple(shown.image.scale)
-        if shown.image.ndim == 2:  # else it is a user's stack, on whose grid the strokes stay
+        if shown.image.ndim == 2:  # strokes on a user's stack stay on its grid
             apply_pixel_size([shown.image, *shown.layers], shown.micrograph.pixel_size)
         if tuple(shown.image.scale) != before:
             self.viewer.reset_view()
@@ -273,7 +275,7 @@ class CurrentImage(QObject):
         shown.extra = {title: x for title, x in shown.extra.items() if x is not event.value}
         if event.value in (shown.image, shown.painted):
             self.flush()
-            self._orphaned.start()  # the list of layers may be in the middle of deleting several
+            self._orphaned.start()  # napari may be deleting several layers at this moment
 
     def _let_go(self) -> None:
         """Leave an image of which layers were deleted."""

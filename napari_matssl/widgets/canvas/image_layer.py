@@ -40,6 +40,6 @@ def _black_and_white(micrograph: Micrograph) -> tuple[float, float] | None:
 
     try:
         values = fit_intensity_scaling(micrograph, IntensityScalingSettings(), "grey")
-    except InputError:  # blank, or not finite: napari chooses; jobs report what is wrong
+    except InputError:  # blank or not finite: napari chooses limits, and jobs report the fault
         return None
     return values.low, values.high

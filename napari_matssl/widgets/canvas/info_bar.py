@@ -47,7 +47,7 @@ class InfoBarLine(QObject):
         viewer.layers.selection.active = layer
         layer.mode = "select"
         layer.selected_data = {0}
-        # napari would stretch the line where one of its handles is caught.
+        # At a handle of the line, napari's own drag would stretch it.
         napari_drag = layer._drag_modes[layer._mode]
         if napari_drag in layer.mouse_drag_callbacks:
             layer.mouse_drag_callbacks.remove(napari_drag)

@@ -11,7 +11,7 @@ def keep_canvas_alive(viewer: Viewer) -> None:
     """
     canvas = viewer.window._qt_viewer.canvas
     clean = getattr(canvas, "_clean_and_update_scenegraph", None)
-    if clean is None:  # another napari, which frees nothing on its own
+    if clean is None:  # this version of napari frees nothing by itself
         return
 
     def clean_in_context() -> None:

@@ -36,7 +36,7 @@ class KeptLook:
         self._brush = painted.brush_size
         for title, layer in _labels_of(shown).items():
             self._layers[title] = (layer.visible, layer.opacity, layer.contour)
-        # Not public in napari, which offers undo and redo alone.
+        # napari has no public call for this.
         painted._commit_staged_history()
         undo, redo = tuple(painted._undo_history), tuple(painted._redo_history)
         key = shown.name, shown.page
@@ -53,7 +53,8 @@ class KeptLook:
         for title, layer in _labels_of(shown).items():
             if title in self._layers:
                 visible, layer.opacity, layer.contour = self._layers[title]
-                if layer.visible is not visible:  # else napari would lay the brush down
+                if layer.visible is not visible:
+                    # Setting it in vain would switch napari's brush off.
                     layer.visible = visible
         history = self._histories.get((shown.name, shown.page))
         if history is not None and history.pixels == _checksum(shown.painted):

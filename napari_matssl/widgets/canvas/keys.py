@@ -86,7 +86,8 @@ class Keys(QObject):
 
     def _on_shown(self, shown: Shown) -> None:
         layer = shown.painted
-        layer.events.mode.connect(self._show_help, position="last")  # after napari's own words
+        # After napari has set its own text.
+        layer.events.mode.connect(self._show_help, position="last")
         self._say(layer)
 
     def _show_help(self, event: Event) -> None:

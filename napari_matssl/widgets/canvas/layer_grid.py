@@ -14,8 +14,8 @@ from napari_matssl.micrograph.image import PixelSize
 PIXEL_SIZE = "matssl_pixel_size"
 """Key of a layer's metadata: the ``PixelSize`` that its scale was made from, or None."""
 
-_CLOSE = 1e-5  # layers' properties pass through matrices
-_SAME_PIXEL = 0.01  # px of shift that are rounding
+_CLOSE = 1e-5  # tolerance, as layers compute their properties from matrices
+_SAME_PIXEL = 0.01  # shift in px that is taken for rounding
 
 
 def plane_index(layer: Image, dims: Dims) -> tuple[int, ...]:
@@ -41,7 +41,7 @@ def plane_index(layer: Image, dims: Dims) -> tuple[int, ...]:
             "Roll the axes with the button below the layer list until they show.",
         )
     point = np.asarray(dims.point, dtype=float)[-layer.ndim :]
-    world_units = getattr(dims, "units", None)  # older napari compares numbers, whatever the units
+    world_units = getattr(dims, "units", None)  # older napari ignores units
     if world_units is not None:
         point = point * _factors(world_units[-layer.ndim :], layer.units)
     index = np.round(layer.world_to_data(point)).astype(int)[:-2]
@@ -86,12 +86,13 @@ def apply_pixel_size(layers: Iterable[Layer], size: PixelSize | None) -> None:
         if PIXEL_SIZE in layer.metadata:
             layer.metadata[PIXEL_SIZE] = size
         if isinstance(layer, Labels):
-            layer.brush_size = layer.brush_size  # napari fits the cursor to the scale only here
+            # Setting it makes napari fit the cursor to the scale.
+            layer.brush_size = layer.brush_size
 
 
 def grid_of(layer: Layer) -> dict[str, Any]:
     """Describe where the last two axes of a layer lie, as arguments for a new 2D layer."""
-    shear = np.asarray(layer.shear)  # the upper triangle (its last value is ours), or a matrix
+    shear = np.asarray(layer.shear)  # the upper triangle, whose last value is needed, or a matrix
     return {
         "scale": np.asarray(layer.scale)[-2:],
         "translate": np.asarray(layer.translate)[-2:],

@@ -34,7 +34,7 @@ KIND = "matssl_kind"
 CLASSES = "matssl_classes"
 """Key of a labels layer's metadata: the ``LabelClass`` of every id, a tuple."""
 
-# A preview has the colours of the strokes: they stand out from it, and the micrograph is seen.
+# Faint, as a preview has the colours of the strokes, which have to stand out.
 _OPACITY = {"painted": 0.9, "mask": 0.5, "preview": 0.25}
 Kind = Literal["painted", "mask", "preview"]
 """What a labels layer holds: strokes, a result, or one in the making."""
@@ -91,7 +91,7 @@ def load_units() -> None:
 
     To be called in the thread that reads the image, or the window would stand still for it.
     """
-    import pint  # as napari does
+    import pint  # napari uses it for units
 
     pint.application_registry.Unit("pixel")
 
@@ -157,7 +157,8 @@ def add_labels(
 def set_classes(layer: Labels, classes: Sequence[LabelClass]) -> None:
     """Recolour and rename the classes of a labels layer; data and undo history stay."""
     colours = label_colours(classes)
-    colours.selection = layer.selected_label  # else "show selected" would be forgotten
+    # A new colormap loses the selection of "show selected".
+    colours.selection = layer.selected_label
     colours.use_selection = layer.show_selected_label
     layer.colormap = colours
     layer.features = _names(classes, layer.metadata.get(KIND, "painted"))
@@ -189,7 +190,7 @@ def copy_into(
     source = source_ids[rows, columns]
     changed = np.nonzero((source != 0) & (source != target.data[rows, columns]))
     values = source[changed]
-    # The undo history keeps these indices: small integers, for the memory's sake.
+    # The undo history stores these indices, so small integers save memory.
     starts = (rows.start or 0, columns.start or 0)
     small = np.uint16 if max(target.data.shape) <= 1 << 16 else np.uint32
     indices = tuple((i + start).astype(small) for i, start in zip(changed, starts, strict=True))
@@ -212,7 +213,7 @@ def place_ids(layer: Labels, top: int, left: int, ids: NDArray[np.uint8]) -> Non
     """
     height, width = ids.shape
     layer.data[top : top + height, left : left + width] = ids
-    # The thumbnail is left for later: each widget that changes repaints the canvas once more.
+    # No thumbnail yet: every widget that changes repaints the canvas.
     layer.refresh(extent=False, thumbnail=False, highlight=False)
 
 

@@ -42,8 +42,8 @@ class Mouse(QObject):
         super().__init__(parent)
         self._viewer, self._current, self._menu = viewer, current, menu
         self._folder, self._notices = current.folder, current.folder.notices
-        self._drawing = False  # the left button is down for a stroke
-        self._taken: set[Qt.MouseButton] = set()  # buttons that napari didn't hear of
+        self._drawing = False  # a stroke is being painted
+        self._taken: set[Qt.MouseButton] = set()  # pressed buttons that were hidden from napari
         self._clicked: QPoint | None = None  # where the right button was pressed
         self._drawn_to: QPoint | None = None
         self._moves = Moves()
@@ -53,7 +53,7 @@ class Mouse(QObject):
 
     @property
     def _canvas(self) -> Any:
-        return self._viewer.window._qt_viewer.canvas  # kept, it would outlive its window
+        return self._viewer.window._qt_viewer.canvas  # a stored reference would outlive the window
 
     def eventFilter(self, canvas: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Decide what napari hears of."""
@@ -75,7 +75,7 @@ class Mouse(QObject):
     def _keep_moves(self) -> None:
         if self._folder.project is not None and self._canvas.native.isVisible():
             self._moves.keep()
-        else:  # a window that is never shown is not hidden either
+        else:  # a window that was never shown gets no hide event
             self._moves.let_go()
 
     def let_go(self) -> None:
@@ -95,12 +95,13 @@ class Mouse(QObject):
     def _on_press(self, event: QMouseEvent) -> bool:
         button = event.button()
         if button == Qt.MouseButton.LeftButton:
-            if self._drawing:  # its release went to another window
+            if self._drawing:  # the release went to another window
                 self._end_stroke(event)
             self._drawing = self._painted(_STROKES) is not None
             self._drawn_to = event.pos()
             if self._drawing and event.type() == QEvent.Type.MouseButtonDblClick:
-                self._send(QEvent.Type.MouseButtonPress, event)  # two strokes, not a double click
+                # Quick strokes must not become a double click.
+                self._send(QEvent.Type.MouseButtonPress, event)
                 return True
             filled = self._painted(("fill",))
             if filled is not None:
@@ -154,7 +155,7 @@ class Mouse(QObject):
     def _on_move(self, event: QMouseEvent) -> bool:
         if not self._drawing:
             return False
-        if not event.buttons() & Qt.MouseButton.LeftButton:  # its release went elsewhere
+        if not event.buttons() & Qt.MouseButton.LeftButton:  # the release went to another window
             self._end_stroke(event)
             return False
         if self._is_far_enough(event.pos()):
@@ -164,10 +165,10 @@ class Mouse(QObject):
     def _is_far_enough(self, place: QPoint) -> bool:
         """Whether a point adds to the stroke: a fast mouse sends more than can be drawn in time."""
         shown, away = self._current.shown, (place - self._drawn_to).manhattanLength()
-        if shown is None:  # its folder was closed during the stroke
+        if shown is None:  # the folder was closed during the stroke
             return False
         brush = shown.painted.brush_size * abs(shown.painted.scale[-1])
-        scene = getattr(self._viewer, "scene", self._viewer)  # napari before 0.9 has none
+        scene = getattr(self._viewer, "scene", self._viewer)  # napari before 0.9 has no scene
         radius = brush / 2 * scene.camera.zoom
         return away >= max(1, _FINE * radius)
 

@@ -61,7 +61,7 @@ class OpenFolder(QObject):
         self._watcher = QFileSystemWatcher(self)
         self._refresh_later = later(
             self, self.refresh, REFRESH_MS
-        )  # copying a folder of images changes it many times
+        )  # copying images into a folder changes it many times
         self._watcher.directoryChanged.connect(self._refresh_later.start)
 
     def open(self, paths: Sequence[Path], show: bool = True) -> bool:
@@ -159,7 +159,7 @@ class OpenFolder(QObject):
         except MatSSLError as error:
             self.notices.failed.emit(error)
             return False
-        if self.ended or self.project is not project:  # while they were copied
+        if self.ended or self.project is not project:  # another folder was opened meanwhile
             return False
         self.moved.emit(moved)
         Places().choose(project.folder, own)
@@ -172,7 +172,7 @@ class OpenFolder(QObject):
             return
 
         def note(name: str, facts: ImageFacts | MatSSLError) -> None:
-            if self.project is project:  # else it is of a folder that was closed
+            if self.project is project:  # else that folder was closed meanwhile
                 self.note(name, facts)
 
         for name in names:
@@ -255,6 +255,6 @@ def _project_of(paths: Sequence[Path]) -> tuple[Project, Path | None]:
     gone = own is not None and not own.is_dir()
     project = Project(folder, () if folders else tuple(paths), None if gone else own)
     for model in project.models.files():
-        with suppress(MatSSLError):  # lists show what is wrong with it
+        with suppress(MatSSLError):  # the lists show the reason
             read_card(model)
     return project, own if gone else None

@@ -105,10 +105,10 @@ class Palette(QObject):
             else:
                 project.classes.merge(class_id, into)
 
-        # All labels and masks may have to be written anew.
+        # This may rewrite all labels and masks.
         text = "Taking the class out of strokes and masks..."
         self.edit(lambda project: self._notices.wait_for(lambda: change(project), text))
-        self._folder.images_changed.emit()  # some may have lost their mask
+        self._folder.images_changed.emit()  # some masks may be gone
         if name is not None:
             self._current.show(name)
 
@@ -144,7 +144,7 @@ class Palette(QObject):
             else:
                 try:
                     pixels = project.labels.counts(name)
-                except MatSSLError:  # the list of images shows that they can't be read
+                except MatSSLError:  # the list of images shows the reason
                     continue
             for class_id, count in pixels.items():
                 total[class_id] = total.get(class_id, 0) + count
@@ -181,5 +181,5 @@ class Palette(QObject):
             self._notices.remarked.emit(
                 f"{chosen} is the id of no class: Add, below the class table, makes a new class."
             )
-        elif layer.mode in _ERASER:  # napari's key X, not its picker on an unpainted pixel
+        elif layer.mode in _ERASER:  # the erasing label, chosen by napari's key X
             layer.mode = _ERASER[layer.mode]

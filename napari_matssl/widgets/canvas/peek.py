@@ -47,7 +47,7 @@ class Peek(QObject):
         self._hidden = [layer for layer in overlays if layer.visible]
         for layer in self._hidden:
             layer.visible = False
-        QApplication.instance().installEventFilter(self)  # the release may reach any widget
+        QApplication.instance().installEventFilter(self)  # any widget may receive the release
 
     def end(self) -> None:
         """Show them again."""
@@ -63,7 +63,7 @@ class Peek(QObject):
         """Begin with a press on the canvas, end with the release anywhere."""
         kind = event.type()
         if kind == QEvent.Type.WindowDeactivate and widget is self.parent():
-            self.end()  # the release goes to another program
+            self.end()  # another program will receive the release
         elif kind == QEvent.Type.KeyRelease and event.key() == _KEY and not event.isAutoRepeat():
             self.end()
         elif kind == QEvent.Type.KeyPress and event.key() == _KEY and not self._held:

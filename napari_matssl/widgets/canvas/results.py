@@ -34,8 +34,8 @@ class Results(QObject):
     def __init__(self, current: CurrentImage) -> None:
         super().__init__(current)
         self.current, self.folder, self.notices = current, current.folder, current.folder.notices
-        self._covered: Layer | None = None  # hidden for the sake of a preview
-        self._area: float | None = None  # of a pixel, as masks were cleaned last
+        self._covered: Layer | None = None  # hidden behind a preview
+        self._area: float | None = None  # pixel area with which masks were last cleaned, um2
         current.appeared.connect(self._take_up)
         current.leaving.connect(self._uncover)
         current.changed.connect(self._clean_again)
@@ -57,7 +57,7 @@ class Results(QObject):
             return
         height, width = shown.micrograph.height, shown.micrograph.width
         if top + ids.shape[0] > height or left + ids.shape[1] > width:
-            return  # the image was replaced by a smaller one meanwhile
+            return  # a smaller image has replaced the one that was segmented
         layer = shown.extra.get(title)
         if layer is None:
             empty = np.zeros((height, width), np.uint8)
@@ -145,7 +145,7 @@ class Results(QObject):
         active = viewer.layers.selection.active
         classes = shown.project.classes.in_order
         layer = add_labels(viewer, shown.image, ids, classes, title, kind)
-        layer.editable = False  # corrections are painted, where they are kept and can be undone
+        layer.editable = False  # corrections belong into the painted labels, which are saved
         viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(shown.painted))
         viewer.layers.selection.active = active
         covered = shown.extra.get(SEGMENTATION) if title == PREVIEW else None

@@ -17,10 +17,10 @@ class View(QObject):
     def __init__(self, viewer: Viewer, current: CurrentImage) -> None:
         super().__init__(current)
         self._viewer, self._current = viewer, current
-        self._fitted: tuple[object, ...] | None = None  # the camera as it fitted the image
+        self._fitted: tuple[object, ...] | None = None  # camera with which the image was fitted
         self._ours = False
         self._bar_is_users = viewer.scale_bar.visible
-        self._later = later(self, self._fit_again)  # once the canvas has its size
+        self._later = later(self, self._fit_again)  # after the layout has sized the canvas
         viewer.window._qt_viewer.canvas.native.installEventFilter(self)
         _bare_brush(viewer)
         viewer.scale_bar.events.visible.connect(self._on_bar)

@@ -33,7 +33,7 @@ class CardView(QWidget):
         # With napari's padding, eight short rows would push the buttons below them out of sight.
         self.setStyleSheet("QLabel { padding: 0px }")
         self._form = QFormLayout(self)
-        self._form.setContentsMargins(6, 0, 0, 0)  # in line with padded labels
+        self._form.setContentsMargins(6, 0, 0, 0)  # aligned with padded labels
         self._form.setVerticalSpacing(3)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._rows = {name: note() for name in _TOOLTIPS}

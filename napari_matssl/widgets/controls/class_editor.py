@@ -22,7 +22,7 @@ from napari_matssl.widgets.controls.forms import button
 from napari_matssl.widgets.controls.ticks import TickCells
 from napari_matssl.widgets.controls.tooltip_wrapping import laid_out
 
-_FEWEST_ROWS, _MOST_ROWS = 3, 8  # in sight; more than these are scrolled
+_FEWEST_ROWS, _MOST_ROWS = 3, 8  # visible rows; the table scrolls beyond
 _ROW_HEIGHT = 26
 _DIGITS = {getattr(Qt.Key, f"Key_{n}"): n - 1 for n in range(1, 10)}
 _DELETE_TIP = "Delete the selected class and what is painted in it (Delete key); asks first."
@@ -204,11 +204,11 @@ class _ClassView(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
         self.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
         self.setDefaultDropAction(Qt.DropAction.MoveAction)
-        self.setDragDropOverwriteMode(False)  # drop between rows, not onto one
+        self.setDragDropOverwriteMode(False)  # rows are dropped between others, not onto one
         self.setIconSize(SWATCH)
         self.setShowGrid(False)
         self.setWordWrap(False)
-        self.setTabKeyNavigation(False)  # Tab goes on to the buttons
+        self.setTabKeyNavigation(False)  # Tab moves on to the buttons
         self.setToolTip(
             "Click a class, or press its key, to paint with it. Double click a name to change it, "
             "click a colour to choose another, drag rows into another order."

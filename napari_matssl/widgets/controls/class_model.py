@@ -35,7 +35,7 @@ _COLUMNS = (
     ),
 )
 _KEYS = 9
-_DIM = QColor(128, 128, 128)  # less than the text on dark and light themes alike
+_DIM = QColor(128, 128, 128)  # fainter than the text on dark and light themes
 _MIME = "application/x-napari-matssl-class"
 
 
@@ -64,7 +64,7 @@ class ClassModel(QAbstractTableModel):
     def set_classes(self, classes: Sequence[LabelClass], painted: Mapping[int, int]) -> None:
         """Show these classes, with the painted pixels by id."""
         same_rows = self.ids == tuple(c.id for c in classes)
-        # A reset in the middle of a rename would lose the cell that the keyboard is in.
+        # A reset would end editing while a class is renamed.
         if not same_rows:
             self.beginResetModel()
         self.classes = tuple(classes)
@@ -112,7 +112,7 @@ class ClassModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.EditRole and column == NAME:
             return one.name
         if role == Qt.ItemDataRole.ToolTipRole:
-            name = f"{one.name}\n" if column == NAME else ""  # it may be cut off
+            name = f"{one.name}\n" if column == NAME else ""  # the cell may cut the name off
             return f"{name}{_COLUMNS[column][1]}"
         if role == Qt.ItemDataRole.DecorationRole and column == COLOUR:
             return swatch(one.colour)
@@ -147,7 +147,7 @@ class ClassModel(QAbstractTableModel):
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """Return what can be done with a cell."""
         if not index.isValid():
-            return Qt.ItemFlag.ItemIsDropEnabled  # between the rows
+            return Qt.ItemFlag.ItemIsDropEnabled  # the space between rows
         flags = (
             Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled
         )
@@ -188,7 +188,7 @@ class ClassModel(QAbstractTableModel):
             order = (*above, dragged, *below)
             if order != self.ids:
                 self.reordered.emit(order)
-        return False  # or the view goes on to remove the row; the owner hands in the new order
+        return False  # True would make the view remove the row; the owner sets the new order
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:
@@ -198,7 +198,7 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
 
 def swatch(colour: str) -> QIcon:
     """Draw a colour, to be shown beside a name."""
-    pixmap = QPixmap(2 * SWATCH)  # for sharp displays
+    pixmap = QPixmap(2 * SWATCH)  # twice the size, for high-resolution displays
     pixmap.setDevicePixelRatio(2)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
@@ -208,5 +208,5 @@ def swatch(colour: str) -> QIcon:
     painter.drawRoundedRect(QRectF(1, 1, SWATCH.width() - 2, SWATCH.height() - 2), 3, 3)
     painter.end()
     icon = QIcon(pixmap)
-    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # or it is tinted in the selected row
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # without it, Qt tints the icon of a selected row
     return icon

@@ -16,7 +16,7 @@ from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.widgets.controls.class_model import swatch
 from napari_matssl.widgets.controls.forms import note
 
-_WIDTH = 440  # px, of the dialog: sentences of some ten words
+_WIDTH = 440  # width of the dialog, px: lines of about ten words
 
 
 class ClassRemoval(QDialog):

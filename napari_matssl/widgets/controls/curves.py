@@ -49,7 +49,7 @@ class TrainingCurves(QWidget):
     """
 
     def __init__(self, parent: QWidget | None = None, with_iou: bool = True) -> None:
-        from pyqtgraph import TextItem  # takes 0.2 s
+        from pyqtgraph import TextItem  # importing it takes 0.2 s
 
         super().__init__(parent)
         self.setToolTip(_TOOLTIP if with_iou else _PRETRAINING_TOOLTIP)
@@ -58,7 +58,7 @@ class TrainingCurves(QWidget):
         for plot in (self._loss_plot, self._iou_plot):
             plot.setXRange(0, 100, padding=0.02)
             plot.getAxis("bottom").setTicks([[(x, str(x)) for x in range(0, 101, 20)]])
-            plot.getAxis("left").setWidth(48)  # the two x axes lie above each other
+            plot.getAxis("left").setWidth(48)  # aligns the x axes of both plots
             plot.setDownsampling(auto=True, mode="peak")
         self._iou_plot.setYRange(0, 1, padding=0.04)
         self._no_iou = TextItem(_NO_IOU, anchor=(0.5, 0.5))
@@ -129,8 +129,8 @@ class TrainingCurves(QWidget):
         """
         figures = {k: v for k, v in metrics.items() if k in self._series and math.isfinite(v)}
         validated = {k: v for k, v in figures.items() if k.startswith("val_")}
-        # A run repeats its last validation at every step; only a new one is a point. And between
-        # steps, while a preview is made, it repeats the step's figures.
+        # A run repeats its last validation at every step; only a new one becomes a point. While
+        # a preview is made, it repeats the figures of the step.
         new = figures if validated != self._validated else figures.keys() - validated.keys()
         new = {key for key in new if not self._series[key].ends_at(100 * share)}
         for key in new:
@@ -140,7 +140,7 @@ class TrainingCurves(QWidget):
             self._write_legend()
         if "loss" in new:
             past = self._smoothed.y[-1] if self._smoothed.y else 0.0
-            # The mean of all at first, or the first step would weigh most for long.
+            # A plain mean at first, else the first step would dominate for long.
             weight = max(1 - SMOOTHING, 1 / len(self._series["loss"].y))
             self._smoothed.add(100 * share, past + weight * (figures["loss"] - past))
         if new and not self._timer.isActive():
@@ -220,19 +220,18 @@ def quiet_plot(left: str, bottom: str = "") -> "PlotWidget":
 
     plot = pyqtgraph.PlotWidget(background=None)
     plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-    # By its size hint of 640 x 480 px it would make docks too large.
+    # Its size hint of 640 x 480 px would make docks too large.
     plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
     plot.setMinimumSize(200, 130)
     plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     plot.setMenuEnabled(False)
     plot.setMouseEnabled(False, False)
     plot.hideButtons()
-    plot.setCacheMode(pyqtgraph.PlotWidget.CacheModeFlag.CacheNone)  # or a theme's colour stays
-    # Room for half a tick's label, and for descenders of the axis label, which hangs over by 5 px.
+    # A cache would keep the old theme's colour.
+    plot.setCacheMode(pyqtgraph.PlotWidget.CacheModeFlag.CacheNone)
+    # Space for half a tick label, and for the axis label's descenders of 5 px.
     plot.plotItem.layout.setContentsMargins(0, 4, 14, 5 if bottom else 0)
-    plot.getAxis("bottom").setStyle(
-        hideOverlappingLabels=False
-    )  # they don't overlap, but hang over
+    plot.getAxis("bottom").setStyle(hideOverlappingLabels=False)  # keep end labels that stick out
     plot.setLabel("left", left)
     if bottom:
         plot.setLabel("bottom", bottom)
@@ -251,5 +250,5 @@ def colour_axes(plot: "PlotWidget", colour: QColor) -> None:
 
 def text_colour(widget: QWidget) -> QColor:
     """Return the colour of text in the theme that a widget is shown in."""
-    widget.ensurePolished()  # style sheets reach the palette only then
+    widget.ensurePolished()  # applies the style sheet to the palette
     return widget.palette().color(QPalette.ColorRole.WindowText)

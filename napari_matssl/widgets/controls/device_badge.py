@@ -76,12 +76,12 @@ class DeviceBadge(QWidget):
         if self._process is not None:
             return
         self._show("checking the device...", "Loading PyTorch takes some seconds.", "")
-        # It may outlive this widget: a running process can't be destroyed without waiting for it.
+        # Owned by the application, as destroying a running process would wait for it.
         self._process = QProcess(QApplication.instance())
         self._process.finished.connect(self._finished)
         self._process.errorOccurred.connect(self._not_started)
         self._process.finished.connect(self._process.deleteLater)
-        # From Qt to Qt: no Python is called while this widget dies.
+        # Qt alone handles this; no Python runs while the widget is destroyed.
         self.destroyed.connect(self._process.kill)
         QApplication.instance().aboutToQuit.connect(self._process.kill)
         self._process.start(self._command[0], list(self._command[1:]))
@@ -144,7 +144,7 @@ class DeviceBadge(QWidget):
     def _not_started(self, error: QProcess.ProcessError) -> None:
         process = self._process
         if process is not None and error == QProcess.ProcessError.FailedToStart:
-            # All others end in finished.
+            # After any other error, `finished` is emitted.
             self._process = None
             process.deleteLater()
             self._fail(f"{self._command[0]} can't be started")

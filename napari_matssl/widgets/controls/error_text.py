@@ -10,7 +10,7 @@ from napari_matssl.settings.fields import title_of
 ELSEWHERE = {
     "classes": "the class table under Micrographs",
     "page": '"Page" under Micrographs',
-    "unlabelled": "",  # projects have a value of their own
+    "unlabelled": "",  # fixed to 0 in projects
 }
 """What the window calls settings that no form has; nothing where it has no such control."""
 

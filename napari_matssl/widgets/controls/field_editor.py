@@ -44,7 +44,7 @@ class FieldEditor(QWidget):
         super().__init__(parent)
         self._showing = False
         self._value = next(v for v in (field.default, *when.values(), 1) if v is not None)
-        # Numbers or words, such as "auto": typed as they are on the command line.
+        # Numbers or words, such as "auto", are typed as on the command line.
         self._words = any(get_origin(kind) is Literal for kind in get_args(field.annotation))
         self._build_control(field)
         WheelGuard(self.control)
@@ -93,7 +93,7 @@ class FieldEditor(QWidget):
         control.changed.connect(self._edited)
         self.control = control.native
         self._set = lambda value: setattr(control, "value", _typed(value) if words else value)
-        if isinstance(self.control, QComboBox):  # else the longest word sets the form's width
+        if isinstance(self.control, QComboBox):  # else the longest word determines the form's width
             self.control.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )

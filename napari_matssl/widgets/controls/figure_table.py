@@ -55,10 +55,10 @@ class FigureTable(QTableWidget):
         """
         titles = [title for title, _ in columns]
         header = self.horizontalHeader()
-        # Rows would move between two cells of one row.
+        # With sorting on, a row would move before all its cells are set.
         self.setSortingEnabled(False)
         if titles != self._titles():
-            header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as they come
+            header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # unsorted
         self.setColumnCount(len(columns))
         for i, (title, tooltip) in enumerate(columns):
             item = QTableWidgetItem(title)
@@ -83,7 +83,7 @@ class FigureTable(QTableWidget):
             self._fit_columns()
 
     def _fit_columns(self) -> None:
-        # Qt keeps room for an arrow in every header, and six columns don't fit a dock then.
+        # Qt reserves space for an arrow in every header, which is too wide for a dock.
         metrics = self.fontMetrics()
         left = self.viewport().width()
         for column, title in list(enumerate(self._titles()))[1:]:

@@ -32,7 +32,7 @@ def note(text: str = "", tip: str = "") -> QLabel:
     made = QLabel(text)
     made.setWordWrap(True)
     made.setTextFormat(Qt.TextFormat.PlainText)
-    policy = made.sizePolicy()  # changed, not replaced: in it, height follows width
+    policy = made.sizePolicy()  # a copy of the old policy keeps height-for-width
     policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
     made.setSizePolicy(policy)
     made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

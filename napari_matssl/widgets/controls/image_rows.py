@@ -29,7 +29,7 @@ TIPS = (
     "Files of each image: painted strokes, saved labels, a segmentation. It is old if it "
     "was made before the last strokes on the image, or by another model than the newest.",
 )
-# Middle tones, seen on dark and light themes; the words next to them mean the same.
+# Middle tones, visible on dark and light themes; the words beside them mean the same.
 _DOTS = {
     "painted": "#e69f00",
     "saved": "#3f8fd0",
@@ -37,7 +37,7 @@ _DOTS = {
     "can't be read": "#d9480f",
 }
 _GREY = QColor(128, 128, 128)
-_FINE = 2  # pixmaps are drawn at twice their size on screen, for sharp displays
+_FINE = 2  # pixmaps have twice their size on screen, for high-resolution displays
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _dot_icon(state: str) -> QIcon:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     circle = QRectF(1, 1, DOT - 2, DOT - 2)
     colours = [_DOTS[word] for word in state.split(", ") if word in _DOTS]
-    if not colours:  # a dark ring with a light one inside: one of them is seen on any row
+    if not colours:  # a dark and a light ring, one of which contrasts with any row
         for inset, colour in ((0, QColor(90, 90, 90)), (1.2, QColor(225, 225, 225))):
             painter.setPen(QPen(colour, 1.2))
             painter.drawEllipse(circle.adjusted(inset, inset, -inset, -inset))

@@ -122,7 +122,7 @@ class ImageTable(QTableView):
         self._model.set_rows(rows)
         if highlighted in self._model.places:
             self.setCurrentIndex(self._index_of(highlighted))
-        self.updateGeometries()  # or the scroll bar still has the range of no rows
+        self.updateGeometries()  # updates the range of the scroll bar
         self.verticalScrollBar().setValue(scrolled)
 
     def update_row(self, row: ImageRow) -> None:

@@ -78,7 +78,7 @@ class JobBar(QWidget):
         self._refresh_timer.timeout.connect(self._refresh)
         self._build()
         self._listen()
-        self._set_idle("Ready")  # perhaps again: its dock was closed and opened
+        self._set_idle("Ready")  # also after its dock was closed and reopened
         if runner.job is not None:
             self._on_started(runner.job)
 
@@ -105,7 +105,7 @@ class JobBar(QWidget):
         self._copy.setToolTip("Copy the message with the technical details, for a report.")
         self._error_row = QFrame()
         self._error_row.setObjectName("matssl_job_error")
-        # A red edge is seen on dark and light themes alike; red text isn't legible on both.
+        # A red edge is visible on dark and light themes; red text isn't legible on both.
         self._error_row.setStyleSheet("#matssl_job_error { border-left: 4px solid #d9534f; }")
         self._elsewhere = QPushButton("Save elsewhere...")
         self._elsewhere.setToolTip("Save the result to another place; it isn't lost yet.")
@@ -132,7 +132,7 @@ class JobBar(QWidget):
         self._copy.clicked.connect(self._on_copy_clicked)
         self._elsewhere.clicked.connect(self._on_elsewhere_clicked)
         self._runner.started.connect(self._on_started)
-        self._runner.ended.connect(self._set_buttons)  # only now the runner is free
+        self._runner.ended.connect(self._set_buttons)  # only then is the runner free
 
     def _on_started(self, job: RunningJob) -> None:
         job.progressed.connect(self._on_progressed)
@@ -146,7 +146,7 @@ class JobBar(QWidget):
         self._report = ""
         self._message.hide()
         self._error_row.hide()
-        self._bar.setRange(0, 1000)  # no moving block: each of its steps repaints the canvas too
+        self._bar.setRange(0, 1000)  # a moving block would repaint the canvas at each of its steps
         self._bar.setValue(0)
         self._bar.setFormat(job.title)
         self._status.setText(f"{job.title} is starting")
@@ -263,7 +263,7 @@ class JobBar(QWidget):
         box.setEscapeButton(keep)
         lose.clicked.connect(self._cancel_now)
         self._question = box
-        box.open()  # not exec: the window goes on and the job may end meanwhile
+        box.open()  # not exec, as the job may end while the dialog is open
 
     def _cancel_now(self) -> None:
         if self._runner.job is not None:
@@ -311,7 +311,7 @@ class _WrappedLabel(QLabel):
         self._reserve()
 
     def _reserve(self) -> None:
-        # Layouts give wrapped labels room where there is some, but don't insist on it.
+        # Layouts don't reserve the height that wrapped labels need.
         self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 

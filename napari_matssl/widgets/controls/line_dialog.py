@@ -42,7 +42,7 @@ class LineDialog(QDialog):
         self.ok = self.buttons.button(buttons.Ok)
         asked = note(question)
         for label, lines in ((asked, 0), (self.problem, 2)):
-            # Layouts give wrapped lines room where there is some, but don't insist on it.
+            # Layouts don't reserve the height that wrapped labels need.
             label.setMinimumWidth(_WIDTH)
             height = max(label.heightForWidth(_WIDTH), lines * label.fontMetrics().lineSpacing())
             label.setMinimumHeight(height)

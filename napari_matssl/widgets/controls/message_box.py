@@ -11,8 +11,8 @@ MOST = 4
 """Number of messages in sight; each is shown once, the newest first."""
 
 _RED, _AMBER = "#d9534f", "#e6a23c"
-_BREAK = "\u200b"  # lines may break here: paths have no spaces
-_WIDEST, _MARGIN = 560, 10  # of the box over the canvas, px
+_BREAK = "\u200b"  # allows a line break; paths have no spaces
+_WIDEST, _MARGIN = 560, 10  # widest box over the canvas, and its margin, px
 
 
 class Message(NamedTuple):
@@ -99,7 +99,7 @@ class MessageBox(QFrame):
     def _show(self) -> None:
         breaks = str.maketrans({"/": f"/{_BREAK}", "\\": f"\\{_BREAK}", "_": f"_{_BREAK}"})
         self.text.setText("\n".join(self.lines).translate(breaks))
-        # An edge is seen on dark and light themes alike; coloured text isn't legible on both.
+        # An edge is visible on dark and light themes; coloured text isn't legible on both.
         edge = _RED if self.is_problem else _AMBER
         self.setStyleSheet(f"#matssl_messages {{ border-left: 4px solid {edge}; }}")
         self.setVisible(bool(self.lines))

@@ -146,7 +146,7 @@ class ModelPicker(QWidget):
         )
         return answer == buttons.Yes
 
-    # The list
+    # --- the list
 
     def _refresh(self, wanted: Path | None) -> None:
         """Read the folders; choose the wanted model, else the present one, else the newest."""
@@ -196,7 +196,7 @@ class ModelPicker(QWidget):
             self._say("")
             self.chosen.emit(self.path)
 
-    # How it is built
+    # --- how it is built
 
     def _build(self) -> None:
         self.combo = QComboBox()

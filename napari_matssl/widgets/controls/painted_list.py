@@ -24,7 +24,7 @@ class PaintedList(QListWidget):
         self.setItemDelegate(TickCells(self))
         self.setToolTip("The painted images; untick those to leave out (Space).")
         self.setMaximumHeight(96)
-        self.setSpacing(1)  # or the boxes touch
+        self.setSpacing(1)  # keeps the boxes apart
         self.itemChanged.connect(lambda _item: self.ticked.emit())
 
     @property

@@ -53,7 +53,7 @@ class PhasesView(QWidget):
         column.addWidget(self.note)
         column.addWidget(self.chart, 1)
         self.summary_table.setSizeAdjustPolicy(
-            QAbstractItemView.SizeAdjustPolicy.AdjustToContents  # the chart gets what is left
+            QAbstractItemView.SizeAdjustPolicy.AdjustToContents  # the chart takes the rest
         )
         self.summary_table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
         self.tabs = QTabWidget()

@@ -134,7 +134,7 @@ class SettingsForm(QWidget, Generic[Kind]):
     def _title(self, path: Sequence[str]) -> str:
         return title_of(self._kind, path)
 
-    # What the user does
+    # --- what the user does
 
     def _give(self, path: tuple[str, ...], value: Any, editor: "FieldEditor | None" = None) -> None:
         change = {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}}
@@ -175,7 +175,7 @@ class SettingsForm(QWidget, Generic[Kind]):
     def _reset(self) -> None:
         self._take(self._kind.draft({name: self._draft.values[name] for name in self._hidden}))
 
-    # How it is built
+    # --- how it is built
 
     def _fields(self, kind: type[BaseModel], names: Sequence[str], *above: str) -> QWidget:
         box = QWidget()
@@ -227,7 +227,7 @@ class _LateCollapsible(QCollapsible):
     """A collapsible part that is built when it is first opened."""
 
     def __init__(self, title: str, build: Callable[[], None]) -> None:
-        # Arrows are text: superqt's icons are black, whatever the theme.
+        # The arrows are text, as superqt's icons are black in any theme.
         super().__init__(f"▸ {title}", None, QIcon(), QIcon())
         self._title = title
         self._build: Callable[[], None] | None = build
@@ -240,7 +240,7 @@ class _LateCollapsible(QCollapsible):
 
     def _say(self, expanded: bool) -> None:
         self.setText(f"{'▾' if expanded else '▸'} {self._title}")
-        self.content().setVisible(expanded)  # else Tab walks through what can't be seen
+        self.content().setVisible(expanded)  # else Tab reaches hidden fields
 
     def expand(self, animate: bool = True) -> None:
         """Expand; Qt's animation needs the full height before."""

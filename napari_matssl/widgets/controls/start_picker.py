@@ -200,7 +200,7 @@ def _fixed() -> list[_Choice]:
 def _choice(path: Path) -> _Choice:
     published = path.suffix.lower() in PICKLES
     if published and path.exists() and encoder_of_file(str(path)) is None:
-        # Tensors that don't identify the network: the settings have to name it.
+        # The tensors don't identify the network, so the settings have to name it.
         return _Choice(f"Encoder: {path.name}", EncoderStart(str(path), None), file=path)
     card = read_card(path)
     name = path.name if published else path.stem

@@ -4,7 +4,7 @@ from qtpy.QtCore import QModelIndex
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-_EDGE = QColor(140, 140, 140)  # a middle tone
+_EDGE = QColor(140, 140, 140)  # visible on dark and light themes
 
 
 class TickCells(QStyledItemDelegate):

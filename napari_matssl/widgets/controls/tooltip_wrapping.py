@@ -16,7 +16,7 @@ _LINE = 50
 _WIDTH = 360
 """Of a tooltip with longer lines, px."""
 
-_BREAK = "\u200b"  # lines may break here: paths have no blanks
+_BREAK = "\u200b"  # allows a line break; paths have no spaces
 _BREAKS = str.maketrans({mark: f"{mark}{_BREAK}" for mark in "/\\_"})
 _WATCHED = "matssl_tooltip"
 _DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
@@ -60,7 +60,7 @@ def laid_out(text: str) -> str:
     lines = "<br>".join(escape(line, quote=False).translate(_BREAKS) for line in given)
     if max(map(len, given), default=0) <= _LINE:
         return f"<qt>{lines}</qt>"
-    # Left to itself, Qt makes a narrow column of it.
+    # Without a width, Qt would make a narrow column.
     return f'<qt><table width="{_WIDTH}"><tr><td>{lines}</td></tr></table></qt>'
 
 

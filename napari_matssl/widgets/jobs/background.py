@@ -39,8 +39,8 @@ class Background(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(HAND_OVER_MS)
         self._timer.timeout.connect(self._hand_over)
-        # Else the program would end only after all that waits. `destroyed` is of no use: Python
-        # must not be called while an object of Qt dies in a garbage collection.
+        # Else the program would not end before all queued work is done. `destroyed` can't be used:
+        # Python must not be called while garbage collection destroys an object of Qt.
         weakref.finalize(self, self._pool.shutdown, wait=False, cancel_futures=True)
         QApplication.instance().aboutToQuit.connect(self.close)
 
@@ -75,7 +75,8 @@ class Background(QObject):
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _hand_over(self) -> None:
-        over = not self._pending  # asked first: what is done before the end is handed over
+        # Asked first, so that results that arrive meanwhile are handed over.
+        over = not self._pending
         while self._results and not self._closed:
             self._results.popleft()()
         if over and not self._pending:
@@ -101,7 +102,7 @@ def _do(
         results.append(partial(then, work()))
     except MatSSLError as error:
         results.append(partial(failed, error))
-    except Exception as error:  # whatever it is, the user has to hear of it
+    except Exception as error:  # any error has to reach the user
         log.exception("work in the background failed")
         problem = ComputeError(f"{type(error).__name__}: {error}", "The log holds the details.")
         results.append(partial(failed, problem))

@@ -50,7 +50,7 @@ def failure(title: str, error: BaseException) -> Outcome:
         log.debug("%s failed\n%s", title, details)
         error.__traceback__ = error.__cause__ = error.__context__ = None
         return Outcome(error=error, details=details)
-    # As text: handlers that keep their records would keep the frames of an exc_info, too.
+    # As text, since handlers that store records would keep the frames of exc_info alive.
     log.error("%s failed\n%s", title, details)
     reason = str(error).strip().partition("\n")[0]
     if not reason or isinstance(error, KeyError):
@@ -180,8 +180,8 @@ class JobThread:
 
     def _drive(self, make_job: Callable[[], Job[Any]]) -> Outcome:
         job = make_job()
-        # Not before: what is loaded until then takes locks that the window needs, too (of memory,
-        # of the loader, Python's), and beside busy programs a low priority keeps them for seconds.
+        # Not earlier: loading takes locks that the window needs, too (memory, the loader, Python).
+        # Beside busy programs, a thread of low priority would hold them for seconds.
         yield_to_the_window()
         control: Control | None = None
         try:

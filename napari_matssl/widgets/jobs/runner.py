@@ -27,8 +27,8 @@ class JobRunner(QObject):
         super().__init__(parent)
         self.job: RunningJob | None = None
         """The job that is running or paused."""
-        self._unsaved: RunningJob | None = None  # its result couldn't be written
-        self._saving: RunningJob | None = None  # writes that result elsewhere
+        self._unsaved: RunningJob | None = None  # job whose result couldn't be written
+        self._saving: RunningJob | None = None  # job that writes this result elsewhere
         self._closed = False
 
     @property
@@ -142,7 +142,7 @@ class JobRunner(QObject):
         if job is None or job.unwritten is None:
             return
         if self._saving is not None and self._unsaved is not None:
-            self._unsaved.unwritten = job.unwritten  # once more
+            self._unsaved.unwritten = job.unwritten  # it failed again
         else:
             self._unsaved = job
 

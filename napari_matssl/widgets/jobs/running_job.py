@@ -146,7 +146,8 @@ class RunningJob(QObject):
         """
         if self._over or self._handing_over:
             return
-        outcome = self._thread.outcome  # asked first: what is reported before the end is shown
+        # Asked first, so that reports that arrive meanwhile are shown.
+        outcome = self._thread.outcome
         self._handing_over = True
         try:
             now = outcome is not None or time.monotonic() >= self._plain_due
@@ -168,17 +169,17 @@ class RunningJob(QObject):
         """Emit how the job ended and drop every reference to it."""
         self._over = True
         self._timer.stop()
-        self._thread.ended(timeout=1)  # it has nothing left to do; with it go its frames
+        self._thread.ended(timeout=1)  # the thread is idle; its end frees its frames
         self._thread.outcome = None
         self._close_activity()
-        self.resume()  # paused during its last step
-        if self.cancelling:  # too late for the thread, in time for the user
+        self.resume()  # it may have been paused during its last step
+        if self.cancelling:  # the job was done already, but the user has cancelled it
             outcome = Outcome(cancelled=True)
         if isinstance(outcome.error, UnwrittenError):
             self.unwritten = outcome.error
         self._announce(outcome)
         del outcome
-        if not self._closed:  # meanwhile
+        if not self._closed:  # the window may be closed by now
             self.ended.emit()
 
     def _announce(self, outcome: Outcome) -> None:
@@ -198,7 +199,7 @@ class RunningJob(QObject):
         if self._activity is None:
             from napari.utils import progress
 
-            # Without a viewer such a bar is written to a file; a terminal has no use for it.
+            # Without a viewer, napari writes the bar to a file, here to one that is discarded.
             bar = progress(total=100, desc=self.title, file=StringIO())
             if self._over:
                 bar.close()
@@ -216,7 +217,8 @@ class RunningJob(QObject):
         held, self._held = self._held, []
         for movie in held:
             if isalive(movie):
-                movie.setPaused(False)  # that of a bar which is gone has been stopped, and stays so
+                # napari stops the animation with a bar and doesn't restart it.
+                movie.setPaused(False)
 
 
 def _hold_spinners() -> list[QMovie]:

@@ -41,7 +41,7 @@ def _load_libraries() -> None:
     if "torch" in sys.modules or found is None or found.origin is None or suffix is None:
         return
     folder = Path(found.origin).parent / "lib"
-    dlopen = ctypes.CDLL(None).dlopen  # called through ctypes, it lets other threads run
+    dlopen = ctypes.CDLL(None).dlopen  # a call through ctypes lets other threads run
     dlopen.argtypes, dlopen.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
     for name, how in (("libtorch_global_deps", os.RTLD_GLOBAL), ("libtorch", os.RTLD_LOCAL)):
         dlopen(os.fsencode(folder / f"{name}.{suffix}"), os.RTLD_NOW | how)
@@ -60,7 +60,7 @@ def _without_collections() -> Iterator[None]:
     try:
         yield
     finally:
-        if gc.get_freeze_count() == 0:  # else frozen objects of other code would thaw
+        if gc.get_freeze_count() == 0:  # else objects that other code has frozen would be released
             gc.freeze()
             gc.unfreeze()
         if was_on:

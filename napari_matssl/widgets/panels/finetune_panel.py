@@ -80,7 +80,7 @@ class FinetunePanel(QWidget):
             ("preset", "minutes"),
             ("weights", "unlabelled", "val_fraction"),
         )
-        self.form.set_value("unlabelled", 0)  # as in all label files of a project
+        self.form.set_value("unlabelled", 0)  # fixed in all label files of a project
         self.preview = QCheckBox("Preview on the image in view")
         self.preview.setChecked(True)
         self.preview.setToolTip(
@@ -163,7 +163,7 @@ class FinetunePanel(QWidget):
 
     def _start(self) -> None:
         self._current.flush()
-        self._show_painted()  # files may have gone
+        self._show_painted()  # files may have been deleted
         try:
             if reason := self._why_not():
                 raise InputError(reason)
@@ -176,7 +176,7 @@ class FinetunePanel(QWidget):
         start = self.start_from.model
         self._trained_on = project
         self._look()
-        if settings.architecture == "pixel-classifier":  # found in one go, without steps
+        if settings.architecture == "pixel-classifier":  # fitted at once, without steps
             self._hide_curves()
         else:
             self._show_curves(table)
@@ -208,7 +208,7 @@ class FinetunePanel(QWidget):
         if progress.preview is not None and self._is_open(self._trained_on):
             seen = progress.preview
             self.session.results.show_piece(PREVIEW, seen.image, seen.top, seen.left, seen.ids)
-        # The last words of a run that is finished early are at its end: 100 % of what is left out.
+        # A run that is finished early reports 100 % at its end, although steps were left out.
         job = self.session.runner.job
         stopping = job is not None and job.stopping
         if progress.metrics and self.curves is not None and not stopping:

@@ -82,12 +82,12 @@ class ImageFactsEditor(QWidget):
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         form.addRow("Page", self.page)
         form.addRow("Pixel size (µm)", side_by_side(self.size, self.everywhere, stretch=0))
-        form.addRow(self.size_source)  # beside the labels it would be cut off
+        form.addRow(self.size_source)  # a row of its own, as it would be cut off beside labels
         form.addRow("Info bar", side_by_side(self.has_bar, self.row))
         form.addRow(self.bar_source)
         form.addRow("", side_by_side(self.drag, self.auto))
         for line in (self.size_source, self.bar_source):
-            line.setWordWrap(False)  # a form gives lines that wrap the room for two
+            line.setWordWrap(False)  # a form reserves two lines for labels that wrap
         self._page_title = form.labelForField(self.page)
 
     def show_facts(self) -> None:
@@ -136,7 +136,7 @@ class ImageFactsEditor(QWidget):
         text, now = self.size.text().strip(), shown.micrograph.pixel_size
         if text == _sides(now):
             if not everywhere:
-                return  # only left the field
+                return  # the field was left without a change
             size = None if now is None else replace(now, source=_BY_HAND)
         else:
             try:

@@ -67,7 +67,7 @@ def _clear_strokes(session: Session) -> None:
     shown = session.current.shown
     if shown is None:
         return
-    shown.painted.visible = True  # napari edits no hidden layer
+    shown.painted.visible = True  # napari doesn't edit hidden layers
     painted = np.nonzero(shown.painted.data)
     count = len(painted[0])
     if count:

@@ -66,10 +66,10 @@ class LivePreview(QObject):
         self._session, self._images, self._settings = session, images, settings
         self._live = session.live
         self._on = session.live.on
-        self._wanted: Shown | None = None  # a preview of it was asked for
-        self._painting = False  # there was a stroke since the folder was opened or a job was over
+        self._wanted: Shown | None = None  # image for which a preview was asked for
+        self._painting = False  # a stroke was painted since the folder was opened or a job ended
         self._shown: Shown | None = None
-        self._strokes: NDArray[np.uint8] | None = None  # on `_shown`, when last looked at
+        self._strokes: NDArray[np.uint8] | None = None  # those on `_shown` at the last preview
         self._asked: _Wish | None = None
         self._computing = self._showing = False
         self._thread = Background(self)
@@ -79,7 +79,7 @@ class LivePreview(QObject):
         folder.changed.connect(self._rest)
         current.changed.connect(self._on_shown)
         folder.painted_changed.connect(self._touched)
-        session.palette.stroked.connect(self._touched)  # heard of sooner than of Autosave
+        session.palette.stroked.connect(self._touched)  # emitted before Autosave has saved
         session.palette.classes_changed.connect(self._changed)
         images.ticked.connect(self._changed)
         runner.started.connect(self._on_job)
@@ -114,7 +114,7 @@ class LivePreview(QObject):
         if shown is not self._shown:
             self._shown, self._showing = shown, False
             self._strokes = None if shown is None else shown.painted.data.copy()
-        self._work.known = {}  # info bars or pixel sizes may be others
+        self._work.known = {}  # info bars or pixel sizes may have changed
         self._changed()
 
     def _on_job(self, _job: object) -> None:
@@ -159,7 +159,7 @@ class LivePreview(QObject):
         if self._session.runner.busy:
             return "No live preview while a job runs."
         if shown.name not in self._images.names and shown.painted.data.any():
-            return None  # it is listed, and ticked, once Autosave has seen the stroke
+            return None  # the image is listed, and ticked, once Autosave has seen the stroke
         segmentation = shown.extra.get(SEGMENTATION)
         asked = self._wanted is shown
         if segmentation is not None and segmentation.visible and not asked:
@@ -171,7 +171,8 @@ class LivePreview(QObject):
         classes = {name: {i for i, n in pixels.items() if n} for name, pixels in counted.items()}
         anew = self._painted_anew()
         if len(set().union(*classes.values())) < 2:
-            if anew and self._work.classifier is None:  # while the second class is painted
+            if anew and self._work.classifier is None:
+                # Prepares while the second class is being painted.
                 self._thread.run(self._work.load, lambda _result: None, self._show_problem)
             return "No live preview yet: paint at least two classes."
         if not anew and not self._painting:
@@ -205,7 +206,7 @@ class LivePreview(QObject):
             if not stop.is_set():
                 show()
             if not self._quiet.isActive():
-                self._look()  # what has changed meanwhile had to wait
+                self._look()  # takes up changes made meanwhile
 
         self._thread.run(
             lambda: work.make(wish, lambda: stop.is_set() or is_gone(owner)),
@@ -298,7 +299,7 @@ class _Work:
         start_torch()
         from napari_matssl.tasks.live import LiveClassifier
 
-        yield_to_the_window()  # not before: loading takes locks that the window needs, too
+        yield_to_the_window()  # not earlier: loading takes locks that the window needs, too
         if self.classifier is None:
             self.classifier = LiveClassifier()
         return self.classifier

@@ -128,7 +128,7 @@ class MicrographsPanel(QWidget):
             self, "Choose another place for strokes and masks"
         )
         if chosen:
-            self._current.flush()  # what can be saved is copied along
+            self._current.flush()  # saves strokes, so that they are copied
             self._folder.keep_elsewhere(Path(chosen))
 
     def _take_labels(self) -> None:
@@ -256,7 +256,7 @@ class MicrographsPanel(QWidget):
         """Return why the mask of an image may be out of date, if so."""
         try:
             return mask_doubts(self._folder.require_project(), [name]).get(name)
-        except OSError:  # it went while it was looked at; the list follows soon
+        except OSError:  # the file was deleted meanwhile; the list follows soon
             return None
 
 

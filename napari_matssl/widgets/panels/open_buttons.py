@@ -32,7 +32,7 @@ class Opening(QWidget):
         )
         self.recent = button("Recent", "Open a folder that was opened before.")
         self.recent.setMenu(QMenu(self.recent))
-        # The style's own arrow would lie on the word.
+        # The style's own arrow would cover the text.
         self.recent.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0px; }")
         self.recent.menu().aboutToShow.connect(self._offer_recent)
         self.open_files = button(

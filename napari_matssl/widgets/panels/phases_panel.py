@@ -35,7 +35,7 @@ from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.session import session_of
 
-if TYPE_CHECKING:  # pyqtgraph takes its time
+if TYPE_CHECKING:  # pyqtgraph is slow to import
     from napari_matssl.widgets.controls.phases_view import PhasesView
 
 DELAY_MS = 300
@@ -126,7 +126,7 @@ class PhasesPanel(QWidget):
     def _connect(self) -> None:
         session = self.session
         session.folder.changed.connect(self._on_folder)
-        session.current.changed.connect(self._refresh)  # its pixel size, perhaps
+        session.current.changed.connect(self._refresh)  # its pixel size may have changed
         session.results.mask_changed.connect(self._refresh)
         session.models_changed.connect(self._refresh)
         session.results.cleaning_changed.connect(self._refresh)
@@ -220,7 +220,7 @@ class PhasesPanel(QWidget):
         def report(_measured: object) -> None:
             if (
                 self.view is None or self.view.isHidden()
-            ):  # later runs are quick, and old figures stay meanwhile
+            ):  # later runs are quick, and old figures stay visible
                 self._say(self.state, f"Measuring: {next(measured)} of {len(names)} images...")
 
         def run(work: Callable[[], Any], then: Callable[[Any], object]) -> None:
@@ -261,7 +261,7 @@ class PhasesPanel(QWidget):
 
     def _export(self) -> None:
         outputs, out = self.outputs, self.place.folder
-        if out is None:  # the button is off
+        if out is None:  # can't happen while the button is off
             return
         try:
             project = self._folder.require_project()

@@ -64,10 +64,10 @@ def estimate(
     epoch = patches * speed.seconds
     basis = "by an earlier run" if speed.measured else "a first guess, for 2 processor cores"
     if settings.minutes is None:
-        count = settings.epochs or 0  # one of the two limits is always set
+        count = settings.epochs or 0  # minutes and epochs are never both unset
         epochs = f"{count} epoch{'s' * (count != 1)}"
         return f"{text}{epochs}: about {_roughly(count * epoch)} ({basis})."
-    if not speed.measured:  # start-up and machine outweigh a guess
+    if not speed.measured:  # a guess ignores start-up and machine
         return f"{text}The first run shows how many epochs fit into {settings.minutes:g} min."
     passes = 60 * settings.minutes / epoch
     if settings.epochs is not None and settings.epochs < passes:
@@ -108,7 +108,7 @@ def _measured(path: Path, settings: PretrainSettings) -> float | None:
     """Seconds per patch of the run that made an encoder; None if it isn't comparable."""
     try:
         card = read_card(path)
-    except MatSSLError:  # pickers show what is wrong with it
+    except MatSSLError:  # the pickers show the reason
         return None
     alike = ("encoder", "view_size", "device")
     if card.kind != "encoder" or any(

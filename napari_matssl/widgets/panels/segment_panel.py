@@ -164,7 +164,7 @@ class SegmentPanel(QWidget):
         pages = {name: project.micrographs.page(name) for name in names}
         called = tuple(ours[renumber[one.id]] for one in card.classes.classes)
         job = self._job = _Job(project, called, pages)
-        # The job holds signals, not the panel.
+        # The job refers to these signals, not to the panel, which may be closed.
         found, remarked = self._post.found.emit, self._post.remarked.emit
 
         def make() -> Job[Any]:

@@ -58,7 +58,7 @@ class StartChoice(QObject):
             return
         if settings.weights != self.picker.encoder.source:
             self.picker.select_source(settings.weights)
-            self._to_form()  # if it couldn't be chosen, the picker shows why
+            self._to_form()  # if it couldn't be chosen, the picker shows the reason
         elif settings.preset != self._preset:
             self._preset = settings.preset
             self._to_form()  # a preset names an encoder that may not be that of the file
