@@ -135,7 +135,7 @@ def test_counting_again_reads_no_file(folder, paint):
     project, opened = Project(folder), []
     project.labels.write("b.tif", paint(_1=3))
     project.labels.counts("b.tif")
-    with when_file_is("opened", "*b.png", lambda: opened.append(1)):
+    with when_file_is("opened", "*b.png", opened.append):
         for _ in range(2):
             counts = project.labels.counts("b.tif")
             assert counts == {1: 3}
@@ -383,8 +383,10 @@ def test_an_opening_interrupted_during_the_backup_leaves_the_old_one(folder, pai
     backup = folder / "matssl" / "labels-backup"
     Project(folder).labels.write("b.tif", paint(_1=1))
     Project(folder).labels.write("b.tif", paint(_1=2))
-    interrupt = partial(signal.raise_signal, signal.SIGINT)
-    with when_file_is("opened", "*/new/b.png", interrupt), pytest.raises(KeyboardInterrupt):
+    with (
+        when_file_is("opened", "*/new/b.png", lambda _: signal.raise_signal(signal.SIGINT)),
+        pytest.raises(KeyboardInterrupt),
+    ):
         Project(folder)
     assert np.count_nonzero(Image.open(backup / "b.png")) == 1
     Project(folder)

@@ -114,7 +114,7 @@ def test_an_erasure_of_long_ago_says_nothing_of_a_file_that_was_deleted(two, pai
 
 def overtaken(write):
     """Have another window write when ours has looked at a file, and begins to write it."""
-    return when_file_is("opened", "*/.matssl-tmp-*.png", write, times=1)
+    return when_file_is("opened", "*/.matssl-tmp-*.png", lambda _: write(), times=1)
 
 
 def test_strokes_that_another_window_writes_during_a_saving_are_kept(two):

@@ -3,10 +3,10 @@
 import csv
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
+from file_events import slow_disk
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
@@ -16,7 +16,6 @@ from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
-from napari_matssl.project.masks import KeptMasks
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.panels.phases_panel import PhasesPanel
@@ -67,29 +66,19 @@ def out(tmp_path, panel, monkeypatch):
     return place
 
 
-class SlowDisk:
-    """Reading a mask in another thread waits until it may, but for that of the image shown."""
-
-    def __init__(self):
-        self.may_read = threading.Semaphore(0)
-        self.read = []
-
-    def go_on(self):
-        self.may_read.release(100)
+@pytest.fixture
+def slow_masks(folder):
+    """Masks that take until they may be read; the image shown has none."""
+    Project(folder).micrographs.current = "b.tif"
+    with slow_disk("*/matssl/masks/*.png") as disk:
+        yield disk
 
 
 @pytest.fixture
-def slow_disk(monkeypatch):
-    disk, read = SlowDisk(), KeptMasks.read
-
-    def slowly(masks, name, *page):
-        if not page and threading.current_thread() is not threading.main_thread():
-            disk.read.append(name)
-            disk.may_read.acquire(timeout=10)
-        return read(masks, name, *page)
-
-    monkeypatch.setattr(KeptMasks, "read", slowly)
-    return disk
+def slow_images(panel, folder):
+    """Images that take until they may be read, once the folder is open and measured."""
+    with slow_disk(f"{folder}/*.tif") as disk:
+        yield disk
 
 
 def choose(monkeypatch, panel, place):
@@ -256,39 +245,39 @@ def test_what_nobody_looks_at_is_measured_when_it_is_looked_at(dock, panel, qtbo
     qtbot.waitUntil(lambda: "MnS" in summary(panel))
 
 
-def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, slow_disk):
+def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, slow_masks):
     panel = dock.widget()
     panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: panel.count.text() == "3 of 4 images are segmented.")
     assert panel.export.isEnabled()
     assert images(panel) == []
     assert not panel.view.isVisible()  # neither "nothing segmented" nor figures
-    slow_disk.go_on()
+    slow_masks.go_on()
     qtbot.waitUntil(lambda: len(images(panel)) == 3)
     assert not panel.state.isVisible()
 
 
-def test_it_tells_how_far_it_is_with_measuring(dock, folder, qtbot, slow_disk):
+def test_it_tells_how_far_it_is_with_measuring(dock, folder, qtbot, slow_masks):
     panel = dock.widget()
     panel.session.folder.open([folder])
-    slow_disk.may_read.release(2)
+    slow_masks.let(2)
     qtbot.waitUntil(lambda: panel.state.text() == "Measuring: 2 of 4 images...")
     assert panel.state.isVisible()
-    slow_disk.go_on()
+    slow_masks.go_on()
 
 
 def test_figures_of_a_folder_that_was_closed_meanwhile_are_not_shown(
-    dock, folder, qtbot, slow_disk
+    dock, folder, qtbot, slow_masks
 ):
     panel = dock.widget()
     panel.session.folder.open([folder])
-    qtbot.waitUntil(lambda: bool(slow_disk.read))
+    qtbot.waitUntil(lambda: bool(slow_masks.names))
     panel.session.folder.close()
-    slow_disk.go_on()
+    slow_masks.go_on()
     qtbot.wait(600)
     assert images(panel) == []
     assert panel.count.text() == "No folder is open."
-    assert slow_disk.read == ["a1.tif"]  # the others needn't be measured any more
+    assert slow_masks.names == ["a1.png"]  # the others needn't be measured any more
 
 
 def test_opening_the_panel_loads_no_plots():
@@ -300,20 +289,20 @@ def test_opening_the_panel_loads_no_plots():
     assert done.stdout.strip() == "set()"
 
 
-def test_a_panel_may_be_closed_while_it_measures(dock, folder, qtbot, slow_disk):
+def test_a_panel_may_be_closed_while_it_measures(dock, folder, qtbot, slow_masks):
     panel, gone = dock.widget(), []
     session = panel.session
     session.folder.open([folder])
-    qtbot.waitUntil(lambda: bool(slow_disk.read))
+    qtbot.waitUntil(lambda: bool(slow_masks.names))
     panel.destroyed.connect(lambda *_: gone.append(True))
     session.viewer.window.remove_dock_widget(dock)
     panel.deleteLater()
     qtbot.waitUntil(lambda: bool(gone))
-    slow_disk.go_on()
+    slow_masks.go_on()
     session.palette.edit(lambda project: project.classes.rename(2, "MnS"))
     session.folder.close()
     qtbot.wait(500)  # what comes late finds nobody; pytest-qt fails on exceptions
-    assert slow_disk.read == ["a1.tif"]
+    assert slow_masks.names == ["a1.png"]
 
 
 # -- exporting
@@ -407,14 +396,14 @@ def test_the_folder_of_the_images_is_refused(panel, folder, monkeypatch):
     assert "Choose another folder" in str(errors[0])
 
 
-def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_disk):
+def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_images):
     runner = panel.session.runner
     panel.export.click()
-    slow_disk.may_read.release(1)
-    qtbot.waitUntil(lambda: slow_disk.read == ["a1.tif", "a2.tif"], timeout=60_000)
+    slow_images.let(1)
+    qtbot.waitUntil(lambda: slow_images.names == ["a1.tif", "a2.tif"], timeout=60_000)
     runner.job.cancel()
     with qtbot.waitSignal(runner.ended):
-        slow_disk.go_on()
+        slow_images.go_on()
     tables = {"phases.csv", "summary.csv", "classes.json"}
     assert {p.name.partition("_")[0] for p in out.iterdir()} == {"a1", "a2", *tables}
     assert len(list(out.iterdir())) == 9
@@ -424,14 +413,14 @@ def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_
 
 
 @pytest.mark.cell("export in the window", "stopped late")
-def test_a_finished_export_says_how_far_it_came(panel, qtbot, out, slow_disk):
+def test_a_finished_export_says_how_far_it_came(panel, qtbot, out, slow_images):
     runner = panel.session.runner
     panel.export.click()
-    slow_disk.may_read.release(1)
-    qtbot.waitUntil(lambda: slow_disk.read == ["a1.tif", "a2.tif"], timeout=60_000)
+    slow_images.let(1)
+    qtbot.waitUntil(lambda: slow_images.names == ["a1.tif", "a2.tif"], timeout=60_000)
     runner.job.finish()
     with qtbot.waitSignal(runner.ended):
-        slow_disk.go_on()
+        slow_images.go_on()
     assert panel.outcome.text() == f"2 of 3 images exported to {out}."
     assert (out / "summary.csv").exists()
 

@@ -3,19 +3,10 @@
 import shutil
 
 import numpy as np
-import pytest
+from acting import LONG_MS
 from desk import docked, is_saved, labels_on_disk, rows, said, stroke, write_folder
 from PIL import Image
 from qtpy.QtWidgets import QFileDialog
-
-from napari_matssl.widgets.canvas import autosave
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    """Look and try again without much waiting."""
-    monkeypatch.setattr(autosave, "LOOK_MS", 100)
-    monkeypatch.setattr(autosave, "AGAIN_MS", 200)
 
 
 def lines(panel):
@@ -35,18 +26,18 @@ def test_two_windows_on_one_image_keep_and_show_the_strokes_of_both(
     assert other.session.folder.open([folder])
     told = lines(panel), lines(other)
     stroke(panel, 20, 30, 1)
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
     stroke(other, 60, 60, 2)
     for one in (panel, other):
         qtbot.waitUntil(
             lambda one=one: painted(one).data[20, 30] == 1 and painted(one).data[60, 60] == 2,
-            timeout=10_000,
+            timeout=LONG_MS,
         )
-    qtbot.waitUntil(lambda: is_saved(panel) and is_saved(other), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel) and is_saved(other), timeout=LONG_MS)
     for heard in told:
         assert len([line for line in heard if "another window" in line]) == 1
     painted(other).undo()  # takes back its own stroke, and nothing else
-    qtbot.waitUntil(lambda: painted(panel).data[60, 60] == 0, timeout=10_000)
+    qtbot.waitUntil(lambda: painted(panel).data[60, 60] == 0, timeout=LONG_MS)
     assert painted(other).data[20, 30] == 1
 
 
@@ -54,20 +45,20 @@ def test_strokes_that_are_all_taken_back_in_one_window_go_in_the_other(
     panel, make_napari_viewer, folder, qtbot
 ):
     stroke(panel, 20, 30, 1)
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
     other = docked(make_napari_viewer(show=True))
     assert other.session.folder.open([folder])
     assert painted(other).data.any()
     told = lines(panel), lines(other)
     painted(panel).undo()
     for one in (panel, other):
-        qtbot.waitUntil(lambda one=one: not painted(one).data.any(), timeout=10_000)
+        qtbot.waitUntil(lambda one=one: not painted(one).data.any(), timeout=LONG_MS)
     name = panel.session.current.shown.name
-    qtbot.waitUntil(lambda: labels_on_disk(folder, name) is None, timeout=10_000)
+    qtbot.waitUntil(lambda: labels_on_disk(folder, name) is None, timeout=LONG_MS)
     assert [line for line in told[0] if "another window" in line] == []
     assert len([line for line in told[1] if "another window" in line]) == 1
     painted(panel).redo()
-    qtbot.waitUntil(lambda: painted(other).data.any(), timeout=10_000)
+    qtbot.waitUntil(lambda: painted(other).data.any(), timeout=LONG_MS)
 
 
 def test_who_else_has_the_folder_open_is_said_and_forgotten_on_closing(
@@ -79,7 +70,9 @@ def test_who_else_has_the_folder_open_is_said_and_forgotten_on_closing(
     assert not (folder / "matssl").exists()  # nobody has painted yet
     assert not [line for line in heard if "has had it open since" in line]
     stroke(panel, 20, 30, 1)
-    qtbot.waitUntil(lambda: len(list((folder / "matssl" / "open").glob("*.json"))) == 2)
+    qtbot.waitUntil(
+        lambda: len(list((folder / "matssl" / "open").glob("*.json"))) == 2, timeout=LONG_MS
+    )
     assert other.session.folder.open([folder])
     assert len([line for line in heard if "has had it open since" in line]) == 1
     assert panel.session.folder.close()
@@ -92,17 +85,19 @@ def test_a_class_added_in_one_window_shows_in_the_other(panel, make_napari_viewe
     assert other.session.folder.open([folder])
     other.session.palette.edit(lambda project: project.classes.add("oxide"))
     stroke(other, 60, 60, 3)
-    qtbot.waitUntil(lambda: painted(panel).data[60, 60] == 3, timeout=10_000)
-    qtbot.waitUntil(lambda: "oxide" in [one.name for one in panel.session.palette.classes])
+    qtbot.waitUntil(lambda: painted(panel).data[60, 60] == 3, timeout=LONG_MS)
+    qtbot.waitUntil(
+        lambda: "oxide" in [one.name for one in panel.session.palette.classes], timeout=LONG_MS
+    )
 
 
 def test_labels_deleted_under_an_open_image_come_back_and_that_is_said(panel, folder, qtbot):
     told = lines(panel)
     stroke(panel)
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
     (folder / "matssl" / "labels" / "a1.png").unlink()
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
-    qtbot.waitUntil(lambda: any("were deleted" in line for line in told), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
+    qtbot.waitUntil(lambda: any("were deleted" in line for line in told), timeout=LONG_MS)
     (folder / "matssl" / "labels" / "a1.png").unlink()
     panel.session.current.step(1)
     panel.session.current.step(-1)
@@ -111,7 +106,7 @@ def test_labels_deleted_under_an_open_image_come_back_and_that_is_said(panel, fo
 
 def test_labels_written_by_another_program_are_taken_up(panel, folder, qtbot):
     stroke(panel)
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
     path = folder / "matssl" / "labels" / "a1.png"
     image = Image.open(path)
     more = np.asarray(image).copy()
@@ -120,26 +115,26 @@ def test_labels_written_by_another_program_are_taken_up(panel, folder, qtbot):
     new.putpalette(image.getpalette())
     new.save(path)
     stroke(panel, 50, 100)
-    qtbot.waitUntil(lambda: bool((painted(panel).data[70:90, 5:60] == 2).all()), timeout=10_000)
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: bool((painted(panel).data[70:90, 5:60] == 2).all()), timeout=LONG_MS)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
     assert labels_on_disk(folder, "a1.tif")[50, 100] == 1
 
 
 def test_a_folder_that_goes_is_said_and_saved_to_when_it_is_back(panel, folder, qtbot):
     problems = said(panel)
     stroke(panel)
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
     moved = folder.with_name("moved")
     shutil.move(folder, moved)
-    qtbot.waitUntil(lambda: bool(problems), timeout=10_000)  # without another stroke
+    qtbot.waitUntil(lambda: bool(problems), timeout=LONG_MS)  # without another stroke
     assert "is gone or was replaced" in problems[0]
     stroke(panel, 60, 60)
     assert panel.status.text().startswith("The strokes are NOT saved. The folder")
     assert not panel.session.current.leave()
     assert not folder.exists()
     shutil.move(moved, folder)
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)  # without another stroke
-    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)  # without another stroke
+    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=LONG_MS)
     assert len(problems) == 1
 
 
@@ -152,7 +147,7 @@ def test_a_read_only_folder_is_said_before_the_first_stroke(panel, tmp_path, qtb
     assert panel.status.text().startswith("Strokes can't be saved here: ")
     (closed / "matssl").unlink()
     stroke(panel)
-    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=LONG_MS)
 
 
 def test_strokes_of_a_read_only_folder_are_kept_elsewhere(
@@ -166,7 +161,7 @@ def test_strokes_of_a_read_only_folder_are_kept_elsewhere(
     assert not panel.elsewhere.isHidden()
     problems = said(panel)
     stroke(panel)
-    qtbot.waitUntil(lambda: bool(problems), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(problems), timeout=LONG_MS)
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a, **k: str(place))
     panel.elsewhere.click()
     assert len(problems) == 1
@@ -192,20 +187,20 @@ def test_strokes_are_saved_when_there_is_room_again_without_another_stroke(panel
     (folder / "matssl").mkdir(exist_ok=True)
     (folder / "matssl" / "labels").write_text("in the way")
     stroke(panel)
-    qtbot.waitUntil(lambda: bool(problems), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(problems), timeout=LONG_MS)
     (folder / "matssl" / "labels").unlink()
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
-    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
+    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=LONG_MS)
     assert len(problems) == 1
 
 
 def test_a_stroke_of_no_class_that_is_undone_leaves_all_saved(panel, qtbot):
     problems = said(panel)
     stroke(panel)
-    qtbot.waitUntil(lambda: is_saved(panel), timeout=10_000)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
     stroke(panel, 60, 60, class_id=7)
-    qtbot.waitUntil(lambda: bool(problems), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(problems), timeout=LONG_MS)
     assert '"Add"' in panel.status.text()
     painted(panel).undo()
-    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=10_000)
+    qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=LONG_MS)
     assert rows(panel)["a1.tif"] == "saved"
