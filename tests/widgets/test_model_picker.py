@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel
 from safetensors.numpy import save_file
 
 from napari_matssl.errors import InputError
@@ -276,8 +276,8 @@ def test_a_file_of_the_same_name_is_replaced_only_if_the_user_says_so(qtbot, fol
     def answer():
         box = QApplication.activeModalWidget()
         questions.append(box.text())
-        buttons = QMessageBox.StandardButton
-        box.button(buttons.Yes if yes else buttons.No).click()
+        wanted = "Replace" if yes else "Cancel"
+        next(b for b in box.buttons() if b.text().replace("&", "") == wanted).click()
 
     QTimer.singleShot(100, answer)
     picker.add_file(theirs)

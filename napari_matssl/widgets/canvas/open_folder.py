@@ -165,6 +165,14 @@ class OpenFolder(QObject):
         Places().choose(project.folder, own)
         return self.open(self._paths)
 
+    def holds(self, project: Project | None) -> bool:
+        """Whether a project is that of the open folder; another may have been opened meanwhile."""
+        return (
+            self.project is not None
+            and project is not None
+            and self.project.folder == project.folder
+        )
+
     def survey(self, names: Sequence[str]) -> None:
         """Look at images in the background, for the table."""
         project = self.project

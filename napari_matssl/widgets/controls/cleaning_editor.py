@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings import Cleaning, Size
+from napari_matssl.widgets.controls.class_model import swatch
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import button, note, offer, side_by_side
+from napari_matssl.widgets.controls.forms import button, keep_narrow, note, offer, side_by_side
 from napari_matssl.widgets.controls.size_slider import SizeSlider
 
 ALL = "All classes"
@@ -43,10 +44,7 @@ class CleaningEditor(QWidget):
         self._pixel_size: PixelSize | None = None
         self.picker = QComboBox()
         self.picker.setToolTip(_CLASS_TIP)
-        self.picker.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.picker.setMinimumContentsLength(6)
+        keep_narrow(self.picker, 6)
         WheelGuard(self.picker)
         self.reset = button("As all", _RESET_TIP, self._reset)
         self.region, self.hole = SizeSlider(_REGION_TIP), SizeSlider(_HOLE_TIP)
@@ -103,15 +101,14 @@ class CleaningEditor(QWidget):
 
     def _list_classes(self) -> None:
         picked = self.picked
-        self.picker.blockSignals(True)
-        self.picker.clear()
-        self.picker.addItem(ALL, None)
-        for one in self._classes:
-            own = one.id in self._cleaning.of_class
-            self.picker.addItem(_swatch(one.colour), OWN.format(one.name) if own else one.name)
-            self.picker.setItemData(self.picker.count() - 1, one.id)
-        self.pick(picked)
-        self.picker.blockSignals(False)
+        with signals_blocked(self.picker):
+            self.picker.clear()
+            self.picker.addItem(ALL, None)
+            for one in self._classes:
+                own = one.id in self._cleaning.of_class
+                name = OWN.format(one.name) if own else one.name
+                self.picker.addItem(swatch(one.colour), name, one.id)
+            self.pick(picked)
         self._show_sizes()
 
     def _show_sizes(self) -> None:
@@ -128,9 +125,3 @@ class CleaningEditor(QWidget):
         self.words.setText(cleaning.in_words(names, calibrated=size is not None))
         needed = bool(cleaning.of_class) or cleaning.needs_calibration(names)
         self.words.setVisible(needed and bool(self.words.text()))
-
-
-def _swatch(colour: str) -> QIcon:
-    pixmap = QPixmap(12, 12)
-    pixmap.fill(QColor(colour))
-    return QIcon(pixmap)

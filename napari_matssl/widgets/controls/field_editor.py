@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.settings.fields import about, may_be_none
+from napari_matssl.widgets.controls.forms import keep_narrow
 
 _DECIMALS = 12
 _SMALLEST = 10.0**-_DECIMALS
@@ -93,19 +94,15 @@ class FieldEditor(QWidget):
         control.changed.connect(self._edited)
         self.control = control.native
         self._set = lambda value: setattr(control, "value", _typed(value) if words else value)
-        if isinstance(self.control, QComboBox):  # else the longest word determines the form's width
-            self.control.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            self.control.setMinimumContentsLength(8)
+        if isinstance(self.control, QComboBox):
+            keep_narrow(self.control, 8)
 
     def _build_list(self, names: list[str]) -> None:
         """Offer names to choose; others can be typed."""
         box = QComboBox()
         box.setEditable(True)
         box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(8)
+        keep_narrow(box, 8)
         box.addItems(names)
         box.currentTextChanged.connect(self._edited)
         self.control = box

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, QWidget
+from superqt.utils import signals_blocked
 
 from napari_matssl.widgets.controls.forms import button
 from napari_matssl.widgets.controls.recent import RecentFolders
@@ -53,11 +54,10 @@ class FolderField(QWidget):
         """Put a folder into the field, and recent ones into its list."""
         self._base = folder.parent
         offered = dict.fromkeys([folder, *self._recent.folders()])
-        self.field.blockSignals(True)
-        self.field.clear()
-        self.field.addItems([str(path) for path in offered])
-        self.field.setEditText(str(folder))
-        self.field.blockSignals(False)
+        with signals_blocked(self.field):
+            self.field.clear()
+            self.field.addItems([str(path) for path in offered])
+            self.field.setEditText(str(folder))
         self._on_text()
 
     def set_folder(self, folder: Path) -> None:

@@ -1,10 +1,13 @@
 """Small pieces that all panels are made of."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtCore import QObject, Qt, QTimer, QUrl
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QMessageBox,
@@ -66,6 +69,23 @@ def offer(made: QWidget, reason: str, tip: str) -> None:
     """Switch a control on, or off with the reason as its tooltip."""
     made.setEnabled(not reason)
     made.setToolTip(reason or tip)
+
+
+def say(line: QLabel, text: str) -> None:
+    """Show a text in a line of its own, which is hidden while it is empty."""
+    line.setText(text)
+    line.setVisible(bool(text))
+
+
+def keep_narrow(box: QComboBox, letters: int) -> None:
+    """Ask for the width of so many letters: else the longest entry would widen the panel."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(letters)
+
+
+def show_in_files(folder: Path) -> None:
+    """Open a folder in the system's file manager."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
 
 def bring_into_sight(widget: QWidget) -> None:

@@ -5,16 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qtpy.QtCore import QSignalBlocker, Qt, QUrl, Signal
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QMessageBox,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_matssl.errors import InputError, MatSSLError, ModelFileError
 from napari_matssl.files import atomic_write
@@ -22,7 +15,14 @@ from napari_matssl.learn.card import PICKLES, ModelCard, read_card
 from napari_matssl.widgets.controls.card_view import CardView, local_time
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import button, note
+from napari_matssl.widgets.controls.forms import (
+    agreed,
+    button,
+    keep_narrow,
+    note,
+    say,
+    show_in_files,
+)
 from napari_matssl.widgets.controls.model_menu import ModelMenu
 from napari_matssl.widgets.jobs.waiting import wait_for
 
@@ -129,22 +129,12 @@ class ModelPicker(QWidget):
         suffix = source.suffix if source.suffix.lower() in PICKLES else _SUFFIX
         target = self._folders[0] / f"{source.stem}{suffix}"
         if source.resolve() != target.resolve():
-            if target.exists() and not self._may_replace(target):
+            question = f"{target.parent} already holds a model called {target.stem}. Replace it?"
+            if target.exists() and not agreed(self, "Replace the model", question, "Replace"):
                 return
             with atomic_write(target) as temporary:
                 wait_for(lambda: shutil.copyfile(source, temporary))
         self._refresh(target)
-
-    def _may_replace(self, target: Path) -> bool:
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self,
-            "Replace the model?",
-            f"{target.parent} already holds a model called {target.stem}. Replace it?",
-            buttons.Yes | buttons.No,
-            buttons.No,
-        )
-        return answer == buttons.Yes
 
     # --- the list
 
@@ -171,7 +161,7 @@ class ModelPicker(QWidget):
         return _Entry(file, card, note=self._note_of(file))
 
     def _fill_combo(self) -> None:
-        with QSignalBlocker(self.combo):
+        with signals_blocked(self.combo):
             self.combo.clear()
             for row, entry in enumerate(self._entries):
                 state = local_time(entry.created) if entry.card else "can't be used"
@@ -183,7 +173,7 @@ class ModelPicker(QWidget):
 
     def _choose(self, entry: _Entry | None) -> None:
         before, self._current = self._current, entry
-        with QSignalBlocker(self.combo):
+        with signals_blocked(self.combo):
             self.combo.setCurrentIndex(-1 if entry is None else self._entries.index(entry))
         self.combo.setToolTip("The models that were found" if entry is None else str(entry.path))
         self.show_in_folder.setEnabled(entry is not None)
@@ -201,10 +191,7 @@ class ModelPicker(QWidget):
     def _build(self) -> None:
         self.combo = QComboBox()
         self.combo.setAccessibleName("Model")
-        self.combo.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.combo.setMinimumContentsLength(12)
+        keep_narrow(self.combo, 12)
         WheelGuard(self.combo)
         self.combo.activated.connect(lambda row: self._choose(self._entries[row]))
         self._empty = note(_EMPTY)
@@ -233,9 +220,8 @@ class ModelPicker(QWidget):
         layout.addLayout(buttons)
 
     def _say(self, text: str) -> None:
-        self._problem.setText(text)
+        say(self._problem, text)
         self._problem.setToolTip(text)
-        self._problem.setVisible(bool(text))
 
     def _import_asked(self) -> None:
         wanted = " ".join(f"*{suffix}" for suffix in _SUFFIXES)
@@ -245,4 +231,4 @@ class ModelPicker(QWidget):
 
     def _show_in_folder(self) -> None:
         if self.path is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.path.parent)))
+            show_in_files(self.path.parent)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
+from superqt.utils import signals_blocked
 
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.project.folder import Project
@@ -44,15 +45,14 @@ class PaintedList(QListWidget):
         if tuple(names) == self.names:
             return
         unticked = {*self.names} - {*self.chosen}
-        self.blockSignals(True)
-        self.clear()
-        for name in names:
-            item = QListWidgetItem(name)
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            state = Qt.CheckState.Unchecked if name in unticked else Qt.CheckState.Checked
-            item.setCheckState(state)
-            self.addItem(item)
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self.clear()
+            for name in names:
+                item = QListWidgetItem(name)
+                item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+                state = Qt.CheckState.Unchecked if name in unticked else Qt.CheckState.Checked
+                item.setCheckState(state)
+                self.addItem(item)
 
 
 def pixels_in_words(classes: Sequence[LabelClass], pixels: Mapping[int, int]) -> str:

@@ -3,6 +3,7 @@
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
+from superqt.utils import signals_blocked
 
 from napari_matssl.settings import Size
 from napari_matssl.widgets.controls.field_editor import WheelGuard
@@ -61,18 +62,15 @@ class SizeSlider(QWidget):
         size, area = self._size, self._area
         um2 = size.unit == "um2"
         most = MOST_PIXELS * (area or 0.01 if um2 else 1)
-        for control in (self.slider, self.unit):
-            control.blockSignals(True)
-        self.slider.setDecimals(_decimals(area) if um2 else 0)
-        self.slider.setRange(0, max(most, size.value))
-        self.slider.setSingleStep(most / MOST_PIXELS)
-        self.slider.setPageStep(most / 100)
-        self.slider.setValue(size.value)
-        self.unit.setCurrentIndex(self.unit.findData(size.unit))
+        with signals_blocked(self.slider), signals_blocked(self.unit):
+            self.slider.setDecimals(_decimals(area) if um2 else 0)
+            self.slider.setRange(0, max(most, size.value))
+            self.slider.setSingleStep(most / MOST_PIXELS)
+            self.slider.setPageStep(most / 100)
+            self.slider.setValue(size.value)
+            self.unit.setCurrentIndex(self.unit.findData(size.unit))
         self.unit.model().item(self.unit.findData("um2")).setEnabled(area is not None or um2)
         self.unit.setToolTip(_NO_UNIT_TIP if area is None else _UNIT_TIP)
-        for control in (self.slider, self.unit):
-            control.blockSignals(False)
 
     def _on_value(self, value: float) -> None:
         digits = _decimals(self._area) if self._size.unit == "um2" else 0

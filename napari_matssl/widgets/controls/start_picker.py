@@ -12,7 +12,7 @@ from napari_matssl.learn.card import PICKLES, encoder_of_file, read_card
 from napari_matssl.learn.shipped_weights import MICROGRAPHS
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import note, side_by_side
+from napari_matssl.widgets.controls.forms import keep_narrow, note, say, side_by_side
 from napari_matssl.widgets.controls.model_menu import ModelMenu
 
 _FILE = "Choose a file..."
@@ -77,10 +77,7 @@ class StartPicker(QWidget):
         self._chosen = self._choices[0]
         self.list = QComboBox()
         self.list.setToolTip(_TIP if models else _ENCODER_TIP)
-        self.list.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.list.setMinimumContentsLength(8)
+        keep_narrow(self.list, 8)
         WheelGuard(self.list)
         self.problem = note()
         self.problem.hide()
@@ -163,8 +160,7 @@ class StartPicker(QWidget):
         self._choose((*found, *kept, self._choices[0])[0])
         if not (problem or found or kept) and gone is not None:
             problem = f"{gone.name} isn't in this folder; {self._chosen.text} are chosen."
-        self.problem.setText(problem)
-        self.problem.setVisible(bool(problem))
+        say(self.problem, problem)
 
     def _choose(self, choice: _Choice) -> None:
         before, self._chosen = self._chosen, choice

@@ -8,6 +8,7 @@ result as from a function, and no folder is ever half open.
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from qtpy.QtCore import QEventLoop, Qt
@@ -42,14 +43,13 @@ def wait_for(
     text
         What is being done.
     """
-    done: list[Result] = []
-    failed: list[BaseException] = []
+    outcome: Future[Result] = Future()
 
     def run() -> None:
         try:
-            done.append(work())
+            outcome.set_result(work())
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            failed.append(error)
+            outcome.set_exception(error)
 
     thread = threading.Thread(target=run, name="matssl-waiting", daemon=True)
     began = time.monotonic()
@@ -70,6 +70,4 @@ def wait_for(
             QApplication.restoreOverrideCursor()
             if sign is not None:
                 sign("")
-    if failed:
-        raise failed[0]
-    return done[0]
+    return outcome.result()

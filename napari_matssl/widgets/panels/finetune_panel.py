@@ -4,12 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QSpinBox, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.class_table import ClassTable
@@ -205,7 +201,7 @@ class FinetunePanel(QWidget):
             job.succeeded.connect(self._on_succeeded)
 
     def _on_progress(self, progress: Progress) -> None:
-        if progress.preview is not None and self._is_open(self._trained_on):
+        if progress.preview is not None and self._folder.holds(self._trained_on):
             seen = progress.preview
             self.session.results.show_piece(PREVIEW, seen.image, seen.top, seen.left, seen.ids)
         # A run that is finished early reports 100 % at its end, although steps were left out.
@@ -221,7 +217,7 @@ class FinetunePanel(QWidget):
         measured = "" if score is None else f", validation mIoU {score:.3f}"
         how = f"{trained.steps} steps" if trained.steps else "fitted"
         made = f"{how} in {duration(60 * metrics['minutes'])}{measured}."
-        if not self._is_open(self._trained_on):
+        if not self._folder.holds(self._trained_on):
             self._notices.remarked.emit(f"{trained.path} was trained: {made}")
             return
         self.outcome.setText(
@@ -231,15 +227,10 @@ class FinetunePanel(QWidget):
         self.session.models_changed.emit()
         self.start_from.select(trained.path)
 
-    def _is_open(self, project: Project | None) -> bool:
-        """Whether a folder is the one that is open; another may have been opened meanwhile."""
-        opened = self._folder.project
-        return opened is not None and project is not None and opened.folder == project.folder
-
     def _look(self) -> None:
         """Keep the image in view for a running job, which reads it in its own thread."""
         shown = self._current.shown
-        wanted = self.preview.isChecked() and self._is_open(self._trained_on)
+        wanted = self.preview.isChecked() and self._folder.holds(self._trained_on)
         self._view = shown.micrograph if wanted and shown is not None else None
 
     # --- what is shown
@@ -269,10 +260,9 @@ class FinetunePanel(QWidget):
     def _show_pixels(self) -> None:
         count = len(self.chosen)
         wanted = count // 5 if self._wanted_validation is None else self._wanted_validation
-        self.validation.blockSignals(True)
-        self.validation.setMaximum(min(max(0, count - 1), int(0.9 * count)))
-        self.validation.setValue(wanted)
-        self.validation.blockSignals(False)
+        with signals_blocked(self.validation):
+            self.validation.setMaximum(min(max(0, count - 1), int(0.9 * count)))
+            self.validation.setValue(wanted)
         self._show_validation()
         self.pixels.setText(self._pixels_in_words())
         self._update_start()

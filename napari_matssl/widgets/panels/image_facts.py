@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
+from superqt.utils import signals_blocked
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.names import few
@@ -103,25 +104,21 @@ class ImageFactsEditor(QWidget):
             self.bar_source.setText("")
             return
         micrograph = shown.micrograph
-        self.page.blockSignals(True)
-        self.page.setRange(1, micrograph.pages)
-        self.page.setValue(micrograph.page)
+        with signals_blocked(self.page):
+            self.page.setRange(1, micrograph.pages)
+            self.page.setValue(micrograph.page)
         self.page.setSuffix(f" of {micrograph.pages}")
-        self.page.blockSignals(False)
         self._offer_page()
         size = micrograph.pixel_size
         self.size.setText(_sides(size))
         self.size_source.setText(_size_in_words(size))
         self.size_source.setToolTip(_size_in_words(size))
         bar = micrograph.info_bar
-        for widget in (self.has_bar, self.row):
-            widget.blockSignals(True)
-        self.has_bar.setChecked(bar is not None)
-        self.row.setRange(1, micrograph.height - 1)
-        self.row.setValue(bar.row if bar is not None else round(0.93 * micrograph.height))
+        with signals_blocked(self.has_bar), signals_blocked(self.row):
+            self.has_bar.setChecked(bar is not None)
+            self.row.setRange(1, micrograph.height - 1)
+            self.row.setValue(bar.row if bar is not None else round(0.93 * micrograph.height))
         self.row.setEnabled(bar is not None)
-        for widget in (self.has_bar, self.row):
-            widget.blockSignals(False)
         self.drag.setEnabled(bar is not None)
         found = "No info bar was found." if bar is None else f"left out ({bar.source})"
         self.bar_source.setText(found)

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from qtpy.QtCore import QUrl
-from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
+from napari_matssl.widgets.controls.forms import show_in_files
 from napari_matssl.widgets.session import Session
 
 
@@ -56,9 +55,7 @@ def image_menu(
     menu.addSeparator()
     menu.addAction("Refresh the list").triggered.connect(folder.refresh)
     in_files = menu.addAction("Show the folder")
-    in_files.triggered.connect(
-        lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.folder)))
-    )
+    in_files.triggered.connect(lambda: show_in_files(project.folder))
     menu.setToolTipsVisible(True)
     return menu
 

@@ -4,13 +4,7 @@ from pathlib import Path
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QPoint
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QInputDialog,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QInputDialog, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError, StackError
 from napari_matssl.project.image_summary import ImageFacts
@@ -18,7 +12,7 @@ from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.canvas import peek
 from napari_matssl.widgets.canvas.take_over import take_labels
 from napari_matssl.widgets.controls.error_text import explain
-from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.forms import button, heading, note, offer, say, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
 from napari_matssl.widgets.controls.image_rows import EXCLUDED, OLD
 from napari_matssl.widgets.controls.image_table import ImageRow
@@ -172,8 +166,7 @@ class MicrographsPanel(QWidget):
         self._folder.order = keys
 
     def _show_busy(self, text: str) -> None:
-        self.busy.setText(text)
-        self.busy.setVisible(bool(text))
+        say(self.busy, text)
 
     def _show_folder(self) -> None:
         project = self._folder.project
@@ -212,8 +205,7 @@ class MicrographsPanel(QWidget):
         offer(self.live_here, reason if live.on else "Switch the live preview on.", _HERE_TIP)
 
     def _show_live_note(self, text: str) -> None:
-        self.live_note.setText(text)
-        self.live_note.setVisible(bool(text))
+        say(self.live_note, text)
 
     def _show_status(self) -> None:
         shown, project = self._current.shown, self._folder.project

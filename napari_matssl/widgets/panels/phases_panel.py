@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QUrl
-from qtpy.QtGui import QDesktopServices, QShowEvent
-from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.export.results import Outputs
@@ -26,6 +26,8 @@ from napari_matssl.widgets.controls.forms import (
     heading,
     note,
     offer,
+    say,
+    show_in_files,
     side_by_side,
 )
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words
@@ -172,13 +174,12 @@ class PhasesPanel(QWidget):
         self._background.drop_waiting()
         self._clear_view()
         self.painted.setEnabled(project is not None)
-        self.painted.blockSignals(True)
-        self.painted.setChecked(project is None or project.masks.painted_counts)
-        self.painted.blockSignals(False)
+        with signals_blocked(self.painted):
+            self.painted.setChecked(project is None or project.masks.painted_counts)
         self.count.setText("No folder is open." if project is None else "")
-        self._say(self.state, "")
-        self._say(self.doubts, "")
-        self._say(self.problems, "")
+        say(self.state, "")
+        say(self.doubts, "")
+        say(self.problems, "")
         self._exported = None
         if project is not None:
             self.place.propose(project.folder.with_name(f"{project.folder.name}-results"))
@@ -218,16 +219,15 @@ class PhasesPanel(QWidget):
             return lambda result: then(result) if self._meter is meter else None
 
         def report(_measured: object) -> None:
-            if (
-                self.view is None or self.view.isHidden()
-            ):  # later runs are quick, and old figures stay visible
-                self._say(self.state, f"Measuring: {next(measured)} of {len(names)} images...")
+            # Later runs are quick, and old figures stay visible.
+            if self.view is None or self.view.isHidden():
+                say(self.state, f"Measuring: {next(measured)} of {len(names)} images...")
 
         def run(work: Callable[[], Any], then: Callable[[Any], object]) -> None:
             self._background.run(work, of_this_folder(then), of_this_folder(self._complain))
 
         run(partial(segmented_names, meter.project), partial(self._show_count, meter.project))
-        run(partial(_doubts_of, meter.project), partial(self._say, self.doubts))
+        run(partial(_doubts_of, meter.project), partial(say, self.doubts))
         for name in names:
             run(partial(meter.measure, [name]), report)
         run(meter.measure, partial(self._show, meter.project))
@@ -245,12 +245,12 @@ class PhasesPanel(QWidget):
         if self.view is not None:
             self.view.show_phases(measured.rows, project.classes.in_order)
             self.view.show()
-        self._say(self.state, "")
-        self._say(self.problems, _few(measured.problems))
+        say(self.state, "")
+        say(self.problems, _few(measured.problems))
 
     def _complain(self, error: MatSSLError) -> None:
-        self._say(self.state, "")
-        self._say(self.problems, explain(error))
+        say(self.state, "")
+        say(self.problems, explain(error))
 
     # --- exporting
 
@@ -287,18 +287,19 @@ class PhasesPanel(QWidget):
         done, wanted = len(result.images), result.wanted
         number = f"{done}" if done == wanted else f"{done} of {wanted}"
         text = f"{number} image{'s' * (wanted != 1)} exported to {result.folder}."
-        self._say(self.outcome, f"{text}\n{_few(result.problems)}".rstrip())
+        say(self.outcome, f"{text}\n{_few(result.problems)}".rstrip())
         self._exported = result.folder
         self.place.used()
         self.show_exported.show()
         bring_into_sight(self.show_exported)
 
     def _forget_export(self) -> None:
-        self._say(self.outcome, "")
+        say(self.outcome, "")
         self.show_exported.hide()
 
     def _open(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._exported)))
+        if self._exported is not None:
+            show_in_files(self._exported)
 
     def _update_export(self, _what: object = None) -> None:
         offer(self.export, self._why_not(), _EXPORT_TIP)
@@ -313,11 +314,6 @@ class PhasesPanel(QWidget):
         if self.place.folder is None:
             return "Name a folder to export to first."
         return self.session.runner.busy_reason
-
-    @staticmethod
-    def _say(line: QLabel, text: str) -> None:
-        line.setText(text)
-        line.setVisible(bool(text))
 
 
 def _doubts_of(project: Project) -> str:

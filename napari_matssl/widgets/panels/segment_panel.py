@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, QUrl, Signal
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -28,7 +27,15 @@ from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.error_text import with_left_out
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import button, heading, note, offer, side_by_side
+from napari_matssl.widgets.controls.forms import (
+    button,
+    heading,
+    note,
+    offer,
+    say,
+    show_in_files,
+    side_by_side,
+)
 from napari_matssl.widgets.controls.mask_origin import origin_in_words
 from napari_matssl.widgets.controls.model_picker import ModelPicker
 from napari_matssl.widgets.controls.settings_form import SettingsForm
@@ -224,13 +231,13 @@ class SegmentPanel(QWidget):
 
     def _on_progress(self, progress: Progress) -> None:
         seen = progress.preview
-        if seen is not None and self._is_open(self._job):
+        if seen is not None and self._job is not None and self._folder.holds(self._job.project):
             self.session.results.show_piece(SEGMENTATION, seen.image, seen.top, seen.left, seen.ids)
 
     def _take_over(self, job: _Job, segmented: "SegmentedMicrograph") -> None:
         """Show a result, unless another folder was opened meanwhile; its own has kept it."""
         self._seen += segmented.seen_in_training
-        if not self._is_open(job):
+        if not self._folder.holds(job.project):
             return
         results, shown = self.session.results, self._current.shown
         page = job.pages[segmented.name]
@@ -273,13 +280,9 @@ class SegmentPanel(QWidget):
         else:
             self.session.results.take_over(shown.name, shown.mask, shown.page)
 
-    def _is_open(self, job: _Job | None) -> bool:
-        opened = self._folder.project
-        return opened is not None and job is not None and opened.folder == job.project.folder
-
     def _open(self) -> None:
         if self._results is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._results)))
+            show_in_files(self._results)
 
     # --- what is shown
 
@@ -303,8 +306,7 @@ class SegmentPanel(QWidget):
 
     def _update(self, _which: object = None) -> None:
         offer(self.start, self._why_not(), _START_TIP)
-        self.warning.setText(self._magnification())
-        self.warning.setVisible(bool(self.warning.text()))
+        say(self.warning, self._magnification())
 
     def _show_origin(self, _which: object = None) -> None:
         """Show which model made the mask in view."""
