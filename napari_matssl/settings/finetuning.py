@@ -165,6 +165,7 @@ class FinetuneSettings(TrainingSettings):
         1.0,
         "weight of pseudo-labels: unpainted pixels of which the EMA weights are confident and "
         "agree with the pixel classifier at the start, for guided-unet++; 0: painted pixels alone",
+        title="Pseudo-label weight",
         expert=True,
         when={"paper": 0.0},
         ge=0,

@@ -25,7 +25,7 @@ class PredictSettings(Settings):
     tile_overlap: int = setting(
         256,
         "context of a tile beyond its edges, in px",
-        title="Tile margin",
+        title="Tile overlap",
         unit="px",
         ge=0,
         le=4096,

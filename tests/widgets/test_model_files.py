@@ -104,7 +104,7 @@ def files(user):
 
 def test_a_renamed_model_stays_chosen_and_its_masks_are_known_as_its_own(user):
     seen = []
-    user.choose(user.finetune.start_from.list, "Go on from model-001")
+    user.choose(user.finetune.start_from.list, "Model: model-001")
     manage(user.segment.models, "Rename...", LineDialog, type_line("ferrite & pearlite", seen))
     assert seen == [("", True)]
     assert files(user) == ["encoder-001", "ferrite & pearlite", "model-002"]
@@ -133,7 +133,7 @@ def test_a_note_is_shown_in_lists_and_card_and_is_never_markup(user):
     assert shown.isVisible()
     assert shown.text() == "&lt;b&gt;steel&lt;/b&gt; A"
     starts = user.finetune.start_from.list
-    assert f"Go on from model-001  {line}" in [starts.itemText(i) for i in range(starts.count())]
+    assert f"Model: model-001  {line}" in [starts.itemText(i) for i in range(starts.count())]
     manage(picker, "Note...", LineDialog, lambda box: type_line(" ")(box))
     assert not picker._card._rows["Note"].isVisible()
     assert picker.combo.currentText().endswith(")")
@@ -153,7 +153,7 @@ def test_deleting_asks_and_puts_the_file_where_it_can_be_had_back(user):
     def escape(box):
         QTest.keyClick(box, Qt.Key.Key_Escape)
 
-    user.choose(user.finetune.start_from.list, "Go on from model-001")
+    user.choose(user.finetune.start_from.list, "Model: model-001")
     manage(user.segment.models, "Delete...", QMessageBox, escape)
     assert "model-001" in files(user), "not doing it is the default"
     manage(user.segment.models, "Delete...", QMessageBox, answer("Delete"))

@@ -36,12 +36,12 @@ def test_imagenet_is_the_start_until_something_else_is_chosen(picker):
 
 def test_a_model_is_gone_on_from_with_its_own_network(picker, model):
     picker.set_files([model])
-    assert "Go on from model-001" in entries(picker)
+    assert "Model: model-001" in entries(picker)
     assert picker.encoder.source == "imagenet"
     picker.select(model)
     assert picker.model == model
     assert picker.encoder.name == TINY
-    assert picker.heard == ["Go on from model-001"]
+    assert picker.heard == ["Model: model-001"]
 
 
 def test_the_choice_stays_when_files_are_added_and_goes_with_its_file(picker, model, tmp_path):
@@ -52,7 +52,7 @@ def test_the_choice_stays_when_files_are_added_and_goes_with_its_file(picker, mo
     assert picker.model == model
     picker.set_files([newer])
     assert picker.model is None
-    assert "Go on from model-001" not in entries(picker), "a model of a folder that was closed"
+    assert "Model: model-001" not in entries(picker), "a model of a folder that was closed"
 
 
 def test_a_file_chosen_by_hand_stays_listed(picker, model, monkeypatch):
@@ -66,7 +66,7 @@ def test_a_file_chosen_by_hand_stays_listed(picker, model, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     picker.list.activated.emit(picker.list.count() - 1)
     assert picker.model == model
-    assert picker.list.currentText() == "Go on from model-001"
+    assert picker.list.currentText() == "Model: model-001"
 
 
 def test_an_unusable_file_is_explained_and_leaves_the_choice(picker, model, tmp_path):

@@ -19,7 +19,7 @@ _FILE = "Choose a file..."
 _TIP = (
     "ImageNet: an encoder trained on photographs, the usual start. Micrographs: the same after "
     "MatSSL's pretraining on other micrographs. A pretrained encoder: from the panel "
-    "above. Go on from a model: it keeps the weights of that model, to correct it."
+    "above. A model: training goes on from its weights, to correct it."
 )
 _ENCODER_TIP = (
     "ImageNet: an encoder trained on photographs, the usual start. Micrographs: the same after "
@@ -202,6 +202,6 @@ def _choice(path: Path) -> _Choice:
     name = path.name if published else path.stem
     if card.kind == "segmenter":
         encoder = EncoderStart("imagenet", card.encoder)
-        return _Choice(f"Go on from {name}", encoder, model=path, file=path)
+        return _Choice(f"Model: {name}", encoder, model=path, file=path)
     encoder = EncoderStart(str(path), card.encoder)
     return _Choice(f"Encoder: {name}", encoder, file=path)

@@ -88,7 +88,7 @@ def expectation(images: int) -> str:
     gains = ", ".join(f"{gain:+.1f}" for gain in GAINS[nearest])
     caution = "; fewer were not measured" if images < min(GAINS) else ""
     return (
-        f"Measured on {nearest} images of dual-phase steel, with the recipe before: mIoU changed "
+        f"Measured on {nearest} images of dual-phase steel, with an earlier recipe: mIoU changed "
         f"by {gains} points against ImageNet's weights{caution}."
     )
 
