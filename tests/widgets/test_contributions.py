@@ -239,27 +239,22 @@ def test_without_a_viewer_a_folder_gives_its_images(tmp_path):
     ]
 
 
-def test_in_a_viewer_a_folder_opens_in_the_one_set_of_panels(
-    make_napari_viewer, tmp_path, monkeypatch
-):
+def test_in_a_viewer_a_folder_opens_in_the_one_set_of_panels(make_napari_viewer, tmp_path):
     from napari_matssl.widgets.shell import MatSSLWidget
 
-    opened = []
-    monkeypatch.setattr(MatSSLWidget, "open_paths", lambda self, paths: opened.append(paths))
-    Image.fromarray(GREY).save(tmp_path / "a.png")
     viewer = make_napari_viewer()
-    for _ in range(2):
-        assert viewer.open(tmp_path, plugin=NAME) == []
-    assert opened == [[tmp_path], [tmp_path]]
-    assert [type(w) for w in viewer.window.dock_widgets.values()] == [MatSSLWidget]
+    for folder in (tmp_path / "iron", tmp_path / "steel"):
+        folder.mkdir()
+        Image.fromarray(GREY).save(folder / "a.png")
+        assert viewer.open(folder, plugin=NAME) == []
+        (shell,) = viewer.window.dock_widgets.values()
+        assert type(shell) is MatSSLWidget
+        assert shell.session.folder.project.folder == folder
 
 
 def test_the_menu_hides_the_panels_that_a_folder_opened_and_a_folder_shows_them_again(
-    make_napari_viewer, tmp_path, monkeypatch
+    make_napari_viewer, tmp_path
 ):
-    from napari_matssl.widgets.shell import MatSSLWidget
-
-    monkeypatch.setattr(MatSSLWidget, "open_paths", lambda self, paths: None)
     Image.fromarray(GREY).save(tmp_path / "a.png")
     viewer = make_napari_viewer(show=True)
     viewer.open(tmp_path, plugin=NAME)

@@ -26,11 +26,6 @@ MENDABLE = {
 }
 
 
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
-    monkeypatch.setattr(DeviceBadge, "_known", None)
-
-
 @pytest.fixture
 def make_badge(qtbot):
     def make(*code):
@@ -48,8 +43,11 @@ def warnings_of(qtlog):
     return "\n".join(record.message for record in qtlog.records)
 
 
-def printing(report):
-    return f"print({json.dumps(json.dumps(report))})"
+def printing(report, asked):
+    """Write a program that prints a report, and a line each time into the file `asked`."""
+    return (
+        f"print('asked', file=open({str(asked)!r}, 'a'))\nprint({json.dumps(json.dumps(report))})"
+    )
 
 
 def test_a_report_is_one_line_with_its_reason_behind_a_button(make_badge):
@@ -102,15 +100,17 @@ def test_a_long_command_is_seen_whole_in_a_narrow_dock(make_badge, qtbot):
     assert badge.copy_button.geometry().right() <= badge.width()
 
 
-def test_the_device_is_found_out_in_a_process_and_only_once(make_badge, qtbot, qtlog):
-    badge = make_badge(printing(CPU))
+def test_the_device_is_found_out_in_a_process_and_only_once(make_badge, qtbot, qtlog, tmp_path):
+    code = printing(CPU, tmp_path / "asked")
+    badge = make_badge(code)
     badge.check()
     assert badge.device.text() == "checking the device..."
     badge.check()  # a second question while the first is open
     qtbot.waitUntil(lambda: badge.device.text() == "CPU, 2 cores, bfloat16", timeout=30_000)
-    second = make_badge("raise SystemExit('asked again')")
+    second = make_badge(code)
     second.check()
     assert second.device.text() == "CPU, 2 cores, bfloat16"
+    assert (tmp_path / "asked").read_text() == "asked\n"
     assert "already running" not in warnings_of(qtlog)
 
 
@@ -166,8 +166,8 @@ def test_closing_the_panel_ends_the_process_quietly(qtbot, tmp_path, qtlog):
     assert "QProcess" not in warnings_of(qtlog)
 
 
-def test_a_badge_that_has_its_answer_goes_quietly(make_badge, qtbot, capfd):
-    badge = DeviceBadge(command=(sys.executable, "-c", printing(CPU)))
+def test_a_badge_that_has_its_answer_goes_quietly(make_badge, qtbot, capfd, tmp_path):
+    badge = DeviceBadge(command=(sys.executable, "-c", printing(CPU, tmp_path / "asked")))
     badge.check()
     qtbot.waitUntil(lambda: badge.device.text().startswith("CPU"), timeout=30_000)
     with qtbot.waitSignal(badge.destroyed):

@@ -34,11 +34,12 @@ class DeviceBadge(QWidget):
         Program and arguments that print the device as ``napari-matssl device --json`` does.
     """
 
-    _known: ClassVar[Mapping[str, str] | None] = None
+    _known: ClassVar[dict[tuple[str, ...], Mapping[str, str]]] = {}
+    """What each command answered."""
 
     def __init__(self, parent: QWidget | None = None, command: Sequence[str] = ASK_DEVICE) -> None:
         super().__init__(parent)
-        self._command = command
+        self._command = tuple(command)
         self._process: QProcess | None = None
         self.device = _text_label("Device and number format of computations")
         self.why_button = QPushButton("i")
@@ -70,8 +71,9 @@ class DeviceBadge(QWidget):
 
     def check(self) -> None:
         """Find out the device in another process, once per program, and show it."""
-        if DeviceBadge._known is not None:
-            self.show_report(DeviceBadge._known)
+        known = self._known.get(self._command)
+        if known is not None:
+            self.show_report(known)
             return
         if self._process is not None:
             return
@@ -139,7 +141,7 @@ class DeviceBadge(QWidget):
             log.warning("no report of the device: %s", output, exc_info=True)
             self._fail("its answer can't be parsed")
             return
-        DeviceBadge._known = report
+        self._known[self._command] = report
 
     def _not_started(self, error: QProcess.ProcessError) -> None:
         process = self._process
