@@ -2,6 +2,7 @@
 
 import ast
 import re
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_every_setting_of_an_error_is_an_option_of_a_command() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("how", ["an error", "an image left out"])
 def test_a_command_names_in_errors_only_the_options_that_it_has(
-    name: str, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = " ".join(sorted(NAMED))
 
@@ -85,8 +86,8 @@ def test_a_command_names_in_errors_only_the_options_that_it_has(
             raise InputError("a.png is large.", settings=settings)
         JobOutcome(None).leave([Skipped("a.png", "It is large.", settings)])
 
-    command = COMMANDS[name]
-    monkeypatch.setattr(command, "callback", fail)
+    command = copy(COMMANDS[name])
+    command.callback = fail
     context = command.make_context(name, [], resilient_parsing=True)
     with pytest.raises(SystemExit):
         command.invoke(context)

@@ -35,9 +35,15 @@ class LiveClassifier:
 
     The encoder is frozen, so its feature maps of an image are kept, as is the image as the network
     sees it. For use by one thread at a time.
+
+    Parameters
+    ----------
+    most_bytes
+        Memory for feature maps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._network: PixelClassifier | None = None
         self._loaded: tuple[str, ...] = ()
         self._classes = 0
@@ -125,7 +131,7 @@ class LiveClassifier:
             load_start_weights(network.encoder, card.encoder, settings.weights)
         compute.place(network).eval()
         if not isinstance(network.encoder, RememberingEncoder):
-            network.encoder = RememberingEncoder(network.encoder)
+            network.encoder = RememberingEncoder(network.encoder, self._most_bytes)
             free_memory(compute.device)  # that of the previous encoder
         self._network, self._loaded, self._classes = network, wanted, classes
         return network
@@ -154,11 +160,13 @@ class RememberingEncoder(nn.Module):
     ----------
     encoder
         In evaluation mode, with its final weights.
+    most_bytes
+        Memory for feature maps.
     """
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, most_bytes: int = MOST_BYTES) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self._most_bytes = encoder, most_bytes
         self._seen: list[tuple[Tensor, list[Tensor]]] = []  # the latest is at the end
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -169,9 +177,14 @@ class RememberingEncoder(nn.Module):
                 return maps
         maps = list(self.encoder(images))
         self._seen.append((images, maps))
-        while sum(_bytes(*one) for one in self._seen) > MOST_BYTES:
+        while self.held_bytes > self._most_bytes:
             del self._seen[0]
         return maps
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that feature maps take now."""
+        return sum(_bytes(*one) for one in self._seen)
 
     def forget(self) -> None:
         """Drop all feature maps."""

@@ -1,15 +1,15 @@
 """Which device computes, and what happens when it fails."""
 
+import os
 import re
 import threading
-from contextlib import contextmanager
 
 import pytest
 import torch
+from graphics_cards import Cards
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_matssl.errors import ComputeError, DeviceError, OutOfMemoryError
-from napari_matssl.learn import device
 from napari_matssl.learn.device import (
     Compute,
     choose_compute,
@@ -22,14 +22,25 @@ from napari_matssl.learn.nvidia import INSTALL_TORCH, INSTALL_TORCH_FOR_OLD_CARD
 
 
 @pytest.fixture
-def computer(monkeypatch):
-    """A computer with an NVIDIA GPU or none, which PyTorch can't use."""
+def computer(monkeypatch, tmp_path):
+    """Make a computer with an NVIDIA GPU or none, which PyTorch can't use.
+
+    Its driver's tool is a real program that notes each call in a file, which is given.
+    """
+    if os.name != "posix":
+        pytest.skip("the driver's tool is a shell script here")
 
     def make(gpu):
-        asked = []
+        asked = tmp_path / "asked"
+        asked.touch()
+        answer = "No devices were found" if gpu is None else f"{gpu.name}, {gpu.driver}"
+        tool = tmp_path / "nvidia-smi"
+        status = 6 if gpu is None else 0
+        tool.write_text(f"#!/bin/sh\necho x >> '{asked}'\necho '{answer}'\nexit {status}\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-        monkeypatch.setattr(device, "find_nvidia", lambda: asked.append(1) or gpu)
         monkeypatch.setattr(torch.version, "cuda", None)
         no_cuda.cache_clear()
         return asked
@@ -84,10 +95,10 @@ def test_auto_falls_back_to_the_cpu_and_says_why(computer):
 def test_the_driver_is_asked_once_per_program_and_only_where_cuda_is_missing(computer):
     asked = computer(None)
     choose_compute("cpu")
-    assert not asked
+    assert asked.read_text() == ""
     choose_compute("auto")
     choose_compute("auto")
-    assert len(asked) == 1
+    assert asked.read_text() == "x\n"
 
 
 def test_the_diagnosis_of_a_computer_without_a_gpu_has_nothing_to_mend(computer):
@@ -229,40 +240,6 @@ def test_a_network_that_cannot_be_moved_is_one_line(error, expected):
         compute.place(FailingNetwork(error))
     assert type(caught.value) is expected
     assert caught.value.remedy
-
-
-class Cards:
-    """NVIDIA GPUs that PyTorch sees, by name and compute capability."""
-
-    def __init__(self, monkeypatch, cards, built_for, bfloat16=()):
-        self.current = [0]
-        self.cards = cards
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
-        monkeypatch.setattr(torch.cuda, "current_device", lambda: self.current[-1])
-        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: self.of(device)[0])
-        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: self.of(index)[1])
-        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built_for)
-        monkeypatch.setattr(torch.cuda, "device", self.device)
-        monkeypatch.setattr(
-            torch.cuda,
-            "is_bf16_supported",
-            lambda including_emulation: self.current[-1] in bfloat16,
-        )
-        monkeypatch.setattr(torch.version, "hip", None)
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-
-    def of(self, device):
-        card = self.cards[getattr(device, "index", device) or 0]
-        if isinstance(card, Exception):
-            raise card
-        return card
-
-    @contextmanager
-    def device(self, device):
-        self.current.append(device.index or 0)
-        yield
-        self.current.pop()
 
 
 PASCAL, AMPERE, RUBIN = (

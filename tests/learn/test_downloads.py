@@ -1,5 +1,6 @@
 """Weights from the hub: said beforehand, with an end, stopped at once."""
 
+import os
 import socket
 import threading
 
@@ -80,7 +81,9 @@ def test_a_hub_that_cannot_be_found_is_an_error_at_once(monkeypatch, cache):
     def unknown(*_, **__):
         raise OSError("[Errno -3] Temporary failure in name resolution\nlong\ntraceback")
 
-    monkeypatch.setattr(downloads, "getproxies", dict)
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(WeightsError, match="name resolution") as caught:
         drain(fetch("resnet18"))

@@ -1,6 +1,7 @@
 """Model files: what is written comes back, and what is broken is refused."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from file_events import when_file_is
+from limits import largest_file
 from safetensors.torch import save_file
 from torch import nn
 
@@ -213,30 +216,21 @@ def test_what_is_no_model_at_all_is_refused(tmp_path):
         read_card(text)
 
 
-def test_an_interrupted_write_leaves_the_old_file_and_nothing_beside_it(model, monkeypatch):
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_beside_it(model):
     before = model.read_bytes()
-
-    def half(_, path, metadata):
-        path.write_bytes(before[:100])
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("napari_matssl.learn.modelfile.save_file", half)
-    with pytest.raises(KeyboardInterrupt):
+    with (
+        when_file_is("replaced", str(model), lambda _: signal.raise_signal(signal.SIGINT)),
+        pytest.raises(KeyboardInterrupt),
+    ):
         write_tensors(model, CARD, {"weight": torch.ones(1)})
     assert model.read_bytes() == before
     assert list(model.parent.iterdir()) == [model]
 
 
 def test_a_full_disk_is_one_clear_line_and_leaves_the_old_file(model):
-    resource = pytest.importorskip("resource", reason="limits of file sizes are a matter of POSIX")
     before = model.read_bytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
-    try:
-        with pytest.raises(OutputError, match=r"model\.safetensors"):
-            write_tensors(model, CARD, {"weight": torch.ones(100_000)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with largest_file(50_000), pytest.raises(OutputError, match=r"model\.safetensors"):
+        write_tensors(model, CARD, {"weight": torch.ones(100_000)})
     assert model.read_bytes() == before
     assert list(model.parent.iterdir()) == [model]
 

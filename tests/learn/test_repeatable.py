@@ -4,10 +4,9 @@ import os
 
 import pytest
 import torch
+from graphics_cards import Cards
 
 from napari_matssl.errors import DeviceError
-from napari_matssl.learn import repeatable
-from napari_matssl.learn.device import Compute
 from napari_matssl.learn.losses import masked_cross_entropy
 from napari_matssl.learn.repeatable import repeatable_algorithms, repeatably
 from napari_matssl.progress import Control, Progress
@@ -28,9 +27,10 @@ def state():
     )
 
 
-def on(monkeypatch, kind):
-    compute = Compute(torch.device(kind), torch.float32, "test")
-    monkeypatch.setattr(repeatable, "choose_compute", lambda name: compute)
+@pytest.fixture
+def cuda(monkeypatch):
+    """A GPU that PyTorch reports; nothing is computed on it."""
+    Cards(monkeypatch, [("NVIDIA RTX A2000", (8, 6))], ["sm_86"])
 
 
 def job(seen):
@@ -49,8 +49,7 @@ def job(seen):
 ON, OFF = (True, False, ":4096:8"), (False, False, None)
 
 
-def test_the_switch_is_on_while_the_job_computes_and_only_then(monkeypatch):
-    on(monkeypatch, "cuda")
+def test_the_switch_is_on_while_the_job_computes_and_only_then(cuda):
     seen = []
     running = repeatably(job(seen), "cuda", wanted=True)
     next(running)
@@ -64,8 +63,7 @@ def test_the_switch_is_on_while_the_job_computes_and_only_then(monkeypatch):
     assert state() == OFF
 
 
-def test_stop_and_closing_reach_the_job(monkeypatch):
-    on(monkeypatch, "cuda")
+def test_stop_and_closing_reach_the_job(cuda):
     running = repeatably(job([]), "cuda", wanted=True)
     next(running)
     with pytest.raises(StopIteration) as end:
@@ -80,15 +78,14 @@ def test_stop_and_closing_reach_the_job(monkeypatch):
 
 
 @pytest.mark.parametrize(("kind", "wanted"), [("cuda", False), ("cpu", True), ("cpu", False)])
-def test_nothing_is_switched_where_it_is_not_wanted_or_needed(monkeypatch, kind, wanted):
-    on(monkeypatch, kind)
+def test_nothing_is_switched_where_it_is_not_wanted_or_needed(cuda, kind, wanted):
     seen = []
     list(repeatably(job(seen), kind, wanted))
     assert seen[:-1] == [OFF] * 3
 
 
 def test_an_apple_gpu_makes_no_such_promise(monkeypatch):
-    on(monkeypatch, "mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     with pytest.raises(DeviceError, match="Apple GPU"):
         next(repeatably(job([]), "mps", wanted=True))
 

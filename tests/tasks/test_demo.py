@@ -3,13 +3,10 @@
 import numpy as np
 from PIL import Image
 
-import napari_matssl.tasks.demo as demo_module
-from napari_matssl.tasks.demo import demo
+from napari_matssl.tasks.demo import _own, demo
 
 
-def test_images_of_somebody_elses_in_its_folder_are_left_out_and_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo_module, "MATERIALS", ("dual-phase",))
-    monkeypatch.setattr(demo_module, "UNSEEN", 1)
+def test_images_of_somebody_elses_in_its_folder_are_left_out_and_told(tmp_path):
     images, unseen = (tmp_path / "dual-phase" / name for name in ("images", "unseen"))
     for folder in (images, unseen):
         folder.mkdir(parents=True)
@@ -23,4 +20,4 @@ def test_images_of_somebody_elses_in_its_folder_are_left_out_and_told(tmp_path, 
     assert "Left out:" in told[0]
     assert "blank.png is constant" in told[0]
     assert "holiday.png" in told[1]
-    assert [path.name for path in demo_module._own(unseen)] == ["dual-phase-04.tif"]
+    assert [path.name for path in _own(unseen)] == [f"dual-phase-0{n}.tif" for n in (4, 5, 6)]

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from faulty_device import watched_networks
 from tiny import TINY
 from tiny import instant as chosen
 
-import napari_matssl.tasks.live as module
 from napari_matssl.errors import InputError, WeightsError
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
@@ -20,7 +20,7 @@ from napari_matssl.progress import drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.live import LiveClassifier
+from napari_matssl.tasks.live import LiveClassifier, RememberingEncoder
 
 TABLE = numbered_table([1, 2])
 
@@ -56,16 +56,18 @@ def live():
 
 
 @pytest.fixture
-def encoded(monkeypatch):
+def encoded():
     """Shapes of the images that went through an encoder."""
-    shapes, build = [], module.RememberingEncoder.__init__
+    shapes, wrapped = [], set()
 
-    def watch(self, encoder):
-        build(self, encoder)
-        encoder.register_forward_hook(lambda _module, images, _maps: shapes.append(images[0].shape))
+    def watch(module, images):
+        if isinstance(module, RememberingEncoder):
+            wrapped.add(module.encoder)
+        elif module in wrapped:
+            shapes.append(images.shape)
 
-    monkeypatch.setattr(module.RememberingEncoder, "__init__", watch)
-    return shapes
+    with watched_networks(watch):
+        yield shapes
 
 
 @pytest.mark.parametrize(
@@ -173,19 +175,15 @@ def test_it_stops_where_it_is_told_to(live, strokes):
     assert live.segment(strokes, TABLE, view, chosen()) is not None
 
 
-def test_memory_for_feature_maps_is_bounded_and_given_back(live, two_phases, monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 3_000_000)
+def test_memory_for_feature_maps_is_bounded_and_given_back(two_phases):
+    live = LiveClassifier(most_bytes=3_000_000)
     images = [painted(two_phases(seed, (256, 256)), seed) for seed in range(10)]
     live.segment(images, TABLE, images[0].micrograph, chosen())
-
-    def held():
-        kept = live._network.encoder._seen
-        return sum(tensor.nbytes for _images, maps in kept for tensor in maps)
-
-    assert 0 < held() <= 3_000_000
+    encoder = live._network.encoder
+    assert 0 < encoder.held_bytes <= 3_000_000
     assert len(live._prepared) <= 8
     live.forget()
-    assert held() == 0
+    assert encoder.held_bytes == 0
     assert live.segment(images[:2], TABLE, images[0].micrograph, chosen()) is not None
 
 

@@ -1,7 +1,6 @@
 """Segmenting many images of which some can't be used, on disks and in folders that hinder."""
 
 import csv
-import errno
 import json
 import os
 import shutil
@@ -10,12 +9,14 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from file_events import when_file_is
+from limits import largest_file
 from PIL import Image
 
-import napari_matssl.files as files_module
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.results import Outputs, ResultFolder
 from napari_matssl.export.run_tables import runs_in
+from napari_matssl.files import atomic_write
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.learn.segmenter import Segmenter
@@ -149,16 +150,13 @@ def test_an_image_too_large_for_the_memory_is_left_out(segmenter, folder, tmp_pa
     assert "memory" in result.skipped[0].reason
 
 
-def test_a_full_memory_of_python_is_one_images_too(segmenter, folder, tmp_path, monkeypatch):
-    write = ResultFolder.write
+def fail(error):
+    raise error
 
-    def full(results, micrograph, *given):
-        if micrograph.name == "m1.png":
-            raise MemoryError
-        return write(results, micrograph, *given)
 
-    monkeypatch.setattr(ResultFolder, "write", full)
-    result, _ = run(segmenter, folder, tmp_path / "out")
+def test_a_full_memory_of_python_is_one_images_too(segmenter, folder, tmp_path):
+    with when_file_is("replaced", "*/m1_overlay.png", lambda _: fail(MemoryError())):
+        result, _ = run(segmenter, folder, tmp_path / "out")
     assert [one.name for one in result.images] == ["m0.png", "m2.png"]
     assert result.skipped[0].reason.startswith("m1.png doesn't fit into the memory")
 
@@ -216,7 +214,7 @@ def test_a_name_that_is_no_unicode_is_segmented_and_escaped_in_the_tables(
 
 def test_too_little_room_is_found_before_the_first_image(segmenter, folder, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(files_module.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OutputError, match="MB"):
         run(segmenter, folder, tmp_path / "out")
     assert names(tmp_path / "out") == []
@@ -237,30 +235,12 @@ def test_a_table_that_cannot_be_replaced_is_told_first_and_gets_a_number(
     assert result.failure is None
 
 
-def full_disk(monkeypatch, name, since=0):
-    """Let the disk be full for files whose name ends so, from the n-th such file on."""
-    written = []
-    replace = files_module.Path.replace
-
-    def full(self, target):
-        if str(target).endswith(name):
-            written.append(target)
-            if len(written) > since:
-                raise OSError(errno.ENOSPC, "No space left on device")
-        return replace(self, target)
-
-    monkeypatch.setattr(files_module.Path, "replace", full)
-
-
 @pytest.mark.cell("predict", "full disk")
-def test_a_disk_that_is_full_at_once_leaves_old_results_alone(
-    segmenter, folder, tmp_path, monkeypatch
-):
+def test_a_disk_that_is_full_at_once_leaves_old_results_alone(segmenter, folder, tmp_path):
     out = tmp_path / "out"
     run(segmenter, folder, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    full_disk(monkeypatch, ".png")
-    with pytest.raises(OutputError, match="No space left"):
+    with largest_file(50), pytest.raises(OutputError, match="File too large"):
         run(segmenter, folder, out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
@@ -328,7 +308,7 @@ def test_a_run_over_fewer_images_keeps_the_figures_of_the_others(segmenter, fold
 def test_what_a_killed_run_left_is_swept_by_the_next(segmenter, folder, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    with files_module.atomic_write(out / "a.png") as temporary:
+    with atomic_write(out / "a.png") as temporary:
         name = temporary.name.replace(f"-{os.getpid()}-", "-999999999-")
         temporary.write_bytes(b"x")
     assert name != temporary.name

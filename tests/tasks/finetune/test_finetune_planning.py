@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from tiny import finetuning as chosen
 
-import napari_matssl.labels.counting as counting
-import napari_matssl.labels.painted as painted_module
-import napari_matssl.micrograph.intensity_scaling as intensity_scaling
 from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.labels.counting import count_values
+from napari_matssl.labels.painted import PaintedMicrograph, to_targets
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.progress import drain
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.planning import choose_strata, make_plan
@@ -34,25 +33,19 @@ def cross_section():
 
 
 @pytest.fixture
-def calls(monkeypatch):
+def calls():
     """How often an image or its labels are gone through, wherever that is asked for."""
+    watched = {one.__code__ for one in (count_values, to_targets, fit_intensity_scaling)}
     counts = Counter()
 
-    def counted(home, name):
-        function = getattr(home, name)
+    def count(frame, event, _given):
+        if event == "call" and frame.f_code in watched:
+            counts[frame.f_code.co_name] += 1
 
-        def wrapped(*given, **named):
-            counts[name] += 1
-            return function(*given, **named)
-
-        for module in list(sys.modules.values()):
-            if getattr(module, name, None) is function:
-                monkeypatch.setattr(module, name, wrapped)
-
-    counted(counting, "count_values")
-    counted(painted_module, "to_targets")
-    counted(intensity_scaling, "fit_intensity_scaling")
-    return counts
+    before = sys.getprofile()
+    sys.setprofile(count)
+    yield counts
+    sys.setprofile(before)
 
 
 @pytest.mark.parametrize("architecture", ["auto", "pixel-classifier"])

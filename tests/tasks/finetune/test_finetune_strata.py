@@ -1,16 +1,18 @@
 """What a model shows of layers in images that were painted in strokes."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-import napari_matssl.tasks.finetune.strata as module
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.progress import drain
-from napari_matssl.tasks.finetune.strata import MOST_IMAGES, find_unbroken_strata
+from napari_matssl.tasks.finetune.strata import MOST_IMAGES, MOST_PIXELS, find_unbroken_strata
 from napari_matssl.tasks.finetune.training_set import scan
 
 TABLE = numbered_table([1, 2])
@@ -70,7 +72,16 @@ def test_of_many_images_eight_are_looked_at_and_stop_doesnt_keep_from_it(levels)
     assert rules[0].images == MOST_IMAGES
 
 
-def test_panoramas_are_not_looked_at(levels, monkeypatch):
-    one, other = cross_section(), cross_section()
-    monkeypatch.setattr(module, "MOST_PIXELS", one.labels.size - 1)
-    assert found(levels, [one, other]) == ()
+def enlarged(one, factor):
+    pixels, labels = (
+        np.kron(array, np.ones((factor, factor), np.uint8))
+        for array in (one.micrograph.pixels, one.labels)
+    )
+    return PaintedMicrograph(replace(one.micrograph, pixels=pixels), labels)
+
+
+def test_panoramas_are_not_looked_at(levels):
+    factor = math.ceil(math.sqrt(MOST_PIXELS / cross_section().labels.size)) + 1
+    panorama, seen = enlarged(cross_section(), factor), []
+    assert drain(look(levels, [panorama, panorama]), seen.append) == ()
+    assert seen == []
