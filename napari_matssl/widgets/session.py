@@ -60,7 +60,7 @@ class Session(QObject):
         self.results = Results(self.current)
         self.info_bar = InfoBarLine(self.results)
         self.view = View(viewer, self.current)
-        self.peek = Peek(viewer, self.current)
+        self.peek = Peek(self.current)
         self.live = LiveWish(self)
         self.runner = JobRunner(self)
         self._job_title = ""
@@ -72,7 +72,7 @@ class Session(QObject):
         self.notices.remarked.connect(lambda text: self._show_message(text, problem=False))
         self.runner.started.connect(self._on_job)
         self.area = CorrectionArea(viewer, self.results, self.palette)
-        self.keys = Keys(viewer, self.current, self.palette)
+        self.keys = Keys(viewer, self.current, self.palette, self.peek)
         self.menu = CanvasMenu(viewer, self.current, self.palette)
         self.mouse = Mouse(viewer, self.current, self.menu, self)
         self.closing = Closing(viewer, self.current, self.runner, self)

@@ -10,27 +10,27 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut
 
-from napari_matssl.widgets.canvas import peek
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.palette import Palette
+from napari_matssl.widgets.canvas.peek import KEY, KEY_NAME, Peek
 from napari_matssl.widgets.canvas.shown import Shown
 
 HINT = (
     "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, "
-    f"{peek.KEY} held: no overlay, Ctrl+Z: undo, right click: more"
+    f"{KEY_NAME} held: no overlay, Ctrl+Z: undo, right click: more"
 )
 """Text of napari's status bar for painted labels."""
 
 
 class Keys(QObject):
-    """1 to 9 pick classes, A and D go through the images, whatever layer is chosen.
+    """Keys that pick classes, go through the images and hide overlays, whatever layer is chosen.
 
     They are shortcuts of the window, which fields to type in come before. Key events that reach
     the canvas all the same, in a window that isn't active, are taken there, before napari gives
     them to the chosen layer.
     """
 
-    def __init__(self, viewer: Viewer, current: CurrentImage, palette: Palette) -> None:
+    def __init__(self, viewer: Viewer, current: CurrentImage, palette: Palette, peek: Peek) -> None:
         window = viewer.window._qt_window
         super().__init__(window)
         self._viewer, self._current, self._palette = viewer, current, palette
@@ -40,6 +40,7 @@ class Keys(QObject):
         }
         self._calls[Qt.Key.Key_A] = partial(current.step, -1)
         self._calls[Qt.Key.Key_D] = partial(current.step, 1)
+        self._calls[KEY] = peek.begin
         self._shortcuts = [self._shortcut(key, call) for key, call in self._calls.items()]
         current.folder.changed.connect(self._update)
         current.appeared.connect(self._on_shown)

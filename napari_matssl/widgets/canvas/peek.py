@@ -1,41 +1,28 @@
 """A look at the bare micrograph: segmentation and preview are out of sight while a key is held."""
 
 from napari.layers import Layer
-from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QApplication, QShortcut
+from qtpy.QtWidgets import QApplication
 
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.shown import OVERLAYS
 
-KEY = "H"
+KEY = Qt.Key.Key_H
 """Hides the overlays while it is held; napari has no use for it."""
 
-_KEY = getattr(Qt.Key, f"Key_{KEY}")
+KEY_NAME = QKeySequence(KEY).toString()
 
 
 class Peek(QObject):
-    """Hide segmentation and preview while the key is held; strokes stay in sight.
+    """Hide segmentation and preview while the key is held; strokes stay in sight."""
 
-    The press is a shortcut of the window, which fields to type in come before. Key events that
-    reach the canvas all the same, in a window that isn't active, are taken there.
-    """
-
-    def __init__(self, viewer: Viewer, current: CurrentImage) -> None:
-        window = viewer.window._qt_window
-        super().__init__(window)
-        self._current, self._folder = current, current.folder
+    def __init__(self, current: CurrentImage) -> None:
+        super().__init__(current.viewer.window._qt_window)
+        self._current = current
         self._hidden: list[Layer] = []
         self._held = False
-        self._shortcut = QShortcut(QKeySequence(_KEY), window)
-        self._shortcut.setAutoRepeat(False)
-        self._shortcut.activated.connect(self.begin)
-        for widget in (viewer.window._qt_viewer, viewer.window._qt_viewer.canvas.native):
-            widget.installEventFilter(self)
-        current.folder.changed.connect(self._update)
         current.leaving.connect(self.end)
-        self._update()
 
     def begin(self) -> None:
         """Take the overlays out of sight until the key is released."""
@@ -60,19 +47,10 @@ class Peek(QObject):
         self._hidden = []
 
     def eventFilter(self, widget: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Begin with a press on the canvas, end with the release anywhere."""
+        """End with the release of the key, whatever widget receives it."""
         kind = event.type()
         if kind == QEvent.Type.WindowDeactivate and widget is self.parent():
             self.end()  # another program will receive the release
-        elif kind == QEvent.Type.KeyRelease and event.key() == _KEY and not event.isAutoRepeat():
+        elif kind == QEvent.Type.KeyRelease and event.key() == KEY and not event.isAutoRepeat():
             self.end()
-        elif kind == QEvent.Type.KeyPress and event.key() == _KEY and not self._held:
-            plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
-            if plain and self._folder.project is not None:
-                self.begin()
-                return True
         return False
-
-    def _update(self) -> None:
-        """Leave the key to others while no folder is open."""
-        self._shortcut.setEnabled(self._folder.project is not None)

@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from qtpy.QtCore import QProcess, Qt
 from qtpy.QtGui import QFontDatabase, QGuiApplication
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_matssl.widgets.controls.forms import note
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +43,13 @@ class DeviceBadge(QWidget):
         super().__init__(parent)
         self._command = tuple(command)
         self._process: QProcess | None = None
-        self.device = _text_label("Device and number format of computations")
+        self.device = note("", "Device and number format of computations")
         self.why_button = QPushButton("i")
         self.why_button.setFixedWidth(24)
         self.why_button.setCheckable(True)
         self.why_button.setAccessibleName("Why this device?")
-        self.why = _text_label("Why this device is used, and how to use a faster one")
-        self.fix = _text_label("Select and copy this line into a terminal")
+        self.why = note("", "Why this device is used, and how to use a faster one")
+        self.fix = note("", "Select and copy this line into a terminal")
         self.fix.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.copy_button = QPushButton("Copy")
         self.copy_button.setToolTip("Copy the command, to paste it into a terminal")
@@ -153,15 +155,3 @@ class DeviceBadge(QWidget):
 
     def _fail(self, reason: str) -> None:
         self._show(_FAILED.format(reason.rstrip(".")), "", "")
-
-
-def _text_label(tip: str) -> QLabel:
-    label = QLabel()
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    label.setToolTip(tip)
-    label.setTextInteractionFlags(
-        Qt.TextInteractionFlag.TextSelectableByMouse
-        | Qt.TextInteractionFlag.TextSelectableByKeyboard
-    )
-    return label

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Progress
 from napari_matssl.widgets.controls.error_text import explain
+from napari_matssl.widgets.controls.forms import offer
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages
 from napari_matssl.widgets.jobs.job_time import Stopwatch, TimeLeft, about, duration
 from napari_matssl.widgets.jobs.runner import JobRunner
@@ -223,17 +224,15 @@ class JobBar(QWidget):
         """Switch the buttons on and off, with tooltips on what they do or why they are off."""
         job = self._runner.job
         paused, stopping = (job is not None and job.paused), (job is not None and job.stopping)
+        why_not = "The job stops after the current step." if stopping else ""
+        why_not = NOTHING_RUNS if job is None else why_not
         self._pause.setText("Resume" if paused else "Pause")
         pause = "Go on with the job." if paused else "Wait after the current step."
-        _offer(self._pause, job is not None and not stopping, pause)
+        offer(self._pause, why_not, pause)
         finish = "Stop after the current step and keep the best result so far."
-        _offer(self._finish, job is not None and not stopping, finish)
+        offer(self._finish, why_not, finish)
         cancel = "Stop after the current step and keep nothing."
-        _offer(self._cancel, job is not None and not job.cancelling, cancel)
-        if stopping:
-            for button in (self._pause, self._finish, self._cancel):
-                if not button.isEnabled():
-                    button.setToolTip("The job stops after the current step.")
+        offer(self._cancel, why_not if job is None or job.cancelling else "", cancel)
 
     def _on_pause_clicked(self) -> None:
         job = self._runner.job
@@ -313,8 +312,3 @@ class _WrappedLabel(QLabel):
     def _reserve(self) -> None:
         # Layouts don't reserve the height that wrapped labels need.
         self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
-
-
-def _offer(button: QPushButton, enabled: bool, tooltip: str) -> None:
-    button.setEnabled(enabled)
-    button.setToolTip(tooltip if enabled else NOTHING_RUNS)

@@ -6,10 +6,9 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QMenu, QPushButton, QWidget
 
+from napari_matssl.project.models import LONGEST_NOTE
 from napari_matssl.widgets.controls.forms import agreed
 from napari_matssl.widgets.controls.line_dialog import asked_line
-
-LONGEST_NOTE = 200
 
 _NARROW = 40
 """Width where there is little room, px."""

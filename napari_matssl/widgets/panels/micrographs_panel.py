@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QInputDialog, QVBoxLayout, QW
 from napari_matssl.errors import MatSSLError, StackError
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.tasks.provenance import mask_doubts
-from napari_matssl.widgets.canvas import peek
+from napari_matssl.widgets.canvas.peek import KEY_NAME
 from napari_matssl.widgets.canvas.take_over import take_labels
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, say, side_by_side
@@ -29,7 +29,7 @@ GATHER_MS = 200
 _LIVE_TIP = (
     "After every stroke segment the image in view with an instant classifier, within "
     "seconds. It is fitted to the strokes on the images ticked in Fine-tune, and not saved. "
-    f"Hold {peek.KEY} to hide it."
+    f"Hold {KEY_NAME} to hide it."
 )
 _HERE_TIP = (
     "Show a live preview of this image now, even if it is unpainted, or in place of its "
@@ -64,7 +64,7 @@ class MicrographsPanel(QWidget):
         self.facts = ImageFactsEditor(self.session)
         self.classes = PaletteEditor(self.session)
         self._painted_later = later(self, self.classes.show_painted, GATHER_MS)
-        self.live = QCheckBox(f"Live preview (hold {peek.KEY} to hide it)")
+        self.live = QCheckBox(f"Live preview (hold {KEY_NAME} to hide it)")
         self.live.setChecked(self.session.live.on)
         self.live.setToolTip(_LIVE_TIP)
         self.live_here = button("Show here", _HERE_TIP, self.session.live.asked.emit)
