@@ -302,20 +302,19 @@ def _is_left_over(name: str, path: Path) -> bool:
     """Whether the writer of a temporary has ended: by its process here, by its age elsewhere."""
     host, _, rest = name.removeprefix(_TEMPORARY).partition("-")
     process = rest.partition("-")[0]
-    if host == _HERE and process.isdecimal() and os.name == "posix":
+    if host == _HERE and process.isdecimal():
         return not is_running(int(process))
     return time.time() - path.stat().st_mtime > _A_DAY_S
 
 
 def is_running(process: int) -> bool:
-    """Whether a process of this machine is alive; where it can't be asked, yes."""
+    """Whether a process of this machine is alive."""
+    from psutil import pid_exists
+
     try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
+        return bool(pid_exists(process))
+    except OverflowError:  # no process has such a number
         return False
-    except OSError:
-        return True
-    return True
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -47,12 +47,16 @@ def scale_bar(um_per_px: float, width: int) -> ScaleBar:
     width
         Of the picture, in pixels.
     """
-    most = um_per_px * width / 4
-    power = 10.0 ** math.floor(math.log10(most))
-    # 0.5 is there because log10(999.9999999999999) is rounded up to 3
-    um = power * max((step for step in (1, 2, 5) if step * power <= most), default=0.5)
+    um = round_length(um_per_px * width / 4)
     unit, um_per_unit = ("mm", 1e3) if um >= 1000 else ("µm", 1.0) if um >= 1 else ("nm", 1e-3)
     return ScaleBar(f"{um / um_per_unit:g} {unit}", round(um / um_per_px))
+
+
+def round_length(most: float) -> float:
+    """Return the largest 1, 2 or 5 times a power of ten that is at most `most`."""
+    power = 10.0 ** math.floor(math.log10(most))
+    # 0.5 is there because log10(999.9999999999999) is rounded up to 3
+    return power * max((step for step in (1, 2, 5) if step * power <= most), default=0.5)
 
 
 def legend_panel(

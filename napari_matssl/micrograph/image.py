@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_LUMINANCE = np.array([0.2125, 0.7154, 0.0721])  # ITU-R BT.709
+LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
+"""Weights of red, green and blue, by ITU-R BT.709."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def grey_if_colourless(pixels: NDArray[Any], rows: int, spared: int = 0) -> NDAr
     grey = np.ascontiguousarray(pixels[..., 0])
     below = pixels[len(counted) :]
     if len(below):
-        bright = below.astype(np.float64) @ _LUMINANCE
+        bright = below.astype(np.float64) @ LUMINANCE
         whole = grey.dtype.kind in "ui"
         grey[len(counted) :] = (np.rint(bright) if whole else bright).astype(grey.dtype)
     return grey

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.image import LUMINANCE, Micrograph
 from napari_matssl.settings import IntensityScalingSettings
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -18,7 +18,6 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 _FEWEST_NUMBERS = 0.01  # smallest share of finite pixels in the specimen
 _SAMPLE = 1 << 21  # pixels for percentiles, mean and spread
-_LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)  # ITU-R BT.709
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def as_channels(pixels: NDArray[np.generic], channels: str) -> NDArray[np.generi
     """Return ``(H, W)``, the luminance, for ``"grey"`` models; ``(H, W, 3)`` for ``"rgb"``."""
     if channels == "grey" and pixels.ndim == 3:
         kind = exact_type(pixels.dtype)
-        grey: NDArray[np.generic] = pixels.astype(kind) @ _LUMINANCE.astype(kind)
+        grey: NDArray[np.generic] = pixels.astype(kind) @ LUMINANCE.astype(kind)
         return grey
     if channels == "rgb" and pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], 3, axis=2)

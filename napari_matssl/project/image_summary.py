@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.micrograph.image import InfoBar, PixelSize
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.folder import Project
 
@@ -16,30 +16,20 @@ class ImageFacts:
 
     Parameters
     ----------
-    name
-        Name of the file.
     width, height
         Size in px, the info bar included.
     thumbnail
         ``(h, w, 3)``, RGB, the longer side 64 px.
-    pixel_size, info_bar
+    pixel_size
         None when there is none.
-    painted
-        Painted pixels by class id.
-    segmented
-        Whether there is a mask.
     page, pages
         Which image of its file counts, from 1, and how many there are.
     """
 
-    name: str
     width: int
     height: int
     thumbnail: NDArray[np.uint8]
     pixel_size: PixelSize | None
-    info_bar: InfoBar | None
-    painted: dict[int, int]
-    segmented: bool
     page: int = 1
     pages: int = 1
 
@@ -53,15 +43,12 @@ def survey(project: Project, name: str) -> ImageFacts:
         If the image or its labels can't be read.
     """
     micrograph = project.micrographs.read(name)
+    project.labels.counts(name)  # refuses unreadable labels, and is quick from now on
     return ImageFacts(
-        name=name,
         width=micrograph.width,
         height=micrograph.height,
         thumbnail=thumbnail(micrograph),
         pixel_size=micrograph.pixel_size,
-        info_bar=micrograph.info_bar,
-        painted=project.labels.counts(name),
-        segmented=project.masks.has(name),
         page=micrograph.page,
         pages=micrograph.pages,
     )

@@ -156,8 +156,7 @@ class Presence:
 
 
 def _is_stale(holder: Holder, age_s: float) -> bool:
-    # On Windows, os.kill(pid, 0) would send Ctrl-C to the process.
-    here = holder.host == node()[:100] and os.name == "posix"
+    here = holder.host == node()[:100]
     return age_s > STALE_S or (here and not is_running(holder.process))
 
 

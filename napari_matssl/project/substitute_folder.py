@@ -15,8 +15,12 @@ _THEIRS_ALONE: Final = (OPEN, "labels-backup")
 
 def folder_in(place: Path, images: Path) -> Path:
     """Name the folder, inside a place that may serve several, for one folder of images."""
-    known_by = f"{zlib.crc32(str(images.absolute()).encode(errors='replace')):08x}"
-    return place / f"{images.name or 'images'}-{known_by}"
+    return place / f"{images.name or 'images'}-{key_of(images)}"
+
+
+def key_of(images: Path) -> str:
+    """Return eight letters by which a folder of images is known."""
+    return f"{zlib.crc32(str(images.absolute()).encode(errors='replace')):08x}"
 
 
 def begin_elsewhere(images: Path, own: Path) -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from napari_matssl.export.legend import round_length
 from napari_matssl.samples.random_fields import Field, Shape, profile, smooth_noise
 
 # By convention, magnification refers to a print of 127 mm width.
@@ -119,7 +120,7 @@ def info_bar(
     draw = ImageDraw.Draw(image)
     draw.fontmode = "L"
     font = ImageFont.load_default(max(8.0, min(0.42 * rows, columns / 34)))
-    length = scale_bar_length(um_per_px * columns / 5)
+    length = round_length(um_per_px * columns / 5)
     px = length / um_per_px
     right, middle = columns - 0.03 * columns, rows / 2
     mark = f"{length:g} um"
@@ -133,9 +134,3 @@ def info_bar(
     text = f"{voltage:.1f} kV   x{magnification}   WD {distance:.1f} mm"
     draw.text((0.03 * columns, middle), text, 255, font=font, anchor="lm")
     return np.asarray(image, dtype=np.uint8)
-
-
-def scale_bar_length(largest: float) -> float:
-    """Return the largest 1, 2 or 5 times a power of ten that is at most ``largest`` (um)."""
-    decade = 10.0 ** np.floor(np.log10(largest))
-    return float(max(step * decade for step in (1, 2, 5) if step * decade <= largest))

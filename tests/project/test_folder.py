@@ -218,13 +218,14 @@ def test_16_bit_and_colour_images_are_surveyed(folder, grey):
 def test_a_survey_tells_what_there_is_of_an_image(folder, paint):
     project = Project(folder)
     project.labels.write("b.tif", paint(_1=3, _2=4))
-    project.masks.write("b.tif", paint(_1=2000))
     project.micrographs.set_info_bar("b.tif", 33)
     facts = survey(project, "b.tif")
-    assert (facts.name, facts.painted, facts.segmented) == ("b.tif", {1: 3, 2: 4}, True)
-    assert facts.info_bar.row == 33
     assert facts.pixel_size is None
+    assert (facts.page, facts.pages) == (1, 1)
     assert facts.thumbnail.shape[:2] == (42, 64)  # without the bar
+    project.labels.path("b.tif").write_bytes(b"no labels")
+    with pytest.raises(InputError, match=r"b\.png"):
+        survey(project, "b.tif")
 
 
 def test_an_image_that_cannot_be_read_spoils_only_itself(folder):

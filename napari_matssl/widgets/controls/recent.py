@@ -1,9 +1,10 @@
 """Folders that were used before, kept with the user's settings, not with the project."""
 
-import zlib
 from pathlib import Path
 
 from qtpy.QtCore import QSettings
+
+from napari_matssl.project.substitute_folder import key_of
 
 MOST = 8
 """Number of folders; older ones are dropped."""
@@ -37,16 +38,12 @@ class Places:
 
     def of(self, images: Path) -> Path | None:
         """Return the folder that was chosen for a folder of images; it may be gone."""
-        kept = _settings().value(_place_key(images), "", type=str)
+        kept = _settings().value(f"places/{key_of(images)}", "", type=str)
         return Path(kept) if kept else None
 
     def choose(self, images: Path, own: Path) -> None:
         """Store the substitute of a folder of images."""
-        _settings().setValue(_place_key(images), str(own))
-
-
-def _place_key(images: Path) -> str:
-    return f"places/{zlib.crc32(str(images.absolute()).encode(errors='replace')):08x}"
+        _settings().setValue(f"places/{key_of(images)}", str(own))
 
 
 def _settings() -> QSettings:
