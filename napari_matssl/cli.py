@@ -7,13 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from napari_matssl.console import (
-    Command,
-    check_arguments,
-    one_line_errors,
-    rescued_output,
-    run_job,
-)
+from napari_matssl.console import Command, check_arguments, one_line_errors, rescued_output, run_job
 from napari_matssl.openmp import sleeping_threads
 from napari_matssl.options import option, with_settings
 from napari_matssl.printing import print_error, print_line

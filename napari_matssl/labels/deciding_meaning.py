@@ -8,13 +8,7 @@ from napari_matssl.labels.class_table_files import LARGEST_ID, NamedValue, Named
 from napari_matssl.labels.counting import listed
 from napari_matssl.labels.names import few
 from napari_matssl.labels.seams import look_smoothed
-from napari_matssl.labels.value_meaning import (
-    FOUND,
-    Images,
-    Meaning,
-    Unlabelled,
-    build_meaning,
-)
+from napari_matssl.labels.value_meaning import FOUND, Images, Meaning, Unlabelled, build_meaning
 
 MOST_CLASSES = 32
 """More distinct values than this, without a class table, are taken for a photograph."""

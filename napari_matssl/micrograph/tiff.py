@@ -26,18 +26,8 @@ from napari_matssl.micrograph.tiff_directories import Directory, read_directorie
 _YCBCR_JPEG = (6, 7, 33003, 33005, 34712)  # these codecs return RGB although the tag is YCbCr
 # These return as many bytes as are asked for.
 _PLAIN = (1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 50000)
-_PICTURES = (
-    6,
-    7,
-    33003,
-    33004,
-    33005,
-    33007,
-    34712,
-    34927,
-    34933,
-    50001,
-)  # these store their own size
+# These store their own size.
+_PICTURES = (6, 7, 33003, 33004, 33005, 33007, 34712, 34927, 34933, 50001)
 _PICTURE_FORMATS = ("JPEG", "JPEG2000", "PNG", "WEBP")
 _SAVE_PLAIN = "Save it as a grey or RGB image, TIFF or PNG."
 _MOST_PIECES = 1 << 16  # beyond one per row

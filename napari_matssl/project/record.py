@@ -7,14 +7,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import Stamp, damaged_file, read_json, stamp_of, write_json

@@ -4,14 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_matssl.samples.random_fields import (
-    Field,
-    Mask,
-    Scene,
-    Shape,
-    rough_noise,
-    smooth_noise,
-)
+from napari_matssl.samples.random_fields import Field, Mask, Scene, Shape, rough_noise, smooth_noise
 
 STEEL, SULPHIDE, OXIDE = 1, 2, 3
 

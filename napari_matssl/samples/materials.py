@@ -9,12 +9,7 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError, SettingsError
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
-from napari_matssl.samples.acquisition import (
-    PRINT_WIDTH_UM,
-    Microscope,
-    acquire,
-    info_bar,
-)
+from napari_matssl.samples.acquisition import PRINT_WIDTH_UM, Microscope, acquire, info_bar
 from napari_matssl.samples.coating import coating
 from napari_matssl.samples.dual_phase import dual_phase
 from napari_matssl.samples.grains import grains

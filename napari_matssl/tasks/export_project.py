@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_matssl.errors import (
-    InputError,
-    MatSSLError,
-    OutOfMemoryError,
-    OutputError,
-    printable,
-)
+from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, OutputError, printable
 from napari_matssl.export.results import Outputs, ResultFolder
 from napari_matssl.export.run_tables import PHASES, SUMMARY
 from napari_matssl.files import check_room, check_writable_folder

@@ -13,11 +13,7 @@ from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import find_named_values, overruled
 from napari_matssl.labels.deciding_meaning import meaning_of_labels
 from napari_matssl.labels.names import few
-from napari_matssl.labels.painted import (
-    PaintedMicrograph,
-    check_paintable,
-    painted_pixels,
-)
+from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
 from napari_matssl.labels.pairing import Pair, pair_by_stem, stem_of
 from napari_matssl.labels.splits import read_exclusions, read_split
 from napari_matssl.labels.value_meaning import Unlabelled, count_all
@@ -231,9 +227,8 @@ def _read_each(
     for name, read in wanted:
         try:
             micrograph = read()
-            fit_intensity_scaling(
-                micrograph, IntensityScalingSettings(), "grey"
-            )  # it is constant or not finite
+            # Refuses images that are constant or not finite.
+            fit_intensity_scaling(micrograph, IntensityScalingSettings(), "grey")
         except InputError as error:
             first = first or error
             leave_out(Skipped(printable(name), str(error), error.settings))

@@ -15,12 +15,7 @@ from napari_matssl.labels.class_table import ClassTable, match_by_name
 from napari_matssl.labels.names import few
 from napari_matssl.learn.card import EncoderCard, ModelCard
 from napari_matssl.learn.encoders import check_encoder
-from napari_matssl.learn.segmenter import (
-    Segmenter,
-    build_network,
-    read_segmenter,
-    write_segmenter,
-)
+from napari_matssl.learn.segmenter import Segmenter, build_network, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress, Result, Skipped
 from napari_matssl.settings import (

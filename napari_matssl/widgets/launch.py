@@ -61,9 +61,8 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
     """
     check_window()
     if folder is not None:
-        find_images(
-            folder, (), plane_files(folder / FOLDER / PLANES)
-        )  # reports errors in the terminal, not in a window
+        # Reports errors in the terminal, not in a window.
+        find_images(folder, (), plane_files(folder / FOLDER / PLANES))
     import napari
 
     from napari_matssl.widgets.reader import SHELL_NAME

@@ -121,9 +121,8 @@ class MatSSLWidget(_Docked):
         self.device.hide()  # shown once a panel that computes is opened
         self._scroll = _scrolling(inside)
         self._opened: _Section | None = None
-        self._scroll_later = later(
-            self, self._scroll_to_opened
-        )  # after the layout has placed the opened panel
+        # After the layout has placed the opened panel.
+        self._scroll_later = later(self, self._scroll_to_opened)
         self.sections["Micrographs"].expand(animate=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)

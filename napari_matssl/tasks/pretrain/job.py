@@ -7,13 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from napari_matssl.errors import (
-    ComputeError,
-    DivergedError,
-    InputError,
-    OutputError,
-    StoppedError,
-)
+from napari_matssl.errors import ComputeError, DivergedError, InputError, OutputError, StoppedError
 from napari_matssl.files import check_writable
 from napari_matssl.learn.card import EncoderCard
 from napari_matssl.learn.device import choose_compute

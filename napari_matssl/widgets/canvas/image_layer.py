@@ -7,6 +7,12 @@ from napari_matssl.micrograph.image import Micrograph
 
 # Percentiles are imported where they are used: napari loads this module with the reader.
 
+PIXEL_SIZE = "matssl_pixel_size"
+"""Key of a layer's metadata: the ``PixelSize`` that its scale was made from, or None."""
+
+INFO_BAR = "matssl_info_bar"
+"""Key of a layer's metadata: its ``InfoBar``, or None if it is known to have none."""
+
 
 def image_arguments(micrograph: Micrograph) -> dict[str, Any]:
     """Describe a micrograph for a napari image layer.
@@ -22,8 +28,8 @@ def image_arguments(micrograph: Micrograph) -> dict[str, Any]:
         "name": micrograph.name,
         "rgb": micrograph.is_rgb,
         "metadata": {
-            "matssl_pixel_size": micrograph.pixel_size,
-            "matssl_info_bar": micrograph.info_bar,
+            PIXEL_SIZE: micrograph.pixel_size,
+            INFO_BAR: micrograph.info_bar,
         },
     }
     size = micrograph.pixel_size

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import PixelSize
-
-PIXEL_SIZE = "matssl_pixel_size"
-"""Key of a layer's metadata: the ``PixelSize`` that its scale was made from, or None."""
+from napari_matssl.widgets.canvas.image_layer import PIXEL_SIZE
 
 _CLOSE = 1e-5  # tolerance, as layers compute their properties from matrices
 _SAME_PIXEL = 0.01  # shift in px that is taken for rounding

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.micrograph.image import Micrograph, finite_pixels
-from napari_matssl.widgets.canvas.image_layer import image_arguments
+from napari_matssl.widgets.canvas.image_layer import INFO_BAR, PIXEL_SIZE, image_arguments
 from napari_matssl.widgets.canvas.layer_grid import (
-    PIXEL_SIZE,
     apply_pixel_size,
     check_grid,
     grid_of,
@@ -24,9 +23,6 @@ from napari_matssl.widgets.canvas.layer_grid import (
     plane_index,
     region_of_shapes,
 )
-
-INFO_BAR = "matssl_info_bar"
-"""Key of a layer's metadata: its ``InfoBar``, or None if it is known to have none."""
 
 KIND = "matssl_kind"
 """Key of a labels layer's metadata: ``"painted"``, ``"mask"`` or ``"preview"``."""
@@ -119,7 +115,7 @@ def add_labels(
     labels: NDArray[np.uint8],
     classes: Sequence[LabelClass],
     name: str,
-    kind: Literal["painted", "mask", "preview"],
+    kind: Kind,
 ) -> Labels:
     """Show class ids as a new labels layer on the pixels of an image layer.
 

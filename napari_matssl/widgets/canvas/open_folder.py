@@ -59,9 +59,8 @@ class OpenFolder(QObject):
         self._paths: tuple[Path, ...] = ()
         self._survey = Background(self)
         self._watcher = QFileSystemWatcher(self)
-        self._refresh_later = later(
-            self, self.refresh, REFRESH_MS
-        )  # copying images into a folder changes it many times
+        # Copying images into a folder changes it many times.
+        self._refresh_later = later(self, self.refresh, REFRESH_MS)
         self._watcher.directoryChanged.connect(self._refresh_later.start)
 
     def open(self, paths: Sequence[Path], show: bool = True) -> bool:

@@ -52,9 +52,8 @@ class PhasesView(QWidget):
         column.addWidget(self.summary_table)
         column.addWidget(self.note)
         column.addWidget(self.chart, 1)
-        self.summary_table.setSizeAdjustPolicy(
-            QAbstractItemView.SizeAdjustPolicy.AdjustToContents  # the chart takes the rest
-        )
+        # The chart takes the rest.
+        self.summary_table.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
         self.summary_table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
         self.tabs = QTabWidget()
         self.tabs.addTab(summary, "Summary")

@@ -15,13 +15,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import (
-    bring_into_sight,
-    button,
-    heading,
-    note,
-    offer,
-)
+from napari_matssl.widgets.controls.forms import bring_into_sight, button, heading, note, offer
 from napari_matssl.widgets.controls.painted_list import (
     PaintedList,
     painted_classes,
