@@ -1,6 +1,6 @@
 """Painted labels save themselves."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_matssl.errors import MatSSLError, OutputError
+from napari_matssl.project.folder import KeptStrokes
 from napari_matssl.project.merging_strokes import Saved
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.later import later
@@ -43,14 +44,9 @@ class Autosave(QObject):
     ----------
     layer
         The painted labels.
-    save
-        Writes ``(H, W)`` uint8 ids to disk; called in another thread. It returns
-        whether strokes of other programs were joined with them; these are shown in the layer.
-    written_elsewhere
-        Whether another program has written the file; called in another thread.
-    prepare
-        Makes the first saving quick; called in another thread at once, with a function that tells
-        whether it is still of use.
+    file
+        Where they are saved; used in another thread. Strokes of other programs that are joined with
+        them are shown in the layer.
     """
 
     changed = Signal()
@@ -62,24 +58,18 @@ class Autosave(QObject):
     remarked = Signal(str)
     """A line on what another program has done with the file."""
 
-    def __init__(
-        self,
-        layer: Labels,
-        save: Callable[[NDArray[np.uint8]], Saved | None],
-        parent: QObject,
-        written_elsewhere: Callable[[], bool] = lambda: False,
-        prepare: Callable[[Callable[[], bool]], None] = lambda _wanted: None,
-    ) -> None:
+    def __init__(self, layer: Labels, file: KeptStrokes, parent: QObject) -> None:
         super().__init__(parent)
         self.problem: MatSSLError | None = None
         """Why the last saving failed; None if it didn't."""
-        self._layer, self._save, self._written_elsewhere = layer, save, written_elsewhere
+        self._layer, self._file = layer, file
         self._kept = layer.data.copy()
         self._joined: _Joined | None = None
         self._busy = False
         self._idle = True
         self._thread = Background(self)
-        self._thread.run(lambda: prepare(lambda: self._idle), lambda _done: None, self._on_failed)
+        prepare = partial(file.prepare, lambda: self._idle)
+        self._thread.run(prepare, lambda _done: None, self._on_failed)
         self._timer = later(self, self._begin, DELAY_MS)
         self._again = later(self, self._begin, AGAIN_MS)
         self._looks = QTimer(self)
@@ -97,13 +87,9 @@ class Autosave(QObject):
         """Whether there are strokes that are not on disk yet, or not any more."""
         return self.problem is not None or self._differs()
 
-    def redirect(
-        self,
-        save: Callable[[NDArray[np.uint8]], Saved | None],
-        written_elsewhere: Callable[[], bool],
-    ) -> None:
-        """Save to another place from now on, all that is painted: see the class's parameters."""
-        self._save, self._written_elsewhere = save, written_elsewhere
+    def redirect(self, file: KeptStrokes) -> None:
+        """Save to another place from now on, all that is painted."""
+        self._file = file
 
     def flush(self) -> None:
         """Save now what isn't saved, and wait for it."""
@@ -115,7 +101,7 @@ class Autosave(QObject):
             return
         self._busy = False
         try:
-            if self._differs() or self._written_elsewhere():
+            if self._differs() or self._file.written_elsewhere():
                 self._on_saved(self._write(self._layer.data.copy()))
             elif self.problem is not None:
                 self._on_saved()
@@ -158,7 +144,7 @@ class Autosave(QObject):
 
     def _look_in_thread(self) -> None:
         self._busy = True
-        self._thread.run(self._written_elsewhere, self._on_looked, self._on_failed)
+        self._thread.run(self._file.written_elsewhere, self._on_looked, self._on_failed)
 
     def _on_looked(self, written: bool) -> None:
         self._busy = False
@@ -174,10 +160,10 @@ class Autosave(QObject):
         self._show_joined()
         return not np.array_equal(self._kept, self._layer.data)
 
-    def _write(self, ids: NDArray[np.uint8]) -> Saved | None:
-        saved = self._save(ids)
+    def _write(self, ids: NDArray[np.uint8]) -> Saved:
+        saved = self._file.save(ids)
         # Set in this thread, so that it is there once a wait for it ends.
-        self._kept = ids if saved is None else saved.version.ids
+        self._kept = saved.version.ids
         if self._kept is not ids:
             self._joined = _Joined(ids, self._kept)
         return saved

@@ -100,7 +100,7 @@ class CurrentImage(QObject):
         finally:
             self._arranging = False
         kept = KeptStrokes(project, name, strokes, page)
-        autosave = Autosave(layer, kept.save, self, kept.written_elsewhere, kept.prepare)
+        autosave = Autosave(layer, kept, self)
         mask = found.mask_now(project)
         if isinstance(mask, MatSSLError):
             self._notices.failed.emit(mask)
@@ -308,7 +308,7 @@ class CurrentImage(QObject):
         shown = self.shown
         if shown is not None and shown.autosave.unsaved:
             kept = KeptStrokes(moved, shown.name, Version(None, None), shown.page)
-            shown.autosave.redirect(kept.save, kept.written_elsewhere)
+            shown.autosave.redirect(kept)
 
     def _end(self) -> None:
         if self.shown is not None:
