@@ -54,11 +54,12 @@ def folder(tmp_path):
 
 @pytest.fixture
 def picker(qtbot, folder):
-    return shown(qtbot, [folder])
+    return shown(qtbot, folder)
 
 
-def shown(qtbot, folders):
-    picker = ModelPicker(folders)
+def shown(qtbot, folder):
+    picker = ModelPicker()
+    picker.set_folder(folder)
     qtbot.addWidget(picker)
     picker.resize(380, 400)
     picker.show()
@@ -83,17 +84,17 @@ def test_without_a_model_the_picker_says_what_to_do(qtbot, picker, folder):
     assert picker.card is None
     assert texts(picker) == ["No model yet. Fine-tune one, or import a file."]
     assert not picker.show_in_folder.isEnabled()
-    assert shown(qtbot, [folder / "missing"]).path is None
+    assert shown(qtbot, folder / "missing").path is None
 
 
-def test_models_are_listed_newest_first_and_the_newest_is_chosen(qtbot, folder, tmp_path):
+def test_models_are_listed_newest_first_and_the_newest_is_chosen(qtbot, folder):
     model(folder / "old.safetensors", day=1)
     model(folder / "new.safetensors", day=9)
-    model(tmp_path / "other" / "middle.safetensors", day=5)
+    model(folder / "middle.safetensors", day=5)
     model(folder / "pretrained.safetensors", kind="encoder")
     (folder / "notes.txt").write_text("no model")
     (folder / ".new-x1y2.safetensors").write_bytes(b"half written")
-    picker = shown(qtbot, [folder, tmp_path / "other"])
+    picker = shown(qtbot, folder)
     assert listed(picker) == ["new", "middle", "old"]
     assert picker.path == folder / "new.safetensors"
     assert "2025-03-09" in picker.combo.currentText()
@@ -101,11 +102,11 @@ def test_models_are_listed_newest_first_and_the_newest_is_chosen(qtbot, folder, 
 
 def test_a_damaged_file_is_listed_last_with_the_reason_and_cant_be_chosen(qtbot, folder):
     (folder / "broken.safetensors").write_bytes(b"rubbish")
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     assert picker.path is None
     assert "No model yet" in texts(picker)[0]
     model(folder / "good.safetensors")
-    picker.set_folders([folder])
+    picker.set_folder(folder)
     assert listed(picker) == ["good", "broken"]
     assert picker.path == folder / "good.safetensors"
     item = picker.combo.model().item(1)
@@ -129,7 +130,7 @@ def test_tampered_files_of_every_kind_leave_the_good_model_usable(qtbot, folder)
     os.mkfifo(folder / "pipe.safetensors")
     (folder / "folder.safetensors").mkdir()
     (folder / "bomb.pth").write_bytes(b"PK\x03\x04")
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     assert picker.path == good
     names = {"good", *odd, "huge", "deep", "pipe", "folder", "bomb"}
     assert set(listed(picker)) == names
@@ -146,7 +147,7 @@ def test_a_published_model_is_listed_and_imported_under_its_own_suffix(qtbot, fo
 
     network = smp.UnetPlusPlus("resnet18", encoder_weights=None, classes=2)
     torch.save(network.state_dict(), tmp_path / "aachen.pth")
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     picker.add_file(tmp_path / "aachen.pth")
     assert picker.path == folder / "aachen.pth"
     assert "class&nbsp;1" in card_row(picker, "Classes")
@@ -161,7 +162,7 @@ def test_the_card_is_told_in_plain_words(qtbot, folder):
         training_images=images,
         start="mine.safetensors: <ImageNet>",
     )
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     classes = card_row(picker, "Classes")
     assert all(c.colour in classes for c in TABLE.classes)
     assert "ferrite" in classes
@@ -193,22 +194,22 @@ def test_the_card_is_told_in_plain_words(qtbot, folder):
 def test_the_card_tells_how_much_was_painted(qtbot, folder, share, said):
     image = (TrainingImage(name="a.tif", sha256="0"),)
     model(folder / "m.safetensors", painted_share=share, training_images=image)
-    assert card_row(shown(qtbot, [folder]), "Trained on") == said
+    assert card_row(shown(qtbot, folder), "Trained on") == said
 
 
 def test_the_card_tells_what_is_unbroken_if_anything_is(qtbot, folder):
     rule = UnbrokenClass(class_id=TABLE.ids[0], inside=2, outside=1, images=2)
     model(folder / "m.safetensors", unbroken=(rule,))
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     assert card_row(picker, "Unbroken") == TABLE.names[0]
     model(folder / "m.safetensors")
-    assert card_row(shown(qtbot, [folder]), "Unbroken") is None
+    assert card_row(shown(qtbot, folder), "Unbroken") is None
 
 
 def test_what_a_card_doesnt_know_is_said_or_left_out(qtbot, folder):
     image = (TrainingImage(name="a.tif", sha256="0"),)
     model(folder / "m.safetensors", training_images=image)
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     assert card_row(picker, "Pixel size") == "not calibrated"
     assert card_row(picker, "Score") == "no validation images"
     assert card_row(picker, "Training loss") is None
@@ -223,21 +224,21 @@ def test_times_are_local_and_odd_ones_are_shown_as_they_stand():
 def test_chosen_is_said_when_the_model_changes_and_only_then(qtbot, folder):
     first = model(folder / "first.safetensors", day=1)
     second = model(folder / "second.safetensors", day=2)
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     said = []
     picker.chosen.connect(said.append)
     picker.combo.setFocus()
     qtbot.keyClick(picker.combo, Qt.Key.Key_Down)
     assert said == [first]
     assert picker.card.created.startswith("2025-03-01")
-    picker.set_folders([folder])
+    picker.set_folder(folder)
     assert said == [first]  # kept, though not the newest
     picker.select(second)
     assert said == [first, second]
     second.unlink()
-    picker.set_folders([folder])
+    picker.set_folder(folder)
     assert said == [first, second, first]
-    picker.set_folders([])
+    picker.set_folder(None)
     assert said[-1] is None
 
 
@@ -270,7 +271,7 @@ def test_a_file_of_the_same_name_is_replaced_only_if_the_user_says_so(qtbot, fol
     mine = model(folder / "m.safetensors", day=1)
     theirs = model(tmp_path / "theirs" / "m.safetensors", day=2)
     expected = (theirs if yes else mine).read_bytes()
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     questions = []
 
     def answer():
@@ -305,10 +306,10 @@ def test_a_file_that_cant_be_imported_is_refused_in_a_line(picker, folder, tmp_p
 
 
 def test_importing_needs_a_folder(qtbot, tmp_path):
-    picker = shown(qtbot, [])
+    picker = shown(qtbot, None)
     picker.add_file(model(tmp_path / "good.safetensors"))
     assert any("no folder to import good.safetensors into" in text for text in texts(picker))
-    picker.set_folders([tmp_path / "new"])
+    picker.set_folder(tmp_path / "new")
     picker.add_file(tmp_path / "good.safetensors")
     assert picker.path == tmp_path / "new" / "good.safetensors"
 
@@ -317,12 +318,12 @@ def test_show_in_folder_opens_the_folder(qtbot, folder, monkeypatch):
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
     model(folder / "m.safetensors")
-    shown(qtbot, [folder]).show_in_folder.click()
+    shown(qtbot, folder).show_in_folder.click()
     assert [Path(name) for name in opened] == [folder]
 
 
 def test_long_names_dont_widen_the_panel(qtbot, folder):
     model(folder / f"{'very-long-name-' * 9}.safetensors", start="x" * 200)
-    picker = shown(qtbot, [folder])
+    picker = shown(qtbot, folder)
     picker.add_file(folder / f"{'no-such-file-' * 9}.safetensors")
     assert picker.minimumSizeHint().width() <= 360

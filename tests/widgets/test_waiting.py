@@ -276,7 +276,7 @@ def test_model_cards_are_read_beside_the_window_and_once(panel, tmp_path):
         panel.session.notices.busy.connect(lambda _text: disk.go_on())
         assert panel.session.folder.open([folder])
     with when_file_is("opened", "*/model-001.safetensors", opened.append):
-        picker.set_folders([file.parent])
+        picker.set_folder(file.parent)
     assert picker.path == file
     assert opened == []
     assert disk.threads

@@ -1,7 +1,7 @@
 """A picker of models, with the card of each."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +48,6 @@ class ModelPicker(QWidget):
 
     Parameters
     ----------
-    folders
-        Where models are looked for; imported files go into the first.
     note_of
         Gives the note on a model, by its file.
     """
@@ -58,17 +56,16 @@ class ModelPicker(QWidget):
 
     def __init__(
         self,
-        folders: Sequence[Path] = (),
         parent: QWidget | None = None,
         note_of: Callable[[Path], str] = lambda _file: "",
     ) -> None:
         super().__init__(parent)
         self._note_of = note_of
-        self._folders: tuple[Path, ...] = ()
+        self._folder: Path | None = None
         self._entries: list[_Entry] = []
         self._current: _Entry | None = None
         self._build()
-        self.set_folders(folders)
+        self.set_folder(None)
 
     @property
     def path(self) -> Path | None:
@@ -92,18 +89,18 @@ class ModelPicker(QWidget):
         """The card of the chosen model."""
         return None if self._current is None else self._current.card
 
-    def set_folders(self, folders: Sequence[Path]) -> None:
-        """List the models in these folders, newest first; keep the choice if it is still there."""
-        self._folders = tuple(folders)
+    def set_folder(self, folder: Path | None) -> None:
+        """List the models in a folder, newest first; keep the choice if it is still there."""
+        self._folder = folder
         self._refresh(self.path)
 
     def select(self, path: Path) -> None:
-        """Read the folders again and choose one of their models.
+        """Read the folder again and choose one of its models.
 
         Raises
         ------
         InputError
-            If it is not among the usable models of the folders.
+            If it is not among the usable models of the folder.
         """
         self._refresh(path)
         if self.path != path:
@@ -115,7 +112,7 @@ class ModelPicker(QWidget):
             self._refresh(new)
 
     def add_file(self, path: Path) -> None:
-        """Copy a model into the first folder and choose it; show an error in a line."""
+        """Copy a model into the folder and choose it; show an error in a line."""
         try:
             self._import(path)
         except MatSSLError as error:
@@ -124,10 +121,10 @@ class ModelPicker(QWidget):
     def _import(self, source: Path) -> None:
         self._say("")
         wait_for(lambda: read_card(source, "segmenter"))
-        if not self._folders:
+        if self._folder is None:
             raise InputError(f"There is no folder to import {source.name} into.", "Open one first.")
         suffix = source.suffix if source.suffix.lower() in PICKLES else _SUFFIX
-        target = self._folders[0] / f"{source.stem}{suffix}"
+        target = self._folder / f"{source.stem}{suffix}"
         if source.resolve() != target.resolve():
             question = f"{target.parent} already holds a model called {target.stem}. Replace it?"
             if target.exists() and not agreed(self, "Replace the model", question, "Replace"):
@@ -139,9 +136,9 @@ class ModelPicker(QWidget):
     # --- the list
 
     def _refresh(self, wanted: Path | None) -> None:
-        """Read the folders; choose the wanted model, else the present one, else the newest."""
-        found = (f for folder in self._folders for f in folder.glob("[!.]*"))
-        files = {f for f in found if f.suffix.lower() in _SUFFIXES}
+        """Read the folder; choose the wanted model, else the present one, else the newest."""
+        found = () if self._folder is None else self._folder.glob("[!.]*")
+        files = [f for f in found if f.suffix.lower() in _SUFFIXES]
         entries = [entry for file in files if (entry := self._entry(file)) is not None]
         self._entries = sorted(entries, key=lambda e: (e.created, e.path), reverse=True)
         self._fill_combo()

@@ -289,7 +289,7 @@ class SegmentPanel(QWidget):
     def _on_models(self) -> None:
         """List the models again."""
         project = self._folder.project
-        self.models.set_folders([project.models.folder] if project is not None else [])
+        self.models.set_folder(None if project is None else project.models.folder)
 
     def _show_new(self, trained: "TrainedModel") -> None:
         """Choose the model that was just trained."""
