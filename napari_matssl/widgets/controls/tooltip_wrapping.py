@@ -58,9 +58,9 @@ def laid_out(text: str) -> str:
     """Make of a plain text what Qt shows as just that text, in lines of a readable length."""
     given = text.splitlines()
     lines = "<br>".join(escape(line, quote=False).translate(_BREAKS) for line in given)
+    # Left to itself, Qt makes a narrow column of either.
     if max(map(len, given), default=0) <= _LINE:
-        return f"<qt>{lines}</qt>"
-    # Without a width, Qt would make a narrow column.
+        return f'<qt><div style="white-space: nowrap">{lines}</div></qt>'
     return f'<qt><table width="{_WIDTH}"><tr><td>{lines}</td></tr></table></qt>'
 
 
