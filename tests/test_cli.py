@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import nn
 from napari_matssl.cli import main
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.learn.card import CARD_KEY, read_card
+from napari_matssl.learn.device import diagnose
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.samples import class_table, make_sample, scribble
 
@@ -333,7 +334,7 @@ def test_device_tells_what_computes_for_people_and_for_programs(call: Call) -> N
     assert done.status == 0, done.err
     report = json.loads(done.out)
     assert list(report) == ["name", "number_format", "reason", "remedy", "command"]
-    assert report["number_format"] in ("float32", "bfloat16")
+    assert report == asdict(diagnose())
     shown = call("device").out
     assert f"name: {report['name']}" in shown
     assert ("remedy:" in shown) is bool(report["remedy"])

@@ -177,5 +177,5 @@ def test_tables_keep_names_and_digits(tmp_path):
 def test_tables_that_cannot_be_written_say_so(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("in the way")
-    with pytest.raises(OutputError, match=r"file.(phases|summary)\.csv"):
+    with pytest.raises(OutputError, match=r"file.summary\.csv"):
         write_tables(rows_for([20]), blocker / "phases.csv", blocker / "summary.csv")

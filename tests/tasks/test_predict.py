@@ -126,7 +126,9 @@ def test_the_summary_holds_mean_and_confidence_over_images(segmenter, images, tm
 
 def test_one_image_has_no_confidence_interval(segmenter, images, tmp_path):
     drain(predict(segmenter, images[:1], tmp_path / "out", CPU))
-    for row in rows_of(tmp_path / "out" / "summary.csv"):
+    rows = rows_of(tmp_path / "out" / "summary.csv")
+    assert [row["class"] for row in rows] == ["matrix", "Karbid, groß"]
+    for row in rows:
         assert row["n"] == "1"
         assert row["mean_percent"] != ""
         assert row["s_percent"] == row["ci95_percent"] == ""

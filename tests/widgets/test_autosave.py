@@ -156,7 +156,6 @@ def test_after_closing_nothing_is_watched(watched, disk, qtbot):
     layer.paint((5, 5), 1)
     qtbot.wait(900)
     assert disk.kept == []
-    autosave._events = []  # closed already
 
 
 # In the viewer.

@@ -6,12 +6,11 @@ import threading
 import numpy as np
 import pytest
 from desk import SIZE, answer, docked, in_own_process, labels_on_disk, stroke, write_folder
-from qtpy.QtGui import QCloseEvent
 
 from napari_matssl.errors import UnwrittenError
 from napari_matssl.progress import Control, Progress
 from napari_matssl.project.folder import Project
-from napari_matssl.widgets.closing import CANCEL, FINISH, STAY
+from napari_matssl.widgets.closing import FINISH, STAY
 
 
 @pytest.fixture
@@ -28,12 +27,27 @@ def test_a_stroke_right_before_a_script_closes_the_viewer_is_saved(make_napari_v
     assert labels_on_disk(folder, "a1.tif")[20, 30] == 1
 
 
-LEAVES = """
+ANSWER = '''
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+def answer(button):
+    """Click a button of the question once it is asked."""
+    box = QApplication.activeModalWidget()
+    if not isinstance(box, QMessageBox):
+        QTimer.singleShot(50, lambda: answer(button))
+        return
+    print("asked", flush=True)
+    next(one for one in box.buttons() if one.text().replace("&", "") == button).click()
+'''
+
+LEAVES = (
+    ANSWER
+    + """
 import sys, time
 import napari
-from qtpy.QtCore import QTimer
-from napari_matssl.progress import Progress
-from napari_matssl.widgets.closing import CANCEL
+from napari_matssl.progress import Control, Progress
+from napari_matssl.widgets.closing import CANCEL, FINISH
 from napari_matssl.widgets.session import session_of
 
 how = sys.argv[1]
@@ -45,16 +59,16 @@ other = napari.Viewer() if how == "other window" else None
 
 def job():
     try:
-        while True:
-            yield Progress("working", 1, 2)
-            time.sleep(0.01 if how == "other window" else 600)
+        while (yield Progress("working", 1, 2)) is not Control.STOP:
+            time.sleep(600 if how == "stuck" else 0.01)
+        print("finished", flush=True)
     finally:
         print("job over", flush=True)
         if other is not None:
             print("still open", other.window._qt_window.isVisible(), flush=True)
 
 def close():
-    session_of(viewer).closing._ask = lambda: CANCEL
+    answer(FINISH if how == "finish" else CANCEL)
     viewer.window._qt_window.close()
     if other is not None:
         QTimer.singleShot(1500, other.close)
@@ -64,17 +78,26 @@ QTimer.singleShot(500, close)
 napari.run()
 sys.exit(3 if how == "stuck" else 0)
 """
+)
 
 
 def test_a_job_ends_with_its_window_while_another_stays_open():
     done = in_own_process(LEAVES, "other window")
     assert done.returncode == 0, done.stderr
-    assert "job over\nstill open True" in done.stdout
+    assert "finished" not in done.stdout
+    assert "asked\njob over\nstill open True" in done.stdout
+
+
+def test_a_job_that_is_to_be_finished_first_is_finished_before_its_window_closes():
+    done = in_own_process(LEAVES, "finish")
+    assert done.returncode == 0, done.stderr
+    assert "asked\nfinished\njob over" in done.stdout
 
 
 def test_a_step_that_takes_for_ever_keeps_neither_the_process_nor_its_status():
     done = in_own_process(LEAVES, "stuck")  # fails after two minutes, the step takes ten
     assert done.returncode == 3, done.stderr
+    assert "asked" in done.stdout
     assert "job over" not in done.stdout
     assert "another handler" in done.stdout
 
@@ -92,7 +115,7 @@ from napari_matssl.widgets.jobs import job_thread
 def job():
     yield Progress("working", 1, 2)
     if sys.argv[1] == "one call":
-        torch.linalg.matrix_power(torch.rand(1000, 1000), 2**62 - 1)
+        torch.linalg.matrix_power(torch.rand(4000, 4000), 2**62 - 1)
     layer = torch.nn.Conv2d(16, 16, 3)
     while sys.argv[1] == "many calls":
         layer(torch.randn(4, 16, 64, 64)).sum().backward()
@@ -106,7 +129,6 @@ class Slow:
         time.sleep(0.3)
 
 slow = Slow()  # Python takes its time to end
-job_thread.LAST_STEP_S = 0.1
 job_thread.JobThread("Working", job)
 time.sleep(1.5)
 sys.exit(3)
@@ -117,12 +139,12 @@ sys.exit(3)
     assert "over" not in done.stdout
 
 
-CLOSES = """
+CLOSES = (
+    ANSWER
+    + """
 import sys
 from pathlib import Path
 import napari
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication
 from napari_matssl.widgets.closing import CANCEL
 from napari_matssl.widgets.session import session_of
 from napari_matssl.widgets.shell import MatSSLWidget
@@ -138,7 +160,7 @@ painted = session.current.shown.painted
 def close():
     painted.paint((60, 60), 1)
     print("closing", flush=True)
-    session.closing._ask = lambda: CANCEL  # Qt 6 closes the windows before it quits
+    answer(CANCEL)  # Qt 6 closes the windows before it quits
     if how == "window":
         viewer.window._qt_window.close()
     elif how == "viewer":
@@ -175,6 +197,7 @@ QTimer.singleShot(200, start)
 napari.run()
 print("run returned", flush=True)
 """
+)
 
 
 @pytest.mark.parametrize("how", ["window", "viewer", "quit"])
@@ -187,6 +210,8 @@ def test_closing_during_a_fine_tune_ends_the_process_and_leaves_no_half_written_
     assert "closing" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+    if how == "window":
+        assert "asked" in done.stdout
     assert labels_on_disk(folder, "a1.tif")[60, 60] == 1
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
@@ -252,27 +277,6 @@ def test_closing_amid_a_job_names_it_and_may_stay(working, qtbot):
     qtbot.waitUntil(lambda: not session.runner.busy, timeout=10_000)
 
 
-def test_closing_amid_a_job_may_finish_it_first(working, qtbot):
-    session, job = working
-    answer(FINISH, [])
-    window = session.viewer.window._qt_window
-    closed = []
-    session.closing._close = lambda: closed.append(job.end)
-    assert not window.close()
-    qtbot.waitUntil(lambda: bool(closed), timeout=10_000)
-    assert closed == ["kept"]
-    assert not session.runner.busy
-
-
-def test_closing_amid_a_job_may_give_it_up(working, qtbot):
-    session, job = working
-    answer(CANCEL, [])
-    event = QCloseEvent()
-    assert not session.closing.eventFilter(session.viewer.window._qt_window, event)
-    session.runner.close()
-    assert job.end == "given up"
-
-
 def test_a_window_stays_if_what_was_finished_couldnt_be_kept(working, qtbot):
     session, job = working
 
@@ -284,14 +288,13 @@ def test_a_window_stays_if_what_was_finished_couldnt_be_kept(working, qtbot):
     qtbot.waitUntil(lambda: not session.runner.busy, timeout=10_000)
     session.start("Fine-tuning", fails, compute=False)
     qtbot.waitUntil(lambda: session.runner.job.percent == 81, timeout=10_000)
-    closed = []
-    session.closing._close = lambda: closed.append(True)
     answer(FINISH, [])
-    assert not session.viewer.window._qt_window.close()
+    window = session.viewer.window._qt_window
+    assert not window.close()
     qtbot.waitUntil(lambda: not session.runner.busy, timeout=10_000)
     qtbot.wait(50)
-    assert closed == []
+    assert window.isVisible()
     questions = []
     answer("Cancel", questions)
-    assert not session.viewer.window._qt_window.close()
+    assert not window.close()
     assert questions == ["The result isn't saved. The disk is full."]

@@ -9,6 +9,7 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_matssl.widgets.controls.device_badge import DeviceBadge
+from napari_matssl.widgets.jobs.torch_start import start_torch
 
 CPU = {
     "name": "CPU, 2 cores",
@@ -118,8 +119,12 @@ def test_the_command_line_answers_the_question(make_badge, qtbot):
     badge = make_badge()
     badge.check()
     qtbot.waitUntil(lambda: "checking" not in badge.device.text(), timeout=120_000)
-    assert badge.device.text().rpartition(", ")[2] in ("float32", "bfloat16")
-    assert badge.why.text()
+    start_torch()
+    from napari_matssl.learn.device import diagnose
+
+    report = diagnose()
+    assert badge.device.text() == f"{report.name}, {report.number_format}"
+    assert report.reason[1:] in badge.why.text()
 
 
 @pytest.mark.parametrize(

@@ -109,9 +109,10 @@ class Autosave(QObject):
             self._on_failed(error)
 
     def close(self) -> None:
-        """Save what isn't saved and stop watching."""
+        """Save what isn't saved and stop watching; may be called again."""
         for event in self._events:
             event.disconnect(self._touched)
+        self._events.clear()
         self._looks.stop()
         self.flush()
         self._timer.stop()
