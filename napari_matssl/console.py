@@ -59,13 +59,7 @@ class Command(TyperCommand):
 
 
 class Interrupted(BaseException):
-    """A signal that ends the program at once. Not a KeyboardInterrupt: typer swallows those.
-
-    Parameters
-    ----------
-    number
-        Of the signal.
-    """
+    """A signal that ends the program at once. Not a KeyboardInterrupt: typer swallows those."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -241,12 +235,7 @@ def run_job(job: Job[Result]) -> JobOutcome[Result]:
 
 @contextmanager
 def rescued_output(name: str) -> Iterator[None]:
-    """Write a result to the folder for temporary files if it can't be written to its place.
-
-    Parameters
-    ----------
-    name
-        Of the file.
+    """Write a result to a file of this name among temporary ones if its place takes none.
 
     Raises
     ------

@@ -43,15 +43,7 @@ def read_pixel_size(path: Path, width: int) -> PixelSize | None:
 
 
 def pixel_size_in(metadata: FileMetadata, width: int) -> PixelSize | None:
-    """Find the size of a pixel in metadata; the first source that states one counts.
-
-    Parameters
-    ----------
-    metadata
-        Metadata of the file.
-    width
-        Width of the image in px.
-    """
+    """Find the size of a pixel in metadata of an image so many px wide; the first source counts."""
     for read in _SOURCES:
         size = read(metadata, width)
         if size is not None:

@@ -121,11 +121,6 @@ def find_micrographs(inputs: Sequence[Path]) -> list[Path]:
     Folders give their images (by suffix, without hidden files), not those of folders inside.
     Text files of microscopes (``.txt``, ``.hdr``) among the inputs are passed over.
 
-    Parameters
-    ----------
-    inputs
-        Files and folders.
-
     Returns
     -------
     Each file once, in natural order: ``a2.tif`` before ``a10.tif``.

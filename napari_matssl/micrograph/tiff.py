@@ -36,19 +36,7 @@ _LARGEST_TILE = 1024  # px; tiles may be as large as the image, too
 
 @dataclass(frozen=True)
 class OpenTiff:
-    """A TIFF whose directories have been walked.
-
-    Parameters
-    ----------
-    path
-        The file.
-    directories
-        Of its pages.
-    planes
-        What can be chosen.
-    file
-        The file, open.
-    """
+    """An open TIFF: the directories of its pages, and the planes that can be chosen."""
 
     path: Path
     directories: tuple[Directory, ...]

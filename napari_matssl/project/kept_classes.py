@@ -182,12 +182,7 @@ class KeptClasses:
         self._record.look_again()
 
     def look_again_painting(self, ids: NDArray[np.uint8]) -> tuple[str, ...]:
-        """Take up others' classes; one that they deleted and that is painted here comes back.
-
-        Parameters
-        ----------
-        ids
-            Painted labels ``(H, W)``.
+        """Take up others' classes; one that they deleted and that `ids` ``(H, W)`` has comes back.
 
         Returns
         -------

@@ -202,17 +202,7 @@ class KeptModels:
             return target
 
     def name_now(self, name: str, created: str) -> str:
-        """Return the present name of a model that a mask names.
-
-        Parameters
-        ----------
-        name, created
-            As they stand in the mask.
-
-        Returns
-        -------
-        The same name where the model was never renamed here.
-        """
+        """Return the present name of a model that a mask names; the same if it wasn't renamed."""
         return self._record.value.model(name, created).file
 
     def has(self, name: str) -> bool:

@@ -178,11 +178,6 @@ class Record(BaseModel):
 class KeptRecord(SharedFile[Record]):
     """The record of a project, on disk.
 
-    Parameters
-    ----------
-    place
-        Where the project is kept.
-
     Attributes
     ----------
     refused

@@ -22,11 +22,6 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     Files are left to napari: it asks by the ending alone who shall read a file, every time, and
     scripts that open a TIFF would have to name a plugin.
 
-    Parameters
-    ----------
-    path
-        A folder, or several.
-
     Returns
     -------
     :func:`read_layers`; None for files, and for folders without images.

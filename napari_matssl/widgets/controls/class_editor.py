@@ -89,16 +89,9 @@ class ClassEditor(QWidget):
         return self._selected
 
     def set_classes(self, classes: Sequence[LabelClass], painted: Mapping[int, int]) -> None:
-        """Show these classes, in this order; nothing is emitted.
+        """Show these classes, in this order, with their painted pixels by id; nothing is emitted.
 
         The selected class stays selected if it is still there.
-
-        Parameters
-        ----------
-        classes
-            The classes.
-        painted
-            Painted pixels by id; a missing id stands for 0.
         """
         self._model.set_classes(classes, painted)
         self.set_selected(self._selected if self._selected in self._model.ids else None)

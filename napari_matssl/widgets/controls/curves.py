@@ -40,13 +40,7 @@ _VALIDATION_LEGEND = "Points: validation, □&nbsp;mean of classes."
 
 
 class TrainingCurves(QWidget):
-    """Loss and per-class IoU of a running fine-tune, or the loss of a pretraining alone.
-
-    Parameters
-    ----------
-    with_iou
-        There are classes, whose IoU is measured.
-    """
+    """Loss of a running fine-tune, `with_iou` per class, or the loss of a pretraining alone."""
 
     def __init__(self, parent: QWidget | None = None, with_iou: bool = True) -> None:
         from pyqtgraph import TextItem  # importing it takes 0.2 s
@@ -94,13 +88,7 @@ class TrainingCurves(QWidget):
         return page
 
     def clear(self, classes: Sequence[LabelClass]) -> None:
-        """Clear the curves for the next run.
-
-        Parameters
-        ----------
-        classes
-            What the run learns; metrics of other classes are ignored.
-        """
+        """Clear the curves for the next run, which learns these classes."""
         self._classes = tuple(classes)
         self._validated: dict[str, float] = {}
         self._loss_plot.clear()

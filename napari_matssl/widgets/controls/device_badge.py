@@ -30,8 +30,6 @@ class DeviceBadge(QWidget):
 
     Parameters
     ----------
-    parent
-        The widget that it is part of.
     command
         Program and arguments that print the device as ``napari-matssl device --json`` does.
     """

@@ -46,12 +46,7 @@ class FigureTable(QTableWidget):
     def fill(self, columns: Sequence[tuple[str, str]], cells: Sequence[Sequence["Cell"]]) -> None:
         """Replace everything but the order that the user sorted by.
 
-        Parameters
-        ----------
-        columns
-            Title and tooltip of each.
-        cells
-            Row by row.
+        Columns are given by title and tooltip, cells row by row.
         """
         titles = [title for title, _ in columns]
         header = self.horizontalHeader()

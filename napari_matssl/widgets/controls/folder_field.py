@@ -11,17 +11,7 @@ from napari_matssl.widgets.controls.recent import RecentFolders
 
 
 class FolderField(QWidget):
-    """Choose a folder; it need not exist yet.
-
-    Parameters
-    ----------
-    title
-        Of the dialog.
-    tip
-        Tooltip of the field.
-    recent
-        Where folders come from that are offered again.
-    """
+    """Choose a folder, a recent one perhaps, that need not exist yet; the dialog has the title."""
 
     changed = Signal()
     """Another folder is in the field."""

@@ -108,15 +108,7 @@ class MessageBox(QFrame):
 
 
 class MessagesOver(MessageBox):
-    """The same over the lower left corner of a widget, while it is called for.
-
-    Parameters
-    ----------
-    messages
-        Of the window.
-    parent
-        The widget that it covers a part of.
-    """
+    """The same over the lower left corner of its parent, while it is called for."""
 
     def __init__(self, messages: Messages, parent: QWidget) -> None:
         self._called = False

@@ -18,13 +18,7 @@ _NONE_TIP = "Choose a model of this folder first."
 
 
 class ModelMenu(QPushButton):
-    """A button with a menu that asks what to do with one model.
-
-    Parameters
-    ----------
-    narrow
-        There is little room.
-    """
+    """A button, narrow where there is little room, with a menu of what to do with one model."""
 
     rename_wanted = Signal(object, str)
     """The file, and the name that it shall have."""

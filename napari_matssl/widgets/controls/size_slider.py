@@ -17,13 +17,7 @@ _NO_UNIT_TIP = "In px: this image has no pixel size. Set one in the panel Microg
 
 
 class SizeSlider(QWidget):
-    """A slider, its value to be typed, and its unit.
-
-    Parameters
-    ----------
-    tip
-        What the size is for.
-    """
+    """A slider, its value to be typed, and its unit; the tooltip tells what the size is for."""
 
     changed = Signal(object)
     """The new Size, when the user has chosen one."""

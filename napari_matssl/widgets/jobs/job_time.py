@@ -12,13 +12,7 @@ SETTLED_S = 2.0
 
 
 class Stopwatch:
-    """Measure time, pauses left out.
-
-    Parameters
-    ----------
-    clock
-        Gives the time, s.
-    """
+    """Measure time by a clock in s, pauses left out."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

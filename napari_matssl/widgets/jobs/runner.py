@@ -59,12 +59,7 @@ class JobRunner(QObject):
         owner: str = "",
         uses: Iterable[Path] = (),
     ) -> RunningJob:
-        """Start a job.
-
-        Parameters
-        ----------
-        title, make_job, owner, uses
-            As of the job.
+        """Start a job, given as :class:`RunningJob` is.
 
         Raises
         ------
@@ -99,17 +94,7 @@ class JobRunner(QObject):
         return self._saving
 
     def close(self, timeout: float = 4.0) -> bool:
-        """Cancel and wait for the thread; no signal is emitted any more.
-
-        Parameters
-        ----------
-        timeout
-            Longest time to wait, s. The window stands still meanwhile.
-
-        Returns
-        -------
-        Whether the thread has ended. One that hasn't ends after its step, or with the program.
-        """
+        """Start no job any more, and close the one that runs: see :meth:`RunningJob.close`."""
         self._closed = True
         job, self.job = self.job, None
         return job is None or job.close(timeout)

@@ -12,19 +12,7 @@ from napari_matssl.widgets.session import Session
 def image_menu(
     session: Session, names: Sequence[str], open_folder: Callable[[], None], parent: QWidget
 ) -> QMenu:
-    """Make the menu of some images of the list; without a folder one can be opened.
-
-    Parameters
-    ----------
-    session
-        What the panels share.
-    names
-        The images.
-    open_folder
-        Lets a folder be chosen.
-    parent
-        Owns the menu.
-    """
+    """Make the menu of some images of the list; without a folder, `open_folder` lets one choose."""
     menu = QMenu(parent)
     folder, current, project = session.folder, session.current, session.folder.project
     if project is None:
