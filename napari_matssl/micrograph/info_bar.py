@@ -48,13 +48,6 @@ def find_info_bar(
     By its looks, a bar reaches from a sharp, straight edge to the bottom, 2 to 35 % of the height
     and at least 8 px. Its ground has one colour and is free of noise, or there are lines of text on
     it, of a quite different colour; the specimen above has noise. When in doubt there is no bar.
-
-    Parameters
-    ----------
-    pixels
-        ``(H, W)`` or ``(H, W, 3)``, of any type.
-    metadata
-        Metadata of the image.
     """
     return look_for_info_bar(pixels, metadata).bar
 

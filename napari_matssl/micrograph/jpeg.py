@@ -72,13 +72,6 @@ class Jpeg:
     def check_rows(self, path: Path, pixels: NDArray[np.generic]) -> None:
         """Check that all rows were there, if the last ones are of one colour.
 
-        Parameters
-        ----------
-        path
-            The file, for the message.
-        pixels
-            As decoded.
-
         Raises
         ------
         InputError

@@ -41,17 +41,7 @@ def ome_images(text: str) -> list[OmePixels]:
 
 
 def ome_pixels(text: str, page: int, width: int, height: int) -> OmePixels | None:
-    """Find the image that lies in a page; None if that isn't sure.
-
-    Parameters
-    ----------
-    text
-        The XML.
-    page
-        Index of the page in the file.
-    width, height
-        Of the page in px.
-    """
+    """Find the image that lies in a page of this index and size, px; None if that isn't sure."""
     images = ome_images(text)
     alike = [one for one in images if one.sizes[:2] == (width, height)]
     stated = [one for one in alike if one.first_page is not None and one.first_page <= page]

@@ -80,12 +80,7 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
 
 
 def read_pixels(path: Path) -> NDArray[np.generic]:
-    """Read the values of a label image as they are stored, the right way up.
-
-    Parameters
-    ----------
-    path
-        As for :func:`read_micrograph`; of any size.
+    """Read the values of a label image of any size as they are stored, the right way up.
 
     Returns
     -------

@@ -16,14 +16,7 @@ _MID_GREY = 128
 
 
 def thumbnail(micrograph: Micrograph, side: int = 64) -> NDArray[np.uint8]:
-    """Draw the specimen small, its contrast stretched.
-
-    Parameters
-    ----------
-    micrograph
-        The image; its info bar is left out.
-    side
-        The longer side of the picture, px.
+    """Draw the specimen small, its contrast stretched, with a longer side of so many px.
 
     Returns
     -------

@@ -101,15 +101,6 @@ def find_classes(folder: Path, own: Path, labels: IdImages) -> tuple[ClassTable,
     The first of these that there is: its own, ``classes.json`` in the folder, the same in the
     folder above, numbers for names made from the painted labels, two phases.
 
-    Parameters
-    ----------
-    folder
-        The folder of images.
-    own
-        The project's own class table.
-    labels
-        The painted labels.
-
     Returns
     -------
     The table, with ids from 1 to 254, and a remark for each table that was no use and each class

@@ -13,16 +13,7 @@ from napari_matssl.project.planes import PLANES, keep_plane, plane_files
 
 
 class ImageList:
-    """The images of a folder.
-
-    Parameters
-    ----------
-    folder
-        The folder of images.
-    place
-        Where the project is kept, planes among the rest.
-    only
-        List just these files of the folder.
+    """The images of a folder, or `only` some of its files, and planes.
 
     Attributes
     ----------

@@ -22,13 +22,7 @@ _AS_FOUND = {"pixel_size": None, "info_bar": "auto"}
 
 
 class Micrographs:
-    """Reading the images of a project; pixel sizes and info bars that were set go before.
-
-    Parameters
-    ----------
-    images, record
-        The images, and what the user has set for each.
-    """
+    """Reading the images of a project; pixel sizes and info bars that were set go before."""
 
     def __init__(self, images: ImageList, record: KeptRecord) -> None:
         self._images, self._record = images, record

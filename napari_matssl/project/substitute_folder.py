@@ -26,13 +26,6 @@ def key_of(images: Path) -> str:
 def begin_elsewhere(images: Path, own: Path) -> None:
     """Copy what others have painted and segmented there, unless `own` has been begun before.
 
-    Parameters
-    ----------
-    images
-        The folder of images.
-    own
-        Where strokes, masks, classes and models go from now on.
-
     Raises
     ------
     OutputError

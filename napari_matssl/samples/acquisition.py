@@ -102,19 +102,7 @@ def _scratches(rng: np.random.Generator, shape: Shape, microscope: Microscope) -
 def info_bar(
     rng: np.random.Generator, shape: Shape, magnification: int, um_per_px: float
 ) -> NDArray[np.uint8]:
-    """Draw the strip with instrument settings and a scale bar.
-
-    Parameters
-    ----------
-    rng
-        Chooses voltage, working distance and detector.
-    shape
-        Rows and columns of the strip.
-    magnification
-        As it is written on it.
-    um_per_px
-        Width of a pixel in um; the scale bar agrees with it.
-    """
+    """Draw the strip with instrument settings, and a scale bar that agrees with the pixel width."""
     rows, columns = shape
     image = Image.new("L", (columns, rows), 0)
     draw = ImageDraw.Draw(image)

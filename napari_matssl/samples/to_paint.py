@@ -13,14 +13,9 @@ SEEDS = (0, 1, 2, 3, 4, 8)
 
 
 def write_samples_to_paint(out: Path) -> Path:
-    """Write calibrated micrographs of dual-phase steel, and their class table.
+    """Write calibrated micrographs of dual-phase steel, and their class table, into `out`.
 
     What is there from before stays, strokes among it.
-
-    Parameters
-    ----------
-    out
-        Folder in which the folder of micrographs is made.
 
     Returns
     -------

@@ -45,12 +45,7 @@ def check_window() -> None:
 
 
 def open_viewer(folder: Path | None = None) -> "napari.Viewer":
-    """Open napari with all panels docked.
-
-    Parameters
-    ----------
-    folder
-        Folder of micrographs to open in them.
+    """Open napari with all panels docked, and a folder of micrographs in them.
 
     Raises
     ------

@@ -59,11 +59,6 @@ def open_micrographs() -> None:
 def read_layers(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
     """Read micrographs as image layers, or open a folder in the MatSSL panels.
 
-    Parameters
-    ----------
-    path
-        A file, a folder, or several files.
-
     Returns
     -------
     One layer for each image; ``[(None,)]`` if the panels of a viewer show the folder.

@@ -16,17 +16,7 @@ from napari_matssl.widgets.canvas.planes import plane_title
 
 
 def add_layer(current: CurrentImage, layer: Layer, place: Path | None = None) -> bool:
-    """Take the visible plane of any image layer into the open folder; whether it is shown.
-
-    Parameters
-    ----------
-    current
-        Shows it.
-    layer
-        Any image layer of the viewer.
-    place
-        A folder to keep it in if no folder is open.
-    """
+    """Take the plane in view of any image layer into the open folder, else into one at `place`."""
     folder, viewer = current.folder, current.viewer
     step, project = viewer.dims.current_step, folder.project
     try:

@@ -196,17 +196,7 @@ def copy_into(
 
 
 def place_ids(layer: Labels, top: int, left: int, ids: NDArray[np.uint8]) -> None:
-    """Overwrite a rectangle of a labels layer and repaint it, without an undo step.
-
-    Parameters
-    ----------
-    layer
-        A 2D labels layer of a mask or preview.
-    top, left
-        Row and column of the first pixel.
-    ids
-        ``(H, W)`` class ids, lying inside the layer.
-    """
+    """Overwrite a rectangle of a 2D labels layer and repaint it, without an undo step."""
     height, width = ids.shape
     layer.data[top : top + height, left : left + width] = ids
     # No thumbnail yet: every widget that changes repaints the canvas.

@@ -64,15 +64,7 @@ class OpenFolder(QObject):
         self._watcher.directoryChanged.connect(self._refresh_later.start)
 
     def open(self, paths: Sequence[Path], show: bool = True) -> bool:
-        """Open a folder, or some files of one; whether that worked.
-
-        Parameters
-        ----------
-        paths
-            One folder, or files.
-        show
-            Show the image that was shown last, or the first.
-        """
+        """Open a folder, or some files of one, and show an image if wanted; whether that worked."""
         try:
             project, gone = self.notices.wait_for(
                 lambda: _project_of(paths), f"Opening {paths[0].name}..."
@@ -138,11 +130,6 @@ class OpenFolder(QObject):
         """Keep strokes and masks of the open folder elsewhere from now on; whether that worked.
 
         Strokes that couldn't be saved go there, and what is in the folder already is copied.
-
-        Parameters
-        ----------
-        place
-            A folder that may serve several folders of images.
         """
         project = self.project
         if project is None:

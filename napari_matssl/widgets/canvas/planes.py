@@ -35,14 +35,6 @@ class UserLayers:
 
 
 def plane_title(layer: Layer, step: Sequence[int]) -> str:
-    """Name the plane that the viewer shows of a layer.
-
-    Parameters
-    ----------
-    layer
-        Any layer of the viewer.
-    step
-        Where the viewer's sliders stand, one number per axis.
-    """
+    """Name the plane of a layer at which the sliders stand, one number per axis of the viewer."""
     stack = step[max(0, len(step) - layer.ndim) : -2]
     return layer.name + "".join(f"_{index}" for index in stack)

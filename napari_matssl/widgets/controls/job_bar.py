@@ -46,17 +46,7 @@ NOTHING_RUNS = "Nothing is running."
 
 
 class JobBar(QWidget):
-    """Show a runner's job with Pause, Finish now and Cancel.
-
-    Parameters
-    ----------
-    runner
-        The runner to show and to steer.
-    clock
-        Gives the time, s.
-    messages
-        Messages beside jobs; None for messages of its own.
-    """
+    """Show a runner's job with Pause, Finish now and Cancel, and messages beside jobs."""
 
     def __init__(
         self,

@@ -44,13 +44,7 @@ class _Entry:
 
 
 class ModelPicker(QWidget):
-    """A list of models, and the card of the chosen one in plain words. Encoders are not listed.
-
-    Parameters
-    ----------
-    note_of
-        Gives the note on a model, by its file.
-    """
+    """A list of models, and the card of the chosen one in plain words. Encoders are not listed."""
 
     chosen = Signal(object)
 

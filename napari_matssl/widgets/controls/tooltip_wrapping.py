@@ -24,13 +24,7 @@ _NEW = {QEvent.Type.ChildPolished, QEvent.Type.LayoutRequest, QEvent.Type.Enter}
 
 
 class WrappedTooltips(QObject):
-    """Show the tooltips of a widget, and of all that is or comes to be in it.
-
-    Parameters
-    ----------
-    top
-        The widget, which owns this.
-    """
+    """Show the tooltips of a widget, and of all that is or comes to be in it."""
 
     def __init__(self, top: QWidget) -> None:
         super().__init__(top)
