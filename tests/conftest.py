@@ -31,7 +31,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def two_phases():
-    """Make micrographs of bright islands (class 2) in a dark matrix (class 1), fully labelled."""
+    """Make micrographs of bright regions (class 2) in a dark matrix (class 1), fully labelled."""
     from napari_matssl.labels.painted import PaintedMicrograph
     from napari_matssl.micrograph.image import Micrograph
 

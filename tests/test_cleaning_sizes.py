@@ -38,7 +38,7 @@ def test_what_is_no_size_is_refused(typed):
         Size.model_validate(typed)
 
 
-def test_the_command_line_says_what_a_size_looks_like():
+def test_the_command_line_describes_the_form_of_a_size():
     with pytest.raises(SettingsError, match=r"smallest_region = '2um': a size is .* 30, or 2um2"):
         PredictSettings.make({"smallest_region": "2um"})
     made = PredictSettings.make({"smallest_region": "2um2", "largest_hole": "9"})
@@ -72,11 +72,11 @@ def sized(**by_name):
         ),
     ],
 )
-def test_what_was_cleaned_is_told_in_words(cleaning, words):
+def test_cleaning_is_described_in_words(cleaning, words):
     assert cleaning.in_words(NAMES) == words
 
 
-def test_words_say_which_sizes_an_uncalibrated_image_was_not_cleaned_by():
+def test_sizes_in_um_that_did_not_clean_an_uncalibrated_image_are_named():
     assert sized(ferrite=("2 um2", 10)).in_words(NAMES, calibrated=False) == (
         "other classes >= 30 px; "
         "ferrite >= 2 um2 (not applied: the image has no pixel size), holes <= 10 px"

@@ -275,7 +275,9 @@ def test_unlabelled_none_makes_every_value_a_class(
     assert table.ids == (0, 1)
 
 
-def test_info_tells_of_micrographs_and_models(call: Call, trained: tuple[Folders, Path]) -> None:
+def test_info_lists_facts_of_micrographs_and_models(
+    call: Call, trained: tuple[Folders, Path]
+) -> None:
     folders, model = trained
     facts = json.loads(call("info", folders.images / "s0.png", "--json").out)
     assert (facts["width"], facts["height"], facts["dtype"]) == (SIDE, SIDE, "uint8")
@@ -329,7 +331,7 @@ def test_predict_and_evaluate_take_the_choice_of_detached_components(
     assert scores[0] != scores[1]
 
 
-def test_device_tells_what_computes_for_people_and_for_programs(call: Call) -> None:
+def test_device_names_the_device_for_people_and_for_programs(call: Call) -> None:
     done = call("device", "--json")
     assert done.status == 0, done.err
     report = json.loads(done.out)
@@ -401,7 +403,7 @@ def test_a_broken_image_is_an_error_where_nothing_is_left(
 
 
 @pytest.mark.parametrize("how", ["empty", "truncated", "text"])
-def test_predict_leaves_a_broken_image_out_and_says_so(
+def test_predict_leaves_a_broken_image_out_and_lists_it(
     call: Call, trained: tuple[Folders, Path], tmp_path: Path, how: str
 ) -> None:
     folders = write_project(tmp_path / "p")

@@ -143,7 +143,7 @@ def test_files_that_match_nothing_are_named_by_finetune_and_evaluate(call, folde
 
 
 @pytest.mark.parametrize("white", [1, 255])
-def test_a_full_mask_of_two_values_ends_in_one_line_that_says_what_to_do(call, folder, white):
+def test_a_full_mask_of_two_values_ends_in_one_line_with_a_remedy(call, folder, white):
     relabel(folder, lambda ids: Image.fromarray((ids == 2).astype(np.uint8) * np.uint8(white)))
     status, said, model = finetune(call, folder)
     assert status == 2
@@ -233,7 +233,7 @@ def test_umlauts_match_whoever_stored_them(call, folder):
     assert len(read_card(model).training_images) == 3
 
 
-def test_strokes_in_the_info_bar_are_said_and_the_bar_can_be_set(call, folder):
+def test_strokes_in_the_info_bar_are_reported_and_the_bar_can_be_set(call, folder):
     def with_bar(ids):
         strokes = np.zeros_like(ids)
         strokes[20:24], strokes[110:114] = 1, 2

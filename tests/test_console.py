@@ -63,7 +63,7 @@ def test_a_job_without_signals_ends_with_status_0():
     assert ending(ended.leave) == 0
 
 
-def test_a_job_with_nothing_to_keep_says_so_in_one_line(capsys):
+def test_a_job_with_nothing_to_keep_ends_in_one_line(capsys):
     assert ending(run_job, job_of(3, "nothing", press=1)) == 130
     assert capsys.readouterr().err.strip().splitlines()[-1] == (
         "Stopped before the first image: nothing was written."

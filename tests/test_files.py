@@ -179,7 +179,7 @@ def test_a_full_disk_is_found_out_before_the_work(tmp_path):
         check_room(tmp_path, 1 << 62)
 
 
-def test_a_stamp_tells_a_file_from_the_one_that_was_there_before(tmp_path):
+def test_stamps_of_a_file_and_of_the_one_before_differ(tmp_path):
     path = tmp_path / "labels.png"
     assert stamp_of(path) is None
     path.write_text("old")

@@ -69,7 +69,7 @@ def test_a_device_that_computes_something_else_fails(monkeypatch, dtype):
     ("more", "status", "result"),
     [(["--minutes", "-1"], 3, "LATE"), (["--only", "memory"], 0, "skip")],
 )
-def test_the_exit_status_tells(tmp_path, more, status, result):
+def test_the_exit_status_is_that_of_the_checks(tmp_path, more, status, result):
     report = tmp_path / "report.json"
     command = [sys.executable, SCRIPT, "--device", "cpu", "--small", "--json", report, *more]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -77,7 +77,7 @@ def test_the_exit_status_tells(tmp_path, more, status, result):
     assert {one["result"] for one in json.loads(report.read_text())["checks"]} == {result}
 
 
-def test_a_failed_check_is_told_by_the_exit_status_and_the_others_run(monkeypatch, capsys):
+def test_a_failed_check_sets_the_exit_status_and_the_others_run(monkeypatch, capsys):
     monkeypatch.setitem(gpu_check.CHECKS, "badge", lambda bench: 1 / 0)
     monkeypatch.setattr(
         sys, "argv", ["gpu_check", "--device", "cpu", "--small", "--only", "badge", "memory"]

@@ -91,7 +91,7 @@ def test_no_module_imports_itself_over_others():
 
 
 @pytest.mark.parametrize("path", modules(), ids=dotted)
-def test_only_widgets_know_napari_and_qt(path):
+def test_only_widgets_import_napari_and_qt(path):
     if part(dotted(path)) == "widgets":
         pytest.skip("widgets may")
     assert not {name for name in imported(path) if name.split(".")[0] in GUI}

@@ -74,7 +74,7 @@ def test_an_interrupt_in_the_display_lets_the_job_clean_up():
     assert cleaned == [True]
 
 
-def test_a_job_inside_another_is_shown_as_the_outer_one_says_and_hears_stop():
+def test_a_job_inside_another_is_shown_under_the_outer_stage_and_gets_stop():
     def outer():
         found = yield from inside(count_to(100), lambda p: replace(p, stage="counting sheep"))
         yield Progress("sleeping", 0, 1)

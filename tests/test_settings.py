@@ -112,7 +112,7 @@ def test_a_method_in_a_file_brings_its_settings_and_the_file_wins(tmp_path):
     assert (settings.learning_rate, settings.temperature, settings.batch_size) == (0.03, 0.2, 32)
 
 
-def test_the_paper_preset_of_pretraining_jitters_as_the_paper_says():
+def test_the_paper_preset_of_pretraining_jitters_as_published():
     """Brightness, contrast and saturation by 0.1; the released code has 0.4, 0.4, 0.4 and 0.1."""
     assert of_paper(PretrainSettings).jitter == 0.1
     assert of_paper(PretrainSettings).hue_jitter == 0
@@ -315,7 +315,7 @@ def test_a_setting_by_its_former_name_is_one_line_with_todays(tmp_path, cls, val
     assert "\n" not in str(caught.value)
 
 
-def test_every_setting_says_what_it_is_for_and_when_it_is_what():
+def test_every_setting_explains_its_purpose_and_defaults():
     for cls in (PretrainSettings, FinetuneSettings, PredictSettings):
         for path, field in single_fields(cls):
             assert field.description, f"{cls.__name__}.{path}"

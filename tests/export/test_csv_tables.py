@@ -63,7 +63,7 @@ def test_what_is_no_letter_is_escaped(tmp_path):
     assert written(tmp_path, "Gef\udcfcge.png")["image"] == "Gef\\xfcge.png"
 
 
-def test_a_row_says_which_model_and_run_it_is_of(tmp_path):
+def test_a_row_names_its_model_and_run(tmp_path):
     origin = Provenance(
         model="m.safetensors", model_sha256="0123456789abcdef" * 4, run="r1", version="0.1.0",
         written="2026-01-02T03:04:05+00:00", cleaning="all classes >= 9 px, holes <= 4 px",

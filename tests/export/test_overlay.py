@@ -21,7 +21,7 @@ def micrograph(height=400, width=600, **known):
     return Micrograph("f.tif", values, **known)
 
 
-def island(height=400, width=600):
+def one_region(height=400, width=600):
     """A matrix (1) with a block of class 2 in it."""
     mask = np.ones((height, width), np.uint8)
     mask[100:200, 100:300] = 2
@@ -29,14 +29,14 @@ def island(height=400, width=600):
 
 
 def test_the_overlay_file_is_the_picture(tmp_path):
-    write_overlay(tmp_path / "o.png", micrograph(), island(), TABLE, {1: 90.0, 2: 10.0})
+    write_overlay(tmp_path / "o.png", micrograph(), one_region(), TABLE, {1: 90.0, 2: 10.0})
     with Image.open(tmp_path / "o.png") as image:
-        expected = overlay(micrograph(), island(), TABLE, {1: 90.0, 2: 10.0})
+        expected = overlay(micrograph(), one_region(), TABLE, {1: 90.0, 2: 10.0})
         np.testing.assert_array_equal(np.asarray(image), expected)
 
 
 def test_the_legend_stands_below_and_covers_nothing():
-    picture = overlay(micrograph(), island(), TABLE)
+    picture = overlay(micrograph(), one_region(), TABLE)
     assert picture.dtype == np.uint8
     assert picture.shape[1:] == (600, 3)
     legend = picture[400:]
@@ -45,8 +45,8 @@ def test_the_legend_stands_below_and_covers_nothing():
         assert (legend == colour).all(axis=2).sum() >= 100, "a swatch is missing"
 
 
-def test_the_island_is_tinted_and_outlined_in_its_colour():
-    picture = overlay(micrograph(), island(), TABLE)
+def test_a_region_is_tinted_and_outlined_in_its_colour():
+    picture = overlay(micrograph(), one_region(), TABLE)
     for corner in ((100, 100), (100, 299), (199, 100), (199, 299)):
         assert tuple(picture[corner]) == ORANGE
     assert tuple(picture[100, 200]) == ORANGE
@@ -58,10 +58,10 @@ def test_the_island_is_tinted_and_outlined_in_its_colour():
 
 
 def test_what_was_not_analysed_is_grey_darker_and_in_the_legend():
-    mask = island()
+    mask = one_region()
     mask[350:] = 0
     image = micrograph(info_bar=InfoBar(350, "test"))
-    with_bar, without = overlay(image, mask, TABLE), overlay(image, island(), TABLE)
+    with_bar, without = overlay(image, mask, TABLE), overlay(image, one_region(), TABLE)
     bar = with_bar[350:400].astype(int)
     assert (bar[..., 0] == bar[..., 2]).all()
     assert np.median(bar[..., 0]) < 0.7 * np.median(with_bar[220:340, :, 1])
@@ -80,8 +80,8 @@ def bar_length(picture, height):
 def test_only_a_calibrated_image_gets_a_scale_bar():
     known = PixelSize(0.5, 0.5, "test")
     # 600 px are 300 um: the longest round length within a quarter is 50 um, 100 px.
-    assert bar_length(overlay(micrograph(pixel_size=known), island(), TABLE), 400) == 100
-    assert bar_length(overlay(micrograph(), island(), TABLE), 400) < 30
+    assert bar_length(overlay(micrograph(pixel_size=known), one_region(), TABLE), 400) == 100
+    assert bar_length(overlay(micrograph(), one_region(), TABLE), 400) < 30
 
 
 def test_the_scale_bar_is_true_in_pictures_that_were_made_smaller_or_larger():
@@ -111,8 +111,8 @@ def test_scale_bars_have_a_round_length_that_is_true(um_per_px, width):
 
 
 def test_the_figures_of_the_legend_are_drawn():
-    plain = overlay(micrograph(), island(), TABLE)
-    figures = overlay(micrograph(), island(), TABLE, {1: 91.7, 2: 8.3, 3: None})
+    plain = overlay(micrograph(), one_region(), TABLE)
+    figures = overlay(micrograph(), one_region(), TABLE, {1: 91.7, 2: 8.3, 3: None})
     dark = [int((p[400:] < 100).all(axis=2).sum()) for p in (plain, figures)]
     assert dark[1] > 1.3 * dark[0]
 
@@ -151,7 +151,7 @@ def test_a_constant_or_empty_image_still_gives_a_picture(value):
 def test_the_info_bar_does_not_set_the_contrast():
     pixels = np.random.default_rng(0).integers(100, 120, (400, 600), dtype=np.uint8)
     pixels[350:] = 255
-    mask = island()
+    mask = one_region()
     mask[350:] = 0
     image = Micrograph("f.tif", pixels, info_bar=InfoBar(350, "test"))
     assert overlay(image, mask, TABLE)[220:340, :, 1].std() > 30
@@ -180,4 +180,4 @@ def test_tiny_images_are_enlarged_so_that_classes_can_be_seen():
 
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(InputError, match=r"f\.tif is 600 x 399 .* 600 x 400"):
-        overlay(micrograph(), island()[:399], TABLE)
+        overlay(micrograph(), one_region()[:399], TABLE)

@@ -234,7 +234,7 @@ DRAWING, LEARNING = "drawing sample micrographs", "pretraining on all images"
 @pytest.mark.cell("demo", "stopped early")
 @pytest.mark.cell("demo", "stopped late")
 @pytest.mark.parametrize("stage", [DRAWING, LEARNING])
-def test_a_demo_that_is_stopped_says_where_its_files_are(demo, place, stage):
+def test_a_demo_that_is_stopped_names_the_place_of_its_files(demo, place, stage):
     ended = demo({"stage": stage, **STOP})
     assert ended.status == 130
     line = f"The demo was stopped; what it had made by then is in {place.root / 'demo'}."

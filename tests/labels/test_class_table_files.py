@@ -154,7 +154,7 @@ def test_a_byte_order_mark_is_no_part_of_the_table(tmp_path, encoding):
         ("void", False),
     ],
 )
-def test_only_names_that_say_so_are_no_class(name, nobody):
+def test_only_names_for_unlabelled_pixels_are_no_class(name, nobody):
     assert NamedValue(0, name).is_no_class == nobody
 
 

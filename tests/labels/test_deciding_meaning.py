@@ -35,7 +35,7 @@ def test_a_table_that_names_0_makes_it_a_class():
 
 
 @pytest.mark.parametrize("name", ["unlabelled", "Unlabeled", "not painted"])
-def test_a_name_that_says_that_nobody_painted_is_no_class(name):
+def test_a_name_for_unpainted_pixels_is_no_class(name):
     found = meaning_of_labels(THREE, named(_0=name, _1="pore", _2="carbide"))
     assert (ids(found), found.unlabelled) == ({"pore": 1, "carbide": 2}, 0)
     assert "0 counts as unpainted: 53.3 % of the pixels" in said(found)
@@ -59,7 +59,7 @@ def test_user_and_table_may_not_contradict_each_other():
     assert meaning_of_labels(THREE, table, None).table.ids == (0, 1, 2)
 
 
-def test_every_value_is_a_class_where_the_user_says_so():
+def test_every_value_is_a_class_where_the_user_wants_it():
     table = named(_0="unlabelled", _1="pore", _2="carbide")
     assert meaning_of_labels(THREE, table, None).table.names[0] == "unlabelled"
     found = meaning_of_labels(THREE, None, None)
@@ -162,14 +162,14 @@ def test_a_single_name_leaves_the_rest_of_the_specimen():
         assert "75 % of the pixels" in said(found)
 
 
-def test_0_beside_several_classes_is_not_analysed_and_told():
+def test_0_beside_several_classes_is_not_analysed_and_reported():
     for table in (None, named(_1="pore", _2="carbide")):
         found = meaning_of_masks(THREE, table)
         assert (found.table.ids, found.unlabelled) == ((1, 2), 0)
         assert "53.3 % of the pixels" in said(found)
 
 
-def test_what_255_is_beside_other_values_has_to_be_said():
+def test_the_meaning_of_255_beside_other_values_has_to_be_set():
     counts = {0: 6, 128: 3, 255: 1}
     with pytest.raises(InputError, match="hold 255 beside other values") as caught:
         meaning_of_masks(counts, None)
@@ -186,7 +186,7 @@ def test_a_table_for_1_does_not_drop_the_255_of_a_mask():
         found.apply(np.array([[0, 255]], np.uint8), "a.png")
 
 
-def test_our_masks_mean_what_they_say():
+def test_values_of_our_masks_have_the_meaning_in_their_metadata():
     with_zero = named_values_of(numbered_table([0, 1]), "classes.json")
     found = meaning_of_masks({0: 6, 1: 3, 255: 1}, with_zero)
     assert (found.table.ids, found.unlabelled) == ((0, 1), 255)

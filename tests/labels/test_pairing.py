@@ -162,7 +162,7 @@ def test_no_label_for_any_image_names_what_was_looked_for(folders):
     assert str(labels) in caught.value.what
 
 
-def test_an_empty_folder_of_labels_is_told_from_an_empty_folder_of_images(folders):
+def test_empty_folders_of_labels_and_of_images_have_different_errors(folders):
     images, labels = folders
     touch(images / "a.png")
     with pytest.raises(InputError, match="label images"):

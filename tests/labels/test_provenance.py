@@ -40,7 +40,7 @@ def test_a_png_mask_gives_back_its_pixel_size_and_where_it_comes_from(tmp_path):
         assert "dpi" not in image.info, "a pixel of a micrograph is no dot of a printer"
 
 
-def test_a_tiff_mask_keeps_imagejs_calibration_and_tells_where_it_comes_from(tmp_path):
+def test_a_tiff_mask_keeps_imagejs_calibration_and_its_provenance(tmp_path):
     path = tmp_path / "m.tif"
     write_mask_tiff(path, MASK, SIZE, ORIGIN)
     assert read_mask_facts(path).provenance == ORIGIN
@@ -51,7 +51,7 @@ def test_a_tiff_mask_keeps_imagejs_calibration_and_tells_where_it_comes_from(tmp
     np.testing.assert_array_equal(tifffile.imread(path), MASK)
 
 
-def test_a_mask_of_which_nothing_is_known_has_no_text(tmp_path):
+def test_a_mask_without_provenance_has_no_text(tmp_path):
     write_mask(tmp_path / "m.png", MASK, TABLE)
     write_mask_tiff(tmp_path / "m.tif", MASK, None)
     with Image.open(tmp_path / "m.png") as image:

@@ -88,7 +88,7 @@ def indexed(path, ids, *colours):
 
 
 @pytest.mark.parametrize("colours", [None, 8, 3])
-def test_colours_mean_what_the_class_table_says(tmp_path, colours):
+def test_colours_have_the_meaning_of_the_class_table(tmp_path, colours):
     """As RGB, and reduced to a palette whose order is nobody's choice."""
     image = in_colours(BLACK, RED, GREEN)
     (image if colours is None else image.quantize(colours)).save(tmp_path / "a.png")
@@ -136,7 +136,7 @@ def test_an_inverted_grey_palette_is_how_imagej_shows_masks(tmp_path):
     np.testing.assert_array_equal(read_values(path, None).values, mask)
 
 
-def test_indices_that_the_user_names_one_and_all_are_what_he_says(tmp_path):
+def test_indices_that_the_user_names_one_and_all_have_these_meanings(tmp_path):
     path = indexed(tmp_path / "a.png", PAINTED, RED, GREEN, BLACK)
     entries = tuple(NamedValue(i, n) for i, n in enumerate(("matrix", "pore", "carbide")))
     np.testing.assert_array_equal(read_values(path, NamedValues(entries, "c.json")).values, PAINTED)

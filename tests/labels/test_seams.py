@@ -8,7 +8,7 @@ from scipy import ndimage
 from napari_matssl.labels.seams import look_smoothed
 
 
-def islands(low=0, high=200):
+def regions(low=0, high=200):
     field = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(160, 160)), 6)
     return np.where(field > np.percentile(field, 75), high, low).astype(np.uint8)
 
@@ -28,18 +28,18 @@ def compressed(mask, tmp_path):
 
 @pytest.mark.parametrize("spoil", [smoothed, resized])
 def test_edges_between_two_values_are_seen(spoil):
-    mask = spoil(islands())
+    mask = spoil(regions())
     found = look_smoothed([mask])
     assert len(found) > 5
     assert set(np.unique(mask)) - set(found) >= {0, 200}
 
 
 def test_what_compression_scatters_round_edges_is_seen(tmp_path):
-    assert look_smoothed([compressed(islands(), tmp_path)])
+    assert look_smoothed([compressed(regions(), tmp_path)])
 
 
 def test_one_clean_image_does_not_excuse_another():
-    assert look_smoothed([islands(), smoothed(islands())])
+    assert look_smoothed([regions(), smoothed(regions())])
 
 
 def test_strokes_of_one_pixel_are_classes():
@@ -50,7 +50,7 @@ def test_strokes_of_one_pixel_are_classes():
     assert look_smoothed([strokes]) == ()
 
 
-def test_a_thin_layer_between_two_others_is_a_class():
+def test_a_thin_stratum_between_two_others_is_a_class():
     layers = np.repeat(np.array([1, 2, 3, 4], np.uint8), [70, 2, 60, 28])
     assert look_smoothed([np.tile(layers[:, None], (1, 160))]) == ()
 

@@ -37,14 +37,14 @@ def test_layers_that_stand_side_by_side_are_found_too():
     assert found(cross_section(), cross_section(30, 70).T) == ()
 
 
-def test_it_is_told_how_many_images_say_so():
+def test_the_number_of_images_that_agree_is_given():
     assert [one.images for one in found(cross_section())] == [1]
     without_scale = np.full((100, 120), COATING, dtype=np.uint8)
     assert found(cross_section(), without_scale) == found(cross_section())
     assert found(without_scale) == found() == ()
 
 
-def test_an_area_that_ends_in_one_image_is_no_layer():
+def test_an_area_that_ends_in_one_image_is_no_stratum():
     ends = cross_section()
     ends[:, 90:] = COATING
     assert found(cross_section(), ends) == ()
@@ -62,7 +62,7 @@ def test_slips_of_the_brush_are_overlooked_but_not_many_small_areas():
     assert found(cross_section(), pores) == ()
 
 
-def test_unpainted_pixels_between_layers_are_no_area_of_their_own():
+def test_unpainted_pixels_between_strata_are_no_area_of_their_own():
     labels = cross_section()
     labels[38:40] = labels[60:62] = 0
     labels[5, 5:8] = 0
@@ -92,7 +92,7 @@ def test_areas_that_run_through_count_without_strokes_too():
 
 
 @pytest.mark.parametrize("material", ["dual-phase", "inclusions", "grains"])
-def test_microstructures_without_layers_have_no_unbroken_class(material):
+def test_microstructures_without_strata_have_no_unbroken_class(material):
     samples = [make_sample(material, seed) for seed in range(3)]
     assert find_unbroken([one.labels for one in samples], class_table(material)) == ()
 
@@ -119,7 +119,7 @@ def test_a_hole_takes_the_class_that_lies_next_to_each_of_its_pixels():
     assert (closed[45:49, 50:52] == CRACK).any()
 
 
-def test_a_layer_that_was_torn_stays():
+def test_a_stratum_that_was_torn_stays():
     mask = cross_section()
     mask[40:60, 70:75] = COATING
     np.testing.assert_array_equal(merge_detached(mask, [OF_COATING]), mask)

@@ -96,7 +96,7 @@ def test_plain_crops_show_the_same_with_their_grey_values_unchanged():
 
 @pytest.mark.parametrize("augment", [True, False])
 @pytest.mark.parametrize("strata", ["any", "rows", "columns"])
-def test_a_guess_lies_where_its_pixels_are(augment, strata):
+def test_pseudo_labels_lie_where_their_pixels_are(augment, strata):
     image = noise(side=100, classes=3)
     likely = replace(image, proposed=(image.targets + 1) % 3)
     batch = sampler([likely], augment=augment, strata=strata, batch_size=8).batch()
@@ -106,7 +106,7 @@ def test_a_guess_lies_where_its_pixels_are(augment, strata):
     assert bool((batch.proposed[~inside] == IGNORE_INDEX).all())
 
 
-def test_without_a_guess_nothing_is_likely():
+def test_without_pseudo_labels_every_pixel_is_ignored():
     assert bool((sampler([noise()]).batch().proposed == IGNORE_INDEX).all())
 
 

@@ -79,12 +79,12 @@ def test_an_apple_gpu_that_is_not_there_is_an_error(monkeypatch):
         choose_compute("mps")
 
 
-def test_a_device_that_torch_knows_but_we_do_not_is_an_error():
+def test_a_device_of_torch_that_is_not_supported_is_an_error():
     with pytest.raises(DeviceError, match="supported"):
         choose_compute("meta")
 
 
-def test_auto_falls_back_to_the_cpu_and_says_why(computer):
+def test_auto_falls_back_to_the_cpu_with_the_reason(computer):
     computer(None)
     compute = choose_compute("auto")
     assert compute.device.type == "cpu"
@@ -110,7 +110,7 @@ def test_the_diagnosis_of_a_computer_without_a_gpu_has_nothing_to_mend(computer)
     assert (report.remedy, report.command) == ("", "")
 
 
-def test_the_diagnosis_of_a_gpu_that_lies_idle_says_what_mends_it(computer):
+def test_the_diagnosis_of_a_gpu_that_lies_idle_has_a_remedy(computer):
     computer(NvidiaGPU("NVIDIA RTX A2000", "535.183.01"))
     report = diagnose()
     assert report.name.startswith("CPU, ")
@@ -174,7 +174,7 @@ def test_a_processor_takes_bfloat16_where_it_has_instructions_for_it(
     assert choose_compute("cpu").dtype is expected
 
 
-def test_a_pytorch_that_does_not_tell_what_the_processor_can_computes_in_float32(monkeypatch):
+def test_a_pytorch_without_capabilities_of_the_processor_computes_in_float32(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert choose_compute("cpu").dtype is torch.float32
 
@@ -267,7 +267,7 @@ def test_auto_leaves_a_card_out_that_this_pytorch_has_no_kernels_for(monkeypatch
             choose_compute(name)
 
 
-def test_auto_takes_the_next_card_and_tells_of_the_one_before(monkeypatch):
+def test_auto_takes_the_next_card_and_names_the_one_left_out(monkeypatch):
     Cards(monkeypatch, [PASCAL, AMPERE], WHEEL)
     compute = choose_compute("auto")
     assert compute.device == torch.device("cuda:1")

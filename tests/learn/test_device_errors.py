@@ -38,7 +38,7 @@ from napari_matssl.learn.device_errors import device_errors, free_memory, is_out
         (ValueError("out of memory"), False),
     ],
 )
-def test_a_full_memory_is_told_from_other_failures(error, expected):
+def test_a_full_memory_is_distinguished_from_other_failures(error, expected):
     assert is_out_of_memory(error) is expected
 
 
@@ -52,7 +52,7 @@ def test_a_full_memory_becomes_one_clear_line():
     assert "smaller" in caught.value.remedy
 
 
-def test_another_failure_says_what_was_done_and_what_torch_said():
+def test_another_failure_names_the_step_and_quotes_torch():
     with (
         pytest.raises(ComputeError, match=r"while segmenting a\.tif: boom") as caught,
         device_errors("segmenting a.tif"),

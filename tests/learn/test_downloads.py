@@ -59,7 +59,7 @@ def test_a_hub_that_never_answers_is_given_up_with_what_works_offline(silent_hub
 
 
 @pytest.mark.timeout(30)
-def test_what_is_fetched_is_said_beforehand_and_stop_works_at_once(silent_hub):
+def test_what_is_fetched_is_announced_and_stop_works_at_once(silent_hub):
     job = fetch_start_weights("resnet18", "imagenet")
     first = next(job)
     assert "resnet18" in first.message

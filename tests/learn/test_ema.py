@@ -31,7 +31,7 @@ def test_the_average_follows_the_weights_slowly():
     assert bool((trained[0].weight == 1).all())  # the network that learns is left alone
 
 
-def test_a_random_start_is_soon_forgotten():
+def test_a_random_start_soon_has_no_effect():
     trained = network(1000.0)
     average = start_ema(trained, 0.999)
     with torch.no_grad():

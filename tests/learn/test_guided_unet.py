@@ -44,7 +44,7 @@ def quick(**values):
     return FinetuneSettings(**{**given, **values})
 
 
-def test_before_training_it_says_what_its_classifier_says(network, images):
+def test_before_training_it_gives_the_output_of_its_classifier(network, images):
     classifier = PixelClassifier(TINY, 3).eval()
     classifier.load_state_dict(
         {k: v for k, v in network.state_dict().items() if k in classifier.state_dict()}
@@ -121,7 +121,7 @@ def test_a_model_with_former_names_of_network_and_tensors_is_read(tmp_path, netw
         torch.testing.assert_close(again.network(images), network.eval()(images), rtol=0, atol=0)
 
 
-def test_going_on_keeps_the_classifier_for_known_classes_and_fits_it_for_new_ones(two_phases):
+def test_going_on_keeps_the_classifier_of_old_classes_and_fits_it_for_new_ones(two_phases):
     one = two_phases(1)
     first = drain(finetune([one], numbered_table([1, 2]), quick())).segmenter
     labels = one.labels.copy()

@@ -313,7 +313,7 @@ class SmallMemory(nn.Module):
         return self.network(images)
 
 
-def test_out_of_memory_halves_the_tile_says_so_and_gives_the_same_mask(levels):
+def test_out_of_memory_halves_the_tile_with_a_message_and_the_same_mask(levels):
     pixels = black_and_white(300, 260)
     limited = Segmenter(SmallMemory(levels.network, 160 * 160), levels.card)
     steps = []
@@ -429,7 +429,7 @@ def layered(**facts):
 
 
 @pytest.mark.parametrize("tile", [1024, 32])
-def test_islands_in_layers_are_closed_unless_they_shall_stay(levels, tile):
+def test_detached_components_in_strata_are_merged_unless_they_shall_stay(levels, tile):
     rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
     knows = Segmenter(levels.network, levels.card.model_copy(update={"unbroken": (rule,)}))
     micrograph = layered()

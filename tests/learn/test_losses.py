@@ -69,7 +69,7 @@ def test_cross_entropy_is_the_mean_over_painted_pixels():
 
 
 @pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
-def test_rare_classes_weigh_more_per_pixel_as_the_balance_says(balance):
+def test_rare_classes_weigh_more_per_pixel_by_the_balance(balance):
     x, t = logits(), targets(values=(0, 0, 0, 0, 0, 2, 2, IGNORE_INDEX))
     p, t_ = softmax(x.detach().numpy().astype(np.float64)), t.numpy()
     total = weight = 0.0

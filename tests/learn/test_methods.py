@@ -146,7 +146,7 @@ def test_a_view_meets_its_own_key_though_keys_are_shuffled(views):
     torch.testing.assert_close(network.queue, functional.normalize(keys, dim=1)[-4:])
 
 
-def test_keys_are_normalised_in_groups_so_statistics_do_not_tell_them(views):
+def test_keys_are_normalised_in_groups_so_statistics_do_not_mark_them(views):
     network = build("mocov2")
     sizes = []
     network.key_encoder.register_forward_hook(lambda _m, given, _out: sizes.append(len(given[0])))

@@ -260,7 +260,7 @@ def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_loaded(tmp_path, cha
     assert torch.equal(network.weight, before)
 
 
-def test_the_encoder_of_a_file_is_found_without_being_told(model, tmp_path):
+def test_the_encoder_of_a_file_is_found_without_its_name(model, tmp_path):
     published = tmp_path / "matssl.PTH"
     torch.save(torchvision.models.resnet34().state_dict(), published)
     assert encoder_of_file(str(model)) == "resnet18"

@@ -63,7 +63,7 @@ def test_perfect_views_of_unlike_patches_give_the_known_value():
     assert nt_xent(views, views).item() < 1e-4  # at 0.07 nothing is left to learn
 
 
-def test_embeddings_that_tell_nothing_apart_cost_as_much_as_guessing():
+def test_equal_embeddings_cost_as_much_as_chance():
     same = torch.ones(4, 3)
     assert nt_xent(same, same, 0.07).item() == pytest.approx(math.log(7), rel=1e-5)
 

@@ -20,7 +20,7 @@ def tool(code):
     return (sys.executable, "-c", code)
 
 
-def test_the_tool_tells_the_first_gpu_and_its_driver(tmp_path):
+def test_the_tool_names_the_first_gpu_and_its_driver(tmp_path):
     two = tool("print('NVIDIA RTX A2000, 535.183.01'); print('Tesla K80, 470.82')")
     assert find_nvidia(two, tmp_path) == A2000
 
@@ -57,7 +57,7 @@ def test_a_tool_that_finds_no_device_means_no_gpu(tmp_path):
     )
 
 
-def test_without_the_tool_linux_tells_the_gpu_and_its_driver(tmp_path):
+def test_without_the_tool_gpu_and_driver_are_read_from_proc(tmp_path):
     gpus = tmp_path / "gpus" / "0000:01:00.0"
     gpus.mkdir(parents=True)
     (gpus / "information").write_text("Model: \t\t NVIDIA RTX A2000\nIRQ:   	 16\n")
@@ -108,7 +108,7 @@ def test_a_driver_that_fits_or_is_unknown_is_not_called_too_old(driver, cuda):
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
-def test_a_hidden_gpu_is_told(hidden):
+def test_a_hidden_gpu_is_reported(hidden):
     fault = explain_no_cuda(A2000, "12.8", hidden)
     assert "CUDA_VISIBLE_DEVICES" in fault.reason
     assert fault.command == ""

@@ -175,7 +175,7 @@ def test_a_truncated_file_is_refused(tmp_path):
             read_shapes(path)
 
 
-def test_the_old_form_with_less_than_it_says_is_refused(tmp_path):
+def test_the_old_form_with_less_data_than_declared_is_refused(tmp_path):
     path = tmp_path / "old.pth"
     torch.save({"a": torch.zeros(100_000)}, path, _use_new_zipfile_serialization=False)
     path.write_bytes(path.read_bytes()[:2000])

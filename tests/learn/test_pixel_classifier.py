@@ -105,7 +105,7 @@ def test_statistics_of_the_encoder_are_part_of_the_features_from_the_start():
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
-def test_images_of_a_batch_do_not_mix_even_while_it_is_told_to_train():
+def test_images_of_a_batch_do_not_mix_even_in_training_mode():
     network = classifier().train()
     assert not any(part.training for part in network.modules())
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -163,7 +163,7 @@ def test_a_card_from_before_there_were_pixel_classifiers_means_a_unet(tmp_path):
 
 
 @pytest.mark.parametrize("claimed", ["unet++", "pixel-classifier", "forest"])
-def test_a_file_whose_network_is_not_what_its_card_says_is_refused(tmp_path, claimed):
+def test_a_file_whose_network_differs_from_its_card_is_refused(tmp_path, claimed):
     path = tmp_path / "model.safetensors"
     network = build_network(TINY, 3) if claimed == "pixel-classifier" else classifier()
     write_segmenter(path, segmenter(network))

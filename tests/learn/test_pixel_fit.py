@@ -84,7 +84,7 @@ def state(network):
 # ---- what it learns ----
 
 
-def test_textures_of_equal_brightness_are_told_apart_by_strokes_on_another_image():
+def test_textures_of_equal_brightness_are_separated_by_strokes_on_another_image():
     grey, truth = textures(0)
     network = fitted(prepared(grey, strokes(truth)))
     unseen, right = textures(5, columns=(0.3, 0.6))
@@ -92,7 +92,7 @@ def test_textures_of_equal_brightness_are_told_apart_by_strokes_on_another_image
     assert (found == right).mean() > 0.85
 
 
-def test_phases_of_different_brightness_are_told_apart_to_the_pixel(two_phases):
+def test_phases_of_different_brightness_are_separated_to_the_pixel(two_phases):
     def image(seed, labels):
         one = two_phases(seed)
         return prepared(one.micrograph.pixels, labels(one.labels.astype(int) - 1))
@@ -117,7 +117,7 @@ def test_sizes_that_the_encoder_cannot_take_are_mirrored_not_shifted(size):
 
 
 @pytest.mark.parametrize("size", [(70, 90), (96, 128)])
-def test_the_guess_is_the_likeliest_class_of_each_pixel(size):
+def test_classify_gives_the_likeliest_class_of_each_pixel(size):
     image = prepared(*textures(size=size))
     network = fitted(image)
     found = classify(network.encoder, network.heads, image, EXACT)
@@ -174,7 +174,7 @@ def test_images_of_several_sizes_and_without_paint_go_together():
     assert (logits(network, prepared(unseen, right)).argmax(axis=0) == right).mean() > 0.8
 
 
-def test_colour_images_are_told_apart_by_colour():
+def test_phases_of_colour_images_are_separated_by_colour():
     """Red and blue of the same mean: only the encoder sees colour."""
     random = np.random.default_rng(0)
     truth = np.zeros((96, 96), dtype=np.uint8)
@@ -187,7 +187,7 @@ def test_colour_images_are_told_apart_by_colour():
 
 
 @pytest.mark.parametrize("painted", [(0, 2), (1, 4), (3, 0)])
-def test_a_class_that_nobody_painted_is_never_found(painted):
+def test_an_unpainted_class_is_never_found(painted):
     grey, truth = textures(0, columns=(0.5,))
     targets = strokes(truth)
     targets = np.where(
@@ -380,7 +380,7 @@ def test_frequencies_converge_to_those_of_a_true_mixture():
     assert found[0] + 0.01 < few[0] < 0.5
 
 
-def test_what_says_nothing_leaves_all_classes_equally_frequent():
+def test_equal_logits_leave_all_classes_equally_frequent():
     level = torch.randn(500, 1, generator=torch.Generator().manual_seed(0)).expand(-1, 4)
     for steps in (0, 1, 20):
         assert class_frequencies(level, steps).tolist() == pytest.approx([0.25] * 4)

@@ -77,7 +77,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f"{f.encoder}-{f.rename.__name__}")
-def test_every_kind_of_micronet_encoder_is_loaded_and_told_by_its_tensors(tmp_path, form):
+def test_every_kind_of_micronet_encoder_is_loaded_and_identified_by_its_tensors(tmp_path, form):
     state = state_of(form.encoder)
     saved = {form.rename(key): tensor for key, tensor in state.items()}
     head = {"weight": torch.ones(3, 5), "bias": torch.ones(3)}
@@ -258,7 +258,7 @@ def test_a_unet_that_is_no_unetplusplus_gives_its_encoder_alone(tmp_path):
     load_start_weights(encoder, "resnet18", str(tmp_path / "unet.pth"))
 
 
-def test_a_network_that_its_tensors_dont_tell_has_to_be_named(tmp_path):
+def test_a_network_that_tensors_do_not_identify_has_to_be_named(tmp_path):
     torch.save({f"layer.{n}": torch.ones(2) for n in range(20)}, tmp_path / "own.pth")
     assert encoder_of_file(str(tmp_path / "own.pth")) is None
     with pytest.raises(ModelFileError, match=r"own\.pth.*no encoder that is known") as caught:

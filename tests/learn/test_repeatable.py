@@ -90,7 +90,7 @@ def test_an_apple_gpu_makes_no_such_promise(monkeypatch):
         next(repeatably(job([]), "mps", wanted=True))
 
 
-def test_what_somebody_else_had_set_comes_back_after_an_error(monkeypatch):
+def test_settings_of_others_come_back_after_an_error(monkeypatch):
     monkeypatch.setenv(WORKSPACE, ":16:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
 

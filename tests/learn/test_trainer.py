@@ -55,7 +55,7 @@ class Lesson:
         return self.trainer.advance(fraction, self.losses)
 
 
-def test_a_step_follows_the_loss_to_learn_from_and_tells_the_other():
+def test_a_step_follows_the_first_loss_and_returns_the_second():
     lesson = Lesson()
     assert lesson.advance() == 1.0
     assert lesson.weight.item() == pytest.approx(1 - 0.1 * (2 + 7))
@@ -106,7 +106,7 @@ def test_a_loss_that_is_not_finite_moves_no_weight(factor):
     assert lesson.followed == []
 
 
-def test_a_failing_device_is_told_with_what_was_done():
+def test_a_failing_device_is_reported_with_what_was_done():
     lesson = Lesson()
     with pytest.raises(ComputeError, match="while practising"):
         lesson.trainer.advance(0.0, lambda: torch.zeros(2) @ torch.zeros(3))

@@ -82,7 +82,7 @@ def test_grey_images_stay_grey():
     assert torch.equal(views[:, 0], views[:, 2])
 
 
-def test_colour_is_dropped_where_the_settings_say_so():
+def test_colour_is_dropped_by_the_settings():
     views = view(patches(channels=3), grey_probability=1)
     torch.testing.assert_close(views[:, 0], views[:, 2])
     coloured = view(patches(channels=3), grey_probability=0)

@@ -70,7 +70,7 @@ def test_an_image_with_nothing_analysed_has_no_fraction():
     assert list(summary["n"]) == [0, 0]
 
 
-def test_zero_is_a_phase_when_the_table_says_so():
+def test_zero_is_a_phase_when_the_table_lists_it():
     table = numbered_table([0, 1])
     mask = np.array([[0, 0, 0, 1, 255, 255]], np.uint8)
     zero, one = phase_fractions("f.tif", mask, table, None)
@@ -174,7 +174,7 @@ def test_tables_keep_names_and_digits(tmp_path):
     assert b"\r" not in (tmp_path / "phases.csv").read_bytes()
 
 
-def test_tables_that_cannot_be_written_say_so(tmp_path):
+def test_tables_that_cannot_be_written_are_an_error_with_their_name(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("in the way")
     with pytest.raises(OutputError, match=r"file.summary\.csv"):

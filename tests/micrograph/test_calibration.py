@@ -309,7 +309,7 @@ def test_hitachi_description_of_the_image(tmp_path, stated, um):
 @pytest.mark.parametrize(
     ("sides", "words"), [((0.25, 0.25), "0.25 µm/px"), ((0.25, 0.5), "0.25 x 0.5 µm/px")]
 )
-def test_both_sides_of_pixels_that_are_not_square_are_told(sides, words):
+def test_both_sides_of_pixels_that_are_not_square_are_reported(sides, words):
     assert PixelSize(*sides, "test").in_words == words
 
 

@@ -20,7 +20,7 @@ from napari_matssl.micrograph.reading import read_micrograph, read_pixels
 
 
 @pytest.mark.parametrize("rows", [100, 64, 2])
-def test_a_png_of_fewer_rows_tells_how_many_there_are(tmp_path, rows):
+def test_an_error_of_a_png_cut_off_names_the_rows_that_are_there(tmp_path, rows):
     path = tmp_path / "a.png"
     path.write_bytes(png_bytes([row.tobytes() for row in GREY[:rows]], 128, 160))
     for read in (read_micrograph, read_pixels):
@@ -69,7 +69,7 @@ def test_a_gif_with_a_plain_lower_edge_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("compression", [None, "zlib", "lzw", "packbits"])
-def test_a_tiff_tells_the_rows_of_its_sound_strips(tmp_path, compression):
+def test_an_error_of_a_damaged_tiff_names_the_rows_of_its_sound_strips(tmp_path, compression):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, compression=compression, rowsperstrip=16)
     with tifffile.TiffFile(path) as tiff:

@@ -172,7 +172,7 @@ def test_of_a_panorama_only_some_is_looked_at():
     ],
     ids=["FEI", "JEOL", "JEOL at half size", "TESCAN"],
 )
-def test_what_the_microscope_says_goes_first(metadata, row, source):
+def test_the_info_bar_of_metadata_goes_first(metadata, row, source):
     bar = find_info_bar(specimen(), metadata)
     assert (bar.row, bar.source) == (row, source)
 
@@ -228,13 +228,13 @@ def test_a_bar_is_cut_at_its_frame_though_jpeg_has_blurred_it():
     assert find_info_bar(np.asarray(Image.open(file))).row == HEIGHT - 1
 
 
-def test_a_strip_without_text_is_told_but_not_cut():
+def test_a_strip_without_text_is_reported_but_not_cut():
     look = look_for_info_bar(with_noise(uniform_bottom(), 380, 2))
     assert look.bar is None
     assert "from row 380 down it looks like an info bar" in look.remarks[0]
 
 
-def test_a_bar_at_the_top_is_told():
+def test_a_bar_at_the_top_is_reported():
     look = look_for_info_bar(with_bar(specimen())[::-1].copy())
     assert look.bar is None
     assert "down to row 47 it looks like an info bar" in look.remarks[0]
@@ -273,7 +273,7 @@ def test_a_bar_that_is_set_by_hand_may_be_coloured(tmp_path):
     assert micrograph.with_info_bar(InfoBar(470, "set by hand")).pixels.ndim == 3
 
 
-def test_few_coloured_marks_are_told(tmp_path):
+def test_few_coloured_marks_are_reported(tmp_path):
     image = np.repeat(specimen()[..., None], 3, axis=2)
     image[100:104, 50:90] = (255, 0, 0)
     Image.fromarray(image).save(tmp_path / "a.png")

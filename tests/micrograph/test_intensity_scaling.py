@@ -45,7 +45,7 @@ def with_nan_rows(dtype=np.float32):
     return pixels
 
 
-def test_pixels_that_are_no_numbers_are_left_out_and_told(tmp_path):
+def test_pixels_that_are_no_numbers_are_left_out_and_reported(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", with_nan_rows())
     micrograph = read_micrograph(tmp_path / "a.tif")
     assert micrograph.analysable.sum() == 64 * 64 - 8 * 64 - 1
@@ -100,6 +100,6 @@ def test_a_bar_is_found_beside_pixels_that_are_no_numbers(tmp_path):
     assert read_micrograph(tmp_path / "a.tif").info_bar.row == HEIGHT
 
 
-def test_a_constant_image_is_told_with_its_value():
+def test_a_constant_image_is_reported_with_its_value():
     with pytest.raises(InputError, match=r"all its pixels are 10000000\.25"):
         fit_intensity_scaling(Micrograph("a", np.full((40, 40), 10000000.25)), SETTINGS, "grey")

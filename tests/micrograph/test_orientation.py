@@ -30,7 +30,7 @@ def test_pixels_are_turned_as_pillow_turns_them(orientation):
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
-def test_a_tag_is_obeyed_for_micrographs_and_labels_and_told(tmp_path, kind, orientation):
+def test_a_tag_is_obeyed_for_micrographs_and_labels_and_reported(tmp_path, kind, orientation):
     path = tmp_path / "a.img"
     exif = Image.Exif()
     exif[274] = orientation
@@ -64,7 +64,7 @@ def test_the_sides_of_a_pixel_turn_with_the_image(tmp_path):
     assert (stored.x_um, stored.y_um) == (0.5, 0.25)
 
 
-def test_xmp_counts_where_exif_says_nothing(tmp_path):
+def test_xmp_counts_where_exif_is_silent(tmp_path):
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="3"></x:xmpmeta>'
     Image.fromarray(SMOOTH).save(tmp_path / "a.jpg", xmp=xmp)
     with Image.open(tmp_path / "a.jpg") as image:

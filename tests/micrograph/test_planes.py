@@ -97,13 +97,13 @@ def test_the_size_is_that_of_the_image_whose_pixels_are_taken(tmp_path):
     assert read_micrograph(path, page=1).pixel_size.x_um == pytest.approx(0.2)
 
 
-def test_a_tag_of_a_smaller_page_says_nothing_of_the_image(tmp_path):
+def test_a_tag_of_a_smaller_page_is_not_the_images(tmp_path):
     tag = {"extratags": [(34118, 1, len(ZEISS), ZEISS, True)]}
     path = write_pages(tmp_path / "a.tif", (FIRST[:33, :40].copy(), tag), (SECOND, {}))
     assert read_micrograph(path).pixel_size is None
 
 
-def test_the_resolution_of_an_overview_says_nothing_of_the_image(tmp_path):
+def test_the_resolution_of_an_overview_is_not_the_images(tmp_path):
     text = "ImageJ=1.54\nunit=um\n"
     overview = {"description": text, "resolution": (5, 5), "resolutionunit": "NONE"}
     path = write_pages(tmp_path / "a.tif", (FIRST[:33, :40].copy(), overview), (SECOND, {}))

@@ -36,7 +36,7 @@ def grains(seed=0, shape=(SIDE, SIDE), count=600):
     return random.uniform(60, 200, shape)[tuple(place)] + random.normal(0, 8, shape)
 
 
-def test_layers_one_above_the_other_and_side_by_side():
+def test_strata_one_above_the_other_and_side_by_side():
     for seed in range(3):
         grey = layered(seed)
         assert find_strata([micrograph(grey)]) == "rows"
@@ -46,14 +46,14 @@ def test_layers_one_above_the_other_and_side_by_side():
 
 
 @pytest.mark.parametrize("make", [noise, grains])
-def test_without_layers_there_is_no_way(make):
+def test_without_strata_there_is_no_direction(make):
     for seed in range(5):
         assert find_strata([micrograph(make(seed))]) == "any"
         assert find_strata([micrograph(make(seed, (160, 240)))]) == "any"
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_a_mild_fall_of_light_is_no_layer(axis):
+def test_a_mild_fall_of_light_is_no_stratum(axis):
     light = np.linspace(0.95, 1.05, SIDE)
     light = light[:, None] if axis == 0 else light[None]
     assert find_strata([micrograph(noise() * light)]) == "any"
@@ -65,7 +65,7 @@ def test_a_chessboard_of_bands_both_ways_has_no_way():
     assert find_strata([micrograph(noise() + bands[:, None] + bands[None])]) == "any"
 
 
-def test_a_scratch_or_a_bright_row_is_no_layer():
+def test_a_scratch_or_a_bright_row_is_no_stratum():
     grey = grains()
     grey[80] = 255
     assert find_strata([micrograph(grey)]) == "any"
@@ -103,13 +103,13 @@ def test_colour_images_are_looked_at_by_their_luminance():
         assert find_strata([micrograph(colour)]) == expected
 
 
-def test_the_info_bar_is_no_layer():
+def test_the_info_bar_is_no_stratum():
     grey = np.vstack([noise(), np.full((30, SIDE), 255)])
     assert find_strata([micrograph(grey)]) == "rows"
     assert find_strata([micrograph(grey, info_bar=InfoBar(SIDE, "test"))]) == "any"
 
 
-def test_large_images_show_the_same_layers():
+def test_large_images_have_the_same_strata():
     for grey, expected in ((layered(), "rows"), (layered().T, "columns"), (grains(), "any")):
         large = np.kron(grey, np.ones((14, 14)))  # 2240 px
         assert find_strata([micrograph(large)]) == expected
@@ -123,7 +123,7 @@ def samples(material, count=6, side=256):
     return [make_sample(material, seed, (side, side)).micrograph for seed in range(count)]
 
 
-def test_coatings_have_layers():
+def test_coatings_have_strata():
     found = samples("coating")
     assert find_strata(found) == "rows"
     assert all(find_strata([one]) == "rows" for one in found)

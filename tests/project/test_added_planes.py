@@ -55,7 +55,7 @@ def test_a_plane_takes_no_name_of_the_folders_images_as_labels_go_by_names(folde
     assert project.images.path("b.tif") == folder / "b.tif"
 
 
-def test_an_image_that_comes_with_the_name_of_a_plane_goes_before_it_and_that_is_told(folder, grey):
+def test_an_image_that_comes_with_the_name_of_a_plane_goes_before_it_with_a_remark(folder, grey):
     Project(folder).images.add_plane("x", Micrograph("x", grey(9)))
     Image.fromarray(grey(1)).save(folder / "x.tif")
     project = Project(folder)

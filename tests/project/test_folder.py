@@ -215,7 +215,7 @@ def test_16_bit_and_colour_images_are_surveyed(folder, grey):
         assert facts.thumbnail.std() > 5
 
 
-def test_a_survey_tells_what_there_is_of_an_image(folder, paint):
+def test_a_survey_lists_what_there_is_of_an_image(folder, paint):
     project = Project(folder)
     project.labels.write("b.tif", paint(_1=3, _2=4))
     project.micrographs.set_info_bar("b.tif", 33)
@@ -317,7 +317,7 @@ def test_a_folder_that_cannot_be_written_is_for_looking(locked, paint):
     assert project.classes.in_order == before
 
 
-def test_a_folder_that_cannot_be_written_is_told_at_opening(locked):
+def test_a_folder_that_cannot_be_written_is_reported_at_opening(locked):
     (line,) = Project(locked).remarks
     assert line.startswith(f"{locked}: strokes, masks and classes can't be saved")
     assert "is no folder" in line
@@ -327,7 +327,7 @@ def test_a_folder_that_cannot_be_written_is_told_at_opening(locked):
 
 
 @pytest.mark.parametrize("closed", ["steel", "matssl", "labels"])
-def test_a_read_only_folder_is_told_at_opening_and_not_touched(folder, paint, closed):
+def test_a_read_only_folder_is_reported_at_opening_and_not_touched(folder, paint, closed):
     place = {"steel": folder, "matssl": folder / "matssl", "labels": folder / "matssl" / "labels"}
     if closed != "steel":
         Project(folder).labels.write("b.tif", paint(_1=3))
@@ -502,7 +502,7 @@ def test_photographs_in_place_of_labels_are_not_made_into_classes(folder, grey):
         Project(folder)
 
 
-def test_painted_labels_whose_image_is_gone_are_told(folder, paint):
+def test_painted_labels_whose_image_is_gone_are_reported(folder, paint):
     project = Project(folder)
     for name in project.images.names:
         project.labels.write(name, paint(_1=3, _2=4))

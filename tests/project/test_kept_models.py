@@ -100,7 +100,7 @@ def test_names_are_the_same_in_either_unicode_form(project):
     assert "another" in project.models.why_no_name(file(project, "model-002"), "Gefu\u0308ge")
 
 
-def test_a_deleted_model_lies_beside_the_others_and_is_known_again(project):
+def test_a_deleted_model_put_back_is_matched_with_its_masks(project):
     project.models.set_note(file(project), CREATED, "good on steel")
     gone = project.models.delete(file(project), CREATED)
     assert gone == project.own / "models-backup" / "model-001.safetensors"

@@ -113,7 +113,7 @@ def test_another_windows_choice_counts_once_the_image_is_shown_anew(project, pai
     assert there.micrographs.page("two.ome.tif") == 2
 
 
-def test_of_a_stack_that_is_shown_the_first_page_counts_and_is_told(project):
+def test_of_a_stack_that_is_shown_the_first_page_counts_and_is_reported(project):
     before = {path.name for path in project.folder.iterdir()}
     line = project.micrographs.begin_page("stack.tif")
     assert "stack.tif is a stack" in line

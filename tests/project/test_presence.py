@@ -111,7 +111,7 @@ def test_looking_at_a_folder_leaves_no_trace_and_the_first_stroke_shows_it(folde
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"user": 1}', json.dumps({"user": "a" * 10**6, "host": "b", "process": 1})]
 )
-def test_files_of_others_that_tell_nothing_do_no_harm(painted, text):
+def test_unreadable_files_of_others_do_no_harm(painted, text):
     entry(painted).write_text(text)
     assert Project(painted).presence.enter() == ()
 

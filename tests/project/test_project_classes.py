@@ -53,7 +53,7 @@ def test_a_table_that_is_none_hinders_only_where_it_is_the_projects_own(folder, 
         Project(folder)
 
 
-def test_a_class_0_of_another_table_gets_a_free_id_and_that_is_told(folder):
+def test_a_class_0_of_another_table_gets_a_free_id_with_a_remark(folder):
     (folder / "classes.json").write_text('{"0": "matrix", "1": "pore", "255": "carbide"}')
     project = Project(folder)
     assert summary(project.classes.in_order) == [(1, "pore"), (2, "matrix"), (3, "carbide")]
@@ -242,7 +242,7 @@ def test_a_class_is_not_merged_into_itself_or_into_none(project, paint):
     assert project.labels.counts("b.tif") == {2: 6}
 
 
-def test_deleting_reaches_images_that_are_not_listed_and_says_so(project, paint):
+def test_deleting_reaches_images_that_are_not_listed_and_names_them(project, paint):
     project.labels.write("a2.png", paint(_1=1, _2=4))
     project.labels.write("b.tif", paint(_1=1, _2=6))
     few = Project(project.folder, [project.folder / "a2.png"])
@@ -302,7 +302,7 @@ def test_a_new_class_of_a_model_keeps_its_id_where_it_can(project):
     assert project.classes.add().id == 3
 
 
-def test_a_deleted_class_is_forgotten_with_its_former_names(project):
+def test_a_deleted_class_goes_with_its_former_names(project):
     project.classes.rename(1, "ferrite")
     project.classes.delete(1)
     project.classes.add("oxide")
@@ -328,7 +328,7 @@ def test_unknown_classes_of_a_model_are_added_as_they_are(project):
     assert [one.id for one in again.classes.in_order][:2] == [1, 2]
 
 
-def test_matching_another_table_knows_former_names_and_adds_nothing(project):
+def test_matching_another_table_uses_former_names_and_adds_nothing(project):
     project.classes.rename(1, "ferrite")
     theirs = ClassTable(
         classes=tuple(

@@ -80,7 +80,7 @@ def test_an_info_bar_is_inside_the_image(folder, row):
         project.micrographs.set_info_bar("b.tif", row)
 
 
-def test_an_image_made_smaller_says_that_its_info_bar_is_outside(folder, grey):
+def test_an_info_bar_outside_an_image_made_smaller_is_remarked_on(folder, grey):
     Project(folder).micrographs.set_info_bar("b.tif", 39)
     tifffile.imwrite(folder / "b.tif", grey(0, (36, 50)))
     project = Project(folder)
@@ -126,7 +126,7 @@ def test_a_record_of_a_newer_version_is_left_alone(folder):
     assert "Update" in caught.value.remedy
 
 
-def test_an_order_that_knows_too_many_and_too_few_classes_is_no_harm(folder):
+def test_an_order_with_too_many_and_too_few_classes_does_no_harm(folder):
     path = folder / "matssl" / "project.json"
     path.parent.mkdir()
     path.write_text('{"class_order": [7, 2]}')

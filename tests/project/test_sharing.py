@@ -32,7 +32,7 @@ def dab(labels, row, class_id):
     return painted
 
 
-def test_strokes_of_two_windows_are_all_kept_and_both_are_told_once(two, folder):
+def test_strokes_of_two_windows_are_all_kept_and_both_are_reported_once(two, folder):
     ours, theirs = two
     ours.labels.read("b.tif")
     start = theirs.labels.read("b.tif")
@@ -51,7 +51,7 @@ def test_first_strokes_of_two_windows_that_saw_nothing_are_all_kept(folder, pain
     assert Project(folder).labels.counts("b.tif") == {1: 5, 2: 5}
 
 
-def test_of_a_pixel_painted_in_both_the_later_stays_and_that_is_told(two):
+def test_of_a_pixel_painted_in_both_the_later_stays_with_a_remark(two):
     ours, theirs = two
     start = ours.labels.read("b.tif")
     theirs.labels.read("b.tif")
@@ -99,7 +99,7 @@ def test_what_is_painted_beside_erased_strokes_stays(two, paint):
     assert ours.labels.counts("b.tif") == {2: 5}
 
 
-def test_an_erasure_of_long_ago_says_nothing_of_a_file_that_was_deleted(two, paint, folder):
+def test_an_old_erasure_is_no_reason_for_a_deleted_file(two, paint, folder):
     ours, theirs = two
     ours.labels.write("b.tif", paint())
     path = ours.labels.path("b.tif")
@@ -127,7 +127,7 @@ def test_strokes_that_another_window_writes_during_a_saving_are_kept(two):
     assert ours.labels.counts("b.tif") == {1: 14, 2: 5}
 
 
-def test_a_label_file_that_was_deleted_is_written_again_and_that_is_told(two):
+def test_a_label_file_that_was_deleted_is_written_again_with_a_remark(two):
     project, _ = two
     start = project.labels.read("b.tif")
     project.labels.path("b.tif").unlink()
@@ -269,7 +269,7 @@ def test_a_full_disk_gains_no_leftovers_of_backups(two, folder, paint):
     assert not list((folder / "matssl").glob(".labels-backup-*"))
 
 
-def test_a_mask_that_another_window_made_meanwhile_is_told_when_it_is_replaced(two, paint):
+def test_a_mask_that_another_window_made_meanwhile_is_reported_when_it_is_replaced(two, paint):
     ours, theirs = two
     assert ours.masks.write("b.tif", paint(_1=2000)) == ()
     (line,) = theirs.masks.write("b.tif", paint(_2=2000))
@@ -282,7 +282,7 @@ def test_a_mask_that_another_window_made_meanwhile_is_told_when_it_is_replaced(t
     np.testing.assert_array_equal(theirs.masks.read("b.tif"), paint(_1=4, _2=1996))
 
 
-def test_a_mask_that_another_window_writes_during_a_writing_is_told_too(two, paint):
+def test_a_mask_that_another_window_writes_during_a_writing_is_reported_too(two, paint):
     ours, theirs = two
     with overtaken(lambda: theirs.masks.write("b.tif", paint(_2=2000), MaskFacts())):
         (line,) = ours.masks.write("b.tif", paint(_1=2000), MaskFacts())

@@ -58,7 +58,7 @@ def test_two_folders_of_one_name_have_places_of_their_own(tmp_path):
     assert len(places) == 2
 
 
-def test_a_place_that_is_gone_is_told_and_not_made_anew(folder, paint, tmp_path):
+def test_a_place_that_is_gone_is_reported_and_not_made_anew(folder, paint, tmp_path):
     place = tmp_path / "stick"
     place.mkdir()
     project = Project(folder, (), folder_in(place, folder))

@@ -184,7 +184,7 @@ class TestTruth:
             ]
             assert roughness[1] > 1.3 * roughness[0]
 
-    def test_martensite_comes_in_islands(self, samples):
+    def test_martensite_comes_in_separate_regions(self, samples):
         for sample in samples["dual-phase"]:
             _, count = ndimage.label(sample.labels == 2)
             assert count > 10

@@ -6,7 +6,7 @@ from PIL import Image
 from napari_matssl.tasks.demo import _own, demo
 
 
-def test_images_of_somebody_elses_in_its_folder_are_left_out_and_told(tmp_path):
+def test_other_images_in_its_folder_are_left_out_and_reported(tmp_path):
     images, unseen = (tmp_path / "dual-phase" / name for name in ("images", "unseen"))
     for folder in (images, unseen):
         folder.mkdir(parents=True)

@@ -214,7 +214,7 @@ def test_a_new_run_never_replaces_the_state_of_an_unfinished_one(images, tmp_pat
     assert path.read_bytes() == kept
 
 
-def test_a_pretraining_that_fails_tells_how_to_go_on(images, tmp_path):
+def test_a_failed_pretraining_names_the_way_to_resume(images, tmp_path):
     path = tmp_path / "enc.checkpoint.safetensors"
     with (
         failing_after(3),

@@ -156,7 +156,7 @@ def test_a_device_that_is_not_there_is_an_error(segmenter):
         drain(evaluate(segmenter, [known(1)[0]], PredictSettings(device="cuda:63")))
 
 
-def test_images_that_the_model_was_trained_on_are_told_by_their_content(grey_level_segmenter):
+def test_images_that_the_model_was_trained_on_are_found_by_their_content(grey_level_segmenter):
     seen, new = known(1, name="renamed.png")[0], known(2)[0]
     trained = grey_level_segmenter(
         TABLE, LEVELS, training_images=(fingerprint(known(1)[0].micrograph),)

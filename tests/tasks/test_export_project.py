@@ -165,7 +165,7 @@ def test_an_image_that_was_saved_anew_gives_its_new_pixel_size(project):
     assert steel.area_um2 == pytest.approx(4 * steel.pixels)
 
 
-def test_what_cant_be_read_is_told_and_keeps_nothing_else_from_being_measured(project):
+def test_what_cant_be_read_is_reported_and_keeps_nothing_else_from_being_measured(project):
     project.masks.path("a1.tif").write_bytes(b"no image")
     (project.folder / "a2.tif").unlink()
     measured = PhaseMeter(project).measure()
@@ -375,7 +375,7 @@ def test_reporting_needs_no_torch():
     assert done.stdout.strip() == "False"
 
 
-def test_what_was_painted_counts_instead_of_the_mask_unless_told_otherwise(tmp_path):
+def test_what_was_painted_counts_instead_of_the_mask_unless_switched_off(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
     write_micrograph(tmp_path / "a.tif", Micrograph("a", pixels))
     project = Project(tmp_path)

@@ -29,7 +29,7 @@ GREY = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint8)
         (np.stack([GREY, GREY.T.reshape(40, 50), GREY], 2), "uint8", "rgb"),
     ],
 )
-def test_a_micrograph_tells_size_and_type_and_no_pixel_size_it_does_not_have(
+def test_info_of_a_micrograph_has_size_and_type_but_no_made_up_pixel_size(
     tmp_path, pixels, dtype, channels
 ):
     tifffile.imwrite(tmp_path / "a.tif", pixels)
@@ -40,7 +40,7 @@ def test_a_micrograph_tells_size_and_type_and_no_pixel_size_it_does_not_have(
 
 
 @pytest.mark.parametrize(("resolution", "expected"), [((4, 4), 0.25), ((4, 2), [0.25, 0.5])])
-def test_a_calibrated_micrograph_tells_its_pixel_size(tmp_path, resolution, expected):
+def test_info_of_a_calibrated_micrograph_has_its_pixel_size(tmp_path, resolution, expected):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, imagej=True, resolution=resolution, metadata={"unit": "um"})
     facts = describe(path)
@@ -49,7 +49,7 @@ def test_a_calibrated_micrograph_tells_its_pixel_size(tmp_path, resolution, expe
     json.dumps(facts)
 
 
-def test_an_info_bar_is_told_with_how_it_was_found(tmp_path):
+def test_an_info_bar_is_reported_with_how_it_was_found(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (200, 160)).astype(np.uint8)
     pixels[170:] = 0
     pixels[178:186, 20:60:4] = 255
@@ -59,7 +59,7 @@ def test_an_info_bar_is_told_with_how_it_was_found(tmp_path):
     assert facts["height"] == 200
 
 
-def test_what_is_unusual_about_a_micrograph_is_told(tmp_path):
+def test_what_is_unusual_about_a_micrograph_is_reported(tmp_path):
     stack = np.stack([GREY, GREY.T.reshape(40, 50)]).astype(np.float32)
     stack[1, :2] = np.nan
     tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
@@ -73,7 +73,7 @@ def test_what_is_unusual_about_a_micrograph_is_told(tmp_path):
         describe(tmp_path / "a.tif")
 
 
-def test_a_model_tells_its_card(tmp_path):
+def test_info_of_a_model_has_its_card(tmp_path):
     card = ModelCard(
         kind="segmenter",
         encoder="resnet18",
@@ -90,7 +90,7 @@ def test_a_model_tells_its_card(tmp_path):
     assert ModelCard.model_validate(facts) == card
 
 
-def test_an_encoder_tells_nothing_of_what_only_models_have():
+def test_info_of_an_encoder_leaves_out_what_only_models_have():
     facts = describe(weights_path("micrographs"))
     assert (facts["kind"], facts["encoder"]) == ("encoder", "tf_efficientnet_lite0")
     assert not facts.keys() & {"architecture", "classes", "scale", "unlabelled"}
@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_an_error_that_names_it(tmp_path, name, error, co
         describe(path)
 
 
-def test_a_published_model_tells_what_its_tensors_tell(tmp_path):
+def test_info_of_a_published_model_is_read_from_its_tensors(tmp_path):
     network = smp.UnetPlusPlus("resnet18", encoder_weights=None, classes=2)
     torch.save(network.state_dict(), tmp_path / "aachen.pth")
     facts = json.loads(json.dumps(describe(tmp_path / "aachen.pth")))
@@ -122,7 +122,7 @@ def test_a_published_model_tells_what_its_tensors_tell(tmp_path):
     assert "classes" not in facts
 
 
-def test_a_file_of_unknown_weights_is_said_to_be_one(tmp_path):
+def test_a_file_of_unknown_weights_is_marked_as_one(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "own.pth")
     with pytest.raises(ModelFileError, match=r"PyTorch file of weights.*name their network"):
         describe(tmp_path / "own.pth")

@@ -15,7 +15,7 @@ def test_the_info_bar_can_be_taken_for_specimen():
 
 
 @pytest.mark.parametrize(("choice", "rows"), [("auto", 30), (None, 40), (20, 20)])
-def test_the_user_says_where_the_specimen_ends(choice, rows):
+def test_an_info_bar_of_the_settings_ends_the_specimen(choice, rows):
     micrograph = Micrograph("a", np.zeros((40, 40)), info_bar=InfoBar(30, "test"))
     assert len(with_info_bar(micrograph, choice).specimen) == rows
 

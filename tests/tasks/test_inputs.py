@@ -68,7 +68,7 @@ def test_every_value_is_a_class_where_none_means_unlabelled(folder):
     assert read_painted_set(folder / "images", folder / "labels", None).table.ids == (0, 1, 2)
 
 
-def test_a_split_says_what_trains_and_what_validates(folder, splits):
+def test_a_split_lists_training_and_validation_images(folder, splits):
     found = read_painted_set(
         folder / "images", folder / "labels", 0, split=SplitChoice(splits, "A")
     )
@@ -138,7 +138,7 @@ def test_a_mask_of_0_and_255_trains_with_a_table_that_names_both(folder):
 
 
 @pytest.mark.parametrize("white", [1, 255])
-def test_a_full_mask_of_two_values_is_told_what_0_counts_as(folder, white):
+def test_a_full_mask_of_two_values_is_reported_what_0_counts_as(folder, white):
     save_labels(folder, np.where(STRIPES == 2, white, 0).astype(np.uint8))
     with pytest.raises(InputError, match=f'Only one class is painted: "class {white}"') as caught:
         read_painted_set(folder / "images", folder / "labels")
@@ -180,7 +180,7 @@ def test_the_info_bar_can_be_said(folder):
             read_painted_set(folder / "images", folder / "labels", 0, info_bar=row)
 
 
-def test_a_class_lost_in_the_bar_is_told_though_others_are_left(folder):
+def test_a_class_lost_in_the_bar_is_reported_though_others_are_left(folder):
     labels = STRIPES.copy()
     labels[35:] = 7
     save_labels(folder, labels)
@@ -189,7 +189,7 @@ def test_a_class_lost_in_the_bar_is_told_though_others_are_left(folder):
     assert any('"c" is painted only from row 35' in line for line in found.remarks)
 
 
-def test_files_that_match_nothing_are_told(folder):
+def test_files_that_match_nothing_are_reported(folder):
     save(folder / "labels" / "e_labels.png", values=3)
     found = read_painted_set(folder / "images", folder / "labels", 0)
     assert found.remarks[:2] == (
@@ -198,7 +198,7 @@ def test_files_that_match_nothing_are_told(folder):
     )
 
 
-def test_names_to_leave_out_that_are_no_image_are_told(folder):
+def test_names_to_leave_out_that_are_no_image_are_reported(folder):
     exclude = folder / "exclude.json"
     exclude.write_text('["a.tif", "typo"]')
     (line,) = excluded_nowhere([folder / "images"], exclude)
@@ -230,7 +230,7 @@ def test_palettes_that_were_numbered_each_by_itself_are_refused(folder):
     assert any("in which 0 is #000000, 1 is #00ff00, 2 is #ff0000" in line for line in said)
 
 
-def test_a_table_beside_the_labels_that_another_one_overrules_is_told(folder):
+def test_a_table_beside_the_labels_that_another_one_overrules_is_reported(folder):
     save_labels(folder, STRIPES)
     (folder / "labels" / "classes.json").write_text('{"1": "pore", "2": "carbide"}')
     mine = folder / "mine.json"

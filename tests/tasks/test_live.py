@@ -168,7 +168,7 @@ def test_one_class_alone_is_an_error_for_the_user(live, two_phases):
         live.segment([lonely], TABLE, one.micrograph, chosen())
 
 
-def test_it_stops_where_it_is_told_to(live, strokes):
+def test_it_stops_where_it_is_to(live, strokes):
     answers = iter([False, True, True])
     view = strokes[0].micrograph
     assert live.segment(strokes, TABLE, view, chosen(), lambda: next(answers)) is None

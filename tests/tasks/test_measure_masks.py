@@ -23,7 +23,7 @@ def found(rows):
     return [(r.class_name, r.pixels, r.analysed_pixels) for r in rows]
 
 
-def test_zero_is_not_analysed_where_no_table_says_otherwise(tmp_path):
+def test_zero_is_not_analysed_unless_a_table_makes_it_a_class(tmp_path):
     Image.fromarray(MASK).save(tmp_path / "a.png")
     measured = measure_masks([tmp_path / "a.png"])
     rows = measured.rows
@@ -69,7 +69,7 @@ def test_of_a_folder_of_predictions_only_the_masks_are_taken(tmp_path):
 
 
 @pytest.mark.parametrize("ids", [(1, 2), (0, 1), (0, 4)])
-def test_masks_that_predict_wrote_measure_as_predict_said(grey_level_segmenter, tmp_path, ids):
+def test_masks_that_predict_wrote_measure_as_in_its_tables(grey_level_segmenter, tmp_path, ids):
     """Also where 0 is a class, as with --unlabelled none; the info bar is 255 then."""
     table = ClassTable(
         classes=tuple(

@@ -42,7 +42,7 @@ def model(painted, tmp_path_factory):
     return path
 
 
-def test_the_file_says_what_was_trained(model, painted):
+def test_the_card_of_the_file_holds_what_was_trained(model, painted):
     card = read_card(model, kind="segmenter")
     assert card.classes == TABLE
     assert [i.name for i in card.training_images] == [p.micrograph.name for p in painted.training]
@@ -113,7 +113,7 @@ def test_the_mask_is_the_models_in_the_ids_that_were_asked_for(model, two_phases
     assert not kept[0].seen_in_training
 
 
-def test_probabilities_come_with_uncertainty_and_training_images_are_known(model, painted):
+def test_probabilities_come_with_uncertainty_and_training_images_are_marked(model, painted):
     micrograph = painted.training[0].micrograph
     kept = []
     drain(
@@ -134,7 +134,7 @@ def test_stop_keeps_what_is_done(model, two_phases):
     assert [k.name for k in kept] == [images[0].name]
 
 
-def test_classes_that_a_model_does_not_know_by_name_are_told(model, painted, tmp_path):
+def test_classes_that_a_model_lacks_are_named(model, painted, tmp_path):
     """Of a table with other names nothing goes on, though the ids are the same."""
     classes = (TABLE.classes[0], TABLE.classes[1].model_copy(update={"name": "martensite"}))
     renamed = PaintedSet(painted.training, (), TABLE.model_copy(update={"classes": classes}), "")
@@ -179,7 +179,7 @@ def test_without_a_single_good_image_it_is_an_error(model):
         drain(segment_with_model(model, reads, PREDICT, lambda _: None))
 
 
-def test_a_mask_says_which_model_made_it(model, two_phases):
+def test_a_mask_names_the_model_that_made_it(model, two_phases):
     size = PixelSize(0.1, 0.1, "test")
     micrograph = replace(two_phases(5).micrograph, pixel_size=size, remarks=("odd file",))
     kept, said = [], []
@@ -194,7 +194,7 @@ def test_a_mask_says_which_model_made_it(model, two_phases):
     assert [message for message in said if "odd file" in message] == ["odd file"]
 
 
-def test_another_magnification_is_said(painted, two_phases, tmp_path):
+def test_another_magnification_brings_a_warning(painted, two_phases, tmp_path):
     def calibrated(micrograph, um):
         return Micrograph(micrograph.name, micrograph.pixels, PixelSize(um, um, "test"))
 

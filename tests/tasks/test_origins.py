@@ -68,7 +68,7 @@ def test_a_projects_mask_keeps_where_it_comes_from_also_when_a_class_is_merged(p
     assert (project.masks.read("a.png") == 1).all()
 
 
-def test_a_mask_that_does_not_tell_is_judged_by_its_date(project):
+def test_a_mask_without_provenance_is_judged_by_its_date(project):
     project.masks.write("a.png", MASK)
     model = add_model(project, "2026-01-02")
     os.utime(project.masks.path("a.png"), (1000, 1000))
@@ -77,7 +77,7 @@ def test_a_mask_that_does_not_tell_is_judged_by_its_date(project):
     assert mask_doubts(project) == {}
 
 
-def test_a_damaged_model_says_nothing_of_masks(project):
+def test_a_damaged_model_is_compared_with_no_mask(project):
     project.masks.write("a.png", MASK, FACTS)
     add_model(project, "2026-01-02").write_bytes(b"damaged")
     assert mask_doubts(project) == {}
@@ -105,7 +105,7 @@ def test_a_mask_older_than_the_strokes_on_its_image_is_doubtful(project):
     assert mask_doubts(project) == {"a.png": OLDER_THAN_STROKES}
 
 
-def test_measured_and_exported_rows_say_how_masks_were_cleaned(project, tmp_path):
+def test_measured_and_exported_rows_hold_the_cleaning_of_masks(project, tmp_path):
     project.masks.write("a.png", MASK, FACTS)
     project.masks.set_cleaning(Cleaning(smallest_region=5, largest_hole=6))
     row = PhaseMeter(project).measure().rows[0]
@@ -135,7 +135,7 @@ def test_a_model_that_was_renamed_has_its_name_of_today_in_tables_and_its_masks_
     assert "one.safetensors" not in table
 
 
-def test_a_mask_says_which_page_of_a_file_of_several_it_is_of():
+def test_a_mask_names_its_page_of_a_file_of_several():
     model, run = ModelIdentity("one.safetensors", "ab", "2026"), "r"
     pixels, table = np.zeros((40, 50), np.uint8), numbered_table([1, 2])
     second = Micrograph("a.tif", pixels, page=2, pages=3)

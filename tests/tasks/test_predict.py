@@ -215,7 +215,7 @@ def test_the_info_bar_is_left_out_unless_it_is_specimen(segmenter, tmp_path):
     assert (np.asarray(Image.open(tmp_path / "all" / "sem_mask.png")) > 0).all()
 
 
-def test_components_detached_from_strata_are_merged_and_it_is_said_unless_they_shall_stay(
+def test_components_detached_from_strata_are_merged_and_it_is_reported_unless_they_shall_stay(
     grey_level_segmenter, tmp_path
 ):
     rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
@@ -356,7 +356,7 @@ def test_a_page_of_files_that_hold_several_can_be_chosen(segmenter, tmp_path):
     assert np.array_equal(mask, IDS[field(shares[1])])
 
 
-def test_sizes_of_one_class_leave_the_others_and_say_so(segmenter, tmp_path):
+def test_sizes_of_one_class_leave_the_others_with_a_message(segmenter, tmp_path):
     path = speckled(tmp_path / "images" / "a.png")
     sizes = Cleaning(largest_hole=3).with_sizes(3, smallest_region=Size(value=3))
     drain(predict(segmenter, [path], tmp_path / "out", CPU.with_cleaning(sizes)))
@@ -367,7 +367,7 @@ def test_sizes_of_one_class_leave_the_others_and_say_so(segmenter, tmp_path):
     }
 
 
-def test_um2_clean_calibrated_images_and_of_others_it_is_told_that_they_do_not(segmenter, tmp_path):
+def test_um2_clean_calibrated_images_and_others_are_listed(segmenter, tmp_path):
     folder, said = tmp_path / "images", []
     indices = np.zeros((50, 80), dtype=int)
     indices[20:22, 20:22] = 1  # 4 px: 1 um2 of 0.5 um

@@ -223,7 +223,7 @@ def test_too_little_room_is_found_before_the_first_image(segmenter, folder, tmp_
 # ---- tables ----
 
 
-def test_a_table_that_cannot_be_replaced_is_told_first_and_gets_a_number(
+def test_a_table_that_cannot_be_replaced_is_reported_first_and_gets_a_number(
     segmenter, folder, tmp_path
 ):
     (tmp_path / "out" / "phases.csv").mkdir(parents=True)
@@ -321,7 +321,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(segmenter, folder, tmp_path
 # ---- where masks come from ----
 
 
-def test_masks_and_tables_say_which_model_and_settings_made_them(segmenter, folder, tmp_path):
+def test_masks_and_tables_name_their_model_and_settings(segmenter, folder, tmp_path):
     model = tmp_path / "model.safetensors"
     model.write_bytes(b"weights")
     settings = CPU.with_cleaning(Cleaning(smallest_region=3)).model_copy(update={"tile": 64})
@@ -390,7 +390,7 @@ def bar_image(path, noise=False):
     Image.fromarray(pixels).save(path)
 
 
-def test_an_image_without_info_bar_among_others_with_one_is_told(segmenter, tmp_path):
+def test_an_image_without_info_bar_among_others_with_one_is_reported(segmenter, tmp_path):
     folder = tmp_path / "sem"
     folder.mkdir()
     bar_image(folder / "a.png")
@@ -420,7 +420,7 @@ def test_no_bars_at_all_are_no_matter(segmenter, folder, tmp_path):
     assert not any("info bar" in message for message in said)
 
 
-def test_letters_that_no_font_has_are_told(grey_level_segmenter, folder, tmp_path):
+def test_letters_that_no_font_has_are_reported(grey_level_segmenter, folder, tmp_path):
     table = numbered_table([1, 2])
     strange = table.classes[0].model_copy(update={"name": "\U00012345"})
     table = table.model_copy(update={"classes": (strange, table.classes[1])})

@@ -324,7 +324,7 @@ def test_a_rest_of_one_small_patch_is_no_obstacle(two_phases, side):
     assert all(bool(torch.isfinite(t).all()) for t in result.tensors.values())
 
 
-def test_out_of_memory_halves_the_batch_and_says_so(images):
+def test_out_of_memory_halves_the_batch_size_with_a_message(images):
     seen = []
     with memory_for(2 * 2):  # both views of two patches
         result = drain(pretrain(images, chosen(batch_size=8)), seen.append)
@@ -359,7 +359,7 @@ def test_a_constant_or_broken_image_is_an_error_that_names_it(images, pixels):
         next(pretrain([*images, Micrograph("dark.tif", pixels)], chosen()))
 
 
-def test_an_encoder_tells_of_how_many_patches_it_learnt(images):
+def test_the_card_of_an_encoder_has_its_number_of_patches(images):
     """A folder can have fewer than a batch: the settings alone don't tell."""
     few = drain(pretrain(images, chosen(epochs=3, batch_size=64)))
     assert few.patches < 64
@@ -391,7 +391,7 @@ def test_patches_cover_the_specimen_and_leave_the_info_bar_out(two_phases):
         (256, 100, 0.6, [0, 40, 80, 120, 156]),
     ],
 )
-def test_patches_start_where_overlap_and_edge_say(length, size, overlap, starts):
+def test_patches_start_by_overlap_and_end_at_the_edge(length, size, overlap, starts):
     assert patch_starts(length, size, overlap) == starts
 
 

@@ -68,7 +68,7 @@ def test_the_rows_below_an_info_bar_that_is_named_are_not_scored(model, folder):
         score(model, folder, info_bar=64)
 
 
-def test_ids_count_where_there_is_no_table_and_that_is_told(model, folder):
+def test_ids_count_where_there_is_no_table_with_a_remark(model, folder):
     miou, said = score(model, folder)
     assert miou == 1.0
     assert "no class table beside" in said
@@ -103,7 +103,7 @@ def test_labelled_classes_that_the_model_does_not_have_are_named(model, folder):
         read_truth(folder / "images", folder / "labels", model.card)
 
 
-def test_a_class_of_the_table_that_is_nowhere_labelled_is_no_error_but_told(model, folder):
+def test_a_class_of_the_table_that_is_nowhere_labelled_is_remarked_on(model, folder):
     relabel(folder, (1, 2), {"1": "ferrite", "2": "martensite", "3": "bainite"})
     miou, said = score(model, folder)
     assert miou == 1.0
@@ -116,7 +116,7 @@ def test_values_that_are_none_of_the_models_ids_are_named(model, folder):
         read_truth(folder / "images", folder / "labels", model.card)
 
 
-def test_a_model_of_unnamed_values_knows_them_again(grey_level_segmenter, folder):
+def test_a_model_of_unnamed_values_matches_them_again(grey_level_segmenter, folder):
     """Trained from masks of 0 and 255 without a table: its classes are called after values."""
     model = grey_level_segmenter(table(_0="class 0", _1="class 255"), (0, 255), unlabelled=None)
     relabel(folder, (0, 255))
@@ -139,14 +139,14 @@ def test_unpainted_pixels_do_not_count_where_0_is_a_class_of_the_model(
     assert result.scores.confusion.sum() == 2 * 54 * 64
 
 
-def test_files_without_partner_are_told(model, folder):
+def test_files_without_partner_are_reported(model, folder):
     (folder / "labels" / "b.png").rename(folder / "labels" / "B.png")
     said = score(model, folder)[1]
     assert "1 label image matches no image: B.png." in said
     assert "1 of 2 images has no label: b.png." in said
 
 
-def test_names_that_differ_in_case_only_are_one_class_and_that_is_told(model, folder):
+def test_names_that_differ_in_case_only_are_one_class_with_a_remark(model, folder):
     relabel(folder, (2, 1), {"2": "Ferrite", "1": "martensite"})
     miou, said = score(model, folder)
     assert miou == 1.0

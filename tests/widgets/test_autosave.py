@@ -134,7 +134,7 @@ def test_what_was_painted_while_a_save_ran_is_flushed_and_stays_the_newest(qtbot
     assert not autosave.unsaved
 
 
-def test_a_full_disk_is_said_and_the_next_stroke_tries_again(qtbot, watched, disk):
+def test_a_full_disk_is_reported_and_the_next_stroke_tries_again(qtbot, watched, disk):
     autosave, layer = watched
     told = []
     autosave.failed.connect(told.append)
@@ -222,7 +222,7 @@ def test_a_window_with_strokes_that_cant_be_saved_asks_before_it_closes(panel, f
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
-def test_a_read_only_folder_says_so(panel, folder, qtbot):
+def test_a_read_only_folder_is_reported(panel, folder, qtbot):
     problems = said(panel)
     folder.chmod(0o500)
     stroke(panel)

@@ -330,7 +330,7 @@ def test_deleting_asks_the_owner(user, by):
     assert user.view.model().rowCount() == 3
 
 
-def test_the_last_class_is_not_deleted_and_it_says_why(user):
+def test_the_last_class_is_not_deleted_with_the_reason(user):
     user.editor.set_selected(7)
     assert user.button("Delete").isEnabled()
     user.editor.set_classes(classes("only", ids=(7,)), {})

@@ -265,7 +265,7 @@ def test_the_menu_hides_the_panels_that_a_folder_opened_and_a_folder_shows_them_
     assert not shell.parentWidget().isHidden()
 
 
-def test_damaged_files_say_so_in_one_line(fei_file):
+def test_damaged_files_are_an_error_of_one_line(fei_file):
     fei_file.write_bytes(fei_file.read_bytes()[:3000])
     with pytest.raises(InputError, match=r"SEM 1.TIF is damaged") as caught:
         read_layers(str(fei_file))

@@ -36,7 +36,7 @@ def visible_words(widget):
     return " ".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
 
 
-def test_before_the_first_step_it_says_what_it_waits_for(curves, qtbot):
+def test_before_the_first_step_a_note_explains_the_wait(curves, qtbot):
     assert visible_words(curves) == "Waiting for the first step"
     curves.add(0.1, {"loss": 1.0})
     qtbot.waitUntil(lambda: "Waiting" not in visible_words(curves))
@@ -99,7 +99,7 @@ def test_a_step_that_is_repeated_while_a_preview_is_made_counts_once(curves):
     assert drawn(curves, "smoothed")[1] == [2.0, 1.5]
 
 
-def test_the_legend_speaks_of_validation_once_there_is_any(curves):
+def test_the_legend_lists_validation_once_there_is_any(curves):
     curves.add(0.1, {"loss": 1.0, "iou_ferrite": 0.5})
     assert "validation" not in curves._iou_legend.text()
     curves.add(0.2, {"loss": 1.0, "val_miou": 0.5})
@@ -164,7 +164,7 @@ def test_a_pretraining_has_a_loss_alone(qtbot):
     assert curves._loss_plot.getAxis("bottom").labelText == "progress (%)"
 
 
-def test_it_says_so_while_there_is_no_iou(curves):
+def test_a_note_stands_there_while_there_is_no_iou(curves):
     curves.add(0.1, {"loss": 1.0})
     curves._redraw()
     assert curves._no_iou.isVisible()

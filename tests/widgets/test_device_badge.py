@@ -138,7 +138,9 @@ def test_the_command_line_answers_the_question(make_badge, qtbot):
         ("import os; os.kill(os.getpid(), 9)", "ended with status"),
     ],
 )
-def test_a_failure_is_told_with_what_to_do_and_may_be_tried_again(make_badge, qtbot, code, reason):
+def test_a_failure_is_reported_with_what_to_do_and_may_be_tried_again(
+    make_badge, qtbot, code, reason
+):
     badge = make_badge(code)
     badge.check()
     qtbot.waitUntil(lambda: reason in badge.device.text(), timeout=30_000)
@@ -147,7 +149,7 @@ def test_a_failure_is_told_with_what_to_do_and_may_be_tried_again(make_badge, qt
     assert badge.device.text() == "checking the device..."
 
 
-def test_a_program_that_is_not_there_is_told(qtbot):
+def test_a_program_that_is_not_there_is_reported(qtbot):
     badge = DeviceBadge(command=("/no/such/python", "-c", ""))
     qtbot.addWidget(badge)
     badge.check()

@@ -68,7 +68,7 @@ def test_a_paused_run_stands_still_goes_on_and_finishes_with_a_model(painted):
     assert start_button_is_back(painted)
 
 
-def test_no_point_follows_once_a_run_was_told_to_finish(painted):
+def test_no_point_of_the_curve_follows_finish_now(painted):
     """The share of a run that is finished early leaps to 1, where a straight line would go."""
     painted.finetune.validation.setValue(1)
     steps = start_endless(painted)
@@ -137,7 +137,7 @@ def test_an_image_that_has_vanished_is_an_error_that_names_it(painted):
     assert start_button_is_back(painted)
 
 
-def test_all_painted_files_vanished_is_said_before_the_start(user, tmp_path, two_phases):
+def test_all_painted_files_vanished_is_reported_before_the_start(user, tmp_path, two_phases):
     folder = painted_folder(tmp_path / "steel", two_phases, count=2, painted=1)
     user.open(folder)
     user.current.show("steel-1.tif")
@@ -242,7 +242,7 @@ def test_a_panel_that_is_closed_meanwhile_spoils_nothing(painted, make_napari_vi
 # What is chosen.
 
 
-def test_too_little_paint_switches_the_start_off_and_says_why(user, tmp_path, two_phases):
+def test_too_little_paint_switches_the_start_off_with_the_reason(user, tmp_path, two_phases):
     user.open(painted_folder(tmp_path / "steel", two_phases, painted=1))
     panel = user.finetune
     assert panel.start.isEnabled()
@@ -327,7 +327,7 @@ def test_the_preset_instant_is_chosen_in_the_form_and_makes_a_model_that_segment
     assert not painted.error
 
 
-def test_settings_with_weights_that_are_gone_are_said_and_not_run(painted, tmp_path):
+def test_settings_with_weights_that_are_gone_are_reported_and_not_run(painted, tmp_path):
     panel, file = painted.finetune, tmp_path / "settings.json"
     gone = panel.settings().model_copy(update={"weights": str(tmp_path / "gone.safetensors")})
     gone.write(file)

@@ -54,7 +54,7 @@ def test_the_source_of_the_pixel_size_is_read_in_full(panel, qtbot):
     qtbot.waitUntil(lambda: line.fontMetrics().horizontalAdvance(line.text()) <= line.width())
 
 
-def test_an_uncalibrated_image_says_what_cant_be_done(make_napari_viewer, tmp_path):
+def test_an_uncalibrated_image_lists_what_cant_be_done(make_napari_viewer, tmp_path):
     panel = docked(make_napari_viewer())
     panel.session.folder.open([write_folder(tmp_path / "plain", um=None)])
     assert panel.facts.size.text() == ""
@@ -91,7 +91,7 @@ def test_a_comma_is_a_decimal_point(qtbot, panel):
 
 
 @pytest.mark.parametrize("text", ["-1", "0", "abc", "nan", "inf", "0.1 x", "1 x 2 x 3"])
-def test_what_is_no_pixel_size_is_said_and_the_old_one_stays(qtbot, panel, text):
+def test_what_is_no_pixel_size_is_reported_and_the_old_one_stays(qtbot, panel, text):
     problems = said(panel)
     type_size(qtbot, panel, text)
     assert len(problems) == 1
@@ -157,7 +157,7 @@ def test_a_pixel_size_for_all_images_and_back(qtbot, panel, folder):
     assert sizes(folder) == [pytest.approx(0.25)] * 3
 
 
-def test_a_pixel_size_that_cant_be_kept_is_said(qtbot, panel, folder):
+def test_a_pixel_size_that_cant_be_kept_is_reported(qtbot, panel, folder):
     problems = said(panel)
     (folder / "matssl").write_text("in the way")  # opening alone has made no folder
     type_size(qtbot, panel, "0.5")
@@ -281,7 +281,7 @@ def test_a_click_far_from_the_line_moves_nothing(panel):
     assert micrograph(panel).info_bar.row == 80
 
 
-def test_the_status_bar_tells_what_the_line_is_for_and_not_napari_s_keys(panel):
+def test_the_status_bar_explains_the_line_instead_of_napari_s_keys(panel):
     panel.facts.has_bar.click()
     panel.facts.drag.click()
     assert "info bar" in panel.session.viewer.help
@@ -297,7 +297,7 @@ def test_a_tilted_line_is_straightened(panel):
     np.testing.assert_allclose(line(panel), 76)
 
 
-def test_deleting_the_line_itself_says_that_there_is_no_bar(panel):
+def test_deleting_the_line_itself_sets_no_bar(panel):
     panel.facts.has_bar.click()
     layer = panel.session.info_bar.layer
     layer.selected_data = {0}

@@ -252,7 +252,7 @@ def test_new_rows_keep_the_scroll_position_of_a_table_nobody_clicked(table):
     assert table.verticalScrollBar().value() == 1000
 
 
-def test_an_empty_table_says_what_to_do(table):
+def test_an_empty_table_shows_a_remedy(table):
     hint = len(pixels(table))
     table.set_rows([row("", "")])
     table.setRowHidden(0, True)

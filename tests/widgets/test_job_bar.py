@@ -92,7 +92,7 @@ def desk(qtbot):
     assert desk.runner.close()
 
 
-def test_with_nothing_running_the_buttons_are_off_and_say_why(desk):
+def test_with_nothing_running_the_buttons_are_off_with_the_reason(desk):
     assert desk.texts() == ["Ready"]
     for name in ("Pause", "Finish now", "Cancel"):
         assert not desk.button(name).isEnabled()
@@ -141,7 +141,7 @@ def test_a_pause_stands_still_and_costs_no_time(desk):
     assert desk.texts() == ["Done in 20 s"]
 
 
-def test_after_success_it_says_how_long_it_took_and_is_empty(desk):
+def test_after_success_the_time_it_took_is_shown_and_the_bar_is_empty(desk):
     desk.start()
     desk.step("segmenting", 1, 2, at=3)
     desk.now = 123

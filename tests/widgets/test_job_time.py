@@ -18,7 +18,7 @@ def test_pauses_are_no_working_time():
     assert watch.seconds() == 15
 
 
-def test_a_steady_job_ends_when_its_share_says():
+def test_a_steady_job_ends_at_the_time_estimated_from_its_share():
     left = TimeLeft()
     for second in range(0, 41, 2):
         left.learn("fine-tuning", second / 100, float(second))

@@ -116,7 +116,7 @@ def test_the_viewer_has_the_shell_docked_and_the_folder_ready_to_paint(viewer, s
     assert shell.panels["Micrographs"].table.isVisible()
 
 
-def test_an_opened_panel_comes_into_sight_and_says_so(shell, qtbot):
+def test_an_opened_panel_comes_into_sight_with_its_arrow_down(shell, qtbot):
     section, viewport = shell.sections["Segment"], shell._scroll.viewport()
 
     def rows_in_sight():
@@ -187,7 +187,7 @@ def test_gui_opens_a_folder(folder):
     ],
     ids=["demo without napari", "gui without napari", "no screen", "device", "no folder"],
 )
-def test_what_keeps_the_window_from_opening_is_said_in_a_line(
+def test_what_keeps_the_window_from_opening_is_reported_in_a_line(
     tmp_path, arguments, before, environment, words
 ):
     done = call(*arguments, before=before, cwd=tmp_path, **environment)

@@ -208,7 +208,7 @@ def test_a_view_in_3d_along_other_axes_or_past_the_end_is_refused(viewer):
         micrograph_of(layer, viewer.dims)
 
 
-def test_an_info_bar_is_looked_for_unless_the_layer_knows(model):
+def test_an_info_bar_is_looked_for_unless_the_layer_has_its_own(model):
     data = np.random.default_rng(1).normal(120, 20, (200, 300)).clip(0, 255).astype(np.uint8)
     data[180:] = 0
     data[185:195, 20:60:3] = 255

@@ -98,7 +98,7 @@ def test_it_learns_from_other_images_and_from_strokes_that_are_not_saved(painter
     assert {1, 2} & set(np.unique(painter.shown.extra[PREVIEW].data))
 
 
-def test_one_class_brings_none_and_says_what_is_missing(painter):
+def test_one_class_brings_none_and_a_note_asks_for_another(painter):
     stroke(painter, 1)
     painter.qtbot.wait(A_WHILE_MS)
     assert not previewed(painter)
@@ -179,9 +179,7 @@ def test_one_that_is_asked_for_takes_the_place_of_a_segmentation(painter):
     assert painter.shown.extra[SEGMENTATION].visible
 
 
-def test_panels_share_one_switch_which_needs_somebody_who_makes_previews(
-    user, folder, make_napari_viewer
-):
+def test_panels_share_one_switch_shown_where_previews_are_made(user, folder, make_napari_viewer):
     alone = MicrographsPanel(make_napari_viewer())
     assert alone.live.isHidden()
     other = MicrographsPanel(user.viewer)

@@ -44,7 +44,7 @@ def add_another(user):
     user.session.models_changed.emit()
 
 
-def test_the_panel_segment_tells_model_checksum_dates_and_cleaning(user):
+def test_the_panel_segment_shows_model_checksum_dates_and_cleaning(user):
     text = user.segment.origin.text()
     assert "model-001" in text
     assert "3fa9c0b1a2d4" in text
@@ -88,5 +88,5 @@ def test_masks_are_counted_as_a_person_does():
     assert "1 mask is older than the strokes on its image." in doubts_in_words(two, "model-002")
 
 
-def test_a_mask_that_does_not_tell_is_said_to_do_so():
+def test_a_mask_without_provenance_is_marked():
     assert origin_in_words(Provenance(), "").startswith("The model that made this mask is unknown")

@@ -151,7 +151,7 @@ def test_a_tab_that_is_chosen_again_has_the_messages(dock, box, qtbot):
     assert box.lines == ("a2.tif is damaged. Copy it again.",)
 
 
-def test_a_job_that_ends_out_of_sight_is_told_over_the_image(dock, box, qtbot):
+def test_a_job_that_ends_out_of_sight_is_reported_over_the_image(dock, box, qtbot):
     session = hidden(dock, "closed", qtbot)
 
     def fails():
@@ -171,7 +171,7 @@ def test_a_job_that_ends_out_of_sight_is_told_over_the_image(dock, box, qtbot):
     )
 
 
-def test_a_job_that_fails_in_sight_is_told_once(dock, box, qtbot):
+def test_a_job_that_fails_in_sight_is_reported_once(dock, box, qtbot):
     def fails():
         yield Progress("working", 0, 1)
         raise InputError("a2.tif is damaged.", "Copy it again.")

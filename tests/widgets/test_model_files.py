@@ -102,7 +102,7 @@ def files(user):
     return sorted(path.stem for path in user.project.models.folder.iterdir())
 
 
-def test_a_renamed_model_stays_chosen_and_its_masks_are_known_as_its_own(user):
+def test_a_renamed_model_stays_chosen_and_its_masks_are_matched(user):
     seen = []
     user.choose(user.finetune.start_from.list, "Model: model-001")
     manage(user.segment.models, "Rename...", LineDialog, type_line("ferrite & pearlite", seen))
@@ -234,7 +234,7 @@ def test_a_model_that_a_job_uses_can_be_noted_on_but_not_renamed_or_deleted(user
     assert offered == ["Rename...", "Note...", "Delete..."]
 
 
-def test_a_question_says_what_is_wrong_in_words_that_are_no_markup(qtbot):
+def test_a_question_shows_what_is_wrong_as_plain_text(qtbot):
     box = LineDialog(
         "T", "About <b>it</b>", "x", lambda line: "" if line else "Nothing <i>there</i>"
     )

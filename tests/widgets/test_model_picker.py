@@ -79,7 +79,7 @@ def card_row(picker, name):
     return row.text() if row.isVisible() else None
 
 
-def test_without_a_model_the_picker_says_what_to_do(qtbot, picker, folder):
+def test_without_a_model_the_picker_shows_a_remedy(qtbot, picker, folder):
     assert picker.path is None
     assert picker.card is None
     assert texts(picker) == ["No model yet. Fine-tune one, or import a file."]
@@ -153,7 +153,7 @@ def test_a_published_model_is_listed_and_imported_under_its_own_suffix(qtbot, fo
     assert "class&nbsp;1" in card_row(picker, "Classes")
 
 
-def test_the_card_is_told_in_plain_words(qtbot, folder):
+def test_the_card_is_described_in_plain_words(qtbot, folder):
     images = tuple(TrainingImage(name=f"field {n}.tif", sha256="0") for n in range(23))
     model(
         folder / "m.safetensors",
@@ -191,13 +191,13 @@ def test_the_card_is_told_in_plain_words(qtbot, folder):
         (1.0, "1 image, painted all over"),
     ],
 )
-def test_the_card_tells_how_much_was_painted(qtbot, folder, share, said):
+def test_the_card_shows_how_much_was_painted(qtbot, folder, share, said):
     image = (TrainingImage(name="a.tif", sha256="0"),)
     model(folder / "m.safetensors", painted_share=share, training_images=image)
     assert card_row(shown(qtbot, folder), "Trained on") == said
 
 
-def test_the_card_tells_what_is_unbroken_if_anything_is(qtbot, folder):
+def test_the_card_names_unbroken_classes(qtbot, folder):
     rule = UnbrokenClass(class_id=TABLE.ids[0], inside=2, outside=1, images=2)
     model(folder / "m.safetensors", unbroken=(rule,))
     picker = shown(qtbot, folder)
@@ -206,7 +206,7 @@ def test_the_card_tells_what_is_unbroken_if_anything_is(qtbot, folder):
     assert card_row(shown(qtbot, folder), "Unbroken") is None
 
 
-def test_what_a_card_doesnt_know_is_said_or_left_out(qtbot, folder):
+def test_what_a_card_lacks_is_marked_or_left_out(qtbot, folder):
     image = (TrainingImage(name="a.tif", sha256="0"),)
     model(folder / "m.safetensors", training_images=image)
     picker = shown(qtbot, folder)
@@ -221,7 +221,7 @@ def test_times_are_local_and_odd_ones_are_shown_as_they_stand():
     assert local_time("last Tuesday") == "last Tuesday"
 
 
-def test_chosen_is_said_when_the_model_changes_and_only_then(qtbot, folder):
+def test_chosen_is_emitted_when_the_model_changes_and_only_then(qtbot, folder):
     first = model(folder / "first.safetensors", day=1)
     second = model(folder / "second.safetensors", day=2)
     picker = shown(qtbot, folder)
@@ -267,7 +267,7 @@ def test_an_imported_file_is_copied_and_chosen(qtbot, picker, folder, tmp_path, 
 
 
 @pytest.mark.parametrize("yes", [False, True])
-def test_a_file_of_the_same_name_is_replaced_only_if_the_user_says_so(qtbot, folder, tmp_path, yes):
+def test_a_file_of_the_same_name_is_replaced_only_if_the_user_agrees(qtbot, folder, tmp_path, yes):
     mine = model(folder / "m.safetensors", day=1)
     theirs = model(tmp_path / "theirs" / "m.safetensors", day=2)
     expected = (theirs if yes else mine).read_bytes()

@@ -205,7 +205,7 @@ def test_a_stroke_ends_even_if_its_release_went_to_another_window(hand):
     assert not hand.painted.data.any()
 
 
-def test_the_menu_tells_the_class_and_picks_it(hand):
+def test_the_menu_names_the_class_and_picks_it(hand):
     hand.session.palette.paint_with(2)
     hand.stroke((20, 20), (20, 60))
     hand.session.palette.paint_with(1)
@@ -248,7 +248,7 @@ def test_filling_fills_what_is_outlined(hand):
     assert not hand.painted.data[60:].any()
 
 
-def test_a_fill_that_runs_out_is_told(hand):
+def test_a_fill_that_runs_out_is_reported(hand):
     heard = []
     hand.session.notices.remarked.connect(heard.append)
     hand.painted.mode = "fill"

@@ -76,7 +76,7 @@ def test_a_folder_dropped_on_the_canvas_opens_in_the_shell(make_napari_viewer, f
 
 
 @pytest.mark.parametrize("what", ["empty", "missing", "two"])
-def test_what_cant_be_opened_is_said_in_one_line_and_changes_nothing(panel, tmp_path, what):
+def test_what_cant_be_opened_is_reported_in_one_line_and_changes_nothing(panel, tmp_path, what):
     problems = said(panel)
     stroke(panel)
     (tmp_path / "empty").mkdir()
@@ -102,7 +102,7 @@ def test_images_of_one_name_are_remarked_upon(empty_panel, folder):
     assert "is left out" in lines[0]
 
 
-def test_a_damaged_image_says_so_and_the_others_open(empty_panel, folder, qtbot):
+def test_a_damaged_image_is_reported_and_the_others_open(empty_panel, folder, qtbot):
     problems = said(empty_panel)
     (folder / "a1.tif").write_bytes(b"II*\0 nothing more")
     assert empty_panel.session.folder.open([folder])
@@ -173,7 +173,7 @@ def test_a_folder_opens_at_once_however_many_images_it_has(empty_panel, tmp_path
     qtbot.waitUntil(lambda: len(empty_panel.session.folder.facts) == 200, timeout=60_000)
 
 
-def test_a_folder_closed_in_the_middle_of_its_survey_tells_no_more(
+def test_a_folder_closed_in_the_middle_of_its_survey_reports_no_more(
     empty_panel, tmp_path, folder, qtbot
 ):
     many = write_folder(tmp_path / "many", [f"m{number:03d}.tif" for number in range(60)])

@@ -104,7 +104,7 @@ def test_a_button_that_has_the_focus_keeps_no_key(panel, qtbot):
     assert shown(panel).name == "a2.tif"
 
 
-def test_napari_tells_our_keys(panel):
+def test_naparis_list_of_keys_has_ours(panel):
     viewer, painted = panel.session.viewer, shown(panel).painted
     for mode in ("erase", "paint", "pan_zoom"):
         painted.mode = mode

@@ -152,7 +152,7 @@ def test_the_figures_of_the_open_folder_are_the_truth(panel):
     assert not panel.state.isVisible()
 
 
-def test_without_a_folder_it_says_so(dock):
+def test_without_a_folder_the_panel_shows_a_note(dock):
     panel = dock.widget()
     assert panel.count.text() == "No folder is open."
     assert not panel.export.isEnabled()
@@ -257,7 +257,7 @@ def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, sl
     assert not panel.state.isVisible()
 
 
-def test_it_tells_how_far_it_is_with_measuring(dock, folder, qtbot, slow_masks):
+def test_the_progress_of_measuring_is_shown(dock, folder, qtbot, slow_masks):
     panel = dock.widget()
     panel.session.folder.open([folder])
     slow_masks.let(2)
@@ -308,7 +308,7 @@ def test_a_panel_may_be_closed_while_it_measures(dock, folder, qtbot, slow_masks
 # -- exporting
 
 
-def test_export_writes_files_and_says_so(panel, qtbot, out):
+def test_export_writes_files_and_names_their_place(panel, qtbot, out):
     export(qtbot, panel)
     endings = ("_mask.png", "_mask.tif", "_overlay.png")
     files = {f"{stem}{ending}" for stem in ("a1", "a2", "a10") for ending in endings}
@@ -413,7 +413,7 @@ def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_
 
 
 @pytest.mark.cell("export in the window", "stopped late")
-def test_a_finished_export_says_how_far_it_came(panel, qtbot, out, slow_images):
+def test_an_export_finished_early_counts_its_images(panel, qtbot, out, slow_images):
     runner = panel.session.runner
     panel.export.click()
     slow_images.let(1)

@@ -68,7 +68,7 @@ def visible_words(widget):
     return " ".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
 
 
-def test_it_says_so_while_there_is_nothing(view):
+def test_a_note_stands_there_while_there_is_nothing(view):
     assert visible_words(view) == "Nothing segmented yet."
     view.show_phases(measured("a.tif", 1, 1), TABLE.classes)
     assert "Nothing" not in visible_words(view)

@@ -21,7 +21,7 @@ def encoder(path, **metrics):
     return path
 
 
-def test_an_encoder_tells_how_fast_it_was(tmp_path):
+def test_the_speed_of_an_earlier_encoder_gives_the_estimate(tmp_path):
     speed = speed_of([encoder(tmp_path / "e.safetensors")], PretrainSettings())
     assert speed.seconds == pytest.approx(120 / 640)
 

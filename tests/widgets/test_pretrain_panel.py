@@ -32,13 +32,13 @@ def tiny_pretraining(user, **values):
         user.pretrain.form.set_value(name, value)
 
 
-def test_without_images_the_start_is_off_and_says_why(user):
+def test_without_images_the_start_is_off_with_the_reason(user):
     user.look_at("Pretrain")
     assert not user.pretrain.start.isEnabled()
     assert "Open or add a folder" in user.pretrain.start.toolTip()
 
 
-def test_it_counts_patches_and_tells_minutes_or_epochs(ready):
+def test_it_counts_patches_and_estimates_minutes_or_epochs(ready):
     text = ready.pretrain.estimate.text()
     assert text.startswith("3 images give 27 patches of 32 px. The first run shows how many ")
     assert expectation(3) in text
@@ -63,7 +63,7 @@ def test_what_to_expect_is_what_was_measured_with_about_as_many_images(images, n
     assert ("fewer were not measured" in text) == (images < 10)
 
 
-def test_several_runs_are_told_one_by_one():
+def test_several_runs_are_listed_one_by_one():
     assert "by +2.4, -2.6, +2.5 points" in expectation(20)
 
 

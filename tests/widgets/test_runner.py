@@ -82,7 +82,7 @@ class Endless:
             self.tidied_in = threading.current_thread()
 
 
-def test_a_job_is_told_of_in_order_and_in_the_windows_thread(qtbot, runner, heard):
+def test_signals_of_a_job_come_in_order_in_the_windows_thread(qtbot, runner, heard):
     threads = []
     runner.started.connect(
         lambda job: job.progressed.connect(lambda _: threads.append(threading.current_thread()))
@@ -211,7 +211,7 @@ def test_finish_keeps_the_best_so_far_even_from_a_pause(qtbot, runner, heard, pa
     assert heard[-2] == ("succeeded", f"best of {job.steps}")
 
 
-def test_a_job_that_takes_a_while_to_finish_hears_stop_at_every_step(qtbot, runner):
+def test_a_job_that_takes_a_while_to_finish_gets_stop_at_every_step(qtbot, runner):
     told = []
 
     def job():
@@ -342,7 +342,7 @@ def test_any_other_error_gets_a_remedy_and_its_traceback_is_logged(
     assert names(heard)[-2:] == ["succeeded", "ended"]
 
 
-def test_an_error_while_the_job_is_made_is_told(qtbot, runner, heard):
+def test_an_error_while_the_job_is_made_is_reported(qtbot, runner, heard):
     def make():
         raise ImportError("no module named torch")
 
@@ -350,7 +350,7 @@ def test_an_error_while_the_job_is_made_is_told(qtbot, runner, heard):
     assert "no module named torch" in heard[-2][1].what
 
 
-def test_jobs_are_told_apart_by_who_started_them(qtbot, runner):
+def test_jobs_are_found_by_the_panel_that_started_them(qtbot, runner):
     """A caption on the screen may change, and two panels may have one."""
     first, second = [], []
     with qtbot.waitSignal(runner.ended):
@@ -476,7 +476,7 @@ def test_close_ends_the_job_and_nothing_is_heard_any_more(qtbot, runner, heard):
     assert runner.close()
 
 
-def test_what_a_job_says_can_close_its_window(qtbot, runner, heard):
+def test_a_receiver_of_a_jobs_signals_can_close_its_window(qtbot, runner, heard):
     job_ended = threading.Event()
 
     def job():

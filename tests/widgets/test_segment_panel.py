@@ -110,7 +110,7 @@ def test_the_shown_image_is_segmented_alone_and_below_its_strokes(ready):
     assert ready.viewer.layers.selection.active.name == PAINTED
 
 
-def test_a_mask_of_another_window_is_told_when_it_is_replaced(ready):
+def test_a_mask_of_another_window_is_reported_when_it_is_replaced(ready):
     told = []
     ready.notices.remarked.connect(told.append)
     other = Project(ready.project.folder)

@@ -166,7 +166,7 @@ def test_the_automatic_magnification_can_be_had_with_any_preset(form):
     assert form.settings().scale is None
 
 
-def test_a_first_limit_lifts_the_one_that_nobody_asked_for(form):
+def test_a_first_limit_lifts_the_default_one(form):
     tick(form, "epochs")
     assert (form.settings().epochs, form.settings().minutes) == (200, None)
     assert editor(form, "epochs").control.text() == "200"
@@ -196,7 +196,7 @@ def test_a_job_without_an_end_is_refused_in_a_line(form):
     form.settings()
 
 
-def test_contradictions_are_said_in_the_words_of_the_form(qtbot):
+def test_contradictions_are_reported_in_the_words_of_the_form(qtbot):
     form = opened(qtbot, SettingsForm(PretrainSettings, MAIN))
     form.set_value("learning_rate", 1e-6)
     assert 'at the start ("Learning rate", "Final learning rate")' in problem(form)
@@ -235,7 +235,7 @@ def test_numbers_or_words_are_typed_as_on_the_command_line(qtbot, form, text, va
     assert editor(form, "unlabelled").control.text() == text
 
 
-def test_changed_is_said_once_per_change_and_not_for_none(qtbot, form):
+def test_changed_is_emitted_once_per_change_and_not_for_none(qtbot, form):
     changes = []
     form.changed.connect(lambda: changes.append(form.settings()))
     form.set_value("crop_size", 64)
@@ -274,7 +274,7 @@ def button(form, text):
     return next(b for b in form.findChildren(QPushButton) if b.text() == text)
 
 
-def test_the_buttons_save_and_load_and_say_what_is_wrong(qtbot, form, tmp_path, monkeypatch):
+def test_the_buttons_save_and_load_and_show_what_is_wrong(qtbot, form, tmp_path, monkeypatch):
     path = tmp_path / "mine.json"
     monkeypatch.setattr(QFileDialog, "exec", lambda self: True)
     monkeypatch.setattr(QFileDialog, "selectedFiles", lambda self: [str(path)])

@@ -61,7 +61,7 @@ def test_strokes_that_are_all_taken_back_in_one_window_go_in_the_other(
     qtbot.waitUntil(lambda: painted(other).data.any(), timeout=LONG_MS)
 
 
-def test_who_else_has_the_folder_open_is_said_and_forgotten_on_closing(
+def test_others_who_have_the_folder_open_are_named_until_they_close_it(
     panel, make_napari_viewer, folder, qtbot
 ):
     other = docked(make_napari_viewer(show=True))
@@ -91,7 +91,7 @@ def test_a_class_added_in_one_window_shows_in_the_other(panel, make_napari_viewe
     )
 
 
-def test_labels_deleted_under_an_open_image_come_back_and_that_is_said(panel, folder, qtbot):
+def test_labels_deleted_under_an_open_image_come_back_with_a_remark(panel, folder, qtbot):
     told = lines(panel)
     stroke(panel)
     qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
@@ -120,7 +120,7 @@ def test_labels_written_by_another_program_are_taken_up(panel, folder, qtbot):
     assert labels_on_disk(folder, "a1.tif")[50, 100] == 1
 
 
-def test_a_folder_that_goes_is_said_and_saved_to_when_it_is_back(panel, folder, qtbot):
+def test_a_folder_that_goes_is_reported_and_saved_to_when_it_is_back(panel, folder, qtbot):
     problems = said(panel)
     stroke(panel)
     qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
@@ -138,7 +138,7 @@ def test_a_folder_that_goes_is_said_and_saved_to_when_it_is_back(panel, folder, 
     assert len(problems) == 1
 
 
-def test_a_read_only_folder_is_said_before_the_first_stroke(panel, tmp_path, qtbot):
+def test_a_read_only_folder_is_reported_before_the_first_stroke(panel, tmp_path, qtbot):
     closed = write_folder(tmp_path / "closed")
     (closed / "matssl").write_text("in the way")
     told = lines(panel)

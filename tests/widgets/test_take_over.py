@@ -93,7 +93,7 @@ def test_of_a_mask_of_two_values_the_class_is_asked_for(panel, monkeypatch, valu
     assert not painted.data.any()
 
 
-def test_a_mask_whose_class_nobody_names_is_not_taken(panel, monkeypatch):
+def test_a_mask_of_a_class_without_a_name_is_not_taken(panel, monkeypatch):
     monkeypatch.setattr(QInputDialog, "getItem", lambda *_, **__: ("phase 1", False))
     labels(panel, np.where(np.eye(*SIZE) > 0, 255, 0))
     panel.take.click()

@@ -48,7 +48,7 @@ def test_the_libraries_come_before_the_import_and_collecting_is_as_it_was(collec
 
 
 @pytest.mark.parametrize(("how", "young"), [("plain", True), ("frozen", False)])
-def test_what_was_loaded_is_old_for_the_collector_unless_somebody_uses_its_freezer(how, young):
+def test_what_was_loaded_is_old_for_the_collector_unless_objects_are_frozen(how, young):
     done = in_own_process(COUNTS, how)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"True\nTrue {young}\n"

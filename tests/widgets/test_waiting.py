@@ -70,7 +70,7 @@ def test_slow_work_shows_a_sign_while_timers_go_on(qtbot):
 
 
 @pytest.mark.parametrize("file", ["a2.tif", "matssl/labels/a2.png"])
-def test_an_image_is_opened_beside_the_window_which_tells_which(panel, tmp_path, file):
+def test_an_image_is_opened_beside_the_window_and_named_meanwhile(panel, tmp_path, file):
     folder = write_folder(tmp_path / "steel")
     strokes_on(folder, "a2.tif")
     session, told = panel.session, []
@@ -179,7 +179,7 @@ def test_a_mask_that_a_job_writes_while_the_image_is_read_is_the_one_that_is_sho
     assert (segmented.current.shown.extra[SEGMENTATION].data == 2).all()
 
 
-def test_a_damaged_mask_is_told_and_the_image_shown(segmented):
+def test_a_damaged_mask_is_reported_and_the_image_shown(segmented):
     problems = []
     segmented.notices.failed.connect(problems.append)
     segmented.folder.project.masks.path("a2.tif").write_bytes(b"damaged")
@@ -188,7 +188,7 @@ def test_a_damaged_mask_is_told_and_the_image_shown(segmented):
     assert SEGMENTATION not in segmented.current.shown.extra
 
 
-def test_of_two_wishes_to_show_an_image_the_later_counts(segmented):
+def test_of_two_requests_to_show_an_image_the_later_counts(segmented):
     shown = []
     with slow_disk("*/steel/a2.tif") as disk:
 

@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_losses_and_model_another_does_not(painted,
     assert first.losses != other.losses
 
 
-def test_unpainted_pixels_have_a_say_in_strokes_and_none_where_all_is_painted(painted):
+def test_unpainted_pixels_count_beside_strokes_and_not_in_full_labels(painted):
     strokes = [
         with_labels(one, scribble(one.labels.astype(np.uint8), seed=n))
         for n, one in enumerate(painted)
@@ -90,7 +90,7 @@ def test_unpainted_pixels_have_a_say_in_strokes_and_none_where_all_is_painted(pa
         assert (with_them.losses != without.losses) is differ
 
 
-def test_entropy_counts_from_strokes_alone_and_the_loss_told_is_that_of_painted_pixels(painted):
+def test_entropy_counts_beside_strokes_alone_and_the_loss_shown_is_of_painted_pixels(painted):
     strokes = [
         with_labels(one, scribble(one.labels.astype(np.uint8), seed=n))
         for n, one in enumerate(painted)
@@ -125,7 +125,7 @@ def test_unpainted_pixels_do_not_hold_on_to_errors_that_new_strokes_correct(pain
 
 
 @pytest.mark.parametrize(("architecture", "least"), [("unet++", 0.75), ("guided-unet++", 0.68)])
-def test_it_learns_to_tell_two_phases_apart_from_strokes(painted, two_phases, architecture, least):
+def test_it_learns_to_separate_two_phases_from_strokes(painted, two_phases, architecture, least):
     strokes = [
         with_labels(p, scribble(p.labels, seed=n, width=3, share=0.1))
         for n, p in enumerate(painted)
@@ -254,7 +254,7 @@ def test_time_runs_out_before_the_epochs_do_where_both_are_given(painted):
     assert 1 <= len(result.losses) < 12
 
 
-def test_a_budget_used_up_by_loading_is_an_error_that_says_so(painted):
+def test_a_budget_used_up_by_loading_is_an_error(painted):
     settings = chosen(epochs=None, minutes=0.01)
     with pytest.raises(InputError, match=r"Reading the images took all of 0\.01 minutes"):
         drain(finetune(painted, TABLE, settings, clock=Clock(1000.0)))
@@ -376,18 +376,18 @@ def named(*names):
 
 def test_going_on_from_a_model_with_one_class_more(painted):
     settings = chosen(epochs=20, learning_rate=3e-3)
-    start = drain(finetune(painted, named("matrix", "island"), settings)).segmenter
+    start = drain(finetune(painted, named("matrix", "carbide"), settings)).segmenter
     shifted = []
     for p in painted:
         labels = p.labels + 1  # the new class has the lowest id
         labels[:6] = 1
         shifted.append(with_labels(p, labels))
-    own = named("edge", "matrix", "island")
+    own = named("edge", "matrix", "carbide")
     still = chosen(epochs=1, learning_rate=1e-6, encoder="resnet18")
     result = drain(finetune(shifted, own, still, start=start))
     assert result.segmenter.card.encoder == TINY
     assert "went on" in result.segmenter.card.start
-    before = scores_of(start, painted).classes["island"].iou
+    before = scores_of(start, painted).classes["carbide"].iou
     assert before > 0.6
     fresh = drain(finetune(shifted, own, chosen(epochs=1, learning_rate=1e-6)))
     assert result.losses[0] < fresh.losses[0]
@@ -443,7 +443,7 @@ def test_statistics_of_the_encoder_stay_where_the_settings_freeze_them(painted, 
     assert all(bool((t != 0).any()) for t in means)
 
 
-def test_out_of_memory_halves_the_batch_and_says_so(painted):
+def test_out_of_memory_halves_the_batch_size_with_a_message(painted):
     seen = []
     with memory_for(1):
         result = drain(finetune(painted, TABLE, chosen()), seen.append)
@@ -581,7 +581,7 @@ def test_previews_of_a_large_image_can_be_stopped_and_closed(painted):
     begun().close()
 
 
-def test_the_metrics_say_how_training_and_validation_go(painted, two_phases):
+def test_metrics_hold_the_scores_of_training_and_validation(painted, two_phases):
     seen = []
     settings = chosen(epochs=12, validations=4, learning_rate=3e-3)
     drain(finetune(painted, TABLE, settings, [two_phases(5)]), seen.append)
@@ -614,11 +614,11 @@ def test_strata_of_a_cross_section_are_found_and_keep_their_order(painted):
     assert rows == auto != turned
 
 
-def test_images_to_validate_on_have_no_say_in_how_strata_lie(painted):
+def test_images_to_validate_on_do_not_decide_the_direction_of_strata(painted):
     assert make_plan([coating()], TABLE, chosen(), validation=painted).strata == "rows"
 
 
-def test_full_labels_of_cross_sections_tell_which_class_is_unbroken(painted):
+def test_unbroken_classes_are_found_in_full_labels_of_cross_sections(painted):
     layers = [coating(), coating()]
     for images, way, ids in (
         (layers, "auto", [1, 2]),
@@ -629,7 +629,7 @@ def test_full_labels_of_cross_sections_tell_which_class_is_unbroken(painted):
         assert [(one.class_id, one.images) for one in card.unbroken] == [(i, 2) for i in ids]
 
 
-def test_where_strata_are_painted_in_strokes_the_model_tells(painted):
+def test_unbroken_classes_are_found_by_the_model_where_strokes_are_painted(painted):
     """It has learnt nothing here but what its classifier was fitted to."""
     stages = []
 
@@ -651,7 +651,7 @@ def test_where_strata_are_painted_in_strokes_the_model_tells(painted):
     assert ["looking for strata" in seen for seen in stages] == [True, False, False, False]
 
 
-def test_dropout_is_for_full_labels_unless_settings_say_how_much(painted):
+def test_dropout_is_for_full_labels_unless_it_is_set(painted):
     few = [with_labels(one, scribble(one.labels, seed=0)) for one in painted]
     for images, changed, used in ((painted, None, 0.2), (few, None, 0.0), (few, 0.5, 0.5)):
         runs = [

@@ -64,7 +64,7 @@ def equal(one, other):
 # ---- the result ----
 
 
-def test_two_phases_are_told_apart_on_an_image_that_it_has_not_seen(made, two_phases):
+def test_two_phases_are_separated_on_an_unseen_image(made, two_phases):
     scores = scores_of(made, [two_phases(7)])
     assert scores.miou > 0.9
     assert all(one.iou > 0.85 for one in scores.classes.values())
@@ -159,7 +159,7 @@ def test_colour_images_make_a_model_for_colour(painted):
     assert scores_of(alone, [stain]).miou > 0.9
 
 
-def test_images_are_magnified_as_the_settings_say_or_as_their_size_asks(two_phases):
+def test_images_are_magnified_by_settings_or_by_their_size(two_phases):
     large = two_phases(3, size=(160, 128))
     for scale, expected in ((None, 1.0), (0.5, 0.5), (2.0, 2.0)):
         segmenter = drain(finetune([large], TABLE, instant(scale=scale))).segmenter
@@ -212,7 +212,7 @@ def test_validation_keeps_whole_images_apart(two_phases):
     )
 
 
-def test_progress_goes_forward_and_tells_the_device(painted, two_phases):
+def test_progress_goes_forward_and_names_the_device(painted, two_phases):
     seen = []
     drain(finetune(painted, TABLE, instant(), [two_phases(5)]), seen.append)
     assert any("Device: cpu" in p.message for p in seen)
@@ -271,7 +271,7 @@ def named(*names):
     )
 
 
-def test_going_on_from_a_unet_takes_its_encoder_and_how_it_sees_images(painted, two_phases):
+def test_going_on_from_a_unet_takes_its_encoder_and_image_settings(painted, two_phases):
     imagenet = IntensityScalingSettings(kind="imagenet")
     settings = trained_unet(learning_rate=1e-2, scale=0.5, intensity_scaling=imagenet)
     start = drain(finetune(painted, TABLE, settings)).segmenter
@@ -307,7 +307,7 @@ def test_going_on_with_other_classes_fits_them_anew(made, painted):
         labels = np.where(p.labels == 0, 0, p.labels + 1).astype(np.uint8)
         labels[:6] = 1
         shifted.append(with_labels(p, labels))
-    own = named("edge", "matrix", "island")
+    own = named("edge", "matrix", "carbide")
     result = drain(finetune(shifted, own, instant(), start=made)).segmenter
     fresh = drain(finetune(shifted, own, instant())).segmenter
     assert equal(result.network.state_dict(), fresh.network.state_dict())

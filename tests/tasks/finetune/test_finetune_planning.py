@@ -78,13 +78,13 @@ def test_images_to_validate_on_that_are_given_spare_the_others(two_phases):
     assert [one.painted for one in plan.data.validation] == images[2:]
 
 
-def test_nothing_to_validate_on_is_told_before_any_network_is_built(two_phases):
+def test_nothing_to_validate_on_is_reported_before_any_network_is_built(two_phases):
     blank = PaintedMicrograph(two_phases(3).micrograph, 0 * two_phases(3).labels)
     with pytest.raises(InputError, match=r"Nothing is painted.*validate on \(steel-3\.tif\)"):
         make_plan([two_phases(1)], TABLE, chosen(), [blank])
 
 
-def test_settings_say_which_way_strata_lie_or_images_do():
+def test_the_direction_of_strata_comes_from_settings_or_images():
     for strata in ("any", "rows", "columns"):
         assert choose_strata([cross_section()], chosen(strata=strata)) == strata
     assert choose_strata([cross_section()], chosen()) == "rows"

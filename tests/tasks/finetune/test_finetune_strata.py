@@ -44,14 +44,14 @@ def look(segmenter, painted):
     return find_unbroken_strata(segmenter.network, segmenter.card, data, COMPUTE)
 
 
-def test_layers_are_found_though_the_model_sees_an_island_where_nobody_painted(levels):
+def test_strata_are_found_despite_a_detached_component_on_unpainted_pixels(levels):
     rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
     both = [cross_section(0), cross_section(1, info_bar=InfoBar(70, "test"))]
     found_rules = found(levels, both)
     assert found_rules == (rule, rule.model_copy(update={"class_id": 2, "inside": 1, "outside": 2}))
 
 
-def test_an_island_that_somebody_painted_is_no_layer(levels):
+def test_a_painted_detached_component_rules_out_unbroken_strata(levels):
     one = cross_section()
     one.labels[13:15, 13:16] = 2
     assert found(levels, [cross_section(), one]) == ()
