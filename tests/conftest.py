@@ -53,7 +53,7 @@ def two_phases():
 def grey_level_segmenter():
     """Make segmenters that give each pixel the class of the nearest grey level, 0 to 255.
 
-    What they say of an image is known beforehand, without training.
+    Their masks are known beforehand, without training.
     """
     import torch
 
@@ -86,7 +86,7 @@ def grey_level_segmenter():
 
 @pytest.fixture
 def packed_bands(monkeypatch):
-    """List what is packed by zlib while a test runs; only saved time tells of it otherwise."""
+    """List what is packed by zlib while a test runs; otherwise only saved time shows it."""
     packed, pack = [], zlib.compressobj
     monkeypatch.setattr(zlib, "compressobj", lambda **how: packed.append(how) or pack(**how))
     return packed

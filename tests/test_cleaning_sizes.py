@@ -1,4 +1,4 @@
-"""Sizes of specks and holes: how they are typed, kept, and told."""
+"""Sizes of specks and holes: how they are typed, kept and described."""
 
 import pytest
 from pydantic import ValidationError

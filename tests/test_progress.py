@@ -9,7 +9,7 @@ from napari_matssl.progress import Control, Preview, Progress, drain, inside, on
 
 
 def count_to(total):
-    """A job that stops when told, and says how far it got."""
+    """A job that stops on request and returns how far it got."""
     done = 0
     while done < total:
         done += 1

@@ -1,4 +1,4 @@
-"""Legends in any script, and what is said where no font has it."""
+"""Legends in any script, and the remark where no font has it."""
 
 import sys
 

@@ -28,7 +28,7 @@ def contents(folder):
 
 
 def images_of(table):
-    """Give the images that a table tells of."""
+    """Give the images that a table lists."""
     with table.open(encoding="utf-8-sig", newline="") as file:
         return {row["image"] for row in csv.DictReader(file)}
 

@@ -1,4 +1,4 @@
-"""What a mask's file tells beside its pixels, and how it is read back."""
+"""What a mask's file holds beside its pixels, and how it is read back."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Values that smoothing made, told from classes that are thin."""
+"""Values that smoothing made, distinguished from thin classes."""
 
 import numpy as np
 import pytest
@@ -51,8 +51,8 @@ def test_strokes_of_one_pixel_are_classes():
 
 
 def test_a_thin_stratum_between_two_others_is_a_class():
-    layers = np.repeat(np.array([1, 2, 3, 4], np.uint8), [70, 2, 60, 28])
-    assert look_smoothed([np.tile(layers[:, None], (1, 160))]) == ()
+    strata = np.repeat(np.array([1, 2, 3, 4], np.uint8), [70, 2, 60, 28])
+    assert look_smoothed([np.tile(strata[:, None], (1, 160))]) == ()
 
 
 def test_noise_is_no_smoothed_mask():

@@ -177,7 +177,7 @@ EVERY_WAY = {(turns, mirrored) for turns in range(4) for mirrored in (False, Tru
 )
 @pytest.mark.parametrize("zoom", [1, 2])
 def test_layers_keep_their_order_in_every_crop(strata, expected, zoom):
-    """Grey values grow to the right and, ten times as fast, downwards: they tell the way."""
+    """Grey values grow to the right and, ten times as fast, downwards: this shows the way."""
     rows, columns = np.mgrid[:200, :200]
     drawn = sampler(
         [prepared((10 * rows + columns) / 2200, rows >= 100)],

@@ -1,4 +1,4 @@
-"""Weights from the hub: said beforehand, with an end, stopped at once."""
+"""Weights from the hub: announced, given up in time, stopped at once."""
 
 import os
 import socket

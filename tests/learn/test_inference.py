@@ -40,7 +40,7 @@ def levels(grey_level_segmenter):
 
 @pytest.fixture(scope="module")
 def trained(two_phases):
-    """U-Net++ on EfficientNet-Lite0 after a few steps: it tells the phases apart, more or less."""
+    """U-Net++ on EfficientNet-Lite0 after a few steps: it separates the phases, more or less."""
     settings = FinetuneSettings(crop_size=64, batch_size=4)
     card = ModelCard(
         kind="segmenter",

@@ -310,7 +310,7 @@ def test_the_encoders_expert_is_at_the_optimum_of_a_logistic_regression():
     image = few_pixels()
     scaled, weight, bias = expert(fitted(image), image, "context")
     targets = image.targets[image.targets != IGNORE_INDEX].astype(int)
-    for _ in range(200):  # its bias also holds the frequencies, which the regression doesn't know
+    for _ in range(200):  # its bias also holds the frequencies, which the regression leaves out
         probabilities = softmax(scaled @ weight + bias)
         means = np.array([probabilities[targets == k].mean(axis=0) for k in range(3)])
         bias = bias + np.log(1 / 3) - np.log(means.mean(axis=0))

@@ -333,7 +333,7 @@ def test_broken_file_makes_no_noise(tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     with pytest.raises(ValueError, match=r"."):
         tifffile.imread(path)
-    assert caplog.records  # else this test says nothing
+    assert caplog.records  # else this test proves nothing
     caplog.clear()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")

@@ -1,4 +1,4 @@
-"""Which way layers lie, in images whose answer is known."""
+"""Which way strata lie, in images whose answer is known."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def noise(seed=0, shape=(SIDE, SIDE), spread=20.0):
     return 120 + np.random.default_rng(seed).normal(0, spread, shape)
 
 
-def layered(seed=0, shape=(SIDE, SIDE)):
+def stratified(seed=0, shape=(SIDE, SIDE)):
     """Layers one above the other, with wavy borders and noise."""
     rows = np.arange(shape[0])[:, None]
     waves = 4 * np.sin(np.arange(shape[1]) / 9 + seed)
@@ -38,7 +38,7 @@ def grains(seed=0, shape=(SIDE, SIDE), count=600):
 
 def test_strata_one_above_the_other_and_side_by_side():
     for seed in range(3):
-        grey = layered(seed)
+        grey = stratified(seed)
         assert find_strata([micrograph(grey)]) == "rows"
         assert find_strata([micrograph(grey[::-1])]) == "rows"
         assert find_strata([micrograph(grey.T)]) == "columns"
@@ -72,7 +72,7 @@ def test_a_scratch_or_a_bright_row_is_no_stratum():
     hot = noise().astype(np.float32)  # a pixel that the detector counted twice over
     hot[3, 4] = 1e6
     assert find_strata([Micrograph("hot.tif", hot)]) == "any"
-    buried = layered().astype(np.float32)
+    buried = stratified().astype(np.float32)
     buried[3, 4] = 1e6
     assert find_strata([Micrograph("hot.tif", buried)]) == "rows"
 
@@ -84,21 +84,21 @@ def test_a_constant_image_has_no_way(pixels):
 
 
 def test_a_few_other_images_do_not_change_what_most_of_a_set_shows():
-    layers = [micrograph(layered(seed)) for seed in range(3)]
+    sections = [micrograph(stratified(seed)) for seed in range(3)]
     others = [micrograph(noise(seed)) for seed in range(5)]
-    assert find_strata([*layers, *others[:2]]) == "rows"
-    assert find_strata([*layers, *others]) == "any"
+    assert find_strata([*sections, *others[:2]]) == "rows"
+    assert find_strata([*sections, *others]) == "any"
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_the_range_of_grey_values_makes_no_difference(dtype):
-    for grey, expected in ((layered(), "rows"), (layered().T, "columns"), (noise(), "any")):
+    for grey, expected in ((stratified(), "rows"), (stratified().T, "columns"), (noise(), "any")):
         assert find_strata([Micrograph("a.tif", (40 * grey).astype(dtype))]) == expected
 
 
 def test_colour_images_are_looked_at_by_their_luminance():
     flat = np.full((SIDE, SIDE), 120.0)
-    for grey, expected in ((layered(), "rows"), (layered().T, "columns"), (noise(), "any")):
+    for grey, expected in ((stratified(), "rows"), (stratified().T, "columns"), (noise(), "any")):
         colour = np.stack([flat, grey, flat], axis=2)
         assert find_strata([micrograph(colour)]) == expected
 
@@ -110,7 +110,7 @@ def test_the_info_bar_is_no_stratum():
 
 
 def test_large_images_have_the_same_strata():
-    for grey, expected in ((layered(), "rows"), (layered().T, "columns"), (grains(), "any")):
+    for grey, expected in ((stratified(), "rows"), (stratified().T, "columns"), (grains(), "any")):
         large = np.kron(grey, np.ones((14, 14)))  # 2240 px
         assert find_strata([micrograph(large)]) == expected
 
@@ -136,6 +136,6 @@ def test_a_set_of_another_material_has_none(material):
 
 @pytest.mark.parametrize("material", ["dual-phase", "grains", "inclusions"])
 def test_a_single_micrograph_of_another_material_has_none(material):
-    """Uneven light, of 5 to 16 % in these samples, isn't a layer either."""
+    """Uneven light, of 5 to 16 % in these samples, is no stratum either."""
     found = [find_strata([one]) for one in samples(material, 5, 384)]
     assert found == ["any"] * len(found)

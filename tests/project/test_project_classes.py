@@ -230,7 +230,7 @@ def test_a_merged_class_gives_all_its_pixels_to_the_other(project, paint):
     assert summary(again.classes.in_order) == [(1, "phase 1"), (2, "phase 2")]
     assert again.labels.counts("b.tif") == {2: 9}
     np.testing.assert_array_equal(again.masks.read("a2.png"), paint(_1=1262, _2=738))
-    for name in ("void", "pore"):  # a model that knows the class finds the one that has taken it
+    for name in ("void", "pore"):  # both names of a model's class match the merged one
         assert again.classes.adopt(named(_7=name)) == {7: 2}
 
 

@@ -18,7 +18,7 @@ SIZE = PixelSize(0.05, 0.06, "measured on the scale bar")
 
 @pytest.fixture
 def calibrated(folder, grey):
-    """The folder with one more image, which knows its pixel size."""
+    """The folder with one more image, whose file has a pixel size."""
     tifffile.imwrite(
         folder / "c.tif", grey(5), imagej=True, resolution=(4, 4), metadata={"unit": "um"}
     )

@@ -49,7 +49,7 @@ def images(painted):
 
 
 def run(job):
-    """Result of a job, and what it told."""
+    """Result of a job, and its messages."""
     seen = []
     return drain(job, seen.append), [p.message for p in seen if p.message]
 

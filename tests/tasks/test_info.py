@@ -1,4 +1,4 @@
-"""What a file says of itself."""
+"""Facts of a file, as ``info`` shows them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Info bars as the user says where they begin."""
+"""Info bars that begin where the user sets it."""
 
 import numpy as np
 import pytest

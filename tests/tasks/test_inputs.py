@@ -288,6 +288,6 @@ def test_the_fingerprint_is_that_of_the_file_or_else_of_the_pixels(folder):
     expected = hashlib.sha256(path.read_bytes()).hexdigest()
     assert fingerprint(read_micrograph(path)).sha256 == expected
     pixels = np.arange(64, dtype=np.uint16).reshape(8, 8)
-    layer, turned = Micrograph("layer", pixels), Micrograph("layer", pixels.T)
-    assert fingerprint(layer) == fingerprint(Micrograph("layer", pixels.copy()))
-    assert fingerprint(layer).sha256 != fingerprint(turned).sha256
+    section, turned = Micrograph("section", pixels), Micrograph("section", pixels.T)
+    assert fingerprint(section) == fingerprint(Micrograph("section", pixels.copy()))
+    assert fingerprint(section).sha256 != fingerprint(turned).sha256

@@ -215,13 +215,13 @@ def test_the_info_bar_is_left_out_unless_it_is_specimen(segmenter, tmp_path):
     assert (np.asarray(Image.open(tmp_path / "all" / "sem_mask.png")) > 0).all()
 
 
-def test_components_detached_from_strata_are_merged_and_it_is_reported_unless_they_shall_stay(
+def test_components_detached_from_strata_are_merged_with_a_message_unless_they_shall_stay(
     grey_level_segmenter, tmp_path
 ):
     rule = UnbrokenClass(class_id=1, inside=2, outside=1, images=2)
     pixels = np.zeros((80, 96), dtype=np.uint8)
     pixels[40:60] = pixels[10:18, 10:20] = 255
-    Image.fromarray(pixels).save(tmp_path / "layer.png")
+    Image.fromarray(pixels).save(tmp_path / "section.png")
     table = numbered_table([1, 2])
     for images, choice, merged in (
         (2, "auto", True),
@@ -230,11 +230,11 @@ def test_components_detached_from_strata_are_merged_and_it_is_reported_unless_th
         (2, "keep", False),
     ):
         seen = rule.model_copy(update={"images": images})
-        knows = grey_level_segmenter(table, (0, 255), unbroken=(seen,))
+        segmenter_of_strata = grey_level_segmenter(table, (0, 255), unbroken=(seen,))
         settings = CPU.model_copy(update={"detached_components": choice})
         said, out = [], tmp_path / f"{images}{choice}"
-        drain(predict(knows, [tmp_path / "layer.png"], out, settings), said.append)
-        mask = np.asarray(Image.open(out / "layer_mask.png"))
+        drain(predict(segmenter_of_strata, [tmp_path / "section.png"], out, settings), said.append)
+        mask = np.asarray(Image.open(out / "section_mask.png"))
         assert mask[14, 14] == (1 if merged else 2)
         assert (mask[40:60] == 2).all()
         assert any("detached components are merged" in p.message for p in said) is merged

@@ -360,7 +360,7 @@ def test_a_constant_or_broken_image_is_an_error_that_names_it(images, pixels):
 
 
 def test_the_card_of_an_encoder_has_its_number_of_patches(images):
-    """A folder can have fewer than a batch: the settings alone don't tell."""
+    """A folder can have fewer than a batch: settings alone don't show it."""
     few = drain(pretrain(images, chosen(epochs=3, batch_size=64)))
     assert few.patches < 64
     assert few.card.metrics["patches"] == 3 * few.patches

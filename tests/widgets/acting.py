@@ -55,7 +55,7 @@ def strokes_inside(labels, class_id: int, count: int, margin: int = 3, length: i
 
 
 class User:
-    """Somebody in front of a viewer with the whole dock, who knows its controls alone."""
+    """Somebody in front of a viewer with the whole dock, who uses its controls alone."""
 
     def __init__(self, make_napari_viewer, qtbot, monkeypatch, show: bool = False) -> None:
         self.qtbot, self._monkeypatch = qtbot, monkeypatch
@@ -165,7 +165,7 @@ class User:
 
     @property
     def error(self) -> str:
-        """What the bar of jobs says went wrong."""
+        """The error that the bar of jobs shows."""
         return "" if self.job_bar._error_row.isHidden() else self.job_bar._error.text()
 
     # --- painting

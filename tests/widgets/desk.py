@@ -76,7 +76,7 @@ def key(qtbot, viewer, which):
 
 
 def said(of):
-    """Collect the errors that the user of a panel, or session, is told."""
+    """Collect the errors that a panel, or session, shows to its user."""
     problems = []
     getattr(of, "session", of).notices.failed.connect(lambda error: problems.append(str(error)))
     return problems

@@ -32,7 +32,7 @@ def classes(*names, ids=None, **more):
 
 
 class Driver:
-    """Does with an editor what a user does, and keeps what the editor says."""
+    """Does with an editor what a user does, and keeps the editor's signals."""
 
     def __init__(self, qtbot, editor):
         self.qtbot, self.editor, self.said = qtbot, editor, []

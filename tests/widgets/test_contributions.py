@@ -1,4 +1,4 @@
-"""What napari knows of the package: menus, files that open and save, samples."""
+"""What the package adds to napari: menus, files that open and save, samples."""
 
 import os
 import subprocess
@@ -62,7 +62,7 @@ def fei_file(tmp_path):
 
 @pytest.fixture
 def viewer():
-    """A viewer without a window, which knows the installed plugins."""
+    """A viewer without a window, with the installed plugins."""
     PluginManager.instance().discover()
     return ViewerModel()
 

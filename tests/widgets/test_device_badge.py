@@ -1,4 +1,4 @@
-"""The line that says which device computes: with real processes behind it."""
+"""The line with the device that computes, with real processes behind it."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Errors as the window tells them: with the names of controls that can be seen."""
+"""Errors as the window shows them, with the names of controls that can be seen."""
 
 import pytest
 from qtpy.QtWidgets import QCheckBox, QLabel

@@ -320,7 +320,7 @@ def test_a_result_that_cant_be_written_is_kept_until_it_is_saved_elsewhere(
     desk.start()
     desk.end(UnwrittenError("Can't write model-001: No space left.", "It is kept.", write))
     assert desk.button("Save elsewhere...").isVisible()
-    desk.start("Segmenting")  # another job is no reason to forget it
+    desk.start("Segmenting")  # another job is no reason to drop it
     desk.end()
     assert desk.button("Save elsewhere...").isVisible()
     assert desk.results == ["all"]

@@ -1,4 +1,4 @@
-"""Where a mask comes from is said in the panels and in the list of images."""
+"""Provenance of masks, in the panels and in the list of images."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The panel Micrographs: stepping by keys and mouse, what it says, and what it can't do."""
+"""The panel Micrographs: stepping by keys and mouse, its notes, and what it can't do."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The model picker: which models there are, and what they say of themselves."""
+"""The model picker: which models there are, and what their cards hold."""
 
 import json
 import os

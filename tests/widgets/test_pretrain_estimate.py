@@ -1,4 +1,4 @@
-"""How long pretraining takes, as far as files of encoders tell."""
+"""How long pretraining takes, estimated from files of encoders."""
 
 import numpy as np
 import pytest

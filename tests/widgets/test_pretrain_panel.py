@@ -1,4 +1,4 @@
-"""The panel Pretrain: what it says before the start, and the encoder that comes of it."""
+"""The panel Pretrain: its notes before the start, and the encoder that comes of it."""
 
 import pytest
 from acting import TINY, User, painted_folder, write_model

@@ -32,7 +32,7 @@ def runner(qtbot):
 
 @pytest.fixture
 def heard(runner):
-    """Everything that the runner and its jobs tell, in order."""
+    """All signals of the runner and its jobs, in order."""
     heard = []
 
     def follow(job):

@@ -26,7 +26,7 @@ TOLERANCE = 12.0
 KEYS = {1: Qt.Key.Key_1, 2: Qt.Key.Key_2, 3: Qt.Key.Key_3}
 
 SEEDS = (19, 11, 16)
-"""Of samples whose phases a network tells apart that has learnt from nothing, for seconds."""
+"""Of samples whose phases a network separates after seconds of training from nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every control says in plain words what it does."""
+"""Every control has a tooltip in plain words."""
 
 from qtpy.QtWidgets import (
     QAbstractButton,

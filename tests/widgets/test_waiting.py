@@ -1,4 +1,4 @@
-"""What takes long to open is opened beside the window, which tells what and stays alive."""
+"""What takes long to open is opened beside the window, which shows what and stays alive."""
 
 import threading
 
@@ -97,7 +97,7 @@ def test_a_folder_is_opened_beside_the_window(panel, tmp_path):
     with slow_disk("*/matssl/classes.json") as disk:
         session.notices.busy.connect(lambda text: (told.append(text), disk.go_on()))
         assert session.folder.open([folder])
-    assert told[:2] == ["Opening steel...", ""]  # a busy machine may tell of the image, too
+    assert told[:2] == ["Opening steel...", ""]  # a busy machine may show the image's, too
     assert disk.threads
     assert threading.main_thread() not in disk.threads
     assert session.current.shown.name == "a1.tif"

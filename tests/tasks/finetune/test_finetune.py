@@ -100,7 +100,7 @@ def test_entropy_counts_beside_strokes_alone_and_the_loss_shown_is_of_painted_pi
             drain(finetune(images, TABLE, chosen(epochs=4, entropy=weight))).losses
             for weight in (10.0, 0.0)
         )
-        # The first step that unpainted pixels have a say in starts from the same network.
+        # The first step in which unpainted pixels count starts from the same network.
         first = len(with_it) // 5 + 1
         assert with_it[: first + 1] == without[: first + 1]
         assert (with_it != without) is differ
@@ -562,7 +562,7 @@ def test_previews_of_a_large_image_can_be_stopped_and_closed(painted):
     large = Micrograph("large.tif", pixels)  # 2560 px: several tiles in a row
 
     def begun():
-        """Give a job that has told its device, and done the first tile of a preview."""
+        """Give a job that has reported its device and done the first tile of a preview."""
         tiles, settings = [], chosen(epochs=1000)
         job = finetune(painted, TABLE, settings, on_view=lambda: large, keep_early=True)
 
@@ -593,7 +593,7 @@ def test_metrics_hold_the_scores_of_training_and_validation(painted, two_phases)
     validated = [m for m in metrics if "val_loss" in m]
     assert validated
     assert {"val_miou", "val_iou_class 1", "val_iou_class 2"} <= set(validated[0])
-    # Both are the same function of what the network says: near each other for like images.
+    # Both are the same function of the network's output: near each other for like images.
     assert 0.1 < validated[-1]["val_loss"] / metrics[-1]["loss"] < 10
 
 
@@ -619,10 +619,10 @@ def test_images_to_validate_on_do_not_decide_the_direction_of_strata(painted):
 
 
 def test_unbroken_classes_are_found_in_full_labels_of_cross_sections(painted):
-    layers = [coating(), coating()]
+    sections = [coating(), coating()]
     for images, way, ids in (
-        (layers, "auto", [1, 2]),
-        (layers, "any", []),
+        (sections, "auto", [1, 2]),
+        (sections, "any", []),
         (painted, "auto", []),
     ):
         card = drain(finetune(images, TABLE, chosen(epochs=1, strata=way))).segmenter.card
@@ -647,7 +647,7 @@ def test_unbroken_classes_are_found_by_the_model_where_strokes_are_painted(paint
     )
     assert unbroken(few, "auto") == [(1, 2), (2, 2)]
     assert unbroken(few, "any") == unbroken(spots, "auto") == []
-    unbroken(sections, "auto")  # full labels tell it themselves
+    unbroken(sections, "auto")  # full labels show it themselves
     assert ["looking for strata" in seen for seen in stages] == [True, False, False, False]
 
 

@@ -29,7 +29,7 @@ def strokes(one):
 def cross_section():
     pixels = np.zeros((80, 96), dtype=np.uint8)
     pixels[40:60] = 255
-    return PaintedMicrograph(Micrograph("layers.tif", pixels), (1 + pixels // 255).astype(np.uint8))
+    return PaintedMicrograph(Micrograph("strata.tif", pixels), (1 + pixels // 255).astype(np.uint8))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a model shows of layers in images that were painted in strokes."""
+"""What a model shows of strata in images that were painted in strokes."""
 
 import math
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_a_painted_detached_component_rules_out_unbroken_strata(levels):
 def test_what_is_painted_overrules_the_model(levels):
     one = cross_section()
     one.labels[9:19, 9:21] = 1  # the detached component was corrected
-    one.labels[40:60, 30:34] = 1  # and a gap through the layer painted
+    one.labels[40:60, 30:34] = 1  # and a gap through the stratum painted
     assert found(levels, [cross_section(), one]) == ()
 
 
