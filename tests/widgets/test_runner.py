@@ -15,6 +15,7 @@ import pytest
 from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem
 from napari.resources import LOADING_GIF_PATH
 from napari.utils import progress
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QMovie
 
 from napari_matssl.errors import ComputeError, InputError, UnwrittenError
@@ -650,3 +651,34 @@ def test_what_a_job_has_freed_is_given_back_to_the_system():
     assert thread.ended(60)
     assert peaks[0] - before > 150e6
     assert held() - before < 60e6
+
+
+class Post(QObject):
+    found = Signal(str)
+
+
+class Reader(QObject):
+    """Hears of results in the window's thread, as panels do."""
+
+    def __init__(self, heard):
+        super().__init__()
+        self.heard = heard
+
+    def read(self, result):
+        self.heard.append(("found", result))
+
+
+def test_what_a_job_sends_to_the_window_arrives_before_its_end(qtbot, runner, heard):
+    post, reader = Post(), Reader(heard)
+    post.found.connect(reader.read)
+
+    def make_job():
+        yield Progress("working", 0, 1)
+        post.found.emit("a mask")
+        return "done"
+
+    job = runner.start("Working", make_job)
+    while job._thread.outcome is None:  # no event is handled meanwhile
+        time.sleep(0.001)
+    job._hand_over()
+    assert names(heard)[-3:] == ["found", "succeeded", "ended"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 from qtpy.QtGui import QMovie
 from qtpy.QtWidgets import QApplication, QLabel
 
@@ -169,6 +169,10 @@ class RunningJob(QObject):
         """Emit how the job ended and drop every reference to it."""
         self._over = True
         self._timer.stop()
+        # Signals that the job's thread has sent to the window arrive before its end.
+        QCoreApplication.sendPostedEvents(None, int(QEvent.Type.MetaCall))
+        if self._closed:
+            return
         self._thread.ended(timeout=1)  # the thread is idle; its end frees its frames
         self._thread.outcome = None
         self._close_activity()
