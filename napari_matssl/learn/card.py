@@ -22,6 +22,7 @@ from napari_matssl.errors import InputError, ModelFileError
 from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.labels.class_table import ClassTable, numbered_table
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
+from napari_matssl.learn.grey_reference import GreyReference
 from napari_matssl.learn.pickled import read_shapes
 from napari_matssl.learn.published import Published, identify
 from napari_matssl.learn.shipped_weights import weights_path
@@ -162,6 +163,9 @@ class ModelCard(_Card):
     unbroken: tuple[UnbrokenClass, ...] = Field(
         default=(), description="classes in unbroken strata, of cross-sections"
     )
+    grey_reference: GreyReference | None = Field(
+        default=None, description="what images are matched to; None: each has its own grey scale"
+    )
 
     @property
     def densely_painted(self) -> bool:
@@ -187,6 +191,9 @@ class ModelCard(_Card):
         strange = [one.class_id for one in self.unbroken if one.class_id not in self.classes.ids]
         if strange:
             raise ValueError(f"class {strange[0]} in strata is no class")
+        reference = self.grey_reference
+        if reference is not None and len(reference.histograms) != len(self.classes) + 1:
+            raise ValueError("the grey reference has other classes")
         return self
 
 

@@ -15,11 +15,7 @@ from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph, to_tar
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
-from napari_matssl.micrograph.intensity_scaling import (
-    IntensityScaling,
-    fit_intensity_scaling,
-    specimen_values,
-)
+from napari_matssl.micrograph.intensity_scaling import IntensityScaling, specimen_values
 from napari_matssl.micrograph.strata import Strata
 from napari_matssl.settings import FinetuneSettings
 
@@ -49,17 +45,17 @@ class PreparedImage:
     proposed: NDArray[np.uint8] | None = None
 
 
-def prepare(painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
+def prepare(
+    painted: PaintedMicrograph, scaling: IntensityScaling, card: ModelCard
+) -> PreparedImage:
     """Prepare a painted micrograph for the network of a card; cut off the info bar.
 
     Raises
     ------
     InputError
-        If the image is constant, its pixel size can't be meant, or a label is outside the class
-        table.
+        If its pixel size can't be meant, or a label is outside the class table.
     """
     micrograph, table = painted.micrograph, card.classes
-    scaling = fit_intensity_scaling(micrograph, card.intensity_scaling, card.channels)
     values = specimen_values(micrograph, card.channels)
     image = rescale(values, magnification(card, micrograph))
     targets = to_targets(painted, table, card.unlabelled)[: micrograph.specimen.shape[0]]

@@ -14,14 +14,11 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import STRIDE
+from napari_matssl.learn.grey_scale import fit_scaling
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.intensity_scaling import (
-    IntensityScaling,
-    fit_intensity_scaling,
-    specimen_values,
-)
+from napari_matssl.micrograph.intensity_scaling import IntensityScaling, specimen_values
 from napari_matssl.progress import Control, Preview, Progress
 from napari_matssl.settings import PredictSettings
 
@@ -70,7 +67,7 @@ def segment(
     network
         In evaluation mode, on the device of `compute`.
     card
-        Gives intensity scaling, magnification and classes.
+        Gives grey scale, magnification and classes.
     keep_probabilities
         Also return probabilities.
     show
@@ -90,9 +87,7 @@ def segment(
     while True:
         try:
             with device_errors(f"segmenting {micrograph.name}"):
-                scaling = scaling or fit_intensity_scaling(
-                    micrograph, card.intensity_scaling, card.channels
-                )
+                scaling = scaling or fit_scaling(micrograph, card).scaling
                 passes = [
                     _Pass(network, card, micrograph, compute, scaling, factor, tile, overlap)
                     for factor in factors

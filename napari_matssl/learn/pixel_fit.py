@@ -1,6 +1,7 @@
 """Fitting the pixel classifier to strokes."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.filters import filter_maps
+from napari_matssl.learn.grey_matching import KnownPixels
 from napari_matssl.learn.pixel_classifier import PixelHeads
 
 PIXELS = 3000
@@ -24,6 +26,23 @@ _PRIOR_PIXELS = 20_000  # of each image
 _PRIOR_STEPS = 2
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit brought beside the weights.
+
+    Parameters
+    ----------
+    frequencies
+        How frequent each class is ``(K,)``, sum 1: counted where most pixels are painted, else
+        estimated, see :func:`class_frequencies`.
+    pixels
+        Painted pixels and others from all over each image.
+    """
+
+    frequencies: Tensor
+    pixels: tuple[KnownPixels, ...]
+
+
 def fit(
     encoder: nn.Module,
     heads: PixelHeads,
@@ -31,7 +50,7 @@ def fit(
     compute: Compute,
     seed: int,
     keep: Collection[int] = (),
-) -> Tensor:
+) -> Fitted:
     """Fit a classifier's heads to painted pixels, and class frequencies to all pixels.
 
     Parameters
@@ -46,14 +65,9 @@ def fit(
         Which painted pixels are drawn where there are more than :data:`PIXELS`.
     keep
         Channels whose weights stay as they are.
-
-    Returns
-    -------
-    How frequent each class is ``(K,)``, sum 1: counted where most pixels are painted, else
-    estimated, see :func:`class_frequencies`.
     """
     random = np.random.default_rng(seed)
-    painted, anywhere, targets = [], [], []
+    painted, anywhere, targets, positions = [], [], [], []
     for image in images:
         flat = image.targets.ravel()
         points = _draw(flat, random)
@@ -62,6 +76,7 @@ def fit(
         painted.append([f[: len(points)] for f in features])
         anywhere.append([f[len(points) :] for f in features])
         targets.append(torch.from_numpy(flat[points].astype(np.int64)))
+        positions.append(np.concatenate([points, others]))
     truth = torch.cat(targets)
     fresh = [channel for channel in range(heads.classes) if channel not in keep]
     logits: Tensor = torch.zeros(())
@@ -79,7 +94,14 @@ def fit(
     assert first.bias is not None
     with torch.no_grad():
         first.bias[fresh] += frequencies.log().to(first.bias.device)[fresh]
-    return frequencies
+    sure = [np.eye(heads.classes, dtype=np.float32)[one] for one in targets]
+    ends = np.cumsum([len(one[0]) for one in anywhere])[:-1]
+    likely = (logits + frequencies.log()).softmax(dim=1).numpy()
+    pixels = (
+        KnownPixels(places, np.concatenate(pair))
+        for places, *pair in zip(positions, sure, np.split(likely, ends), strict=True)
+    )
+    return Fitted(frequencies, tuple(pixels))
 
 
 def classify(

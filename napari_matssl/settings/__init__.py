@@ -6,7 +6,7 @@ settings. Presets are plain sets of values that differ from the defaults.
 
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
-from napari_matssl.settings.finetuning import Architecture, FinetuneSettings
+from napari_matssl.settings.finetuning import Architecture, Exposure, FinetuneSettings
 from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
 from napari_matssl.settings.prediction import PredictSettings
 from napari_matssl.settings.pretraining import Method, PretrainSettings
@@ -15,6 +15,7 @@ __all__ = [
     "Architecture",
     "ClassSizes",
     "Cleaning",
+    "Exposure",
     "FinetuneSettings",
     "IntensityScalingSettings",
     "Method",

@@ -18,6 +18,8 @@ from napari_matssl.settings.training import (
 
 Architecture = Literal["guided-unet++", "unet++", "pixel-classifier"]
 
+Exposure = Literal["matched", "same", "own"]
+
 
 class FinetuneSettings(TrainingSettings):
     """Training of U-Net++ on painted micrographs (MatSSL, section 2, and our faster recipe)."""
@@ -57,6 +59,15 @@ class FinetuneSettings(TrainingSettings):
         when={"paper": None},
         gt=0,
         le=100_000,
+    )
+    exposure: Exposure = setting(
+        "matched",
+        "grey scale of images; matched: that on which an image's grey values and fine texture are "
+        "a mixture of the painted classes, in whatever fractions, for images of any exposure; "
+        "same: as stored, for series taken with the same settings of the microscope; "
+        "own: each image by its own mean and spread, which shift with its phase fractions",
+        title="Exposure",
+        when={"paper": "own"},
     )
     scale: float | None = setting(
         None,

@@ -13,6 +13,7 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
+from napari_matssl.learn.grey_scale import fit_scalings, reference_of
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.pixel_classifier import PixelClassifier
@@ -20,8 +21,9 @@ from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.segmenter import build_network
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.intensity_scaling import IntensityScaling
 from napari_matssl.progress import Preview, drain
-from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings, PredictSettings
+from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.finetune.planning import outline
 
 MOST_BYTES = 256 << 20
@@ -96,11 +98,16 @@ class LiveClassifier:
         card = outline(painted, table, settings, "pixel-classifier")
         network = self._ready(card, settings, compute)
         check_taught(painted, table, card.unlabelled)
-        images = [self._prepare(one, card) for one in painted]
+        scalings, scale = fit_scalings([p.micrograph for p in painted], card, settings.exposure)
+        images = [self._prepare(*pair, card) for pair in zip(painted, scalings, strict=True)]
         if should_stop():
             return None
         with device_errors("fitting the live preview"):
-            fit(network.encoder, network.heads, images, compute, settings.seed)
+            fitted = fit(network.encoder, network.heads, images, compute, settings.seed)
+        if scale is not None:
+            same = settings.exposure == "same"
+            reference = reference_of(images, fitted.pixels, scale, same)
+            card = card.model_copy(update={"grey_reference": reference})
         used = PredictSettings(device=settings.device)
         job = segment(network, card, view, compute, used)
         found = None if should_stop() else drain(job, should_stop=should_stop)
@@ -136,13 +143,16 @@ class LiveClassifier:
         self._network, self._loaded, self._classes = network, wanted, classes
         return network
 
-    def _prepare(self, painted: PaintedMicrograph, card: ModelCard) -> PreparedImage:
+    def _prepare(
+        self, painted: PaintedMicrograph, scaling: IntensityScaling, card: ModelCard
+    ) -> PreparedImage:
         """Prepare a micrograph, unless that was done for the same strokes."""
         name, scale = painted.micrograph.name, magnification(card, painted.micrograph)
         known = self._prepared.pop(name, None)
-        wanted = (card.classes, card.intensity_scaling, card.unlabelled, card.channels, scale)
+        grey = (scaling.low, scaling.high, *scaling.mean.tolist(), *scaling.std.tolist())
+        wanted = (card.classes, grey, card.unlabelled, card.channels, scale)
         if known is None or known.painted is not painted or known.wanted != wanted:
-            image = prepare(painted, card)
+            image = prepare(painted, scaling, card)
             known = _Prepared(painted, wanted, image)
         self._prepared[name] = known  # the latest is at the end
         if len(self._prepared) > _PREPARED:
@@ -196,7 +206,7 @@ class _Prepared:
     """A prepared image, and what it was made of."""
 
     painted: PaintedMicrograph
-    wanted: tuple[ClassTable, IntensityScalingSettings, int | None, str, float]
+    wanted: tuple[ClassTable, tuple[float, ...], int | None, str, float]
     image: PreparedImage
 
 

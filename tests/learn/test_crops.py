@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from own_scale import prepare_by_itself
 from torch.nn import functional
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.crops import CropSampler, PreparedImage, prepare, vary_grey_values
+from napari_matssl.learn.crops import CropSampler, PreparedImage, vary_grey_values
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling
 from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings
@@ -275,7 +276,7 @@ def test_the_info_bar_is_cut_off():
     pixels[70:] = 255
     labels = np.ones((90, 80), np.uint8)
     one = PaintedMicrograph(Micrograph("a.tif", pixels, info_bar=InfoBar(70, "test")), labels)
-    image = prepare(one, CARD)
+    image = prepare_by_itself(one, CARD)
     assert image.unit.shape == (1, 70, 80)
     assert image.targets.shape == (70, 80)
     assert image.scaling.high < 100
@@ -283,7 +284,7 @@ def test_the_info_bar_is_cut_off():
 
 def test_image_and_labels_are_magnified_together(two_phases):
     one = two_phases(size=(101, 140))
-    image = prepare(one, CARD.model_copy(update={"scale": 0.5}))
+    image = prepare_by_itself(one, CARD.model_copy(update={"scale": 0.5}))
     assert image.unit.shape == (1, 50, 70)
     assert image.targets.shape == (50, 70)
     bright = image.unit[0] > 0.5
@@ -296,7 +297,7 @@ def test_a_stroke_one_pixel_wide_is_not_lost_when_the_image_is_made_smaller(row)
     labels[row, 20:180] = 1
     pixels = np.random.default_rng(0).integers(0, 255, (200, 200)).astype(np.uint8)
     one = PaintedMicrograph(Micrograph("a.tif", pixels), labels)
-    image = prepare(one, CARD.model_copy(update={"scale": 0.5}))
+    image = prepare_by_itself(one, CARD.model_copy(update={"scale": 0.5}))
     assert (image.targets == 0).sum() >= 60
 
 
@@ -304,7 +305,7 @@ def test_a_stroke_one_pixel_wide_is_not_lost_when_the_image_is_made_smaller(row)
 def test_a_constant_or_broken_image_is_an_error_that_names_it(bad):
     one = PaintedMicrograph(Micrograph("dark.tif", bad), np.ones((40, 40), np.uint8))
     with pytest.raises(InputError, match=r"dark\.tif"):
-        prepare(one, CARD)
+        prepare_by_itself(one, CARD)
 
 
 def test_labels_painted_where_there_is_no_number_are_not_learnt(two_phases):
@@ -312,6 +313,6 @@ def test_labels_painted_where_there_is_no_number_are_not_learnt(two_phases):
     pixels = painted.micrograph.pixels.astype(np.float32)
     pixels[20:30] = np.nan
     micrograph = replace(painted.micrograph, pixels=pixels, analysable=np.isfinite(pixels))
-    ready = prepare(replace(painted, micrograph=micrograph), CARD)
+    ready = prepare_by_itself(replace(painted, micrograph=micrograph), CARD)
     assert (ready.targets == 255).all(axis=1).nonzero()[0].tolist() == list(range(20, 30))
     assert np.isfinite(ready.unit).all()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from own_scale import prepare_by_itself
 from PIL import Image
 from torch import nn
 
@@ -10,7 +11,7 @@ from napari_matssl.errors import ComputeError, InputError
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.crops import CropSampler, prepare
+from napari_matssl.learn.crops import CropSampler
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.losses import segmentation_loss
@@ -49,7 +50,7 @@ def trained(two_phases):
         intensity_scaling=IntensityScalingSettings(),
         classes=TABLE,
     )
-    image = prepare(two_phases(9, (160, 160)), card)
+    image = prepare_by_itself(two_phases(9, (160, 160)), card)
     sampler = CropSampler([image], settings, np.random.default_rng(0))
     network = build_network(card.encoder, len(TABLE))
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)

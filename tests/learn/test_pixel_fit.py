@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from own_scale import prepare_by_itself
 from torch import nn
 from torch.nn import functional
 
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.crops import prepare
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
@@ -34,7 +34,7 @@ def prepared(grey, targets):
         encoder=TINY, channels=channels, intensity_scaling=IntensityScalingSettings(),
         classes=numbered_table(range(1, 9)), unlabelled=0,
     )  # fmt: skip
-    return prepare(one, card)
+    return prepare_by_itself(one, card)
 
 
 def textures(seed=0, size=(96, 128), columns=(0.4, 0.7)):

@@ -1,17 +1,21 @@
 """The network before its first step: its start weights, and the classifier fitted to the labels."""
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors
+from napari_matssl.learn.grey_matching import KnownPixels
+from napari_matssl.learn.grey_reference import GreyReference
+from napari_matssl.learn.grey_scale import labelled_pixels, reference_of
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.pixel_fit import classify, fit
+from napari_matssl.learn.pixel_fit import Fitted, classify, fit
 from napari_matssl.learn.segmenter import adopt, build_network, shared_classes
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.tasks.finetune.planning import Plan
@@ -31,12 +35,20 @@ class Beginning:
         How frequent the classifier takes each class to be ``(K,)``; None without a classifier.
     origin
         Where the encoder's weights came from.
+    grey_reference
+        What images are matched to; None where each has its own grey scale.
     """
 
     network: nn.Module
     images: tuple[PreparedImage, ...]
     frequencies: Tensor | None
     origin: str
+    grey_reference: GreyReference | None
+
+    def card(self, plan: Plan) -> ModelCard:
+        """Return the card of the plan with what the beginning adds."""
+        added = {"start": self.origin, "grey_reference": self.grey_reference}
+        return plan.card.model_copy(update=added)
 
 
 def begin(plan: Plan, compute: Compute) -> Beginning:
@@ -61,16 +73,19 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
     images, frequencies = plan.data.images, None
     if isinstance(network, PixelClassifier | GuidedUnetPlusPlus):
         with device_errors("fitting"):
-            frequencies = _fit_heads(network, plan, compute)
+            fitted = _fit_heads(network, plan, compute)
+            frequencies, pixels = compute.move(fitted.frequencies), fitted.pixels
             if isinstance(network, GuidedUnetPlusPlus) and plan.settings.pseudo_label_weight > 0:
                 images = _propose(network, plan, compute)
-    return Beginning(network, images, frequencies, origin)
+    else:
+        pixels = labelled_pixels(images, len(card.classes), plan.settings.seed)
+    return Beginning(network, images, frequencies, origin, _reference(plan, pixels))
 
 
 def _fit_heads(
     network: PixelClassifier | GuidedUnetPlusPlus, plan: Plan, compute: Compute
-) -> Tensor:
-    """Fit the pixel heads; return the frequency of each class.
+) -> Fitted:
+    """Fit the pixel heads.
 
     What a guided model that is gone on from has learnt is a correction to its own heads, which
     therefore stay for its classes.
@@ -80,9 +95,15 @@ def _fit_heads(
     if guided and plan.start is not None and plan.start.card.architecture == "guided-unet++":
         shared = shared_classes(plan.card.classes, plan.start)
     seed = plan.settings.seed
-    return compute.move(
-        fit(network.encoder, network.heads, plan.data.images, compute, seed, shared)
-    )
+    return fit(network.encoder, network.heads, plan.data.images, compute, seed, shared)
+
+
+def _reference(plan: Plan, pixels: Sequence[KnownPixels]) -> GreyReference | None:
+    """Fit the grey reference, if the images have a common scale."""
+    scale = plan.data.scale
+    if scale is None:
+        return None
+    return reference_of(plan.data.images, pixels, scale, plan.settings.exposure == "same")
 
 
 def _propose(

@@ -29,7 +29,7 @@ def fit_instantly(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneR
     yield Progress(_DOING, 0, 2)
     begun = begin(plan, compute)
     network = begun.network
-    card = plan.card.model_copy(update={"start": begun.origin})
+    card = begun.card(plan)
     if plan.strata != "any" and not card.densely_painted:
         unbroken = yield from find_unbroken_strata(network, card, plan.data, compute)
         card = card.model_copy(update={"unbroken": unbroken})

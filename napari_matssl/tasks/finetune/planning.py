@@ -89,7 +89,8 @@ def make_plan(
     if card.architecture != "pixel-classifier":
         decided = {"architecture": card.architecture, "strata": strata, "dropout": dropout}
         card = card.model_copy(update={"settings": {**card.settings, **decided}})
-    data = scan(painted, validation, card)
+    exposure = settings.exposure if start is None else "own"
+    data = scan(painted, validation, card, exposure)
     return Plan(settings, card, data, strata, dropout, start, on_view, keep_early)
 
 
@@ -142,7 +143,7 @@ def _describe(
     )
     if start is None:
         return card
-    kept = ["encoder", "channels", "intensity_scaling", "pixel_size_um", "scale"]
+    kept = ["encoder", "channels", "intensity_scaling", "pixel_size_um", "scale", "grey_reference"]
     if "pixel-classifier" not in (settings.architecture, start.card.architecture):
         kept.append("architecture")
     return card.model_copy(update={name: getattr(start.card, name) for name in kept})

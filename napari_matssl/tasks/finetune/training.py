@@ -82,7 +82,7 @@ class Training:
         network.dropout.share = plan.dropout
         network.dropout.random = np.random.default_rng((settings.seed, 1))
         self._plan, self._network, self._compute, self._budget = plan, network, compute, budget
-        self._card = plan.card.model_copy(update={"start": beginning.origin})
+        self._card = beginning.card(plan)
         self._frequencies = beginning.frequencies
         guided = isinstance(network, GuidedUnetPlusPlus)
         self._pseudo_label_weight = settings.pseudo_label_weight if guided else 0.0

@@ -10,7 +10,10 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.painted import PaintedMicrograph, painted_pixels, to_targets
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
+from napari_matssl.learn.grey_reference import GreyScale
+from napari_matssl.learn.grey_scale import fit_scalings
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling, fit_intensity_scaling
+from napari_matssl.settings import Exposure
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,13 @@ class ValidationImage:
         The micrograph and its labels.
     targets
         ``(H, W)`` uint8 channel indices, 255 unpainted.
-    scaling
-        Its intensity scaling.
+    own
+        The intensity scaling by its own mean and spread.
     """
 
     painted: PaintedMicrograph
     targets: NDArray[np.uint8]
-    scaling: IntensityScaling
+    own: IntensityScaling
 
 
 @dataclass(frozen=True)
@@ -44,24 +47,33 @@ class TrainingSet:
         The same as the network sees them, in the same order.
     validation
         There may be none.
+    scale
+        The common grey scale of the images, None where each has its own.
     """
 
     painted: tuple[PaintedMicrograph, ...]
     images: tuple[PreparedImage, ...]
     validation: tuple[ValidationImage, ...] = ()
+    scale: GreyScale | None = None
 
 
 def scan(
-    painted: Sequence[PaintedMicrograph], validation: Sequence[PaintedMicrograph], card: ModelCard
+    painted: Sequence[PaintedMicrograph],
+    validation: Sequence[PaintedMicrograph],
+    card: ModelCard,
+    exposure: Exposure,
 ) -> TrainingSet:
     """Prepare painted micrographs for the network of a card.
+
+    With the grey reference of a model to go on from, the images are matched to that.
 
     Raises
     ------
     InputError
         If an image or label can't be used, or nothing is painted to validate on.
     """
-    images = tuple(prepare(one, card) for one in painted)
+    scalings, scale = fit_scalings([one.micrograph for one in painted], card, exposure)
+    images = tuple(prepare(*pair, card) for pair in zip(painted, scalings, strict=True))
     # Now, not at the first validation, when a training would be lost.
     pixels = painted_pixels(validation, card.classes, card.unlabelled)
     if validation and not any(pixels.values()):
@@ -79,4 +91,4 @@ def scan(
         )
         for one in validation
     )
-    return TrainingSet(tuple(painted), images, tuple(apart))
+    return TrainingSet(tuple(painted), images, tuple(apart), scale)

@@ -12,9 +12,11 @@ from napari_matssl.labels.painted import IGNORE_INDEX
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.ema import snapshot
+from napari_matssl.learn.grey_scale import fit_scaling
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.metrics import Scores, confusion_matrix, scores
 from napari_matssl.learn.schedule import Budget
+from napari_matssl.micrograph.intensity_scaling import IntensityScaling
 from napari_matssl.progress import Control, Progress, drain
 from napari_matssl.tasks.finetune.preview import QUICK
 from napari_matssl.tasks.finetune.training_set import ValidationImage
@@ -58,6 +60,7 @@ class Validation:
     best: Best | None = None
     _fraction: float = 0.0
     _step: int = -1
+    _scalings: dict[int, IntensityScaling] = field(default_factory=dict)
 
     def due(self, fraction: float) -> bool:
         """Whether to validate after this share of the run; not in its first fifth."""
@@ -82,7 +85,8 @@ class Validation:
         losses = []
         for index, image in enumerate(self.images):
             micrograph, labels = image.painted.micrograph, image.painted.labels
-            job = segment(network, card, micrograph, compute, QUICK, True, scaling=image.scaling)
+            scaling = self._scaling(index, card)
+            job = segment(network, card, micrograph, compute, QUICK, True, scaling=scaling)
             segmentation = drain(job)
             assert segmentation is not None  # no STOP is sent into this job
             total += confusion_matrix(labels, segmentation.mask, table.ids)
@@ -101,6 +105,14 @@ class Validation:
         self._fraction = self.budget.fraction(step)
         self.budget.reserve = self.budget.elapsed - begin
         return stopped
+
+    def _scaling(self, index: int, card: ModelCard) -> IntensityScaling:
+        """Fit the intensity scaling of an image, once in a run."""
+        if index not in self._scalings:
+            image = self.images[index]
+            scaled = fit_scaling(image.painted.micrograph, card, image.own)
+            self._scalings[index] = scaled.scaling
+        return self._scalings[index]
 
     def _loss(self, image: ValidationImage, segmentation: Segmentation) -> float:
         """Compute the training loss over the labelled pixels of one image."""

@@ -40,7 +40,7 @@ def found(segmenter, painted):
 
 
 def look(segmenter, painted):
-    data = scan(painted, (), segmenter.card)
+    data = scan(painted, (), segmenter.card, "own")
     return find_unbroken_strata(segmenter.network, segmenter.card, data, COMPUTE)
 
 
