@@ -50,10 +50,13 @@ class KnownPixels:
         Flat positions in the image as the network sees it ``(n,)``.
     probabilities
         Of each class ``(n, K)``, rows of sum 1.
+    painted
+        How many of the first are painted in strokes; the others are drawn from the whole image.
     """
 
     positions: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    painted: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def fit_reference(
     same_exposure
         See :class:`~napari_matssl.learn.grey_reference.GreyReference`.
     """
+    drawn = [_drawn(one) for one in pixels]
     pixels = [_thinned(one) for one in pixels]
     described = [describe(i, p.positions) for i, p in zip(images, pixels, strict=True)]
     features = _on_scale(np.concatenate(described), scale)
@@ -140,7 +144,7 @@ def fit_reference(
     counts = [np.bincount(nearest[part == p], minlength=count) for p in range(classes + 1)]
     smoothed = np.array(counts, dtype=np.float64) + 0.3
     histograms = smoothed / smoothed.sum(axis=1, keepdims=True)
-    return GreyReference(
+    reference = GreyReference(
         scale=scale,
         same_exposure=same_exposure,
         centre=tuple(centre.tolist()),
@@ -149,6 +153,17 @@ def fit_reference(
         histograms=tuple(tuple(row) for row in histograms.tolist()),
         reach=max(float(np.quantile(distances, 0.95)), 1e-3),
     )
+    searches = [
+        _Search(reference, describe(image, one.positions))
+        for image, one in zip(images, drawn, strict=True)
+    ]
+    mixed = [search.match((0.0, 0.0)) for search in searches]
+    gaps = (
+        np.abs(np.array(found.fractions) - one.probabilities.mean(axis=0)).max()
+        for found, one in zip(mixed, drawn, strict=True)
+    )
+    usual = {"usual_distance": max(one.distance for one in mixed), "usual_gap": float(max(gaps))}
+    return reference.model_copy(update=usual)
 
 
 def match(
@@ -299,6 +314,12 @@ def _fractions(mixture: Floats) -> Floats:
 def _differ(one: Floats, other: Floats) -> bool:
     """Whether a class has another fraction."""
     return float(np.abs(one - other).max()) > _OTHER
+
+
+def _drawn(pixels: KnownPixels) -> KnownPixels:
+    """Keep the pixels that are drawn from the whole image."""
+    from_all_over = pixels.positions[pixels.painted :]
+    return _thinned(KnownPixels(from_all_over, pixels.probabilities[pixels.painted :]))
 
 
 def _thinned(pixels: KnownPixels) -> KnownPixels:

@@ -80,6 +80,11 @@ class GreyReference(BaseModel):
         boundaries.
     reach
         Distance within which 95 % of the painted images' pixels have a word.
+    usual_distance
+        The largest distance of a painted image from a mixture of the classes, in nats.
+    usual_gap
+        The largest difference of a fraction in a painted image between its mixture and what the
+        model finds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,6 +96,8 @@ class GreyReference(BaseModel):
     words: tuple[_Place, ...] = Field(min_length=1, max_length=_MOST_WORDS)
     histograms: tuple[tuple[_Share, ...], ...] = Field(min_length=2, max_length=257)
     reach: _Positive
+    usual_distance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    usual_gap: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

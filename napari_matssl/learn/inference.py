@@ -13,8 +13,9 @@ from napari_matssl.labels.unbroken import merge_detached
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
+from napari_matssl.learn.doubts import find_doubts
 from napari_matssl.learn.encoders import STRIDE
-from napari_matssl.learn.grey_scale import fit_scaling
+from napari_matssl.learn.grey_scale import Scaled, fit_scaling
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.micrograph.image import Micrograph
@@ -41,10 +42,13 @@ class Segmentation:
         hold the class table's ``not_analysed``.
     probabilities
         ``(K, H, W)`` uint8, 255 times each class's probability; None unless asked for.
+    doubts
+        Reasons to doubt the mask, see :func:`~napari_matssl.learn.doubts.find_doubts`.
     """
 
     mask: NDArray[np.uint8]
     probabilities: NDArray[np.uint8] | None
+    doubts: tuple[str, ...] = ()
 
 
 def segment(
@@ -84,16 +88,16 @@ def segment(
     """
     tile, overlap = settings.tile, settings.tile_overlap
     factors = MAGNIFICATIONS if _looks_twice(card, settings) else MAGNIFICATIONS[:1]
+    scaled = fit_scaling(micrograph, card) if scaling is None else Scaled(scaling)
     while True:
         try:
             with device_errors(f"segmenting {micrograph.name}"):
-                scaling = scaling or fit_scaling(micrograph, card).scaling
                 passes = [
-                    _Pass(network, card, micrograph, compute, scaling, factor, tile, overlap)
+                    _Pass(network, card, micrograph, compute, scaled.scaling, factor, tile, overlap)
                     for factor in factors
                 ]
                 segmentation = yield from _merge(passes, micrograph, card, keep_probabilities, show)
-                return _finished(segmentation, micrograph, card, settings)
+                return _finished(segmentation, micrograph, card, settings, scaled)
         except OutOfMemoryError:
             if tile // 2 < SMALLEST_TILE:
                 raise
@@ -120,22 +124,29 @@ def _finished(
     micrograph: Micrograph,
     card: ModelCard,
     settings: PredictSettings,
+    scaled: Scaled,
 ) -> Segmentation | None:
-    """Merge components detached from strata in the mask; probabilities stay the network's.
+    """Merge components detached from strata in the mask, and find reasons to doubt it.
 
-    Pixels that are not analysed are left out afterwards: each such spot would be a component.
+    Probabilities stay the network's. Pixels that are not analysed are left out afterwards: each
+    such spot would be a component.
     """
+    if segmentation is None:
+        return None
     unbroken = card.unbroken_classes(settings.detached_components).values()
     analysable = micrograph.specimen_analysable
-    if segmentation is None or (not unbroken and analysable is None):
-        return segmentation
-    mask = segmentation.mask.copy()
+    mask = segmentation.mask
+    if unbroken or analysable is not None:
+        mask = mask.copy()
     specimen = mask[: micrograph.specimen.shape[0]]
     if unbroken:
         specimen[:] = merge_detached(specimen, unbroken)
     if analysable is not None:
         specimen[~analysable] = card.classes.no_class
-    return replace(segmentation, mask=mask)
+    doubts: tuple[str, ...] = ()
+    if scaled.match is not None and card.grey_reference is not None:
+        doubts = find_doubts(scaled.match, card.grey_reference, mask, card.classes)
+    return replace(segmentation, mask=mask, doubts=doubts)
 
 
 def _merge(

@@ -98,7 +98,7 @@ def fit(
     ends = np.cumsum([len(one[0]) for one in anywhere])[:-1]
     likely = (logits + frequencies.log()).softmax(dim=1).numpy()
     pixels = (
-        KnownPixels(places, np.concatenate(pair))
+        KnownPixels(places, np.concatenate(pair), painted=len(pair[0]))
         for places, *pair in zip(positions, sure, np.split(likely, ends), strict=True)
     )
     return Fitted(frequencies, tuple(pixels))

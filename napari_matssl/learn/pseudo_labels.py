@@ -4,6 +4,8 @@ Strokes cover a few hundredths of an image. The rest was worth up to 10 points o
 development sets, and nothing on average in 90 seconds on those of the report (benchmarks/NOTES.md).
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,10 @@ BEGIN, FULL = 0.2, 0.4
 
 LEAST_UNPAINTED = 0.1
 """Share of a batch: fewer unpainted pixels are not worth the time."""
+
+
+MOST_DRIFT = 0.2
+"""Share of the unpainted pixels by which a class may grow or shrink."""
 
 
 def find_unpainted(targets: Tensor, proposed: Tensor) -> Tensor:
@@ -42,6 +48,49 @@ def ramp_up(fraction: float, targets: Tensor, proposed: Tensor) -> float:
     if float(find_unpainted(targets, proposed).float().mean()) < LEAST_UNPAINTED:
         return 0.0
     return min(1.0, max(0.0, (fraction - BEGIN) / (FULL - BEGIN)))
+
+
+@dataclass
+class Drift:
+    """How far a network has moved the class fractions of unpainted pixels from the classifier's.
+
+    A network that learns from its own answers may turn one class into another ever further. The
+    classifier does not take part in that, so pixels that change sides by the many are a warning,
+    whichever of the two is right.
+    """
+
+    memory: float = 0.9
+    _mean: Tensor | None = None
+
+    def follow(self, logits: Tensor, proposed: Tensor, where: Tensor) -> None:
+        """Take the classes of a network into account ``(N, K, H, W)``.
+
+        Parameters
+        ----------
+        logits
+            Of the network ``(N, K, H, W)``.
+        proposed
+            Channel indices of the classifier ``(N, H, W)``.
+        where
+            The unpainted pixels, boolean ``(N, H, W)``.
+        """
+        if not bool(where.any()):
+            return
+        classes = logits.shape[1]
+        counts = [
+            torch.bincount(one[where].flatten().long(), minlength=classes).float()
+            for one in (logits.argmax(dim=1), proposed)
+        ]
+        moved = (counts[0] - counts[1]) / where.sum()
+        past = moved if self._mean is None else self._mean
+        self._mean = self.memory * past + (1 - self.memory) * moved
+
+    @property
+    def trust(self) -> float:
+        """Weight of pseudo-labels: 1 without drift, 0 from :data:`MOST_DRIFT` on."""
+        if self._mean is None:
+            return 1.0
+        return max(0.0, 1.0 - float(self._mean.abs().max()) / MOST_DRIFT)
 
 
 def choose_pseudo_labels(

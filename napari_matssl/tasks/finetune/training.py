@@ -18,7 +18,7 @@ from napari_matssl.learn.ema import start_ema
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.losses import entropy, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores
-from napari_matssl.learn.pseudo_labels import choose_pseudo_labels, find_unpainted, ramp_up
+from napari_matssl.learn.pseudo_labels import Drift, choose_pseudo_labels, find_unpainted, ramp_up
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter, build_network
 from napari_matssl.learn.trainer import Trainer
@@ -105,6 +105,7 @@ class Training:
         self._previews = Previews(plan.on_view, budget)
         self._spare = SpareCopy(budget)
         self._running = RunningScores(plan.card.classes.names)
+        self._drift = Drift()
         self._losses: list[float] = []
         self._rescued: nn.Module | None = None
 
@@ -168,6 +169,7 @@ class Training:
         targets = self._compute.move(batch.targets)
         weight = self._pseudo_label_weight * ramp_up(fraction, batch.targets, batch.proposed)
         taught = self._teach(batch) if weight > 0 else None
+        weight *= self._drift.trust
         self._network.train()
         if settings.freeze_batch_norm:
             keep_statistics(self._network.get_submodule("encoder"))
@@ -188,6 +190,7 @@ class Training:
         with torch.no_grad(), self._compute.autocast():
             logits = self._ema.module.eval()(self._compute.place_images(batch.plain))
         proposed, targets = map(self._compute.move, (batch.proposed, batch.targets))
+        self._drift.follow(logits, proposed, find_unpainted(targets, proposed))
         confidence = self._plan.settings.confidence
         return choose_pseudo_labels(logits.float(), proposed, targets, confidence)
 

@@ -1,7 +1,9 @@
 """Fractions of phases that differ by grey level alone, in fields of any composition."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from scipy import ndimage
 from tiny import instant
 
@@ -14,6 +16,7 @@ from napari_matssl.progress import drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.predict import predict
 
 TABLE = numbered_table([1, 2])
 
@@ -92,3 +95,22 @@ def test_full_labels_give_a_reference_too():
     card = drain(finetune(images, TABLE, settings)).segmenter.card
     assert card.grey_reference is not None
     assert len(card.grey_reference.histograms) == 3
+
+
+def test_a_field_that_may_be_any_phase_is_listed_as_doubtful(segmenter, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, micrograph in (
+        ("plain.png", field(0.0, seed=14, offset=55)[0]),
+        ("both.png", field(0.5, seed=14)[0]),
+    ):
+        Image.fromarray(micrograph.pixels).save(folder / name)
+    out, shown = tmp_path / "out", []
+    settings = PredictSettings(device="cpu")
+    paths = sorted(folder.iterdir())
+    drain(predict(segmenter, paths, out, settings), lambda step: shown.append(step.message))
+    table = pd.read_csv(out / "phases.csv", keep_default_na=False)
+    remarks = dict(zip(table["image"], table["remarks"], strict=True))
+    assert remarks["both.png"] == ""
+    assert remarks["plain.png"].startswith("plain.png is doubtful: under another exposure")
+    assert remarks["plain.png"] in shown

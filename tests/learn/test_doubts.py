@@ -1,0 +1,74 @@
+"""Reasons to doubt a mask."""
+
+import numpy as np
+import pytest
+
+from napari_matssl.labels.class_table import numbered_table
+from napari_matssl.learn.doubts import find_doubts, in_words
+from napari_matssl.learn.grey_matching import Match
+from napari_matssl.learn.grey_reference import GreyReference, GreyScale
+
+TABLE = numbered_table([1, 2])
+SCALE = GreyScale(low=0, high=255, middle=100, spread=40)
+
+
+def reference(usual_distance=0.1, usual_gap=0.02):
+    return GreyReference(
+        scale=SCALE,
+        centre=(0, 0, 0),
+        width=(1, 1, 1),
+        words=((0, 0, 0), (1, 1, 1)),
+        histograms=((0.9, 0.1), (0.1, 0.9), (0.5, 0.5)),
+        reach=1,
+        usual_distance=usual_distance,
+        usual_gap=usual_gap,
+    )
+
+
+def match(distance=0.1, second=0.3, rival=None):
+    other = None if rival is None else (1 - rival, rival)
+    return Match(SCALE, distance, 0.0, 1.0, (1 - second, second), other)
+
+
+def mask(second):
+    return np.where(np.arange(100) < 100 * second, 2, 1).astype(np.uint8)[None]
+
+
+def test_a_usual_image_leaves_no_doubt():
+    assert find_doubts(match(), reference(), mask(0.33), TABLE) == ()
+
+
+def test_grey_values_unlike_the_painted_ones_are_doubtful():
+    (doubt,) = find_doubts(match(distance=0.9), reference(), mask(0.3), TABLE)
+    assert "unlike those of the painted images (distance 0.9, painted ones up to 0.1)" in doubt
+
+
+def test_what_is_usual_among_the_painted_images_is_not():
+    assert find_doubts(match(distance=0.9), reference(usual_distance=0.6), mask(0.3), TABLE) == ()
+
+
+def test_a_mask_that_its_grey_values_contradict_is_doubtful():
+    (doubt,) = find_doubts(match(second=0.8), reference(), mask(0.02), TABLE)
+    assert doubt == "its grey values suggest about 20 % class 1, but the mask has 98 %"
+
+
+@pytest.mark.parametrize(("usual", "count"), [(0.02, 1), (0.2, 0)])
+def test_how_far_a_mask_may_differ_depends_on_the_painted_images(usual, count):
+    doubts = find_doubts(match(second=0.6), reference(usual_gap=usual), mask(0.3), TABLE)
+    assert len(doubts) == count
+
+
+def test_another_exposure_that_explains_the_image_as_well_is_named():
+    (doubt,) = find_doubts(match(second=0.0, rival=1.0), reference(), mask(0.0), TABLE)
+    assert doubt.endswith("would mean 0 % class 1 instead of 100 %")
+
+
+def test_pixels_that_are_not_analysed_are_no_share():
+    ids = mask(0.3)
+    ids = np.concatenate([ids, np.full((5, 100), TABLE.no_class, np.uint8)])
+    assert find_doubts(match(), reference(), ids, TABLE) == ()
+
+
+def test_a_line_names_the_image_and_the_remedy():
+    line = in_words("a.tif", ("one reason", "another"))
+    assert line == "a.tif is doubtful: one reason; another. Check the mask, or paint on the image."
