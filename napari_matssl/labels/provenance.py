@@ -17,6 +17,11 @@ from napari_matssl.micrograph.calibration import own_pixel_size
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.mask_text import KEY, own_facts, read_mask_text
 
+LIKE, DOUBTFUL, UNLIKE = "like the painted images", "doubtful", "unlike the painted images"
+
+LIGHTS = (LIKE, DOUBTFUL, UNLIKE)
+"""How far a model can be trusted on an image."""
+
 
 class Provenance(BaseModel):
     """The provenance of a mask."""
@@ -36,6 +41,8 @@ class Provenance(BaseModel):
     info_bar: str = Field(default="", description="which rows were left out, and why")
     painted: bool = Field(default=False, description="painted pixels overruled the model's")
     remarks: tuple[str, ...] = Field(default=(), description="what was unusual about the image")
+    light: str = Field(default="", description="one of LIGHTS; empty if nobody has judged")
+    reasons: tuple[str, ...] = Field(default=(), description="of the light, where it isn't LIKE")
 
     @property
     def short_sha256(self) -> str:

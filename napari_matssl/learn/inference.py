@@ -13,9 +13,9 @@ from napari_matssl.labels.unbroken import merge_detached
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
-from napari_matssl.learn.doubts import find_doubts
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.grey_scale import Scaled, fit_scaling
+from napari_matssl.learn.light import Light, judge
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.micrograph.image import Micrograph
@@ -42,13 +42,13 @@ class Segmentation:
         hold the class table's ``not_analysed``.
     probabilities
         ``(K, H, W)`` uint8, 255 times each class's probability; None unless asked for.
-    doubts
-        Reasons to doubt the mask, see :func:`~napari_matssl.learn.doubts.find_doubts`.
+    light
+        Whether the image is like the painted ones; None of a model that has no grey reference.
     """
 
     mask: NDArray[np.uint8]
     probabilities: NDArray[np.uint8] | None
-    doubts: tuple[str, ...] = ()
+    light: Light | None = None
 
 
 def segment(
@@ -126,7 +126,7 @@ def _finished(
     settings: PredictSettings,
     scaled: Scaled,
 ) -> Segmentation | None:
-    """Merge components detached from strata in the mask, and find reasons to doubt it.
+    """Merge components detached from strata in the mask, and judge the image.
 
     Probabilities stay the network's. Pixels that are not analysed are left out afterwards: each
     such spot would be a component.
@@ -143,10 +143,10 @@ def _finished(
         specimen[:] = merge_detached(specimen, unbroken)
     if analysable is not None:
         specimen[~analysable] = card.classes.no_class
-    doubts: tuple[str, ...] = ()
+    light = None
     if scaled.match is not None and card.grey_reference is not None:
-        doubts = find_doubts(scaled.match, card.grey_reference, mask, card.classes)
-    return replace(segmentation, mask=mask, doubts=doubts)
+        light = judge(scaled.match, card.grey_reference, mask, card.classes)
+    return replace(segmentation, mask=mask, light=light)
 
 
 def _merge(

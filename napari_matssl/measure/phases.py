@@ -30,6 +30,8 @@ PHASE_COLUMNS = (
     "cleaning",
     "info_bar",
     "remarks",
+    "light",
+    "reason",
 )
 SUMMARY_COLUMNS = (
     "class_id",
@@ -182,4 +184,11 @@ def _origin_cells(origin: Provenance | None) -> tuple[str, ...]:
     one = origin or Provenance()
     source = one.model, one.short_sha256, one.run, one.written, one.version
     cleaning = "; ".join(filter(None, (one.cleaning, "painted pixels count" * one.painted)))
-    return *source, cleaning, one.info_bar, "; ".join(one.remarks)
+    return (
+        *source,
+        cleaning,
+        one.info_bar,
+        "; ".join(one.remarks),
+        one.light,
+        "; ".join(one.reasons),
+    )

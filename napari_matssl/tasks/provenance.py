@@ -11,7 +11,7 @@ from napari_matssl import __version__
 from napari_matssl.errors import MatSSLError, printable
 from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.labels.class_table import ClassTable
-from napari_matssl.labels.provenance import Provenance, read_mask_facts
+from napari_matssl.labels.provenance import DOUBTFUL, UNLIKE, Provenance, read_mask_facts
 from napari_matssl.learn.card import ModelCard, read_card
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.project.folder import Project
@@ -19,6 +19,7 @@ from napari_matssl.settings import Cleaning, PredictSettings
 
 OLDER_THAN_STROKES = "before the last strokes on it"
 ANOTHER_MODEL = "by another model than the newest"
+DOUBTFUL_MASK = "on an image that is doubtful by its grey values"
 """Remarks on a mask."""
 
 
@@ -101,7 +102,7 @@ def cleaning_in_words(cleaning: Cleaning, classes: ClassTable, size: PixelSize |
 
 
 def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[str, str]:
-    """List the masks of a project that may be out of date, and why.
+    """List the masks of a project that may be out of date or wrong, and why.
 
     Parameters
     ----------
@@ -112,9 +113,9 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
 
     Returns
     -------
-    `OLDER_THAN_STROKES` or `ANOTHER_MODEL` by name: strokes were saved after the mask, or it was
-    made by another model than the newest of the project. Masks that don't name the model that made
-    them go by the dates of the files.
+    `OLDER_THAN_STROKES`, `ANOTHER_MODEL` or `DOUBTFUL_MASK` by name: strokes were saved after the
+    mask, or it was made by another model than the newest of the project, or its image is not like
+    the painted ones. Masks that don't name the model that made them go by the dates of the files.
     """
     newest = next(iter(project.models.files()), None)
     try:
@@ -130,7 +131,14 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
             doubts[name] = OLDER_THAN_STROKES
         elif newest is not None and _by_another(mask, newest, created):
             doubts[name] = ANOTHER_MODEL
+        elif _is_doubtful(mask):
+            doubts[name] = DOUBTFUL_MASK
     return doubts
+
+
+def _is_doubtful(mask: Path) -> bool:
+    origin = read_mask_facts(mask).provenance
+    return origin is not None and origin.light in (DOUBTFUL, UNLIKE)
 
 
 def _by_another(mask: Path, newest: Path, created: str) -> bool:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from napari_matssl.errors import ComputeError, InputError, MatSSLError, printable
 from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.learn.device import choose_compute
-from napari_matssl.learn.doubts import in_words
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.cleaning import clean_mask
@@ -191,13 +190,16 @@ class SegmentingRun:
         )  # fmt: skip
         if found is None:
             return False
-        if found.doubts:
-            doubt = in_words(micrograph.name, found.doubts)
-            remarks = (*remarks, doubt)
-            yield Progress("segmenting", 1, 1, message=doubt)
+        light = found.light
+        if light is not None and light.reasons:
+            line = light.in_words(micrograph.name)
+            remarks = (*remarks, line)
+            yield Progress("segmenting", 1, 1, message=line)
         size, classes = micrograph.pixel_size, segmenter.classes
         area = None if size is None else size.area_um2
         origin = state_provenance(micrograph, self._model, settings, classes, self._name, remarks)
+        if light is not None:
+            origin = origin.model_copy(update={"light": light.level, "reasons": light.reasons})
         probable = found.probabilities
         result = SegmentedMicrograph(
             name=name,

@@ -101,6 +101,7 @@ def test_the_table_of_phases_holds_the_fractions_and_areas(segmenter, images, tm
     assert list(rows[0]) == [
         "image", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent", "area_um2",
         "model", "model_sha256", "run", "date", "version", "cleaning", "info_bar", "remarks",
+        "light", "reason",
     ]  # fmt: skip
     found = [tuple(row.values())[:7] for row in rows]
     assert found[0][:5] == ("a1.tif", "1", "matrix", "2800", "3600")

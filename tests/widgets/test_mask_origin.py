@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from acting import User, painted_folder, write_model
 
-from napari_matssl.labels.provenance import MaskFacts, Provenance
+from napari_matssl.labels.provenance import DOUBTFUL, MaskFacts, Provenance
 from napari_matssl.settings import Cleaning
 from napari_matssl.tasks.provenance import ANOTHER_MODEL, OLDER_THAN_STROKES
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words, origin_in_words
@@ -76,6 +76,22 @@ def test_strokes_after_the_mask_mark_it(user):
     assert state(user, "steel-0.tif") == "saved, segmented, old"
     assert user.micrographs._row("steel-0.tif").tooltip == "segmented before the last strokes on it"
     assert user.segment.origin.text().endswith("It is older than the strokes on this image.")
+
+
+def test_a_doubtful_image_is_marked_in_the_list_and_in_both_panels(user):
+    reasons = ("its grey values suggest about 80 % b, but the mask has 20 %",)
+    doubtful = ORIGIN.model_copy(update={"light": DOUBTFUL, "reasons": reasons})
+    mask = np.ones(user.shown.painted.data.shape, np.uint8)
+    for name in ("steel-0.tif", "steel-1.tif"):
+        user.project.masks.write(name, mask, MaskFacts(provenance=doubtful))
+        user.session.results.take_over(name, mask)
+    user.session.models_changed.emit()
+    assert state(user, "steel-1.tif") == "saved, segmented, doubtful"
+    assert user.micrographs._row("steel-1.tif").tooltip.endswith("doubtful by its grey values")
+    assert user.segment.origin.text().endswith(f"The image is doubtful: {reasons[0]}.")
+    user.look_at("Phases")
+    user.viewer.window._qt_window.show()
+    user.until(lambda: "2 images are doubtful by grey values" in user.phases.doubts.text())
 
 
 def test_masks_are_counted_as_a_person_does():

@@ -15,6 +15,9 @@ EXCLUDED = "excluded"
 OLD = "old"
 """What is added to the state of an image whose segmentation may not be the last word."""
 
+DOUBTFUL = "doubtful"
+"""What is added to the state of an image whose grey values contradict its segmentation."""
+
 THUMBNAIL = 48
 """Side of the square a thumbnail is shown in, in pixels of the screen."""
 
@@ -27,13 +30,15 @@ TIPS = (
     "Double-click or press Enter to show an image. A and D step to the previous and the next. "
     "A click on a heading sorts; a right click offers more.",
     "Files of each image: painted strokes, saved labels, a segmentation. It is old if it "
-    "was made before the last strokes on the image, or by another model than the newest.",
+    "was made before the last strokes on the image, or by another model than the newest, and "
+    "doubtful if the image is not like the painted ones.",
 )
 # Middle tones, visible on dark and light themes; the words beside them mean the same.
 _DOTS = {
     "painted": "#e69f00",
     "saved": "#3f8fd0",
     "segmented": "#009e73",
+    DOUBTFUL: "#cc79a7",
     "can't be read": "#d9480f",
 }
 _GREY = QColor(128, 128, 128)
@@ -52,7 +57,8 @@ class ImageRow:
         What is shown; long names are shortened in the middle.
     state
         Words with commas between: "unlabelled", "painted", "saved", "segmented",
-        "saved, segmented", "painted, segmented", "segmented, old", "excluded", "can't be read",
+        "saved, segmented", "painted, segmented", "segmented, old",
+        "segmented, doubtful", "excluded", "can't be read",
         "stack" (no page of it was chosen). Each of the words has a dot of its colour; other words
         have a hollow one.
     detail

@@ -1,7 +1,7 @@
 """The provenance of a mask in a sentence or two."""
 
 from napari_matssl.labels.provenance import Provenance
-from napari_matssl.tasks.provenance import OLDER_THAN_STROKES
+from napari_matssl.tasks.provenance import ANOTHER_MODEL, DOUBTFUL_MASK, OLDER_THAN_STROKES
 from napari_matssl.widgets.controls.card_view import local_time
 
 
@@ -36,13 +36,15 @@ def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> s
     text += f"; cleaned: {origin.cleaning}." if origin.cleaning else "; not cleaned."
     if doubt == OLDER_THAN_STROKES:
         text += " It is older than the strokes on this image."
-    elif doubt:
+    elif doubt == ANOTHER_MODEL:
         text += " It was made by another model than the newest."
+    if origin.reasons:
+        text += f" The image is {origin.light}: {'; '.join(origin.reasons)}."
     return text
 
 
 def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
-    """Count masks that may be out of date; empty if there are none.
+    """Count masks that may be out of date or wrong; empty if there are none.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
         Name of the newest model.
     """
     old = sum(doubt == OLDER_THAN_STROKES for doubt in doubts.values())
-    other = len(doubts) - old
+    doubtful = sum(doubt == DOUBTFUL_MASK for doubt in doubts.values())
+    other = len(doubts) - old - doubtful
     parts = []
     if other:
         were = "masks were" if other > 1 else "mask was"
@@ -61,6 +64,9 @@ def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
         are = "masks are older than the strokes on their images" if old > 1 else (
             "mask is older than the strokes on its image")  # fmt: skip
         parts.append(f"{old} {are}.")
+    if doubtful:
+        images = "images are" if doubtful > 1 else "image is"
+        parts.append(f"{doubtful} {images} doubtful by grey values: see the list of images.")
     if not parts:
         return ""
     return " ".join([*parts, "Segment again or check them before you report figures."])

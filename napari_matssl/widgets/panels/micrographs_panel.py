@@ -8,13 +8,13 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QInputDialog, QVBoxLayout, QW
 
 from napari_matssl.errors import MatSSLError, StackError
 from napari_matssl.project.image_summary import ImageFacts
-from napari_matssl.tasks.provenance import mask_doubts
+from napari_matssl.tasks.provenance import DOUBTFUL_MASK, mask_doubts
 from napari_matssl.widgets.canvas.peek import KEY_NAME
 from napari_matssl.widgets.canvas.take_over import take_labels
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, say, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
-from napari_matssl.widgets.controls.image_rows import EXCLUDED, OLD
+from napari_matssl.widgets.controls.image_rows import DOUBTFUL, EXCLUDED, OLD
 from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
@@ -237,7 +237,8 @@ class MicrographsPanel(QWidget):
             words = ["painted"]
         doubt = self._doubt(name) if segmented else None
         words += ["segmented"] if segmented else []
-        words += [OLD] if doubt else []
+        if doubt:
+            words.append(DOUBTFUL if doubt == DOUBTFUL_MASK else OLD)
         words = [EXCLUDED, *words] if project.micrographs.is_excluded(name) else words
         detail = "" if facts is None else describe(facts)
         thumbnail = None if facts is None else facts.thumbnail

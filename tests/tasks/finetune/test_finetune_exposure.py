@@ -9,6 +9,7 @@ from tiny import instant
 
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.labels.provenance import DOUBTFUL, LIKE
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.micrograph.image import Micrograph
@@ -114,3 +115,7 @@ def test_a_field_that_may_be_any_phase_is_listed_as_doubtful(segmenter, tmp_path
     assert remarks["both.png"] == ""
     assert remarks["plain.png"].startswith("plain.png is doubtful: under another exposure")
     assert remarks["plain.png"] in shown
+    lights = dict(zip(table["image"], table["light"], strict=True))
+    assert lights == {"both.png": LIKE, "plain.png": DOUBTFUL}
+    assert set(table["reason"][table["image"] == "both.png"]) == {""}
+    assert table["reason"][table["image"] == "plain.png"].str.contains("another exposure").all()

@@ -1,22 +1,47 @@
-"""Reasons to doubt the mask of an image, from the grey values of the painted ones."""
+"""The light of an image: whether its grey values are those that a model was painted on."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.provenance import DOUBTFUL, LIKE, UNLIKE
 from napari_matssl.learn.grey_matching import Match
 from napari_matssl.learn.grey_reference import GreyReference
 
 _DISTANCE = (2.0, 0.2)  # times the usual one, plus nats
+_UNLIKE = (4.0, 0.5)  # likewise
 _GAP = (1.5, 0.15)  # times the usual one, plus share of the area
 
 
-def find_doubts(
+@dataclass(frozen=True)
+class Light:
+    """Whether an image is like the painted ones.
+
+    Parameters
+    ----------
+    level
+        One of :data:`~napari_matssl.labels.provenance.LIGHTS`.
+    reasons
+        Clauses without a subject's name; none for an image like the painted ones.
+    """
+
+    level: str
+    reasons: tuple[str, ...] = ()
+
+    def in_words(self, name: str) -> str:
+        """Return one line for a user; empty for an image like the painted ones."""
+        if not self.reasons:
+            return ""
+        reasons = "; ".join(self.reasons)
+        return f"{name} is {self.level}: {reasons}. Check the mask, or paint on the image."
+
+
+def judge(
     match: Match, reference: GreyReference, mask: NDArray[np.uint8], classes: ClassTable
-) -> tuple[str, ...]:
-    """Find reasons to doubt a mask; each is a sentence that continues "image: ...".
+) -> Light:
+    """Judge an image by its grey values and its mask.
 
     Parameters
     ----------
@@ -56,12 +81,9 @@ def find_doubts(
             f"its grey values suggest about {100 * mixed[widest]:.0f} % {names[widest]}, "
             f"but the mask has {100 * shares[widest]:.0f} %"
         )
-    return tuple(found)
-
-
-def in_words(name: str, doubts: Sequence[str]) -> str:
-    """Return one line for a user."""
-    return f"{name} is doubtful: {'; '.join(doubts)}. Check the mask, or paint on the image."
+    far = match.distance > _limit(_UNLIKE, reference.usual_distance)
+    level = UNLIKE if far else DOUBTFUL if found else LIKE
+    return Light(level, tuple(found))
 
 
 def _limit(limit: tuple[float, float], usual: float) -> float:
