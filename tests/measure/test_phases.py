@@ -101,7 +101,7 @@ def test_fractions_add_up_to_one_hundred_or_are_all_blank(mask):
 def test_the_columns_are_those_that_scripts_rely_on():
     assert ",".join(phases_frame([]).columns) == (
         "image,class_id,class,pixels,analysed_pixels,fraction_percent,area_um2,"
-        "model,model_sha256,run,date,version,cleaning,info_bar,remarks light reason"
+        "model,model_sha256,run,date,version,cleaning,info_bar,remarks,light,reason"
     )
     assert ",".join(summary_frame([]).columns) == (
         "class_id,class,n,mean_percent,s_percent,ci95_percent,relative_accuracy_percent,"
