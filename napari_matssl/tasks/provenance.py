@@ -129,20 +129,16 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
             continue
         if strokes.is_file() and mask.stat().st_mtime_ns < strokes.stat().st_mtime_ns:
             doubts[name] = OLDER_THAN_STROKES
-        elif newest is not None and _by_another(mask, newest, created):
-            doubts[name] = ANOTHER_MODEL
-        elif _is_doubtful(mask):
-            doubts[name] = DOUBTFUL_MASK
+        elif newest is not None:
+            origin = read_mask_facts(mask).provenance
+            if _by_another(mask, origin, newest, created):
+                doubts[name] = ANOTHER_MODEL
+            elif origin is not None and origin.light in (DOUBTFUL, UNLIKE):
+                doubts[name] = DOUBTFUL_MASK
     return doubts
 
 
-def _is_doubtful(mask: Path) -> bool:
-    origin = read_mask_facts(mask).provenance
-    return origin is not None and origin.light in (DOUBTFUL, UNLIKE)
-
-
-def _by_another(mask: Path, newest: Path, created: str) -> bool:
-    origin = read_mask_facts(mask).provenance
+def _by_another(mask: Path, origin: Provenance | None, newest: Path, created: str) -> bool:
     if origin is not None and origin.model_created:
         return origin.model_created != created
     return mask.stat().st_mtime_ns < newest.stat().st_mtime_ns
