@@ -8,24 +8,16 @@ classes' histograms in the painted images, with free fractions. So quantificatio
 histograms (HDy, González-Castro et al. 2013) is turned round, the fractions being a by-product.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.cluster.vq import kmeans2
 
 from napari_matssl.learn.grey_reference import GreyReference, GreyScale
+from napari_matssl.learn.grey_words import PIXELS, Floats, describe, nearest_words, on_scale
 
-Floats = NDArray[np.float64]
-
-_FINE, _COARSE = 1.4, 3.0  # px of the network
-_FAINTEST = 0.02  # gradient, in spreads
-_WORDS = 64
-_CERTAIN = 0.9  # probability of a class from which a pixel is none of a boundary
-_PIXELS = 4000  # of an image
 _FEW = 1200  # of them, for the first, wide search
 _MIXING_STEPS = 50
 
@@ -38,25 +30,6 @@ _PRIOR, _USUAL_BRIGHTNESS, _USUAL_CONTRAST = 0.01, 0.3, 0.2
 _OTHER, _NEARLY = 0.15, 0.1  # difference of a fraction; of distances, in nats
 _CLEARLY = 0.7
 """The image's own scale stays unless a match leaves less than this share of its distance."""
-
-
-@dataclass(frozen=True)
-class KnownPixels:
-    """Pixels of a painted image, and what they are.
-
-    Parameters
-    ----------
-    positions
-        Flat positions in the image as the network sees it ``(n,)``.
-    probabilities
-        Of each class ``(n, K)``, rows of sum 1.
-    painted
-        How many of the first are painted in strokes; the others are drawn from the whole image.
-    """
-
-    positions: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
-    painted: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,82 +61,12 @@ class Match:
     rival: tuple[float, ...] | None = None
 
 
-def describe(values: NDArray[np.floating], positions: NDArray[np.int64]) -> Floats:
-    """Describe pixels by grey value, that of their neighbourhood, and gradient ``(n, 3)``.
+def compare(reference: GreyReference, described: Floats) -> Match:
+    """Compare an image on the scale of the painted images with mixtures of their classes.
 
-    Parameters
-    ----------
-    values
-        Grey image ``(H, W)`` at the network's magnification.
-    positions
-        Flat positions ``(n,)``.
-
-    Returns
-    -------
-    In the unit of `values`, so that they follow any change of brightness and contrast exactly.
+    `described` are its pixels, as :func:`~napari_matssl.learn.grey_words.describe` gives them.
     """
-    fine = ndimage.gaussian_filter(values.astype(np.float32), _FINE, mode="nearest")
-    coarse = ndimage.gaussian_filter(values.astype(np.float32), _COARSE, mode="nearest")
-    gradient = np.hypot(*np.gradient(fine))
-    planes = [plane.ravel()[positions] for plane in (fine, coarse, gradient)]
-    return np.stack(planes, axis=1).astype(np.float64)
-
-
-def fit_reference(
-    images: Sequence[NDArray[np.floating]],
-    pixels: Sequence[KnownPixels],
-    scale: GreyScale,
-    same_exposure: bool = False,
-) -> GreyReference:
-    """Fit the histograms of the classes to painted images.
-
-    Parameters
-    ----------
-    images
-        Grey images ``(H, W)`` at the network's magnification, in values of `scale`.
-    pixels
-        Of each image.
-    scale
-        The common scale.
-    same_exposure
-        See :class:`~napari_matssl.learn.grey_reference.GreyReference`.
-    """
-    drawn = [_drawn(one) for one in pixels]
-    pixels = [_thinned(one) for one in pixels]
-    described = [describe(i, p.positions) for i, p in zip(images, pixels, strict=True)]
-    features = _on_scale(np.concatenate(described), scale)
-    probabilities = np.concatenate([one.probabilities for one in pixels])
-    classes = probabilities.shape[1]
-    certain = probabilities.max(axis=1) > _CERTAIN
-    part = np.where(certain, probabilities.argmax(axis=1), classes)
-    centre, width = features.mean(axis=0), features.std(axis=0) + 1e-3
-    standard = (features - centre) / width
-    count = min(_WORDS, len(standard))
-    words = kmeans2(standard, count, iter=15, minit="++", rng=np.random.default_rng(0))[0]
-    nearest, distances = _nearest(standard, words)
-    counts = [np.bincount(nearest[part == p], minlength=count) for p in range(classes + 1)]
-    smoothed = np.array(counts, dtype=np.float64) + 0.3
-    histograms = smoothed / smoothed.sum(axis=1, keepdims=True)
-    reference = GreyReference(
-        scale=scale,
-        same_exposure=same_exposure,
-        centre=tuple(centre.tolist()),
-        width=tuple(width.tolist()),
-        words=tuple(tuple(word) for word in words.tolist()),
-        histograms=tuple(tuple(row) for row in histograms.tolist()),
-        reach=max(float(np.quantile(distances, 0.95)), 1e-3),
-    )
-    searches = [
-        _Search(reference, describe(image, one.positions))
-        for image, one in zip(images, drawn, strict=True)
-    ]
-    mixed = [search.match((0.0, 0.0)) for search in searches]
-    gaps = (
-        np.abs(np.array(found.fractions) - one.probabilities.mean(axis=0)).max()
-        for found, one in zip(mixed, drawn, strict=True)
-    )
-    usual = {"usual_distance": max(one.distance for one in mixed), "usual_gap": float(max(gaps))}
-    return reference.model_copy(update=usual)
+    return _Search(reference, described).match((0.0, 0.0))
 
 
 def match(
@@ -188,9 +91,9 @@ def match(
         follows any exposure (benchmarks/NOTES.md).
     """
     positions = np.flatnonzero(usable)
-    if len(positions) > _PIXELS:
+    if len(positions) > PIXELS:
         random = np.random.default_rng(0)
-        positions = np.sort(random.choice(positions, _PIXELS, replace=False))
+        positions = np.sort(random.choice(positions, PIXELS, replace=False))
     search = _Search(reference, describe(values, positions))
     origin = (0.0, 0.0)
     if reference.same_exposure:
@@ -293,8 +196,8 @@ class _Search:
     def _mix(self, change: _Change, described: Floats) -> tuple[float, Floats]:
         """Mix the classes to the image's histogram; return distance and fractions ``(K + 1,)``."""
         scale = self._reference.scale.moved(change[0], float(np.exp(change[1])))
-        standard = (_on_scale(described, scale) - self._centre) / self._width
-        nearest, distances = _nearest(standard, self._words)
+        standard = (on_scale(described, scale) - self._centre) / self._width
+        nearest, distances = nearest_words(standard, self._words)
         seen = np.bincount(nearest, minlength=len(self._words)) / len(nearest)
         parts = len(self._histograms)
         mixture = np.full(parts, 1 / parts)
@@ -314,33 +217,6 @@ def _fractions(mixture: Floats) -> Floats:
 def _differ(one: Floats, other: Floats) -> bool:
     """Whether a class has another fraction."""
     return float(np.abs(one - other).max()) > _OTHER
-
-
-def _drawn(pixels: KnownPixels) -> KnownPixels:
-    """Keep the pixels that are drawn from the whole image."""
-    from_all_over = pixels.positions[pixels.painted :]
-    return _thinned(KnownPixels(from_all_over, pixels.probabilities[pixels.painted :]))
-
-
-def _thinned(pixels: KnownPixels) -> KnownPixels:
-    """Keep as many pixels as are needed, evenly drawn."""
-    step = max(1, len(pixels.positions) // _PIXELS)
-    return KnownPixels(pixels.positions[::step], pixels.probabilities[::step])
-
-
-def _on_scale(described: Floats, scale: GreyScale) -> Floats:
-    """Bring descriptions in stored values to a scale; gradients become logarithms."""
-    grey = (described[:, :2] - scale.middle) / scale.spread
-    gradient = np.log(described[:, 2:] / scale.spread + _FAINTEST)
-    return np.concatenate([grey, gradient], axis=1)
-
-
-def _nearest(points: Floats, words: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """Find the nearest word of each point, and the distance to it."""
-    squares = (words**2).sum(axis=1) - 2 * points @ words.T
-    nearest = squares.argmin(axis=1)
-    least = np.take_along_axis(squares, nearest[:, None], axis=1)[:, 0] + (points**2).sum(axis=1)
-    return nearest, np.sqrt(np.maximum(least, 0))
 
 
 def _unlikely(change: _Change, usual: _Change) -> float:

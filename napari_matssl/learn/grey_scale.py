@@ -10,7 +10,8 @@ from scipy import ndimage
 from napari_matssl.labels.painted import IGNORE_INDEX
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage
-from napari_matssl.learn.grey_matching import KnownPixels, Match, fit_reference, match
+from napari_matssl.learn.grey_fitting import KnownPixels, fit_reference
+from napari_matssl.learn.grey_matching import Match, match
 from napari_matssl.learn.grey_reference import GreyReference, GreyScale
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.micrograph.image import LUMINANCE, Micrograph

@@ -14,7 +14,7 @@ from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.filters import filter_maps
-from napari_matssl.learn.grey_matching import KnownPixels
+from napari_matssl.learn.grey_fitting import KnownPixels
 from napari_matssl.learn.pixel_classifier import PixelHeads
 
 PIXELS = 3000

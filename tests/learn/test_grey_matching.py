@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_matssl.learn.grey_matching import KnownPixels, fit_reference, match
+from napari_matssl.learn.grey_fitting import KnownPixels, fit_reference
+from napari_matssl.learn.grey_matching import match
 from napari_matssl.learn.grey_reference import GreyReference, GreyScale
 
 DARK, BRIGHT, NOISE = 90.0, 170.0, 12.0

@@ -10,7 +10,7 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors
-from napari_matssl.learn.grey_matching import KnownPixels
+from napari_matssl.learn.grey_fitting import KnownPixels
 from napari_matssl.learn.grey_reference import GreyReference
 from napari_matssl.learn.grey_scale import labelled_pixels, reference_of
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
