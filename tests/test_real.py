@@ -17,8 +17,8 @@ FLOORS = {
 }
 """mIoU and oxide IoU on the test images of EBC-2, by labels and epochs of the main recipe.
 
-benchmarks/NOTES.md holds what was measured. Two runs of 20 epochs from strokes, which differed by the
-number of threads alone, came to 0.58 and 0.63: chance is large. Epochs, not minutes, or a busy
+benchmarks/NOTES.md holds what was measured. Two runs of 20 epochs from strokes, which differed by
+the number of threads alone, came to 0.58 and 0.63: chance is large. Epochs, not minutes, or a busy
 machine would learn less.
 """
 
