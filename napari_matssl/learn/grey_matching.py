@@ -84,13 +84,13 @@ def match(
     values
         Grey image ``(H, W)`` at the network's magnification, stored values.
     usable
-        Which pixels count ``(H, W)``.
+        Which pixels count ``(H, W)``; if none does, all do.
     own
         The scale of the image by its own mean and spread. It is returned unless another one
         explains the image clearly better: on real micrographs both are about as good, and it
         follows any exposure (benchmarks/NOTES.md).
     """
-    positions = np.flatnonzero(usable)
+    positions = np.flatnonzero(usable if usable.any() else np.ones_like(usable))
     if len(positions) > PIXELS:
         random = np.random.default_rng(0)
         positions = np.sort(random.choice(positions, PIXELS, replace=False))

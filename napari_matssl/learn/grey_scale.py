@@ -24,6 +24,7 @@ from napari_matssl.settings import Exposure
 
 _WHOLE = 1 << 21  # pixels of the network up to which all of an image is looked at
 _WINDOWS, _WINDOW = 4, 256  # along each side of larger ones; px of the network
+_MOST = 24  # painted images that a reference is fitted to
 _LABELLED, _NEAR = 20_000, 7  # pixels of a labelled image; px across, round a boundary
 _SEAM = 6  # px of the network at a window's edge that show the mirrored edge
 
@@ -131,8 +132,13 @@ def reference_of(
     scale: GreyScale,
     same_exposure: bool,
 ) -> GreyReference:
-    """Fit the grey reference to painted images that are on a common scale."""
-    return fit_reference([grey_of(one.unit, scale) for one in images], pixels, scale, same_exposure)
+    """Fit the grey reference to painted images that are on a common scale.
+
+    Of many, some from all over the list are taken.
+    """
+    step = -(-len(images) // _MOST)
+    grey = [grey_of(one.unit, scale) for one in images[::step]]
+    return fit_reference(grey, pixels[::step], scale, same_exposure)
 
 
 def labelled_pixels(
@@ -163,19 +169,18 @@ def _look(micrograph: Micrograph, factor: float) -> tuple[NDArray[np.float32], N
 
     Of a large image, windows from all over it are returned below one another.
     """
-    stored = as_channels(micrograph.specimen, "grey")
-    analysable = micrograph.specimen_analysable
-    if analysable is None:
-        analysable = np.ones(stored.shape, dtype=bool)
-    if stored.size * factor**2 <= _WHOLE:
+    stored, analysable = micrograph.specimen, micrograph.specimen_analysable
+    height, width = stored.shape[:2]
+    if height * width * factor**2 <= _WHOLE:
         return _resampled(stored, analysable, factor)
-    side = min(round(_WINDOW / factor), *stored.shape)
-    starts = [np.linspace(0, length - side, _WINDOWS).astype(int) for length in stored.shape]
+    side = min(round(_WINDOW / factor), height, width)
+    starts = [np.linspace(0, length - side, _WINDOWS).astype(int) for length in (height, width)]
     values, usable = [], []
     for row in starts[0]:
         for column in starts[1]:
             window = np.s_[row : row + side, column : column + side]
-            seen, counts = _resampled(stored[window], analysable[window], factor)
+            part = None if analysable is None else analysable[window]
+            seen, counts = _resampled(stored[window], part, factor)
             inner = np.zeros_like(counts)
             inner[_SEAM:-_SEAM, _SEAM:-_SEAM] = counts[_SEAM:-_SEAM, _SEAM:-_SEAM]
             values.append(seen)
@@ -184,13 +189,15 @@ def _look(micrograph: Micrograph, factor: float) -> tuple[NDArray[np.float32], N
 
 
 def _resampled(
-    stored: NDArray[np.generic], analysable: NDArray[np.bool_], factor: float
+    stored: NDArray[np.generic], analysable: NDArray[np.bool_] | None, factor: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Resample an image; a pixel counts where all of it and around it can be analysed."""
-    filled = stored
-    if not analysable.all():
-        usual = np.median(stored[analysable].astype(np.float64)) if analysable.any() else 0
-        filled = np.where(analysable, stored, np.asarray(usual, dtype=stored.dtype))
+    grey = as_channels(stored, "grey")
+    if analysable is None or analysable.all():
+        values = rescale(grey, factor).astype(np.float32)
+        return values, np.ones(values.shape, dtype=bool)
+    usual = np.median(grey[analysable].astype(np.float64)) if analysable.any() else 0
+    filled = np.where(analysable, grey, np.asarray(usual, dtype=grey.dtype))
     values = rescale(filled, factor).astype(np.float32)
     share = rescale(analysable.astype(np.float32), factor).astype(np.float32)
     return values, share >= 1 - 1e-6

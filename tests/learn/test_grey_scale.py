@@ -131,6 +131,31 @@ def test_what_is_no_number_does_not_count():
     assert found.match.fractions[1] == pytest.approx(left, abs=0.05)
 
 
+def test_an_image_full_of_single_pixels_that_are_no_numbers_is_matched_all_the_same():
+    card = with_reference([half_bright(0.25, dtype=np.float32)])
+    other = half_bright(0.6, seed=9, dtype=np.float32).micrograph
+    holes = np.ones(other.pixels.shape, bool)
+    holes[::2] = False
+    card = card.model_copy(update={"scale": 0.5})
+    pixels = np.where(holes, other.pixels, np.nan)
+    found = fit_scaling(replace(other, pixels=pixels, analysable=holes), card)
+    assert found.match is not None
+    assert np.isfinite(found.match.distance)
+
+
+def test_a_narrow_panorama_is_matched():
+    card = with_reference([half_bright(0.25)])
+    narrow = half_bright(0.5, seed=10, shape=(10, 220_000)).micrograph
+    found = fit_scaling(narrow, card)
+    assert found.match is not None
+    assert np.isfinite(found.match.distance)
+
+
+def test_of_many_painted_images_some_give_the_reference():
+    card = with_reference([half_bright(0.25, seed) for seed in range(49)])
+    assert fit_scaling(half_bright(0.8, seed=60).micrograph, card).match.fractions[1] > 0.7
+
+
 def test_a_colour_image_keeps_its_tint_out_and_its_phases_in_place():
     colour = CARD.model_copy(update={"channels": "rgb"})
 
