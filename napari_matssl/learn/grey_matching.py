@@ -8,12 +8,13 @@ classes' histograms in the painted images, with free fractions. So quantificatio
 histograms (HDy, González-Castro et al. 2013) is turned round, the fractions being a by-product.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import rel_entr
 
 from napari_matssl.learn.grey_reference import GreyReference, GreyScale
 from napari_matssl.learn.grey_words import PIXELS, Floats, describe, nearest_words, on_scale
@@ -135,8 +136,9 @@ class _Search:
             return self.distance(change) + self._surprise(change, origin, as_it_is)
 
         wide: list[tuple[float, _Change, Floats]] = []
-        for change in product(_BRIGHTNESS.tolist(), _CONTRAST.tolist()):
-            distance, mixture = self._mix(change, self._few)
+        changes = list(product(_BRIGHTNESS.tolist(), _CONTRAST.tolist()))
+        mixtures = self._mix(changes, self._few)
+        for change, (distance, mixture) in zip(changes, mixtures, strict=True):
             surprise = self._surprise(change, origin, as_it_is)
             wide.append((distance + surprise, change, _fractions(mixture)))
         wide.sort(key=lambda one: one[0])
@@ -163,6 +165,7 @@ class _Search:
                     (best[0] + i * brighter, best[1] + j * stronger)
                     for i, j in product((-1, 0, 1), repeat=2)
                 ]
+                self._look_at(around)
                 better = min(around, key=rated)
                 if rated(better) >= rated(best):
                     break
@@ -189,24 +192,41 @@ class _Search:
         )
 
     def _mixture(self, change: _Change) -> tuple[float, Floats]:
-        if change not in self._known:
-            self._known[change] = self._mix(change, self._described)
+        self._look_at([change])
         return self._known[change]
 
-    def _mix(self, change: _Change, described: Floats) -> tuple[float, Floats]:
-        """Mix the classes to the image's histogram; return distance and fractions ``(K + 1,)``."""
+    def _look_at(self, changes: Sequence[_Change]) -> None:
+        """Mix the classes on scales that were not looked at before."""
+        new = [one for one in dict.fromkeys(changes) if one not in self._known]
+        if new:
+            self._known |= zip(new, self._mix(new, self._described), strict=True)
+
+    def _mix(self, changes: Sequence[_Change], described: Floats) -> list[tuple[float, Floats]]:
+        """Mix the classes to the image's histogram on several scales.
+
+        Returns
+        -------
+        Distance and fractions ``(K + 1,)`` on each.
+        """
+        looks = [self._assign(change, described) for change in changes]
+        seen = np.array([counts for counts, _ in looks])
+        parts = len(self._histograms)
+        mixtures = np.full((len(looks), parts), 1 / parts)
+        for _ in range(_MIXING_STEPS):  # expectation maximisation
+            mixtures *= (seen / (mixtures @ self._histograms)) @ self._histograms.T
+        explained = mixtures @ self._histograms
+        divergences = rel_entr(seen, explained).sum(axis=1)
+        distances = divergences + np.array([beyond for _, beyond in looks])
+        return list(zip(distances.tolist(), mixtures, strict=True))
+
+    def _assign(self, change: _Change, described: Floats) -> tuple[Floats, float]:
+        """Return the share of each word on a scale, and how far pixels are from all words."""
         scale = self._reference.scale.moved(change[0], float(np.exp(change[1])))
         standard = (on_scale(described, scale) - self._centre) / self._width
         nearest, distances = nearest_words(standard, self._words)
         seen = np.bincount(nearest, minlength=len(self._words)) / len(nearest)
-        parts = len(self._histograms)
-        mixture = np.full(parts, 1 / parts)
-        for _ in range(_MIXING_STEPS):  # expectation maximisation
-            mixture = mixture * (self._histograms @ (seen / (mixture @ self._histograms)))
-        there = seen > 0
-        divergence = seen[there] @ np.log(seen[there] / (mixture @ self._histograms)[there])
         beyond = np.clip(distances / self._reference.reach - 1, 0, 3).mean()
-        return float(divergence + beyond), mixture
+        return seen, float(beyond)
 
 
 def _fractions(mixture: Floats) -> Floats:

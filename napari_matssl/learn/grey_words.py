@@ -45,7 +45,8 @@ def on_scale(described: Floats, scale: GreyScale) -> Floats:
 
 def nearest_words(points: Floats, words: Floats) -> tuple[NDArray[np.intp], Floats]:
     """Find the nearest word of each point, and the distance to it."""
-    squares = (words**2).sum(axis=1) - 2 * points @ words.T
+    points, words = points.astype(np.float32), words.astype(np.float32)  # twice as fast
+    squares = (words**2).sum(axis=1) - points @ (2 * words.T)
     nearest = squares.argmin(axis=1)
     least = np.take_along_axis(squares, nearest[:, None], axis=1)[:, 0] + (points**2).sum(axis=1)
     return nearest, np.sqrt(np.maximum(least, 0))
