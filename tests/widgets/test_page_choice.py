@@ -172,10 +172,19 @@ def test_a_page_whose_strokes_cant_be_saved_is_not_left(panel, qtbot):
     session, problems = panel.session, said(panel)
     assert session.current.show(TWO)
 
-    def refuse(_ids):
-        raise OutputError("The disk is full.", "Make room.")
+    class Full:
+        """A place to save to that has no room."""
 
-    shown(panel).autosave.redirect(refuse, lambda: False)
+        def save(self, _ids):
+            raise OutputError("The disk is full.", "Make room.")
+
+        def prepare(self, _wanted):
+            pass
+
+        def written_elsewhere(self):
+            return False
+
+    shown(panel).autosave.redirect(Full())
     layer = shown(panel).painted
     layer.paint((20, 30), 1)
     press_arrow(qtbot, panel.facts.page)

@@ -108,7 +108,7 @@ def test_from_a_folder_to_the_table_and_back_for_a_correction(user, tmp_path):
     user.choose(panel.start_from.list, "Random")
     user.enter(
         panel.form, epochs=40, encoder=TINY, crop_size=32, batch_size=8, ema_decay=0.9,
-        learning_rate=0.01, encoder_rate=1, augment=False, balance=0,
+        learning_rate=0.01, encoder_rate=1, augment=False, balance=0, exposure="own",
     )  # fmt: skip
     saved = tmp_path / "settings.json"
     user.answer_dialogs(saved)
@@ -201,6 +201,7 @@ def test_the_same_on_coatings(user, tmp_path, real_data):
     user.enter(
         user.finetune.form, epochs=10, encoder=TINY, crop_size=128, batch_size=2,
         ema_decay=0.9, learning_rate=0.01, encoder_rate=1, augment=False, architecture="unet++",
+            exposure="own",
     )  # fmt: skip
     user.run(user.finetune.start)
     assert not user.error

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QDockWidget
 
 from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.micrograph.image import Micrograph, PixelSize
-from napari_matssl.widgets.controls.forms import bring_into_sight
+from napari_matssl.widgets.controls.forms import bring_into_sight, say
 from napari_matssl.widgets.launch import _enlarge
 from napari_matssl.widgets.shell import JobDock, MatSSLWidget
 
@@ -103,7 +103,7 @@ def test_what_an_export_has_written_scrolls_into_sight(viewer, qtbot):
     qtbot.wait(50)
     assert link.visibleRegion().isEmpty()
     folder = "/a/long/way/to/a/folder of steels that has more letters than a line of the panel"
-    panel._say(panel.outcome, f"6 images exported to {folder}.")
+    say(panel.outcome, f"6 images exported to {folder}.")
     bring_into_sight(link)
     qtbot.waitUntil(lambda: link.visibleRegion().boundingRect() == link.rect())
     panel.doubts.setText("A line that comes later.\n" * 3)
