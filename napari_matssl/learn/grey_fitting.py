@@ -67,8 +67,9 @@ def fit_reference(
     words = kmeans2(standard, count, iter=15, minit="++", rng=np.random.default_rng(0))[0]
     nearest, distances = nearest_words(standard, words)
     counts = [np.bincount(nearest[part == p], minlength=count) for p in range(classes + 1)]
-    smoothed = np.array(counts, dtype=np.float64) + 0.3
-    histograms = smoothed / smoothed.sum(axis=1, keepdims=True)
+    # A class without pixels stays empty: spread evenly, it would explain any image.
+    smoothed = np.array([row + 0.3 * row.any() for row in counts], dtype=np.float64)
+    histograms = smoothed / np.maximum(smoothed.sum(axis=1, keepdims=True), 1)
     reference = GreyReference(
         scale=scale,
         same_exposure=same_exposure,

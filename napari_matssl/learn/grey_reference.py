@@ -11,7 +11,7 @@ _MOST_WORDS = 512
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Share = Annotated[float, Field(gt=0, le=1)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 _Place = tuple[_Finite, _Finite, _Finite]
 
 
@@ -77,7 +77,7 @@ class GreyReference(BaseModel):
         Standardised features of each word.
     histograms
         Share of each word in each class, in the order of the class table, and at last in the
-        boundaries.
+        boundaries. Zero throughout for a class without pixels: it can't be part of a mixture.
     reach
         Distance within which 95 % of the painted images' pixels have a word.
     usual_distance

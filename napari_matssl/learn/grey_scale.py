@@ -136,9 +136,10 @@ def reference_of(
 
     Of many, some from all over the list are taken.
     """
-    step = -(-len(images) // _MOST)
-    grey = [grey_of(one.unit, scale) for one in images[::step]]
-    return fit_reference(grey, pixels[::step], scale, same_exposure)
+    known = [pair for pair in zip(images, pixels, strict=True) if len(pair[1].positions)]
+    known = known[:: -(-len(known) // _MOST)]
+    grey = [grey_of(image.unit, scale) for image, _ in known]
+    return fit_reference(grey, [one for _, one in known], scale, same_exposure)
 
 
 def labelled_pixels(

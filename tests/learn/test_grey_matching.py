@@ -134,6 +134,17 @@ def test_pixels_that_do_not_count_do_not_matter(painted):
     assert there.fractions[1] == pytest.approx(0.5, abs=0.12)
 
 
+def test_a_class_that_is_nowhere_painted_explains_nothing():
+    grey, bright = field(0.2)
+    pixels = known(bright)
+    third = np.zeros((len(pixels.positions), 1), np.float32)
+    wider = KnownPixels(pixels.positions, np.concatenate([pixels.probabilities, third], axis=1))
+    reference = fit_reference([grey], [wider], own_scale(grey))
+    found = find(reference, field(0.5, seed=9)[0])
+    assert found.fractions[2] == 0
+    assert found.fractions[1] == pytest.approx(0.5, abs=0.12)
+
+
 def test_a_reference_survives_its_file(painted):
     reference, _ = painted
     assert GreyReference.model_validate_json(reference.model_dump_json()) == reference

@@ -151,6 +151,15 @@ def test_a_narrow_panorama_is_matched():
     assert np.isfinite(found.match.distance)
 
 
+def test_an_image_without_labels_takes_no_part_in_the_reference():
+    bare = half_bright(0.4, seed=1)
+    bare = PaintedMicrograph(bare.micrograph, np.zeros_like(bare.labels))
+    card = CARD.model_copy(update={"unlabelled": 0})
+    reference = with_reference([half_bright(0.25), bare], card).grey_reference
+    assert np.isfinite(reference.usual_distance)
+    assert np.isfinite(reference.usual_gap)
+
+
 def test_of_many_painted_images_some_give_the_reference():
     card = with_reference([half_bright(0.25, seed) for seed in range(49)])
     assert fit_scaling(half_bright(0.8, seed=60).micrograph, card).match.fractions[1] > 0.7
