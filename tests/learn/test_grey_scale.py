@@ -155,7 +155,7 @@ def test_an_image_without_labels_takes_no_part_in_the_reference():
     bare = half_bright(0.4, seed=1)
     bare = PaintedMicrograph(bare.micrograph, np.zeros_like(bare.labels))
     card = CARD.model_copy(update={"unlabelled": 0})
-    reference = with_reference([half_bright(0.25), bare], card).grey_reference
+    reference = with_reference([bare, half_bright(0.25)], card).grey_reference
     assert np.isfinite(reference.usual_distance)
     assert np.isfinite(reference.usual_gap)
 
