@@ -10,6 +10,9 @@ from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.micrograph.image import PixelSize
 
+ALL = "all"
+"""Name of the group of fields that nobody has divided into groups."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -20,7 +23,7 @@ class Field:
     name
         What the image is called in tables and messages.
     group
-        Fields that are summarised together; ``""`` where all are.
+        Fields that are summarised together; ``ALL`` where nobody has divided them.
     mask
         ``(H, W)``, class ids, and ``classes.no_class`` where there is no class.
     classes
@@ -82,7 +85,7 @@ def field_of_mask(
     mask: NDArray[np.integer],
     classes: ClassTable,
     pixel_size: PixelSize | None = None,
-    group: str = "",
+    group: str = ALL,
     specimen: str = "",
     section: str = "",
 ) -> Field:

@@ -39,6 +39,17 @@ class FieldStatistics:
     ci95: float | None
     relative_accuracy: float | None
 
+    def fields_for(self, relative_accuracy: float) -> int | None:
+        """Return how many fields would reach a relative accuracy, in percent.
+
+        n = (200 / %RA * s / mean)^2, rounded up (E562-style), with 2 for Student's t; never below
+        2, as one field has no interval. None where s or the mean is undefined or 0.
+        """
+        if self.s is None or not self.mean:
+            return None
+        exact = (200 / relative_accuracy * self.s / self.mean) ** 2
+        return max(2, math.ceil(round(exact, 9)))
+
 
 def field_statistics(values: Iterable[float]) -> FieldStatistics:
     """Summarise one value per field.

@@ -1,21 +1,25 @@
 """Area fractions of the phases in masks, and tables of them."""
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import ClassTable
-from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.provenance import Provenance
-from napari_matssl.measure.field_statistics import field_statistics
+from napari_matssl.measure.field import ALL, Field, field_of_mask
+from napari_matssl.measure.group_statistics import Sample, group_statistics
 from napari_matssl.micrograph.image import PixelSize
+
+WANTED_ACCURACY = 10.0
+"""Relative accuracy in percent for which the summary gives the number of fields."""
 
 PHASE_COLUMNS = (
     "image",
+    "group",
     "class_id",
     "class",
     "pixels",
@@ -32,8 +36,10 @@ PHASE_COLUMNS = (
     "remarks",
     "light",
     "reason",
+    "pixel_size_source",
 )
 SUMMARY_COLUMNS = (
+    "group",
     "class_id",
     "class",
     "n",
@@ -41,6 +47,12 @@ SUMMARY_COLUMNS = (
     "s_percent",
     "ci95_percent",
     "relative_accuracy_percent",
+    "fields_for_10_percent",
+    "s_between_percent",
+    "s_within_percent",
+    "over",
+    "images",
+    "reason",
     "model",
     "model_sha256",
     "run",
@@ -68,6 +80,10 @@ class PhaseFraction:
         Area of the phase in square micrometres; None if the image isn't calibrated.
     origin
         Provenance of the mask, as far as it is stored.
+    group, specimen, section
+        As for :class:`~napari_matssl.measure.field.Field`.
+    pixel_size_source
+        Where the pixel size was read; empty if the image isn't calibrated.
     """
 
     image: str
@@ -78,6 +94,10 @@ class PhaseFraction:
     fraction_percent: float | None
     area_um2: float | None
     origin: Provenance | None = None
+    group: str = ALL
+    specimen: str = ""
+    section: str = ""
+    pixel_size_source: str = ""
 
 
 def phase_fractions(
@@ -114,29 +134,44 @@ def phase_fractions(
     InputError
         If the mask holds a value that is no class.
     """
-    pixels = count_values(mask)
-    strange = {v: n for v, n in pixels.items() if v not in (*table.ids, table.no_class)}
-    if strange:
-        raise InputError(
-            f"The mask {name} holds values that are no class: {listed(strange)}.",
-            "Give the class table that the mask was made with.",
-            settings="classes",
-        )
-    phases = [c for c in table.classes if not c.exclude]
-    analysed = sum(pixels.get(c.id, 0) for c in phases)
+    return measure_phases(field_of_mask(name, mask, table, pixel_size), origin)
+
+
+def measure_phases(field: Field, origin: Provenance | None = None) -> list[PhaseFraction]:
+    """Measure the area fraction of every phase in one field.
+
+    Parameters
+    ----------
+    field
+        Its analysed area is the denominator. Classes to exclude get no row.
+    origin
+        How its mask came about, for the table.
+
+    Returns
+    -------
+    One row per class that is not excluded, also for those with no pixel, in the table's order.
+    """
+    pixels = count_values(field.mask if field.analysed is None else field.mask[field.analysed])
+    analysed, size = field.analysed_pixels, field.pixel_size
     rows = []
-    for phase in phases:
+    for phase in field.classes.classes:
+        if phase.exclude:
+            continue
         count = pixels.get(phase.id, 0)
         rows.append(
             PhaseFraction(
-                image=name,
+                image=field.name,
                 class_id=phase.id,
                 class_name=phase.name,
                 pixels=count,
                 analysed_pixels=analysed,
                 fraction_percent=100 * count / analysed if analysed else None,
-                area_um2=None if pixel_size is None else count * pixel_size.area_um2,
+                area_um2=None if size is None else count * size.area_um2,
                 origin=origin,
+                group=field.group,
+                specimen=field.specimen,
+                section=field.section,
+                pixel_size_source="" if size is None else size.source,
             )
         )
     return rows
@@ -148,6 +183,7 @@ def phases_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
         [
             (
                 r.image,
+                r.group,
                 r.class_id,
                 r.class_name,
                 r.pixels,
@@ -155,6 +191,7 @@ def phases_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
                 r.fraction_percent,
                 r.area_um2,
                 *_origin_cells(r.origin),
+                r.pixel_size_source,
             )
             for r in rows
         ],
@@ -163,21 +200,57 @@ def phases_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
 
 
 def summary_frame(rows: Iterable[PhaseFraction]) -> pd.DataFrame:
-    """Summarise the area fractions per class over the images.
+    """Summarise the area fractions per group and class.
 
     Returns
     -------
-    One row per class in ascending order of the ids, with the columns ``SUMMARY_COLUMNS``. ``n``
-    counts the images in which something was analysed; NaN where a figure is undefined.
+    One row per group, in the order of the rows, and class, in ascending order of the ids, with the
+    columns ``SUMMARY_COLUMNS``. ``n`` counts the images in which something was analysed, or the
+    specimens where a group has several; NaN where a figure is undefined.
     """
-    frame = phases_frame(rows)
-    origins = ("model", "model_sha256", "run", "version")
-    common = ["; ".join(filter(None, frame[column].unique())) for column in origins]
-    summaries = []
-    for class_id, of_class in frame.groupby("class_id"):
-        stats = field_statistics(of_class["fraction_percent"].dropna())
-        summaries.append((class_id, of_class["class"].iloc[0], *astuple(stats), *common))
-    return pd.DataFrame(summaries, columns=list(SUMMARY_COLUMNS))
+    classes: dict[tuple[str, int], list[PhaseFraction]] = {}
+    for row in rows:
+        classes.setdefault((row.group, row.class_id), []).append(row)
+    place = {group: n for n, group in enumerate(dict.fromkeys(group for group, _ in classes))}
+    origins = {group: _common_origins(classes, group) for group in place}
+    return pd.DataFrame(
+        [
+            (*_summary_cells(classes[key]), *origins[key[0]])
+            for key in sorted(classes, key=lambda key: (place[key[0]], key[1]))
+        ],
+        columns=list(SUMMARY_COLUMNS),
+    )
+
+
+def _summary_cells(rows: list[PhaseFraction]) -> tuple[object, ...]:
+    """Summarise one class of one group."""
+    one = rows[0]
+    stats = group_statistics(
+        [
+            Sample(row.fraction_percent, row.specimen, row.section)
+            for row in rows
+            if row.fraction_percent is not None
+        ]
+    )
+    return (
+        *(one.group, one.class_id, one.class_name),
+        *(stats.fields.n, stats.fields.mean, stats.fields.s, stats.fields.ci95),
+        stats.fields.relative_accuracy,
+        stats.fields.fields_for(WANTED_ACCURACY),
+        *(stats.s_between, stats.s_within, stats.over, stats.images, stats.reason),
+    )
+
+
+def _common_origins(
+    classes: dict[tuple[str, int], list[PhaseFraction]], group: str
+) -> tuple[str, ...]:
+    """List what masks of a group were made by: each model, run and version once."""
+    origins = [row.origin for (name, _), rows in classes.items() if name == group for row in rows]
+    known = [one or Provenance() for one in origins]
+    cells = [(one.model, one.short_sha256, one.run, one.version) for one in known]
+    return tuple(
+        "; ".join(filter(None, dict.fromkeys(column))) for column in zip(*cells, strict=True)
+    )
 
 
 def _origin_cells(origin: Provenance | None) -> tuple[str, ...]:

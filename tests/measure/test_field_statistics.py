@@ -32,6 +32,16 @@ def test_five_fields_known_answer():
     assert stats.relative_accuracy == pytest.approx(21.150, abs=5e-4)
 
 
+def test_the_fields_that_a_relative_accuracy_needs():
+    stats = field_statistics(FIVE_FIELDS)
+    assert stats.fields_for(10) == 12  # (20 * 0.20100 / 1.18)^2 = 11.6
+    assert stats.fields_for(20) == 3
+    assert field_statistics([8.0, 10.0, 12.0]).fields_for(20) == 4  # exactly (10 * 0.2)^2
+    assert field_statistics([5.0, 5.0]).fields_for(10) == 2
+    assert field_statistics([5.0]).fields_for(10) is None
+    assert field_statistics([0.0, 0.0]).fields_for(10) is None
+
+
 def test_one_image_has_a_mean_but_no_confidence_interval():
     assert field_statistics([20.0]) == FieldStatistics(1, 20.0, None, None, None)
 

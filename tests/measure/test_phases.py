@@ -1,6 +1,7 @@
 """Area fractions and their tables, as users open them in a spreadsheet."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis.extra import numpy as hnp
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.tables import write_tables
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
+from napari_matssl.measure.field import field_of_mask
 from napari_matssl.measure.phases import (
+    measure_phases,
     phase_fractions,
     phases_frame,
     summary_frame,
@@ -100,11 +103,13 @@ def test_fractions_add_up_to_one_hundred_or_are_all_blank(mask):
 
 def test_the_columns_are_those_that_scripts_rely_on():
     assert ",".join(phases_frame([]).columns) == (
-        "image,class_id,class,pixels,analysed_pixels,fraction_percent,area_um2,"
-        "model,model_sha256,run,date,version,cleaning,info_bar,remarks,light,reason"
+        "image,group,class_id,class,pixels,analysed_pixels,fraction_percent,area_um2,"
+        "model,model_sha256,run,date,version,cleaning,info_bar,remarks,light,reason,"
+        "pixel_size_source"
     )
     assert ",".join(summary_frame([]).columns) == (
-        "class_id,class,n,mean_percent,s_percent,ci95_percent,relative_accuracy_percent,"
+        "group,class_id,class,n,mean_percent,s_percent,ci95_percent,relative_accuracy_percent,"
+        "fields_for_10_percent,s_between_percent,s_within_percent,over,images,reason,"
         "model,model_sha256,run,version"
     )
 
@@ -126,6 +131,30 @@ def test_the_summary_counts_images_not_pixels():
     assert oxide["s_percent"] == pytest.approx(2.58199, abs=5e-6)
     assert oxide["ci95_percent"] == pytest.approx(1.84704, abs=5e-6)
     assert oxide["relative_accuracy_percent"] == pytest.approx(8.7954, abs=5e-5)
+    assert oxide["fields_for_10_percent"] == 7  # (20 * 2.58199 / 21)^2 = 6.05
+
+
+def test_groups_are_summarised_each_by_itself_and_specimens_count_once():
+    rows = []
+    for n, (group, specimen, percent) in enumerate(
+        [("as cast", "a", 10), ("as cast", "a", 12), ("as cast", "b", 20), ("annealed", "c", 5)]
+    ):
+        mask = np.ones((10, 10), np.uint8)
+        mask.ravel()[:percent] = 2
+        rows += measure_phases(field_of_mask(f"{n}.tif", mask, TABLE, None, group, specimen))
+    summary = summary_frame(rows)
+    assert list(summary["group"]) == ["as cast", "as cast", "annealed", "annealed"]
+    cast, annealed = summary[summary["class"] == "oxide"].to_dict("records")
+    assert (cast["n"], cast["over"], cast["images"]) == (2, "specimens", 3)
+    assert cast["mean_percent"] == pytest.approx((11 + 20) / 2)
+    assert (annealed["n"], annealed["reason"]) == (1, "one image: no interval")
+
+
+def test_what_a_field_leaves_out_counts_nowhere():
+    field = field_of_mask("f.tif", np.array([[1, 1, 2, 2]], np.uint8), TABLE)
+    narrower = replace(field, analysed=np.array([[False, True, True, True]]))
+    matrix, oxide = measure_phases(narrower)
+    assert (matrix.pixels, oxide.pixels, oxide.analysed_pixels) == (1, 2, 3)
 
 
 def read(path):
@@ -136,6 +165,7 @@ def test_one_uncalibrated_image_leaves_blanks_in_the_files(tmp_path):
     write_tables(rows_for([20]), tmp_path / "phases.csv", tmp_path / "summary.csv")
     assert read(tmp_path / "phases.csv")[1] == {
         "image": "0.tif",
+        "group": "all",
         "class_id": "2",
         "class": "oxide",
         "pixels": "20",
@@ -143,8 +173,10 @@ def test_one_uncalibrated_image_leaves_blanks_in_the_files(tmp_path):
         "fraction_percent": "20",
         "area_um2": "",
         **dict.fromkeys(ORIGIN, ""),
+        "pixel_size_source": "",
     }
     assert read(tmp_path / "summary.csv")[1] == {
+        "group": "all",
         "class_id": "2",
         "class": "oxide",
         "n": "1",
@@ -152,6 +184,12 @@ def test_one_uncalibrated_image_leaves_blanks_in_the_files(tmp_path):
         "s_percent": "",
         "ci95_percent": "",
         "relative_accuracy_percent": "",
+        "fields_for_10_percent": "",
+        "s_between_percent": "",
+        "s_within_percent": "",
+        "over": "images",
+        "images": "1",
+        "reason": "one image: no interval",
         **dict.fromkeys(("model", "model_sha256", "run", "version"), ""),
     }
 
@@ -162,6 +200,7 @@ def test_an_empty_image_is_blank_beside_others(tmp_path):
     write_tables(rows, tmp_path / "phases.csv", tmp_path / "summary.csv")
     first = read(tmp_path / "phases.csv")[0]
     assert (first["fraction_percent"], first["area_um2"]) == ("", "0")
+    assert first["pixel_size_source"] == "test"
     assert [row["n"] for row in read(tmp_path / "summary.csv")] == ["2", "2"]
 
 
