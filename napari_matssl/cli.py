@@ -1,5 +1,6 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
+import math
 import sys
 from functools import partial
 from pathlib import Path
@@ -7,11 +8,23 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from napari_matssl.console import Command, check_arguments, one_line_errors, rescued_output, run_job
+from napari_matssl.console import (
+    Command,
+    SizeCommand,
+    check_arguments,
+    one_line_errors,
+    rescued_output,
+    run_job,
+)
 from napari_matssl.openmp import sleeping_threads
 from napari_matssl.options import option, with_settings
 from napari_matssl.printing import print_error, print_line
-from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
+from napari_matssl.settings import (
+    FinetuneSettings,
+    MeasureSettings,
+    PredictSettings,
+    PretrainSettings,
+)
 
 app = typer.Typer(
     name="napari-matssl",
@@ -35,6 +48,12 @@ _InfoBar = Annotated[
         "of the bar in all images [auto]",
         show_default=False,
     ),
+]
+
+
+_PixelSize = Annotated[
+    str | None,
+    typer.Option(metavar="X [Y]", help="width of a pixel in um, and its height if they differ"),
 ]
 
 
@@ -227,32 +246,44 @@ def evaluate(
     outcome.leave(result.skipped)
 
 
-@app.command(cls=Command)
+@app.command(cls=SizeCommand)
+@with_settings(MeasureSettings)
 def measure(
     masks: Annotated[list[Path], typer.Argument(help="mask images, or folders of masks")],
-    out: Annotated[Path, typer.Option("--out", help="table to write (.csv)")],
+    out: Annotated[
+        Path, typer.Option("--out", help="folder for the tables, or phases' table alone (.csv)")
+    ],
+    settings: MeasureSettings,
     classes: Annotated[
         Path | None, typer.Option(help="class table (JSON); else classes.json beside the masks")
     ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="folder of the images, for their pixel sizes")
+    ] = None,
+    pixel_size_um: _PixelSize = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV file with the columns image, specimen and perhaps section, group"),
+    ] = None,
 ) -> None:
-    """Measure phase fractions on masks."""
+    """Measure masks, whoever made them: phase fractions with their interval over images."""
     from napari_matssl.console_tables import show_summary
-    from napari_matssl.export.tables import describe_other_names, write_tables_or_numbered
-    from napari_matssl.files import check_writable
-    from napari_matssl.tasks.measure_files import measure_masks
+    from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
+    from napari_matssl.tasks.measure_files import Sources, measure_masks
+    from napari_matssl.tasks.measures import check_table_place, table_paths
 
-    check_writable(out)
-    measured = measure_masks(masks, classes)
+    size = _pixel_size(pixel_size_um)
+    check_table_place(out, settings)
+    measured = measure_masks(masks, Sources(classes, images, size, groups), settings)
     for remark in measured.remarks:
         print_line(remark)
-    summary = out.with_name(
-        "summary.csv" if out.name == "phases.csv" else f"{out.stem}_summary.csv"
-    )
-    show_summary(measured.rows)
-    written = write_tables_or_numbered(measured.rows, out, summary)
-    if remark := describe_other_names((out, summary), written):
+    if measured.rows:
+        show_summary(measured.rows)
+    wanted = table_paths(out, measured.tables)
+    written = write_frames_or_numbered(wanted)
+    if remark := describe_other_names(tuple(wanted), written):
         print_line(remark)
-    print_line(f"Tables: {written[0]} and {written[1]}")
+    print_line(f"Tables: {', '.join(map(str, written))}")
 
 
 @app.command(cls=Command)
@@ -356,6 +387,24 @@ def _info_bar_choice(text: str) -> Any:
             f"--info-bar {text} is not understood.", "Give auto, none, or the first row of the bar."
         )
     return "auto" if text == "auto" else None
+
+
+def _pixel_size(text: str | None) -> Any:
+    """Parse one or two lengths in um; None where there are none."""
+    if text is None:
+        return None
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.micrograph.image import PixelSize
+
+    try:
+        sides = [float(part) for part in text.split()]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or not all(0 < side < math.inf for side in sides):
+        raise SettingsError(
+            f"--pixel-size-um {text} is no pixel size.", "Give one or two lengths above 0, in um."
+        )
+    return PixelSize(sides[0], sides[-1], "stated with --pixel-size-um")
 
 
 def main() -> None:

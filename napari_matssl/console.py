@@ -58,6 +58,37 @@ class Command(TyperCommand):
             _OPTIONS.reset(before)
 
 
+class SizeCommand(Command):
+    """A command whose option ``--pixel-size-um`` takes one number or two: ``X [Y]``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Join the two numbers, as options take a fixed number of values."""
+        joined: list[str] = []
+        for one in args:
+            if _is_number(one) and _awaits_number(joined):
+                joined[-1] = f"{joined[-1]} {one}"
+            else:
+                joined.append(one)
+        return list(super().parse_args(ctx, joined))
+
+
+_SIZE = "--pixel-size-um"
+
+
+def _awaits_number(arguments: Sequence[str]) -> bool:
+    """Whether the last of some arguments is the first number of a pixel size."""
+    *before, last = ["", *arguments]
+    return (before[-1:] == [_SIZE] and _is_number(last)) or last.startswith(f"{_SIZE}=")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 class Interrupted(BaseException):
     """A signal that ends the program at once. Not a KeyboardInterrupt: typer swallows those."""
 

@@ -19,14 +19,18 @@ _LISTED = 8
 
 
 def show_summary(rows: Iterable[PhaseFraction]) -> None:
-    """Print mean, spread and confidence interval of every phase over the images."""
+    """Print mean, spread and confidence interval of every phase over images or specimens."""
     frame = summary_frame(rows)
-    table = Table(title="Area fraction per class, over images")
-    for heading in ("class", "images", "mean %", "s", "95 % CI +-"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
+    over = " or ".join(dict.fromkeys(frame["over"])) or "images"
+    groups = frame["group"].nunique() > 1
+    table = Table(title=f"Area fraction per class, over {over}")
+    for heading in ("group",) * groups + ("class", over, "mean %", "s", "95 % CI +-"):
+        table.add_column(heading, justify="left" if heading in ("group", "class") else "right")
     for _, row in frame.iterrows():
         figures = [row["mean_percent"], row["s_percent"], row["ci95_percent"]]
-        table.add_row(printable(row["class"]), str(row["n"]), *(_figure(v, 2) for v in figures))
+        names = (row["group"],) * groups + (row["class"],)
+        cells = (*map(printable, names), str(row["n"]), *(_figure(v, 2) for v in figures))
+        table.add_row(*cells)
     console().print(table)
 
 

@@ -143,8 +143,9 @@ def test_pretrain_finetune_predict_evaluate_measure(
     assert (out / "s0_overlay.png").exists()
     assert (out / "s0_probabilities.tif").exists()
     rows = list(csv.DictReader((out / "phases.csv").open(encoding="utf-8-sig")))
-    assert list(rows[0])[:7] == [
-        "image", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent", "area_um2",
+    assert list(rows[0])[:8] == [
+        "image", "group", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent",
+        "area_um2",
     ]  # fmt: skip
     assert rows[0]["model"] == "m.safetensors"
     facts = json.loads(call("info", out / "s0_mask.png", "--json").out)

@@ -1,11 +1,12 @@
-"""Tables of phase fractions as files that spreadsheets open right with a double click.
+"""Tables as files that spreadsheets open right with a double click.
 
 They are CSV in UTF-8 with a byte order mark, without which spreadsheets take other letters than
 English ones for something else. A cell of words that a spreadsheet would compute gets an apostrophe
 before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -21,29 +22,42 @@ _TRIES = 9
 
 
 def write_tables(rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path) -> None:
-    """Write both tables as CSV, atomically: Unix line ends, blank where undefined.
-
-    Neither is put in its place before both are written, so that they fit each other.
-
-    Raises
-    ------
-    OutputError
-        If one can't be written; then neither is.
-    """
-    for path in (phases_path, summary_path):
-        if not is_replaceable(path):
-            raise OutputError(
-                f"{path} can't be replaced.", "Close the program that has it open, or move it away."
-            )
-    with atomic_write(summary_path) as summary, atomic_write(phases_path) as phases:
-        _write(summary_frame(rows), summary)
-        _write(phases_frame(rows), phases)
+    """Write the tables of area fractions, as :func:`write_frames`."""
+    write_frames(_frames(rows, phases_path, summary_path))
 
 
 def write_tables_or_numbered(
     rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path
 ) -> tuple[Path, Path]:
-    """Write both tables; under numbered names where those wanted can't be replaced.
+    """Write the tables of area fractions, as :func:`write_frames_or_numbered`; their paths."""
+    phases, summary = write_frames_or_numbered(_frames(rows, phases_path, summary_path))
+    return phases, summary
+
+
+def write_frames(frames: Mapping[Path, pd.DataFrame]) -> None:
+    """Write tables as CSV, atomically: Unix line ends, blank where undefined.
+
+    None is put in its place before all are written, so that they fit each other.
+
+    Raises
+    ------
+    OutputError
+        If one can't be written; then none is.
+    """
+    for path in frames:
+        if not is_replaceable(path):
+            raise OutputError(
+                f"{path} can't be replaced.", "Close the program that has it open, or move it away."
+            )
+    with ExitStack() as stack:
+        # The first is put in its place first: the stack ends the last context first.
+        places = {path: stack.enter_context(atomic_write(path)) for path in reversed(list(frames))}
+        for path, frame in frames.items():
+            _write(frame, places[path])
+
+
+def write_frames_or_numbered(frames: Mapping[Path, pd.DataFrame]) -> tuple[Path, ...]:
+    """Write tables; under numbered names where those wanted can't be replaced.
 
     A spreadsheet that has a table open may keep it from being replaced: ``phases-2.csv`` and
     ``summary-2.csv`` are written then.
@@ -59,28 +73,28 @@ def write_tables_or_numbered(
     """
     first: OutputError | None = None
     for number in range(1, _TRIES + 1):
-        paths = _numbered(phases_path, number), _numbered(summary_path, number)
-        if number > 1 and any(path.exists() for path in paths):
+        numbered = {_numbered(path, number): frame for path, frame in frames.items()}
+        if number > 1 and any(path.exists() for path in numbered):
             continue
         try:
-            write_tables(rows, *paths)
+            write_frames(numbered)
         except OutputError as error:
             first = first or error
             continue
-        return paths
+        return tuple(numbered)
     assert first is not None  # the first attempt is always made
     raise first
 
 
-def describe_other_names(wanted: tuple[Path, Path], written: tuple[Path, Path]) -> str:
+def describe_other_names(wanted: Sequence[Path], written: Sequence[Path]) -> str:
     """Explain why tables have other names than those wanted; empty if they don't."""
-    if written == wanted:
+    if list(written) == list(wanted):
         return ""
     held = [path.name for path in wanted if not is_replaceable(path)]
     held = held or [path.name for path in wanted]  # the check succeeded, writing failed
     return (
         f"{' and '.join(held)} can't be replaced, perhaps because another program has it open: "
-        f"the tables are {written[0].name} and {written[1].name}."
+        f"the tables are {', '.join(p.name for p in written[:-1])} and {written[-1].name}."
     )
 
 
@@ -103,6 +117,12 @@ def unguarded(cell: str) -> str:
     """Remove the apostrophe before a guarded cell."""
     guarded = cell.startswith(_GUARD) and cell[1:].startswith(_FORMULAS)
     return cell[1:] if guarded else cell
+
+
+def _frames(
+    rows: Sequence[PhaseFraction], phases_path: Path, summary_path: Path
+) -> dict[Path, pd.DataFrame]:
+    return {phases_path: phases_frame(rows), summary_path: summary_frame(rows)}
 
 
 def _numbered(path: Path, number: int) -> Path:

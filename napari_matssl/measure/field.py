@@ -76,7 +76,6 @@ class Field:
         raise InputError(
             f"{self.name} has no class {name}.",
             f"Choose of its classes: {', '.join(self.classes.names)}.",
-            settings="class",
         )
 
 

@@ -8,6 +8,7 @@ from napari_matssl.settings.base import Settings
 from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
 from napari_matssl.settings.finetuning import Architecture, Exposure, FinetuneSettings
 from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
+from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.prediction import PredictSettings
 from napari_matssl.settings.pretraining import Method, PretrainSettings
 
@@ -18,6 +19,7 @@ __all__ = [
     "Exposure",
     "FinetuneSettings",
     "IntensityScalingSettings",
+    "MeasureSettings",
     "Method",
     "PredictSettings",
     "PretrainSettings",

@@ -1,175 +1,199 @@
-"""Measure the phase fractions of masks on disk."""
+"""Measure masks on disk."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.class_table import ClassTable
-from napari_matssl.labels.class_table_files import (
-    NamedValues,
-    find_named_values,
-    named_values_of,
-    overruled,
-)
-from napari_matssl.labels.counting import count_values, listed
-from napari_matssl.labels.deciding_meaning import meaning_of_masks
-from napari_matssl.labels.provenance import read_mask_facts
-from napari_matssl.labels.reading_labels import describe_palettes, read_values
-from napari_matssl.labels.value_meaning import Meaning
-from napari_matssl.measure.phases import PhaseFraction, phase_fractions
-from napari_matssl.micrograph.calibration import read_pixel_size
-from napari_matssl.micrograph.reading import find_micrographs
-from napari_matssl.project.classes import Classes
+from napari_matssl.labels.names import few
+from napari_matssl.labels.provenance import Provenance, read_mask_facts
+from napari_matssl.measure.field import Field, field_of_mask
+from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.project.pixel_sizes import agree
+from napari_matssl.settings.measuring import MeasureSettings
+from napari_matssl.tasks.group_file import Place, read_groups
+from napari_matssl.tasks.mask_files import MaskFile, find_masks
+from napari_matssl.tasks.mask_sizes import MaskSizes
+from napari_matssl.tasks.measures import FieldMeasure, Phases, make_measures
+
+FIELDS = "fields.csv"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where to look for what masks themselves don't tell.
+
+    Parameters
+    ----------
+    classes
+        Class table of all masks; None looks for one beside each, and in masks of ours.
+    images
+        Folder of the images, for their pixel sizes.
+    pixel_size
+        For masks that have none from elsewhere.
+    groups
+        CSV file with the specimen, section and group of each image.
+    """
+
+    classes: Path | None = None
+    images: Path | None = None
+    pixel_size: PixelSize | None = None
+    groups: Path | None = None
 
 
 @dataclass(frozen=True)
 class MeasuredMasks:
-    """The phase fractions of masks, and the meaning of their values.
+    """What was measured on masks, and the meaning of their values.
 
     Parameters
     ----------
     rows
-        One per class and mask.
+        Area fractions, one per class and mask; empty if they weren't asked for.
     remarks
         Lines on what was decided, each worth telling.
+    tables
+        All tables, by the names of their files.
     """
 
     rows: tuple[PhaseFraction, ...]
     remarks: tuple[str, ...] = ()
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
-def measure_masks(inputs: Sequence[Path], classes: Path | None = None) -> MeasuredMasks:
-    """Measure the area fraction of every class on every mask.
+def measure_masks(
+    inputs: Sequence[Path],
+    sources: Sources | None = None,
+    settings: MeasureSettings | None = None,
+    only: Sequence[str] = (),
+) -> MeasuredMasks:
+    """Measure masks; one is in memory at a time.
 
     Parameters
     ----------
     inputs
-        Mask images, or folders; of a folder that :func:`~napari_matssl.tasks.predict.predict`
-        wrote, only the masks are taken.
-    classes
-        Class table of all masks; None looks for ``classes.json`` beside each, then in masks of
-        ours themselves, then takes the values found. Tables that differ are matched by name.
+        Mask images, or folders of them, as :func:`~napari_matssl.tasks.mask_files.find_masks`
+        takes them.
+    sources
+        Where to look for classes, pixel sizes and groups.
+    settings
+        What to measure, and how.
+    only
+        Names of the classes that are measured where a measure takes single ones; empty for all.
 
     Raises
     ------
     InputError
-        If a mask can't be read, or holds a value that is no class.
+        If a mask can't be read or holds a value that is no class, the groups don't list it, or
+        masks of one group differ in pixel size and the settings don't allow that.
     """
-    paths = [path for given in inputs for path in _masks(given)]
-    rows: list[PhaseFraction] = []
-    remarks: dict[str, None] = {}
-    common: Classes | None = None
-    for named, some in _by_table(paths, classes):
-        palettes, meaning = _meaning(some, named)
-        remarks |= dict.fromkeys((*overruled(some[0], classes), *palettes, *meaning.remarks))
-        common, table, ids = _joined(common, meaning.table)
-        if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
-            remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
-        for path in some:
-            mask = meaning.apply(
-                read_values(path, named).values, path.name, describe_unknown=_no_class
-            )
-            mask = _renumbered(mask, meaning, table, ids)
-            size = read_pixel_size(path, mask.shape[1])
-            rows += phase_fractions(path.name, mask, table, size, read_mask_facts(path).provenance)
-    runs = {row.origin.run for row in rows if row.origin is not None and row.origin.run}
+    sources, settings = sources or Sources(), settings or MeasureSettings()
+    masks = find_masks(inputs, sources.classes)
+    sizes = MaskSizes(sources.images, sources.pixel_size)
+    groups = None if sources.groups is None else read_groups(sources.groups)
+    remarks = dict.fromkeys(masks.remarks)
+    planned: list[_Planned] = []
+    for file in masks.files:
+        found = sizes.of(file.path, file.shape)
+        remarks |= dict.fromkeys(found.remarks)
+        place = Place() if groups is None else groups.place_of(file.path)
+        planned.append(_Planned(file, found.size, place))
+    if groups is not None and (line := groups.remark_on_others(f.path for f in masks.files)):
+        remarks[line] = None
+    if line := _check_sizes(planned, settings.mixed):
+        remarks[line] = None
+    measures = make_measures(settings, only)
+    runs, fields = set(), []
+    for one in planned:
+        origin = read_mask_facts(one.file.path).provenance
+        fields.append(_measure(one, measures.values(), origin))
+        runs |= {origin.run} if origin is not None and origin.run else set()
     if len(runs) > 1:
         remarks[f"The masks are of {len(runs)} runs, listed in the column run."] = None
-    return MeasuredMasks(tuple(rows), tuple(remarks))
+    tables = {FIELDS: pd.DataFrame(fields)}
+    for measure in measures.values():
+        tables |= measure.tables()
+    phases = measures.get("phases")
+    rows = phases.rows if isinstance(phases, Phases) else []
+    return MeasuredMasks(tuple(rows), tuple(remarks), tables)
 
 
-def _masks(given: Path) -> list[Path]:
-    found = find_micrographs([given])
-    if given.is_dir():
-        found = [path for path in found if path.stem.endswith("_mask")] or found
-        # An export holds each mask as a PNG and as a TIFF, of which one is measured.
-        return list({path.stem: path for path in reversed(found)}.values())[::-1]
-    return found
+@dataclass(frozen=True)
+class _Planned:
+    """A mask that will be measured."""
+
+    file: MaskFile
+    size: PixelSize | None
+    place: Place
+
+    def field(self) -> Field:
+        """Read the mask."""
+        place = self.place
+        return field_of_mask(
+            self.file.path.name,
+            self.file.read(),
+            self.file.table,
+            self.size,
+            place.group,
+            place.specimen,
+            place.section,
+        )
 
 
-def _by_table(
-    paths: Sequence[Path], given: Path | None
-) -> list[tuple[NamedValues | None, list[Path]]]:
-    """Divide masks by the class table that belongs to them; those without one are together.
-
-    A table beside a mask goes before that in its file, which may have older names.
-    """
-    tables: dict[Path, NamedValues | None] = {}
-    groups: list[tuple[NamedValues | None, list[Path]]] = []
-    for path in paths:
-        if path.parent not in tables:
-            tables[path.parent] = find_named_values(path, given)
-        named = tables[path.parent] or _own_classes(path)
-        group = next((some for known, some in groups if known == named), None)
-        if group is None:
-            group = []
-            groups.append((named, group))
-        group.append(path)
-    return groups
+def _measure(
+    one: _Planned, measures: Iterable[FieldMeasure], origin: Provenance | None
+) -> dict[str, object]:
+    """Measure one mask, which leaves the memory then; return its row of the table of fields."""
+    measured = one.field()
+    for measure in measures:
+        measure.add(measured, origin)
+    return _field_row(measured)
 
 
-def _own_classes(path: Path) -> NamedValues | None:
-    """Return the classes that a mask of ours stores itself."""
-    classes = read_mask_facts(path).classes
-    return None if classes is None else named_values_of(classes, "the masks themselves")
-
-
-def _meaning(paths: Sequence[Path], named: NamedValues | None) -> tuple[tuple[str, ...], Meaning]:
-    """Decide what the values of masks mean, with remarks on palettes."""
-    counts: dict[int, int] = {}
-    palettes = []
-    for path in paths:
-        stored = read_values(path, named)
-        palettes.append((path.name, stored.colours))
-        for value, pixels in count_values(stored.values).items():
-            counts[value] = counts.get(value, 0) + pixels
-    images = (read_values(path, named).values for path in paths)
-    try:
-        return describe_palettes(palettes), meaning_of_masks(counts, named, images)
-    except InputError as error:
-        if named is not None or len(paths) > 1:
-            raise
-        raise error.reworded(f"{paths[0].name}: {error.what}") from error
-
-
-def _joined(
-    common: Classes | None, table: ClassTable
-) -> tuple[Classes, ClassTable, dict[int, int]]:
-    """Bring a table into the ids of those before.
+def _check_sizes(planned: Sequence[_Planned], mixed: bool) -> str:
+    """Check that masks of one group have one pixel size.
 
     Returns
     -------
-    All classes so far, the table in their ids, and the new id by the old.
+    A remark on masks without one beside others that have one; empty if there are none.
     """
-    if common is None:
-        return Classes(table), table, {i: i for i in table.ids}
-    common, ids = common.adopting(table)
-    renamed = (one.model_copy(update={"id": ids[one.id]}) for one in table.classes)
-    return common, ClassTable(classes=tuple(sorted(renamed, key=lambda one: one.id))), ids
-
-
-def _renumbered(
-    mask: NDArray[np.integer], meaning: Meaning, table: ClassTable, ids: Mapping[int, int]
-) -> NDArray[np.integer]:
-    """Return a mask in the ids of a table, with its value for pixels without a class."""
-    to = dict(ids)
-    if meaning.unlabelled is not None:
-        to[meaning.unlabelled] = table.no_class
-    if all(old == new for old, new in to.items()):
-        return mask
-    result = np.full(mask.shape, table.no_class, dtype=np.uint8)
-    for old, new in to.items():
-        result[mask == old] = new
-    return result
-
-
-def _no_class(name: str, unknown: Mapping[int, int], _table: ClassTable) -> InputError:
-    return InputError(
-        f"The mask {name} holds values that are no class: {listed(unknown)}.",
-        "Give the class table that the mask was made with.",
-        settings="classes",
+    first: dict[str, _Planned] = {}
+    for one in planned:
+        if one.size is None:
+            continue
+        other = first.setdefault(one.place.group, one)
+        if not mixed and other.size is not None and not agree(one.size, other.size):
+            raise InputError(
+                f"{other.file.path.name} has {other.size.in_words} ({other.size.source}), but "
+                f"{one.file.path.name} {one.size.in_words} ({one.size.source}).",
+                "Divide them into groups, measure them apart, or allow mixed sizes.",
+                settings="mixed groups",
+            )
+    without = [one.file.path.name for one in planned if one.size is None]
+    if not without or len(without) == len(planned):
+        return ""
+    return (
+        f"{len(without)} of {len(planned)} masks have no pixel size, so their figures in um are "
+        f"blank: {few(without, 8)}."
     )
+
+
+def _field_row(measured: Field) -> dict[str, object]:
+    """Describe a field: where it was taken, and what was measured of it."""
+    height, width = measured.mask.shape
+    size = measured.pixel_size
+    return {
+        "image": measured.name,
+        "group": measured.group,
+        "specimen": measured.specimen,
+        "section": measured.section,
+        "width_px": width,
+        "height_px": height,
+        "analysed_pixels": measured.analysed_pixels,
+        "pixel_width_um": None if size is None else size.x_um,
+        "pixel_height_um": None if size is None else size.y_um,
+        "pixel_size_source": "" if size is None else size.source,
+        "analysed_area_um2": measured.analysed_area_um2,
+    }

@@ -13,7 +13,7 @@ from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, nu
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.measure_files import measure_masks
+from napari_matssl.tasks.measure_files import Sources, measure_masks
 from napari_matssl.tasks.predict import predict
 
 MASK = np.repeat(np.array([0, 1, 1, 1, 2, 2, 2, 2], np.uint8), 40).reshape(8, 40)
@@ -54,7 +54,7 @@ def test_a_class_0_counts_unless_it_is_called_unlabelled(tmp_path, zero):
     path = tmp_path / "mine.json"
     path.write_text(f'{{"0": "{zero}", "1": "ferrite", "2": "pearlite"}}')
     Image.fromarray(MASK).save(tmp_path / "a.png")
-    names = [r.class_name for r in measure_masks([tmp_path / "a.png"], path).rows]
+    names = [r.class_name for r in measure_masks([tmp_path / "a.png"], Sources(classes=path)).rows]
     assert names == ([zero] if zero == "pores" else []) + ["ferrite", "pearlite"]
 
 
@@ -90,7 +90,9 @@ def test_masks_that_predict_wrote_measure_as_in_its_tables(grey_level_segmenter,
     said = drain(job).images[0].phases
     assert said[0].analysed_pixels == 170 * 160
     for classes in (None, tmp_path / "out" / "classes.json"):
-        assert found(measure_masks([tmp_path / "out"], classes).rows) == found(said)
+        assert found(measure_masks([tmp_path / "out"], Sources(classes=classes)).rows) == found(
+            said
+        )
 
 
 def test_a_mask_of_class_0_alone_is_measured_where_0_is_a_class(tmp_path):
@@ -103,7 +105,7 @@ def test_a_mask_of_class_0_alone_is_measured_where_0_is_a_class(tmp_path):
     table.write(tmp_path / "classes.json")
     write_mask(tmp_path / "a_mask.png", np.zeros((8, 8), np.uint8), table)
     for classes in (None, tmp_path / "classes.json"):
-        assert found(measure_masks([tmp_path], classes).rows) == [
+        assert found(measure_masks([tmp_path], Sources(classes=classes)).rows) == [
             ("matrix", 64, 64),
             ("void", 0, 64),
         ]
@@ -120,7 +122,7 @@ def test_a_value_outside_the_table_is_an_error_that_names_mask_and_value(tmp_pat
     path.write_text('{"1": "ferrite"}')
     Image.fromarray(MASK).save(tmp_path / "a.png")
     with pytest.raises(InputError, match=r"a\.png holds values that are no class: 2 \(160 pixels"):
-        measure_masks([tmp_path / "a.png"], path)
+        measure_masks([tmp_path / "a.png"], Sources(classes=path))
 
 
 @pytest.mark.parametrize("spoil", [lambda p: p.write_bytes(b""), lambda p: p.unlink()])

@@ -1,0 +1,48 @@
+"""Settings of measuring masks."""
+
+from typing import Any, Final, Literal
+
+from pydantic import field_validator
+
+from napari_matssl.settings.base import Settings
+from napari_matssl.settings.fields import setting
+
+MEASURES: Final = ("phases",)
+"""What can be measured."""
+
+LineDirection = Literal["0", "90", "both"]
+"""Direction of test lines: 0 along the rows, 90 along the columns."""
+
+
+class MeasureSettings(Settings):
+    """Settings of measuring masks."""
+
+    measures: str = setting("phases", f"what to measure, with commas between: {','.join(MEASURES)}")
+    mixed: bool = setting(False, "allow masks of different pixel size in one group")
+
+    @field_validator("measures", mode="before")
+    @classmethod
+    def _of_a_list(cls, value: Any) -> Any:
+        """Take a list of a JSON file for the same as words with commas between."""
+        if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+            return ",".join(value)
+        return value
+
+    @field_validator("measures")
+    @classmethod
+    def _are_known(cls, value: str) -> str:
+        chosen = _words(value)
+        unknown = [one for one in chosen if one not in MEASURES]
+        if unknown or not chosen:
+            named = ", ".join(unknown) or "nothing"
+            raise ValueError(f"{named} can't be measured, but {', '.join(MEASURES)} can")
+        return ",".join(chosen)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The measures, each once, in the order in which they were given."""
+        return _words(self.measures)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, (word.strip().lower() for word in text.split(",")))))

@@ -1,0 +1,193 @@
+"""Masks on disk, whoever made them, brought into the ids of one class table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.class_table_files import (
+    NamedValues,
+    find_named_values,
+    named_values_of,
+    overruled,
+)
+from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.labels.deciding_meaning import meaning_of_masks
+from napari_matssl.labels.provenance import read_mask_facts
+from napari_matssl.labels.reading_labels import describe_palettes, read_values
+from napari_matssl.labels.value_meaning import Meaning
+from napari_matssl.micrograph.reading import find_micrographs
+from napari_matssl.project.classes import Classes
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A mask whose values are understood.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    shape
+        Height and width in px.
+    table
+        Its classes, in ids that all masks read with it share.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+    table: ClassTable
+    _named: NamedValues | None
+    _meaning: Meaning
+    _ids: Mapping[int, int]
+
+    def read(self) -> NDArray[np.uint8]:
+        """Read the mask, ``(H, W)`` in the ids of ``table``; anew with each call.
+
+        Raises
+        ------
+        InputError
+            If it holds a value that is no class, or can't be read any more.
+        """
+        values = read_values(self.path, self._named).values
+        mask = self._meaning.apply(values, self.path.name, describe_unknown=_no_class)
+        return _renumbered(mask, self._meaning, self.table, self._ids)
+
+
+@dataclass(frozen=True)
+class MaskSet:
+    """Masks, and what was decided about them: lines each worth telling."""
+
+    files: tuple[MaskFile, ...]
+    remarks: tuple[str, ...]
+
+
+def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
+    """Find masks, and decide what their values mean; each is read once for that.
+
+    Parameters
+    ----------
+    inputs
+        Mask images, or folders; of a folder that :func:`~napari_matssl.tasks.predict.predict`
+        wrote, only the masks are taken.
+    classes
+        Class table of all masks; None looks for ``classes.json`` beside each, then in masks of
+        ours themselves, then takes the values found. Tables that differ are matched by name.
+
+    Raises
+    ------
+    InputError
+        If a mask can't be read, or its values can't be understood.
+    """
+    paths = [path for given in inputs for path in _masks(given)]
+    files: list[MaskFile] = []
+    remarks: dict[str, None] = {}
+    common: Classes | None = None
+    for named, some in _by_table(paths, classes):
+        shapes, palettes, meaning = _look_at(some, named)
+        remarks |= dict.fromkeys((*overruled(some[0], classes), *palettes, *meaning.remarks))
+        common, table, ids = _joined(common, meaning.table)
+        if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
+            remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
+        files += [MaskFile(path, shapes[path], table, named, meaning, ids) for path in some]
+    return MaskSet(tuple(files), tuple(remarks))
+
+
+def _masks(given: Path) -> list[Path]:
+    found = find_micrographs([given])
+    if given.is_dir():
+        found = [path for path in found if path.stem.endswith("_mask")] or found
+        # An export holds each mask as a PNG and as a TIFF, of which one is measured.
+        return list({path.stem: path for path in reversed(found)}.values())[::-1]
+    return found
+
+
+def _by_table(
+    paths: Sequence[Path], given: Path | None
+) -> list[tuple[NamedValues | None, list[Path]]]:
+    """Divide masks by the class table that belongs to them; those without one are together.
+
+    A table beside a mask goes before that in its file, which may have older names.
+    """
+    tables: dict[Path, NamedValues | None] = {}
+    groups: list[tuple[NamedValues | None, list[Path]]] = []
+    for path in paths:
+        if path.parent not in tables:
+            tables[path.parent] = find_named_values(path, given)
+        named = tables[path.parent] or _own_classes(path)
+        group = next((some for known, some in groups if known == named), None)
+        if group is None:
+            group = []
+            groups.append((named, group))
+        group.append(path)
+    return groups
+
+
+def _own_classes(path: Path) -> NamedValues | None:
+    """Return the classes that a mask of ours stores itself."""
+    classes = read_mask_facts(path).classes
+    return None if classes is None else named_values_of(classes, "the masks themselves")
+
+
+def _look_at(
+    paths: Sequence[Path], named: NamedValues | None
+) -> tuple[dict[Path, tuple[int, int]], tuple[str, ...], Meaning]:
+    """Decide what the values of masks mean; also their shapes, and remarks on palettes."""
+    counts: dict[int, int] = {}
+    shapes, palettes = {}, []
+    for path in paths:
+        stored = read_values(path, named)
+        shapes[path] = stored.values.shape[0], stored.values.shape[1]
+        palettes.append((path.name, stored.colours))
+        for value, pixels in count_values(stored.values).items():
+            counts[value] = counts.get(value, 0) + pixels
+    images = (read_values(path, named).values for path in paths)
+    try:
+        return shapes, describe_palettes(palettes), meaning_of_masks(counts, named, images)
+    except InputError as error:
+        if named is not None or len(paths) > 1:
+            raise
+        raise error.reworded(f"{paths[0].name}: {error.what}") from error
+
+
+def _joined(
+    common: Classes | None, table: ClassTable
+) -> tuple[Classes, ClassTable, dict[int, int]]:
+    """Bring a table into the ids of those before.
+
+    Returns
+    -------
+    All classes so far, the table in their ids, and the new id by the old.
+    """
+    if common is None:
+        return Classes(table), table, {i: i for i in table.ids}
+    common, ids = common.adopting(table)
+    renamed = (one.model_copy(update={"id": ids[one.id]}) for one in table.classes)
+    return common, ClassTable(classes=tuple(sorted(renamed, key=lambda one: one.id))), ids
+
+
+def _renumbered(
+    mask: NDArray[np.integer], meaning: Meaning, table: ClassTable, ids: Mapping[int, int]
+) -> NDArray[np.uint8]:
+    """Return a mask in the ids of a table, with its value for pixels without a class."""
+    to = dict(ids)
+    if meaning.unlabelled is not None:
+        to[meaning.unlabelled] = table.no_class
+    if all(old == new for old, new in to.items()):
+        return mask.astype(np.uint8, copy=False)
+    result = np.full(mask.shape, table.no_class, dtype=np.uint8)
+    for old, new in to.items():
+        result[mask == old] = new
+    return result
+
+
+def _no_class(name: str, unknown: Mapping[int, int], _table: ClassTable) -> InputError:
+    return InputError(
+        f"The mask {name} holds values that are no class: {listed(unknown)}.",
+        "Give the class table that the mask was made with.",
+        settings="classes",
+    )

@@ -1,0 +1,137 @@
+"""The pixel size of a mask: in its file, of its image, in the project, or stated for all."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.pairing import page_in, stem_of
+from napari_matssl.micrograph.calibration import read_pixel_size
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.reading import images_in
+from napari_matssl.project.own_folder import FOLDER
+from napari_matssl.project.pixel_sizes import agree, read_calibrated
+
+_MASK = re.compile(r"_mask(?=(\.page\d+)?$)")
+
+
+@dataclass(frozen=True)
+class FoundSize:
+    """The pixel size of a mask.
+
+    Parameters
+    ----------
+    size
+        Its source names the file, too; None if nobody knows one.
+    remarks
+        Lines on sources that contradict it, and on those that could not be used.
+    """
+
+    size: PixelSize | None
+    remarks: tuple[str, ...] = ()
+
+
+class MaskSizes:
+    """Finds the pixel sizes of masks; the first source that has one counts.
+
+    The mask's own file, the image of the same stem, the project of the folder, what was stated for
+    all masks: in this order. A size that was set in the project of an image is that image's.
+
+    Parameters
+    ----------
+    images
+        Folder of the images; None if there is none.
+    stated
+        For masks that have no size from elsewhere.
+
+    Raises
+    ------
+    InputError
+        If the folder can't be listed.
+    """
+
+    def __init__(self, images: Path | None = None, stated: PixelSize | None = None) -> None:
+        self._images, self._stated = images, stated
+        self._listed: dict[Path, dict[str, Path]] = {}
+        if images is not None:
+            if not images.is_dir():
+                raise InputError(f"{images} is no folder.", "Give the folder of the images.")
+            self._in(images)
+
+    def of(self, mask: Path, shape: tuple[int, int]) -> FoundSize:
+        """Find the pixel size of a mask of some height and width."""
+        remarks: list[str] = []
+        found = list(self._sources(mask, shape, remarks))
+        if not found:
+            return FoundSize(None, tuple(remarks))
+        first = found[0]
+        others = [one for one in found[1:] if not agree(first, one)]
+        if others:
+            listed = ", ".join(f"{one.in_words} ({one.source})" for one in others)
+            remarks.append(
+                f"{mask.name}: {first.in_words} counts ({first.source}); there is also {listed}."
+            )
+        return FoundSize(first, tuple(remarks))
+
+    def _sources(
+        self, mask: Path, shape: tuple[int, int], remarks: list[str]
+    ) -> Iterator[PixelSize]:
+        if (own := read_pixel_size(mask, shape[1])) is not None:
+            yield replace(own, source=f"mask file: {own.source}")
+        if self._images is not None:
+            image = self._image_in(self._images, mask)
+            if image is None:
+                remarks.append(f"{mask.name}: {self._images} has no image of this name.")
+            elif (size := _size_of_image(image, mask, shape, remarks)) is not None:
+                yield replace(size, source=f"image {image.name}: {size.source}")
+        for folder in _project_folders(mask):
+            image = self._image_in(folder, mask)
+            if image is not None and folder != self._images:
+                size = _size_of_image(image, mask, shape, remarks)
+                if size is not None:
+                    yield replace(size, source=f"project: {size.source}")
+        if self._stated is not None:
+            yield self._stated
+
+    def _image_in(self, folder: Path, mask: Path) -> Path | None:
+        images = self._in(folder)
+        own = stem_of(mask)
+        stem = _MASK.sub("", own)
+        names = dict.fromkeys((stem, page_in(stem)[0], own))
+        return next((images[name] for name in names if name in images), None)
+
+    def _in(self, folder: Path) -> dict[str, Path]:
+        if folder not in self._listed:
+            self._listed[folder] = {stem_of(path): path for path in images_in(folder)}
+        return self._listed[folder]
+
+
+def _project_folders(mask: Path) -> Iterator[Path]:
+    """Yield the folder of images whose project a mask belongs to, if there is one."""
+    parent = mask.absolute().parent
+    if parent.name == "masks" and parent.parent.name == FOLDER:
+        yield parent.parent.parent
+        return
+    for folder in (parent, parent.parent):
+        if (folder / FOLDER).is_dir():
+            yield folder
+            return
+
+
+def _size_of_image(
+    image: Path, mask: Path, shape: tuple[int, int], remarks: list[str]
+) -> PixelSize | None:
+    """Return the pixel size of an image if it is that of its mask, too."""
+    try:
+        micrograph = read_calibrated(image, page_in(_MASK.sub("", stem_of(mask)))[1])
+    except InputError as error:
+        remarks.append(f"{mask.name}: its image has no pixel size to take: {error}")
+        return None
+    if micrograph.pixel_size is None or micrograph.width == shape[1]:
+        return micrograph.pixel_size
+    remarks.append(
+        f"{mask.name}: the pixel size of {image.name} isn't taken, as the image is "
+        f"{micrograph.width} px wide and the mask {shape[1]} px."
+    )
+    return None

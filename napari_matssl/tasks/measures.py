@@ -1,0 +1,104 @@
+"""The measures that can be chosen: what each makes of every field, and its tables."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from napari_matssl.errors import SettingsError
+from napari_matssl.files import check_writable, check_writable_folder
+from napari_matssl.labels.provenance import Provenance
+from napari_matssl.measure.field import Field
+from napari_matssl.measure.phases import (
+    PhaseFraction,
+    measure_phases,
+    phases_frame,
+    summary_frame,
+)
+from napari_matssl.settings.measuring import MeasureSettings
+
+PHASES = "phases.csv"
+SUMMARY = "summary.csv"
+
+
+class FieldMeasure(Protocol):
+    """What measures one field after another, and gives tables in the end."""
+
+    def add(self, field: Field, origin: Provenance | None) -> None:
+        """Measure a field."""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Return the tables of all fields so far, by the names of their files."""
+
+
+class Phases:
+    """Area fractions of all classes.
+
+    Attributes
+    ----------
+    rows
+        One per field and class.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[PhaseFraction] = []
+
+    def add(self, field: Field, origin: Provenance | None) -> None:
+        """Measure a field."""
+        self.rows += measure_phases(field, origin)
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Return both tables."""
+        return {PHASES: phases_frame(self.rows), SUMMARY: summary_frame(self.rows)}
+
+
+def check_table_place(out: Path, settings: MeasureSettings) -> None:
+    """Check early that tables can be written.
+
+    Parameters
+    ----------
+    out
+        A folder, or the table of area fractions alone if its name ends in ``.csv``.
+
+    Raises
+    ------
+    OutputError
+        If they can't.
+    SettingsError
+        If one table is wanted of other measures.
+    """
+    if not _is_table(out):
+        check_writable_folder(out)
+    elif settings.chosen != ("phases",):
+        raise SettingsError(
+            f"{out} is the name of one table, but {settings.measures} give several.",
+            "Name a folder.",
+            settings="out",
+        )
+    else:
+        check_writable(out)
+
+
+def table_paths(out: Path, tables: Mapping[str, pd.DataFrame]) -> dict[Path, pd.DataFrame]:
+    """Return where each table is written: in a folder, or area fractions alone beside `out`."""
+    if not _is_table(out):
+        return {out / name: frame for name, frame in tables.items()}
+    summary = SUMMARY if out.name == PHASES else f"{out.stem}_{SUMMARY}"
+    return {out: tables[PHASES], out.with_name(summary): tables[SUMMARY]}
+
+
+def _is_table(out: Path) -> bool:
+    return out.suffix.lower() == ".csv"
+
+
+def make_measures(settings: MeasureSettings, classes: Sequence[str]) -> dict[str, FieldMeasure]:
+    """Make the measures that were chosen, by name.
+
+    Parameters
+    ----------
+    classes
+        Names of the classes to be measured where a measure takes single ones; empty for all.
+    """
+    makers = {"phases": Phases}
+    return {name: makers[name]() for name in settings.chosen}

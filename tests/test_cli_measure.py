@@ -1,0 +1,247 @@
+"""``measure`` from the command line: pixel sizes, groups, and what is refused."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_matssl.cli import main
+from napari_matssl.export.masks import write_mask_tiff
+from napari_matssl.micrograph.image import PixelSize
+
+MASK = np.ones((40, 50), np.uint8)
+MASK[:10] = 2
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["napari-matssl", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Two uncalibrated masks of one size."""
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    (folder / "classes.json").write_text('{"1": "matrix", "2": "oxide"}')
+    for name in "ab":
+        Image.fromarray(MASK).save(folder / f"{name}_mask.png")
+    return folder
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
+
+
+def done(answer):
+    assert answer[0] == 0, answer[2]
+    return answer[1]
+
+
+def refused(answer, *words):
+    assert answer[0] == 2
+    assert len(answer[2].strip().splitlines()) == 1
+    for word in words:
+        assert word in answer[2]
+
+
+def test_a_folder_of_tables_blank_in_micrometres_without_calibration(call, masks, tmp_path):
+    out = tmp_path / "out"
+    done(call("measure", masks, "--out", out))
+    assert {path.name for path in out.iterdir()} == {"fields.csv", "phases.csv", "summary.csv"}
+    oxide = rows(out / "phases.csv")[1]
+    assert (oxide["image"], oxide["group"], oxide["class"]) == ("a_mask.png", "all", "oxide")
+    assert (oxide["pixels"], oxide["fraction_percent"], oxide["area_um2"]) == ("500", "25", "")
+    field = rows(out / "fields.csv")[0]
+    assert (field["width_px"], field["height_px"], field["analysed_pixels"]) == ("50", "40", "2000")
+    assert (field["pixel_width_um"], field["pixel_size_source"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "sides"),
+    [
+        (("--pixel-size-um", "0.5"), (0.5, 0.5)),
+        (("--pixel-size-um", "0.5", "2"), (0.5, 2.0)),
+        (("--pixel-size-um=0.5", "2"), (0.5, 2.0)),
+    ],
+)
+def test_one_side_or_two_on_the_command_line(call, masks, tmp_path, given, sides):
+    done(call("measure", *given, masks, "--out", tmp_path / "out"))
+    field = rows(tmp_path / "out" / "fields.csv")[0]
+    assert (float(field["pixel_width_um"]), float(field["pixel_height_um"])) == sides
+    assert field["pixel_size_source"] == "stated with --pixel-size-um"
+    oxide = rows(tmp_path / "out" / "phases.csv")[1]
+    assert float(oxide["area_um2"]) == pytest.approx(500 * sides[0] * sides[1])
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "x", "nan", "0.1 0.2 0.3"])
+def test_what_is_no_pixel_size_is_refused(call, masks, tmp_path, size):
+    refused(call("measure", masks, "--out", tmp_path / "o", "--pixel-size-um", size), "pixel size")
+
+
+def image_of(path, um, shape=(40, 50)):
+    """Write an image that ImageJ has calibrated, with pixels twice as high as wide."""
+    tifffile.imwrite(
+        path, np.zeros(shape, np.uint8), imagej=True, resolution=(1 / um, 0.5 / um),
+        metadata={"unit": "um"},
+    )  # fmt: skip
+
+
+def calibrate_by_hand(folder, name, x, y):
+    (folder / "matssl").mkdir()
+    size = {"x_um": x, "y_um": y, "source": "set by hand"}
+    (folder / "matssl" / "project.json").write_text(
+        json.dumps({"format_version": 1, "images": {name: {"pixel_size": size}}})
+    )
+
+
+def test_the_first_source_of_a_pixel_size_counts_and_the_others_are_shown(call, tmp_path):
+    """Mask file, image of the same stem, project, command line: removed one after another."""
+    masks, images, out = tmp_path / "m", tmp_path / "i", tmp_path / "out"
+    masks.mkdir()
+    images.mkdir()
+    write_mask_tiff(masks / "a_mask.tif", MASK, PixelSize(0.1, 0.1, "microscope"))
+    image_of(images / "a.tif", 0.2)
+    image_of(masks / "a.tif", 0.3)
+    (masks / "matssl").mkdir()
+
+    def size(*more, mask="a_mask.tif"):
+        said = done(call("measure", masks / mask, "--out", out, "--pixel-size-um", "0.4", *more))
+        field = rows(out / "fields.csv")[0]
+        sides = float(field["pixel_width_um"]), float(field["pixel_height_um"])
+        return sides, field["pixel_size_source"], said
+
+    sides, source, said = size("--images", images)
+    assert (sides, source) == ((0.1, 0.1), "mask file: ImageJ metadata (unit micron)")
+    assert "there is also 0.2 x 0.4 µm/px (image a.tif: ImageJ" in said
+    assert "0.3 x 0.6 µm/px (project: ImageJ" in said
+    assert "0.4 µm/px (stated" in said
+    Image.fromarray(MASK).save(masks / "a_mask.png")
+    sides, source, _ = size("--images", images, mask="a_mask.png")
+    assert sides == pytest.approx((0.2, 0.4))
+    assert source == "image a.tif: ImageJ metadata (unit um)"
+    sides, source, _ = size(mask="a_mask.png")
+    assert sides == pytest.approx((0.3, 0.6))
+    assert source == "project: ImageJ metadata (unit um)"
+
+
+def test_a_size_that_was_set_in_the_project_is_that_of_its_image(call, masks, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    image_of(images / "a.tif", 0.2)
+    calibrate_by_hand(images, "a.tif", 0.25, 0.5)
+    said = done(
+        call("measure", masks / "a_mask.png", "--images", images, "--out", tmp_path / "out")
+    )
+    field = rows(tmp_path / "out" / "fields.csv")[0]
+    assert (field["pixel_width_um"], field["pixel_height_um"]) == ("0.25", "0.5")
+    assert field["pixel_size_source"] == "image a.tif: set by hand"
+    assert said  # remarks on classes
+
+
+def test_the_size_of_an_image_that_was_resized_is_not_taken(call, masks, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    image_of(images / "a.tif", 0.2, (80, 100))
+    said = done(
+        call("measure", masks / "a_mask.png", "--images", images, "--out", tmp_path / "out")
+    )
+    assert "100 px wide and the mask 50 px" in said
+    assert rows(tmp_path / "out" / "phases.csv")[0]["area_um2"] == ""
+
+
+def test_masks_of_two_pixel_sizes_need_two_groups_or_leave(call, tmp_path):
+    masks, out = tmp_path / "m", tmp_path / "out"
+    masks.mkdir()
+    for name, um in (("a", 0.1), ("b", 0.2)):
+        write_mask_tiff(masks / f"{name}.tif", MASK, PixelSize(um, um, "microscope"))
+    refused(call("measure", masks, "--out", out), "a.tif", "b.tif", "0.1 µm/px", "--mixed")
+    assert not list(out.iterdir())
+    done(call("measure", masks, "--out", out, "--mixed"))
+    groups = tmp_path / "g.csv"
+    groups.write_text("image,specimen,group\na,1,coarse\nb,2,fine\n")
+    done(call("measure", masks, "--out", out, "--groups", groups))
+    assert [row["group"] for row in rows(out / "summary.csv")] == ["coarse"] * 2 + ["fine"] * 2
+
+
+def test_one_mask_without_a_size_beside_others_is_named(call, tmp_path):
+    masks = tmp_path / "m"
+    masks.mkdir()
+    write_mask_tiff(masks / "a.tif", MASK, PixelSize(0.1, 0.1, "microscope"))
+    Image.fromarray(MASK).save(masks / "b.png")
+    said = done(call("measure", masks, "--out", tmp_path / "out"))
+    assert "1 of 2 masks have no pixel size" in said
+    assert "b.png" in said
+
+
+def test_specimens_of_a_file_of_groups_count_once_each(call, tmp_path):
+    masks, out, groups = tmp_path / "m", tmp_path / "out", tmp_path / "g.csv"
+    masks.mkdir()
+    (masks / "classes.json").write_text('{"1": "matrix", "2": "oxide"}')
+    for n, percent in enumerate((10, 12, 20, 22, 30, 32)):
+        mask = np.ones((10, 10), np.uint8)
+        mask.ravel()[:percent] = 2
+        Image.fromarray(mask).save(masks / f"f{n}_mask.png")
+    lines = [f"f{n}.tif;{'ABC'[n // 2]}" for n in range(6)]  # as a German spreadsheet saves it
+    groups.write_text("\ufeffImage;Specimen\n" + "\n".join(lines), encoding="utf-8")
+    done(call("measure", masks, "--out", out, "--groups", groups))
+    oxide = rows(out / "summary.csv")[1]
+    assert (oxide["n"], oxide["over"], oxide["images"]) == ("3", "specimens", "6")
+    assert float(oxide["mean_percent"]) == pytest.approx(21)
+    assert float(oxide["s_between_percent"]) == pytest.approx(99**0.5)
+    assert float(oxide["s_within_percent"]) == pytest.approx(2**0.5)
+    assert [row["specimen"] for row in rows(out / "fields.csv")] == list("AABBCC")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image,section\na,1\n", ("g.csv", "no column specimen")),
+        ("image,specimen\na,1\n", ("b_mask.png", "no row", "--groups")),
+        ("image,specimen\na,1\na,2\nb,1\n", ("row 3", "another place")),
+        ("image,specimen\na,\nb,1\n", ("row 2", "no name")),
+        ("", ("g.csv", "no column image")),
+    ],
+)
+def test_a_file_of_groups_that_does_not_fit_is_refused(call, masks, tmp_path, text, words):
+    groups = tmp_path / "g.csv"
+    groups.write_text(text)
+    refused(call("measure", masks, "--out", tmp_path / "out", "--groups", groups), *words)
+
+
+def test_rows_of_other_images_are_remarked_on(call, masks, tmp_path):
+    groups = tmp_path / "g.csv"
+    groups.write_text("image,specimen\na,1\nb,1\nc,2\n")
+    said = done(call("measure", masks, "--out", tmp_path / "out", "--groups", groups))
+    assert "lists 1 images that aren't measured: c" in said
+
+
+def test_a_measure_that_there_is_not_is_one_clear_error(call, masks, tmp_path):
+    answer = call("measure", masks, "--out", tmp_path / "out", "--measures", "phases,texture")
+    refused(answer, "texture", "phases")
+
+
+def test_measures_may_stand_in_a_file_of_settings(call, masks, tmp_path):
+    file = tmp_path / "s.json"
+    file.write_text('{"measures": ["phases"], "mixed": true}')
+    done(call("measure", masks, "--out", tmp_path / "out", "--settings", file))
+
+
+def test_one_table_takes_the_name_that_it_is_given(call, masks, tmp_path):
+    done(call("measure", masks, "--out", tmp_path / "t.csv"))
+    assert {p.name for p in tmp_path.iterdir()} == {"masks", "t.csv", "t_summary.csv"}
