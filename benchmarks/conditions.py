@@ -15,9 +15,7 @@ def reimage(painted: PaintedMicrograph, seed: int) -> PaintedMicrograph:
     by nearest neighbour. The calibration is dropped, as nobody tells the program.
     """
     rng = np.random.default_rng((9, seed))
-    grey = painted.micrograph.specimen.astype(np.float32)
-    grey /= 255.0 if painted.micrograph.pixels.dtype == np.uint8 else grey.max()
-    labels = painted.specimen_labels
+    grey, labels = _unit(painted), painted.specimen_labels
     factor = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
     grey, labels = _magnify(grey, labels, factor, rng)
     grey = np.clip(grey, 0, 1) ** float(np.exp(rng.uniform(-0.6, 0.6)))
@@ -29,6 +27,41 @@ def reimage(painted: PaintedMicrograph, seed: int) -> PaintedMicrograph:
     pixels = (np.clip(grey, 0, 1) * 255).astype(np.uint8)
     name = f"{painted.micrograph.name}@{seed}"
     return PaintedMicrograph(Micrograph(name, pixels), labels)
+
+
+def exposed(painted: PaintedMicrograph, seed: int) -> PaintedMicrograph:
+    """Change contrast (0.7 to 1.3), brightness (15 % of the range) and gamma (0.8 to 1.25)."""
+    random = np.random.default_rng((77, seed))
+    contrast, offset = random.uniform(0.7, 1.3), random.uniform(-0.15, 0.15)
+    gamma = np.exp(random.uniform(np.log(0.8), np.log(1.25)))
+    grey = (_unit(painted) ** gamma - 0.5) * contrast + 0.5 + offset
+    return _taken(painted, grey, painted.specimen_labels, f"exposure {seed}")
+
+
+def magnified(painted: PaintedMicrograph, factor: float, seed: int) -> PaintedMicrograph:
+    """Take a part of the field larger, or the whole of it smaller, in fewer pixels."""
+    rng = np.random.default_rng((78, seed))
+    grey, labels = _magnify(_unit(painted), painted.specimen_labels, factor, rng)
+    return _taken(painted, grey, labels, f"{factor:g}x")
+
+
+def noisy(painted: PaintedMicrograph, seed: int) -> PaintedMicrograph:
+    """Add noise with a standard deviation of 8 % of the range."""
+    grey = _unit(painted)
+    grey = grey + np.random.default_rng((79, seed)).normal(0, 0.08, grey.shape)
+    return _taken(painted, grey, painted.specimen_labels, "noise")
+
+
+def _unit(painted: PaintedMicrograph) -> np.ndarray:
+    grey = painted.micrograph.specimen.astype(np.float32)
+    return grey / (255.0 if painted.micrograph.pixels.dtype == np.uint8 else grey.max())
+
+
+def _taken(
+    painted: PaintedMicrograph, grey: np.ndarray, labels: np.ndarray, how: str
+) -> PaintedMicrograph:
+    pixels = (255 * np.clip(grey, 0, 1)).round().astype(np.uint8)
+    return PaintedMicrograph(Micrograph(f"{painted.micrograph.name}@{how}", pixels), labels)
 
 
 def _magnify(

@@ -1,124 +1,120 @@
-"""Compare recipes on the development sets, at equal numbers of steps: how defaults are chosen.
+"""Compare recipes on the development sets: how defaults are chosen.
 
-    python benchmarks/levers.py --set architecture=unet++ --set batch_size=8 --steps 90
-    python benchmarks/levers.py --full --steps 300
-    python benchmarks/levers.py --set pseudo_label_weight=0 --sets dual-phase grains --seeds 1 2
-    python benchmarks/levers.py --sets "coatings a" --images 4 --steps 200 --new-conditions
+    python benchmarks/levers.py                           # instant and the forest, all sets
+    python benchmarks/levers.py --set exposure=own        # beside it, one thing changed
+    python benchmarks/levers.py --steps 90 --set pseudo_label_weight=0 --sets dual-phase UHCS
+    python benchmarks/levers.py --full --steps 300 --conditions "new conditions"
+    python benchmarks/levers.py --steps 200 --predict magnifications=one --sets "coatings, 4"
 
-Prints one row for the defaults changed by all ``--set`` together, scored from two magnifications
-and, in brackets, from one. The sets are ``sets.development_sets``: none of
-their images is in a test split. Without ``--full``, ``--images`` of each are painted in strokes.
-Needs the data that tests marked ``real`` use.
+Rows: the preset ``instant``, or with ``--steps`` the preset ``interactive`` for so many steps
+(equal for all, so that a busy machine changes no figure); the same changed by all ``--set``
+together; and a forest on standardised images with the same strokes, which segments every fourth row
+and column. Sets are coatings, synthetic samples, painted images of MetalDAM and UHCS that are left
+out one by one, and sweeps of composition and exposure; none of their images is in a test set of
+``accuracy.py``. ``--full`` takes coatings with dense labels instead. ``--write`` puts the table
+into ``benchmarks/NOTES.md``. Needs the data that tests marked ``real`` use.
 """
 
 import argparse
-import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
+import development
 import sets
+from forest import forest_masks
+from levers_tables import Found, tables
+from marks import write_between_marks
+from recipes import changes, commit, look, train
+from scoring import Seen, figures
 
-from napari_matssl.learn.device import choose_compute
-from napari_matssl.learn.inference import segment
-from napari_matssl.learn.metrics import Scores, confusion_matrix, scores
-from napari_matssl.learn.schedule import Budget
+from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.segmenter import Segmenter
-from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
-from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.finetune.initial_network import begin
-from napari_matssl.tasks.finetune.planning import make_plan
-from napari_matssl.tasks.finetune.training import Training
 
+NOTES = Path(__file__).parent / "NOTES.md"
+FOREST, CHANGED = "forest, standardised", "changed"
+EVERY = 4  # row and column of those that the forest segments
 
-def train(one: sets.BenchmarkSet, settings: FinetuneSettings, steps: int) -> Segmenter:
-    """Train for some steps."""
-    if settings.architecture == "pixel-classifier":
-        return drain(finetune(one.training, one.table, settings)).segmenter
-    budget = Budget(steps, None)
-    compute = choose_compute(settings.device)
-    plan = make_plan(one.training, one.table, settings)
-    training = Training(plan, begin(plan, compute), compute, budget)
-    budget.steps = steps
-    while training.step < steps:
-        training.advance(budget.fraction(training.step))
-    drain(training.look_for_strata())
-    return training.result().segmenter
-
-
-def score(segmenter: Segmenter, one: sets.BenchmarkSet, **changed: str) -> Scores:
-    """Score on the test images, with settings of prediction that are not the usual ones."""
-    compute = choose_compute()
-    network = compute.place(segmenter.network)
-    total = np.zeros((len(one.table), len(one.table)), dtype=np.int64)
-    for painted in one.test:
-        predict = PredictSettings.make(changed)
-        job = segment(network, segmenter.card, painted.micrograph, compute, predict)
-        total += confusion_matrix(painted.labels, drain(job).mask, one.table.ids)
-    return scores(total, one.table.names)
+Segmenting = Callable[[Sequence[PaintedMicrograph]], list[Seen]]
+Learn = Callable[[sets.BenchmarkSet, int], Segmenting]
+"""Learns from a set, for a seed."""
 
 
 def main() -> None:
-    """Print one row of a comparison."""
+    """Print a comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
-    parser.add_argument("--sets", nargs="+", help="development sets; all without")
-    parser.add_argument("--images", type=int, default=1, help="how many are painted in strokes")
+    parser.add_argument("--predict", action="append", default=[], metavar="FIELD=VALUE")
+    parser.add_argument("--rows", nargs="+", choices=("forest", "default", CHANGED))
+    parser.add_argument("--sets", nargs="+", help="what the names of groups begin with; or all")
     parser.add_argument("--full", action="store_true", help="coatings only, all pixels labelled")
-    parser.add_argument(
-        "--new-conditions", action="store_true", help="test images taken under other conditions"
-    )
-    parser.add_argument("--detached-components", choices=("auto", "merge", "keep"), default="auto")
-    parser.add_argument("--steps", type=int, default=90)
+    parser.add_argument("--conditions", choices=sets.CONDITIONS, help="of the test images")
+    parser.add_argument("--steps", type=int, help="of the preset interactive; without: instant")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--write", action="store_true", help="put the table into the notes")
     given = parser.parse_args()
-    everything = {one.name: one for one in sets.development_sets(given.data)}
-    wanted = given.sets or [n for n, one in everything.items() if one.coatings or not given.full]
-    if unknown := set(wanted) - everything.keys():
-        parser.error(f"no such set: {', '.join(unknown)}; there are {', '.join(everything)}")
-    changed = changes(given.set)
-    found: list[tuple[float, float]] = []
+    everything = (development.dense_groups if given.full else development.groups)(given.data)
+    wanted = [name for name in everything if name.startswith(tuple(given.sets or [""]))]
+    if not wanted:
+        parser.error(f"no such set; there are {', '.join(everything)}")
+    rows = _rows(given)
+    if not rows:
+        parser.error("nothing to compute: the row changed needs --set")
+    found: Found = {}
+    begin, measured = time.monotonic(), commit()
     for name in wanted:
-        one = everything[name]
-        if given.new_conditions:
-            one = sets.under_new_conditions(one)
         for seed in given.seeds:
-            used = one if given.full else sets.painted_in_strokes(one, given.images, seed)
-            settings = FinetuneSettings.make({**changed, "seed": seed, "epochs": 1})
-            segmenter = train(used, settings, given.steps)
-            both, once = (
-                score(
-                    segmenter,
-                    used,
-                    magnifications=looks,
-                    detached_components=given.detached_components,
-                )
-                for looks in ("two", "one")
-            )
-            found.append((both.miou or 0.0, once.miou or 0.0))
-            figures = [f"mIoU {found[-1][0]:.3f} ({found[-1][1]:.3f})"]
-            figures += [
-                f"{name} {c.iou:.3f} ({once.classes[name].iou:.3f})"
-                for name, c in both.classes.items()
-            ]
-            print(f"{used.name}, seed {seed}: {'  '.join(figures)}", flush=True)
-    mean = np.mean(found, axis=0)
-    recipe = " ".join(given.set) or "defaults"
-    print(f"{recipe}, {given.steps} steps: mean {mean[0]:.3f} ({mean[1]:.3f})")
+            for one in everything[name](seed):
+                test = sets.CONDITIONS[given.conditions](one) if given.conditions else one
+                for row, learn in rows.items():
+                    got = figures(test, learn(test, seed)(test.test))
+                    found.setdefault(name, {}).setdefault(row, []).append(got)
+                    said = f"mIoU {got['miou'] or 0:.3f}, fractions {got['fraction_error']:.1f}"
+                    print(f"{one.name}, seed {seed}, {row}: {said}", flush=True)
+    took = (time.monotonic() - begin) / 60
+    command = shlex.join(["levers.py", *(word for word in sys.argv[1:] if word != "--write")])
+    text = f"{tables(found)}\n`{command}`, commit {measured}, {took:.0f} min.\n"
+    print(text)
+    if given.write:
+        write_between_marks("levers.py", text, NOTES)
 
 
-def changes(pairs: list[str]) -> dict[str, object]:
-    """Read settings given as FIELD=VALUE."""
-    return {field: _value(value) for field, value in (pair.split("=", 1) for pair in pairs)}
+def _rows(given: argparse.Namespace) -> dict[str, Learn]:
+    preset = {"preset": "interactive", "epochs": 1} if given.steps else {"preset": "instant"}
+    label = f"interactive, {given.steps} steps" if given.steps else "instant"
+    predict = PredictSettings.make(changes(given.predict))
+    wanted = given.rows or ("forest", "default", *([CHANGED] if given.set else []))
+    rows: dict[str, Learn] = {}
+    if "forest" in wanted:
+        rows[FOREST] = _forest
+    if "default" in wanted:
+        rows[label] = _once(preset, given.steps or 0, predict)
+    if CHANGED in wanted and given.set:
+        changed = {**preset, **changes(given.set)}
+        rows[f"{label}, {' '.join(given.set)}"] = _once(changed, given.steps or 0, predict)
+    return rows
 
 
-def _value(text: str) -> object:
-    """Read a number or a truth value; anything else is text."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+def _forest(one: sets.BenchmarkSet, seed: int) -> Segmenting:
+    return lambda test: forest_masks(one.training, test, one.table, True, seed, EVERY)[0]
+
+
+def _once(values: dict[str, object], steps: int, predict: PredictSettings) -> Learn:
+    """Train by settings; sets one after another with the same painted images share the model."""
+    kept: dict[int, tuple[Sequence[PaintedMicrograph], Segmenter]] = {}
+
+    def learn(one: sets.BenchmarkSet, seed: int) -> Segmenting:
+        if seed not in kept or kept[seed][0] is not one.training:
+            settings = FinetuneSettings.make({**values, "seed": seed})
+            kept[seed] = one.training, train(one, settings, steps)
+        segmenter = kept[seed][1]
+        return lambda test: look(segmenter, test, predict)
+
+    return learn
 
 
 if __name__ == "__main__":

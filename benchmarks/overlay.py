@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import sets
+import real_sets
 from PIL import Image
 
 from napari_matssl.export.overlay import overlay
@@ -30,13 +30,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--split", choices=sets.SPLITS, default="EBC-2")
+    parser.add_argument("--split", choices=real_sets.SPLITS, default="EBC-2")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     segmenter, compute = read_segmenter(given.model), choose_compute()
     network = compute.place(segmenter.network)
     columns = []
-    for one in sets.ebc(given.data, given.split).test:
+    for one in real_sets.ebc(given.data, given.split).test:
         job = segment(network, segmenter.card, one.micrograph, compute, PredictSettings())
         masks = one.labels.astype(np.uint8), drain(job).mask
         pictures = [overlay(one.micrograph, mask, segmenter.classes) for mask in masks]

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import real_sets
 import sets
 from marks import write_between_marks
 
@@ -133,7 +134,7 @@ class Task:
 
 def ebc_task(folder: Path, split: str, others: Sequence[Micrograph]) -> Task:
     """Two classes, oxide and crack as one, at 512x512; validation images choose the epoch."""
-    chosen = sets.ebc(folder.parent, split)
+    chosen = real_sets.ebc(folder.parent, split)
 
     def merge(painted: tuple[PaintedMicrograph, ...]) -> tuple[PaintedMicrograph, ...]:
         return tuple(replace(p, labels=np.where(p.labels > 1, 2, p.labels)) for p in painted)
@@ -265,11 +266,11 @@ def _tasks(given: argparse.Namespace) -> list[Task]:
             inside = folders[name] / "train" / "inputs"
             read = read_folder([inside if inside.is_dir() else folders[name]])
             patches[name] = cut(read, SOURCES[name].overlap)
-    wanted = given.only or ["metaldam", "aachen", *sets.SPLITS]
+    wanted = given.only or ["metaldam", "aachen", *real_sets.SPLITS]
     tasks = []
     for name in wanted:
         others = [*unlabelled, *(m for n, ms in patches.items() if n != name for m in ms)]
-        if name in sets.SPLITS and "ebc" in folders:
+        if name in real_sets.SPLITS and "ebc" in folders:
             tasks.append(ebc_task(folders["ebc"], name, others))
         elif name in folders:
             tasks.append(other_task(name, folders[name], others))

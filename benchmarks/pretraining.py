@@ -28,16 +28,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import real_sets
 import sets
-from levers import changes, score, train
+from development import development_sets
 from pretraining_tables import write_tables
+from recipes import changes, look, train
+from scoring import figures
 
 from napari_matssl.files import atomic_write
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.samples import MATERIALS, make_sample
-from napari_matssl.settings import FinetuneSettings, PretrainSettings
+from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.inputs import read_folder
 from napari_matssl.tasks.pretrain import pretrain
 
@@ -108,12 +111,15 @@ def cases(data: Path) -> dict[str, Case]:
     found = {}
     for split in ("EBC-2", "EBC-3"):
         own = _own_coatings(data, split)
-        found[split] = Case(lambda _seed, s=split: sets.ebc(data, s), 300, own)
+        found[split] = Case(lambda _seed, s=split: real_sets.ebc(data, s), 300, own)
         found[f"{split}, 1 image"] = Case(
-            lambda seed, s=split: sets.painted_in_strokes(sets.ebc(data, s), 1, seed), 150, own
+            lambda seed, s=split: sets.painted_in_strokes(real_sets.ebc(data, s), 1, seed),
+            150,
+            own,
         )
-    strokes = Case(lambda _seed: sets.ebc(data, "EBC-2", True), 300, _own_coatings(data, "EBC-2"))
-    found["EBC-2 strokes"] = strokes
+    found["EBC-2 strokes"] = Case(
+        lambda _seed: real_sets.ebc(data, "EBC-2", True), 300, _own_coatings(data, "EBC-2")
+    )
     for material in ("dual-phase", "coating"):
         found[f"{material}, 1 image"] = Case(
             lambda seed, m=material: sets.painted_in_strokes(
@@ -127,7 +133,7 @@ def cases(data: Path) -> dict[str, Case]:
 
 def _own_coatings(data: Path, split: str) -> Callable[[], list[Micrograph]]:
     def read() -> list[Micrograph]:
-        chosen = sets.ebc(data, split)
+        chosen = real_sets.ebc(data, split)
         first = [p.micrograph for p in (*chosen.training, *chosen.validation)]
         known = {m.name for m in (*first, *(p.micrograph for p in chosen.test))}
         rest = [m for m in read_folder([data / "ebc" / "images"]) if m.name not in known]
@@ -185,7 +191,7 @@ def judge_recipe(given: argparse.Namespace) -> None:
     changed = changes(given.set)
     start = Start.of(given.starts[0]) if given.starts else Start("other", 0, 4.0)
     found: dict[str, list[float]] = {"instant": [], "ours": []}
-    for one in sets.development_sets(given.data):
+    for one in development_sets(given.data):
 
         def own(one: sets.BenchmarkSet = one) -> list[Micrograph]:
             return _development_folder(given.data, one)
@@ -199,8 +205,8 @@ def judge_recipe(given: argparse.Namespace) -> None:
                     continue
                 values = {"preset": preset, "weights": source, "epochs": 1, "seed": seed}
                 segmenter = train(strokes, FinetuneSettings.make(values), 150)
-                result = score(segmenter, strokes)
-                found[row].append(result.miou or 0.0)
+                result = figures(strokes, look(segmenter, strokes.test, PredictSettings()))
+                found[row].append(result["miou"] or 0.0)
                 said.append(f"{row} {found[row][-1]:.3f}")
             print(f"{strokes.name}, seed {seed}: {', '.join(said)}", flush=True)
     means = ", ".join(f"{row} {np.mean(v):.3f}" for row, v in found.items() if v)
@@ -272,10 +278,11 @@ def cell(
     source, facts = encoder(start, name, case.own, given.data, seed, changed, given.encoders)
     _check_unseen(start, case, chosen.test)
     settings = FinetuneSettings.make({"weights": source, "epochs": 1, "seed": seed})
-    figures = score(train(chosen, settings, case.steps), chosen)
-    classes = {name: one.iou for name, one in figures.classes.items()}
+    segmenter = train(chosen, settings, case.steps)
+    result = figures(chosen, look(segmenter, chosen.test, PredictSettings()))
+    classes = {name: result[name] for name in chosen.table.names}
     return {
-        "miou": figures.miou, "classes": classes, "steps": case.steps, **facts,
+        "miou": result["miou"], "classes": classes, "steps": case.steps, **facts,
         "date": datetime.date.today().isoformat(),
     }  # fmt: skip
 

@@ -1,34 +1,21 @@
-"""The sets that the benchmarks learn from and score on.
+"""What the benchmarks learn from and score on, and how samples become such sets.
 
-A *report* set is scored once, for a table of results. A *development* set decides defaults: its
-images are in no test split of EBC-1, EBC-2 or EBC-3, and its synthetic samples have other seeds.
+A *report* set is scored once, for a table of results. A *development* set decides defaults: none of
+its images is in a test split that is reported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-from conditions import reimage
+from conditions import exposed, magnified, noisy, reimage
 
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.samples import MATERIALS, class_table, make_sample, scribble
-from napari_matssl.tasks.inputs import read_labelled, read_painted_set
-from napari_matssl.tasks.label_files import SplitChoice
+from napari_matssl.samples import class_table, make_sample, scribble
 
-SPLITS = ("EBC-1", "EBC-2", "EBC-3")
-
-_DEVELOPMENT_TRAINING = {
-    "a": ("021519-3_1426C-100cyc0008", "040617-3_S0410028", "070516-3_S2470007",
-          "122018-3_100cyc-1426C0017"),
-    "b": ("010417-4_S2480009", "032919-10_100cyc0017", "070516-1_S1160020",
-          "111418-4_1426_100Cyc0034"),
-    "c": ("010417-4_S2480023", "040617-3_S0410018", "070516-3_S2470003",
-          "120718-4-B1_50cyc_14260025"),
-    "d": ("032919-6_100cyc0007", "040617-3_S0410019", "111418-4_1426_100Cyc0032",
-          "S879_062216-3-31cyc0030"),
-}  # fmt: skip
+MOST_AGAIN = 8
+"""Test images that are taken again under other conditions."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +32,10 @@ class BenchmarkSet:
         The classes, without the stored value of unpainted pixels.
     coatings
         Whether the three figures of the EBC set apply.
+    phase
+        Id of the class whose fraction has to be within the limit; None: that of every class.
+    limit
+        Of the error of a fraction: points of area, and share of the fraction, whichever is more.
     """
 
     name: str
@@ -53,45 +44,8 @@ class BenchmarkSet:
     test: tuple[PaintedMicrograph, ...]
     table: ClassTable
     coatings: bool = False
-
-
-def ebc(data: Path, split: str, strokes: bool = False) -> BenchmarkSet:
-    """Read a published split of the EBC set, with dense labels or, for EBC-2, strokes."""
-    folder = data / "ebc"
-    choice = SplitChoice(folder / "splits.json", split)
-    painted = read_painted_set(folder / "images", folder / "labels", 0, None, choice)
-    training = painted.training
-    if strokes:
-        training = tuple(read_labelled(folder / "images", folder / "scribbles", choice, "train"))
-    test = tuple(read_labelled(folder / "images", folder / "labels", choice, "test"))
-    validation = () if strokes else painted.validation
-    name = f"{split} strokes" if strokes else split
-    return BenchmarkSet(name, training, validation, test, painted.table, coatings=True)
-
-
-def ebc_development(data: Path, fold: str) -> BenchmarkSet:
-    """Four dense images, and as test the others that no published split tests on."""
-    folder = data / "ebc"
-    tested: set[str] = set()
-    everything: dict[str, PaintedMicrograph] = {}
-    for split in SPLITS:
-        choice = SplitChoice(folder / "splits.json", split)
-        for part in ("train", "val", "test"):
-            for one in read_labelled(folder / "images", folder / "labels", choice, part):
-                everything[one.micrograph.name] = one
-                if part == "test":
-                    tested.add(one.micrograph.name)
-    free = {n: everything[n] for n in sorted(everything.keys() - tested)}
-    chosen = {n for n in free if Path(n).stem in _DEVELOPMENT_TRAINING[fold]}
-    table = ebc(data, "EBC-2").table
-    return BenchmarkSet(
-        f"coatings {fold}",
-        tuple(free[n] for n in sorted(chosen)),
-        (),
-        tuple(one for n, one in free.items() if n not in chosen),
-        table,
-        coatings=True,
-    )
+    phase: int | None = None
+    limit: tuple[float, float] = (2.0, 0.05)
 
 
 def synthetic(material: str, training: Sequence[int], test: Sequence[int]) -> BenchmarkSet:
@@ -117,17 +71,57 @@ def painted_in_strokes(
         )
         for n, p in enumerate(one.training[:images])
     )
-    count = "1 image" if images == 1 else f"{images} images"
-    return replace(one, name=f"{one.name}, strokes on {count}", training=training, validation=())
+    name = f"{one.name}, {counted(images)}"
+    return replace(one, name=name, training=training, validation=())
 
 
-def under_new_conditions(one: BenchmarkSet, seed: int = 0) -> BenchmarkSet:
-    """Take the test images again, each under three other conditions of the microscope."""
-    test = tuple(reimage(p, seed + 3 * n + k) for n, p in enumerate(one.test) for k in range(3))
+def counted(images: int) -> str:
+    """Write how many images are painted."""
+    return "1 image" if images == 1 else f"{images} images"
+
+
+def without(painted: Iterable[PaintedMicrograph], class_id: int) -> list[PaintedMicrograph]:
+    """Take the labels of a class away: its pixels neither train nor count."""
+    return [replace(p, labels=np.where(p.labels == class_id, 0, p.labels)) for p in painted]
+
+
+def some(one: BenchmarkSet, images: int) -> BenchmarkSet:
+    """Keep some of the test images, from all over the list."""
+    step = -(-len(one.test) // images)
+    return replace(one, test=one.test[::step])
+
+
+def under_new_conditions(one: BenchmarkSet) -> BenchmarkSet:
+    """Take test images again, each under three other conditions of the microscope."""
+    few = some(one, MOST_AGAIN)
+    test = tuple(reimage(p, 3 * n + k) for n, p in enumerate(few.test) for k in range(3))
     return replace(one, name=f"{one.name}, new conditions", test=test)
 
 
-def development_sets(data: Path) -> list[BenchmarkSet]:
-    """Give the sets that decide defaults, densely labelled."""
-    coatings = [ebc_development(data, fold) for fold in _DEVELOPMENT_TRAINING]
-    return coatings + [synthetic(m, range(100, 104), range(110, 116)) for m in MATERIALS]
+def under_other_exposures(one: BenchmarkSet, seed: int = 0) -> BenchmarkSet:
+    """Take test images again under other exposures; the limit is that for changed exposure."""
+    few = some(one, MOST_AGAIN)
+    test = tuple(exposed(p, n + 10 * seed) for n, p in enumerate(few.test))
+    return replace(one, name=f"{one.name}, other exposures", test=test, limit=(4.0, 0.0))
+
+
+def _again(
+    one: BenchmarkSet, name: str, take: Callable[[PaintedMicrograph, int], PaintedMicrograph]
+) -> BenchmarkSet:
+    few = some(one, MOST_AGAIN)
+    test = tuple(take(p, n) for n, p in enumerate(few.test))
+    return replace(one, name=f"{one.name}, {name}", test=test)
+
+
+CONDITIONS: dict[str, Callable[[BenchmarkSet], BenchmarkSet]] = {
+    "new conditions": under_new_conditions,
+    "other exposures": under_other_exposures,
+    "half the magnification": lambda one: _again(
+        one, "half the magnification", lambda p, seed: magnified(p, 0.5, seed)
+    ),
+    "twice the magnification": lambda one: _again(
+        one, "twice the magnification", lambda p, seed: magnified(p, 2.0, seed)
+    ),
+    "noise": lambda one: _again(one, "noise", noisy),
+}
+"""Test images of a set taken again, by what changes."""

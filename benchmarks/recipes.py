@@ -1,0 +1,76 @@
+"""Training by settings, and masks of what was trained."""
+
+import json
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from scoring import Seen
+from sets import BenchmarkSet
+
+from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.labels.provenance import LIKE
+from napari_matssl.learn.device import choose_compute
+from napari_matssl.learn.inference import segment
+from napari_matssl.learn.schedule import Budget
+from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.progress import drain
+from napari_matssl.settings import FinetuneSettings, PredictSettings
+from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.initial_network import begin
+from napari_matssl.tasks.finetune.planning import make_plan
+from napari_matssl.tasks.finetune.training import Training
+
+
+def train(one: BenchmarkSet, settings: FinetuneSettings, steps: int) -> Segmenter:
+    """Train for some steps; what takes none, as it is."""
+    if settings.architecture == "pixel-classifier":
+        return drain(finetune(one.training, one.table, settings)).segmenter
+    budget = Budget(steps, None)
+    compute = choose_compute(settings.device)
+    plan = make_plan(one.training, one.table, settings)
+    training = Training(plan, begin(plan, compute), compute, budget)
+    budget.steps = steps
+    while training.step < steps:
+        training.advance(budget.fraction(training.step))
+    drain(training.look_for_strata())
+    return training.result().segmenter
+
+
+def look(
+    segmenter: Segmenter, painted: Iterable[PaintedMicrograph], settings: PredictSettings
+) -> list[Seen]:
+    """Segment micrographs."""
+    compute = choose_compute()
+    network, seen = compute.place(segmenter.network), []
+    for one in painted:
+        found = drain(segment(network, segmenter.card, one.micrograph, compute, settings))
+        remarked = found.light is not None and found.light.level != LIKE
+        seen.append(Seen(found.mask, remarked))
+    return seen
+
+
+def changes(pairs: Iterable[str]) -> dict[str, object]:
+    """Read settings given as FIELD=VALUE."""
+    return {field: _value(value) for field, value in (pair.split("=", 1) for pair in pairs)}
+
+
+def commit() -> str:
+    """Name what is measured: the commit, with a plus sign if files have been changed since."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", Path(__file__).parent, *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../napari_matssl")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+
+
+def _value(text: str) -> object:
+    """Read a number or a truth value; anything else is text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
