@@ -2,9 +2,11 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from scoring import Seen
 from sets import BenchmarkSet
 
@@ -53,6 +55,11 @@ def look(
 def changes(pairs: Iterable[str]) -> dict[str, object]:
     """Read settings given as FIELD=VALUE."""
     return {field: _value(value) for field, value in (pair.split("=", 1) for pair in pairs)}
+
+
+def processor_seconds() -> float:
+    """Return the time of the processor in each thread: other programs cost none of it."""
+    return time.process_time() / torch.get_num_threads()
 
 
 def commit() -> str:
