@@ -39,6 +39,9 @@ WORTH_SHARE = 0.1
 WORTH_STEPS = 50
 """As many steps are worth keeping, too, however long the budget."""
 
+_GUIDE = "The pixel classifier that training began with"
+_FIRST = "The model that training went on from"
+
 
 def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
     """Train the network of a plan; see :func:`~napari_matssl.tasks.finetune.finetune`."""
@@ -55,7 +58,8 @@ def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
             failure.__traceback__ = failure.__cause__ = failure.__context__ = None
             steps = training.step
             trouble = f"Ended after {steps} steps: {error} The best model until then is kept."
-        yield Progress("fine-tuning", 1, 1, training.metrics, message=trouble)
+        message = " ".join(filter(None, (trouble, training.verdict)))
+        yield Progress("fine-tuning", 1, 1, training.metrics, message=message)
         return replace(training.result(), failure=failure)
     finally:
         training.release()
@@ -86,6 +90,7 @@ class Training:
         self._frequencies = beginning.frequencies
         guided = isinstance(network, GuidedUnetPlusPlus)
         self._pseudo_label_weight = settings.pseudo_label_weight if guided else 0.0
+        self._first = _FIRST if plan.start is not None else _GUIDE if guided else ""
         random = np.random.default_rng(settings.seed)
         self._sampler = CropSampler(beginning.images, settings, random, plan.strata)
         self._ema = start_ema(network, settings.ema_decay)
@@ -122,9 +127,22 @@ class Training:
         place = {"step": float(self.step), "epoch": float(epoch)}
         return {**place, "loss": self._losses[-1], **training, **self._validation.metrics}
 
+    @property
+    def verdict(self) -> str:
+        """One line if training came to nothing better than it began with, else empty."""
+        best, miou = self._validation.best, self._validation.metrics.get("val_miou", 0.0)
+        if best is None or best.step > 0 or self.step == 0:
+            return ""
+        return (
+            f"{self._first} does best on the validation images and is kept: mean IoU "
+            f"{best.miou:.3f}, after {self.step} steps {miou:.3f}. Paint more, or train for longer."
+        )
+
     def run(self) -> Job[None]:
         """Train until the budget is used or STOP is sent; the best model is then in place."""
         budget, stopped = self._budget, False
+        if self._first:
+            stopped |= yield from self._validate()
         while (fraction := budget.fraction(self.step)) < 1 and not stopped:
             if not self.advance(fraction):
                 shrunk = Progress("fine-tuning", fraction, 1, message=self._trainer.shrunk)

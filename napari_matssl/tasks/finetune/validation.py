@@ -24,9 +24,10 @@ from napari_matssl.tasks.finetune.training_set import ValidationImage
 
 @dataclass(frozen=True)
 class Best:
-    """The best model so far: its scores, and its weights in the computer's own memory."""
+    """The best model so far: its scores, its step, its weights in the computer's own memory."""
 
     scores: Scores
+    step: int
     weights: dict[str, Tensor]
 
     @property
@@ -100,7 +101,7 @@ class Validation:
             f"val_iou_{name}": c.iou for name, c in result.classes.items() if c.iou is not None
         }
         if self.best is None or miou >= self.best.miou:
-            self.best = Best(result, snapshot(network))
+            self.best = Best(result, step, snapshot(network))
         self._step = step
         self._fraction = self.budget.fraction(step)
         self.budget.reserve = self.budget.elapsed - begin

@@ -344,6 +344,28 @@ def test_the_model_that_did_best_on_the_validation_images_is_chosen(painted, two
     assert result.segmenter.card.metrics["val_miou"] == result.validation.miou
 
 
+def test_a_training_that_ends_below_what_it_began_with_keeps_that_and_states_it(
+    painted, two_phases
+):
+    validation = [two_phases(5)]
+    instant = drain(finetune(painted, TABLE, chosen(architecture="pixel-classifier"))).segmenter
+    first = scores_of(instant, validation).miou
+    assert first > 0.9
+    ruinous = {"architecture": "guided-unet++", "learning_rate": 1.0, "ema_decay": 0.0}
+    seen = []
+    settings = chosen(epochs=3, warmup=0.0, cosine=False, **ruinous)
+    result = drain(finetune(painted, TABLE, settings, validation), seen.append)
+    assert result.validation.miou == pytest.approx(first, abs=0.01)
+    assert scores_of(result.segmenter, validation).miou == result.validation.miou
+    assert "pixel classifier that training began with does best" in seen[-1].message
+
+    again = drain(
+        finetune(painted, TABLE, settings, validation, start=result.segmenter), seen.append
+    )
+    assert again.validation.miou >= result.validation.miou - 0.01
+    assert "model that training went on from does best" in seen[-1].message
+
+
 def test_with_as_many_validations_as_epochs_every_epoch_after_the_first_fifth_is_validated(painted):
     stages = []
     settings = chosen(epochs=10, validations=10, batch_size=8, augment=False)
