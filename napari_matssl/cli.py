@@ -272,7 +272,7 @@ def measure(
     from napari_matssl.tasks.measure_files import Sources, measure_masks
     from napari_matssl.tasks.measures import check_table_place, table_paths
 
-    size = _pixel_size(pixel_size_um)
+    size = _pixel_size(pixel_size_um, "stated with --pixel-size-um")
     check_table_place(out, settings)
     measured = measure_masks(masks, Sources(classes, images, size, groups), settings)
     for remark in measured.remarks:
@@ -284,6 +284,33 @@ def measure(
     if remark := describe_other_names(tuple(wanted), written):
         print_line(remark)
     print_line(f"Tables: {', '.join(map(str, written))}")
+
+
+@app.command(cls=SizeCommand)
+def calibrate(
+    images: Annotated[list[Path], typer.Argument(help="images, or folders of images")],
+    bar_px: Annotated[float | None, typer.Option(help="length of the scale bar in px")] = None,
+    bar_um: Annotated[float | None, typer.Option(help="the same length in um")] = None,
+    pixel_size_um: _PixelSize = None,
+) -> None:
+    """Set the pixel size of images, in the project of their folder; no image is changed."""
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.micrograph.reading import find_micrographs
+    from napari_matssl.tasks.calibrate import calibrate, size_of_bar
+
+    size = _pixel_size(pixel_size_um, "set by hand")
+    by_bar = bar_px is not None and bar_um is not None
+    if by_bar == (size is not None) or (bar_px is None) != (bar_um is None):
+        raise SettingsError(
+            "The pixel size is missing, or given twice.",
+            "Give --bar-px N and --bar-um L, or --pixel-size-um X [Y].",
+        )
+    if bar_px is not None and bar_um is not None:
+        size = size_of_bar(bar_px, bar_um)
+    for one in calibrate(find_micrographs(images), size):
+        print_line(f"{one.name}: {size.in_words} ({size.source})")
+        for remark in one.remarks:
+            print_line(remark)
 
 
 @app.command(cls=Command)
@@ -389,7 +416,7 @@ def _info_bar_choice(text: str) -> Any:
     return "auto" if text == "auto" else None
 
 
-def _pixel_size(text: str | None) -> Any:
+def _pixel_size(text: str | None, source: str) -> Any:
     """Parse one or two lengths in um; None where there are none."""
     if text is None:
         return None
@@ -404,7 +431,7 @@ def _pixel_size(text: str | None) -> Any:
         raise SettingsError(
             f"--pixel-size-um {text} is no pixel size.", "Give one or two lengths above 0, in um."
         )
-    return PixelSize(sides[0], sides[-1], "stated with --pixel-size-um")
+    return PixelSize(sides[0], sides[-1], source)
 
 
 def main() -> None:

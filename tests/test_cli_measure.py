@@ -245,3 +245,28 @@ def test_measures_may_stand_in_a_file_of_settings(call, masks, tmp_path):
 def test_one_table_takes_the_name_that_it_is_given(call, masks, tmp_path):
     done(call("measure", masks, "--out", tmp_path / "t.csv"))
     assert {p.name for p in tmp_path.iterdir()} == {"masks", "t.csv", "t_summary.csv"}
+
+
+def test_calibrate_by_the_bar_or_by_two_sides(call, masks, tmp_path):
+    image = tmp_path / "a.png"
+    Image.fromarray(MASK).save(image)
+    said = done(call("calibrate", image, "--bar-px", "400", "--bar-um", "100"))
+    assert "a.png: 0.25 µm/px (scale bar of 100 µm, 400 px long)" in said
+    done(call("calibrate", image, "--pixel-size-um", "0.5", "0.1"))
+    assert json.loads(done(call("info", image, "--json")))["pixel_size_um"] == [0.1, 0.5]
+    done(call("measure", masks / "a_mask.png", "--images", tmp_path, "--out", tmp_path / "o"))
+    assert float(rows(tmp_path / "o" / "phases.csv")[1]["area_um2"]) == pytest.approx(500 * 0.05)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        ("--bar-px", "400"),
+        ("--bar-px", "400", "--bar-um", "100", "--pixel-size-um", "1"),
+        ("--bar-um", "100", "--pixel-size-um", "1"),
+    ],
+)
+def test_calibrate_takes_a_bar_or_a_size(call, masks, given):
+    refused(call("calibrate", masks / "a_mask.png", *given), "--bar-px", "--pixel-size-um")
+    assert not (masks / "matssl").exists()

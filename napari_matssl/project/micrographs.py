@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from types import EllipsisType
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.image_list import ImageList
+from napari_matssl.project.pixel_sizes import with_size_by_hand
 from napari_matssl.project.record import ImageRecord, KeptRecord, Record
 
 PageChoice = int | EllipsisType | None
@@ -71,8 +71,7 @@ class Micrographs:
         micrograph = read_micrograph(self._images.path(name), page)
         self._shapes[name, page] = (micrograph.height, micrograph.width)
         settings = self._record.value.image(name)
-        if settings.pixel_size is not None:
-            micrograph = replace(micrograph, pixel_size=settings.pixel_size)
+        micrograph = with_size_by_hand(micrograph, settings.pixel_size)
         if settings.info_bar == "auto":
             return micrograph
         if settings.info_bar is None:

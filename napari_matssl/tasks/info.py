@@ -5,7 +5,7 @@ from typing import Any
 
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.learn.card import PICKLES, read_card
-from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.project.pixel_sizes import read_calibrated
 
 
 def describe(path: Path, page: int | None = None) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
     """
     if path.suffix.lower() in PICKLES | {".safetensors"}:
         return read_card(path).model_dump(mode="json")
-    micrograph = read_micrograph(path, page)
+    micrograph = read_calibrated(path, page)
     facts: dict[str, Any] = {
         "name": micrograph.name,
         "width": micrograph.width,
@@ -35,8 +35,7 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
     }
     if micrograph.pixel_size is not None:
         size = micrograph.pixel_size
-        sides = [float(f"{side:.6g}") for side in (size.x_um, size.y_um)]
-        facts["pixel_size_um"] = sides[0] if sides[0] == sides[1] else sides
+        facts["pixel_size_um"] = [float(f"{side:.6g}") for side in (size.y_um, size.x_um)]
         facts["pixel_size_source"] = size.source
     if micrograph.info_bar is not None:
         facts["info_bar_row"] = micrograph.info_bar.row

@@ -20,9 +20,10 @@ from napari_matssl.labels.value_meaning import Unlabelled, count_all
 from napari_matssl.learn.card import TrainingImage
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
-from napari_matssl.micrograph.reading import find_micrographs, read_micrograph
+from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Skipped
 from napari_matssl.project.folder import Project
+from napari_matssl.project.pixel_sizes import read_calibrated
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.batch import none_left
 from napari_matssl.tasks.info_bars import InfoBarChoice
@@ -168,8 +169,8 @@ def read_folder(
                 f"{exclude} excludes every image.", "Name only the images to leave out."
             )
     if leave_out is None:
-        return [read_micrograph(path) for path in paths]
-    return _read_each([(path.name, partial(read_micrograph, path)) for path in paths], leave_out)
+        return [read_calibrated(path) for path in paths]
+    return _read_each([(path.name, partial(read_calibrated, path)) for path in paths], leave_out)
 
 
 def read_project(project: Project, leave_out: Callable[[Skipped], None]) -> list[Micrograph]:

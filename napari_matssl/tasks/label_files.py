@@ -16,7 +16,7 @@ from napari_matssl.labels.reading_labels import StoredLabels, describe_palettes,
 from napari_matssl.labels.splits import read_split
 from napari_matssl.labels.value_meaning import Meaning, Unlabelled, count_all
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.project.pixel_sizes import read_calibrated
 from napari_matssl.tasks.info_bars import InfoBarChoice, with_info_bar
 
 
@@ -101,7 +101,7 @@ def read_stored(
     InputError
         If one can't be read, they differ in size, or the info bar lies outside the image.
     """
-    micrograph = with_info_bar(read_micrograph(pair.image, pair.page), info_bar)
+    micrograph = with_info_bar(read_calibrated(pair.image, pair.page), info_bar)
     stored = read_values(pair.label, named)
     PaintedMicrograph(micrograph, stored.values)  # raises an error if sizes differ
     return StoredPair(micrograph, stored, pair.label.name)

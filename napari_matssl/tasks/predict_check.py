@@ -12,8 +12,8 @@ from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
-from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.progress import Job, Progress, Skipped
+from napari_matssl.project.pixel_sizes import read_calibrated
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
 from napari_matssl.tasks.info_bars import with_info_bar, without_info_bar
@@ -80,7 +80,7 @@ class Reading:
             If it doesn't fit into the memory.
         """
         with memory_errors(path.name):
-            micrograph = read_micrograph(path, self.page)
+            micrograph = read_calibrated(path, self.page)
         if self.bar_row is not None:
             return with_info_bar(micrograph, self.bar_row)
         if self.settings.info_bar == "none":

@@ -39,7 +39,9 @@ def test_info_of_a_micrograph_has_size_and_type_but_no_made_up_pixel_size(
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("resolution", "expected"), [((4, 4), 0.25), ((4, 2), [0.25, 0.5])])
+@pytest.mark.parametrize(
+    ("resolution", "expected"), [((4, 4), [0.25, 0.25]), ((4, 2), [0.5, 0.25])]
+)
 def test_info_of_a_calibrated_micrograph_has_its_pixel_size(tmp_path, resolution, expected):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, imagej=True, resolution=resolution, metadata={"unit": "um"})

@@ -1,0 +1,77 @@
+"""Set the pixel size of images in the project of their folder."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from napari_matssl.errors import InputError
+from napari_matssl.micrograph.decoding import usual_page
+from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.project.own_folder import FOLDER, Place
+from napari_matssl.project.pixel_sizes import with_size_by_hand
+from napari_matssl.project.record import KeptRecord, Record
+
+
+def size_of_bar(bar_px: float, bar_um: float) -> PixelSize:
+    """Return the size of square pixels of which so many are as long as a scale bar.
+
+    Raises
+    ------
+    InputError
+        If the bar is shorter than two pixels, or of no length.
+    """
+    if not (2 <= bar_px < float("inf") and 0 < bar_um < float("inf")):
+        raise InputError(
+            f"A scale bar of {bar_um:g} µm can't be {bar_px:g} px long.",
+            "Give a length above 0, and 2 px or more.",
+            settings="bar_px bar_um",
+        )
+    um = bar_um / bar_px
+    return PixelSize(um, um, f"scale bar of {bar_um:g} µm, {bar_px:g} px long")
+
+
+def calibrate(images: Sequence[Path], size: PixelSize) -> tuple[Micrograph, ...]:
+    """Set the pixel size of images; the images themselves are only read.
+
+    Every image is read before the first size is set, and an image of several pages has one size.
+
+    Parameters
+    ----------
+    images
+        Image files, in one folder or several.
+    size
+        Of every image.
+
+    Returns
+    -------
+    The images with that size; the remarks of each name the size of its file if that is another.
+    They hold no pixels.
+
+    Raises
+    ------
+    InputError
+        If one can't be read, or the record of a project is damaged.
+    OutputError
+        If a project can't be written.
+    """
+    read = [with_size_by_hand(_without_pixels(path), size) for path in images]
+    folders: dict[Path, list[str]] = {}
+    for path in images:
+        folders.setdefault(path.absolute().parent, []).append(path.name)
+    for folder, names in folders.items():
+        KeptRecord(Place(folder / FOLDER)).change(partial(_sized, names, size))
+    return tuple(read)
+
+
+def _without_pixels(path: Path) -> Micrograph:
+    micrograph = read_micrograph(path, usual_page(path) or 1)
+    return replace(micrograph, pixels=micrograph.pixels[:0], remarks=())
+
+
+def _sized(names: Sequence[str], size: PixelSize, record: Record) -> Record:
+    for name in names:
+        settings = record.image(name).model_copy(update={"pixel_size": size})
+        record = record.with_image(name, settings)
+    return record
