@@ -265,8 +265,12 @@ def measure(
         Path | None,
         typer.Option(help="CSV file with the columns image, specimen and perhaps section, group"),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--class", metavar="NAME", help="class whose objects are measured; else all"),
+    ] = None,
 ) -> None:
-    """Measure masks, whoever made them: phase fractions with their interval over images."""
+    """Measure masks, whoever made them: phase fractions, objects, with intervals over images."""
     from napari_matssl.console_tables import show_summary
     from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
     from napari_matssl.tasks.measure_files import Sources, measure_masks
@@ -274,7 +278,8 @@ def measure(
 
     size = _pixel_size(pixel_size_um, "stated with --pixel-size-um")
     check_table_place(out, settings)
-    measured = measure_masks(masks, Sources(classes, images, size, groups), settings)
+    sources = Sources(classes, images, size, groups)
+    measured = measure_masks(masks, sources, settings, only or ())
     for remark in measured.remarks:
         print_line(remark)
     if measured.rows:

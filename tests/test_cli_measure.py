@@ -247,6 +247,74 @@ def test_one_table_takes_the_name_that_it_is_given(call, masks, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"masks", "t.csv", "t_summary.csv"}
 
 
+@pytest.fixture
+def rectangles(tmp_path):
+    """Two masks of 60 rectangles of 16 x 10 px each, the second of another specimen."""
+    folder = tmp_path / "inclusions"
+    folder.mkdir()
+    mask = np.zeros((800, 1000), np.uint8)
+    for row in range(6):
+        for column in range(10):
+            mask[20 + row * 120 :, 20 + column * 95 :][:10, :16] = 255
+    for name in "ab":
+        Image.fromarray(mask).save(folder / f"{name}.png")
+    (folder / "classes.json").write_text('{"0": "matrix", "255": "oxide"}')
+    return folder
+
+
+def test_objects_in_three_tables(call, rectangles, tmp_path):
+    out = tmp_path / "out"
+    said = done(
+        call("measure", rectangles, "--out", out, "--pixel-size-um", "0.5", "--measures", "objects",
+             "--class", "oxide", "--line-direction", "both")
+    )  # fmt: skip
+    assert "255 in the label images is class 1 here" in said
+    assert {path.name for path in out.iterdir()} == {
+        "fields.csv", "objects.csv", "object_summary.csv", "objects_summary.csv",
+    }  # fmt: skip
+    assert len(rows(out / "objects.csv")) == 120
+    along, across = rows(out / "object_summary.csv")[:2]
+    assert (along["objects"], along["objects_per_mm2"], along["d50_um"]) == (
+        "60", "300", "7.136496465",
+    )  # fmt: skip
+    assert (along["line_direction_deg"], along["intercepts_per_mm"]) == ("0", "1.5")
+    assert (across["line_direction_deg"], across["intercepts_per_mm"]) == ("90", "2.4")
+    figures = {
+        (row["figure"], row["line_direction_deg"]): row for row in rows(out / "objects_summary.csv")
+    }
+    assert figures["objects_per_mm2", ""]["mean"] == "300"
+    assert (figures["d50_um", ""]["n"], figures["d50_um", ""]["over"]) == ("2", "images")
+    assert float(figures["mean_free_path_um", "90"]["mean"]) == pytest.approx(411.667, abs=1e-3)
+
+
+def test_objects_of_specimens_are_summarised_over_these(call, rectangles, tmp_path):
+    groups, out = tmp_path / "g.csv", tmp_path / "out"
+    groups.write_text("image,specimen\na,A\nb,B\n")
+    done(
+        call("measure", rectangles, "--out", out, "--pixel-size-um", "0.5", "--measures", "objects",
+             "--class", "oxide", "--groups", groups)
+    )  # fmt: skip
+    assert {row["over"] for row in rows(out / "objects_summary.csv")} == {"specimens"}
+
+
+def test_objects_without_a_pixel_size_have_pixels_alone(call, rectangles, tmp_path):
+    out = tmp_path / "out"
+    done(call("measure", rectangles / "a.png", "--out", out, "--measures", "phases,objects"))
+    one = rows(out / "objects.csv")[-1]
+    assert (one["area_px"], one["area_um2"], one["feret_max_um"]) == ("160", "", "")
+    summary = rows(out / "object_summary.csv")[-1]
+    assert (summary["objects"], summary["objects_per_mm2"], summary["d50_um"]) == ("60", "", "")
+    assert rows(out / "objects_summary.csv")[-1]["reason"] == (
+        "no image with a value: no mean, no interval"
+    )
+
+
+def test_a_class_that_the_masks_lack_is_refused(call, rectangles, tmp_path):
+    answer = call("measure", rectangles, "--out", tmp_path / "o", "--measures", "objects",
+                  "--class", "pore")  # fmt: skip
+    refused(answer, "no class pore", "matrix, oxide", "--class")
+
+
 def test_calibrate_by_the_bar_or_by_two_sides(call, masks, tmp_path):
     image = tmp_path / "a.png"
     Image.fromarray(MASK).save(image)

@@ -62,6 +62,11 @@ class Field:
         """The analysed area in um2; None if the image isn't calibrated."""
         return None if self.pixel_size is None else self.analysed_pixels * self.pixel_size.area_um2
 
+    @property
+    def analysed_classes(self) -> tuple[str, ...]:
+        """Names of the classes that aren't excluded."""
+        return tuple(one.name for one in self.classes.classes if not one.exclude)
+
     def class_named(self, name: str) -> LabelClass:
         """Return the class of a name.
 
@@ -76,6 +81,7 @@ class Field:
         raise InputError(
             f"{self.name} has no class {name}.",
             f"Choose of its classes: {', '.join(self.classes.names)}.",
+            settings="class",
         )
 
 
@@ -108,5 +114,7 @@ def field_of_mask(
     if not left_out.isdisjoint(found):
         counts = np.ones(256, dtype=np.bool_)
         counts[list(left_out)] = False
-        analysed = counts[mask]
+        analysed = np.empty(mask.shape, dtype=np.bool_)
+        for row, values in enumerate(mask):  # at once, indices would take eight bytes a pixel
+            analysed[row] = counts[values]
     return Field(name, group, mask, classes, pixel_size, analysed, specimen, section)

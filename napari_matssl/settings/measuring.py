@@ -7,7 +7,7 @@ from pydantic import field_validator
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.fields import setting
 
-MEASURES: Final = ("phases",)
+MEASURES: Final = ("phases", "objects")
 """What can be measured."""
 
 LineDirection = Literal["0", "90", "both"]
@@ -18,6 +18,9 @@ class MeasureSettings(Settings):
     """Settings of measuring masks."""
 
     measures: str = setting("phases", f"what to measure, with commas between: {','.join(MEASURES)}")
+    line_direction: LineDirection = setting(
+        "0", "test lines of objects: 0 along the rows, 90 along the columns, in degrees, or both"
+    )
     mixed: bool = setting(False, "allow masks of different pixel size in one group")
 
     @field_validator("measures", mode="before")
@@ -27,6 +30,12 @@ class MeasureSettings(Settings):
         if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
             return ",".join(value)
         return value
+
+    @field_validator("line_direction", mode="before")
+    @classmethod
+    def _of_a_number(cls, value: Any) -> Any:
+        """Take a number of a JSON file."""
+        return str(value) if isinstance(value, int) else value
 
     @field_validator("measures")
     @classmethod
@@ -42,6 +51,11 @@ class MeasureSettings(Settings):
     def chosen(self) -> tuple[str, ...]:
         """The measures, each once, in the order in which they were given."""
         return _words(self.measures)
+
+    @property
+    def directions(self) -> tuple[int, ...]:
+        """The directions of test lines in degrees."""
+        return (0, 90) if self.line_direction == "both" else (int(self.line_direction),)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -11,18 +11,10 @@ from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.measure.field import ALL
+from napari_matssl.measure.group_statistics import Place
 
 _COLUMNS = ("image", "specimen", "section", "group")
 _REMEDY = "Give a CSV file with the columns image and specimen, and section and group if you like."
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a field was taken; empty where that isn't known."""
-
-    specimen: str = ""
-    section: str = ""
-    group: str = ALL
 
 
 @dataclass(frozen=True)

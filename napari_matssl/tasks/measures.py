@@ -1,6 +1,6 @@
 """The measures that can be chosen: what each makes of every field, and its tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,14 @@ from napari_matssl.errors import SettingsError
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.field import Field
+from napari_matssl.measure.group_statistics import Place
+from napari_matssl.measure.object_statistics import object_statistics_frame
+from napari_matssl.measure.objects import (
+    Objects,
+    measure_objects,
+    object_summary_frame,
+    objects_frame,
+)
 from napari_matssl.measure.phases import (
     PhaseFraction,
     measure_phases,
@@ -51,6 +59,37 @@ class Phases:
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return both tables."""
         return {PHASES: phases_frame(self.rows), SUMMARY: summary_frame(self.rows)}
+
+
+class ObjectMeasure:
+    """Objects of single classes.
+
+    Parameters
+    ----------
+    classes
+        Their names; empty for all that aren't excluded.
+    directions
+        Of test lines, in degrees.
+    """
+
+    def __init__(self, classes: Sequence[str], directions: Sequence[int]) -> None:
+        self._classes, self._directions = classes, directions
+        self._results: list[Objects] = []
+        self._places: dict[str, Place] = {}
+
+    def add(self, field: Field, origin: Provenance | None) -> None:
+        """Measure a field."""
+        self._places[field.name] = Place(field.specimen, field.section, field.group)
+        for name in self._classes or field.analysed_classes:
+            self._results.append(measure_objects(field, name, self._directions))
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Return the table of objects, that of images, and that of groups."""
+        return {
+            "objects.csv": objects_frame(self._results),
+            "object_summary.csv": object_summary_frame(self._results),
+            "objects_summary.csv": object_statistics_frame(self._results, self._places),
+        }
 
 
 def check_table_place(out: Path, settings: MeasureSettings) -> None:
@@ -100,5 +139,8 @@ def make_measures(settings: MeasureSettings, classes: Sequence[str]) -> dict[str
     classes
         Names of the classes to be measured where a measure takes single ones; empty for all.
     """
-    makers = {"phases": Phases}
+    makers: dict[str, Callable[[], FieldMeasure]] = {
+        "phases": Phases,
+        "objects": lambda: ObjectMeasure(classes, settings.directions),
+    }
     return {name: makers[name]() for name in settings.chosen}

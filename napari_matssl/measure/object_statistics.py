@@ -1,0 +1,82 @@
+"""Statistics of objects over the images or specimens of each group."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from napari_matssl.measure.figure_summary import SUMMARY_FIGURES, summarise_figures
+from napari_matssl.measure.group_statistics import Place
+from napari_matssl.measure.objects import SHARES, Objects, object_summary_frame
+from napari_matssl.measure.size_distribution import SizedObjects, pooled_quantiles
+
+COLUMNS = ("group", "class", "line_direction_deg", *SUMMARY_FIGURES)
+_PER_IMAGE = ("objects_per_mm2", "mean_area_um2", "mean_diameter_um")
+_PER_LINE = ("intercepts_per_mm", "mean_chord_um", "mean_free_path_um")
+
+
+def object_statistics_frame(
+    results: Sequence[Objects], places: Mapping[str, Place]
+) -> pd.DataFrame:
+    """Summarise objects per group and class, as ``COLUMNS``.
+
+    Parameters
+    ----------
+    results
+        Of all fields.
+    places
+        Where the fields were taken, by the names of their images.
+
+    Returns
+    -------
+    One row per group, class and figure. The quantiles of sizes are those of the objects of all
+    fields together, with an interval by bootstrap. Figures of test lines have a row per direction.
+    """
+    table = object_summary_frame(results)
+    first = table.drop_duplicates(["image", "group", "class"])
+    parts = [
+        summarise_figures(first, _PER_IMAGE, places),
+        _quantile_frame(results, places),
+        summarise_figures(table, _PER_LINE, places, ("group", "class", "line_direction_deg")),
+    ]
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+
+
+def _quantile_frame(results: Sequence[Objects], places: Mapping[str, Place]) -> pd.DataFrame:
+    groups: dict[tuple[str, str], list[Objects]] = {}
+    for one in results:
+        if one.calibrated:
+            groups.setdefault((one.group, one.class_name), []).append(one)
+    rows = [
+        (*key, None, *cells)
+        for key, fields in groups.items()
+        for cells in _quantile_cells(fields, places)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _quantile_cells(
+    fields: Sequence[Objects], places: Mapping[str, Place]
+) -> list[tuple[object, ...]]:
+    specimens: dict[str, list[SizedObjects]] = {}
+    for one in fields:
+        place = places.get(one.image, Place())
+        specimens.setdefault(place.specimen, []).append(one.sized)
+    several = len(specimens) > 1
+    samples = list(specimens.values()) if several else [[one.sized] for one in fields]
+    filled = sum(any(len(field.sizes) for field in sample) for sample in samples)
+    images = sum(len(one.sized.sizes) > 0 for one in fields)
+    over = "specimens" if several else "images"
+    reason = "" if filled > 1 else f"objects in {filled} of the {over}: no interval"
+    return [
+        (
+            *(figure, filled, found.value, None, found.ci95),
+            100 * found.ci95 / found.value if found.ci95 is not None and found.value else None,
+            *(None, None, over, images, reason),
+        )
+        for figure, found in zip(
+            SHARES, pooled_quantiles(samples, tuple(SHARES.values())), strict=True
+        )
+    ]

@@ -1,0 +1,286 @@
+"""Inclusions, pores, precipitates: how many, how large, of what form, how far apart."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_matssl.measure.chords import LineFigures, line_figures
+from napari_matssl.measure.components import STEPS, Components, find_components
+from napari_matssl.measure.feret import feret_diameters
+from napari_matssl.measure.field import Field
+from napari_matssl.measure.size_distribution import (
+    SizedObjects,
+    inside_weights,
+    weighted_quantiles,
+)
+
+OBJECT_COLUMNS = (
+    "image",
+    "group",
+    "class",
+    "object",
+    "area_px",
+    "area_um2",
+    "equivalent_diameter_um",
+    "feret_max_um",
+    "feret_min_um",
+    "aspect_ratio",
+    "orientation_deg",
+    "circularity",
+    "centroid_x_px",
+    "centroid_y_px",
+    "counted",
+)
+OBJECT_SUMMARY_COLUMNS = (
+    "image",
+    "group",
+    "class",
+    "objects",
+    "objects_per_mm2",
+    "mean_area_um2",
+    "mean_diameter_um",
+    "d10_um",
+    "d50_um",
+    "d90_um",
+    "line_direction_deg",
+    "intercepts_per_mm",
+    "mean_chord_um",
+    "mean_free_path_um",
+)
+SHARES: Mapping[str, float] = {"d10_um": 0.1, "d50_um": 0.5, "d90_um": 0.9}
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of one class in one field, N of them.
+
+    Parameters
+    ----------
+    image, group, class_name
+        Which.
+    calibrated
+        Whether lengths are in um; else they are in px.
+    area_px
+        ``(N,)`` pixels.
+    area, diameter
+        ``(N,)`` area, and diameter of the circle of the same area.
+    feret_max, feret_min
+        ``(N,)``.
+    aspect_ratio
+        ``(N,)`` long over short axis of the ellipse with the same second moments.
+    orientation
+        ``(N,)`` of the long axis, degrees from 0 to 180, counter-clockwise from the rows; NaN
+        where the axes are equal.
+    circularity
+        ``(N,)`` 4 pi area / perimeter^2, 1 at most.
+    centroid
+        ``(N, 2)`` row and column in px; the centre of the first pixel is 0.
+    counted
+        ``(N,)`` whether the edge rule counts it.
+    sized
+        Diameters and weights of those that lie wholly inside.
+    class_pixels, analysed_pixels
+        Of the whole field.
+    analysed_mm2
+        None if it isn't calibrated.
+    lines
+        Chords along test lines, one for each direction.
+    """
+
+    image: str
+    group: str
+    class_name: str
+    calibrated: bool
+    area_px: NDArray[np.int64]
+    area: NDArray[np.float64]
+    diameter: NDArray[np.float64]
+    feret_max: NDArray[np.float64]
+    feret_min: NDArray[np.float64]
+    aspect_ratio: NDArray[np.float64]
+    orientation: NDArray[np.float64]
+    circularity: NDArray[np.float64]
+    centroid: NDArray[np.float64]
+    counted: NDArray[np.bool_]
+    sized: SizedObjects
+    class_pixels: int
+    analysed_pixels: int
+    analysed_mm2: float | None
+    lines: tuple[LineFigures, ...]
+
+
+def measure_objects(field: Field, class_name: str, directions: Sequence[int] = (0,)) -> Objects:
+    """Measure the connected components of one class.
+
+    Parameters
+    ----------
+    field
+        The field.
+    class_name
+        Its class.
+    directions
+        Of test lines: 0 along the rows, 90 along the columns.
+
+    Raises
+    ------
+    InputError
+        If the field has no such class.
+    """
+    of_class = field.mask == field.class_named(class_name).id
+    if field.analysed is not None:
+        of_class &= field.analysed
+    found = find_components(of_class, field.analysed)
+    pixel = field.pixel_size_um or (1.0, 1.0)
+    area = (found.area * (pixel[0] * pixel[1])).astype(np.float64)
+    diameter = np.sqrt(4 / math.pi * area)
+    feret = feret_diameters(found.extents, len(found), pixel)
+    ratio, orientation = _ellipses(found.moments, pixel)
+    perimeter = crofton_perimeters(found.chords, pixel)
+    um2 = field.analysed_area_um2
+    lines = (line_figures(of_class, field.analysed, d, field.pixel_size_um) for d in directions)
+    return Objects(
+        image=field.name,
+        group=field.group,
+        class_name=class_name,
+        calibrated=field.pixel_size is not None,
+        area_px=found.area,
+        area=area,
+        diameter=diameter,
+        feret_max=feret[:, 0],
+        feret_min=feret[:, 1],
+        aspect_ratio=ratio,
+        orientation=orientation,
+        circularity=np.minimum(4 * math.pi * area / perimeter**2, 1.0),
+        centroid=found.centroid,
+        counted=found.counted,
+        sized=_sized(found, diameter, _frame(field)),
+        class_pixels=int(found.area.sum()),
+        analysed_pixels=field.analysed_pixels,
+        analysed_mm2=None if um2 is None else um2 / 1e6,
+        lines=tuple(lines),
+    )
+
+
+def crofton_perimeters(
+    chords: NDArray[np.int64], pixel: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Estimate perimeters from the chords that lines of four directions cut.
+
+    Crofton: the perimeter is half the integral, over all directions from 0 to pi, of the number of
+    crossings times the distance of the lines. Each direction stands for the angles that are
+    nearer to it than to the others, so pixels need not be square. For square ones it is the
+    perimeter of Legland, Kieu and Devaux (2007), scikit-image's ``perimeter_crofton`` with four
+    directions: without bias for outlines that run in all directions, such as circles; 5 % too
+    short for sides along rows, columns and diagonals, up to 3 % too long for those between.
+
+    Parameters
+    ----------
+    chords
+        ``(N, 4)`` as :class:`~napari_matssl.measure.components.Components` has them.
+    pixel
+        Height and width of a pixel.
+    """
+    dy, dx = pixel
+    slope = math.atan2(dy, dx)
+    steps = np.array([math.hypot(down * dy, right * dx) for down, right in STEPS])
+    distance = dy * dx / steps  # of neighbouring lines: each pixel lies on one
+    to_diagonal, to_column = slope, math.pi / 2 - slope
+    angle = np.array([to_diagonal, to_column, math.pi / 4, math.pi / 4])
+    result: NDArray[np.float64] = chords @ (distance * angle)
+    return result
+
+
+def _ellipses(
+    moments: NDArray[np.float64], pixel: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return aspect ratios and orientations of the ellipses with the same second moments."""
+    yy, xx = moments[:, 0] * pixel[0] ** 2, moments[:, 1] * pixel[1] ** 2
+    xy = moments[:, 2] * pixel[0] * pixel[1]
+    middle, half = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
+    ratio = np.sqrt((middle + half) / (middle - half))
+    angle = np.degrees(np.arctan2(-2 * xy, xx - yy) / 2) % 180  # rows run down
+    return ratio, np.where(half > 1e-9 * middle, angle, np.nan)
+
+
+def _frame(field: Field) -> tuple[int, int]:
+    """Return height and width of the box around the analysed area, in px."""
+    if field.analysed is None:
+        height, width = field.mask.shape
+        return height, width
+    rows, columns = (np.flatnonzero(field.analysed.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return 0, 0
+    return int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)
+
+
+def _sized(
+    found: Components, diameter: NDArray[np.float64], frame: tuple[int, int]
+) -> SizedObjects:
+    boxes = found.boxes[found.inside]
+    weights = inside_weights(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2], frame)
+    return SizedObjects(diameter[found.inside], weights)
+
+
+def objects_frame(results: Iterable[Objects]) -> pd.DataFrame:
+    """Put objects into a table with the columns ``OBJECT_COLUMNS``; NaN where uncalibrated."""
+    parts = [_object_rows(one) for one in results]
+    if not parts:
+        return pd.DataFrame(columns=list(OBJECT_COLUMNS))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _object_rows(one: Objects) -> pd.DataFrame:
+    unit = 1.0 if one.calibrated else np.nan
+    return pd.DataFrame(
+        {
+            "image": one.image,
+            "group": one.group,
+            "class": one.class_name,
+            "object": np.arange(1, len(one.area_px) + 1),
+            "area_px": one.area_px,
+            "area_um2": one.area * unit,
+            "equivalent_diameter_um": one.diameter * unit,
+            "feret_max_um": one.feret_max * unit,
+            "feret_min_um": one.feret_min * unit,
+            "aspect_ratio": one.aspect_ratio,
+            "orientation_deg": one.orientation,
+            "circularity": one.circularity,
+            "centroid_x_px": one.centroid[:, 1],
+            "centroid_y_px": one.centroid[:, 0],
+            "counted": one.counted.astype(np.int64),
+        },
+        columns=list(OBJECT_COLUMNS),
+    )
+
+
+def object_summary_frame(results: Iterable[Objects]) -> pd.DataFrame:
+    """Summarise objects per image, class and direction of test lines.
+
+    Returns
+    -------
+    A table with the columns ``OBJECT_SUMMARY_COLUMNS``; NaN where a figure is undefined or the
+    image uncalibrated.
+    """
+    return pd.DataFrame(
+        [row for one in results for row in _summary_rows(one)],
+        columns=list(OBJECT_SUMMARY_COLUMNS),
+    )
+
+
+def _summary_rows(one: Objects) -> Iterable[tuple[object, ...]]:
+    count = int(one.counted.sum())
+    figures: list[object] = [None] * 6
+    if one.analysed_mm2:
+        um2 = 1e6 * one.analysed_mm2 * one.class_pixels / one.analysed_pixels
+        sized = one.sized
+        mean = float(np.average(sized.sizes, weights=sized.weights)) if len(sized.sizes) else None
+        quantiles = weighted_quantiles(sized.sizes, sized.weights, tuple(SHARES.values()))
+        figures = [count / one.analysed_mm2, um2 / count if count else None, mean, *quantiles]
+    for line in one.lines:
+        yield (
+            *(one.image, one.group, one.class_name, count, *figures),
+            *(line.direction, line.per_mm, line.mean_chord_um, line.mean_free_path_um),
+        )

@@ -1,0 +1,75 @@
+"""Size distributions: large objects are not lost at the edges, and intervals hold."""
+
+import numpy as np
+import pytest
+
+from napari_matssl.measure.size_distribution import (
+    SizedObjects,
+    inside_weights,
+    pooled_quantiles,
+    weighted_quantiles,
+)
+
+
+def test_an_object_that_fits_at_few_places_weighs_more():
+    """A box of 3 x 5 px in 10 x 10 px touches no edge at 6 x 4 places."""
+    assert inside_weights(np.array([3]), np.array([5]), (10, 10))[0] == pytest.approx(100 / 24)
+    assert inside_weights(np.array([8]), np.array([8]), (10, 10))[0] == 100
+
+
+def test_large_and_small_objects_are_found_in_the_proportion_of_the_plane():
+    """As many boxes of 5 px as of 40 px, seen through fields of 100 px."""
+    random = np.random.default_rng(0)
+    sizes, weights = [], []
+    for side in (5, 40):
+        first = random.integers(-side + 1, 100, (20_000, 2))
+        inside = ((first > 0) & (first + side < 100)).all(axis=1)
+        density = (100 + side - 1) ** 2  # so many places were drawn from
+        found = int(inside.sum())
+        sizes += [side] * found
+        weights += list(
+            inside_weights(np.full(found, side), np.full(found, side), (100, 100)) * density
+        )
+    share = np.average(np.array(sizes) == 40, weights=weights)
+    assert share == pytest.approx(0.5, abs=0.02)
+    assert np.mean(np.array(sizes) == 40) < 0.25
+
+
+def test_equal_weights_give_plain_quantiles():
+    values = np.arange(1.0, 11.0)
+    found = weighted_quantiles(values[::-1], np.ones(10), (0.1, 0.5, 0.9))
+    assert found.tolist() == pytest.approx([1.5, 5.5, 9.5])
+    doubled = weighted_quantiles(values, np.where(values > 5, 2.0, 1.0), (0.5,))
+    assert doubled[0] > 6
+
+
+def test_no_object_has_no_quantile():
+    assert np.isnan(weighted_quantiles(np.zeros(0), np.zeros(0), (0.5,))).all()
+    (none,) = pooled_quantiles([[SizedObjects(np.zeros(0), np.zeros(0))]], (0.5,))
+    assert (none.value, none.ci95) == (None, None)
+
+
+def test_one_field_has_a_quantile_but_no_interval():
+    (one,) = pooled_quantiles([[SizedObjects(np.arange(5.0), np.ones(5))]], (0.5,))
+    assert (one.value, one.ci95) == (2.0, None)
+
+
+def test_the_same_objects_give_the_same_interval():
+    random = np.random.default_rng(0)
+    fields = [[SizedObjects(random.random(20), np.ones(20))] for _ in range(4)]
+    assert pooled_quantiles(fields, (0.5,)) == pooled_quantiles(fields, (0.5,))
+
+
+def test_the_interval_of_the_median_covers_the_truth(monkeypatch):
+    """93 to 97 % of 1,000 draws; objects of one field are alike, as in real ones."""
+    monkeypatch.setattr("napari_matssl.measure.size_distribution.RESAMPLES", 100)
+    random = np.random.default_rng(0)
+    hits = 0
+    for _ in range(1000):
+        drawn = []
+        for level in random.normal(1, 0.15, 8):
+            count = random.poisson(40)
+            drawn.append([SizedObjects(np.exp(random.normal(level, 0.5, count)), np.ones(count))])
+        (median,) = pooled_quantiles(drawn, (0.5,))
+        hits += abs(median.value - np.e) <= median.ci95
+    assert 930 <= hits <= 970
