@@ -271,7 +271,7 @@ def measure(
     ] = None,
 ) -> None:
     """Measure masks, whoever made them: phase fractions, objects, with intervals over images."""
-    from napari_matssl.console_tables import show_summary
+    from napari_matssl.console_tables import show_figures, show_summary
     from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
     from napari_matssl.tasks.measure_files import Sources, measure_masks
     from napari_matssl.tasks.measures import check_table_place, table_paths
@@ -284,6 +284,9 @@ def measure(
         print_line(remark)
     if measured.rows:
         show_summary(measured.rows)
+    for name, frame in measured.tables.items():
+        if "figure" in frame:
+            show_figures(name.removesuffix("_summary.csv").capitalize(), frame)
     wanted = table_paths(out, measured.tables)
     written = write_frames_or_numbered(wanted)
     if remark := describe_other_names(tuple(wanted), written):

@@ -1,6 +1,7 @@
 """Tables and JSON for the terminal."""
 
 import json
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,10 @@ from napari_matssl.errors import printable
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
 from napari_matssl.printing import console, print_line, printable_lines
 
-if TYPE_CHECKING:  # these modules import torch
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    # these modules import torch
     from napari_matssl.tasks.demo import DemoResult
     from napari_matssl.tasks.evaluate import Evaluation
 
@@ -24,14 +28,35 @@ def show_summary(rows: Iterable[PhaseFraction]) -> None:
     over = " or ".join(dict.fromkeys(frame["over"])) or "images"
     groups = frame["group"].nunique() > 1
     table = Table(title=f"Area fraction per class, over {over}")
-    for heading in ("group",) * groups + ("class", over, "mean %", "s", "95 % CI +-"):
+    headings = ("group",) * groups + ("class", over, "mean %", "s", "95 % CI +-", "for 10 % RA")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading in ("group", "class") else "right")
     for _, row in frame.iterrows():
         figures = [row["mean_percent"], row["s_percent"], row["ci95_percent"]]
         names = (row["group"],) * groups + (row["class"],)
         cells = (*map(printable, names), str(row["n"]), *(_figure(v, 2) for v in figures))
-        table.add_row(*cells)
+        table.add_row(*cells, _figure(row["fields_for_10_percent"], 0))
     console().print(table)
+    for reason in dict.fromkeys(filter(None, frame["reason"])):
+        print_line(f"{reason[0].upper()}{reason[1:]}.")
+
+
+def show_figures(title: str, frame: "DataFrame") -> None:
+    """Print a summary of figures over images or specimens, as far as there are values."""
+    filled = frame[frame["n"] > 0]
+    names = list(filled.columns[: list(filled.columns).index("figure") + 1])
+    if filled["group"].nunique() < 2:
+        names.remove("group")
+    table = Table(title=title)
+    for heading in (*names, "n", "mean", "s", "95 % CI +-"):
+        short = heading.replace("line_direction_deg", "line")
+        table.add_column(short, justify="left" if heading in names else "right")
+    for _, row in filled.iterrows():
+        words = (_word(row[name]) for name in names)
+        figures = (_significant(row[one]) for one in ("mean", "s", "ci95"))
+        table.add_row(*map(printable, words), str(row["n"]), *figures)
+    if len(filled):
+        console().print(table)
 
 
 def show_evaluation(result: "Evaluation") -> None:
@@ -93,6 +118,17 @@ def show_demo(result: "DemoResult") -> None:
     print_line(f"Look at {result.picture}: image, truth and prediction side by side.")
     for line in result.places:
         print_line(line)
+
+
+def _word(cell: object) -> str:
+    """Write a name or a number of a table; nothing where it is blank."""
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else f"{cell:g}"
+    return str(cell)
+
+
+def _significant(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.4g}"
 
 
 def _figure(value: float | None, digits: int) -> str:

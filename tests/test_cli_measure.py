@@ -165,6 +165,14 @@ def test_the_size_of_an_image_that_was_resized_is_not_taken(call, masks, tmp_pat
     assert rows(tmp_path / "out" / "phases.csv")[0]["area_um2"] == ""
 
 
+def test_one_image_has_no_interval_and_the_reason_is_printed(call, masks, tmp_path):
+    said = done(call("measure", masks / "a_mask.png", "--out", tmp_path / "out"))
+    assert "One image: no interval." in said
+    oxide = rows(tmp_path / "out" / "summary.csv")[1]
+    assert (oxide["n"], oxide["ci95_percent"]) == ("1", "")
+    assert oxide["reason"] == "one image: no interval"
+
+
 def test_masks_of_two_pixel_sizes_need_two_groups_or_leave(call, tmp_path):
     masks, out = tmp_path / "m", tmp_path / "out"
     masks.mkdir()
@@ -269,6 +277,7 @@ def test_objects_in_three_tables(call, rectangles, tmp_path):
              "--class", "oxide", "--line-direction", "both")
     )  # fmt: skip
     assert "255 in the label images is class 1 here" in said
+    assert "mean_chord_um" in said
     assert {path.name for path in out.iterdir()} == {
         "fields.csv", "objects.csv", "object_summary.csv", "objects_summary.csv",
     }  # fmt: skip
@@ -284,6 +293,7 @@ def test_objects_in_three_tables(call, rectangles, tmp_path):
     }
     assert figures["objects_per_mm2", ""]["mean"] == "300"
     assert (figures["d50_um", ""]["n"], figures["d50_um", ""]["over"]) == ("2", "images")
+    assert figures["d50_um", ""]["ci95"] == "0"  # all are of one size
     assert float(figures["mean_free_path_um", "90"]["mean"]) == pytest.approx(411.667, abs=1e-3)
 
 

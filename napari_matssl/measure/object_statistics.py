@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from napari_matssl.measure.figure_summary import SUMMARY_FIGURES, summarise_figures
@@ -50,7 +51,7 @@ def _quantile_frame(results: Sequence[Objects], places: Mapping[str, Place]) -> 
         if one.calibrated:
             groups.setdefault((one.group, one.class_name), []).append(one)
     rows = [
-        (*key, None, *cells)
+        (*key, np.nan, *cells)
         for key, fields in groups.items()
         for cells in _quantile_cells(fields, places)
     ]

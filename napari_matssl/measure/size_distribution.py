@@ -115,6 +115,7 @@ def pooled_quantiles(
         ]
         t = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2))
         spread = np.nanstd(draws, axis=0) * t * math.sqrt(count / (count - 1))
+        spread[spread < 1e-9 * np.abs(values)] = 0  # rounding of sums, where all sizes are equal
     return [
         PooledQuantile(_number(value), _number(half))
         for value, half in zip(values, spread, strict=True)
