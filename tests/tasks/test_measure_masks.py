@@ -208,3 +208,29 @@ def test_a_mask_in_colours_is_measured_by_those_of_its_table(tmp_path):
     }
     (tmp_path / "classes.json").write_text(json.dumps(table))
     assert found(measure_masks([tmp_path]).rows) == [("matrix", 1200, 1600), ("pore", 400, 1600)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((8, 40, 1), {"metadata": {"axes": "YXC"}}),  # ilastik
+        ((1, 1, 8, 40, 1), {}),  # ilastik, all of its axes
+        ((8, 40), {"description": '{"axes": "yx", "shape": [8, 40]}'}),
+        ((8, 40), {"imagej": True, "resolution": (4, 2), "metadata": {"unit": "micron"}}),  # Labkit
+    ],
+)
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_label_tiffs_of_other_programs(tmp_path, shape, options, kind):
+    """Labels from 1, as ilastik and Labkit number their classes."""
+    labels = np.where(MASK == 2, 2, 1).astype(kind)
+    tifffile.imwrite(tmp_path / "a.tif", labels.reshape(shape), **options)
+    rows = measure_masks([tmp_path / "a.tif"]).rows
+    assert found(rows) == [("class 1", 160, 320), ("class 2", 160, 320)]
+    um2 = 160 * 0.25 * 0.5 if "imagej" in options else None
+    assert rows[0].area_um2 == um2
+
+
+def test_a_white_class_is_named_with_what_became_of_255(tmp_path):
+    Image.fromarray(HALF * np.uint8(255)).save(tmp_path / "a.png")
+    measured = measure_masks([tmp_path / "a.png"])
+    assert "255 in the label images is class 1 here" in " ".join(measured.remarks)
