@@ -232,6 +232,34 @@ def test_a_file_of_groups_that_does_not_fit_is_refused(call, masks, tmp_path, te
     refused(call("measure", masks, "--out", tmp_path / "out", "--groups", groups), *words)
 
 
+def test_masks_of_one_name_keep_their_folders_and_each_counts(call, masks, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.fromarray(MASK).save(other / "a_mask.png")
+    (other / "classes.json").write_text('{"1": "matrix", "2": "oxide"}')
+    out = tmp_path / "out"
+    done(call("measure", masks, other, "--out", out, "--measures", "phases,objects",
+              "--pixel-size-um", "1"))  # fmt: skip
+    named = ["masks/a_mask.png", "b_mask.png", "other/a_mask.png"]
+    assert [row["image"] for row in rows(out / "fields.csv")] == named
+    assert {row["n"] for row in rows(out / "objects_summary.csv") if row["mean"]} == {"3"}
+    groups = tmp_path / "g.csv"
+    groups.write_text("image,specimen\na,1\nb,1\n")
+    answer = call("measure", masks, other, "--out", out, "--groups", groups)
+    refused(answer, "both called a_mask.png", "--groups")
+
+
+def test_masks_of_a_project_have_the_sizes_of_its_images(call, tmp_path):
+    image_of(tmp_path / "a.tif", 0.2)
+    folder = tmp_path / "matssl" / "masks"
+    folder.mkdir(parents=True)
+    Image.fromarray(MASK).save(folder / "a.png")
+    done(call("measure", folder, "--out", tmp_path / "out"))
+    field = rows(tmp_path / "out" / "fields.csv")[0]
+    assert field["pixel_size_source"] == "project: ImageJ metadata (unit um)"
+    assert float(field["pixel_height_um"]) == pytest.approx(0.4)
+
+
 def test_rows_of_other_images_are_remarked_on(call, masks, tmp_path):
     groups = tmp_path / "g.csv"
     groups.write_text("image,specimen\na,1\nb,1\nc,2\n")

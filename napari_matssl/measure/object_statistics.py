@@ -33,9 +33,9 @@ def object_statistics_frame(
     fields together, with an interval by bootstrap. Figures of test lines have a row per direction.
     """
     table = object_summary_frame(results)
-    first = table.drop_duplicates(["image", "group", "class"])
+    once = table["line_direction_deg"].isin([one.lines[0].direction for one in results[:1]])
     parts = [
-        summarise_figures(first, _PER_IMAGE, places),
+        summarise_figures(table[once], _PER_IMAGE, places),
         _quantile_frame(results, places),
         summarise_figures(table, _PER_LINE, places, ("group", "class", "line_direction_deg")),
     ]

@@ -83,7 +83,8 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
     InputError
         If a mask can't be read, or its values can't be understood.
     """
-    paths = [path for given in inputs for path in _masks(given)]
+    found = [path for given in inputs for path in _masks(given)]
+    paths = list({path.resolve(): path for path in reversed(found)}.values())[::-1]  # each once
     files: list[MaskFile] = []
     remarks: dict[str, None] = {}
     common: Classes | None = None

@@ -1,5 +1,6 @@
 """Measure masks on disk."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,11 +97,12 @@ def measure_masks(
     groups = None if sources.groups is None else read_groups(sources.groups)
     remarks = dict.fromkeys(masks.remarks)
     planned: list[_Planned] = []
-    for file in masks.files:
+    names = _names([file.path for file in masks.files], groups is not None)
+    for file, name in zip(masks.files, names, strict=True):
         found = sizes.of(file.path, file.shape)
         remarks |= dict.fromkeys(found.remarks)
         place = Place() if groups is None else groups.place_of(file.path)
-        planned.append(_Planned(file, found.size, place))
+        planned.append(_Planned(file, name, found.size, place))
     if groups is not None and (line := groups.remark_on_others(f.path for f in masks.files)):
         remarks[line] = None
     if line := _check_sizes(planned, settings.mixed):
@@ -126,6 +128,7 @@ class _Planned:
     """A mask that will be measured."""
 
     file: MaskFile
+    name: str
     size: PixelSize | None
     place: Place
 
@@ -133,7 +136,7 @@ class _Planned:
         """Read the mask."""
         place = self.place
         return field_of_mask(
-            self.file.path.name,
+            self.name,
             self.file.read(),
             self.file.table,
             self.size,
@@ -141,6 +144,21 @@ class _Planned:
             place.specimen,
             place.section,
         )
+
+
+def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
+    """Name masks as their files, and with their folder those that share a name."""
+    count = Counter(mask.name for mask in masks)
+    shared = [mask for mask in masks if count[mask.name] > 1]
+    if shared and grouped:
+        raise InputError(
+            f"{shared[0]} and {shared[1]} are both called {shared[0].name}.",
+            "Rename one of them, so that the groups can tell them apart.",
+            settings="groups",
+        )
+    return [
+        mask.name if mask not in shared else f"{mask.parent.name}/{mask.name}" for mask in masks
+    ]
 
 
 def _measure(
@@ -167,12 +185,12 @@ def _check_sizes(planned: Sequence[_Planned], mixed: bool) -> str:
         other = first.setdefault(one.place.group, one)
         if not mixed and other.size is not None and not agree(one.size, other.size):
             raise InputError(
-                f"{other.file.path.name} has {other.size.in_words} ({other.size.source}), but "
-                f"{one.file.path.name} {one.size.in_words} ({one.size.source}).",
+                f"{other.name} has {other.size.in_words} ({other.size.source}), but "
+                f"{one.name} {one.size.in_words} ({one.size.source}).",
                 "Divide them into groups, measure them apart, or allow mixed sizes.",
                 settings="mixed groups",
             )
-    without = [one.file.path.name for one in planned if one.size is None]
+    without = [one.name for one in planned if one.size is None]
     if not without or len(without) == len(planned):
         return ""
     return (

@@ -234,3 +234,8 @@ def test_a_white_class_is_named_with_what_became_of_255(tmp_path):
     Image.fromarray(HALF * np.uint8(255)).save(tmp_path / "a.png")
     measured = measure_masks([tmp_path / "a.png"])
     assert "255 in the label images is class 1 here" in " ".join(measured.remarks)
+
+
+def test_a_mask_that_is_given_twice_counts_once(tmp_path):
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    assert len(measure_masks([tmp_path, tmp_path / "a.png", tmp_path / "a.png"]).rows) == 2
