@@ -26,7 +26,9 @@ from napari_matssl.learn.grey_reference import GreyReference
 from napari_matssl.learn.pickled import read_shapes
 from napari_matssl.learn.published import Published, identify
 from napari_matssl.learn.shipped_weights import weights_path
+from napari_matssl.learn.temperature import HIGHEST, LOWEST
 from napari_matssl.learn.tensorfile import damaged_model, is_pickle, read_header
+from napari_matssl.measure.held_out import HeldOut
 from napari_matssl.settings import Architecture, IntensityScalingSettings
 
 Channels = Literal["grey", "rgb"]
@@ -166,6 +168,12 @@ class ModelCard(_Card):
     grey_reference: GreyReference | None = Field(
         default=None, description="what images are matched to; None: each has its own grey scale"
     )
+    held_out: HeldOut | None = Field(
+        default=None, description="what was found in images that were held out, None if none were"
+    )
+    temperature: float = Field(
+        default=1.0, ge=LOWEST, le=HIGHEST, description="by which probabilities are calibrated"
+    )
 
     @property
     def densely_painted(self) -> bool:
@@ -194,6 +202,8 @@ class ModelCard(_Card):
         reference = self.grey_reference
         if reference is not None and len(reference.histograms) != len(self.classes) + 1:
             raise ValueError("the grey reference has other classes")
+        if self.held_out is not None and self.held_out.classes != self.classes.names:
+            raise ValueError("the held-out images have other classes")
         return self
 
 

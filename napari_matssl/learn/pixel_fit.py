@@ -108,12 +108,16 @@ def classify(
     encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute
 ) -> NDArray[np.uint8]:
     """Classify every pixel of an image by fitted heads ``(H, W)``."""
+    return score(encoder, heads, image, compute).argmax(dim=0).to("cpu", torch.uint8).numpy()
+
+
+def score(encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute) -> Tensor:
+    """Return the logits ``(K, H, W)`` of every pixel of an image by fitted heads."""
     images = _whole(image, compute)
     with torch.no_grad(), compute.autocast():
         logits: Tensor = heads(encoder(images), images)
     height, width = image.targets.shape
-    classes = logits[0, :, :height, :width].argmax(dim=0)
-    return classes.to("cpu", torch.uint8).numpy()
+    return logits[0, :, :height, :width]
 
 
 def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:

@@ -15,12 +15,13 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.encoders import LITE0
 from napari_matssl.learn.inference import segment
+from napari_matssl.learn.remembering_encoder import RememberingEncoder
 from napari_matssl.micrograph.image import InfoBar, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.live import LiveClassifier, RememberingEncoder
+from napari_matssl.tasks.live import LiveClassifier
 
 TABLE = numbered_table([1, 2])
 

@@ -9,6 +9,7 @@ from napari_matssl.learn.losses import segmentation_loss
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import Job, Progress
+from napari_matssl.tasks.finetune.held_out import leave_out
 from napari_matssl.tasks.finetune.initial_network import begin
 from napari_matssl.tasks.finetune.planning import Plan
 from napari_matssl.tasks.finetune.preview import Previews
@@ -34,6 +35,7 @@ def fit_instantly(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneR
         unbroken = yield from find_unbroken_strata(network, card, plan.data, compute)
         card = card.model_copy(update={"unbroken": unbroken})
     yield Progress(_DOING, 1, 2)
+    left_out = yield from leave_out(plan, network.get_submodule("encoder"), compute)
     loss = partial(
         segmentation_loss,
         cross_entropy=plan.settings.cross_entropy,
@@ -48,6 +50,9 @@ def fit_instantly(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneR
     except ComputeError as error:  # a preview alone: its failure must not cost the classifier
         log.info("no preview", exc_info=error)
     best = validation.best
+    held_out = left_out or (None if best is None else best.held_out)
+    if held_out is not None:
+        card = held_out.added_to(card)
     metrics = {} if best is None else {"val_miou": best.miou}
     metrics["minutes"] = round(budget.elapsed / 60, 3)
     segmenter = Segmenter(network.cpu().eval(), card.model_copy(update={"metrics": metrics}))

@@ -25,6 +25,7 @@ from napari_matssl.learn.trainer import Trainer
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
+from napari_matssl.tasks.finetune.held_out import HeldOutFigures, leave_out
 from napari_matssl.tasks.finetune.initial_network import Beginning, begin
 from napari_matssl.tasks.finetune.planning import Plan
 from napari_matssl.tasks.finetune.preview import Previews
@@ -46,7 +47,9 @@ _FIRST = "The model that training went on from"
 def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
     """Train the network of a plan; see :func:`~napari_matssl.tasks.finetune.finetune`."""
     with device_errors("preparing the training"):
-        training = Training(plan, begin(plan, compute), compute, budget)
+        begun = begin(plan, compute)
+        left_out = yield from leave_out(plan, begun.network.get_submodule("encoder"), compute)
+        training = Training(plan, begun, compute, budget, left_out)
     trouble, failure = "", None
     try:
         try:
@@ -78,9 +81,18 @@ class Training:
         Where it is.
     budget
         Gets the steps that the plan's epochs take.
+    left_out
+        What painted images show that were left out; None if none were.
     """
 
-    def __init__(self, plan: Plan, beginning: Beginning, compute: Compute, budget: Budget) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        beginning: Beginning,
+        compute: Compute,
+        budget: Budget,
+        left_out: HeldOutFigures | None = None,
+    ) -> None:
         settings, network = plan.settings, beginning.network
         assert isinstance(network, GuidedUnetPlusPlus | UnetPlusPlus)
         network.dropout.share = plan.dropout
@@ -88,6 +100,7 @@ class Training:
         self._plan, self._network, self._compute, self._budget = plan, network, compute, budget
         self._card = beginning.card(plan)
         self._frequencies = beginning.frequencies
+        self._left_out = left_out
         guided = isinstance(network, GuidedUnetPlusPlus)
         self._pseudo_label_weight = settings.pseudo_label_weight if guided else 0.0
         self._first = _FIRST if plan.start is not None else _GUIDE if guided else ""
@@ -270,7 +283,9 @@ class Training:
         best = self._validation.best
         if best is not None:
             metrics["val_miou"] = best.miou
-        segmenter = Segmenter(network.eval(), self._card.model_copy(update={"metrics": metrics}))
+        held_out = self._left_out or (None if best is None else best.held_out)
+        card = self._card if held_out is None else held_out.added_to(self._card)
+        segmenter = Segmenter(network.eval(), card.model_copy(update={"metrics": metrics}))
         scores = None if best is None else best.scores
         return FinetuneResult(segmenter, scores, tuple(self._losses))
 

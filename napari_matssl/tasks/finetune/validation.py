@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_matssl.labels.painted import IGNORE_INDEX
@@ -18,17 +19,31 @@ from napari_matssl.learn.metrics import Scores, confusion_matrix, scores
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling
 from napari_matssl.progress import Control, Progress, drain
+from napari_matssl.tasks.finetune.held_out import HeldOutFigures, Sample, from_validation
 from napari_matssl.tasks.finetune.preview import QUICK
 from napari_matssl.tasks.finetune.training_set import ValidationImage
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best model so far: its scores, its step, its weights in the computer's own memory."""
+    """The best model so far.
+
+    Parameters
+    ----------
+    scores
+        Over all images.
+    step
+        After which it was found; 0 is what training began with.
+    weights
+        In the computer's own memory.
+    held_out
+        What it found in each image.
+    """
 
     scores: Scores
     step: int
     weights: dict[str, Tensor]
+    held_out: HeldOutFigures
 
     @property
     def miou(self) -> float:
@@ -82,26 +97,29 @@ class Validation:
         stopped = False
         begin = self.budget.elapsed
         table = card.classes
-        total = np.zeros((len(table), len(table)), dtype=np.int64)
-        losses = []
+        confusions, losses, sample = list[NDArray[np.int64]](), [], Sample()
         for index, image in enumerate(self.images):
             micrograph, labels = image.painted.micrograph, image.painted.labels
             scaling = self._scaling(index, card)
             job = segment(network, card, micrograph, compute, QUICK, True, scaling=scaling)
             segmentation = drain(job)
             assert segmentation is not None  # no STOP is sent into this job
-            total += confusion_matrix(labels, segmentation.mask, table.ids)
-            losses.append(self._loss(image, segmentation))
+            confusions.append(confusion_matrix(labels, segmentation.mask, table.ids))
+            probabilities, targets = _labelled(image, segmentation)
+            losses.append(self._loss(probabilities, targets))
+            sample.add(probabilities, targets)
             progress = Progress("validating", index + 1, len(self.images))
             stopped |= (yield progress) is Control.STOP
-        result = scores(total, table.names)
+        result = scores(np.sum(confusions, axis=0), table.names)
         miou = result.miou or 0.0
         self.metrics = {"val_miou": miou, "val_loss": statistics.fmean(losses)}
         self.metrics |= {
             f"val_iou_{name}": c.iou for name, c in result.classes.items() if c.iou is not None
         }
         if self.best is None or miou >= self.best.miou:
-            self.best = Best(result, step, snapshot(network))
+            painted = [image.painted for image in self.images]
+            figures = from_validation(painted, confusions, sample, card)
+            self.best = Best(result, step, snapshot(network), figures)
         self._step = step
         self._fraction = self.budget.fraction(step)
         self.budget.reserve = self.budget.elapsed - begin
@@ -115,10 +133,17 @@ class Validation:
             self._scalings[index] = scaled.scaling
         return self._scalings[index]
 
-    def _loss(self, image: ValidationImage, segmentation: Segmentation) -> float:
+    def _loss(self, probabilities: NDArray[np.float32], targets: NDArray[np.uint8]) -> float:
         """Compute the training loss over the labelled pixels of one image."""
-        assert segmentation.probabilities is not None  # asked for in run()
-        labelled = image.targets != IGNORE_INDEX
-        values = np.maximum(segmentation.probabilities[:, labelled], 0.5) / 255  # (K, n)
-        logits = torch.from_numpy(np.log(values, dtype=np.float32))[None, :, None]
-        return float(self.loss(logits, torch.from_numpy(image.targets[labelled])[None, None]))
+        logits = torch.from_numpy(np.log(probabilities).T)[None, :, None]
+        return float(self.loss(logits, torch.from_numpy(targets)[None, None]))
+
+
+def _labelled(
+    image: ValidationImage, segmentation: Segmentation
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return probabilities ``(n, K)`` and targets ``(n,)`` of the labelled pixels."""
+    assert segmentation.probabilities is not None  # asked for in run()
+    labelled = image.targets != IGNORE_INDEX
+    values = np.maximum(segmentation.probabilities[:, labelled], 0.5) / 255  # (K, n)
+    return values.T.astype(np.float32), image.targets[labelled]

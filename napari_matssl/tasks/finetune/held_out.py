@@ -1,0 +1,234 @@
+"""What a model gets wrong on images that it hasn't learnt from."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_matssl.errors import OutOfMemoryError
+from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph, painted_share
+from napari_matssl.learn.card import DENSE, ModelCard
+from napari_matssl.learn.crops import PreparedImage, prepare
+from napari_matssl.learn.device import Compute, seeded
+from napari_matssl.learn.device_errors import device_errors
+from napari_matssl.learn.grey_scale import fit_scaling, reference_of
+from napari_matssl.learn.metrics import confusion_matrix
+from napari_matssl.learn.pixel_classifier import PixelHeads
+from napari_matssl.learn.pixel_fit import fit, score
+from napari_matssl.learn.remembering_encoder import RememberingEncoder
+from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.learn.temperature import fit_temperature
+from napari_matssl.measure.held_out import MOST_IMAGES, HeldOut, HeldOutImage
+from napari_matssl.measure.model_error import LEAST_PIXELS
+from napari_matssl.progress import Control, Progress
+from napari_matssl.tasks.finetune.planning import Plan
+from napari_matssl.tasks.inputs import is_among
+
+MOST_LEFT_OUT = 8
+"""Painted images that are left out in turn; more would take longer than it is worth."""
+
+_LEARNT = 700  # painted pixels of each class in an image to which a classifier is fitted
+_SAMPLED = 2000  # pixels of an image to which a temperature is fitted
+
+_UNKNOWN = "The model's own error stays unknown."
+
+Floats = NDArray[np.float32]
+
+
+@dataclass
+class Sample:
+    """Held-out pixels to which a temperature is fitted, some from each image."""
+
+    _probabilities: list[Floats] = field(default_factory=list)
+    _truth: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def add(self, probabilities: Floats, truth: NDArray[np.uint8]) -> None:
+        """Take pixels of an image: ``(n, K)``, and ``(n,)`` index of the true class."""
+        chosen = np.linspace(0, len(truth) - 1, min(len(truth), _SAMPLED)).astype(np.intp)
+        self._probabilities.append(probabilities[chosen])
+        self._truth.append(truth[chosen])
+
+    @property
+    def temperature(self) -> float:
+        """The temperature under which the true classes are most likely; 1 without any pixel."""
+        truth = np.concatenate(self._truth) if self._truth else np.empty(0, np.uint8)
+        if not len(truth):
+            return 1.0
+        return fit_temperature(np.concatenate(self._probabilities), truth)
+
+
+@dataclass(frozen=True)
+class HeldOutFigures:
+    """What held-out images show of a model.
+
+    Parameters
+    ----------
+    confusion
+        Labelled pixels by truth and by what was found.
+    temperature
+        Of the model's probabilities; 1 where they weren't seen.
+    """
+
+    confusion: HeldOut
+    temperature: float = 1.0
+
+    def added_to(self, card: ModelCard) -> ModelCard:
+        """Return a card with these figures."""
+        added = {"held_out": self.confusion, "temperature": self.temperature}
+        return card.model_copy(update=added)
+
+
+def leave_out(
+    plan: Plan, encoder: nn.Module, compute: Compute
+) -> Generator[Progress, Control | None, HeldOutFigures | None]:
+    """Leave one painted image out in turn; classify it by heads that are fitted to the others.
+
+    The left-out image gets the grey scale that a new image would get. A class that no other image
+    shows can't be known, and isn't counted. Images that a model to go on from has seen are not
+    left out.
+
+    Parameters
+    ----------
+    plan
+        Of the model.
+    encoder
+        In evaluation mode, on its device, before it is trained.
+
+    Returns
+    -------
+    None if fewer than two images are painted, if there are two validation images, which show more,
+    or if STOP was sent.
+    """
+    data, card = plan.data, plan.card
+    chosen = _choose(data.images, len(card.classes))
+    if len(chosen) < 2 or len(data.validation) > 1:
+        return None
+    unseen = [n for n in chosen if not _has_seen(plan.start, data.painted[n])]
+    remembering, images, sample = RememberingEncoder(encoder), list[HeldOutImage](), Sample()
+    thinned = {n: _thinned(data.images[n]) for n in chosen}
+    for number, left_out in enumerate(unseen):
+        if (yield Progress("leaving images out", number, len(unseen))) is Control.STOP:
+            return None
+        others = [thinned[n] for n in chosen if n != left_out]
+        try:
+            with device_errors("leaving images out"):
+                truth, probabilities = _classify(plan, remembering, others, left_out, compute)
+        except OutOfMemoryError as error:  # these figures alone must not cost the model
+            yield Progress("leaving images out", 1, 1, message=f"{error} {_UNKNOWN}")
+            return None
+        if len(truth):
+            found = probabilities.argmax(axis=1)
+            confusion = confusion_matrix(truth, found, range(len(card.classes)))
+            images.append(_image(data.painted[left_out].micrograph.name, confusion))
+            sample.add(probabilities, truth)
+    if not images:
+        return None
+    stand_in = card.architecture != "pixel-classifier"
+    held_out = HeldOut(
+        source="left out",
+        stand_in=stand_in,
+        boundaries=card.densely_painted,
+        classes=card.classes.names,
+        images=tuple(images),
+    )
+    return HeldOutFigures(held_out, 1.0 if stand_in else sample.temperature)
+
+
+def from_validation(
+    painted: Sequence[PaintedMicrograph],
+    confusions: Sequence[NDArray[np.int64]],
+    sample: Sample,
+    card: ModelCard,
+) -> HeldOutFigures:
+    """Describe what a model has found in validation images.
+
+    Parameters
+    ----------
+    painted
+        Those images.
+    confusions
+        Of each, ``(K, K)`` pixels: rows truth, columns what was found.
+    sample
+        Of their pixels.
+    """
+    names = [one.micrograph.name for one in painted]
+    held_out = HeldOut(
+        source="validation",
+        boundaries=painted_share(painted, card.unlabelled) >= DENSE,
+        classes=card.classes.names,
+        images=tuple(map(_image, names, confusions))[:MOST_IMAGES],
+    )
+    return HeldOutFigures(held_out, sample.temperature)
+
+
+def _classify(
+    plan: Plan,
+    encoder: nn.Module,
+    others: Sequence[PreparedImage],
+    left_out: int,
+    compute: Compute,
+) -> tuple[NDArray[np.uint8], Floats]:
+    """Classify painted pixels of an image by heads that are fitted to others.
+
+    Returns
+    -------
+    Index of the true class ``(n,)`` and probabilities ``(n, K)`` of the pixels whose class the
+    others show; none if they show a single class.
+    """
+    card, seed = plan.card, plan.settings.seed
+    classes = len(card.classes)
+    known = [c for c in range(classes) if any((one.targets == c).any() for one in others)]
+    if len(known) < 2:
+        return np.empty(0, np.uint8), np.empty((0, classes), np.float32)
+    with seeded(seed):
+        heads = PixelHeads(encoder.get_submodule("encoder").out_channels, classes)  # type: ignore[arg-type]
+    compute.place(heads).eval()
+    fitted = fit(encoder, heads, others, compute, seed)
+    image, scale = plan.data.images[left_out], plan.data.scale
+    if scale is not None and card.grey_reference is None:
+        reference = reference_of(others, fitted.pixels, scale, plan.settings.exposure == "same")
+        painted = plan.data.painted[left_out]
+        matched = card.model_copy(update={"grey_reference": reference})
+        image = prepare(painted, fit_scaling(painted.micrograph, matched).scaling, card)
+    probabilities = score(encoder, heads, image, compute).float().softmax(dim=0).cpu().numpy()
+    usable = np.isin(image.targets, known)
+    return image.targets[usable], probabilities[:, usable].T
+
+
+def _thinned(image: PreparedImage) -> PreparedImage:
+    """Keep some painted pixels of each class, from all over them.
+
+    Neighbours on a stroke tell next to nothing new, but a fit takes time in proportion. Where most
+    pixels are painted, all are kept: class frequencies are counted there.
+    """
+    flat = image.targets.ravel()
+    if np.count_nonzero(flat != IGNORE_INDEX) > 0.5 * flat.size:
+        return image
+    kept = np.full_like(flat, IGNORE_INDEX)
+    for channel in np.unique(flat[flat != IGNORE_INDEX]):
+        own = np.flatnonzero(flat == channel)
+        kept[own[np.linspace(0, len(own) - 1, min(len(own), _LEARNT)).astype(np.intp)]] = channel
+    return replace(image, targets=kept.reshape(image.targets.shape))
+
+
+def _choose(images: Sequence[PreparedImage], classes: int) -> list[int]:
+    """Choose the images that show most classes, from all over the list."""
+    shown = [
+        int((np.bincount(one.targets.ravel(), minlength=256)[:classes] >= LEAST_PIXELS).sum())
+        for one in images
+    ]
+    painted = [n for n in range(len(images)) if shown[n]]
+    count = min(len(painted), MOST_LEFT_OUT)
+    spread = [painted[i * len(painted) // count] for i in range(count)]
+    first = sorted(painted, key=lambda n: (-shown[n], n not in spread, n))[:count]
+    return sorted(first)
+
+
+def _has_seen(start: Segmenter | None, painted: PaintedMicrograph) -> bool:
+    return start is not None and is_among(painted.micrograph, start.card.training_images)
+
+
+def _image(name: str, confusion: NDArray[np.int64]) -> HeldOutImage:
+    return HeldOutImage(name=name, counts=tuple(map(tuple, confusion.tolist())))
