@@ -172,14 +172,15 @@ def predict(
     outcome = run_job(
         predict(read_segmenter(model), paths, out, settings, outputs, model, row, page)
     )
-    from napari_matssl.console_tables import show_summary
+    from napari_matssl.console_tables import show_corrected, show_summary
 
     result = outcome.result
     show_summary(row for image in result.images for row in image.phases)
+    show_corrected(result.corrected)
     seconds = sum(image.seconds for image in result.images) / max(len(result.images), 1)
     print_line(f"{len(result.images)} of {len(paths)} images in {out}, {seconds:.2f} s per image")
     if result.phases is not None:
-        print_line(f"Tables: {result.phases} and {result.summary}")
+        print_line(f"Tables: {result.phases}, {result.summary} and {result.corrected_table}")
     outcome.leave(result.skipped, result.failure)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from napari_matssl.errors import printable
+from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
 from napari_matssl.printing import console, print_line, printable_lines
 
@@ -57,6 +58,25 @@ def show_figures(title: str, frame: "DataFrame") -> None:
         table.add_row(*map(printable, words), str(row["n"]), *figures)
     if len(filled):
         console().print(table)
+
+
+def show_corrected(corrected: CorrectedFractions) -> None:
+    """Print fractions corrected for the model's own error, and what it means for them."""
+    shown = [row for row in corrected.rows if row.corrected is not None]
+    if shown:
+        table = Table(title=f"Corrected for the model's own error, by {corrected.source}")
+        groups = len({row.group for row in shown}) > 1
+        headings = ("group",) * groups + ("class", "as found %", "corrected %", "95 % CI")
+        for heading in headings:
+            table.add_column(heading, justify="left" if heading in ("group", "class") else "right")
+        for row in shown:
+            names = (row.group,) * groups + (row.class_name,)
+            interval = f"{_figure(row.low, 2)} to {_figure(row.high, 2)}"
+            cells = (_figure(row.raw, 2), _figure(row.corrected, 2))
+            table.add_row(*map(printable, names), *cells, "-" if row.low is None else interval)
+        console().print(table)
+    for line in filter(None, (corrected.reason, *corrected.remarks)):
+        print_line(printable(line))
 
 
 def show_evaluation(result: "Evaluation") -> None:

@@ -1,5 +1,6 @@
 """A folder of results: masks, overlays and tables, the same for each job that writes them."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from napari_matssl.files import atomic_write
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.labels.provenance import MaskFacts, Provenance
+from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.mask_text import KEY
@@ -37,7 +39,7 @@ class Outputs:
     overlays
         The mask over its micrograph, with legend and scale bar.
     tables
-        ``phases.csv`` and ``summary.csv``.
+        ``phases.csv``, ``summary.csv`` and ``corrected.csv``.
     probabilities
         Of each class, 0 to 255, where a model has just segmented.
     """
@@ -71,16 +73,28 @@ class ResultFolder:
         The classes of the masks.
     outputs
         What is written.
+    correct
+        Corrects fractions for the error of the model that found them.
 
     Attributes
     ----------
     done
         Names of the images that were written.
+    corrected
+        The corrected fractions of all, after :meth:`finish`.
     """
 
-    def __init__(self, folder: Path, table: ClassTable, outputs: Outputs) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        table: ClassTable,
+        outputs: Outputs,
+        correct: Callable[[Sequence[PhaseFraction]], CorrectedFractions],
+    ) -> None:
         self.folder, self.table, self.outputs = folder, table, outputs
         self.done: list[str] = []
+        self.corrected = CorrectedFractions()
+        self._correct = correct
         self._tables = RunTables(folder)
         self._rows: list[PhaseFraction] = []
 
@@ -142,12 +156,13 @@ class ResultFolder:
         self.done.append(micrograph.name)
         return phases
 
-    def finish(self) -> tuple[tuple[Path, Path] | None, str]:
+    def finish(self) -> tuple[tuple[Path, ...] | None, str]:
         """Write the tables of what is done; give the old ones their names back if nothing is.
 
         Returns
         -------
-        Where the tables are, if there are any, and a line if they are not where they were wanted.
+        Where the tables are, if there are any (phases, summary, corrected), and a line if they are
+        not where they were wanted.
 
         Raises
         ------
@@ -156,8 +171,10 @@ class ResultFolder:
         """
         if not self.done:
             self._tables.restore()
-        elif self.outputs.tables:
-            return self._tables.write(self._rows)
+            return None, ""
+        self.corrected = self._correct(self._rows)
+        if self.outputs.tables:
+            return self._tables.write(self._rows, self.corrected.rows)
         return None, ""
 
     def _path(self, micrograph: Micrograph, ending: str) -> Path:

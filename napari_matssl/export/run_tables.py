@@ -10,12 +10,14 @@ from napari_matssl.export.tables import (
     describe_other_names,
     is_replaceable,
     unguarded,
-    write_tables_or_numbered,
+    write_frames_or_numbered,
 )
-from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.measure.corrected import CorrectedFraction, corrected_frame
+from napari_matssl.measure.phases import PhaseFraction, phases_frame, summary_frame
 
 PHASES: Final = "phases.csv"
 SUMMARY: Final = "summary.csv"
+CORRECTED: Final = "corrected.csv"
 STALE: Final = "stale"
 """Part of the names of tables whose masks are being replaced."""
 
@@ -34,7 +36,7 @@ class RunTables:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._paths = folder / PHASES, folder / SUMMARY
+        self._paths = folder / PHASES, folder / SUMMARY, folder / CORRECTED
         self._aside: dict[Path, Path] = {}
         self._old_images: frozenset[str] = frozenset()
 
@@ -45,7 +47,7 @@ class RunTables:
             return ""
         return (
             f"{' and '.join(locked)} can't be replaced, perhaps because another program has it "
-            "open: the tables will get a number, phases-2.csv and summary-2.csv."
+            "open: the tables will get a number, such as phases-2.csv."
         )
 
     def set_aside(self) -> None:
@@ -61,19 +63,23 @@ class RunTables:
                     path.rename(aside)
                     self._aside[aside] = path
 
-    def write(self, rows: Sequence[PhaseFraction]) -> tuple[tuple[Path, Path], str]:
+    def write(
+        self, rows: Sequence[PhaseFraction], corrected: Sequence[CorrectedFraction]
+    ) -> tuple[tuple[Path, ...], str]:
         """Write the new tables; old ones go if the new ones have all their images.
 
         Returns
         -------
-        Where the tables are, and a line about old ones that stay, or ``""``.
+        Where the tables are (phases, summary, corrected), and a line about old ones that stay, or
+        ``""``.
 
         Raises
         ------
         OutputError
             If they can't be written, under other names neither.
         """
-        paths = write_tables_or_numbered(rows, *self._paths)
+        frames = phases_frame(rows), summary_frame(rows), corrected_frame(corrected)
+        paths = write_frames_or_numbered(dict(zip(self._paths, frames, strict=True)))
         written = images_in(paths[0])
         remarks = list(filter(None, [describe_other_names(self._paths, paths)]))
         if self._old_images <= written:

@@ -21,6 +21,7 @@ from napari_matssl import __version__
 from napari_matssl.errors import InputError, ModelFileError
 from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.labels.class_table import ClassTable, numbered_table
+from napari_matssl.labels.held_out import HeldOut
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.learn.grey_reference import GreyReference
 from napari_matssl.learn.pickled import read_shapes
@@ -28,7 +29,6 @@ from napari_matssl.learn.published import Published, identify
 from napari_matssl.learn.shipped_weights import weights_path
 from napari_matssl.learn.temperature import HIGHEST, LOWEST
 from napari_matssl.learn.tensorfile import damaged_model, is_pickle, read_header
-from napari_matssl.measure.held_out import HeldOut
 from napari_matssl.settings import Architecture, IntensityScalingSettings
 
 Channels = Literal["grey", "rgb"]

@@ -4,16 +4,18 @@ import contextlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, OutputError, printable
 from napari_matssl.export.results import Outputs, ResultFolder
-from napari_matssl.export.run_tables import PHASES, SUMMARY
+from napari_matssl.export.run_tables import CORRECTED, PHASES, SUMMARY
 from napari_matssl.files import check_room, check_writable_folder
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
+from napari_matssl.tasks.correcting import correct_project
 from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.provenance import new_run
 
@@ -50,7 +52,7 @@ def existing_exports(project: Project, out: Path, outputs: Outputs) -> tuple[Pat
     """
     _check_folder(project, out)
     paths = [out / CLASSES_FILE]
-    paths += [out / PHASES, out / SUMMARY] if outputs.tables else []
+    paths += [out / PHASES, out / SUMMARY, out / CORRECTED] if outputs.tables else []
     for name in segmented_names(project):
         paths += [out / f"{Path(name).stem}{ending}" for ending in outputs.endings]
     return tuple(path for path in paths if path.exists())
@@ -72,7 +74,8 @@ def export_project(
         Its class table is that of the moment when the job begins.
     out
         Folder for ``<stem>_mask.png``, ``<stem>_mask.tif``, ``<stem>_overlay.png``,
-        ``phases.csv``, ``summary.csv``, and ``classes.json`` with the meaning of the ids.
+        ``phases.csv``, ``summary.csv``, ``corrected.csv``, and ``classes.json`` with the meaning
+        of the ids.
     outputs
         All by default.
     names
@@ -100,7 +103,7 @@ def export_project(
     check_writable_folder(out)
     table = project.classes.table
     check_room(out, round(_pixels(project, chosen) * outputs.bytes_per_pixel(len(table))))
-    results = ResultFolder(out, table, outputs)
+    results = ResultFolder(out, table, outputs, partial(correct_project, project))
     export = _Export(project, results)
     if (yield Progress("exporting", 0, len(chosen), message=results.remark())) is Control.STOP:
         return Exported(out, (), len(chosen), ())

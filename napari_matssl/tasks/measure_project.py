@@ -11,10 +11,12 @@ from napari_matssl.files import stamp_of
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
+from napari_matssl.tasks.correcting import correct_project
 from napari_matssl.tasks.provenance import cleaning_in_words
 
 
@@ -28,10 +30,13 @@ class Measured:
         One per image and class, images in the project's order, classes by ascending id.
     problems
         A line for each image that could not be measured.
+    corrected
+        The mean fractions corrected for the error of the model that found them.
     """
 
     rows: tuple[PhaseFraction, ...]
     problems: tuple[str, ...]
+    corrected: CorrectedFractions
 
 
 def segmented_names(project: Project, names: Iterable[str] | None = None) -> tuple[str, ...]:
@@ -73,7 +78,7 @@ class PhaseMeter:
                     rows += self._of_image(name, table)
             except MatSSLError as error:
                 problems.append(str(error))
-        return Measured(tuple(rows), tuple(problems))
+        return Measured(tuple(rows), tuple(problems), correct_project(self.project, rows))
 
     def _of_image(self, name: str, table: ClassTable) -> tuple[PhaseFraction, ...]:
         project = self.project

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from napari_matssl.export.results import MASK_PNG, Outputs, ResultFolder
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.measure.corrected import CorrectedFractions, correct_fractions
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress, Skipped
@@ -56,8 +57,10 @@ class PredictResult:
     ----------
     images
         Those that were segmented.
-    phases, summary
+    phases, summary, corrected_table
         The tables; None if they could not be written.
+    corrected
+        The fractions corrected for the model's own error.
     skipped
         Those that were left out, and why.
     stopped
@@ -72,6 +75,8 @@ class PredictResult:
     skipped: tuple[Skipped, ...] = ()
     stopped: bool = False
     failure: MatSSLError | None = None
+    corrected_table: Path | None = None
+    corrected: CorrectedFractions = field(default_factory=CorrectedFractions)
 
 
 def predict(
@@ -98,7 +103,7 @@ def predict(
         Image files, none of them in `out`.
     out
         Folder for ``<stem>_mask.png``, ``<stem>_overlay.png``, ``<stem>_probabilities.tif``,
-        ``classes.json``, ``phases.csv`` and ``summary.csv``.
+        ``classes.json``, ``phases.csv``, ``summary.csv`` and ``corrected.csv``.
     outputs
         What to write; masks as PNG, overlays and tables by default.
     model
@@ -129,7 +134,8 @@ def predict(
     check_writable_folder(out)
     check_writable(out / CLASSES_FILE)
     run = SegmentingRun(segmenter, model, settings, probabilities=outputs.probabilities)
-    results = ResultFolder(out, segmenter.classes, outputs)
+    correct = partial(correct_fractions, held_out=segmenter.card.held_out)
+    results = ResultFolder(out, segmenter.classes, outputs, correct)
     message = "\n".join(filter(None, [run.begin(), results.remark()]))
     if (yield Progress("checking", 0, len(paths), message=message)) is not None:
         raise _no_mask_error()
@@ -175,8 +181,17 @@ class _Writing:
             failure = failure or error
         if not self._done:
             raise failure or _no_mask_error()
-        phases, summary = tables or (None, None)
-        return PredictResult(tuple(self._done), phases, summary, skipped, stopped, failure)
+        phases, summary, corrected = tables or (None, None, None)
+        return PredictResult(
+            tuple(self._done),
+            phases,
+            summary,
+            skipped,
+            stopped,
+            failure,
+            corrected,
+            self._results.corrected,
+        )
 
     def _keep(self, segmented: SegmentedMicrograph, micrograph: Micrograph) -> None:
         """Write the files of one image."""

@@ -29,6 +29,7 @@ from napari_matssl.tasks.predict import predict
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
 UM = TRUTH["a1.tif"].micrograph.pixel_size.x_um
+TABLES = ("phases.csv", "summary.csv", "corrected.csv")
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_masks_overlays_and_tables_of_all_segmented_images_are_written(project, 
     assert exported.problems == ()
     endings = ("_mask.png", "_mask.tif", "_overlay.png")
     images = {f"{stem}{ending}" for stem in ("a1", "a2", "a10") for ending in endings}
-    assert set(contents(out)) == {*images, "phases.csv", "summary.csv", "classes.json"}
+    assert set(contents(out)) == {*images, *TABLES, "classes.json"}
     assert (
         ClassTable.model_validate_json((out / "classes.json").read_bytes()) == project.classes.table
     )
@@ -254,7 +255,7 @@ def test_files_are_the_same_as_those_of_predict(grey_level_segmenter, tmp_path):
     for name in ("b 2_mask.png", "x.y_mask.png"):
         masks = (read_labels(tmp_path / place / name) for place in ("predicted", "out"))
         np.testing.assert_array_equal(*masks)
-    for name in ("phases.csv", "summary.csv"):
+    for name in TABLES:
         tables = (rows_of(tmp_path / place / name) for place in ("predicted", "out"))
         figures = [[list(row.values())[:7] for row in table] for table in tables]
         assert figures[0] == figures[1]
@@ -276,7 +277,7 @@ def test_only_what_is_wanted_is_written(project, out, outputs, endings):
 
 def test_tables_alone_can_be_had(project, out):
     drain(export_project(project, out, Outputs(False, False, False)))
-    assert set(contents(out)) == {"classes.json", "phases.csv", "summary.csv"}
+    assert set(contents(out)) == {"classes.json", *TABLES}
 
 
 @pytest.mark.parametrize(
@@ -362,7 +363,7 @@ def test_a_cancelled_export_leaves_whole_masks_with_their_classes_and_tables(pro
     next(job)
     job.close()
     masks = {"a1_mask.png", "a1_mask.tif", "a1_overlay.png"}
-    assert set(contents(out)) == {*masks, "classes.json", "phases.csv", "summary.csv"}
+    assert set(contents(out)) == {*masks, "classes.json", *TABLES}
     assert {row["image"] for row in rows_of(out / "phases.csv")} == {"a1.tif"}
     assert (
         ClassTable.model_validate_json((out / "classes.json").read_bytes()) == project.classes.table

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputError, StoppedError
 from napari_matssl.export.results import Outputs
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.held_out import HeldOut, HeldOutImage
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.reading import read_pixels
@@ -76,7 +78,7 @@ def test_masks_overlays_and_tables_are_written(segmenter, images, tmp_path):
     result = drain(predict(segmenter, images, out, CPU))
     assert names(out) == [
         "a1_mask.png", "a1_overlay.png", "b 2_mask.png", "b 2_overlay.png",
-        "classes.json", "phases.csv", "summary.csv",
+        "classes.json", "corrected.csv", "phases.csv", "summary.csv",
     ]  # fmt: skip
     assert [image.name for image in result.images] == ["a1.tif", "b 2.png"]
     assert [image.mask for image in result.images] == [out / "a1_mask.png", out / "b 2_mask.png"]
@@ -135,11 +137,43 @@ def test_one_image_has_no_confidence_interval(segmenter, images, tmp_path):
         assert row["s_percent"] == row["ci95_percent"] == ""
 
 
+def test_fractions_are_corrected_by_what_the_model_mistook(segmenter, images, tmp_path):
+    names = segmenter.classes.names
+    counts = tuple(
+        HeldOutImage(name="a", counts=((900, 100 - n, 0), (0, 1000, 0), (0, 0, 1000)))
+        for n in (0, 30)
+    )
+    held_out = HeldOut(source="validation", classes=names, images=counts)
+    card = segmenter.card.model_copy(update={"held_out": held_out})
+    result = drain(predict(replace(segmenter, card=card), images, tmp_path / "out", CPU))
+    assert result.corrected_table == tmp_path / "out" / "corrected.csv"
+    matrix, carbide = rows_of(result.corrected_table)
+    summary = rows_of(result.summary)[0]
+    assert matrix["raw_percent"] == summary["mean_percent"]
+    wrong = (0.1 + 70 / 970) / 2
+    assert float(matrix["corrected_percent"]) == pytest.approx(
+        float(matrix["raw_percent"]) / (1 - wrong), rel=1e-3
+    )
+    assert (carbide["held_out_pixels"], carbide["held_out_images"]) == ("2000", "2")
+    assert float(carbide["ci95_low_percent"]) < float(carbide["corrected_percent"])
+
+
+def test_without_held_out_images_the_table_of_corrections_is_blank_with_a_reason(
+    segmenter, images, tmp_path
+):
+    result = drain(predict(segmenter, images, tmp_path / "out", CPU))
+    for row in rows_of(result.corrected_table):
+        assert row["raw_percent"] != ""
+        assert row["corrected_percent"] == row["ci95_low_percent"] == row["ci95_high_percent"] == ""
+    assert "no image was held out of its training" in result.corrected.reason
+
+
 def test_probabilities_and_overlays_are_written_as_asked(segmenter, images, tmp_path):
     outputs = Outputs(masks_tiff=False, overlays=False, probabilities=True)
     drain(predict(segmenter, images[:1], tmp_path / "out", CPU, outputs))
     assert names(tmp_path / "out") == [
-        "a1_mask.png", "a1_probabilities.tif", "classes.json", "phases.csv", "summary.csv",
+        "a1_mask.png", "a1_probabilities.tif",
+        "classes.json", "corrected.csv", "phases.csv", "summary.csv",
     ]  # fmt: skip
     with tifffile.TiffFile(tmp_path / "out" / "a1_probabilities.tif") as file:
         stack = file.asarray()
@@ -271,7 +305,8 @@ def test_stop_keeps_what_is_done_and_its_table(segmenter, images, tmp_path):
     result = drain(job, seen.append, stop_after)
     assert [image.name for image in result.images] == ["a1.tif"]
     assert names(tmp_path / "out") == [
-        "a1_mask.png", "a1_overlay.png", "classes.json", "phases.csv", "summary.csv",
+        "a1_mask.png", "a1_overlay.png",
+        "classes.json", "corrected.csv", "phases.csv", "summary.csv",
     ]  # fmt: skip
     assert {row["image"] for row in rows_of(result.phases)} == {"a1.tif"}
 

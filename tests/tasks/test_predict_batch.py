@@ -20,6 +20,7 @@ from napari_matssl.files import atomic_write
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings
@@ -290,7 +291,11 @@ def test_a_complete_run_replaces_the_tables_and_leaves_no_stale_ones(segmenter, 
     first, _ = run(segmenter, folder, out)
     old = rows_of(first.phases)[0]["run"]
     second, _ = run(segmenter, folder, out)
-    assert [name for name in names(out) if name.endswith(".csv")] == ["phases.csv", "summary.csv"]
+    assert [name for name in names(out) if name.endswith(".csv")] == [
+        "corrected.csv",
+        "phases.csv",
+        "summary.csv",
+    ]
     assert {row["run"] for row in rows_of(second.phases)} != {old}
     assert runs_in(second.phases)["m0.png"] == run_of(out, "m0.png")
 
@@ -362,7 +367,9 @@ def test_a_mask_of_ours_without_its_class_table_keeps_its_classes(tmp_path, endi
     mask = np.ones((48, 64), np.uint8)
     mask[40:] = 0
     micrograph = Micrograph("a.tif", np.zeros((48, 64), np.uint8))
-    ResultFolder(tmp_path / "out", table, Outputs()).write(micrograph, mask, Provenance(run="1"))
+    ResultFolder(tmp_path / "out", table, Outputs(), lambda _: CorrectedFractions()).write(
+        micrograph, mask, Provenance(run="1")
+    )
     alone = tmp_path / "elsewhere" / f"a{ending}"
     alone.parent.mkdir()
     shutil.copy(tmp_path / "out" / f"a{ending}", alone)

@@ -313,7 +313,7 @@ def test_export_writes_files_and_names_their_place(panel, qtbot, out):
     endings = ("_mask.png", "_mask.tif", "_overlay.png")
     files = {f"{stem}{ending}" for stem in ("a1", "a2", "a10") for ending in endings}
     assert {p.name for p in out.iterdir()} == {
-        *files, "phases.csv", "summary.csv", "classes.json"
+        *files, "phases.csv", "summary.csv", "corrected.csv", "classes.json"
     }  # fmt: skip
     with (out / "phases.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -404,7 +404,7 @@ def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_
     runner.job.cancel()
     with qtbot.waitSignal(runner.ended):
         slow_images.go_on()
-    tables = {"phases.csv", "summary.csv", "classes.json"}
+    tables = {"phases.csv", "summary.csv", "corrected.csv", "classes.json"}
     assert {p.name.partition("_")[0] for p in out.iterdir()} == {"a1", "a2", *tables}
     assert len(list(out.iterdir())) == 9
     assert not panel.outcome.isVisible()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_matssl.errors import OutOfMemoryError
+from napari_matssl.labels.held_out import MOST_IMAGES, HeldOut, HeldOutImage
 from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph, painted_share
 from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
@@ -20,7 +21,6 @@ from napari_matssl.learn.pixel_fit import fit, score
 from napari_matssl.learn.remembering_encoder import RememberingEncoder
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.temperature import fit_temperature
-from napari_matssl.measure.held_out import MOST_IMAGES, HeldOut, HeldOutImage
 from napari_matssl.measure.model_error import LEAST_PIXELS
 from napari_matssl.progress import Control, Progress
 from napari_matssl.tasks.finetune.planning import Plan
