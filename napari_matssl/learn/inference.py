@@ -17,6 +17,7 @@ from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.grey_scale import Scaled, fit_scaling
 from napari_matssl.learn.light import Light, judge
 from napari_matssl.learn.magnification import magnification, rescale
+from napari_matssl.learn.temperature import SMALLEST
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling, specimen_values
@@ -41,7 +42,8 @@ class Segmentation:
         ``(H, W)`` uint8 class ids at the size of the micrograph; the info bar and what is no number
         hold the class table's ``not_analysed``.
     probabilities
-        ``(K, H, W)`` uint8, 255 times each class's probability; None unless asked for.
+        ``(K, H, W)`` uint8, 255 times each class's probability at the model's temperature; None
+        unless asked for.
     light
         Whether the image is like the painted ones; None of a model that has no grey reference.
     """
@@ -298,6 +300,7 @@ class _Sink:
         shape = (micrograph.height, micrograph.width)
         self._ids = np.array(card.classes.ids, dtype=np.uint8)
         self._row = 0
+        self._temperature = card.temperature
         self.mask = np.full(shape, card.classes.no_class, dtype=np.uint8)
         self.probabilities = (
             np.zeros((len(self._ids), *shape), dtype=np.uint8) if keep_probabilities else None
@@ -307,5 +310,13 @@ class _Sink:
         rows = slice(self._row, self._row + band.shape[1])
         self.mask[rows] = self._ids[band.argmax(dim=0).to("cpu", torch.uint8).numpy()]
         if self.probabilities is not None:
-            self.probabilities[:, rows] = (band * 255).round().to("cpu", torch.uint8).numpy()
+            calibrated = self._calibrated(band)
+            self.probabilities[:, rows] = (calibrated * 255).round().to("cpu", torch.uint8).numpy()
         self._row = rows.stop
+
+    def _calibrated(self, band: Tensor) -> Tensor:
+        """Bring probabilities to the model's temperature; which class leads stays the same."""
+        if self._temperature == 1:
+            return band
+        powers = band.clamp(min=SMALLEST).pow(1 / self._temperature)
+        return powers / powers.sum(dim=0)

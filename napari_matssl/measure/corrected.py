@@ -202,7 +202,9 @@ def _remarks(
     """Describe a bias that is beyond doubt, and an error larger than the spread of fields."""
     lines, biases, large = [], [], []
     strokes = held_out.source == "left out" and not held_out.boundaries
-    for one in found:
+    # Of two phases, one has what the other lacks.
+    told = found if len(found) != 2 else [min(found, key=lambda one: one.raw or 0)]
+    for one in told:
         if one.raw is None or one.corrected is None or one.low is None or one.high is None:
             continue
         points = one.raw - one.corrected

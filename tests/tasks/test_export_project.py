@@ -248,7 +248,7 @@ def test_files_are_the_same_as_those_of_predict(grey_level_segmenter, tmp_path):
     project.masks.set_cleaning(Cleaning(smallest_region=3, largest_hole=4))
     drain(export_project(project, tmp_path / "out", Outputs(masks_tiff=False)))
     predicted, exported = contents(tmp_path / "predicted"), contents(tmp_path / "out")
-    assert len(predicted) == 7
+    assert len(predicted) == 8
     assert set(predicted) == set(exported)
     same = ["b 2_overlay.png", "x.y_overlay.png", "classes.json"]
     assert [name for name in same if predicted[name] != exported[name]] == []

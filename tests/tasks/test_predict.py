@@ -101,17 +101,17 @@ def test_the_table_of_phases_holds_the_fractions_and_areas(segmenter, images, tm
     drain(predict(segmenter, images, tmp_path / "out", CPU))
     rows = rows_of(tmp_path / "out" / "phases.csv")
     assert list(rows[0]) == [
-        "image", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent", "area_um2",
-        "model", "model_sha256", "run", "date", "version", "cleaning", "info_bar", "remarks",
-        "light", "reason",
+        "image", "group", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent",
+        "area_um2", "model", "model_sha256", "run", "date", "version", "cleaning", "info_bar",
+        "remarks", "light", "reason", "pixel_size_source",
     ]  # fmt: skip
-    found = [tuple(row.values())[:7] for row in rows]
-    assert found[0][:5] == ("a1.tif", "1", "matrix", "2800", "3600")
+    found = [[v for k, v in row.items() if k != "group"][:7] for row in rows]
+    assert found[0][:5] == ["a1.tif", "1", "matrix", "2800", "3600"]
     assert float(found[0][5]) == pytest.approx(100 * 2800 / 3600)
     assert float(found[0][6]) == pytest.approx(2800 * 0.25, rel=1e-5)
-    assert found[1][:5] == ("a1.tif", "3", "Karbid, groß", "800", "3600")
-    assert found[2] == ("b 2.png", "1", "matrix", "640", "2560", "25", "")
-    assert found[3] == ("b 2.png", "3", "Karbid, groß", "1920", "2560", "75", "")
+    assert found[1][:5] == ["a1.tif", "3", "Karbid, groß", "800", "3600"]
+    assert found[2] == ["b 2.png", "1", "matrix", "640", "2560", "25", ""]
+    assert found[3] == ["b 2.png", "3", "Karbid, groß", "1920", "2560", "75", ""]
     assert len(found) == 4  # the scratch is excluded
 
 

@@ -6,6 +6,7 @@ from html import escape
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QWidget
 
+from napari_matssl.labels.held_out import HeldOut
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.widgets.controls.forms import note
 
@@ -15,6 +16,8 @@ _TOOLTIPS = {
     "Pixel size": "Of the images it was trained on; calibrated images of others are resampled",
     "Score": "Mean intersection over union (mIoU) on validation images, held out of training: "
     "1 is perfect",
+    "Held out": "Share of labelled pixels that are found right in images that it hasn't learnt "
+    "from, mean of the classes. What is mistaken there corrects the area fractions in Phases",
     "Training loss": "At the end of training; no measure for other images",
     "Trained on": "Number of training images, and the share of them that was painted",
     "Unbroken": "Classes that ran through all painted images in unbroken strata. In masks, "
@@ -69,6 +72,8 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
     texts["Pixel size"] = "not calibrated" if size is None else f"{size:.4g} µm/px"
     miou = card.metrics.get("val_miou")
     texts["Score"] = "no validation images" if miou is None else f"mIoU {miou:.3f}"
+    if card.held_out is not None:
+        texts["Held out"] = escape(_held_out(card.held_out))
     if "loss" in card.metrics:
         texts["Training loss"] = f"{card.metrics['loss']:.3g}"
     count = len(card.training_images)
@@ -80,6 +85,14 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
     texts["Encoder"] = escape(card.encoder)
     texts["Start weights"] = escape(card.start)
     return texts
+
+
+def _held_out(held_out: HeldOut) -> str:
+    """Describe the held-out images and how many of their pixels are right."""
+    accuracy = held_out.pixel_accuracy
+    right = "" if accuracy is None else f", {100 * accuracy:.1f} % of pixels right"
+    stand_in = " (by the instant classifier)" if held_out.stand_in else ""
+    return f"{held_out.in_words()}{right}{stand_in}"
 
 
 def _painted(card: ModelCard) -> str:

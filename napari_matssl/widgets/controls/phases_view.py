@@ -1,7 +1,7 @@
 """Phase fractions to look at and to copy: tables, and a bar chart with confidence intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.labels.class_table import LabelClass
+from napari_matssl.measure.corrected import CorrectedFraction, CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
+from napari_matssl.widgets.controls import corrected_figures
 from napari_matssl.widgets.controls.curves import colour_axes, quiet_plot, text_colour
 from napari_matssl.widgets.controls.figure_table import Cell, FigureTable, number
 
@@ -42,8 +44,10 @@ class PhasesView(QWidget):
         self.summary_table = FigureTable(name_width=96)
         self.image_table = FigureTable(name_width=140)
         self.chart = PhaseChart()
-        self.note = QLabel()
-        self.note.setWordWrap(True)
+        self.note, self.error_note = QLabel(), QLabel()
+        for label in (self.note, self.error_note):
+            label.setWordWrap(True)
+        self.error_note.setToolTip("What the model mistakes in images that it hasn't learnt from.")
         empty = QLabel("Nothing segmented yet.")
         empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         summary = QWidget()
@@ -51,6 +55,7 @@ class PhasesView(QWidget):
         column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.summary_table)
         column.addWidget(self.note)
+        column.addWidget(self.error_note)
         column.addWidget(self.chart, 1)
         # The chart takes the rest.
         self.summary_table.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
@@ -67,7 +72,12 @@ class PhasesView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._pages)
 
-    def show_phases(self, rows: Sequence[PhaseFraction], classes: Sequence[LabelClass]) -> None:
+    def show_phases(
+        self,
+        rows: Sequence[PhaseFraction],
+        classes: Sequence[LabelClass],
+        corrected: CorrectedFractions | None = None,
+    ) -> None:
         """Show what was measured.
 
         Parameters
@@ -76,15 +86,22 @@ class PhasesView(QWidget):
             All rows of all images; one image has one row per phase.
         classes
             They give the order and the colours; phases of other classes come last and colourless.
+        corrected
+            The means corrected for the model's own error, shown beside those that were found.
         """
         if not rows:
             self.clear()
             return
         phases = _summarise(rows, classes)
-        self._fill_summary(phases)
+        corrected = corrected or CorrectedFractions()
+        beside = {one.class_id: one for one in corrected.rows if one.corrected is not None}
+        self._fill_summary(phases, beside, corrected.reason)
         self._fill_images(rows, phases)
-        self.chart.show_phases(phases)
+        self.chart.show_phases(phases, beside)
         self.note.setText(_note(phases, classes))
+        words = corrected_figures.in_words(corrected)
+        self.error_note.setText(words)
+        self.error_note.setVisible(bool(words))
         self._pages.setCurrentIndex(1)
 
     def clear(self) -> None:
@@ -95,19 +112,28 @@ class PhasesView(QWidget):
         """Ask for as much as shows all columns of the summary."""
         return QSize(380, 460)
 
-    def _fill_summary(self, phases: Sequence["_Phase"]) -> None:
+    def _fill_summary(
+        self, phases: Sequence["_Phase"], beside: Mapping[int, CorrectedFraction], reason: str
+    ) -> None:
+        first, last = _SUMMARY_COLUMNS[:3], _SUMMARY_COLUMNS[3:]
+        columns = (*first, *corrected_figures.COLUMNS, *last) if beside else _SUMMARY_COLUMNS
         cells = [
             [
                 Cell(p.name, colour=p.colour, tooltip=p.name),
                 number(p.mean, p.decimals),
                 number(p.ci95, p.decimals),
+                *(
+                    corrected_figures.cells(beside.get(p.class_id), p.decimals, reason)
+                    if beside
+                    else ()
+                ),
                 number(p.s, p.decimals),
                 number(p.relative_accuracy, 1),
                 number(p.n, 0),
             ]
             for p in phases
         ]
-        self.summary_table.fill(_SUMMARY_COLUMNS, cells)
+        self.summary_table.fill(columns, cells)
 
     def _fill_images(self, rows: Sequence[PhaseFraction], phases: Sequence["_Phase"]) -> None:
         measured: dict[str, dict[int, PhaseFraction]] = {}
@@ -132,7 +158,10 @@ class PhaseChart(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setToolTip("Mean area fraction per phase. Error bars: 95 % confidence interval.")
+        self.setToolTip(
+            "Mean area fraction per phase as found, with the 95 % confidence interval over images. "
+            "Diamond: corrected for the model's own error, with the interval of that."
+        )
         self.setMinimumHeight(160)
         self.plot = quiet_plot("area fraction (%)")
         self.plot.getAxis("bottom").setStyle(tickLength=0)
@@ -140,9 +169,13 @@ class PhaseChart(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot)
         self._phases: list[tuple[_Phase, float]] = []
+        self._beside: Mapping[int, CorrectedFraction] = {}
 
-    def show_phases(self, phases: Sequence["_Phase"]) -> None:
-        """Draw one bar per phase that has a mean."""
+    def show_phases(
+        self, phases: Sequence["_Phase"], beside: Mapping[int, CorrectedFraction] | None = None
+    ) -> None:
+        """Draw one bar per phase that has a mean, and what is corrected beside it."""
+        self._beside = beside or {}
         self._phases = [(p, p.mean) for p in phases if p.mean is not None]
         self._draw()
 
@@ -178,6 +211,10 @@ class PhaseChart(QWidget):
             value.setPos(x, high)
             self.plot.addItem(value)
             top = max(top, high)
+            if (row := self._beside.get(phase.class_id)) is not None:
+                for mark in corrected_figures.marks(x, row, text):
+                    self.plot.addItem(mark)
+                top = max(top, row.high or row.corrected or 0)
         self.plot.setXRange(-0.5, max(len(self._phases), 1) - 0.5, padding=0.02)
         self.plot.setYRange(0, 1.2 * top or 1, padding=0)
         self._write_names()

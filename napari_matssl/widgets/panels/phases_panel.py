@@ -63,7 +63,7 @@ _OUTPUTS = {
     "tables": (
         "Tables (CSV)",
         "phases.csv has a line per image and phase (%, px, um²), summary.csv the means with "
-        "their 95 % confidence intervals.",
+        "their 95 % confidence intervals, corrected.csv those corrected for the model's own error.",
     ),
 }
 
@@ -243,7 +243,7 @@ class PhasesPanel(QWidget):
 
     def _show(self, project: Project, measured: Measured) -> None:
         if self.view is not None:
-            self.view.show_phases(measured.rows, project.classes.in_order)
+            self.view.show_phases(measured.rows, project.classes.in_order, measured.corrected)
             self.view.show()
         say(self.state, "")
         say(self.problems, _few(measured.problems))
