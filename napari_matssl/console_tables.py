@@ -75,7 +75,7 @@ def show_corrected(corrected: CorrectedFractions) -> None:
             cells = (_figure(row.raw, 2), _figure(row.corrected, 2))
             table.add_row(*map(printable, names), *cells, "-" if row.low is None else interval)
         console().print(table)
-    for line in filter(None, (corrected.reason, *corrected.remarks)):
+    for line in filter(None, (corrected.reason, *corrected.remarks, corrected.limits)):
         print_line(printable(line))
 
 

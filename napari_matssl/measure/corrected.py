@@ -69,12 +69,15 @@ class CorrectedFractions:
         Why corrections or intervals are missing, one sentence; empty if all are there.
     remarks
         Sentences on what the model mistakes, and what its error means for the figures.
+    limits
+        What the held-out images don't show, one sentence; empty if that is nothing.
     """
 
     rows: tuple[CorrectedFraction, ...] = ()
     source: str = ""
     reason: str = ""
     remarks: tuple[str, ...] = ()
+    limits: str = ""
 
 
 def correct_fractions(
@@ -104,13 +107,15 @@ def correct_fractions(
         if held_out is not None:
             prefix = "" if name == ALL else f"{name}: "
             remarks += [prefix + line for line in _remarks(found, of_group, held_out)]
-    if held_out is not None and remarks and (limits := held_out.limits_in_words()):
-        remarks.append(f"What held-out images show is a part of the error: {limits}.")
     missing = any(row.corrected is None for row in result)
     what = "correction for" if missing else "interval of"
     reason = f"No {what} the model's own error: {reasons[0]}." if reasons else ""
-    source = "" if held_out is None else held_out.in_words()
-    return CorrectedFractions(tuple(result), source, reason, tuple(remarks))
+    if held_out is None:
+        return CorrectedFractions(tuple(result), reason=reason)
+    limits = held_out.limits_in_words()
+    limits = f"Held-out images show a part of the error only: {limits}." if limits else ""
+    source = held_out.in_words() + " with the instant classifier" * held_out.stand_in
+    return CorrectedFractions(tuple(result), source, reason, tuple(remarks), limits)
 
 
 def corrected_frame(rows: Iterable[CorrectedFraction]) -> pd.DataFrame:

@@ -65,9 +65,10 @@ def test_an_error_larger_than_the_spread_between_images_is_a_warning():
 
 
 def test_what_strokes_and_a_stand_in_do_not_show_is_told():
-    last = correct_fractions(rows(21, 22), held_out(stand_in=True)).remarks[-1]
-    assert "strokes keep away from boundaries" in last
-    assert "the instant classifier stood in for the network" in last
+    limits = correct_fractions(rows(21, 22), held_out(stand_in=True)).limits
+    assert "strokes keep away from boundaries" in limits
+    assert "the instant classifier stood in for the network" in limits
+    assert correct_fractions(rows(21, 22), held_out(boundaries=True)).limits == ""
 
 
 def test_without_held_out_images_the_figures_as_found_stand_alone():

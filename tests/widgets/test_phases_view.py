@@ -8,6 +8,8 @@ from qtpy.QtGui import QColor, QGuiApplication
 from qtpy.QtWidgets import QLabel, QTableWidgetSelectionRange, QWidget
 
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.held_out import HeldOut, HeldOutImage
+from napari_matssl.measure.corrected import correct_fractions
 from napari_matssl.measure.phases import phase_fractions
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.widgets.controls.phases_view import PhasesView
@@ -196,6 +198,61 @@ def test_error_bars_show_the_interval_within_0_and_100_percent(three_images):
     assert low == 0
     assert high > 100  # room for the value above the bar
     assert not three_images.chart.grab().isNull()
+
+
+def corrected_by(view, *counts):
+    """Show three images; these counts were made in held-out ones."""
+    rows = [
+        *measured("a.tif", 900, 100),
+        *measured("b.tif", 700, 300),
+        *measured("c.tif", 800, 200),
+    ]
+    held_out = None
+    if counts:
+        images = tuple(HeldOutImage(name=f"{n}.tif", counts=one) for n, one in enumerate(counts))
+        names = ("ferrite", "martensite")
+        held_out = HeldOut(source="left out", classes=names, images=images)
+    view.show_phases(rows, TABLE.classes, correct_fractions(rows, held_out))
+
+
+def diamonds(view):
+    found = [i for i in view.chart.plot.listDataItems() if type(i).__name__ == "ScatterPlotItem"]
+    return found or [
+        i for i in view.chart.plot.plotItem.items if type(i).__name__ == "ScatterPlotItem"
+    ]
+
+
+ROWS = ((900, 100), (20, 980)), ((850, 150), (30, 970))
+
+
+def test_the_corrected_figure_stands_beside_the_one_that_was_found(view):
+    corrected_by(view, *ROWS)
+    assert [float(mean) for mean in column(view.summary_table, 1)] == [80, 20]
+    ferrite, martensite = texts(view.model_error.table)
+    assert ferrite[0] == "ferrite"
+    assert float(ferrite[1]) == 80
+    assert float(ferrite[2]) == pytest.approx(91, abs=1.5)
+    assert " to " in martensite[3]
+    assert martensite[4] == "2000"
+    assert len(diamonds(view)) == 2
+    assert "2 left-out painted images" in view.error_note.text()
+    assert "strokes keep away from boundaries" in view.model_error.words.text()
+
+
+def test_without_held_out_images_there_are_no_diamonds_and_a_reason(view):
+    corrected_by(view)
+    assert diamonds(view) == []
+    assert view.error_note.isHidden()
+    assert [line[2:4] for line in texts(view.model_error.table)] == [["–", "–"]] * 2
+    assert "paint two images or more" in view.model_error.words.text()
+    assert "no image was held out" in view.model_error.table.item(0, 3).toolTip()
+
+
+def test_one_held_out_image_gives_a_diamond_without_an_interval(view):
+    corrected_by(view, ROWS[0])
+    assert len(diamonds(view)) == 2
+    assert [line[3] for line in texts(view.model_error.table)] == ["–", "–"]
+    assert "in one held-out image only" in view.model_error.words.text()
 
 
 def test_one_image_has_bars_but_no_error_bars(view):

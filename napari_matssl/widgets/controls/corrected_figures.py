@@ -1,43 +1,83 @@
-"""Fractions corrected for the model's own error, as cells, marks and words beside those found."""
+"""Fractions corrected for the model's own error, as a table, marks and words beside those found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from qtpy.QtWidgets import QAbstractItemView, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_matssl.measure.corrected import CorrectedFraction, CorrectedFractions
-from napari_matssl.widgets.controls.figure_table import Cell, number
+from napari_matssl.widgets.controls.figure_table import Cell, FigureTable, number
 
-COLUMNS = (
-    (
-        "corr.\n(%)",
-        "Mean area fraction corrected for what the model mistakes in held-out images, in percent.",
-    ),
+_COLUMNS = (
+    ("class", "Phase. Classes to exclude, such as scratches, are in no figure here."),
+    ("as found\n(%)", "Mean area fraction over the images as the model finds it, in percent."),
+    ("corrected\n(%)", "The same, corrected for what the model mistakes in held-out images."),
     (
         "its 95 % CI\n(%)",
-        "95 % confidence interval of the corrected fraction, by the model's own error alone. The "
-        "interval over images is another one, and stays where it is.",
+        "95 % confidence interval of the corrected fraction, by the model's own error alone; that "
+        "over images is another one",
     ),
+    ("held-out\npixels", "Labelled pixels of the phase in images that were held out."),
 )
-"""Titles and tooltips of the columns of a summary."""
 
 _BESIDE = 0.38  # of the distance of two bars: the mark stands beside its bar
 
 
-def cells(row: CorrectedFraction | None, decimals: int, reason: str) -> list[Cell]:
-    """Make the cells of a class; their tooltips tell where the figures come from."""
-    if row is None or row.corrected is None:
-        return [number(None, 0, reason), number(None, 0, reason)]
-    source = (
-        f"By {row.held_out_pixels:,} labelled pixels of {row.class_name} in "
-        f"{row.held_out_images} held-out image{'s' * (row.held_out_images != 1)}."
-    )
-    if row.low is None or row.high is None:
-        return [number(row.corrected, decimals, source), number(None, 0, reason)]
-    interval = number(row.high - row.low, decimals, source)
-    interval.setText(f"{row.low:.{decimals}f}–{row.high:.{decimals}f}")
-    interval.copied = f"{row.low:.{decimals}f} to {row.high:.{decimals}f}"
-    return [number(row.corrected, decimals, source), interval]
+class CorrectedPage(QWidget):
+    """Fractions as found and corrected, with the interval of the model's own error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = FigureTable(name_width=80)
+        self.table.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
+        self.table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.table)
+        layout.addWidget(self.words)
+        layout.addStretch(1)
+
+    def show_fractions(
+        self,
+        corrected: CorrectedFractions,
+        colours: Mapping[int, str],
+        decimals: Mapping[int, int],
+    ) -> None:
+        """Show the rows in the order of the colours, by class id."""
+        place = {class_id: n for n, class_id in enumerate(colours)}
+        rows = sorted(corrected.rows, key=lambda row: place.get(row.class_id, len(place)))
+        cells = [
+            _cells(
+                row,
+                colours.get(row.class_id, ""),
+                decimals.get(row.class_id, 1),
+                corrected.reason,
+            )
+            for row in rows
+        ]
+        self.table.fill(_COLUMNS, cells)
+        by = f"By {corrected.source}." if corrected.source else ""
+        lines = (by, *corrected.remarks, corrected.limits, corrected.reason)
+        self.words.setText("\n".join(filter(None, lines)))
+
+
+def _cells(row: CorrectedFraction, colour: str, decimals: int, reason: str) -> list[Cell]:
+    interval = number(None, decimals, reason)
+    if row.low is not None and row.high is not None:
+        interval = number(row.high - row.low, decimals)
+        interval.setText(f"{row.low:.{decimals}f} to {row.high:.{decimals}f}")
+        interval.copied = interval.text()
+    images = f"In {row.held_out_images} image{'s' * (row.held_out_images != 1)}."
+    return [
+        Cell(row.class_name, colour=colour, tooltip=row.class_name),
+        number(row.raw, decimals),
+        number(row.corrected, decimals, reason if row.corrected is None else ""),
+        interval,
+        number(row.held_out_pixels, 0, images),
+    ]
 
 
 def marks(x: float, row: CorrectedFraction, colour: str) -> list[Any]:
@@ -65,9 +105,8 @@ def marks(x: float, row: CorrectedFraction, colour: str) -> list[Any]:
 
 
 def in_words(corrected: CorrectedFractions) -> str:
-    """Describe the corrections below the table; empty before anything is measured."""
-    shown = [row for row in corrected.rows if row.corrected is not None]
-    lines: Sequence[str] = corrected.remarks
-    if shown:
-        lines = [f"Diamonds: corrected for the model's own error, by {corrected.source}.", *lines]
-    return "\n".join(filter(None, (*lines, corrected.reason)))
+    """Describe the diamonds and what they mean, below the summary; empty without any."""
+    if not any(row.corrected is not None for row in corrected.rows):
+        return ""
+    first = f"Diamonds: corrected for the model's own error, by {corrected.source}."
+    return "\n".join((first, *corrected.remarks))

@@ -65,6 +65,9 @@ class PhasesView(QWidget):
         self.tabs.setTabToolTip(0, "Mean area fraction of each phase over all images")
         self.tabs.addTab(self.image_table, "Per image")
         self.tabs.setTabToolTip(1, "Area fraction of each phase in each image")
+        self.model_error = corrected_figures.CorrectedPage()
+        self.tabs.addTab(self.model_error, "Model's error")
+        self.tabs.setTabToolTip(2, "Area fractions corrected for what the model mistakes")
         self._pages = QStackedWidget()
         self._pages.addWidget(empty)
         self._pages.addWidget(self.tabs)
@@ -95,13 +98,15 @@ class PhasesView(QWidget):
         phases = _summarise(rows, classes)
         corrected = corrected or CorrectedFractions()
         beside = {one.class_id: one for one in corrected.rows if one.corrected is not None}
-        self._fill_summary(phases, beside, corrected.reason)
+        self._fill_summary(phases)
         self._fill_images(rows, phases)
         self.chart.show_phases(phases, beside)
         self.note.setText(_note(phases, classes))
         words = corrected_figures.in_words(corrected)
         self.error_note.setText(words)
         self.error_note.setVisible(bool(words))
+        decimals = {p.class_id: p.decimals for p in phases}
+        self.model_error.show_fractions(corrected, {p.class_id: p.colour for p in phases}, decimals)
         self._pages.setCurrentIndex(1)
 
     def clear(self) -> None:
@@ -112,28 +117,19 @@ class PhasesView(QWidget):
         """Ask for as much as shows all columns of the summary."""
         return QSize(380, 460)
 
-    def _fill_summary(
-        self, phases: Sequence["_Phase"], beside: Mapping[int, CorrectedFraction], reason: str
-    ) -> None:
-        first, last = _SUMMARY_COLUMNS[:3], _SUMMARY_COLUMNS[3:]
-        columns = (*first, *corrected_figures.COLUMNS, *last) if beside else _SUMMARY_COLUMNS
+    def _fill_summary(self, phases: Sequence["_Phase"]) -> None:
         cells = [
             [
                 Cell(p.name, colour=p.colour, tooltip=p.name),
                 number(p.mean, p.decimals),
                 number(p.ci95, p.decimals),
-                *(
-                    corrected_figures.cells(beside.get(p.class_id), p.decimals, reason)
-                    if beside
-                    else ()
-                ),
                 number(p.s, p.decimals),
                 number(p.relative_accuracy, 1),
                 number(p.n, 0),
             ]
             for p in phases
         ]
-        self.summary_table.fill(columns, cells)
+        self.summary_table.fill(_SUMMARY_COLUMNS, cells)
 
     def _fill_images(self, rows: Sequence[PhaseFraction], phases: Sequence["_Phase"]) -> None:
         measured: dict[str, dict[int, PhaseFraction]] = {}
