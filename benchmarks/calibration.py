@@ -3,10 +3,11 @@
     python benchmarks/calibration.py
     python benchmarks/calibration.py --images 4 --plot docs/images/reliability.png
 
-Samples of each material are painted in strokes; an instant model is fitted and its temperature by
-leaving one painted image out in turn. Other samples, labelled all over, show whether its
-probabilities mean what they say: expected calibration error in points, 15 bins, without the
-temperature and with it. ``--plot`` draws the reliability diagram.
+Samples of each material are painted in strokes and an instant model is fitted. Its temperature is
+fitted by leaving one painted image out in turn, or to two validation images that are labelled all
+over. Other such samples show whether its probabilities mean what they say: expected calibration
+error in points, 15 bins, without a temperature and with both. ``--plot`` draws the reliability
+diagram.
 """
 
 import argparse
@@ -41,17 +42,16 @@ def measure(segmenter: Segmenter, temperature: float, one: sets.BenchmarkSet) ->
     return reliability(np.concatenate(probabilities), np.concatenate(truth))
 
 
-def plot(results: dict[str, tuple[Reliability, Reliability]], path: Path) -> None:
-    """Draw accuracy over confidence, without temperature and with it."""
+def plot(results: dict[str, tuple[Reliability, ...]], path: Path) -> None:
+    """Draw accuracy over confidence, without temperature and with both."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    titles = ("without temperature", "at the fitted temperature")
+    figure = Figure(figsize=(11, 4), dpi=100, layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    titles = ("without temperature", "left-out painted images", "validation images, fully labelled")
     for number, (axis, title) in enumerate(zip(axes, titles, strict=True)):
         axis.plot([0, 1], [0, 1], color="0.6", linewidth=1)
-        for material, pair in results.items():
-            found = pair[number]
+        for material, found in ((m, three[number]) for m, three in results.items()):
             many = found.pixels > 0.002 * found.pixels.sum()
             error = 100 * found.expected_calibration_error
             label = f"{material}: {error:.1f} points"
@@ -70,18 +70,23 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
     results = {}
-    print("| set | temperature | error without | error with |")
-    print("|---|---|---|---|")
+    settings = FinetuneSettings.make({"preset": "instant"})
+    print("| set | temperatures | error without | left-out images | validation images |")
+    print("|---|---|---|---|---|")
     for material in given.sets:
         dense = sets.synthetic(material, range(100, 100 + given.images), range(110, 113))
+        validation = sets.synthetic(material, range(120, 122), ()).training
         one = sets.painted_in_strokes(dense, given.images)
-        settings = FinetuneSettings.make({"preset": "instant"})
-        segmenter = drain(finetune(one.training, one.table, settings)).segmenter
-        temperature = segmenter.card.temperature
-        pair = tuple(measure(segmenter, t, one) for t in (1.0, temperature))
-        results[material] = pair
-        errors = (f"{100 * found.expected_calibration_error:.1f}" for found in pair)
-        print(f"| {material} | {temperature:.2f} | {' | '.join(errors)} |", flush=True)
+        temperatures = [1.0]
+        for held_out in ((), validation):
+            job = finetune(one.training, one.table, settings, held_out)
+            segmenter = drain(job).segmenter
+            temperatures.append(segmenter.card.temperature)
+        three = tuple(measure(segmenter, t, one) for t in temperatures)
+        results[material] = three
+        errors = (f"{100 * found.expected_calibration_error:.1f}" for found in three)
+        fitted = ", ".join(f"{t:.2f}" for t in temperatures[1:])
+        print(f"| {material} | {fitted} | {' | '.join(errors)} |", flush=True)
     if given.plot is not None:
         plot(results, given.plot)
 

@@ -41,7 +41,7 @@ class HeldOut(BaseModel):
         out once while a classifier was fitted to the others.
     stand_in
         The instant classifier was asked in place of the network, which takes too long to train
-        once per image.
+        once per image. Its confusion isn't the network's, and corrects nothing.
     boundaries
         Whether the images are labelled all over. Strokes keep away from boundaries, where most
         pixels are mistaken.
@@ -90,7 +90,4 @@ class HeldOut(BaseModel):
 
     def limits_in_words(self) -> str:
         """Tell what the images don't show; empty if that is nothing."""
-        parts = [] if self.boundaries else ["strokes keep away from boundaries"]
-        if self.stand_in:
-            parts.append("the instant classifier stood in for the network")
-        return " and ".join(parts)
+        return "" if self.boundaries else "strokes keep away from boundaries"

@@ -24,6 +24,10 @@ CORRECTED_COLUMNS = (
     "held_out_images",
 )
 
+_STAND_IN = (
+    "the network itself hasn't been asked in held-out images; validate on two images that are "
+    "labelled all over, or use the instant preset"
+)
 _NONE = "no image was held out of its training; paint two images or more"
 
 
@@ -102,7 +106,12 @@ def correct_fractions(
     remarks: list[str] = []
     for name, of_group in groups.items():
         found, reason = _of_group(name, of_group, held_out, why_none)
-        result += found
+        if held_out is not None and held_out.stand_in:
+            # The network mends a part of what the instant classifier mistakes.
+            result += [replace(one, corrected=None, low=None, high=None) for one in found]
+            reason = _STAND_IN
+        else:
+            result += found
         reasons += [reason] if reason else []
         if held_out is not None:
             prefix = "" if name == ALL else f"{name}: "
@@ -114,7 +123,7 @@ def correct_fractions(
         return CorrectedFractions(tuple(result), reason=reason)
     limits = held_out.limits_in_words()
     limits = f"Held-out images show a part of the error only: {limits}." if limits else ""
-    source = held_out.in_words() + " with the instant classifier" * held_out.stand_in
+    source = held_out.in_words()
     return CorrectedFractions(tuple(result), source, reason, tuple(remarks), limits)
 
 
@@ -206,7 +215,7 @@ def _remarks(
 ) -> list[str]:
     """Describe a bias that is beyond doubt, and an error larger than the spread of fields."""
     lines, biases, large = [], [], []
-    strokes = held_out.source == "left out" and not held_out.boundaries
+    strokes = held_out.source == "left out" and (held_out.stand_in or not held_out.boundaries)
     # Of two phases, one has what the other lacks.
     told = found if len(found) != 2 else [min(found, key=lambda one: one.raw or 0)]
     for one in told:
@@ -223,8 +232,11 @@ def _remarks(
             large.append(f"{one.class_name} ({_points(error)} against {_points(stats.s)})")
     if biases:
         who = "Strokes like these" if strokes else "The model"
-        lines.append(f"{who} {' and '.join(biases)} ({held_out.in_words()}).")
-    if large:
+        if held_out.stand_in:
+            who = "With strokes like these, the instant classifier would"
+        hope = "; the network may do better" if held_out.stand_in else ""
+        lines.append(f"{who} {' and '.join(biases)} ({held_out.in_words()}{hope}).")
+    if large and not held_out.stand_in:
         lines.append(
             f"The model's error is larger than the spread between images for {', '.join(large)}: "
             "paint more images; measuring more won't help."

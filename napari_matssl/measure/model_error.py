@@ -37,7 +37,7 @@ LEAST_PIXELS = 30
 """Held-out pixels of a class from which on an image counts for it."""
 
 _POINTS = 200  # tried on each side of a corrected fraction
-_MOST_SKEWED = 2.0  # a spread on the scale of log-odds is changed by this factor at most
+_MOST_SKEWED = 1.5  # a spread on the scale of log-odds is changed by this factor at most
 _WORST_CONDITION = 100.0  # of A: beyond, errors are magnified so much that nothing is left
 
 

@@ -19,6 +19,7 @@ from napari_matssl.learn.metrics import confusion_matrix
 from napari_matssl.learn.pixel_classifier import PixelHeads
 from napari_matssl.learn.pixel_fit import fit, score
 from napari_matssl.learn.remembering_encoder import RememberingEncoder
+from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.temperature import fit_temperature
 from napari_matssl.measure.model_error import LEAST_PIXELS
@@ -32,6 +33,7 @@ MOST_LEFT_OUT = 8
 _LEARNT = 700  # painted pixels of each class in an image to which a classifier is fitted
 _SAMPLED = 2000  # pixels of an image to which a temperature is fitted
 
+_SHARE = 0.05  # of a training's time
 _UNKNOWN = "The model's own error stays unknown."
 
 Floats = NDArray[np.float32]
@@ -81,7 +83,7 @@ class HeldOutFigures:
 
 
 def leave_out(
-    plan: Plan, encoder: nn.Module, compute: Compute
+    plan: Plan, encoder: nn.Module, compute: Compute, budget: Budget | None = None
 ) -> Generator[Progress, Control | None, HeldOutFigures | None]:
     """Leave one painted image out in turn; classify it by heads that are fitted to the others.
 
@@ -95,6 +97,8 @@ def leave_out(
         Of the model.
     encoder
         In evaluation mode, on its device, before it is trained.
+    budget
+        Of a training, of which this takes a small share: fewer images are left out then.
 
     Returns
     -------
@@ -108,7 +112,10 @@ def leave_out(
     unseen = [n for n in chosen if not _has_seen(plan.start, data.painted[n])]
     remembering, images, sample = RememberingEncoder(encoder), list[HeldOutImage](), Sample()
     thinned = {n: _thinned(data.images[n]) for n in chosen}
+    begin = 0.0 if budget is None else budget.elapsed
     for number, left_out in enumerate(unseen):
+        if _is_over(plan, budget, begin):
+            break
         if (yield Progress("leaving images out", number, len(unseen))) is Control.STOP:
             return None
         others = [thinned[n] for n in chosen if n != left_out]
@@ -134,6 +141,14 @@ def leave_out(
         images=tuple(images),
     )
     return HeldOutFigures(held_out, 1.0 if stand_in else sample.temperature)
+
+
+def _is_over(plan: Plan, budget: Budget | None, begin: float) -> bool:
+    """Whether leaving images out has taken its share of a training's minutes."""
+    minutes = plan.settings.minutes
+    if budget is None or minutes is None:
+        return False
+    return budget.elapsed - begin > _SHARE * 60 * minutes
 
 
 def from_validation(

@@ -48,7 +48,9 @@ def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
     """Train the network of a plan; see :func:`~napari_matssl.tasks.finetune.finetune`."""
     with device_errors("preparing the training"):
         begun = begin(plan, compute)
-        left_out = yield from leave_out(plan, begun.network.get_submodule("encoder"), compute)
+        left_out = yield from leave_out(
+            plan, begun.network.get_submodule("encoder"), compute, budget
+        )
         training = Training(plan, begun, compute, budget, left_out)
     trouble, failure = "", None
     try:

@@ -105,8 +105,8 @@ def marks(x: float, row: CorrectedFraction, colour: str) -> list[Any]:
 
 
 def in_words(corrected: CorrectedFractions) -> str:
-    """Describe the diamonds and what they mean, below the summary; empty without any."""
+    """Describe the diamonds and what they mean, below the summary; empty if there is nothing."""
     if not any(row.corrected is not None for row in corrected.rows):
-        return ""
+        return "\n".join(corrected.remarks)
     first = f"Diamonds: corrected for the model's own error, by {corrected.source}."
     return "\n".join((first, *corrected.remarks))
