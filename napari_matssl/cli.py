@@ -133,6 +133,11 @@ def finetune(
     how = f"{trained.steps} steps" if trained.steps else "fitted"
     early = ", stopped early" if outcome.interrupted or trained.failure is not None else ""
     print_line(f"{out}: {how} in {metrics['minutes']:.2g} min{score}{early}")
+    held_out = getattr(trained.card, "held_out", None)
+    if held_out is not None and held_out.pixel_accuracy is not None:
+        who = "the instant classifier" if held_out.stand_in else "the model"
+        right = f"{100 * held_out.pixel_accuracy:.1f} % of the labelled pixels"
+        print_line(f"In {held_out.in_words()}, {who} finds {right} right (mean of the classes).")
     outcome.leave(unfinished=trained.failure is not None)
 
 

@@ -406,7 +406,7 @@ def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_
         slow_images.go_on()
     tables = {"phases.csv", "summary.csv", "corrected.csv", "classes.json"}
     assert {p.name.partition("_")[0] for p in out.iterdir()} == {"a1", "a2", *tables}
-    assert len(list(out.iterdir())) == 9
+    assert len(list(out.iterdir())) == 10
     assert not panel.outcome.isVisible()
     assert not panel.show_exported.isVisible()
     assert panel.export.isEnabled()
