@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,14 @@ def test_a_phase_that_is_nowhere_has_no_relative_accuracy():
 def test_a_value_that_is_no_number_is_refused(bad):
     with pytest.raises(InputError):
         field_statistics([1.0, bad])
+
+
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_the_interval_covers_the_truth_in_95_of_100_draws(n):
+    draws = np.random.default_rng(n).normal(20, 3, (2000, n))
+    found = [field_statistics(fields) for fields in draws]
+    hits = sum(abs(stats.mean - 20) <= stats.ci95 for stats in found)
+    assert 0.93 < hits / 2000 < 0.97
 
 
 @given(st.lists(FRACTIONS, min_size=2, max_size=30), FRACTIONS)
