@@ -21,6 +21,8 @@ MAIN_ROWS = {
 """Rows of the main table, as ``accuracy.json`` and as a user names them."""
 
 FORMER_ROWS = (
+    "instant, before",
+    "instant, before, components kept",
     "ours",
     "ours, one magnification",
     "ours, two magnifications",
@@ -31,7 +33,7 @@ FORMER_ROWS = (
     "ours, random weights",
     "ours, random weights, two magnifications",
 )
-"""What ``interactive`` was before grey scales were matched; nothing computes these any more."""
+"""The presets before grey scales were matched; nothing computes these any more."""
 
 Results = dict[str, dict[str, Any]]
 Cells = dict[tuple[str, str], list[dict[str, Any]]]

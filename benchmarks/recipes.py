@@ -63,7 +63,7 @@ def processor_seconds() -> float:
 
 
 def commit() -> str:
-    """Name what is measured: the commit, with a plus sign if files have been changed since."""
+    """Name what is measured: the last commit of the package, and a plus sign for later changes."""
 
     def git(*words: str) -> str:
         done = subprocess.run(
@@ -72,7 +72,7 @@ def commit() -> str:
         return done.stdout.strip()
 
     changed = git("status", "--porcelain", "--untracked-files=no", "--", "../napari_matssl")
-    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    return git("log", "-1", "--format=%h", "--", "../napari_matssl") + ("+" if changed else "")
 
 
 def _value(text: str) -> object:
