@@ -1,0 +1,239 @@
+"""The network of grain boundaries in a field, and the grains between them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.class_table import LabelClass
+from napari_matssl.measure.field import Field
+from napari_matssl.measure.thinning import close_gaps, prune, thin
+from napari_matssl.settings.grains import GrainSettings
+
+_BOUNDARY, _GRAIN = "boundar", "grain"
+# Rows that are counted at once: counting in one go would take 8 bytes per pixel.
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class BoundaryNetwork:
+    """Boundaries of the grains of one class, in the bounding box of the analysed area.
+
+    Parameters
+    ----------
+    boundary
+        ``(H, W)``, True in boundaries as wide as they are in the mask, in regions too small for
+        grains, and in lines that close gaps.
+    thinned
+        ``(H, W)``, the same at one pixel's width, without spurs.
+    analysed
+        ``(H, W)``; None where everything was.
+    other
+        ``(H, W)``, True in phases that are neither grains nor boundaries; None where there are
+        none.
+    offset
+        Row and column of the box in the field's mask.
+    pixel
+        Height and width of a pixel, in um, or ``(1, 1)`` if the field isn't calibrated.
+    calibrated
+        Whether `pixel` is in um.
+    """
+
+    boundary: NDArray[np.bool_]
+    thinned: NDArray[np.bool_]
+    analysed: NDArray[np.bool_] | None = None
+    other: NDArray[np.bool_] | None = None
+    offset: tuple[int, int] = (0, 0)
+    pixel: tuple[float, float] = (1.0, 1.0)
+    calibrated: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the box."""
+        return self.boundary.shape[0], self.boundary.shape[1]
+
+    def grains(self) -> NDArray[np.int32]:
+        """Number the grains from 1, connected at edges; 0 elsewhere. ``(H, W)``."""
+        return _numbered(_between(self.boundary, self.analysed, self.other))[0]
+
+
+def boundary_network(
+    field: Field, measured: LabelClass, settings: GrainSettings
+) -> BoundaryNetwork | None:
+    """Find the boundaries of a field's grains.
+
+    Parameters
+    ----------
+    measured
+        The class of boundaries, or of grains: `settings` decide.
+
+    Returns
+    -------
+    None if nothing of the field was analysed.
+    """
+    box = _box(field.analysed)
+    if box is None:
+        return None
+    analysed = None if field.analysed is None else field.analysed[box]
+    if analysed is not None and analysed.all():
+        analysed = None
+    boundary, other = _boundary_and_other(field, field.mask[box], analysed, measured, settings)
+    boundary |= _too_small(boundary, analysed, other, settings.smallest_grain)
+    thinned = thin(boundary, analysed)
+    # Thinning leaves spurs as long as half a boundary's width; real ends are longer.
+    length = int(np.count_nonzero(thinned))
+    width = np.count_nonzero(boundary) / length if length else 0.0
+    thinned = prune(thinned, round(1.5 * width))
+    if settings.largest_gap:
+        new = close_gaps(thinned, settings.largest_gap, analysed)
+        boundary |= new
+        thinned |= new
+    if other is not None:
+        thinned &= ~_grown(other, round(width))
+    return BoundaryNetwork(
+        boundary=boundary,
+        thinned=thinned,
+        analysed=analysed,
+        other=other,
+        offset=(box[0].start, box[1].start),
+        pixel=field.pixel_size_um or (1.0, 1.0),
+        calibrated=field.pixel_size is not None,
+    )
+
+
+def network_of_labels(
+    labels: NDArray[np.integer], pixel_size_um: tuple[float, float] | None = None
+) -> BoundaryNetwork:
+    """Find the boundaries of grains that touch, each with a number of its own.
+
+    Parameters
+    ----------
+    labels
+        ``(H, W)``, one number per grain, none of them 0.
+    pixel_size_um
+        Height and width of a pixel.
+    """
+    differs = np.zeros(labels.shape, dtype=np.bool_)
+    differs[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    differs[:-1] |= labels[:-1] != labels[1:]
+    pixel = pixel_size_um or (1.0, 1.0)
+    # The last pixel of a grain on either axis; pixels of one grain may meet at corners only.
+    return BoundaryNetwork(
+        differs, thin(differs), pixel=pixel, calibrated=pixel_size_um is not None
+    )
+
+
+def class_role(
+    field: Field, measured: LabelClass, settings: GrainSettings
+) -> Literal["boundaries", "grains"]:
+    """Decide whether a class is that of boundaries or that of grains."""
+    if settings.class_is != "auto":
+        return settings.class_is
+    name = measured.name.lower()
+    if _BOUNDARY in name:
+        return "boundaries"
+    if _GRAIN in name:
+        return "grains"
+    pixels = np.count_nonzero(field.mask == measured.id)
+    return "boundaries" if 2 * pixels < field.analysed_pixels else "grains"
+
+
+def class_to_measure(field: Field) -> LabelClass:
+    """Choose a class by its name: that of boundaries, else that of grains.
+
+    Raises
+    ------
+    InputError
+        If no name tells.
+    """
+    for word in (_BOUNDARY, _GRAIN):
+        for one in field.classes.classes:
+            if word in one.name.lower() and not one.exclude:
+                return one
+    raise InputError(
+        f"{field.name}: no class is named boundary or grain.",
+        "Name the class of boundaries, or that of grains.",
+        settings="class",
+    )
+
+
+def _box(analysed: NDArray[np.bool_] | None) -> tuple[slice, slice] | None:
+    if analysed is None:
+        return slice(0, None), slice(0, None)
+    rows, columns = analysed.any(axis=1).nonzero()[0], analysed.any(axis=0).nonzero()[0]
+    if not len(rows):
+        return None
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _boundary_and_other(
+    field: Field,
+    mask: NDArray[np.integer],
+    analysed: NDArray[np.bool_] | None,
+    measured: LabelClass,
+    settings: GrainSettings,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Return where boundaries are, and where other phases are, inside the analysed area."""
+    if class_role(field, measured, settings) == "boundaries":
+        return mask == measured.id, None
+    named = [
+        c.id for c in field.classes.classes if _BOUNDARY in c.name.lower() and c.id != measured.id
+    ]
+    rest = mask != measured.id
+    if analysed is not None:
+        rest &= analysed
+    if not named:
+        return rest, None
+    boundary = np.isin(mask, named)
+    rest &= ~boundary
+    return boundary, rest if rest.any() else None
+
+
+def _too_small(
+    boundary: NDArray[np.bool_],
+    analysed: NDArray[np.bool_] | None,
+    other: NDArray[np.bool_] | None,
+    smallest: int,
+) -> NDArray[np.bool_]:
+    """Return which pixels are in regions between boundaries that are too small for grains."""
+    numbers, sizes = _numbered(_between(boundary, analysed, other))
+    small = sizes < smallest
+    small[0] = False
+    found = np.zeros(boundary.shape, dtype=np.bool_)
+    for start in range(0, len(found), _ROWS):
+        rows = slice(start, start + _ROWS)
+        found[rows] = small[numbers[rows]]
+    return found
+
+
+def _between(
+    boundary: NDArray[np.bool_],
+    analysed: NDArray[np.bool_] | None,
+    other: NDArray[np.bool_] | None,
+) -> NDArray[np.bool_]:
+    between = ~boundary
+    if analysed is not None:
+        between &= analysed
+    if other is not None:
+        between &= ~other
+    return between
+
+
+def _numbered(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Number the regions of a mask from 1, and count their pixels, those outside first."""
+    numbers = np.empty(mask.shape, dtype=np.int32)
+    count = ndimage.label(mask, output=numbers)
+    sizes = np.zeros(count + 1, dtype=np.int64)
+    for start in range(0, len(numbers), _ROWS):
+        sizes += np.bincount(numbers[start : start + _ROWS].ravel(), minlength=count + 1)
+    return numbers, sizes
+
+
+def _grown(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    grown = mask.view(np.uint8)
+    for axis in (0, 1):
+        grown = ndimage.maximum_filter1d(grown, 2 * by + 1, axis=axis, mode="constant")
+    return grown.view(np.bool_)
