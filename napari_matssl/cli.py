@@ -273,10 +273,14 @@ def measure(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--class", metavar="NAME", help="class whose objects are measured; else all"),
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="class whose objects or grains are measured, else all",
+        ),
     ] = None,
 ) -> None:
-    """Measure masks, whoever made them: phase fractions, objects, with intervals over images."""
+    """Measure masks, whoever made them: phase fractions, objects, grain size, intervals."""
     from napari_matssl.console_tables import show_figures, show_summary
     from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
     from napari_matssl.tasks.measure_files import Sources, measure_masks

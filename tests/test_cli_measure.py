@@ -376,3 +376,50 @@ def test_calibrate_by_the_bar_or_by_two_sides(call, masks, tmp_path):
 def test_calibrate_takes_a_bar_or_a_size(call, masks, given):
     refused(call("calibrate", masks / "a_mask.png", *given), "--bar-px", "--pixel-size-um")
     assert not (masks / "matssl").exists()
+
+
+@pytest.fixture
+def grain_masks(tmp_path):
+    """Two masks of square grains of 20 px with boundaries of 2 px."""
+    folder = tmp_path / "grains"
+    folder.mkdir()
+    (folder / "classes.json").write_text('{"1": "grain", "2": "grain boundary"}')
+    mask = np.ones((300, 400), np.uint8)
+    for start in range(9, 400, 20):
+        mask[start : start + 2] = mask[:, start : start + 2] = 2
+    for name in "ab":
+        Image.fromarray(mask).save(folder / f"{name}_mask.png")
+    return folder
+
+
+def test_grains_are_measured_beside_phases(call, grain_masks, tmp_path):
+    out = tmp_path / "out"
+    done(
+        call(
+            "measure", grain_masks, "--out", out, "--measures", "phases,grains",
+            "--pixel-size-um", 0.5,
+        )
+    )  # fmt: skip
+    assert {"phases.csv", "summary.csv", "grains.csv", "grains_summary.csv"} <= {
+        path.name for path in out.iterdir()
+    }
+    counted, lines, _ = rows(out / "grains.csv")[:3]
+    assert counted["class"] == "grain boundary"
+    assert float(counted["mean_area_um2"]) == pytest.approx(100, rel=0.01)
+    assert lines["ci95_g_low"] == ""
+    summary = rows(out / "grains_summary.csv")
+    assert {one["n"] for one in summary} == {"2"}
+    g = next(one for one in summary if one["figure"] == "g_astm")
+    assert float(g["ci95_low"]) == pytest.approx(float(g["mean"]))  # both are the same field
+
+
+def test_settings_of_grains_are_options(call, grain_masks, tmp_path):
+    out = tmp_path / "out"
+    answer = call(
+        "measure", grain_masks, "--out", out, "--measures", "grains", "--class", "grain",
+        "--grains-line-pitch", 10, "--grains-intercepts", "chords",
+    )  # fmt: skip
+    assert "boundaries are" in done(answer)
+    lines = rows(out / "grains.csv")[1]
+    assert (lines["class"], lines["test_length_um"]) == ("grain", "")
+    assert 14 < float(lines["mean_intercept_px"]) < 18.5

@@ -56,7 +56,10 @@ class BoundaryNetwork:
         return self.boundary.shape[0], self.boundary.shape[1]
 
     def grains(self) -> NDArray[np.int32]:
-        """Number the grains from 1, connected at edges; 0 elsewhere. ``(H, W)``."""
+        """Return the number of each pixel's grain, from 1, 0 elsewhere: ``(H, W)``.
+
+        Pixels of a grain are connected at edges.
+        """
         return _numbered(_between(self.boundary, self.analysed, self.other))[0]
 
 
@@ -83,14 +86,16 @@ def boundary_network(
     boundary, other = _boundary_and_other(field, field.mask[box], analysed, measured, settings)
     boundary |= _too_small(boundary, analysed, other, settings.smallest_grain)
     thinned = thin(boundary, analysed)
-    # Thinning leaves spurs as long as half a boundary's width; real ends are longer.
     length = int(np.count_nonzero(thinned))
     width = np.count_nonzero(boundary) / length if length else 0.0
-    thinned = prune(thinned, round(1.5 * width))
     if settings.largest_gap:
-        new = close_gaps(thinned, settings.largest_gap, analysed)
+        # Spurs of half a boundary's width end nowhere; longer ones may be stubs beside a gap, which
+        # thinning made wider by half a boundary's width at either end.
+        thinned = prune(thinned, round(width / 2))
+        new = close_gaps(thinned, settings.largest_gap + round(width), analysed)
         boundary |= new
         thinned |= new
+    thinned = prune(thinned, round(1.5 * width))
     if other is not None:
         thinned &= ~_grown(other, round(width))
     return BoundaryNetwork(
@@ -163,7 +168,7 @@ def class_to_measure(field: Field) -> LabelClass:
 def _box(analysed: NDArray[np.bool_] | None) -> tuple[slice, slice] | None:
     if analysed is None:
         return slice(0, None), slice(0, None)
-    rows, columns = analysed.any(axis=1).nonzero()[0], analysed.any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(np.any(analysed, axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
@@ -223,7 +228,7 @@ def _between(
 
 
 def _numbered(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Number the regions of a mask from 1, and count their pixels, those outside first."""
+    """Return the regions of a mask, numbered from 1, and their pixels, those outside first."""
     numbers = np.empty(mask.shape, dtype=np.int32)
     count = ndimage.label(mask, output=numbers)
     sizes = np.zeros(count + 1, dtype=np.int64)

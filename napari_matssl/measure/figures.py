@@ -26,6 +26,10 @@ class Curve(Protocol):
     """One test line, straight or a circle."""
 
     @property
+    def closed(self) -> bool:
+        """Whether it has no ends."""
+
+    @property
     def length(self) -> float:
         """Length in pixel widths."""
 
@@ -48,6 +52,11 @@ class Line:
 
     start: tuple[float, float]
     end: tuple[float, float]
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has no ends."""
+        return False
 
     @property
     def length(self) -> float:
@@ -77,6 +86,11 @@ class Circle:
 
     centre: tuple[float, float]
     radius: float
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has no ends."""
+        return True
 
     @property
     def length(self) -> float:

@@ -11,6 +11,8 @@ from napari_matssl.measure.boundaries import BoundaryNetwork
 INSIDE, CUT, CORNER = 1, 2, 3
 """What a grain counted as, in a layer of grains: once, half, a quarter for each corner."""
 
+# Side of the square at a corner in which its grain is looked for.
+_CORNER = 16
 _ALL_AROUND = np.ones((3, 3), dtype=np.bool_)
 
 
@@ -110,15 +112,18 @@ def count_grains(network: BoundaryNetwork) -> GrainCounts:
     return GrainCounts(labels, counted, kind, area, pixel, network.offset)
 
 
-def _in_corners(
-    labels: NDArray[np.int32], analysed: NDArray[np.bool_] | None
-) -> NDArray[np.int32]:
-    """Return the grains in the corners of the box, none for a corner in a boundary."""
-    corners = [(r, c) for r in (0, -1) for c in (0, -1)]
-    return np.array(
-        [labels[at] for at in corners if (analysed is None or analysed[at]) and labels[at]],
-        dtype=np.int32,
-    )
+def _in_corners(labels: NDArray[np.int32], analysed: NDArray[np.bool_] | None) -> NDArray[np.int32]:
+    """Return the grains in the corners of the box; the nearest where a boundary lies there."""
+    found = []
+    for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        if analysed is not None and not analysed[::down, ::right][0, 0]:
+            continue
+        near = labels[::down, ::right][:_CORNER, :_CORNER]
+        rows, columns = np.nonzero(near)
+        if len(rows):
+            nearest = (rows**2 + columns**2).argmin()
+            found.append(near[rows[nearest], columns[nearest]])
+    return np.array(found, dtype=np.int32)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Where test lines meet grain boundaries, and what each place counts ("E112-style").
 
-Boundaries are one pixel wide here. What is connected within one pixel of a test line is one place,
-so that a boundary which a line runs along, or which steps from row to row beside it, counts once.
-What a place counts follows from the boundaries that leave it: half of each where they leave to both
-sides of the line. Two make an intercept of 1, the three of a triple point 1.5. Where all leave to
-one side, the line touches a boundary that it doesn't cross: half an intercept. So does a boundary
-that a line ends on.
+Boundaries are one pixel wide here. What is connected within the two rows of pixels beside a test
+line is one place, so that a boundary which a line runs along, or which steps between these rows,
+counts once. What a place counts follows from the boundaries that leave it: half of each where they
+leave to both sides of the line. Two make an intercept of 1, the three of a triple point 1.5. Where
+two of these three already run apart in the row on their side, the line crosses both of them: 2.
+Without that rule counts are too low by 2 % at a mean intercept of 35 px, as thinning moves triple
+points into the narrower angle. Where all leave to one side, the line touches a boundary that it
+doesn't cross: half an intercept. So does a boundary that a line ends on.
 """
 
 from collections.abc import Sequence
@@ -23,10 +25,10 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 TANGENT = 0.5
-
-_WIDTH = 0.7072
-"""Distance from a test line within which pixels belong to it: two rows, or two diagonals."""
 """What a boundary counts that a line touches, or ends on."""
+
+# Distance from a test line within which pixels belong to it: two rows, or two diagonals.
+_WIDTH = 0.7072
 
 _AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0)])
 _FORWARD = _AROUND[4:]
@@ -44,7 +46,7 @@ class Intercepts:
         ``(N, 2)`` row and column in the field's mask.
     counted
         ``(N,)`` what each place counted: 0.5 touched, ended on, or edge of another phase; 1
-        crossed; 1.5 triple point; 2 where four boundaries meet, and so on.
+        crossed; 1.5 triple point; 2 where two cross side by side, and so on.
     line
         ``(N,)`` the number of the test line, from 0.
     lines
@@ -76,9 +78,7 @@ class Intercepts:
         return None if self.length_um is None or not self.count else self.length_um / self.count
 
 
-def count_intercepts(
-    network: BoundaryNetwork, curves: Sequence[Curve], width_counts: bool = True
-) -> Intercepts:
+def count_intercepts(network: BoundaryNetwork, curves: Sequence[Curve]) -> Intercepts:
     """Count the intercepts of test lines with boundaries.
 
     An end of a line inside a grain takes half of that grain's intercept away, so that the count of
@@ -88,15 +88,12 @@ def count_intercepts(
     ----------
     curves
         In pixel widths from the outer corner of the network's first pixel.
-    width_counts
-        Whether length within boundaries counts, as if they had no width.
     """
     pixel = np.array([network.pixel[0] / network.pixel[1], 1.0])
-    shift = np.array(network.offset) - 0.5
     places, counted, length = [np.empty((0, 2))], [np.empty(0)], np.zeros(2)
     for curve in curves:
         where, values = _met(network, curve, pixel)
-        inside, ends = _inside(network, curve, pixel, width_counts)
+        inside, ends = _inside(network, curve, pixel)
         places.append(np.concatenate([where, ends]) + network.offset)
         counted.append(np.concatenate([values, np.full(len(ends), TANGENT)]))
         length += inside
@@ -104,28 +101,31 @@ def count_intercepts(
         places=np.concatenate(places),
         counted=np.concatenate(counted),
         line=np.repeat(np.arange(len(curves)), [len(some) for some in counted[1:]]),
-        lines=tuple(curve.points(_drawn(curve)) / pixel + shift for curve in curves),
+        lines=drawn(network, curves),
         length_px=float(length[0]),
         length_um=float(length[1]) if network.calibrated else None,
     )
 
 
-def _drawn(curve: Curve) -> float:
-    """Return a step for a curve's vertices: both ends of a line, 2 degrees of a circle."""
-    closed = np.allclose(*curve.points(curve.length)[[0, -1]])
-    return curve.length / (180 if closed else 1)
+def drawn(network: BoundaryNetwork, curves: Sequence[Curve]) -> tuple[Floats, ...]:
+    """Return test lines as ``(n, 2)`` rows and columns in the field's mask.
+
+    A straight line has two vertices, a circle one every 2 degrees.
+    """
+    pixel = np.array([network.pixel[0] / network.pixel[1], 1.0])
+    shift = np.array(network.offset) - 0.5
+    steps = (curve.length / (180 if curve.closed else 1) for curve in curves)
+    return tuple(c.points(step) / pixel + shift for c, step in zip(curves, steps, strict=True))
 
 
-def _inside(
-    network: BoundaryNetwork, curve: Curve, pixel: Floats, width_counts: bool
-) -> tuple[Floats, Floats]:
+def _inside(network: BoundaryNetwork, curve: Curve, pixel: Floats) -> tuple[Floats, Floats]:
     """Return a curve's length in the area, in px and um, and where it meets other phases.
 
     At another phase, a grain ends and none begins: half an intercept.
     """
     points = curve.points(_STEP * pixel.min()) / pixel  # n, 2
     steps = np.diff(points, axis=0)
-    at = _clamped((points[1:] + points[:-1]) / 2, network.shape)
+    at = pixels_at((points[1:] + points[:-1]) / 2, network.shape)
     rows, columns = at.T
     counts = np.ones(len(at), dtype=np.bool_)
     ends = np.empty((0, 2))
@@ -136,8 +136,6 @@ def _inside(
         changes = np.flatnonzero((other[1:] != other[:-1]) & counts[1:] & counts[:-1])
         ends = at[changes].astype(np.float64)
         counts &= ~other
-    if not width_counts:
-        counts &= ~network.boundary[rows, columns]
     lengths = np.hypot(*steps[counts].T).sum(), np.hypot(*(steps[counts] * network.pixel).T).sum()
     return np.array(lengths), ends
 
@@ -145,7 +143,7 @@ def _inside(
 def _met(network: BoundaryNetwork, curve: Curve, pixel: Floats) -> tuple[Floats, Floats]:
     """Return where a curve meets boundaries, as row and column, and what each place counts."""
     width = _WIDTH * pixel.max()
-    near, distance = _beside(network, curve, pixel, width)
+    near, distance, along = _beside(network, curve, pixel, width)
     if not len(near):
         return np.empty((0, 2)), np.empty(0)
     columns = network.shape[1] + 2  # with a frame, no row's end touches another's start
@@ -163,6 +161,9 @@ def _met(network: BoundaryNetwork, curve: Curve, pixel: Floats) -> tuple[Floats,
     touches[place[np.abs(distance) <= 0.5 * pixel.max() + 1e-9]] = True
     counted = np.where(apart, many, (few + many) / 2)
     counted = np.where(few > 0, counted, np.where(touches, TANGENT, 0.0))
+    if not curve.closed:
+        at_end = np.minimum(along, curve.length - along) <= 0.5 * pixel.max()
+        counted[place[at_end]] = TANGENT
     # The pixel nearest to the line stands for the place.
     order = np.lexsort((np.abs(distance), place))
     first = order[np.searchsorted(place[order], np.arange(count))]
@@ -172,17 +173,23 @@ def _met(network: BoundaryNetwork, curve: Curve, pixel: Floats) -> tuple[Floats,
 
 def _beside(
     network: BoundaryNetwork, curve: Curve, pixel: Floats, width: float
-) -> tuple[Places, Floats]:
-    """Return boundary pixels within a distance from a curve, in order, with their distance."""
+) -> tuple[Places, Floats, Floats]:
+    """Return boundary pixels beside a curve, in order, their distance, and how far along they are.
+
+    Parameters
+    ----------
+    width
+        Largest distance from the curve, in pixel widths.
+    """
     step = _STEP * pixel.min()
     aside = np.linspace(-width, width, int(np.ceil(2 * width / step)) + 1)
-    at = np.concatenate([_clamped(curve.points(step, by) / pixel, network.shape) for by in aside])
+    at = np.concatenate([pixels_at(curve.points(step, by) / pixel, network.shape) for by in aside])
     flat = np.unique(at @ np.array([network.shape[1], 1]))
     flat = flat[network.thinned.ravel()[flat]]
     near = np.column_stack(np.divmod(flat, network.shape[1]))
     distance, along = curve.distances((near + 0.5) * pixel)
     inside = (np.abs(distance) <= width + 1e-9) & (along >= 0) & (along <= curve.length)
-    return near[inside], distance[inside]
+    return near[inside], distance[inside], along[inside]
 
 
 def _leaving(
@@ -216,7 +223,7 @@ def _leaving(
 
 
 def _connected(flat: NDArray[np.intp], columns: int) -> NDArray[np.intp]:
-    """Number what pixels are connected to each other, at edges or corners, from 0.
+    """Return the number of each pixel's part, from 0, connected at edges or corners.
 
     Parameters
     ----------
@@ -233,10 +240,11 @@ def _connected(flat: NDArray[np.intp], columns: int) -> NDArray[np.intp]:
     rows, others = np.concatenate(first), np.concatenate(second)
     size = len(flat)
     graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, others)), shape=(size, size))
-    return connected_components(graph, directed=False)[1].astype(np.intp)
+    parts: NDArray[np.intp] = connected_components(graph, directed=False)[1].astype(np.intp)
+    return parts
 
 
-def _clamped(places: Floats, shape: tuple[int, int]) -> Places:
+def pixels_at(places: Floats, shape: tuple[int, int]) -> Places:
     """Return the pixels that places lie in; those outside the image are moved to its edge."""
     inside: Places = np.clip(np.floor(places), 0, np.array(shape) - 1).astype(np.intp)
     return inside

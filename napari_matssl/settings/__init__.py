@@ -7,6 +7,7 @@ settings. Presets are plain sets of values that differ from the defaults.
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
 from napari_matssl.settings.finetuning import Architecture, Exposure, FinetuneSettings
+from napari_matssl.settings.grains import GrainSettings
 from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.prediction import PredictSettings
@@ -18,6 +19,7 @@ __all__ = [
     "Cleaning",
     "Exposure",
     "FinetuneSettings",
+    "GrainSettings",
     "IntensityScalingSettings",
     "MeasureSettings",
     "Method",

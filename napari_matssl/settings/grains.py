@@ -32,19 +32,19 @@ class GrainSettings(Settings):
         ge=1,
         le=1_000_000,
     )
-    boundary_width: Literal["grain", "left-out"] = setting(
-        "grain",
-        "grain: the length of test lines within boundaries counts, as if boundaries had no width; "
-        "left-out: it doesn't, so that the mean intercept is that between etched boundaries",
-        title="Width of boundaries",
+    intercepts: Literal["crossings", "chords"] = setting(
+        "crossings",
+        "crossings: the length of test lines over the boundaries that they cross, so that half of "
+        "a boundary's width belongs to either grain; chords: the mean chord from edge to edge of "
+        "boundaries, which is shorter by their width",
         expert=True,
     )
     line_pitch: int | None = setting(
         None,
-        "distance of parallel test lines, in px; not set: a tenth of the shorter side",
+        "distance of parallel test lines, in px; not set: a fifteenth of the shorter side",
         title="Pitch of test lines",
         unit="px",
-        unset="a tenth of the shorter side",
+        unset="a fifteenth of the shorter side",
         expert=True,
         ge=4,
         le=100_000,

@@ -6,8 +6,9 @@ from pydantic import field_validator
 
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.fields import setting
+from napari_matssl.settings.grains import GrainSettings
 
-MEASURES: Final = ("phases", "objects")
+MEASURES: Final = ("phases", "objects", "grains")
 """What can be measured."""
 
 LineDirection = Literal["0", "90", "both"]
@@ -22,6 +23,7 @@ class MeasureSettings(Settings):
         "0", "test lines of objects: 0 along the rows, 90 along the columns, in degrees, or both"
     )
     mixed: bool = setting(False, "allow masks of different pixel size in one group")
+    grains: GrainSettings = setting(GrainSettings(), "how grain size is measured")
 
     @field_validator("measures", mode="before")
     @classmethod

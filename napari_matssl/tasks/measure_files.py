@@ -118,6 +118,7 @@ def measure_masks(
     tables = {FIELDS: pd.DataFrame(fields)}
     for measure in measures.values():
         tables |= measure.tables()
+        remarks |= dict.fromkeys(measure.remarks())
     phases = measures.get("phases")
     rows = phases.rows if isinstance(phases, Phases) else []
     return MeasuredMasks(tuple(rows), tuple(remarks), tables)

@@ -9,7 +9,14 @@ import pandas as pd
 from napari_matssl.errors import SettingsError
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.labels.provenance import Provenance
+from napari_matssl.measure.boundaries import class_to_measure
 from napari_matssl.measure.field import Field
+from napari_matssl.measure.grain_tables import (
+    grain_summary_frame,
+    grains_frame,
+    summary_remarks,
+)
+from napari_matssl.measure.grains import GrainSize, measure_grains
 from napari_matssl.measure.group_statistics import Place
 from napari_matssl.measure.object_statistics import object_statistics_frame
 from napari_matssl.measure.objects import (
@@ -24,10 +31,13 @@ from napari_matssl.measure.phases import (
     phases_frame,
     summary_frame,
 )
+from napari_matssl.settings.grains import GrainSettings
 from napari_matssl.settings.measuring import MeasureSettings
 
 PHASES = "phases.csv"
 SUMMARY = "summary.csv"
+GRAINS = "grains.csv"
+GRAIN_SUMMARY = "grains_summary.csv"
 
 
 class FieldMeasure(Protocol):
@@ -38,6 +48,9 @@ class FieldMeasure(Protocol):
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the tables of all fields so far, by the names of their files."""
+
+    def remarks(self) -> Sequence[str]:
+        """Return lines on what makes figures doubtful."""
 
 
 class Phases:
@@ -59,6 +72,42 @@ class Phases:
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return both tables."""
         return {PHASES: phases_frame(self.rows), SUMMARY: summary_frame(self.rows)}
+
+    def remarks(self) -> Sequence[str]:
+        """Return none."""
+        return ()
+
+
+class Grains:
+    """Grain size by counting grains, and by two figures of test lines.
+
+    Parameters
+    ----------
+    classes
+        Names of the classes of boundaries, or of grains; none chooses one by its name.
+    """
+
+    def __init__(self, settings: GrainSettings, classes: Sequence[str]) -> None:
+        self._settings = settings
+        self._classes = classes
+        self._sizes: list[GrainSize] = []
+        self._remarks: list[str] = []
+
+    def add(self, field: Field, origin: Provenance | None) -> None:
+        """Measure a field."""
+        named = [field.class_named(name) for name in self._classes]
+        for measured in named or [class_to_measure(field)]:
+            found = measure_grains(field, measured, self._settings)
+            self._sizes += found.sizes
+            self._remarks += found.remarks
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Return both tables."""
+        return {GRAINS: grains_frame(self._sizes), GRAIN_SUMMARY: grain_summary_frame(self._sizes)}
+
+    def remarks(self) -> Sequence[str]:
+        """Return lines on fields, then on groups."""
+        return (*self._remarks, *summary_remarks(self._sizes))
 
 
 class ObjectMeasure:
@@ -90,6 +139,10 @@ class ObjectMeasure:
             "object_summary.csv": object_summary_frame(self._results),
             "objects_summary.csv": object_statistics_frame(self._results, self._places),
         }
+
+    def remarks(self) -> Sequence[str]:
+        """Return none."""
+        return ()
 
 
 def check_table_place(out: Path, settings: MeasureSettings) -> None:
@@ -142,5 +195,6 @@ def make_measures(settings: MeasureSettings, classes: Sequence[str]) -> dict[str
     makers: dict[str, Callable[[], FieldMeasure]] = {
         "phases": Phases,
         "objects": lambda: ObjectMeasure(classes, settings.directions),
+        "grains": lambda: Grains(settings.grains, classes),
     }
     return {name: makers[name]() for name in settings.chosen}

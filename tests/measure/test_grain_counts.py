@@ -1,0 +1,119 @@
+"""Grains per area: the edge rule, what is left out, and areas that are known."""
+
+import numpy as np
+import pytest
+from tessellations import BOUNDARY, GRAIN, PORE, SCRATCH, boundary_mask, field, hexagon_nuclei
+
+from napari_matssl.measure.boundaries import boundary_network
+from napari_matssl.measure.grain_counts import CORNER, CUT, INSIDE, count_grains
+from napari_matssl.settings import GrainSettings
+
+SIDE = 14.0
+AREA = 2.5981 * SIDE**2
+
+
+def counted(mask, measured=BOUNDARY, pixel_um=None, **settings):
+    network = boundary_network(field(mask, pixel_um), measured, GrainSettings(**settings))
+    return count_grains(network)
+
+
+@pytest.fixture(scope="module")
+def hexagons():
+    return boundary_mask(hexagon_nuclei(SIDE, (420, 500)), (420, 500))
+
+
+def grid(rows, columns, side=10, line=1):
+    """Return square grains with boundaries between, none at the image's edge."""
+    mask = np.full((rows * side - line, columns * side - line), GRAIN.id, np.uint8)
+    for start in range(side - line, max(mask.shape), side):
+        mask[start : start + line] = mask[:, start : start + line] = BOUNDARY.id
+    return mask
+
+
+def test_grains_count_once_half_and_a_quarter():
+    found = counted(grid(5, 7))
+    assert (found.inside, found.cut) == (3 * 5, 2 * 7 + 2 * 3)
+    assert found.grains == 15 + (20 - 4) / 2 + 4 / 4
+    layer = found.layer()
+    assert layer[0, 0] == CORNER
+    assert layer[0, 25] == CUT
+    assert layer[25, 25] == INSIDE
+    assert layer[9, 9] == 0  # boundary
+
+
+def test_the_traced_grains_add_up(hexagons):
+    found = counted(hexagons)
+    labels = found.labels[found.labels > 0]
+    assert found.counted[np.unique(labels)].sum() == found.grains
+
+
+def test_hexagons_known_answer(hexagons):
+    assert counted(hexagons).mean_area_px == pytest.approx(AREA, rel=0.015)
+
+
+@pytest.mark.parametrize("pixel", [(0.5, 0.5), (1.0, 0.25)])
+def test_areas_take_both_sides_of_a_pixel(hexagons, pixel):
+    found = counted(hexagons, pixel_um=pixel)
+    assert found.mean_area_um2 == pytest.approx(found.mean_area_px * pixel[0] * pixel[1])
+    assert found.per_mm2 * found.mean_area_um2 == pytest.approx(1e6)
+
+
+def test_an_info_bar_and_a_scratch_leave_the_mean_area(hexagons):
+    mask = hexagons.copy()
+    mask[380:] = 0  # no class
+    mask[150:190, :] = SCRATCH.id
+    found = counted(mask)
+    assert found.area_px == 340 * 500
+    assert found.mean_area_px == pytest.approx(AREA, rel=0.03)
+
+
+def test_spots_smaller_than_grains_leave_the_mean_area(hexagons):
+    rng = np.random.default_rng(3)
+    mask = hexagons.copy()
+    for row, column in rng.integers(10, 400, (60, 2)):
+        mask[row : row + 7, column : column + 7] = SCRATCH.id
+    assert counted(mask).mean_area_px == pytest.approx(AREA, rel=0.025)
+
+
+def test_pores_are_neither_grains_nor_edges(hexagons):
+    mask = hexagons.copy()
+    mask[100:160, 100:160] = PORE.id
+    mask[300:350, 300:380] = PORE.id
+    found = counted(mask, GRAIN)
+    assert found.area_px == mask.size - np.count_nonzero(mask == PORE.id)
+    # Grains are whole where a pore ends them, so a pore's edge makes some of them smaller.
+    plain = counted(hexagons, GRAIN)
+    assert found.cut == plain.cut
+    assert found.mean_area_px < AREA
+
+
+def test_a_class_of_grains_gives_what_a_class_of_boundaries_gives(hexagons):
+    assert counted(hexagons, GRAIN).grains == counted(hexagons, BOUNDARY).grains
+
+
+def test_a_gap_makes_one_grain_of_two_until_it_is_closed(hexagons):
+    whole, at = counted(hexagons), np.argwhere(hexagons == BOUNDARY.id)
+    row, column = at[np.abs(at - (210, 250)).sum(axis=1).argmin()]
+    mask = hexagons.copy()
+    mask[row - 2 : row + 3, column - 2 : column + 3] = GRAIN.id
+    assert counted(mask).inside < whole.inside
+    assert counted(mask, largest_gap=10).inside == whole.inside
+
+
+def test_specks_between_boundaries_are_no_grains(hexagons):
+    at = np.argwhere(hexagons == BOUNDARY.id)
+    mask = hexagons.copy()
+    mask[tuple(at[:: len(at) // 20].T)] = GRAIN.id  # holes of one pixel
+    assert counted(mask).grains == pytest.approx(counted(hexagons).grains, abs=0.5)
+
+
+@pytest.mark.parametrize("value", [GRAIN.id, BOUNDARY.id])
+def test_without_a_grain_inside_there_is_no_figure(value):
+    found = counted(np.full((50, 60), value, np.uint8), pixel_um=1.0)
+    assert found.inside == 0
+    assert (found.per_mm2, found.mean_area_px, found.mean_area_um2) == (None, None, None)
+
+
+def test_one_grain_that_fills_the_image_counts_by_its_four_corners():
+    found = counted(np.full((50, 60), GRAIN.id, np.uint8))
+    assert (found.inside, found.cut, found.grains) == (0, 1, 1.0)
