@@ -91,8 +91,10 @@ def _short(found: Sequence[list[dict[str, Any]]]) -> str:
     said = f"{fmean(fmean(c['miou'] for c in one) for one in found):.2f}"
     if all(len(one) > 1 for one in found):
         said += f" ({fmean(_range(one) for one in found):.2f})"
-    errors = [c.get("fraction_error") for one in found for c in one]
-    return said if None in errors else f"{said}, {fmean(errors):.1f}"
+    errors = [_with_fractions(one) for one in found]
+    if not all(errors):
+        return said
+    return f"{said}, {fmean(_mean(one, 'fraction_error') for one in errors):.1f}"
 
 
 def _tables(results: Results, cells: Cells, rows: Sequence[str], contents: Contents) -> str:
@@ -141,7 +143,8 @@ def _set(cells: Cells, rows: Sequence[str], name: str, coatings: bool) -> list[s
 
 def _fractions(found: Sequence[dict[str, Any]]) -> list[str]:
     """Say mean and largest error, and how many images beyond the limit have no remark."""
-    if any("fraction_error" not in one for one in found):
+    found = _with_fractions(found)
+    if not found:
         return ["-", "-", "-"]
     silent, images = (sum(one[key] for one in found) for key in ("silent", "images"))
     largest = max(one["fraction_error_largest"] for one in found)
@@ -169,15 +172,21 @@ def _lead(cells: Cells, row: str, names: Sequence[str]) -> str:
     ahead = {n: 100 * (_mean(a, "miou") - _mean(b, "miou")) for n, (a, b) in pairs.items()}
     low = min(ahead, key=ahead.__getitem__)
     said = f"{fmean(ahead.values()):+.1f} | {ahead[low]:+.1f} ({low})"
+    measured = {n: (_with_fractions(a), _with_fractions(b)) for n, (a, b) in pairs.items()}
     more = {
         n: _mean(a, "fraction_error") - _mean(b, "fraction_error")
-        for n, (a, b) in pairs.items()
-        if all("fraction_error" in one for one in (*a, *b))
+        for n, (a, b) in measured.items()
+        if a and b
     }
     if not more:
         return f"{said} | - | -"
     off = max(more, key=more.__getitem__)
     return f"{said} | {fmean(more.values()):+.1f} | {more[off]:+.1f} ({off})"
+
+
+def _with_fractions(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the seeds whose fractions were measured; older ones weren't."""
+    return [one for one in found if "fraction_error" in one]
 
 
 def _mean(found: Sequence[dict[str, Any]], key: str) -> float:
