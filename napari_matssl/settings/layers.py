@@ -1,0 +1,32 @@
+"""Settings of the measurement of layers."""
+
+from typing import Literal
+
+from napari_matssl.settings.base import Settings
+from napari_matssl.settings.fields import setting
+
+
+class LayerSettings(Settings):
+    """What counts as a layer, and how its thickness is measured."""
+
+    method: Literal["auto", "columns", "centreline"] = setting(
+        "auto",
+        "columns for straight layers, normals of the centre line for bent ones; auto takes"
+        " columns unless the bend would make them read more than 1 % too thick",
+    )
+    cracks: tuple[str, ...] = setting(
+        ("crack", "cracks"),
+        "names of the classes that are cracks; inside a layer they belong to it",
+    )
+    gaps: Literal["left out", "zero"] = setting(
+        "left out",
+        "columns without layer between others: not measured, or a thickness of zero",
+    )
+    crack_tolerance_percent: float = setting(
+        5.0,
+        "share of the thickness by which a through-crack may be interrupted or end before an"
+        " interface; at least 2 px",
+        unit="% of the thickness",
+        ge=0,
+        le=50,
+    )
