@@ -1,0 +1,264 @@
+"""Graphite nodules in cast iron: nodularity, number per area, size class.
+
+ISO 945-4 / E2567-style: a particle is a nodule by its circularity and its aspect ratio.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.measure.components import Components, find_components
+from napari_matssl.measure.feret import feret_diameters
+from napari_matssl.measure.field import Field
+from napari_matssl.measure.group_statistics import Place
+from napari_matssl.measure.hulls import hull_perimeters
+from napari_matssl.settings.nodules import NoduleSettings
+
+ENOUGH_NODULES = 50
+"""Fewer give a nodularity that is hardly more than a guess."""
+
+SIZE_LIMITS_UM = (1000.0, 500.0, 250.0, 120.0, 60.0, 30.0, 15.0)
+"""Least largest dimension of the size classes 1 to 7; class 8 is below. ISO 945-style: commonly
+given limits, the standard's text was not at hand."""
+
+_SIDE = 1024
+"""Longer side in px of the reduced image of an area that is no rectangle."""
+
+
+class ParticleKind(IntEnum):
+    """What a particle of graphite counts as."""
+
+    NODULE = 1
+    OTHER = 2
+    AT_EDGE = 3
+    TOO_SMALL = 4
+
+
+@dataclass(frozen=True)
+class Particles:
+    """The particles of graphite in a field, one value each; in um if calibrated, else in px.
+
+    Parameters
+    ----------
+    kinds
+        ``(N,)`` :class:`ParticleKind`.
+    area
+        Of the pixels; holes don't count.
+    feret_max
+        Largest dimension.
+    circularity
+        4 pi A / P^2, 1 at most, with the perimeter of the convex hull.
+    aspect_ratio
+        Largest over smallest Feret diameter.
+    centroid
+        ``(N, 2)`` row and column, px.
+    """
+
+    kinds: NDArray[np.uint8]
+    area: NDArray[np.floating]
+    feret_max: NDArray[np.floating]
+    circularity: NDArray[np.floating]
+    aspect_ratio: NDArray[np.floating]
+    centroid: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class NoduleMeasure:
+    """What was measured of the graphite in a field; None where undefined or uncalibrated.
+
+    Parameters
+    ----------
+    class_name
+        Of the graphite.
+    image, group, place
+        Of the field.
+    particles
+        All of them, label 1 of :func:`label_kinds` first.
+    nodules, left_out
+        Numbers; left out are those at the edge and those too small.
+    per_mm2
+        Nodules per mm2. A particle is left out at the edge the more easily the larger it is, so
+        each nodule counts with one over the area that its enclosing rectangle can lie in
+        (Miles and Lantuejoul).
+    by_number, by_area
+        Nodularity in percent: nodules by all graphite that isn't left out.
+    mean_diameter
+        Mean equivalent diameter of the nodules, um (px).
+    size_class
+        1 to 8, of the largest particle that isn't left out.
+    size_classes
+        Nodules of each class, 1 first; empty if uncalibrated.
+    remarks
+        What is unusual, one line each.
+    """
+
+    class_name: str
+    image: str
+    group: str
+    place: Place
+    particles: Particles
+    nodules: int
+    left_out: int
+    per_mm2: float | None
+    by_number: float | None
+    by_area: float | None
+    mean_diameter: float | None
+    size_class: int | None
+    size_classes: tuple[int, ...]
+    remarks: tuple[str, ...]
+
+
+def measure_nodules(
+    field: Field, class_name: str, settings: NoduleSettings | None = None
+) -> NoduleMeasure:
+    """Measure the nodules among the particles of a class.
+
+    Raises
+    ------
+    InputError
+        If the field has no such class.
+    """
+    settings = settings or NoduleSettings()
+    calibrated = field.pixel_size is not None
+    found = find_components(_graphite(field, class_name), field.analysed)
+    particles = _judge(found, field.pixel_size_um, settings)
+    nodules = particles.kinds == ParticleKind.NODULE
+    counted = nodules | (particles.kinds == ParticleKind.OTHER)
+    number, graphite = int(nodules.sum()), int(counted.sum())
+    sizes = size_classes(particles.feret_max)
+    area = particles.area
+    diameters = 2 * np.sqrt(area[nodules] / np.pi)
+    return NoduleMeasure(
+        class_name=class_name,
+        image=field.name,
+        group=field.group,
+        place=Place(field.specimen, field.section, field.group),
+        particles=particles,
+        nodules=number,
+        left_out=len(counted) - graphite,
+        per_mm2=_per_mm2(field, found.boxes[nodules]),
+        by_number=100 * number / graphite if graphite else None,
+        by_area=100 * float(area[nodules].sum() / area[counted].sum()) if graphite else None,
+        mean_diameter=float(diameters.mean()) if number else None,
+        size_class=int(sizes[counted].min()) if calibrated and graphite else None,
+        size_classes=_histogram(sizes[nodules]) if calibrated else (),
+        remarks=_remarks(field, class_name, number, settings),
+    )
+
+
+def label_kinds(
+    field: Field, measure: NoduleMeasure
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Make two layers of labels, ``(H, W)``: the number of each particle, and its kind.
+
+    Numbers are places in the arrays of the particles plus 1; 0 is no particle.
+    """
+    from scipy.ndimage import label
+
+    labels = np.empty(field.mask.shape, dtype=np.int32)
+    label(_graphite(field, measure.class_name), np.ones((3, 3)), output=labels)
+    kinds = np.concatenate([np.zeros(1, np.uint8), measure.particles.kinds])
+    return labels, kinds[labels]
+
+
+def _graphite(field: Field, class_name: str) -> NDArray[np.bool_]:
+    region: NDArray[np.bool_] = field.mask == field.class_named(class_name).id
+    if field.analysed is not None:
+        region &= field.analysed
+    return region
+
+
+def _judge(
+    found: Components, pixel: tuple[float, float] | None, settings: NoduleSettings
+) -> Particles:
+    """Tell the kinds of all particles."""
+    scale, count = pixel or (1.0, 1.0), len(found)
+    area = found.area * (scale[0] * scale[1])
+    diameters = feret_diameters(found.extents, count, scale)
+    perimeters = hull_perimeters(found.extents, count, scale)
+    circularity = np.minimum(4 * np.pi * area / perimeters**2, 1)
+    aspect_ratio = diameters[:, 0] / diameters[:, 1]
+    lengths_px = diameters if pixel is None else feret_diameters(found.extents, count, (1.0, 1.0))
+    small = lengths_px[:, 0] < settings.smallest_px
+    if pixel is not None:
+        small |= diameters[:, 0] < settings.smallest_um
+    nodule = (circularity >= settings.circularity) & (aspect_ratio <= settings.aspect_ratio)
+    kinds = np.where(nodule, ParticleKind.NODULE, ParticleKind.OTHER).astype(np.uint8)
+    kinds[small] = ParticleKind.TOO_SMALL
+    kinds[~found.inside] = ParticleKind.AT_EDGE
+    return Particles(kinds, area, diameters[:, 0], circularity, aspect_ratio, found.centroid)
+
+
+def size_classes(largest_dimension_um: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Give the size class of particles, 1 (1 mm and more) to 8 (below 15 um)."""
+    classes: NDArray[np.intp] = 8 - np.searchsorted(
+        SIZE_LIMITS_UM[::-1], largest_dimension_um, side="right"
+    )
+    return classes
+
+
+def _histogram(classes: NDArray[np.intp]) -> tuple[int, ...]:
+    return tuple(int((classes == one).sum()) for one in range(1, 9))
+
+
+def _per_mm2(field: Field, boxes: NDArray[np.int64]) -> float | None:
+    """Count nodules per mm2, each by the area in which it could lie without touching the edge."""
+    if field.pixel_size is None or not field.analysed_pixels:
+        return None
+    room = _room(field, boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
+    return float((1 / room).sum()) / field.pixel_size.area_um2 * 1e6
+
+
+def _room(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.floating]:
+    """Count the places in px where rectangles touch neither edge nor what wasn't analysed."""
+    height, width = field.mask.shape
+    if field.analysed is not None:
+        down, right = field.analysed.any(axis=1), field.analysed.any(axis=0)
+        height, width = np.ptp(np.flatnonzero(down)) + 1, np.ptp(np.flatnonzero(right)) + 1
+        if height * width != field.analysed_pixels:
+            return _room_within(field.analysed, rows, columns)
+    room: NDArray[np.floating] = np.maximum((height - rows - 1.0) * (width - columns - 1.0), 1.0)
+    return room
+
+
+def _room_within(
+    analysed: NDArray[np.bool_], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.floating]:
+    """Do so in an area of any shape, to a reduced pixel."""
+    factor = max(1, -(-max(analysed.shape) // _SIDE))
+    shut = np.stack(
+        [
+            np.logical_or.reduceat(
+                ~analysed[top : top + factor].all(axis=0), np.arange(0, analysed.shape[1], factor)
+            )
+            for top in range(0, analysed.shape[0], factor)
+        ]
+    )
+    sums = np.pad(np.pad(shut, 1, constant_values=True).astype(np.int32), ((1, 0), (1, 0)))
+    sums = sums.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    sizes = np.stack([-(-(rows + 2) // factor), -(-(columns + 2) // factor)], axis=1)
+    kinds, of_kind = np.unique(sizes, axis=0, return_inverse=True)
+    free = np.ones(len(kinds))
+    for index, (down, right) in enumerate(kinds):
+        inside = sums[down:, right:] - sums[:-down, right:] - sums[down:, :-right]
+        inside += sums[:-down, :-right]
+        free[index] = max(int((inside == 0).sum()), 1) * factor**2
+    room: NDArray[np.floating] = free[of_kind.ravel()]
+    return room
+
+
+def _remarks(
+    field: Field, class_name: str, nodules: int, settings: NoduleSettings
+) -> tuple[str, ...]:
+    remarks = []
+    if nodules < ENOUGH_NODULES:
+        number = "1 nodule is" if nodules == 1 else f"{nodules} nodules are"
+        remarks.append(f"{field.name}, {class_name}: {number} fewer than {ENOUGH_NODULES}.")
+    if field.pixel_size is None and settings.smallest_um:
+        remarks.append(
+            f"{field.name}, {class_name}: no pixel size, so no particle is left out for being"
+            f" smaller than {settings.smallest_um:g} um."
+        )
+    return tuple(remarks)
