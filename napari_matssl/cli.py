@@ -276,7 +276,8 @@ def measure(
         typer.Option(
             "--class",
             metavar="NAME",
-            help="class whose objects or grains are measured, else all",
+            help="class whose objects, grains, layers or nodules are measured, else all; a layer "
+            "and graphite have to be named",
         ),
     ] = None,
 ) -> None:

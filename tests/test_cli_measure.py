@@ -423,3 +423,81 @@ def test_settings_of_grains_are_options(call, grain_masks, tmp_path):
     lines = rows(out / "grains.csv")[1]
     assert (lines["class"], lines["test_length_um"]) == ("grain", "")
     assert 14 < float(lines["mean_intercept_px"]) < 18.5
+
+
+@pytest.fixture
+def layer_masks(tmp_path):
+    """Two masks of a level layer of 40 px; one through-crack in the second."""
+    folder = tmp_path / "layers"
+    folder.mkdir()
+    (folder / "classes.json").write_text('{"1": "substrate", "2": "coating", "3": "crack"}')
+    mask = np.ones((200, 500), np.uint8)
+    mask[80:120] = 2
+    Image.fromarray(mask).save(folder / "a_mask.png")
+    mask[78:122, 250:254] = 3
+    Image.fromarray(mask).save(folder / "b_mask.png")
+    return folder
+
+
+def test_layers_are_measured_with_their_cracks(call, layer_masks, tmp_path):
+    out = tmp_path / "out"
+    done(
+        call(
+            "measure", layer_masks, "--out", out, "--measures", "layers", "--class", "coating",
+            "--pixel-size-um", 0.5,
+        )
+    )  # fmt: skip
+    whole, cracked = rows(out / "layers.csv")
+    assert (whole["class"], whole["method"], whole["columns"]) == ("coating", "columns", "500")
+    for row in (whole, cracked):
+        assert float(row["mean_px"]) == pytest.approx(40)
+        assert float(row["mean_um"]) == pytest.approx(20)
+    assert float(whole["cracks_per_mm"]) == 0
+    assert float(cracked["cracks_per_mm"]) == pytest.approx(4)  # one in 250 um
+    per_area = float(cracked["crack_length_um_per_mm2"])
+    assert per_area == pytest.approx(20 / (0.25 * 0.02), rel=0.15)
+    summary = {row["figure"]: row for row in rows(out / "layers_summary.csv")}
+    assert (summary["mean_um"]["n"], float(summary["mean_um"]["mean"])) == ("2", 20.0)
+
+
+def test_figures_of_layers_in_um_are_blank_without_a_pixel_size(call, layer_masks, tmp_path):
+    out = tmp_path / "out"
+    done(call("measure", layer_masks, "--out", out, "--measures", "layers", "--class", "coating"))
+    row = rows(out / "layers.csv")[0]
+    assert float(row["mean_px"]) == pytest.approx(40)
+    assert row["mean_um"] == row["ci95_um"] == row["cracks_per_mm"] == ""
+
+
+def test_nodules_are_measured(call, tmp_path):
+    folder = tmp_path / "iron"
+    folder.mkdir()
+    (folder / "classes.json").write_text('{"1": "matrix", "2": "graphite"}')
+    row, column = np.indices((600, 800))
+    mask = np.ones((600, 800), np.uint8)
+    for y in range(40, 600, 80):
+        for x in range(40, 800, 80):
+            mask[np.hypot(row - y, column - x) <= 15] = 2
+    mask[275:285, 20:150] = 2  # a flake that joins two discs
+    Image.fromarray(mask).save(folder / "a_mask.png")
+    out = tmp_path / "out"
+    printed = done(
+        call(
+            "measure", folder, "--out", out, "--measures", "nodules", "--class", "graphite",
+            "--pixel-size-um", 1,
+        )
+    )  # fmt: skip
+    (found,) = rows(out / "nodules.csv")
+    assert "nodules of graphite: at least" not in printed
+    assert found["nodules"] == "68"
+    assert float(found["nodularity_by_number_percent"]) == pytest.approx(100 * 68 / 69)
+    assert float(found["mean_diameter_um"]) == pytest.approx(30, abs=0.5)
+    (summary, *_) = rows(out / "nodules_summary.csv")
+    assert (summary["n"], summary["ci95"]) == ("1", "")
+
+
+@pytest.mark.parametrize("measure", ["layers", "nodules"])
+def test_what_is_the_layer_or_graphite_has_to_be_named(call, layer_masks, tmp_path, measure):
+    out = tmp_path / "out"
+    answer = call("measure", layer_masks, "--out", out, "--measures", measure)
+    refused(answer, "isn't stated", "--class")
+    assert not list(out.glob("*.csv"))

@@ -37,7 +37,7 @@ class HeldOut(BaseModel):
     Parameters
     ----------
     source
-        ``"validation"``: images kept out of training. ``"left out"``: painted images, each left
+        ``"validation"``: images kept out of training. ``"left-out"``: painted images, each left
         out once while a classifier was fitted to the others.
     stand_in
         The instant classifier was asked in place of the network, which takes too long to train
@@ -53,7 +53,7 @@ class HeldOut(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    source: Literal["validation", "left out"]
+    source: Literal["validation", "left-out"]
     stand_in: bool = False
     boundaries: bool = False
     classes: tuple[_Name, ...] = Field(max_length=256)

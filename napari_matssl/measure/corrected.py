@@ -215,7 +215,7 @@ def _remarks(
 ) -> list[str]:
     """Describe a bias that is beyond doubt, and an error larger than the spread of fields."""
     lines, biases, large = [], [], []
-    strokes = held_out.source == "left out" and (held_out.stand_in or not held_out.boundaries)
+    strokes = held_out.source == "left-out" and (held_out.stand_in or not held_out.boundaries)
     # Of two phases, one has what the other lacks.
     told = found if len(found) != 2 else [min(found, key=lambda one: one.raw or 0)]
     for one in told:

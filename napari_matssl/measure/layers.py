@@ -92,7 +92,9 @@ def measure_layer(
     settings = settings or LayerSettings()
     own = field.class_named(class_name).id
     cracks = tuple(
-        one.id for one in field.classes.classes if one.name in settings.cracks and one.id != own
+        one.id
+        for one in field.classes.classes
+        if one.name in settings.crack_names and one.id != own
     )
     scale = field.pixel_size_um or (1.0, 1.0)
     layer = reduce_layer(field.mask, field.analysed, own, cracks, scale)

@@ -14,12 +14,14 @@ class LayerSettings(Settings):
         "columns for straight layers, normals of the centre line for bent ones; auto takes"
         " columns unless the bend would make them read more than 1 % too thick",
     )
-    cracks: tuple[str, ...] = setting(
-        ("crack", "cracks"),
-        "names of the classes that are cracks; inside a layer they belong to it",
+    cracks: str = setting(
+        "crack,cracks",
+        "names of the classes that are cracks, with commas between; inside a layer they belong to "
+        "it",
+        title="Classes of cracks",
     )
-    gaps: Literal["left out", "zero"] = setting(
-        "left out",
+    gaps: Literal["left-out", "zero"] = setting(
+        "left-out",
         "columns without layer between others: not measured, or a thickness of zero",
     )
     crack_tolerance_percent: float = setting(
@@ -30,3 +32,8 @@ class LayerSettings(Settings):
         ge=0,
         le=50,
     )
+
+    @property
+    def crack_names(self) -> tuple[str, ...]:
+        """The names of classes that are cracks."""
+        return tuple(filter(None, (name.strip() for name in self.cracks.split(","))))

@@ -7,8 +7,10 @@ from pydantic import field_validator
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.fields import setting
 from napari_matssl.settings.grains import GrainSettings
+from napari_matssl.settings.layers import LayerSettings
+from napari_matssl.settings.nodules import NoduleSettings
 
-MEASURES: Final = ("phases", "objects", "grains")
+MEASURES: Final = ("phases", "objects", "grains", "layers", "nodules")
 """What can be measured."""
 
 LineDirection = Literal["0", "90", "both"]
@@ -24,6 +26,8 @@ class MeasureSettings(Settings):
     )
     mixed: bool = setting(False, "allow masks of different pixel size in one group")
     grains: GrainSettings = setting(GrainSettings(), "how grain size is measured")
+    layers: LayerSettings = setting(LayerSettings(), "how layers are measured")
+    nodules: NoduleSettings = setting(NoduleSettings(), "which particles are nodules")
 
     @field_validator("measures", mode="before")
     @classmethod

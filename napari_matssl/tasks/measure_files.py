@@ -16,10 +16,11 @@ from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.settings.measuring import MeasureSettings
+from napari_matssl.tasks.field_measures import FieldMeasure, Phases
 from napari_matssl.tasks.group_file import read_groups
 from napari_matssl.tasks.mask_files import MaskFile, find_masks
 from napari_matssl.tasks.mask_sizes import MaskSizes
-from napari_matssl.tasks.measures import FieldMeasure, Phases, make_measures
+from napari_matssl.tasks.measures import make_measures
 
 FIELDS = "fields.csv"
 

@@ -19,7 +19,7 @@ COUNTS = (((920, 80), (20, 980)), ((910, 90), (25, 975)), ((930, 70), (15, 985))
 
 def held_out(counts=COUNTS, names=NAMES, **more):
     images = tuple(HeldOutImage(name=f"{n}.png", counts=one) for n, one in enumerate(counts))
-    return HeldOut(source="left out", classes=names, images=images, **more)
+    return HeldOut(source="left-out", classes=names, images=images, **more)
 
 
 def rows(*percents, group="all"):

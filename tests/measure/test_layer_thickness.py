@@ -248,7 +248,7 @@ def test_cracks_of_a_calibrated_layer_with_tall_pixels():
 
 
 def test_a_class_beside_cracks_is_told_from_them():
-    assert measure(cracked(), cracks=()).cracks is None
+    assert measure(cracked(), cracks="").cracks is None
 
 
 @pytest.mark.parametrize("method", ["columns", "centreline"])

@@ -43,7 +43,7 @@ def add_model(project, name="m.safetensors", table=TABLE, held_out=True):
         channels="grey",
         intensity_scaling=IntensityScalingSettings(),
         classes=table,
-        held_out=HeldOut(source="left out", classes=table.names, images=images)
+        held_out=HeldOut(source="left-out", classes=table.names, images=images)
         if held_out
         else None,
     )

@@ -211,7 +211,7 @@ def corrected_by(view, *counts):
     if counts:
         images = tuple(HeldOutImage(name=f"{n}.tif", counts=one) for n, one in enumerate(counts))
         names = ("ferrite", "martensite")
-        held_out = HeldOut(source="left out", classes=names, images=images)
+        held_out = HeldOut(source="left-out", classes=names, images=images)
     view.show_phases(rows, TABLE.classes, correct_fractions(rows, held_out))
 
 

@@ -134,7 +134,7 @@ def leave_out(
         return None
     stand_in = card.architecture != "pixel-classifier"
     held_out = HeldOut(
-        source="left out",
+        source="left-out",
         stand_in=stand_in,
         boundaries=card.densely_painted,
         classes=card.classes.names,

@@ -42,7 +42,7 @@ def renamed(one, name, labels=None):
 
 def test_each_painted_image_is_left_out_once(made, painted):
     held_out = made.card.held_out
-    assert held_out.source == "left out"
+    assert held_out.source == "left-out"
     assert not held_out.stand_in
     assert not held_out.boundaries
     assert [one.name for one in held_out.images] == [one.micrograph.name for one in painted]
