@@ -209,7 +209,7 @@ def test_stop_before_that_gives_no_model(painted, stage):
     job = finetune(painted, TABLE, chosen(epochs=500))
     with pytest.raises(StoppedError, match="no model worth keeping"):
         drain(job, seen.append, lambda: seen[-1].stage == stage)
-    assert len(seen) < 4
+    assert sum(p.stage == "fine-tuning" for p in seen) < 2
 
 
 @pytest.mark.cell("Finish now in the window", "stopped early")
@@ -554,8 +554,10 @@ def test_a_pause_costs_no_budget(painted):
     clock = Clock(0.001)
     job = finetune(painted, TABLE, chosen(epochs=None, minutes=1.0), clock=clock)
     shares = []
-    for _ in range(5):
-        shares.append(next(job).step)
+    while len(shares) < 3:
+        progress = next(job)
+        if progress.stage == "fine-tuning":
+            shares.append(progress.step)
         clock.now += 3600
     job.close()
     assert max(shares) < 0.1
@@ -584,7 +586,7 @@ def test_previews_of_a_large_image_can_be_stopped_and_closed(painted):
     large = Micrograph("large.tif", pixels)  # 2560 px: several tiles in a row
 
     def begun():
-        """Give a job that has reported its device and done the first tile of a preview."""
+        """Give a job that has done the first tile of a preview."""
         tiles, settings = [], chosen(epochs=1000)
         job = finetune(painted, TABLE, settings, on_view=lambda: large, keep_early=True)
 
@@ -593,7 +595,8 @@ def test_previews_of_a_large_image_can_be_stopped_and_closed(painted):
                 tiles.append(images.shape)
 
         with watched_networks(count_tile):
-            next(job), next(job)
+            while not tiles:
+                next(job)
         assert len(tiles) == 1
         return job
 

@@ -51,12 +51,15 @@ def calls():
 @pytest.mark.parametrize("architecture", ["auto", "pixel-classifier"])
 @pytest.mark.parametrize("strata", ["any", "rows"])
 def test_every_image_and_its_labels_are_looked_at_once(two_phases, calls, architecture, strata):
-    """Three images to learn from, one to validate on; with strata, the model looks at all again."""
+    """Three images to learn from, one to validate on; with strata, the model looks at all again.
+
+    Those to learn from are looked at once more, as each is left out.
+    """
     images = [strokes(two_phases(seed)) for seed in range(4)]
     settings = chosen(architecture=architecture, strata=strata, validations=2)
     result = drain(finetune(images[:3], TABLE, settings, images[3:]))
     assert result.validation is not None
-    assert calls == {"count_values": 4, "to_targets": 4, "fit_intensity_scaling": 4}
+    assert calls == {"count_values": 4, "to_targets": 4 + 3, "fit_intensity_scaling": 4 + 3}
 
 
 def test_a_plan_changes_no_more_and_holds_what_the_run_needs(two_phases):
