@@ -487,7 +487,8 @@ def test_nodules_are_measured(call, tmp_path):
         )
     )  # fmt: skip
     (found,) = rows(out / "nodules.csv")
-    assert "nodules of graphite: at least" not in printed
+    assert "fewer than 50" not in printed
+    assert "circularity from 0.65 (perimeter of the convex hull)" in printed
     assert found["nodules"] == "68"
     assert float(found["nodularity_by_number_percent"]) == pytest.approx(100 * 68 / 69)
     assert float(found["mean_diameter_um"]) == pytest.approx(30, abs=0.5)

@@ -61,12 +61,12 @@ def recentred(line: LayerLine, middles: NDArray[np.floating], width: float) -> L
     return _through_ways(ways, closed, line.spacing, line.reach)
 
 
-def respaced(line: LayerLine, every: int) -> LayerLine:
-    """Set only every so many points on a bent line."""
+def respaced(line: LayerLine, spacing: float) -> LayerLine:
+    """Set points at another distance on a bent line."""
     numbers = range(int(line.parts.max()) + 1)
     ways = [line.points[line.parts == number] for number in numbers]
     closed = [number in line.closed for number in numbers]
-    return _through_ways(ways, closed, every * line.spacing, line.reach)
+    return _through_ways(ways, closed, spacing, line.reach)
 
 
 def _through_ways(

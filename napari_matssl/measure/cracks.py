@@ -77,7 +77,9 @@ def _through(band: Band, columns: Columns, tolerance: float) -> NDArray[np.float
     if not inside.any():
         return found
     columns_px = columns.line.spacing / float(np.median(columns.lengths))
-    reach = (2 * int(margin / 2) + 1, 2 * int(tolerance / columns_px / 2) + 1)
+    # Cracks run across the layer: pieces of one are joined in that direction, hardly sideways.
+    beside = max(2.0, tolerance / 4)
+    reach = (2 * int(margin / 2) + 1, 2 * int(beside / columns_px / 2) + 1)
     joined = np.empty(inside.shape, dtype=np.int32)
     wide = ndimage.maximum_filter(inside, size=reach)
     count = ndimage.label(wide, np.ones((3, 3)), output=joined)

@@ -97,20 +97,21 @@ def find_line(sight: Sight, layer: Reduced, method: str) -> tuple[LayerLine, str
     if method != "columns" or straight is None:
         bent = bent_line(layer)
     if bent is not None:
+        spacing = bent.spacing * _every(bent, sight.scale)
         bent, counted = _centred(sight, bent)
         if (
             method == "centreline"
             or straight is None
             or lengthening(bent, counted, straight.normals[0]) > LONGEST_LENGTHENING
         ):
-            return respaced(bent, _every(bent, sight.scale)), "centreline"
+            return respaced(bent, spacing), "centreline"
     return None if straight is None else (_aligned(sight, layer, straight), "columns")
 
 
 def _centred(sight: Sight, line: LayerLine) -> tuple[LayerLine, NDArray[np.bool_]]:
     """Move a bent line into the middle of the layer; tell which of its columns count."""
     every = _every(line, sight.scale, _FITTING_BAND)
-    line = respaced(line, every) if every > 1 else line
+    line = respaced(line, every * line.spacing)
     for _ in range(3):
         columns = sight.look(line).columns
         there = columns.counted

@@ -53,7 +53,7 @@ def straight_line(layer: Reduced) -> LayerLine | None:
     """
     found = []
     for across in (0, 1):  # image columns, for layers that lie; rows, for those that stand
-        body = layer.body if across == 0 else layer.body.T
+        body = layer.layer if across == 0 else layer.layer.T
         shut = layer.closed_off if across == 0 else layer.closed_off.T
         along, middle, chords = _middles(body, shut)
         if len(along) > 2:
@@ -117,7 +117,7 @@ def line_along(
         along = -along  # to the right; upwards where it stands
     normal = np.array([along[1], -along[0]])
     spacing = every / float(np.hypot(*(along / np.asarray(layer.pixel))))
-    edge = layer.body & ~ndimage.binary_erosion(layer.body)
+    edge = layer.layer & ~ndimage.binary_erosion(layer.layer)
     offsets = layer.place(np.argwhere(edge).astype(np.float64)) - origin
     positions, depths = offsets @ along, offsets @ normal
     # The phase of whole pixels is kept: columns of a layer that isn't tilted are image columns.

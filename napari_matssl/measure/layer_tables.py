@@ -1,11 +1,11 @@
-"""Tables of layers: one row per image and layer."""
+"""Tables of layers: per image, and per group with intervals."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from napari_matssl.measure.field import Field
-from napari_matssl.measure.layers import LayerMeasure
+from napari_matssl.measure.figure_summary import summarise_figures
+from napari_matssl.measure.layers import LayerMeasure, Roughness, Thickness
 
 LAYER_COLUMNS = (
     "image",
@@ -26,64 +26,79 @@ LAYER_COLUMNS = (
     "crack_spacing_um",
     "crack_length_um_per_mm2",
     "effective_columns",
+    "s_px",
+    "min_px",
+    "max_px",
+    "ci95_px",
+    "rq_upper_um",
+    "rq_lower_um",
 )
-LAYER_FIGURES = (
+_SUMMARISED = (
     "mean_px",
     "mean_um",
+    "s_um",
     "roughness_upper_um",
     "roughness_lower_um",
     "cracks_per_mm",
+    "crack_spacing_um",
     "crack_length_um_per_mm2",
 )
-"""Those whose mean over images has a meaning."""
+_WORDS = ("image", "group", "class", "method")
 
 
-def layer_row(field: Field, one: LayerMeasure) -> dict[str, object]:
-    """Return the row of a layer; lengths in um are None while the field isn't calibrated."""
-    thickness = one.thickness
-    row: dict[str, object] = {
-        "image": field.name,
-        "group": field.group,
+def layers_frame(results: Sequence[LayerMeasure]) -> pd.DataFrame:
+    """Put layers into a table with the columns ``LAYER_COLUMNS``; NaN where undefined."""
+    frame = pd.DataFrame([_cells(one) for one in results], columns=list(LAYER_COLUMNS))
+    kinds = {name: float for name in LAYER_COLUMNS if name not in (*_WORDS, "columns")}
+    return frame.astype({**kinds, "columns": int})
+
+
+def layers_summary_frame(results: Sequence[LayerMeasure]) -> pd.DataFrame:
+    """Summarise layers per group and class, over images or specimens."""
+    places = {one.image: one.place for one in results}
+    return summarise_figures(layers_frame(results), _SUMMARISED, places)
+
+
+def _cells(one: LayerMeasure) -> dict[str, object]:
+    line = None if one.columns is None else one.columns.line
+    return {
+        "image": one.image,
+        "group": one.group,
         "class": one.class_name,
         "method": one.method,
-        "columns": thickness.n,
-        "tilt_deg": None if one.columns is None else one.columns.line.tilt_deg,
-        "mean_px": one.thickness_px,
-        "effective_columns": thickness.effective_n,
+        "columns": one.px.statistics.n,
+        "tilt_deg": None if line is None else line.tilt_deg,
+        "effective_columns": one.px.statistics.effective_n,
+        **_thickness_cells(one.px, "px"),
+        **(_um_cells(one) if one.calibrated else {}),
     }
-    if field.pixel_size is None:
-        return row
-    return row | _lengths(one) | _cracks(one)
 
 
-def _lengths(one: LayerMeasure) -> dict[str, object]:
-    """Return figures in um, Ra of the interfaces among them."""
+def _um_cells(one: LayerMeasure) -> dict[str, float | None]:
+    cells: dict[str, float | None] = _thickness_cells(one.thickness, "um")
+    for name, interface in (("upper", one.upper), ("lower", one.lower)):
+        cells |= _roughness_cells(name, interface)
+    if one.cracks is not None and one.length and one.area:
+        cells |= {
+            "cracks_per_mm": 1e3 * len(one.cracks.through) / one.length,
+            "crack_spacing_um": one.cracks.spacing,
+            "crack_length_um_per_mm2": 1e6 * one.cracks.length / one.area,
+        }
+    return cells
+
+
+def _thickness_cells(thickness: Thickness, unit: str) -> dict[str, float | None]:
+    found = thickness.statistics
     return {
-        "mean_um": one.thickness.mean,
-        "s_um": one.thickness.s,
-        "min_um": one.thinnest,
-        "max_um": one.thickest,
-        "ci95_um": one.thickness.ci95,
-        "roughness_upper_um": None if one.upper is None else one.upper.ra,
-        "roughness_lower_um": None if one.lower is None else one.lower.ra,
+        f"mean_{unit}": found.mean,
+        f"s_{unit}": found.s,
+        f"min_{unit}": thickness.smallest,
+        f"max_{unit}": thickness.largest,
+        f"ci95_{unit}": found.ci95,
     }
 
 
-def _cracks(one: LayerMeasure) -> dict[str, object]:
-    """Return figures of cracks: through-cracks by the layer's length, length by its area."""
-    if one.cracks is None or not one.length or not one.thickness.mean:
+def _roughness_cells(name: str, interface: Roughness | None) -> dict[str, float | None]:
+    if interface is None:
         return {}
-    area = one.length * one.thickness.mean
-    return {
-        "cracks_per_mm": 1e3 * len(one.cracks.through) / one.length,
-        "crack_spacing_um": one.cracks.spacing,
-        "crack_length_um_per_mm2": 1e6 * one.cracks.length / area,
-    }
-
-
-def layers_frame(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
-    """Put rows of layers into a table with the columns ``LAYER_COLUMNS``; NaN for None."""
-    words = {"image", "group", "class", "method"}
-    frame = pd.DataFrame(list(rows), columns=list(LAYER_COLUMNS))
-    kinds = {name: int if name == "columns" else float for name in LAYER_COLUMNS}
-    return frame.astype({name: kind for name, kind in kinds.items() if name not in words})
+    return {f"roughness_{name}_um": interface.ra, f"rq_{name}_um": interface.rq}

@@ -14,6 +14,7 @@ from napari_matssl.measure.bent_line import SMOOTHED_THICKNESSES
 from napari_matssl.measure.correlated import SeriesStatistics, series_statistics
 from napari_matssl.measure.cracks import LayerCracks, find_cracks
 from napari_matssl.measure.field import Field
+from napari_matssl.measure.group_statistics import Place
 from napari_matssl.measure.layer_columns import CRACK, LAYER, OTHER, ColumnKind, Columns
 from napari_matssl.measure.layer_fitting import Seen, Sight, find_line
 from napari_matssl.measure.reduced_layer import reduce_layer
@@ -21,6 +22,18 @@ from napari_matssl.settings.layers import LayerSettings
 
 MANY_CUT = 0.1
 """Share of cut columns that a remark is made on; every tilted layer loses some at its ends."""
+
+LEAST_COUNTED = 0.05
+"""Share of columns that show both interfaces, below which there is no thickness."""
+
+SMALL_SHARE = 0.01
+"""Share of a layer that may lie apart from it without a remark."""
+
+FARTHEST_APART = 1.9
+"""Distance of columns in px from which on a remark is made; pixels aren't always square."""
+
+FEW_INDEPENDENT = 5
+"""Fewer effective columns are remarked."""
 
 
 @dataclass(frozen=True)
@@ -40,43 +53,73 @@ class Roughness:
 
 
 @dataclass(frozen=True)
+class Thickness:
+    """Thickness over the columns of a layer, in one unit.
+
+    Parameters
+    ----------
+    statistics
+        Over the counted columns; gaps are zeros if the settings say so.
+    smallest, largest
+        None without a counted column.
+    """
+
+    statistics: SeriesStatistics
+    smallest: float | None
+    largest: float | None
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over the columns."""
+        return self.statistics.mean
+
+
+_NONE = Thickness(series_statistics(np.zeros(0)), None, None)
+
+
+@dataclass(frozen=True)
 class LayerMeasure:
     """What was measured of one layer; lengths in um, in px if the field isn't calibrated.
 
     Parameters
     ----------
+    image, group, place
+        Of the field.
+    calibrated
+        Whether lengths are in um.
     class_name
         Of the layer.
     method
         ``"columns"`` or ``"centreline"``.
     columns
         All columns, with their ends; None if no line could be laid through the layer.
-    thickness
-        Over the counted columns; gaps are zeros if the settings say so.
-    thickness_px
-        Mean in px along the columns.
-    length
+    thickness, px
+        In um (px), and in px along each column.
+    length, area
         Of the layer, over the counted columns.
     upper, lower
         Roughness of the interfaces; None without a counted column.
     cracks
-        None if the class table has no class of cracks.
+        None if the class table has no class of cracks, or nothing was measured.
     remarks
         What is unusual, one line each.
     """
 
+    image: str
+    group: str
+    place: Place
+    calibrated: bool
     class_name: str
     method: str
-    columns: Columns | None
-    thickness: SeriesStatistics
-    thickness_px: float | None
-    thinnest: float | None
-    thickest: float | None
-    length: float
-    upper: Roughness | None
-    lower: Roughness | None
-    cracks: LayerCracks | None
-    remarks: tuple[str, ...]
+    columns: Columns | None = None
+    thickness: Thickness = _NONE
+    px: Thickness = _NONE
+    length: float = 0.0
+    area: float = 0.0
+    upper: Roughness | None = None
+    lower: Roughness | None = None
+    cracks: LayerCracks | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def measure_layer(
@@ -94,58 +137,76 @@ def measure_layer(
     cracks = tuple(
         one.id
         for one in field.classes.classes
-        if one.name in settings.crack_names and one.id != own
+        if one.name.lower() in settings.crack_names and one.id != own
     )
     scale = field.pixel_size_um or (1.0, 1.0)
+    nothing = LayerMeasure(
+        image=field.name,
+        group=field.group,
+        place=Place(field.specimen, field.section, field.group),
+        calibrated=field.pixel_size is not None,
+        class_name=class_name,
+        method="centreline" if settings.method == "centreline" else "columns",
+    )
+    where = f"{field.name}, {class_name}"
     layer = reduce_layer(field.mask, field.analysed, own, cracks, scale)
     if not layer.body.any():
-        return _nothing(class_name, settings, f"no pixel of {class_name}")
-    sight = Sight(field, _codes(field, own, cracks), scale)
+        return replace(nothing, remarks=(f"{where}: no pixel of this class.",))
+    sight = Sight(field, _codes(own, cracks), scale)
     found = find_line(sight, layer, settings.method)
-    if found is None:
-        why = f"{class_name} leaves the image: no column shows both of its interfaces"
-        return _nothing(class_name, settings, why)
-    line, method = found
-    seen = sight.look(line)
-    summary = _summary(class_name, method, seen, settings)
+    seen = None if found is None else sight.look(found[0])
+    if found is None or seen is None or not _enough(seen.columns):
+        why = f"{where}: it leaves the image; hardly a column shows both of its interfaces."
+        return replace(nothing, remarks=(why,))
+    measured = _with_thickness(replace(nothing, method=found[1]), seen.columns, settings)
+    measured = replace(measured, remarks=_remarks(where, seen, measured, settings))
     if not cracks:
-        return summary
-    pixels = np.isin(field.mask, cracks)
+        return measured
+    is_crack = np.zeros(256, dtype=np.bool_)
+    is_crack[list(cracks)] = True
     tolerance = settings.crack_tolerance_percent
-    return replace(summary, cracks=find_cracks(seen.band, seen.columns, pixels, tolerance))
+    return replace(
+        measured, cracks=find_cracks(seen.band, seen.columns, is_crack[field.mask], tolerance)
+    )
 
 
-def _codes(field: Field, own: int, cracks: tuple[int, ...]) -> NDArray[np.uint8]:
+def _enough(columns: Columns) -> bool:
+    """Whether the counted columns stand for the layer."""
+    met = columns.counted | (columns.kinds == ColumnKind.CUT)
+    return bool(columns.counted.sum() > LEAST_COUNTED * met.sum())
+
+
+def _codes(own: int, cracks: tuple[int, ...]) -> NDArray[np.uint8]:
     codes = np.full(256, OTHER, dtype=np.uint8)
     codes[list(cracks)] = CRACK
     codes[own] = LAYER
     return codes
 
 
-def _summary(class_name: str, method: str, seen: Seen, settings: LayerSettings) -> LayerMeasure:
-    columns = seen.columns
-    there, gaps = columns.counted, columns.kinds == ColumnKind.GAP
-    thickness, thickness_px = columns.thickness.copy(), columns.thickness_px.copy()
-    if settings.gaps == "zero":
-        thickness[gaps] = thickness_px[gaps] = 0.0
-    within = np.flatnonzero(columns.kinds != ColumnKind.BEYOND)
-    inner = thickness[within[0] : within[-1] + 1] if len(within) else thickness[:0]
-    known = np.isfinite(thickness)
-    upper, lower = _roughness(columns, columns.upper), _roughness(columns, columns.lower)
-    return LayerMeasure(
-        class_name=class_name,
-        method=method,
+def _with_thickness(
+    measured: LayerMeasure, columns: Columns, settings: LayerSettings
+) -> LayerMeasure:
+    spacing = columns.line.spacing
+    return replace(
+        measured,
         columns=columns,
-        thickness=series_statistics(inner),
-        thickness_px=float(thickness_px[known].mean()) if known.any() else None,
-        thinnest=float(thickness[known].min()) if known.any() else None,
-        thickest=float(thickness[known].max()) if known.any() else None,
-        length=float(there.sum() * columns.line.spacing),
-        upper=upper,
-        lower=lower,
-        cracks=None,
-        remarks=_remarks(class_name, seen, settings),
+        thickness=_thickness(columns.thickness, columns, settings),
+        px=_thickness(columns.thickness_px, columns, settings),
+        length=float(columns.counted.sum()) * spacing,
+        area=float(columns.thickness[columns.counted].sum()) * spacing,
+        upper=_roughness(columns, columns.upper),
+        lower=_roughness(columns, columns.lower),
     )
+
+
+def _thickness(
+    values: NDArray[np.floating], columns: Columns, settings: LayerSettings
+) -> Thickness:
+    if settings.gaps == "zero":
+        values = np.where(columns.kinds == ColumnKind.GAP, 0.0, values)
+    within = np.flatnonzero(columns.kinds != ColumnKind.BEYOND)
+    values = values[within[0] : within[-1] + 1]
+    return Thickness(series_statistics(values), float(np.nanmin(values)), float(np.nanmax(values)))
 
 
 def _roughness(columns: Columns, heights: NDArray[np.floating]) -> Roughness | None:
@@ -168,30 +229,35 @@ def _roughness(columns: Columns, heights: NDArray[np.floating]) -> Roughness | N
     return Roughness(ra=float(abs(z).mean()), rq=float((z**2).mean() ** 0.5))
 
 
-def _remarks(class_name: str, seen: Seen, settings: LayerSettings) -> tuple[str, ...]:
-    columns = seen.columns
-    counts = {kind: int((columns.kinds == kind).sum()) for kind in ColumnKind}
+def _remarks(
+    where: str, seen: Seen, measured: LayerMeasure, settings: LayerSettings
+) -> tuple[str, ...]:
+    counts = {kind: int((seen.columns.kinds == kind).sum()) for kind in ColumnKind}
     met = counts[ColumnKind.COUNTED] + counts[ColumnKind.CUT]
     remarks = []
     if counts[ColumnKind.CUT] > MANY_CUT * met:
         remarks.append(
-            f"{class_name} leaves the image or touches what wasn't analysed in"
-            f" {counts[ColumnKind.CUT]} of {met} columns, which aren't counted"
+            f"{where}: in {counts[ColumnKind.CUT]} of {met} columns it leaves the image or touches"
+            " what wasn't analysed; they aren't counted."
         )
     if counts[ColumnKind.GAP]:
         done = "count as zero" if settings.gaps == "zero" else "aren't counted"
-        remarks.append(f"{counts[ColumnKind.GAP]} columns without {class_name} {done}")
-    if seen.left_out >= 0.01:
+        remarks.append(f"{where}: {counts[ColumnKind.GAP]} columns without layer {done}.")
+    if seen.left_out >= SMALL_SHARE:
         remarks.append(
-            f"{100 * seen.left_out:.0f} % of {class_name} lies apart from the layer and isn't"
-            " counted"
+            f"{where}: {100 * seen.left_out:.0f} % of it lies apart from the layer and isn't"
+            " counted."
+        )
+    apart = seen.columns.line.spacing / float(np.median(seen.columns.lengths))
+    if apart > FARTHEST_APART:
+        remarks.append(
+            f"{where}: it is so large that columns are {apart:.0f} px apart; narrower cracks may"
+            " be missed."
+        )
+    effective = measured.thickness.statistics.effective_n
+    if effective is not None and effective < FEW_INDEPENDENT:
+        remarks.append(
+            f"{where}: {measured.thickness.statistics.n} columns are worth about"
+            f" {effective:.0f} independent ones, so the interval is wide; measure more images."
         )
     return tuple(remarks)
-
-
-def _nothing(class_name: str, settings: LayerSettings, remark: str) -> LayerMeasure:
-    method = "centreline" if settings.method == "centreline" else "columns"
-    none = series_statistics(np.zeros(0))
-    return LayerMeasure(
-        class_name, method, None, none, None, None, None, 0.0, None, None, None, (remark,)
-    )

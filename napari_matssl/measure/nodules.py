@@ -76,16 +76,18 @@ class NoduleMeasure:
         Of the field.
     particles
         All of them, label 1 of :func:`label_kinds` first.
-    nodules, left_out
-        Numbers; left out are those at the edge and those too small.
+    calibrated
+        Whether lengths are in um.
+    nodules, graphite, left_out
+        Numbers of nodules, of all particles that are judged, and of those at the edge or too small.
     per_mm2
         Nodules per mm2. A particle is left out at the edge the more easily the larger it is, so
         each nodule counts with one over the area that its enclosing rectangle can lie in
         (Miles and Lantuejoul).
     by_number, by_area
         Nodularity in percent: nodules by all graphite that isn't left out.
-    mean_diameter
-        Mean equivalent diameter of the nodules, um (px).
+    mean_diameter, mean_diameter_px
+        Mean equivalent diameter of the nodules, um (px), and in px.
     size_class
         1 to 8, of the largest particle that isn't left out.
     size_classes
@@ -98,13 +100,16 @@ class NoduleMeasure:
     image: str
     group: str
     place: Place
+    calibrated: bool
     particles: Particles
     nodules: int
+    graphite: int
     left_out: int
     per_mm2: float | None
     by_number: float | None
     by_area: float | None
     mean_diameter: float | None
+    mean_diameter_px: float | None
     size_class: int | None
     size_classes: tuple[int, ...]
     remarks: tuple[str, ...]
@@ -129,19 +134,21 @@ def measure_nodules(
     number, graphite = int(nodules.sum()), int(counted.sum())
     sizes = size_classes(particles.feret_max)
     area = particles.area
-    diameters = 2 * np.sqrt(area[nodules] / np.pi)
     return NoduleMeasure(
         class_name=class_name,
         image=field.name,
         group=field.group,
         place=Place(field.specimen, field.section, field.group),
+        calibrated=calibrated,
         particles=particles,
         nodules=number,
+        graphite=graphite,
         left_out=len(counted) - graphite,
         per_mm2=_per_mm2(field, found.boxes[nodules]),
         by_number=100 * number / graphite if graphite else None,
         by_area=100 * float(area[nodules].sum() / area[counted].sum()) if graphite else None,
-        mean_diameter=float(diameters.mean()) if number else None,
+        mean_diameter=_mean_diameter(area[nodules]),
+        mean_diameter_px=_mean_diameter(found.area[nodules]),
         size_class=int(sizes[counted].min()) if calibrated and graphite else None,
         size_classes=_histogram(sizes[nodules]) if calibrated else (),
         remarks=_remarks(field, class_name, number, settings),
@@ -197,6 +204,10 @@ def size_classes(largest_dimension_um: NDArray[np.floating]) -> NDArray[np.intp]
         SIZE_LIMITS_UM[::-1], largest_dimension_um, side="right"
     )
     return classes
+
+
+def _mean_diameter(areas: NDArray[np.float64] | NDArray[np.int64]) -> float | None:
+    return float((2 * np.sqrt(areas / np.pi)).mean()) if len(areas) else None
 
 
 def _histogram(classes: NDArray[np.intp]) -> tuple[int, ...]:

@@ -19,8 +19,10 @@ class Reduced:
 
     Parameters
     ----------
-    body
+    layer
         ``(h, w)`` the layer without its smallest parts.
+    body
+        ``(h, w)`` the same with the cracks that join its parts.
     closed_off
         ``(h, w)`` where something wasn't analysed.
     scale
@@ -31,6 +33,7 @@ class Reduced:
         Of the whole image.
     """
 
+    layer: NDArray[np.bool_]
     body: NDArray[np.bool_]
     closed_off: NDArray[np.bool_]
     scale: tuple[float, float]
@@ -74,7 +77,9 @@ def reduce_layer(
     body = ((sizes > 0) & (sizes >= _SMALLEST_PART * sizes.max()))[parts]
     closed_off = np.stack(shut) if shut else np.zeros_like(layer)
     shape = mask.shape[0], mask.shape[1]
-    return Reduced(body, closed_off, (scale[0] * factor, scale[1] * factor), factor, shape)
+    return Reduced(
+        layer & body, body, closed_off, (scale[0] * factor, scale[1] * factor), factor, shape
+    )
 
 
 def _any_in_blocks(rows: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:

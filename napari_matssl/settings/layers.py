@@ -34,6 +34,6 @@ class LayerSettings(Settings):
     )
 
     @property
-    def crack_names(self) -> tuple[str, ...]:
-        """The names of classes that are cracks."""
-        return tuple(filter(None, (name.strip() for name in self.cracks.split(","))))
+    def crack_names(self) -> frozenset[str]:
+        """The names of classes that are cracks, in small letters."""
+        return frozenset(filter(None, (name.strip().lower() for name in self.cracks.split(","))))

@@ -9,7 +9,6 @@ from napari_matssl.errors import SettingsError
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.boundaries import class_to_measure
 from napari_matssl.measure.field import Field
-from napari_matssl.measure.figure_summary import summarise_figures
 from napari_matssl.measure.grain_tables import (
     grain_summary_frame,
     grains_frame,
@@ -17,10 +16,10 @@ from napari_matssl.measure.grain_tables import (
 )
 from napari_matssl.measure.grains import GrainSize, measure_grains
 from napari_matssl.measure.group_statistics import Place
-from napari_matssl.measure.layer_tables import LAYER_FIGURES, layer_row, layers_frame
-from napari_matssl.measure.layers import measure_layer
-from napari_matssl.measure.nodule_tables import NODULE_FIGURES, nodule_row, nodules_frame
-from napari_matssl.measure.nodules import measure_nodules
+from napari_matssl.measure.layer_tables import layers_frame, layers_summary_frame
+from napari_matssl.measure.layers import LayerMeasure, measure_layer
+from napari_matssl.measure.nodule_tables import nodules_frame, nodules_summary_frame
+from napari_matssl.measure.nodules import NoduleMeasure, measure_nodules
 from napari_matssl.measure.object_statistics import object_statistics_frame
 from napari_matssl.measure.objects import (
     Objects,
@@ -169,27 +168,23 @@ class LayerThickness:
                 "Which class is the layer isn't stated.", "Name it.", settings="class"
             )
         self._settings, self._classes = settings, classes
-        self._rows: list[dict[str, object]] = []
-        self._places: dict[str, Place] = {}
-        self._remarks: list[str] = []
+        self._results: list[LayerMeasure] = []
 
     def add(self, field: Field, origin: Provenance | None) -> None:
         """Measure a field."""
-        self._places[field.name] = Place(field.specimen, field.section, field.group)
         for name in self._classes:
-            found = measure_layer(field, name, self._settings)
-            self._rows.append(layer_row(field, found))
-            self._remarks += [f"{field.name}: {remark}." for remark in found.remarks]
+            self._results.append(measure_layer(field, name, self._settings))
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the table of images, and that of groups."""
-        frame = layers_frame(self._rows)
-        summary = summarise_figures(frame, LAYER_FIGURES, self._places)
-        return {"layers.csv": frame, "layers_summary.csv": summary}
+        return {
+            "layers.csv": layers_frame(self._results),
+            "layers_summary.csv": layers_summary_frame(self._results),
+        }
 
     def remarks(self) -> Sequence[str]:
         """Return lines on fields."""
-        return self._remarks
+        return [line for one in self._results for line in one.remarks]
 
 
 class Nodularity:
@@ -212,24 +207,26 @@ class Nodularity:
                 "Which class is graphite isn't stated.", "Name it.", settings="class"
             )
         self._settings, self._classes = settings, classes
-        self._rows: list[dict[str, object]] = []
-        self._places: dict[str, Place] = {}
-        self._remarks: list[str] = []
+        self._results: list[NoduleMeasure] = []
 
     def add(self, field: Field, origin: Provenance | None) -> None:
         """Measure a field."""
-        self._places[field.name] = Place(field.specimen, field.section, field.group)
         for name in self._classes:
-            found = measure_nodules(field, name, self._settings)
-            self._rows.append(nodule_row(field, found))
-            self._remarks += [f"{field.name}: {remark}." for remark in found.remarks]
+            self._results.append(measure_nodules(field, name, self._settings))
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the table of images, and that of groups."""
-        frame = nodules_frame(self._rows)
-        summary = summarise_figures(frame, NODULE_FIGURES, self._places)
-        return {"nodules.csv": frame, "nodules_summary.csv": summary}
+        return {
+            "nodules.csv": nodules_frame(self._results),
+            "nodules_summary.csv": nodules_summary_frame(self._results),
+        }
 
     def remarks(self) -> Sequence[str]:
-        """Return lines on fields."""
-        return self._remarks
+        """Return what makes a nodule, then lines on fields."""
+        given = self._settings
+        rule = (
+            f"Nodules: circularity from {given.circularity:g} (perimeter of the convex hull),"
+            f" aspect ratio up to {given.aspect_ratio:g}; particles at the edge, below"
+            f" {given.smallest_um:g} um or below {given.smallest_px:g} px are left out."
+        )
+        return (rule, *(line for one in self._results for line in one.remarks))
