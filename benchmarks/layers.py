@@ -27,6 +27,7 @@ from napari_matssl.measure.layers import LayerMeasure, measure_layer
 from napari_matssl.measure.nodules import measure_nodules
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.samples.materials import class_table, make_sample
+from napari_matssl.settings.layers import LayerSettings
 
 DRAWS, WIDTH, TILT = 1000, 1024, 0.03
 TRUTH = 60.5 * np.cos(np.arctan(TILT))
@@ -62,7 +63,8 @@ def coverage() -> None:
                 lower = 120.5 + 3 * draw(rng, length) + tilt + rng.uniform(-0.5, 0.5)
                 mask = np.where((row >= upper) & (row < lower), 2, 1).astype(np.uint8)
                 table = numbered_table([1, 2])
-                found = measure_layer(field_of_mask("drawn", mask, table), table.names[1])
+                field = field_of_mask("drawn", mask, table)
+                found = measure_layer(field, table.names[1], LayerSettings(method="columns"))
                 result = found.thickness.statistics
                 held += abs(result.mean - TRUTH) <= result.ci95
                 means.append(result.mean)

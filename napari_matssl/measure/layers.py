@@ -23,7 +23,7 @@ from napari_matssl.settings.layers import LayerSettings
 MANY_CUT = 0.1
 """Share of cut columns that a remark is made on; every tilted layer loses some at its ends."""
 
-LEAST_COUNTED = 0.05
+LEAST_COUNTED = 0.2
 """Share of columns that show both interfaces, below which there is no thickness."""
 
 SMALL_SHARE = 0.01
@@ -156,7 +156,9 @@ def measure_layer(
     found = find_line(sight, layer, settings.method)
     seen = None if found is None else sight.look(found[0])
     if found is None or seen is None or not _enough(seen.columns):
-        why = f"{where}: it leaves the image; hardly a column shows both of its interfaces."
+        why = (
+            f"{where}: it leaves the image; fewer than a fifth of its columns show both interfaces."
+        )
         return replace(nothing, remarks=(why,))
     measured = _with_thickness(replace(nothing, method=found[1]), seen.columns, settings)
     measured = replace(measured, remarks=_remarks(where, seen, measured, settings))
