@@ -9,6 +9,9 @@ from scipy import ndimage
 SIDE = 1536
 """Longer side in px of the reduced image in which a layer is looked for."""
 
+_STRIP = 64
+"""Reduced rows that are made at a time."""
+
 _SMALLEST_PART = 0.01
 """Of the largest part: smaller ones don't decide where the layer runs."""
 
@@ -65,17 +68,18 @@ def reduce_layer(
     joint = np.zeros(256, dtype=np.bool_)
     joint[[own, *cracks]] = True
     bands, joints, shut = [], [], []
-    for top in range(0, mask.shape[0], factor):
-        rows = mask[top : top + factor]
+    strip = _STRIP * factor
+    for top in range(0, mask.shape[0], strip):
+        rows = mask[top : top + strip]
         bands.append(_any_in_blocks(rows == own, factor))
         joints.append(_any_in_blocks(joint[rows], factor))
         if analysed is not None:
-            shut.append(_any_in_blocks(~analysed[top : top + factor], factor))
-    layer = np.stack(bands)
-    parts, count = ndimage.label(np.stack(joints), np.ones((3, 3)))
+            shut.append(_any_in_blocks(~analysed[top : top + strip], factor))
+    layer = np.concatenate(bands)
+    parts, count = ndimage.label(np.concatenate(joints), np.ones((3, 3)))
     sizes = np.bincount(parts[layer], minlength=count + 1)
     body = ((sizes > 0) & (sizes >= _SMALLEST_PART * sizes.max()))[parts]
-    closed_off = np.stack(shut) if shut else np.zeros_like(layer)
+    closed_off = np.concatenate(shut) if shut else np.zeros_like(layer)
     shape = mask.shape[0], mask.shape[1]
     return Reduced(
         layer & body, body, closed_off, (scale[0] * factor, scale[1] * factor), factor, shape
@@ -83,7 +87,9 @@ def reduce_layer(
 
 
 def _any_in_blocks(rows: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = np.logical_or.reduceat(
-        rows.any(axis=0), np.arange(0, rows.shape[1], factor)
-    )
+    if factor == 1:
+        return rows
+    found: NDArray[np.bool_] = rows
+    for axis in (0, 1):
+        found = np.logical_or.reduceat(found, np.arange(0, rows.shape[axis], factor), axis=axis)
     return found
