@@ -30,7 +30,7 @@ from napari_matssl.samples.materials import class_table, make_sample
 from napari_matssl.settings.layers import LayerSettings
 
 DRAWS, WIDTH, TILT = 1000, 1024, 0.03
-TRUTH = 60.5 * np.cos(np.arctan(TILT))
+TRUTH = 30.5 * np.cos(np.arctan(TILT))
 """Mean thickness of the layers that are drawn, px."""
 
 
@@ -52,7 +52,7 @@ def coverage() -> None:
     """Measure 1,000 masks of tilted rough layers."""
     print("| interfaces | length, px | interval holds the truth | effective columns, truly |")
     print("|---|---|---|---|")
-    row = np.arange(150)[:, None]
+    row = np.arange(115)[:, None]
     tilt = TILT * (np.arange(WIDTH) - WIDTH / 2)
     for draw in (smooth, rough):
         for length in (3, 20):
@@ -61,7 +61,7 @@ def coverage() -> None:
             for _ in range(DRAWS):
                 top = 40 + tilt + rng.uniform(-0.5, 0.5)
                 upper = top + 3 * draw(rng, length)
-                lower = top + 60.5 + 3 * draw(rng, length)
+                lower = top + 30.5 + 3 * draw(rng, length)
                 mask = np.where((row >= upper) & (row < lower), 2, 1).astype(np.uint8)
                 table = numbered_table([1, 2])
                 field = field_of_mask("drawn", mask, table)
@@ -79,15 +79,18 @@ def coverage() -> None:
             )
 
 
-def train(path: Path, data: Path, minutes: float) -> None:
-    """Train on the four training images of EBC-2, labelled in full, with default settings."""
+def train(path: Path, data: Path, epochs: int) -> None:
+    """Train on the four training images of EBC-2, labelled in full, with default settings.
+
+    In epochs, not minutes, so that other programs change no figure.
+    """
     from napari_matssl.console import run_job
     from napari_matssl.learn.segmenter import write_segmenter
     from napari_matssl.settings import FinetuneSettings
     from napari_matssl.tasks.finetune import finetune
 
     chosen = ebc(data, "EBC-2")
-    settings = FinetuneSettings.make({"minutes": minutes, "seed": 0})
+    settings = FinetuneSettings.make({"epochs": epochs, "seed": 0})
     job = finetune(chosen.training, chosen.table, settings, chosen.validation)
     write_segmenter(path, run_job(job).result.segmenter)
 
@@ -196,7 +199,7 @@ def main() -> None:
     parser.add_argument("what", choices=["coverage", "coatings", "train", "large", "picture"])
     parser.add_argument("target", nargs="?", help="a model, a side in px or a picture")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--epochs", type=int, default=100, help="of training, 4 steps each")
     given = parser.parse_args()
     if given.what == "coverage":
         coverage()
@@ -207,7 +210,7 @@ def main() -> None:
     elif given.what == "picture":
         picture(Path(given.target))
     elif given.what == "train":
-        train(Path(given.target), given.data, given.minutes)
+        train(Path(given.target), given.data, given.epochs)
     else:
         coatings(Path(given.target), given.data)
 
