@@ -106,24 +106,26 @@ def coatings(path: Path, data: Path) -> None:
     chosen, compute = ebc(data, "EBC-2"), choose_compute()
     model = read_segmenter(path)
     network = compute.place(model.network)
-    print("| image | part | method | on labels, px | on masks, px | ratio | through-cracks |")
-    print("|---|---|---|---|---|---|---|")
+    print("| image | part | light | on labels, px | on masks, px | ratio | area ratio | cracks |")
+    print("|---|---|---|---|---|---|---|---|")
     for part, images in (("test", chosen.test), ("validation", chosen.validation)):
         for one in images:
             job = segment(network, model.card, one.micrograph, compute, PredictSettings())
-            masks = (one.labels.astype(np.uint8), drain(job).mask)
+            found = drain(job)
+            masks = (one.labels.astype(np.uint8), found.mask)
             truth, ours = (
                 measure_layer(field_of_mask(one.micrograph.name, mask, chosen.table), "oxide")
                 for mask in masks
             )
             frame = layers_frame([truth, ours])
             on_labels, on_masks = frame["mean_px"]
-            methods = " / ".join(dict.fromkeys(frame["method"]))
+            light = "not judged" if found.light is None else found.light.level
+            areas = [np.isin(mask, (2, 3)).sum() for mask in masks]
             cracks = ", ".join(str(_cracks(measure)) for measure in (truth, ours))
             print(
-                f"| {one.micrograph.name} | {part} | {methods} "
+                f"| {one.micrograph.name} | {part} | {light} "
                 f"| {on_labels:.1f} +- {frame['ci95_px'][0]:.1f} | {on_masks:.1f} "
-                f"| {on_masks / on_labels:.3f} | {cracks} |",
+                f"| {on_masks / on_labels:.3f} | {areas[1] / areas[0]:.3f} | {cracks} |",
                 flush=True,
             )
 
