@@ -11,6 +11,7 @@ from napari_matssl.project.first_look import without_image
 from napari_matssl.project.id_images import IdImages
 from napari_matssl.project.image_list import ImageList
 from napari_matssl.project.kept_classes import KeptClasses
+from napari_matssl.project.kept_points import KeptPoints
 from napari_matssl.project.labels import KeptLabels
 from napari_matssl.project.masks import KeptMasks
 from napari_matssl.project.merging_strokes import Saved, Version
@@ -47,6 +48,8 @@ class Project:
         What the user has set, as it is kept.
     classes, labels, masks, models
         What was painted, segmented and trained.
+    points
+        Points at which classes were counted by eye.
     presence
         Shows others that a window has the folder open, once that has called its ``enter``.
     remarks
@@ -70,6 +73,7 @@ class Project:
         self.micrographs = Micrographs(self.images, record)
         self.labels = KeptLabels(labels, self.images, self.micrographs, self.classes, place)
         self.masks = KeptMasks(masks, self.images, self.micrographs, self.classes, place, record)
+        self.points = KeptPoints(place, self.micrographs, self.classes, record)
         self.models = KeptModels(place, record)
         self.presence = Presence(self.folder, self.own, place.check)
         self.remarks = (*self.images.remarks, *self.classes.remarks)

@@ -1,0 +1,152 @@
+"""Counting classes by eye at points of a project's images: begin, take stock, export."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.export.tables import write_frames
+from napari_matssl.files import check_writable_folder
+from napari_matssl.measure.point_count import CountedPoint, ImagePoints, count_image
+from napari_matssl.measure.point_grid import draw_points
+from napari_matssl.measure.point_tables import count_frame, count_summary_frame, points_frame
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.project.folder import Project
+from napari_matssl.project.kept_points import KeptCount
+from napari_matssl.tasks.measure_project import final_mask, final_origin
+
+COUNT, COUNT_SUMMARY, ALL_POINTS = "point_count.csv", "point_count_summary.csv", "points.csv"
+"""Names of the tables."""
+
+
+@dataclass(frozen=True, eq=False)
+class PointCounts:
+    """The counts of a project's images that are finished.
+
+    Parameters
+    ----------
+    images
+        In the project's order.
+    begun
+        Images whose count was begun and not finished.
+    problems
+        A line for each count that can't be used.
+    """
+
+    images: tuple[ImagePoints, ...]
+    begun: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def new_count(project: Project, micrograph: Micrograph, points: int, seed: int) -> KeptCount:
+    """Draw the points of an image, of which none is judged yet.
+
+    Parameters
+    ----------
+    project
+        Its classes are those that can be counted.
+    micrograph
+        The image; no point lies in its info bar.
+    points
+        How many.
+    seed
+        Gives the same points again.
+
+    Raises
+    ------
+    InputError
+        If the image can't have so many.
+    """
+    size = micrograph.pixel_size
+    drawn = draw_points(
+        (len(micrograph.specimen), micrograph.width),
+        points,
+        np.random.default_rng(seed),
+        (1.0, 1.0) if size is None else (size.y_um, size.x_um),
+        micrograph.specimen_analysable,
+    )
+    return KeptCount(
+        size=(micrograph.height, micrograph.width),
+        seed=seed,
+        classes=project.classes.table,
+        points=tuple((int(y), int(x)) for y, x in drawn),
+    )
+
+
+def now_in_words() -> str:
+    """Return the time as it stands beside an answer: UTC, to the tenth of a second."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def count_of_image(project: Project, name: str, kept: KeptCount) -> ImagePoints:
+    """Take stock of the judged points of an image, beside its mask if there is one.
+
+    Raises
+    ------
+    InputError
+        If image or mask can't be read.
+    """
+    table = project.classes.table
+    points = [
+        CountedPoint(y, x, answer.classes, answer.time)
+        for (y, x), answer in zip(kept.points, kept.answers, strict=False)
+    ]
+    if not project.masks.has(name):
+        return count_image(name, points, table)
+    size = project.micrographs.read(name).pixel_size
+    mask = final_mask(project, name, table, size)
+    model = final_origin(project, name, table, size).model
+    return count_image(name, points, table, mask, model)
+
+
+def project_counts(project: Project) -> PointCounts:
+    """Take stock of all images that aren't excluded.
+
+    Masks of counts that aren't finished are not looked at.
+    """
+    images, begun, problems = [], [], []
+    for name in project.micrographs.analysed:
+        if not project.points.path(name).exists():
+            continue
+        try:
+            kept = project.points.read(name)
+            if kept is None:
+                continue
+            if kept.finished:
+                images.append(count_of_image(project, name, kept))
+            else:
+                begun.append(name)
+        except MatSSLError as error:
+            problems.append(str(error))
+    return PointCounts(tuple(images), tuple(begun), tuple(problems))
+
+
+def export_counts(project: Project, out: Path) -> tuple[Path, ...]:
+    """Write the tables of all finished counts into a folder.
+
+    Returns
+    -------
+    Their paths.
+
+    Raises
+    ------
+    InputError
+        If no count is finished.
+    OutputError
+        If the folder or a table can't be written.
+    """
+    counts = project_counts(project)
+    if not counts.images:
+        raise InputError(
+            f"No points are counted in {project.folder}.", "Finish the count of an image first."
+        )
+    check_writable_folder(out)
+    frames = {
+        out / COUNT: count_frame(counts.images),
+        out / COUNT_SUMMARY: count_summary_frame(counts.images),
+        out / ALL_POINTS: points_frame(counts.images, project.classes.table),
+    }
+    write_frames(frames)
+    return tuple(frames)
