@@ -8,7 +8,7 @@ import numpy as np
 from monkey_desk import PATIENCE_S, SAVED_S, Act, Desk
 from monkey_shadow import after_fill, after_stroke
 
-DOCKS = ("All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Phases")
+DOCKS = ("All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure")
 SIZES = ((1280, 800), (1500, 920), (1100, 700))
 TOOLS = ("p", "p", "p", "e", "f", "l", "z", "m", "x", "b", "v", "bracketleft", "bracketright")
 MOST_LAYERS = 3
@@ -323,7 +323,7 @@ class Monkey(Desk):
     def fold(self) -> Act:
         """Open or fold a section of the shell."""
         shell = self.docks.get("All panels", (None, None))[1]
-        if self.panel("Phases") is not None and hasattr(shell, "sections"):
+        if self.panel("Measure") is not None and hasattr(shell, "sections"):
             title = self.random.choice(sorted(shell.sections))
             yield from self.press(shell.sections[title].toggleButton())
 
@@ -482,7 +482,7 @@ class Monkey(Desk):
 
     def export(self) -> Act:
         """Export all results."""
-        panel = yield from self._section("Phases")
+        panel = yield from self._section("Measure")
         if panel is not None:
             yield 400
             yield from self.press(panel.export)

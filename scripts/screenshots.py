@@ -132,7 +132,7 @@ class Tour:
 
     def phases(self) -> None:
         """Wait for the phase fractions."""
-        panel = self.use("Phases")
+        panel = self.use("Measure")
         self.until(lambda: panel.view is not None and panel.view._pages.currentIndex() == 1)
         self.pause(1.5)
         self.reveal(panel.view)
@@ -140,7 +140,7 @@ class Tour:
 
     def export(self) -> None:
         """Export to the folder that is proposed."""
-        panel = self.panels["Phases"]
+        panel = self.panels["Measure"]
         self.click(panel.export)
         self.wait_for_job()
         self.pause(0.5)

@@ -16,8 +16,8 @@ from napari_matssl.widgets.controls.job_bar import JobBar
 from napari_matssl.widgets.controls.tooltip_wrapping import WrappedTooltips
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.finetune_panel import FinetunePanel
+from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
-from napari_matssl.widgets.panels.phases_panel import PhasesPanel
 from napari_matssl.widgets.panels.pretrain_panel import PretrainPanel
 from napari_matssl.widgets.panels.segment_panel import SegmentPanel
 from napari_matssl.widgets.session import session_of
@@ -27,7 +27,10 @@ PANELS = {
     "Pretrain": (PretrainPanel, "Pretrain an encoder on the images alone (optional)."),
     "Fine-tune": (FinetunePanel, "Train a model on the strokes."),
     "Segment": (SegmentPanel, "Run the model, clean and correct the result."),
-    "Phases": (PhasesPanel, "Phase fractions with error bars; export."),
+    "Measure": (
+        MeasurePanel,
+        "Phase fractions, objects, grains, layers, nodules, with error bars; export.",
+    ),
 }
 WIDTH = 350
 """Narrowest width at which nothing in a panel is cut off, px."""
@@ -226,6 +229,6 @@ def segment_widget() -> QWidget:
     return _docked("Segment")
 
 
-def phases_widget() -> QWidget:
-    """Make the dock Phases for the viewer at hand."""
-    return _docked("Phases")
+def measure_widget() -> QWidget:
+    """Make the dock Measure for the viewer at hand."""
+    return _docked("Measure")

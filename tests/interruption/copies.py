@@ -159,7 +159,7 @@ def segment_all(folder, model):
 
 
 def export(folder, out):
-    """What the panel Phases does, without the window."""
+    """What the panel Measure does, without the window."""
     with console.one_line_errors():
         console.run_job(export_project(Project(Path(folder)), Path(out))).leave()
 

@@ -68,7 +68,7 @@ class User:
         panels = self.shell.panels
         self.micrographs, self.pretrain = panels["Micrographs"], panels["Pretrain"]
         self.finetune, self.segment = panels["Fine-tune"], panels["Segment"]
-        self.phases = panels["Phases"]
+        self.measure = panels["Measure"]
         self.job_bar = self.shell.findChild(JobBar)
         self.heard: list[str] = []
         self.notices.failed.connect(lambda error: self.heard.append(str(error)))

@@ -138,7 +138,7 @@ def test_an_opened_panel_comes_into_sight_with_its_arrow_down(shell, qtbot):
 
 def test_the_device_is_not_spoken_of_before_something_computes(shell):
     assert not shell.device.isVisible()
-    shell.sections["Phases"].expand(animate=False)
+    shell.sections["Measure"].expand(animate=False)
     assert not shell.device.isVisible()
     shell.sections["Fine-tune"].expand(animate=False)
     assert shell.device.isVisible()

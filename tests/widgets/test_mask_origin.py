@@ -65,9 +65,9 @@ def test_a_newer_model_marks_masks_in_the_list_and_in_both_panels(user):
     assert rows["steel-1.tif"] == "saved, segmented, old"
     assert rows["steel-2.tif"] == "saved"
     assert user.segment.origin.text().endswith("It was made by another model than the newest.")
-    user.look_at("Phases")
+    user.look_at("Measure")
     user.viewer.window._qt_window.show()
-    user.until(lambda: "2 masks were made by another model" in user.phases.doubts.text())
+    user.until(lambda: "2 masks were made by another model" in user.measure.doubts.text())
 
 
 def test_strokes_after_the_mask_mark_it(user):
@@ -89,9 +89,9 @@ def test_a_doubtful_image_is_marked_in_the_list_and_in_both_panels(user):
     assert state(user, "steel-1.tif") == "saved, segmented, doubtful"
     assert user.micrographs._row("steel-1.tif").tooltip.endswith("doubtful by its grey values")
     assert user.segment.origin.text().endswith(f"The image is doubtful: {reasons[0]}.")
-    user.look_at("Phases")
+    user.look_at("Measure")
     user.viewer.window._qt_window.show()
-    user.until(lambda: "2 images are doubtful by grey values" in user.phases.doubts.text())
+    user.until(lambda: "2 images are doubtful by grey values" in user.measure.doubts.text())
 
 
 def test_masks_are_counted_as_a_person_does():

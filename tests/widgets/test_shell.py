@@ -33,7 +33,7 @@ def shell(make_napari_viewer):
 
 
 def test_the_panels_stand_in_the_order_of_work_and_the_first_is_open(shell):
-    assert list(shell.panels) == ["Micrographs", "Pretrain", "Fine-tune", "Segment", "Phases"]
+    assert list(shell.panels) == ["Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure"]
     assert [s.isExpanded() for s in shell.sections.values()] == [True] + 4 * [False]
     assert all(s.toggleButton().toolTip() for s in shell.sections.values())
     tops = [section.y() for section in shell.sections.values()]
@@ -68,7 +68,7 @@ def test_each_panel_fits_the_narrow_dock(shell, qtbot):
         assert panel.minimumSizeHint().width() <= 350, title
 
 
-@pytest.mark.parametrize("title", ["Fine-tune", "Segment", "Phases"])
+@pytest.mark.parametrize("title", ["Fine-tune", "Segment", "Measure"])
 def test_an_opened_panel_comes_into_sight_and_the_one_before_folds(shell, qtbot, title):
     shell.sections["Pretrain"].toggleButton().click()
     shell.sections[title].toggleButton().click()

@@ -76,10 +76,10 @@ def fractions(mask):
 
 
 def export(user, out):
-    user.look_at("Phases")
-    user.until(user.phases.export.isEnabled)
-    user.phases.place.set_folder(out)
-    user.run(user.phases.export)
+    user.look_at("Measure")
+    user.until(user.measure.export.isEnabled)
+    user.measure.place.set_folder(out)
+    user.run(user.measure.export)
     assert not user.error
     return list(csv.DictReader((out / "phases.csv").read_text(encoding="utf-8-sig").splitlines()))
 

@@ -85,9 +85,9 @@ def test_a_panel_opened_beside_the_others_shares_their_place(viewer, qtbot):
     shell = MatSSLWidget(viewer)
     viewer.window.add_dock_widget(shell, name="MatSSL")
     qtbot.wait(50)
-    viewer.window.add_dock_widget(JobDock(viewer, "Phases"), name="Phases")
+    viewer.window.add_dock_widget(JobDock(viewer, "Measure"), name="Measure")
     window = viewer.window._qt_window
-    ours = [d for d in window.findChildren(QDockWidget) if d.name in ("MatSSL", "Phases")]
+    ours = [d for d in window.findChildren(QDockWidget) if d.name in ("MatSSL", "Measure")]
     assert len(ours) == 2
     qtbot.waitUntil(lambda: bool(window.tabifiedDockWidgets(ours[0])))
 
@@ -96,8 +96,8 @@ def test_what_an_export_has_written_scrolls_into_sight(viewer, qtbot):
     shell = MatSSLWidget(viewer)
     viewer.window.add_dock_widget(shell, name="MatSSL")
     viewer.window._qt_window.resize(1000, 600)
-    shell.sections["Phases"].expand(animate=False)
-    panel = shell.panels["Phases"]
+    shell.sections["Measure"].expand(animate=False)
+    panel = shell.panels["Measure"]
     link = panel.show_exported
     link.show()
     qtbot.wait(50)

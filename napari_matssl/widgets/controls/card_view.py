@@ -17,7 +17,7 @@ _TOOLTIPS = {
     "Score": "Mean intersection over union (mIoU) on validation images, held out of training: "
     "1 is perfect",
     "Held out": "Share of labelled pixels that are found right in images that it hasn't learnt "
-    "from, mean of the classes. What is mistaken there corrects the area fractions in Phases",
+    "from, mean of the classes. What is mistaken there corrects the area fractions in Measure",
     "Training loss": "At the end of training; no measure for other images",
     "Trained on": "Number of training images, and the share of them that was painted",
     "Unbroken": "Classes that ran through all painted images in unbroken strata. In masks, "

@@ -18,7 +18,7 @@ from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning
-from napari_matssl.widgets.panels.phases_panel import PhasesPanel
+from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
@@ -41,9 +41,9 @@ def folder(tmp_path):
 @pytest.fixture
 def dock(make_napari_viewer):
     viewer = make_napari_viewer(show=True)
-    panel = PhasesPanel(viewer)
+    panel = MeasurePanel(viewer)
     session = panel.session
-    yield viewer.window.add_dock_widget(panel, name="Phases")
+    yield viewer.window.add_dock_widget(panel, name="Measure")
     session.runner.close()
     session.folder.end()
 
@@ -282,7 +282,7 @@ def test_figures_of_a_folder_that_was_closed_meanwhile_are_not_shown(
 
 def test_opening_the_panel_loads_no_plots():
     code = (
-        "import sys, napari_matssl.widgets.panels.phases_panel\n"
+        "import sys, napari_matssl.widgets.panels.measure_panel\n"
         "print({'torch', 'pyqtgraph'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # pyqtgraph is slow to import
 DELAY_MS = 300
 """Time to gather changes before masks are measured again."""
 
-_OWNER = "phases"
+_OWNER = "measure"
 
 _EXPORT_TIP = "Write the ticked files into the folder above, for every segmented image."
 _PLACE_TIP = "Folder to export to; it is made if it isn't there. Type a new name, or pick one."
@@ -68,7 +68,7 @@ _OUTPUTS = {
 }
 
 
-class PhasesPanel(QWidget):
+class MeasurePanel(QWidget):
     """Phase fractions of the open folder, and handing in the results."""
 
     def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
