@@ -68,10 +68,8 @@ def find_components(
         ``(H, W)``; None where everything was. Its edge, where it isn't that of the image, counts
         as one: an object is cut there.
     """
-    from scipy.ndimage import label
-
-    labels = np.empty(of_class.shape, dtype=np.int32)
-    count = int(label(of_class, structure=_EIGHT, output=labels))
+    labels = number_components(of_class)
+    count = int(labels.max(initial=0))
     chords = np.zeros((count + 1, 4), dtype=np.int64)
     runs = [np.zeros((0, 4), dtype=np.int64)]
     for start, rows in _strips(labels):
@@ -88,6 +86,20 @@ def find_components(
     centroid, moments = _moments(of_run, row, first, length, area, boxes)
     counted, inside = _touching(labels, boxes, analysed, count)
     return Components(area, boxes, centroid, moments, chords[1:], extents, counted, inside)
+
+
+def number_components(of_class: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Give each connected component its number, from 1 in the order of :class:`Components`.
+
+    Returns
+    -------
+    ``(H, W)``; 0 outside the class.
+    """
+    from scipy.ndimage import label
+
+    labels = np.empty(of_class.shape, dtype=np.int32)
+    label(of_class, structure=_EIGHT, output=labels)
+    return labels
 
 
 def _strips(labels: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int32]]]:

@@ -84,6 +84,19 @@ class Field:
             settings="class",
         )
 
+    def pixels_of(self, name: str) -> NDArray[np.bool_]:
+        """Return which analysed pixels are of a class: ``(H, W)``.
+
+        Raises
+        ------
+        InputError
+            If the mask has no class of that name.
+        """
+        of_class: NDArray[np.bool_] = self.mask == self.class_named(name).id
+        if self.analysed is not None:
+            of_class &= self.analysed
+        return of_class
+
 
 def field_of_mask(
     name: str,

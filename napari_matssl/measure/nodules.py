@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.measure.components import Components, find_components
+from napari_matssl.measure.components import Components, find_components, number_components
 from napari_matssl.measure.feret import feret_diameters
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.group_statistics import Place
@@ -127,7 +127,7 @@ def measure_nodules(
     """
     settings = settings or NoduleSettings()
     calibrated = field.pixel_size is not None
-    found = find_components(_graphite(field, class_name), field.analysed)
+    found = find_components(field.pixels_of(class_name), field.analysed)
     particles = _judge(found, field.pixel_size_um, settings)
     nodules = particles.kinds == ParticleKind.NODULE
     counted = nodules | (particles.kinds == ParticleKind.OTHER)
@@ -162,19 +162,9 @@ def label_kinds(
 
     Numbers are places in the arrays of the particles plus 1; 0 is no particle.
     """
-    from scipy.ndimage import label
-
-    labels = np.empty(field.mask.shape, dtype=np.int32)
-    label(_graphite(field, measure.class_name), np.ones((3, 3)), output=labels)
+    labels = number_components(field.pixels_of(measure.class_name))
     kinds = np.concatenate([np.zeros(1, np.uint8), measure.particles.kinds])
     return labels, kinds[labels]
-
-
-def _graphite(field: Field, class_name: str) -> NDArray[np.bool_]:
-    region: NDArray[np.bool_] = field.mask == field.class_named(class_name).id
-    if field.analysed is not None:
-        region &= field.analysed
-    return region
 
 
 def _judge(

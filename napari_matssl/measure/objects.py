@@ -129,9 +129,7 @@ def measure_objects(field: Field, class_name: str, directions: Sequence[int] = (
     InputError
         If the field has no such class.
     """
-    of_class = field.mask == field.class_named(class_name).id
-    if field.analysed is not None:
-        of_class &= field.analysed
+    of_class = field.pixels_of(class_name)
     found = find_components(of_class, field.analysed)
     pixel = field.pixel_size_um or (1.0, 1.0)
     area = (found.area * (pixel[0] * pixel[1])).astype(np.float64)

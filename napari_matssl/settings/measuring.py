@@ -24,7 +24,9 @@ class MeasureSettings(Settings):
     line_direction: LineDirection = setting(
         "0", "test lines of objects: 0 along the rows, 90 along the columns, in degrees, or both"
     )
-    mixed: bool = setting(False, "allow masks of different pixel size in one group")
+    mixed: bool = setting(
+        False, "allow masks of different pixel size in one group", title="Mixed pixel sizes"
+    )
     grains: GrainSettings = setting(GrainSettings(), "how grain size is measured")
     layers: LayerSettings = setting(LayerSettings(), "how layers are measured")
     nodules: NoduleSettings = setting(NoduleSettings(), "which particles are nodules")

@@ -1,7 +1,7 @@
 """What each measure makes of every field, and its tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from napari_matssl.errors import SettingsError
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.boundaries import class_to_measure
 from napari_matssl.measure.field import Field
+from napari_matssl.measure.grain_items import GrainField
 from napari_matssl.measure.grain_tables import (
     grain_summary_frame,
     grains_frame,
@@ -41,13 +42,27 @@ PHASES = "phases.csv"
 SUMMARY = "summary.csv"
 GRAINS = "grains.csv"
 GRAIN_SUMMARY = "grains_summary.csv"
+OBJECTS = "objects.csv"
+OBJECT_SUMMARY = "object_summary.csv"
+OBJECT_STATISTICS = "objects_summary.csv"
+LAYERS = "layers.csv"
+LAYER_SUMMARY = "layers_summary.csv"
+NODULES = "nodules.csv"
+NODULE_SUMMARY = "nodules_summary.csv"
 
 
 class FieldMeasure(Protocol):
-    """What measures one field after another, and gives tables in the end."""
+    """What measures one field after another, and gives tables in the end.
 
-    def add(self, field: Field, origin: Provenance | None) -> None:
-        """Measure a field."""
+    What was measured of a field can be kept, and added to another measure made with the same
+    settings.
+    """
+
+    def of(self, field: Field, origin: Provenance | None) -> Sequence[Any]:
+        """Measure a field, without adding it to the tables."""
+
+    def add(self, measured: Sequence[Any]) -> None:
+        """Add what was measured of a field."""
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the tables of all fields so far, by the names of their files."""
@@ -68,9 +83,13 @@ class Phases:
     def __init__(self) -> None:
         self.rows: list[PhaseFraction] = []
 
-    def add(self, field: Field, origin: Provenance | None) -> None:
+    def of(self, field: Field, origin: Provenance | None) -> Sequence[PhaseFraction]:
         """Measure a field."""
-        self.rows += measure_phases(field, origin)
+        return measure_phases(field, origin)
+
+    def add(self, measured: Sequence[PhaseFraction]) -> None:
+        """Add a field."""
+        self.rows += measured
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return both tables."""
@@ -88,29 +107,43 @@ class Grains:
     ----------
     classes
         Names of the classes of boundaries, or of grains; none chooses one by its name.
+
+    Attributes
+    ----------
+    results
+        One per field and class.
     """
 
     def __init__(self, settings: GrainSettings, classes: Sequence[str]) -> None:
         self._settings = settings
         self._classes = classes
-        self._sizes: list[GrainSize] = []
-        self._remarks: list[str] = []
+        self.results: list[GrainField] = []
 
-    def add(self, field: Field, origin: Provenance | None) -> None:
+    def of(self, field: Field, origin: Provenance | None) -> Sequence[GrainField]:
         """Measure a field."""
         named = [field.class_named(name) for name in self._classes]
-        for measured in named or [class_to_measure(field)]:
-            found = measure_grains(field, measured, self._settings)
-            self._sizes += found.sizes
-            self._remarks += found.remarks
+        return [
+            GrainField.of(field, measure_grains(field, measured, self._settings))
+            for measured in named or [class_to_measure(field)]
+        ]
+
+    def add(self, measured: Sequence[GrainField]) -> None:
+        """Add a field."""
+        self.results += measured
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return both tables."""
-        return {GRAINS: grains_frame(self._sizes), GRAIN_SUMMARY: grain_summary_frame(self._sizes)}
+        sizes = self._sizes
+        return {GRAINS: grains_frame(sizes), GRAIN_SUMMARY: grain_summary_frame(sizes)}
 
     def remarks(self) -> Sequence[str]:
         """Return lines on fields, then on groups."""
-        return (*self._remarks, *summary_remarks(self._sizes))
+        own = [line for one in self.results for line in one.remarks]
+        return (*own, *summary_remarks(self._sizes))
+
+    @property
+    def _sizes(self) -> list[GrainSize]:
+        return [size for one in self.results for size in one.sizes]
 
 
 class ObjectMeasure:
@@ -122,25 +155,37 @@ class ObjectMeasure:
         Their names; empty for all that aren't excluded.
     directions
         Of test lines, in degrees.
+
+    Attributes
+    ----------
+    results
+        One per field and class.
     """
 
     def __init__(self, classes: Sequence[str], directions: Sequence[int]) -> None:
         self._classes, self._directions = classes, directions
-        self._results: list[Objects] = []
+        self.results: list[Objects] = []
         self._places: dict[str, Place] = {}
 
-    def add(self, field: Field, origin: Provenance | None) -> None:
+    def of(self, field: Field, origin: Provenance | None) -> Sequence[tuple[Objects, Place]]:
         """Measure a field."""
-        self._places[field.name] = Place(field.specimen, field.section, field.group)
-        for name in self._classes or field.analysed_classes:
-            self._results.append(measure_objects(field, name, self._directions))
+        place = Place(field.specimen, field.section, field.group)
+        return [
+            (measure_objects(field, name, self._directions), place)
+            for name in self._classes or field.analysed_classes
+        ]
+
+    def add(self, measured: Sequence[tuple[Objects, Place]]) -> None:
+        """Add a field."""
+        self.results += [found for found, _ in measured]
+        self._places |= {found.image: place for found, place in measured}
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the table of objects, that of images, and that of groups."""
         return {
-            "objects.csv": objects_frame(self._results),
-            "object_summary.csv": object_summary_frame(self._results),
-            "objects_summary.csv": object_statistics_frame(self._results, self._places),
+            OBJECTS: objects_frame(self.results),
+            OBJECT_SUMMARY: object_summary_frame(self.results),
+            OBJECT_STATISTICS: object_statistics_frame(self.results, self._places),
         }
 
     def remarks(self) -> Sequence[str]:
@@ -156,6 +201,11 @@ class LayerThickness:
     classes
         Their names, one at least.
 
+    Attributes
+    ----------
+    results
+        One per field and class.
+
     Raises
     ------
     SettingsError
@@ -168,23 +218,26 @@ class LayerThickness:
                 "Which class is the layer isn't stated.", "Name it.", settings="class"
             )
         self._settings, self._classes = settings, classes
-        self._results: list[LayerMeasure] = []
+        self.results: list[LayerMeasure] = []
 
-    def add(self, field: Field, origin: Provenance | None) -> None:
+    def of(self, field: Field, origin: Provenance | None) -> Sequence[LayerMeasure]:
         """Measure a field."""
-        for name in self._classes:
-            self._results.append(measure_layer(field, name, self._settings))
+        return [measure_layer(field, name, self._settings) for name in self._classes]
+
+    def add(self, measured: Sequence[LayerMeasure]) -> None:
+        """Add a field."""
+        self.results += measured
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the table of images, and that of groups."""
         return {
-            "layers.csv": layers_frame(self._results),
-            "layers_summary.csv": layers_summary_frame(self._results),
+            LAYERS: layers_frame(self.results),
+            LAYER_SUMMARY: layers_summary_frame(self.results),
         }
 
     def remarks(self) -> Sequence[str]:
         """Return lines on fields."""
-        return [line for one in self._results for line in one.remarks]
+        return [line for one in self.results for line in one.remarks]
 
 
 class Nodularity:
@@ -194,6 +247,11 @@ class Nodularity:
     ----------
     classes
         Names of the classes of graphite, one at least.
+
+    Attributes
+    ----------
+    results
+        One per field and class.
 
     Raises
     ------
@@ -207,18 +265,21 @@ class Nodularity:
                 "Which class is graphite isn't stated.", "Name it.", settings="class"
             )
         self._settings, self._classes = settings, classes
-        self._results: list[NoduleMeasure] = []
+        self.results: list[NoduleMeasure] = []
 
-    def add(self, field: Field, origin: Provenance | None) -> None:
+    def of(self, field: Field, origin: Provenance | None) -> Sequence[NoduleMeasure]:
         """Measure a field."""
-        for name in self._classes:
-            self._results.append(measure_nodules(field, name, self._settings))
+        return [measure_nodules(field, name, self._settings) for name in self._classes]
+
+    def add(self, measured: Sequence[NoduleMeasure]) -> None:
+        """Add a field."""
+        self.results += measured
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the table of images, and that of groups."""
         return {
-            "nodules.csv": nodules_frame(self._results),
-            "nodules_summary.csv": nodules_summary_frame(self._results),
+            NODULES: nodules_frame(self.results),
+            NODULE_SUMMARY: nodules_summary_frame(self.results),
         }
 
     def remarks(self) -> Sequence[str]:
@@ -229,4 +290,4 @@ class Nodularity:
             f" aspect ratio up to {given.aspect_ratio:g}; particles at the edge, below"
             f" {given.smallest_um:g} um or below {given.smallest_px:g} px are left out."
         )
-        return (rule, *(line for one in self._results for line in one.remarks))
+        return (rule, *(line for one in self.results for line in one.remarks))

@@ -106,7 +106,7 @@ def measure_masks(
         planned.append(_Planned(file, name, found.size, place))
     if groups is not None and (line := groups.remark_on_others(f.path for f in masks.files)):
         remarks[line] = None
-    if line := _check_sizes(planned, settings.mixed):
+    if line := check_sizes([(p.name, p.place.group, p.size) for p in planned], settings.mixed):
         remarks[line] = None
     measures = make_measures(settings, only)
     runs, fields = set(), []
@@ -169,39 +169,51 @@ def _measure(
     """Measure one mask, which leaves the memory then; return its row of the table of fields."""
     measured = one.field()
     for measure in measures:
-        measure.add(measured, origin)
-    return _field_row(measured)
+        measure.add(measure.of(measured, origin))
+    return field_row(measured)
 
 
-def _check_sizes(planned: Sequence[_Planned], mixed: bool) -> str:
-    """Check that masks of one group have one pixel size.
+def check_sizes(sizes: Sequence[tuple[str, str, PixelSize | None]], mixed: bool) -> str:
+    """Check that fields of one group have one pixel size.
+
+    Parameters
+    ----------
+    sizes
+        Name, group and pixel size of each field.
+    mixed
+        Allow several.
 
     Returns
     -------
-    A remark on masks without one beside others that have one; empty if there are none.
+    A remark on fields without one beside others that have one; empty if there are none.
+
+    Raises
+    ------
+    InputError
+        If two of one group differ.
     """
-    first: dict[str, _Planned] = {}
-    for one in planned:
-        if one.size is None:
+    first: dict[str, tuple[str, PixelSize]] = {}
+    for name, group, size in sizes:
+        if size is None:
             continue
-        other = first.setdefault(one.place.group, one)
-        if not mixed and other.size is not None and not agree(one.size, other.size):
+        other, its = first.setdefault(group, (name, size))
+        if not mixed and not agree(size, its):
             raise InputError(
-                f"{other.name} has {other.size.in_words} ({other.size.source}), but "
-                f"{one.name} {one.size.in_words} ({one.size.source}).",
+                f"{other} has {its.in_words} ({its.source}), but "
+                f"{name} {size.in_words} ({size.source}).",
                 "Divide them into groups, measure them apart, or allow mixed sizes.",
                 settings="mixed groups",
             )
-    without = [one.name for one in planned if one.size is None]
-    if not without or len(without) == len(planned):
+    without = [name for name, _, size in sizes if size is None]
+    if not without or len(without) == len(sizes):
         return ""
     return (
-        f"{len(without)} of {len(planned)} masks have no pixel size, so their figures in um are "
+        f"{len(without)} of {len(sizes)} masks have no pixel size, so their figures in um are "
         f"blank: {few(without, 8)}."
     )
 
 
-def _field_row(measured: Field) -> dict[str, object]:
+def field_row(measured: Field) -> dict[str, object]:
     """Describe a field: where it was taken, and what was measured of it."""
     height, width = measured.mask.shape
     size = measured.pixel_size

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, MatSSLError, printable
-from napari_matssl.files import stamp_of
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.cleaning import clean_mask
@@ -17,6 +16,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
 from napari_matssl.tasks.correcting import correct_project
+from napari_matssl.tasks.mask_states import MaskStates
 from napari_matssl.tasks.provenance import cleaning_in_words
 
 
@@ -54,11 +54,13 @@ class PhaseMeter:
     ----------
     project
         Its class table and its cleaning are those at the time of measuring.
+    states
+        What is known of its files; others may know it, too.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, states: MaskStates | None = None) -> None:
         self.project = project
-        self._sizes: dict[str, tuple[object, PixelSize | None]] = {}
+        self._states = states or MaskStates(project)
         self._rows: dict[str, tuple[object, tuple[PhaseFraction, ...]]] = {}
 
     def measure(self, names: Iterable[str] | None = None) -> Measured:
@@ -81,39 +83,13 @@ class PhaseMeter:
         return Measured(tuple(rows), tuple(problems), correct_project(self.project, rows))
 
     def _of_image(self, name: str, table: ClassTable) -> tuple[PhaseFraction, ...]:
-        project = self.project
-        size = self._pixel_size(name)
-        classes = [(one.id, one.name, one.exclude) for one in table.classes]
-        painted = project.labels.path(name)
-        strokes = stamp_of(painted) if project.masks.painted_counts and painted.exists() else None
-        mask_file = stamp_of(project.masks.path(name))
-        state = (
-            mask_file,
-            strokes,
-            project.masks.cleaning,
-            classes,
-            size,
-            project.micrographs.page(name),
-        )
+        size, state = self._states.pixel_size(name), self._states.of(name, table)
         known = self._rows.get(name)
         if known is None or known[0] != state:
-            mask = final_mask(project, name, table, size)
-            origin = final_origin(project, name, table, size)
+            mask = final_mask(self.project, name, table, size)
+            origin = final_origin(self.project, name, table, size)
             known = state, tuple(phase_fractions(name, mask, table, size, origin))
             self._rows[name] = known
-        return known[1]
-
-    def _pixel_size(self, name: str) -> PixelSize | None:
-        by_hand = self.project.micrographs.pixel_size_by_hand(name)
-        state = (
-            stamp_of(self.project.images.path(name)),
-            by_hand,
-            self.project.micrographs.page(name),
-        )
-        known = self._sizes.get(name)
-        if known is None or known[0] != state:
-            known = state, self.project.micrographs.read(name).pixel_size
-            self._sizes[name] = known
         return known[1]
 
 

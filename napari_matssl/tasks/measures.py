@@ -9,6 +9,15 @@ from napari_matssl.errors import SettingsError
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.field_measures import (
+    GRAIN_SUMMARY,
+    GRAINS,
+    LAYER_SUMMARY,
+    LAYERS,
+    NODULE_SUMMARY,
+    NODULES,
+    OBJECT_STATISTICS,
+    OBJECT_SUMMARY,
+    OBJECTS,
     PHASES,
     SUMMARY,
     FieldMeasure,
@@ -18,6 +27,15 @@ from napari_matssl.tasks.field_measures import (
     ObjectMeasure,
     Phases,
 )
+
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "phases": (PHASES, SUMMARY),
+    "objects": (OBJECTS, OBJECT_SUMMARY, OBJECT_STATISTICS),
+    "grains": (GRAINS, GRAIN_SUMMARY),
+    "layers": (LAYERS, LAYER_SUMMARY),
+    "nodules": (NODULES, NODULE_SUMMARY),
+}
+"""Names of the tables of each measure."""
 
 
 def check_table_place(out: Path, settings: MeasureSettings) -> None:

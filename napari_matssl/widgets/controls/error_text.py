@@ -6,9 +6,12 @@ from napari_matssl.errors import MatSSLError, add_settings
 from napari_matssl.progress import Skipped
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.settings.fields import title_of
+from napari_matssl.settings.measuring import MeasureSettings
 
 ELSEWHERE = {
+    "class": "the list of classes beside the measure",
     "classes": "the class table under Micrographs",
+    "groups": "",  # a project has one group
     "page": '"Page" under Micrographs',
     "unlabelled": "",  # fixed to 0 in projects
 }
@@ -33,7 +36,7 @@ def control_of(setting: str) -> str:
     """Name the control of a setting; empty where there is none."""
     if setting in ELSEWHERE:
         return ELSEWHERE[setting]
-    for kind in (PretrainSettings, FinetuneSettings, PredictSettings):
+    for kind in (PretrainSettings, FinetuneSettings, PredictSettings, MeasureSettings):
         if setting in kind.model_fields:
             return f'"{title_of(kind, [setting])}"'
     return ""

@@ -1,0 +1,149 @@
+"""The single grains of a field: their sizes, what each counted as, and where it lies."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_matssl.measure.field import Field
+from napari_matssl.measure.grain_counts import CORNER, CUT, INSIDE, GrainCounts
+from napari_matssl.measure.grains import GrainSize, MeasuredGrains
+from napari_matssl.measure.size_distribution import SizedObjects, inside_weights
+
+COUNTED_AS = {INSIDE: "inside", CUT: "cut by the edge", CORNER: "in a corner"}
+"""What a grain counts as, in words: 1, 1/2, 1/4 per corner."""
+
+# Rows that are summed at once: weights take 8 bytes per pixel.
+_ROWS = 256
+
+
+@dataclass(frozen=True)
+class GrainItems:
+    """The grains of a field, N of them, in the order of their numbers.
+
+    Parameters
+    ----------
+    area_px
+        ``(N,)`` pixels between boundaries; the boundaries themselves belong to no grain here.
+    centroid
+        ``(N, 2)`` row and column in the field's mask; the centre of the first pixel is 0.
+    boxes
+        ``(N, 4)`` first row, row after the last, first column, column after the last.
+    kind
+        ``(N,)`` ``INSIDE``, ``CUT`` or ``CORNER``.
+    counted
+        ``(N,)`` what each counts.
+    pixel
+        Height and width of a pixel, um; None if the field isn't calibrated.
+    """
+
+    area_px: NDArray[np.int64]
+    centroid: NDArray[np.float64]
+    boxes: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    counted: NDArray[np.float64]
+    pixel: tuple[float, float] | None
+
+    @property
+    def diameter(self) -> NDArray[np.float64]:
+        """``(N,)`` diameter of the circle of the same area, um (px if uncalibrated)."""
+        height, width = self.pixel or (1.0, 1.0)
+        diameters: NDArray[np.float64] = np.sqrt(4 / math.pi * self.area_px * height * width)
+        return diameters
+
+    def sized(self, frame: tuple[int, int]) -> SizedObjects:
+        """Return sizes and weights of the grains that lie wholly inside a frame of rows, columns.
+
+        As for objects: a large grain touches the edge more easily than a small one.
+        """
+        inside = self.kind == INSIDE
+        boxes = self.boxes[inside]
+        heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+        return SizedObjects(self.diameter[inside], inside_weights(heights, widths, frame))
+
+    def frame(self) -> pd.DataFrame:
+        """Put the grains into a table; NaN in um where the field isn't calibrated."""
+        height, width = self.pixel or (np.nan, np.nan)
+        unit = 1.0 if self.pixel is not None else np.nan
+        return pd.DataFrame(
+            {
+                "grain": np.arange(1, len(self.area_px) + 1),
+                "counts_as": [COUNTED_AS[int(kind)] for kind in self.kind],
+                "counted": self.counted,
+                "area_px": self.area_px,
+                "area_um2": self.area_px * (height * width),
+                "equivalent_diameter_um": self.diameter * unit,
+                "centroid_x_px": self.centroid[:, 1],
+                "centroid_y_px": self.centroid[:, 0],
+            }
+        )
+
+
+def grain_items(counts: GrainCounts) -> GrainItems:
+    """Find area and place of each grain that was counted."""
+    labels, grains = counts.labels, len(counts.kind) - 1
+    sums = np.zeros((3, grains + 1))  # area, rows, columns
+    for start in range(0, len(labels), _ROWS):
+        strip = labels[start : start + _ROWS]
+        numbers = strip.ravel()
+        rows, columns = np.ogrid[: strip.shape[0], : strip.shape[1]]
+        for place, weights in enumerate((np.ones(1), rows + float(start), columns * 1.0)):
+            of_pixels = np.broadcast_to(weights, strip.shape).ravel()
+            sums[place] += np.bincount(numbers, weights=of_pixels, minlength=grains + 1)
+    area = sums[0, 1:]
+    offset = np.array(counts.offset)
+    return GrainItems(
+        area_px=area.astype(np.int64),
+        centroid=(sums[1:, 1:] / area).T + offset,
+        boxes=_boxes(labels, grains) + offset.repeat(2),
+        kind=counts.kind[1:],
+        counted=counts.counted[1:],
+        pixel=counts.pixel,
+    )
+
+
+def _boxes(labels: NDArray[np.int32], grains: int) -> NDArray[np.int64]:
+    boxes = np.zeros((grains, 4), dtype=np.int64)
+    for place, box in enumerate(ndimage.find_objects(labels, max_label=grains)):
+        boxes[place] = [edge for side in box for edge in (side.start, side.stop)]
+    return boxes
+
+
+@dataclass(frozen=True)
+class GrainField:
+    """What is kept of the grains of one field: figures and sizes, but no image.
+
+    Parameters
+    ----------
+    image, class_name
+        Which.
+    calibrated
+        Whether sizes are in um; else they are in px.
+    sizes
+        Grain size, one per method.
+    sized
+        Equivalent diameters and weights of the grains that lie wholly inside.
+    remarks
+        Lines on what makes the figures doubtful.
+    """
+
+    image: str
+    class_name: str
+    calibrated: bool
+    sizes: tuple[GrainSize, ...]
+    sized: SizedObjects
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, field: Field, found: MeasuredGrains) -> "GrainField":
+        """Take what was measured of a field."""
+        sized = SizedObjects(np.zeros(0), np.zeros(0))
+        if found.counts is not None:
+            labels = found.counts.labels
+            sized = grain_items(found.counts).sized((labels.shape[0], labels.shape[1]))
+        name = found.sizes[0].class_name
+        calibrated = field.pixel_size is not None
+        return cls(field.name, name, calibrated, found.sizes, sized, found.remarks)

@@ -1,0 +1,80 @@
+"""Export a project with the tables of all its measures."""
+
+from pathlib import Path
+
+from napari_matssl.export.results import Outputs
+from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
+from napari_matssl.progress import Job, Progress, drain
+from napari_matssl.project.folder import Project
+from napari_matssl.tasks.export_project import Exported, existing_exports, export_project
+from napari_matssl.tasks.measure_files import FIELDS
+from napari_matssl.tasks.measure_plan import MeasurePlan
+from napari_matssl.tasks.measures import TABLES
+from napari_matssl.tasks.project_meter import ProjectMeter
+
+
+def existing_tables(
+    project: Project, out: Path, outputs: Outputs, plan: MeasurePlan
+) -> tuple[Path, ...]:
+    """List the files that :func:`export_measured` would overwrite.
+
+    Raises
+    ------
+    OutputError
+        If `out` is the folder of the images, or inside the project's own.
+    """
+    names = _own_tables(plan) if outputs.tables else ()
+    existing = tuple(out / name for name in names if (out / name).exists())
+    return (*existing_exports(project, out, outputs), *existing)
+
+
+def export_measured(
+    meter: ProjectMeter, out: Path, outputs: Outputs, plan: MeasurePlan
+) -> Job[Exported]:
+    """Write what :func:`~napari_matssl.tasks.export_project.export_project` does, and all tables.
+
+    Measuring comes first, so that nothing is written if a measure can't be made.
+
+    Parameters
+    ----------
+    meter
+        Of the project; it measures again what has changed.
+    out
+        Folder for the files: also ``fields.csv``, and the tables of each measure.
+    outputs
+        What is wanted; tables among it.
+    plan
+        The measures.
+
+    Yields
+    ------
+    A progress per image; sent STOP, the job returns with the images that are done, all tables being
+    of these images.
+
+    Raises
+    ------
+    InputError, OutputError, SettingsError
+        As exporting and measuring do.
+    """
+    project = meter.project
+    if not outputs.tables:
+        return (yield from export_project(project, out, outputs))
+    measured = yield from meter.measure(plan)
+    exported = yield from export_project(project, out, outputs, measured.images or None)
+    if not exported.images:
+        return exported
+    tables = measured.tables
+    if exported.images != measured.images:  # some were left out, or the job was stopped
+        tables = drain(meter.measure(plan, exported.images)).tables  # all is known by now
+    wanted = {out / name: tables[name] for name in _own_tables(plan)}
+    written = write_frames_or_numbered(wanted)
+    if remark := describe_other_names(tuple(wanted), written):
+        yield Progress("exporting", 1, 1, message=remark)
+    problems = dict.fromkeys((*measured.problems, *exported.problems))
+    total = max(len(measured.wanted), exported.wanted)
+    return Exported(out, exported.images, total, tuple(problems))
+
+
+def _own_tables(plan: MeasurePlan) -> tuple[str, ...]:
+    """Return the names of the tables that the export of masks doesn't write."""
+    return (FIELDS, *(name for name in plan.table_names if name not in TABLES["phases"]))
