@@ -53,12 +53,13 @@ def overlay(
     mask: NDArray[np.uint8],
     table: ClassTable,
     fractions: Mapping[int, float | None] | None = None,
+    most: int = MOST_PIXELS,
 ) -> Picture:
     """Draw a mask over its micrograph: tinted classes with outlines, and a legend below.
 
     The micrograph's contrast is stretched. What was not analysed is dimmed and hatched. The legend
     and, if the image is calibrated, a scale bar stand below the picture and cover none of it.
-    Images of more than ``MOST_PIXELS`` a side are made smaller by a whole factor (the mask by
+    Images of more than `most` px a side are made smaller by a whole factor (the mask by
     taking one pixel of each block), tiny ones larger: the picture is for looking, not measuring.
 
     Parameters
@@ -71,6 +72,8 @@ def overlay(
         Names and colours of the classes.
     fractions
         Area fraction by class id, 0 to 100, shown in the legend.
+    most
+        Width and height that the picture has at most, without its legend, px.
 
     Returns
     -------
@@ -87,7 +90,7 @@ def overlay(
             f"{micrograph.width} x {micrograph.height}.",
             "Segment the image again.",
         )
-    shrink = math.ceil(max(mask.shape) / MOST_PIXELS)
+    shrink = math.ceil(max(mask.shape) / most)
     grow = math.ceil(_FEWEST_PIXELS / max(mask.shape))
     colours = _enlarged(_stretched(micrograph, shrink), grow)
     classes = _enlarged(_thinned(mask, shrink), grow)

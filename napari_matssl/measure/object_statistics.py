@@ -1,6 +1,6 @@
 """Statistics of objects over the images or specimens of each group."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,11 @@ import pandas as pd
 from napari_matssl.measure.figure_summary import SUMMARY_FIGURES, summarise_figures
 from napari_matssl.measure.group_statistics import Place
 from napari_matssl.measure.objects import SHARES, Objects, object_summary_frame
-from napari_matssl.measure.size_distribution import SizedObjects, pooled_quantiles
+from napari_matssl.measure.size_distribution import (
+    ObjectSizes,
+    SizedObjects,
+    pooled_quantiles,
+)
 
 COLUMNS = ("group", "class", "line_direction_deg", *SUMMARY_FIGURES)
 _PER_IMAGE = ("objects_per_mm2", "mean_area_um2", "mean_diameter_um")
@@ -43,6 +47,25 @@ def object_statistics_frame(
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+
+
+def pooled_sizes(results: Iterable[Objects]) -> tuple[ObjectSizes, ...]:
+    """Bring the sizes of each group and class together.
+
+    Where some of its fields are calibrated, those alone: um and px don't mix.
+    """
+    pools: dict[tuple[str, str], list[Objects]] = {}
+    for one in results:
+        pools.setdefault((one.group, one.class_name), []).append(one)
+    pooled = []
+    for (group, name), fields in pools.items():
+        chosen = [one for one in fields if one.calibrated] or fields
+        objects = SizedObjects(
+            np.concatenate([one.sized.sizes for one in chosen]),
+            np.concatenate([one.sized.weights for one in chosen]),
+        )
+        pooled.append(ObjectSizes(group, name, "um" if chosen[0].calibrated else "px", objects))
+    return tuple(pooled)
 
 
 def _quantile_frame(results: Sequence[Objects], places: Mapping[str, Place]) -> pd.DataFrame:

@@ -68,6 +68,26 @@ class SizedObjects:
 
 
 @dataclass(frozen=True)
+class ObjectSizes:
+    """Sizes of the objects of one class in all fields of a group.
+
+    Parameters
+    ----------
+    group, class_name
+        Which.
+    unit
+        ``"um"`` or ``"px"``.
+    objects
+        Their equivalent diameters and weights.
+    """
+
+    group: str
+    class_name: str
+    unit: str
+    objects: SizedObjects
+
+
+@dataclass(frozen=True)
 class PooledQuantile:
     """A quantile of the objects of all fields together; None where it is undefined."""
 

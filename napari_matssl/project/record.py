@@ -16,6 +16,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.own_folder import Place
 from napari_matssl.project.retried_edit import SharedFile
 from napari_matssl.settings import Cleaning
+from napari_matssl.settings.report_details import ReportDetails
 
 FORMAT_VERSION: Final = 1
 _LOG = logging.getLogger(__name__)
@@ -119,6 +120,8 @@ class Record(BaseModel):
         Painted pixels overrule the mask where it is measured and exported.
     models
         Models that were renamed or deleted, or that have a note.
+    details
+        What reports of this folder say of the specimen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -131,6 +134,7 @@ class Record(BaseModel):
     cleaning: Cleaning = Cleaning()
     painted_counts: bool = True
     models: tuple[ModelRecord, ...] = ()
+    details: ReportDetails = ReportDetails()
 
     @model_validator(mode="before")
     @classmethod

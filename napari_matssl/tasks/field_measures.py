@@ -21,7 +21,7 @@ from napari_matssl.measure.layer_tables import layers_frame, layers_summary_fram
 from napari_matssl.measure.layers import LayerMeasure, measure_layer
 from napari_matssl.measure.nodule_tables import nodules_frame, nodules_summary_frame
 from napari_matssl.measure.nodules import NoduleMeasure, measure_nodules
-from napari_matssl.measure.object_statistics import object_statistics_frame
+from napari_matssl.measure.object_statistics import object_statistics_frame, pooled_sizes
 from napari_matssl.measure.objects import (
     Objects,
     measure_objects,
@@ -34,6 +34,7 @@ from napari_matssl.measure.phases import (
     phases_frame,
     summary_frame,
 )
+from napari_matssl.measure.size_distribution import ObjectSizes
 from napari_matssl.settings.grains import GrainSettings
 from napari_matssl.settings.layers import LayerSettings
 from napari_matssl.settings.nodules import NoduleSettings
@@ -187,6 +188,10 @@ class ObjectMeasure:
             OBJECT_SUMMARY: object_summary_frame(self.results),
             OBJECT_STATISTICS: object_statistics_frame(self.results, self._places),
         }
+
+    def sizes(self) -> tuple[ObjectSizes, ...]:
+        """Return the sizes of all objects, per group and class; of calibrated fields if any are."""
+        return pooled_sizes(self._results)
 
     def remarks(self) -> Sequence[str]:
         """Return none."""

@@ -74,6 +74,15 @@ class MaskSizes:
             )
         return FoundSize(first, tuple(remarks))
 
+    def image_of(self, mask: Path) -> Path | None:
+        """Find the image of a mask: in the folder of images, else in the mask's project."""
+        folders = () if self._images is None else (self._images,)
+        for folder in (*folders, *project_folders(mask)):
+            image = self._image_in(folder, mask)
+            if image is not None and image.absolute() != mask.absolute():
+                return image
+        return None
+
     def _sources(
         self, mask: Path, shape: tuple[int, int], remarks: list[str]
     ) -> Iterator[PixelSize]:
@@ -85,7 +94,7 @@ class MaskSizes:
                 remarks.append(f"{mask.name}: {self._images} has no image of this name.")
             elif (size := _size_of_image(image, mask, shape, remarks)) is not None:
                 yield replace(size, source=f"image {image.name}: {size.source}")
-        for folder in _project_folders(mask):
+        for folder in project_folders(mask):
             image = self._image_in(folder, mask)
             if image is not None and folder != self._images:
                 size = _size_of_image(image, mask, shape, remarks)
@@ -107,7 +116,12 @@ class MaskSizes:
         return self._listed[folder]
 
 
-def _project_folders(mask: Path) -> Iterator[Path]:
+def page_of(mask: Path) -> int | None:
+    """Return which page of its image's file a mask is of; None for the usual one."""
+    return page_in(_MASK.sub("", stem_of(mask)))[1]
+
+
+def project_folders(mask: Path) -> Iterator[Path]:
     """Yield the folder of images whose project a mask belongs to, if there is one."""
     parent = mask.absolute().parent
     if parent.name == "masks" and parent.parent.name == FOLDER:
@@ -124,7 +138,7 @@ def _size_of_image(
 ) -> PixelSize | None:
     """Return the pixel size of an image if it is that of its mask, too."""
     try:
-        micrograph = read_calibrated(image, page_in(_MASK.sub("", stem_of(mask)))[1])
+        micrograph = read_calibrated(image, page_of(mask))
     except InputError as error:
         remarks.append(f"{mask.name}: its image has no pixel size to take: {error}")
         return None

@@ -13,10 +13,11 @@ from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.measure.field import Field, field_of_mask
 from napari_matssl.measure.group_statistics import Place
 from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.measure.size_distribution import ObjectSizes
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.field_measures import FieldMeasure, Phases
+from napari_matssl.tasks.field_measures import FieldMeasure, ObjectMeasure, Phases
 from napari_matssl.tasks.group_file import read_groups
 from napari_matssl.tasks.mask_files import MaskFile, find_masks
 from napari_matssl.tasks.mask_sizes import MaskSizes
@@ -48,6 +49,47 @@ class Sources:
 
 
 @dataclass(frozen=True)
+class MeasuredMask:
+    """A mask that is measured, and what belongs to it.
+
+    Parameters
+    ----------
+    file
+        The mask, whose values are understood.
+    name
+        What it is called in tables.
+    size
+        Its pixel size; None if nobody knows one.
+    place
+        Where its field was taken.
+    image
+        Its micrograph; None if there is none in the folder of images or in the project.
+    origin
+        Provenance of the mask, as far as it is stored.
+    """
+
+    file: MaskFile
+    name: str
+    size: PixelSize | None
+    place: Place
+    image: Path | None = None
+    origin: Provenance | None = None
+
+    def field(self) -> Field:
+        """Read the mask."""
+        place = self.place
+        return field_of_mask(
+            self.name,
+            self.file.read(),
+            self.file.table,
+            self.size,
+            place.group,
+            place.specimen,
+            place.section,
+        )
+
+
+@dataclass(frozen=True)
 class MeasuredMasks:
     """What was measured on masks, and the meaning of their values.
 
@@ -59,11 +101,17 @@ class MeasuredMasks:
         Lines on what was decided, each worth telling.
     tables
         All tables, by the names of their files.
+    masks
+        The masks, in the order of the tables.
+    sizes
+        Sizes of the objects of each group and class; empty if they weren't asked for.
     """
 
     rows: tuple[PhaseFraction, ...]
     remarks: tuple[str, ...] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    masks: tuple[MeasuredMask, ...] = ()
+    sizes: tuple[ObjectSizes, ...] = ()
 
 
 def measure_masks(
@@ -97,13 +145,14 @@ def measure_masks(
     sizes = MaskSizes(sources.images, sources.pixel_size)
     groups = None if sources.groups is None else read_groups(sources.groups)
     remarks = dict.fromkeys(masks.remarks)
-    planned: list[_Planned] = []
+    planned: list[MeasuredMask] = []
     names = _names([file.path for file in masks.files], groups is not None)
     for file, name in zip(masks.files, names, strict=True):
         found = sizes.of(file.path, file.shape)
         remarks |= dict.fromkeys(found.remarks)
         place = Place() if groups is None else groups.place_of(file.path)
-        planned.append(_Planned(file, name, found.size, place))
+        image, origin = sizes.image_of(file.path), read_mask_facts(file.path).provenance
+        planned.append(MeasuredMask(file, name, found.size, place, image, origin))
     if groups is not None and (line := groups.remark_on_others(f.path for f in masks.files)):
         remarks[line] = None
     if line := check_sizes([(p.name, p.place.group, p.size) for p in planned], settings.mixed):
@@ -111,9 +160,8 @@ def measure_masks(
     measures = make_measures(settings, only)
     runs, fields = set(), []
     for one in planned:
-        origin = read_mask_facts(one.file.path).provenance
-        fields.append(_measure(one, measures.values(), origin))
-        runs |= {origin.run} if origin is not None and origin.run else set()
+        fields.append(_measure(one, measures.values()))
+        runs |= {one.origin.run} if one.origin is not None and one.origin.run else set()
     if len(runs) > 1:
         remarks[f"The masks are of {len(runs)} runs, listed in the column run."] = None
     tables = {FIELDS: pd.DataFrame(fields)}
@@ -122,30 +170,9 @@ def measure_masks(
         remarks |= dict.fromkeys(measure.remarks())
     phases = measures.get("phases")
     rows = phases.rows if isinstance(phases, Phases) else []
-    return MeasuredMasks(tuple(rows), tuple(remarks), tables)
-
-
-@dataclass(frozen=True)
-class _Planned:
-    """A mask that will be measured."""
-
-    file: MaskFile
-    name: str
-    size: PixelSize | None
-    place: Place
-
-    def field(self) -> Field:
-        """Read the mask."""
-        place = self.place
-        return field_of_mask(
-            self.name,
-            self.file.read(),
-            self.file.table,
-            self.size,
-            place.group,
-            place.specimen,
-            place.section,
-        )
+    objects = measures.get("objects")
+    found_sizes = objects.sizes() if isinstance(objects, ObjectMeasure) else ()
+    return MeasuredMasks(tuple(rows), tuple(remarks), tables, tuple(planned), found_sizes)
 
 
 def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
@@ -163,13 +190,11 @@ def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
     ]
 
 
-def _measure(
-    one: _Planned, measures: Iterable[FieldMeasure], origin: Provenance | None
-) -> dict[str, object]:
+def _measure(one: MeasuredMask, measures: Iterable[FieldMeasure]) -> dict[str, object]:
     """Measure one mask, which leaves the memory then; return its row of the table of fields."""
     measured = one.field()
     for measure in measures:
-        measure.add(measure.of(measured, origin))
+        measure.add(measure.of(measured, one.origin))
     return field_row(measured)
 
 
