@@ -60,7 +60,7 @@ def round_length(most: float) -> float:
 
 
 def legend_panel(
-    shape: tuple[int, ...], entries: list[Entry], bar: ScaleBar | None
+    shape: tuple[int, ...], entries: list[Entry], bar: ScaleBar | None, larger: float = 1.0
 ) -> NDArray[np.uint8]:
     """Draw the legend in even columns, and the scale bar at the right end of its last row.
 
@@ -72,12 +72,15 @@ def legend_panel(
         At least one.
     bar
         None if the picture isn't calibrated.
+    larger
+        Factor on the size of letters.
 
     Returns
     -------
     ``(h, w, 3)``, RGB; w is the picture's width, more below pictures too narrow for letters.
     """
-    em = max(14, min(round(0.022 * math.sqrt(shape[0] * shape[1])), shape[1] // 16))
+    usual = min(round(0.022 * larger * math.sqrt(shape[0] * shape[1])), shape[1] // 16)
+    em = max(round(14 * larger), usual)
     letters = Lettering(em)
     line, swatch = 2 * em, round(1.2 * em)
     width = max(shape[1], 20 * em)

@@ -54,6 +54,7 @@ def overlay(
     table: ClassTable,
     fractions: Mapping[int, float | None] | None = None,
     most: int = MOST_PIXELS,
+    letters: float = 1.0,
 ) -> Picture:
     """Draw a mask over its micrograph: tinted classes with outlines, and a legend below.
 
@@ -74,6 +75,8 @@ def overlay(
         Area fraction by class id, 0 to 100, shown in the legend.
     most
         Width and height that the picture has at most, without its legend, px.
+    letters
+        Factor on the size of the legend, for pictures that are printed small.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def overlay(
     bar = None
     if micrograph.pixel_size is not None:
         bar = scale_bar(micrograph.pixel_size.x_um * shrink / grow, picture.shape[1])
-    panel = legend_panel(picture.shape, _entries(classes, table, fractions), bar)
+    panel = legend_panel(picture.shape, _entries(classes, table, fractions), bar, letters)
     margin = ((0, 0), (0, panel.shape[1] - picture.shape[1]), (0, 0))
     return np.concatenate([np.pad(picture, margin, constant_values=255), panel])
 
