@@ -1,0 +1,1 @@
+"""The report of a measurement: a page, a PDF and a workbook of the same tables."""

@@ -1,0 +1,231 @@
+"""The sections of the page, in their order: what stands in each, without its looks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from napari_matssl.labels.names import few
+from napari_matssl.measure.corrected import CorrectedFractions
+from napari_matssl.report.contents import CORRECTED, PHASES, SUMMARY, Contents
+from napari_matssl.report.methods import limits, methods, standard_items
+from napari_matssl.report.observations import SUMMARIES, Observed, SummaryOf, observed
+from napari_matssl.report.page_tables import (
+    PageTable,
+    colour_of,
+    fields_table,
+    figures_table,
+    fractions_per_field,
+    plain_table,
+    summary_table,
+    table_per_field,
+)
+from napari_matssl.report.plots import Lane, plot_counts, plot_means, plot_sizes
+from napari_matssl.report.wording import heading
+
+_MOST_LANES = 24
+_MOST_SIZES = 6
+_MAIN = {
+    "Objects": ("objects_per_mm2", "mean_diameter_um", "mean_free_path_um"),
+    "Grain size": ("g_astm", "mean_intercept_um", "mean_intercept_px"),
+    "Layers": ("mean_um", "mean_px"),
+    "Nodules": ("nodularity_by_number_percent", "nodularity_by_area_percent", "nodules_per_mm2"),
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot and the line below it."""
+
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page, which has a checksum of its own.
+
+    Parameters
+    ----------
+    title
+        Its heading, and the name of its part.
+    text
+        Paragraphs.
+    items
+        Names and values; a blank value is a line to fill by hand.
+    plots, tables
+        As they follow each other.
+    notes
+        Lines of a list.
+    appendix
+        Whether its tables may be long: they may then go on over pages.
+    """
+
+    title: str
+    text: tuple[str, ...] = ()
+    items: tuple[tuple[str, str], ...] = ()
+    tables: tuple[PageTable, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    notes: tuple[str, ...] = ()
+    appendix: bool = False
+
+
+def sections_before_pictures(contents: Contents) -> list[Section]:
+    """Return the results: what a reader looks for first."""
+    found = [_measure(contents, one) for one in SUMMARIES if one.summary in contents.tables]
+    if contents.corrected is not None and contents.corrected.rows:
+        place = 1 if SUMMARY in contents.tables else 0
+        found.insert(place, _corrected(contents, contents.corrected))
+    if contents.remarks:
+        found.append(Section("Remarks", notes=contents.remarks))
+    return found
+
+
+def sections_after_pictures(contents: Contents) -> list[Section]:
+    """Return how the figures were made, and those of single fields."""
+    found = [
+        Section("Methods", text=methods(contents)),
+        Section("Limits", notes=limits(contents)),
+    ]
+    for model in contents.models:
+        about = (("File", model.name or "never written"), ("SHA-256", model.sha256 or "not stored"))
+        text = () if model.card else ("Its file was not found, so its card isn't shown.",)
+        name = f"Model {model.name}" if len(contents.models) > 1 else "Model"
+        found.append(Section(name, text=text, items=(*about, *model.card)))
+    found.append(Section("Settings", items=_settings(contents)))
+    if PHASES in contents.tables:
+        tables = tuple(fractions_per_field(contents))
+        found.append(Section("Area fractions per field", tables=tables, appendix=True))
+    for one in SUMMARIES:
+        if one.summary in contents.tables and one.summary != SUMMARY:
+            tables = tuple(table_per_field(contents, one.fields))
+            found.append(Section(f"{one.title} per field", tables=tables, appendix=True))
+    found.append(Section("Fields", tables=tuple(fields_table(contents)), appendix=True))
+    return found
+
+
+def _measure(contents: Contents, of: SummaryOf) -> Section:
+    rows = observed(contents.tables, of)
+    if of.summary == SUMMARY:
+        return _fractions(contents, rows)
+    plots = [*_plots_of_means(contents, of, rows)]
+    if of.title == "Objects":
+        plots += _plots_of_sizes(contents)
+    if of.title == "Nodules":
+        plots += _plot_of_size_classes(contents)
+    tables = tuple(figures_table(contents, of.summary))
+    return Section(of.title, tables=tables, plots=tuple(plots), text=_reasons(rows))
+
+
+def _fractions(contents: Contents, rows: Sequence[Observed]) -> Section:
+    lanes = [_lane(contents, one) for one in rows]
+    plots = _in_parts("Area fractions", "area fraction (%)", lanes, from_zero=True)
+    return Section(
+        "Area fractions",
+        text=_reasons(rows),
+        tables=tuple(summary_table(contents)),
+        plots=tuple(plots),
+        items=standard_items(contents),
+    )
+
+
+def _reasons(rows: Iterable[Observed]) -> tuple[str, ...]:
+    """Return why intervals are missing, each reason once."""
+    reasons = dict.fromkeys(str(one.row["reason"]) for one in rows if one.row["reason"])
+    return tuple(f"{reason[0].upper()}{reason[1:]}." for reason in reasons)
+
+
+def _corrected(contents: Contents, corrected: CorrectedFractions) -> Section:
+    lines = (corrected.reason, *corrected.remarks, corrected.limits)
+    shown = any(row.corrected is not None for row in corrected.rows)
+    tables = plain_table(CORRECTED, contents.tables[CORRECTED].drop(columns="class_id"))
+    source = f"By {corrected.source}. They stand beside the fractions as found, never instead."
+    return Section(
+        "Fractions corrected for the model's own error",
+        text=(source,) if shown else (),
+        tables=tuple(tables) if shown else (),
+        notes=tuple(filter(None, lines)),
+    )
+
+
+def _plots_of_means(contents: Contents, of: SummaryOf, rows: Sequence[Observed]) -> Iterable[Plot]:
+    for figure in _MAIN[of.title]:
+        chosen = [one for one in rows if one.figure == figure and one.mean() is not None]
+        twin = f"{figure.removesuffix('_px')}_um"
+        if chosen and not (figure.endswith("_px") and any(
+            one.figure == twin and one.mean() is not None for one in rows
+        )):  # fmt: skip
+            lanes = [_lane(contents, one) for one in chosen]
+            yield from _in_parts(of.title, heading(figure), lanes, figure != "g_astm")
+
+
+def _in_parts(title: str, axis: str, lanes: Sequence[Lane], from_zero: bool) -> Iterable[Plot]:
+    """Draw lanes; in several plots where they are many, so that each fits on a page."""
+    known = [one for one in lanes if one.mean is not None]
+    for start in range(0, len(known), _MOST_LANES):
+        part = known[start : start + _MOST_LANES]
+        bars = " Bars: 95 % confidence interval." if any(one.bounds for one in part) else ""
+        dots = "Dots: single fields. " if any(one.values for one in part) else ""
+        svg = plot_means(f"{title}: {axis}", axis, part, from_zero)
+        yield Plot(svg, f"{dots}Squares: means.{bars}")
+
+
+def _lane(contents: Contents, one: Observed) -> Lane:
+    colour = colour_of(contents.colours, str(one.row["class"]))
+    return Lane(one.label, colour, tuple(one.values.values()), one.mean(), one.bounds())
+
+
+def _plots_of_sizes(contents: Contents) -> Iterable[Plot]:
+    filled = [one for one in contents.sizes if len(one.objects.sizes)]
+    for one in filled[:_MOST_SIZES]:
+        group = "" if one.group == "all" else f"{one.group}, "
+        count = len(one.objects.sizes)
+        svg = plot_sizes(
+            f"Sizes of {one.class_name}", one, colour_of(contents.colours, one.class_name)
+        )
+        yield Plot(
+            svg,
+            f"{group}{one.class_name}: share of the objects by number, {count} that lie wholly "
+            "inside their field, weighted.",
+        )
+
+
+def _plot_of_size_classes(contents: Contents) -> Iterable[Plot]:
+    frame = contents.tables["nodules.csv"]
+    names = [f"size_{n}" for n in range(1, 9)]
+    for (group, name), part in frame.groupby(["group", "class"], sort=False):
+        counts = [(n.removeprefix("size_"), float(part[n].fillna(0).sum())) for n in names]
+        if any(count for _, count in counts):
+            svg = plot_counts(f"Size classes of {name}", "size class (8 is the smallest)", counts)
+            where = "" if group == "all" else f"{group}, "
+            yield Plot(svg, f"{where}{name}: nodules of all fields by size class.")
+
+
+def _settings(contents: Contents) -> tuple[tuple[str, str], ...]:
+    chosen = contents.settings.chosen
+    values = contents.settings.model_dump(mode="json")
+    items = [("measures", ", ".join(chosen))]
+    if "objects" in chosen:
+        items.append(("line direction", str(values["line_direction"])))
+    if values["mixed"]:
+        items.append(("mixed pixel sizes", "allowed"))
+    for group in ("grains", "layers", "nodules"):
+        if group in chosen:
+            items += [(f"{group}: {name.replace('_', ' ')}", str(value))
+                      for name, value in values[group].items()]  # fmt: skip
+    items += [(f"segmenting: {name}", value) for name, value in contents.segmenting]
+    return (*items, *((f"version of {name}", value) for name, value in contents.versions))
+
+
+def picture_notes(contents: Contents) -> tuple[str, ...]:
+    """Name the fields without a picture."""
+    pictures = contents.pictures
+    lines = []
+    if pictures.more:
+        lines.append(
+            f"{len(pictures.shown)} of {len(pictures.shown) + len(pictures.more)} fields are shown, "
+            f"spread evenly over all. Not shown: {', '.join(pictures.more)}."
+        )
+    if pictures.without:
+        lines.append(f"Without an image that fits: {few(pictures.without, 40)}.")
+    return tuple(lines)
