@@ -41,8 +41,8 @@ def limits(contents: Contents) -> tuple[str, ...]:
         "What was drawn or segmented wrongly is wrong in each field alike, and isn't in the "
         "intervals over fields.",
         "Figures are of the plane of polish.",
-        'The formulas are those that are commonly given for E562, E1245, E112 and others ("-style"); '
-        "the standards' texts were not at hand, and no compliance with them is claimed.",
+        "The formulas are those that are commonly given for E562, E1245, E112 and others "
+        '("-style"); their texts were not at hand, and no compliance with them is claimed.',
     ]
     if not contents.calibrated:
         lines.append("No field has a pixel size: figures in µm are left out.")

@@ -13,11 +13,10 @@ from napari_matssl.report.wording import heading, in_csv, in_print, is_blank
 WIDEST: Final = 8
 """Columns of figures that stand beside each other on a page at most."""
 
-_WORDS: Final = frozenset(
-    ("image", "group", "specimen", "section", "class", "method", "figure", "over", "reason")
-    + ("light", "pixel_size_source", "line_direction_deg")
-)
 _KEYS: Final = ("image", "group", "specimen", "section", "class", "method", "figure")
+_WORDS: Final = frozenset(
+    (*_KEYS, "over", "reason", "light", "pixel_size_source", "line_direction_deg")
+)
 _IN_SUMMARY: Final = (
     *("group", "class", "n", "mean_percent", "s_percent", "ci95_percent"),
     *("relative_accuracy_percent", "fields_for_10_percent", "s_between_percent"),

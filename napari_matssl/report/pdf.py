@@ -92,7 +92,10 @@ def write_pdf(page: Path, pdf: Path) -> str:
         if not reason and not printed.is_file():
             reason = "it wrote no file"
         if reason:
-            return f"No report.pdf was made by {renderer.name}: {reason}. Print {page.name} from a browser."
+            return (
+                f"No {pdf.name} was made by {renderer.name}: {reason}. Print {page.name} from a "
+                "browser."
+            )
         with atomic_write(pdf) as temporary:
             shutil.copyfile(printed, temporary)
     return ""

@@ -150,14 +150,12 @@ def _axis(name: str, ticks: Sequence[float], scale: _Scale, bottom: float) -> Ma
 
 
 def _lane(lane: Lane, scale: _Scale, y: float) -> Markup:
+    dot = Markup(
+        '<circle cx="{:.1f}" cy="{:.1f}" r="4" fill="{}" fill-opacity=".55" '
+        'stroke="#222" stroke-opacity=".45" stroke-width=".7"/>'
+    )
     parts = [_text(_shortened(lane.label), _LEFT - 10, y + 4, "end")]
-    for value in lane.values:
-        parts.append(
-            Markup(
-                '<circle cx="{:.1f}" cy="{:.1f}" r="4" fill="{}" fill-opacity=".55" '
-                'stroke="#222" stroke-opacity=".45" stroke-width=".7"/>'
-            ).format(scale(value), y, lane.colour)
-        )
+    parts += [dot.format(scale(value), y, lane.colour) for value in lane.values]
     if lane.bounds is not None:
         low, high = (scale(min(max(v, scale.low), scale.high)) for v in lane.bounds)
         parts.append(_line(low, y + 10, high, y + 10, _INK, 2))

@@ -223,8 +223,8 @@ def picture_notes(contents: Contents) -> tuple[str, ...]:
     lines = []
     if pictures.more:
         lines.append(
-            f"{len(pictures.shown)} of {len(pictures.shown) + len(pictures.more)} fields are shown, "
-            f"spread evenly over all. Not shown: {', '.join(pictures.more)}."
+            f"{len(pictures.shown)} of {len(pictures.shown) + len(pictures.more)} fields with an "
+            f"image are shown, spread evenly over all. Not shown: {', '.join(pictures.more)}."
         )
     if pictures.without:
         lines.append(f"Without an image that fits: {few(pictures.without, 40)}.")

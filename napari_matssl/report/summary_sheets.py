@@ -96,8 +96,8 @@ def _by_field(layout: _Layout, live: Sequence[Observed]) -> tuple[Sheet, _Means]
         if len(layout.specimens(group)) < 2:
             continue
         if first:
-            rows += [(None,) * (len(_KEYS) + len(layout.columns)),
-                     ("mean of each specimen", *(None,) * (len(_KEYS) - 1 + len(layout.columns)))]  # fmt: skip
+            blank = (None,) * (len(_KEYS) - 1 + len(layout.columns))
+            rows += [(None, *blank), ("mean of each specimen", *blank)]
             first = False
         start = len(rows) + 2  # below the heading, counted from 1
         for specimen, fields in groupby(of_group, key=lambda image: layout.places[image][1]):
@@ -117,7 +117,7 @@ def _mean_row(
     values: Mapping[tuple[tuple[str, ...], str], float],
 ) -> tuple[Any, ...]:
     top, bottom = (layout.images.index(image) + 2 for image in (images[0], images[-1]))
-    cells: list[Any] = []
+    cells: list[Formula | None] = []
     for n, column in enumerate(layout.columns):
         some = [values[column, image] for image in images if (column, image) in values]
         letter = get_column_letter(len(_KEYS) + 1 + n)
@@ -139,7 +139,7 @@ def _summary_row(
         formulas = _statistics(one, headings, number + 2, _values_of(one, layout, means))
     elif one.figure in CONVERTED:
         formulas = _converted(number, rows, headings)
-    cells = []
+    cells: list[Any] = []
     for name in headings:
         value = one.row[name]
         if is_blank(value):
