@@ -31,6 +31,9 @@ from napari_matssl.progress import Job, Progress, Skipped, drain
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
+FOUND_CHANGED = 1
+"""Exit status after something was found that isn't as it was."""
+
 BAD_INPUT = 2
 """Exit status after an error of input, which the user can correct."""
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from napari_matssl.console import DONE_WITH_EXCEPTIONS, FOUND_CHANGED
 from napari_matssl.errors import printable
 from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
-from napari_matssl.printing import console, print_line, printable_lines
+from napari_matssl.printing import console, print_error, print_line, printable_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     # these modules import torch
     from napari_matssl.tasks.demo import DemoResult
     from napari_matssl.tasks.evaluate import Evaluation
+    from napari_matssl.tasks.verify_report import Verified
 
 
 _LISTED = 8
@@ -103,6 +105,35 @@ def show_evaluation(result: "Evaluation") -> None:
         print_line(
             f"Trained on {len(result.trained_on)} of these images: the scores flatter the model."
         )
+
+
+def show_findings(name: str, verified: "Verified") -> int:
+    """Print what has become of a report and of the files that it names; return the exit status.
+
+    Each part has a line; files have one line for each kind, with the names of those that aren't
+    as they were.
+    """
+    from napari_matssl.report.seal import State, grouped
+
+    print_line(f"Checksum of {printable(name)} now: {grouped(verified.checksum)}")
+    kinds: dict[str, dict[State, list[str]]] = {}
+    for one in verified.findings:
+        if one.kind == "part":
+            print_line(printable(f"{one.name}: {one.state}"))
+        else:
+            kinds.setdefault(one.kind, {}).setdefault(one.state, []).append(one.name)
+    for kind, states in kinds.items():
+        told = [f"{len(names)} unchanged" for names in [states.pop(State.UNCHANGED, [])] if names]
+        told += [f"{state}: {', '.join(names)}" for state, names in states.items()]
+        print_line(printable(f"{kind}: {'; '.join(told)}"))
+    if verified.has(State.CHANGED):
+        print_error("Something was changed since the report was written.")
+        return FOUND_CHANGED
+    if verified.has(State.MISSING):
+        print_line("Nothing was changed in what was found.")
+        return DONE_WITH_EXCEPTIONS
+    print_line("Nothing was changed.")
+    return 0
 
 
 def show_facts(facts: dict[str, Any], as_json: bool) -> None:

@@ -107,7 +107,17 @@ def fields_table(contents: Contents) -> list[PageTable]:
     )
     frame = contents.fields
     square = frame["pixel_width_um"].equals(frame["pixel_height_um"])
-    return _cut(FIELDS, frame, tuple(c for c in columns if not (square and "height_um" in c)))
+    left = {"pixel_height_um"} if square else set()
+    left |= {"pixel_size_source"} if pixel_source(contents) else set()
+    return _cut(FIELDS, frame, tuple(name for name in columns if name not in left))
+
+
+def pixel_source(contents: Contents) -> tuple[str, ...]:
+    """Return a line on where pixel sizes come from, if that is the same for all."""
+    sources = set(contents.fields["pixel_size_source"])
+    if len(sources) != 1 or "" in sources:
+        return ()
+    return (f"Pixel sizes come from: {next(iter(sources))}.",)
 
 
 def plain_table(source: str, frame: pd.DataFrame) -> list[PageTable]:

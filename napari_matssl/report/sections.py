@@ -16,6 +16,7 @@ from napari_matssl.report.page_tables import (
     fields_table,
     figures_table,
     fractions_per_field,
+    pixel_source,
     plain_table,
     summary_table,
     table_per_field,
@@ -53,6 +54,8 @@ class Section:
         Paragraphs.
     items
         Names and values; a blank value is a line to fill by hand.
+    items_title
+        A heading for them; empty where they need none.
     plots, tables
         As they follow each other.
     notes
@@ -64,6 +67,7 @@ class Section:
     title: str
     text: tuple[str, ...] = ()
     items: tuple[tuple[str, str], ...] = ()
+    items_title: str = ""
     tables: tuple[PageTable, ...] = ()
     plots: tuple[Plot, ...] = ()
     notes: tuple[str, ...] = ()
@@ -100,7 +104,8 @@ def sections_after_pictures(contents: Contents) -> list[Section]:
         if one.summary in contents.tables and one.summary != SUMMARY:
             tables = tuple(table_per_field(contents, one.fields))
             found.append(Section(f"{one.title} per field", tables=tables, appendix=True))
-    found.append(Section("Fields", tables=tuple(fields_table(contents)), appendix=True))
+    tables = tuple(fields_table(contents))
+    found.append(Section("Fields", text=pixel_source(contents), tables=tables, appendix=True))
     return found
 
 
@@ -114,7 +119,8 @@ def _measure(contents: Contents, of: SummaryOf) -> Section:
     if of.title == "Nodules":
         plots += _plot_of_size_classes(contents)
     tables = tuple(figures_table(contents, of.summary))
-    return Section(of.title, tables=tables, plots=tuple(plots), text=_reasons(rows))
+    text = (*_reasons(rows), _columns_in_words(rows))
+    return Section(of.title, tables=tables, plots=tuple(plots), text=text)
 
 
 def _fractions(contents: Contents, rows: Sequence[Observed]) -> Section:
@@ -122,10 +128,20 @@ def _fractions(contents: Contents, rows: Sequence[Observed]) -> Section:
     plots = _in_parts("Area fractions", "area fraction (%)", lanes, from_zero=True)
     return Section(
         "Area fractions",
-        text=_reasons(rows),
+        text=(*_reasons(rows), _columns_in_words(rows)),
         tables=tuple(summary_table(contents)),
         plots=tuple(plots),
         items=standard_items(contents),
+        items_title="Items of an E562-style report",
+    )
+
+
+def _columns_in_words(rows: Sequence[Observed]) -> str:
+    """Explain the columns of a summary."""
+    over = " or ".join(dict.fromkeys(str(one.row["over"]) for one in rows))
+    return (
+        f"n: {over}; s: their standard deviation; 95 % CI ±: half width of the confidence interval "
+        "of the mean; RA: relative accuracy, 100 CI / mean."
     )
 
 

@@ -29,7 +29,7 @@ _NAMES: Final = {
     "ci95_low_percent": "95 % CI from (%)",
     "ci95_high_percent": "to (%)",
     "relative_accuracy_percent": "RA (%)",
-    "fields_for_10_percent": "fields for 10 % RA",
+    "fields_for_10_percent": "n for 10 % RA",
     "fraction_percent": "area fraction (%)",
     "s_between": "s between",
     "s_within": "s within",

@@ -79,7 +79,7 @@ def _files(book: Workbook) -> tuple[SourceFile, ...]:
 
 
 def _digest(sheet: Worksheet) -> str:
-    cells = (cell for row in sheet.iter_rows() for cell in row if cell.value is not None)
+    cells = (cell for row in sheet.iter_rows() for cell in row if cell.value not in (None, ""))
     return digest(f"{cell.coordinate}\t{_text(cell.value, cell.data_type)}" for cell in cells)
 
 

@@ -108,7 +108,7 @@ def _write(book: Workbook, sheet: Sheet) -> dict[str, float]:
         _style_heading(_words(written.cell(1, column), text))
     for number, row in enumerate(sheet.rows, start=2):
         for column, value in enumerate(row, start=1):
-            if value is None:
+            if value is None or value == "":
                 continue
             cell = written.cell(number, column)
             if isinstance(value, Formula):
