@@ -41,7 +41,7 @@ def make_page(contents: Contents) -> str:
     page = environment.get_template("report.html").render(
         contents=contents,
         details=contents.details,
-        title=contents.details.specimen or "Micrographs measured",
+        title=contents.details.specimen or "Measurement of micrographs",
         before=sections_before_pictures(contents),
         after=sections_after_pictures(contents),
         pictures=[

@@ -72,8 +72,10 @@ class Observed:
 
     @property
     def label(self) -> str:
-        """Names what it is of; the group only where there are groups."""
-        return ", ".join(one for one in self.key if one not in ("", "all"))
+        """What it is of; the group only where there are groups, directions in degrees."""
+        names = (f"{one}°" if one.isdecimal() else one for one in self.key[2:])
+        group = () if self.key[0] == "all" else self.key[:1]
+        return ", ".join(filter(None, (*group, self.key[1], *names)))
 
     def mean(self) -> float | None:
         """Return the mean of the summary; None where undefined."""

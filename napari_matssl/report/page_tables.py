@@ -65,7 +65,8 @@ def figures_table(contents: Contents, summary: str) -> list[PageTable]:
     frame = contents.tables[summary]
     frame = frame[frame["n"] > 0]
     frame = _without_px(frame) if len(frame) else frame
-    return _cut(summary, frame.drop(columns="images"), tuple(frame.columns))
+    # What n counts stands above the table.
+    return _cut(summary, frame.drop(columns=["images", "over"]), tuple(frame.columns))
 
 
 def table_per_field(contents: Contents, name: str) -> list[PageTable]:

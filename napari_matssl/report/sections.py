@@ -1,15 +1,16 @@
 """The sections of the page, in their order: what stands in each, without its looks."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import pandas as pd
 from markupsafe import Markup
 
 from napari_matssl.labels.names import few
 from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.report.contents import CORRECTED, PHASES, SUMMARY, Contents
 from napari_matssl.report.methods import limits, methods, standard_items
-from napari_matssl.report.observations import SUMMARIES, Observed, SummaryOf, observed
+from napari_matssl.report.observations import CONVERTED, SUMMARIES, Observed, SummaryOf, observed
 from napari_matssl.report.page_tables import (
     PageTable,
     colour_of,
@@ -26,6 +27,8 @@ from napari_matssl.report.wording import heading
 
 _MOST_LANES = 24
 _MOST_SIZES = 6
+_SMALL = 8
+"""Classes with less than this part of the largest one have a plot of their own."""
 _MAIN = {
     "Objects": ("objects_per_mm2", "mean_diameter_um", "mean_free_path_um"),
     "Grain size": ("g_astm", "mean_intercept_um", "mean_intercept_px"),
@@ -125,7 +128,14 @@ def _measure(contents: Contents, of: SummaryOf) -> Section:
 
 def _fractions(contents: Contents, rows: Sequence[Observed]) -> Section:
     lanes = [_lane(contents, one) for one in rows]
-    plots = _in_parts("Area fractions", "area fraction (%)", lanes, from_zero=True)
+    most = max((lane.mean or 0.0 for lane in lanes), default=0.0)
+    # On one axis with the matrix, a phase of 1 % would be a dot at zero.
+    small = [lane for lane in lanes if (lane.mean or 0.0) < most / _SMALL]
+    plots = [
+        plot
+        for some in ([lane for lane in lanes if lane not in small], small)
+        for plot in _in_parts("Area fractions", "area fraction (%)", some, from_zero=True)
+    ]
     return Section(
         "Area fractions",
         text=(*_reasons(rows), _columns_in_words(rows)),
@@ -146,9 +156,18 @@ def _columns_in_words(rows: Sequence[Observed]) -> str:
 
 
 def _reasons(rows: Iterable[Observed]) -> tuple[str, ...]:
-    """Return why intervals are missing, each reason once."""
-    reasons = dict.fromkeys(str(one.row["reason"]) for one in rows if one.row["reason"])
-    return tuple(f"{reason[0].upper()}{reason[1:]}." for reason in reasons)
+    """Return why intervals are missing: each reason once, and of what unless it is of all."""
+    of: dict[str, dict[str, None]] = {}
+    every = {one.label for one in rows}
+    for one in rows:
+        if reason := str(one.row["reason"]):
+            of.setdefault(reason, {})[one.label] = None
+    return tuple(
+        f"{reason[0].upper()}{reason[1:]}."
+        if len(labels) == len(every)
+        else f"{', '.join(labels)}: {reason}."
+        for reason, labels in of.items()
+    )
 
 
 def _corrected(contents: Contents, corrected: CorrectedFractions) -> Section:
@@ -172,7 +191,19 @@ def _plots_of_means(contents: Contents, of: SummaryOf, rows: Sequence[Observed])
             one.figure == twin and one.mean() is not None for one in rows
         )):  # fmt: skip
             lanes = [_lane(contents, one) for one in chosen]
+            if figure in CONVERTED:  # whose mean isn't one of these values
+                lanes = [
+                    replace(lane, values=_single(contents.tables[of.fields], of, one))
+                    for lane, one in zip(lanes, chosen, strict=True)
+                ]
             yield from _in_parts(of.title, heading(figure), lanes, figure != "g_astm")
+
+
+def _single(fields: pd.DataFrame, of: SummaryOf, one: Observed) -> tuple[float, ...]:
+    """Return a figure of single fields that a summary doesn't average."""
+    for name, value in zip(of.by, one.key, strict=True):
+        fields = fields[fields[name] == value]
+    return tuple(float(v) for v in fields[one.figure].dropna())
 
 
 def _in_parts(title: str, axis: str, lanes: Sequence[Lane], from_zero: bool) -> Iterable[Plot]:
@@ -227,10 +258,14 @@ def _settings(contents: Contents) -> tuple[tuple[str, str], ...]:
         items.append(("mixed pixel sizes", "allowed"))
     for group in ("grains", "layers", "nodules"):
         if group in chosen:
-            items += [(f"{group}: {name.replace('_', ' ')}", str(value))
-                      for name, value in values[group].items()]  # fmt: skip
+            of_group = values[group].items()
+            items += [(f"{group}: {name.replace('_', ' ')}", _set(v)) for name, v in of_group]
     items += [(f"segmenting: {name}", value) for name, value in contents.segmenting]
     return (*items, *((f"version of {name}", value) for name, value in contents.versions))
+
+
+def _set(value: object) -> str:
+    return "automatic" if value is None else str(value)
 
 
 def picture_notes(contents: Contents) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def heading(column: str) -> str:
 
 def _words(name: str) -> str:
     first, *rest = name.split("_")
-    upper = first.upper() if first in ("d10", "d50", "d90", "rq") else first
+    upper = {"d10": "D10", "d50": "D50", "d90": "D90", "rq": "Rq"}.get(first, first)
     return " ".join([upper, *rest])
 
 
@@ -72,8 +72,8 @@ def in_print(value: Any) -> str:
         return "–"
     if not isinstance(value, float):
         return str(value)
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
+    if value == 0 or not math.isfinite(value) or (value.is_integer() and abs(value) >= 100):
+        return f"{value:.15g}"
     power = math.floor(math.log10(abs(value)))
     if power < -5:
         return f"{value:.3e}"

@@ -1,5 +1,6 @@
 """The report as a workbook whose means and intervals are live formulas."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,7 +29,12 @@ MOST_ROWS: Final = 20_000
 _HEAD = PatternFill("solid", fgColor="2B4A66")
 _LIVE = PatternFill("solid", fgColor="E8F3E8")
 _RULE = Border(bottom=Side(style="thin", color="D5DADF"))
-_NARROWEST, _WIDEST, _LOOKED_AT = 9, 46, 200
+_WRAPPED = Alignment(wrap_text=True, vertical="top")
+_NARROWEST, _WIDEST, _SENTENCE, _SHA = 9, 46, 100, 64
+_LINE = 15.0
+_LOOKED_AT = 200
+"""Rows by which the width of a column is chosen."""
+
 _NEWER = re.compile(r"\b(STDEV\.S|T\.INV\.2T)\(")
 
 
@@ -148,7 +154,7 @@ def _format(value: float) -> str:
 
 
 def _style_heading(cell: Cell) -> None:
-    cell.font = Font(bold=True, color="FFFFFF")
+    cell.font = Font(name="Calibri", size=11, bold=True, color="FFFFFF")
     cell.fill = _HEAD
     cell.alignment = Alignment(wrap_text=True, vertical="center")
 
@@ -163,21 +169,34 @@ def _lay_out(written: Worksheet, sheet: Sheet) -> None:
     written.sheet_properties.pageSetUpPr.fitToPage = True
     if sheet.rows and len(sheet.headings) > 2:
         written.auto_filter.ref = written.dimensions
-    for column, heading in enumerate(sheet.headings):
-        cells = [row[column] for row in sheet.rows[:_LOOKED_AT]]
-        width = _width(heading, cells)
-        written.column_dimensions[get_column_letter(column + 1)].width = width
-        if any(isinstance(cell, str) and len(cell) > _WIDEST for cell in cells):
-            for row in range(2, len(sheet.rows) + 2):
-                written.cell(row, column + 1).alignment = Alignment(wrap_text=True, vertical="top")
+    widths = [
+        _width(heading, [row[n] for row in sheet.rows[:_LOOKED_AT]])
+        for n, heading in enumerate(sheet.headings)
+    ]
+    for number, width in enumerate(widths, start=1):
+        written.column_dimensions[get_column_letter(number)].width = width
+    written.row_dimensions[1].height = 2 * _LINE
+    for number, row in enumerate(sheet.rows, start=2):
+        lines = [_lines(cell, width) for cell, width in zip(row, widths, strict=True)]
+        if max(lines, default=1) > 1:  # not every program finds the height by itself
+            written.row_dimensions[number].height = _LINE * max(lines)
+        for column, count in enumerate(lines, start=1):
+            if count > 1:
+                written.cell(number, column).alignment = _WRAPPED
+
+
+def _lines(cell: Any, width: float) -> int:
+    """Return how many lines a cell takes."""
+    return math.ceil(1.1 * len(cell) / width) if isinstance(cell, str) else 1
 
 
 def _width(heading: str, cells: Sequence[Any]) -> float:
-    longest = max(
-        (len(one) if isinstance(one, str) else 10 for one in cells if one is not None), default=0
-    )
-    if longest > 2 * _WIDEST and len(heading) < _NARROWEST:  # whole sentences
-        return 2.0 * _WIDEST
+    """Choose the width of a column, in letters; sentences are wrapped, checksums aren't."""
+    texts = [one if isinstance(one, str) else "1234567.89" for one in cells if one is not None]
+    longest = max(map(len, texts), default=0)
+    most = _SENTENCE if len(heading) < _NARROWEST and longest > 2 * _WIDEST else _WIDEST
+    if any(" " not in text and len(text) == _SHA for text in texts):
+        most = _SHA + 6
     # A heading may wrap between its words.
-    word = max(len(part) for part in re.split(r"[ _]", heading))
-    return float(min(max(_NARROWEST, longest + 2, word + 3, len(heading) / 2 + 3), _WIDEST))
+    word = max(len(part) for part in re.split(r"[ _:]+", heading))
+    return float(min(max(_NARROWEST, longest + 2, word + 3, len(heading) / 2 + 3), most))
