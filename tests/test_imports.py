@@ -13,7 +13,7 @@ import napari_matssl
 PACKAGE = Path(napari_matssl.__file__).parent
 GUI = {"napari", "qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "superqt", "vispy"}
 FRONT_ENDS = {"__main__", "cli", "console", "console_tables", "options", "printing", "widgets"}
-ABOVE_DATA = {"export", "samples", "project", "learn", "measure", "tasks"} | FRONT_ENDS
+ABOVE_DATA = {"export", "samples", "project", "learn", "measure", "report", "tasks"} | FRONT_ENDS
 FORBIDDEN = {
     "errors": {"any"},
     "progress": {"any"},
@@ -23,6 +23,7 @@ FORBIDDEN = {
     "labels": ABOVE_DATA,
     "measure": ABOVE_DATA - {"measure"},
     "export": ABOVE_DATA - {"export", "measure"},
+    "report": ABOVE_DATA - {"report", "export", "measure"},
     "samples": ABOVE_DATA - {"samples", "export"},
     "project": ABOVE_DATA - {"project", "export"},
     "learn": ABOVE_DATA - {"learn"},
@@ -107,6 +108,7 @@ def loaded_by(statements):
 def test_the_command_line_loads_nothing_heavy_before_it_is_needed():
     loaded = loaded_by("import napari_matssl.cli")
     heavy = {"torch", "torchvision", "timm", "segmentation_models_pytorch", "pandas", "matplotlib"}
+    heavy |= {"jinja2", "openpyxl"}
     assert not loaded & (GUI | heavy)
     assert {"typer", "napari_matssl"} <= loaded
 
@@ -115,7 +117,7 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not loaded_by("import napari_matssl") & (GUI | {"torch", "numpy", "pydantic"})
 
 
-@pytest.mark.parametrize("name", ["micrograph", "labels", "measure", "export", "project"])
+@pytest.mark.parametrize("name", ["micrograph", "labels", "measure", "export", "project", "report"])
 def test_reading_labels_and_measuring_work_without_torch(name):
     found = [dotted(p) for p in modules() if part(dotted(p)) == name]
     assert len(found) > 2

@@ -10,13 +10,17 @@ from napari_matssl.report.contents import FIELDS, PHASES, SUMMARY, Contents
 from napari_matssl.report.observations import FRACTION
 from napari_matssl.report.wording import heading, in_csv, in_print, is_blank
 
-WIDEST: Final = 8
+WIDEST: Final = 9
 """Columns of figures that stand beside each other on a page at most."""
+
+WIDEST_BESIDE_FIELDS: Final = 7
+"""The same beside names of files."""
 
 _KEYS: Final = ("image", "group", "specimen", "section", "class", "method", "figure")
 _WORDS: Final = frozenset(
     (*_KEYS, "over", "reason", "light", "pixel_size_source", "line_direction_deg")
 )
+_BOUNDS: Final = ("ci95_low", "ci95_high")
 _IN_SUMMARY: Final = (
     *("group", "class", "n", "mean_percent", "s_percent", "ci95_percent"),
     *("relative_accuracy_percent", "fields_for_10_percent", "s_between_percent"),
@@ -66,7 +70,9 @@ def figures_table(contents: Contents, summary: str) -> list[PageTable]:
     frame = frame[frame["n"] > 0]
     frame = _without_px(frame) if len(frame) else frame
     # What n counts stands above the table.
-    return _cut(summary, frame.drop(columns=["images", "over"]), tuple(frame.columns))
+    left = [name for name in frame.columns if name not in ("images", "over", *_BOUNDS)]
+    place = left.index("ci95") + 1
+    return _cut(summary, frame, (*left[:place], *_BOUNDS, *left[place:]))
 
 
 def table_per_field(contents: Contents, name: str) -> list[PageTable]:
@@ -140,13 +146,14 @@ def _cut(source: str, frame: pd.DataFrame, wanted: Sequence[str]) -> list[PageTa
 
 def _in_blocks(
     source: str,
-    headings: Sequence[str],
+    headings: list[str],
     rows: Sequence[tuple[PageCell, ...]],
     keys: int,
 ) -> list[PageTable]:
     """Divide a table that is too wide into several, each with the names of its rows."""
     count = len(headings) - keys
-    parts = max(1, -(-count // WIDEST))
+    widest = WIDEST_BESIDE_FIELDS if headings[:1] == [heading("image")] else WIDEST
+    parts = max(1, -(-count // widest))
     most = -(-count // parts)
     tables = []
     for start in range(keys, max(len(headings), keys + 1), max(most, 1)):

@@ -180,14 +180,15 @@ def _lay_out(written: Worksheet, sheet: Sheet) -> None:
         lines = [_lines(cell, width) for cell, width in zip(row, widths, strict=True)]
         if max(lines, default=1) > 1:  # not every program finds the height by itself
             written.row_dimensions[number].height = _LINE * max(lines)
-        for column, count in enumerate(lines, start=1):
-            if count > 1:
-                written.cell(number, column).alignment = _WRAPPED
+            for cell in written[number]:
+                cell.alignment = _WRAPPED
 
 
 def _lines(cell: Any, width: float) -> int:
     """Return how many lines a cell takes."""
-    return math.ceil(1.1 * len(cell) / width) if isinstance(cell, str) else 1
+    if not isinstance(cell, str) or len(cell) <= width:
+        return 1
+    return math.ceil(1.1 * len(cell) / width)
 
 
 def _width(heading: str, cells: Sequence[Any]) -> float:
@@ -198,5 +199,5 @@ def _width(heading: str, cells: Sequence[Any]) -> float:
     if any(" " not in text and len(text) == _SHA for text in texts):
         most = _SHA + 6
     # A heading may wrap between its words.
-    word = max(len(part) for part in re.split(r"[ _:]+", heading))
-    return float(min(max(_NARROWEST, longest + 2, word + 3, len(heading) / 2 + 3), most))
+    word = max(len(part) for part in heading.split())
+    return float(min(max(_NARROWEST, longest + 2, word + 3), most))
