@@ -191,7 +191,7 @@ class ObjectMeasure:
 
     def sizes(self) -> tuple[ObjectSizes, ...]:
         """Return the sizes of all objects, per group and class; of calibrated fields if any are."""
-        return pooled_sizes(self._results)
+        return pooled_sizes(self.results)
 
     def remarks(self) -> Sequence[str]:
         """Return none."""
