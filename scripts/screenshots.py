@@ -57,6 +57,7 @@ class Tour:
         self.correct()
         self.phases()
         self.export()
+        self.count()
 
     def open(self) -> None:
         """Wait for the thumbnails of the folder that is open."""
@@ -146,6 +147,31 @@ class Tour:
         self.pause(0.5)
         self.reveal(panel.show_exported)
         self.picture("export")
+
+    def count(self) -> None:
+        """Count at 50 points of an image as its truth has them, some of them on boundaries."""
+        from napari_matssl.samples import make_sample
+        from napari_matssl.samples.to_paint import MATERIAL, SEEDS
+
+        panel, counting = self.use("Point count"), self.session.counting
+        self.show("steel-4.tif")
+        truth = make_sample(MATERIAL, SEEDS[3]).labels
+        panel.points.setValue(50)
+        self.click(panel.start)
+        for number, (y, x) in enumerate(counting.kept.points):
+            around = np.unique(truth[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2])
+            if number == 36:
+                self.pause(0.5)
+                self.picture("point-count")
+            if len(around) > 1:
+                counting.on_boundary()
+            else:
+                counting.answer(int(truth[y, x]))
+        counting.finish()
+        self.until(lambda: not panel.view.isHidden())
+        self.pause(1)
+        self.reveal(panel.view.words)
+        self.picture("point-count-result")
 
     # --- hands and eyes
 

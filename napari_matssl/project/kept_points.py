@@ -132,9 +132,7 @@ class KeptPoints:
         """
         page = self._micrographs.page(name, page)
         path = self.path(name, page)
-        stamp = stamp_of(path)
-        self._stamps[path] = stamp
-        if stamp is None:
+        if stamp_of(path) is None:
             return None
         data = read_json(path, _START_ANEW)
         try:
@@ -150,8 +148,14 @@ class KeptPoints:
             )
         return self._in_ids_of_now(name, count)
 
+    def go_on(self, name: str, page: PageChoice = ...) -> KeptCount | None:
+        """Read the count of an image that is about to be written; errors as of :meth:`read`."""
+        path = self.path(name, page)
+        self._stamps[path] = stamp_of(path)
+        return self.read(name, page)
+
     def write(self, name: str, count: KeptCount, page: PageChoice = ...) -> None:
-        """Write the count of an image, over the one that was last read or written.
+        """Write the count of an image, over the one that was there when it was begun.
 
         Raises
         ------

@@ -17,6 +17,7 @@ from napari_matssl.errors import MatSSLError, UnwrittenError
 from napari_matssl.progress import Job
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
 from napari_matssl.widgets.canvas.correction_area import CorrectionArea
+from napari_matssl.widgets.canvas.counting import PointCounting
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.info_bar import InfoBarLine
 from napari_matssl.widgets.canvas.keep_alive import keep_canvas_alive
@@ -73,6 +74,7 @@ class Session(QObject):
         self.runner.started.connect(self._on_job)
         self.area = CorrectionArea(viewer, self.results, self.palette)
         self.keys = Keys(viewer, self.current, self.palette, self.peek)
+        self.counting = PointCounting(viewer, self.current, self.palette, self.keys)
         self.menu = CanvasMenu(viewer, self.current, self.palette)
         self.mouse = Mouse(viewer, self.current, self.menu, self)
         self.closing = Closing(viewer, self.current, self.runner, self)

@@ -18,6 +18,7 @@ from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.finetune_panel import FinetunePanel
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
+from napari_matssl.widgets.panels.point_count_panel import PointCountPanel
 from napari_matssl.widgets.panels.pretrain_panel import PretrainPanel
 from napari_matssl.widgets.panels.segment_panel import SegmentPanel
 from napari_matssl.widgets.session import session_of
@@ -31,6 +32,7 @@ PANELS = {
         MeasurePanel,
         "Phase fractions, objects, grains, layers, nodules, with error bars; export.",
     ),
+    "Point count": (PointCountPanel, "Count classes by eye, and compare with the masks."),
 }
 WIDTH = 350
 """Narrowest width at which nothing in a panel is cut off, px."""
@@ -232,3 +234,8 @@ def segment_widget() -> QWidget:
 def measure_widget() -> QWidget:
     """Make the dock Measure for the viewer at hand."""
     return _docked("Measure")
+
+
+def point_count_widget() -> QWidget:
+    """Make the dock Point count for the viewer at hand."""
+    return _docked("Point count")

@@ -63,12 +63,15 @@ def test_points_of_a_class_that_is_gone_are_no_other_classes(project):
 
 def test_a_count_of_another_window_is_not_overwritten(project):
     project.points.write("b.tif", count(project, (1,)))
+    assert project.points.go_on("b.tif") is not None
     other = Project(project.folder)
-    theirs = other.points.read("b.tif").answered((2,), "")
+    theirs = other.points.go_on("b.tif").answered((2,), "")
     other.points.write("b.tif", theirs)
     with pytest.raises(OutputError, match="another window has counted"):
         project.points.write("b.tif", count(project, (1,), (1,)))
-    assert answers(project.points.read("b.tif")) == [(1,), (2,)]
+    assert answers(project.points.read("b.tif")) == [(1,), (2,)]  # looking doesn't change that
+    with pytest.raises(OutputError, match="another window has counted"):
+        project.points.write("b.tif", count(project, (1,), (1,)))
 
 
 def test_a_count_can_be_removed_and_begun_anew(project):

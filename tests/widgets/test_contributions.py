@@ -38,7 +38,7 @@ NAME = "napari-matssl"
 MANIFEST = Path(napari_matssl.__file__).with_name("napari.yaml")
 GREY = np.random.default_rng(0).integers(20, 200, (96, 80), dtype=np.uint8)
 IDS = np.random.default_rng(1).integers(0, 4, (96, 80), dtype=np.uint8)
-PANELS = ["All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure"]
+PANELS = ["All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"]
 
 
 def manifest():
@@ -132,7 +132,7 @@ def test_panels_and_samples_stand_in_the_menus(make_napari_viewer):
         ("File", "IO Utilities"): ["Open calibrated micrographs...", "Micrographs"],
         ("Layers", "Annotate"): ["Micrographs"],
         ("Layers", "Segment"): ["All panels", "Fine-tune", "Segment"],
-        ("Layers", "Measure"): ["Measure"],
+        ("Layers", "Measure"): ["Measure", "Point count"],
     }.items():
         ours = [title for title in entries(viewer, *place) if title.endswith("(MatSSL)")]
         assert ours == [f"{name} (MatSSL)" for name in panels]

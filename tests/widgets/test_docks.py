@@ -10,7 +10,7 @@ from desk import SIZE, in_own_process, write_folder
 import napari_matssl
 from napari_matssl.project.folder import Project
 
-DOCKS = ["All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure"]
+DOCKS = ["All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"]
 
 USES = """
 import gc, sys, time

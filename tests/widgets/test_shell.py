@@ -33,7 +33,11 @@ def shell(make_napari_viewer):
 
 
 def test_the_panels_stand_in_the_order_of_work_and_the_first_is_open(shell):
-    assert list(shell.panels) == ["Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure"]
+<<<<<<< HEAD
+    assert list(shell.panels) == ["Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"]
+=======
+    assert list(shell.panels) == ["Micrographs", "Pretrain", "Fine-tune", "Segment", "Phases", "Point count"]
+>>>>>>> 9a795ae (Count points in the window: keys alone, the mask out of sight)
     assert [s.isExpanded() for s in shell.sections.values()] == [True] + 4 * [False]
     assert all(s.toggleButton().toolTip() for s in shell.sections.values())
     tops = [section.y() for section in shell.sections.values()]
@@ -68,7 +72,7 @@ def test_each_panel_fits_the_narrow_dock(shell, qtbot):
         assert panel.minimumSizeHint().width() <= 350, title
 
 
-@pytest.mark.parametrize("title", ["Fine-tune", "Segment", "Measure"])
+@pytest.mark.parametrize("title", ["Fine-tune", "Segment", "Measure", "Point count"])
 def test_an_opened_panel_comes_into_sight_and_the_one_before_folds(shell, qtbot, title):
     shell.sections["Pretrain"].toggleButton().click()
     shell.sections[title].toggleButton().click()

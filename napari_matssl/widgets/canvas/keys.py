@@ -1,6 +1,6 @@
 """Keys that work wherever the mouse is in the window, except while typing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from napari.layers import Labels
@@ -42,6 +42,8 @@ class Keys(QObject):
         self._calls[Qt.Key.Key_D] = partial(current.step, 1)
         self._calls[KEY] = peek.begin
         self._shortcuts = [self._shortcut(key, call) for key, call in self._calls.items()]
+        self._lent: dict[tuple[Qt.Key, bool], Callable[[], None]] = {}
+        self._lent_shortcuts: list[QShortcut] = []
         current.folder.changed.connect(self._update)
         current.appeared.connect(self._on_shown)
         for widget in self._watched():
@@ -52,6 +54,12 @@ class Keys(QObject):
         """Take our keys before napari does."""
         if event.type() != QEvent.Type.KeyPress or self._folder.project is None:
             return False
+        if self._lent:
+            with_control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            lent = self._lent.get((event.key(), with_control))
+            if lent is not None:
+                lent()
+            return True
         plain = event.modifiers() in (
             Qt.KeyboardModifier.NoModifier,
             Qt.KeyboardModifier.KeypadModifier,
@@ -61,6 +69,31 @@ class Keys(QObject):
             return False
         call()
         return True
+
+    def lend(self, calls: Mapping[tuple[Qt.Key, bool], Callable[[], None]]) -> None:
+        """Give the keys to something else for a while; none reaches napari through the canvas.
+
+        Parameters
+        ----------
+        calls
+            What keys do, each without or with Ctrl (True).
+        """
+        self.take_back()
+        self._lent = dict(calls)
+        for (key, with_control), call in calls.items():
+            sequence = f"Ctrl+{QKeySequence(key).toString()}" if with_control else key
+            shortcut = QShortcut(QKeySequence(sequence), self.parent())
+            shortcut.activated.connect(call)
+            self._lent_shortcuts.append(shortcut)
+        self._update()
+
+    def take_back(self) -> None:
+        """Use the keys again that were lent."""
+        for shortcut in self._lent_shortcuts:
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
+        self._lent, self._lent_shortcuts = {}, []
+        self._update()
 
     def let_go(self) -> None:
         """Watch no more: Python ends before Qt does."""
@@ -81,9 +114,9 @@ class Keys(QObject):
             self._palette.paint_with(self._palette.classes[place].id)
 
     def _update(self) -> None:
-        """Leave the keys to napari while no folder is open."""
+        """Leave the keys to napari while no folder is open, and to whom they are lent."""
         for shortcut in self._shortcuts:
-            shortcut.setEnabled(self._folder.project is not None)
+            shortcut.setEnabled(self._folder.project is not None and not self._lent)
 
     def _on_shown(self, shown: Shown) -> None:
         layer = shown.painted
