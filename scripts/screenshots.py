@@ -149,20 +149,25 @@ class Tour:
         self.picture("export")
 
     def count(self) -> None:
-        """Count at 50 points of an image as its truth has them, some of them on boundaries."""
+        """Count at 100 points of an image as its truth has them, some of them on boundaries."""
         from napari_matssl.samples import make_sample
         from napari_matssl.samples.to_paint import MATERIAL, SEEDS
 
         panel, counting = self.use("Point count"), self.session.counting
         self.show("steel-4.tif")
         truth = make_sample(MATERIAL, SEEDS[3]).labels
-        panel.points.setValue(50)
         self.click(panel.start)
+        taken = False
         for number, (y, x) in enumerate(counting.kept.points):
-            around = np.unique(truth[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2])
-            if number == 36:
-                self.pause(0.5)
+            inside = all(
+                150 < at < side - 150 for at, side in zip((y, x), truth.shape, strict=True)
+            )
+            if number > 11 and inside and not taken:
+                taken = True
                 self.picture("point-count")
+            if not taken:
+                self.pause(1.5)  # as a person would, for the time that is left
+            around = np.unique(truth[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2])
             if len(around) > 1:
                 counting.on_boundary()
             else:

@@ -33,12 +33,15 @@ def shell(make_napari_viewer):
 
 
 def test_the_panels_stand_in_the_order_of_work_and_the_first_is_open(shell):
-<<<<<<< HEAD
-    assert list(shell.panels) == ["Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"]
-=======
-    assert list(shell.panels) == ["Micrographs", "Pretrain", "Fine-tune", "Segment", "Phases", "Point count"]
->>>>>>> 9a795ae (Count points in the window: keys alone, the mask out of sight)
-    assert [s.isExpanded() for s in shell.sections.values()] == [True] + 4 * [False]
+    assert list(shell.panels) == [
+        "Micrographs",
+        "Pretrain",
+        "Fine-tune",
+        "Segment",
+        "Measure",
+        "Point count",
+    ]
+    assert [s.isExpanded() for s in shell.sections.values()] == [True] + 5 * [False]
     assert all(s.toggleButton().toolTip() for s in shell.sections.values())
     tops = [section.y() for section in shell.sections.values()]
     assert tops == sorted(tops)
