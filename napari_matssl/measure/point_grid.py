@@ -54,7 +54,6 @@ def draw_points(
         raise InputError(
             f"{count} points can't be counted on {width} x {height} px.",
             f"Choose {FEWEST} to {most}.",
-            settings="points",
         )
     tall = height * pixel_um[0] / (width * pixel_um[1])
     rows = min(count, max(1, round((count * tall) ** 0.5)))
