@@ -316,21 +316,21 @@ def measure(
         )
     sources = Sources(classes, images, size, groups)
     measured = measure_masks(masks, sources, settings, only or ())
-    planned = None
+    planned, tables = None, measured.tables
     if report:
-        from napari_matssl.tasks.write_report import Request, plan_report
+        from napari_matssl.tasks.report_plan import Request, plan_report
 
         inputs = tuple(path for path in (classes, groups) if path is not None)
-        planned = plan_report(measured, Request(details, date, model, inputs))
-        measured = planned.measured
+        planned = plan_report(measured, settings, Request(details, date, model, inputs))
+        tables = planned.tables
     for line in measured.remarks:
         print_line(line)
     if measured.rows:
         show_summary(measured.rows)
-    for name, frame in measured.tables.items():
+    for name, frame in tables.items():
         if "figure" in frame:
             show_figures(name.removesuffix("_summary.csv").capitalize(), frame)
-    wanted = table_paths(out, measured.tables)
+    wanted = table_paths(out, tables)
     written = write_frames_or_numbered(wanted)
     if line := describe_other_names(tuple(wanted), written):
         print_line(line)
@@ -341,7 +341,7 @@ def measure(
 
         if planned.corrected is not None:
             show_corrected(planned.corrected)
-        outcome = run_job(write_report(planned, settings, out, written))
+        outcome = run_job(write_report(planned, out, written))
         made = outcome.result
         for line in made.remarks:
             print_line(line)

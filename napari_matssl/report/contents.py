@@ -24,7 +24,7 @@ class SourceFile:
     Parameters
     ----------
     role
-        ``"table"``, ``"mask"``, ``"image"``, ``"model"`` or ``"input"``.
+        ``"table"``, ``"mask"``, ``"strokes"``, ``"image"``, ``"model"`` or ``"input"``.
     name
         Of the file.
     place

@@ -17,6 +17,7 @@ from napari_matssl.report.sections import (
 _ROLES: Final = {
     "table": "Tables",
     "mask": "Masks",
+    "strokes": "Painted pixels that overrule masks",
     "image": "Images",
     "model": "Model",
     "input": "Other files",

@@ -21,10 +21,13 @@ _WORDS: Final = frozenset(
     (*_KEYS, "over", "reason", "light", "pixel_size_source", "line_direction_deg")
 )
 _BOUNDS: Final = ("ci95_low", "ci95_high")
+_ABOVE: Final = ("images", "over", "reason", *_BOUNDS)
+"""Columns that are told above a table, or have another place in it."""
+
 _IN_SUMMARY: Final = (
     *("group", "class", "n", "mean_percent", "s_percent", "ci95_percent"),
     *("relative_accuracy_percent", "fields_for_10_percent", "s_between_percent"),
-    *("s_within_percent", "reason"),
+    "s_within_percent",
 )
 
 
@@ -69,8 +72,7 @@ def figures_table(contents: Contents, summary: str) -> list[PageTable]:
     frame = contents.tables[summary]
     frame = frame[frame["n"] > 0]
     frame = _without_px(frame) if len(frame) else frame
-    # What n counts stands above the table.
-    left = [name for name in frame.columns if name not in ("images", "over", *_BOUNDS)]
+    left = [name for name in frame.columns if name not in _ABOVE]
     place = left.index("ci95") + 1
     return _cut(summary, frame, (*left[:place], *_BOUNDS, *left[place:]))
 

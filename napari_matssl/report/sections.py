@@ -172,15 +172,13 @@ def _reasons(rows: Iterable[Observed]) -> tuple[str, ...]:
 
 def _corrected(contents: Contents, corrected: CorrectedFractions) -> Section:
     lines = (corrected.reason, *corrected.remarks, corrected.limits)
-    shown = any(row.corrected is not None for row in corrected.rows)
+    notes = tuple(filter(None, lines))
+    title = "Fractions corrected for the model's own error"
+    if CORRECTED not in contents.tables:
+        return Section(title, notes=notes)
     tables = plain_table(CORRECTED, contents.tables[CORRECTED].drop(columns="class_id"))
     source = f"By {corrected.source}. They stand beside the fractions as found, never instead."
-    return Section(
-        "Fractions corrected for the model's own error",
-        text=(source,) if shown else (),
-        tables=tuple(tables) if shown else (),
-        notes=tuple(filter(None, lines)),
-    )
+    return Section(title, text=(source,), tables=tuple(tables), notes=notes)
 
 
 def _plots_of_means(contents: Contents, of: SummaryOf, rows: Sequence[Observed]) -> Iterable[Plot]:

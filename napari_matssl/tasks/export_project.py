@@ -50,7 +50,7 @@ def existing_exports(project: Project, out: Path, outputs: Outputs) -> tuple[Pat
     OutputError
         If `out` is the folder of the images, or inside the project's own.
     """
-    _check_folder(project, out)
+    check_export_folder(project, out)
     paths = [out / CLASSES_FILE]
     paths += [out / PHASES, out / SUMMARY, out / CORRECTED] if outputs.tables else []
     for name in segmented_names(project):
@@ -94,7 +94,7 @@ def export_project(
         If `out` can't be written, is the folder of the images, or inside the project's own.
     """
     outputs = outputs or Outputs()
-    _check_folder(project, out)
+    check_export_folder(project, out)
     chosen = segmented_names(project, names)
     if not chosen:
         raise InputError(
@@ -165,7 +165,14 @@ def _pixels(project: Project, names: Sequence[str]) -> int:
     return pixels
 
 
-def _check_folder(project: Project, out: Path) -> None:
+def check_export_folder(project: Project, out: Path) -> None:
+    """Refuse to write results among the images, or among what the project keeps.
+
+    Raises
+    ------
+    OutputError
+        If `out` is the folder of the images, or inside the project's own.
+    """
     folder, chosen = project.folder.resolve(), out.resolve()
     if chosen == folder:
         raise OutputError(

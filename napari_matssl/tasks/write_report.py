@@ -1,36 +1,27 @@
 """Write the report of what was measured: page, PDF and workbook."""
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
 from napari_matssl.errors import MatSSLError, StoppedError, printable
-from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.export.tables import is_replaceable
 from napari_matssl.files import atomic_write
 from napari_matssl.labels.names import few
-from napari_matssl.measure.corrected import (
-    CorrectedFractions,
-    correct_fractions,
-    corrected_frame,
-)
+from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.report.contents import Contents, Overlay, Pictures, SourceFile
 from napari_matssl.report.html import make_page
 from napari_matssl.report.pdf import write_pdf
 from napari_matssl.report.xlsx import write_workbook
-from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.settings.report_details import ReportDetails
-from napari_matssl.tasks.measure_files import MeasuredMasks
-from napari_matssl.tasks.model_facts import FoundModel, find_models
+from napari_matssl.tasks.report_plan import PlannedReport
 from napari_matssl.tasks.report_sources import (
     chosen_for_pictures,
     draw_overlay,
-    find_details,
     segmenting,
     source_file,
     trained_on,
@@ -42,51 +33,6 @@ PDF: Final = "report.pdf"
 WORKBOOK: Final = "report.xlsx"
 
 _MOST_NUMBERS: Final = 99
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a report is to say beside what was measured.
-
-    Parameters
-    ----------
-    details
-        That were given; those of the masks' project stand in for empty ones, and it keeps them.
-    date
-        As it is to stand on the page; empty takes today.
-    model
-        File of the model that made the masks; None looks for it in the project.
-    inputs
-        Other files that decided something: class table, groups.
-    """
-
-    details: ReportDetails = field(default_factory=ReportDetails)
-    date: str = ""
-    model: Path | None = None
-    inputs: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True)
-class PlannedReport:
-    """What was found out before anything is written.
-
-    Parameters
-    ----------
-    measured
-        With the table of corrected fractions, where there are any.
-    details, models, corrected, inputs, date
-        As they will stand on the page.
-    remarks
-        Lines worth telling.
-    """
-
-    measured: MeasuredMasks
-    details: ReportDetails
-    models: tuple[FoundModel, ...]
-    corrected: CorrectedFractions | None
-    inputs: tuple[Path, ...]
-    date: str
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,55 +55,13 @@ class WrittenReport:
     remarks: tuple[str, ...] = ()
 
 
-def plan_report(measured: MeasuredMasks, request: Request) -> PlannedReport:
-    """Find the model and the details of a report, and correct fractions for the model's error.
-
-    Raises
-    ------
-    InputError
-        If the record of the masks' project is damaged.
-    SettingsError
-        If the model that was given made none of the masks.
-    """
-    found = find_details(measured.masks, request.details)
-    origins = [one.origin for one in measured.masks]
-    models = find_models(origins, found.own, request.model)
-    corrected = _correct(measured, models) if models and measured.rows else None
-    if corrected is not None and any(row.corrected is not None for row in corrected.rows):
-        tables = {**measured.tables, CORRECTED: corrected_frame(corrected.rows)}
-        measured = replace(measured, tables=tables)
-    return PlannedReport(
-        measured,
-        found.details,
-        models,
-        corrected,
-        request.inputs,
-        request.date or date.today().isoformat(),
-        (found.remark,) if found.remark else (),
-    )
-
-
-def _correct(measured: MeasuredMasks, models: Sequence[FoundModel]) -> CorrectedFractions:
-    if len(models) > 1:
-        return correct_fractions(measured.rows, None, f"the masks are of {len(models)} models")
-    (model,) = models
-    if model.card is None:
-        why = f"the file of the model {model.name} was not found"
-        return correct_fractions(measured.rows, None, why)
-    return correct_fractions(measured.rows, model.card.held_out)
-
-
-def write_report(
-    planned: PlannedReport, settings: MeasureSettings, out: Path, tables: Sequence[Path]
-) -> Job[WrittenReport]:
+def write_report(planned: PlannedReport, out: Path, tables: Sequence[Path]) -> Job[WrittenReport]:
     """Write ``report.html``, ``report.xlsx`` and, where a program can print it, ``report.pdf``.
 
     Parameters
     ----------
     planned
-        What :func:`plan_report` found out.
-    settings
-        Of the measurement.
+        What it says.
     out
         A folder. Files there that can't be replaced stay, and the new ones get a number.
     tables
@@ -178,7 +82,7 @@ def write_report(
     """
     files, remarks = yield from _list_files(planned, out, tables)
     pictures, lines = yield from _draw(planned)
-    contents = _contents(planned, settings, files, pictures, (*remarks, *lines))
+    contents = _contents(planned, files, pictures, (*remarks, *lines))
     page, workbook, pdf = _places(out)
     yield from _step("writing the report", 0, 2)
     html = make_page(contents)
@@ -190,7 +94,7 @@ def write_report(
     pdf_there = None if reason else pdf
     if reason:
         pdf.unlink(missing_ok=True)  # that of an earlier report
-    told = (*planned.remarks, *lines, *([reason] if reason else []))
+    told = (*planned.notes, *lines, *([reason] if reason else []))
     return WrittenReport(page, workbook, pdf_there, told)
 
 
@@ -206,10 +110,10 @@ def _list_files(
     planned: PlannedReport, out: Path, tables: Sequence[Path]
 ) -> Generator[Progress, Control | None, tuple[tuple[SourceFile, ...], tuple[str, ...]]]:
     """Read all files that the figures come from, or stand in, for their checksums."""
-    masks = planned.measured.masks
     wanted = [("table", path) for path in tables]
-    wanted += [("mask", one.file.path) for one in masks]
-    images = dict.fromkeys(one.image for one in masks if one.image is not None)
+    wanted += [("mask", one.mask) for one in planned.fields]
+    wanted += [("strokes", one.strokes) for one in planned.fields if one.strokes is not None]
+    images = dict.fromkeys(one.image for one in planned.fields if one.image is not None)
     wanted += [("image", path) for path in images]
     wanted += [("model", one.path) for one in planned.models if one.path is not None]
     wanted += [("input", path) for path in planned.inputs]
@@ -231,9 +135,8 @@ def _draw(
     planned: PlannedReport,
 ) -> Generator[Progress, Control | None, tuple[Pictures, tuple[str, ...]]]:
     """Draw some of the masks over their images; what can't be drawn is told."""
-    masks = planned.measured.masks
-    chosen = chosen_for_pictures(masks)
-    fractions = _fractions(planned.measured)
+    chosen = chosen_for_pictures(planned.fields)
+    fractions = _fractions(planned.rows)
     drawn: list[Overlay] = []
     lines, failed = [], []
     for number, one in enumerate(chosen):
@@ -244,41 +147,37 @@ def _draw(
             failed.append(one.name)
             lines.append(f"No picture of {one.name}: {error.what}")
     names = {one.name for one in drawn} | {*failed}
-    more = [one.name for one in masks if one.image is not None and one.name not in names]
-    without = [one.name for one in masks if one.image is None]
+    more = [one.name for one in planned.fields if one.image is not None and one.name not in names]
+    without = [one.name for one in planned.fields if one.image is None]
     return Pictures(tuple(drawn), tuple(more), (*failed, *without)), tuple(lines)
 
 
-def _fractions(measured: MeasuredMasks) -> Mapping[str, dict[int, float | None]]:
+def _fractions(rows: Sequence[PhaseFraction]) -> Mapping[str, dict[int, float | None]]:
     found: dict[str, dict[int, float | None]] = {}
-    for row in measured.rows:
+    for row in rows:
         found.setdefault(row.image, {})[row.class_id] = row.fraction_percent
     return found
 
 
 def _contents(
     planned: PlannedReport,
-    settings: MeasureSettings,
     files: tuple[SourceFile, ...],
     pictures: Pictures,
     remarks: Sequence[str],
 ) -> Contents:
-    measured = planned.measured
-    colours = {c.name: c.colour for one in measured.masks for c in one.file.table.classes}
-    origins = [one.origin for one in measured.masks]
-    lines = dict.fromkeys((*_light(measured.tables), *measured.remarks, *remarks))
+    lines = dict.fromkeys((*_light(planned.tables), *planned.remarks, *remarks))
     return Contents(
         details=planned.details,
         date=planned.date,
         written=datetime.now().astimezone().isoformat(timespec="seconds"),
-        settings=settings,
-        tables=measured.tables,
-        colours=colours,
-        sizes=measured.sizes,
+        settings=planned.settings,
+        tables=planned.tables,
+        colours={c.name: c.colour for one in planned.fields for c in one.classes.classes},
+        sizes=planned.sizes,
         corrected=planned.corrected,
         pictures=pictures,
         models=tuple(one.facts() for one in planned.models),
-        segmenting=segmenting(origins),
+        segmenting=segmenting(one.origin for one in planned.fields),
         versions=versions(),
         files=files,
         remarks=tuple(map(printable, lines)),

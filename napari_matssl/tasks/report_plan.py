@@ -1,0 +1,266 @@
+"""What a report will say: found out and checked before anything is written."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_matssl.errors import OutputError
+from napari_matssl.export.run_tables import CORRECTED
+from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.provenance import Provenance
+from napari_matssl.measure.corrected import (
+    CorrectedFractions,
+    correct_fractions,
+    corrected_frame,
+)
+from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.measure.size_distribution import ObjectSizes
+from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.project.folder import Project
+from napari_matssl.project.own_folder import FOLDER, Place
+from napari_matssl.project.pixel_sizes import read_calibrated
+from napari_matssl.project.record import KeptRecord
+from napari_matssl.settings.measuring import MeasureSettings
+from napari_matssl.settings.report_details import ReportDetails
+from napari_matssl.tasks.correcting import correct_project
+from napari_matssl.tasks.field_measures import ObjectMeasure, Phases
+from napari_matssl.tasks.mask_sizes import page_of, project_folders
+from napari_matssl.tasks.measure_files import MeasuredMask, MeasuredMasks
+from napari_matssl.tasks.measure_project import final_mask, final_origin
+from napari_matssl.tasks.model_facts import FoundModel, find_models
+from napari_matssl.tasks.project_meter import MeasuredProject
+
+
+@dataclass(frozen=True)
+class ReportField:
+    """A field, as a report needs it.
+
+    Parameters
+    ----------
+    name
+        As in the tables.
+    classes, pixel_size, origin
+        Of its mask.
+    mask, image
+        Files; no image where none was found.
+    strokes
+        File of painted pixels that overrule the mask; None if there is none.
+    read_mask, read_image
+        Read what was measured, and its micrograph.
+    """
+
+    name: str
+    classes: ClassTable
+    pixel_size: PixelSize | None
+    origin: Provenance | None
+    mask: Path
+    image: Path | None
+    read_mask: Callable[[], NDArray[np.uint8]]
+    read_image: Callable[[], Micrograph]
+    strokes: Path | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a report is to say beside what was measured.
+
+    Parameters
+    ----------
+    details
+        That were given; those of the masks' project stand in for empty ones, and it keeps them.
+    date
+        As it is to stand on the page; empty takes today.
+    model
+        File of the model that made the masks; None looks for it in the project.
+    inputs
+        Other files that decided something: class table, groups.
+    """
+
+    details: ReportDetails = field(default_factory=ReportDetails)
+    date: str = ""
+    model: Path | None = None
+    inputs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedReport:
+    """All that a report says, but for checksums and pictures.
+
+    Parameters
+    ----------
+    fields
+        In the order of the tables.
+    settings
+        Of the measurement.
+    tables
+        With that of corrected fractions, where there are any.
+    rows
+        Area fractions.
+    sizes
+        Of objects.
+    models
+        That made the masks.
+    corrected
+        None where there is nothing to correct.
+    details, date, inputs
+        As for :class:`Request`, with what the project knows.
+    remarks
+        Lines on the figures.
+    notes
+        Lines for the user, not for the page.
+    """
+
+    fields: tuple[ReportField, ...]
+    settings: MeasureSettings
+    tables: Mapping[str, pd.DataFrame]
+    rows: tuple[PhaseFraction, ...]
+    sizes: tuple[ObjectSizes, ...]
+    models: tuple[FoundModel, ...]
+    corrected: CorrectedFractions | None
+    details: ReportDetails
+    date: str
+    inputs: tuple[Path, ...] = ()
+    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def plan_report(
+    measured: MeasuredMasks, settings: MeasureSettings, request: Request
+) -> PlannedReport:
+    """Plan the report of masks; their project, if there is one, keeps the details.
+
+    Raises
+    ------
+    InputError
+        If the record of the masks' project is damaged.
+    SettingsError
+        If the model that was given made none of the masks.
+    """
+    own = _own_folder(measured.masks)
+    models = find_models((one.origin for one in measured.masks), own, request.model)
+    details: ReportDetails = request.details
+    notes: tuple[str, ...] = ()
+    if own is not None:
+        details, notes = _kept_details(KeptRecord(Place(own)), details)
+    corrected = _correct(measured.rows, models) if models and measured.rows else None
+    return PlannedReport(
+        tuple(_field_of_mask(one) for one in measured.masks),
+        settings,
+        _with_corrected(measured.tables, corrected),
+        measured.rows,
+        measured.sizes,
+        models,
+        corrected,
+        details,
+        request.date or date.today().isoformat(),
+        request.inputs,
+        measured.remarks,
+        notes,
+    )
+
+
+def plan_project_report(
+    project: Project, measured: MeasuredProject, request: Request
+) -> PlannedReport:
+    """Plan the report of a project, which keeps the details.
+
+    Raises
+    ------
+    InputError
+        If an image, or the record, can't be read any more.
+    """
+    fields = tuple(_field_of_image(project, name) for name in measured.images)
+    models = find_models((one.origin for one in fields), project.own, request.model)
+    details, notes = _kept_details(project.record, request.details)
+    phases, objects = measured.measures.get("phases"), measured.measures.get("objects")
+    rows = tuple(phases.rows) if isinstance(phases, Phases) else ()
+    corrected = correct_project(project, rows) if models and rows else None
+    return PlannedReport(
+        fields,
+        measured.plan.settings,
+        _with_corrected(measured.tables, corrected),
+        rows,
+        objects.sizes() if isinstance(objects, ObjectMeasure) else (),
+        models,
+        corrected,
+        details,
+        request.date or date.today().isoformat(),
+        request.inputs,
+        (*measured.remarks, *measured.problems),
+        notes,
+    )
+
+
+def _field_of_mask(one: MeasuredMask) -> ReportField:
+    path, image = one.file.path, one.image
+    read = partial(read_calibrated, image or path, page_of(path))
+    return ReportField(
+        one.name, one.file.table, one.size, one.origin, path, image, one.file.read, read
+    )
+
+
+def _field_of_image(project: Project, name: str) -> ReportField:
+    table = project.classes.table
+    size = project.micrographs.read(name).pixel_size
+    painted = project.masks.painted_counts and project.labels.has(name)
+    return ReportField(
+        name,
+        table,
+        size,
+        final_origin(project, name, table, size),
+        project.masks.path(name),
+        project.images.path(name),
+        partial(final_mask, project, name, table, size),
+        partial(project.micrographs.read, name),
+        project.labels.path(name) if painted else None,
+    )
+
+
+def _own_folder(masks: Sequence[MeasuredMask]) -> Path | None:
+    """Return the own folder of the one project that masks belong to; None if there isn't one."""
+    folders = {folder for one in masks for folder in _projects_of(one)}
+    return folders.pop() / FOLDER if len(folders) == 1 else None
+
+
+def _projects_of(one: MeasuredMask) -> Iterator[Path]:
+    """Yield the folder of images whose project a mask, or else its image, belongs to."""
+    found = [*project_folders(one.file.path)]
+    if not found and one.image is not None:
+        parent = one.image.absolute().parent
+        found = [parent] if (parent / FOLDER).is_dir() else []
+    yield from found
+
+
+def _kept_details(
+    record: KeptRecord, given: ReportDetails
+) -> tuple[ReportDetails, tuple[str, ...]]:
+    """Join details with those that a project has, and let it keep them; a line if it can't."""
+    details = given.over(record.value.details)
+    try:
+        record.change(lambda kept: kept.model_copy(update={"details": details}))
+    except OutputError as error:
+        return details, (f"The project doesn't keep specimen, etchant and operator: {error}",)
+    return details, ()
+
+
+def _correct(rows: Sequence[PhaseFraction], models: Sequence[FoundModel]) -> CorrectedFractions:
+    if len(models) > 1:
+        return correct_fractions(rows, None, f"the masks are of {len(models)} models")
+    (model,) = models
+    if model.card is None:
+        return correct_fractions(rows, None, f"the file of the model {model.name} was not found")
+    return correct_fractions(rows, model.card.held_out)
+
+
+def _with_corrected(
+    tables: Mapping[str, pd.DataFrame], corrected: CorrectedFractions | None
+) -> Mapping[str, pd.DataFrame]:
+    if corrected is None or all(row.corrected is None for row in corrected.rows):
+        return tables
+    return {**tables, CORRECTED: corrected_frame(corrected.rows)}

@@ -1,0 +1,79 @@
+"""Measure a project and write its report, as the window does."""
+
+from pathlib import Path
+
+from napari_matssl.errors import InputError, StoppedError
+from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
+from napari_matssl.files import check_writable_folder
+from napari_matssl.progress import Job, Progress
+from napari_matssl.project.folder import Project
+from napari_matssl.tasks.export_project import check_export_folder
+from napari_matssl.tasks.measure_plan import MeasurePlan
+from napari_matssl.tasks.project_meter import ProjectMeter
+from napari_matssl.tasks.report_plan import Request, plan_project_report
+from napari_matssl.tasks.write_report import PAGE, PDF, WORKBOOK, WrittenReport, write_report
+
+
+def existing_report(project: Project, out: Path, plan: MeasurePlan) -> tuple[Path, ...]:
+    """List the files that :func:`report_project` would overwrite.
+
+    Raises
+    ------
+    OutputError
+        If `out` is the folder of the images, or inside the project's own.
+    """
+    check_export_folder(project, out)
+    names = (PAGE, PDF, WORKBOOK, *plan.table_names)
+    return tuple(out / name for name in names if (out / name).exists())
+
+
+def report_project(
+    meter: ProjectMeter, plan: MeasurePlan, out: Path, request: Request | None = None
+) -> Job[WrittenReport]:
+    """Write the tables of a project's final masks, and the report of them.
+
+    Parameters
+    ----------
+    meter
+        Of the project; it measures again what has changed.
+    plan
+        The measures.
+    out
+        Folder for tables and report.
+    request
+        What was typed; the project keeps it.
+
+    Yields
+    ------
+    A progress per image, file and picture.
+
+    Raises
+    ------
+    InputError
+        If no image is segmented, or one can't be read any more.
+    OutputError
+        If `out` can't be written, is the folder of the images, or inside the project's own.
+    SettingsError
+        If a measure needs a class, and none is named.
+    StoppedError
+        If the job was sent STOP; no report is written then.
+    """
+    project = meter.project
+    check_export_folder(project, out)
+    check_writable_folder(out)
+    measured = yield from meter.measure(plan)
+    if len(measured.images) + len(measured.problems) < len(measured.wanted):
+        raise StoppedError("Stopped before all images were measured: nothing was written.")
+    if not measured.images:
+        raise InputError(
+            measured.problems[0]
+            if measured.problems
+            else f"No image in {project.folder} is segmented.",
+            "Segment some images first.",
+        )
+    planned = plan_project_report(project, measured, request or Request())
+    wanted = {out / name: frame for name, frame in planned.tables.items()}
+    written = write_frames_or_numbered(wanted)
+    if remark := describe_other_names(tuple(wanted), written):
+        yield Progress("writing the report", 0, 1, message=remark)
+    return (yield from write_report(planned, out, written))

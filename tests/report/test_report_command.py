@@ -1,0 +1,260 @@
+"""``measure --report``: what goes in, what is refused, and what a project keeps."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from openpyxl import load_workbook
+from PIL import Image
+from report_parts import Page, mask_of, run_command, write_image, write_masks
+from tiny import TINY
+
+from napari_matssl.errors import StoppedError
+from napari_matssl.export.masks import write_mask
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.held_out import HeldOut, HeldOutImage
+from napari_matssl.labels.provenance import MaskFacts, Provenance
+from napari_matssl.learn.card import ModelCard, TrainingImage
+from napari_matssl.learn.segmenter import Segmenter, build_network, write_segmenter
+from napari_matssl.progress import Control
+from napari_matssl.settings import IntensityScalingSettings
+from napari_matssl.settings.measuring import MeasureSettings
+from napari_matssl.tasks.measure_files import measure_masks
+from napari_matssl.tasks.report_plan import Request, plan_report
+from napari_matssl.tasks.report_sources import checksum
+from napari_matssl.tasks.write_report import write_report
+
+NAMES = ("matrix", "graphite", "boundary")
+TABLE = ClassTable(
+    classes=tuple(
+        LabelClass(id=n, name=name, colour=COLOURS[n]) for n, name in enumerate(NAMES, start=1)
+    )
+)
+
+
+@pytest.fixture(autouse=True)
+def no_printing(monkeypatch):
+    monkeypatch.setattr("napari_matssl.report.pdf.find_renderer", lambda: None)
+
+
+def report_of(out):
+    """The page, and all of its text in one line."""
+    page = Page((out / "report.html").read_text("utf-8"))
+    return page, " ".join(" ".join(page.texts).split())
+
+
+def test_without_images_there_are_no_pictures_and_the_page_names_the_fields(tmp_path, capsys):
+    masks, _ = write_masks(tmp_path, names=("a", "b"))
+    out = tmp_path / "out"
+    assert run_command("measure", masks, "--out", out, "--report") == 0
+    page, text = report_of(out)
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+    assert "Without an image that fits: a_mask.png, b_mask.png." in text
+    assert "No field has a pixel size: figures in µm are left out." in text
+    assert "No report.pdf was made" in capsys.readouterr().out
+    assert not (out / "report.pdf").exists()
+
+
+def test_an_image_of_another_size_or_a_damaged_one_costs_its_picture_alone(tmp_path, capsys):
+    masks, images = write_masks(tmp_path, names=("a", "b", "c"))
+    write_image(images / "a.tif", 0, shape=(60, 80))
+    (images / "b.tif").write_bytes(b"II*\0 no image")
+    out = tmp_path / "out"
+    assert run_command("measure", masks, "--images", images, "--out", out, "--report") == 0
+    page, text = report_of(out)
+    assert [facts["alt"] for tag, facts in page.tags if tag == "img"] == ["Classes over c_mask.png"]
+    assert "No picture of a_mask.png: The mask of a.tif is 160 x 120 pixels" in text
+    assert "No picture of b_mask.png: " in capsys.readouterr().out
+
+
+def test_one_field_has_no_interval_and_the_page_tells_why(tmp_path):
+    masks, images = write_masks(tmp_path, names=("a",))
+    out = tmp_path / "out"
+    assert run_command("measure", masks, "--images", images, "--out", out, "--report") == 0
+    page, text = report_of(out)
+    ((headings, rows),) = page.of("summary.csv")
+    assert [one for one, _ in headings] == ["class", "n", "mean (%)"]  # no blank column
+    assert len(rows) == 3
+    assert "One image: no interval." in text
+    book = load_workbook(out / "report.xlsx")
+    row = next(book["Area fractions"].iter_rows(min_row=2, values_only=True))
+    assert row[4].startswith("=AVERAGE(")
+    assert row[5] is row[6] is None
+
+
+@pytest.mark.timeout(120)
+def test_300_fields_have_a_table_over_pages_and_twelve_pictures(tmp_path):
+    names = [f"field-{n:03d}" for n in range(300)]
+    masks, images = tmp_path / "masks", tmp_path / "images"
+    masks.mkdir()
+    images.mkdir()
+    for n, name in enumerate(names):
+        mask = np.ones((32, 32), np.uint8)
+        mask[: 4 + n % 20] = 2
+        Image.fromarray(mask).save(masks / f"{name}_mask.png")
+        Image.fromarray(mask * 90).save(images / f"{name}.png")
+    out = tmp_path / "out"
+    assert run_command("measure", masks, "--images", images, "--out", out, "--report") == 0
+    page, text = report_of(out)
+    assert sum(len(rows) for _, rows in page.of("phases.csv")) == 300
+    pictures = [facts["alt"] for tag, facts in page.tags if tag == "img"]
+    assert (len(pictures), pictures[0], pictures[-1]) == (
+        12,
+        "Classes over field-000_mask.png",
+        "Classes over field-299_mask.png",
+    )
+    assert "12 of 300 fields with an image are shown" in text
+    assert "field-001_mask.png" in text.split("Not shown:")[1]
+
+
+def test_a_project_keeps_what_was_typed_once(tmp_path):
+    folder = tmp_path / "steel"
+    own = folder / "matssl" / "masks"
+    own.mkdir(parents=True)
+    write_image(folder / "a.tif", 0)
+    write_mask(own / "a.png", mask_of(0), TABLE, facts=MaskFacts(None, None, TABLE))
+    typed = ("--specimen", "S 7", "--etchant", "Nital", "--operator", "N. N.", "--remark", "dry")
+    assert run_command("measure", own, "--out", tmp_path / "1", "--report", *typed) == 0
+    kept = json.loads((folder / "matssl" / "project.json").read_text("utf-8"))["details"]
+    assert (kept["specimen"], kept["remarks"]) == ("S 7", ["dry"])
+    again = ("measure", own, "--out", tmp_path / "2", "--report", "--operator", "M. M.")
+    assert run_command(*again) == 0
+    page, _ = report_of(tmp_path / "2")
+    values = [row[1][0] for row in page.tables[0][1]]
+    assert values[:4] == ["S 7", "Nital", "", "M. M."]
+    assert values[5] == "dry"
+    assert [tag for tag, _ in page.tags].count("img") == 1  # of the image in the project
+
+
+def test_masks_that_belong_to_no_project_write_none(tmp_path):
+    masks, images = write_masks(tmp_path, names=("a", "b"))
+    out = tmp_path / "out"
+    run_command("measure", masks, "--images", images, "--out", out, "--report", "--specimen", "x")
+    assert not (images / "matssl").exists()
+    assert not (masks / "matssl").exists()
+
+
+def add_model(folder, masks, images, name="m.safetensors", trained_on=()):
+    """Write a model, and masks that name it."""
+    counts = (
+        ((900, 80, 20), (20, 970, 10), (10, 10, 980)),
+        ((910, 70, 20), (30, 960, 10), (9, 9, 982)),
+    )
+    card = ModelCard(
+        encoder=TINY,
+        architecture="pixel-classifier",
+        channels="grey",
+        intensity_scaling=IntensityScalingSettings(),
+        classes=TABLE,
+        training_images=tuple(
+            TrainingImage(name=path.name, sha256=checksum(path)) for path in trained_on
+        ),
+        held_out=HeldOut(
+            source="left-out",
+            classes=NAMES,
+            images=tuple(HeldOutImage(name=f"{n}.tif", counts=one) for n, one in enumerate(counts)),
+        ),
+    )
+    path = folder / name
+    network = build_network(TINY, 3, architecture="pixel-classifier")
+    write_segmenter(path, Segmenter(network, card))
+    origin = Provenance(
+        model=name, model_sha256=checksum(path), model_created=card.created, version="0.1.0",
+        settings={"tile": 512}, light="doubtful", reasons=("fractions differ",),
+    )  # fmt: skip
+    for seed, mask in enumerate(sorted(masks.glob("*.png"))):
+        write_mask(mask, mask_of(seed), TABLE, facts=MaskFacts(None, origin, TABLE))
+    return path
+
+
+def test_the_model_of_the_masks_is_described_and_its_error_undone(tmp_path, capsys):
+    masks, images = write_masks(tmp_path, names=("a", "b", "c"))
+    model = add_model(tmp_path, masks, images, trained_on=[images / "a.tif"])
+    out = tmp_path / "out"
+    given = ("measure", masks, "--images", images, "--out", out, "--report")
+    assert run_command(*given, "--model", model) == 0
+    page, text = report_of(out)
+    wanted = list(csv.DictReader((out / "corrected.csv").read_text("utf-8-sig").splitlines()))
+    ((headings, rows),) = page.of("corrected.csv")
+    place = [one for one, _ in headings].index("corrected (%)")
+    assert [row[place][1] for row in rows] == [row["corrected_percent"] for row in wanted]
+    assert "96.5 % of 2,000 labelled pixels found, IoU" in text
+    assert (
+        "They were segmented into matrix, graphite, boundary by a linear pixel classifier" in text
+    )
+    assert "1 field was among the images that the model has learnt from: a.tif." in text
+    assert "a_mask.png is doubtful by its grey values: fractions differ." in text
+    assert "segmenting: tile" in text
+    assert "model: 1 unchanged" in verify(out, capsys)
+
+
+def verify(out, capsys):
+    capsys.readouterr()
+    assert run_command("verify", out / "report.html") == 0
+    return capsys.readouterr().out
+
+
+def test_a_model_whose_file_isnt_there_is_named_and_corrects_nothing(tmp_path):
+    masks, images = write_masks(tmp_path, names=("a", "b"))
+    model = add_model(tmp_path, masks, images)
+    sha256 = checksum(model)
+    model.unlink()
+    out = tmp_path / "out"
+    assert run_command("measure", masks, "--out", out, "--report") == 0
+    _, text = report_of(out)
+    assert sha256 in text
+    assert "Its file was not found" in text
+    assert "the file of the model m.safetensors was not found" in text
+    assert not (out / "corrected.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--specimen", "x"), "--report"),
+        (("--date", "today"), "--report"),
+        (("--report", "--specimen", "x" * 501), "--specimen"),
+        (("--report", "--model", "other.safetensors"), "other.safetensors"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line_before_anything_is_written(
+    tmp_path, capsys, monkeypatch, given, words
+):
+    masks, _ = write_masks(tmp_path, names=("a",))
+    monkeypatch.chdir(tmp_path)
+    add_model(tmp_path, tmp_path / "none", None, "other.safetensors")
+    out = tmp_path / "out"
+    assert run_command("measure", masks, "--out", out, *given) == 2
+    err = capsys.readouterr().err
+    assert len(err.strip().splitlines()) == 1
+    assert words in err
+    assert not list(out.glob("*.csv"))
+
+
+def test_a_report_needs_a_folder(tmp_path, capsys):
+    masks, _ = write_masks(tmp_path, names=("a",))
+    assert run_command("measure", masks, "--out", tmp_path / "phases.csv", "--report") == 2
+    assert "Name a folder." in capsys.readouterr().err
+
+
+def test_a_report_that_is_stopped_replaces_none(tmp_path):
+    masks, _ = write_masks(tmp_path, names=("a", "b"))
+    settings = MeasureSettings()
+    planned = plan_report(measure_masks([masks], None, settings), settings, Request())
+    (tmp_path / "report.html").write_text("old")
+    job = write_report(planned, tmp_path, ())
+    next(job)
+    with pytest.raises(StoppedError, match="the tables are there"):
+        job.send(Control.STOP)
+    assert (tmp_path / "report.html").read_text() == "old"
+    assert not (tmp_path / "report.xlsx").exists()
+
+
+def test_a_pdf_of_an_earlier_report_doesnt_stay_beside_a_new_page(tmp_path):
+    masks, _ = write_masks(tmp_path, names=("a",))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.pdf").write_bytes(b"%PDF old")
+    assert run_command("measure", masks, "--out", out, "--report") == 0
+    assert not (out / "report.pdf").exists()
