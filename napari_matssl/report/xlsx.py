@@ -13,7 +13,6 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from napari_matssl.errors import printable
-from napari_matssl.files import atomic_write
 from napari_matssl.report.contents import Contents
 from napari_matssl.report.methods import limits, methods, standard_items
 from napari_matssl.report.observations import SUMMARIES, observed
@@ -38,12 +37,12 @@ _LOOKED_AT = 200
 _NEWER = re.compile(r"\b(STDEV\.S|T\.INV\.2T)\(")
 
 
-def write_workbook(contents: Contents, path: Path) -> None:
-    """Write the workbook, atomically.
+def save_workbook(contents: Contents, path: Path) -> None:
+    """Write the workbook to a path, on which nothing of worth may stand.
 
     Raises
     ------
-    OutputError
+    OSError
         If it can't be written.
     """
     book = Workbook()
@@ -52,9 +51,8 @@ def write_workbook(contents: Contents, path: Path) -> None:
     values = {n: _write(book, sheet) for n, sheet in enumerate(sheets, start=1)}
     _write(book, Sheet(CHECKSUMS, ("sheet", "sha256"), tuple(seal_rows(seal_of(book)))))
     book.calculation.fullCalcOnLoad = True
-    with atomic_write(path) as temporary:
-        book.save(temporary)
-        fill_in_values(temporary, values)
+    book.save(path)
+    fill_in_values(path, values)
 
 
 def _front(contents: Contents) -> Sheet:

@@ -17,7 +17,7 @@ from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.report.contents import Contents, Overlay, Pictures, SourceFile
 from napari_matssl.report.html import make_page
 from napari_matssl.report.pdf import write_pdf
-from napari_matssl.report.xlsx import write_workbook
+from napari_matssl.report.xlsx import save_workbook
 from napari_matssl.tasks.report_plan import PlannedReport
 from napari_matssl.tasks.report_sources import (
     chosen_for_pictures,
@@ -86,9 +86,9 @@ def write_report(planned: PlannedReport, out: Path, tables: Sequence[Path]) -> J
     page, workbook, pdf = _places(out)
     yield from _step("writing the report", 0, 2)
     html = make_page(contents)
-    with atomic_write(page) as temporary:
-        temporary.write_text(html, encoding="utf-8", newline="\n")
-    write_workbook(contents, workbook)
+    with atomic_write(page) as new_page, atomic_write(workbook) as new_workbook:
+        new_page.write_text(html, encoding="utf-8", newline="\n")
+        save_workbook(contents, new_workbook)  # both are put in place, or none
     yield Progress("printing the report", 1, 2)
     reason = write_pdf(page, pdf)
     pdf_there = None if reason else pdf

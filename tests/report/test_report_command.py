@@ -1,6 +1,7 @@
 """``measure --report``: what goes in, what is refused, and what a project keeps."""
 
 import csv
+import errno
 import json
 
 import numpy as np
@@ -238,6 +239,7 @@ def test_a_report_needs_a_folder(tmp_path, capsys):
     assert "Name a folder." in capsys.readouterr().err
 
 
+@pytest.mark.cell("measure --report", "stopped early")
 def test_a_report_that_is_stopped_replaces_none(tmp_path):
     masks, _ = write_masks(tmp_path, names=("a", "b"))
     settings = MeasureSettings()
@@ -249,6 +251,38 @@ def test_a_report_that_is_stopped_replaces_none(tmp_path):
         job.send(Control.STOP)
     assert (tmp_path / "report.html").read_text() == "old"
     assert not (tmp_path / "report.xlsx").exists()
+
+
+@pytest.mark.cell("measure --report", "stopped late")
+def test_a_report_that_is_stopped_while_it_is_printed_is_finished(tmp_path):
+    masks, _ = write_masks(tmp_path, names=("a",))
+    settings = MeasureSettings()
+    planned = plan_report(measure_masks([masks], None, settings), settings, Request())
+    job = write_report(planned, tmp_path, ())
+    while next(job).stage != "printing the report":
+        pass
+    with pytest.raises(StopIteration) as end:
+        job.send(Control.STOP)
+    assert end.value.value.page.is_file()
+
+
+@pytest.mark.cell("measure --report", "full disk")
+def test_a_full_disk_leaves_the_report_of_before_beside_the_tables(tmp_path, monkeypatch, capsys):
+    masks, _ = write_masks(tmp_path, names=("a",))
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("report.html", "report.xlsx", "report.pdf"):
+        (out / name).write_text("old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("napari_matssl.report.xlsx.fill_in_values", full)
+    assert run_command("measure", masks, "--out", out, "--report") == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert {p.name for p in out.glob("report*")} == {"report.html", "report.xlsx", "report.pdf"}
+    assert {p.read_text() for p in out.glob("report*")} == {"old"}
+    assert (out / "summary.csv").is_file()
 
 
 def test_a_pdf_of_an_earlier_report_doesnt_stay_beside_a_new_page(tmp_path):
