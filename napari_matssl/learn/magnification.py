@@ -1,5 +1,6 @@
 """Magnification of images before a network."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -13,11 +14,13 @@ from napari_matssl.errors import InputError
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import exact_type
+from napari_matssl.micrograph.structure_size import correlation_length
 
 MOST_MAGNIFICATION = 16.0
 """Images are never resampled by more than this to the um/px of the model."""
 
-_WORKING_SIDE = 512
+_WORKING_SIDE, _LARGEST_SIDE = 512, 1024
+_FINEST = 8  # px of the network over which grey values should be alike
 
 
 def magnification(card: ModelCard, micrograph: Micrograph) -> float:
@@ -59,12 +62,21 @@ def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
 
 
 def automatic_scale(micrographs: Sequence[Micrograph]) -> float:
-    """Magnification at which the median image's shorter side is about 512 px, at most 1.
+    """Magnification that suits the structure in the images, at most 1.
 
-    A crop then shows a good part of the image. Measured in benchmarks/NOTES.md.
+    The median image's shorter side becomes about 512 px, so that a crop shows a good part of the
+    image; larger where the structure is so fine that it would be wiped out: the distance at which
+    the autocovariance has fallen to a half is kept at 8 px, but the shorter side is at most
+    1024 px, for the time it takes. Measured in benchmarks/NOTES.md.
     """
     side = statistics.median(min(m.specimen.shape[:2]) for m in micrographs)
-    return float(min(1.0, max(0.1, _WORKING_SIDE / side)))
+    usual = _WORKING_SIDE / side
+    if usual >= 1:
+        return 1.0
+    longest = math.ceil(_FINEST / usual)
+    length = statistics.median(correlation_length(one, longest) for one in micrographs)
+    fine = min(_FINEST / length, _LARGEST_SIDE / side)
+    return float(min(1.0, max(0.1, usual, fine)))
 
 
 def common_pixel_size(micrographs: Sequence[Micrograph]) -> float | None:

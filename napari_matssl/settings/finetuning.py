@@ -71,7 +71,8 @@ class FinetuneSettings(TrainingSettings):
     )
     scale: float | None = setting(
         None,
-        "magnification of images before the network; none: chosen by the size of the images",
+        "magnification of images before the network; none: chosen by the size of the images "
+        "and of the structure in them",
         title="Magnification",
         unit="×",
         unset="automatic",

@@ -525,6 +525,18 @@ def test_large_images_are_made_smaller_for_the_network(sizes, expected):
     assert automatic_scale(images) == expected
 
 
+@pytest.mark.parametrize(
+    ("width", "side", "expected"),
+    [(2, 800, 1.0), (40, 1024, 0.5), (2, 4096, 0.25)],
+)
+def test_fine_structure_is_not_wiped_out(width, side, expected):
+    """Squares of 2 px stay as they are, up to 1024 px; of 40 px, half the size is enough."""
+    fields = np.random.default_rng(0).random((side // width, side // width)) > 0.5
+    pixels = np.kron(fields.astype(np.uint8) * 100 + 50, np.ones((width, width), np.uint8))
+    image = Micrograph("squares.tif", pixels)
+    assert automatic_scale([image]) == pytest.approx(expected, abs=0.02)
+
+
 def test_the_info_bar_does_not_count_for_the_scale():
     pixels = np.broadcast_to(np.uint8(0), (1100, 1024))
     assert automatic_scale([Micrograph("a", pixels, info_bar=InfoBar(512, "test"))]) == 1.0
