@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set everything up and run the tests: those of the panels on PyQt5 and on PyQt6 side by side, then
 # all others by two workers. With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to
-# pytest.
+# pytest. MATSSL_TEST_ALL=1 also installs programs without which some tests are skipped.
 . "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" test,pyqt5,pyqt6
 
 # What a screen in memory takes on Debian and Ubuntu: Xvfb, OpenGL in software, what Qt links to.
@@ -10,6 +10,9 @@ SCREEN_PACKAGES=(
     libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
     libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
 )
+
+# What tests of reports print and compute with; they are skipped where it isn't installed.
+REPORT_PACKAGES=(chromium chromium-sandbox fonts-dejavu-core libreoffice-calc poppler-utils)
 
 # The panels are tested in real windows: on the screen there is, else on one in memory.
 needs_xvfb() { [ "$(uname -s)" = Linux ] && [ -z "${DISPLAY:-}" ]; }
@@ -49,6 +52,12 @@ if needs_xvfb && ! can_show_windows; then
     echo "Installing Xvfb and what Qt needs through apt-get"
     install_packages "${SCREEN_PACKAGES[@]}" ||
         fail "there is no screen, and no Xvfb to stand in for one. Install as root: ${SCREEN_PACKAGES[*]} (Debian's names), then run this again."
+fi
+
+if [ -n "${MATSSL_TEST_ALL:-}" ] && ! { command -v chromium && command -v soffice; } >/dev/null 2>&1; then
+    echo "Installing ${REPORT_PACKAGES[*]} through apt-get"
+    install_packages --no-install-recommends "${REPORT_PACKAGES[@]}" ||
+        echo "They can't be installed: tests that need them are skipped."
 fi
 
 if [ $# -gt 0 ]; then
