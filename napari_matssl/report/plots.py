@@ -12,10 +12,10 @@ from napari_matssl.measure.size_distribution import ObjectSizes, weighted_quanti
 
 _WIDTH: Final = 680
 _LANE: Final = 34
-_LEFT, _RIGHT, _TOP, _BOTTOM = 190, 30, 10, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 210, 30, 10, 44
 _INK, _GRID = "#222", "#d9d9d9"
 _BINS: Final = 24
-_LONGEST_LABEL: Final = 28
+_LONGEST_LABEL: Final = 26
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from napari_matssl.report.wording import heading
 
 _MOST_LANES = 24
 _MOST_SIZES = 6
+_MOST_NAMED = 40
 _SMALL = 8
 """Classes with less than this part of the largest one have a plot of their own."""
 _MAIN = {
@@ -271,10 +272,15 @@ def picture_notes(contents: Contents) -> tuple[str, ...]:
     pictures = contents.pictures
     lines = []
     if pictures.more:
+        others = (
+            f"Not shown: {', '.join(pictures.more)}."
+            if len(pictures.more) <= _MOST_NAMED
+            else "The others are named under Fields."
+        )
         lines.append(
             f"{len(pictures.shown)} of {len(pictures.shown) + len(pictures.more)} fields with an "
-            f"image are shown, spread evenly over all. Not shown: {', '.join(pictures.more)}."
+            f"image are shown, spread evenly over all. {others}"
         )
     if pictures.without:
-        lines.append(f"Without an image that fits: {few(pictures.without, 40)}.")
+        lines.append(f"Without an image that fits: {few(pictures.without, _MOST_NAMED)}.")
     return tuple(lines)

@@ -106,7 +106,16 @@ def test_300_fields_have_a_table_over_pages_and_twelve_pictures(tmp_path):
         "Classes over field-299_mask.png",
     )
     assert "12 of 300 fields with an image are shown" in text
-    assert "field-001_mask.png" in text.split("Not shown:")[1]
+    assert "The others are named under Fields." in text
+    assert sum(len(rows) for _, rows in page.of("fields.csv")) == 300
+
+
+def test_fields_whose_picture_isnt_shown_are_named(tmp_path):
+    masks, images = write_masks(tmp_path, names=[f"f{n:02d}" for n in range(14)])
+    out = tmp_path / "out"
+    assert run_command("measure", masks, "--images", images, "--out", out, "--report") == 0
+    assert "12 of 14 fields with an image are shown" in report_of(out)[1]
+    assert "Not shown: f03_mask.png, f10_mask.png." in report_of(out)[1]
 
 
 def test_a_project_keeps_what_was_typed_once(tmp_path):
