@@ -9,6 +9,9 @@ from napari_matssl.errors import one_line
 LONGEST: Final = 500
 """Characters that one detail may have."""
 
+MOST_REMARKS: Final = 50
+"""Lines of remarks."""
+
 
 def _line(text: str) -> str:
     return one_line(" ".join(text.split()))
@@ -40,7 +43,7 @@ class ReportDetails(BaseModel):
     etchant: _Line = ""
     orientation: _Line = ""
     operator: _Line = ""
-    remarks: tuple[_Line, ...] = Field(default=(), max_length=50)
+    remarks: tuple[_Line, ...] = Field(default=(), max_length=MOST_REMARKS)
 
     def over(self, kept: "ReportDetails") -> Self:
         """Return these details, and those that were kept where one is empty."""
