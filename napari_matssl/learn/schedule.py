@@ -4,10 +4,16 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
+from napari_matssl.learn.working_clock import WorkingClock
 from napari_matssl.progress import Control, Job, Result
+
+_BUSY = (
+    "Other programs keep the processors busy: the training takes longer than its minutes, up to "
+    "three times, so that the model gets as good. Stop keeps the best one so far."
+)
 
 
 @dataclass
@@ -64,8 +70,12 @@ class Budget:
 
 
 def on_own_time(job: Job[Result], budget: Budget) -> Job[Result]:
-    """Run a job so that what passes between its steps, such as a pause, costs it no budget."""
+    """Run a job so that what passes between its steps, such as a pause, costs it no budget.
+
+    Where other programs make it longer than its minutes, a message tells so, once.
+    """
     control: Control | None = None
+    told = not isinstance(budget.clock, WorkingClock) or budget.seconds is None
     with closing(job):
         while True:
             try:
@@ -74,8 +84,14 @@ def on_own_time(job: Job[Result], budget: Budget) -> Job[Result]:
                 result: Result = end.value
                 return result
             left = budget.clock()
+            if not told and not progress.message and _is_busy(budget.clock):
+                told, progress = True, replace(progress, message=_BUSY)
             control = yield progress
             budget.idle += budget.clock() - left
+
+
+def _is_busy(clock: Callable[[], float]) -> bool:
+    return isinstance(clock, WorkingClock) and clock.busy()
 
 
 def rate_factor(fraction: float, warmup: float, floor: float = 0.0, cosine: bool = True) -> float:

@@ -1,6 +1,5 @@
 """Fine-tune on painted micrographs: the job, from its request to its result."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -12,6 +11,7 @@ from napari_matssl.learn.repeatable import repeatably
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.start_weights import fetch_start_weights
+from napari_matssl.learn.working_clock import clock_for
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune.instant import fit_instantly
@@ -28,7 +28,7 @@ def finetune(
     start: Segmenter | None = None,
     on_view: OnView | None = None,
     keep_early: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] | None = None,
 ) -> Job[FinetuneResult]:
     """Train U-Net++, or fit a pixel classifier, on painted micrographs.
 
@@ -52,7 +52,8 @@ def finetune(
         However early STOP comes, make a step and return a model; for those who write it under a
         name of its own.
     clock
-        Seconds that only ever grow.
+        Seconds that only ever grow; None: those in which this thread is at work, on a
+        processor.
 
     Yields
     ------
@@ -74,7 +75,7 @@ def finetune(
     """
     if start is None:
         yield from fetch_start_weights(settings.encoder, settings.weights)
-    budget = Budget.of_minutes(settings.minutes, clock)
+    budget = Budget.of_minutes(settings.minutes, clock or clock_for(settings.device))
     plan = partial(make_plan, painted, table, settings, validation, start, on_view, keep_early)
     job = repeatably(
         _finetune(plan, budget, settings, keep_early), settings.device, settings.deterministic

@@ -1,6 +1,5 @@
 """Pretrain an encoder on unlabelled micrographs by MatSSL's contrastive method."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from napari_matssl.learn.pretraining_patches import PatchSet
 from napari_matssl.learn.repeatable import repeatably
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.start_weights import fetch_start_weights
+from napari_matssl.learn.working_clock import clock_for
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.models import CHECKPOINT
@@ -68,7 +68,7 @@ def pretrain(
     settings: PretrainSettings,
     checkpoint: Path | None = None,
     resume: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] | None = None,
 ) -> Job[PretrainResult]:
     """Pretrain an encoder on unlabelled micrographs.
 
@@ -87,7 +87,8 @@ def pretrain(
         Go on from `checkpoint`, with the same losses as an uninterrupted run where the budget is
         in epochs.
     clock
-        Seconds that only ever grow.
+        Seconds that only ever grow; None: those in which this thread is at work, on a
+        processor.
 
     Yields
     ------
@@ -109,7 +110,7 @@ def pretrain(
     """
     check_encoder(settings.encoder)
     yield from fetch_start_weights(settings.encoder, settings.weights)
-    budget = Budget.of_minutes(settings.minutes, clock)
+    budget = Budget.of_minutes(settings.minutes, clock or clock_for(settings.device))
     job = repeatably(
         _learn(micrographs, settings, checkpoint, resume, budget),
         settings.device,
