@@ -290,7 +290,8 @@ def measure(
     orientation: Annotated[str, typer.Option(help="for the report: of the section")] = "",
     operator: Annotated[str, typer.Option(help="for the report: who has measured")] = "",
     remark: Annotated[
-        list[str] | None, typer.Option(help="line for the report; may be given several times")
+        list[str] | None,
+        typer.Option(metavar="LINE", help="for the report; may be given several times"),
     ] = None,
     date: Annotated[str, typer.Option(help="for the report [today]", show_default=False)] = "",
     model: Annotated[

@@ -72,7 +72,7 @@ def check_page(html: str, name: str) -> tuple[str, list[Finding], tuple[SourceFi
     if not page.seal:
         raise InputError(
             f"{name} has no checksums, so it is no report of this program.",
-            "Give a report.html or report.xlsx that measure --report wrote.",
+            "Give the report.html or report.xlsx of a measurement.",
         )
     findings = page.stated.compare(page.parts)
     findings += [Finding("part", one, State.CHANGED) for one in page.twice]

@@ -29,6 +29,9 @@ _CHROMIUM: Final = (
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"),
     *("microsoft-edge", "msedge"),
 )
+_QUIETLY: Final = (
+    "headless", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "no-pdf-header-footer",
+)  # fmt: skip
 _ELSEWHERE: Final = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
@@ -64,10 +67,7 @@ def find_renderer() -> Renderer | None:
     if browser := next(filter(None, map(shutil.which, names)), None):
         return Renderer(Path(browser).name, _printing_with(browser))
     if (other := shutil.which("wkhtmltopdf")) is not None:
-        return Renderer(
-            "wkhtmltopdf",
-            lambda page, pdf, _: [other, "--quiet", "--print-media-type", str(page), str(pdf)],
-        )
+        return Renderer("wkhtmltopdf", _printing_webkit(other))
     return None
 
 
@@ -104,12 +104,22 @@ def write_pdf(page: Path, pdf: Path) -> str:
 def _printing_with(browser: str) -> Callable[[Path, Path, Path], Sequence[str]]:
     def command(page: Path, pdf: Path, profile: Path) -> Sequence[str]:
         # Chromium's sandbox can't be set up by root; the page is ours and has no script.
-        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        root = ("no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
+        places = (f"user-data-dir={profile}", f"print-to-pdf={pdf}")
+        options = (*_QUIETLY, *root, *places)
+        return [browser, *(f"--{one}" for one in options), page.as_uri()]
+
+    return command
+
+
+def _printing_webkit(program: str) -> Callable[[Path, Path, Path], Sequence[str]]:
+    def command(page: Path, pdf: Path, _: Path) -> Sequence[str]:
         return [
-            browser, "--headless", *root, "--disable-gpu", "--disable-dev-shm-usage",
-            "--no-first-run", f"--user-data-dir={profile}", "--no-pdf-header-footer",
-            f"--print-to-pdf={pdf}", page.as_uri(),
-        ]  # fmt: skip
+            program,
+            *(f"--{one}" for one in ("quiet", "print-media-type")),
+            str(page),
+            str(pdf),
+        ]
 
     return command
 

@@ -55,7 +55,7 @@ def check_workbook(path: Path) -> tuple[str, list[Finding], tuple[SourceFile, ..
     if CHECKSUMS not in book.sheetnames:
         raise InputError(
             f"{path} has no sheet {CHECKSUMS}, so it is no report of this program.",
-            "Give a report.html or report.xlsx that measure --report wrote.",
+            "Give the report.html or report.xlsx of a measurement.",
         )
     stated = [
         (str(row[0]), str(row[1]))

@@ -49,7 +49,13 @@ def verify_report(report: Path, folders: Mapping[str, Path] | None = None) -> Ve
     InputError
         If the file can't be read, or is no report.
     """
-    if report.suffix.lower() == ".xlsx":
+    kind = report.suffix.lower()
+    if kind == ".pdf":
+        raise InputError(
+            f"{report} is a print: it has the checksum, but nothing to compare it with.",
+            "Give report.html, and compare the checksum that is printed with that on the PDF.",
+        )
+    if kind == ".xlsx":
         whole, findings, files = check_workbook(report)
     else:
         whole, findings, files = check_page(_text(report), str(report))

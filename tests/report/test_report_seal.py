@@ -107,6 +107,12 @@ def test_what_is_no_workbook_is_refused_in_one_line(tmp_path):
         verify_report(path)
 
 
+def test_a_pdf_is_refused_with_what_to_do_instead(tmp_path):
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-")
+    with pytest.raises(InputError, match="compare the checksum"):
+        verify_report(tmp_path / "report.pdf")
+
+
 @pytest.fixture
 def copied(reported, tmp_path):
     folder = tmp_path / "copy"
