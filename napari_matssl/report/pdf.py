@@ -86,19 +86,21 @@ def write_pdf(page: Path, pdf: Path) -> str:
     renderer = find_renderer()
     if renderer is None:
         return NO_RENDERER
-    with tempfile.TemporaryDirectory(prefix="napari-matssl-", ignore_cleanup_errors=True) as own:
-        printed = Path(own) / "report.pdf"
-        reason = _run(renderer.command(page.absolute(), printed, Path(own) / "profile"))
-        if not reason and not printed.is_file():
-            reason = "it wrote no file"
+    # A browser that the system keeps in a box of its own may see the page's folder alone.
+    for folder in (None, pdf.parent):
+        with tempfile.TemporaryDirectory(
+            prefix="napari-matssl-", dir=folder, ignore_cleanup_errors=True
+        ) as own:
+            printed = Path(own) / "report.pdf"
+            reason = _run(renderer.command(page.absolute(), printed, Path(own) / "profile"))
+            if not reason and printed.is_file():
+                with atomic_write(pdf) as temporary:
+                    shutil.copyfile(printed, temporary)
+                return ""
         if reason:
-            return (
-                f"No {pdf.name} was made by {renderer.name}: {reason}. Print {page.name} from a "
-                "browser."
-            )
-        with atomic_write(pdf) as temporary:
-            shutil.copyfile(printed, temporary)
-    return ""
+            break
+    why = reason or "it wrote no file"
+    return f"No {pdf.name} was made by {renderer.name}: {why}. Print {page.name} from a browser."
 
 
 def _printing_with(browser: str) -> Callable[[Path, Path, Path], Sequence[str]]:

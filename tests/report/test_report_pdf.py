@@ -106,6 +106,20 @@ def test_a_program_that_fails_costs_the_pdf_alone(page, tmp_path, monkeypatch, p
     assert not (tmp_path / "report.pdf").exists()
 
 
+def test_a_browser_that_sees_the_folder_of_the_page_alone_prints_there(page, tmp_path, monkeypatch):
+    """As browsers from snap packages do: what they write to /tmp is nowhere."""
+    program = (
+        "import pathlib, sys; made = pathlib.Path(sys.argv[1]);"
+        "made.is_relative_to(sys.argv[2]) and made.write_bytes(b'%PDF-')"
+    )
+    boxed = Renderer(
+        "browser", lambda _, made, __: [sys.executable, "-c", program, str(made), str(page.parent)]
+    )
+    monkeypatch.setattr(pdf, "find_renderer", lambda: boxed)
+    assert write_pdf(page, page.parent / "report.pdf") == ""
+    assert {path.name for path in page.parent.iterdir()} == {"report.html", "report.pdf"}
+
+
 def test_a_program_that_is_gone_or_hangs_costs_the_pdf_alone(page, tmp_path, monkeypatch):
     gone = Renderer("printer", lambda *_: [str(tmp_path / "gone")])
     monkeypatch.setattr(pdf, "find_renderer", lambda: gone)
