@@ -485,7 +485,7 @@ class Monkey(Desk):
         panel = yield from self._section("Measure")
         if panel is not None:
             yield 400
-            yield from self.press(panel.export)
+            yield from self.press(panel.exporting.export)
             yield 100
 
     def live(self) -> Act:

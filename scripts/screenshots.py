@@ -142,10 +142,10 @@ class Tour:
     def export(self) -> None:
         """Export to the folder that is proposed."""
         panel = self.panels["Measure"]
-        self.click(panel.export)
+        self.click(panel.exporting.export)
         self.wait_for_job()
         self.pause(0.5)
-        self.reveal(panel.show_exported)
+        self.reveal(panel.exporting.show_exported)
         self.picture("export")
 
     def count(self) -> None:

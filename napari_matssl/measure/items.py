@@ -64,6 +64,15 @@ class FieldItems:
     words: Mapping[int, str] = with_default(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
+    @property
+    def kinds_of_rows(self) -> NDArray[np.uint8]:
+        """``(N,)``, what each item counts as; empty for columns."""
+        if self.numbers is None or self.kinds is None:
+            return np.zeros(0, dtype=np.uint8)
+        found = np.zeros(len(self.table) + 1, dtype=np.uint8)
+        found[self.numbers] = self.kinds
+        return found[1:]
+
 
 def items_of_objects(field: Field, class_name: str, directions: Sequence[int]) -> FieldItems:
     """List the objects of a class, as in the table of objects.

@@ -28,7 +28,8 @@ class LayerSettings(Settings):
         5.0,
         "share of the thickness by which a through-crack may be interrupted or end before an"
         " interface; at least 2 px",
-        unit="% of the thickness",
+        title="Crack tolerance",
+        unit="%",
         ge=0,
         le=50,
     )

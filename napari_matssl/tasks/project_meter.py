@@ -14,11 +14,12 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.measure.field import Field, field_of_mask
 from napari_matssl.measure.items import FieldItems
+from napari_matssl.measure.pooled_sizes import PooledSizes, pooled_sizes
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
-from napari_matssl.tasks.field_measures import FieldMeasure
+from napari_matssl.tasks.field_measures import FieldMeasure, Grains, ObjectMeasure
 from napari_matssl.tasks.mask_states import MaskStates
 from napari_matssl.tasks.measure_files import FIELDS, check_sizes, field_row
 from napari_matssl.tasks.measure_plan import MeasurePlan
@@ -41,6 +42,8 @@ class MeasuredProject:
         All tables, by the names of their files.
     measures
         All measures, by name, with the results that the tables are made of.
+    sizes
+        Size distributions per class, by the measures that have some.
     uncalibrated
         Images without a pixel size: their figures in um are blank.
     remarks
@@ -54,6 +57,7 @@ class MeasuredProject:
     states: Mapping[str, object]
     tables: Mapping[str, pd.DataFrame]
     measures: Mapping[str, FieldMeasure]
+    sizes: Mapping[str, tuple[PooledSizes, ...]]
     uncalibrated: tuple[str, ...]
     remarks: tuple[str, ...]
     problems: tuple[str, ...]
@@ -144,9 +148,20 @@ class ProjectMeter:
         for measure in measures.values():
             tables |= measure.tables()
             remarks |= dict.fromkeys(measure.remarks())
-        without = tuple(name for name, _, size in sizes if size is None)
         return MeasuredProject(
-            plan, wanted, states, tables, measures, without, tuple(remarks), tuple(problems)
+            plan=plan,
+            wanted=wanted,
+            states=states,
+            tables=tables,
+            measures=measures,
+            sizes={
+                name: pooled_sizes(measure.results)
+                for name, measure in measures.items()
+                if isinstance(measure, ObjectMeasure | Grains)
+            },
+            uncalibrated=tuple(name for name, _, size in sizes if size is None),
+            remarks=tuple(remarks),
+            problems=tuple(problems),
         )
 
     def _measured(

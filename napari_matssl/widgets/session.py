@@ -23,6 +23,7 @@ from napari_matssl.widgets.canvas.info_bar import InfoBarLine
 from napari_matssl.widgets.canvas.keep_alive import keep_canvas_alive
 from napari_matssl.widgets.canvas.keys import Keys
 from napari_matssl.widgets.canvas.live_wish import LiveWish
+from napari_matssl.widgets.canvas.measured_layer import MeasuredLayer
 from napari_matssl.widgets.canvas.mouse import Mouse
 from napari_matssl.widgets.canvas.notices import Notices
 from napari_matssl.widgets.canvas.open_folder import OpenFolder
@@ -59,6 +60,7 @@ class Session(QObject):
         self.current = CurrentImage(viewer, self.folder, self)
         self.palette = Palette(self.current)
         self.results = Results(self.current)
+        self.measured = MeasuredLayer(self.current, self.results)
         self.info_bar = InfoBarLine(self.results)
         self.view = View(viewer, self.current)
         self.peek = Peek(self.current)

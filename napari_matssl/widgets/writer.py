@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.class_table import ClassTable, LabelClass
-from napari_matssl.widgets.canvas.layers import CLASSES, pixel_size_of
+from napari_matssl.widgets.canvas.layers import CLASSES, KIND, MEASURED, pixel_size_of
 
 _GREATEST = 254  # 255 is "not analysed" where 0 is a class
 _TIFF = (".tif", ".tiff")
@@ -36,7 +36,7 @@ def write_labels(path: str, data: ArrayLike, meta: dict[str, Any]) -> list[str]:
     Raises
     ------
     InputError
-        If the layer is a stack, or has ids that don't fit.
+        If the layer is a stack, shows what was measured, or has ids that don't fit.
     OutputError
         If the file can't be written, or is to be of another kind.
     """
@@ -57,6 +57,11 @@ def write_labels(path: str, data: ArrayLike, meta: dict[str, Any]) -> list[str]:
 
 
 def _class_ids(layer: Labels) -> NDArray[np.uint8]:
+    if layer.metadata.get(KIND) == MEASURED:
+        raise InputError(
+            f'"{layer.name}" shows what was measured; its values are no class ids.',
+            "Save the segmentation or the painted labels instead.",
+        )
     if layer.ndim != 2:
         raise InputError(
             f'"{layer.name}" is a stack of {layer.ndim} axes, not one plane.',

@@ -5,17 +5,15 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from iron import ALL, NAMES, SIZE, command_of, mask_of, write_image, write_iron
 from typer.testing import CliRunner
 
 from napari_matssl.cli import app
 from napari_matssl.errors import InputError, SettingsError
-from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.export.results import Outputs
 from napari_matssl.export.tables import write_frames
-from napari_matssl.labels.class_table import ClassTable, LabelClass
-from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Control, drain
-from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MEASURES, MeasureSettings
 from napari_matssl.tasks.export_measured import existing_tables, export_measured
@@ -24,55 +22,10 @@ from napari_matssl.tasks.measure_plan import MeasurePlan
 from napari_matssl.tasks.measures import TABLES
 from napari_matssl.tasks.project_meter import ProjectMeter, changed_images, items_of_image
 
-NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
-CLASSES = ClassTable(
-    classes=tuple(
-        LabelClass(id=number, name=name, colour=colour)
-        for number, name, colour in (
-            (1, "steel", "#808080"), (2, "graphite", "#202020"),
-            (3, "oxide", "#3060c0"), (4, "grain boundary", "#c03030"),
-        )
-    )
-)  # fmt: skip
-ALL = MeasurePlan(
-    MeasureSettings(measures=",".join(MEASURES), line_direction="both"),
-    {
-        "objects": ("graphite",),
-        "grains": ("grain boundary",),
-        "layers": ("oxide",),
-        "nodules": ("graphite",),
-    },
-)
-
-
-def mask_of(seed):
-    """Steel with round graphite, a layer of oxide above, and a net of boundaries below."""
-    random = np.random.default_rng(seed)
-    mask = np.ones((160, 200), np.uint8)
-    mask[20 : 32 + seed] = 3
-    rows, columns = np.indices(mask.shape)
-    for column in range(15, 200, 24):
-        radius = random.integers(4, 8)
-        mask[(rows - 60) ** 2 + (columns - column) ** 2 < radius**2] = 2
-    mask[84::20, :] = 4
-    mask[84:, ::20] = 4
-    return mask
-
 
 @pytest.fixture
 def project(tmp_path):
-    """Four micrographs of 2 um per pixel; the last isn't segmented."""
-    folder = tmp_path / "iron"
-    folder.mkdir()
-    size = PixelSize(2.0, 2.0, "set by hand")
-    for seed, name in enumerate(NAMES):
-        pixels = (mask_of(seed) * 50).astype(np.uint8)
-        write_micrograph(folder / name, Micrograph(name, pixels, size))
-    CLASSES.write(folder / "classes.json")
-    project = Project(folder)
-    for seed, name in enumerate(NAMES[:3]):
-        project.masks.write(name, mask_of(seed))
-    return project
+    return write_iron(tmp_path / "iron")
 
 
 def as_read(frame, tmp_path):
@@ -87,9 +40,7 @@ def test_tables_are_those_of_the_command(project, tmp_path, measure):
     plan = MeasurePlan(ALL.settings.model_copy(update={"measures": measure}), ALL.classes)
     measured = drain(ProjectMeter(project).measure(plan))
     out = tmp_path / "by-command"
-    given = ["measure", str(project.folder / "matssl" / "masks"), "--out", str(out)]
-    given += ["--measures", measure, "--line-direction", "both"]
-    given += [word for name in ALL.classes.get(measure, ()) for word in ("--class", name)]
+    given = command_of(measure, project.folder / "matssl" / "masks", out)
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0, done.output
     assert {path.name for path in out.iterdir()} == {"fields.csv", *TABLES[measure]}
@@ -178,8 +129,7 @@ def test_the_layer_has_to_be_named(project):
 
 
 def test_images_without_a_pixel_size_are_named(project):
-    plain = Micrograph("a1.tif", (mask_of(0) * 50).astype(np.uint8), None)
-    write_micrograph(project.folder / "a1.tif", plain)
+    write_image(project.folder, "a1.tif", 0, size=None)
     measured = drain(ProjectMeter(project).measure(ALL))
     assert measured.uncalibrated == ("a1.tif",)
     objects = measured.tables["objects.csv"].set_index("image")
@@ -196,8 +146,7 @@ def test_images_without_a_pixel_size_are_named(project):
     [("objects", "graphite", 8), ("nodules", "graphite", 8), ("grains", "grain boundary", 41)],
 )
 def test_items_have_the_numbers_of_their_pixels(project, measure, class_name, count):
-    size = PixelSize(2.0, 2.0, "set by hand")
-    items = items_of_image(project, "a1.tif", size, ALL, measure, class_name)
+    items = items_of_image(project, "a1.tif", SIZE, ALL, measure, class_name)
     assert len(items.table) == len(items.places) == items.numbers.max() == count
     areas = np.bincount(items.numbers.ravel())[1:]
     assert list(items.table.area_px) == list(areas)
@@ -210,8 +159,7 @@ def test_items_have_the_numbers_of_their_pixels(project, measure, class_name, co
 
 
 def test_columns_have_their_thickness_and_ends(project):
-    size = PixelSize(2.0, 2.0, "set by hand")
-    items = items_of_image(project, "a2.tif", size, ALL, "layers", "oxide")
+    items = items_of_image(project, "a2.tif", SIZE, ALL, "layers", "oxide")
     lengths = np.linalg.norm(items.ends[:, 1] - items.ends[:, 0], axis=1)
     assert items.table.thickness_px.to_numpy() == pytest.approx(lengths)
     assert lengths.mean() == pytest.approx(13, abs=0.6)

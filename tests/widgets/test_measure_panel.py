@@ -1,4 +1,4 @@
-"""The panel of phase fractions: what it shows of a folder, and what it exports."""
+"""The panel Measure: the phase fractions that it shows of a folder, and what it exports."""
 
 import csv
 import subprocess
@@ -83,7 +83,7 @@ def slow_images(panel, folder):
 
 def choose(monkeypatch, panel, place):
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(place or ""))
-    panel.place.browse.click()
+    panel.exporting.place.browse.click()
 
 
 def texts(table):
@@ -118,7 +118,7 @@ def segment(session, name):
 
 def export(qtbot, panel):
     with qtbot.waitSignal(panel.session.runner.ended, timeout=60_000):
-        panel.export.click()
+        panel.exporting.export.click()
 
 
 def answer(qtbot, yes):
@@ -155,8 +155,8 @@ def test_the_figures_of_the_open_folder_are_the_truth(panel):
 def test_without_a_folder_the_panel_shows_a_note(dock):
     panel = dock.widget()
     assert panel.count.text() == "No folder is open."
-    assert not panel.export.isEnabled()
-    assert panel.export.toolTip() == "Open a folder of micrographs first."
+    assert not panel.exporting.export.isEnabled()
+    assert panel.exporting.export.toolTip() == "Open a folder of micrographs first."
 
 
 def test_a_folder_without_masks_has_nothing_to_export(dock, folder, qtbot):
@@ -165,8 +165,8 @@ def test_a_folder_without_masks_has_nothing_to_export(dock, folder, qtbot):
         path.unlink()
     panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: panel.count.text() == "0 of 4 images are segmented.")
-    assert panel.export.toolTip() == "Segment some images first."
-    assert not panel.export.isEnabled()
+    assert panel.exporting.export.toolTip() == "Segment some images first."
+    assert not panel.exporting.export.isEnabled()
 
 
 def test_excluded_images_are_counted(panel, qtbot):
@@ -178,7 +178,7 @@ def test_figures_go_with_their_folder(panel):
     assert panel.session.folder.close()
     assert images(panel) == []
     assert panel.count.text() == "No folder is open."
-    assert not panel.export.isEnabled()
+    assert not panel.exporting.export.isEnabled()
 
 
 def test_a_new_mask_shows(panel, qtbot):
@@ -249,7 +249,7 @@ def test_the_window_stays_alive_while_masks_are_measured(dock, folder, qtbot, sl
     panel = dock.widget()
     panel.session.folder.open([folder])
     qtbot.waitUntil(lambda: panel.count.text() == "3 of 4 images are segmented.")
-    assert panel.export.isEnabled()
+    assert panel.exporting.export.isEnabled()
     assert images(panel) == []
     assert not panel.view.isVisible()  # neither "nothing segmented" nor figures
     slow_masks.go_on()
@@ -313,7 +313,7 @@ def test_export_writes_files_and_names_their_place(panel, qtbot, out):
     endings = ("_mask.png", "_mask.tif", "_overlay.png")
     files = {f"{stem}{ending}" for stem in ("a1", "a2", "a10") for ending in endings}
     assert {p.name for p in out.iterdir()} == {
-        *files, "phases.csv", "summary.csv", "corrected.csv", "classes.json"
+        *files, "phases.csv", "summary.csv", "corrected.csv", "fields.csv", "classes.json"
     }  # fmt: skip
     with (out / "phases.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -321,34 +321,34 @@ def test_export_writes_files_and_names_their_place(panel, qtbot, out):
     for row in rows:
         share = (TRUTH[row["image"]].labels == int(row["class_id"])).mean()
         assert float(row["fraction_percent"]) == pytest.approx(100 * share)
-    assert panel.outcome.text() == f"3 images exported to {out}."
-    assert panel.show_exported.isVisible()
+    assert panel.exporting.outcome.text() == f"3 images exported to {out}."
+    assert panel.exporting.show_exported.isVisible()
 
 
 def test_the_exported_files_can_be_shown(panel, qtbot, out, monkeypatch):
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
     export(qtbot, panel)
-    panel.show_exported.click()
+    panel.exporting.show_exported.click()
     assert [url.toLocalFile() for url in opened] == [str(out)]
 
 
 def test_only_what_is_ticked_is_exported(panel, qtbot, out):
     for name in ("masks_tiff", "overlays", "tables"):
-        panel.choices[name].setChecked(False)
+        panel.exporting.choices[name].setChecked(False)
     export(qtbot, panel)
     assert {p.name for p in out.iterdir()} == {
         "a1_mask.png", "a2_mask.png", "a10_mask.png", "classes.json"
     }  # fmt: skip
-    panel.choices["masks_png"].setChecked(False)
-    assert panel.export.toolTip() == "Tick what to export first."
-    assert not panel.export.isEnabled()
+    panel.exporting.choices["masks_png"].setChecked(False)
+    assert panel.exporting.export.toolTip() == "Tick what to export first."
+    assert not panel.exporting.export.isEnabled()
 
 
 def test_nothing_is_overwritten_unasked(panel, qtbot, out):
     (out / "a1_mask.png").write_text("mine")
     asked = answer(qtbot, yes=False)
-    panel.export.click()
+    panel.exporting.export.click()
     assert asked == [f"{out} holds a1_mask.png already. Replace?"]
     assert not panel.session.runner.busy
     assert [p.name for p in out.iterdir()] == ["a1_mask.png"]
@@ -359,38 +359,40 @@ def test_nothing_is_overwritten_unasked(panel, qtbot, out):
 
 def test_a_new_folder_beside_the_images_is_proposed_and_made(panel, folder, qtbot, monkeypatch):
     wanted = folder.with_name("steel-results")
-    assert panel.place.folder == wanted
+    assert panel.exporting.place.folder == wanted
     choose(monkeypatch, panel, None)  # the dialog was cancelled
-    assert panel.place.folder == wanted
+    assert panel.exporting.place.folder == wanted
     export(qtbot, panel)
     assert (wanted / "phases.csv").is_file()
-    assert panel.outcome.text() == f"3 images exported to {wanted}."
+    assert panel.exporting.outcome.text() == f"3 images exported to {wanted}."
 
 
 def test_a_name_can_be_typed_and_folders_used_before_are_offered(panel, folder, qtbot):
-    line = panel.place.field.lineEdit()
+    line = panel.exporting.place.field.lineEdit()
     line.selectAll()
     qtbot.keyClicks(line, "second round")
     export(qtbot, panel)
     written = folder.with_name("second round")
     assert (written / "phases.csv").is_file()
     panel.session.folder.open([folder])
-    offered = [panel.place.field.itemText(n) for n in range(panel.place.field.count())]
+    offered = [
+        panel.exporting.place.field.itemText(n) for n in range(panel.exporting.place.field.count())
+    ]
     assert offered == [str(folder.with_name("steel-results")), str(written)]
-    assert panel.place.folder == folder.with_name("steel-results")
+    assert panel.exporting.place.folder == folder.with_name("steel-results")
 
 
 def test_without_a_name_there_is_no_export(panel):
-    panel.place.field.lineEdit().clear()
-    assert not panel.export.isEnabled()
-    assert panel.export.toolTip() == "Name a folder to export to first."
+    panel.exporting.place.field.lineEdit().clear()
+    assert not panel.exporting.export.isEnabled()
+    assert panel.exporting.export.toolTip() == "Name a folder to export to first."
 
 
 def test_the_folder_of_the_images_is_refused(panel, folder, monkeypatch):
     choose(monkeypatch, panel, folder)
     errors = []
     panel.session.notices.failed.connect(errors.append)
-    panel.export.click()
+    panel.exporting.export.click()
     assert not panel.session.runner.busy
     assert isinstance(errors[0], MatSSLError)
     assert "Choose another folder" in str(errors[0])
@@ -398,7 +400,7 @@ def test_the_folder_of_the_images_is_refused(panel, folder, monkeypatch):
 
 def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_images):
     runner = panel.session.runner
-    panel.export.click()
+    panel.exporting.export.click()
     slow_images.let(1)
     qtbot.waitUntil(lambda: slow_images.names == ["a1.tif", "a2.tif"], timeout=60_000)
     runner.job.cancel()
@@ -407,28 +409,28 @@ def test_an_export_given_up_half_way_leaves_whole_files(panel, qtbot, out, slow_
     tables = {"phases.csv", "summary.csv", "corrected.csv", "classes.json"}
     assert {p.name.partition("_")[0] for p in out.iterdir()} == {"a1", "a2", *tables}
     assert len(list(out.iterdir())) == 10
-    assert not panel.outcome.isVisible()
-    assert not panel.show_exported.isVisible()
-    assert panel.export.isEnabled()
+    assert not panel.exporting.outcome.isVisible()
+    assert not panel.exporting.show_exported.isVisible()
+    assert panel.exporting.export.isEnabled()
 
 
 @pytest.mark.cell("export in the window", "stopped late")
 def test_an_export_finished_early_counts_its_images(panel, qtbot, out, slow_images):
     runner = panel.session.runner
-    panel.export.click()
+    panel.exporting.export.click()
     slow_images.let(1)
     qtbot.waitUntil(lambda: slow_images.names == ["a1.tif", "a2.tif"], timeout=60_000)
     runner.job.finish()
     with qtbot.waitSignal(runner.ended):
         slow_images.go_on()
-    assert panel.outcome.text() == f"2 of 3 images exported to {out}."
+    assert panel.exporting.outcome.text() == f"2 of 3 images exported to {out}."
     assert (out / "summary.csv").exists()
 
 
 def test_an_image_that_fails_is_named(panel, folder, qtbot, out):
     (folder / "matssl" / "masks" / "a2.png").write_bytes(b"no image")
     export(qtbot, panel)
-    first, second = panel.outcome.text().splitlines()
+    first, second = panel.exporting.outcome.text().splitlines()
     assert first == f"2 of 3 images exported to {out}."
     assert "a2.png" in second
 
@@ -440,11 +442,11 @@ def test_while_a_job_runs_there_is_no_export(panel, qtbot):
 
     runner = panel.session.runner
     runner.start("Fine-tuning", job)
-    assert not panel.export.isEnabled()
-    assert panel.export.toolTip().startswith("Fine-tuning is running")
+    assert not panel.exporting.export.isEnabled()
+    assert panel.exporting.export.toolTip().startswith("Fine-tuning is running")
     with qtbot.waitSignal(runner.ended):
         runner.job.cancel()
-    assert panel.export.isEnabled()
+    assert panel.exporting.export.isEnabled()
 
 
 def test_results_of_other_jobs_are_no_export(panel, qtbot):
@@ -454,17 +456,17 @@ def test_results_of_other_jobs_are_no_export(panel, qtbot):
 
     with qtbot.waitSignal(panel.session.runner.ended):
         panel.session.runner.start("Segmenting", job)
-    assert not panel.outcome.isVisible()
+    assert not panel.exporting.outcome.isVisible()
 
 
 def test_everything_fits_a_dock_and_has_a_tooltip(panel):
     assert panel.minimumSizeHint().width() <= 370
     for widget in (
         panel.count,
-        panel.export,
-        panel.show_exported,
-        panel.place.field,
-        panel.place.browse,
-        *panel.choices.values(),
+        panel.exporting.export,
+        panel.exporting.show_exported,
+        panel.exporting.place.field,
+        panel.exporting.place.browse,
+        *panel.exporting.choices.values(),
     ):
         assert widget.toolTip()

@@ -71,14 +71,14 @@ def visible_words(widget):
 
 
 def test_a_note_stands_there_while_there_is_nothing(view):
-    assert visible_words(view) == "Nothing segmented yet."
+    assert visible_words(view) == "Nothing segmented yet: segment some images in Segment first."
     view.show_phases(measured("a.tif", 1, 1), TABLE.classes)
     assert "Nothing" not in visible_words(view)
     view.show_phases([], TABLE.classes)
-    assert visible_words(view) == "Nothing segmented yet."
+    assert visible_words(view) == "Nothing segmented yet: segment some images in Segment first."
     view.show_phases(measured("a.tif", 1, 1), TABLE.classes)
     view.clear()
-    assert visible_words(view) == "Nothing segmented yet."
+    assert visible_words(view) == "Nothing segmented yet: segment some images in Segment first."
 
 
 def test_the_summary_has_mean_and_interval_to_the_same_decimals(three_images):

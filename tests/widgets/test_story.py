@@ -77,9 +77,9 @@ def fractions(mask):
 
 def export(user, out):
     user.look_at("Measure")
-    user.until(user.measure.export.isEnabled)
-    user.measure.place.set_folder(out)
-    user.run(user.measure.export)
+    user.until(user.measure.exporting.export.isEnabled)
+    user.measure.exporting.place.set_folder(out)
+    user.run(user.measure.exporting.export)
     assert not user.error
     return list(csv.DictReader((out / "phases.csv").read_text(encoding="utf-8-sig").splitlines()))
 

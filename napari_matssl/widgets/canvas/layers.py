@@ -25,7 +25,10 @@ from napari_matssl.widgets.canvas.layer_grid import (
 )
 
 KIND = "matssl_kind"
-"""Key of a labels layer's metadata: ``"painted"``, ``"mask"`` or ``"preview"``."""
+"""Key of a layer's metadata: ``"painted"``, ``"mask"``, ``"preview"`` or ``MEASURED``."""
+
+MEASURED = "measured"
+"""Kind of layers that show what was measured: their values are no class ids."""
 
 CLASSES = "matssl_classes"
 """Key of a labels layer's metadata: the ``LabelClass`` of every id, a tuple."""
@@ -230,6 +233,7 @@ __all__ = [
     "CLASSES",
     "INFO_BAR",
     "KIND",
+    "MEASURED",
     "PIXEL_SIZE",
     "add_labels",
     "add_micrograph",

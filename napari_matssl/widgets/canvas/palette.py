@@ -11,7 +11,7 @@ from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.labels.counting import count_values
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.current_image import CurrentImage
-from napari_matssl.widgets.canvas.layers import set_classes
+from napari_matssl.widgets.canvas.layers import CLASSES, set_classes
 from napari_matssl.widgets.canvas.shown import Shown
 
 _ERASER = {"paint": "erase", "erase": "paint"}
@@ -119,7 +119,7 @@ class Palette(QObject):
         if gone:
             self._picked = classes[0].id if classes else None
         for layer in () if shown is None else shown.layers:
-            if isinstance(layer, Labels):
+            if isinstance(layer, Labels) and CLASSES in layer.metadata:
                 set_classes(layer, classes)
         self.classes_changed.emit()
         if gone:

@@ -1,4 +1,4 @@
-"""A look at the bare micrograph: segmentation and preview are out of sight while a key is held."""
+"""A look at the bare micrograph: what lies over it is out of sight while a key is held."""
 
 from napari.layers import Layer
 from qtpy.QtCore import QEvent, QObject, Qt
@@ -6,6 +6,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QApplication
 
 from napari_matssl.widgets.canvas.current_image import CurrentImage
+from napari_matssl.widgets.canvas.layers import KIND, MEASURED
 from napari_matssl.widgets.canvas.shown import OVERLAYS
 
 KEY = Qt.Key.Key_H
@@ -15,7 +16,7 @@ KEY_NAME = QKeySequence(KEY).toString()
 
 
 class Peek(QObject):
-    """Hide segmentation and preview while the key is held; strokes stay in sight."""
+    """Hide segmentation, preview and what was measured while the key is held; strokes stay."""
 
     def __init__(self, current: CurrentImage) -> None:
         super().__init__(current.viewer.window._qt_window)
@@ -30,7 +31,11 @@ class Peek(QObject):
         if self._held or shown is None:
             return
         self._held = True
-        overlays = [shown.extra[title] for title in OVERLAYS if title in shown.extra]
+        overlays = [
+            layer
+            for title, layer in shown.extra.items()
+            if title in OVERLAYS or layer.metadata.get(KIND) == MEASURED
+        ]
         self._hidden = [layer for layer in overlays if layer.visible]
         for layer in self._hidden:
             layer.visible = False

@@ -59,6 +59,7 @@ class FieldEditor(QWidget):
             self.tick.setToolTip("Ticked: use the value beside. Not ticked: " + unset)
             self.tick.toggled.connect(self._tick_changed)
             self._unset = QLabel(unset)
+            self._unset.setWordWrap(True)
             row.addWidget(self.tick)
             row.addWidget(self._unset, 1)
         row.addWidget(self.control, 1)

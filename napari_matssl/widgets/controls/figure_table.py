@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QColor, QGuiApplication, QKeySequence, QResizeEvent
+from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtGui import QColor, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QAction, QHeaderView, QTableWidget, QTableWidgetItem
 
 _COPY_TIP = "Click a header to sort. Ctrl+C copies what is selected, or all, for a spreadsheet."
@@ -22,6 +22,9 @@ class FigureTable(QTableWidget):
         beyond the edge of the window are scrolled to.
     """
 
+    row_chosen = Signal(str)
+    """A row was clicked, or Enter pressed in it: what its first cell shows."""
+
     def __init__(self, name_width: int) -> None:
         super().__init__()
         self._name_width = name_width
@@ -36,6 +39,7 @@ class FigureTable(QTableWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setMinimumSectionSize(28)
         header.sortIndicatorChanged.connect(self._fit_columns)
+        self.cellClicked.connect(lambda row, _column: self._choose(row))
         copy = QAction("Copy", self)
         copy.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
         copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
@@ -65,6 +69,24 @@ class FigureTable(QTableWidget):
                 self.setItem(row, column, cell)
         self.setSortingEnabled(True)
         self._fit_columns()
+
+    def mark_row(self, name: str) -> None:
+        """Write the row of a name bold, and the others not."""
+        for row in range(self.rowCount()):
+            font = self.font()
+            font.setBold(self.item(row, 0).text() == name)
+            self.item(row, 0).setFont(font)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Choose the current row by Enter."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._choose(self.currentRow())
+        else:
+            super().keyPressEvent(event)
+
+    def _choose(self, row: int) -> None:
+        if row >= 0:
+            self.row_chosen.emit(self.item(row, 0).text())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Set the width of names to what figures leave."""

@@ -1,13 +1,9 @@
 """Phase fractions to look at and to copy: tables, and a bar chart with confidence intervals."""
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QLabel,
@@ -19,11 +15,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.labels.class_table import LabelClass
-from napari_matssl.measure.corrected import CorrectedFraction, CorrectedFractions
+from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, summary_frame
 from napari_matssl.widgets.controls import corrected_figures
-from napari_matssl.widgets.controls.curves import colour_axes, quiet_plot, text_colour
 from napari_matssl.widgets.controls.figure_table import Cell, FigureTable, number
+from napari_matssl.widgets.controls.phase_chart import Phase, PhaseChart
 
 _ONE_FIELD = "One field: no error bar. Segment more images."
 _SUMMARY_COLUMNS = (
@@ -39,17 +35,26 @@ _SUMMARY_COLUMNS = (
 class PhasesView(QWidget):
     """Phase fractions per image and in summary, with a bar chart."""
 
+    image_chosen = Signal(str)
+    """The user wants to see that image."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.summary_table = FigureTable(name_width=96)
         self.image_table = FigureTable(name_width=140)
+        self.image_table.setToolTip(
+            f"Click a row, or press Enter, to go to the image. {self.image_table.toolTip()}"
+        )
+        self.image_table.row_chosen.connect(self.image_chosen)
         self.chart = PhaseChart()
+        self._image = ""
         self.note, self.error_note = QLabel(), QLabel()
         for label in (self.note, self.error_note):
             label.setWordWrap(True)
         self.error_note.setToolTip("What the model mistakes in images that it hasn't learnt from.")
-        empty = QLabel("Nothing segmented yet.")
+        empty = QLabel("Nothing segmented yet: segment some images in Segment first.")
         empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        empty.setWordWrap(True)
         summary = QWidget()
         column = QVBoxLayout(summary)
         column.setContentsMargins(4, 4, 4, 4)
@@ -109,6 +114,11 @@ class PhasesView(QWidget):
         self.model_error.show_fractions(corrected, {p.class_id: p.colour for p in phases}, decimals)
         self._pages.setCurrentIndex(1)
 
+    def follow(self, image: str) -> None:
+        """Mark the row of the image that is shown."""
+        self._image = image
+        self.image_table.mark_row(image)
+
     def clear(self) -> None:
         """Clear the view."""
         self._pages.setCurrentIndex(0)
@@ -117,7 +127,7 @@ class PhasesView(QWidget):
         """Ask for as much as shows all columns of the summary."""
         return QSize(380, 460)
 
-    def _fill_summary(self, phases: Sequence["_Phase"]) -> None:
+    def _fill_summary(self, phases: Sequence[Phase]) -> None:
         cells = [
             [
                 Cell(p.name, colour=p.colour, tooltip=p.name),
@@ -131,7 +141,7 @@ class PhasesView(QWidget):
         ]
         self.summary_table.fill(_SUMMARY_COLUMNS, cells)
 
-    def _fill_images(self, rows: Sequence[PhaseFraction], phases: Sequence["_Phase"]) -> None:
+    def _fill_images(self, rows: Sequence[PhaseFraction], phases: Sequence[Phase]) -> None:
         measured: dict[str, dict[int, PhaseFraction]] = {}
         for row in rows:
             measured.setdefault(row.image, {})[row.class_id] = row
@@ -147,112 +157,17 @@ class PhasesView(QWidget):
                 line.append(number(value, phase.decimals, tooltip))
             cells.append(line)
         self.image_table.fill(columns, cells)
-
-
-class PhaseChart(QWidget):
-    """Mean area fraction per phase as bars, with the 95 % confidence interval."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setToolTip(
-            "Mean area fraction per phase as found, with the 95 % confidence interval over images. "
-            "Diamond: corrected for the model's own error, with the interval of that."
-        )
-        self.setMinimumHeight(160)
-        self.plot = quiet_plot("area fraction (%)")
-        self.plot.getAxis("bottom").setStyle(tickLength=0)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.plot)
-        self._phases: list[tuple[_Phase, float]] = []
-        self._beside: Mapping[int, CorrectedFraction] = {}
-
-    def show_phases(
-        self, phases: Sequence["_Phase"], beside: Mapping[int, CorrectedFraction] | None = None
-    ) -> None:
-        """Draw one bar per phase that has a mean, and what is corrected beside it."""
-        self._beside = beside or {}
-        self._phases = [(p, p.mean) for p in phases if p.mean is not None]
-        self._draw()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Follow napari's theme."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
-            self._draw()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Fit the names below the bars to the new width."""
-        super().resizeEvent(event)
-        self._write_names()
-
-    def _draw(self) -> None:
-        from pyqtgraph import BarGraphItem, ErrorBarItem, TextItem
-
-        text = text_colour(self)
-        self.plot.clear()
-        colour_axes(self.plot, text)
-        top = 0.0
-        for x, (phase, mean) in enumerate(self._phases):
-            bar = BarGraphItem(x=[x], height=[mean], width=0.6, pen=text)
-            bar.setOpts(brush=phase.colour or text)
-            self.plot.addItem(bar)
-            if phase.ci95 is not None:
-                # An area fraction is never outside 0 to 100 %.
-                down, up = min(phase.ci95, mean), min(phase.ci95, 100 - mean)
-                centre = {"x": np.array([x]), "y": np.array([mean])}
-                self.plot.addItem(ErrorBarItem(**centre, top=up, bottom=down, beam=0.2, pen=text))
-            high = mean if phase.ci95 is None else min(mean + phase.ci95, 100)
-            value = TextItem(f"{mean:.{phase.decimals}f}", color=text, anchor=(0.5, 1))
-            value.setPos(x, high)
-            self.plot.addItem(value)
-            top = max(top, high)
-            if (row := self._beside.get(phase.class_id)) is not None:
-                for mark in corrected_figures.marks(x, row, text):
-                    self.plot.addItem(mark)
-                top = max(top, row.high or row.corrected or 0)
-        self.plot.setXRange(-0.5, max(len(self._phases), 1) - 0.5, padding=0.02)
-        self.plot.setYRange(0, 1.2 * top or 1, padding=0)
-        self._write_names()
-
-    def _write_names(self) -> None:
-        room = (self.width() - 80) // max(len(self._phases), 1) - 8
-        metrics = self.fontMetrics()
-        names = [
-            (x, metrics.elidedText(p.name, Qt.TextElideMode.ElideRight, room))
-            for x, (p, _mean) in enumerate(self._phases)
-        ]
-        self.plot.getAxis("bottom").setTicks([names])
+        self.image_table.mark_row(self._image)
 
 
 _FIGURES = (
     "class_id", "class", "n",
     "mean_percent", "s_percent", "ci95_percent", "relative_accuracy_percent",
 )  # fmt: skip
-"""Columns of a summary that are shown, in the order of `_Phase`."""
+"""Columns of a summary that are shown, in the order of `Phase`."""
 
 
-class _Phase(NamedTuple):
-    """One row of the summary, with how to show it."""
-
-    class_id: int
-    name: str
-    n: int
-    mean: float | None
-    s: float | None
-    ci95: float | None
-    relative_accuracy: float | None
-    colour: str
-    """Empty if its class is gone from the class table."""
-
-    @property
-    def decimals(self) -> int:
-        """As many as the interval is worth, or the mean without one: 0.5 one, 0.05 two."""
-        size = self.ci95 or self.mean
-        return min(max(1 + math.ceil(math.log10(0.5 / size)), 1), 4) if size else 1
-
-
-def _summarise(rows: Sequence[PhaseFraction], classes: Sequence[LabelClass]) -> list[_Phase]:
+def _summarise(rows: Sequence[PhaseFraction], classes: Sequence[LabelClass]) -> list[Phase]:
     """Summarise in the order of the classes, with their colours."""
     order = {c.id: i for i, c in enumerate(classes)}
     colours = {c.id: c.colour for c in classes}
@@ -261,7 +176,7 @@ def _summarise(rows: Sequence[PhaseFraction], classes: Sequence[LabelClass]) -> 
     for class_id, name, n, *figures in summary.itertuples(index=False):
         mean, s, ci95, accuracy = (None if pd.isna(f) else float(f) for f in figures)
         colour = colours.get(class_id, "")
-        phases.append(_Phase(class_id, name, n, mean, s, ci95, accuracy, colour))
+        phases.append(Phase(class_id, name, n, mean, s, ci95, accuracy, colour))
     return sorted(phases, key=lambda p: order.get(p.class_id, len(order)))
 
 
@@ -282,7 +197,7 @@ def _area(um2: float) -> str:
     return f"{float(f'{um2:.4g}'):,.12g}"
 
 
-def _note(phases: Sequence[_Phase], classes: Sequence[LabelClass]) -> str:
+def _note(phases: Sequence[Phase], classes: Sequence[LabelClass]) -> str:
     """Return the note on the data behind the figures."""
     fewest, most = min(p.n for p in phases), max(p.n for p in phases)
     if most == 0:

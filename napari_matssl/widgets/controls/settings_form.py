@@ -1,6 +1,6 @@
 """A form for the settings of a job, built from their fields: bounds, help texts, presets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -59,6 +59,8 @@ class SettingsForm(QWidget, Generic[Kind]):
         self._hidden = frozenset(hidden)
         self._draft = kind.draft({})
         self._editors: dict[tuple[str, ...], FieldEditor] = {}
+        self._rows: dict[str, tuple[QWidget, ...]] = {}
+        self._only: frozenset[str] | None = None
         self._rest = [n for n in kind.model_fields if n not in {*main, *hidden}]
 
         layout = QVBoxLayout(self)
@@ -80,6 +82,13 @@ class SettingsForm(QWidget, Generic[Kind]):
         """Put a field of the owner's above the settings, below those that were put there before."""
         self._top.insertRow(self._above, title, field)
         self._above += 1
+
+    def show_only(self, names: Collection[str]) -> None:
+        """Show the rows of some fields alone; the others keep their values."""
+        self._only = frozenset(names)
+        for name, widgets in self._rows.items():
+            for widget in widgets:
+                widget.setVisible(name in self._only)
 
     def settings(self) -> Kind:
         """Return the values of the form.
@@ -191,6 +200,7 @@ class SettingsForm(QWidget, Generic[Kind]):
                 inner = QVBoxLayout(box_of_group)
                 inner.addWidget(self._fields(group, [*group.model_fields], name))
                 form.addRow(box_of_group)
+                self._rows[name] = (box_of_group,)
                 continue
             path = (*above, name)
             editor = FieldEditor(field, self._cases(path))
@@ -200,6 +210,10 @@ class SettingsForm(QWidget, Generic[Kind]):
             self._editors[path] = editor
             form.addRow(title, editor)
             form.labelForField(editor).setToolTip(editor.toolTip())
+            if not above:
+                self._rows[name] = (editor, form.labelForField(editor))
+        if self._only is not None and not above:
+            self.show_only(self._only)
         return box
 
     def _cases(self, path: tuple[str, ...]) -> dict[str, Any]:

@@ -1,0 +1,279 @@
+"""Objects, grains, columns or particles as a layer that can be clicked, and one of them marked."""
+
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Layer, Vectors
+from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.events import Event
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+from scipy import ndimage
+
+from napari_matssl.measure.items import FieldItems
+from napari_matssl.widgets.canvas.current_image import CurrentImage
+from napari_matssl.widgets.canvas.layer_grid import grid_of
+from napari_matssl.widgets.canvas.layers import KIND, MEASURED
+from napari_matssl.widgets.canvas.outlines import nearest_segment, outline
+from napari_matssl.widgets.canvas.results import Results
+from napari_matssl.widgets.canvas.shown import OVERLAYS, Shown
+from napari_matssl.widgets.jobs.later import later
+
+MARKED = "marked"
+"""Name of the layer that marks one item."""
+
+MOST_COLUMNS = 400
+"""Columns that are drawn; more would hide what is below them."""
+
+_MARK = "#ffe800"
+_CLICK = 4
+"""Farthest that the mouse moves during a click, px."""
+
+_NEAR = 6
+"""Farthest from a column that a click chooses it, px of the screen."""
+
+_SMALL, _WANTED = 24, 48
+"""What is smaller on the screen is zoomed to, to that size, px."""
+
+
+class MeasuredLayer(QObject):
+    """Shows the items of the shown image; never their class ids, which are nobody's labels.
+
+    Segmentation and preview go out of sight meanwhile: tints on top of each other make colours
+    that mean nothing.
+    """
+
+    picked = Signal(int)
+    """The user has clicked an item in the image: its row."""
+    removed = Signal()
+    """The user has removed the layer."""
+
+    def __init__(self, current: CurrentImage, results: Results) -> None:
+        super().__init__(current)
+        self._current, self._results, self._viewer = current, results, current.viewer
+        self._items: FieldItems | None = None
+        self._name = ""
+        self._covered: list[Layer] = []
+        self._ours = False
+        self._active: Layer | None = None
+        self._removed_later = later(self, self._on_removal)
+        current.leaving.connect(self._forget)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+        self._viewer.mouse_drag_callbacks.append(self._on_mouse)
+
+    @property
+    def on(self) -> bool:
+        """Whether items are shown."""
+        shown = self._current.shown
+        return shown is not None and MEASURED in shown.extra
+
+    def show(self, name: str, items: FieldItems, colours: Mapping[Any, str]) -> int | None:
+        """Show items as a layer of some name; it takes the place of what was shown before.
+
+        Parameters
+        ----------
+        colours
+            Of what items count as, by kind.
+
+        Returns
+        -------
+        Of how many columns one is drawn; None if all are.
+        """
+        shown = self._current.require_shown()
+        was_on, active = self.on, self._viewer.layers.selection.active
+        self._clear_layers()
+        self._items, self._name = items, name
+        step = 1
+        with self._quietly():
+            if items.ends is not None:
+                step = max(1, math.ceil(len(items.ends) / MOST_COLUMNS))
+                layer = self._vectors(shown, name, items.ends[::step], colours[1], 1)
+            else:
+                assert items.kinds is not None  # items that are no columns have pixels
+                layer = self._labels(shown, name, items.kinds, colours, items.words)
+            self._results.add_layer(MEASURED, layer)
+        if not was_on:
+            self._active = active
+            self._cover(shown)
+            # Clicks shall choose items now, not paint.
+            self._viewer.layers.selection.active = layer
+        else:
+            self._viewer.layers.selection.active = (
+                active if active in self._viewer.layers else layer
+            )
+        return step if step > 1 else None
+
+    def mark(self, row: int, centre: bool = True) -> None:
+        """Mark an item, and bring it into the middle of the view if wanted."""
+        shown, items = self._current.shown, self._items
+        if shown is None or items is None or not self.on or not 0 <= row < len(items.places):
+            return
+        active = self._viewer.layers.selection.active
+        with self._quietly():
+            self._results.remove_layer(MARKED)
+            if items.ends is not None:
+                marked = self._vectors(shown, MARKED, items.ends[row : row + 1], _MARK, 3)
+                extent = float(np.linalg.norm(items.ends[row, 1] - items.ends[row, 0]))
+            else:
+                assert items.numbers is not None  # items that are no columns have pixels
+                marked, extent = self._outline(shown, items.numbers, row + 1)
+            self._results.add_layer(MARKED, marked)
+        self._viewer.layers.selection.active = active
+        if centre:
+            self._look_at(shown, items.places[row], extent)
+
+    def clear(self) -> None:
+        """Take the layers away, and show again what they have covered."""
+        if self.on and self._viewer.layers.selection.active in self._own_layers():
+            before = self._active
+            self._clear_layers()
+            if before is not None and before in self._viewer.layers:
+                self._viewer.layers.selection.active = before
+        else:
+            self._clear_layers()
+        self._uncover()
+        self._items = None
+
+    # --- layers
+
+    def _labels(
+        self,
+        shown: Shown,
+        name: str,
+        kinds: NDArray[np.uint8],
+        colours: Mapping[Any, str],
+        words: Mapping[int, str],
+    ) -> Labels:
+        table = {None: "transparent", 0: "transparent", **colours}
+        layer = self._viewer.add_labels(
+            kinds,
+            name=name,
+            colormap=DirectLabelColormap(color_dict=table),
+            features={"index": [0, *words], "counts as": ["nothing", *words.values()]},
+            opacity=0.6,
+            metadata={KIND: MEASURED},
+            **grid_of(shown.image),
+        )
+        layer.editable = False
+        return layer
+
+    def _vectors(
+        self, shown: Shown, name: str, ends: NDArray[np.floating], colour: str, width: float
+    ) -> Vectors:
+        vectors = np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1)
+        return self._viewer.add_vectors(
+            vectors,
+            name=name,
+            edge_color=colour,
+            edge_width=width,
+            vector_style="line",
+            opacity=0.8,
+            metadata={KIND: MEASURED},
+            **grid_of(shown.image),
+        )
+
+    def _outline(
+        self, shown: Shown, numbers: NDArray[np.int32], number: int
+    ) -> tuple[Vectors, float]:
+        """Draw a line around an item; also return its size in px."""
+        box = ndimage.find_objects((numbers == number).view(np.uint8))[0]
+        size = max(side.stop - side.start for side in box)
+        ends = outline(numbers[box] == number) + np.array([side.start for side in box])
+        return self._vectors(shown, MARKED, ends, _MARK, max(1, size / 40)), float(size)
+
+    def _own_layers(self) -> list[Layer]:
+        shown = self._current.shown
+        extra = {} if shown is None else shown.extra
+        return [extra[key] for key in (MEASURED, MARKED) if key in extra]
+
+    def _clear_layers(self) -> None:
+        with self._quietly():
+            for key in (MARKED, MEASURED):
+                self._results.remove_layer(key)
+
+    def _cover(self, shown: Shown) -> None:
+        overlays = [shown.extra[title] for title in OVERLAYS if title in shown.extra]
+        self._covered = [layer for layer in overlays if layer.visible]
+        for layer in self._covered:
+            layer.visible = False
+
+    def _uncover(self) -> None:
+        covered, self._covered = self._covered, []
+        for layer in covered:
+            if layer in self._viewer.layers:
+                layer.visible = True
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Change layers without taking it for what the user does."""
+        before, self._ours = self._ours, True
+        try:
+            yield
+        finally:
+            self._ours = before
+
+    def _forget(self) -> None:
+        """Let the layers go with their image; what they covered is in sight in the next one."""
+        self._uncover()
+        self._items = None
+
+    def _on_removed(self, event: Event) -> None:
+        if not self._ours and self._items is not None and event.value.name == self._name:
+            self._removed_later.start()  # napari may be removing several layers at this moment
+
+    def _on_removal(self) -> None:
+        if not self.on:
+            self.clear()
+            self.removed.emit()
+
+    # --- the view and the mouse
+
+    def _look_at(self, shown: Shown, place: NDArray[np.floating], extent: float) -> None:
+        """Bring a place into the middle; come nearer to what is too small to be seen."""
+        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari before 0.9: no scene
+        world = np.asarray(shown.image.data_to_world(_on_plane(shown, place)))[-2:]
+        camera.center = (camera.center[0], *world)
+        size = extent * abs(float(shown.image.scale[-1]))
+        if size * camera.zoom < _SMALL:
+            camera.zoom = _WANTED / size
+
+    def _on_mouse(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
+        """Choose what is clicked, unless the click paints or draws."""
+        active = self._viewer.layers.selection.active
+        moves = getattr(active, "mode", "pan_zoom") in ("pan_zoom", "transform")
+        if event.button != 1 or not self.on or not moves:
+            return
+        began = np.asarray(event.pos, dtype=float)
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.abs(np.asarray(event.pos) - began).max() <= _CLICK:
+            row = self._row_at(event.position)
+            if row is not None:
+                self.picked.emit(row)
+
+    def _row_at(self, position: Sequence[float]) -> int | None:
+        """Return the row of the item at a place of the viewer."""
+        shown, items = self._current.shown, self._items
+        if shown is None or items is None:
+            return None
+        place = np.asarray(shown.image.world_to_data(position))[-2:]
+        if items.ends is not None:
+            camera = getattr(self._viewer, "scene", self._viewer).camera
+            near = _NEAR / (camera.zoom * abs(float(shown.image.scale[-1])))
+            return nearest_segment(items.ends, place, max(near, 1.0))
+        assert items.numbers is not None  # items that are no columns have pixels
+        row, column = (round(float(one)) for one in place)
+        height, width = items.numbers.shape
+        if not (0 <= row < height and 0 <= column < width):
+            return None
+        number = int(items.numbers[row, column])
+        return number - 1 if number else None
+
+
+def _on_plane(shown: Shown, place: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return a place of an image layer, which may be a stack."""
+    return np.concatenate([np.zeros(shown.image.ndim - 2), place])
