@@ -123,7 +123,7 @@ def _measure(contents: Contents, of: SummaryOf) -> Section:
     if of.title == "Nodules":
         plots += _plot_of_size_classes(contents)
     tables = tuple(figures_table(contents, of.summary))
-    text = (*_reasons(rows), _columns_in_words(rows))
+    text = (*_reasons(rows), *_columns_in_words(rows))
     return Section(of.title, tables=tables, plots=tuple(plots), text=text)
 
 
@@ -139,7 +139,7 @@ def _fractions(contents: Contents, rows: Sequence[Observed]) -> Section:
     ]
     return Section(
         "Area fractions",
-        text=(*_reasons(rows), _columns_in_words(rows)),
+        text=(*_reasons(rows), *_columns_in_words(rows)),
         tables=tuple(summary_table(contents)),
         plots=tuple(plots),
         items=standard_items(contents),
@@ -147,12 +147,14 @@ def _fractions(contents: Contents, rows: Sequence[Observed]) -> Section:
     )
 
 
-def _columns_in_words(rows: Sequence[Observed]) -> str:
-    """Explain the columns of a summary."""
+def _columns_in_words(rows: Sequence[Observed]) -> tuple[str, ...]:
+    """Explain the columns of a summary that has intervals."""
+    if not any(one.bounds() for one in rows):
+        return ()
     over = " or ".join(dict.fromkeys(str(one.row["over"]) for one in rows))
     return (
         f"n: {over}; s: their standard deviation; 95 % CI ±: half width of the confidence interval "
-        "of the mean; RA: relative accuracy, 100 CI / mean."
+        "of the mean; RA: relative accuracy, 100 CI / mean.",
     )
 
 

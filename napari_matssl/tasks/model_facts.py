@@ -170,7 +170,8 @@ def _sentence(model: FoundModel) -> str:
     """Describe how a model was made, for the paragraph on methods."""
     card = model.card
     assert card is not None
-    classes = ", ".join(card.classes.names)
+    *most, last = card.classes.names
+    classes = f"{', '.join(most)} and {last}" if most else last
     count = len(card.training_images)
     painted = ""
     if card.painted_share is not None:

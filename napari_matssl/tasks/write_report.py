@@ -6,8 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import pandas as pd
-
 from napari_matssl.errors import MatSSLError, StoppedError, printable
 from napari_matssl.export.tables import is_replaceable
 from napari_matssl.files import atomic_write
@@ -18,7 +16,7 @@ from napari_matssl.report.contents import Contents, Overlay, Pictures, SourceFil
 from napari_matssl.report.html import make_page
 from napari_matssl.report.pdf import write_pdf
 from napari_matssl.report.xlsx import save_workbook
-from napari_matssl.tasks.report_plan import PlannedReport
+from napari_matssl.tasks.report_plan import PlannedReport, ReportField
 from napari_matssl.tasks.report_sources import (
     chosen_for_pictures,
     draw_overlay,
@@ -165,7 +163,7 @@ def _contents(
     pictures: Pictures,
     remarks: Sequence[str],
 ) -> Contents:
-    lines = dict.fromkeys((*_light(planned.tables), *planned.remarks, *remarks))
+    lines = dict.fromkeys((*_light(planned.fields), *planned.remarks, *remarks))
     return Contents(
         details=planned.details,
         date=planned.date,
@@ -184,17 +182,12 @@ def _contents(
     )
 
 
-def _light(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+def _light(fields: Sequence[ReportField]) -> list[str]:
     """Return a line on each image whose grey values aren't like those of the painted images."""
-    phases = tables.get("phases.csv")
-    if phases is None:
-        return []
-    doubtful = phases[phases["reason"] != ""].drop_duplicates("image")
     return [
-        f"{image} is {light} by its grey values: {reason}."
-        for image, light, reason in zip(
-            doubtful["image"], doubtful["light"], doubtful["reason"], strict=True
-        )
+        f"{one.name} is {one.origin.light} by its grey values: {'; '.join(one.origin.reasons)}."
+        for one in fields
+        if one.origin is not None and one.origin.reasons
     ]
 
 

@@ -118,6 +118,25 @@ def test_fields_whose_picture_isnt_shown_are_named(tmp_path):
     assert "Not shown: f03_mask.png, f10_mask.png." in report_of(out)[1]
 
 
+def test_masks_in_which_there_is_nothing_make_a_report_of_blanks(tmp_path, capsys):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    (masks / "classes.json").write_text('{"1": "matrix", "2": "oxide", "3": "boundary"}')
+    one_pixel = np.ones((60, 80), np.uint8)
+    one_pixel[5, 5] = 2
+    for n, mask in enumerate((np.zeros((60, 80), np.uint8), one_pixel)):
+        Image.fromarray(mask).save(masks / f"{n}_mask.png")
+    out = tmp_path / "out"
+    chosen = ("--measures", "phases,objects,grains,layers,nodules", "--class", "oxide")
+    assert run_command("measure", masks, "--out", out, "--report", *chosen) == 0
+    page, text = report_of(out)
+    rows = {row[0][0]: row[1:] for row in page.of("phases.csv")[0][1]}
+    assert [text for text, _ in rows["0_mask.png"]] == ["–"] * 3
+    assert "No image with a value: no mean, no interval." in text
+    assert "table: 12 unchanged" in verify(out, capsys)
+    assert run_command("verify", out / "report.xlsx") == 0
+
+
 def test_a_project_keeps_what_was_typed_once(tmp_path):
     folder = tmp_path / "steel"
     own = folder / "matssl" / "masks"
@@ -191,7 +210,8 @@ def test_the_model_of_the_masks_is_described_and_its_error_undone(tmp_path, caps
     assert [row[place][1] for row in rows] == [row["corrected_percent"] for row in wanted]
     assert "96.5 % of 2,000 labelled pixels found, IoU" in text
     assert (
-        "They were segmented into matrix, graphite, boundary by a linear pixel classifier" in text
+        "They were segmented into matrix, graphite and boundary by a linear pixel classifier"
+        in text
     )
     assert "1 field was among the images that the model has learnt from: a.tif." in text
     assert "a_mask.png is doubtful by its grey values: fractions differ." in text
