@@ -31,7 +31,7 @@ from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.correcting import correct_project
 from napari_matssl.tasks.field_measures import ObjectMeasure, Phases
 from napari_matssl.tasks.mask_sizes import page_of, project_folders
-from napari_matssl.tasks.measure_files import MeasuredMask, MeasuredMasks
+from napari_matssl.tasks.measure_files import FIELDS, MeasuredMask, MeasuredMasks
 from napari_matssl.tasks.measure_project import final_mask, final_origin
 from napari_matssl.tasks.model_facts import FoundModel, find_models
 from napari_matssl.tasks.project_meter import MeasuredProject
@@ -173,9 +173,10 @@ def plan_project_report(
     Raises
     ------
     InputError
-        If an image, or the record, can't be read any more.
+        If the record can't be read any more.
     """
-    fields = tuple(_field_of_image(project, name) for name in measured.images)
+    sizes = _pixel_sizes(measured.tables[FIELDS])
+    fields = tuple(_field_of_image(project, name, sizes.get(name)) for name in measured.images)
     models = find_models((one.origin for one in fields), project.own, request.model)
     details, notes = _kept_details(project.record, request.details)
     phases, objects = measured.measures.get("phases"), measured.measures.get("objects")
@@ -205,9 +206,19 @@ def _field_of_mask(one: MeasuredMask) -> ReportField:
     )
 
 
-def _field_of_image(project: Project, name: str) -> ReportField:
+def _pixel_sizes(fields: pd.DataFrame) -> dict[str, PixelSize]:
+    """Return the pixel sizes that figures were measured with; images are large to read again."""
+    columns = ("image", "pixel_width_um", "pixel_height_um", "pixel_size_source")
+    rows = fields[list(columns)].itertuples(index=False)
+    return {
+        str(name): PixelSize(float(x), float(y), str(source))
+        for name, x, y, source in rows
+        if source
+    }
+
+
+def _field_of_image(project: Project, name: str, size: PixelSize | None) -> ReportField:
     table = project.classes.table
-    size = project.micrographs.read(name).pixel_size
     painted = project.masks.painted_counts and project.labels.has(name)
     return ReportField(
         name,

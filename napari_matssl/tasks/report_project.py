@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from napari_matssl.errors import InputError, StoppedError
+from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
 from napari_matssl.files import check_writable_folder
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.export_project import check_export_folder
+from napari_matssl.tasks.measure_files import FIELDS
 from napari_matssl.tasks.measure_plan import MeasurePlan
 from napari_matssl.tasks.project_meter import ProjectMeter
 from napari_matssl.tasks.report_plan import Request, plan_project_report
@@ -23,7 +25,7 @@ def existing_report(project: Project, out: Path, plan: MeasurePlan) -> tuple[Pat
         If `out` is the folder of the images, or inside the project's own.
     """
     check_export_folder(project, out)
-    names = (PAGE, PDF, WORKBOOK, *plan.table_names)
+    names = (PAGE, PDF, WORKBOOK, FIELDS, CORRECTED, *plan.table_names)
     return tuple(out / name for name in names if (out / name).exists())
 
 
