@@ -1,0 +1,76 @@
+"""Headings, figures and axes as they stand on the page."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_matssl.measure.size_distribution import ObjectSizes, SizedObjects
+from napari_matssl.report.plots import Lane, nice_ticks, plot_means, plot_sizes
+from napari_matssl.report.wording import heading, in_csv, in_print
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("fraction_percent", "area fraction (%)"),
+        ("mean_free_path_um", "mean free path (µm)"),
+        ("grains_per_mm2", "grains (1/mm²)"),
+        ("crack_length_um_per_mm2", "crack length (µm/mm²)"),
+        ("tilt_deg", "tilt (°)"),
+        ("d50_um", "D50 (µm)"),
+        ("analysed_pixels", "analysed pixels"),
+    ],
+)
+def test_columns_are_words_with_units(column, text):
+    assert heading(column) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (21.0, "21.00"),
+        (2.581988897, "2.582"),
+        (0.0123456, "0.01235"),
+        (123456.7, "123457"),
+        (1.5e-9, "1.500e-09"),
+        (209.0, "209"),
+        (0.0, "0"),
+        (-0.5, "-0.5000"),
+        (7, "7"),
+        (None, "–"),
+        (float("nan"), "–"),
+        (pd.NA, "–"),
+    ],
+)
+def test_figures_have_four_digits_and_what_is_undefined_a_dash(value, text):
+    assert in_print(value) == text
+
+
+def test_a_cell_has_the_text_of_its_csv_file(tmp_path):
+    values = [1 / 3, 1e-12, 123456789.123456, 2.0, None]
+    frame = pd.DataFrame({"x": values})
+    text = frame.to_csv(index=False, float_format="%.10g").split()[1:]
+    assert [in_csv(value) or '""' for value in frame["x"]] == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 100), (0, 0.00731), (3.7, 4.1), (-2, 5), (5, 5), (0, 0), (0, 1e7)]
+)
+def test_axes_hold_all_values_and_have_a_few_round_ticks(low, high):
+    ticks = nice_ticks(low, high)
+    assert 2 <= len(ticks) <= 9
+    assert ticks[0] <= low + 1e-9 * abs(high)
+    assert ticks[-1] >= high * (1 - 1e-9)
+    assert np.allclose(np.diff(ticks), ticks[1] - ticks[0])
+
+
+def test_names_of_classes_are_no_markup_in_plots():
+    svg = plot_means("<b>", "a & b", [Lane("<i>x</i>", "#000000", (1.0, 2.0), 1.5, None)])
+    assert "<b>" not in svg
+    assert "<i>" not in svg
+    assert "a &amp; b" in svg
+
+
+def test_a_size_distribution_of_one_size_can_be_drawn():
+    one = ObjectSizes("all", "pore", "um", SizedObjects(np.full(5, 3.0), np.ones(5)))
+    assert plot_sizes("Sizes", one, "#000000").count("<rect") == 24
