@@ -41,7 +41,7 @@ def test_without_images_the_start_is_off_with_the_reason(user):
 def test_it_counts_patches_and_estimates_minutes_or_epochs(ready):
     text = ready.pretrain.estimate.text()
     assert text.startswith("3 images give 27 patches of 32 px. The first run shows how many ")
-    assert expectation(3) in text
+    assert expectation() in text
     ready.pretrain.form.set_value("overlap", 0.5)
     assert "75 patches" in ready.pretrain.estimate.text()
     ready.pretrain.form.set_value("epochs", 50)
@@ -51,20 +51,12 @@ def test_it_counts_patches_and_estimates_minutes_or_epochs(ready):
     assert "first run shows how fast" in ready.pretrain.estimate.text()
 
 
-@pytest.mark.parametrize(
-    ("images", "nearest"), [(1, 10), (10, 10), (13, 10), (16, 20), (30, 20), (40, 60), (900, 60)]
-)
-def test_what_to_expect_is_what_was_measured_with_about_as_many_images(images, nearest):
-    text = expectation(images)
-    assert f"Measured on {nearest} images" in text
-    assert text.endswith(".")
-    assert ". " not in text  # one sentence
-    assert all(f"{gain:+.1f}" in text for gain in GAINS[nearest])
-    assert ("fewer were not measured" in text) == (images < 10)
-
-
-def test_several_runs_are_listed_one_by_one():
-    assert "by +2.4, -2.6, +2.5 points" in expectation(20)
+def test_what_to_expect_lists_every_run_that_was_measured():
+    text = expectation()
+    assert "gained nothing" in text
+    assert all(f"{gain:+.1f}" in text for found in GAINS.values() for gain in found)
+    every = [gain for found in GAINS.values() for gain in found]
+    assert abs(sum(every) / len(every)) < 0.5  # what the sentence before is true of
 
 
 def test_more_folders_count_too_and_can_be_taken_off_again(ready, tmp_path, two_phases):

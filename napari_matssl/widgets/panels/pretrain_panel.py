@@ -196,7 +196,7 @@ class PretrainPanel(QWidget):
             return "Counting the patches..."
         project = self._folder.project
         earlier = () if project is None else project.models.files()
-        text = f"{estimate(survey.sizes, settings, earlier)}\n{expectation(len(survey.sizes))}"
+        text = f"{estimate(survey.sizes, settings, earlier)}\n{expectation()}"
         return with_left_out(text, survey.unusable)
 
     def _update_start(self, _title: str = "") -> None:
