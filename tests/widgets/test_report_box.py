@@ -4,20 +4,15 @@ import pytest
 from desk import said
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QApplication, QMessageBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_matssl.errors import InputError
 from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.project.folder import Project
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings.report_details import ReportDetails
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.project_meter import ProjectMeter
-from napari_matssl.widgets.controls.folder_field import FolderField
-from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.controls.report_dialog import ReportDialog
-from napari_matssl.widgets.panels.report_box import ReportBox
-from napari_matssl.widgets.session import session_of
+from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 
 NAMES = ("a.tif", "b.tif")
 
@@ -37,49 +32,43 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def box(make_napari_viewer, folder, tmp_path, monkeypatch):
-    """The box in a dock, with the folder open, a place, and a browser that notes what it opens."""
+def box(make_napari_viewer, folder, tmp_path, monkeypatch, qtbot):
+    """That of the panel, with the folder open, a place, and a browser that notes what it opens."""
     monkeypatch.setattr("napari_matssl.report.pdf.find_renderer", lambda: None)
     opened = []
     monkeypatch.setattr(
         QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True
     )
     viewer = make_napari_viewer(show=True)
-    session = session_of(viewer)
+    panel = MeasurePanel(viewer)
+    session = panel.session
+    viewer.window.add_dock_widget(panel, name="Measure")
     assert session.folder.open([folder])
-    place = FolderField("Export to a folder", "", RecentFolders("exported"))
-    place.propose(tmp_path / "out")
-    meter = ProjectMeter(session.folder.project)
-    box = ReportBox(session, lambda: (meter, MeasurePlan()), lambda: "", place)
-    host = QWidget()
-    layout = QVBoxLayout(host)
-    layout.addWidget(place)
-    layout.addWidget(box.report)
-    layout.addWidget(box)
-    viewer.window.add_dock_widget(host, name="Report")
-    box.opened, box.session = opened, session
-    box.set_segmented(2)
+    box = panel.exporting.report
+    box.opened, box.panel = opened, panel
+    panel.exporting.place.propose(tmp_path / "out")
+    qtbot.waitUntil(box.button.isEnabled, timeout=20_000)
     yield box
     session.runner.close()
     session.folder.end()
 
 
-def answer(typed, accept=True):
-    """Type into the dialog once it is open, and press one of its buttons."""
+def answer(typed):
+    """Type into the dialog once it is open, and accept it."""
 
     def type_and_press():
         dialog = QApplication.activeModalWidget()
         assert isinstance(dialog, ReportDialog)
         for name, text in typed.items():
             dialog.lines[name].setText(text)
-        (dialog.accept if accept else dialog.reject)()
+        dialog.accept()
 
     QTimer.singleShot(200, type_and_press)
 
 
 def test_the_report_is_written_and_its_page_opens_in_the_browser(qtbot, box, tmp_path):
     answer({"specimen": "S 7", "operator": "N. N."})
-    box.report.click()
+    box.button.click()
     qtbot.waitUntil(lambda: bool(box.opened), timeout=60_000)
     page = tmp_path / "out" / "report.html"
     assert box.opened == [str(page)]
@@ -87,13 +76,15 @@ def test_the_report_is_written_and_its_page_opens_in_the_browser(qtbot, box, tmp
     assert "report.html, report.xlsx written to" in box.outcome.text()
     assert "No report.pdf was made" in box.outcome.text()
     assert not box.show_page.isHidden()
-    assert box.session.folder.project.record.value.details.operator == "N. N."
+    assert box.panel.session.folder.project.record.value.details.operator == "N. N."
     box.show_page.click()
     assert box.opened == [str(page)] * 2
 
 
-def test_what_was_typed_once_stands_in_the_dialog_the_next_time(qtbot, box):
-    project = box.session.folder.project
+def test_the_dialog_shows_what_was_typed_once_and_nothing_happens_without_consent(
+    box, tmp_path, monkeypatch
+):
+    project = box.panel.session.folder.project
     details = ReportDetails(specimen="S 1", remarks=("dry", "again"))
     project.record.change(lambda kept: kept.model_copy(update={"details": details}))
     seen = []
@@ -104,43 +95,39 @@ def test_what_was_typed_once_stands_in_the_dialog_the_next_time(qtbot, box):
         dialog.reject()
 
     QTimer.singleShot(200, look)
-    box.report.click()
+    box.button.click()
     assert seen == [("S 1", "dry\nagain")]
+    assert not (tmp_path / "out").exists()  # it was cancelled
 
-
-def test_nothing_happens_if_the_dialog_is_cancelled(box, tmp_path):
-    answer({"specimen": "S 7"}, accept=False)
-    box.report.click()
-    assert box.session.runner.job is None
-    assert box.session.folder.project.record.value.details.empty
-    assert not (tmp_path / "out").exists()
-
-
-def test_files_that_are_there_are_replaced_only_if_the_user_agrees(box, tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "report.html").write_text("old")
     answer({"specimen": "S 7"})
-    monkeypatch.setattr(QMessageBox, "exec_", lambda box: box.escapeButton().click())
-    box.report.click()
-    assert box.session.runner.job is None
+    monkeypatch.setattr(QMessageBox, "exec_", lambda question: question.escapeButton().click())
+    box.button.click()
+    assert box.panel.session.runner.job is None
+    assert project.record.value.details == details
     assert (tmp_path / "out" / "report.html").read_text() == "old"
 
 
-def test_the_button_tells_why_it_is_off(box):
-    box.set_segmented(0)
-    assert not box.report.isEnabled()
-    assert box.report.toolTip() == "Segment some images first."
+def test_the_button_tells_why_it_is_off_and_an_error_is_shown(box):
+    choice = box.panel.choice
+    choice.ticks["nodules"].setChecked(True)
+    assert choice.missing
+    assert (box.button.isEnabled(), box.button.toolTip()) == (False, choice.missing)
+    choice.ticks["nodules"].setChecked(False)
+    assert box.button.isEnabled()
 
-
-def test_what_cant_be_measured_is_shown_as_an_error(box):
-    problems = said(box)
+    problems = said(box.panel)
 
     def refuse():
         raise InputError("No class is chosen.", "Choose one.")
 
     box._chosen = refuse
-    box.report.click()
+    box.button.click()
     assert problems == ["No class is chosen. Choose one."]
+
+    box.set_segmented(0)
+    assert box.button.toolTip() == "Segment some images first."
 
 
 def test_a_line_that_is_too_long_is_told_in_the_dialog(qtbot):

@@ -1,4 +1,4 @@
-"""Handing in the results: masks, overlays and tables, into a folder."""
+"""Handing in the results: masks, overlays, tables and the report, into a folder."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -26,6 +26,7 @@ from napari_matssl.widgets.controls.forms import (
 )
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.jobs.running_job import RunningJob
+from napari_matssl.widgets.panels.report_box import ReportBox
 from napari_matssl.widgets.session import Session
 
 _OWNER = "export"
@@ -87,6 +88,7 @@ class ExportBox(QWidget):
         self.place = FolderField("Export to a folder", _PLACE_TIP, RecentFolders("exported"))
         self.place.changed.connect(self.update_export)
         self.export = button("Export", _EXPORT_TIP, self._export)
+        self.report = ReportBox(session, chosen, missing, self.place)
         self.outcome = note("", "Files of the last export.")
         self.show_exported = button(
             "Show in folder", "Open the folder of the exported files.", self._open
@@ -97,9 +99,11 @@ class ExportBox(QWidget):
         layout.addWidget(self.place)
         layout.addWidget(side_by_side(self.choices["masks_png"], self.choices["masks_tiff"]))
         layout.addWidget(self.choices["overlays"])
-        layout.addWidget(side_by_side(self.choices["tables"], QWidget(), self.export, stretch=1))
+        row = (self.choices["tables"], QWidget(), self.report.button, self.export)
+        layout.addWidget(side_by_side(*row, stretch=1))
         layout.addWidget(self.outcome)
         layout.addWidget(side_by_side(self.show_exported))
+        layout.addWidget(self.report)
         session.runner.started.connect(self.update_export)
         session.runner.ended.connect(self.update_export)
         self._follow(session.runner.job_of(_OWNER))
@@ -118,17 +122,20 @@ class ExportBox(QWidget):
         if project is not None:
             self.place.propose(project.folder.with_name(f"{project.folder.name}-results"))
         self.place.setEnabled(project is not None)
+        self.report.on_folder()
         self._forget()
         self.update_export()
 
     def set_segmented(self, count: int) -> None:
         """Take in how many images are segmented."""
         self._segmented = count
+        self.report.set_segmented(count)
         self.update_export()
 
     def update_export(self, _what: object = None) -> None:
         """Offer the export if there is something, and a place for it."""
         offer(self.export, self._why_not(), _EXPORT_TIP)
+        self.report.update_report()
 
     def _export(self) -> None:
         outputs, out = self.outputs, self.place.folder

@@ -49,6 +49,11 @@ class ReportBox(QWidget):
         Gives what has to be chosen before measures can be made; empty if nothing has.
     place
         Where it goes.
+
+    Attributes
+    ----------
+    button
+        For whoever lays out the box: it stands beside others.
     """
 
     def __init__(
@@ -62,16 +67,13 @@ class ReportBox(QWidget):
         self._session, self._chosen, self._missing, self._place = session, chosen, missing, place
         self._segmented = 0
         self._written: Path | None = None
-        self.report = button("Report...", _TIP, self._ask)
+        self.button = button("Report...", _TIP, self._ask)
         self.outcome = note("", "Files of the last report.")
         self.show_page = button("Open report", "Open the page in the browser.", self._open)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.outcome)
         layout.addWidget(side_by_side(self.show_page))
-        place.changed.connect(self.update_report)
-        session.runner.started.connect(self.update_report)
-        session.runner.ended.connect(self.update_report)
         self._follow(session.runner.job_of(_OWNER))
         self.on_folder()
 
@@ -88,7 +90,7 @@ class ReportBox(QWidget):
 
     def update_report(self, _what: object = None) -> None:
         """Offer the report if there is something to report, and a place for it."""
-        offer(self.report, self._why_not(), _TIP)
+        offer(self.button, self._why_not(), _TIP)
 
     def _ask(self) -> None:
         out = self._place.folder
