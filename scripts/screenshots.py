@@ -48,6 +48,7 @@ class Tour:
     def go(self) -> None:
         """Take all pictures."""
         self.open()
+        self.calibrate()
         self.paint("steel-1.tif")
         self.paint("steel-2.tif")
         self.picture("paint")
@@ -64,6 +65,23 @@ class Tour:
         self.use("Micrographs")
         self.pause(3)
         self.picture("open")
+
+    def calibrate(self) -> None:
+        """Give an image a wrong pixel size, and draw the line along its scale bar."""
+        from napari_matssl.micrograph.image import PixelSize
+
+        facts = self.use("Micrographs").facts
+        self.show("steel-3.tif")
+        self.session.current.set_pixel_size(PixelSize(0.178, 0.178, "set by hand"))
+        self.click(facts.by_bar.start)
+        facts.by_bar.length.setText("20")
+        self.pause(2)
+        self.reveal(facts)
+        self.picture("calibrate")
+        self.click(facts.by_bar.cancel)
+        self.session.current.set_pixel_size(None)
+        self.show("steel-1.tif")
+        self.pause(1)
 
     def paint(self, name: str) -> None:
         """Paint a few strokes of each class, where they belong."""

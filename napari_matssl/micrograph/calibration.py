@@ -6,7 +6,7 @@ A plain TIFF resolution is never taken for a calibration: it is a leftover of sc
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from napari_matssl.micrograph.decoding import metadata_of
@@ -35,20 +35,40 @@ def read_pixel_size(path: Path, width: int) -> PixelSize | None:
     -------
     None if the image isn't calibrated, or is no readable image.
     """
-    metadata = metadata_of(path)
+    return next(iter(read_pixel_sizes(path, width)), None)
+
+
+def read_pixel_sizes(path: Path, width: int, page: int | None = None) -> tuple[PixelSize, ...]:
+    """Read all that an image file, and text files beside it, have as the size of a pixel.
+
+    Parameters
+    ----------
+    path, width
+        As for :func:`read_pixel_size`.
+    page
+        Which image of a file that holds several, from 1.
+
+    Returns
+    -------
+    One per source that has a size; the first counts.
+    """
+    metadata = metadata_of(path, page)
     if not transposes(metadata.orientation):
-        return pixel_size_in(metadata, width)
-    size = pixel_size_in(metadata, metadata.size[0])
-    return None if size is None else size.transposed
+        return tuple(pixel_sizes_in(metadata, width))
+    return tuple(size.transposed for size in pixel_sizes_in(metadata, metadata.size[0]))
 
 
 def pixel_size_in(metadata: FileMetadata, width: int) -> PixelSize | None:
     """Find the size of a pixel in metadata of an image so many px wide; the first source counts."""
+    return next(pixel_sizes_in(metadata, width), None)
+
+
+def pixel_sizes_in(metadata: FileMetadata, width: int) -> Iterator[PixelSize]:
+    """Yield what each source in the metadata has as the size of a pixel; the first counts."""
     for read in _SOURCES:
         size = read(metadata, width)
         if size is not None:
-            return size
-    return None
+            yield size
 
 
 def _own(metadata: FileMetadata, width: int) -> PixelSize | None:

@@ -77,12 +77,20 @@ def usual_page(path: Path) -> int | None:
             return tiff.planes.every.index(plane) + 1
 
 
-def metadata_of(path: Path) -> FileMetadata:
-    """Read the metadata of an image without decoding it; empty if the file is no image."""
+def metadata_of(path: Path, page: int | None = None) -> FileMetadata:
+    """Read the metadata of an image without decoding it; empty if the file is no image.
+
+    Parameters
+    ----------
+    path
+        The file.
+    page
+        Which image of a file that holds several, from 1; None for the one that is read by default.
+    """
     try:
         if _start_of(path).startswith(STARTS):
             with decoding_errors(path), open_tiff(path) as tiff:
-                return tiff_metadata(tiff, tiff.planes.choose(path, None)[0].page)
+                return tiff_metadata(tiff, tiff.planes.choose(path, page)[0].page)
     except InputError as error:
         _LOG.debug("%s", error)
     return read_metadata(path)

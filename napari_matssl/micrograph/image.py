@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
 """Weights of red, green and blue, by ITU-R BT.709."""
@@ -21,11 +22,14 @@ class PixelSize:
         Width and height of a pixel in micrometres.
     source
         Where the value was read, for people: ``"FEI metadata (Scan.PixelWidth)"``.
+    doubt
+        Why it may be wrong: what else in the image contradicts it. Not kept on disk.
     """
 
     x_um: float
     y_um: float
     source: str
+    doubt: Annotated[str, Field(exclude=True)] = ""
 
     @property
     def mean_um(self) -> float:

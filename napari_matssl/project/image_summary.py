@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.folder import Project
+from napari_matssl.project.pixel_sizes import SizeSource, size_sources
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class ImageFacts:
         None when there is none.
     page, pages
         Which image of its file counts, from 1, and how many there are.
+    sources
+        All that is known of the pixel size; the first counts.
     """
 
     width: int
@@ -32,6 +35,7 @@ class ImageFacts:
     pixel_size: PixelSize | None
     page: int = 1
     pages: int = 1
+    sources: tuple[SizeSource, ...] = ()
 
 
 def survey(project: Project, name: str) -> ImageFacts:
@@ -51,4 +55,5 @@ def survey(project: Project, name: str) -> ImageFacts:
         pixel_size=micrograph.pixel_size,
         page=micrograph.page,
         pages=micrograph.pages,
+        sources=size_sources(micrograph, project.micrographs.pixel_size_by_hand(name)),
     )

@@ -1,7 +1,7 @@
 """The micrographs of a project, with what the user has set for each."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.image_list import ImageList
-from napari_matssl.project.pixel_sizes import with_size_by_hand
+from napari_matssl.project.pixel_sizes import guarded, with_size_by_hand
 from napari_matssl.project.record import ImageRecord, KeptRecord, Record
 
 PageChoice = int | EllipsisType | None
@@ -72,12 +72,12 @@ class Micrographs:
         self._shapes[name, page] = (micrograph.height, micrograph.width)
         settings = self._record.value.image(name)
         micrograph = with_size_by_hand(micrograph, settings.pixel_size)
-        if settings.info_bar == "auto":
-            return micrograph
         if settings.info_bar is None:
             return micrograph.with_info_bar(None)
-        _check_bar(name, settings.info_bar, micrograph.height)
-        return micrograph.with_info_bar(InfoBar(settings.info_bar, "set by hand"))
+        if settings.info_bar != "auto":
+            _check_bar(name, settings.info_bar, micrograph.height)
+            micrograph = micrograph.with_info_bar(InfoBar(settings.info_bar, "set by hand"))
+        return guarded(micrograph)
 
     def set_pixel_size(self, name: str, size: PixelSize | None) -> None:
         """Set the pixel size of an image; None returns to that of its file."""
@@ -91,6 +91,17 @@ class Micrographs:
     def set_pixel_size_of_all(self, size: PixelSize | None) -> None:
         """Set the pixel size of every image; None returns to those of the files."""
         self._set_for(self._images.names, pixel_size=_checked(size))
+
+    def set_pixel_sizes(self, sizes: Mapping[str, PixelSize | None]) -> None:
+        """Set the pixel sizes of several images at once; None returns to that of the file."""
+        checked = {self._images.path(name).name: _checked(size) for name, size in sizes.items()}
+
+        def change(record: Record) -> Record:
+            for name, size in checked.items():
+                record = _with(record, name, pixel_size=size)
+            return record
+
+        self._record.change(change)
 
     def set_info_bar(self, name: str, row: int | Literal["auto"] | None) -> None:
         """Set the first row of an image's info bar.

@@ -1,13 +1,20 @@
 """Pixel sizes that were set for images in the project of their folder."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from napari_matssl.files import Stamp, stamp_of
+from napari_matssl.micrograph.calibration import read_pixel_sizes
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.micrograph.scale_bar import (
+    doubt_of,
+    find_scale_bar,
+    length_in_words,
+    nearest_round,
+)
 from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
 from napari_matssl.project.record import Record, read_record
 
@@ -35,7 +42,21 @@ def read_calibrated(path: Path, page: int | None = None) -> Micrograph:
     InputError
         If it can't be read, or the project's record is damaged.
     """
-    return with_size_by_hand(read_micrograph(path, page), size_by_hand(path))
+    return guarded(with_size_by_hand(read_micrograph(path, page), size_by_hand(path)))
+
+
+def guarded(micrograph: Micrograph) -> Micrograph:
+    """Return a micrograph whose pixel size is doubted where its scale bar contradicts it."""
+    size = micrograph.pixel_size
+    bar = None if size is None else find_scale_bar(micrograph)
+    doubt = "" if bar is None or size is None else doubt_of(bar, size)
+    if not doubt or size is None:
+        return micrograph
+    return replace(
+        micrograph,
+        pixel_size=replace(size, doubt=doubt),
+        remarks=(*micrograph.remarks, f"{micrograph.name}: {doubt}"),
+    )
 
 
 def with_size_by_hand(micrograph: Micrograph, size: PixelSize | None) -> Micrograph:
@@ -49,6 +70,64 @@ def with_size_by_hand(micrograph: Micrograph, size: PixelSize | None) -> Microgr
             f"{own.in_words} ({own.source}).",
         )
     return replace(micrograph, pixel_size=size, remarks=remarks)
+
+
+@dataclass(frozen=True)
+class SizeSource:
+    """What one source has as the pixel size of an image.
+
+    Parameters
+    ----------
+    size
+        With the name of the source.
+    used
+        It counts.
+    agrees
+        It is that of the source that counts, but for rounding.
+    """
+
+    size: PixelSize
+    used: bool
+    agrees: bool
+
+    @property
+    def in_words(self) -> str:
+        """A line: ``0.25 µm/px, set by hand (used)``."""
+        state = " (used)" if self.used else "" if self.agrees else " (differs)"
+        return f"{self.size.in_words}, {self.size.source}{state}"
+
+
+def size_sources(micrograph: Micrograph, by_hand: PixelSize | None) -> tuple[SizeSource, ...]:
+    """List all that is known of an image's pixel size; the first counts, and none is averaged.
+
+    What was set by hand comes first, then what the file and text files beside it have, then the
+    scale bar in the info bar, whose length is taken for the round one that is nearest to the
+    size that counts. A scale bar alone makes no pixel size.
+
+    Parameters
+    ----------
+    micrograph
+        The image, with the pixel size that counts.
+    by_hand
+        The size that was set in the project.
+    """
+    own: tuple[PixelSize, ...] = ()
+    if micrograph.path is not None:
+        page = micrograph.page if micrograph.pages > 1 else None
+        own = read_pixel_sizes(micrograph.path, micrograph.width, page)
+    stated = [*([] if by_hand is None else [by_hand]), *own]
+    if not stated:
+        return ()
+    used = stated[0]
+    found = [SizeSource(one, n == 0, agree(one, used)) for n, one in enumerate(stated)]
+    bar = find_scale_bar(micrograph)
+    if bar is not None:
+        um = nearest_round(bar.length_px * used.x_um)
+        source = f"scale bar of {bar.length_px:.4g} px, if it is {length_in_words(um)} long"
+        side = um / bar.length_px
+        size = PixelSize(side, side * used.y_um / used.x_um, source)
+        found.append(SizeSource(size, False, not doubt_of(bar, used)))
+    return tuple(found)
 
 
 def agree(one: PixelSize, other: PixelSize) -> bool:

@@ -10,7 +10,7 @@ from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.own_folder import FOLDER, Place
-from napari_matssl.project.pixel_sizes import with_size_by_hand
+from napari_matssl.project.pixel_sizes import guarded, with_size_by_hand
 from napari_matssl.project.record import KeptRecord, Record
 
 
@@ -46,7 +46,8 @@ def calibrate(images: Sequence[Path], size: PixelSize) -> tuple[Micrograph, ...]
 
     Returns
     -------
-    The images with that size; the remarks of each name the size of its file if that is another.
+    The images with that size; the remarks of each name the size of its file if that is another, and
+    a scale bar that contradicts it.
     They hold no pixels.
 
     Raises
@@ -56,7 +57,7 @@ def calibrate(images: Sequence[Path], size: PixelSize) -> tuple[Micrograph, ...]
     OutputError
         If a project can't be written.
     """
-    read = [with_size_by_hand(_without_pixels(path), size) for path in images]
+    read = [_calibrated(path, size) for path in images]
     folders: dict[Path, list[str]] = {}
     for path in images:
         folders.setdefault(path.absolute().parent, []).append(path.name)
@@ -65,9 +66,10 @@ def calibrate(images: Sequence[Path], size: PixelSize) -> tuple[Micrograph, ...]
     return tuple(read)
 
 
-def _without_pixels(path: Path) -> Micrograph:
-    micrograph = read_micrograph(path, usual_page(path) or 1)
-    return replace(micrograph, pixels=micrograph.pixels[:0], remarks=())
+def _calibrated(path: Path, size: PixelSize) -> Micrograph:
+    micrograph = replace(read_micrograph(path, usual_page(path) or 1), remarks=())
+    checked = guarded(with_size_by_hand(micrograph, size))
+    return replace(checked, pixels=checked.pixels[:0])
 
 
 def _sized(names: Sequence[str], size: PixelSize, record: Record) -> Record:

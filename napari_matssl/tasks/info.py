@@ -5,7 +5,9 @@ from typing import Any
 
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.learn.card import PICKLES, read_card
-from napari_matssl.project.pixel_sizes import read_calibrated
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.scale_bar import find_scale_bar
+from napari_matssl.project.pixel_sizes import read_calibrated, size_by_hand, size_sources
 
 
 def describe(path: Path, page: int | None = None) -> dict[str, Any]:
@@ -35,11 +37,29 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
     }
     if micrograph.pixel_size is not None:
         size = micrograph.pixel_size
-        facts["pixel_size_um"] = [float(f"{side:.6g}") for side in (size.y_um, size.x_um)]
+        facts["pixel_size_um"] = _rounded(size)
         facts["pixel_size_source"] = size.source
+        if size.doubt:
+            facts["pixel_size_doubt"] = size.doubt
+        sources = size_sources(micrograph, size_by_hand(path))
+        if len(sources) > 1:
+            facts["pixel_size_sources"] = [
+                {
+                    "name": one.in_words,
+                    "pixel_size_um": _rounded(one.size),
+                    "source": one.size.source,
+                    "used": one.used,
+                    "agrees": one.agrees,
+                }
+                for one in sources
+            ]
     if micrograph.info_bar is not None:
         facts["info_bar_row"] = micrograph.info_bar.row
         facts["info_bar_source"] = micrograph.info_bar.source
+    if (bar := find_scale_bar(micrograph)) is not None:
+        facts["scale_bar"] = {
+            "length_px": bar.length_px, "row": bar.row, "columns": [bar.first, bar.last]
+        }  # fmt: skip
     if micrograph.pages > 1:
         facts |= {"page": micrograph.page, "pages": micrograph.pages}
     if micrograph.remarks:
@@ -48,3 +68,8 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
         stated = origin.model_dump(mode="json", exclude_defaults=True)
         facts |= {f"mask_{name}": value for name, value in stated.items()}
     return facts
+
+
+def _rounded(size: PixelSize) -> list[float]:
+    """Height and width of a pixel, with six digits."""
+    return [float(f"{side:.6g}") for side in (size.y_um, size.x_um)]

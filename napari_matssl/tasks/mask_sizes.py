@@ -10,6 +10,7 @@ from napari_matssl.labels.pairing import page_in, stem_of
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import images_in
+from napari_matssl.micrograph.scale_bar import ScaleBar, doubt_of, find_scale_bar
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.pixel_sizes import agree, read_calibrated
 
@@ -62,10 +63,14 @@ class MaskSizes:
     def of(self, mask: Path, shape: tuple[int, int]) -> FoundSize:
         """Find the pixel size of a mask of some height and width."""
         remarks: list[str] = []
-        found = list(self._sources(mask, shape, remarks))
+        bars: list[ScaleBar] = []
+        found = list(self._sources(mask, shape, remarks, bars))
         if not found:
             return FoundSize(None, tuple(remarks))
-        first = found[0]
+        doubt = doubt_of(bars[0], found[0]) if bars else ""
+        first = replace(found[0], doubt=doubt)
+        if doubt:
+            remarks.append(f"{mask.name}: {doubt}")
         others = [one for one in found[1:] if not agree(first, one)]
         if others:
             listed = ", ".join(f"{one.in_words} ({one.source})" for one in others)
@@ -84,20 +89,21 @@ class MaskSizes:
         return None
 
     def _sources(
-        self, mask: Path, shape: tuple[int, int], remarks: list[str]
+        self, mask: Path, shape: tuple[int, int], remarks: list[str], bars: list[ScaleBar]
     ) -> Iterator[PixelSize]:
+        """Yield all sizes there are; scale bars of images are put into `bars`."""
         if (own := read_pixel_size(mask, shape[1])) is not None:
             yield replace(own, source=f"mask file: {own.source}")
         if self._images is not None:
             image = self._image_in(self._images, mask)
             if image is None:
                 remarks.append(f"{mask.name}: {self._images} has no image of this name.")
-            elif (size := _size_of_image(image, mask, shape, remarks)) is not None:
+            elif (size := _size_of_image(image, mask, shape, remarks, bars)) is not None:
                 yield replace(size, source=f"image {image.name}: {size.source}")
         for folder in project_folders(mask):
             image = self._image_in(folder, mask)
             if image is not None and folder != self._images:
-                size = _size_of_image(image, mask, shape, remarks)
+                size = _size_of_image(image, mask, shape, remarks, bars)
                 if size is not None:
                     yield replace(size, source=f"project: {size.source}")
         if self._stated is not None:
@@ -134,14 +140,20 @@ def project_folders(mask: Path) -> Iterator[Path]:
 
 
 def _size_of_image(
-    image: Path, mask: Path, shape: tuple[int, int], remarks: list[str]
+    image: Path,
+    mask: Path,
+    shape: tuple[int, int],
+    remarks: list[str],
+    bars: list[ScaleBar],
 ) -> PixelSize | None:
-    """Return the pixel size of an image if it is that of its mask, too."""
+    """Return the pixel size of an image if it is that of its mask, too; add its scale bar."""
     try:
         micrograph = read_calibrated(image, page_of(mask))
     except InputError as error:
         remarks.append(f"{mask.name}: its image has no pixel size to take: {error}")
         return None
+    if micrograph.width == shape[1] and (bar := find_scale_bar(micrograph)) is not None:
+        bars.append(bar)
     if micrograph.pixel_size is None or micrograph.width == shape[1]:
         return micrograph.pixel_size
     remarks.append(

@@ -254,4 +254,5 @@ def field_row(measured: Field) -> dict[str, object]:
         "pixel_height_um": None if size is None else size.y_um,
         "pixel_size_source": "" if size is None else size.source,
         "analysed_area_um2": measured.analysed_area_um2,
+        "pixel_size_doubt": "" if size is None else size.doubt,
     }

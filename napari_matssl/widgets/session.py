@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import MatSSLError, UnwrittenError
 from napari_matssl.progress import Job
+from napari_matssl.widgets.canvas.bar_line import BarLine
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
 from napari_matssl.widgets.canvas.correction_area import CorrectionArea
 from napari_matssl.widgets.canvas.counting import PointCounting
@@ -75,6 +76,7 @@ class Session(QObject):
         self.notices.remarked.connect(lambda text: self._show_message(text, problem=False))
         self.runner.started.connect(self._on_job)
         self.area = CorrectionArea(viewer, self.results, self.palette)
+        self.bar_line = BarLine(viewer, self.results, self.palette)
         self.keys = Keys(viewer, self.current, self.palette, self.peek)
         self.counting = PointCounting(viewer, self.current, self.palette, self.keys)
         self.menu = CanvasMenu(viewer, self.current, self.palette)

@@ -1,6 +1,6 @@
 """The image of the open folder that is shown, and its layers; its strokes save themselves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -229,6 +229,11 @@ class CurrentImage(QObject):
             self.folder.survey(() if project is None else project.images.names)
         else:
             self._set(lambda project, name: project.micrographs.set_pixel_size(name, size))
+
+    def set_pixel_sizes(self, sizes: Mapping[str, PixelSize | None]) -> None:
+        """Set the pixel sizes of several images; None goes back to the file's."""
+        self._set(lambda project, _name: project.micrographs.set_pixel_sizes(sizes))
+        self.folder.survey([*sizes])
 
     def set_info_bar(self, row: int | Literal["auto"] | None) -> None:
         """Set the first row of the shown image's info bar; None: it has none."""

@@ -15,6 +15,9 @@ EXCLUDED = "excluded"
 OLD = "old"
 """What is added to the state of an image whose segmentation may not be the last word."""
 
+WRONG_SCALE = "⚠ scale"
+"""What is added to the state of an image whose pixel size and scale bar contradict each other."""
+
 DOUBTFUL = "doubtful"
 """What is added to the state of an image whose grey values contradict its segmentation."""
 
@@ -31,7 +34,8 @@ TIPS = (
     "A click on a heading sorts; a right click offers more.",
     "Files of each image: painted strokes, saved labels, a segmentation. It is old if it "
     "was made before the last strokes on the image, or by another model than the newest, and "
-    "doubtful if the image is not like the painted ones.",
+    "doubtful if the image is not like the painted ones. ⚠ scale: pixel size and scale bar "
+    "disagree.",
 )
 # Middle tones, visible on dark and light themes; the words beside them mean the same.
 _DOTS = {
@@ -39,6 +43,7 @@ _DOTS = {
     "saved": "#3f8fd0",
     "segmented": "#009e73",
     DOUBTFUL: "#cc79a7",
+    WRONG_SCALE: "#d9480f",
     "can't be read": "#d9480f",
 }
 _GREY = QColor(128, 128, 128)
@@ -58,7 +63,7 @@ class ImageRow:
     state
         Words with commas between: "unlabelled", "painted", "saved", "segmented",
         "saved, segmented", "painted, segmented", "segmented, old",
-        "segmented, doubtful", "excluded", "can't be read",
+        "segmented, doubtful", "excluded", "can't be read", "unlabelled, ⚠ scale",
         "stack" (no page of it was chosen). Each of the words has a dot of its colour; other words
         have a hollow one.
     detail

@@ -12,7 +12,8 @@ from napari_matssl.labels.names import few
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import button, note, offer, side_by_side
+from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
+from napari_matssl.widgets.panels.bar_calibration import BarCalibration
 from napari_matssl.widgets.session import Session
 
 _BY_HAND = "set by hand"
@@ -36,6 +37,7 @@ class ImageFactsEditor(QWidget):
         self._build()
         session.runner.started.connect(self._offer_page)
         session.runner.ended.connect(self._offer_page)
+        session.folder.surveyed.connect(self._show_sources)
         self.show_facts()
 
     def _build(self) -> None:
@@ -57,6 +59,9 @@ class ImageFactsEditor(QWidget):
             lambda: self._set_size(everywhere=True),
         )
         self.size_source = note("", "Where the pixel size was read from.")
+        self.by_bar = BarCalibration(self._session)
+        self.size_doubt = note("", "The length of the scale bar by this pixel size isn't round.")
+        self.size_doubt.hide()
         self.has_bar = QCheckBox("from row")
         self.has_bar.setToolTip(
             "Leave the strip with scale bar and text at the lower edge out of training, "
@@ -84,6 +89,8 @@ class ImageFactsEditor(QWidget):
         form.addRow("Page", self.page)
         form.addRow("Pixel size (µm)", side_by_side(self.size, self.everywhere, stretch=0))
         form.addRow(self.size_source)  # a row of its own, as it would be cut off beside labels
+        form.addRow(self.size_doubt)
+        form.addRow(self.by_bar)
         form.addRow("Info bar", side_by_side(self.has_bar, self.row))
         form.addRow(self.bar_source)
         form.addRow("", side_by_side(self.drag, self.auto))
@@ -101,6 +108,7 @@ class ImageFactsEditor(QWidget):
         if shown is None:
             self.size.clear()
             self.size_source.setText("")
+            say(self.size_doubt, "")
             self.bar_source.setText("")
             return
         micrograph = shown.micrograph
@@ -112,7 +120,8 @@ class ImageFactsEditor(QWidget):
         size = micrograph.pixel_size
         self.size.setText(_sides(size))
         self.size_source.setText(_size_in_words(size))
-        self.size_source.setToolTip(_size_in_words(size))
+        say(self.size_doubt, "" if size is None or not size.doubt else f"⚠ {size.doubt}")
+        self._show_sources()
         bar = micrograph.info_bar
         with signals_blocked(self.has_bar), signals_blocked(self.row):
             self.has_bar.setChecked(bar is not None)
@@ -122,6 +131,17 @@ class ImageFactsEditor(QWidget):
         self.drag.setEnabled(bar is not None)
         found = "No info bar was found." if bar is None else f"left out ({bar.source})"
         self.bar_source.setText(found)
+
+    def _show_sources(self, _name: str = "") -> None:
+        """List all that is known of the pixel size in the tooltip, once the image is surveyed."""
+        shown = self._current.shown
+        if shown is None:
+            return
+        facts = self._folder.facts.get(shown.name)
+        sources = facts.sources if isinstance(facts, ImageFacts) else ()
+        listed = [one.in_words for one in sources]
+        text = _size_in_words(shown.micrograph.pixel_size)
+        self.size_source.setToolTip("\n".join(listed) if len(listed) > 1 else text)
 
     def _offer_page(self, _title: str = "") -> None:
         offer(self.page, self._session.runner.busy_reason, _PAGE_TIP)

@@ -14,7 +14,7 @@ from napari_matssl.widgets.canvas.take_over import take_labels
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, say, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
-from napari_matssl.widgets.controls.image_rows import DOUBTFUL, EXCLUDED, OLD
+from napari_matssl.widgets.controls.image_rows import DOUBTFUL, EXCLUDED, OLD, WRONG_SCALE
 from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
@@ -239,11 +239,14 @@ class MicrographsPanel(QWidget):
         words += ["segmented"] if segmented else []
         if doubt:
             words.append(DOUBTFUL if doubt == DOUBTFUL_MASK else OLD)
+        size_doubt = "" if facts is None or facts.pixel_size is None else facts.pixel_size.doubt
         words = [EXCLUDED, *words] if project.micrographs.is_excluded(name) else words
+        words = words or ["unlabelled"]
+        words += [WRONG_SCALE] if size_doubt else []
         detail = "" if facts is None else describe(facts)
         thumbnail = None if facts is None else facts.thumbnail
-        why = f"segmented {doubt}" if doubt else ""
-        return ImageRow(name, name, ", ".join(words) or "unlabelled", detail, thumbnail, why)
+        why = "\n".join(filter(None, (size_doubt, f"segmented {doubt}" if doubt else "")))
+        return ImageRow(name, name, ", ".join(words), detail, thumbnail, why)
 
     def _doubt(self, name: str) -> str | None:
         """Return why the mask of an image may be out of date, if so."""

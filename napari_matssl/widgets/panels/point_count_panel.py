@@ -149,7 +149,8 @@ class PointCountPanel(QWidget):
             "Replace",
         )):  # fmt: skip
             return
-        self.session.area.cancel()  # its Esc would be another
+        self.session.area.cancel()  # their Esc would be another
+        self.session.bar_line.cancel()
         self._remove_points()
         self._counting.begin(self.points.value(), anew)
 

@@ -128,5 +128,6 @@ class ResultEditor(QWidget):
             if self._copy(area.layer):
                 area.cancel()
             return
+        self.session.bar_line.cancel()  # its Esc would be another
         area.draw()
         bring_into_sight(self.cancel_area)

@@ -1,0 +1,173 @@
+"""Calibrating by the burnt-in scale bar: a line along it, and its length as it is printed."""
+
+from collections.abc import Mapping
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.labels.names import few
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.project.image_summary import ImageFacts
+from napari_matssl.project.pixel_sizes import agree
+from napari_matssl.tasks.calibrate import size_of_bar
+from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
+from napari_matssl.widgets.session import Session
+
+_UNITS = {"µm": 1.0, "nm": 1e-3, "mm": 1e3}
+_START_TIP = (
+    "Draw a line along the scale bar in the image and type its length. Where the bar is found, the "
+    "line is there already."
+)
+_HERE_TIP = "Give this image the pixel size that follows, in the project; no file is changed."
+_ALL_TIP = (
+    "Give every image of the folder the pixel size that follows. Only for images taken at one "
+    "magnification."
+)
+_UNDO_TIP = "Go back to the pixel sizes from before."
+_DRAW = "Draw the line from one end of the scale bar to the other."
+
+
+class BarCalibration(QWidget):
+    """The button that begins, and while a line is drawn, its length with what follows from it."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._folder, self._current, self._line = session.folder, session.current, session.bar_line
+        self._before: Mapping[str, PixelSize | None] = {}
+        self._build()
+        session.bar_line.changed.connect(self._update)
+        session.folder.changed.connect(self._forget)
+        session.counting.changed.connect(self._update)
+        self._update()
+
+    def _build(self) -> None:
+        self.start = button("By the scale bar...", _START_TIP, self._begin)
+        self.undo = button("Undo", _UNDO_TIP, self._take_back)
+        self.length = QLineEdit()
+        self.length.setPlaceholderText("length")
+        self.length.setFixedWidth(80)
+        self.length.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.length.setToolTip("Length of the scale bar as it is printed beside it.")
+        self.unit = QComboBox()
+        self.unit.addItems([*_UNITS])
+        self.unit.setToolTip("Unit of the length.")
+        self.found = note("", "Length of the line, and the pixel size that follows.")
+        self.here = button("This image", _HERE_TIP, lambda: self._apply(everywhere=False))
+        self.everywhere = button("All images", _ALL_TIP, lambda: self._apply(everywhere=True))
+        self.cancel = button("Cancel", "Remove the line (Esc).", self._line.cancel)
+        self.form = QWidget()
+        inside = QVBoxLayout(self.form)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(side_by_side(QLabel("The bar is"), self.length, self.unit))
+        inside.addWidget(self.found)
+        inside.addWidget(side_by_side(self.here, self.everywhere, self.cancel))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(side_by_side(self.start, self.undo))
+        layout.addWidget(self.form)
+        self.length.textChanged.connect(self._update)
+        self.unit.currentTextChanged.connect(self._update)
+        self.length.returnPressed.connect(self.here.click)
+
+    def _begin(self) -> None:
+        self._session.area.cancel()  # its Esc would be another
+        self.length.clear()
+        self._line.draw()
+        self.length.setFocus()
+
+    def _size(self) -> PixelSize | None:
+        """Return the pixel size that line and length give; None while they don't.
+
+        Raises
+        ------
+        InputError
+            If the length is none, or the image's pixels aren't square.
+        """
+        length_px, text = self._line.length_px, self.length.text().strip().replace(",", ".")
+        if length_px is None or not text:
+            return None
+        try:
+            um = float(text) * _UNITS[self.unit.currentText()]
+        except ValueError:
+            raise InputError(f'"{text}" is no length.', "Type a number, such as 50.") from None
+        shown = self._current.require_shown()
+        if not _is_square(shown.micrograph.pixel_size):
+            raise InputError(
+                f"The pixels of {shown.name} aren't square, and one line can't tell both sides.",
+                "Type width x height into the field above.",
+            )
+        return size_of_bar(length_px, um)
+
+    def _apply(self, everywhere: bool) -> None:
+        try:
+            size, project = self._size(), self._folder.require_project()
+            shown = self._current.require_shown()
+        except MatSSLError as error:
+            self._session.notices.failed.emit(error)
+            return
+        if size is None:
+            return
+        names, spared = [shown.name], []
+        if everywhere:
+            spared = [name for name in project.images.names if not self._may_change(name)]
+            names = [name for name in project.images.names if name not in spared]
+        before = {name: project.micrographs.pixel_size_by_hand(name) for name in names}
+        replaced = [name for name in names if everywhere and self._differs(name, size)]
+        self._line.cancel()
+        self._current.set_pixel_sizes(dict.fromkeys(names, size))
+        now = {name: project.micrographs.pixel_size_by_hand(name) for name in names}
+        if any(now[name] != size for name in names):
+            return  # it couldn't be kept, which was told
+        self._before = before
+        which = shown.name if len(names) == 1 else f"{len(names)} images"
+        text = f"{which}: {size.in_words} by the scale bar."
+        text += f" It replaces the size of {few(replaced)}." if replaced else ""
+        text += f" Left out, as their pixels aren't square: {few(spared)}." if spared else ""
+        self._session.notices.remarked.emit(text)
+        self._update()
+
+    def _may_change(self, name: str) -> bool:
+        facts = self._folder.facts.get(name)
+        return not isinstance(facts, ImageFacts) or _is_square(facts.pixel_size)
+
+    def _differs(self, name: str, size: PixelSize) -> bool:
+        facts = self._folder.facts.get(name)
+        known = facts.pixel_size if isinstance(facts, ImageFacts) else None
+        return known is not None and not agree(known, size)
+
+    def _take_back(self) -> None:
+        before, self._before = self._before, {}
+        self._current.set_pixel_sizes(before)
+        self._update()
+
+    def _forget(self) -> None:
+        self._before = {}
+        self._update()
+
+    def _update(self, _what: object = None) -> None:
+        shown, drawing = self._current.shown, self._line.layer is not None
+        reason = "" if shown is not None else "No image is shown."
+        reason = reason or ("A count is running." if self._session.counting.running else "")
+        offer(self.start, reason, _START_TIP)
+        self.undo.setVisible(bool(self._before))
+        self.form.setVisible(drawing)
+        if not drawing:
+            return
+        length_px, why = self._line.length_px, ""
+        text = _DRAW if length_px is None else f"The line is {length_px:.1f} px long."
+        try:
+            size = self._size()
+        except MatSSLError as error:
+            size, why = None, str(error)
+        if size is not None:
+            text += f" So {size.in_words}."
+        say(self.found, why or text)
+        missing = why or ("" if size is not None else "Draw the line and type its length first.")
+        offer(self.here, missing, _HERE_TIP)
+        offer(self.everywhere, missing, _ALL_TIP)
+
+
+def _is_square(size: PixelSize | None) -> bool:
+    return size is None or abs(size.x_um / size.y_um - 1) < 1e-3
