@@ -267,6 +267,15 @@ def test_closing_the_window_keeps_what_is_judged(panel, qtbot):
     assert len(on_disk(panel).answers) == 2
 
 
+def test_a_count_that_can_t_be_kept_does_not_begin(panel):
+    own = panel.session.folder.project.own
+    (own / "points").write_text("in the way")
+    panel.start.click()
+    assert not panel.session.counting.running
+    assert SEGMENTATION in in_sight(panel)
+    assert "points" in panel.problems_seen.pop()
+
+
 def test_time_left_is_told_after_some_points(panel, qtbot):
     start(panel)
     assert panel.progress.text() == "1 of 20"
