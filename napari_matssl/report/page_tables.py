@@ -113,6 +113,7 @@ def fields_table(contents: Contents) -> list[PageTable]:
     columns = (
         *("image", "width_px", "height_px", "analysed_pixels", "pixel_width_um"),
         *("pixel_height_um", "analysed_area_um2", "pixel_size_source"),
+        "pixel_size_doubt",
     )
     frame = contents.fields
     square = frame["pixel_width_um"].equals(frame["pixel_height_um"])

@@ -208,11 +208,17 @@ def _field_of_mask(one: MeasuredMask) -> ReportField:
 
 def _pixel_sizes(fields: pd.DataFrame) -> dict[str, PixelSize]:
     """Return the pixel sizes that figures were measured with; images are large to read again."""
-    columns = ("image", "pixel_width_um", "pixel_height_um", "pixel_size_source")
+    columns = (
+        "image",
+        "pixel_width_um",
+        "pixel_height_um",
+        "pixel_size_source",
+        "pixel_size_doubt",
+    )
     rows = fields[list(columns)].itertuples(index=False)
     return {
-        str(name): PixelSize(float(x), float(y), str(source))
-        for name, x, y, source in rows
+        str(name): PixelSize(float(x), float(y), str(source), str(doubt))
+        for name, x, y, source, doubt in rows
         if source
     }
 

@@ -163,7 +163,7 @@ def _contents(
     pictures: Pictures,
     remarks: Sequence[str],
 ) -> Contents:
-    lines = dict.fromkeys((*_light(planned.fields), *planned.remarks, *remarks))
+    lines = dict.fromkeys((*_doubts(planned.fields), *planned.remarks, *remarks))
     return Contents(
         details=planned.details,
         date=planned.date,
@@ -182,9 +182,11 @@ def _contents(
     )
 
 
-def _light(fields: Sequence[ReportField]) -> list[str]:
-    """Return a line on each image whose grey values aren't like those of the painted images."""
-    return [
+def _doubts(fields: Sequence[ReportField]) -> list[str]:
+    """Return a line on each image whose pixel size, or whose grey values, are doubtful."""
+    sizes = [(one.name, one.pixel_size.doubt) for one in fields if one.pixel_size is not None]
+    doubts = [f"{name}: {doubt}" for name, doubt in sizes if doubt]
+    return doubts + [
         f"{one.name} is {one.origin.light} by its grey values: {'; '.join(one.origin.reasons)}."
         for one in fields
         if one.origin is not None and one.origin.reasons

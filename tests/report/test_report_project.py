@@ -1,5 +1,7 @@
 """The report that the window asks for: of a project's final masks, as they count there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from report_parts import Page, mask_of, run_command, write_image
@@ -8,6 +10,7 @@ from napari_matssl.errors import InputError, OutputError, StoppedError
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
+from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.report_details import ReportDetails
@@ -72,6 +75,26 @@ def test_painted_pixels_that_overrule_a_mask_are_named_with_their_checksum(proje
     assert roles.count("strokes") == 1
     project.labels.write("a.tif", np.roll(strokes, 20, axis=0))
     assert run_command("verify", made.page) == 1
+
+
+def test_a_pixel_size_that_the_image_contradicts_is_remarked_and_stands_in_the_table(
+    project, tmp_path, monkeypatch
+):
+    doubt = "its scale bar is 7 µm long by this size."
+    read = Micrographs.read
+
+    def doubted(self, name, page=...):
+        micrograph = read(self, name, page)
+        size = micrograph.pixel_size
+        return replace(micrograph, pixel_size=replace(size, doubt=doubt * (name == "a.tif")))
+
+    monkeypatch.setattr(Micrographs, "read", doubted)
+    made = drain(report_project(ProjectMeter(project), PLAN, tmp_path / "out"))
+    page = Page(made.page.read_text("utf-8"))
+    assert f"a.tif: {doubt}" in page.texts
+    ((headings, rows),) = page.of("fields.csv")
+    place = [text for text, _ in headings].index("pixel size doubt")
+    assert [row[place][0] for row in rows] == [doubt, ""]
 
 
 def test_details_that_were_kept_stand_in_the_next_report(project, tmp_path):
