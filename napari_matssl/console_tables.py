@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from napari_matssl.console import DONE_WITH_EXCEPTIONS, FOUND_CHANGED
@@ -53,7 +54,8 @@ def show_figures(title: str, frame: "DataFrame") -> None:
     table = Table(title=title)
     for heading in (*names, "n", "mean", "s", "95 % CI +-"):
         short = heading.replace("line_direction_deg", "line")
-        table.add_column(short, justify="left" if heading in names else "right")
+        justify: JustifyMethod = "left" if heading in names else "right"
+        table.add_column(short, justify=justify, overflow="fold")  # two figures may begin alike
     for _, row in filled.iterrows():
         words = (_word(row[name]) for name in names)
         figures = (_significant(row[one]) for one in ("mean", "s", "ci95"))

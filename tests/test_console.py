@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from napari_matssl.console import (
@@ -14,6 +15,7 @@ from napari_matssl.console import (
     one_line_errors,
     run_job,
 )
+from napari_matssl.console_tables import show_figures
 from napari_matssl.errors import InputError, OutputError, SettingsError, StoppedError
 from napari_matssl.progress import Control, Progress, Skipped
 
@@ -220,3 +222,14 @@ def test_ctrl_c_while_the_program_is_loaded_is_no_traceback():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_figures_that_begin_alike_can_be_told_apart_in_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    names = ["mean_intercept_um", "mean_intercept_px"]
+    frame = pd.DataFrame({"group": "all", "class": "ferrite", "method": "lines", "figure": names})
+    frame = frame.assign(n=4, mean=1.0, s=0.1, ci95=0.2)
+    show_figures("Grains", frame)
+    shown = capsys.readouterr().out
+    written = "".join(line.split("│")[3].strip() for line in shown.splitlines() if "│" in line)
+    assert written == "".join(names)
