@@ -36,6 +36,7 @@ class BarCalibration(QWidget):
         self._session = session
         self._folder, self._current, self._line = session.folder, session.current, session.bar_line
         self._before: Mapping[str, PixelSize | None] = {}
+        self._has_line = False
         self._build()
         session.bar_line.changed.connect(self._update)
         session.folder.changed.connect(self._forget)
@@ -154,8 +155,12 @@ class BarCalibration(QWidget):
         self.undo.setVisible(bool(self._before))
         self.form.setVisible(drawing)
         if not drawing:
+            self._has_line = False
             return
         length_px, why = self._line.length_px, ""
+        if length_px is not None and not self._has_line:
+            self.length.setFocus()  # the next that is typed is the length, no class's key
+        self._has_line = length_px is not None
         text = _DRAW if length_px is None else f"The line is {length_px:.1f} px long."
         try:
             size = self._size()
