@@ -12,7 +12,16 @@ import napari_matssl
 
 PACKAGE = Path(napari_matssl.__file__).parent
 GUI = {"napari", "qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "superqt", "vispy"}
-FRONT_ENDS = {"__main__", "cli", "console", "console_tables", "options", "printing", "widgets"}
+FRONT_ENDS = {
+    "__main__",
+    "cli",
+    "commands",
+    "console",
+    "console_tables",
+    "options",
+    "printing",
+    "widgets",
+}
 ABOVE_DATA = {"export", "samples", "project", "learn", "measure", "report", "tasks"} | FRONT_ENDS
 FORBIDDEN = {
     "errors": {"any"},

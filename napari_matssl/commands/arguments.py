@@ -1,0 +1,76 @@
+"""Arguments that several commands take, and what is read from them."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Splits = Annotated[Path | None, typer.Option(help="JSON file of splits")]
+
+
+Split = Annotated[str | None, typer.Option(help="name of the split to use")]
+
+
+Classes = Annotated[
+    Path | None, typer.Option(help="class table (JSON); else classes.json beside the labels")
+]
+
+
+InfoBar = Annotated[
+    str | None,
+    typer.Option(
+        help="auto: leave a detected SEM info bar out; none: segment it, too; or the first row "
+        "of the bar in all images [auto]",
+        show_default=False,
+    ),
+]
+
+
+PixelSizeText = Annotated[
+    str | None,
+    typer.Option(metavar="X [Y]", help="width of a pixel in um, and its height if they differ"),
+]
+
+
+def split_choice(splits: Path | None, split: str | None) -> Any:
+    """Choose a split; None where none is named."""
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.tasks.label_files import SplitChoice
+
+    if splits is None and split is None:
+        return None
+    if splits is None or split is None:
+        raise SettingsError("--splits FILE and --split NAME go together.", "Give both or neither.")
+    return SplitChoice(splits, split)
+
+
+def info_bar_choice(text: str) -> Any:
+    """Parse auto, none or a row into "auto", None or a number."""
+    from napari_matssl.errors import SettingsError
+
+    if text.isascii() and text.isdecimal() and len(text) < 9:
+        return int(text)
+    if text not in ("auto", "none"):
+        raise SettingsError(
+            f"--info-bar {text} is not understood.", "Give auto, none, or the first row of the bar."
+        )
+    return "auto" if text == "auto" else None
+
+
+def parse_pixel_size(text: str | None, source: str) -> Any:
+    """Parse one or two lengths in um; None where there are none."""
+    if text is None:
+        return None
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.micrograph.image import PixelSize
+
+    try:
+        sides = [float(part) for part in text.split()]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or not all(0 < side < math.inf for side in sides):
+        raise SettingsError(
+            f"--pixel-size-um {text} is no pixel size.", "Give one or two lengths above 0, in um."
+        )
+    return PixelSize(sides[0], sides[-1], source)

@@ -1,0 +1,105 @@
+"""The commands that make encoders and models."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_matssl.commands.arguments import (
+    Classes,
+    InfoBar,
+    Split,
+    Splits,
+    info_bar_choice,
+    split_choice,
+)
+from napari_matssl.console import rescued_output, run_job
+from napari_matssl.options import with_settings
+from napari_matssl.printing import print_line
+from napari_matssl.settings import (
+    FinetuneSettings,
+    PretrainSettings,
+)
+
+
+@with_settings(PretrainSettings)
+def pretrain(
+    folders: Annotated[list[Path], typer.Argument(help="folders of unlabelled micrographs")],
+    out: Annotated[Path, typer.Option("--out", help="encoder file to write (.safetensors)")],
+    settings: PretrainSettings,
+    exclude: Annotated[
+        Path | None, typer.Option(help="JSON file with the names of images to leave out")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the last epoch")] = False,
+) -> None:
+    """Pretrain an encoder on folders of unlabelled micrographs (MatSSL and peers)."""
+    from napari_matssl.tasks.inputs import excluded_nowhere, read_folder
+    from napari_matssl.tasks.models import pretrain_encoder
+
+    for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
+        print_line(remark)
+    read = partial(read_folder, folders, exclude)
+    with rescued_output(out.name):
+        outcome = run_job(pretrain_encoder(read, settings, out, resume))
+    result = outcome.result
+    if result.checkpoint is not None:
+        print_line(f"Stopped early; --resume goes on from {result.checkpoint}.")
+    elif not result.complete:
+        print_line("Stopped in the first epoch; there is no checkpoint to go on from.")
+    losses = result.epoch_losses
+    trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
+    print_line(f"{out}: {settings.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
+    outcome.leave(result.skipped)
+
+
+@with_settings(FinetuneSettings)
+def finetune(
+    images: Annotated[Path, typer.Argument(help="folder of images")],
+    labels: Annotated[Path, typer.Argument(help="folder of label images of the same stems")],
+    out: Annotated[Path, typer.Option("--out", help="model file to write (.safetensors)")],
+    settings: FinetuneSettings,
+    splits: Splits = None,
+    split: Split = None,
+    classes: Classes = None,
+    info_bar: InfoBar = None,
+    go_on_from: Annotated[
+        Path | None, typer.Option(help="model to go on from instead of an encoder")
+    ] = None,
+) -> None:
+    """Fine-tune a model on painted micrographs."""
+    from napari_matssl.files import check_writable
+    from napari_matssl.tasks.inputs import read_painted_set
+
+    check_writable(out)
+    painted = read_painted_set(
+        images,
+        labels,
+        settings.unlabelled,
+        classes,
+        split_choice(splits, split),
+        info_bar_choice(info_bar or "auto"),
+    )
+    settings = settings.model_copy(update={"unlabelled": painted.unlabelled})
+    for remark in painted.remarks:
+        print_line(remark)
+    print_line(
+        f"{len(painted.training)} painted images, {len(painted.validation)} to validate; classes "
+        f"from {painted.source}: {', '.join(painted.table.names)}"
+    )
+    from napari_matssl.tasks.models import train_model
+
+    with rescued_output(out.name):
+        outcome = run_job(train_model(lambda: painted, settings, out, go_on_from))
+    trained = outcome.result
+    metrics = trained.card.metrics
+    score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""
+    how = f"{trained.steps} steps" if trained.steps else "fitted"
+    early = ", stopped early" if outcome.interrupted or trained.failure is not None else ""
+    print_line(f"{out}: {how} in {metrics['minutes']:.2g} min{score}{early}")
+    held_out = getattr(trained.card, "held_out", None)
+    if held_out is not None and held_out.pixel_accuracy is not None:
+        who = "the instant classifier" if held_out.stand_in else "the model"
+        right = f"{100 * held_out.pixel_accuracy:.1f} % of the labelled pixels"
+        print_line(f"In {held_out.in_words()}, {who} finds {right} right (mean of the classes).")
+    outcome.leave(unfinished=trained.failure is not None)

@@ -1,0 +1,197 @@
+"""The commands that measure masks, and set what measuring needs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_matssl.commands.arguments import (
+    PixelSizeText,
+    parse_pixel_size,
+)
+from napari_matssl.console import run_job
+from napari_matssl.options import with_settings
+from napari_matssl.printing import print_line
+from napari_matssl.settings import (
+    MeasureSettings,
+)
+
+
+@with_settings(MeasureSettings)
+def measure(
+    masks: Annotated[list[Path], typer.Argument(help="mask images, or folders of masks")],
+    out: Annotated[
+        Path, typer.Option("--out", help="folder for the tables, or phases' table alone (.csv)")
+    ],
+    settings: MeasureSettings,
+    classes: Annotated[
+        Path | None, typer.Option(help="class table (JSON); else classes.json beside the masks")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="folder of the images, for their pixel sizes")
+    ] = None,
+    pixel_size_um: PixelSizeText = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV file with the columns image, specimen and perhaps section, group"),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="class whose objects, grains, layers or nodules are measured, else all; a layer "
+            "and graphite have to be named",
+        ),
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="also write report.html, report.pdf and report.xlsx")
+    ] = False,
+    specimen: Annotated[
+        str, typer.Option(help="for the report; kept in the masks' project, as the next four")
+    ] = "",
+    etchant: Annotated[str, typer.Option(help="for the report: preparation and etchant")] = "",
+    orientation: Annotated[str, typer.Option(help="for the report: of the section")] = "",
+    operator: Annotated[str, typer.Option(help="for the report: who has measured")] = "",
+    remark: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LINE", help="for the report; may be given several times"),
+    ] = None,
+    date: Annotated[str, typer.Option(help="for the report [today]", show_default=False)] = "",
+    model: Annotated[
+        Path | None,
+        typer.Option(help="for the report: model of the masks, if their project doesn't have it"),
+    ] = None,
+) -> None:
+    """Measure masks, whoever made them: phase fractions, objects, grain size, intervals."""
+    from napari_matssl.console_tables import show_figures, show_summary
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
+    from napari_matssl.tasks.measure_files import Sources, measure_masks
+    from napari_matssl.tasks.measures import check_table_place, table_paths
+
+    size = parse_pixel_size(pixel_size_um, "stated with --pixel-size-um")
+    check_table_place(out, settings)
+    details = _report_details(specimen, etchant, orientation, operator, remark or [])
+    if not report:
+        _check_no_report(details, date, model)
+    elif out.suffix.lower() == ".csv":
+        raise SettingsError(
+            f"{out} is the name of one table, but a report has several.", "Name a folder."
+        )
+    sources = Sources(classes, images, size, groups)
+    measured = measure_masks(masks, sources, settings, only or ())
+    planned, tables = None, measured.tables
+    if report:
+        from napari_matssl.tasks.report_plan import Request, plan_report
+
+        inputs = tuple(path for path in (classes, groups) if path is not None)
+        planned = plan_report(measured, settings, Request(details, date, model, inputs))
+        tables = planned.tables
+    for line in measured.remarks:
+        print_line(line)
+    if measured.rows:
+        show_summary(measured.rows)
+    for name, frame in tables.items():
+        if "figure" in frame:
+            show_figures(name.removesuffix("_summary.csv").capitalize(), frame)
+    wanted = table_paths(out, tables)
+    written = write_frames_or_numbered(wanted)
+    if line := describe_other_names(tuple(wanted), written):
+        print_line(line)
+    print_line(f"Tables: {', '.join(map(str, written))}")
+    if planned is not None:
+        from napari_matssl.console_tables import show_corrected
+        from napari_matssl.tasks.write_report import write_report
+
+        if planned.corrected is not None:
+            show_corrected(planned.corrected)
+        outcome = run_job(write_report(planned, out, written))
+        made = outcome.result
+        for line in made.remarks:
+            print_line(line)
+        paths = (made.page, made.pdf, made.workbook)
+        print_line(f"Report: {', '.join(str(path) for path in paths if path is not None)}")
+        outcome.leave()
+
+
+def verify(
+    report: Annotated[Path, typer.Argument(help="report.html or report.xlsx")],
+    masks: Annotated[
+        Path | None, typer.Option(help="folder of the masks, if they are elsewhere now")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="folder of the images, if they are elsewhere now")
+    ] = None,
+) -> None:
+    """Find what was changed in a report, and in the files that it names, since it was written.
+
+    Exit status 0: nothing, 1: something, 3: nothing, but files that it names weren't found.
+    """
+    from napari_matssl.console_tables import show_findings
+    from napari_matssl.tasks.verify_report import verify_report
+
+    folders = {role: path for role, path in (("mask", masks), ("image", images)) if path}
+    verified = verify_report(report, folders)
+    raise SystemExit(show_findings(report.name, verified))
+
+
+def calibrate(
+    images: Annotated[list[Path], typer.Argument(help="images, or folders of images")],
+    bar_px: Annotated[float | None, typer.Option(help="length of the scale bar in px")] = None,
+    bar_um: Annotated[float | None, typer.Option(help="the same length in um")] = None,
+    pixel_size_um: PixelSizeText = None,
+) -> None:
+    """Set the pixel size of images, in the project of their folder; no image is changed."""
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.micrograph.reading import find_micrographs
+    from napari_matssl.tasks.calibrate import calibrate, size_of_bar
+
+    size = parse_pixel_size(pixel_size_um, "set by hand")
+    by_bar = bar_px is not None and bar_um is not None
+    if by_bar == (size is not None) or (bar_px is None) != (bar_um is None):
+        raise SettingsError(
+            "The pixel size is missing, or given twice.",
+            "Give --bar-px N and --bar-um L, or --pixel-size-um X [Y].",
+        )
+    if bar_px is not None and bar_um is not None:
+        size = size_of_bar(bar_px, bar_um)
+    for one in calibrate(find_micrographs(images), size):
+        print_line(f"{one.name}: {size.in_words} ({size.source})")
+        for remark in one.remarks:
+            print_line(remark)
+
+
+def _report_details(
+    specimen: str, etchant: str, orientation: str, operator: str, remarks: list[str]
+) -> Any:
+    """Make the details of a report; each is a line."""
+    from pydantic import ValidationError
+
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.settings.report_details import ReportDetails
+
+    try:
+        return ReportDetails(
+            specimen=specimen,
+            etchant=etchant,
+            orientation=orientation,
+            operator=operator,
+            remarks=tuple(remarks),
+        )
+    except ValidationError as error:
+        finding = error.errors()[0]
+        raise SettingsError(
+            f"--{str(finding['loc'][0]).removesuffix('s')}: {finding['msg']}."
+        ) from error
+
+
+def _check_no_report(details: Any, date: str, model: Path | None) -> None:
+    """Refuse what is for a report where none was asked for."""
+    from napari_matssl.errors import SettingsError
+
+    if not details.empty or date or model is not None:
+        raise SettingsError(
+            "Specimen, etchant, orientation, operator, remark, date and model are for a report.",
+            "Add --report.",
+        )
