@@ -17,7 +17,7 @@ from napari_matssl.progress import Skipped
 from napari_matssl.tasks.batch import none_left
 
 PACKAGE = Path(napari_matssl.__file__).parent
-FRONT_ENDS = {"cli.py", "options.py", "console.py", "console_tables.py", "widgets"}
+FRONT_ENDS = {"cli.py", "commands", "options.py", "console.py", "console_tables.py", "widgets"}
 OF_PROGRAMS = {"nvidia.py"}  # command lines of other programs
 
 MODULES = sorted(
