@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Set everything up and run the tests: those of the panels on PyQt5 and on PyQt6 side by side, then
-# all others by two workers. With arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to
-# pytest. MATSSL_TEST_ALL=1 also installs programs without which some tests are skipped.
+# Set everything up and run the tests: those of the panels on PyQt5, the main ones of them on PyQt6 as
+# well, then all others. --all-bindings runs all of the panels' tests on both, as before a release. With
+# other arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to pytest.
+# MATSSL_TEST_ALL=1 also installs programs without which some tests are skipped.
 . "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" test,pyqt5,pyqt6
 
 # What a screen in memory takes on Debian and Ubuntu: Xvfb, OpenGL in software, what Qt links to.
@@ -35,13 +36,30 @@ run_pytest() {
     fi
 }
 
-# The panels keep one core busy: both bindings take as long as one, with a core each.
+# Tests of the panels in which bindings have differed: windows, mouse, keys, painting, the whole way.
+ON_PYQT6="autosave|class_editor|closing|docks|finetune_panel|launch|layers|measure_panel|mouse|shell|story"
+
+# Every second file of the panels' tests, from the first or the second on.
+panel_files() { printf '%s\n' tests/widgets/test_*.py | awk "NR % 2 == $1"; }
+
+# A half of the panels' tests, on a screen of its own.
+test_half() {
+    local files failed=0
+    mapfile -t files < <(panel_files "$1")
+    run_pytest pyqt5 "${files[@]}" || failed=1
+    mapfile -t files < <(panel_files "$1" | grep -E "/test_($2)\.py$")
+    run_pytest pyqt6 "${files[@]}" || failed=1
+    return "$failed"
+}
+
+# The panels keep one core busy: two halves of them take half as long, with a core each.
 test_panels() {
     local told other failed=0
+    export OMP_NUM_THREADS=1
     told=$(mktemp)
-    (export OMP_NUM_THREADS=1 && run_pytest pyqt6 tests/widgets >"$told" 2>&1) &
+    test_half 0 "$1" >"$told" 2>&1 &
     other=$!
-    (export OMP_NUM_THREADS=1 && run_pytest pyqt5 tests/widgets) || failed=1
+    test_half 1 "$1" || failed=1
     wait "$other" || failed=1
     cat "$told"
     rm "$told"
@@ -60,9 +78,9 @@ if [ -n "${MATSSL_TEST_ALL:-}" ] && ! { command -v chromium && command -v soffic
         echo "They can't be installed: tests that need them are skipped."
 fi
 
-if [ $# -gt 0 ]; then
+if [ $# -gt 0 ] && [ "$1" != --all-bindings ]; then
     run_pytest "${QT_API:-pyqt5}" "$@"
 else
-    test_panels
+    test_panels "$([ $# -gt 0 ] && echo ".*" || echo "$ON_PYQT6")"
     OMP_NUM_THREADS=1 run_pytest pyqt5 --ignore=tests/widgets --numprocesses=2 --dist=worksteal
 fi
