@@ -57,6 +57,7 @@ class Tour:
         self.segment()
         self.correct()
         self.phases()
+        self.objects()
         self.export()
         self.count()
 
@@ -156,6 +157,28 @@ class Tour:
         self.pause(1.5)
         self.reveal(panel.view)
         self.picture("phases")
+
+    def objects(self) -> None:
+        """Measure the islands of a phase, and mark a large one in the image."""
+        panel = self.panels["Measure"]
+        panel.choice.ticks["objects"].setChecked(True)
+        panel.choice.classes["objects"].tick("martensite")
+        self.click(panel.measuring.start)
+        self.wait_for_job()
+        view = panel.tabs.views["objects"]
+        self.pause(1.5)
+        self.reveal(view)
+        self.picture("objects")
+        view.tabs.setCurrentWidget(view.items)
+        self.until(lambda: view.items.listed is not None)
+        row = int(view.items.listed.table.area_px.argmax())
+        view.items.table.chosen.emit(row)
+        self.pause(1)
+        self.reveal(view)
+        self.picture("one-object")
+        view.items.tick.setChecked(False)
+        panel.choice.ticks["objects"].setChecked(False)
+        self.viewer.reset_view()
 
     def export(self) -> None:
         """Export to the folder that is proposed."""

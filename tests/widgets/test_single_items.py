@@ -139,6 +139,22 @@ def test_a_stroke_changes_the_items_soon(user):
     assert items.state.text().startswith("a1.tif: 0 objects")
 
 
+@pytest.mark.parametrize("measure", ["objects", "layers"])
+def test_what_is_painted_with_stays_selected_while_items_are_found_again(user, measure):
+    items = items_of(user, measure)
+    layer = user.viewer.layers[WORDS[measure]]
+    user.press_key(Qt.Key.Key_1)
+    seen, before = [], items.listed
+    user.viewer.layers.selection.events.active.connect(lambda event: seen.append(event.value))
+    user.shown.painted.data_setitem(np.nonzero(mask_of(0) == 2), 1)
+    user.until(lambda: items.listed is not before)
+    assert user.viewer.layers[WORDS[measure]] is layer
+    assert not seen
+    assert user.shown.painted.mode == "paint"
+    if measure == "objects":
+        assert not layer.data.any()
+
+
 def test_items_follow_the_image_in_view(user):
     items = items_of(user, "layers")
     user.press_key(Qt.Key.Key_D)

@@ -83,13 +83,30 @@ class MeasuredLayer(QObject):
         Of how many columns one is drawn; None if all are.
         """
         shown = self._current.require_shown()
-        was_on, active = self.on, self._viewer.layers.selection.active
-        self._clear_layers()
-        self._items, self._name = items, name
         step = 1
+        if items.ends is not None:
+            step = max(1, math.ceil(len(items.ends) / MOST_COLUMNS))
+        there = shown.extra.get(MEASURED)
+        if there is not None and self._name == name:
+            self._update(there, items, step)
+        else:
+            self._replace(shown, name, items, colours, step)
+        self._items, self._name = items, name
+        return step if step > 1 else None
+
+    def _update(self, layer: Layer, items: FieldItems, step: int) -> None:
+        """Show other items in the same layer: somebody may be painting in another one."""
         with self._quietly():
+            self._results.remove_layer(MARKED)
+        layer.data = items.kinds if items.ends is None else _vectors_of(items.ends[::step])
+
+    def _replace(
+        self, shown: Shown, name: str, items: FieldItems, colours: Mapping[Any, str], step: int
+    ) -> None:
+        was_on, active = self.on, self._viewer.layers.selection.active
+        with self._quietly():
+            self._clear_layers()
             if items.ends is not None:
-                step = max(1, math.ceil(len(items.ends) / MOST_COLUMNS))
                 layer = self._vectors(shown, name, items.ends[::step], colours[1], 1)
             else:
                 assert items.kinds is not None  # items that are no columns have pixels
@@ -98,13 +115,8 @@ class MeasuredLayer(QObject):
         if not was_on:
             self._active = active
             self._cover(shown)
-            # Clicks shall choose items now, not paint.
-            self._viewer.layers.selection.active = layer
-        else:
-            self._viewer.layers.selection.active = (
-                active if active in self._viewer.layers else layer
-            )
-        return step if step > 1 else None
+        # Clicks shall choose items now, not paint.
+        self._viewer.layers.selection.active = layer
 
     def mark(self, row: int, centre: bool = True) -> None:
         """Mark an item, and bring it into the middle of the view if wanted."""
@@ -163,9 +175,8 @@ class MeasuredLayer(QObject):
     def _vectors(
         self, shown: Shown, name: str, ends: NDArray[np.floating], colour: str, width: float
     ) -> Vectors:
-        vectors = np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1)
         return self._viewer.add_vectors(
-            vectors,
+            _vectors_of(ends),
             name=name,
             edge_color=colour,
             edge_width=width,
@@ -272,6 +283,11 @@ class MeasuredLayer(QObject):
             return None
         number = int(items.numbers[row, column])
         return number - 1 if number else None
+
+
+def _vectors_of(ends: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return lines as napari takes them: where each begins, and the way to its end."""
+    return np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1)
 
 
 def _on_plane(shown: Shown, place: NDArray[np.floating]) -> NDArray[np.floating]:
