@@ -59,6 +59,13 @@ def test_small_figures_among_large_ones_are_not_shown_as_zero(view):
     assert column(view, 2)[2] == "0.012"
 
 
+def test_figures_of_a_summary_have_digits_of_their_own(view):
+    means = [1396.7, 9.3811, 0.44201]
+    view.show_frame(pd.DataFrame({"figure": ["objects_per_mm2", "d50_um", "s"], "mean": means}))
+    assert column(view, 0) == ["objects (1/mm²)", "d50 (µm)", "s"]
+    assert column(view, 1) == ["1397", "9.381", "0.4420"]
+
+
 @pytest.mark.parametrize(
     ("place", "order", "wanted"),
     [

@@ -87,6 +87,10 @@ def test_a_chosen_row_is_marked_in_the_middle_of_the_view(user, measure):
     assert isinstance(marked, Vectors)
     ends = np.concatenate([marked.data[:, 0], marked.data.sum(axis=1)])
     assert ends.mean(axis=0) == pytest.approx(items.listed.places[row], abs=1)
+    listed = items.listed
+    user.folder.painted_changed.emit("a1.tif")  # looked for again, and found as they were
+    user.until(lambda: items.listed is not listed)
+    assert MARKED in user.names
 
 
 def test_what_is_too_small_to_be_seen_is_zoomed_to(user):
@@ -109,6 +113,10 @@ def test_a_click_in_the_image_selects_the_row(user, measure):
     user.drag(place, place)
     assert items.table.selected == [row]
     assert MARKED in user.names
+    listed = items.listed
+    user.folder.painted_changed.emit("a1.tif")
+    user.until(lambda: items.listed is not listed)
+    assert items.table.selected == [row]
     assert centre(user) != pytest.approx(np.array(user.shown.image.data_to_world(place))[-2:])
 
 

@@ -96,8 +96,9 @@ class MeasuredLayer(QObject):
 
     def _update(self, layer: Layer, items: FieldItems, step: int) -> None:
         """Show other items in the same layer: somebody may be painting in another one."""
-        with self._quietly():
-            self._results.remove_layer(MARKED)
+        if self._items is None or not items.table.equals(self._items.table):
+            with self._quietly():
+                self._results.remove_layer(MARKED)
         layer.data = items.kinds if items.ends is None else _vectors_of(items.ends[::step])
 
     def _replace(

@@ -134,7 +134,8 @@ class FrameModel(QAbstractTableModel):
         value = self.frame[column].iat[row]
         if column == "figure":
             return in_one_line(value)
-        return _text(value, self._decimals[column])
+        one_each = "figure" in self.frame and isinstance(value, float) and not _blank(value)
+        return _text(value, _decimals_of(value) if one_each else self._decimals[column])
 
     def copied(self, row: int, column: str) -> str:
         """Return what is copied of a row in sight: all digits that the exported table has."""
@@ -203,7 +204,14 @@ def _decimals(values: pd.Series) -> int:
         return 0
     if (sizes == np.round(sizes)).all():
         return 0
-    return min(max(_DIGITS - 1 - math.floor(math.log10(float(np.median(sizes)))), 0), 8)
+    return _decimals_of(float(np.median(sizes)))
+
+
+def _decimals_of(value: float) -> int:
+    """Return so many decimals that a figure has four digits."""
+    if not value or not math.isfinite(value):
+        return 0
+    return min(max(_DIGITS - 1 - math.floor(math.log10(abs(value))), 0), 8)
 
 
 def _text(value: object, decimals: int) -> str:

@@ -119,6 +119,7 @@ class ItemsView(QWidget):
         drawn
             Of how many columns one is drawn; None if all are.
         """
+        known = self.listed is not None and items.table.equals(self.listed.table)
         self.listed = items
         count = len(items.table)
         noun = self._one if count == 1 else self._several
@@ -130,7 +131,8 @@ class ItemsView(QWidget):
             lines.append(f"One of {drawn} columns is drawn.")
         say(self.state, "\n".join(lines))
         self._show_legend(items.words, items.kinds_of_rows)
-        self.table.show_frame(items.table)
+        if not known:  # else what is selected stays so
+            self.table.show_frame(items.table)
         self.table.setVisible(count > 0)
 
     def _show_legend(self, words: Mapping[int, str], kinds: NDArray[np.uint8]) -> None:

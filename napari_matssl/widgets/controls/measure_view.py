@@ -29,7 +29,7 @@ _PER_IMAGE = {
     "nodules": "nodules.csv",
 }
 _SUMMARY = (
-    "class", "line_direction_deg", "method", "figure", "mean", "ci95", "ci95_low", "ci95_high",
+    "class", "method", "figure", "line_direction_deg", "mean", "ci95", "ci95_low", "ci95_high",
     "s", "relative_accuracy_percent", "n", "reason",
 )  # fmt: skip
 """Columns of a summary that are shown, the interval beside its mean."""

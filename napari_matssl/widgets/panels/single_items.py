@@ -4,6 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
+from superqt.utils import signals_blocked
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.measure.items import FieldItems
@@ -160,10 +161,11 @@ class SingleItems(QObject):
         items, shown = view.items.listed, self._session.current.shown
         if items is None or shown is None:
             return
-        view.items.tick.setChecked(True)
+        for other in self._views.values():  # nothing has to be looked for
+            with signals_blocked(other.items):
+                other.items.tick.setChecked(other is view)
         self._show(view, shown.name, items)
         self.layer.mark(row)
-        view.items.table.select(row)
 
     def _on_picked(self, row: int) -> None:
         """Select the row of what was clicked in the image, and mark it."""
