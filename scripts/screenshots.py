@@ -159,7 +159,7 @@ class Tour:
         self.picture("phases")
 
     def objects(self) -> None:
-        """Measure the islands of a phase, and mark a large one in the image."""
+        """Measure the islands of a phase, and mark the largest that counts."""
         panel = self.panels["Measure"]
         panel.choice.ticks["objects"].setChecked(True)
         panel.choice.classes["objects"].tick("martensite")
@@ -171,7 +171,9 @@ class Tour:
         self.picture("objects")
         view.tabs.setCurrentWidget(view.items)
         self.until(lambda: view.items.listed is not None)
-        row = int(view.items.listed.table.area_px.argmax())
+        table = view.items.listed.table
+        row = int(table.area_px.where(table.counted == 1, 0).argmax())
+        view.items.table.select(row)
         view.items.table.chosen.emit(row)
         self.pause(1)
         self.reveal(view)

@@ -11,13 +11,12 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.events import Event
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
-from scipy import ndimage
 
 from napari_matssl.measure.items import FieldItems
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layer_grid import grid_of
 from napari_matssl.widgets.canvas.layers import KIND, MEASURED
-from napari_matssl.widgets.canvas.outlines import nearest_segment, outline
+from napari_matssl.widgets.canvas.outlines import nearest_segment, outline_of
 from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.shown import OVERLAYS, Shown
 from napari_matssl.widgets.jobs.later import later
@@ -28,7 +27,9 @@ MARKED = "marked"
 MOST_COLUMNS = 400
 """Columns that are drawn; more would hide what is below them."""
 
-_MARK = "#ffe800"
+_MARK, _MARK_PX = "#ffe800", 3.0
+"""Colour of the mark, and its width, px of the screen as it is when something is marked."""
+
 _CLICK = 4
 """Farthest that the mouse moves during a click, px."""
 
@@ -124,19 +125,20 @@ class MeasuredLayer(QObject):
         shown, items = self._current.shown, self._items
         if shown is None or items is None or not self.on or not 0 <= row < len(items.places):
             return
+        if items.ends is not None:
+            ends = items.ends[row : row + 1]
+        else:
+            assert items.numbers is not None  # items that are no columns have pixels
+            ends = outline_of(items.numbers, row + 1)
+        if centre:
+            extent = float(np.ptp(ends.reshape(-1, 2), axis=0).max())
+            self._look_at(shown, items.places[row], extent)
         active = self._viewer.layers.selection.active
         with self._quietly():
             self._results.remove_layer(MARKED)
-            if items.ends is not None:
-                marked = self._vectors(shown, MARKED, items.ends[row : row + 1], _MARK, 3)
-                extent = float(np.linalg.norm(items.ends[row, 1] - items.ends[row, 0]))
-            else:
-                assert items.numbers is not None  # items that are no columns have pixels
-                marked, extent = self._outline(shown, items.numbers, row + 1)
-            self._results.add_layer(MARKED, marked)
+            width = max(_MARK_PX * self._px_of_screen(shown), 0.3)
+            self._results.add_layer(MARKED, self._vectors(shown, MARKED, ends, _MARK, width))
         self._viewer.layers.selection.active = active
-        if centre:
-            self._look_at(shown, items.places[row], extent)
 
     def clear(self) -> None:
         """Take the layers away, and show again what they have covered."""
@@ -187,15 +189,6 @@ class MeasuredLayer(QObject):
             **grid_of(shown.image),
         )
 
-    def _outline(
-        self, shown: Shown, numbers: NDArray[np.int32], number: int
-    ) -> tuple[Vectors, float]:
-        """Draw a line around an item; also return its size in px."""
-        box = ndimage.find_objects((numbers == number).view(np.uint8))[0]
-        size = max(side.stop - side.start for side in box)
-        ends = outline(numbers[box] == number) + np.array([side.start for side in box])
-        return self._vectors(shown, MARKED, ends, _MARK, max(1, size / 40)), float(size)
-
     def _own_layers(self) -> list[Layer]:
         shown = self._current.shown
         extra = {} if shown is None else shown.extra
@@ -243,9 +236,17 @@ class MeasuredLayer(QObject):
 
     # --- the view and the mouse
 
+    @property
+    def _camera(self) -> Any:
+        return getattr(self._viewer, "scene", self._viewer).camera  # napari before 0.9: no scene
+
+    def _px_of_screen(self, shown: Shown) -> float:
+        """Return how many px of the image one px of the screen is."""
+        return float(1 / (self._camera.zoom * abs(float(shown.image.scale[-1]))))
+
     def _look_at(self, shown: Shown, place: NDArray[np.floating], extent: float) -> None:
         """Bring a place into the middle; come nearer to what is too small to be seen."""
-        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari before 0.9: no scene
+        camera = self._camera
         world = np.asarray(shown.image.data_to_world(_on_plane(shown, place)))[-2:]
         camera.center = (camera.center[0], *world)
         size = extent * abs(float(shown.image.scale[-1]))
@@ -274,9 +275,8 @@ class MeasuredLayer(QObject):
             return None
         place = np.asarray(shown.image.world_to_data(position))[-2:]
         if items.ends is not None:
-            camera = getattr(self._viewer, "scene", self._viewer).camera
-            near = _NEAR / (camera.zoom * abs(float(shown.image.scale[-1])))
-            return nearest_segment(items.ends, place, max(near, 1.0))
+            near = max(_NEAR * self._px_of_screen(shown), 1.0)
+            return nearest_segment(items.ends, place, near)
         assert items.numbers is not None  # items that are no columns have pixels
         row, column = (round(float(one)) for one in place)
         height, width = items.numbers.shape

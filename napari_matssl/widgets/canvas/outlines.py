@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 
 def outline(region: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -31,6 +32,12 @@ def _pieces(edges: NDArray[np.bool_]) -> NDArray[np.float64]:
     # Of the padding, edge 0 lies above pixel 0: half a pixel before its middle.
     begins, ends = (np.stack([row - 0.5, place - 1.5], axis=1) for place in (first, after))
     return np.stack([begins, ends], axis=1)
+
+
+def outline_of(numbers: NDArray[np.int32], number: int) -> NDArray[np.float64]:
+    """Return the lines around the pixels of one number, of which there is one at least."""
+    box = ndimage.find_objects((numbers == number).view(np.uint8))[0]
+    return outline(numbers[box] == number) + np.array([side.start for side in box])
 
 
 def nearest_segment(
