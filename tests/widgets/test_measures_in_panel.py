@@ -179,6 +179,8 @@ def test_the_curve_of_sizes_has_the_quantiles_of_the_table(panel, qtbot):
         assert found.ci95 == pytest.approx(summary.loc[name, "ci95"])
     drawn = [type(item).__name__ for item in view.plot.plot.plotItem.items]
     assert drawn.count("ErrorBarItem") == 3
+    colours = {one.name: one.colour for one in panel.session.folder.project.classes.table.classes}
+    assert view.plot.colours == (colours[curve.class_name],)
     (grains,) = panel.tabs.views["grains"].plot.curves
     # Between boundaries one pixel wide, 20 px apart: 19 x 19 px of 2 um.
     assert np.allclose(grains.sizes, 2 * 19 * 2 / np.sqrt(np.pi))

@@ -1,7 +1,7 @@
 """Plots of measures: size distributions, thickness along a layer, one bar per image."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from napari_matssl.measure.pooled_sizes import POOLED_SHARES, PooledSizes
 from napari_matssl.widgets.controls.curves import colour_axes, quiet_plot, text_colour
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of curves, told apart by most eyes."""
+"""Of curves without a class of known colour, told apart by most eyes."""
 
 _MOST_BARS = 40
 """Bars that have a name below them."""
@@ -96,10 +96,15 @@ class SizePlot(MeasurePlot):
         )
         self._what = what
         self.curves: tuple[PooledSizes, ...] = ()
+        self.colours: tuple[str, ...] = ()
 
-    def show_sizes(self, curves: Sequence[PooledSizes]) -> None:
-        """Show the sizes of some classes; those without any have no curve."""
+    def show_sizes(self, curves: Sequence[PooledSizes], colours: Mapping[str, str]) -> None:
+        """Show the sizes of some classes in their colours; those without any have no curve."""
         self.curves = tuple(curve for curve in curves if len(curve.sizes))
+        self.colours = tuple(
+            colours.get(curve.class_name, COLOURS[number % len(COLOURS)])
+            for number, curve in enumerate(self.curves)
+        )
         self.draw()
 
     def _draw(self, text: QColor) -> None:
@@ -108,7 +113,7 @@ class SizePlot(MeasurePlot):
         unit = "µm" if all(curve.in_um for curve in self.curves) else "px"
         self.plot.setLabel("bottom", f"equivalent diameter ({unit})")
         largest = 0.0
-        for curve, colour in zip(self.curves, COLOURS * len(self.curves), strict=False):
+        for curve, colour in zip(self.curves, self.colours, strict=True):
             order = np.argsort(curve.sizes)
             sizes, weights = curve.sizes[order], curve.weights[order]
             shares = 100 * (np.cumsum(weights) - weights / 2) / weights.sum()
@@ -133,7 +138,7 @@ class SizePlot(MeasurePlot):
         parts = [
             f'<span style="color:{colour}">■</span>&nbsp;{html.escape(curve.class_name)}: '
             f"{len(curve.sizes)} {self._what}"
-            for curve, colour in zip(self.curves, COLOURS * len(self.curves), strict=False)
+            for curve, colour in zip(self.curves, self.colours, strict=True)
         ]
         alone = not any(one.ci95 is not None for curve in self.curves for one in curve.quantiles)
         bars = " One image: no error bars." if alone else ""

@@ -1,6 +1,6 @@
 """Figures of one measure: summary with a plot, a table per image, and single items."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,7 @@ class MeasureView(QWidget):
         super().__init__()
         self.measure = measure
         self._measured: MeasuredProject | None = None
+        self._colours: Mapping[str, str] = {}
         self._image = ""
         self.empty = QLabel("Not measured yet: press Measure.")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -101,9 +102,9 @@ class MeasureView(QWidget):
         self.empty.setText(why)
         self._pages.setCurrentIndex(0)
 
-    def show_measured(self, measured: MeasuredProject) -> None:
-        """Show tables and plot of what was measured."""
-        self._measured = measured
+    def show_measured(self, measured: MeasuredProject, colours: Mapping[str, str]) -> None:
+        """Show tables and plot of what was measured, in the colours of the classes by name."""
+        self._measured, self._colours = measured, colours
         tables = measured.tables
         summary = tables[TABLES[self.measure][-1]]
         columns = [name for name in _SUMMARY if name in summary]
@@ -140,7 +141,7 @@ class MeasureView(QWidget):
         if measured is None:
             return
         if isinstance(self.plot, SizePlot):
-            self.plot.show_sizes(measured.sizes[self.measure])
+            self.plot.show_sizes(measured.sizes[self.measure], self._colours)
         elif isinstance(self.plot, ThicknessPlot):
             self._draw_thickness(self.plot, measured)
         elif isinstance(self.plot, BarPlot):

@@ -106,7 +106,7 @@ class Measuring(QObject):
         for name, view in tabs.views.items():
             known = measured is not None and name in measured.plan.settings.chosen
             if measured is not None and known and measured.images:
-                view.show_measured(measured)
+                view.show_measured(measured, self._colours())
                 view.mark_old(self._changed)
             elif name in self._choice.ticked:
                 view.clear(self._todo(name))
@@ -114,6 +114,11 @@ class Measuring(QObject):
             self.items.set_plan(plan)
         self._follow_image()
         self._update()
+
+    def _colours(self) -> dict[str, str]:
+        """Return the colours of the classes by name."""
+        table = () if self.meter is None else self.meter.project.classes.table.classes
+        return {one.name: one.colour for one in table}
 
     def _todo(self, name: str) -> str:
         """Return what to do for figures of a measure."""
