@@ -39,30 +39,27 @@ run_pytest() {
 # Tests of the panels in which bindings have differed: windows, mouse, keys, painting, the whole way.
 ON_PYQT6="autosave|class_editor|closing|docks|finetune_panel|launch|layers|measure_panel|mouse|shell|story"
 
-# Every second file of the panels' tests, from the first or the second on.
-panel_files() { printf '%s\n' tests/widgets/test_*.py | awk "NR % 2 == $1"; }
-
-# A half of the panels' tests, on a screen of its own.
-test_half() {
-    local files failed=0
-    mapfile -t files < <(panel_files "$1")
-    run_pytest pyqt5 "${files[@]}" || failed=1
-    mapfile -t files < <(panel_files "$1" | grep -E "/test_($2)\.py$")
-    run_pytest pyqt6 "${files[@]}" || failed=1
-    return "$failed"
+# Run a quarter of the panels' tests on a binding, those that a pattern matches, on an own screen.
+test_part() {
+    local binding=$1 part=$2 pattern=$3 files
+    mapfile -t files < <(
+        printf '%s\n' tests/widgets/test_*.py | awk "NR % 4 == $part" | grep -E "/test_($pattern)\.py$"
+    )
+    [ ${#files[@]} = 0 ] || run_pytest "$binding" "${files[@]}" >"$told/$binding-$part" 2>&1
 }
 
-# The panels keep one core busy: two halves of them take half as long, with a core each.
+# The panels keep one core busy, so two parts run at a time; what they print follows at the end.
 test_panels() {
-    local told other failed=0
-    export OMP_NUM_THREADS=1
-    told=$(mktemp)
-    test_half 0 "$1" >"$told" 2>&1 &
-    other=$!
-    test_half 1 "$1" || failed=1
-    wait "$other" || failed=1
-    cat "$told"
-    rm "$told"
+    local failed=0
+    told=$(mktemp -d)
+    export OMP_NUM_THREADS=1 told
+    export -f test_part run_pytest needs_xvfb
+    {
+        printf '%s\n' "pyqt5 "{0,1,2,3}" .*"
+        printf '%s\n' "pyqt6 "{0,1,2,3}" $1"
+    } | xargs -P 2 -L 1 bash -c 'test_part "$@"' part || failed=1
+    cat "$told"/*
+    rm -r "$told"
     [ "$failed" = 0 ] || fail "tests of the panels failed, see above."
 }
 
