@@ -98,12 +98,12 @@ def test_what_an_export_has_written_scrolls_into_sight(viewer, qtbot):
     viewer.window._qt_window.resize(1000, 600)
     shell.sections["Measure"].expand(animate=False)
     panel = shell.panels["Measure"]
-    link = panel.show_exported
+    link = panel.exporting.show_exported
     link.show()
     qtbot.wait(50)
     assert link.visibleRegion().isEmpty()
     folder = "/a/long/way/to/a/folder of steels that has more letters than a line of the panel"
-    say(panel.outcome, f"6 images exported to {folder}.")
+    say(panel.exporting.outcome, f"6 images exported to {folder}.")
     bring_into_sight(link)
     qtbot.waitUntil(lambda: link.visibleRegion().boundingRect() == link.rect())
     panel.doubts.setText("A line that comes later.\n" * 3)
