@@ -159,18 +159,24 @@ def test_colour_images_make_a_model_for_colour(painted):
     assert scores_of(alone, [stain]).miou > 0.9
 
 
-def test_images_are_magnified_by_settings_or_by_their_size(two_phases):
+def test_images_are_magnified_by_settings_or_by_their_size_and_structure(two_phases):
     large = two_phases(3, size=(160, 128))
     for scale, expected in ((None, 1.0), (0.5, 0.5), (2.0, 2.0)):
         segmenter = drain(finetune([large], TABLE, instant(scale=scale))).segmenter
         assert segmenter.card.scale == expected
         assert scores_of(segmenter, [large]).miou > 0.85
-    wide = PaintedMicrograph(
-        Micrograph("wide.tif", np.tile(large.micrograph.pixels, (4, 8))),
+    enlarged = np.ones((5, 5), np.uint8)
+    coarse = PaintedMicrograph(
+        Micrograph("coarse.tif", np.kron(large.micrograph.pixels, enlarged)),
+        np.kron(large.labels, enlarged),
+    )
+    fine = PaintedMicrograph(
+        Micrograph("fine.tif", np.tile(large.micrograph.pixels, (4, 8))),
         np.tile(large.labels, (4, 8)),
     )
-    segmenter = drain(finetune([wide], TABLE, instant())).segmenter
-    assert segmenter.card.scale == pytest.approx(512 / 640)
+    for one, expected in ((coarse, 512 / 640), (fine, 1.0)):
+        segmenter = drain(finetune([one], TABLE, instant())).segmenter
+        assert segmenter.card.scale == pytest.approx(expected)
 
 
 def test_an_image_at_another_magnification_is_brought_to_that_of_the_model(two_phases):
