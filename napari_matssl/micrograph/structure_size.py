@@ -15,10 +15,10 @@ def correlation_length(micrograph: Micrograph, longest: int) -> int:
     """Return the distance at which the autocovariance of grey values has fallen to a half.
 
     Along rows or columns, whichever is shorter. Noise that differs from pixel to pixel doesn't
-    count: the covariance at lag 0 is extrapolated from lags 2 and 4. In a two-phase structure it is
-    about a third of the mean chord length. All
-    of the image counts: within a stratum of a layered specimen the grey values that are alike are
-    those of its texture.
+    count: the covariance at lag 0 is extrapolated from lags 2 and 4. In a random structure of two
+    equal phases, whose covariance falls exponentially (Debye, Anderson and Brumberger 1957), it is
+    0.35 of the mean chord length. All of the image counts: within a stratum of a layered specimen
+    the grey values that are alike are those of its texture.
 
     Parameters
     ----------

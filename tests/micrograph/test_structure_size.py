@@ -22,6 +22,16 @@ def test_length_grows_with_the_structure() -> None:
     assert lengths[2] == pytest.approx(4 * lengths[0], abs=2)
 
 
+def test_in_a_random_two_phase_structure_it_is_a_third_of_the_mean_chord() -> None:
+    """Stripes whose widths are drawn as in Debye's random structure: mean chord 40 px."""
+    random = np.random.default_rng(3)
+    ends = np.cumsum(random.exponential(40, 4000)).astype(int)
+    line = np.repeat(np.arange(4000) % 2, np.diff(ends, prepend=0))
+    pixels = np.tile((80 + 80 * line).astype(np.uint8), (64, 1))
+    found = correlation_length(Micrograph("random.tif", pixels), 60)
+    assert found == pytest.approx(0.35 * 40, abs=3)
+
+
 def test_noise_from_pixel_to_pixel_does_not_count() -> None:
     assert correlation_length(blobs(6, noise=40), 60) == pytest.approx(
         correlation_length(blobs(6), 60), abs=2
