@@ -120,7 +120,7 @@ def _pretrain(out: Path, device: str) -> Job[tuple[Skipped, ...]]:
 def _one_material(out: Path, material: str, device: str) -> Job[ScoredMaterial]:
     folder = out / material
     settings = FinetuneSettings(
-        encoder=str(out / "encoder.safetensors"), minutes=FINETUNE_MINUTES, device=device
+        weights=str(out / "encoder.safetensors"), minutes=FINETUNE_MINUTES, device=device
     )
     painted = read_painted_set(folder / "images", folder / "strokes", settings.unlabelled)
     job = finetune(painted.training, painted.table, settings)
