@@ -33,7 +33,13 @@ def machine():
 
 @pytest.mark.parametrize(
     ("share", "counted"),
-    [(1.0, 60.0), (0.5, 30.0), (0.1, 60 / MOST_STRETCH), (0.0, 60 / MOST_STRETCH)],
+    [
+        (1.0, 60.0),
+        (0.86, 60.0),  # it waits for other threads of its own at times
+        (0.425, 30.0),
+        (0.1, 60 / MOST_STRETCH),
+        (0.0, 60 / MOST_STRETCH),
+    ],
 )
 def test_seconds_of_work_count_and_at_least_a_third_of_all(machine, share, counted):
     clock = machine.clock()
