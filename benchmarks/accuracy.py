@@ -8,7 +8,8 @@
 
 Every cell (row, set, seed) is trained, scored once on the test images and kept in
 ``benchmarks/accuracy.json`` with the commit; cells that are there are not computed again, unless
-``--again``. Times are of the processor, so that other programs change no figure. The tables go
+``--again``. Minutes of training stand for as many steps as one quiet core makes of them, and times
+are of the processor, so that other programs change no figure. The tables go
 between the two marks that name this script: all rows into ``benchmarks/NOTES.md``, the main ones
 into ``docs/benchmarks.md``. Defaults are chosen by ``benchmarks/levers.py``, on other images. Needs
 ``pip install scikit-learn`` for the forest and the data that tests marked ``real`` use.
@@ -25,12 +26,15 @@ import torch
 from accuracy_tables import write_tables
 from columns import Column, columns, contents
 from forest import forest_masks
-from recipes import commit, look, processor_seconds
+from recipes import clock_of_steps, commit, look, processor_seconds
 from scoring import Seen, figures
+from sets import BenchmarkSet
 
 from napari_matssl.console import run_job
 from napari_matssl.files import atomic_write
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.labels.painted import painted_share
+from napari_matssl.labels.value_meaning import settled
+from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.settings import FinetuneSettings, PredictSettings
@@ -68,6 +72,11 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 """What the label of a row gains where it isn't looked at in the row's usual way."""
 
+_GUIDED, _ALONE = 37.5, 110.0
+"""Steps that one quiet core made in a minute, with a classifier and of U-Net++ alone.
+
+Rows may make so many per minute of training, whatever the machine does beside."""
+
 FOREST_EVERY = 2
 """Row and column of those that a forest segments, where all take minutes; not of coatings."""
 
@@ -94,10 +103,9 @@ def cell(
             values["epochs"] = None
         settings = FinetuneSettings.make(values)
         begin = processor_seconds()
-        job = finetune(
-            chosen.training, chosen.table, settings, chosen.validation, clock=processor_seconds
-        )
-        trained = run_job(job).result
+        plan = chosen.training, chosen.table, settings, chosen.validation
+        with clock_of_steps(_steps_per_minute(chosen, settings)) as clock:
+            trained = run_job(finetune(*plan, clock=clock)).result
         training, steps = processor_seconds() - begin, len(trained.losses)
         if given.models is not None:
             given.models.mkdir(parents=True, exist_ok=True)
@@ -115,6 +123,12 @@ def cell(
             own, seen = seen[: len(test.test)], seen[len(test.test) :]
             found[label, test_name] = {**figures(test, own), **facts}
     return found
+
+
+def _steps_per_minute(chosen: BenchmarkSet, settings: FinetuneSettings) -> float:
+    """Return the steps that a minute of training stands for."""
+    dense = painted_share(chosen.training, settled(settings.unlabelled, chosen.table)) >= DENSE
+    return _ALONE if dense or settings.architecture == "unet++" else _GUIDED
 
 
 def ways_of_looking(row: str, card: ModelCard, every: bool) -> dict[str, dict[str, Any]]:

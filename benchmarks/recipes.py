@@ -3,12 +3,15 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from scoring import Seen
 from sets import BenchmarkSet
+from torch.optim import Adam, AdamW, Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.labels.provenance import LIKE
@@ -55,6 +58,25 @@ def look(
 def changes(pairs: Iterable[str]) -> dict[str, object]:
     """Read settings given as FIELD=VALUE."""
     return {field: _value(value) for field, value in (pair.split("=", 1) for pair in pairs)}
+
+
+@contextmanager
+def clock_of_steps(per_minute: float) -> Iterator[Callable[[], float]]:
+    """Give a clock that only a step of training moves on: what else the machine does is the same.
+
+    `per_minute` steps take a minute.
+    """
+    steps = 0
+
+    def count(optimiser: Optimizer, *_given: object) -> None:
+        nonlocal steps
+        steps += isinstance(optimiser, Adam | AdamW)  # others fit the pixel classifier
+
+    hook = register_optimizer_step_post_hook(count)
+    try:
+        yield lambda: 60 * steps / per_minute
+    finally:
+        hook.remove()
 
 
 def processor_seconds() -> float:
