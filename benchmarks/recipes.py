@@ -51,6 +51,7 @@ def look(
     for one in painted:
         found = drain(segment(network, segmenter.card, one.micrograph, compute, settings))
         remarked = found.light is not None and found.light.level != LIKE
+        remarked |= bool(found.uncertain.in_words(segmenter.classes))
         seen.append(Seen(found.mask, remarked))
     return seen
 

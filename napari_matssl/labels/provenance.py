@@ -43,6 +43,10 @@ class Provenance(BaseModel):
     remarks: tuple[str, ...] = Field(default=(), description="what was unusual about the image")
     light: str = Field(default="", description="one of LIGHTS; empty if nobody has judged")
     reasons: tuple[str, ...] = Field(default=(), description="of the light, where it isn't LIKE")
+    uncertain: float | None = Field(
+        default=None, description="share of the area on which the model can't decide"
+    )
+    unsure: str = Field(default="", description="what follows, where that is too much")
 
     @property
     def short_sha256(self) -> str:

@@ -19,6 +19,7 @@ from napari_matssl.learn.light import Light, judge
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.temperature import SMALLEST
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
+from napari_matssl.learn.uncertain_area import UncertainArea, UncertainPixels
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling, specimen_values
 from napari_matssl.progress import Control, Preview, Progress
@@ -44,12 +45,15 @@ class Segmentation:
     probabilities
         ``(K, H, W)`` uint8, 255 times each class's probability at the model's temperature; None
         unless asked for.
+    uncertain
+        The area on which the network can't decide.
     light
         Whether the image is like the painted ones; None of a model that has no grey reference.
     """
 
     mask: NDArray[np.uint8]
     probabilities: NDArray[np.uint8] | None
+    uncertain: UncertainArea
     light: Light | None = None
 
 
@@ -174,7 +178,7 @@ def _merge(
                 return None
         for band in average.add(index, passes[index].finished()):
             sink.add(band)
-    return Segmentation(sink.mask, sink.probabilities)
+    return Segmentation(sink.mask, sink.probabilities, sink.uncertain.area())
 
 
 class _Pass:
@@ -301,6 +305,8 @@ class _Sink:
         self._ids = np.array(card.classes.ids, dtype=np.uint8)
         self._row = 0
         self._temperature = card.temperature
+        self._analysable = micrograph.specimen_analysable
+        self.uncertain = UncertainPixels(len(self._ids), card.temperature)
         self.mask = np.full(shape, card.classes.no_class, dtype=np.uint8)
         self.probabilities = (
             np.zeros((len(self._ids), *shape), dtype=np.uint8) if keep_probabilities else None
@@ -309,6 +315,7 @@ class _Sink:
     def add(self, band: Tensor) -> None:
         rows = slice(self._row, self._row + band.shape[1])
         self.mask[rows] = self._ids[band.argmax(dim=0).to("cpu", torch.uint8).numpy()]
+        self.uncertain.add(band, None if self._analysable is None else self._analysable[rows])
         if self.probabilities is not None:
             calibrated = self._calibrated(band)
             self.probabilities[:, rows] = (calibrated * 255).round().to("cpu", torch.uint8).numpy()

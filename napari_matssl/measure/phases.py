@@ -36,6 +36,7 @@ PHASE_COLUMNS = (
     "remarks",
     "light",
     "reason",
+    "uncertain_percent",
     "pixel_size_source",
 )
 SUMMARY_COLUMNS = (
@@ -253,7 +254,7 @@ def _common_origins(
     )
 
 
-def _origin_cells(origin: Provenance | None) -> tuple[str, ...]:
+def _origin_cells(origin: Provenance | None) -> tuple[str | float | None, ...]:
     one = origin or Provenance()
     source = one.model, one.short_sha256, one.run, one.written, one.version
     cleaning = "; ".join(filter(None, (one.cleaning, "painted pixels count" * one.painted)))
@@ -264,4 +265,5 @@ def _origin_cells(origin: Provenance | None) -> tuple[str, ...]:
         "; ".join(one.remarks),
         one.light,
         "; ".join(one.reasons),
+        None if one.uncertain is None else round(100 * one.uncertain, 2),
     )

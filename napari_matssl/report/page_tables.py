@@ -98,13 +98,17 @@ def fractions_per_field(contents: Contents) -> list[PageTable]:
     light = dict(zip(frame["image"], frame["light"], strict=True))
     keys = ["image", *(k for k in ("group", "specimen", "section") if _tells(about[k]))]
     doubts = any(light.values())
+    unsure = dict(zip(frame["image"], frame["uncertain_percent"], strict=True))
+    known = frame["uncertain_percent"].notna().any()
     rows = []
     for image in images:
         names = [_cell(image), *(_cell(about.at[image, key]) for key in keys[1:])]
         figures = [_figure(found.get((image, name))) for name in classes]
-        rows.append((*names, *figures, *([_cell(light[image])] if doubts else [])))
+        last = [_figure(unsure[image])] if known else []
+        rows.append((*names, *figures, *([_cell(light[image])] if doubts else []), *last))
     headings = [*map(heading, keys), *(f"{name} (%)" for name in classes)]
     headings += ["grey values"] if doubts else []
+    headings += ["unsure of (%)"] if known else []
     return _in_blocks(PHASES, headings, rows, len(keys))
 
 

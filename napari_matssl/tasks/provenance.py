@@ -20,6 +20,7 @@ from napari_matssl.settings import Cleaning, PredictSettings
 OLDER_THAN_STROKES = "before the last strokes on it"
 ANOTHER_MODEL = "by another model than the newest"
 DOUBTFUL_MASK = "on an image that is doubtful by its grey values"
+UNSURE_MASK = "by a model that is unsure of it"
 """Remarks on a mask."""
 
 
@@ -113,9 +114,10 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
 
     Returns
     -------
-    `OLDER_THAN_STROKES`, `ANOTHER_MODEL` or `DOUBTFUL_MASK` by name: strokes were saved after the
-    mask, or it was made by another model than the newest of the project, or its image is not like
-    the painted ones. Masks that don't name the model that made them go by the dates of the files.
+    `OLDER_THAN_STROKES`, `ANOTHER_MODEL`, `DOUBTFUL_MASK` or `UNSURE_MASK` by name: strokes were
+    saved after the mask, or it was made by another model than the newest of the project, or its
+    image is not like the painted ones, or the model is unsure of too much of it. Masks that don't
+    name the model that made them go by the dates of the files.
     """
     newest = next(iter(project.models.files()), None)
     try:
@@ -135,6 +137,8 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
                 doubts[name] = ANOTHER_MODEL
             elif origin is not None and origin.light in (DOUBTFUL, UNLIKE):
                 doubts[name] = DOUBTFUL_MASK
+            elif origin is not None and origin.unsure:
+                doubts[name] = UNSURE_MASK
     return doubts
 
 

@@ -190,16 +190,22 @@ class SegmentingRun:
         )  # fmt: skip
         if found is None:
             return False
-        light = found.light
-        if light is not None and light.reasons:
-            line = light.in_words(micrograph.name)
-            remarks = (*remarks, line)
-            yield Progress("segmenting", 1, 1, message=line)
         size, classes = micrograph.pixel_size, segmenter.classes
+        light, unsure = found.light, found.uncertain.in_words(classes)
+        lines = [] if light is None or not light.reasons else [light.in_words(micrograph.name)]
+        if unsure:
+            lines.append(
+                f"{micrograph.name}: {unsure}. Check the mask, or paint where it is wrong."
+            )
+        if lines:
+            remarks = (*remarks, *lines)
+            yield Progress("segmenting", 1, 1, message="\n".join(lines))
         area = None if size is None else size.area_um2
         origin = state_provenance(micrograph, self._model, settings, classes, self._name, remarks)
+        judged = {"uncertain": round(found.uncertain.share, 4), "unsure": unsure}
         if light is not None:
-            origin = origin.model_copy(update={"light": light.level, "reasons": light.reasons})
+            judged |= {"light": light.level, "reasons": light.reasons}
+        origin = origin.model_copy(update=judged)
         probable = found.probabilities
         result = SegmentedMicrograph(
             name=name,

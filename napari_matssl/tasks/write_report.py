@@ -183,14 +183,16 @@ def _contents(
 
 
 def _doubts(fields: Sequence[ReportField]) -> list[str]:
-    """Return a line on each image whose pixel size, or whose grey values, are doubtful."""
+    """Return a line on each image whose pixel size, grey values or mask are doubtful."""
     sizes = [(one.name, one.pixel_size.doubt) for one in fields if one.pixel_size is not None]
     doubts = [f"{name}: {doubt}" for name, doubt in sizes if doubt]
-    return doubts + [
-        f"{one.name} is {one.origin.light} by its grey values: {'; '.join(one.origin.reasons)}."
-        for one in fields
-        if one.origin is not None and one.origin.reasons
+    origins = [(one.name, one.origin) for one in fields if one.origin is not None]
+    doubts += [
+        f"{name} is {origin.light} by its grey values: {'; '.join(origin.reasons)}."
+        for name, origin in origins
+        if origin.reasons
     ]
+    return doubts + [f"{name}: {origin.unsure}." for name, origin in origins if origin.unsure]
 
 
 def _places(out: Path) -> tuple[Path, Path, Path]:

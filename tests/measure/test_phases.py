@@ -23,7 +23,7 @@ from napari_matssl.micrograph.image import PixelSize
 
 ORIGIN = (
     "model", "model_sha256", "run", "date", "version", "cleaning", "info_bar", "remarks", "light",
-    "reason",
+    "reason", "uncertain_percent",
 )  # fmt: skip
 TABLE = ClassTable(
     classes=(
@@ -105,7 +105,7 @@ def test_the_columns_are_those_that_scripts_rely_on():
     assert ",".join(phases_frame([]).columns) == (
         "image,group,class_id,class,pixels,analysed_pixels,fraction_percent,area_um2,"
         "model,model_sha256,run,date,version,cleaning,info_bar,remarks,light,reason,"
-        "pixel_size_source"
+        "uncertain_percent,pixel_size_source"
     )
     assert ",".join(summary_frame([]).columns) == (
         "group,class_id,class,n,mean_percent,s_percent,ci95_percent,relative_accuracy_percent,"

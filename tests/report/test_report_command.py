@@ -191,6 +191,7 @@ def add_model(folder, masks, images, name="m.safetensors", trained_on=()):
     origin = Provenance(
         model=name, model_sha256=checksum(path), model_created=card.created, version="0.1.0",
         settings={"tile": 512}, light="doubtful", reasons=("fractions differ",),
+        unsure="the model is unsure of 9 % of the area",
     )  # fmt: skip
     for seed, mask in enumerate(sorted(masks.glob("*.png"))):
         write_mask(mask, mask_of(seed), TABLE, facts=MaskFacts(None, origin, TABLE))
@@ -215,6 +216,7 @@ def test_the_model_of_the_masks_is_described_and_its_error_undone(tmp_path, caps
     )
     assert "1 field was among the images that the model has learnt from: a.tif." in text
     assert "a_mask.png is doubtful by its grey values: fractions differ." in text
+    assert "a_mask.png: the model is unsure of 9 % of the area." in text
     assert "segmenting: tile" in text
     assert "model: 1 unchanged" in verify(out, capsys)
 

@@ -20,6 +20,7 @@ from napari_matssl.tasks.measure_project import PhaseMeter
 from napari_matssl.tasks.provenance import (
     ANOTHER_MODEL,
     OLDER_THAN_STROKES,
+    UNSURE_MASK,
     ModelIdentity,
     mask_doubts,
     state_provenance,
@@ -103,6 +104,13 @@ def test_a_mask_older_than_the_strokes_on_its_image_is_doubtful(project):
     assert mask_doubts(project) == {}
     os.utime(project.labels.path("a.png"), (9e9, 9e9))
     assert mask_doubts(project) == {"a.png": OLDER_THAN_STROKES}
+
+
+def test_a_mask_of_which_its_model_is_unsure_is_doubtful(project):
+    origin = FACTS.provenance.model_copy(update={"unsure": "the model is unsure of 9 %"})
+    project.masks.write("a.png", MASK, MaskFacts(FACTS.pixel_size, origin))
+    add_model(project, FACTS.provenance.model_created)
+    assert mask_doubts(project) == {"a.png": UNSURE_MASK}
 
 
 def test_measured_and_exported_rows_hold_the_cleaning_of_masks(project, tmp_path):

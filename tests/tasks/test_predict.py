@@ -14,6 +14,7 @@ from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputEr
 from napari_matssl.export.results import Outputs
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.held_out import HeldOut, HeldOutImage
+from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.reading import read_pixels
@@ -103,7 +104,7 @@ def test_the_table_of_phases_holds_the_fractions_and_areas(segmenter, images, tm
     assert list(rows[0]) == [
         "image", "group", "class_id", "class", "pixels", "analysed_pixels", "fraction_percent",
         "area_um2", "model", "model_sha256", "run", "date", "version", "cleaning", "info_bar",
-        "remarks", "light", "reason", "pixel_size_source",
+        "remarks", "light", "reason", "uncertain_percent", "pixel_size_source",
     ]  # fmt: skip
     found = [[v for k, v in row.items() if k != "group"][:7] for row in rows]
     assert found[0][:5] == ["a1.tif", "1", "matrix", "2800", "3600"]
@@ -113,6 +114,26 @@ def test_the_table_of_phases_holds_the_fractions_and_areas(segmenter, images, tm
     assert found[2] == ["b 2.png", "1", "matrix", "640", "2560", "25", ""]
     assert found[3] == ["b 2.png", "3", "Karbid, groß", "1920", "2560", "75", ""]
     assert len(found) == 4  # the scratch is excluded
+
+
+def test_an_image_that_the_model_is_unsure_of_is_remarked(segmenter, images, tmp_path):
+    pixels = read_pixels(images[1]).copy()
+    pixels[:16] = 64  # half-way between two classes, a quarter of the image
+    Image.fromarray(pixels).save(tmp_path / "half-way.png")
+    messages = []
+    job = predict(segmenter, [images[1], tmp_path / "half-way.png"], tmp_path / "out", CPU)
+    drain(job, lambda progress: messages.append(progress.message))
+    (told,) = [one for one in messages if "unsure" in one]
+    assert told.startswith("half-way.png: the model is unsure of 25 % of the area, so that ")
+    assert told.endswith(
+        "may be off by about 25 points. Check the mask, or paint where it is wrong."
+    )
+    rows = rows_of(tmp_path / "out" / "phases.csv")
+    assert [row["uncertain_percent"] for row in rows] == ["0", "0", "25", "25"]
+    assert ["unsure" in row["remarks"] for row in rows] == [False, False, True, True]
+    origin = read_mask_facts(tmp_path / "out" / "half-way_mask.png").provenance
+    assert origin.uncertain == pytest.approx(0.25)
+    assert origin.unsure in told
 
 
 def test_the_summary_holds_mean_and_confidence_over_images(segmenter, images, tmp_path):

@@ -94,6 +94,22 @@ def test_a_doubtful_image_is_marked_in_the_list_and_in_both_panels(user):
     user.until(lambda: "2 images are doubtful by grey values" in user.measure.doubts.text())
 
 
+def test_a_mask_of_which_the_model_is_unsure_is_marked_in_the_list_and_in_both_panels(user):
+    unsure = "the model is unsure of 20 % of the area, so that b may be off by about 9 points"
+    origin = ORIGIN.model_copy(update={"uncertain": 0.2, "unsure": unsure})
+    mask = np.ones(user.shown.painted.data.shape, np.uint8)
+    for name in ("steel-0.tif", "steel-1.tif"):
+        user.project.masks.write(name, mask, MaskFacts(provenance=origin))
+        user.session.results.take_over(name, mask)
+    user.session.models_changed.emit()
+    assert state(user, "steel-1.tif") == "saved, segmented, unsure"
+    assert user.micrographs._row("steel-1.tif").tooltip.endswith("by a model that is unsure of it")
+    assert user.segment.origin.text().endswith(f"T{unsure[1:]}.")
+    user.look_at("Measure")
+    user.viewer.window._qt_window.show()
+    user.until(lambda: "2 masks are uncertain in places" in user.measure.doubts.text())
+
+
 def test_masks_are_counted_as_a_person_does():
     assert doubts_in_words({}, "model-002") == ""
     one = {"a.tif": ANOTHER_MODEL}

@@ -21,6 +21,9 @@ WRONG_SCALE = "⚠ scale"
 DOUBTFUL = "doubtful"
 """What is added to the state of an image whose grey values contradict its segmentation."""
 
+UNSURE = "unsure"
+"""What is added to the state of an image of whose segmentation the model is unsure."""
+
 THUMBNAIL = 48
 """Side of the square a thumbnail is shown in, in pixels of the screen."""
 
@@ -34,8 +37,8 @@ TIPS = (
     "A click on a heading sorts; a right click offers more.",
     "Files of each image: painted strokes, saved labels, a segmentation. It is old if it "
     "was made before the last strokes on the image, or by another model than the newest, and "
-    "doubtful if the image is not like the painted ones. ⚠ scale: pixel size and scale bar "
-    "disagree.",
+    "doubtful if the image is not like the painted ones; the model may be unsure of it. "
+    "⚠ scale: pixel size and scale bar disagree.",
 )
 # Middle tones, visible on dark and light themes; the words beside them mean the same.
 _DOTS = {
@@ -43,6 +46,7 @@ _DOTS = {
     "saved": "#3f8fd0",
     "segmented": "#009e73",
     DOUBTFUL: "#cc79a7",
+    UNSURE: "#cc79a7",
     WRONG_SCALE: "#d9480f",
     "can't be read": "#d9480f",
 }
@@ -63,7 +67,8 @@ class ImageRow:
     state
         Words with commas between: "unlabelled", "painted", "saved", "segmented",
         "saved, segmented", "painted, segmented", "segmented, old",
-        "segmented, doubtful", "excluded", "can't be read", "unlabelled, ⚠ scale",
+        "segmented, doubtful", "segmented, unsure", "excluded", "can't be read",
+        "unlabelled, ⚠ scale",
         "stack" (no page of it was chosen). Each of the words has a dot of its colour; other words
         have a hollow one.
     detail

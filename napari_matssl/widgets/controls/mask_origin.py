@@ -1,7 +1,12 @@
 """The provenance of a mask in a sentence or two."""
 
 from napari_matssl.labels.provenance import Provenance
-from napari_matssl.tasks.provenance import ANOTHER_MODEL, DOUBTFUL_MASK, OLDER_THAN_STROKES
+from napari_matssl.tasks.provenance import (
+    ANOTHER_MODEL,
+    DOUBTFUL_MASK,
+    OLDER_THAN_STROKES,
+    UNSURE_MASK,
+)
 from napari_matssl.widgets.controls.card_view import local_time
 
 
@@ -40,6 +45,8 @@ def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> s
         text += " It was made by another model than the newest."
     if origin.reasons:
         text += f" The image is {origin.light}: {'; '.join(origin.reasons)}."
+    if origin.unsure:
+        text += f" {origin.unsure[:1].upper()}{origin.unsure[1:]}."
     return text
 
 
@@ -55,7 +62,8 @@ def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
     """
     old = sum(doubt == OLDER_THAN_STROKES for doubt in doubts.values())
     doubtful = sum(doubt == DOUBTFUL_MASK for doubt in doubts.values())
-    other = len(doubts) - old - doubtful
+    unsure = sum(doubt == UNSURE_MASK for doubt in doubts.values())
+    other = len(doubts) - old - doubtful - unsure
     parts = []
     if other:
         were = "masks were" if other > 1 else "mask was"
@@ -67,6 +75,9 @@ def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
     if doubtful:
         images = "images are" if doubtful > 1 else "image is"
         parts.append(f"{doubtful} {images} doubtful by grey values: see the list of images.")
+    if unsure:
+        masks = "masks are" if unsure > 1 else "mask is"
+        parts.append(f"{unsure} {masks} uncertain in places: see the list of images.")
     if not parts:
         return ""
     return " ".join([*parts, "Segment again or check them before you report figures."])

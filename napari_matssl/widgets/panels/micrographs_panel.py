@@ -8,13 +8,19 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QInputDialog, QVBoxLayout, QW
 
 from napari_matssl.errors import MatSSLError, StackError
 from napari_matssl.project.image_summary import ImageFacts
-from napari_matssl.tasks.provenance import DOUBTFUL_MASK, mask_doubts
+from napari_matssl.tasks.provenance import DOUBTFUL_MASK, UNSURE_MASK, mask_doubts
 from napari_matssl.widgets.canvas.peek import KEY_NAME
 from napari_matssl.widgets.canvas.take_over import take_labels
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import button, heading, note, offer, say, side_by_side
 from napari_matssl.widgets.controls.image_list import ImageList
-from napari_matssl.widgets.controls.image_rows import DOUBTFUL, EXCLUDED, OLD, WRONG_SCALE
+from napari_matssl.widgets.controls.image_rows import (
+    DOUBTFUL,
+    EXCLUDED,
+    OLD,
+    UNSURE,
+    WRONG_SCALE,
+)
 from napari_matssl.widgets.controls.image_table import ImageRow
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
@@ -238,7 +244,7 @@ class MicrographsPanel(QWidget):
         doubt = self._doubt(name) if segmented else None
         words += ["segmented"] if segmented else []
         if doubt:
-            words.append(DOUBTFUL if doubt == DOUBTFUL_MASK else OLD)
+            words.append({DOUBTFUL_MASK: DOUBTFUL, UNSURE_MASK: UNSURE}.get(doubt, OLD))
         size_doubt = "" if facts is None or facts.pixel_size is None else facts.pixel_size.doubt
         words = [EXCLUDED, *words] if project.micrographs.is_excluded(name) else words
         words = words or ["unlabelled"]
