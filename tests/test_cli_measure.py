@@ -460,6 +460,31 @@ def test_layers_are_measured_with_their_cracks(call, layer_masks, tmp_path):
     assert (summary["mean_um"]["n"], float(summary["mean_um"]["mean"])) == ("2", 20.0)
 
 
+def test_porosity_of_a_layer(call, layer_masks, tmp_path):
+    for name, rows_of_pores in (("a_mask.png", 4), ("b_mask.png", 8)):
+        mask = np.array(Image.open(layer_masks / name))
+        mask[90 : 90 + rows_of_pores, 50:100] = 4
+        Image.fromarray(mask).save(layer_masks / name)
+    names = {"1": "substrate", "2": "coating", "3": "crack", "4": "void"}
+    (layer_masks / "classes.json").write_text(json.dumps(names))
+    out = tmp_path / "out"
+    done(
+        call(
+            "measure", layer_masks, "--out", out, "--measures", "layers", "--class", "coating",
+            "--layers-pores", "void",
+        )
+    )  # fmt: skip
+    first, second = rows(out / "layers.csv")
+    assert (float(first["pores_px"]), float(first["layer_px"])) == pytest.approx((200, 20_000))
+    assert float(first["porosity_percent"]) == pytest.approx(1)
+    assert float(second["porosity_percent"]) == pytest.approx(2)
+    assert first["pores_um2"] == ""
+    summary = {row["figure"]: row for row in rows(out / "layers_summary.csv")}
+    porosity = summary["porosity_percent"]
+    assert (porosity["n"], float(porosity["mean"])) == ("2", pytest.approx(1.5))
+    assert float(porosity["ci95"]) == pytest.approx(12.7062 * 0.5, rel=1e-4)
+
+
 def test_figures_of_layers_in_um_are_blank_without_a_pixel_size(call, layer_masks, tmp_path):
     out = tmp_path / "out"
     done(call("measure", layer_masks, "--out", out, "--measures", "layers", "--class", "coating"))

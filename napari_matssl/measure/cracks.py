@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from napari_matssl.measure.layer_columns import CRACK, STEP, Band, Columns
+from napari_matssl.measure.layer_columns import STEP, Band, Columns
 from napari_matssl.measure.skeleton import line_length, thin, without_spurs
 
 _LEVELS = np.arange(0.2, 0.81, 0.1)
@@ -72,7 +72,7 @@ def _through(band: Band, columns: Columns, tolerance: float) -> NDArray[np.float
     lower = np.nan_to_num((columns.lower - band.start) / STEP, nan=-1.0)
     margin = tolerance / STEP
     row = np.arange(len(band.codes))[:, None]
-    inside = band.codes == CRACK
+    inside = band.cracks
     inside &= (row >= upper - margin) & (row < lower + margin) & columns.counted
     if not inside.any():
         return found

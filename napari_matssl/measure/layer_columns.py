@@ -15,7 +15,8 @@ STEP = 0.5
 LARGEST_BAND = 2**27
 """Samples in all; longer layers get fewer columns."""
 
-OTHER, LAYER, CRACK, NOT_ANALYSED = range(4)
+OTHER, LAYER, CRACK, NOT_ANALYSED, PORE, POROUS_CRACK = range(6)
+"""What a class is to the layer; a porous crack is a crack that counts as a pore, too."""
 
 _BLOCK = 1024
 
@@ -39,7 +40,8 @@ class Band:
     Parameters
     ----------
     codes
-        ``(D, N)`` OTHER, LAYER, CRACK or NOT_ANALYSED, a column of the layer in each column.
+        ``(D, N)`` OTHER, LAYER, CRACK, NOT_ANALYSED, PORE or POROUS_CRACK, a column of the layer
+        in each column.
     lengths
         ``(N,)`` um (px) of one px along each column; they differ where pixels aren't square.
     start
@@ -49,6 +51,12 @@ class Band:
     codes: NDArray[np.uint8]
     lengths: NDArray[np.floating]
     start: NDArray[np.floating]
+
+    @property
+    def cracks(self) -> NDArray[np.bool_]:
+        """``(D, N)`` samples of cracks."""
+        cracks: NDArray[np.bool_] = (self.codes == CRACK) | (self.codes == POROUS_CRACK)
+        return cracks
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ def sample_band(
     Parameters
     ----------
     codes
-        ``(256,)`` OTHER, LAYER, CRACK or NOT_ANALYSED by class id.
+        ``(256,)`` what each class id is to the layer, as in :class:`Band`.
     """
     size = np.asarray(scale)
     lengths = 1 / np.hypot(line.normals[:, 0] / size[0], line.normals[:, 1] / size[1])
@@ -175,7 +183,7 @@ def layer_body(band: Band, spacing_px: float) -> tuple[NDArray[np.bool_], float]
     left out.
     """
     pieces, count = ndimage.label(
-        (band.codes == LAYER) | (band.codes == CRACK), np.ones((3, 3)), output=np.int32
+        (band.codes == LAYER) | band.cracks, np.ones((3, 3)), output=np.int32
     )
     if count <= 1:
         return pieces > 0, 0.0

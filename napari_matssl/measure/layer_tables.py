@@ -32,6 +32,11 @@ LAYER_COLUMNS = (
     "ci95_px",
     "rq_upper_um",
     "rq_lower_um",
+    "porosity_percent",
+    "pores_um2",
+    "layer_um2",
+    "pores_px",
+    "layer_px",
 )
 _SUMMARISED = (
     "mean_px",
@@ -42,6 +47,7 @@ _SUMMARISED = (
     "cracks_per_mm",
     "crack_spacing_um",
     "crack_length_um_per_mm2",
+    "porosity_percent",
 )
 _WORDS = ("image", "group", "class", "method")
 
@@ -70,8 +76,20 @@ def _cells(one: LayerMeasure) -> dict[str, object]:
         "tilt_deg": None if line is None else line.tilt_deg,
         "effective_columns": one.px.statistics.effective_n,
         **_thickness_cells(one.px, "px"),
+        **_porosity_cells(one),
         **(_um_cells(one) if one.calibrated else {}),
     }
+
+
+def _porosity_cells(one: LayerMeasure) -> dict[str, float | None]:
+    found, columns = one.porosity, one.columns
+    if found is None or columns is None:
+        return {}
+    pixel = columns.scale[0] * columns.scale[1]
+    cells = {"pores_px": found.pores / pixel, "layer_px": found.layer / pixel}
+    if one.calibrated:
+        cells |= {"pores_um2": found.pores, "layer_um2": found.layer}
+    return {"porosity_percent": found.percent, **cells}
 
 
 def _um_cells(one: LayerMeasure) -> dict[str, float | None]:

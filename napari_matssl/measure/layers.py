@@ -1,4 +1,4 @@
-"""Layers: coatings, oxide, nitrided cases. Thickness, roughness of the interfaces, cracks.
+"""Layers: coatings, oxide, nitrided cases. Thickness, roughness of the interfaces, cracks, pores.
 
 B487 / ISO 1463-style: thickness is measured across the layer's own direction. Neighbouring columns
 are correlated, so the interval of the mean comes from a block bootstrap along the layer.
@@ -15,8 +15,17 @@ from napari_matssl.measure.correlated import SeriesStatistics, series_statistics
 from napari_matssl.measure.cracks import LayerCracks, find_cracks
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.group_statistics import Place
-from napari_matssl.measure.layer_columns import CRACK, LAYER, OTHER, ColumnKind, Columns
+from napari_matssl.measure.layer_columns import (
+    CRACK,
+    LAYER,
+    OTHER,
+    PORE,
+    POROUS_CRACK,
+    ColumnKind,
+    Columns,
+)
 from napari_matssl.measure.layer_fitting import Seen, Sight, find_line
+from napari_matssl.measure.layer_porosity import Porosity, measure_porosity
 from napari_matssl.measure.reduced_layer import reduce_layer
 from napari_matssl.settings.layers import LayerSettings
 
@@ -101,6 +110,8 @@ class LayerMeasure:
         Roughness of the interfaces; None without a counted column.
     cracks
         None if the class table has no class of cracks, or nothing was measured.
+    porosity
+        None if the class table has no class of pores, or nothing was measured.
     remarks
         What is unusual, one line each.
     """
@@ -119,6 +130,7 @@ class LayerMeasure:
     upper: Roughness | None = None
     lower: Roughness | None = None
     cracks: LayerCracks | None = None
+    porosity: Porosity | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -134,11 +146,8 @@ def measure_layer(
     """
     settings = settings or LayerSettings()
     own = field.class_named(class_name).id
-    cracks = tuple(
-        one.id
-        for one in field.classes.classes
-        if one.name.lower() in settings.crack_names and one.id != own
-    )
+    cracks = _ids_of(field, settings.crack_names, own)
+    pores = _ids_of(field, settings.pore_names, own)
     scale = field.pixel_size_um or (1.0, 1.0)
     nothing = LayerMeasure(
         image=field.name,
@@ -152,7 +161,7 @@ def measure_layer(
     layer = reduce_layer(field.mask, field.analysed, own, cracks, scale)
     if not layer.body.any():
         return replace(nothing, remarks=(f"{where}: no pixel of this class.",))
-    sight = Sight(field, _codes(own, cracks), scale)
+    sight = Sight(field, _codes(own, cracks, pores), scale)
     found = find_line(sight, layer, settings.method)
     seen = None if found is None else sight.look(found[0])
     if found is None or seen is None or not _enough(seen.columns):
@@ -161,6 +170,8 @@ def measure_layer(
         )
         return replace(nothing, remarks=(why,))
     measured = _with_thickness(replace(nothing, method=found[1]), seen.columns, settings)
+    if pores:
+        measured = replace(measured, porosity=measure_porosity(seen.band, seen.columns))
     measured = replace(measured, remarks=_remarks(where, seen, measured, settings))
     if not cracks:
         return measured
@@ -178,9 +189,17 @@ def _enough(columns: Columns) -> bool:
     return bool(columns.counted.sum() > LEAST_COUNTED * met.sum())
 
 
-def _codes(own: int, cracks: tuple[int, ...]) -> NDArray[np.uint8]:
+def _ids_of(field: Field, names: frozenset[str], own: int) -> tuple[int, ...]:
+    """Give the ids of the classes of some names, beside the layer's own."""
+    classes = field.classes.classes
+    return tuple(one.id for one in classes if one.name.lower() in names and one.id != own)
+
+
+def _codes(own: int, cracks: tuple[int, ...], pores: tuple[int, ...]) -> NDArray[np.uint8]:
     codes = np.full(256, OTHER, dtype=np.uint8)
     codes[list(cracks)] = CRACK
+    codes[list(pores)] = PORE
+    codes[[one for one in pores if one in cracks]] = POROUS_CRACK
     codes[own] = LAYER
     return codes
 
@@ -249,6 +268,11 @@ def _remarks(
         remarks.append(
             f"{where}: {100 * seen.left_out:.0f} % of it lies apart from the layer and isn't"
             " counted."
+        )
+    if measured.porosity is not None and measured.porosity.other_share >= SMALL_SHARE:
+        remarks.append(
+            f"{where}: {100 * measured.porosity.other_share:.1f} % of its area is neither layer nor"
+            " crack nor pore; name the classes that are pores."
         )
     apart = seen.columns.line.spacing / float(np.median(seen.columns.lengths))
     if apart > FARTHEST_APART:

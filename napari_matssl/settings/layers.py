@@ -20,6 +20,12 @@ class LayerSettings(Settings):
         "it",
         title="Classes of cracks",
     )
+    pores: str = setting(
+        "pore,pores,porosity",
+        "names of the classes that are pores, with commas between; porosity is their share of the"
+        " layer's area between both interfaces",
+        title="Classes of pores",
+    )
     gaps: Literal["left-out", "zero"] = setting(
         "left-out",
         "columns without layer between others: not measured, or a thickness of zero",
@@ -37,4 +43,13 @@ class LayerSettings(Settings):
     @property
     def crack_names(self) -> frozenset[str]:
         """The names of classes that are cracks, in small letters."""
-        return frozenset(filter(None, (name.strip().lower() for name in self.cracks.split(","))))
+        return _names(self.cracks)
+
+    @property
+    def pore_names(self) -> frozenset[str]:
+        """The names of classes that are pores, in small letters."""
+        return _names(self.pores)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(filter(None, (name.strip().lower() for name in text.split(","))))

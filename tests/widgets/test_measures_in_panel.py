@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from napari_matssl.cli import app
 from napari_matssl.export.tables import write_frames
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.settings.layers import LayerSettings
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.measures import TABLES
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
@@ -194,6 +195,14 @@ def test_the_plot_of_a_layer_is_that_of_the_image_shown(panel, qtbot):
     assert view.plot.curve.mean == pytest.approx(table.mean_um["a2.tif"]) == pytest.approx(26)
     assert np.nanmean(view.plot.curve.thickness) == pytest.approx(26)
     assert view.plot.curve.ci95 == pytest.approx(table.ci95_um["a2.tif"])
+
+
+def test_porosity_of_a_layer_is_of_the_classes_named_in_the_form(panel, qtbot):
+    panel.choice.form.set_value("layers", LayerSettings(pores="graphite"))
+    view = measure(qtbot, panel, "layers")
+    assert list(view.per_image.porosity_percent) == [0, 0, 0]  # it lies beside the oxide
+    summary = view.summary_table.frame.set_index("figure").loc["porosity_percent"]
+    assert (summary["n"], summary["mean"]) == (3, 0)
 
 
 def test_nodularity_has_a_bar_per_image_and_the_mean(panel, qtbot):

@@ -33,6 +33,10 @@ _TITLES = {
     "line_direction_deg": "lines\n(°)",
     "size_class": "size\nclass",
     "left_out": "left\nout",
+    "porosity_percent": "porosity\n(%)",
+    "pores_um2": "pores\n(µm²)",
+    "layer_um2": "layer area\n(µm²)",
+    "layer_px": "layer area\n(px)",
 }
 
 _TIPS = {
@@ -82,6 +86,10 @@ _TIPS = {
     "effective_columns": "How many independent columns these are worth: neighbours resemble each "
     "other.",
     "tilt_deg": "Slope of the layer, by which thickness is corrected; none where it is bent.",
+    "porosity_percent": "Share of the classes of pores in the layer's area between both "
+    "interfaces.",
+    "layer_um2": "Area between both interfaces, with the pores and cracks in it.",
+    "layer_px": "Area between both interfaces, with the pores and cracks in it.",
     "left_out": "Particles at the edge, or too small.",
     "graphite": "Particles that are judged.",
     "along_um": "Place along the layer.",

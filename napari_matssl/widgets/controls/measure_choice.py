@@ -28,7 +28,7 @@ MEASURES = {
     ),
     "layers": (
         "Layers",
-        "Coatings, oxide, nitrided cases: thickness across the layer, roughness, cracks.",
+        "Coatings, oxide, nitrided cases: thickness across the layer, roughness, cracks, porosity.",
         "choose the layer...",
         "The class that is the layer.",
     ),
