@@ -1,5 +1,6 @@
 """The commands that measure masks, and set what measuring needs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,13 +61,21 @@ def measure(
     date: Annotated[str, typer.Option(help="for the report [today]", show_default=False)] = "",
     model: Annotated[
         Path | None,
-        typer.Option(help="for the report: model of the masks, if their project doesn't have it"),
+        typer.Option(
+            help="model of the masks, if their project doesn't have it: corrects fractions for "
+            "its own error, and stands in the report"
+        ),
     ] = None,
 ) -> None:
     """Measure masks, whoever made them: phase fractions, objects, grain size, intervals."""
-    from napari_matssl.console_tables import show_figures, show_summary
+    from napari_matssl.console_tables import show_corrected, show_figures, show_summary
     from napari_matssl.errors import SettingsError
     from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
+    from napari_matssl.tasks.correcting_masks import (
+        correct_masks,
+        models_of_masks,
+        with_corrected,
+    )
     from napari_matssl.tasks.measure_files import Sources, measure_masks
     from napari_matssl.tasks.measures import check_table_place, table_paths
 
@@ -74,24 +83,34 @@ def measure(
     check_table_place(out, settings)
     details = _report_details(specimen, etchant, orientation, operator, remark or [])
     if not report:
-        _check_no_report(details, date, model)
+        _check_no_report(details, date)
     elif out.suffix.lower() == ".csv":
         raise SettingsError(
             f"{out} is the name of one table, but a report has several.", "Name a folder."
         )
+    if model is not None and not report and "phases" not in settings.chosen:
+        raise SettingsError(
+            "--model corrects phase fractions, which aren't measured.",
+            "Add phases to --measures, or leave --model out.",
+        )
     sources = Sources(classes, images, size, groups)
     measured = measure_masks(masks, sources, settings, only or ())
-    planned, tables = None, measured.tables
+    planned = None
     if report:
         from napari_matssl.tasks.report_plan import Request, plan_report
 
         inputs = tuple(path for path in (classes, groups) if path is not None)
         planned = plan_report(measured, settings, Request(details, date, model, inputs))
-        tables = planned.tables
+        corrected, tables = planned.corrected, planned.tables
+    else:
+        corrected = correct_masks(measured.rows, models_of_masks(measured.masks, model))
+        tables = with_corrected(measured.tables, corrected)
     for line in measured.remarks:
         print_line(line)
     if measured.rows:
         show_summary(measured.rows)
+    if corrected is not None:
+        show_corrected(corrected)
     for name, frame in tables.items():
         if "figure" in frame:
             show_figures(name.removesuffix("_summary.csv").capitalize(), frame)
@@ -101,18 +120,7 @@ def measure(
         print_line(line)
     print_line(f"Tables: {', '.join(map(str, written))}")
     if planned is not None:
-        from napari_matssl.console_tables import show_corrected
-        from napari_matssl.tasks.write_report import write_report
-
-        if planned.corrected is not None:
-            show_corrected(planned.corrected)
-        outcome = run_job(write_report(planned, out, written))
-        made = outcome.result
-        for line in made.remarks:
-            print_line(line)
-        paths = (made.page, made.pdf, made.workbook)
-        print_line(f"Report: {', '.join(str(path) for path in paths if path is not None)}")
-        outcome.leave()
+        _write_report(planned, out, written)
 
 
 def verify(
@@ -162,6 +170,19 @@ def calibrate(
             print_line(remark)
 
 
+def _write_report(planned: Any, out: Path, tables: Sequence[Path]) -> None:
+    """Write a report, and print where it is."""
+    from napari_matssl.tasks.write_report import write_report
+
+    outcome = run_job(write_report(planned, out, tables))
+    made = outcome.result
+    for line in made.remarks:
+        print_line(line)
+    paths = (made.page, made.pdf, made.workbook)
+    print_line(f"Report: {', '.join(str(path) for path in paths if path is not None)}")
+    outcome.leave()
+
+
 def _report_details(
     specimen: str, etchant: str, orientation: str, operator: str, remarks: list[str]
 ) -> Any:
@@ -186,12 +207,12 @@ def _report_details(
         ) from error
 
 
-def _check_no_report(details: Any, date: str, model: Path | None) -> None:
+def _check_no_report(details: Any, date: str) -> None:
     """Refuse what is for a report where none was asked for."""
     from napari_matssl.errors import SettingsError
 
-    if not details.empty or date or model is not None:
+    if not details.empty or date:
         raise SettingsError(
-            "Specimen, etchant, orientation, operator, remark, date and model are for a report.",
+            "Specimen, etchant, orientation, operator, remark and date are for a report.",
             "Add --report.",
         )

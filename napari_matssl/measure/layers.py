@@ -41,6 +41,9 @@ SMALL_SHARE = 0.01
 FARTHEST_APART = 1.9
 """Distance of columns in px from which on a remark is made; pixels aren't always square."""
 
+_FLAT = 1e-9
+"""Heights of an interface in px that are rounding of numbers alone."""
+
 FEW_INDEPENDENT = 5
 """Fewer effective columns are remarked."""
 
@@ -247,6 +250,7 @@ def _roughness(columns: Columns, heights: NDArray[np.floating]) -> Roughness | N
         if len(along) > 2:
             deviations.append(height - np.polyval(np.polyfit(along, height, 1), along))
     z = np.concatenate(deviations) if deviations else np.zeros(1)
+    z[abs(z) < _FLAT * float(np.median(columns.lengths))] = 0
     return Roughness(ra=float(abs(z).mean()), rq=float((z**2).mean() ** 0.5))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from napari_matssl.errors import SettingsError
+from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.field_measures import (
@@ -69,8 +70,13 @@ def table_paths(out: Path, tables: Mapping[str, pd.DataFrame]) -> dict[Path, pd.
     """Return where each table is written: in a folder, or area fractions alone beside `out`."""
     if not _is_table(out):
         return {out / name: frame for name, frame in tables.items()}
-    summary = SUMMARY if out.name == PHASES else f"{out.stem}_{SUMMARY}"
-    return {out: tables[PHASES], out.with_name(summary): tables[SUMMARY]}
+    prefix = "" if out.name == PHASES else f"{out.stem}_"
+    beside = {
+        out.with_name(f"{prefix}{name}"): tables[name]
+        for name in (SUMMARY, CORRECTED)
+        if name in tables
+    }
+    return {out: tables[PHASES], **beside}
 
 
 def _is_table(out: Path) -> bool:

@@ -1,6 +1,6 @@
 """What a report will say: found out and checked before anything is written."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -11,26 +11,27 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_matssl.errors import OutputError
-from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import Provenance
-from napari_matssl.measure.corrected import (
-    CorrectedFractions,
-    correct_fractions,
-    corrected_frame,
-)
+from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.measure.size_distribution import ObjectSizes
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.project.folder import Project
-from napari_matssl.project.own_folder import FOLDER, Place
+from napari_matssl.project.own_folder import Place
 from napari_matssl.project.pixel_sizes import read_calibrated
 from napari_matssl.project.record import KeptRecord
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.correcting import correct_project
+from napari_matssl.tasks.correcting_masks import (
+    correct_masks,
+    models_of_masks,
+    own_folder_of,
+    with_corrected,
+)
 from napari_matssl.tasks.field_measures import ObjectMeasure, Phases
-from napari_matssl.tasks.mask_sizes import page_of, project_folders
+from napari_matssl.tasks.mask_sizes import page_of
 from napari_matssl.tasks.measure_files import FIELDS, MeasuredMask, MeasuredMasks
 from napari_matssl.tasks.measure_project import final_mask, final_origin
 from napari_matssl.tasks.model_facts import FoundModel, find_models
@@ -142,17 +143,17 @@ def plan_report(
     SettingsError
         If the model that was given made none of the masks.
     """
-    own = _own_folder(measured.masks)
-    models = find_models((one.origin for one in measured.masks), own, request.model)
+    own = own_folder_of(measured.masks)
+    models = models_of_masks(measured.masks, request.model)
     details: ReportDetails = request.details
     notes: tuple[str, ...] = ()
     if own is not None:
         details, notes = _kept_details(KeptRecord(Place(own)), details)
-    corrected = _correct(measured.rows, models) if models and measured.rows else None
+    corrected = correct_masks(measured.rows, models)
     return PlannedReport(
         tuple(_field_of_mask(one) for one in measured.masks),
         settings,
-        _with_corrected(measured.tables, corrected),
+        with_corrected(measured.tables, corrected),
         measured.rows,
         measured.sizes,
         models,
@@ -185,7 +186,7 @@ def plan_project_report(
     return PlannedReport(
         fields,
         measured.plan.settings,
-        _with_corrected(measured.tables, corrected),
+        with_corrected(measured.tables, corrected),
         rows,
         objects.sizes() if isinstance(objects, ObjectMeasure) else (),
         models,
@@ -239,21 +240,6 @@ def _field_of_image(project: Project, name: str, size: PixelSize | None) -> Repo
     )
 
 
-def _own_folder(masks: Sequence[MeasuredMask]) -> Path | None:
-    """Return the own folder of the one project that masks belong to; None if there isn't one."""
-    folders = {folder for one in masks for folder in _projects_of(one)}
-    return folders.pop() / FOLDER if len(folders) == 1 else None
-
-
-def _projects_of(one: MeasuredMask) -> Iterator[Path]:
-    """Yield the folder of images whose project a mask, or else its image, belongs to."""
-    found = [*project_folders(one.file.path)]
-    if not found and one.image is not None:
-        parent = one.image.absolute().parent
-        found = [parent] if (parent / FOLDER).is_dir() else []
-    yield from found
-
-
 def _kept_details(
     record: KeptRecord, given: ReportDetails
 ) -> tuple[ReportDetails, tuple[str, ...]]:
@@ -264,20 +250,3 @@ def _kept_details(
     except OutputError as error:
         return details, (f"The project doesn't keep specimen, etchant and operator: {error}",)
     return details, ()
-
-
-def _correct(rows: Sequence[PhaseFraction], models: Sequence[FoundModel]) -> CorrectedFractions:
-    if len(models) > 1:
-        return correct_fractions(rows, None, f"the masks are of {len(models)} models")
-    (model,) = models
-    if model.card is None:
-        return correct_fractions(rows, None, f"the file of the model {model.name} was not found")
-    return correct_fractions(rows, model.card.held_out)
-
-
-def _with_corrected(
-    tables: Mapping[str, pd.DataFrame], corrected: CorrectedFractions | None
-) -> Mapping[str, pd.DataFrame]:
-    if corrected is None or all(row.corrected is None for row in corrected.rows):
-        return tables
-    return {**tables, CORRECTED: corrected_frame(corrected.rows)}

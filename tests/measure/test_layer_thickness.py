@@ -58,7 +58,7 @@ def test_a_straight_layer_is_exact_and_its_columns_are_those_of_the_image(lies):
     )
     assert found.thickness.statistics.n == found.thickness.statistics.effective_n == 400
     assert found.columns.line.tilt_deg == pytest.approx(0 if lies else 90)
-    assert found.upper.ra == pytest.approx(0, abs=1e-9)
+    assert (found.upper.ra, found.lower.rq) == (0, 0)
     ends = found.columns.ends if lies else found.columns.ends[::-1, :, ::-1]
     # From the upper edge of row 100 to the lower edge of row 139; whole numbers are middles.
     assert ends[:, 0, 0] == pytest.approx(np.full(400, 99.5), abs=0.51)

@@ -6,20 +6,16 @@ import json
 
 import numpy as np
 import pytest
+from masks_of_a_model import add_model
 from openpyxl import load_workbook
 from PIL import Image
 from report_parts import Page, mask_of, run_command, write_image, write_masks
-from tiny import TINY
 
 from napari_matssl.errors import StoppedError
 from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
-from napari_matssl.labels.held_out import HeldOut, HeldOutImage
-from napari_matssl.labels.provenance import MaskFacts, Provenance
-from napari_matssl.learn.card import ModelCard, TrainingImage
-from napari_matssl.learn.segmenter import Segmenter, build_network, write_segmenter
+from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.progress import Control
-from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.measure_files import measure_masks
 from napari_matssl.tasks.report_plan import Request, plan_report
@@ -164,43 +160,15 @@ def test_masks_that_belong_to_no_project_write_none(tmp_path):
     assert not (masks / "matssl").exists()
 
 
-def add_model(folder, masks, images, name="m.safetensors", trained_on=()):
-    """Write a model, and masks that name it."""
-    counts = (
-        ((900, 80, 20), (20, 970, 10), (10, 10, 980)),
-        ((910, 70, 20), (30, 960, 10), (9, 9, 982)),
-    )
-    card = ModelCard(
-        encoder=TINY,
-        architecture="pixel-classifier",
-        channels="grey",
-        intensity_scaling=IntensityScalingSettings(),
-        classes=TABLE,
-        training_images=tuple(
-            TrainingImage(name=path.name, sha256=checksum(path)) for path in trained_on
-        ),
-        held_out=HeldOut(
-            source="left-out",
-            classes=NAMES,
-            images=tuple(HeldOutImage(name=f"{n}.tif", counts=one) for n, one in enumerate(counts)),
-        ),
-    )
-    path = folder / name
-    network = build_network(TINY, 3, architecture="pixel-classifier")
-    write_segmenter(path, Segmenter(network, card))
-    origin = Provenance(
-        model=name, model_sha256=checksum(path), model_created=card.created, version="0.1.0",
-        settings={"tile": 512}, light="doubtful", reasons=("fractions differ",),
-        unsure="the model is unsure of 9 % of the area",
-    )  # fmt: skip
-    for seed, mask in enumerate(sorted(masks.glob("*.png"))):
-        write_mask(mask, mask_of(seed), TABLE, facts=MaskFacts(None, origin, TABLE))
-    return path
+COUNTS = (
+    ((900, 80, 20), (20, 970, 10), (10, 10, 980)),
+    ((910, 70, 20), (30, 960, 10), (9, 9, 982)),
+)
 
 
 def test_the_model_of_the_masks_is_described_and_its_error_undone(tmp_path, capsys):
     masks, images = write_masks(tmp_path, names=("a", "b", "c"))
-    model = add_model(tmp_path, masks, images, trained_on=[images / "a.tif"])
+    model = add_model(tmp_path, masks, TABLE, COUNTS, trained_on=[images / "a.tif"])
     out = tmp_path / "out"
     given = ("measure", masks, "--images", images, "--out", out, "--report")
     assert run_command(*given, "--model", model) == 0
@@ -228,8 +196,8 @@ def verify(out, capsys):
 
 
 def test_a_model_whose_file_isnt_there_is_named_and_corrects_nothing(tmp_path):
-    masks, images = write_masks(tmp_path, names=("a", "b"))
-    model = add_model(tmp_path, masks, images)
+    masks, _images = write_masks(tmp_path, names=("a", "b"))
+    model = add_model(tmp_path, masks, TABLE, COUNTS)
     sha256 = checksum(model)
     model.unlink()
     out = tmp_path / "out"
@@ -255,7 +223,7 @@ def test_what_makes_no_sense_is_refused_in_one_line_before_anything_is_written(
 ):
     masks, _ = write_masks(tmp_path, names=("a",))
     monkeypatch.chdir(tmp_path)
-    add_model(tmp_path, tmp_path / "none", None, "other.safetensors")
+    add_model(tmp_path, tmp_path / "none", TABLE, COUNTS, "other.safetensors")
     out = tmp_path / "out"
     assert run_command("measure", masks, "--out", out, *given) == 2
     err = capsys.readouterr().err
