@@ -9,6 +9,7 @@ from napari_matssl.commands.around import demo, device, gui, info
 from napari_matssl.commands.learning import finetune, pretrain
 from napari_matssl.commands.measuring import calibrate, measure, verify
 from napari_matssl.commands.segmenting import evaluate, predict
+from napari_matssl.commands.suggesting import suggest
 from napari_matssl.console import Command, SizeCommand, check_arguments, one_line_errors
 from napari_matssl.openmp import sleeping_threads
 
@@ -26,6 +27,7 @@ COMMANDS: tuple[tuple[type[Command], Callable[..., None]], ...] = (
     (Command, finetune),
     (Command, predict),
     (Command, evaluate),
+    (Command, suggest),
     (SizeCommand, measure),
     (Command, verify),
     (SizeCommand, calibrate),

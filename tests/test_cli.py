@@ -629,3 +629,33 @@ def test_a_failed_run_keeps_the_old_output(call: Call, project: Folders, tmp_pat
         Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(path)
     refuse(finetune(call, project, out), "painted")
     assert out.read_bytes() == b"precious"
+
+
+def test_suggest_lists_images_and_where_a_model_is_unsure(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path
+) -> None:
+    (folders, model), file = trained, tmp_path / "where.json"
+    done = call("suggest", folders.images, "--device", "cpu", "--json", file)
+    assert done.status == 0
+    lines = done.out.splitlines()
+    first = lines.index("Paint these first:")
+    assert lines[first + 1].endswith(": the most typical image")
+    data = json.loads(file.read_text())
+    assert len(data["images"]) == len(list(folders.images.iterdir()))
+    assert data["images"][0]["image"] in lines[first + 1]
+    assert data["regions"] == []
+    wanted = ("suggest", folders.images, "--model", model, "--regions", "2", "--json", file)
+    done = call(*wanted, "--device", "cpu")
+    assert done.status == 0
+    regions = json.loads(file.read_text())["regions"]
+    assert len(regions) <= 2
+    assert sum("% uncertain" in line for line in done.out.splitlines()) == len(regions)
+
+
+def test_suggest_names_what_is_wrong_in_one_line(
+    call: Call, trained: tuple[Folders, Path], tmp_path: Path
+) -> None:
+    folders, _ = trained
+    assert "no-folder" in call("suggest", tmp_path / "no-folder").error
+    done = call("suggest", folders.images, "--model", tmp_path / "no.safetensors")
+    assert (done.status, "no.safetensors" in done.error) == (2, True)
