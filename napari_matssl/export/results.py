@@ -21,6 +21,7 @@ from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.mask_text import KEY
+from napari_matssl.micrograph.place import Place
 
 MASK_PNG: Final = "_mask.png"
 MASK_TIFF: Final = "_mask.tif"
@@ -110,6 +111,7 @@ class ResultFolder:
         mask: NDArray[np.uint8],
         origin: Provenance | None = None,
         probabilities: NDArray[np.uint8] | None = None,
+        place: Place | None = None,
     ) -> list[PhaseFraction]:
         """Write the files of one image, named after its file.
 
@@ -124,6 +126,8 @@ class ResultFolder:
             How the mask came about.
         probabilities
             ``(K, H, W)``; written if there are any.
+        place
+            Where the field was taken, for the tables.
 
         Returns
         -------
@@ -137,7 +141,7 @@ class ResultFolder:
             If a file can't be written.
         """
         size, table, outputs = micrograph.pixel_size, self.table, self.outputs
-        phases = phase_fractions(micrograph.name, mask, table, size, origin)
+        phases = phase_fractions(micrograph.name, mask, table, size, origin, place)
         if not self.done:
             if outputs.tables:
                 self._tables.set_aside()

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from napari_matssl.labels.held_out import HeldOut
-from napari_matssl.measure.field import ALL
 from napari_matssl.measure.field_statistics import field_statistics
 from napari_matssl.measure.model_error import LEAST_PIXELS, correct
 from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.micrograph.place import ALL
 
 CORRECTED_COLUMNS = (
     "group",

@@ -9,9 +9,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.micrograph.image import PixelSize
-
-ALL = "all"
-"""Name of the group of fields that nobody has divided into groups."""
+from napari_matssl.micrograph.place import ALL
 
 
 @dataclass(frozen=True)

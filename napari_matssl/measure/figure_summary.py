@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from napari_matssl.measure.group_statistics import Place, Sample, group_statistics
+from napari_matssl.measure.group_statistics import Sample, group_statistics
+from napari_matssl.micrograph.place import Place
 
 SUMMARY_FIGURES = (
     "figure",

@@ -10,17 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from napari_matssl.measure.field import ALL
 from napari_matssl.measure.field_statistics import FieldStatistics, field_statistics
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a field was taken; empty where that isn't known."""
-
-    specimen: str = ""
-    section: str = ""
-    group: str = ALL
 
 
 @dataclass(frozen=True)

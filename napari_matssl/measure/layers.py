@@ -14,7 +14,6 @@ from napari_matssl.measure.bent_line import SMOOTHED_THICKNESSES
 from napari_matssl.measure.correlated import SeriesStatistics, series_statistics
 from napari_matssl.measure.cracks import LayerCracks, find_cracks
 from napari_matssl.measure.field import Field
-from napari_matssl.measure.group_statistics import Place
 from napari_matssl.measure.layer_columns import (
     CRACK,
     LAYER,
@@ -27,6 +26,7 @@ from napari_matssl.measure.layer_columns import (
 from napari_matssl.measure.layer_fitting import Seen, Sight, find_line
 from napari_matssl.measure.layer_porosity import Porosity, measure_porosity
 from napari_matssl.measure.reduced_layer import reduce_layer
+from napari_matssl.micrograph.place import Place
 from napari_matssl.settings.layers import LayerSettings
 
 MANY_CUT = 0.1

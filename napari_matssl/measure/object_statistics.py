@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from napari_matssl.measure.figure_summary import SUMMARY_FIGURES, summarise_figures
-from napari_matssl.measure.group_statistics import Place
 from napari_matssl.measure.objects import SHARES, Objects, object_summary_frame
 from napari_matssl.measure.size_distribution import (
     ObjectSizes,
     SizedObjects,
     pooled_quantiles,
 )
+from napari_matssl.micrograph.place import Place
 
 COLUMNS = ("group", "class", "line_direction_deg", *SUMMARY_FIGURES)
 _PER_IMAGE = ("objects_per_mm2", "mean_area_um2", "mean_diameter_um")

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.provenance import Provenance
-from napari_matssl.measure.field import ALL, Field, field_of_mask
+from napari_matssl.measure.field import Field, field_of_mask
 from napari_matssl.measure.group_statistics import Sample, group_statistics
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.place import ALL, Place
 
 WANTED_ACCURACY = 10.0
 """Relative accuracy in percent for which the summary gives the number of fields."""
@@ -107,6 +108,7 @@ def phase_fractions(
     table: ClassTable,
     pixel_size: PixelSize | None,
     origin: Provenance | None = None,
+    place: Place | None = None,
 ) -> list[PhaseFraction]:
     """Measure the area fraction of every phase in one mask.
 
@@ -125,6 +127,8 @@ def phase_fractions(
         None if the image isn't calibrated: no areas then.
     origin
         How the mask came about, for the table.
+    place
+        Where the field was taken; None if that isn't known.
 
     Returns
     -------
@@ -135,7 +139,9 @@ def phase_fractions(
     InputError
         If the mask holds a value that is no class.
     """
-    return measure_phases(field_of_mask(name, mask, table, pixel_size), origin)
+    place = place or Place()
+    field = field_of_mask(name, mask, table, pixel_size, place.group, place.specimen, place.section)
+    return measure_phases(field, origin)
 
 
 def measure_phases(field: Field, origin: Provenance | None = None) -> list[PhaseFraction]:

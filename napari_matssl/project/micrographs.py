@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, Literal
 
-from napari_matssl.errors import InputError, StackError
+from napari_matssl.errors import InputError, StackError, one_line
 from napari_matssl.labels.names import composed
 from napari_matssl.labels.pairing import stem_of, stem_of_page
 from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
+from napari_matssl.micrograph.place import ALL, Place
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.image_list import ImageList
 from napari_matssl.project.pixel_sizes import guarded, with_size_by_hand
@@ -56,6 +57,21 @@ class Micrographs:
         """Exclude images from training, segmenting all, and measuring; or take them in again."""
         chosen = [self._images.path(name).name for name in names]
         self._set_for(chosen, excluded=excluded)
+
+    def place(self, name: str) -> Place:
+        """Return where an image's field was taken, as far as that was typed."""
+        return self._record.value.image(name).place
+
+    def set_places(self, places: Mapping[str, Place]) -> None:
+        """Set where the fields of several images were taken, at once."""
+        tidy = {self._images.path(name).name: _tidy(place) for name, place in places.items()}
+
+        def change(record: Record) -> Record:
+            for name, place in tidy.items():
+                record = _with(record, name, place=place)
+            return record
+
+        self._record.change(change)
 
     def read(self, name: str, page: PageChoice = ...) -> Micrograph:
         """Read an image, with the pixel size and the info bar that the user has set.
@@ -199,7 +215,8 @@ class Micrographs:
         before, settings = self.page(name), self._record.value.image(name)
         micrograph = read_micrograph(path, chosen)
         shape = (micrograph.height, micrograph.width)
-        by_hand = settings.model_copy(update={"page": None, "excluded": False}) != ImageRecord()
+        others = {"page": None, "excluded": False, "place": Place()}
+        by_hand = settings.model_copy(update=others) != ImageRecord()
         lost = by_hand and self._shape_or_none(name, before) != shape
         self._set_for([name], page=chosen, **(_AS_FOUND if lost else {}))
         self._shapes[name, chosen] = shape
@@ -239,6 +256,14 @@ def _with(record: Record, *names: str, **values: Any) -> Record:
     for name in names:
         record = record.with_image(name, record.image(name).model_copy(update=values))
     return record
+
+
+def _tidy(place: Place) -> Place:
+    """Return a place whose words are single lines without blanks at their ends."""
+    specimen, section, group = (
+        one_line(" ".join(word.split())) for word in (place.specimen, place.section, place.group)
+    )
+    return Place(specimen, section, group or ALL)
 
 
 def _checked(size: PixelSize | None) -> PixelSize | None:

@@ -13,6 +13,7 @@ from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import Stamp, damaged_file, read_json, stamp_of, write_json
 from napari_matssl.labels.names import composed
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.place import Place as FieldPlace
 from napari_matssl.project.own_folder import Place
 from napari_matssl.project.retried_edit import SharedFile
 from napari_matssl.settings import Cleaning
@@ -37,6 +38,8 @@ class ImageRecord(BaseModel):
     page
         Which image of a file that holds several counts, from 1; None: the one that is read
         without a choice.
+    place
+        Where the field was taken: specimen, section, and the group that it is measured in.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +48,7 @@ class ImageRecord(BaseModel):
     info_bar: int | Literal["auto"] | None = "auto"
     excluded: bool = False
     page: int | None = Field(default=None, ge=1)
+    place: FieldPlace = FieldPlace()
 
     @field_validator("pixel_size")
     @classmethod

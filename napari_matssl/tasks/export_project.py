@@ -17,6 +17,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
 from napari_matssl.tasks.correcting import correct_project
 from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
+from napari_matssl.tasks.project_places import Places, places_that_count
 from napari_matssl.tasks.provenance import new_run
 
 
@@ -104,7 +105,7 @@ def export_project(
     table = project.classes.table
     check_room(out, round(_pixels(project, chosen) * outputs.bytes_per_pixel(len(table))))
     results = ResultFolder(out, table, outputs, partial(correct_project, project))
-    export = _Export(project, results)
+    export = _Export(project, results, places_that_count(project, chosen))
     if (yield Progress("exporting", 0, len(chosen), message=results.remark())) is Control.STOP:
         return Exported(out, (), len(chosen), ())
     try:
@@ -128,10 +129,11 @@ def export_project(
 class _Export:
     """One export; `skipped` grows on the way."""
 
-    def __init__(self, project: Project, results: ResultFolder) -> None:
+    def __init__(self, project: Project, results: ResultFolder, places: Places) -> None:
         self.skipped: list[Skipped] = []
         self.first: MatSSLError | None = None
         self._project, self._results, self._run = project, results, new_run()
+        self._places = places
 
     def one(self, name: str) -> str:
         """Export one image; a line if it had to be left out."""
@@ -144,7 +146,7 @@ class _Export:
                 mask = final_mask(self._project, name, table, size)
                 origin = final_origin(self._project, name, table, size)
                 origin = origin.model_copy(update={"run": self._run})
-                results.write(micrograph, mask, origin)
+                results.write(micrograph, mask, origin, place=self._places.of(name))
         except (InputError, OutOfMemoryError) as error:
             self.first = self.first or error
             self.skipped.append(Skipped(printable(name), str(error), error.settings))

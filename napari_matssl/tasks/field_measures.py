@@ -16,7 +16,6 @@ from napari_matssl.measure.grain_tables import (
     summary_remarks,
 )
 from napari_matssl.measure.grains import GrainSize, measure_grains
-from napari_matssl.measure.group_statistics import Place
 from napari_matssl.measure.layer_tables import layers_frame, layers_summary_frame
 from napari_matssl.measure.layers import LayerMeasure, measure_layer
 from napari_matssl.measure.nodule_tables import nodules_frame, nodules_summary_frame
@@ -35,6 +34,7 @@ from napari_matssl.measure.phases import (
     summary_frame,
 )
 from napari_matssl.measure.size_distribution import ObjectSizes
+from napari_matssl.micrograph.place import Place
 from napari_matssl.settings.grains import GrainSettings
 from napari_matssl.settings.layers import LayerSettings
 from napari_matssl.settings.nodules import NoduleSettings

@@ -10,8 +10,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import stem_of
-from napari_matssl.measure.field import ALL
-from napari_matssl.measure.group_statistics import Place
+from napari_matssl.micrograph.place import ALL, Place
 
 _COLUMNS = ("image", "specimen", "section", "group")
 _REMEDY = "Give a CSV file with the columns image and specimen, and section and group if you like."
@@ -40,7 +39,7 @@ class GroupFile:
         InputError
             If the file doesn't list it.
         """
-        place = self.places.get(_key(mask.name))
+        place = self.find(mask)
         if place is None:
             raise InputError(
                 f"{self.path} has no row for {mask.name}.",
@@ -48,6 +47,10 @@ class GroupFile:
                 settings="groups",
             )
         return place
+
+    def find(self, image: Path) -> Place | None:
+        """Return where an image or its mask was taken; None if the file doesn't list it."""
+        return self.places.get(_key(image.name))
 
     def remark_on_others(self, masks: Iterable[Path]) -> str:
         """Return a remark on images of the file that aren't measured; empty if there are none."""

@@ -39,6 +39,7 @@ class MaskStates:
             [(one.id, one.name, one.exclude) for one in table.classes],
             self.pixel_size(name),
             project.micrographs.page(name),
+            project.micrographs.place(name),
         )
 
     def pixel_size(self, name: str) -> PixelSize | None:

@@ -11,10 +11,10 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.measure.field import Field, field_of_mask
-from napari_matssl.measure.group_statistics import Place
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.measure.size_distribution import ObjectSizes
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.place import Place
 from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.field_measures import FieldMeasure, ObjectMeasure, Phases

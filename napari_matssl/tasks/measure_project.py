@@ -1,7 +1,7 @@
 """Measure the masks of a project."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,12 @@ from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.place import Place
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
 from napari_matssl.tasks.correcting import correct_project
 from napari_matssl.tasks.mask_states import MaskStates
+from napari_matssl.tasks.project_places import places_that_count
 from napari_matssl.tasks.provenance import cleaning_in_words
 
 
@@ -32,11 +34,14 @@ class Measured:
         A line for each image that could not be measured.
     corrected
         The mean fractions corrected for the error of the model that found them.
+    remark
+        Why specimens don't count, if some are typed and others not.
     """
 
     rows: tuple[PhaseFraction, ...]
     problems: tuple[str, ...]
     corrected: CorrectedFractions
+    remark: str = ""
 
 
 def segmented_names(project: Project, names: Iterable[str] | None = None) -> tuple[str, ...]:
@@ -74,13 +79,17 @@ class PhaseMeter:
         table = self.project.classes.table
         rows: list[PhaseFraction] = []
         problems: list[str] = []
-        for name in segmented_names(self.project, names):
+        chosen = segmented_names(self.project, names)
+        places = places_that_count(self.project, chosen)
+        for name in chosen:
+            place = places.of(name)
             try:
                 with memory_errors(name):
-                    rows += self._of_image(name, table)
+                    rows += [_at(place, row) for row in self._of_image(name, table)]
             except MatSSLError as error:
                 problems.append(str(error))
-        return Measured(tuple(rows), tuple(problems), correct_project(self.project, rows))
+        corrected = correct_project(self.project, rows)
+        return Measured(tuple(rows), tuple(problems), corrected, places.remark)
 
     def _of_image(self, name: str, table: ClassTable) -> tuple[PhaseFraction, ...]:
         size, state = self._states.pixel_size(name), self._states.of(name, table)
@@ -91,6 +100,10 @@ class PhaseMeter:
             known = state, tuple(phase_fractions(name, mask, table, size, origin))
             self._rows[name] = known
         return known[1]
+
+
+def _at(place: Place, row: PhaseFraction) -> PhaseFraction:
+    return replace(row, group=place.group, specimen=place.specimen, section=place.section)
 
 
 def final_mask(

@@ -16,6 +16,7 @@ from napari_matssl.measure.field import Field, field_of_mask
 from napari_matssl.measure.items import FieldItems
 from napari_matssl.measure.pooled_sizes import PooledSizes, pooled_sizes
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.place import Place
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
@@ -24,6 +25,7 @@ from napari_matssl.tasks.mask_states import MaskStates
 from napari_matssl.tasks.measure_files import FIELDS, check_sizes, field_row
 from napari_matssl.tasks.measure_plan import MeasurePlan
 from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
+from napari_matssl.tasks.project_places import places_that_count
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class _Kept:
     """What is known of an image: the row of its field, and its results by measure and settings."""
 
     state: object
+    place: Place
     row: Mapping[str, object]
     results: dict[object, Sequence[Any]]
 
@@ -116,22 +119,22 @@ class ProjectMeter:
         SettingsError
             If a measure needs a class, and none is named.
         """
-        table = self.project.classes.table
         measures = {one: plan.make(one) for one in plan.settings.chosen}
         wanted = segmented_names(self.project, names)
+        places = places_that_count(self.project, wanted)
         # Area fractions don't depend on the size of pixels.
         mixed = plan.settings.mixed or plan.settings.chosen == ("phases",)
         sizes: list[tuple[str, str, PixelSize | None]] = []
         problems: list[str] = []
         states: dict[str, object] = {}
         rows: list[Mapping[str, object]] = []
-        remarks: dict[str, None] = {}
+        remarks = {places.remark: None} if places.remark else {}
         for number, name in enumerate(wanted):
             if (yield Progress("measuring", number, len(wanted))) is Control.STOP:
                 break
             try:
                 with memory_errors(name):
-                    kept = self._measured(name, table, plan, measures)
+                    kept = self._measured(name, places.of(name), plan, measures)
                     size = self._states.pixel_size(name)
             except MatSSLError as error:
                 problems.append(str(error))
@@ -167,25 +170,28 @@ class ProjectMeter:
     def _measured(
         self,
         name: str,
-        table: ClassTable,
+        place: Place,
         plan: MeasurePlan,
         measures: Mapping[str, FieldMeasure],
     ) -> _Kept:
         """Return what is known of an image, measured where it isn't known yet."""
+        table = self.project.classes.table
         state, kept = self._states.of(name, table), self._kept.get(name)
+        if kept is not None and (kept.state, kept.place) != (state, place):
+            kept = None
         keys = {one: (plan.key(one), one) for one in measures}
-        if kept is not None and kept.state == state and kept.results.keys() >= {*keys.values()}:
+        if kept is not None and kept.results.keys() >= {*keys.values()}:
             return kept
         size = self._states.pixel_size(name)
-        field = final_field(self.project, name, table, size)
-        if kept is None or kept.state != state:
-            kept = _Kept(state, field_row(field), {})
+        field = final_field(self.project, name, table, size, place)
+        if kept is None:
+            kept = _Kept(state, place, field_row(field), {})
         origin = final_origin(self.project, name, table, size)
         known = {key: found for key, found in kept.results.items() if key in keys.values()}
         for one, key in keys.items():
             if key not in known:
                 known[key] = measures[one].of(field, origin)
-        self._kept[name] = _Kept(state, kept.row, known)
+        self._kept[name] = _Kept(state, place, kept.row, known)
         return self._kept[name]
 
 
@@ -209,16 +215,27 @@ def _differs(states: MaskStates, name: str, table: ClassTable, measured: Measure
 
 
 def final_field(
-    project: Project, name: str, table: ClassTable, pixel_size: PixelSize | None
+    project: Project,
+    name: str,
+    table: ClassTable,
+    pixel_size: PixelSize | None,
+    place: Place | None = None,
 ) -> Field:
     """Make a field of an image's final mask.
+
+    Parameters
+    ----------
+    place
+        Where it was taken, as far as that counts.
 
     Raises
     ------
     InputError
         If it has none, or it is damaged.
     """
-    return field_of_mask(name, final_mask(project, name, table, pixel_size), table, pixel_size)
+    mask = final_mask(project, name, table, pixel_size)
+    at = place or Place()
+    return field_of_mask(name, mask, table, pixel_size, at.group, at.specimen, at.section)
 
 
 def items_of_image(

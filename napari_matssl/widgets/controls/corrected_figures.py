@@ -49,12 +49,14 @@ class CorrectedPage(QWidget):
         """Show the rows in the order of the colours, by class id."""
         place = {class_id: n for n, class_id in enumerate(colours)}
         rows = sorted(corrected.rows, key=lambda row: place.get(row.class_id, len(place)))
+        several = len({row.group for row in rows}) > 1
         cells = [
             _cells(
                 row,
                 colours.get(row.class_id, ""),
                 decimals.get(row.class_id, 1),
                 corrected.reason,
+                f"{row.class_name}, {row.group}" if several else row.class_name,
             )
             for row in rows
         ]
@@ -64,7 +66,9 @@ class CorrectedPage(QWidget):
         self.words.setText("\n".join(filter(None, lines)))
 
 
-def _cells(row: CorrectedFraction, colour: str, decimals: int, reason: str) -> list[Cell]:
+def _cells(
+    row: CorrectedFraction, colour: str, decimals: int, reason: str, title: str
+) -> list[Cell]:
     interval = number(None, decimals, reason)
     if row.low is not None and row.high is not None:
         interval = number(row.high - row.low, decimals)
@@ -72,7 +76,7 @@ def _cells(row: CorrectedFraction, colour: str, decimals: int, reason: str) -> l
         interval.copied = interval.text()
     images = f"In {row.held_out_images} image{'s' * (row.held_out_images != 1)}."
     return [
-        Cell(row.class_name, colour=colour, tooltip=row.class_name),
+        Cell(title, colour=colour, tooltip=title),
         number(row.raw, decimals),
         number(row.corrected, decimals, reason if row.corrected is None else ""),
         interval,

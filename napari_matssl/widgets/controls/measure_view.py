@@ -29,10 +29,13 @@ _PER_IMAGE = {
     "nodules": "nodules.csv",
 }
 _SUMMARY = (
-    "class", "method", "figure", "line_direction_deg", "mean", "ci95", "ci95_low", "ci95_high",
-    "s", "relative_accuracy_percent", "n", "reason",
+    "group", "class", "method", "figure", "line_direction_deg", "mean", "ci95", "ci95_low",
+    "ci95_high", "s", "relative_accuracy_percent", "n", "over", "s_between", "s_within", "reason",
 )  # fmt: skip
 """Columns of a summary that are shown, the interval beside its mean."""
+
+_SPREAD = ("over", "s_between", "s_within")
+"""Those that tell nothing where nobody has told specimens or sections."""
 
 _LINES = 6
 """Remarks that are shown; the tooltip has all."""
@@ -108,9 +111,11 @@ class MeasureView(QWidget):
         tables = measured.tables
         summary = tables[TABLES[self.measure][-1]]
         columns = [name for name in _SUMMARY if name in summary]
-        one_class = ("class",) if summary["class"].nunique() == 1 else ()
-        self.summary_table.show_frame(summary[columns], one_class)
-        self.image_table.show_frame(tables[_PER_IMAGE[self.measure]], ("group", *one_class))
+        hidden = [name for name in ("group", "class") if summary[name].nunique() == 1]
+        of_specimens = "specimens" in set(summary["over"])
+        spread = () if of_specimens or summary["s_within"].notna().any() else _SPREAD
+        self.summary_table.show_frame(summary[columns], (*hidden, *spread))
+        self.image_table.show_frame(tables[_PER_IMAGE[self.measure]], hidden)
         say(self.uncalibrated, _on_pixel_size(measured))
         lines = measured.measures[self.measure].remarks()
         more = [f"and {len(lines) - _LINES + 1} more"] if len(lines) > _LINES else []

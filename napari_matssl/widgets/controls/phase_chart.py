@@ -26,12 +26,27 @@ class Phase(NamedTuple):
     relative_accuracy: float | None
     colour: str
     """Empty if its class is gone from the class table."""
+    over: str = "images"
+    images: int = 0
+    s_between: float | None = None
+    s_within: float | None = None
+    group: str = ""
+    """Empty where all images are one group."""
+
+    @property
+    def title(self) -> str:
+        """Its name, and that of the group where there are several."""
+        return f"{self.name}, {self.group}" if self.group else self.name
 
     @property
     def decimals(self) -> int:
         """As many as the interval is worth, or the mean without one: 0.5 one, 0.05 two."""
         size = self.ci95 or self.mean
         return min(max(1 + math.ceil(math.log10(0.5 / size)), 1), 4) if size else 1
+
+
+Beside = Mapping[tuple[str, int], CorrectedFraction]
+"""Corrected fractions by group, as in :class:`Phase`, and class id."""
 
 
 class PhaseChart(QWidget):
@@ -50,11 +65,9 @@ class PhaseChart(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot)
         self._phases: list[tuple[Phase, float]] = []
-        self._beside: Mapping[int, CorrectedFraction] = {}
+        self._beside: Beside = {}
 
-    def show_phases(
-        self, phases: Sequence[Phase], beside: Mapping[int, CorrectedFraction] | None = None
-    ) -> None:
+    def show_phases(self, phases: Sequence[Phase], beside: Beside | None = None) -> None:
         """Draw one bar per phase that has a mean, and what is corrected beside it."""
         self._beside = beside or {}
         self._phases = [(p, p.mean) for p in phases if p.mean is not None]
@@ -92,7 +105,7 @@ class PhaseChart(QWidget):
             value.setPos(x, high)
             self.plot.addItem(value)
             top = max(top, high)
-            if (row := self._beside.get(phase.class_id)) is not None:
+            if (row := self._beside.get((phase.group, phase.class_id))) is not None:
                 for mark in corrected_figures.marks(x, row, text):
                     self.plot.addItem(mark)
                 top = max(top, row.high or row.corrected or 0)
@@ -104,7 +117,7 @@ class PhaseChart(QWidget):
         room = (self.width() - 80) // max(len(self._phases), 1) - 8
         metrics = self.fontMetrics()
         names = [
-            (x, metrics.elidedText(p.name, Qt.TextElideMode.ElideRight, room))
+            (x, metrics.elidedText(p.title, Qt.TextElideMode.ElideRight, room))
             for x, (p, _mean) in enumerate(self._phases)
         ]
         self.plot.getAxis("bottom").setTicks([names])

@@ -28,7 +28,14 @@ _SUMMARY_COLUMNS = (
     ("95 % CI\n(± %)", "Half width of the 95 % confidence interval of the mean: mean ± this."),
     ("s\n(%)", "Standard deviation from image to image."),
     ("rel. acc.\n(%)", "Relative accuracy: the confidence interval in percent of the mean."),
-    ("n", "Fields: images in which something was analysed."),
+    ("n", "Images in which something was analysed, or specimens where there are several."),
+)
+_AFTER_S = 4
+"""Where the columns stand into which the spread is divided."""
+
+_SPREAD_COLUMNS = (
+    ("s bet-\nween", "Standard deviation between specimens (of one specimen, between sections)."),
+    ("s\nwithin", "Standard deviation between the images of one specimen (of one section)."),
 )
 
 
@@ -102,7 +109,12 @@ class PhasesView(QWidget):
             return
         phases = _summarise(rows, classes)
         corrected = corrected or CorrectedFractions()
-        beside = {one.class_id: one for one in corrected.rows if one.corrected is not None}
+        several = len({p.group for p in phases}) > 1
+        beside = {
+            (one.group if several else "", one.class_id): one
+            for one in corrected.rows
+            if one.corrected is not None
+        }
         self._fill_summary(phases)
         self._fill_images(rows, phases)
         self.chart.show_phases(phases, beside)
@@ -128,23 +140,29 @@ class PhasesView(QWidget):
         return QSize(380, 460)
 
     def _fill_summary(self, phases: Sequence[Phase]) -> None:
+        apart = any(p.s_within is not None for p in phases)
         cells = [
             [
-                Cell(p.name, colour=p.colour, tooltip=p.name),
+                Cell(p.title, colour=p.colour, tooltip=p.title),
                 number(p.mean, p.decimals),
                 number(p.ci95, p.decimals),
                 number(p.s, p.decimals),
+                *([number(p.s_between, p.decimals)] if apart else []),
+                *([number(p.s_within, p.decimals)] if apart else []),
                 number(p.relative_accuracy, 1),
                 number(p.n, 0),
             ]
             for p in phases
         ]
-        self.summary_table.fill(_SUMMARY_COLUMNS, cells)
+        spread = _SPREAD_COLUMNS if apart else ()
+        columns = (*_SUMMARY_COLUMNS[:_AFTER_S], *spread, *_SUMMARY_COLUMNS[_AFTER_S:])
+        self.summary_table.fill(columns, cells)
 
     def _fill_images(self, rows: Sequence[PhaseFraction], phases: Sequence[Phase]) -> None:
         measured: dict[str, dict[int, PhaseFraction]] = {}
         for row in rows:
             measured.setdefault(row.image, {})[row.class_id] = row
+        phases = list({p.class_id: p for p in phases}.values())  # of each group in turn
         columns = [("image", "Name of the image.")]
         columns += [(f"{p.name}\n(%)", f"Area fraction of {p.name}, in percent.") for p in phases]
         cells = []
@@ -163,6 +181,7 @@ class PhasesView(QWidget):
 _FIGURES = (
     "class_id", "class", "n",
     "mean_percent", "s_percent", "ci95_percent", "relative_accuracy_percent",
+    "s_between_percent", "s_within_percent", "over", "images", "group",
 )  # fmt: skip
 """Columns of a summary that are shown, in the order of `Phase`."""
 
@@ -173,10 +192,19 @@ def _summarise(rows: Sequence[PhaseFraction], classes: Sequence[LabelClass]) -> 
     colours = {c.id: c.colour for c in classes}
     phases = []
     summary = summary_frame(rows)[list(_FIGURES)]
-    for class_id, name, n, *figures in summary.itertuples(index=False):
-        mean, s, ci95, accuracy = (None if pd.isna(f) else float(f) for f in figures)
-        colour = colours.get(class_id, "")
-        phases.append(Phase(class_id, name, n, mean, s, ci95, accuracy, colour))
+    several = summary["group"].nunique() > 1
+    for class_id, name, n, *figures, over, images, group in summary.itertuples(index=False):
+        mean, s, ci95, accuracy, *spread = (None if pd.isna(f) else float(f) for f in figures)
+        phase = Phase(class_id, name, n, mean, s, ci95, accuracy, colours.get(class_id, ""), over)
+        between, within = spread
+        phases.append(
+            phase._replace(
+                images=images,
+                s_between=between,
+                s_within=within,
+                group=group if several else "",
+            )
+        )
     return sorted(phases, key=lambda p: order.get(p.class_id, len(order)))
 
 
@@ -208,4 +236,7 @@ def _note(phases: Sequence[Phase], classes: Sequence[LabelClass]) -> str:
         return f"n = 1. {_ONE_FIELD}{left_out}"
     n = f"{most}" if fewest == most else f"{fewest} to {most}"
     interval = "Error bars: 95 % confidence interval of the mean."
+    if any(p.over == "specimens" for p in phases):
+        images = sum({p.group: p.images for p in phases}.values())
+        return f"n = {n} specimens ({images} images). {interval}{left_out}"
     return f"n = {n} fields (images). {interval}{left_out}"

@@ -25,6 +25,7 @@ from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.export_box import ExportBox, few_of
 from napari_matssl.widgets.panels.measuring import Measuring
+from napari_matssl.widgets.panels.specimens import Specimens
 from napari_matssl.widgets.session import session_of
 
 if TYPE_CHECKING:  # pyqtgraph is slow to import
@@ -69,6 +70,7 @@ class MeasurePanel(QWidget):
         )
         self.choice = MeasureChoice()
         self.measuring = Measuring(self.session, self.choice, self)
+        self.specimens = Specimens(self.session)
         self.exporting = ExportBox(self.session, self._chosen, lambda: self.choice.missing)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -80,6 +82,7 @@ class MeasurePanel(QWidget):
         layout.addWidget(self.doubts)
         layout.addWidget(self.problems)
         layout.addWidget(self.painted)
+        layout.addWidget(self.specimens)
         layout.addWidget(self.exporting)
 
     def _connect(self) -> None:
@@ -92,6 +95,7 @@ class MeasurePanel(QWidget):
         session.palette.classes_changed.connect(self._on_classes)
         session.folder.painted_changed.connect(self._refresh)
         self.painted.toggled.connect(self._set_painted)
+        self.specimens.changed.connect(self._refresh)
         self.choice.changed.connect(self.exporting.update_export)
 
     # --- measuring phase fractions
@@ -210,7 +214,7 @@ class MeasurePanel(QWidget):
             phases.show_phases(measured.rows, project.classes.in_order, measured.corrected)
             self.tabs.show()
         say(self.state, "")
-        say(self.problems, few_of(measured.problems))
+        say(self.problems, few_of([*measured.problems, *filter(None, [measured.remark])]))
 
     def _complain(self, error: MatSSLError) -> None:
         say(self.state, "")

@@ -1,0 +1,67 @@
+"""Where the fields of a project were taken, as far as that counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_matssl.labels.names import few
+from napari_matssl.micrograph.place import Place
+from napari_matssl.project.folder import Project
+from napari_matssl.tasks.group_file import GroupFile
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places that count for some images.
+
+    Parameters
+    ----------
+    by_name
+        Of each image; without specimens where one of them has none.
+    remark
+        A line on that; empty if all or none have a specimen.
+    """
+
+    by_name: Mapping[str, Place]
+    remark: str = ""
+
+    def of(self, name: str) -> Place:
+        """Return the place of an image."""
+        return self.by_name.get(name, Place())
+
+
+def places_that_count(project: Project, names: Sequence[str]) -> Places:
+    """Return the places of images that are measured together.
+
+    Specimens count once each image of a group has one: images whose specimen nobody has typed
+    aren't one specimen more. Until then, intervals are over images.
+    """
+    places = {name: project.micrographs.place(name) for name in names}
+    lacking = {one.group for one in places.values() if not one.specimen}
+    begun = {one.group for one in places.values() if one.specimen or one.section} & lacking
+    without = [n for n, one in places.items() if one.group in begun and not one.specimen]
+    counted = {
+        name: Place(group=one.group) if one.group in lacking else one
+        for name, one in places.items()
+    }
+    if not without:
+        return Places(counted)
+    return Places(
+        counted,
+        f"{len(without)} of {len(places)} images have no specimen, so intervals are over images: "
+        f"{few(without, 4)}.",
+    )
+
+
+def places_in_file(
+    file: GroupFile, names: Sequence[str]
+) -> tuple[Mapping[str, Place], tuple[str, ...]]:
+    """Find images of a project in a file of groups.
+
+    Returns
+    -------
+    The places of those that it lists, and the names of the others.
+    """
+    found = {name: file.find(Path(name)) for name in names}
+    listed = {name: place for name, place in found.items() if place is not None}
+    return listed, tuple(name for name in names if name not in listed)
