@@ -527,3 +527,25 @@ def test_what_is_the_layer_or_graphite_has_to_be_named(call, layer_masks, tmp_pa
     answer = call("measure", layer_masks, "--out", out, "--measures", measure)
     refused(answer, "isn't stated", "--class")
     assert not list(out.glob("*.csv"))
+
+
+def test_ilastiks_own_segmentations_are_measured(call, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    folder, images = tmp_path / "ilastik", tmp_path / "images"
+    folder.mkdir()
+    images.mkdir()
+    axes = {"axes": [{"key": key, "typeFlags": 2} for key in "yxc"]}
+    for name, count in (("a", 10), ("b", 20)):
+        mask = np.ones((40, 50, 1), np.uint8)
+        mask[:count] = 2
+        with h5py.File(folder / f"{name}_Simple Segmentation.h5", "w") as file:
+            data = file.create_dataset("exported_data", data=mask, chunks=(16, 16, 1))
+            data.attrs["axistags"] = json.dumps(axes)
+        size = PixelSize(0.5, 0.5, "test")
+        write_mask_tiff(images / f"{name}.tif", mask[..., 0], size)
+    out = tmp_path / "out"
+    done(call("measure", folder, "--out", out, "--images", images))
+    found = rows(out / "phases.csv")
+    assert [row["fraction_percent"] for row in found] == ["75", "25", "50", "50"]
+    assert {row["area_um2"] for row in found[:2]} == {"375", "125"}
+    assert found[0]["image"] == "a_Simple Segmentation.h5"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.names import composed, few
-from napari_matssl.micrograph.reading import SUFFIXES, find_micrographs
+from napari_matssl.micrograph.reading import LABEL_SUFFIXES, find_micrographs
 
 _PAGE = re.compile(r"(.+)\.page([1-9]\d{0,5})")
 
@@ -36,7 +36,7 @@ def stem_of(name: str | Path) -> str:
     Unicode form (NFC), whatever that of the file: to open files by, it is of no use.
     """
     path = PurePosixPath(composed(str(name)).replace("\\", "/"))
-    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    stem = path.stem if path.suffix.lower() in LABEL_SUFFIXES else path.name
     return stem[:-4] if stem.lower().endswith(".ome") else stem
 
 
@@ -134,7 +134,7 @@ def pair_by_stem(images: Path, labels: Path) -> Pairing:
 
 def _label_files(labels: Path) -> list[Path]:
     try:
-        return find_micrographs([labels])
+        return find_micrographs([labels], LABEL_SUFFIXES)
     except InputError as error:
         raise InputError(
             f"There are no label images: {error.what}",

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table_files import NamedValues
 from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.labels.hdf5 import is_hdf5, read_hdf5
 from napari_matssl.labels.names import few
-from napari_matssl.micrograph.reading import read_pixels, read_pixels_and_palette
+from napari_matssl.micrograph.reading import read_pixels_and_palette
 
 MOST_COLOURS = 256
 """An image of more colours is a picture, not a label image."""
@@ -61,7 +62,7 @@ def read_labels(path: Path) -> Values:
     InputError
         If the file can't be read, or its pixels are colours, fractions or negative.
     """
-    pixels = read_pixels(path)
+    pixels = _stored(path)[0]
     if pixels.ndim == 3:
         if not _is_colourless(pixels):
             raise InputError(
@@ -91,7 +92,7 @@ def read_values(path: Path, named: NamedValues | None) -> StoredLabels:
         If the file can't be read, holds fractions or negative values, colours that are no
         class's, or indices whose colours show that they are no class ids.
     """
-    pixels, palette = read_pixels_and_palette(path)
+    pixels, palette = _stored(path)
     if pixels.ndim == 3:
         if not _is_colourless(pixels):
             return StoredLabels(_of_colours(path, pixels, named))
@@ -99,6 +100,11 @@ def read_values(path: Path, named: NamedValues | None) -> StoredLabels:
     values = _whole_numbers(path, pixels)
     _check_exact(path, values, named)
     return StoredLabels(values) if palette is None else _of_palette(path, values, palette, named)
+
+
+def _stored(path: Path) -> tuple[NDArray[np.generic], NDArray[np.uint8] | None]:
+    """Read the values of a file, and its palette."""
+    return (read_hdf5(path), None) if is_hdf5(path) else read_pixels_and_palette(path)
 
 
 def _of_colours(path: Path, pixels: NDArray[np.generic], named: NamedValues | None) -> Values:

@@ -20,6 +20,9 @@ from napari_matssl.micrograph.stored_image import Stored
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif")
 """Suffixes of the images that are looked for in folders, in lower case."""
 
+LABEL_SUFFIXES = (*SUFFIXES, ".h5", ".hdf5")
+"""Those of label images and masks."""
+
 SMALLEST = 32
 """Fewest rows and columns of a micrograph, in px."""
 
@@ -110,11 +113,16 @@ def read_pixels_and_palette(
     return pixels, stored.palette
 
 
-def find_micrographs(inputs: Sequence[Path]) -> list[Path]:
+def find_micrographs(inputs: Sequence[Path], suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     """List the image files among files and folders.
 
     Folders give their images (by suffix, without hidden files), not those of folders inside.
     Text files of microscopes (``.txt``, ``.hdr``) among the inputs are passed over.
+
+    Parameters
+    ----------
+    suffixes
+        ``SUFFIXES``, or ``LABEL_SUFFIXES`` for label images and masks.
 
     Returns
     -------
@@ -127,14 +135,15 @@ def find_micrographs(inputs: Sequence[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for given in inputs:
-        for path in _images_of(given):
+        for path in _images_of(given, suffixes):
             found.setdefault(path.resolve(), path)
     if not found:
-        raise InputError("There is no image to read.", f"Name {_known()} files or their folder.")
+        known = _known(suffixes)
+        raise InputError("There is no image to read.", f"Name {known} files or their folder.")
     return sorted(found.values(), key=_natural)
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     """List the images of a folder by suffix, without hidden files; there may be none.
 
     Raises
@@ -146,26 +155,28 @@ def images_in(folder: Path) -> list[Path]:
         inside = sorted(folder.iterdir())
     except OSError as error:
         raise unreadable_file(folder, error) from error
-    images = [p for p in inside if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    images = [p for p in inside if p.suffix.lower() in suffixes and p.name[0] != "."]
     return [p for p in images if p.is_file()]
 
 
-def _images_of(given: Path) -> list[Path]:
+def _images_of(given: Path, suffixes: Sequence[str]) -> list[Path]:
     try:
         is_folder, is_there = given.is_dir(), given.exists()
     except (OSError, ValueError) as error:  # names that the file system refuses
         raise unreadable_file(given, error) from error
     if is_folder:
-        images = images_in(given)
+        images = images_in(given, suffixes)
         if not images:
-            raise InputError(f"The folder {given} holds no images.", f"Images are {_known()}.")
+            known = _known(suffixes)
+            raise InputError(f"The folder {given} holds no images.", f"Images are {known}.")
         return images
     if not is_there:
         raise missing_file(given)
     if given.suffix.lower() in _SIDECARS:
         return []
-    if given.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{given} is not an image by its suffix.", f"Images are {_known()}.")
+    if given.suffix.lower() not in suffixes:
+        known = _known(suffixes)
+        raise InputError(f"{given} is not an image by its suffix.", f"Images are {known}.")
     return [given]
 
 
@@ -175,8 +186,8 @@ def _natural(path: Path) -> tuple[list[list[tuple[int, str]]], str]:
     return [[(int(n or -1), text) for n, text in part] for part in parts], str(path)
 
 
-def _known() -> str:
-    return f"{', '.join(SUFFIXES[:-1])} and {SUFFIXES[-1]}"
+def _known(suffixes: Sequence[str]) -> str:
+    return f"{', '.join(suffixes[:-1])} and {suffixes[-1]}"
 
 
 def _as_seen(stored: Stored, remarks: list[str]) -> NDArray[Any]:

@@ -110,4 +110,4 @@ def _place(cells: Mapping[str, str]) -> Place:
 
 
 def _key(name: str) -> str:
-    return re.sub(r"_mask$", "", stem_of(name))
+    return re.sub(r"_(mask|Simple Segmentation)$", "", stem_of(name))

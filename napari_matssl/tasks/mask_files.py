@@ -20,7 +20,7 @@ from napari_matssl.labels.deciding_meaning import meaning_of_masks
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.labels.reading_labels import describe_palettes, read_values
 from napari_matssl.labels.value_meaning import Meaning
-from napari_matssl.micrograph.reading import find_micrographs
+from napari_matssl.micrograph.reading import LABEL_SUFFIXES, find_micrographs
 from napari_matssl.project.classes import Classes
 
 
@@ -99,7 +99,7 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
 
 
 def _masks(given: Path) -> list[Path]:
-    found = find_micrographs([given])
+    found = find_micrographs([given], LABEL_SUFFIXES)
     if given.is_dir():
         found = [path for path in found if path.stem.endswith("_mask")] or found
         # An export holds each mask as a PNG and as a TIFF, of which one is measured.

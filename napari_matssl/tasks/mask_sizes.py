@@ -14,7 +14,8 @@ from napari_matssl.micrograph.scale_bar import ScaleBar, doubt_of, find_scale_ba
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.pixel_sizes import agree, read_calibrated
 
-_MASK = re.compile(r"_mask(?=(\.page\d+)?$)")
+_MASK = re.compile(r"_(mask|Simple Segmentation)(?=(\.page\d+)?$)")
+"""What ends the name of a mask: of ours, or of ilastik's."""
 
 
 @dataclass(frozen=True)
