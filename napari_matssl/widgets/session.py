@@ -35,6 +35,7 @@ from napari_matssl.widgets.canvas.view import View
 from napari_matssl.widgets.closing import Closing
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages, MessagesOver
+from napari_matssl.widgets.guide import IMAGE_KEY, PLACE_KEY, Guide
 from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.jobs.torch_start import start_torch
@@ -78,6 +79,10 @@ class Session(QObject):
         self.area = CorrectionArea(viewer, self.results, self.palette)
         self.bar_line = BarLine(viewer, self.results, self.palette)
         self.keys = Keys(viewer, self.current, self.palette, self.peek)
+        self.guide = Guide(viewer, self.current, self.start, self)
+        self.models_changed.connect(self.guide.forget_places)
+        self.keys.bind(IMAGE_KEY, self.guide.next_image)
+        self.keys.bind(PLACE_KEY, self.guide.next_place)
         self.counting = PointCounting(viewer, self.current, self.palette, self.keys)
         self.menu = CanvasMenu(viewer, self.current, self.palette)
         self.mouse = Mouse(viewer, self.current, self.menu, self)

@@ -16,7 +16,7 @@ from napari_matssl.widgets.canvas.peek import KEY, KEY_NAME, Peek
 from napari_matssl.widgets.canvas.shown import Shown
 
 HINT = (
-    "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, "
+    "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, N: next to paint, "
     f"{KEY_NAME} held: no overlay, Ctrl+Z: undo, right click: more"
 )
 """Text of napari's status bar for painted labels."""
@@ -69,6 +69,12 @@ class Keys(QObject):
             return False
         call()
         return True
+
+    def bind(self, key: Qt.Key, call: Callable[[], None]) -> None:
+        """Let one more key do something."""
+        self._calls[key] = call
+        self._shortcuts.append(self._shortcut(key, call))
+        self._update()
 
     def lend(self, calls: Mapping[tuple[Qt.Key, bool], Callable[[], None]]) -> None:
         """Give the keys to something else for a while; none reaches napari through the canvas.

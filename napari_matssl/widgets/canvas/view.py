@@ -1,11 +1,15 @@
 """View of the canvas: the whole image until the user zooms, and a scale bar."""
 
+import numpy as np
 from napari.utils.events import Event
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject
 
 from napari_matssl.widgets.canvas.current_image import CurrentImage
+from napari_matssl.widgets.canvas.shown import Shown
 from napari_matssl.widgets.jobs.later import later
+
+_FILLED = 0.5  # of the canvas's shorter side, by what is looked at
 
 
 class View(QObject):
@@ -56,6 +60,20 @@ class View(QObject):
 
     def _on_bar(self, _event: Event) -> None:
         self._bar_is_users = self._bar_is_users or not self._ours
+
+
+def look_at(viewer: Viewer, shown: Shown, row: int, column: int, side: int) -> None:
+    """Bring a square of an image into the middle, so large that its surroundings are in sight."""
+    layer = shown.image
+    middle = np.concatenate(
+        [np.zeros(layer.ndim - 2), [row + (side - 1) / 2, column + (side - 1) / 2]]
+    )
+    world = np.asarray(layer.data_to_world(middle))[-2:]
+    canvas = viewer.window._qt_viewer.canvas.native
+    camera = viewer.camera
+    camera.center = (*camera.center[:-2], *(float(one) for one in world))
+    length = side * abs(float(layer.scale[-1]))
+    camera.zoom = _FILLED * min(canvas.width(), canvas.height()) / length
 
 
 def _bare_brush(viewer: Viewer) -> None:

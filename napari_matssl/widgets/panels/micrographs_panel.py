@@ -50,6 +50,14 @@ _TAKE_TIP = (
     "for its class."
 )
 _NEW_CLASS = "(a new class)"
+_IMAGE_TIP = (
+    "Show the image that is most unlike those painted or shown before, so that few images cover "
+    "the variety of the folder. The first time, all images are compared (under a second each)."
+)
+_PLACE_TIP = (
+    "Go to the next place where the newest model is unsure, the largest uncertain area first. The "
+    "first time after a training, all images are segmented."
+)
 
 
 class MicrographsPanel(QWidget):
@@ -84,12 +92,19 @@ class MicrographsPanel(QWidget):
     def _build(self) -> None:
         self.elsewhere = button("Keep elsewhere...", _ELSEWHERE_TIP, self._ask_place)
         self.take = button("Take labels layer", _TAKE_TIP, self._take_labels)
+        guide = self.session.guide
+        self.next_image = button("Next to paint (N)", _IMAGE_TIP, guide.next_image)
+        self.next_place = button("Next unsure place (U)", _PLACE_TIP, guide.next_place)
+        self.guide_note = note("", "Where the guide has gone, and why.")
+        self.guide_note.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.opening)
         layout.addWidget(self.folder)
         layout.addWidget(self.busy)
         layout.addWidget(self.list)
+        layout.addWidget(side_by_side(self.next_image, self.next_place))
+        layout.addWidget(self.guide_note)
         layout.addWidget(self.facts)
         layout.addWidget(heading("Classes: pick one (keys 1 to 9) and paint"))
         layout.addWidget(self.classes)
@@ -113,6 +128,7 @@ class MicrographsPanel(QWidget):
         self.table.listed_changed.connect(self._on_listed)
         self.table.menu_wanted.connect(self._show_menu)
         self.classes.refused.connect(self.status.setText)
+        self.session.guide.changed.connect(self._show_guide)
         live = self.session.live
         self.live.toggled.connect(live.switch)
         live.switched.connect(self.live.setChecked)
@@ -173,6 +189,9 @@ class MicrographsPanel(QWidget):
 
     def _show_busy(self, text: str) -> None:
         say(self.busy, text)
+
+    def _show_guide(self, text: str) -> None:
+        say(self.guide_note, text)
 
     def _show_folder(self) -> None:
         project = self._folder.project
