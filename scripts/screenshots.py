@@ -56,6 +56,7 @@ class Tour:
         self.fine_tune()
         self.segment()
         self.correct()
+        self.guide()
         self.phases()
         self.objects()
         self.export()
@@ -149,6 +150,16 @@ class Tour:
         self.picture("correct")
         self.click(editor.cancel_area)
         self.pause(0.5)
+
+    def guide(self) -> None:
+        """Go to the place where the model is least sure."""
+        panel = self.use("Micrographs")
+        self.click(panel.next_place)
+        self.wait_for_job()
+        self.pause(1)
+        self.reveal(panel.guide_note)
+        self.picture("guide")
+        self.viewer.reset_view()
 
     def phases(self) -> None:
         """Wait for the phase fractions."""
