@@ -66,12 +66,15 @@ class Suggestions:
         Where the model is unsure, the largest uncertain area first; none without a model.
     skipped
         Images that can't be used, and why.
+    known
+        Names of all images that were looked at.
     """
 
     images: tuple[SuggestedImage, ...]
     painted: tuple[str, ...]
     regions: tuple[SuggestedRegion, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    known: frozenset[str] = frozenset()
 
     def in_words(self, count: int) -> list[str]:
         """Return a line for each of the first `count` images, and for each region."""
@@ -169,7 +172,7 @@ def suggest(
     if segmenter is not None:
         usable = {name: reads[name] for name in names}
         found = yield from _look(project, usable, segmenter, model, settings, regions)
-    return Suggestions(tuple(images), tuple(painted), found, skipped)
+    return Suggestions(tuple(images), tuple(painted), found, skipped, frozenset(reads))
 
 
 def _describe(

@@ -28,8 +28,8 @@ Start = Callable[..., RunningJob | None]
 class Guide(QObject):
     """Goes to the next image, or the next place, that was suggested and not yet visited.
 
-    Images are suggested once per folder, since painting them in that order keeps it right; places
-    once per model. What was visited is remembered as long.
+    Images are suggested once per folder, since painting them in that order keeps it right, and
+    again when there are new ones; places once per model. What was visited is remembered as long.
 
     Parameters
     ----------
@@ -59,7 +59,9 @@ class Guide(QObject):
         project = self._folder.project
         if project is None:
             self.changed.emit("Open a folder of micrographs first.")
-        elif self._images is None:
+        elif self._images is None or not self._images.known.issuperset(
+            project.micrographs.analysed
+        ):
             self._suggest("Comparing the images", project, None)
         else:
             self._show_image(project, self._images)

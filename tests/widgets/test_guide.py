@@ -1,5 +1,7 @@
 """Going to the images and the places that are worth painting next."""
 
+import shutil
+
 import numpy as np
 import pytest
 from acting import User, painted_folder, write_model
@@ -27,7 +29,9 @@ def asked(monkeypatch):
     def suggest(project, settings, segmenter=None, model=None, regions=10):
         calls.append(None if model is None else model.name)
         yield Progress("comparing", 1, 1)
-        return Suggestions(IMAGES.images, (), answers["regions"] if model is not None else ())
+        regions = answers["regions"] if model is not None else ()
+        known = frozenset(project.micrographs.analysed)
+        return Suggestions(IMAGES.images, (), regions, known=known)
 
     monkeypatch.setattr(task, "suggest", suggest)
     monkeypatch.setattr("napari_matssl.learn.segmenter.read_segmenter", lambda path: path)
@@ -69,6 +73,16 @@ def test_painted_and_excluded_images_are_passed(user):
     assert "begins anew" in user.micrographs.guide_note.text()
     go(user, user.micrographs.next_image.click)
     assert user.shown.name == "steel-1.tif"
+
+
+def test_an_image_that_was_added_is_compared_too(user, asked):
+    go(user, user.micrographs.next_image.click)
+    folder = user.project.folder
+    shutil.copy(folder / "steel-0.tif", folder / "new.tif")
+    user.until(lambda: "new.tif" in user.project.images.names)
+    go(user, user.micrographs.next_image.click)
+    assert asked[1:] == [None, None]
+    assert user.shown.name == "steel-0.tif", "what was shown is passed all the same"
 
 
 def test_the_key_does_what_the_button_does(user):

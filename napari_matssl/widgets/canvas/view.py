@@ -70,7 +70,7 @@ def look_at(viewer: Viewer, shown: Shown, row: int, column: int, side: int) -> N
     )
     world = np.asarray(layer.data_to_world(middle))[-2:]
     canvas = viewer.window._qt_viewer.canvas.native
-    camera = viewer.camera
+    camera = getattr(viewer, "scene", viewer).camera  # napari before 0.9: no scene
     camera.center = (*camera.center[:-2], *(float(one) for one in world))
     length = side * abs(float(layer.scale[-1]))
     camera.zoom = _FILLED * min(canvas.width(), canvas.height()) / length
