@@ -89,6 +89,8 @@ class ImagePoints:
         Class of the mask at each point; None without a mask.
     model
         What made the mask; empty if that isn't known.
+    by
+        Who counted; empty if that isn't known.
     """
 
     image: str
@@ -100,6 +102,7 @@ class ImagePoints:
     confusion: NDArray[np.int64]
     mask_ids: tuple[int, ...] | None
     model: str = ""
+    by: str = ""
 
     @property
     def agreement(self) -> Agreement:
@@ -166,6 +169,7 @@ def count_image(
     classes: ClassTable,
     mask: NDArray[np.integer] | None = None,
     model: str = "",
+    by: str = "",
 ) -> ImagePoints:
     """Take stock of the points of one image.
 
@@ -184,6 +188,8 @@ def count_image(
         ``(H, W)`` of the image.
     model
         What made it.
+    by
+        Who counted.
     """
     analysed = [one for one in classes.classes if not one.exclude]
     place = {one.id: n for n, one in enumerate(analysed)}
@@ -210,6 +216,7 @@ def count_image(
         confusion=confusion,
         mask_ids=mask_ids,
         model=model,
+        by=by,
     )
 
 

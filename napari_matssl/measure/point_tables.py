@@ -30,6 +30,9 @@ COUNT_COLUMNS = (
     "mask_percent",
     *_AGREEMENT,
     "model",
+    "counted_by",
+    "first_time",
+    "last_time",
     "reason",
 )
 SUMMARY_COLUMNS = (
@@ -113,10 +116,16 @@ def _image_cells(image: ImagePoints) -> list[tuple[object, ...]]:
             *(image.on_boundary, image.untold, row.hits),
             *(row.percent, row.low, row.high, row.mask_percent),
             *_agreement_cells(found),
-            *(image.model, reason),
+            *(image.model, image.by, *_times(image), reason),
         )
         for row in image.rows
     ]
+
+
+def _times(image: ImagePoints) -> tuple[str, str]:
+    """Return when the first and the last point were judged, as far as that is known."""
+    times = [point.time for point in image.points if point.time]
+    return (min(times), max(times)) if times else ("", "")
 
 
 def _agreement_cells(found: Agreement) -> tuple[object, ...]:

@@ -28,6 +28,10 @@ _Id = Annotated[int, Field(ge=0, le=254)]
 _Pixel = Annotated[int, Field(ge=0)]
 
 
+LONGEST_NAME: Final = 100
+"""Characters of the name of whoever counts."""
+
+
 class PointAnswer(BaseModel):
     """How somebody has judged a point.
 
@@ -66,6 +70,8 @@ class KeptCount(BaseModel):
         Rows and columns, in the order of counting.
     answers
         Of the first points.
+    by
+        Who judged, as it was typed; empty if nobody typed it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +82,7 @@ class KeptCount(BaseModel):
     classes: ClassTable
     points: tuple[tuple[_Pixel, _Pixel], ...] = Field(min_length=1)
     answers: tuple[PointAnswer, ...] = ()
+    by: str = Field(default="", max_length=LONGEST_NAME)
 
     @model_validator(mode="after")
     def _answers_fit(self) -> Self:

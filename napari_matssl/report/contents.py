@@ -14,6 +14,8 @@ FIELDS = "fields.csv"
 PHASES = "phases.csv"
 SUMMARY = "summary.csv"
 CORRECTED = "corrected.csv"
+COUNT = "point_count.csv"
+COUNT_SUMMARY = "point_count_summary.csv"
 """Names of tables that a report knows by name; all others are taken as they are."""
 
 

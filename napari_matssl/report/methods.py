@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from napari_matssl.report.contents import PHASES, SUMMARY, Contents
+from napari_matssl.report.contents import COUNT, PHASES, SUMMARY, Contents
+from napari_matssl.report.point_count import count_method
 from napari_matssl.report.wording import in_print, is_blank, plural
 
 
@@ -30,6 +31,8 @@ def methods(contents: Contents) -> tuple[str, ...]:
             "image, and undone by the shares in which each class was found where it truly was; the "
             "interval of the correction covers the spread of this confusion between images."
         )
+    if COUNT in contents.tables:
+        paragraphs.append(count_method(contents.tables[COUNT]))
     return tuple(paragraphs)
 
 
@@ -49,6 +52,11 @@ def limits(contents: Contents) -> tuple[str, ...]:
     chosen = contents.settings.chosen
     if "phases" in chosen:
         lines.append("Area fractions are shares of pixels, not of counted points.")
+    if COUNT in contents.tables:
+        lines.append(
+            "A point count by eye has an error of its own: whoever counts may mistake a class. "
+            "Kappa is agreement, not truth."
+        )
     if "objects" in chosen:
         lines.append("Objects that touch each other count as one.")
     if "grains" in chosen:
@@ -202,7 +210,7 @@ def standard_items(contents: Contents) -> tuple[tuple[str, str], ...]:
         ("Preparation, etchant", details.etchant),
         ("Orientation of the section", details.orientation),
         ("Magnification", _pixel_sizes(fields)),
-        ("Grid", "none: every analysed pixel counts (area fraction, not a point count)"),
+        ("Grid", _grid(contents)),
         ("Size of a field", f"{shown}{analysed}"),
         ("Choice and spacing of fields", ""),
     )
@@ -210,3 +218,8 @@ def standard_items(contents: Contents) -> tuple[tuple[str, str], ...]:
 
 def _mm2(area_um2: float) -> str:
     return f"{in_print(area_um2 / 1e6)} mm²"
+
+
+def _grid(contents: Contents) -> str:
+    none = "none: every analysed pixel counts (area fraction, not a point count)"
+    return f"{none}; a point count follows below" if COUNT in contents.tables else none

@@ -18,7 +18,10 @@ WIDEST_BESIDE_FIELDS: Final = 7
 
 _KEYS: Final = ("image", "group", "specimen", "section", "class", "method", "figure")
 _WORDS: Final = frozenset(
-    (*_KEYS, "over", "reason", "light", "pixel_size_source", "line_direction_deg")
+    (
+        *(*_KEYS, "over", "reason", "light", "pixel_size_source", "line_direction_deg"),
+        *("counted_by", "first_time", "last_time"),
+    )
 )
 _BOUNDS: Final = ("ci95_low", "ci95_high")
 _ABOVE: Final = ("images", "over", "reason", *_BOUNDS)
@@ -136,7 +139,12 @@ def pixel_source(contents: Contents) -> tuple[str, ...]:
 
 def plain_table(source: str, frame: pd.DataFrame) -> list[PageTable]:
     """Make a table of all columns."""
-    return _cut(source, frame, tuple(frame.columns))
+    return columns_table(source, frame, tuple(frame.columns))
+
+
+def columns_table(source: str, frame: pd.DataFrame, columns: Sequence[str]) -> list[PageTable]:
+    """Make a table of some columns, in this order."""
+    return _cut(source, frame, columns)
 
 
 def _cut(source: str, frame: pd.DataFrame, wanted: Sequence[str]) -> list[PageTable]:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from napari_matssl.labels.names import few
 from napari_matssl.measure.corrected import CorrectedFractions
-from napari_matssl.report.contents import CORRECTED, PHASES, SUMMARY, Contents
+from napari_matssl.report.contents import CORRECTED, COUNT, COUNT_SUMMARY, PHASES, SUMMARY, Contents
 from napari_matssl.report.methods import limits, methods, standard_items
 from napari_matssl.report.observations import CONVERTED, SUMMARIES, Observed, SummaryOf, observed
 from napari_matssl.report.page_tables import (
@@ -23,6 +23,14 @@ from napari_matssl.report.page_tables import (
     table_per_field,
 )
 from napari_matssl.report.plots import Lane, plot_counts, plot_means, plot_sizes
+from napari_matssl.report.point_count import (
+    BY_EYE,
+    count_in_words,
+    count_items,
+    count_per_field,
+    count_table,
+    intervals_in_words,
+)
 from napari_matssl.report.wording import heading
 
 _MOST_LANES = 24
@@ -84,6 +92,8 @@ def sections_before_pictures(contents: Contents) -> list[Section]:
     if contents.corrected is not None and contents.corrected.rows:
         place = 1 if SUMMARY in contents.tables else 0
         found.insert(place, _corrected(contents, contents.corrected))
+    if COUNT_SUMMARY in contents.tables:
+        found.append(_by_eye(contents))
     if contents.remarks:
         found.append(Section("Remarks", notes=contents.remarks))
     return found
@@ -108,6 +118,9 @@ def sections_after_pictures(contents: Contents) -> list[Section]:
         if one.summary in contents.tables and one.summary != SUMMARY:
             tables = tuple(table_per_field(contents, one.fields))
             found.append(Section(f"{one.title} per field", tables=tables, appendix=True))
+    if COUNT in contents.tables:
+        tables = tuple(count_per_field(contents))
+        found.append(Section("Point count per field", tables=tables, appendix=True))
     tables = tuple(fields_table(contents))
     found.append(Section("Fields", text=pixel_source(contents), tables=tables, appendix=True))
     return found
@@ -182,6 +195,17 @@ def _corrected(contents: Contents, corrected: CorrectedFractions) -> Section:
     tables = plain_table(CORRECTED, contents.tables[CORRECTED].drop(columns="class_id"))
     source = f"By {corrected.source}. They stand beside the fractions as found, never instead."
     return Section(title, text=(source,), tables=tuple(tables), notes=notes)
+
+
+def _by_eye(contents: Contents) -> Section:
+    summary = contents.tables[COUNT_SUMMARY]
+    return Section(
+        BY_EYE,
+        text=(*count_in_words(contents.tables[COUNT]), *intervals_in_words(summary)),
+        tables=tuple(count_table(contents)),
+        items=count_items(summary),
+        items_title="Agreement of mask and eye",
+    )
 
 
 def _plots_of_means(contents: Contents, of: SummaryOf, rows: Sequence[Observed]) -> Iterable[Plot]:

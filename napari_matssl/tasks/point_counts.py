@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.export.tables import write_frames
@@ -40,7 +41,9 @@ class PointCounts:
     problems: tuple[str, ...]
 
 
-def new_count(project: Project, micrograph: Micrograph, points: int, seed: int) -> KeptCount:
+def new_count(
+    project: Project, micrograph: Micrograph, points: int, seed: int, by: str = ""
+) -> KeptCount:
     """Draw the points of an image, of which none is judged yet.
 
     Parameters
@@ -53,6 +56,8 @@ def new_count(project: Project, micrograph: Micrograph, points: int, seed: int) 
         How many.
     seed
         Gives the same points again.
+    by
+        Who counts.
 
     Raises
     ------
@@ -72,6 +77,7 @@ def new_count(project: Project, micrograph: Micrograph, points: int, seed: int) 
         seed=seed,
         classes=project.classes.table,
         points=tuple((int(y), int(x)) for y, x in drawn),
+        by=by,
     )
 
 
@@ -94,11 +100,11 @@ def count_of_image(project: Project, name: str, kept: KeptCount) -> ImagePoints:
         for (y, x), answer in zip(kept.points, kept.answers, strict=False)
     ]
     if not project.masks.has(name):
-        return count_image(name, points, table)
+        return count_image(name, points, table, by=kept.by)
     size = project.micrographs.read(name).pixel_size
     mask = final_mask(project, name, table, size)
     model = final_origin(project, name, table, size).model
-    return count_image(name, points, table, mask, model)
+    return count_image(name, points, table, mask, model, kept.by)
 
 
 def project_counts(project: Project) -> PointCounts:
@@ -143,10 +149,17 @@ def export_counts(project: Project, out: Path) -> tuple[Path, ...]:
             f"No points are counted in {project.folder}.", "Finish the count of an image first."
         )
     check_writable_folder(out)
-    frames = {
-        out / COUNT: count_frame(counts.images),
-        out / COUNT_SUMMARY: count_summary_frame(counts.images),
-        out / ALL_POINTS: points_frame(counts.images, project.classes.table),
-    }
+    frames = {out / name: frame for name, frame in count_tables(project, counts).items()}
     write_frames(frames)
     return tuple(frames)
+
+
+def count_tables(project: Project, counts: PointCounts) -> dict[str, pd.DataFrame]:
+    """Make the tables of finished counts, by the names of their files; none without a count."""
+    if not counts.images:
+        return {}
+    return {
+        COUNT: count_frame(counts.images),
+        COUNT_SUMMARY: count_summary_frame(counts.images),
+        ALL_POINTS: points_frame(counts.images, project.classes.table),
+    }

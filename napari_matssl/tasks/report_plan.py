@@ -35,6 +35,7 @@ from napari_matssl.tasks.mask_sizes import page_of
 from napari_matssl.tasks.measure_files import FIELDS, MeasuredMask, MeasuredMasks
 from napari_matssl.tasks.measure_project import final_mask, final_origin
 from napari_matssl.tasks.model_facts import FoundModel, find_models
+from napari_matssl.tasks.point_counts import PointCounts, count_tables, project_counts
 from napari_matssl.tasks.project_meter import MeasuredProject
 
 
@@ -177,6 +178,7 @@ def plan_project_report(
         If the record can't be read any more.
     """
     sizes = _pixel_sizes(measured.tables[FIELDS])
+    counts = project_counts(project)
     fields = tuple(_field_of_image(project, name, sizes.get(name)) for name in measured.images)
     models = find_models((one.origin for one in fields), project.own, request.model)
     details, notes = _kept_details(project.record, request.details)
@@ -186,7 +188,7 @@ def plan_project_report(
     return PlannedReport(
         fields,
         measured.plan.settings,
-        with_corrected(measured.tables, corrected),
+        {**with_corrected(measured.tables, corrected), **count_tables(project, counts)},
         rows,
         objects.sizes() if isinstance(objects, ObjectMeasure) else (),
         models,
@@ -194,9 +196,17 @@ def plan_project_report(
         details,
         request.date or date.today().isoformat(),
         request.inputs,
-        (*measured.remarks, *measured.problems),
+        (*measured.remarks, *measured.problems, *_of_counts(counts)),
         notes,
     )
+
+
+def _of_counts(counts: PointCounts) -> tuple[str, ...]:
+    """Return a line on each point count that isn't in the report."""
+    begun = (
+        f"{name}: its point count isn't finished, so it is in no figure." for name in counts.begun
+    )
+    return (*begun, *counts.problems)
 
 
 def _field_of_mask(one: MeasuredMask) -> ReportField:

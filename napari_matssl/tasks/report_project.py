@@ -11,6 +11,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.tasks.export_project import check_export_folder
 from napari_matssl.tasks.measure_files import FIELDS
 from napari_matssl.tasks.measure_plan import MeasurePlan
+from napari_matssl.tasks.point_counts import ALL_POINTS, COUNT, COUNT_SUMMARY
 from napari_matssl.tasks.project_meter import ProjectMeter
 from napari_matssl.tasks.report_plan import Request, plan_project_report
 from napari_matssl.tasks.write_report import PAGE, PDF, WORKBOOK, WrittenReport, write_report
@@ -25,7 +26,8 @@ def existing_report(project: Project, out: Path, plan: MeasurePlan) -> tuple[Pat
         If `out` is the folder of the images, or inside the project's own.
     """
     check_export_folder(project, out)
-    names = (PAGE, PDF, WORKBOOK, FIELDS, CORRECTED, *plan.table_names)
+    counts = (COUNT, COUNT_SUMMARY, ALL_POINTS)
+    names = (PAGE, PDF, WORKBOOK, FIELDS, CORRECTED, *plan.table_names, *counts)
     return tuple(out / name for name in names if (out / name).exists())
 
 

@@ -1,8 +1,10 @@
 """The report that the window asks for: of a project's final masks, as they count there."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
+import openpyxl
 import pytest
 from report_parts import Page, mask_of, run_command, write_image
 
@@ -15,6 +17,7 @@ from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.measure_plan import MeasurePlan
+from napari_matssl.tasks.point_counts import new_count
 from napari_matssl.tasks.project_meter import ProjectMeter
 from napari_matssl.tasks.report_plan import Request
 from napari_matssl.tasks.report_project import existing_report, report_project
@@ -120,3 +123,77 @@ def test_a_report_that_is_stopped_while_images_are_measured_writes_nothing(proje
     with pytest.raises(StoppedError):
         job.send(Control.STOP)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def count_points(project, name, judge, by=""):
+    kept = new_count(project, project.micrographs.read(name), 50, seed=3, by=by)
+    for number, (y, x) in enumerate(kept.points):
+        kept = kept.answered(judge(y, x), f"2026-05-01T09:{number:02d}:00+00:00")
+    project.points.write(name, kept)
+
+
+def test_a_blind_point_count_stands_beside_the_mask_in_page_and_workbook(project, tmp_path):
+    for seed, name in enumerate(("a.tif", "b.tif")):
+        mask = mask_of(seed)
+        count_points(project, name, lambda y, x, ids=mask: (int(ids[y, x]),) if x > 20 else (2,))
+    count = project.points.read("a.tif")
+    project.points.write("a.tif", count.model_copy(update={"by": "I. Lab"}))
+    out = tmp_path / "out"
+    made = drain(report_project(ProjectMeter(project), PLAN, out))
+    page = Page(made.page.read_text("utf-8"))
+    text = " ".join(page.texts)
+    assert "100 points of 2 fields were judged by I. Lab on 2026-05-01" in text
+    assert "Who counted of 1 field isn't stored." in text
+    ((headings, rows),) = page.of("point_count_summary.csv")
+    names = [one for one, _ in headings]
+    assert names[:3] == ["class", "n", "by hand (%)"]
+    table = {row["class"]: row for row in read_table(out / "point_count_summary.csv")}
+    for row in rows:
+        stored = table[row[0][0]]
+        for column, heading in (
+            ("manual_percent", "by hand (%)"),
+            ("ci95_low_percent", "95 % CI from (%)"),
+            ("ci95_high_percent", "to (%)"),
+            ("mask_percent", "mask, same points (%)"),
+        ):
+            assert row[names.index(heading)][1] == stored[column]
+    kappa, low, high = (
+        float(table["matrix"][name]) for name in ("kappa", "kappa_ci95_low", "kappa_ci95_high")
+    )
+    assert f"{kappa:.4f} (95 % CI {low:.4f} to {high:.4f})" in text
+    assert "2026-05-01 09:49" in text
+    book = openpyxl.load_workbook(made.workbook)
+    sheet = book["point_count_summary.csv"]
+    place = [cell.value for cell in sheet[1]].index("kappa")
+    assert sheet[2][place].value == pytest.approx(kappa, rel=1e-9)
+    assert len(list(book["points.csv"].rows)) == 101
+    # The seal covers it: in the page, in the workbook, and the table beside them.
+    assert run_command("verify", made.page) == run_command("verify", made.workbook) == 0
+    whole = made.page.read_text("utf-8")
+    made.page.write_text(whole.replace("judged by I. Lab", "judged by A. Nother"), "utf-8")
+    assert run_command("verify", made.page) == 1
+    made.page.write_text(whole, "utf-8")
+    (out / "point_count.csv").write_text("", "utf-8")
+    assert run_command("verify", made.page) == 1
+
+
+def test_a_count_that_is_not_finished_is_remarked_and_in_no_table(project, tmp_path):
+    kept = new_count(project, project.micrographs.read("a.tif"), 20, seed=0)
+    project.points.write("a.tif", kept.answered((1,), ""))
+    made = drain(report_project(ProjectMeter(project), PLAN, tmp_path / "out"))
+    html = made.page.read_text("utf-8")
+    assert "a.tif: its point count isn&#39;t finished" in html
+    assert "Blind point count" not in html
+    assert not (tmp_path / "out" / "point_count.csv").exists()
+
+
+def test_a_count_without_any_mask_at_its_points_has_no_kappa_and_tells_why(project, tmp_path):
+    write_image(project.folder / "c.tif", 3)
+    again = Project(project.folder)
+    count_points(again, "c.tif", lambda _y, _x: (1,), by="I. Lab")
+    made = drain(report_project(ProjectMeter(again), PLAN, tmp_path / "out"))
+    assert "none: no point was judged by both" in made.page.read_text("utf-8")
+
+
+def read_table(path):
+    return list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))

@@ -101,7 +101,7 @@ class PointCounting(QObject):
 
     # --- beginning and ending
 
-    def begin(self, points: int, anew: bool = False) -> bool:
+    def begin(self, points: int, anew: bool = False, by: str = "") -> bool:
         """Begin to count, or go on where it was left; whether that worked.
 
         Parameters
@@ -110,6 +110,8 @@ class PointCounting(QObject):
             How many, where no count was begun.
         anew
             Draw new points in any case.
+        by
+            Who counts; empty leaves a name that a begun count has.
         """
         shown = self._current.shown
         if shown is None or self.running:
@@ -119,6 +121,8 @@ class PointCounting(QObject):
             if kept is None or kept.finished or anew:
                 seed = secrets.randbits(32)
                 kept = new_count(shown.project, shown.micrograph, points, seed)
+            if by:
+                kept = kept.model_copy(update={"by": by})
             shown.project.points.write(shown.name, kept, shown.page)
         except MatSSLError as error:
             self._notices.failed.emit(error)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from napari.viewer import Viewer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QCheckBox, QLabel, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
-from napari_matssl.errors import MatSSLError
+from napari_matssl.errors import MatSSLError, one_line
 from napari_matssl.measure.point_grid import FEWEST, MOST
 from napari_matssl.project.folder import Project
-from napari_matssl.project.kept_points import KeptCount
+from napari_matssl.project.kept_points import LONGEST_NAME, KeptCount
 from napari_matssl.tasks.point_counts import (
     ALL_POINTS,
     COUNT,
@@ -91,6 +91,10 @@ class PointCountPanel(QWidget):
             "Points per image. 100 take about 3 minutes; the interval narrows with their root."
         )
         WheelGuard(self.points)
+        self.by = QLineEdit()
+        self.by.setMaxLength(LONGEST_NAME)
+        self.by.setPlaceholderText("name, for the report")
+        self.by.setToolTip("Who counts. It stands beside the figures in tables and report.")
         self.start = button("", _START_TIP, self._start)
         self.pause = button("Pause", _PAUSE_TIP, self._counting.pause)
         self.finish = button("Finish now", _FINISH_TIP, self._counting.finish)
@@ -112,6 +116,7 @@ class PointCountPanel(QWidget):
         layout.addWidget(note(_INTRO))
         layout.addWidget(self.images)
         layout.addWidget(side_by_side(QLabel("Points per image"), self.points, self.start))
+        layout.addWidget(side_by_side(QLabel("Counted by"), self.by, stretch=1))
         layout.addWidget(self.progress)
         layout.addWidget(side_by_side(self.pause, self.finish, self.discard))
         layout.addWidget(self.view)
@@ -152,7 +157,7 @@ class PointCountPanel(QWidget):
         self.session.area.cancel()  # their Esc would be another
         self.session.bar_line.cancel()
         self._remove_points()
-        self._counting.begin(self.points.value(), anew)
+        self._counting.begin(self.points.value(), anew, one_line(self.by.text().strip()))
 
     def _discard(self) -> None:
         shown = self._current.shown
@@ -195,6 +200,7 @@ class PointCountPanel(QWidget):
         self.place.setEnabled(project is not None)
         if project is not None:
             self.place.propose(project.folder.with_name(f"{project.folder.name}-results"))
+            self.by.setText(project.record.value.details.operator[:LONGEST_NAME])
         self._refresh()
 
     def _refresh(self, _what: object = None) -> None:
