@@ -71,7 +71,8 @@ def agreement(counts: NDArray[np.integer]) -> Agreement:
     if math.isclose(chance, 1):
         reason = "one class alone was found"
         return Agreement(round(total), 100 * same, None, None, None, reason)
-    kappa = (same - chance) / (1 - chance)
+    # Rounding would make 0.9999999999999998 of it.
+    kappa = 1.0 if math.isclose(same, 1) else (same - chance) / (1 - chance)
     images = counts[counts.sum(axis=(1, 2)) > 0]
     low, high, reason = None, None, ""
     if math.isclose(same, 1):

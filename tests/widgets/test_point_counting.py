@@ -11,6 +11,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.counted_points import COUNTED
 from napari_matssl.widgets.canvas.crosshair import CROSS
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
+from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 from napari_matssl.widgets.panels.point_count_panel import PointCountPanel
 
 ONE, TWO, Z = Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_Z
@@ -167,6 +168,38 @@ def test_the_mask_stays_out_of_sight_until_the_count_is_finished(panel, qtbot):
     start(panel)
     panel.finish.click()
     assert SEGMENTATION in in_sight(panel)
+
+
+def test_the_figures_of_the_panel_measure_are_covered_until_the_count_is_finished(panel, qtbot):
+    session = panel.session
+    measure = MeasurePanel(session.viewer)
+    session.viewer.window.add_dock_widget(measure, name="Measure", area="left")
+    qtbot.waitUntil(lambda: measure.tabs is not None and measure.tabs.isVisible(), timeout=20_000)
+    start(panel)
+    assert not measure.tabs.isVisible()
+    assert "point count" in measure.covered.text()
+    session.results.mask_changed.emit("a2.tif")  # is measured, and stays covered
+    qtbot.waitUntil(lambda: not measure._stale, timeout=20_000)
+    press(panel, qtbot, ONE, Qt.Key.Key_Escape)
+    assert not measure.tabs.isVisible()  # a pause is no end
+    session.current.step(1)
+    assert measure.tabs.isVisible()
+    session.current.step(-1)
+    assert not measure.tabs.isVisible()
+    start(panel)
+    panel.finish.click()
+    assert measure.tabs.isVisible()
+    assert measure.covered.isHidden()
+
+
+def test_the_name_of_whoever_counts_is_kept_with_the_count(panel, qtbot):
+    panel.by.setText(" I. Lab ")
+    start(panel)
+    press(panel, qtbot, ONE, Qt.Key.Key_Escape)
+    panel.by.clear()
+    start(panel)  # nobody's name takes none away
+    panel.finish.click()
+    assert on_disk(panel).by == "I. Lab"
 
 
 def test_another_image_or_class_table_pauses_it(panel, qtbot):

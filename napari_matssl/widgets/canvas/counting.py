@@ -57,6 +57,7 @@ class PointCounting(QObject):
         self._since = 0.0
         self._screen_px: float | None = None  # as the user has zoomed
         self._camera: tuple[tuple[float, ...], float] | None = None
+        self._begun = False  # a count of the shown image, which isn't finished
         self._blinded: list[Layer] = []  # overlays that stay out of sight while a count is begun
         self._looked_at: Shown | None = None
         current.leaving.connect(self._on_leaving)
@@ -70,6 +71,11 @@ class PointCounting(QObject):
     def running(self) -> bool:
         """Whether points are judged now."""
         return self._kept is not None
+
+    @property
+    def blind(self) -> bool:
+        """Whether masks and figures stay out of sight: a count runs, or pauses on this image."""
+        return self.running or self._begun
 
     @property
     def kept(self) -> KeptCount | None:
@@ -332,6 +338,7 @@ class PointCounting(QObject):
 
     def _blind(self) -> None:
         """Keep the mask of the shown image out of sight, as its count isn't finished."""
+        self._begun = True
         shown = self._current.shown
         overlays = [] if shown is None else [x for t, x in shown.extra.items() if t in OVERLAYS]
         for layer in overlays:
@@ -340,6 +347,7 @@ class PointCounting(QObject):
                 self._blinded.append(layer)
 
     def _unblind(self) -> None:
+        self._begun = False
         for layer in self._blinded:
             if layer in self._viewer.layers:
                 layer.visible = True
@@ -364,6 +372,7 @@ class PointCounting(QObject):
             return
         if kept is not None and not kept.finished:
             self._blind()
+            self.changed.emit()
 
     def _on_classes(self) -> None:
         """Pause if the class table is another: keys would have another meaning."""

@@ -35,6 +35,11 @@ if TYPE_CHECKING:  # pyqtgraph is slow to import
 DELAY_MS = 300
 """Time to gather changes before masks are measured again."""
 
+_COVERED = (
+    "Figures stay out of sight until the point count of this image is finished or discarded: "
+    "whoever knows them doesn't count blindly."
+)
+
 
 class MeasurePanel(QWidget):
     """Phase fractions of the open folder, other measures on demand, and handing in the results."""
@@ -45,7 +50,7 @@ class MeasurePanel(QWidget):
         self.tabs: MeasureTabs | None = None
         self._folder, self._notices = self.session.folder, self.session.notices
         self._meter: PhaseMeter | None = None
-        self._stale = True
+        self._stale, self._has_figures = True, False
         self._timer = later(self, self._measure, DELAY_MS)
         self._background = Background(self)
         self._build()
@@ -63,6 +68,7 @@ class MeasurePanel(QWidget):
         self.state = note("", "Progress of the measurement.")
         self.doubts = note("", "Masks that may be out of date.")
         self.problems = note("", "Images without figures, and why.")
+        self.covered = note("", "Why no figures are shown.")
         self.painted = QCheckBox("Painted pixels count as painted")
         self.painted.setToolTip(
             "Where you have painted, by hand or by copying and correcting, your class is measured "
@@ -81,6 +87,7 @@ class MeasurePanel(QWidget):
         layout.addWidget(self.state)
         layout.addWidget(self.doubts)
         layout.addWidget(self.problems)
+        layout.addWidget(self.covered)
         layout.addWidget(self.painted)
         layout.addWidget(self.specimens)
         layout.addWidget(self.exporting)
@@ -94,6 +101,8 @@ class MeasurePanel(QWidget):
         session.results.cleaning_changed.connect(self._refresh)
         session.palette.classes_changed.connect(self._on_classes)
         session.folder.painted_changed.connect(self._refresh)
+        session.counting.changed.connect(self._cover)
+        session.current.changed.connect(self._cover)
         self.painted.toggled.connect(self._set_painted)
         self.specimens.changed.connect(self._refresh)
         self.choice.changed.connect(self.exporting.update_export)
@@ -122,9 +131,17 @@ class MeasurePanel(QWidget):
 
     def _clear_view(self) -> None:
         """Show no figures, and no reason while masks are measured for the first time."""
+        self._has_figures = self._meter is None
         if self.tabs is not None:
             self.tabs.clear()
-            self.tabs.setVisible(self._meter is None)
+        self._cover()
+
+    def _cover(self) -> None:
+        """Hide figures while points are counted by eye, and until there are any."""
+        blind = self.session.counting.blind
+        say(self.covered, _COVERED if blind else "")
+        if self.tabs is not None:
+            self.tabs.setVisible(self._has_figures and not blind)
 
     def _on_folder(self) -> None:
         """Clear the figures of another folder."""
@@ -185,7 +202,7 @@ class MeasurePanel(QWidget):
 
         def report(_measured: object) -> None:
             # Later runs are quick, and old figures stay visible.
-            if self.tabs is None or self.tabs.isHidden():
+            if not self._has_figures:
                 say(self.state, f"Measuring: {next(measured)} of {len(names)} images...")
 
         def run(work: Callable[[], Any], then: Callable[[Any], object]) -> None:
@@ -212,7 +229,8 @@ class MeasurePanel(QWidget):
         if self.tabs is not None:
             phases = self.tabs.phases
             phases.show_phases(measured.rows, project.classes.in_order, measured.corrected)
-            self.tabs.show()
+            self._has_figures = True
+            self._cover()
         say(self.state, "")
         say(self.problems, few_of([*measured.problems, *filter(None, [measured.remark])]))
 

@@ -289,6 +289,8 @@ class PointCountPanel(QWidget):
         offer(self.pause, running, _PAUSE_TIP)
         offer(self.finish, running or ("" if judged else "Judge some points first."), _FINISH_TIP)
         offer(self.discard, "" if kept else "This image has no count.", _DISCARD_TIP)
+        # Fractions of other images would foretell those of this one.
+        self.view.setVisible(not counting.blind and bool(self._counts and self._counts.images))
         if counting.running:
             self.strip.ask(counting.progress, counting.classes, counting.asks_for_boundary)
         else:
