@@ -8,6 +8,7 @@ from itertools import islice, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_matssl.micrograph.bar_text import read_length
 from napari_matssl.micrograph.image import LUMINANCE, Micrograph, PixelSize
 
 ROUND = (1, 2, 3, 4, 5)
@@ -39,11 +40,14 @@ class ScaleBar:
         Of its line.
     first, last
         Columns of its ends: the middles of the marks there.
+    printed_um
+        Length that is printed beside it; None where it wasn't read.
     """
 
     row: float
     first: float
     last: float
+    printed_um: float | None = None
 
     @property
     def length_px(self) -> float:
@@ -109,7 +113,8 @@ def scale_bar_in(pixels: NDArray[np.generic], first_row: int) -> ScaleBar | None
         lengths = [one.length_px for one in found]
         if found and max(lengths) - min(lengths) <= 2:
             best = found[0]
-            return ScaleBar(best.row + first_row, best.first, best.last)
+            printed = read_length(grey, best.row, best.first, best.last)
+            return ScaleBar(best.row + first_row, best.first, best.last, printed)
         if found:
             return None
     return None
@@ -124,16 +129,18 @@ def nearest_round(um: float) -> float:
 def doubt_of(bar: ScaleBar, size: PixelSize) -> str:
     """Return why a scale bar and a pixel size don't fit each other; empty if they do.
 
-    They fit if the bar is of a round length (1, 2, 3, 4 or 5 times a power of ten), within 1 % and
-    1.5 px. A wrong size that leads from one round length to another isn't found.
+    They fit if the bar is as long as the number beside it, within 1 % and 1.5 px. Where that wasn't
+    read, it has to be of a round length (1, 2, 3, 4 or 5 times a power of ten): then a wrong size
+    that leads from one round length to another isn't found.
     """
     um = bar.length_px * size.x_um
-    off = abs(um / nearest_round(um) - 1)
-    if off <= _LENGTH_SHARE + _LENGTH_PX / bar.length_px:
+    right = bar.printed_um or nearest_round(um)
+    if abs(um / right - 1) <= _LENGTH_SHARE + _LENGTH_PX / bar.length_px:
         return ""
+    printed = f", but {length_in_words(right)} is printed beside it" if bar.printed_um else ""
     return (
         f"pixel size and scale bar disagree: the bar of {bar.length_px:.4g} px would be "
-        f"{length_in_words(um)} long; a resized export?"
+        f"{length_in_words(um)} long{printed}; a resized export?"
     )
 
 

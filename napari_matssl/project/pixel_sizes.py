@@ -101,8 +101,9 @@ def size_sources(micrograph: Micrograph, by_hand: PixelSize | None) -> tuple[Siz
     """List all that is known of an image's pixel size; the first counts, and none is averaged.
 
     What was set by hand comes first, then what the file and text files beside it have, then the
-    scale bar in the info bar, whose length is taken for the round one that is nearest to the
-    size that counts. A scale bar alone makes no pixel size.
+    scale bar in the info bar. Its length is the one that is printed beside it, if that was read,
+    else the round one that is nearest to the size that counts. A scale bar alone makes no pixel
+    size.
 
     Parameters
     ----------
@@ -122,8 +123,10 @@ def size_sources(micrograph: Micrograph, by_hand: PixelSize | None) -> tuple[Siz
     found = [SizeSource(one, n == 0, agree(one, used)) for n, one in enumerate(stated)]
     bar = find_scale_bar(micrograph)
     if bar is not None:
-        um = nearest_round(bar.length_px * used.x_um)
-        source = f"scale bar of {bar.length_px:.4g} px, if it is {length_in_words(um)} long"
+        um = bar.printed_um or nearest_round(bar.length_px * used.x_um)
+        length = length_in_words(um)
+        read = f"as is printed: {length}" if bar.printed_um else f"if it is {length} long"
+        source = f"scale bar of {bar.length_px:.4g} px, {read}"
         side = um / bar.length_px
         size = PixelSize(side, side * used.y_um / used.x_um, source)
         found.append(SizeSource(size, False, not doubt_of(bar, used)))

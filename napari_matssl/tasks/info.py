@@ -60,6 +60,8 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
         facts["scale_bar"] = {
             "length_px": bar.length_px, "row": bar.row, "columns": [bar.first, bar.last]
         }  # fmt: skip
+        if bar.printed_um is not None:
+            facts["scale_bar"]["printed_um"] = float(f"{bar.printed_um:.6g}")
     if micrograph.pages > 1:
         facts |= {"page": micrograph.page, "pages": micrograph.pages}
     if micrograph.remarks:

@@ -6,6 +6,7 @@ import tifffile
 from desk import docked, key, said
 from qtpy.QtCore import Qt
 
+from napari_matssl.micrograph import scale_bar
 from napari_matssl.project.folder import Project
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.widgets.canvas.bar_line import LINE
@@ -55,8 +56,9 @@ def calibration(panel):
 def begin(panel, length="", unit="µm"):
     tool = calibration(panel)
     tool.start.click()
-    tool.length.setText(length)
-    tool.unit.setCurrentText(unit)
+    if length is not None:
+        tool.length.setText(length)
+        tool.unit.setCurrentText(unit)
     return tool
 
 
@@ -115,6 +117,19 @@ def test_the_bar_that_is_found_is_drawn_and_its_length_calibrates_the_image(pane
     assert size_of(panel, "b.tif") is None
     assert panel.session.current.shown.micrograph.pixel_size.x_um == pytest.approx(7.2 / BAR)
     assert tool.undo.isHidden()
+
+
+def test_the_number_that_is_read_beside_the_bar_is_proposed_and_waits_for_a_click(
+    panel, monkeypatch
+):
+    monkeypatch.setattr(scale_bar, "read_length", lambda *_: 0.5)
+    panel.session.current.show("c.tif")
+    tool = begin(panel, None)
+    assert (tool.length.text(), tool.unit.currentText()) == ("500", "nm")
+    assert tool.here.isEnabled()
+    assert size_of(panel, "c.tif") is None
+    tool.here.click()
+    assert size_of(panel, "c.tif") == pytest.approx(0.5 / BAR)
 
 
 def test_a_line_that_is_drawn_by_hand_counts_in_its_unit(panel):

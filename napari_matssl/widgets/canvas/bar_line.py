@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut
 
-from napari_matssl.micrograph.scale_bar import find_scale_bar
+from napari_matssl.micrograph.scale_bar import ScaleBar, find_scale_bar
 from napari_matssl.widgets.canvas.layer_grid import grid_of
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.results import Results
@@ -54,11 +54,11 @@ class BarLine(QObject):
         length = math.dist(first, last)
         return length if length > 0 else None
 
-    def draw(self) -> bool:
-        """Prepare drawing of a line; whether the scale bar was found and is drawn already."""
+    def draw(self) -> ScaleBar | None:
+        """Prepare drawing of a line; return the scale bar if it was found and is drawn already."""
         shown = self._results.current.shown
         if shown is None:
-            return False
+            return None
         self.cancel()
         height, width = shown.micrograph.height, shown.micrograph.width
         layer = self._viewer.add_shapes(
@@ -79,7 +79,7 @@ class BarLine(QObject):
         layer.events.set_data.connect(self._on_drawn)
         layer.help = self._viewer.help = HINT
         self.changed.emit()
-        return bar is not None
+        return bar
 
     def cancel(self) -> None:
         """Take the line away, and be ready to paint."""

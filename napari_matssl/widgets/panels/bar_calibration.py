@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.names import few
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.scale_bar import length_in_words
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.tasks.calibrate import size_of_bar
@@ -75,8 +76,17 @@ class BarCalibration(QWidget):
     def _begin(self) -> None:
         self._session.area.cancel()  # its Esc would be another
         self.length.clear()
-        self._line.draw()
+        bar = self._line.draw()
+        if bar is not None and bar.printed_um is not None:
+            self._propose(bar.printed_um)
         self.length.setFocus()
+        self.length.selectAll()
+
+    def _propose(self, um: float) -> None:
+        """Fill in the length that was read beside the bar; it counts once somebody applies it."""
+        number, unit = length_in_words(um).split()
+        self.unit.setCurrentText(unit)
+        self.length.setText(number)
 
     def _size(self) -> PixelSize | None:
         """Return the pixel size that line and length give; None while they don't.
