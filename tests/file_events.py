@@ -25,7 +25,7 @@ class _Watcher:
 
 
 _BOUND_S = 60
-_ALL = 10**6
+_ALL = 1000  # more than a test has files
 
 _watchers: list[_Watcher] = []
 _thread = threading.local()
