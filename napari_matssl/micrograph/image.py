@@ -69,9 +69,9 @@ class InfoBar:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Micrograph:
-    """One micrograph as it was stored.
+    """One micrograph as it was stored; equal to itself alone.
 
     Parameters
     ----------

@@ -1,5 +1,7 @@
 """How fine the structure in a micrograph is: over how many pixels its grey values are alike."""
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,9 @@ from napari_matssl.micrograph.intensity_scaling import as_channels
 _PIXELS = 1 << 19  # as many of an image are looked at, in lines from all over it
 _DARK, _BRIGHT = 1.0, 99.0  # percentiles; what lies beyond, hot pixels for instance, is cut off
 _NEAR, _FAR = 2, 4  # px; lags from which the covariance without noise is extrapolated
+
+_found: WeakKeyDictionary[Micrograph, dict[int, int]] = WeakKeyDictionary()
+"""Lengths by the longest that was sought; a preview after every stroke asks for them again."""
 
 
 def correlation_length(micrograph: Micrograph, longest: int) -> int:
@@ -29,8 +34,16 @@ def correlation_length(micrograph: Micrograph, longest: int) -> int:
 
     Returns
     -------
-    In px, from 1 to `longest`; `longest` for a constant image.
+    In px, from 1 to `longest`; `longest` for a constant image. It is measured once for a
+    micrograph, whose pixels must not change.
     """
+    known = _found.setdefault(micrograph, {})
+    if longest not in known:
+        known[longest] = _measure(micrograph, longest)
+    return known[longest]
+
+
+def _measure(micrograph: Micrograph, longest: int) -> int:
     stored, analysable = micrograph.specimen, micrograph.specimen_analysable
     rows = _lines(stored, analysable)
     columns = _lines(stored.swapaxes(0, 1), None if analysable is None else analysable.T)

@@ -1,9 +1,13 @@
 """How fine the structure in a micrograph is."""
 
+import weakref
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_matssl.micrograph import structure_size
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.structure_size import correlation_length
 
@@ -70,3 +74,24 @@ def test_colour_counts_as_luminance() -> None:
     grey = blobs(4)
     colour = Micrograph("colour.tif", np.repeat(grey.pixels[:, :, None], 3, axis=2))
     assert correlation_length(colour, 60) == correlation_length(grey, 60)
+
+
+def test_a_micrograph_is_measured_once_until_it_is_gone(monkeypatch) -> None:
+    rows = []
+    covariance = structure_size._covariance
+    monkeypatch.setattr(
+        structure_size, "_covariance", lambda lines, lag: rows.append(lag) or covariance(lines, lag)
+    )
+    one, same = blobs(4), blobs(4)
+    first = correlation_length(one, 60)
+    work = len(rows)
+    assert correlation_length(one, 60) == first
+    assert len(rows) == work
+    assert correlation_length(one, 2) == 2 < first
+    assert correlation_length(same, 60) == first
+    assert len(rows) > 2 * work
+    other = replace(one, pixels=blobs(8).pixels)
+    assert correlation_length(other, 60) > first
+    seen = weakref.ref(one)
+    del one
+    assert seen() is None, "it is kept although nobody else does"
