@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,23 @@ def ebc(data: Path, split: str, strokes: bool = False) -> BenchmarkSet:
 
 def ebc_development(data: Path, fold: str) -> BenchmarkSet:
     """Four dense images, and as test the others that no published split tests on."""
+    everything, tested = _ebc_images(data)
+    free = {n: everything[n] for n in sorted(everything.keys() - tested)}
+    chosen = {n for n in free if Path(n).stem in _DEVELOPMENT_TRAINING[fold]}
+    table = _ebc_table(data)
+    return BenchmarkSet(
+        f"coatings {fold}",
+        tuple(free[n] for n in sorted(chosen)),
+        (),
+        tuple(one for n, one in free.items() if n not in chosen),
+        table,
+        coatings=True,
+    )
+
+
+@lru_cache(maxsize=1)
+def _ebc_images(data: Path) -> tuple[dict[str, PaintedMicrograph], set[str]]:
+    """Read all images of the EBC set; name those that a published split tests on."""
     folder = data / "ebc"
     tested: set[str] = set()
     everything: dict[str, PaintedMicrograph] = {}
@@ -55,17 +73,12 @@ def ebc_development(data: Path, fold: str) -> BenchmarkSet:
                 everything[one.micrograph.name] = one
                 if part == "test":
                     tested.add(one.micrograph.name)
-    free = {n: everything[n] for n in sorted(everything.keys() - tested)}
-    chosen = {n for n in free if Path(n).stem in _DEVELOPMENT_TRAINING[fold]}
-    table = ebc(data, "EBC-2").table
-    return BenchmarkSet(
-        f"coatings {fold}",
-        tuple(free[n] for n in sorted(chosen)),
-        (),
-        tuple(one for n, one in free.items() if n not in chosen),
-        table,
-        coatings=True,
-    )
+    return everything, tested
+
+
+@lru_cache(maxsize=1)
+def _ebc_table(data: Path) -> ClassTable:
+    return ebc(data, "EBC-2").table
 
 
 def development_folds() -> Iterator[str]:
