@@ -3,7 +3,6 @@
 import gc
 import os
 import tempfile
-from types import SimpleNamespace
 
 import pytest
 
@@ -33,41 +32,6 @@ def out_of_the_collectors_way():
     """
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(scope="session")
-def napari_keeps_what_it_found():
-    """Keep napari from what it repeats for every viewer: searching for plugins, writing settings.
-
-    Both take 0.1 s each, and what they find and write is the same every time.
-    """
-    from napari.settings import get_settings
-    from npe2 import PluginManifest
-
-    found = list(PluginManifest.discover())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PluginManifest, "discover", lambda **_: iter(found))
-        patch.setattr(get_settings(), "_save_on_change", False)
-        yield
-
-
-@pytest.fixture
-def make_napari_viewer(napari_keeps_what_it_found, make_napari_viewer):
-    """Make viewers by napari's own fixture, but faster."""
-    return make_napari_viewer
-
-
-@pytest.fixture
-def undrawn_canvas(monkeypatch):
-    """Leave out the drawing of layers by OpenGL, where a test is about a panel.
-
-    It takes a third of the time of such a test. Windows are shown, and layers hold their data, as
-    ever; napari also collects garbage whenever a layer goes, for the sake of what was drawn.
-    """
-    from napari._vispy import canvas
-
-    monkeypatch.setattr(canvas.NapariSceneCanvas, "_draw_scene", lambda *_args, **_kinds: None)
-    monkeypatch.setattr(canvas, "gc", SimpleNamespace(collect=lambda: 0))
 
 
 @pytest.fixture

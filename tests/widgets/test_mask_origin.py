@@ -11,8 +11,6 @@ from napari_matssl.settings import Cleaning
 from napari_matssl.tasks.provenance import ANOTHER_MODEL, OLDER_THAN_STROKES
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words, origin_in_words
 
-pytestmark = pytest.mark.usefixtures("undrawn_canvas")
-
 CREATED = "2026-01-01T08:00:00+00:00"
 ORIGIN = Provenance(
     model="model-001.safetensors",

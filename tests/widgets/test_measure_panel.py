@@ -20,8 +20,6 @@ from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 
-pytestmark = pytest.mark.usefixtures("undrawn_canvas")
-
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
 

@@ -18,8 +18,6 @@ from qtpy.QtWidgets import QFileDialog
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
 
-pytestmark = pytest.mark.usefixtures("undrawn_canvas")
-
 random = np.random.default_rng(1)
 
 

@@ -14,8 +14,6 @@ from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 
-pytestmark = pytest.mark.usefixtures("undrawn_canvas")
-
 STACK, TWO, PLAIN = "stack.tif", "two.ome.tif", "a1.tif"
 
 

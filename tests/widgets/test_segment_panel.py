@@ -18,8 +18,6 @@ from napari_matssl.settings import Cleaning, Size
 from napari_matssl.widgets.canvas.maps import UNCERTAINTY
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
 
-pytestmark = pytest.mark.usefixtures("undrawn_canvas")
-
 
 @pytest.fixture
 def user(make_napari_viewer, qtbot, monkeypatch):
@@ -42,7 +40,7 @@ def ready(user, tmp_path, two_phases):
 @pytest.fixture
 def paused(user, tmp_path, two_phases):
     """Somebody who is segmenting all images, and paused amid the first."""
-    user.open(folder_with_model(tmp_path / "steel", two_phases, side=384))
+    user.open(folder_with_model(tmp_path / "steel", two_phases, side=512))
     user.segment.form.set_value("tile", 32)
     user.segment.form.set_value("tile_overlap", 0)
     user.choose(user.segment.target, "All images")
@@ -320,7 +318,7 @@ def test_deleting_the_layer_that_is_filled_in_does_not_disturb_the_run(paused):
 
 def test_masks_go_to_the_folder_they_were_started_in(paused, tmp_path, two_phases):
     first = paused.project
-    paused.open(painted_folder(tmp_path / "other", two_phases, painted=0, side=384))
+    paused.open(painted_folder(tmp_path / "other", two_phases, painted=0, side=512))
     assert SEGMENTATION not in paused.names
     paused.click(paused.job_bar._pause)
     paused.until(lambda: first.masks.read("steel-0.tif") is not None)

@@ -3,13 +3,10 @@
 import shutil
 
 import numpy as np
-import pytest
 from acting import LONG_MS
 from desk import docked, is_saved, labels_on_disk, rows, said, stroke, write_folder
 from PIL import Image
 from qtpy.QtWidgets import QFileDialog
-
-pytestmark = pytest.mark.usefixtures("undrawn_canvas")
 
 
 def lines(panel):

@@ -5,8 +5,6 @@ import pytest
 from desk import SIZE, docked, said, write_folder
 from qtpy.QtWidgets import QInputDialog
 
-pytestmark = pytest.mark.usefixtures("undrawn_canvas")
-
 
 @pytest.fixture
 def panel(make_napari_viewer, tmp_path):
