@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.files import damaged_file
+from napari_matssl.files import check_regular, damaged_file
 from napari_matssl.labels.names import few
 from napari_matssl.micrograph.bounds import check_extent
+from napari_matssl.micrograph.reading import HDF5_SUFFIXES
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _DATASET = "exported_data"
 _EXPORT = (
     'In ilastik, choose the source "Simple Segmentation" and export each image as HDF5, PNG or TIFF'
@@ -20,12 +20,8 @@ _EXPORT = (
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file is HDF5 by its first bytes; False where it can't be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_SIGNATURE)) == _SIGNATURE
-    except OSError:
-        return False
+    """Whether a file is HDF5, by its suffix."""
+    return path.suffix.lower() in HDF5_SUFFIXES
 
 
 def read_hdf5(path: Path) -> NDArray[np.integer]:
@@ -52,6 +48,7 @@ def read_hdf5(path: Path) -> NDArray[np.integer]:
             'Install it: pip install "napari-matssl[hdf5]". Or export the segmentation as PNG or '
             "TIFF.",
         ) from error
+    check_regular(path)
     try:
         with h5py.File(path, "r") as file:
             dataset = _dataset_in(path, file, h5py.Dataset)

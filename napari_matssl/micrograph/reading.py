@@ -20,7 +20,9 @@ from napari_matssl.micrograph.stored_image import Stored
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif")
 """Suffixes of the images that are looked for in folders, in lower case."""
 
-LABEL_SUFFIXES = (*SUFFIXES, ".h5", ".hdf5")
+HDF5_SUFFIXES = (".h5", ".hdf5")
+
+LABEL_SUFFIXES = (*SUFFIXES, *HDF5_SUFFIXES)
 """Those of label images and masks."""
 
 SMALLEST = 32
