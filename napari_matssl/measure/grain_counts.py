@@ -76,6 +76,18 @@ class GrainCounts:
         """Grains per mm2; None as above."""
         return None if self.mean_area_um2 is None else 1e6 / self.mean_area_um2
 
+    @property
+    def inside_mean_area_px(self) -> float | None:
+        """Mean area of the grains inside alone in px ("E1382-style"); None without one.
+
+        Cut grains are in neither count nor area. Boundaries are shared out by area.
+        """
+        if not self.inside:
+            return None
+        pixels = np.bincount(self.labels.ravel(), minlength=len(self.kind))
+        shared = self.area_px / pixels[self.kind > 0].sum()
+        return float(shared * pixels[self.kind == INSIDE].sum()) / self.inside
+
     def layer(self) -> NDArray[np.uint8]:
         """Show what each grain counted as: ``(H, W)`` with 0, INSIDE, CUT or CORNER."""
         return self.kind[self.labels]

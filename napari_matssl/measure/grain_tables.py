@@ -14,7 +14,7 @@ from napari_matssl.measure.grains import FEWEST_INTERCEPTS, GrainSize
 from napari_matssl.measure.group_statistics import GroupStatistics, Sample, group_statistics
 
 _WORDS = {"image", "group", "class", "method", "figure", "over", "reason"}
-_COUNTED = ("grains_per_mm2", "mean_area_px")
+_COUNTED = ("grains_per_mm2", "mean_area_px", "inside_mean_area_um2", "inside_mean_area_px")
 _MET = ("mean_intercept_um", "mean_intercept_px")
 
 GRAIN_COLUMNS = (
@@ -37,6 +37,9 @@ GRAIN_COLUMNS = (
     "ci95_g_high",
     "relative_accuracy_percent",
     "mean_area_px",
+    "inside_mean_area_um2",
+    "inside_mean_area_px",
+    "inside_g_astm",
 )
 GRAIN_SUMMARY_COLUMNS = ("group", "class", "method", *SUMMARY_FIGURES, "ci95_low", "ci95_high")
 WANTED_ACCURACY = 10.0
@@ -72,9 +75,15 @@ def _cells(one: GrainSize) -> dict[str, object]:
         "test_length_um": None if met is None else met.length_um,
         **_figures(one),
         "mean_area_um2": None if counts is None else counts.mean_area_um2,
+        "inside_g_astm": _inside_g(one),
         "g_astm": number.astm,
         "g_iso": number.iso,
     }
+
+
+def _inside_g(one: GrainSize) -> float | None:
+    area = None if one.counts is None else one.counts.inside_mean_area_um2
+    return None if area is None else g_of_grains_per_mm2(1e6 / area)
 
 
 def _figures(one: GrainSize) -> dict[str, float | None]:
@@ -82,6 +91,8 @@ def _figures(one: GrainSize) -> dict[str, float | None]:
     return {
         "grains_per_mm2": None if counts is None else counts.per_mm2,
         "mean_area_px": None if counts is None else counts.mean_area_px,
+        "inside_mean_area_um2": None if counts is None else counts.inside_mean_area_um2,
+        "inside_mean_area_px": None if counts is None else counts.inside_mean_area_px,
         "mean_intercept_px": None if met is None else met.mean_px,
         "mean_intercept_um": None if met is None else met.mean_um,
     }
@@ -127,7 +138,7 @@ def _parts(sizes: Sequence[GrainSize]) -> list[list[GrainSize]]:
 
 def _main(some: Sequence[GrainSize]) -> GroupStatistics:
     """Return statistics in um, or in px where no field is calibrated."""
-    in_um, in_px = _COUNTED if some[0].method == "planimetric" else _MET
+    in_um, in_px = _COUNTED[:2] if some[0].method == "planimetric" else _MET
     stats = group_statistics(_samples(some, in_um))
     return stats if stats.fields.n else group_statistics(_samples(some, in_px))
 

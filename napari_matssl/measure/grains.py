@@ -79,10 +79,13 @@ class CountFigures:
     per_mm2: float | None
     mean_area_px: float | None
     mean_area_um2: float | None
+    inside_mean_area_px: float | None
+    inside_mean_area_um2: float | None
 
     @classmethod
     def of(cls, counts: GrainCounts) -> "CountFigures":
         """Take the figures."""
+        inside, pixel = counts.inside_mean_area_px, counts.pixel
         return cls(
             counts.inside,
             counts.cut,
@@ -90,6 +93,8 @@ class CountFigures:
             counts.per_mm2,
             counts.mean_area_px,
             counts.mean_area_um2,
+            inside,
+            None if inside is None or pixel is None else inside * pixel[0] * pixel[1],
         )
 
 

@@ -117,3 +117,26 @@ def test_without_a_grain_inside_there_is_no_figure(value):
 def test_one_grain_that_fills_the_image_counts_by_its_four_corners():
     found = counted(np.full((50, 60), GRAIN.id, np.uint8))
     assert (found.inside, found.cut, found.grains) == (0, 1, 1.0)
+
+
+def test_grains_inside_alone_have_the_mean_area_of_equal_ones(hexagons):
+    assert counted(hexagons).inside_mean_area_px == pytest.approx(AREA, rel=0.015)
+
+
+def test_grains_inside_alone_share_boundaries_by_area():
+    found = counted(grid(5, 7))  # of 9 x 9 px with lines of 1 px, also along the cut ones
+    whole = 49 * 69
+    assert found.inside_mean_area_px == pytest.approx(81 * whole / (35 * 81))
+
+
+def test_grains_inside_alone_read_too_small_where_sizes_differ():
+    """Large grains are cut more often than small ones: why this is no G to report."""
+    mask = grid(12, 12, side=12)
+    mask[:, 60:] = GRAIN.id
+    mask[:, 59] = mask[24::48, 60:] = mask[:, 100] = BOUNDARY.id
+    found = counted(mask)
+    assert found.inside_mean_area_px < 0.9 * found.mean_area_px
+
+
+def test_without_a_grain_inside_there_is_no_area_of_these():
+    assert counted(grid(2, 2)).inside_mean_area_px is None
