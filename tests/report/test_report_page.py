@@ -40,7 +40,7 @@ def test_each_cell_of_a_summary_is_that_of_its_csv_file(reported, page, name):
 def _has_twin(row, rows):
     """Whether a figure in px has one in um, which is shown alone."""
     figure = row.get("figure", "")
-    unit = "_um2" if figure == "mean_area_px" else "_um"
+    unit = "_um2" if figure.endswith("mean_area_px") else "_um"
     twin = figure.replace("_px", unit)
     return figure.endswith("_px") and any(other["figure"] == twin for other in rows)
 

@@ -353,3 +353,14 @@ def test_it_follows_the_theme(qtbot):
     assert colours() == ("#f0f1f2", "#f0f1f2")
     window.setStyleSheet("QWidget { background-color: #ffffff; color: #101112; }")
     qtbot.waitUntil(lambda: colours() == ("#101112", "#101112"))
+
+
+def test_names_that_would_be_dots_alone_are_left_out(view):
+    table = ClassTable(
+        classes=tuple(LabelClass(id=n, name=f"phase {n}", colour="#808080") for n in range(1, 31))
+    )
+    rows = phase_fractions("a.tif", np.arange(1, 31, dtype=np.uint8).reshape(5, 6), table, None)
+    view.show_phases(rows, table.classes)
+    view.resize(300, 500)
+    ticks = view.chart.plot.getAxis("bottom")._tickLevels[0]
+    assert {name for _, name in ticks} == {""}

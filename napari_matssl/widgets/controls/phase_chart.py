@@ -13,6 +13,9 @@ from napari_matssl.measure.corrected import CorrectedFraction
 from napari_matssl.widgets.controls import corrected_figures
 from napari_matssl.widgets.controls.curves import colour_axes, quiet_plot, text_colour
 
+_LETTERS = 2
+"""Fewer of a name, the dots among them, tell nothing."""
+
 
 class Phase(NamedTuple):
     """One row of the summary, with how to show it."""
@@ -120,4 +123,6 @@ class PhaseChart(QWidget):
             (x, metrics.elidedText(p.title, Qt.TextElideMode.ElideRight, room))
             for x, (p, _mean) in enumerate(self._phases)
         ]
+        if any(len(name) < _LETTERS for _, name in names):  # colours tell as much
+            names = [(x, "") for x, _ in names]
         self.plot.getAxis("bottom").setTicks([names])

@@ -76,7 +76,7 @@ class MeasurePanel(QWidget):
         )
         self.choice = MeasureChoice()
         self.measuring = Measuring(self.session, self.choice, self)
-        self.specimens = Specimens(self.session)
+        self.specimens = Specimens(self.session, self.painted)
         self.exporting = ExportBox(self.session, self._chosen, lambda: self.choice.missing)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -88,7 +88,6 @@ class MeasurePanel(QWidget):
         layout.addWidget(self.doubts)
         layout.addWidget(self.problems)
         layout.addWidget(self.covered)
-        layout.addWidget(self.painted)
         layout.addWidget(self.specimens)
         layout.addWidget(self.exporting)
 

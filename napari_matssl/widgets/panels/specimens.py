@@ -29,19 +29,23 @@ class Specimens(QWidget):
     ----------
     session
         Of the window.
+    beside
+        What stands in the row of the button, so that the panel is no higher.
     """
 
     changed = Signal()
     """Other specimens, sections or groups count."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, beside: QWidget) -> None:
         super().__init__()
         self._session = session
         self.button = button("Specimens...", _TIP, self._ask)
         self.words = note("", "What intervals are over.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(side_by_side(self.button, self.words, stretch=1))
+        layout.setSpacing(2)
+        layout.addWidget(side_by_side(beside, self.button, stretch=0))
+        layout.addWidget(self.words)
         session.folder.changed.connect(self.update_words)
         session.folder.images_changed.connect(self.update_words)
         self.update_words()
