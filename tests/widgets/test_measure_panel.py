@@ -18,6 +18,7 @@ from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning
+from napari_matssl.widgets.controls.forms import say
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
@@ -470,3 +471,19 @@ def test_everything_fits_a_dock_and_has_a_tooltip(panel):
         *panel.exporting.choices.values(),
     ):
         assert widget.toolTip()
+
+
+def test_a_long_doubt_takes_no_room_from_what_is_below(dock, folder, qtbot):
+    panel = dock.widget()
+    panel.session.folder.open([folder])
+    qtbot.waitUntil(lambda: len(images(panel)) == 3)
+    said = "6 masks are uncertain in places: see the list of images. " * 3
+    say(panel.doubts, said)
+    panel.setFixedWidth(300)
+    # As in the scroll area of all panels: as high as it has to be.
+    panel.setFixedHeight(panel.minimumSizeHint().height())
+    qtbot.waitUntil(lambda: panel.doubts.height() >= panel.doubts.heightForWidth(300 - 8))
+    panel.setFixedHeight(panel.minimumSizeHint().height())
+    qtbot.wait(50)
+    assert panel.tabs.geometry().bottom() < panel.specimens.geometry().top()
+    assert panel.doubts.geometry().bottom() < panel.tabs.geometry().top()

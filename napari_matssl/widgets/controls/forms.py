@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, QTimer, QUrl
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtGui import QDesktopServices, QResizeEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -41,6 +41,33 @@ def note(text: str = "", tip: str = "") -> QLabel:
     made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     made.setToolTip(tip)
     return made
+
+
+class WrappedLabel(QLabel):
+    """Text that breaks its lines, never widens the dock and is never cut off below."""
+
+    def __init__(self, tooltip: str = "") -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        policy = self.sizePolicy()
+        policy.setHorizontalPolicy(policy.Policy.Ignored)
+        self.setSizePolicy(policy)
+        self.setToolTip(tooltip)
+
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
+        """Show another text."""
+        super().setText(text)
+        self._reserve()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Make room for all lines at the new width."""
+        super().resizeEvent(event)
+        self._reserve()
+
+    def _reserve(self) -> None:
+        # Layouts don't reserve the height that wrapped labels need.
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 
 def heading(text: str) -> QLabel:

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMessageBox,
     QProgressBar,
     QPushButton,
@@ -22,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Progress
 from napari_matssl.widgets.controls.error_text import explain
-from napari_matssl.widgets.controls.forms import offer
+from napari_matssl.widgets.controls.forms import WrappedLabel, offer
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages
 from napari_matssl.widgets.jobs.job_time import Stopwatch, TimeLeft, about, duration
 from napari_matssl.widgets.jobs.runner import JobRunner
@@ -76,18 +74,18 @@ class JobBar(QWidget):
     def _build(self) -> None:
         self._bar = QProgressBar()
         self._bar.setToolTip("Progress of the current stage of the job.")
-        self._status = _WrappedLabel(
+        self._status = WrappedLabel(
             "Time left in this stage, and the latest figures: over a run the loss falls, though it "
             "may rise in the first steps, and the mIoU of the validation rises towards 1."
         )
-        self._message = _WrappedLabel("The latest message of the job.")
+        self._message = WrappedLabel("The latest message of the job.")
         self._pause = QPushButton("Pause")
         self._finish = QPushButton("Finish now")
         self._cancel = QPushButton("Cancel")
         buttons = QHBoxLayout()
         for button in (self._pause, self._finish, self._cancel):
             buttons.addWidget(button)
-        self._error = _WrappedLabel()
+        self._error = WrappedLabel()
         self._error.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -275,30 +273,3 @@ class JobBar(QWidget):
 
     def _on_copy_clicked(self) -> None:
         QApplication.clipboard().setText(self._report)
-
-
-class _WrappedLabel(QLabel):
-    """Text that breaks its lines, never widens the dock and is never cut off below."""
-
-    def __init__(self, tooltip: str = "") -> None:
-        super().__init__()
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setWordWrap(True)
-        policy = self.sizePolicy()
-        policy.setHorizontalPolicy(policy.Policy.Ignored)
-        self.setSizePolicy(policy)
-        self.setToolTip(tooltip)
-
-    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
-        """Show another text."""
-        super().setText(text)
-        self._reserve()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Make room for all lines at the new width."""
-        super().resizeEvent(event)
-        self._reserve()
-
-    def _reserve(self) -> None:
-        # Layouts don't reserve the height that wrapped labels need.
-        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))

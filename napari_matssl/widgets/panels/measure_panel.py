@@ -18,7 +18,7 @@ from napari_matssl.tasks.measure_project import Measured, PhaseMeter, segmented_
 from napari_matssl.tasks.project_meter import ProjectMeter
 from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.controls.error_text import explain
-from napari_matssl.widgets.controls.forms import heading, note, say
+from napari_matssl.widgets.controls.forms import WrappedLabel, heading, note, say
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words
 from napari_matssl.widgets.controls.measure_choice import MeasureChoice
 from napari_matssl.widgets.jobs.background import Background
@@ -66,7 +66,7 @@ class MeasurePanel(QWidget):
         self.count = heading("")
         self.count.setToolTip("Number of segmented images in the folder.")
         self.state = note("", "Progress of the measurement.")
-        self.doubts = note("", "Masks that may be out of date.")
+        self.doubts = WrappedLabel("Masks that may be out of date.")
         self.problems = note("", "Images without figures, and why.")
         self.covered = note("", "Why no figures are shown.")
         self.painted = QCheckBox("Painted pixels count as painted")
