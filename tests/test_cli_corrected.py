@@ -143,3 +143,22 @@ def test_a_model_that_corrects_nothing_is_refused(masks, tmp_path, measures, wor
     assert status == 2
     assert words in message
     assert not list(out.glob("*.csv"))
+
+
+def test_tables_of_an_earlier_run_are_told_of(masks, tmp_path):
+    out = tmp_path / "out"
+    status, printed = measure(
+        masks, "--out", out, "--model", add_model(tmp_path, masks, TABLE, COUNTS)
+    )
+    assert "earlier run" not in printed
+    others = write_masks(tmp_path / "others", 10, 20)
+    status, printed = measure(others, "--out", out, "--measures", "phases")
+    assert status == 0
+    told = "corrected.csv beside these tables is of an earlier run, not of these masks."
+    assert told in printed
+    (out / "grains.csv").write_text("old")
+    _, printed = measure(others, "--out", out)
+    assert "grains.csv, corrected.csv" in printed or "corrected.csv, grains.csv" in printed
+    assert (out / "grains.csv").read_text() == "old"
+    _, printed = measure(others, "--out", out / "one.csv")
+    assert "earlier run" not in printed

@@ -77,7 +77,7 @@ def measure(
         with_corrected,
     )
     from napari_matssl.tasks.measure_files import Sources, measure_masks
-    from napari_matssl.tasks.measures import check_table_place, table_paths
+    from napari_matssl.tasks.measures import check_table_place, describe_older, table_paths
 
     size = parse_pixel_size(pixel_size_um, "stated with --pixel-size-um")
     check_table_place(out, settings)
@@ -117,6 +117,8 @@ def measure(
     wanted = table_paths(out, tables)
     written = write_frames_or_numbered(wanted)
     if line := describe_other_names(tuple(wanted), written):
+        print_line(line)
+    if out.suffix.lower() != ".csv" and (line := describe_older(wanted)):
         print_line(line)
     print_line(f"Tables: {', '.join(map(str, written))}")
     if planned is not None:

@@ -1,11 +1,11 @@
 """The measures that can be chosen, and where their tables are written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from napari_matssl.errors import SettingsError
+from napari_matssl.errors import SettingsError, printable
 from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.settings.measuring import MeasureSettings
@@ -77,6 +77,25 @@ def table_paths(out: Path, tables: Mapping[str, pd.DataFrame]) -> dict[Path, pd.
         if name in tables
     }
     return {out: tables[PHASES], **beside}
+
+
+def describe_older(wanted: Iterable[Path]) -> str:
+    """Return a line on tables of an earlier run that lie beside new ones; empty if none do.
+
+    Parameters
+    ----------
+    wanted
+        Where the new tables are.
+    """
+    new = list(wanted)
+    known = (CORRECTED, *(name for names in TABLES.values() for name in names))
+    folders = dict.fromkeys(path.parent for path in new)
+    older = [f / name for f in folders for name in known if f / name not in new]
+    names = [printable(path.name) for path in older if path.is_file()]
+    if not names:
+        return ""
+    are = "are" if len(names) > 1 else "is"
+    return f"{', '.join(names)} beside these tables {are} of an earlier run, not of these masks."
 
 
 def _is_table(out: Path) -> bool:
