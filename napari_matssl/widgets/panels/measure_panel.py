@@ -69,7 +69,7 @@ class MeasurePanel(QWidget):
         self.doubts = WrappedLabel("Masks that may be out of date.")
         self.problems = note("", "Images without figures, and why.")
         self.covered = note("", "Why no figures are shown.")
-        self.painted = QCheckBox("Painted pixels count as painted")
+        self.painted = QCheckBox("Paint overrules the mask")
         self.painted.setToolTip(
             "Where you have painted, by hand or by copying and correcting, your class is measured "
             "and exported, not the model's."
