@@ -168,6 +168,57 @@ def test_evaluate_killed_leaves_the_old_scores(evaluate, scores):
     assert scores.read_text() == "old"
 
 
+# ---- suggest ----
+
+
+@pytest.fixture
+def where(place):
+    return place.old("where.json")
+
+
+@pytest.fixture
+def suggest(copies, place, where):
+    def run(at):
+        return copies("suggest", place.images, "--json", where, *CPU, at=at)
+
+    return run
+
+
+@pytest.mark.cell("suggest", "stopped early")
+@pytest.mark.cell("suggest", "second signal")
+@pytest.mark.parametrize("how", [STOP, TWICE], ids=["once", "twice"])
+def test_suggest_stopped_amid_the_images_suggests_nothing(suggest, where, how):
+    ended = suggest({"stage": "comparing", "share": 0.3, **how})
+    assert ended.status == 130
+    assert "Paint these first" not in ended.out
+    assert where.read_text() == "old"
+
+
+@pytest.mark.cell("suggest", "full disk")
+def test_suggest_on_a_full_disk_prints_what_it_found_and_leaves_the_old_file(suggest, where):
+    ended = suggest({"writes": where.name, **NO_ROOM})
+    assert ended.status == 2
+    assert f"Can't write {where}: {FULL}." in ended.err
+    assert "Paint these first" in ended.out
+    assert where.read_text() == "old"
+
+
+@pytest.mark.cell("suggest", "full memory")
+def test_suggest_leaves_out_an_image_for_which_memory_is_too_small(suggest, where):
+    amid = {"stage": "comparing", "share": 0.3, "until": 0.6}
+    ended = suggest({**amid, "forward": 0, "error": "memory"})
+    assert ended.status == 3
+    assert "a1.tif" in ended.err.rpartition("1 left out:")[2]
+    assert "a1.tif" not in where.read_text()
+    assert "a2.tif" in where.read_text()
+
+
+@pytest.mark.cell("suggest", "killed")
+def test_suggest_killed_leaves_the_old_file(suggest, where):
+    assert suggest({"writes": where.name, **KILL}).status == -9
+    assert where.read_text() == "old"
+
+
 # ---- measure ----
 
 

@@ -190,7 +190,9 @@ def test_a_mask_names_the_model_that_made_it(model, two_phases):
     assert facts.provenance.model == model.name
     assert facts.provenance.model_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
     assert facts.provenance.settings["tile"] == 64
-    assert facts.provenance.remarks == ("odd file",)
+    odd, unsure = facts.provenance.remarks
+    assert odd == "odd file"
+    assert "the model is unsure of" in unsure, "it has hardly learnt"
     assert [message for message in said if "odd file" in message] == ["odd file"]
 
 
