@@ -16,8 +16,8 @@ CLOSE = 0.5
 TOO_MUCH = 0.03
 """Share of the area from which on fractions are in doubt.
 
-On the development sets 98 % of the images whose fractions are beyond the limit have more, and 27 %
-of the others (benchmarks/NOTES.md)."""
+On the development sets 97 % of the images whose fractions are beyond the limit have more, and 26 %
+of the others (preset ``instant``, benchmarks/NOTES.md)."""
 
 _EVERY = 2  # row and column: a share of the area needs no more
 
