@@ -100,9 +100,10 @@ def test_other_methods_have_their_own_published_settings(method):
     assert PretrainSettings.make({"method": method, "temperature": 0.1}).temperature == 0.1
 
 
-def test_simclr_has_matssls_settings():
-    paper = PretrainSettings.make({"preset": "paper", "method": "simclr"})
-    assert paper == of_paper(PretrainSettings).model_copy(update={"method": "simclr"})
+@pytest.mark.parametrize("method", ["stages", "simclr"])
+def test_what_is_matssl_but_for_its_fusion_has_its_settings(method):
+    paper = PretrainSettings.make({"preset": "paper", "method": method})
+    assert paper == of_paper(PretrainSettings).model_copy(update={"method": method})
 
 
 def test_a_method_in_a_file_brings_its_settings_and_the_file_wins(tmp_path):

@@ -6,11 +6,18 @@ from torch import nn
 
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.encoders import build_encoder
+from napari_matssl.learn.gated import STAGES, AllStages, GatedFusion, LastStage
 from napari_matssl.learn.momentum_contrast import DenseContrast, MomentumContrast
 from napari_matssl.learn.pair_contrast import ContrastiveMethod, PairContrast
 from napari_matssl.settings import PretrainSettings
 
-TITLES = {"matssl": "MatSSL", "simclr": "SimCLR", "mocov2": "MoCo v2", "densecl": "DenseCL"}
+TITLES = {
+    "matssl": "MatSSL",
+    "stages": "four stages, no gates",
+    "simclr": "SimCLR",
+    "mocov2": "MoCo v2",
+    "densecl": "DenseCL",
+}
 """Names of the methods as users read them."""
 
 
@@ -28,10 +35,18 @@ def build_method(encoder: nn.Module, settings: PretrainSettings, patches: int) -
     """
     channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]
     with seeded(settings.seed):
-        if settings.method in ("matssl", "simclr"):
-            gate = settings.gate if settings.method == "matssl" else None
+        if settings.method in ("matssl", "stages", "simclr"):
+            fusion = _fusion(settings, channels[-STAGES:])
             widths = (settings.projection_hidden, settings.projection_out)
-            return PairContrast(encoder, channels, gate, *widths, settings.temperature)
+            return PairContrast(encoder, fusion, *widths, settings.temperature)
         copy = build_encoder(settings.encoder, settings.seed)
         method = MomentumContrast if settings.method == "mocov2" else DenseContrast
         return method(encoder, copy, channels, settings, min(settings.queue, patches))
+
+
+def _fusion(
+    settings: PretrainSettings, channels: Sequence[int]
+) -> GatedFusion | AllStages | LastStage:
+    if settings.method == "matssl":
+        return GatedFusion(channels, settings.gate)
+    return AllStages(channels) if settings.method == "stages" else LastStage(channels)

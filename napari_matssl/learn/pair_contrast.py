@@ -1,15 +1,14 @@
-"""Contrastive pretraining by pairs of views: MatSSL, and SimCLR, which is MatSSL without gates.
+"""Contrastive pretraining by pairs of views: MatSSL, MatSSL without its gates, and SimCLR.
 
 What is built here serves pretraining alone; only the encoder goes on into U-Net++.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.learn.gated import STAGES, GatedFusion
+from napari_matssl.learn.gated import STAGES, AllStages, GatedFusion, LastStage
 from napari_matssl.learn.ntxent import nt_xent
 
 
@@ -40,17 +39,15 @@ class ContrastiveMethod(nn.Module):
 class PairContrast(ContrastiveMethod):
     """Views of other patches in the batch are the negatives.
 
-    With a gate form it is MatSSL: the last four stages go through :class:`GatedFusion`. Without,
-    it is SimCLR (Chen et al. 2020): the last stage alone, pooled.
+    The fusion makes the method: :class:`GatedFusion` is MatSSL, :class:`AllStages` MatSSL without
+    gates, :class:`LastStage` SimCLR (Chen et al. 2020).
 
     Parameters
     ----------
     encoder
         See :class:`ContrastiveMethod`.
-    channels
-        Widths of all maps that the encoder gives.
-    gate
-        Form of the gates, or None for SimCLR.
+    fusion
+        Describes a view by the encoder's last four stages.
     hidden, out
         Widths of the projection head: linear, batch norm, ReLU, linear, batch norm, as published.
         Without the last, all embeddings point the same way at the start.
@@ -61,18 +58,16 @@ class PairContrast(ContrastiveMethod):
     def __init__(
         self,
         encoder: nn.Module,
-        channels: Sequence[int],
-        gate: str | None = "paper",
+        fusion: GatedFusion | AllStages | LastStage,
         hidden: int = 2048,
         out: int = 128,
         temperature: float = 0.07,
     ) -> None:
         super().__init__(encoder)
         self.temperature = temperature
-        self.fusion = None if gate is None else GatedFusion(channels[-STAGES:], gate)
-        width = channels[-1] if self.fusion is None else self.fusion.out_channels
+        self.fusion = fusion
         self.head = nn.Sequential(
-            nn.Linear(width, hidden, bias=False),
+            nn.Linear(fusion.out_channels, hidden, bias=False),
             nn.BatchNorm1d(hidden),
             nn.ReLU(inplace=True),
             nn.Linear(hidden, out, bias=False),
@@ -84,11 +79,7 @@ class PairContrast(ContrastiveMethod):
         stages = self.encoder(views)
         # Patches of one material differ little: in bfloat16, rounding would, by as much.
         with torch.autocast(views.device.type, enabled=False):
-            if self.fusion is None:
-                described = stages[-1].float().mean(dim=(2, 3))
-            else:
-                described = self.fusion(stages[-STAGES:])
-            embeddings: Tensor = self.head(described)
+            embeddings: Tensor = self.head(self.fusion(stages[-STAGES:]))
             return embeddings
 
     def loss(self, first: Tensor, second: Tensor, generator: torch.Generator) -> Tensor:

@@ -17,7 +17,7 @@ from napari_matssl.settings.training import (
     TrainingSettings,
 )
 
-Method = Literal["matssl", "simclr", "mocov2", "densecl"]
+Method = Literal["matssl", "stages", "simclr", "mocov2", "densecl"]
 
 
 class PretrainSettings(TrainingSettings):
@@ -33,8 +33,8 @@ class PretrainSettings(TrainingSettings):
     )
     method: Method = setting(
         "matssl",
-        "matssl: gated fusion of four stages; simclr: the same without gates, on the last stage; "
-        "mocov2, densecl: keys of a momentum encoder, for comparison",
+        "matssl: gated fusion of four stages; stages: the same without gates; simclr: the last "
+        "stage alone; mocov2, densecl: keys of a momentum encoder, for comparison",
     )
     encoder: str = ENCODER
     weights: str = WEIGHTS

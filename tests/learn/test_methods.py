@@ -11,7 +11,6 @@ from napari_matssl.learn.gated import GatedFusion
 from napari_matssl.learn.methods import TITLES, build_method
 from napari_matssl.learn.momentum_contrast import info_nce, most_similar
 from napari_matssl.learn.ntxent import nt_xent
-from napari_matssl.learn.pair_contrast import PairContrast
 from napari_matssl.settings import PretrainSettings
 
 METHODS = list(TITLES)
@@ -41,7 +40,7 @@ def test_resnet50_gives_the_papers_3840_features():
     assert widths == [(2048, 3840), (128, 2048)]
 
 
-@pytest.mark.parametrize("method", ["matssl", "simclr"])
+@pytest.mark.parametrize("method", ["matssl", "stages", "simclr"])
 def test_embeddings_of_different_patches_point_different_ways_at_the_start(method, views):
     embeddings = functional.normalize(build(method, LITE0)(torch.cat([*views])), dim=1)
     cosines = embeddings @ embeddings.T
@@ -65,7 +64,20 @@ def test_everything_that_may_learn_learns_from_the_loss(method, views):
         assert any(bool(p.grad.abs().sum() > 0) for p in part.parameters())
 
 
-def test_simclr_is_matssl_without_gates(views):
+def test_four_stages_without_gates_are_matssl_without_gates(views):
+    """Equal weights give what the released gates give as they open fully: sigmoid(P) = 1."""
+    plain, gated = build("stages").eval(), build("matssl", gate="released").eval()
+    assert not list(plain.fusion.parameters())
+    plain.load_state_dict({k: t for k, t in gated.state_dict().items() if "gates" not in k})
+    with torch.no_grad():
+        for gate in gated.fusion.gates:
+            gate.fill_(100)
+    expected = gated.loss(*views, generator())
+    torch.testing.assert_close(plain.loss(*views, generator()), expected)
+    assert plain.head[0].in_features == sum(gate.shape[1] for gate in gated.fusion.gates)
+
+
+def test_simclr_is_matssl_on_the_last_stage_without_gates(views):
     network = build("simclr")
     assert not [m for m in network.modules() if isinstance(m, GatedFusion)]
     stage = network.encoder.eval()(views.flatten(0, 1))[-1]
@@ -75,11 +87,6 @@ def test_simclr_is_matssl_without_gates(views):
     first, second = (network.head(network.encoder(v)[-1].mean(dim=(2, 3))) for v in views)
     expected = nt_xent(first, second, 0.07)
     torch.testing.assert_close(network.loss(*views, generator()), expected)
-
-
-def test_another_gate_form_is_an_error():
-    with pytest.raises(ValueError, match="'sum'"):
-        PairContrast(build_encoder("test_efficientnet"), (8, 8, 8, 8), "sum")
 
 
 def test_info_nce_agrees_with_its_equation():

@@ -71,7 +71,7 @@ def test_torchs_own_generator_neither_matters_nor_changes(images):
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
-@pytest.mark.parametrize("method", ["matssl", "simclr", "mocov2", "densecl"])
+@pytest.mark.parametrize("method", ["matssl", "stages", "simclr", "mocov2", "densecl"])
 def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(
     images, tmp_path, method, optimiser
 ):
@@ -210,7 +210,13 @@ def test_a_time_budget_ends_the_run_and_keeps_the_encoder(images, tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "title"),
-    [("matssl", "MatSSL"), ("simclr", "SimCLR"), ("mocov2", "MoCo v2"), ("densecl", "DenseCL")],
+    [
+        ("matssl", "MatSSL"),
+        ("stages", "four stages, no gates"),
+        ("simclr", "SimCLR"),
+        ("mocov2", "MoCo v2"),
+        ("densecl", "DenseCL"),
+    ],
 )
 def test_the_result_is_an_encoder_that_loads_and_nothing_else(images, tmp_path, method, title):
     result = drain(pretrain(images, chosen(epochs=1, method=method)))
