@@ -21,5 +21,8 @@ def patch_starts(length: int, size: int, overlap: float) -> list[int]:
 
 
 def count_patches(height: int, width: int, size: int, overlap: float) -> int:
-    """Count the patches of one image of ``height`` x ``width`` px, its info bar left out."""
+    """Count the patches of one image of ``height`` x ``width`` px, its info bar left out.
+
+    Constant ones are among them.
+    """
     return len(patch_starts(height, size, overlap)) * len(patch_starts(width, size, overlap))

@@ -387,6 +387,38 @@ def test_patches_cover_the_specimen_and_leave_the_info_bar_out(two_phases):
         torch.testing.assert_close(patch.float(), expected, atol=5e-4, rtol=0)
 
 
+def test_patches_are_standardised_by_their_image_and_not_by_themselves(images):
+    pixels = images[0].pixels.copy()
+    pixels[:, :64] //= 4
+    units, mean, std = PatchSet([Micrograph("a.tif", pixels)], chosen()).take(range(4))
+    assert torch.equal(mean, mean[:1].expand_as(mean))
+    assert torch.equal(std, std[:1].expand_as(std))
+    standard = (units.float() - mean[..., None, None]) / std[..., None, None]
+    dark, bright = standard[[0, 2]].mean(), standard[[1, 3]].mean()
+    assert dark < -0.5
+    assert bright > 0.5
+    assert (dark + bright).abs() < 0.05
+
+
+def test_constant_patches_are_left_out(images):
+    pixels = images[0].pixels.copy()
+    pixels[64:, :64] = 7
+    micrograph = Micrograph("a.tif", pixels)
+    patches = PatchSet([micrograph], chosen())
+    assert len(patches) == 3
+    spread = patches.take(range(3))[0].float().flatten(1).std(dim=1)
+    assert (spread > 0.1).all()
+    result = drain(pretrain([micrograph], chosen(epochs=1, batch_size=2)))
+    assert result.patches == 3
+
+
+def test_each_image_may_have_an_overlap_of_its_own(images):
+    assert len(PatchSet(images, chosen())) == 4 + 4
+    patches = PatchSet(images, chosen(), overlaps=[0.5, 0.0])
+    assert len(patches) == 9 + 4
+    assert drain(pretrain(images, chosen(epochs=1), overlaps=[0.5, 0.0])).patches == 13
+
+
 @pytest.mark.parametrize(
     ("length", "size", "overlap", "starts"),
     [

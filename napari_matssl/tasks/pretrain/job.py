@@ -69,6 +69,8 @@ def pretrain(
     checkpoint: Path | None = None,
     resume: bool = False,
     clock: Callable[[], float] | None = None,
+    *,
+    overlaps: Sequence[float] | None = None,
 ) -> Job[PretrainResult]:
     """Pretrain an encoder on unlabelled micrographs.
 
@@ -89,6 +91,8 @@ def pretrain(
     clock
         Seconds that only ever grow; None: those in which this thread is at work, on a
         processor.
+    overlaps
+        Of patches, one for each micrograph, instead of that of the settings.
 
     Yields
     ------
@@ -112,7 +116,7 @@ def pretrain(
     yield from fetch_start_weights(settings.encoder, settings.weights)
     budget = Budget.of_minutes(settings.minutes, clock or clock_for(settings.device))
     job = repeatably(
-        _learn(micrographs, settings, checkpoint, resume, budget),
+        _learn(micrographs, settings, checkpoint, resume, budget, overlaps),
         settings.device,
         settings.deterministic,
     )
@@ -125,8 +129,9 @@ def _learn(
     checkpoint: Path | None,
     resume: bool,
     budget: Budget,
+    overlaps: Sequence[float] | None,
 ) -> Job[PretrainResult]:
-    patches = PatchSet(micrographs, settings)
+    patches = PatchSet(micrographs, settings, overlaps)
     if len(patches) < SMALLEST_BATCH:
         raise InputError(
             f"{micrographs[0].name if micrographs else 'The folder'} gives {len(patches)} patch "
