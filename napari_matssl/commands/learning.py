@@ -29,24 +29,32 @@ def pretrain(
     out: Annotated[Path, typer.Option("--out", help="encoder file to write (.safetensors)")],
     settings: PretrainSettings,
     exclude: Annotated[
-        Path | None, typer.Option(help="JSON file with the names of images to leave out")
+        list[Path] | None,
+        typer.Option(
+            help="images to leave out, with all that show the same field: a JSON file with their "
+            "names, an image or a folder; may be given several times"
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the last epoch")] = False,
 ) -> None:
     """Pretrain an encoder on folders of unlabelled micrographs (MatSSL and peers)."""
-    from napari_matssl.tasks.inputs import excluded_nowhere, read_folder
+    from napari_matssl.tasks.exclusion import find_exclusion
+    from napari_matssl.tasks.inputs import read_folder
     from napari_matssl.tasks.models import pretrain_encoder
 
-    for remark in excluded_nowhere(folders, exclude) if exclude is not None else ():
+    excluded = find_exclusion(exclude or [], folders)
+    for remark in excluded.remarks:
         print_line(remark)
-    read = partial(read_folder, folders, exclude)
+    read = partial(read_folder, folders, excluded.names)
     with rescued_output(out.name):
-        outcome = run_job(pretrain_encoder(read, settings, out, resume))
+        outcome = run_job(pretrain_encoder(read, settings, out, resume, excluded.read))
     result = outcome.result
     if result.checkpoint is not None:
         print_line(f"Stopped early; --resume goes on from {result.checkpoint}.")
     elif not result.complete:
         print_line("Stopped in the first epoch; there is no checkpoint to go on from.")
+    if count := len(result.card.left_out):
+        print_line(f"Left out as copies of excluded images: {count}; {out.name} names them.")
     losses = result.epoch_losses
     trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
     print_line(f"{out}: {settings.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")

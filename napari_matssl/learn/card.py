@@ -124,13 +124,32 @@ class _Card(BaseModel):
         return {k: v for k, v in metrics.items() if v is not None and math.isfinite(v)}
 
 
-class EncoderCard(_Card):
+class LeftOutTwin(BaseModel):
+    """An image that was left out of pretraining, as it shows a field to keep apart."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(max_length=4096)
+    like: str = Field(max_length=4096, description="image to keep apart")
+    correlation: float = Field(ge=-1, le=1)
+    share: float = Field(ge=0, le=1, description="of the field that both show")
+
+
+class _PretrainingCard(_Card):
+    """Card of what pretraining makes."""
+
+    left_out: tuple[LeftOutTwin, ...] = Field(
+        default=(), description="images that show a field to keep apart"
+    )
+
+
+class EncoderCard(_PretrainingCard):
     """Card of a pretrained encoder."""
 
     kind: Literal["encoder"] = "encoder"
 
 
-class CheckpointCard(_Card):
+class CheckpointCard(_PretrainingCard):
     """Card of an unfinished pretraining."""
 
     kind: Literal["checkpoint"] = "checkpoint"

@@ -1,7 +1,7 @@
 """Inputs of jobs: images, labels, classes, splits."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,9 @@ from napari_matssl.errors import InputError, printable
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import find_named_values, overruled
 from napari_matssl.labels.deciding_meaning import meaning_of_labels
-from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
 from napari_matssl.labels.pairing import Pair, pair_by_stem, stem_of
-from napari_matssl.labels.splits import read_exclusions, read_split
+from napari_matssl.labels.splits import read_split
 from napari_matssl.labels.value_meaning import Unlabelled, count_all
 from napari_matssl.learn.card import TrainingImage
 from napari_matssl.micrograph.image import Micrograph
@@ -141,17 +140,17 @@ def read_labelled(
 
 def read_folder(
     folders: Sequence[Path],
-    exclude: Path | None = None,
+    exclude: Collection[str] = (),
     leave_out: Callable[[Skipped], None] | None = None,
 ) -> list[Micrograph]:
-    """Read all micrographs of some folders, but for those a JSON file names.
+    """Read all micrographs of some folders, but for those of some names.
 
     Parameters
     ----------
     folders
         Folders, or single images.
     exclude
-        The JSON file.
+        Stems of the images to leave out.
     leave_out
         Called with each image that can't be used, which is then left out; None makes it an error.
 
@@ -160,14 +159,11 @@ def read_folder(
     InputError
         If none is left, or one can't be read.
     """
-    paths = find_micrographs(folders)
-    if exclude is not None:
-        names = read_exclusions(exclude)
-        paths = [path for path in paths if stem_of(path) not in names]
-        if not paths:
-            raise InputError(
-                f"{exclude} excludes every image.", "Name only the images to leave out."
-            )
+    paths = [path for path in find_micrographs(folders) if stem_of(path) not in exclude]
+    if not paths:
+        raise InputError(
+            "Every image is excluded by its name.", "Exclude only the images to leave out."
+        )
     if leave_out is None:
         return [read_calibrated(path) for path in paths]
     return _read_each([(path.name, partial(read_calibrated, path)) for path in paths], leave_out)
@@ -238,15 +234,6 @@ def _read_each(
     if not found:
         raise none_left(first, len(wanted))
     return found
-
-
-def excluded_nowhere(folders: Sequence[Path], exclude: Path) -> tuple[str, ...]:
-    """Return a remark on names to leave out that are no image of the folders."""
-    there = {stem_of(path) for path in find_micrographs(folders)}
-    strange = sorted(read_exclusions(exclude) - there)
-    if not strange:
-        return ()
-    return (f"{exclude} names images that are not in the folders: {few(strange, 20)}.",)
 
 
 def fingerprint(micrograph: Micrograph) -> TrainingImage:

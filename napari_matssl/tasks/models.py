@@ -1,6 +1,6 @@
 """From painted micrographs to a model file, and from a model file to masks in memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from napari_matssl.settings import (
     PretrainSettings,
 )
 from napari_matssl.tasks.batch import left_out
+from napari_matssl.tasks.exclusion import without_twins
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.info_bars import without_info_bar
 from napari_matssl.tasks.inputs import PaintedSet
@@ -162,6 +163,7 @@ def pretrain_encoder(
     settings: PretrainSettings,
     out: Path,
     resume: bool = False,
+    apart: Callable[[], Iterable[Micrograph]] = tuple,
 ) -> Job[PretrainedEncoder]:
     """Pretrain an encoder and write its file; the state after each epoch is kept beside it.
 
@@ -173,6 +175,8 @@ def pretrain_encoder(
         As for :func:`train_model`.
     resume
         Go on from the state that an unfinished run with this `out` left.
+    apart
+        Returns micrographs to be tested on later; others that show a field of theirs are left out.
 
     Raises
     ------
@@ -191,8 +195,9 @@ def pretrain_encoder(
     micrographs = read(skipped.append)
     for one in skipped:
         yield Progress("preparing", 0, 1, message=left_out(one))
+    micrographs, twins = yield from without_twins(micrographs, apart())
     state = checkpoint_path(out)
-    result = yield from pretrain(micrographs, settings, state, resume)
+    result = yield from pretrain(micrographs, settings, state, resume, left_out=twins)
 
     def write(path: Path) -> PretrainedEncoder:
         result.write(path)

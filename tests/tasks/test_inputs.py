@@ -11,7 +11,6 @@ from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.tasks.inputs import (
-    excluded_nowhere,
     fingerprint,
     read_folder,
     read_labelled,
@@ -198,16 +197,6 @@ def test_files_that_match_nothing_are_reported(folder):
     )
 
 
-def test_names_to_leave_out_that_are_no_image_are_reported(folder):
-    exclude = folder / "exclude.json"
-    exclude.write_text('["a.tif", "typo"]')
-    (line,) = excluded_nowhere([folder / "images"], exclude)
-    assert "typo" in line
-    assert "exclude.json" in line
-    exclude.write_text('["a.tif"]')
-    assert excluded_nowhere([folder / "images"], exclude) == ()
-
-
 def test_nothing_painted_but_the_info_bar_names_the_bar(folder):
     labels = np.zeros((40, 50), np.uint8)
     labels[35:] = 4
@@ -263,19 +252,16 @@ def test_the_subset_to_score_is_taken(folder, splits):
         read_labelled(folder / "images", folder / "labels", choice, "holdout")
 
 
-def test_folders_are_read_without_the_images_to_leave_out(folder, splits):
+def test_folders_are_read_without_the_images_to_leave_out(folder):
     save(folder / "more" / "e.tif", 9)
     folders = [folder / "images", folder / "more"]
     assert len(read_folder(folders)) == 5
-    exclude = folder / "exclude.json"
-    exclude.write_text('["a.tif", "c"]')
-    assert [m.name for m in read_folder(folders, exclude)] == ["b.png", "d.png", "e.tif"]
-    assert [m.name for m in read_folder(folders, splits)] == ["e.tif"]
+    assert [m.name for m in read_folder(folders, {"a", "c"})] == ["b.png", "d.png", "e.tif"]
 
 
-def test_leaving_every_image_out_is_an_error(folder, splits):
-    with pytest.raises(InputError, match=r"splits\.json excludes every image"):
-        read_folder([folder / "images"], splits)
+def test_leaving_every_image_out_is_an_error(folder):
+    with pytest.raises(InputError, match="Every image is excluded"):
+        read_folder([folder / "images"], {"a", "b", "c", "d"})
 
 
 def test_a_folder_without_images_is_an_error(tmp_path):

@@ -19,6 +19,7 @@ from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.start_weights import fetch_start_weights
 from napari_matssl.learn.working_clock import clock_for
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.twins import Twin
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.models import CHECKPOINT
 from napari_matssl.settings import PretrainSettings
@@ -71,6 +72,7 @@ def pretrain(
     clock: Callable[[], float] | None = None,
     *,
     overlaps: Sequence[float] | None = None,
+    left_out: Sequence[Twin] = (),
 ) -> Job[PretrainResult]:
     """Pretrain an encoder on unlabelled micrographs.
 
@@ -93,6 +95,8 @@ def pretrain(
         processor.
     overlaps
         Of patches, one for each micrograph, instead of that of the settings.
+    left_out
+        What is not among `micrographs`, as it shows a field to keep apart; for the cards.
 
     Yields
     ------
@@ -116,7 +120,7 @@ def pretrain(
     yield from fetch_start_weights(settings.encoder, settings.weights)
     budget = Budget.of_minutes(settings.minutes, clock or clock_for(settings.device))
     job = repeatably(
-        _learn(micrographs, settings, checkpoint, resume, budget, overlaps),
+        _learn(micrographs, settings, checkpoint, resume, budget, overlaps, left_out),
         settings.device,
         settings.deterministic,
     )
@@ -130,6 +134,7 @@ def _learn(
     resume: bool,
     budget: Budget,
     overlaps: Sequence[float] | None,
+    left_out: Sequence[Twin],
 ) -> Job[PretrainResult]:
     patches = PatchSet(micrographs, settings, overlaps)
     if len(patches) < SMALLEST_BATCH:
@@ -153,7 +158,7 @@ def _learn(
         raise _no_model_error(checkpoint)
     stopped = False
     with device_errors("preparing the pretraining"):
-        training = Training(micrographs, patches, settings, compute, budget)
+        training = Training(micrographs, patches, settings, compute, budget, left_out)
     if resume and checkpoint is not None:
         with device_errors("resuming the pretraining"):
             restore(training, checkpoint)

@@ -8,9 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from napari_matssl.errors import OutOfMemoryError
+from napari_matssl.errors import OutOfMemoryError, printable
 from napari_matssl.learn.batchnorm import fresh_statistics, keep_statistics
-from napari_matssl.learn.card import EncoderCard
+from napari_matssl.learn.card import EncoderCard, LeftOutTwin
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder
@@ -21,6 +21,7 @@ from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.trainer import Trainer
 from napari_matssl.learn.views import make_view
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.twins import Twin
 from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.tasks.inputs import fingerprint
@@ -74,6 +75,7 @@ class Training:
         settings: PretrainSettings,
         compute: Compute,
         budget: Budget,
+        left_out: Sequence[Twin] = (),
     ) -> None:
         self.settings, self.patches, self.compute, self.budget = settings, patches, compute, budget
         encoder = build_encoder(settings.encoder, settings.seed)
@@ -88,6 +90,15 @@ class Training:
             intensity_scaling=settings.intensity_scaling,
             settings=settings.model_dump(mode="json"),
             training_images=tuple(fingerprint(m) for m in micrographs),
+            left_out=tuple(
+                LeftOutTwin(
+                    name=printable(one.name),
+                    like=printable(one.like),
+                    correlation=one.correlation,
+                    share=one.share,
+                )
+                for one in left_out
+            ),
             start=f"{TITLES[settings.method]} on {len(micrographs)} images, from {origin}",
         )
         self.batches = PatchBatches(len(patches), min(settings.batch_size, len(patches)))
