@@ -60,8 +60,9 @@ from napari_matssl.learn.device_errors import free_memory
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.methods import build_method
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pretraining_patches import PatchSet
-from napari_matssl.learn.segmenter import Segmenter, build_network
+from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.views import make_view
 from napari_matssl.micrograph.image import Micrograph

@@ -34,7 +34,8 @@ from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.methods import build_method
-from napari_matssl.learn.segmenter import Segmenter, build_network
+from napari_matssl.learn.networks import build_network
+from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, drain
 from napari_matssl.samples import class_table, make_sample

@@ -8,7 +8,8 @@ from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.held_out import HeldOut, HeldOutImage
 from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.learn.card import ModelCard, TrainingImage
-from napari_matssl.learn.segmenter import Segmenter, build_network, write_segmenter
+from napari_matssl.learn.networks import build_network
+from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.report_sources import checksum
 

@@ -232,6 +232,70 @@ def test_the_instant_preset_writes_a_model_that_every_command_uses(
     assert json.loads(scores.read_text())["pixel_accuracy"] > 0.7
 
 
+@pytest.mark.parametrize(
+    ("network", "encoder"), [("segformer", "mit_b0"), ("cs-unet", "test_efficientnet")]
+)
+def test_a_network_with_a_transformer_is_used_by_every_command(
+    call: Call, project: Folders, tmp_path: Path, network: str, encoder: str
+) -> None:
+    model, further, out, scores = (
+        tmp_path / n for n in ("m.safetensors", "n.safetensors", "out", "s.json")
+    )
+    small = tmp_path / "small.json"
+    small.write_text(json.dumps({"crop_size": 64, "batch_size": 2}))
+    chosen = ("--architecture", network, "--encoder", encoder, "--settings", small)
+    train = ("finetune", project.images, project.truth, *QUICK, "--out")
+    done = call(*train, model, *chosen)
+    assert done.status == 0, done.err
+    assert f"starts with {encoder} (weights: random)" in done.err
+    swin = "swin_tiny_patch4_window7_224 (weights: random)"
+    assert (swin in done.err) == (network == "cs-unet")
+    card = read_card(model, "segmenter")
+    assert (card.architecture, card.encoder) == (network, encoder)
+    assert card.start == ("random" if network == "segformer" else "random; Swin: random")
+    assert f"architecture: {network}" in call("info", model).out
+
+    with Image.open(project.images / "s0.png") as image:
+        image.crop((0, 0, 75, 101)).save(project.images / "s0.png")  # no multiple of 32
+    done = call("predict", model, project.images, "--out", out, "--tile", 64)
+    assert done.status == 0, done.err
+    with Image.open(out / "s0_mask.png") as mask:
+        assert mask.size == (75, 101)
+    with Image.open(project.truth / "s0.png") as labels:
+        labels.crop((0, 0, 75, 101)).save(project.truth / "s0.png")
+    done = call("evaluate", model, project.images, project.truth, "--json", scores)
+    assert done.status == 0, done.err
+    assert sum(map(sum, json.loads(scores.read_text())["confusion"])) == 2 * SIDE**2 + 75 * 101
+
+    done = call(*train, further, "--go-on-from", model, "--settings", small)
+    assert done.status == 0, done.err
+    assert read_card(further).architecture == network
+    assert read_card(further).start.startswith("went on from a model")
+    done = call(*train, further, "--go-on-from", model, "--architecture", "unet++")
+    assert done.status == 2
+    assert f"is a {network}, not a unet++" in done.error
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--architecture", "segformer", "--encoder", "resnet18"), "such as mit_b0"),
+        (("--architecture", "cs-unet", "--encoder", "mit_b0"), "a CNN beside its own Swin"),
+        (("--architecture", "unet++", "--encoder", "mit_b0"), "U-Net++ can't be built"),
+        (("--transformer-weights", "imagenet"), "only the network cs-unet has a Swin"),
+        (("--architecture", "u-net"), "--architecture = 'u-net'"),
+    ],
+)
+def test_networks_and_encoders_that_do_not_fit_are_refused_in_a_line(
+    call: Call, project: Folders, tmp_path: Path, given: tuple[str, ...], words: str
+) -> None:
+    model = tmp_path / "m.safetensors"
+    done = call("finetune", project.images, project.labels, "--out", model, *QUICK, *given)
+    assert done.status == 2
+    assert words.lower() in done.error.lower()
+    assert not model.exists()
+
+
 def test_instant_and_interactive_models_go_on_from_each_other(
     call: Call, project: Folders, tmp_path: Path
 ) -> None:

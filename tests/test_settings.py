@@ -329,11 +329,11 @@ def test_every_setting_explains_its_purpose_and_defaults():
 
 
 def by_words(cls, case):
-    """The preset and the method that a case names."""
+    """The preset, the method and the architecture that a case names."""
     return {
         name: word
         for word in case.split("+")
-        for name in ("preset", "method")
+        for name in ("preset", "method", "architecture")
         if name in cls.model_fields and word in words_of(cls.model_fields[name])
     }
 
@@ -343,3 +343,40 @@ def test_a_control_has_the_same_title_in_all_forms():
     for cls in (PretrainSettings, FinetuneSettings, PredictSettings):
         for name in cls.model_fields:
             assert titles.setdefault(name, title_of(cls, [name])) == title_of(cls, [name])
+
+
+@pytest.mark.parametrize(
+    ("given", "encoder", "crop"),
+    [
+        ({"architecture": "segformer"}, "mit_b0", 256),
+        ({"architecture": "segformer", "encoder": "mit_b3"}, "mit_b3", 256),
+        ({"architecture": "segformer", "preset": "paper"}, "swin_tiny_patch4_window7_224", 256),
+        ({"architecture": "cs-unet"}, "tf_efficientnet_lite0", 224),
+        ({"architecture": "cs-unet", "preset": "paper"}, "resnet50", 224),
+        ({"architecture": "cs-unet", "crop_size": 448}, "tf_efficientnet_lite0", 448),
+        ({"architecture": "unet++", "preset": "paper"}, "resnet50", 256),
+        ({"preset": "instant"}, "tf_efficientnet_lite0", 256),
+    ],
+)
+def test_a_network_brings_an_encoder_and_crops_that_suit_it(tmp_path, given, encoder, crop):
+    for made in (
+        FinetuneSettings.make(given),
+        FinetuneSettings.make(file=write(tmp_path, **given)),
+    ):
+        assert (made.encoder, made.crop_size) == (encoder, crop)
+
+
+def test_a_preset_that_replaces_a_network_takes_back_what_that_one_brought():
+    draft = FinetuneSettings.draft({}).change({"architecture": "segformer"})
+    assert draft.values["encoder"] == "mit_b0"
+    instant = draft.change({"preset": "instant"})
+    assert instant.values["architecture"] == "pixel-classifier"
+    assert instant.values["encoder"] == "tf_efficientnet_lite0"
+    back = draft.change({"architecture": "auto"})
+    assert back.values == FinetuneSettings.draft({}).values
+
+
+def test_only_a_network_with_a_swin_starts_one_from_weights():
+    with pytest.raises(SettingsError, match="only the network cs-unet has a Swin") as caught:
+        FinetuneSettings.make({"transformer_weights": "imagenet", "architecture": "unet++"})
+    assert "transformer_weights" in caught.value.settings

@@ -18,13 +18,13 @@ from urllib.request import getproxies
 
 import segmentation_models_pytorch as smp
 import timm
-import torch
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError
 from huggingface_hub.utils.tqdm import tqdm
 from torch import Tensor
 
 from napari_matssl.errors import StoppedError, WeightsError
+from napari_matssl.learn.encoders import outline
 from napari_matssl.progress import Control, Job, Progress
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def _failed(name: str, reason: str) -> WeightsError:
 
 def _size_mb(name_in_smp: str) -> float:
     """Estimate the size of a file by the number of weights, MB."""
-    with torch.device("meta"):
+    with outline():
         state: dict[str, Tensor] = smp.encoders.get_encoder(name_in_smp, weights=None).state_dict()
     return 4 * sum(weights.numel() for weights in state.values()) / 1e6
 

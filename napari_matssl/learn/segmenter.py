@@ -1,4 +1,4 @@
-"""The segmenter: U-Net++ on any encoder, with its card."""
+"""The segmenter: a network with its card."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.class_table import ClassTable, match_by_name
 from napari_matssl.learn.card import ModelCard, find_published, read_card
-from napari_matssl.learn.device import seeded
-from napari_matssl.learn.encoders import check_sizes, refuse_for_unet
-from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
+from napari_matssl.learn.encoders import outline
 from napari_matssl.learn.modelfile import (
     StateDict,
     check_shapes,
@@ -24,12 +22,10 @@ from napari_matssl.learn.modelfile import (
     shapes_of,
     write_tensors,
 )
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pickled import Shape
-from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.published import bare_names
 from napari_matssl.learn.tensorfile import is_pickle, read_header
-from napari_matssl.learn.unet import UnetPlusPlus
-from napari_matssl.settings import Architecture
 
 
 @dataclass(frozen=True)
@@ -51,30 +47,6 @@ class Segmenter:
     def classes(self) -> ClassTable:
         """The class table."""
         return self.card.classes
-
-
-def build_network(
-    encoder_name: str, classes: int, seed: int = 0, architecture: Architecture = "unet++"
-) -> nn.Module:
-    """Build a network with random weights; its encoder is the attribute ``encoder``.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such encoder or U-Net++ can't use it.
-    """
-    check_sizes(encoder_name)
-    with seeded(seed):
-        try:
-            if architecture == "pixel-classifier":
-                return PixelClassifier(encoder_name, classes)
-            if architecture == "guided-unet++":
-                return GuidedUnetPlusPlus(encoder_name, classes)
-            return UnetPlusPlus(encoder_name, classes)
-        except SettingsError:
-            raise
-        except Exception as error:  # timm raises whatever its model's builder raises
-            raise refuse_for_unet(encoder_name, error) from error
 
 
 def write_segmenter(path: Path, segmenter: Segmenter) -> None:
@@ -109,7 +81,7 @@ _ZERO_AT_FIRST = ("segmentation_head.",)
 def _check_outline(card: ModelCard, path: Path) -> None:
     """Compare a file's header with its card, before memory is taken for either."""
     try:
-        with torch.device("meta"):
+        with outline():
             network = build_network(card.encoder, len(card.classes), architecture=card.architecture)
     except SettingsError as error:
         raise ModelFileError(
@@ -164,6 +136,9 @@ def adopt(network: nn.Module, own: ClassTable, start: Segmenter) -> None:
     mine: dict[str, Tensor] = network.state_dict()
     rows = shared_classes(own, start)
     for name in theirs.keys() & mine.keys():
+        rest = int(name.startswith(_HEADS))  # rows of heads go by classes
+        if theirs[name].shape[rest:] != mine[name].shape[rest:]:
+            continue
         if not name.startswith(_HEADS):
             mine[name].copy_(theirs[name])
             continue

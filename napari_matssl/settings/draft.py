@@ -14,7 +14,7 @@ from napari_matssl.settings.fields import about, group_of, may_be_none
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
-_DECIDING = ("preset", "method")
+_DECIDING = ("preset", "method", "architecture")
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class Draft(Generic[Kind]):
         """Set values and those that follow from them.
 
         A preset sets all fields that it or the preset before it names, whatever
-        they were, and leaves the rest. A method sets those that were not set explicitly. A
-        limit of a run that had none lifts the other, unless it was set explicitly. The
-        word ``"none"`` is None where a field may be None; groups of fields may be given in part.
+        they were, and leaves the rest. A method or an architecture sets those that were not
+        set explicitly. A limit of a run that had none lifts the other, unless it was set
+        explicitly. The word ``"none"`` is None where a field may be None; groups of fields may
+        be given in part.
         """
         base = self if changes.keys().isdisjoint(_DECIDING) else self._decided(changes)
         values = dict(base.values)
@@ -62,7 +63,7 @@ class Draft(Generic[Kind]):
         return Draft(self.kind, values, (base.explicit - changes.keys()) | explicit)
 
     def _decided(self, changes: Mapping[str, Any]) -> "Draft[Kind]":
-        """Apply the values of a preset and a method."""
+        """Apply the values of a preset, a method and an architecture."""
         values, explicit = dict(self.values), self.explicit
         after = {**values, **changes}
         for name, field in self.kind.model_fields.items():
@@ -71,6 +72,7 @@ class Draft(Generic[Kind]):
             if "preset" in changes and self._of_preset(old, new, after):
                 values[name] = _value(field, new)
                 explicit -= {name}
+                after = {**after, name: changes.get(name, values[name])}  # it may decide others
             elif old != new and not own:
                 values[name] = _value(field, new)
         return Draft(self.kind, values, explicit)

@@ -33,7 +33,7 @@ def setting(
     expert
         Whether only ``--help-all`` lists it.
     when
-        Values in place of the default by preset or method: ``"paper"``, or both
+        Values in place of the default by preset, method or architecture: ``"paper"``, or two
         together, ``"paper+mocov2"``, which takes precedence.
     lifts
         Another limit, which is lifted when this one is set, unless both were set explicitly.

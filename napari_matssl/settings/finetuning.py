@@ -1,22 +1,26 @@
 """Settings of fine-tuning."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from napari_matssl.settings.base import contradiction
 from napari_matssl.settings.fields import setting
 from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
 from napari_matssl.settings.training import (
     DETERMINISTIC,
     DEVICE,
-    ENCODER,
+    ENCODER_HELP,
+    ENCODERS,
     INTENSITY_SCALING,
+    NO_FILES,
     SEED,
+    TRANSFORMERS,
     WEIGHTS,
     TrainingSettings,
 )
 
-Architecture = Literal["guided-unet++", "unet++", "pixel-classifier"]
+Architecture = Literal["guided-unet++", "unet++", "segformer", "cs-unet", "pixel-classifier"]
 
 Exposure = Literal["matched", "same", "own"]
 
@@ -34,12 +38,28 @@ class FinetuneSettings(TrainingSettings):
         "auto",
         "pixel-classifier: linear, on the encoder as it is; guided-unet++: U-Net++ that corrects "
         "it; unet++: U-Net++ alone; auto: unet++ where nearly all pixels are painted, else "
-        "guided-unet++",
+        "guided-unet++; segformer: a transformer encoder; cs-unet: a Swin beside the encoder",
         expert=True,
         when={"instant": "pixel-classifier", "paper": "unet++"},
     )
-    encoder: str = ENCODER
+    encoder: str = setting(
+        ENCODERS[0],
+        ENCODER_HELP,
+        choices=(*ENCODERS, *TRANSFORMERS),
+        when={
+            "paper": "resnet50",
+            "segformer": TRANSFORMERS[0],
+            "paper+segformer": TRANSFORMERS[-1],
+            "paper+cs-unet": "resnet50",
+        },
+    )
     weights: str = WEIGHTS
+    transformer_weights: str = setting(
+        NO_FILES[-1],
+        "start weights of the Swin of cs-unet: random, imagenet (downloaded), or a file",
+        title="Swin starts from",
+        expert=True,
+    )
     epochs: int | None = setting(
         None,
         "passes over all crops",
@@ -82,7 +102,13 @@ class FinetuneSettings(TrainingSettings):
         le=8,
     )
     crop_size: int = setting(
-        256, "side of a training crop in px", unit="px", expert=True, ge=32, le=4096
+        256,
+        "side of a training crop in px",
+        unit="px",
+        expert=True,
+        when={"cs-unet": 224},
+        ge=32,
+        le=4096,
     )
     batch_size: int = setting(4, "crops per step", expert=True, when={"paper": 128}, ge=1, le=4096)
     augment: bool = setting(
@@ -246,6 +272,13 @@ class FinetuneSettings(TrainingSettings):
     seed: int = SEED
     deterministic: bool = DETERMINISTIC
     device: str = DEVICE
+
+    @model_validator(mode="after")
+    def _has_a_swin(self) -> Self:
+        if self.transformer_weights != NO_FILES[-1] and self.architecture != "cs-unet":
+            named = "transformer_weights architecture"
+            raise contradiction("only the network cs-unet has a Swin to start from weights", named)
+        return self
 
     former: ClassVar = {
         "encoder_name": "is called encoder now, and what encoder was is called weights",

@@ -22,15 +22,21 @@ ENCODERS = (
 """Encoder networks that forms offer; any other of smp or timm can be typed. The first is the one
 whose ImageNet weights need no download."""
 
+TRANSFORMERS = ("mit_b0", "mit_b2", "swin_tiny_patch4_window7_224")
+"""Transformers that forms offer as encoders where a network needs one."""
+
 NO_FILES = ("imagenet", "micrographs", "random")
 """Weights that are no file."""
 
 _FILES = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
 
+ENCODER_HELP = (
+    "encoder network, by its smp or timm name; the ImageNet weights of tf_efficientnet_lite0 are "
+    "installed, those of others are downloaded"
+)
 ENCODER = setting(
     ENCODERS[0],
-    "encoder network, by its smp or timm name; the ImageNet weights of tf_efficientnet_lite0 are "
-    "installed, those of others are downloaded",
+    ENCODER_HELP,
     choices=ENCODERS,
     when={"paper": "resnet50"},
 )

@@ -13,10 +13,10 @@ from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.grey_scale import fit_scalings, reference_of
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.remembering_encoder import MOST_BYTES, RememberingEncoder
-from napari_matssl.learn.segmenter import build_network
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling

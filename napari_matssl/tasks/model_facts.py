@@ -162,6 +162,8 @@ def _painted(card: ModelCard) -> str:
 _NETWORKS = {
     "unet++": "a U-Net++",
     "guided-unet++": "a U-Net++ guided by a pixel classifier",
+    "segformer": "a SegFormer",
+    "cs-unet": "a CS-UNet, with a Swin transformer beside the encoder,",
     "pixel-classifier": "a linear pixel classifier on feature maps",
 }
 

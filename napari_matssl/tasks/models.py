@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, MatSSLError, OutputError, UnwrittenError
@@ -14,8 +13,9 @@ from napari_matssl.files import check_room, check_writable
 from napari_matssl.labels.class_table import ClassTable, match_by_name
 from napari_matssl.labels.names import few
 from napari_matssl.learn.card import EncoderCard, ModelCard
-from napari_matssl.learn.encoders import check_encoder
-from napari_matssl.learn.segmenter import Segmenter, build_network, read_segmenter, write_segmenter
+from napari_matssl.learn.encoders import check_encoder, outline
+from napari_matssl.learn.networks import build_network
+from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress, Result, Skipped
 from napari_matssl.settings import (
@@ -241,7 +241,7 @@ def _model_bytes(settings: FinetuneSettings, classes: int, start: Path | None) -
 
 def _bytes_of(encoder: str, classes: int, architecture: Architecture) -> int:
     """Add up the weights of a network, without making any."""
-    with torch.device("meta"):
+    with outline():
         network = build_network(encoder, classes, architecture=architecture)
     return sum(one.numel() * one.element_size() for one in network.state_dict().values())
 

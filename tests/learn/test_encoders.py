@@ -23,7 +23,7 @@ from napari_matssl.learn.card import (
 )
 from napari_matssl.learn.encoders import LITE0, build_encoder, check_encoder, smp_name
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
-from napari_matssl.learn.segmenter import build_network
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.shipped_weights import weights_path
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.settings import IntensityScalingSettings
@@ -327,7 +327,7 @@ def test_what_unetplusplus_cannot_use_is_refused_before_anything_is_learnt(name)
         check_encoder(name)
 
 
-@pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "maxvit_pico_rw_256"])
+@pytest.mark.parametrize("name", ["coat_tiny", "maxvit_pico_rw_256"])
 @pytest.mark.parametrize("check", [check_encoder, build_encoder, lambda n: build_network(n, 2)])
 def test_networks_for_certain_sizes_are_refused_in_words(name, check):
     with pytest.raises(SettingsError, match=f"'{name}' takes images of certain sizes only"):

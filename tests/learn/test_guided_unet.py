@@ -10,8 +10,9 @@ from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.card import CARD_KEY, ModelCard
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
+from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings
 from napari_matssl.tasks.finetune import finetune

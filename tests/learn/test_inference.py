@@ -18,7 +18,8 @@ from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.losses import segmentation_loss
 from napari_matssl.learn.magnification import magnification, rescale
-from napari_matssl.learn.segmenter import Segmenter, build_network
+from napari_matssl.learn.networks import build_network
+from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.progress import Control, drain

@@ -13,13 +13,9 @@ from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.filters import filter_maps
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.segmenter import (
-    Segmenter,
-    build_network,
-    read_segmenter,
-    write_segmenter,
-)
+from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.settings import IntensityScalingSettings
 
 TINY = "test_efficientnet"

@@ -15,8 +15,9 @@ from napari_matssl.learn.card import encoder_of_file, read_card
 from napari_matssl.learn.encoder_signatures import SIGNATURES
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.modelfile import shapes_of
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.published import bare_names, identify, match_names, signature
-from napari_matssl.learn.segmenter import adopt, build_network, read_segmenter
+from napari_matssl.learn.segmenter import adopt, read_segmenter
 from napari_matssl.learn.start_weights import load_start_weights
 
 

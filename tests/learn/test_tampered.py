@@ -15,7 +15,8 @@ from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.learn.card import CARD_KEY, EncoderCard, ModelCard, read_card
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.modelfile import check_weights, read_tensors, write_tensors
-from napari_matssl.learn.segmenter import Segmenter, build_network, read_segmenter, write_segmenter
+from napari_matssl.learn.networks import build_network
+from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.tensorfile import read_header
 from napari_matssl.settings import IntensityScalingSettings

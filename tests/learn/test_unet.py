@@ -3,7 +3,7 @@
 import segmentation_models_pytorch as smp
 import torch
 
-from napari_matssl.learn.segmenter import build_network
+from napari_matssl.learn.networks import build_network
 
 TINY = "test_efficientnet"
 

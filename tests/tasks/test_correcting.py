@@ -8,7 +8,8 @@ from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.held_out import HeldOut, HeldOutImage
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.segmenter import Segmenter, build_network, write_segmenter
+from napari_matssl.learn.networks import build_network
+from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import IntensityScalingSettings

@@ -471,7 +471,7 @@ def test_patches_can_be_counted_before_anything_is_read(images):
     assert len(PatchSet(images, settings)) == expected
 
 
-@pytest.mark.parametrize("name", ["mit_b0", "swin_tiny_patch4_window7_224"])
+@pytest.mark.parametrize("name", ["mit_b0", "maxvit_pico_rw_256"])
 def test_an_encoder_that_unetplusplus_cannot_use_is_refused_before_the_first_step(images, name):
     with pytest.raises(SettingsError, match=f"'{name}'"):
         next(pretrain(images, chosen(encoder=name)))

@@ -223,7 +223,8 @@ def write_model(path: Path, names=("class 1", "class 2"), **facts) -> Path:
     """Write a model that has learnt nothing; its masks are some masks."""
     start_torch()
     from napari_matssl.learn.card import ModelCard
-    from napari_matssl.learn.segmenter import Segmenter, build_network, write_segmenter
+    from napari_matssl.learn.networks import build_network
+    from napari_matssl.learn.segmenter import Segmenter, write_segmenter
     from napari_matssl.settings import IntensityScalingSettings
 
     classes = tuple(

@@ -14,9 +14,10 @@ from napari_matssl.learn.grey_fitting import KnownPixels
 from napari_matssl.learn.grey_reference import GreyReference
 from napari_matssl.learn.grey_scale import labelled_pixels, reference_of
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
+from napari_matssl.learn.networks import StartingPart, build_network, starting_parts
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import Fitted, classify, fit
-from napari_matssl.learn.segmenter import adopt, build_network, shared_classes
+from napari_matssl.learn.segmenter import adopt, shared_classes
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.tasks.finetune.planning import Plan
 
@@ -67,8 +68,7 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
         adopt(network, card.classes, start)
         origin = f"went on from a model ({start.card.start})"
     else:
-        encoder = network.get_submodule("encoder")
-        origin = load_start_weights(encoder, card.encoder, plan.settings.weights)
+        origin = "; Swin: ".join(_load(network, part) for part in starting_parts(plan.settings))
     network = compute.place(network).eval()
     images, frequencies = plan.data.images, None
     if isinstance(network, PixelClassifier | GuidedUnetPlusPlus):
@@ -80,6 +80,12 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
     else:
         pixels = labelled_pixels(images, len(card.classes), plan.settings.seed)
     return Beginning(network, images, frequencies, origin, _reference(plan, pixels))
+
+
+def _load(network: nn.Module, part: StartingPart) -> str:
+    """Load the start weights of a part; return where they came from."""
+    with part.blamed():
+        return load_start_weights(network.get_submodule(part.attribute), part.encoder, part.weights)
 
 
 def _fit_heads(

@@ -7,6 +7,7 @@ from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.device_errors import device_errors
+from napari_matssl.learn.networks import describe_start, starting_parts
 from napari_matssl.learn.repeatable import repeatably
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.segmenter import Segmenter
@@ -74,21 +75,30 @@ def finetune(
         :data:`~napari_matssl.tasks.finetune.training.WORTH_STEPS` steps.
     """
     if start is None:
-        yield from fetch_start_weights(settings.encoder, settings.weights)
+        for part in starting_parts(settings):
+            with part.blamed():
+                yield from fetch_start_weights(part.encoder, part.weights)
     budget = Budget.of_minutes(settings.minutes, clock or clock_for(settings.device))
+    begins = "" if start is not None else describe_start(settings)
     plan = partial(make_plan, painted, table, settings, validation, start, on_view, keep_early)
     job = repeatably(
-        _finetune(plan, budget, settings, keep_early), settings.device, settings.deterministic
+        _finetune(plan, budget, settings, keep_early, begins),
+        settings.device,
+        settings.deterministic,
     )
     return (yield from on_own_time(job, budget))
 
 
 def _finetune(
-    make: Callable[[], Plan], budget: Budget, settings: FinetuneSettings, keep_early: bool
+    make: Callable[[], Plan],
+    budget: Budget,
+    settings: FinetuneSettings,
+    keep_early: bool,
+    begins: str,
 ) -> Job[FinetuneResult]:
     instant = settings.architecture == "pixel-classifier"
     compute = choose_compute(settings.device)
-    message = f"Device: {compute.describe()}"
+    message = ". ".join(filter(None, (f"Device: {compute.describe()}", begins)))
     stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
     if stopped and not (keep_early or instant):
         raise no_model_error(0)

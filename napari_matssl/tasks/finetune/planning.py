@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, SettingsError
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_taught, painted_share
 from napari_matssl.labels.unbroken import find_unbroken
 from napari_matssl.labels.value_meaning import settled
 from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size
+from napari_matssl.learn.networks import is_of_one_kind
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.strata import Strata, find_strata
@@ -145,8 +146,26 @@ def _describe(
         return card
     kept = ["encoder", "channels", "intensity_scaling", "pixel_size_um", "scale", "grey_reference"]
     if "pixel-classifier" not in (settings.architecture, start.card.architecture):
+        _check_same_kind(settings, start.card.architecture)
         kept.append("architecture")
     return card.model_copy(update={name: getattr(start.card, name) for name in kept})
+
+
+def _check_same_kind(settings: FinetuneSettings, start: Architecture) -> None:
+    """Refuse a network for which the model to go on from has no decoder.
+
+    Raises
+    ------
+    SettingsError
+        If the settings name one.
+    """
+    wanted = settings.architecture
+    if wanted != "auto" and not is_of_one_kind(wanted, start):
+        raise SettingsError(
+            f"The model to go on from is a {start}, not a {wanted}.",
+            f"Leave the network to the model, or begin with an encoder to train a {wanted}.",
+            settings="architecture",
+        )
 
 
 def _divide(

@@ -1,4 +1,4 @@
-"""Training of U-Net++, step by step, until the budget is used or STOP is sent."""
+"""Training of a network, step by step, until the budget is used or STOP is sent."""
 
 import statistics
 from collections.abc import Generator
@@ -18,11 +18,11 @@ from napari_matssl.learn.ema import start_ema
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.losses import entropy, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores
+from napari_matssl.learn.networks import Trainable, build_network, encoder_parameters
 from napari_matssl.learn.pseudo_labels import Drift, choose_pseudo_labels, find_unpainted, ramp_up
 from napari_matssl.learn.schedule import Budget, rate_factor
-from napari_matssl.learn.segmenter import Segmenter, build_network
+from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.trainer import Trainer
-from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune.held_out import HeldOutFigures, leave_out
@@ -96,7 +96,7 @@ class Training:
         left_out: HeldOutFigures | None = None,
     ) -> None:
         settings, network = plan.settings, beginning.network
-        assert isinstance(network, GuidedUnetPlusPlus | UnetPlusPlus)
+        assert isinstance(network, Trainable)
         network.dropout.share = plan.dropout
         network.dropout.random = np.random.default_rng((settings.seed, 1))
         self._plan, self._network, self._compute, self._budget = plan, network, compute, budget
@@ -304,8 +304,8 @@ def no_model_error(steps: int) -> StoppedError:
 
 
 def _optimiser(network: nn.Module, settings: FinetuneSettings) -> torch.optim.Optimizer:
-    """Return Adam or AdamW with a lower learning rate for the encoder."""
-    encoder = list(network.get_submodule("encoder").parameters())
+    """Return Adam or AdamW with a lower learning rate for encoders."""
+    encoder = encoder_parameters(network)
     known = {id(p) for p in encoder}
     rest = [p for p in network.parameters() if id(p) not in known]
     groups = [

@@ -217,7 +217,7 @@ class SettingsForm(QWidget, Generic[Kind]):
         return box
 
     def _cases(self, path: tuple[str, ...]) -> dict[str, Any]:
-        """Return the values of a field that take the default's place, by preset or method."""
+        """Return the values of a field that take the default's place, by preset and so on."""
         cases = about(self._kind.model_fields[path[0]], "when")
         if len(path) == 1:
             return cases

@@ -20,8 +20,9 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.magnification import automatic_scale
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.schedule import Budget
-from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
+from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.progress import drain

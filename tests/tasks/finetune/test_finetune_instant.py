@@ -11,8 +11,9 @@ from napari_matssl.errors import DeviceError, SettingsError, WeightsError
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.encoders import build_encoder
+from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.segmenter import build_network, read_segmenter, write_segmenter
+from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.samples import class_table as table_of

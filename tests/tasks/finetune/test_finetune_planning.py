@@ -1,19 +1,24 @@
 """What is decided before the first step, and how often labels and images are looked at for it."""
 
+import re
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 from tiny import finetuning as chosen
+from torch import nn
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, SettingsError
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.painted import PaintedMicrograph, to_targets
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.progress import drain
+from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.planning import choose_strata, make_plan
 
@@ -91,3 +96,40 @@ def test_the_direction_of_strata_comes_from_settings_or_images():
     for strata in ("any", "rows", "columns"):
         assert choose_strata([cross_section()], chosen(strata=strata)) == strata
     assert choose_strata([cross_section()], chosen()) == "rows"
+
+
+def model(architecture, encoder="test_efficientnet"):
+    card = ModelCard(
+        encoder=encoder,
+        architecture=architecture,
+        channels="grey",
+        intensity_scaling=IntensityScalingSettings(),
+        classes=TABLE,
+    )
+    return Segmenter(nn.Identity(), card)
+
+
+@pytest.mark.parametrize(
+    ("start", "wanted", "found"),
+    [
+        ("segformer", "auto", "segformer"),
+        ("segformer", "segformer", "segformer"),
+        ("segformer", "pixel-classifier", "pixel-classifier"),
+        ("cs-unet", "auto", "cs-unet"),
+        ("pixel-classifier", "cs-unet", "cs-unet"),
+        ("guided-unet++", "unet++", "guided-unet++"),
+    ],
+)
+def test_a_model_that_is_gone_on_from_has_its_network(two_phases, start, wanted, found):
+    plan = make_plan([strokes(two_phases(0))], TABLE, chosen(architecture=wanted), (), model(start))
+    assert plan.card.architecture == found
+
+
+@pytest.mark.parametrize(
+    ("start", "wanted"),
+    [("unet++", "segformer"), ("segformer", "unet++"), ("segformer", "cs-unet")],
+)
+def test_a_model_is_not_gone_on_from_as_another_network(two_phases, start, wanted):
+    with pytest.raises(SettingsError, match=f"is a {re.escape(start)}, not a {wanted}") as caught:
+        make_plan([strokes(two_phases(0))], TABLE, chosen(architecture=wanted), (), model(start))
+    assert "begin with an encoder" in str(caught.value)

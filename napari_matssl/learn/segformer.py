@@ -1,0 +1,40 @@
+"""SegFormer: a transformer as encoder, and a decoder of linear layers (Xie et al. 2021)."""
+
+import segmentation_models_pytorch as smp
+from torch import Tensor
+
+from napari_matssl.learn.channel_dropout import ChannelDropout
+from napari_matssl.learn.encoders import size_free, smp_name, without_stochastic_depth
+
+
+class Segformer(smp.Segformer):  # type: ignore[misc]
+    """SegFormer's decoder on a transformer, with ``dropout`` between encoder and decoder.
+
+    Stands for the transformer with MicroLite weights that the MatSSL paper compares with. That one
+    is a Swin, too, but its decoder is of Swin blocks as in
+    :class:`~napari_matssl.learn.cs_unet.CsUnet`.
+
+    Its weights have the names that segmentation-models-pytorch gives them. Stochastic depth, which
+    draws from torch's own generator, is off; ``dropout`` takes its place.
+
+    Parameters
+    ----------
+    encoder_name
+        A transformer, by its smp or timm name.
+    classes
+        Number of channels of the logits.
+    """
+
+    def __init__(self, encoder_name: str, classes: int) -> None:
+        known = smp_name(encoder_name)
+        super().__init__(
+            known, encoder_weights=None, in_channels=3, classes=classes, **size_free(known)
+        )
+        without_stochastic_depth(self.encoder)
+        self.dropout = ChannelDropout()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)``."""
+        stages = self.dropout.hide(self.encoder(images))
+        logits: Tensor = self.segmentation_head(self.decoder(stages))
+        return logits
