@@ -159,6 +159,16 @@ def test_a_preset_fills_what_it_names_and_leaves_the_rest(form):
     assert form.settings() == FinetuneSettings.make({"crop_size": 128})
 
 
+@pytest.mark.parametrize("network", ["segformer", "cs-unet"])
+def test_a_network_fills_what_suits_it_and_gives_it_back(form, network):
+    before = form.settings()
+    editor(form, "architecture").control.setCurrentText(network)
+    assert form.settings() == FinetuneSettings.make({"architecture": network})
+    assert editor(form, "crop_size").control.value() == form.settings().crop_size
+    editor(form, "architecture").control.setCurrentText("auto")
+    assert form.settings() == before
+
+
 def test_the_automatic_magnification_can_be_had_with_any_preset(form):
     form.set_value("preset", "paper")
     assert form.settings().scale == 1.0
