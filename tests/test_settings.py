@@ -377,6 +377,6 @@ def test_a_preset_that_replaces_a_network_takes_back_what_that_one_brought():
 
 
 def test_only_a_network_with_a_swin_starts_one_from_weights():
-    with pytest.raises(SettingsError, match="only the network cs-unet has a Swin") as caught:
+    with pytest.raises(SettingsError, match="Only the network cs-unet has a Swin") as caught:
         FinetuneSettings.make({"transformer_weights": "imagenet", "architecture": "unet++"})
     assert "transformer_weights" in caught.value.settings
