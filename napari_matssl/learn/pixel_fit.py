@@ -1,7 +1,7 @@
 """Fitting the pixel classifier to strokes."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,10 +12,9 @@ from torch.nn import functional
 from napari_matssl.labels.painted import IGNORE_INDEX
 from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
-from napari_matssl.learn.encoders import STRIDE
-from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.grey_fitting import KnownPixels
 from napari_matssl.learn.pixel_classifier import PixelHeads
+from napari_matssl.learn.pixel_features import PixelFeatures, features_at, whole
 
 PIXELS = 3000
 """Painted pixels that are used of each class in each image."""
@@ -67,41 +66,113 @@ def fit(
         Channels whose weights stay as they are.
     """
     random = np.random.default_rng(seed)
-    painted, anywhere, targets, positions = [], [], [], []
+    known, positions = [], []
     for image in images:
         flat = image.targets.ravel()
         points = _draw(flat, random)
         others = random.choice(flat.size, min(_PRIOR_PIXELS, flat.size), replace=False)
-        features = _features(encoder, heads, image, np.concatenate([points, others]), compute)
-        painted.append([f[: len(points)] for f in features])
-        anywhere.append([f[len(points) :] for f in features])
-        targets.append(torch.from_numpy(flat[points].astype(np.int64)))
         positions.append(np.concatenate([points, others]))
-    truth = torch.cat(targets)
+        known.append(look(encoder, heads, image, points, others, compute))
+    solution = solve(known, heads.classes, counted_frequencies(images, heads.classes))
     fresh = [channel for channel in range(heads.classes) if channel not in keep]
-    logits: Tensor = torch.zeros(())
-    groups = ((heads.context, _L2_CONTEXT), (heads.filters, _L2_FILTERS))
-    for own, (group, l2) in enumerate(groups):
-        known = torch.cat([one[own] for one in painted])
-        weight, bias = _logistic_regression(known, truth, heads.classes, l2)
+    for group, weight, bias in zip(
+        (heads.context, heads.filters), solution.weights, solution.biases, strict=True
+    ):
         _write(group, weight, bias, fresh)
-        logits = logits + torch.cat([one[own] for one in anywhere]) @ weight + bias
-    frequencies = _counted(images, heads.classes)
-    if frequencies is None:
-        frequencies = class_frequencies(logits, _PRIOR_STEPS)
     first = heads.context[0]
     assert isinstance(first, nn.Conv2d)
     assert first.bias is not None
     with torch.no_grad():
-        first.bias[fresh] += frequencies.log().to(first.bias.device)[fresh]
-    sure = [np.eye(heads.classes, dtype=np.float32)[one] for one in targets]
-    ends = np.cumsum([len(one[0]) for one in anywhere])[:-1]
-    likely = (logits + frequencies.log()).softmax(dim=1).numpy()
+        first.bias[fresh] += solution.frequencies.log().to(first.bias.device)[fresh]
+    sure = [np.eye(heads.classes, dtype=np.float32)[one.truth] for one in known]
+    likely = [solution.logits(one.anywhere).softmax(dim=1).numpy() for one in known]
     pixels = (
         KnownPixels(places, np.concatenate(pair), painted=len(pair[0]))
-        for places, *pair in zip(positions, sure, np.split(likely, ends), strict=True)
+        for places, *pair in zip(positions, sure, likely, strict=True)
     )
-    return Fitted(frequencies, tuple(pixels))
+    return Fitted(solution.frequencies, tuple(pixels))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a classifier is fitted to of one image.
+
+    Parameters
+    ----------
+    painted
+        Painted pixels.
+    truth
+        Their channels ``(n,)``.
+    anywhere
+        Pixels from all over the image.
+    """
+
+    painted: PixelFeatures
+    truth: Tensor
+    anywhere: PixelFeatures
+
+
+def look(
+    encoder: nn.Module,
+    heads: PixelHeads,
+    image: PreparedImage,
+    points: NDArray[np.int64],
+    others: NDArray[np.int64],
+    compute: Compute,
+) -> Known:
+    """Look at an image at painted pixels and at others, given by flat positions."""
+    seen = features_at(encoder, heads, image, np.concatenate([points, others]), compute)
+    truth = torch.from_numpy(image.targets.ravel()[points].astype(np.int64))
+    return Known(seen.rows(0, len(points)), truth, seen.rows(len(points)))
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A fitted classifier.
+
+    Parameters
+    ----------
+    weights
+        ``(C, K)`` for features of the encoder, ``(F, K)`` for those of filters.
+    biases
+        ``(K,)`` of both.
+    frequencies
+        See :class:`Fitted`.
+    """
+
+    weights: tuple[Tensor, Tensor]
+    biases: tuple[Tensor, Tensor]
+    frequencies: Tensor
+
+    def logits(self, pixels: PixelFeatures) -> Tensor:
+        """Return the logits ``(n, K)`` of some pixels."""
+        groups = zip((pixels.context, pixels.filters), self.weights, self.biases, strict=True)
+        context, filters = (one @ weight + bias for one, weight, bias in groups)
+        return context + filters + self.frequencies.log()
+
+
+def solve(images: Sequence[Known], classes: int, frequencies: Tensor | None = None) -> Solution:
+    """Find the weights of a classifier that suit painted pixels best.
+
+    Parameters
+    ----------
+    images
+        To learn from.
+    classes
+        Number of channels of the logits.
+    frequencies
+        Of the classes ``(K,)``, where they are known; else they are estimated.
+    """
+    painted = PixelFeatures.together([one.painted for one in images])
+    truth = torch.cat([one.truth for one in images])
+    groups = ((painted.context, _L2_CONTEXT), (painted.filters, _L2_FILTERS))
+    found = [_logistic_regression(seen, truth, classes, l2) for seen, l2 in groups]
+    (context, context_bias), (filters, filters_bias) = found
+    alike = Solution((context, filters), (context_bias, filters_bias), torch.ones(classes))
+    if frequencies is None:
+        anywhere = torch.cat([alike.logits(one.anywhere) for one in images])
+        frequencies = class_frequencies(anywhere, _PRIOR_STEPS)
+    return replace(alike, frequencies=frequencies)
 
 
 def classify(
@@ -113,14 +184,14 @@ def classify(
 
 def score(encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute) -> Tensor:
     """Return the logits ``(K, H, W)`` of every pixel of an image by fitted heads."""
-    images = _whole(image, compute)
+    images = whole(image, compute)
     with torch.no_grad(), compute.autocast():
         logits: Tensor = heads(encoder(images), images)
     height, width = image.targets.shape
     return logits[0, :, :height, :width]
 
 
-def _counted(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
+def counted_frequencies(images: Sequence[PreparedImage], classes: int) -> Tensor | None:
     """Count class frequencies; None where most pixels are unpainted."""
     targets = np.concatenate([image.targets.ravel() for image in images])
     counts = np.bincount(targets, minlength=IGNORE_INDEX + 1)
@@ -160,60 +231,6 @@ def _draw(flat: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.in
         own = np.flatnonzero(flat == channel)
         points.append(random.choice(own, PIXELS, replace=False) if len(own) > PIXELS else own)
     return np.concatenate(points) if points else np.empty(0, dtype=np.int64)
-
-
-def _features(
-    encoder: nn.Module,
-    heads: PixelHeads,
-    image: PreparedImage,
-    points: NDArray[np.int64],
-    compute: Compute,
-) -> tuple[Tensor, Tensor]:
-    """Features at flat positions ``(n,)``: of the encoder ``(n, C)``, of filters ``(n, F)``."""
-    images = _whole(image, compute)
-    with torch.no_grad(), compute.autocast():
-        groups = (heads.pick(encoder(images)), filter_maps(images))
-    width = image.targets.shape[1]
-    rows, columns = (torch.from_numpy(place) for place in np.divmod(points, width))
-    places = torch.stack([(columns + 0.5) / images.shape[3], (rows + 0.5) / images.shape[2]], 1)
-    grid = compute.move((2 * places - 1).float())[None, :, None]  # (1, n, 1, 2)
-    sampled = [
-        torch.cat([sample(one, grid) for one in group], dim=1)[0, :, :, 0].T.cpu()
-        for group in groups
-    ]
-    return sampled[0], sampled[1]
-
-
-def sample(maps: Tensor, grid: Tensor) -> Tensor:
-    """Interpolate maps at places; beyond the middles of the outermost pixels, those count.
-
-    That is ``grid_sample`` with ``padding_mode="border"``, which PyTorch before 2.13 lacks on Apple
-    GPUs: there, the places are moved to the border instead.
-
-    Parameters
-    ----------
-    maps
-        ``(N, C, H, W)``.
-    grid
-        ``(N, n, 1, 2)``: x and y from -1 to 1, the outer edges of the maps.
-
-    Returns
-    -------
-    ``(N, C, n, 1)``.
-    """
-    size = torch.tensor([maps.shape[3], maps.shape[2]], device=grid.device)
-    middle = 1 - 1 / size  # of the outermost pixels
-    return functional.grid_sample(
-        maps, grid.clamp(-middle, middle), padding_mode="zeros", align_corners=False
-    )
-
-
-def _whole(image: PreparedImage, compute: Compute) -> Tensor:
-    """Standardise an image and mirror it up to a size that an encoder takes ``(1, 3, H, W)``."""
-    values = image.scaling.standardise(image.unit)
-    beyond = [-side % STRIDE for side in values.shape[1:]]
-    values = np.pad(values, ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
-    return compute.place_images(torch.from_numpy(values)[None].expand(1, 3, -1, -1))
 
 
 def _logistic_regression(

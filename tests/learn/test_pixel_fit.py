@@ -14,7 +14,8 @@ from napari_matssl.learn.device import Compute
 from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.pixel_classifier import PixelClassifier
-from napari_matssl.learn.pixel_fit import class_frequencies, classify, fit, sample
+from napari_matssl.learn.pixel_features import sample
+from napari_matssl.learn.pixel_fit import class_frequencies, classify, fit
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.samples import scribble
 from napari_matssl.settings import IntensityScalingSettings
