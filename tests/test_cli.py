@@ -216,6 +216,12 @@ def test_the_instant_preset_writes_a_model_that_every_command_uses(
     assert done.status == 0, done.err
     assert "fitted in" in done.out
     assert "steps" not in done.out
+    gained = next(
+        line for line in done.out.splitlines() if line.startswith("The last image gained")
+    )
+    payoff = json.loads(call("info", model, "--json").out)["payoff"]
+    assert [one["images"] for one in payoff["points"]] == [1, 2]
+    assert gained in call("info", model).out
     card = json.loads(call("info", model, "--json").out)
     assert (card["kind"], card["architecture"]) == ("segmenter", "pixel-classifier")
     assert "architecture: pixel-classifier" in call("info", model).out

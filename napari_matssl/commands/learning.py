@@ -77,6 +77,8 @@ def finetune(
 ) -> None:
     """Fine-tune a model on painted micrographs."""
     from napari_matssl.files import check_writable
+    from napari_matssl.labels.payoff import payoff_in_words
+    from napari_matssl.learn.card import ModelCard
     from napari_matssl.tasks.inputs import read_painted_set
 
     check_writable(out)
@@ -105,9 +107,13 @@ def finetune(
     how = f"{trained.steps} steps" if trained.steps else "fitted"
     early = ", stopped early" if outcome.interrupted or trained.failure is not None else ""
     print_line(f"{out}: {how} in {metrics['minutes']:.2g} min{score}{early}")
-    held_out = getattr(trained.card, "held_out", None)
+    card = trained.card
+    assert isinstance(card, ModelCard)
+    held_out = card.held_out
     if held_out is not None and held_out.pixel_accuracy is not None:
         who = "the instant classifier" if held_out.stand_in else "the model"
         right = f"{100 * held_out.pixel_accuracy:.1f} % of the labelled pixels"
         print_line(f"In {held_out.in_words()}, {who} finds {right} right (mean of the classes).")
+    if words := payoff_in_words(card.payoff, len(card.training_images)):
+        print_line(words)
     outcome.leave(unfinished=trained.failure is not None)

@@ -22,6 +22,7 @@ from napari_matssl.errors import InputError, ModelFileError
 from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.labels.class_table import ClassTable, numbered_table
 from napari_matssl.labels.held_out import HeldOut
+from napari_matssl.labels.payoff import Payoff
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
 from napari_matssl.learn.grey_reference import GreyReference
 from napari_matssl.learn.pickled import read_shapes
@@ -189,6 +190,9 @@ class ModelCard(_Card):
     )
     held_out: HeldOut | None = Field(
         default=None, description="what was found in images that were held out, None if none were"
+    )
+    payoff: Payoff | None = Field(
+        default=None, description="what each further painted image gained, None if that is unknown"
     )
     temperature: float = Field(
         default=1.0, ge=LOWEST, le=HIGHEST, description="by which probabilities are calibrated"

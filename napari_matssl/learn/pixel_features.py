@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_matssl.labels.painted import IGNORE_INDEX
 from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.pixel_classifier import PixelHeads
+
+_KEPT, _KEPT_ANYWHERE = 300, 1000  # painted pixels of a class in an image, and others
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class PixelFeatures:
         return cls(
             torch.cat([one.context for one in parts]), torch.cat([one.filters for one in parts])
         )
+
+    def at(self, rows: Tensor) -> "PixelFeatures":
+        """Return the pixels of these rows."""
+        return PixelFeatures(self.context[rows], self.filters[rows])
 
     def rows(self, begin: int, end: int | None = None) -> "PixelFeatures":
         """Return some of the pixels."""
@@ -64,6 +71,63 @@ def features_at(
         for group in groups
     ]
     return PixelFeatures(sampled[0], sampled[1])
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a classifier is fitted to of one image.
+
+    Parameters
+    ----------
+    painted
+        Painted pixels.
+    truth
+        Their channels ``(n,)``.
+    anywhere
+        Pixels from all over the image.
+    """
+
+    painted: PixelFeatures
+    truth: Tensor
+    anywhere: PixelFeatures
+
+    def thinned(self, each: int = _KEPT) -> "Known":
+        """Keep at most so many pixels of each class, from all over them, and some others."""
+        kept = []
+        for channel in torch.unique(self.truth):
+            own = torch.nonzero(self.truth == channel)[:, 0]
+            kept.append(own[torch.linspace(0, len(own) - 1, min(len(own), each)).long()])
+        rows = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
+        others = len(self.anywhere.context)
+        drawn = torch.linspace(0, others - 1, min(others, _KEPT_ANYWHERE)).long()
+        return Known(self.painted.at(rows), self.truth[rows], self.anywhere.at(drawn))
+
+
+def look(
+    encoder: nn.Module,
+    heads: PixelHeads,
+    image: PreparedImage,
+    points: NDArray[np.int64],
+    others: NDArray[np.int64],
+    compute: Compute,
+) -> Known:
+    """Look at an image at painted pixels and at others, given by flat positions."""
+    seen = features_at(encoder, heads, image, np.concatenate([points, others]), compute)
+    truth = torch.from_numpy(image.targets.ravel()[points].astype(np.int64))
+    return Known(seen.rows(0, len(points)), truth, seen.rows(len(points)))
+
+
+def look_at_strokes(
+    encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute
+) -> Known:
+    """Look at an image at painted pixels and at others, as many as are kept of each."""
+    flat = image.targets.ravel()
+    points = [np.empty(0, np.int64)]
+    for channel in np.unique(flat[flat != IGNORE_INDEX]):
+        own = np.flatnonzero(flat == channel)
+        points.append(own[np.linspace(0, len(own) - 1, min(len(own), _KEPT)).astype(np.intp)])
+    others = np.linspace(0, flat.size - 1, _KEPT_ANYWHERE).astype(np.int64)
+    return look(encoder, heads, image, np.concatenate(points), others, compute)
 
 
 def sample(maps: Tensor, grid: Tensor) -> Tensor:

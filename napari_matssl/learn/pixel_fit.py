@@ -1,6 +1,6 @@
 """Fitting the pixel classifier to strokes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,13 +14,13 @@ from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.grey_fitting import KnownPixels
 from napari_matssl.learn.pixel_classifier import PixelHeads
-from napari_matssl.learn.pixel_features import PixelFeatures, features_at, whole
+from napari_matssl.learn.pixel_features import Known, PixelFeatures, look, whole
 
 PIXELS = 3000
 """Painted pixels that are used of each class in each image."""
 
+ITERATIONS = 60
 _L2_CONTEXT, _L2_FILTERS = 0.3, 0.03
-_ITERATIONS = 60
 _PRIOR_PIXELS = 20_000  # of each image
 _PRIOR_STEPS = 2
 
@@ -36,10 +36,13 @@ class Fitted:
         estimated, see :func:`class_frequencies`.
     pixels
         Painted pixels and others from all over each image.
+    known
+        Some of what the classifier was fitted to, by the places of the images that were asked for.
     """
 
     frequencies: Tensor
     pixels: tuple[KnownPixels, ...]
+    known: Mapping[int, Known]
 
 
 def fit(
@@ -49,6 +52,7 @@ def fit(
     compute: Compute,
     seed: int,
     keep: Collection[int] = (),
+    give_back: Collection[int] = (),
 ) -> Fitted:
     """Fit a classifier's heads to painted pixels, and class frequencies to all pixels.
 
@@ -64,6 +68,8 @@ def fit(
         Which painted pixels are drawn where there are more than :data:`PIXELS`.
     keep
         Channels whose weights stay as they are.
+    give_back
+        Places of the images whose features are given back.
     """
     random = np.random.default_rng(seed)
     known, positions = [], []
@@ -90,40 +96,7 @@ def fit(
         KnownPixels(places, np.concatenate(pair), painted=len(pair[0]))
         for places, *pair in zip(positions, sure, likely, strict=True)
     )
-    return Fitted(solution.frequencies, tuple(pixels))
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a classifier is fitted to of one image.
-
-    Parameters
-    ----------
-    painted
-        Painted pixels.
-    truth
-        Their channels ``(n,)``.
-    anywhere
-        Pixels from all over the image.
-    """
-
-    painted: PixelFeatures
-    truth: Tensor
-    anywhere: PixelFeatures
-
-
-def look(
-    encoder: nn.Module,
-    heads: PixelHeads,
-    image: PreparedImage,
-    points: NDArray[np.int64],
-    others: NDArray[np.int64],
-    compute: Compute,
-) -> Known:
-    """Look at an image at painted pixels and at others, given by flat positions."""
-    seen = features_at(encoder, heads, image, np.concatenate([points, others]), compute)
-    truth = torch.from_numpy(image.targets.ravel()[points].astype(np.int64))
-    return Known(seen.rows(0, len(points)), truth, seen.rows(len(points)))
+    return Fitted(solution.frequencies, tuple(pixels), {n: known[n].thinned() for n in give_back})
 
 
 @dataclass(frozen=True)
@@ -151,7 +124,12 @@ class Solution:
         return context + filters + self.frequencies.log()
 
 
-def solve(images: Sequence[Known], classes: int, frequencies: Tensor | None = None) -> Solution:
+def solve(
+    images: Sequence[Known],
+    classes: int,
+    frequencies: Tensor | None = None,
+    iterations: int = ITERATIONS,
+) -> Solution:
     """Find the weights of a classifier that suit painted pixels best.
 
     Parameters
@@ -162,11 +140,13 @@ def solve(images: Sequence[Known], classes: int, frequencies: Tensor | None = No
         Number of channels of the logits.
     frequencies
         Of the classes ``(K,)``, where they are known; else they are estimated.
+    iterations
+        Of the optimiser at most.
     """
     painted = PixelFeatures.together([one.painted for one in images])
     truth = torch.cat([one.truth for one in images])
     groups = ((painted.context, _L2_CONTEXT), (painted.filters, _L2_FILTERS))
-    found = [_logistic_regression(seen, truth, classes, l2) for seen, l2 in groups]
+    found = [_logistic_regression(seen, truth, classes, l2, iterations) for seen, l2 in groups]
     (context, context_bias), (filters, filters_bias) = found
     alike = Solution((context, filters), (context_bias, filters_bias), torch.ones(classes))
     if frequencies is None:
@@ -234,7 +214,7 @@ def _draw(flat: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.in
 
 
 def _logistic_regression(
-    features: Tensor, targets: Tensor, classes: int, l2: float
+    features: Tensor, targets: Tensor, classes: int, l2: float, iterations: int
 ) -> tuple[Tensor, Tensor]:
     """Fit a multinomial logistic regression in which every class that occurs weighs alike.
 
@@ -249,7 +229,7 @@ def _logistic_regression(
     weight = torch.zeros(features.shape[1], classes, requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)
     optimiser = torch.optim.LBFGS(
-        [weight, bias], max_iter=_ITERATIONS, history_size=10, line_search_fn="strong_wolfe"
+        [weight, bias], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe"
     )
 
     def loss() -> Tensor:

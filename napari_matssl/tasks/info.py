@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_matssl.labels.provenance import read_mask_facts
-from napari_matssl.learn.card import PICKLES, read_card
+from napari_matssl.learn.card import PICKLES, ModelCard, read_card
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.scale_bar import find_scale_bar
 from napari_matssl.project.pixel_sizes import read_calibrated, size_by_hand, size_sources
@@ -26,9 +26,13 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
         If the file can't be read.
     """
     if path.suffix.lower() in PICKLES | {".safetensors"}:
-        return read_card(path).model_dump(mode="json")
+        card = read_card(path)
+        facts: dict[str, Any] = card.model_dump(mode="json")
+        if isinstance(card, ModelCard) and card.payoff is not None:
+            facts["payoff_in_words"] = card.payoff.in_words()
+        return facts
     micrograph = read_calibrated(path, page)
-    facts: dict[str, Any] = {
+    facts = {
         "name": micrograph.name,
         "width": micrograph.width,
         "height": micrograph.height,

@@ -1,6 +1,6 @@
 """What a model gets wrong on images that it hasn't learnt from."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,9 +14,11 @@ from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.device import Compute, seeded
 from napari_matssl.learn.device_errors import device_errors
+from napari_matssl.learn.grey_fitting import KnownPixels
 from napari_matssl.learn.grey_scale import fit_scaling, reference_of
 from napari_matssl.learn.metrics import confusion_matrix
 from napari_matssl.learn.pixel_classifier import PixelHeads
+from napari_matssl.learn.pixel_features import Known, look_at_strokes
 from napari_matssl.learn.pixel_fit import fit, score
 from napari_matssl.learn.remembering_encoder import RememberingEncoder
 from napari_matssl.learn.schedule import Budget
@@ -71,10 +73,13 @@ class HeldOutFigures:
         Labelled pixels by truth and by what was found.
     temperature
         Of the model's probabilities; 1 where they weren't seen.
+    as_new
+        Features of strokes in images that were left out, by their places.
     """
 
     confusion: HeldOut
     temperature: float = 1.0
+    as_new: Mapping[int, Known] = field(default_factory=dict)
 
     def added_to(self, card: ModelCard) -> ModelCard:
         """Return a card with these figures."""
@@ -106,30 +111,32 @@ def leave_out(
     or if STOP was sent.
     """
     data, card = plan.data, plan.card
-    chosen = _choose(data.images, len(card.classes))
+    chosen = choose_left_out(data.images, len(card.classes))
     if len(chosen) < 2 or len(data.validation) > 1:
         return None
     unseen = [n for n in chosen if not _has_seen(plan.start, data.painted[n])]
     remembering, images, sample = RememberingEncoder(encoder), list[HeldOutImage](), Sample()
+    seen = dict[int, Known]()
     thinned = {n: _thinned(data.images[n]) for n in chosen}
     begin = 0.0 if budget is None else budget.elapsed
     for number, left_out in enumerate(unseen):
-        if _is_over(plan, budget, begin):
+        if is_over(plan, budget, begin, _SHARE):
             break
         if (yield Progress("leaving images out", number, len(unseen))) is Control.STOP:
             return None
         others = [thinned[n] for n in chosen if n != left_out]
         try:
             with device_errors("leaving images out"):
-                truth, probabilities = _classify(plan, remembering, others, left_out, compute)
+                found = _classify(plan, remembering, others, left_out, compute)
         except OutOfMemoryError as error:  # these figures alone must not cost the model
             yield Progress("leaving images out", 1, 1, message=f"{error} {_UNKNOWN}")
             return None
-        if len(truth):
-            found = probabilities.argmax(axis=1)
-            confusion = confusion_matrix(truth, found, range(len(card.classes)))
+        if found is not None and len(found.truth):
+            channels = found.probabilities.argmax(axis=1)
+            confusion = confusion_matrix(found.truth, channels, range(len(card.classes)))
             images.append(_image(data.painted[left_out].micrograph.name, confusion))
-            sample.add(probabilities, truth)
+            sample.add(found.probabilities, found.truth)
+            seen[left_out] = found.seen
     if not images:
         return None
     stand_in = card.architecture != "pixel-classifier"
@@ -140,15 +147,15 @@ def leave_out(
         classes=card.classes.names,
         images=tuple(images),
     )
-    return HeldOutFigures(held_out, 1.0 if stand_in else sample.temperature)
+    return HeldOutFigures(held_out, 1.0 if stand_in else sample.temperature, seen)
 
 
-def _is_over(plan: Plan, budget: Budget | None, begin: float) -> bool:
-    """Whether leaving images out has taken its share of a training's minutes."""
+def is_over(plan: Plan, budget: Budget | None, begin: float, share: float) -> bool:
+    """Whether what began at a second of the budget has taken its share of a training's minutes."""
     minutes = plan.settings.minutes
     if budget is None or minutes is None:
         return False
-    return budget.elapsed - begin > _SHARE * 60 * minutes
+    return budget.elapsed - begin > share * 60 * minutes
 
 
 def from_validation(
@@ -178,38 +185,71 @@ def from_validation(
     return HeldOutFigures(held_out, sample.temperature)
 
 
+@dataclass(frozen=True)
+class _Classified:
+    """What was found in an image that was left out.
+
+    Parameters
+    ----------
+    truth
+        Index of the true class ``(n,)`` of the pixels whose class the others show.
+    probabilities
+        ``(n, K)`` of these pixels.
+    seen
+        Features of the image's strokes.
+    """
+
+    truth: NDArray[np.uint8]
+    probabilities: Floats
+    seen: Known
+
+
 def _classify(
     plan: Plan,
     encoder: nn.Module,
     others: Sequence[PreparedImage],
     left_out: int,
     compute: Compute,
-) -> tuple[NDArray[np.uint8], Floats]:
+) -> _Classified | None:
     """Classify painted pixels of an image by heads that are fitted to others.
 
-    Returns
-    -------
-    Index of the true class ``(n,)`` and probabilities ``(n, K)`` of the pixels whose class the
-    others show; none if they show a single class.
+    None if the others show a single class.
     """
     card, seed = plan.card, plan.settings.seed
     classes = len(card.classes)
     known = [c for c in range(classes) if any((one.targets == c).any() for one in others)]
     if len(known) < 2:
-        return np.empty(0, np.uint8), np.empty((0, classes), np.float32)
+        return None
     with seeded(seed):
         heads = PixelHeads(encoder.get_submodule("encoder").out_channels, classes)  # type: ignore[arg-type]
     compute.place(heads).eval()
     fitted = fit(encoder, heads, others, compute, seed)
-    image, scale = plan.data.images[left_out], plan.data.scale
-    if scale is not None and card.grey_reference is None:
-        reference = reference_of(others, fitted.pixels, scale, plan.settings.exposure == "same")
-        painted = plan.data.painted[left_out]
-        matched = card.model_copy(update={"grey_reference": reference})
-        image = prepare(painted, fit_scaling(painted.micrograph, matched).scaling, card)
+    image = as_new(plan, left_out, others, fitted.pixels)
     probabilities = score(encoder, heads, image, compute).float().softmax(dim=0).cpu().numpy()
     usable = np.isin(image.targets, known)
-    return image.targets[usable], probabilities[:, usable].T
+    seen = look_at_strokes(encoder, heads, image, compute)
+    return _Classified(image.targets[usable], probabilities[:, usable].T, seen)
+
+
+def as_new(
+    plan: Plan, left_out: int, others: Sequence[PreparedImage], pixels: Sequence[KnownPixels]
+) -> PreparedImage:
+    """Prepare a painted image as if it were new: matched to others.
+
+    Parameters
+    ----------
+    left_out
+        Its place.
+    others, pixels
+        The images that it is matched to, and what is known of each.
+    """
+    card, scale = plan.card, plan.data.scale
+    if scale is None or card.grey_reference is not None:
+        return plan.data.images[left_out]
+    reference = reference_of(others, pixels, scale, plan.settings.exposure == "same")
+    painted = plan.data.painted[left_out]
+    matched = card.model_copy(update={"grey_reference": reference})
+    return prepare(painted, fit_scaling(painted.micrograph, matched).scaling, card)
 
 
 def _thinned(image: PreparedImage) -> PreparedImage:
@@ -228,7 +268,7 @@ def _thinned(image: PreparedImage) -> PreparedImage:
     return replace(image, targets=kept.reshape(image.targets.shape))
 
 
-def _choose(images: Sequence[PreparedImage], classes: int) -> list[int]:
+def choose_left_out(images: Sequence[PreparedImage], classes: int) -> list[int]:
     """Choose the images that show most classes, from all over the list."""
     shown = [
         int((np.bincount(one.targets.ravel(), minlength=256)[:classes] >= LEAST_PIXELS).sum())

@@ -1,11 +1,12 @@
 """The network before its first step: its start weights, and the classifier fitted to the labels."""
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from napari_matssl.labels.payoff import Payoff
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
@@ -16,9 +17,11 @@ from napari_matssl.learn.grey_scale import labelled_pixels, reference_of
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
 from napari_matssl.learn.networks import StartingPart, build_network, starting_parts
 from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.pixel_features import Known
 from napari_matssl.learn.pixel_fit import Fitted, classify, fit
 from napari_matssl.learn.segmenter import adopt, shared_classes
 from napari_matssl.learn.start_weights import load_start_weights
+from napari_matssl.tasks.finetune.held_out import choose_left_out
 from napari_matssl.tasks.finetune.planning import Plan
 
 
@@ -38,6 +41,12 @@ class Beginning:
         Where the encoder's weights came from.
     grey_reference
         What images are matched to; None where each has its own grey scale.
+    pixels
+        Of each image, what the grey reference was fitted to.
+    known
+        What the classifier learnt from, of the images that are left out in turn, by their places.
+    payoff
+        What each further painted image gained; None as long as that is unknown.
     """
 
     network: nn.Module
@@ -45,10 +54,17 @@ class Beginning:
     frequencies: Tensor | None
     origin: str
     grey_reference: GreyReference | None
+    pixels: tuple[KnownPixels, ...]
+    known: Mapping[int, Known]
+    payoff: Payoff | None = None
 
     def card(self, plan: Plan) -> ModelCard:
         """Return the card of the plan with what the beginning adds."""
-        added = {"start": self.origin, "grey_reference": self.grey_reference}
+        added = {
+            "start": self.origin,
+            "grey_reference": self.grey_reference,
+            "payoff": self.payoff,
+        }
         return plan.card.model_copy(update=added)
 
 
@@ -70,16 +86,18 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
     else:
         origin = "; Swin: ".join(_load(network, part) for part in starting_parts(plan.settings))
     network = compute.place(network).eval()
-    images, frequencies = plan.data.images, None
+    images, frequencies, known = plan.data.images, None, dict[int, Known]()
     if isinstance(network, PixelClassifier | GuidedUnetPlusPlus):
         with device_errors("fitting"):
             fitted = _fit_heads(network, plan, compute)
             frequencies, pixels = compute.move(fitted.frequencies), fitted.pixels
+            known = dict(fitted.known)
             if isinstance(network, GuidedUnetPlusPlus) and plan.settings.pseudo_label_weight > 0:
                 images = _propose(network, plan, compute)
     else:
         pixels = labelled_pixels(images, len(card.classes), plan.settings.seed)
-    return Beginning(network, images, frequencies, origin, _reference(plan, pixels))
+    reference = _reference(plan, pixels)
+    return Beginning(network, images, frequencies, origin, reference, pixels, known)
 
 
 def _load(network: nn.Module, part: StartingPart) -> str:
@@ -101,7 +119,8 @@ def _fit_heads(
     if guided and plan.start is not None and plan.start.card.architecture == "guided-unet++":
         shared = shared_classes(plan.card.classes, plan.start)
     seed = plan.settings.seed
-    return fit(network.encoder, network.heads, plan.data.images, compute, seed, shared)
+    give_back = choose_left_out(plan.data.images, len(plan.card.classes))
+    return fit(network.encoder, network.heads, plan.data.images, compute, seed, shared, give_back)
 
 
 def _reference(plan: Plan, pixels: Sequence[KnownPixels]) -> GreyReference | None:

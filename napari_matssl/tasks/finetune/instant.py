@@ -11,6 +11,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import Job, Progress
 from napari_matssl.tasks.finetune.held_out import leave_out
 from napari_matssl.tasks.finetune.initial_network import begin
+from napari_matssl.tasks.finetune.payoff import measure_payoff
 from napari_matssl.tasks.finetune.planning import Plan
 from napari_matssl.tasks.finetune.preview import Previews
 from napari_matssl.tasks.finetune.result import FinetuneResult
@@ -36,6 +37,8 @@ def fit_instantly(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneR
         card = card.model_copy(update={"unbroken": unbroken})
     yield Progress(_DOING, 1, 2)
     left_out = yield from leave_out(plan, network.get_submodule("encoder"), compute)
+    payoff = yield from measure_payoff(plan, begun, left_out, compute)
+    card = card.model_copy(update={"payoff": payoff})
     loss = partial(
         segmentation_loss,
         cross_entropy=plan.settings.cross_entropy,

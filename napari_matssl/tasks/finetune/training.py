@@ -27,6 +27,7 @@ from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune.held_out import HeldOutFigures, leave_out
 from napari_matssl.tasks.finetune.initial_network import Beginning, begin
+from napari_matssl.tasks.finetune.payoff import measure_payoff
 from napari_matssl.tasks.finetune.planning import Plan
 from napari_matssl.tasks.finetune.preview import Previews
 from napari_matssl.tasks.finetune.result import FinetuneResult
@@ -51,6 +52,8 @@ def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
         left_out = yield from leave_out(
             plan, begun.network.get_submodule("encoder"), compute, budget
         )
+        payoff = yield from measure_payoff(plan, begun, left_out, compute, budget)
+        begun = replace(begun, payoff=payoff, known={}, pixels=())
         training = Training(plan, begun, compute, budget, left_out)
     trouble, failure = "", None
     try:

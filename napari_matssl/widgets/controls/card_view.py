@@ -18,6 +18,8 @@ _TOOLTIPS = {
     "1 is perfect",
     "Held out": "Share of labelled pixels that are found right in images that it hasn't learnt "
     "from, mean of the classes. What is mistaken there corrects the area fractions in Measure",
+    "Payoff": "What the last painted image gained, by the instant classifier on images left out in "
+    "turn, with the 95 % confidence interval over these",
     "Training loss": "At the end of training; no measure for other images",
     "Trained on": "Number of training images, and the share of them that was painted",
     "Unbroken": "Classes that ran through all painted images in unbroken strata. In masks, "
@@ -74,6 +76,8 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
     texts["Score"] = "no validation images" if miou is None else f"mIoU {miou:.3f}"
     if card.held_out is not None:
         texts["Held out"] = escape(_held_out(card.held_out))
+    if card.payoff is not None:
+        texts["Payoff"] = escape(card.payoff.in_words())
     if "loss" in card.metrics:
         texts["Training loss"] = f"{card.metrics['loss']:.3g}"
     count = len(card.training_images)

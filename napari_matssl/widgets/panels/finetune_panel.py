@@ -9,6 +9,7 @@ from superqt.utils import signals_blocked
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.learn.card import ModelCard
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
@@ -21,6 +22,7 @@ from napari_matssl.widgets.controls.painted_list import (
     painted_classes,
     pixels_in_words,
 )
+from napari_matssl.widgets.controls.payoff_view import PayoffView
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.jobs.later import later
@@ -79,6 +81,7 @@ class FinetunePanel(QWidget):
         self.live_preview = LivePreview(self.session, self.images, self._live_settings, self)
         self.start = button("Fine-tune", _START_TIP, self._start)
         self.outcome = note("", "What the last run made.")
+        self.payoff = PayoffView()
         self._start_choice = StartChoice(self.session, self.form)
         self.start_from = self._start_choice.picker
         self.form.add_above("Validation images", self.validation)
@@ -91,6 +94,7 @@ class FinetunePanel(QWidget):
         self._layout.addWidget(self.preview)
         self._layout.addWidget(self.start)
         self._layout.addWidget(self.outcome)
+        self._layout.addWidget(self.payoff)
 
     def _connect(self) -> None:
         folder, current, runner = self._folder, self._current, self.session.runner
@@ -170,7 +174,7 @@ class FinetunePanel(QWidget):
             self._hide_curves()
         else:
             self._show_curves(table)
-        self.outcome.setText("")
+        self._clear_outcome()
 
         def make() -> Job[Any]:
             from napari_matssl.tasks.inputs import PaintedSet
@@ -218,6 +222,7 @@ class FinetunePanel(QWidget):
             f"{trained.path.name}: {made} Segment with it below; to correct it, paint where it is "
             "wrong and fine-tune again."
         )
+        self.payoff.show_card(trained.card if isinstance(trained.card, ModelCard) else None)
         self.session.models_changed.emit()
         self.start_from.select(trained.path)
 
@@ -229,9 +234,13 @@ class FinetunePanel(QWidget):
 
     # --- what is shown
 
+    def _clear_outcome(self) -> None:
+        self.outcome.setText("")
+        self.payoff.show_card(None)
+
     def _on_folder(self) -> None:
         self.images.clear()
-        self.outcome.setText("")
+        self._clear_outcome()
         self._wanted_validation = None
         self._start_choice.show_files()
         self.start_from.propose()
