@@ -31,6 +31,7 @@ from napari_matssl.widgets.canvas.open_folder import OpenFolder
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.peek import Peek
 from napari_matssl.widgets.canvas.results import Results
+from napari_matssl.widgets.canvas.strokes import Strokes
 from napari_matssl.widgets.canvas.view import View
 from napari_matssl.widgets.closing import Closing
 from napari_matssl.widgets.controls.error_text import explain
@@ -79,6 +80,7 @@ class Session(QObject):
         self.area = CorrectionArea(viewer, self.results, self.palette)
         self.bar_line = BarLine(viewer, self.results, self.palette)
         self.keys = Keys(viewer, self.current, self.palette, self.peek)
+        self.strokes = Strokes(viewer, self.current, self)
         self.guide = Guide(viewer, self.current, self.start, self)
         self.models_changed.connect(self.guide.forget_places)
         self.keys.bind(IMAGE_KEY, self.guide.next_image)

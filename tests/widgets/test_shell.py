@@ -70,6 +70,7 @@ def test_a_panel_of_its_own_works_beside_the_shell(shell, tmp_path):
 def test_each_panel_fits_the_narrow_dock(shell, qtbot):
     for title in PANELS:
         shell.sections[title].expand(animate=False)
+    shell.panels["Micrographs"].explorer.expand(animate=False)
     qtbot.wait(50)
     for title, panel in shell.panels.items():
         assert panel.minimumSizeHint().width() <= 350, title

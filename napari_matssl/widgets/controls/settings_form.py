@@ -6,7 +6,6 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
@@ -16,7 +15,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.settings import Settings
@@ -25,6 +23,7 @@ from napari_matssl.settings.fields import about, group_of, title_of
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import FieldEditor
 from napari_matssl.widgets.controls.forms import button
+from napari_matssl.widgets.controls.late_collapsible import LateCollapsible
 
 Kind = TypeVar("Kind", bound=Settings)
 
@@ -74,7 +73,7 @@ class SettingsForm(QWidget, Generic[Kind]):
         self._problem.setVisible(False)
         layout.addWidget(self._problem)
         if self._rest:
-            self.more = _LateCollapsible("More settings", self._build_rest)
+            self.more = LateCollapsible("More settings", self._build_rest)
             self.more.toggleButton().setToolTip("Show or hide the settings that are seldom changed")
             layout.addWidget(self.more)
 
@@ -235,33 +234,6 @@ class SettingsForm(QWidget, Generic[Kind]):
         ):
             grid.addWidget(button(text, tooltip, wish), *cell)
         self.more.addWidget(buttons)
-
-
-class _LateCollapsible(QCollapsible):
-    """A collapsible part that is built when it is first opened."""
-
-    def __init__(self, title: str, build: Callable[[], None]) -> None:
-        # The arrows are text, as superqt's icons are black in any theme.
-        super().__init__(f"▸ {title}", None, QIcon(), QIcon())
-        self._title = title
-        self._build: Callable[[], None] | None = build
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.toggleButton().setStyleSheet(
-            "QPushButton {text-align: left; border: none; background: transparent}"
-            "QPushButton:focus {text-decoration: underline}"
-        )
-        self.toggled.connect(self._say)
-
-    def _say(self, expanded: bool) -> None:
-        self.setText(f"{'▾' if expanded else '▸'} {self._title}")
-        self.content().setVisible(expanded)  # else Tab reaches hidden fields
-
-    def expand(self, animate: bool = True) -> None:
-        """Expand; Qt's animation needs the full height before."""
-        if self._build is not None:
-            build, self._build = self._build, None
-            build()
-        super().expand(animate)
 
 
 def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:

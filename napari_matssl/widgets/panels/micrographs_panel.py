@@ -22,9 +22,11 @@ from napari_matssl.widgets.controls.image_rows import (
     WRONG_SCALE,
 )
 from napari_matssl.widgets.controls.image_table import ImageRow
+from napari_matssl.widgets.controls.late_collapsible import LateCollapsible
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.panels.image_facts import ImageFactsEditor
 from napari_matssl.widgets.panels.image_menu import image_menu
+from napari_matssl.widgets.panels.label_explorer import LabelExplorer
 from napari_matssl.widgets.panels.open_buttons import Opening
 from napari_matssl.widgets.panels.palette_editor import PaletteEditor
 from napari_matssl.widgets.session import session_of
@@ -49,6 +51,7 @@ _TAKE_TIP = (
     "it must have the image's size, scale and position. For a mask of 0 and 255 you are asked "
     "for its class."
 )
+_EXPLORER_TIP = "Show or hide the list of all strokes, to go to them, or to delete one."
 _NEW_CLASS = "(a new class)"
 _IMAGE_TIP = (
     "Show the image that is most unlike those painted or shown before, so that few images cover "
@@ -97,6 +100,8 @@ class MicrographsPanel(QWidget):
         self.next_place = button("Next unsure place (U)", _PLACE_TIP, guide.next_place)
         self.guide_note = note("", "Where the guide has gone, and why.")
         self.guide_note.hide()
+        self.explorer = LateCollapsible("Label explorer", self._build_explorer)
+        self.explorer.toggleButton().setToolTip(_EXPLORER_TIP)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.opening)
@@ -111,6 +116,11 @@ class MicrographsPanel(QWidget):
         layout.addWidget(side_by_side(self.live, self.live_here))
         layout.addWidget(self.live_note)
         layout.addWidget(side_by_side(self.status, self.elsewhere, self.take, stretch=0))
+        layout.addWidget(self.explorer)
+
+    def _build_explorer(self) -> None:
+        self.strokes = LabelExplorer(self.session)
+        self.explorer.addWidget(self.strokes)
 
     def _connect(self) -> None:
         folder, current = self._folder, self._current
