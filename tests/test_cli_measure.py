@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL import Image
 from napari_matssl.cli import main
 from napari_matssl.export.masks import write_mask_tiff
 from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.place import Place
+from napari_matssl.project.folder import Project
 
 MASK = np.ones((40, 50), np.uint8)
 MASK[:10] = 2
@@ -549,3 +552,75 @@ def test_ilastiks_own_segmentations_are_measured(call, tmp_path):
     assert [row["fraction_percent"] for row in found] == ["75", "25", "50", "50"]
     assert {row["area_um2"] for row in found[:2]} == {"375", "125"}
     assert found[0]["image"] == "a_Simple Segmentation.h5"
+
+
+PLACES = {f"f{n}.tif": Place("AB"[n // 2]) for n in range(4)}
+
+
+def project_on_two_specimens(folder):
+    """Four images on two specimens, with masks of 10, 12, 20 and 22 % oxide."""
+    masks = folder / "matssl" / "masks"
+    masks.mkdir(parents=True)
+    (folder / "matssl" / "classes.json").write_text('{"1": "matrix", "2": "oxide"}')
+    for n, percent in enumerate((10, 12, 20, 22)):
+        image_of(folder / f"f{n}.tif", 0.2)
+        mask = np.ones((40, 50), np.uint8)
+        mask.ravel()[: 20 * percent] = 2
+        Image.fromarray(mask).save(masks / f"f{n}.png")
+    Project(folder).micrographs.set_places(PLACES)
+    return masks
+
+
+def oxide_of(table):
+    return next(row for row in rows(table) if row["class"] == "oxide")
+
+
+def test_specimens_that_the_project_keeps_count_and_this_is_told(call, tmp_path):
+    masks, out = project_on_two_specimens(tmp_path / "heat"), tmp_path / "out"
+    said = done(call("measure", masks, "--out", out))
+    line = "2 specimens count as the project of heat keeps them; --groups names others."
+    assert said.count(line) == 1
+    oxide = oxide_of(out / "summary.csv")
+    assert (oxide["n"], oxide["over"], oxide["images"]) == ("2", "specimens", "4")
+    assert float(oxide["ci95_percent"]) == pytest.approx(12.7062 * 50**0.5 / 2**0.5, rel=1e-4)
+    assert [row["specimen"] for row in rows(out / "fields.csv")] == list("AABB")
+
+
+def test_specimens_are_those_of_the_folder_of_images_for_masks_elsewhere(call, tmp_path):
+    masks, out = project_on_two_specimens(tmp_path / "heat"), tmp_path / "out"
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(masks, elsewhere)
+    (elsewhere / "classes.json").write_text('{"1": "matrix", "2": "oxide"}')
+    done(call("measure", elsewhere, "--out", out))
+    assert oxide_of(out / "summary.csv")["over"] == "images"
+    done(call("measure", elsewhere, "--images", tmp_path / "heat", "--out", out))
+    assert oxide_of(out / "summary.csv")["over"] == "specimens"
+
+
+def test_a_file_of_groups_overrules_the_specimens_of_the_project(call, tmp_path):
+    masks, out = project_on_two_specimens(tmp_path / "heat"), tmp_path / "out"
+    groups = tmp_path / "g.csv"
+    groups.write_text("image,specimen\n" + "".join(f"f{n},{n}\n" for n in range(4)))
+    said = done(call("measure", masks, "--out", out, "--groups", groups))
+    assert "project of heat" not in said
+    assert oxide_of(out / "summary.csv")["n"] == "4"
+
+
+def test_one_image_without_a_specimen_leaves_intervals_over_images(call, tmp_path):
+    masks, out = project_on_two_specimens(tmp_path / "heat"), tmp_path / "out"
+    Project(tmp_path / "heat").micrographs.set_places({"f3.tif": Place()})
+    said = done(call("measure", masks, "--out", out))
+    assert "1 of 4 images have no specimen, so intervals are over images: f3.png." in said
+    assert oxide_of(out / "summary.csv")["over"] == "images"
+
+
+def test_specimens_of_two_projects_are_not_mixed(call, tmp_path):
+    masks = [project_on_two_specimens(tmp_path / name) for name in ("heat", "cold")]
+    said = done(call("measure", *masks, "--out", tmp_path / "out"))
+    assert "The specimens of cold, heat aren't counted" in said
+    assert "--groups" in said
+    oxide = oxide_of(tmp_path / "out" / "summary.csv")
+    assert (oxide["n"], oxide["over"]) == ("8", "images")
+    named = [row["image"] for row in rows(tmp_path / "out" / "fields.csv")]
+    assert named[::4] == ["heat/matssl/masks/f0.png", "cold/matssl/masks/f0.png"]
+    assert len(set(named)) == 8

@@ -34,7 +34,10 @@ def measure(
     pixel_size_um: PixelSizeText = None,
     groups: Annotated[
         Path | None,
-        typer.Option(help="CSV file with the columns image, specimen and perhaps section, group"),
+        typer.Option(
+            help="CSV file with the columns image, specimen and perhaps section, group; else those "
+            "that the project of the images keeps count"
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,

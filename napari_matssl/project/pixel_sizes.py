@@ -2,10 +2,8 @@
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
-from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.micrograph.calibration import read_pixel_sizes
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
@@ -15,8 +13,7 @@ from napari_matssl.micrograph.scale_bar import (
     length_in_words,
     nearest_round,
 )
-from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
-from napari_matssl.project.record import Record, read_record
+from napari_matssl.project.image_settings import settings_of_image
 
 TOLERANCE = 1e-3
 """Sizes that differ by less, relatively, are the same: metadata and people round."""
@@ -30,8 +27,7 @@ def size_by_hand(image: Path) -> PixelSize | None:
     InputError
         If the project's record is damaged.
     """
-    record = image.absolute().parent / FOLDER / RECORD_FILE
-    return _record(record, stamp_of(record)).image(image.name).pixel_size
+    return settings_of_image(image).pixel_size
 
 
 def read_calibrated(path: Path, page: int | None = None) -> Micrograph:
@@ -138,8 +134,3 @@ def agree(one: PixelSize, other: PixelSize) -> bool:
     return math.isclose(one.x_um, other.x_um, rel_tol=TOLERANCE) and math.isclose(
         one.y_um, other.y_um, rel_tol=TOLERANCE
     )
-
-
-@lru_cache(maxsize=8)
-def _record(path: Path, _stamp: Stamp | None) -> Record:
-    return read_record(path)

@@ -22,6 +22,7 @@ from napari_matssl.tasks.group_file import read_groups
 from napari_matssl.tasks.mask_files import MaskFile, find_masks
 from napari_matssl.tasks.mask_sizes import MaskSizes
 from napari_matssl.tasks.measures import make_measures
+from napari_matssl.tasks.project_places import Places, places_of_images
 
 FIELDS = "fields.csv"
 
@@ -39,7 +40,8 @@ class Sources:
     pixel_size
         For masks that have none from elsewhere.
     groups
-        CSV file with the specimen, section and group of each image.
+        CSV file with the specimen, section and group of each image; None takes those that the
+        project of the images keeps.
     """
 
     classes: Path | None = None
@@ -147,11 +149,14 @@ def measure_masks(
     remarks = dict.fromkeys(masks.remarks)
     planned: list[MeasuredMask] = []
     names = _names([file.path for file in masks.files], groups is not None)
-    for file, name in zip(masks.files, names, strict=True):
+    images = [sizes.image_of(file.path) for file in masks.files]
+    kept = Places({}) if groups else places_of_images(dict(zip(names, images, strict=True)))
+    remarks |= dict.fromkeys([kept.remark] if kept.remark else ())
+    for file, name, image in zip(masks.files, names, images, strict=True):
         found = sizes.of(file.path, file.shape)
         remarks |= dict.fromkeys(found.remarks)
-        place = Place() if groups is None else groups.place_of(file.path)
-        image, origin = sizes.image_of(file.path), read_mask_facts(file.path).provenance
+        place = kept.of(name) if groups is None else groups.place_of(file.path)
+        origin = read_mask_facts(file.path).provenance
         planned.append(MeasuredMask(file, name, found.size, place, image, origin))
     if groups is not None and (line := groups.remark_on_others(f.path for f in masks.files)):
         remarks[line] = None
@@ -176,7 +181,7 @@ def measure_masks(
 
 
 def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
-    """Name masks as their files, and with their folder those that share a name."""
+    """Name masks as their files, and with their folders those that share a name."""
     count = Counter(mask.name for mask in masks)
     shared = [mask for mask in masks if count[mask.name] > 1]
     if shared and grouped:
@@ -185,9 +190,16 @@ def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
             "Rename one of them, so that the groups can tell them apart.",
             settings="groups",
         )
-    return [
-        mask.name if mask not in shared else f"{mask.parent.name}/{mask.name}" for mask in masks
-    ]
+    if not shared:
+        return [mask.name for mask in masks]
+    depth = 2
+    while len({_end_of(mask, depth) for mask in masks}) < len(masks):
+        depth += 1
+    return [_end_of(mask, depth) if mask in shared else mask.name for mask in masks]
+
+
+def _end_of(path: Path, parts: int) -> str:
+    return "/".join(path.absolute().parts[-parts:])
 
 
 def _measure(one: MeasuredMask, measures: Iterable[FieldMeasure]) -> dict[str, object]:
