@@ -12,7 +12,7 @@ from napari_matssl.progress import Control, Job, Result
 
 _BUSY = (
     "Other programs keep the processors busy: the training takes longer than its minutes, up to "
-    "three times, so that the model gets as good. Stop keeps the best one so far."
+    "three times, so that the model gets as good. Ended early, it keeps the best so far."
 )
 
 

@@ -2,6 +2,16 @@
 
 import pytest
 from desk import NAMES, drop, in_own_process, write_folder
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QScrollBar,
+    QWidget,
+)
 
 from napari_matssl.widgets.shell import PANELS, JobDock, MatSSLWidget, micrographs_widget
 
@@ -89,3 +99,49 @@ def test_an_opened_panel_comes_into_sight_and_the_one_before_folds(shell, qtbot,
         return 0 <= top < seen.height() / 2
 
     qtbot.waitUntil(is_in_sight)
+
+
+def turn_the_wheel(over: QWidget, by: int) -> None:
+    middle = QPointF(over.rect().center())
+    event = QWheelEvent(
+        middle,
+        QPointF(over.mapToGlobal(over.rect().center())),
+        QPoint(0, 0),
+        QPoint(0, by),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(over, event)
+
+
+def value_of(control: QWidget) -> object:
+    if isinstance(control, QComboBox):
+        return control.currentIndex()
+    return control.value()
+
+
+def test_whoever_scrolls_over_a_control_changes_nothing(shell, qtbot, tmp_path):
+    """A slider that cleans masks, the first row of an info bar, the unit of a scale bar."""
+    shell.open_paths([write_folder(tmp_path / "steel", bar=NAMES)])
+    for section in shell.sections.values():
+        section.expand(animate=False)
+    qtbot.wait(50)
+    controls = [
+        control
+        for kind in (QAbstractSlider, QAbstractSpinBox, QComboBox)
+        for control in shell.findChildren(kind)
+        if not isinstance(control, QScrollBar)
+    ]
+    assert len(controls) > 20
+    shell.panels["Micrographs"].table.setFocus()
+    changed = []
+    for control in controls:
+        control.setEnabled(True)
+        for by in (240, -240):
+            before = value_of(control)
+            turn_the_wheel(control, by)
+            if value_of(control) != before:
+                changed.append(control.toolTip() or type(control).__name__)
+    assert changed == []

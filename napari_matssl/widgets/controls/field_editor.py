@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import (
+    QAbstractSlider,
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
@@ -125,12 +126,18 @@ class FieldEditor(QWidget):
 
 
 class WheelGuard(QObject):
-    """Leaves the wheel to the scroll area around a control unless the control has the focus."""
+    """Leaves the wheel to the scroll area around a control unless the control has the focus.
+
+    A control may be made of several, as a slider with its value is.
+    """
 
     def __init__(self, control: QWidget) -> None:
         super().__init__(control)
-        control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        control.installEventFilter(self)
+        for kind in (QAbstractSlider, QAbstractSpinBox, QComboBox):
+            for part in (control, *control.findChildren(kind)):
+                if isinstance(part, kind):
+                    part.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                    part.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Keep wheel events away from a control without the focus."""

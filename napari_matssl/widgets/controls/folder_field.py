@@ -6,6 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QSizePolicy, QWidget
 from superqt.utils import signals_blocked
 
+from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button
 from napari_matssl.widgets.controls.recent import RecentFolders
 
@@ -22,6 +23,7 @@ class FolderField(QWidget):
         self._base = Path.home()
         self.field = QComboBox()
         self.field.setEditable(True)
+        WheelGuard(self.field)
         self.field.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.field.setMinimumWidth(60)

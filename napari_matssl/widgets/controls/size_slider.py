@@ -31,6 +31,7 @@ class SizeSlider(QWidget):
         self.unit = QComboBox()
         for unit, words in UNITS.items():
             self.unit.addItem(words, unit)
+        WheelGuard(self.slider)
         WheelGuard(self.unit)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

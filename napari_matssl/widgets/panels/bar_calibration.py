@@ -12,6 +12,7 @@ from napari_matssl.micrograph.scale_bar import length_in_words
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.tasks.calibrate import size_of_bar
+from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
 from napari_matssl.widgets.session import Session
 
@@ -55,6 +56,7 @@ class BarCalibration(QWidget):
         self.unit = QComboBox()
         self.unit.addItems([*_UNITS])
         self.unit.setToolTip("Unit of the length.")
+        WheelGuard(self.unit)
         self.found = note("", "Length of the line, and the pixel size that follows.")
         self.here = button("This image", _HERE_TIP, lambda: self._apply(everywhere=False))
         self.everywhere = button("All images", _ALL_TIP, lambda: self._apply(everywhere=True))

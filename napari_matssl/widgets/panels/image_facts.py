@@ -72,6 +72,7 @@ class ImageFactsEditor(QWidget):
         self.row.setKeyboardTracking(False)
         self.row.setToolTip("First row of the info bar, counted from the top of the image.")
         self.row.valueChanged.connect(self._set_bar)
+        WheelGuard(self.row)
         self.drag = button(
             "Drag the line",
             "Drag the yellow line in the image.",
