@@ -1,5 +1,6 @@
 """Read micrographs and label images, and find them in folders."""
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -182,10 +183,10 @@ def _images_of(given: Path, suffixes: Sequence[str]) -> list[Path]:
     return [given]
 
 
-def _natural(path: Path) -> tuple[list[list[tuple[int, str]]], str]:
-    """Order numbers in names by their value."""
+def _natural(path: Path) -> tuple[list[list[tuple[float, str]]], str]:
+    """Order numbers in names by their value, and before letters, as file managers do."""
     parts = [re.findall(r"(\d+)|(\D+)", part.casefold()) for part in path.parts]
-    return [[(int(n or -1), text) for n, text in part] for part in parts], str(path)
+    return [[(int(n) if n else math.inf, text) for n, text in part] for part in parts], str(path)
 
 
 def _known(suffixes: Sequence[str]) -> str:

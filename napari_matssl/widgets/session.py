@@ -78,7 +78,7 @@ class Session(QObject):
         self.notices.remarked.connect(lambda text: self._show_message(text, problem=False))
         self.runner.started.connect(self._on_job)
         self.area = CorrectionArea(viewer, self.results, self.palette)
-        self.bar_line = BarLine(viewer, self.results, self.palette)
+        self.bar_line = BarLine(viewer, self.results, self.palette, self.notices)
         self.keys = Keys(viewer, self.current, self.palette, self.peek)
         self.strokes = Strokes(viewer, self.current, self)
         self.guide = Guide(viewer, self.current, self.start, self)

@@ -361,7 +361,7 @@ def folder_of(tmp_path, *names):
 
 
 def test_folder_gives_its_images_in_natural_order(tmp_path):
-    wanted = ["A1.TIF", "a2.png", "a10.tif", "b.jpeg"]
+    wanted = ["3-as-cast.tif", "A1.TIF", "a2.png", "a10.tif", "b.jpeg"]
     others = ["a2.txt", "a2-tif.hdr", ".hidden.tif", "._a2.tif", "classes.json", "inside/c.tif"]
     folder = folder_of(tmp_path, *wanted, *others)
     (folder / "folder.tif").mkdir()

@@ -1,14 +1,17 @@
 """Calibrating by a line along the scale bar, and the warning where bar and pixel size disagree."""
 
+import threading
+
 import numpy as np
 import pytest
 import tifffile
 from desk import docked, key, said
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 
 from napari_matssl.micrograph import scale_bar
 from napari_matssl.project.folder import Project
 from napari_matssl.project.image_summary import ImageFacts
+from napari_matssl.widgets.canvas import bar_line
 from napari_matssl.widgets.canvas.bar_line import LINE
 from napari_matssl.widgets.controls.image_rows import WRONG_SCALE
 
@@ -155,6 +158,7 @@ def test_all_images_are_calibrated_but_those_whose_pixels_are_not_square(panel):
     assert "d.tif" in heard[-1]
     tool.undo.click()
     assert [size_of(panel, f"{one}.tif") for one in "abc"] == [None] * 3
+    assert heard[-1] == "3 images: the pixel size is as before."
 
 
 def test_pixels_that_are_not_square_stay_as_they_are(panel):
@@ -181,5 +185,41 @@ def test_escape_and_another_image_take_the_line_away(panel, qtbot):
     assert tool.form.isHidden()
     begin(panel, "10")
     panel.session.current.step(1)
+    assert LINE not in panel.session.viewer.layers
+    assert tool.form.isHidden()
+
+
+def test_the_window_lives_on_while_the_scale_bar_is_looked_for(panel, monkeypatch):
+    """The number beside it is read by networks, which take seconds to load."""
+    panel.session.current.show("b.tif")
+    find, alive, lived = bar_line.find_scale_bar, threading.Event(), []
+
+    def slow(micrograph):
+        lived.append(alive.wait(20))
+        return find(micrograph)
+
+    monkeypatch.setattr(bar_line, "find_scale_bar", slow)
+    QTimer.singleShot(0, alive.set)  # set by the window, if it isn't the one that waits
+    tool = begin(panel)
+    assert lived == [True]
+    assert "90.0 px" in tool.found.text()
+    assert LINE in panel.session.viewer.layers
+
+
+def test_no_line_comes_over_another_image_that_is_shown_meanwhile(panel, monkeypatch):
+    panel.session.current.show("b.tif")
+    shown = threading.Event()
+
+    def slow(_micrograph):
+        shown.wait(20)
+
+    def go_on():
+        panel.session.current.show("a.tif")
+        shown.set()
+
+    monkeypatch.setattr(bar_line, "find_scale_bar", slow)
+    QTimer.singleShot(0, go_on)
+    tool = begin(panel, length=None)
+    assert panel.session.current.shown.name == "a.tif"
     assert LINE not in panel.session.viewer.layers
     assert tool.form.isHidden()

@@ -213,6 +213,21 @@ def begin_one(painter, held):
     painter.until(held.waiting.is_set)
 
 
+def test_the_note_tells_that_the_first_preview_of_an_image_is_under_way(painter, held):
+    held.go_on.set()
+    begin_one(painter, held)
+    painter.until(lambda: previewed(painter))
+    held.go_on.clear()
+    held.waiting.clear()
+    painter.press_key(Qt.Key.Key_D)
+    painter.until(lambda: "before the first stroke" in note(painter))
+    begin_one(painter, held)
+    assert note(painter) == "Live preview: computing..."
+    held.go_on.set()
+    painter.until(lambda: previewed(painter))
+    assert "made in" in note(painter)
+
+
 def end_held(painter, held):
     """Let previews go on, and wait for what comes of the one that waited."""
     held.go_on.set()

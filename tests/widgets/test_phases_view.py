@@ -306,6 +306,27 @@ def test_all_columns_of_the_summary_fit_a_dock(three_images, qtbot):
     assert table.columnViewportPosition(5) + table.columnWidth(5) <= table.viewport().width()
 
 
+def test_long_words_on_the_model_leave_four_classes_in_sight(view, qtbot):
+    classes = tuple(LabelClass(id=n, name=f"phase {n}", colour=COLOURS[n]) for n in range(1, 5))
+    mask = np.arange(1, 5, dtype=np.uint8).repeat(25).reshape(10, 10)
+    rows = [
+        row
+        for name in "abc"
+        for row in phase_fractions(name, mask, ClassTable(classes=classes), MICROMETRE)
+    ]
+    view.show_phases(rows, classes)
+    view.resize(340, 300)
+    view.error_note.setText("The model's error is larger than the spread. " * 8)
+    table = view.summary_table
+
+    def in_sight():
+        seen = table.viewport().rect()
+        return [seen.contains(table.visualItemRect(table.item(row, 1))) for row in range(4)]
+
+    qtbot.waitUntil(lambda: all(in_sight()))
+    assert view.minimumSizeHint().width() <= 350
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_they_fit_the_narrowest_dock_in_napari_s_own_font(three_images, qtbot, theme):
     three_images.setStyleSheet(get_stylesheet(theme))

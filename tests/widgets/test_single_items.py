@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 
 from napari_matssl.errors import InputError
 from napari_matssl.widgets.canvas.layers import KIND, MEASURED
-from napari_matssl.widgets.canvas.measured_layer import MARKED
+from napari_matssl.widgets.canvas.measured_layer import HINT, MARKED
 from napari_matssl.widgets.canvas.outlines import nearest_segment, outline
 from napari_matssl.widgets.canvas.peek import KEY
 from napari_matssl.widgets.controls.items_view import ITEMS
@@ -68,6 +68,7 @@ def test_items_are_shown_and_removed_by_the_tick(user, measure):
     assert ITEMS[measure][1] in items.state.text()
     assert not user.viewer.layers["segmentation"].visible
     assert user.viewer.layers.selection.active.name == WORDS[measure]
+    assert user.viewer.help == HINT  # napari's own names keys that choose classes here
     items.tick.setChecked(False)
     assert user.names == before
     assert user.viewer.layers["segmentation"].visible

@@ -8,6 +8,7 @@ from napari.viewer import Viewer
 
 from napari_matssl.micrograph.scale_bar import ScaleBar, find_scale_bar
 from napari_matssl.widgets.canvas.drawing import Drawing
+from napari_matssl.widgets.canvas.notices import Notices
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.results import Results
 
@@ -24,8 +25,11 @@ class BarLine(Drawing):
     It also tells by `changed` that a line was drawn.
     """
 
-    def __init__(self, viewer: Viewer, results: Results, palette: Palette) -> None:
+    def __init__(
+        self, viewer: Viewer, results: Results, palette: Palette, notices: Notices
+    ) -> None:
         super().__init__(viewer, results, palette, LINE, HINT)
+        self._notices = notices
 
     @property
     def length_px(self) -> float | None:
@@ -43,12 +47,17 @@ class BarLine(Drawing):
         if shown is None:
             return None
         self.cancel()
+        # Whoever reads the number beside it for the first time loads networks, which takes seconds.
+        bar = self._notices.wait_for(
+            lambda: find_scale_bar(shown.micrograph), "Looking for the scale bar..."
+        )
+        if self._results.current.shown is not shown:  # while it was looked for
+            return None
         height, width = shown.micrograph.height, shown.micrograph.width
         layer = self._add(
             shown.image, edge_color="#ff2020", face_color="transparent",
             edge_width=max(1.0, min(height, width) / 300), opacity=1,
         )  # fmt: skip
-        bar = find_scale_bar(shown.micrograph)
         if bar is not None:
             layer.add_lines(
                 np.array([[bar.row, bar.first], [bar.row, bar.last]]), edge_color="#ff2020"

@@ -24,6 +24,8 @@ from napari_matssl.widgets.jobs.later import later
 MARKED = "marked"
 """Name of the layer that marks one item."""
 
+HINT = "Click in the image to find an item in the list. 1 to 9: back to painting"
+
 MOST_COLUMNS = 400
 """Columns that are drawn; more would hide what is below them."""
 
@@ -119,6 +121,7 @@ class MeasuredLayer(QObject):
             self._cover(shown)
         # Clicks shall choose items now, not paint.
         self._viewer.layers.selection.active = layer
+        layer.help = self._viewer.help = HINT  # napari's own names keys that are ours
 
     def mark(self, row: int, centre: bool = True) -> None:
         """Mark an item, and bring it into the middle of the view if wanted."""

@@ -29,7 +29,7 @@ class CorrectedPage(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = FigureTable(name_width=80)
+        self.table = FigureTable(name_width=96)
         self.table.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
         self.table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
         self.words = QLabel()

@@ -20,14 +20,16 @@ class FigureTable(QTableWidget):
     name_width
         Least width of the column of names, px. It takes what room the figures leave; figures
         beyond the edge of the window are scrolled to.
+    in_sight
+        Rows that stay in sight, if there are so many, however narrow the place is.
     """
 
     row_chosen = Signal(str)
     """A row was clicked, or Enter pressed in it: what its first cell shows."""
 
-    def __init__(self, name_width: int) -> None:
+    def __init__(self, name_width: int, in_sight: int = 0) -> None:
         super().__init__()
-        self._name_width = name_width
+        self._name_width, self._in_sight = name_width, in_sight
         self.setToolTip(_COPY_TIP)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -111,6 +113,12 @@ class FigureTable(QTableWidget):
             left -= self.columnWidth(column)
         self.setColumnWidth(0, max(self._name_width, left))
         self.verticalHeader().setDefaultSectionSize(metrics.height() + 8)
+        if rows := min(self._in_sight, self.rowCount()):
+            height = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth()
+            height += rows * self.verticalHeader().defaultSectionSize()
+            if left < self._name_width:
+                height += self.horizontalScrollBar().sizeHint().height()
+            self.setMinimumHeight(height)
 
     def copy(self) -> None:
         """Put the selected cells, or all if none are, on the clipboard with their header."""

@@ -38,6 +38,9 @@ _SPREAD_COLUMNS = (
     ("s\nwithin", "Standard deviation between the images of one specimen (of one section)."),
 )
 
+_IN_SIGHT = 4
+"""Classes of the summary that the words below it don't push out of sight."""
+
 
 class PhasesView(QWidget):
     """Phase fractions per image and in summary, with a bar chart."""
@@ -47,7 +50,7 @@ class PhasesView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.summary_table = FigureTable(name_width=96)
+        self.summary_table = FigureTable(name_width=96, in_sight=_IN_SIGHT)
         self.image_table = FigureTable(name_width=140)
         self.image_table.setToolTip(
             f"Click a row, or press Enter, to go to the image. {self.image_table.toolTip()}"

@@ -153,6 +153,8 @@ class BarCalibration(QWidget):
     def _take_back(self) -> None:
         before, self._before = self._before, {}
         self._current.set_pixel_sizes(before)
+        which = few([*before]) if len(before) == 1 else f"{len(before)} images"
+        self._session.notices.remarked.emit(f"{which}: the pixel size is as before.")
         self._update()
 
     def _forget(self) -> None:

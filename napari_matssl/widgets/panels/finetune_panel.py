@@ -24,7 +24,6 @@ from napari_matssl.widgets.controls.painted_list import (
 )
 from napari_matssl.widgets.controls.payoff_view import PayoffView
 from napari_matssl.widgets.controls.settings_form import SettingsForm
-from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.live_preview import LivePreview
@@ -214,7 +213,7 @@ class FinetunePanel(QWidget):
         score = metrics.get("val_miou")
         measured = "" if score is None else f", validation mIoU {score:.3f}"
         how = f"{trained.steps} steps" if trained.steps else "fitted"
-        made = f"{how} in {duration(60 * metrics['minutes'])}{measured}."
+        made = f"{how}{measured}."  # the time stands in the job's line, pauses and others' included
         if not self._folder.holds(self._trained_on):
             self._notices.remarked.emit(f"{trained.path} was trained: {made}")
             return

@@ -200,6 +200,8 @@ class LivePreview(QObject):
         work.stop = stop = threading.Event()
         if work.classifier is None:
             self._live.reported.emit("Live preview: preparing...")
+        elif not self._showing:
+            self._live.reported.emit("Live preview: computing...")
 
         def over(show: Callable[[], None]) -> None:
             self._computing = False
