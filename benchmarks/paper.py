@@ -7,8 +7,9 @@ r"""Run the tables of the MatSSL paper, as far as the data is there.
 
 That is the published recipe (``--preset paper``) for the published numbers of epochs (50 of
 pretraining; 200 of fine-tuning, 50 on Aachen): for a GPU. With ``--finetune-minutes`` fine-tuning
-ends after so long on this machine; with ``--pretrain-minutes`` pretraining does, and takes
-``--preset quick``, since the published rate unlearns ImageNet in a short time on few images.
+ends after so long on this machine, where ``--batch-size`` makes it fit into the memory (128 crops
+of 256 px need more than 20 GB). With ``--pretrain-minutes`` pretraining does, and takes ``--preset
+quick``, since the published rate unlearns ImageNet in a short time on few images.
 
 Folders are read as they are published, and as our tests have them (``published_sets.py``).
 ``--others`` is a folder of more images to pretrain on. What is missing is named, with its source.
@@ -92,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--called", help=f"name of these weights in the table, such as {MICRONET}")
     made.add_argument("--pretrain-minutes", type=float, help="not the published epochs")
     made.add_argument("--finetune-minutes", type=float, help="not the published epochs")
+    made.add_argument("--batch-size", type=int, help="of fine-tuning, where 128 crops are too many")
     made.add_argument("--seeds", nargs="+", type=int, default=[0])
     made.add_argument("--work", type=Path, default=HERE / "encoders", help="for the encoders")
     made.add_argument("--results", type=Path, default=RESULTS)
@@ -125,6 +127,8 @@ def finetune_settings(
     values |= {**task.settings, "seed": seed}
     if given.architecture:
         values["architecture"] = given.architecture
+    if given.batch_size:
+        values["batch_size"] = given.batch_size
     if given.finetune_minutes:
         values |= {"minutes": given.finetune_minutes, "epochs": None, "validations": 20}
     return FinetuneSettings.make(values)
@@ -163,7 +167,8 @@ def run(
         "left_out": list(pool.left_out) if pool else [],
         "finetune_steps": len(trained.losses),
         "minutes": trained.segmenter.card.metrics["minutes"],
-        "published": [not given.pretrain_minutes, not given.finetune_minutes],
+        "batch_size": settings.batch_size,
+        "published": [not given.pretrain_minutes, not (given.finetune_minutes or given.batch_size)],
         "date": datetime.date.today().isoformat(),
         **facts,
     }
@@ -189,17 +194,30 @@ def schedule_name(method: str, given: argparse.Namespace) -> str:
 
 def key_of(cell: dict[str, Any]) -> str:
     """Name a result: another with the same name takes its place."""
-    names = ("task", "start", "architecture", "pretrained_on", "schedule", "encoder", "seed")
+    names = (
+        "task",
+        "start",
+        "architecture",
+        "pretrained_on",
+        "schedule",
+        "encoder",
+        "batch_size",
+        "seed",
+    )
     return " | ".join(str(cell[name]) for name in names)
 
 
-def compute(given: argparse.Namespace) -> None:
+def compute(given: argparse.Namespace) -> int:
     """Run what was asked for, and keep each result as it comes.
+
+    Returns
+    -------
+    How many runs failed; each is told of in a line, and the others are done.
 
     Raises
     ------
     MatSSLError
-        If a set can't be read, or a run fails.
+        If a set can't be read, or there is nothing to pretrain on.
     """
     sets = read_sets({name: getattr(given, name) for name in SOURCES})
     for name in SOURCES.keys() - sets.keys():
@@ -208,6 +226,7 @@ def compute(given: argparse.Namespace) -> None:
     for name in wanted:
         if TASKS[name][0] not in sets:
             raise InputError(f"{name} needs its set.", f"Give --{TASKS[name][0]} FOLDER.")
+    failed = 0
     there = (*sets, *([OTHERS] if given.others else []))
     for name in wanted:
         task = make_task(name, sets[TASKS[name][0]])
@@ -219,9 +238,15 @@ def compute(given: argparse.Namespace) -> None:
                 print(f"{name}: left out of pretraining, as it shows a test image: {line}")
         for method in given.methods:
             for seed in given.seeds:
-                cell = run(task, method, None if method == NONE else pool, given, seed)
+                try:
+                    cell = run(task, method, None if method == NONE else pool, given, seed)
+                except MatSSLError as error:
+                    failed += 1
+                    print(f"error: {name}, {method}, seed {seed}: {error}", file=sys.stderr)
+                    continue
                 print(f"{key_of(cell)}: {cell['miou']:.2f}", flush=True)
                 _keep(cell, given.results)
+    return failed
 
 
 def _keep(cell: dict[str, Any], path: Path) -> None:
@@ -240,13 +265,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the rows that are asked for and can be run."""
     given = parser().parse_args(arguments)
     try:
-        if not given.tables:
-            compute(given)
+        failed = 0 if given.tables else compute(given)
     except MatSSLError as error:
         sys.exit(f"error: {error}")
     text = table(read_results(given.results))
     print(text)
     write_between_marks("paper.py", text, given.notes)
+    if failed:
+        sys.exit(f"error: {failed} {'run' if failed == 1 else 'runs'} failed.")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ def _coating(
     )
 
 
+_BATCH = 128
+
 PAPER = (
     Figure("metaldam", "unet++", IMAGENET, "66.73"),
     *_pretrained("metaldam", TITLES["densecl"], "68.76", "68.34"),
@@ -106,10 +108,11 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _by_row(results: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Bring the results together that differ in the seed alone."""
-    names = ("task", "start", "architecture", "pretrained_on", "schedule", "encoder", "published")
+    names = ("task", "start", "architecture", "pretrained_on", "schedule", "encoder", "published",
+             "batch_size")  # fmt: skip
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for cell in results:
-        rows.setdefault(str([cell[name] for name in names]), []).append(cell)
+        rows.setdefault(str([cell.get(name) for name in names]), []).append(cell)
     return list(rows.values())
 
 
@@ -135,12 +138,14 @@ def _row(cells: Sequence[Mapping[str, Any]], figure: Figure | None) -> str:
     if len(found) > 1:
         miou += f" ({min(found):.2f} to {max(found):.2f}; {len(found)} seeds)"
     stars = ["\\*" if published else "" for published in first["published"]]
+    batch = first.get("batch_size", _BATCH)
+    smaller = "" if batch == _BATCH else f" of {batch}"
     steps = f"{first['pretrain_steps']:.0f}{stars[0]}" if first["images"] else "-"
     return (
         f"| {first['task']} | {first['start']} | {_network(first['architecture'])} | "
         f"{', '.join(first['pretrained_on']) or '-'} | {first['schedule'] or '-'} | "
         f"{figure.miou if figure else '-'} | {miou} | {first['encoder']} | "
-        f"{first['images'] or '-'} | {steps}, {first['finetune_steps']}{stars[1]} |"
+        f"{first['images'] or '-'} | {steps}, {first['finetune_steps']}{smaller}{stars[1]} |"
     )
 
 

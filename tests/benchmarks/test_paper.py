@@ -1,13 +1,14 @@
 """The paper's comparison: what is run, on what, and how it is set out."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from tiny import TINY
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, OutOfMemoryError
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.samples import make_sample
 
@@ -141,7 +142,9 @@ def test_the_published_recipe_is_run_for_its_epochs_unless_minutes_are_given(set
     assert (paper.preset, paper.epochs, paper.minutes) == ("paper", 200, None)
     assert (paper.architecture, paper.encoder, paper.seed) == ("unet++", "resnet50", 3)
     short = finetune_settings(task, "imagenet", given("--finetune-minutes", "2"), 0)
-    assert (short.epochs, short.minutes) == (None, 2)
+    assert (short.epochs, short.minutes, short.batch_size) == (None, 2, 128)
+    small = finetune_settings(task, "imagenet", given("--batch-size", "8"), 0)
+    assert (small.epochs, small.batch_size) == (200, 8)
 
 
 @pytest.mark.parametrize(
@@ -166,18 +169,32 @@ def test_what_cannot_be_run_is_refused_in_one_line(arguments, named, capsys, tmp
     assert not (tmp_path / "r.json").exists()
 
 
-def test_a_row_is_computed_kept_and_set_beside_the_papers_figure(data, tmp_path, capsys):
-    from paper import main
+@pytest.fixture
+def brief(data, tmp_path, monkeypatch):
+    """Run MetalDAM with a tiny network, two epochs of fine-tuning and of pretraining."""
+    import paper
+    import paper_tasks
 
-    notes, results = tmp_path / "NOTES.md", tmp_path / "paper.json"
+    source = replace(paper_tasks.SOURCES["metaldam"], epochs=2)
+    monkeypatch.setitem(paper_tasks.SOURCES, "metaldam", source)
+    whole = paper.pretrain_settings
+    short = {"epochs": 2, "view_size": 64}
+    monkeypatch.setattr(
+        paper, "pretrain_settings", lambda *given: whole(*given).model_copy(update=short)
+    )
+    notes = tmp_path / "NOTES.md"
     notes.write_text("before\n<!-- begin: paper.py -->\n<!-- end: paper.py -->\nafter\n")
     common = ["--metaldam", data / "steels", "--uhcs", data / "carbon", "--only", "metaldam",
-              "--encoder", TINY, "--weights", "random", "--finetune-minutes", "0.02",
-              "--pretrain-minutes", "0.02", "--work", tmp_path, "--results", results,
-              "--notes", notes]  # fmt: skip
-    main([*map(str, common), "--methods", "imagenet", "matssl", "--called", "ImageNet"])
-    main([*map(str, common), "--methods", "imagenet", "--called", "ImageNet", "--seeds", "1"])
-    main([*map(str, common), "--methods", "matssl", "--pretrain-on", "metaldam"])
+              "--encoder", TINY, "--weights", "random", "--work", tmp_path,
+              "--results", tmp_path / "paper.json", "--notes", notes]  # fmt: skip
+    return lambda *more: paper.main([*map(str, common), *map(str, more)])
+
+
+def test_a_row_is_computed_kept_and_set_beside_the_papers_figure(brief, tmp_path, capsys):
+    notes, results = tmp_path / "NOTES.md", tmp_path / "paper.json"
+    brief("--methods", "imagenet", "matssl", "--called", "ImageNet")
+    brief("--methods", "imagenet", "--called", "ImageNet", "--seeds", 1)
+    brief("--methods", "matssl", "--pretrain-on", "metaldam", "--batch-size", 2)
     cells = json.loads(results.read_text()).values()
     assert [c["seed"] for c in cells if c["start"] == "ImageNet"] == [0, 1]
     pretrained = {tuple(c["pretrained_on"]): c for c in cells if c["start"] == "MatSSL"}
@@ -197,7 +214,23 @@ def test_a_row_is_computed_kept_and_set_beside_the_papers_figure(data, tmp_path,
     assert ours[("MatSSL", "U-Net++", "uhcs")][0] == "69.95"
     assert ours[("MatSSL", "U-Net++", "metaldam")][0] == "69.02"
     assert "| 86.73 | - |" in text
+    assert " of 2 |" in next(line for r, line in row.items() if r[3] == "metaldam")
     assert "1 training image" in text
+
+
+def test_a_run_that_fails_is_told_of_and_the_others_are_done(brief, tmp_path, monkeypatch, capsys):
+    import paper
+
+    def failing(*_given, **_named):
+        raise OutOfMemoryError("Out of memory.")
+        yield
+
+    monkeypatch.setattr(paper, "pretrain", failing)
+    with pytest.raises(SystemExit, match="1 run failed"):
+        brief("--methods", "matssl", "imagenet")
+    assert "error: metaldam, matssl, seed 0: Out of memory." in capsys.readouterr().err
+    (cell,) = json.loads((tmp_path / "paper.json").read_text()).values()
+    assert cell["start"] == "random"
 
 
 def test_every_figure_of_the_paper_has_a_row_though_nothing_was_computed():
