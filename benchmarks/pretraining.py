@@ -114,18 +114,24 @@ def cases(data: Path) -> dict[str, Case]:
         found[split] = Case(lambda _seed, s=split: real_sets.ebc(data, s), 300, own)
         found[f"{split}, 1 image"] = Case(
             lambda seed, s=split: sets.painted_in_strokes(real_sets.ebc(data, s), 1, seed),
-            150,
+            56,
             own,
         )
     found["EBC-2 strokes"] = Case(
-        lambda _seed: real_sets.ebc(data, "EBC-2", True), 300, _own_coatings(data, "EBC-2")
+        lambda _seed: real_sets.ebc(data, "EBC-2", True), 112, _own_coatings(data, "EBC-2")
     )
+    for steel in ("MetalDAM", "UHCS"):
+        found[f"{steel} S4 strokes"] = Case(
+            lambda _seed, n=steel: sets.some(real_sets.steel(data, n, "S4", True), 12),
+            112,
+            lambda n=steel: _own_steels(data, n),
+        )
     for material in ("dual-phase", "coating"):
         found[f"{material}, 1 image"] = Case(
             lambda seed, m=material: sets.painted_in_strokes(
                 sets.synthetic(m, range(1), range(10, 16)), 1, seed
             ),
-            150,
+            56,
             lambda m=material: [make_sample(m, s).micrograph for s in [0, *range(1000, 1059)]],
         )
     return found
@@ -140,6 +146,12 @@ def _own_coatings(data: Path, split: str) -> Callable[[], list[Micrograph]]:
         return first + rest
 
     return read
+
+
+def _own_steels(data: Path, name: str) -> list[Micrograph]:
+    """Give the images painted on, then those without labels, which hold no twin of a labelled one."""
+    painted = [p.micrograph for p in real_sets.steel(data, name, "S4", True).training]
+    return painted + read_folder([data / name.lower() / "unlabelled"])
 
 
 QUICK_STARTS = ("imagenet", "own 20, 2 min", "other, 2 min")
@@ -233,6 +245,9 @@ def main() -> None:
     parser.add_argument("--starts", nargs="+", metavar="START")
     parser.add_argument("--sets", nargs="+", metavar="SET")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument(
+        "--pretraining-seed", type=int, help="one encoder for all seeds of fine-tuning"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--levers", action="store_true", help="judge a recipe (--set, one start)")
     parser.add_argument("--instant", action="store_true", help="with --levers: instant only")
@@ -275,14 +290,16 @@ def cell(
 ) -> dict[str, Any]:
     """Pretrain, fine-tune once and score."""
     chosen, changed = case.make(seed), changes(given.set)
-    source, facts = encoder(start, name, case.own, given.data, seed, changed, given.encoders)
+    first = seed if given.pretraining_seed is None else given.pretraining_seed
+    source, facts = encoder(start, name, case.own, given.data, first, changed, given.encoders)
     _check_unseen(start, case, chosen.test)
     settings = FinetuneSettings.make({"weights": source, "epochs": 1, "seed": seed})
     segmenter = train(chosen, settings, case.steps)
     result = figures(chosen, look(segmenter, chosen.test, PredictSettings()))
     classes = {name: result[name] for name in chosen.table.names}
     return {
-        "miou": result["miou"], "classes": classes, "steps": case.steps, **facts,
+        "miou": result["miou"], "fraction_error": result["fraction_error"], "classes": classes,
+        "steps": case.steps, **facts,
         "date": datetime.date.today().isoformat(),
     }  # fmt: skip
 
