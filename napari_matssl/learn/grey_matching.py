@@ -29,8 +29,10 @@ _STEPS = ((0.125, 0.1), (0.06, 0.05))  # of the narrow search: brightness, contr
 
 _PRIOR, _USUAL_BRIGHTNESS, _USUAL_CONTRAST = 0.01, 0.3, 0.2
 _OTHER, _NEARLY = 0.15, 0.1  # difference of a fraction; of distances, in nats
-_CLEARLY = 0.7
+_CLEARLY = 0.6
 """The image's own scale stays unless a match leaves less than this share of its distance."""
+_UNEXPLAINED = 0.5
+"""Distance of a painted image, in nats, from which on the painted images have no common scale."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def match(
     own
         The scale of the image by its own mean and spread. It is returned unless another one
         explains the image clearly better: on real micrographs both are about as good, and it
-        follows any exposure (benchmarks/NOTES.md).
+        follows any exposure (benchmarks/NOTES.md). It always stays where the painted images
+        themselves can't be explained on one scale, since nothing can be matched to them then.
     """
     positions = np.flatnonzero(usable if usable.any() else np.ones_like(usable))
     if len(positions) > PIXELS:
@@ -104,6 +107,8 @@ def match(
         (own.middle - theirs.middle) / theirs.spread,
         float(np.log(own.spread / theirs.spread)),
     )
+    if reference.usual_distance > _UNEXPLAINED:
+        return search.match(as_it_is, own)
     best, rival = search.run(origin, as_it_is)
     if search.distance(best) > _CLEARLY * search.distance(as_it_is):
         return search.match(as_it_is, own)

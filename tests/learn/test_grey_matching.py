@@ -106,6 +106,18 @@ def test_where_the_own_scale_is_as_good_it_stays(painted):
     assert find(reference, field(0.2, seed=5)[0], own).scale == own
 
 
+def test_nothing_is_matched_to_painted_images_without_a_common_scale():
+    (dark, first), (light, second) = field(0.2), field(0.4, seed=11)
+    light = 0.8 * light + 50  # another exposure
+    pixels = [known(first), known(second)]
+    scale = own_scale(np.concatenate([dark, light]))
+    reference = fit_reference([dark, light], pixels, scale)
+    grey, _ = field(0.8, seed=12)
+    assert find(reference, grey).scale == own_scale(grey)
+    one = fit_reference([dark], pixels[:1], own_scale(dark))
+    assert find(one, grey).scale != own_scale(grey)
+
+
 def test_of_a_series_of_one_exposure_the_scale_is_that_of_the_painted_images(painted):
     reference, scale = painted
     same = reference.model_copy(update={"same_exposure": True})
