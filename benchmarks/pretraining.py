@@ -149,7 +149,7 @@ def _own_coatings(data: Path, split: str) -> Callable[[], list[Micrograph]]:
 
 
 def _own_steels(data: Path, name: str) -> list[Micrograph]:
-    """Give the images painted on, then those without labels, which hold no twin of a labelled one."""
+    """Give the images painted on, then those without labels: no twin of a labelled one."""
     painted = [p.micrograph for p in real_sets.steel(data, name, "S4", True).training]
     return painted + read_folder([data / name.lower() / "unlabelled"])
 
