@@ -1,11 +1,13 @@
 """What is left out of pretraining: by name, and what shows the same fields."""
 
 import json
+import sys
 
 import pytest
 from PIL import Image
-from tiny import pretraining
+from tiny import TINY, pretraining
 
+from napari_matssl.cli import main
 from napari_matssl.errors import InputError, StoppedError
 from napari_matssl.learn.card import read_card
 from napari_matssl.progress import drain
@@ -49,7 +51,7 @@ def kept(exclusion, pool):
 def test_copies_of_the_images_of_a_folder_are_left_out_though_named_otherwise(pool, tested):
     exclusion = find_exclusion([tested], [pool])
     assert exclusion.remarks == ()
-    expected = ["a.png", "c.png", "1.png"], [("b.jpg", "1.png"), ("d.jpg", "2.png")]
+    expected = ["1.png", "a.png", "c.png"], [("b.jpg", "1.png"), ("d.jpg", "2.png")]
     assert kept(exclusion, pool) == expected
 
 
@@ -69,7 +71,7 @@ def test_named_images_are_found_beside_their_list_in_images_or_in_the_folders(po
     tested.rename(pool.parent / "images")
     exclusion = find_exclusion([names], [pool])
     assert exclusion.remarks == ()
-    assert kept(exclusion, pool) == (["b.jpg", "c.png", "1.png"], [("d.jpg", "2.png")])
+    assert kept(exclusion, pool) == (["1.png", "b.jpg", "c.png"], [("d.jpg", "2.png")])
     (pool.parent / "images").rename(pool.parent / "elsewhere")
     beside = pool.parent / "elsewhere" / "names.json"
     names.rename(beside)
@@ -80,7 +82,7 @@ def test_lists_and_folders_can_be_given_together(pool, tested):
     names = pool.parent / "splits.json"
     names.write_text(json.dumps({"A": {"test": ["c.png"]}}))
     left, twins = kept(find_exclusion([names, tested], [pool]), pool)
-    assert left == ["a.png", "1.png"]
+    assert left == ["1.png", "a.png"]
     assert len(twins) == 2
 
 
@@ -119,7 +121,7 @@ def test_the_encoder_and_the_messages_name_what_was_left_out(pool, tested, tmp_p
         ("b.jpg", "1.png"),
         ("d.jpg", "2.png"),
     ]
-    assert [one.name for one in card.training_images] == ["a.png", "c.png", "1.png"]
+    assert [one.name for one in card.training_images] == ["1.png", "a.png", "c.png"]
 
 
 def test_the_checkpoint_names_it_too_and_is_resumed(pool, tested, tmp_path):
@@ -135,3 +137,25 @@ def test_the_checkpoint_names_it_too_and_is_resumed(pool, tested, tmp_path):
     assert [one.name for one in state.left_out] == ["b.jpg", "d.jpg"]
     assert drain(job(resume=True)).complete
     assert len(read_card(out).left_out) == 2
+
+
+def test_the_command_takes_several_and_counts_what_it_left_out(
+    pool, tested, tmp_path, monkeypatch, capsys
+):
+    names = tmp_path / "names.json"
+    names.write_text('["c.png", "typo.png"]')
+    out = tmp_path / "encoder.safetensors"
+    command = ["pretrain", pool, "--out", out, "--exclude", tested, "--exclude", names,
+               "--encoder", TINY, "--weights", "random", "--epochs", "1", "--patch-size", "64",
+               "--view-size", "64", "--device", "cpu"]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["napari-matssl", *map(str, command)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    captured = capsys.readouterr()
+    said = captured.out + captured.err
+    assert "b.jpg ~ 1.png" in said
+    assert "d.jpg ~ 2.png" in said
+    assert "Left out as copies of excluded images: 2" in said
+    assert "names.json names images that are neither in the folders nor beside it: typo" in said
+    assert [one.name for one in read_card(out).training_images] == ["1.png", "a.png"]
