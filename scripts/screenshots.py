@@ -58,6 +58,7 @@ class Tour:
         self.correct()
         self.guide()
         self.phases()
+        self.specimens()
         self.objects()
         self.export()
         self.count()
@@ -168,6 +169,27 @@ class Tour:
         self.pause(1.5)
         self.reveal(panel.view)
         self.picture("phases")
+
+    def specimens(self) -> None:
+        """Tell of two images each that they are of one specimen, and look at the intervals."""
+        from qtpy.QtCore import QTimer
+        from qtpy.QtWidgets import QApplication
+
+        panel = self.panels["Measure"]
+
+        def fill() -> None:
+            dialog = QApplication.activeModalWidget()
+            for row in range(dialog.table.rowCount()):
+                dialog.table.item(row, 1).setText(f"sheet {'ABC'[row // 2]}")
+            self.pause(0.5)
+            path = self.out / "tutorial-specimens.png"
+            dialog.grab().save(str(path))
+            self.save(np.asarray(Image.open(path).convert("RGB")), "specimens")
+            dialog.accept()
+
+        QTimer.singleShot(500, fill)
+        self.click(panel.specimens.button)
+        self.pause(1.5)
 
     def objects(self) -> None:
         """Measure the islands of a phase, and mark the largest that counts."""
@@ -285,11 +307,19 @@ class Tour:
         """Take a picture of the window, without passing messages."""
         from napari._qt.dialogs.qt_notification import NapariQtNotification
 
+        from napari_matssl.widgets.controls.job_bar import JobBar
+
         for toast in self.window.findChildren(NapariQtNotification):
             toast.close()
+        for bar in self.window.findChildren(JobBar):
+            bar._message.hide()  # of a machine that is busy, perhaps
         self.pause(0.5)
         pixels = self.viewer.window.screenshot(canvas_only=False, flash=False)
-        picture = few_colours(np.ascontiguousarray(pixels[:, :, :3]))
+        self.save(pixels[:, :, :3], name)
+
+    def save(self, pixels: np.ndarray, name: str) -> None:
+        """Save a picture under its name in the tutorial."""
+        picture = few_colours(np.ascontiguousarray(pixels))
         path = self.out / f"tutorial-{name}.png"
         picture.save(path, optimize=True)
         print(f"{path}  {picture.width}x{picture.height}  {path.stat().st_size / 1000:.0f} kB")

@@ -15,6 +15,7 @@ from napari_matssl.export.masks import write_mask_tiff
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.place import Place
 from napari_matssl.project.folder import Project
+from napari_matssl.settings import Cleaning
 
 MASK = np.ones((40, 50), np.uint8)
 MASK[:10] = 2
@@ -612,6 +613,15 @@ def test_one_image_without_a_specimen_leaves_intervals_over_images(call, tmp_pat
     said = done(call("measure", masks, "--out", out))
     assert "1 of 4 images have no specimen, so intervals are over images: f3.png." in said
     assert oxide_of(out / "summary.csv")["over"] == "images"
+
+
+def test_masks_that_the_window_shows_cleaned_are_remarked(call, tmp_path):
+    masks, out = project_on_two_specimens(tmp_path / "heat"), tmp_path / "out"
+    assert "cleaning" not in done(call("measure", masks, "--out", out))
+    Project(tmp_path / "heat").masks.set_cleaning(Cleaning(smallest_region=1000))
+    said = done(call("measure", masks, "--out", out))
+    assert "Masks of heat are measured as the model found them, without the cleaning" in said
+    assert rows(out / "phases.csv")[1]["pixels"] == "200"  # the oxide of f0, which it would remove
 
 
 def test_specimens_of_two_projects_are_not_mixed(call, tmp_path):

@@ -15,7 +15,10 @@ from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.measure.size_distribution import ObjectSizes
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.place import Place
+from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
 from napari_matssl.project.pixel_sizes import agree
+from napari_matssl.project.record import read_record
+from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.field_measures import FieldMeasure, ObjectMeasure, Phases
 from napari_matssl.tasks.group_file import read_groups
@@ -151,7 +154,8 @@ def measure_masks(
     names = _names([file.path for file in masks.files], groups is not None)
     images = [sizes.image_of(file.path) for file in masks.files]
     kept = Places({}) if groups else places_of_images(dict(zip(names, images, strict=True)))
-    remarks |= dict.fromkeys([kept.remark] if kept.remark else ())
+    stored = _remark_on_cleaning(file.path for file in masks.files)
+    remarks |= dict.fromkeys(filter(None, (kept.remark, stored)))
     for file, name, image in zip(masks.files, names, images, strict=True):
         found = sizes.of(file.path, file.shape)
         remarks |= dict.fromkeys(found.remarks)
@@ -196,6 +200,22 @@ def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
     while len({_end_of(mask, depth) for mask in masks}) < len(masks):
         depth += 1
     return [_end_of(mask, depth) if mask in shared else mask.name for mask in masks]
+
+
+def _remark_on_cleaning(masks: Iterable[Path]) -> str:
+    """Return a remark on projects that show their masks cleaned; they are stored as found."""
+    places = {mask.absolute().parent for mask in masks}
+    cleaned = [
+        own.parent.name
+        for own in sorted(place.parent for place in places if place.name == "masks")
+        if own.name == FOLDER and read_record(own / RECORD_FILE).cleaning != Cleaning()
+    ]
+    if not cleaned:
+        return ""
+    return (
+        f"Masks of {few(cleaned, 4)} are measured as the model found them, without the cleaning "
+        "that is set in the window: export them there for the same figures."
+    )
 
 
 def _end_of(path: Path, parts: int) -> str:
