@@ -39,7 +39,7 @@ def main() -> None:
         end = time.monotonic() + 5
         while time.monotonic() < end:
             QApplication.processEvents()
-        session.counting.start(points)
+        session.counting.begin(points)
         canvas = viewer.window._qt_viewer.canvas
         drawn: list[float] = []
         canvas._scene_canvas.events.draw.connect(
