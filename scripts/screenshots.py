@@ -62,6 +62,8 @@ class Tour:
         self.objects()
         self.export()
         self.count()
+        self.explorer()
+        self.payoff()
 
     def open(self) -> None:
         """Wait for the thumbnails of the folder that is open."""
@@ -253,6 +255,35 @@ class Tour:
         self.pause(1)
         self.reveal(panel.view.words)
         self.picture("point-count-result")
+
+    def explorer(self) -> None:
+        """Go to a stroke by the label explorer."""
+        panel = self.use("Micrographs")
+        self.show("steel-1.tif")
+        panel.explorer.expand(animate=False)
+        tree = panel.strokes.tree
+        self.until(lambda: tree.topLevelItem(0).childCount() > 0)
+        self.pause(0.5)
+        self.reveal(panel.explorer)
+        item = tree.topLevelItem(0).child(1)
+        tree.setCurrentItem(item)
+        tree.itemClicked.emit(item, 0)
+        self.picture("explorer")
+        panel.explorer.collapse(animate=False)
+        self.viewer.reset_view()
+
+    def payoff(self) -> None:
+        """Paint on more images, and see what the last of them gained."""
+        for name in ("steel-4.tif", "steel-5.tif", "steel-6.tif"):
+            self.paint(name)
+        panel = self.use("Fine-tune")
+        panel.validation.setValue(0)
+        panel.form.set_value("preset", "instant")
+        self.click(panel.start)
+        self.wait_for_job()
+        self.pause(1)
+        self.reveal(panel.payoff)
+        self.picture("payoff")
 
     # --- hands and eyes
 

@@ -127,6 +127,7 @@ def test_delete_clears_one_stroke_and_ctrl_z_brings_it_back(user):
     user.until(lambda: rows(user, "steel-0.tif") == [("class 1", "30"), ("class 2", "16")])
     assert image_item(user, "steel-0.tif").text(0) == "steel-0.tif"
     user.until(lambda: image_item(user, "steel-0.tif").text(1) == "46")
+    assert user.shown.painted.mode == "paint", "the brush stays in hand"
     _name, selected = tree_of(user).selected
     assert selected.class_id == 2, "the next one is selected, to go on deleting"
     press(user, Qt.Key.Key_Z, CONTROL)

@@ -124,5 +124,6 @@ def _set(
     layer: Labels, rows: NDArray[np.integer], columns: NDArray[np.integer], class_id: int
 ) -> None:
     """Write a class over pixels, as one step that Ctrl+Z takes back."""
-    layer.visible = True  # napari can't edit hidden layers
+    if not layer.visible:  # napari can't edit hidden layers, and setting it in vain ends painting
+        layer.visible = True
     layer.data_setitem((rows, columns), np.uint8(class_id))
