@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_matssl.learn.channel_dropout import ChannelDropout
-from napari_matssl.learn.encoders import SWIN, build_encoder, without_stochastic_depth
+from napari_matssl.learn.encoders import SWIN, build_encoder
 
 WINDOW = 7
 """Side of the windows in which patches attend to each other, in patches."""
@@ -150,7 +150,6 @@ class CsUnet(nn.Module):
         super().__init__()
         self.encoder: nn.Module = build_encoder(encoder_name)
         self.transformer: nn.Module = build_encoder(SWIN)
-        without_stochastic_depth(self.transformer)
         self.decoder = SwinDecoder(_widths(self.encoder), _widths(self.transformer))
         self.segmentation_head = nn.Conv2d(_FULL_SIZE, classes, 1)
         self.dropout = ChannelDropout()

@@ -59,13 +59,19 @@ def is_transformer(name: str) -> bool:
     return name.removeprefix("tu-").startswith(_TRANSFORMERS)
 
 
-def size_free(name_in_smp: str) -> dict[str, Any]:
-    """Return the options with which timm's Swins take images of any size; others need none."""
-    return {"strict_img_size": False} if name_in_smp.startswith("tu-swin") else {}
+def swin_options(name_in_smp: str) -> dict[str, Any]:
+    """Return the options of timm's Swins; other encoders need none.
+
+    With them they take images of any size, and leave out no layer at random: that would draw from a
+    generator of the whole process.
+    """
+    if not name_in_smp.startswith("tu-swin"):
+        return {}
+    return {"strict_img_size": False, "drop_path_rate": 0.0}
 
 
 def without_stochastic_depth(network: nn.Module) -> None:
-    """Leave out no layer at random: that draws from a generator of the whole process."""
+    """Leave out no layer at random, of networks that have no option for it."""
     for module in network.modules():
         if isinstance(module, DropPath):
             module.drop_prob = 0.0
@@ -124,7 +130,7 @@ def check_encoder(name: str) -> None:
     name_in_smp = smp_name(name)
     try:
         with outline():
-            smp.UnetPlusPlus(name_in_smp, encoder_weights=None, **size_free(name_in_smp))
+            smp.UnetPlusPlus(name_in_smp, encoder_weights=None, **swin_options(name_in_smp))
     except Exception as error:  # timm raises whatever its model's builder raises
         _blame_memory(error)
         raise refuse_for("U-Net++", name, error) from error
@@ -175,7 +181,7 @@ def _size_problem(name_in_smp: str) -> str:
 def _build(name_in_smp: str) -> nn.Module:
     try:
         encoder: nn.Module = smp.encoders.get_encoder(
-            name_in_smp, weights=None, **size_free(name_in_smp)
+            name_in_smp, weights=None, **swin_options(name_in_smp)
         )
     except Exception as error:  # timm raises whatever its model's builder raises
         _blame_memory(error)

@@ -4,7 +4,7 @@ import segmentation_models_pytorch as smp
 from torch import Tensor
 
 from napari_matssl.learn.channel_dropout import ChannelDropout
-from napari_matssl.learn.encoders import size_free, smp_name, without_stochastic_depth
+from napari_matssl.learn.encoders import smp_name, swin_options, without_stochastic_depth
 
 
 class Segformer(smp.Segformer):  # type: ignore[misc]
@@ -28,7 +28,7 @@ class Segformer(smp.Segformer):  # type: ignore[misc]
     def __init__(self, encoder_name: str, classes: int) -> None:
         known = smp_name(encoder_name)
         super().__init__(
-            known, encoder_weights=None, in_channels=3, classes=classes, **size_free(known)
+            known, encoder_weights=None, in_channels=3, classes=classes, **swin_options(known)
         )
         without_stochastic_depth(self.encoder)
         self.dropout = ChannelDropout()

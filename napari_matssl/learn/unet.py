@@ -4,7 +4,7 @@ import segmentation_models_pytorch as smp
 from torch import Tensor
 
 from napari_matssl.learn.channel_dropout import ChannelDropout
-from napari_matssl.learn.encoders import smp_name
+from napari_matssl.learn.encoders import smp_name, swin_options
 
 
 class UnetPlusPlus(smp.UnetPlusPlus):  # type: ignore[misc]
@@ -22,7 +22,9 @@ class UnetPlusPlus(smp.UnetPlusPlus):  # type: ignore[misc]
 
     def __init__(self, encoder_name: str, classes: int) -> None:
         known = smp_name(encoder_name)
-        super().__init__(known, encoder_weights=None, in_channels=3, classes=classes)
+        super().__init__(
+            known, encoder_weights=None, in_channels=3, classes=classes, **swin_options(known)
+        )
         self.dropout = ChannelDropout()
 
     def forward(self, images: Tensor) -> Tensor:

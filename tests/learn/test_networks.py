@@ -11,6 +11,7 @@ from tiny import finetuning
 
 from napari_matssl.errors import SettingsError, WeightsError
 from napari_matssl.labels.class_table import numbered_table
+from napari_matssl.learn.batchnorm import norms_of
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.cs_unet import PatchExpanding
 from napari_matssl.learn.device import Compute, choose_compute
@@ -55,6 +56,15 @@ def segmenter(architecture, encoder, classes=2):
         classes=numbered_table([*range(1, classes + 1)]),
     )
     return Segmenter(build_network(encoder, classes, 0, architecture).eval(), card)
+
+
+@pytest.mark.parametrize("architecture", ["unet++", "guided-unet++"])
+def test_unets_see_images_of_any_size_through_a_swin_and_draw_nothing(architecture):
+    network = build_network(SWIN, 3, 0, architecture).train()
+    for norm in norms_of(network):
+        norm.eval()
+    assert network(images()).shape == (2, 3, 64, 96)
+    assert torch.equal(network(images()), network(images()))
 
 
 def test_every_architecture_is_a_kind_of_network():
@@ -118,9 +128,8 @@ def test_a_model_comes_back_from_its_file(tmp_path, architecture, encoder):
 @OF_EACH
 def test_nothing_is_drawn_from_torchs_own_generator(architecture, encoder):
     network = build_network(encoder, 3, 0, architecture).train()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.eval()
+    for norm in norms_of(network):
+        norm.eval()
     assert torch.equal(network(images()), network(images()))
     network.dropout.share = 0.5
     assert not torch.allclose(network(images()), network(images()))
