@@ -4,16 +4,17 @@ After Alrfou, Zhao and Kordijazi, "Transfer learning for microstructure segmenta
 hybrid algorithm with transformer and CNN encoders", 2023 (arXiv 2308.13917). The decoder is that of
 Swin-Unet (Cao et al. 2022), which CS-UNet builds on.
 
-What stands in the paper: two encoders see the same image; at a quarter of its size and the three
-halvings below, the decoder gets the maps of both; it fuses them by a linear layer, refines them by
-Swin blocks and enlarges them by patch expanding.
+What is published: two encoders see the same image; at a quarter of its size and the three halvings
+below, the decoder gets the maps of both; it fuses them by a linear layer, refines them by Swin
+blocks and enlarges them by patch expanding. Where the Swin has start weights, the decoder's blocks
+get those of its stage of the same width.
 
 What it leaves open, or what differs here:
 
 - The Swin is Swin-T with blocks 2, 2, 6, 2, for which there are ImageNet weights; the authors
   also have one with 2, 2, 2, 2.
-- The decoder has two blocks per stage, with as many heads as the encoder's stage of its width, and
-  starts at random. The authors copy weights of the Swin encoder into it.
+- The decoder has two blocks per stage, which get the weights of the first two of the Swin's stage.
+- Windows are 7 patches wide, as in ImageNet's weights; a published configuration has 8.
 - At the lowest stage, a linear layer fuses both maps before they are enlarged.
 - Stochastic depth is off, as it draws from torch's own generator; whole channels are hidden from
   the decoder instead, as for U-Net++.
@@ -153,6 +154,13 @@ class CsUnet(nn.Module):
         self.decoder = SwinDecoder(_widths(self.encoder), _widths(self.transformer))
         self.segmentation_head = nn.Conv2d(_FULL_SIZE, classes, 1)
         self.dropout = ChannelDropout()
+
+    def start_decoder(self) -> None:
+        """Copy blocks of the Swin to the decoder's stages of the same width."""
+        for stage, blocks in enumerate(self.decoder.refine):
+            for n in range(_DEPTH):
+                given = self.transformer.get_submodule(f"model.layers_{stage}.blocks.{n}")
+                blocks.get_submodule(str(n)).load_state_dict(given.state_dict())
 
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)``."""

@@ -10,9 +10,8 @@ from napari_matssl.learn.encoders import smp_name, swin_options, without_stochas
 class Segformer(smp.Segformer):  # type: ignore[misc]
     """SegFormer's decoder on a transformer, with ``dropout`` between encoder and decoder.
 
-    Stands for the transformer with MicroLite weights that the MatSSL paper compares with. That one
-    is a Swin, too, but its decoder is of Swin blocks as in
-    :class:`~napari_matssl.learn.cs_unet.CsUnet`.
+    Stands for the transformer pretrained on micrographs (MicroLite) that the MatSSL paper compares
+    with; which decoder that one had isn't known here.
 
     Its weights have the names that segmentation-models-pytorch gives them. Stochastic depth, which
     draws from torch's own generator, is off; ``dropout`` takes its place.

@@ -163,7 +163,7 @@ _NETWORKS = {
     "unet++": "a U-Net++",
     "guided-unet++": "a U-Net++ guided by a pixel classifier",
     "segformer": "a SegFormer",
-    "cs-unet": "a CS-UNet, with a Swin transformer beside the encoder,",
+    "cs-unet": "a CS-UNet (a Swin-T beside the encoder)",
     "pixel-classifier": "a linear pixel classifier on feature maps",
 }
 

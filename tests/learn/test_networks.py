@@ -36,6 +36,8 @@ from napari_matssl.settings import (
     PredictSettings,
 )
 from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.initial_network import begin
+from napari_matssl.tasks.finetune.planning import make_plan
 
 TINY = "test_efficientnet"
 NETWORKS = [("segformer", "mit_b0"), ("segformer", SWIN), ("cs-unet", TINY)]
@@ -240,6 +242,26 @@ def test_a_swin_saved_by_its_authors_code_starts_a_swin(tmp_path, wrapped):
     weights = [name for name in own if not name.endswith("index")]
     assert len(weights) > 100
     assert all(torch.equal(own[name], given[name]) for name in weights)
+
+
+def test_the_decoder_starts_from_the_weights_that_the_swin_got(tmp_path, two_phases):
+    made = segmenter("cs-unet", TINY)
+    file = tmp_path / "swin.pth"
+    torch.save(by_its_authors(made.network.transformer.state_dict()), file)
+    plan = make_plan(
+        [two_phases(0)],
+        made.card.classes,
+        finetuning(architecture="cs-unet", transformer_weights=str(file)),
+    )
+    begun = begin(plan, choose_compute("cpu"))
+    assert begun.origin == "random; Swin: swin.pth (published weights)"
+    own = begun.network.decoder.refine
+    for stage, blocks in enumerate(own):
+        theirs = made.network.transformer.get_submodule(f"model.layers_{stage}.blocks")
+        for block, given in zip(blocks, theirs, strict=False):
+            assert torch.equal(block.mlp.fc1.weight, given.mlp.fc1.weight)
+            table = "relative_position_bias_table"
+            assert torch.equal(getattr(block.attn, table), getattr(given.attn, table))
 
 
 def test_stages_of_both_branches_shrink_alike():

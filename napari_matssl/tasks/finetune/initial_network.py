@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from napari_matssl.labels.payoff import Payoff
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage
+from napari_matssl.learn.cs_unet import CsUnet
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.grey_fitting import KnownPixels
@@ -85,6 +86,8 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
         origin = f"went on from a model ({start.card.start})"
     else:
         origin = "; Swin: ".join(_load(network, part) for part in starting_parts(plan.settings))
+        if isinstance(network, CsUnet) and plan.settings.transformer_weights != "random":
+            network.start_decoder()
     network = compute.place(network).eval()
     images, frequencies, known = plan.data.images, None, dict[int, Known]()
     if isinstance(network, PixelClassifier | GuidedUnetPlusPlus):
