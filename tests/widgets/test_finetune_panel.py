@@ -319,7 +319,6 @@ def test_the_preset_instant_is_chosen_in_the_form_and_makes_a_model_that_segment
     painted.run(panel.start)
     assert not painted.error
     assert "model-001.safetensors: fitted." in panel.outcome.text()
-    assert " s." in panel.outcome.text()  # no "0.023 min"
     assert panel.curves is None  # it would wait for a first step for ever
     (model,) = painted.project.models.files()
     assert read_card(model).architecture == "pixel-classifier"
