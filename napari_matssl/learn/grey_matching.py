@@ -29,8 +29,9 @@ _STEPS = ((0.125, 0.1), (0.06, 0.05))  # of the narrow search: brightness, contr
 
 _PRIOR, _USUAL_BRIGHTNESS, _USUAL_CONTRAST = 0.01, 0.3, 0.2
 _OTHER, _NEARLY = 0.15, 0.1  # difference of a fraction; of distances, in nats
-_CLEARLY = 0.6
-"""The image's own scale stays unless a match leaves less than this share of its distance."""
+_CLEARLY, _AT_LEAST = 0.6, 0.1
+"""The image's own scale stays unless a match leaves less than this share of its distance, and is
+nearer by so many nats: noise alone makes small differences."""
 _UNEXPLAINED = 0.5
 """Distance of a painted image, in nats, from which on the painted images have no common scale."""
 
@@ -110,7 +111,8 @@ def match(
     if reference.usual_distance > _UNEXPLAINED:
         return search.match(as_it_is, own)
     best, rival = search.run(origin, as_it_is)
-    if search.distance(best) > _CLEARLY * search.distance(as_it_is):
+    theirs_left, own_left = search.distance(best), search.distance(as_it_is)
+    if theirs_left > min(_CLEARLY * own_left, own_left - _AT_LEAST):
         return search.match(as_it_is, own)
     return search.match(best, rival=rival)
 

@@ -106,6 +106,13 @@ def test_where_the_own_scale_is_as_good_it_stays(painted):
     assert find(reference, field(0.2, seed=5)[0], own).scale == own
 
 
+@pytest.mark.parametrize(("off", "stays"), [(0.02, True), (0.3, False)])
+def test_the_own_scale_stays_unless_it_is_clearly_off(painted, off, stays):
+    reference, scale = painted
+    own = scale.moved(off, 1.0)
+    assert (find(reference, field(0.2, seed=5)[0], own).scale == own) == stays
+
+
 def test_nothing_is_matched_to_painted_images_without_a_common_scale():
     (dark, first), (light, second) = field(0.2), field(0.4, seed=11)
     light = 0.8 * light + 50  # another exposure
