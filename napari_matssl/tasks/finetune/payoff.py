@@ -28,6 +28,7 @@ _LEARNT = 100  # painted pixels of each class in an image that a classifier lear
 _ITERATIONS = 30  # scores are the same as after 60
 _SUBSETS, _LAST_SUBSETS = 2, 3  # of each size; of all others but one
 _SHARE = 0.04  # of a training's time
+_FEWEST = 3  # images that are looked at however long it takes
 _DOING = "measuring what images gain"
 
 Steps = Generator[Progress, Control | None, Payoff | None]
@@ -67,9 +68,18 @@ def measure_payoff(
     begin = 0.0 if budget is None else budget.elapsed
     try:
         with device_errors(_DOING):
-            measured = _Measurement(plan, begun, held_out, compute, chosen)
+            measured = _Measurement(plan, begun, held_out, compute)
+        for number, place in enumerate(chosen):
+            if (yield Progress(_DOING, number, 2 * len(chosen))) is Control.STOP:
+                return None
+            if number >= _FEWEST and is_over(plan, budget, begin, _SHARE / 2):
+                break
+            with device_errors(_DOING):
+                measured.look(place)
+        chosen = measured.places
         for number, left_out in enumerate(chosen):
-            if (yield Progress(_DOING, number, len(chosen))) is Control.STOP:
+            done = len(chosen) + number
+            if (yield Progress(_DOING, done, 2 * len(chosen))) is Control.STOP:
                 return None
             if is_over(plan, budget, begin, _SHARE):
                 break
@@ -88,7 +98,13 @@ def _has_start_weights(plan: Plan) -> bool:
 
 
 class _Measurement:
-    """Scores by left-out image and by the number of images learnt from."""
+    """Scores by left-out image and by the number of images learnt from.
+
+    Attributes
+    ----------
+    places
+        Of the images that were looked at.
+    """
 
     def __init__(
         self,
@@ -96,9 +112,9 @@ class _Measurement:
         begun: Beginning,
         held_out: HeldOutFigures | None,
         compute: Compute,
-        chosen: Sequence[int],
     ) -> None:
-        self._plan, self._compute, self._chosen = plan, compute, chosen
+        self._plan, self._compute = plan, compute
+        self.places: list[int] = []
         self._pixels = begun.pixels
         self._encoder = _encoder(plan, begun, compute)
         fresh = plan.start is None  # else, these features are of an encoder that has learnt
@@ -110,10 +126,16 @@ class _Measurement:
         compute.place(self._heads).eval()
         self._scores: list[Mapping[int, float]] = []
 
+    def look(self, place: int) -> None:
+        """Look at one of the painted images, to be left out in turn and learnt from."""
+        if place not in self._known:
+            self._known[place] = self._look_at(self._plan.data.images[place])
+        self.places.append(place)
+
     def leave_out(self, left_out: int) -> None:
         """Score one image by classifiers that learn from some or all of the others."""
-        others = [n for n in self._chosen if n != left_out]
-        known = {n: self._look(n).thinned(_LEARNT) for n in others}
+        others = [n for n in self.places if n != left_out]
+        known = {n: self._known[n].thinned(_LEARNT) for n in others}
         seen = self._look_as_new(left_out, others)
         everything = _classes([*known.values()])
         counted = [channel for channel in _classes([seen]) if channel in everything]
@@ -162,13 +184,7 @@ class _Measurement:
         images = self._plan.data.images
         pixels = [self._pixels[n] for n in others]
         new = as_new(self._plan, left_out, [images[n] for n in others], pixels)
-        return self._look(left_out) if new is images[left_out] else self._look_at(new)
-
-    def _look(self, place: int) -> Known:
-        """Look at an image among the painted ones, once."""
-        if place not in self._known:
-            self._known[place] = self._look_at(self._plan.data.images[place])
-        return self._known[place]
+        return self._known[left_out] if new is images[left_out] else self._look_at(new)
 
     def _look_at(self, image: PreparedImage) -> Known:
         return look_at_strokes(self._encoder, self._heads, image, self._compute)

@@ -32,6 +32,7 @@ class LabelExplorer(QWidget):
         self._palette, self._strokes = session.palette, session.strokes
         self._background = Background(self)
         self._waiting: set[str] = set()
+        self._again: set[str] = set()  # of these, what was painted while their strokes were listed
         self.tree = StrokeTree()
         self.delete = button("Delete stroke", _DELETE_TIP, self.tree.delete_selected)
         self.undo = button("Undo", _UNDO_TIP, self._strokes.undo)
@@ -72,7 +73,10 @@ class LabelExplorer(QWidget):
     def _list_strokes(self, name: str) -> None:
         """Look for the strokes of an image, of the layer if it is shown, else of its file."""
         project, shown = self._folder.project, self._current.shown
-        if project is None or name in self._waiting:
+        if project is None:
+            return
+        if name in self._waiting:
+            self._again.add(name)
             return
         self._waiting.add(name)
         ids = None
@@ -88,13 +92,20 @@ class LabelExplorer(QWidget):
         )
 
     def _take(self, project: Project, name: str, strokes: list[Stroke]) -> None:
-        self._waiting.discard(name)
         if self._folder.project is project:
             self.tree.set_strokes(name, strokes, self._palette.classes)
+        self._go_on(name)
 
     def _on_failed(self, name: str, error: MatSSLError) -> None:
-        self._waiting.discard(name)
         say(self.state, str(error))
+        self._go_on(name)
+
+    def _go_on(self, name: str) -> None:
+        """List the strokes of an image again that was painted on meanwhile."""
+        self._waiting.discard(name)
+        if name in self._again:
+            self._again.discard(name)
+            self._list_strokes(name)
 
     def _go(self, name: str, stroke: Stroke | None) -> None:
         if stroke is None:

@@ -12,6 +12,7 @@ from napari_matssl.learn.card import ModelCard, read_card
 from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.progress import Control, drain
 from napari_matssl.samples import scribble
+from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune import finetune
 
 TABLE = numbered_table([1, 2])
@@ -112,6 +113,22 @@ def test_of_a_model_to_go_on_from_only_a_known_encoder_can_be_replaced(painted):
     """The encoder has learnt from the images that would be left out."""
     made = drain(finetune(painted, TABLE, finetuning(epochs=1))).segmenter
     assert card_of(painted, start=made).payoff is None
+
+
+def test_a_short_training_leaves_fewer_images_out(painted):
+    """A clock that runs fast: each look at it takes a second."""
+    seconds = iter(range(1_000_000))
+    settings = finetuning(minutes=1.0, epochs=1)
+    payoff = card_of(painted, settings, clock=lambda: float(next(seconds))).payoff
+    assert payoff is None or payoff.left_out < 4
+
+
+def test_of_a_model_to_go_on_from_the_encoder_is_not_asked(painted):
+    """With the default encoder, whose first weights are at hand, strokes count as never seen."""
+    settings = instant(encoder=FinetuneSettings().encoder, weights="imagenet")
+    made = drain(finetune(painted, TABLE, settings)).segmenter
+    again = card_of(painted, settings, start=made).payoff
+    assert [one.images for one in again.points] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("settings", [instant(), finetuning(epochs=1)])
