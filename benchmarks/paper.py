@@ -49,6 +49,7 @@ from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.files import atomic_write
 from napari_matssl.learn.methods import TITLES
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
+from napari_matssl.settings.training import ENCODERS, TRANSFORMERS
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.pretrain import pretrain
@@ -88,7 +89,10 @@ def parser() -> argparse.ArgumentParser:
         "--same-schedule", action="store_true", help="MatSSL's for all methods, as in the paper"
     )
     made.add_argument("--architecture", help="of fine-tuning; U-Net++ unless it is given")
-    made.add_argument("--encoder", default="tf_efficientnet_lite0")
+    made.add_argument(
+        "--encoder", help="EfficientNet-Lite0 unless it is given; mit_b0 of segformer"
+    )
+    made.add_argument("--transformer-weights", default="random", help="of the Swin of cs-unet")
     made.add_argument("--weights", default="imagenet", help="imagenet, random or a file")
     made.add_argument("--called", help=f"name of these weights in the table, such as {MICRONET}")
     made.add_argument("--pretrain-minutes", type=float, help="not the published epochs")
@@ -106,7 +110,7 @@ def pretrain_settings(method: str, given: argparse.Namespace, seed: int) -> Pret
     """Return the settings of a method, with MatSSL's schedule or its own."""
     values: dict[str, Any] = {
         "preset": "quick" if given.pretrain_minutes else "paper",
-        "encoder": given.encoder,
+        "encoder": encoder_of(given),
         "weights": given.weights,
         "seed": seed,
     }
@@ -123,8 +127,8 @@ def finetune_settings(
     task: Task, weights: str, given: argparse.Namespace, seed: int
 ) -> FinetuneSettings:
     """Return the published recipe for a task, or what of it fits into the minutes."""
-    values: dict[str, Any] = {"preset": "paper", "encoder": given.encoder, "weights": weights}
-    values |= {**task.settings, "seed": seed}
+    values: dict[str, Any] = {"preset": "paper", "encoder": encoder_of(given), "weights": weights}
+    values |= {**task.settings, "seed": seed, "transformer_weights": given.transformer_weights}
     if given.architecture:
         values["architecture"] = given.architecture
     if given.batch_size:
@@ -159,7 +163,7 @@ def run(
         "architecture": trained.segmenter.card.architecture,
         "pretrained_on": list(pool.sets) if pool else [],
         "schedule": schedule_name(method, given),
-        "encoder": given.encoder,
+        "encoder": settings.encoder,
         "seed": seed,
         "miou": 100 * (scores.miou or 0.0),
         "classes": {name: 100 * (one.iou or 0.0) for name, one in scores.classes.items()},
@@ -172,6 +176,12 @@ def run(
         "date": datetime.date.today().isoformat(),
         **facts,
     }
+
+
+def encoder_of(given: argparse.Namespace) -> str:
+    """Return the encoder that is asked for, or the smallest that the network can have."""
+    usual = TRANSFORMERS[0] if given.architecture == "segformer" else ENCODERS[0]
+    return given.encoder or usual
 
 
 def start_name(method: str, given: argparse.Namespace) -> str:

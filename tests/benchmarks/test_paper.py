@@ -148,6 +148,27 @@ def test_the_published_recipe_is_run_for_its_epochs_unless_minutes_are_given(set
 
 
 @pytest.mark.parametrize(
+    ("arguments", "architecture", "encoder", "swin"),
+    [
+        ([], "unet++", "tf_efficientnet_lite0", "random"),
+        (["--architecture", "segformer"], "segformer", "mit_b0", "random"),
+        (["--architecture", "segformer", "--encoder", "mit_b2"], "segformer", "mit_b2", "random"),
+        (["--architecture", "cs-unet", "--transformer-weights", "swin.pth"], "cs-unet",
+         "tf_efficientnet_lite0", "swin.pth"),
+    ],
+)  # fmt: skip
+def test_the_papers_other_networks_are_asked_for(sets, arguments, architecture, encoder, swin):
+    from paper import finetune_settings
+    from paper_tasks import make_task
+
+    task = make_task("EBC-2", sets["ebc"])
+    found = finetune_settings(task, "random", given(*arguments), 0)
+    assert (found.architecture, found.encoder) == (architecture, encoder)
+    assert found.transformer_weights == swin
+    assert (found.crop_size, found.scale) == (512, 0.5)
+
+
+@pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (["--only", "mosfet"], ["'mosfet'", "metaldam", "EBC-3", "UHCS-5"]),
