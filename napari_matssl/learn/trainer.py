@@ -1,6 +1,7 @@
 """Steps of the optimiser, for fine-tuning and pretraining."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Protocol
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from napari_matssl.errors import DivergedError, OutOfMemoryError
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
+from napari_matssl.learn.memory_guard import memory_guard
 from napari_matssl.learn.schedule import Budget
 
 
@@ -118,7 +120,9 @@ class Trainer:
         return None
 
     def _learn(self, losses: Callable[[], tuple[Tensor, Tensor]]) -> float:
-        loss, reported = losses()
+        # Later steps keep as much as the first.
+        with nullcontext() if self.step else memory_guard(self._compute.device):
+            loss, reported = losses()
         if not bool(torch.isfinite(loss)):
             raise DivergedError(
                 f"The loss was {loss.item()} at step {self.step + 1}: training has diverged.",

@@ -1,10 +1,13 @@
 """The step that all trainings share."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from napari_matssl.errors import ComputeError, DivergedError, OutOfMemoryError
+from napari_matssl.learn import memory_guard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.trainer import Trainer
@@ -75,6 +78,22 @@ def test_the_rate_is_a_share_of_each_groups_highest():
 def test_epochs_become_steps_and_time_alone_does_not():
     assert Lesson(epochs=2).budget.steps == 6
     assert Lesson(epochs=None).budget.steps is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems raise errors themselves")
+def test_a_first_step_that_the_memory_cant_hold_is_halved(monkeypatch):
+    lesson = Lesson(batch_size=4)
+
+    def losses():
+        examples = lesson.weight.expand(lesson.batches.batch_size << 20).contiguous()
+        loss = examples.square().mean()  # keeps 4 MiB for each example
+        return loss, loss
+
+    free = (256 + 24) << 20  # enough for two examples, not for four
+    monkeypatch.setattr(memory_guard, "free_bytes", lambda: free)
+    assert lesson.trainer.advance(0.0, losses) is None
+    assert lesson.trainer.shrunk == "Out of memory: batches of 2 now."
+    assert lesson.trainer.advance(0.0, losses) is not None
 
 
 def test_where_memory_is_short_steps_are_smaller_and_more():
