@@ -199,8 +199,8 @@ def test_the_same_on_coatings(user, tmp_path, real_data):
     user.look_at("Fine-tune")
     user.choose(user.finetune.start_from.list, "Random")
     user.enter(
-        user.finetune.form, epochs=10, encoder=TINY, crop_size=128, batch_size=2,
-        ema_decay=0.9, learning_rate=0.01, encoder_rate=1, augment=False, architecture="unet++",
+        user.finetune.form, epochs=20, encoder=TINY, crop_size=128, batch_size=2,
+        ema_decay=0.9, learning_rate=0.003, encoder_rate=1, augment=False, architecture="unet++",
             exposure="own",
     )  # fmt: skip
     user.run(user.finetune.start)
