@@ -30,8 +30,8 @@ _STEPS = ((0.125, 0.1), (0.06, 0.05))  # of the narrow search: brightness, contr
 _PRIOR, _USUAL_BRIGHTNESS, _USUAL_CONTRAST = 0.01, 0.3, 0.2
 _OTHER, _NEARLY = 0.15, 0.1  # difference of a fraction; of distances, in nats
 _CLEARLY, _AT_LEAST = 0.6, 0.1
-"""The image's own scale stays unless a match leaves less than this share of its distance, and is
-nearer by so many nats: noise alone makes small differences."""
+"""A match must leave at most this share of the distance of the image's own scale, and be nearer by so
+many nats: noise alone makes small differences."""
 _UNEXPLAINED = 0.5
 """Distance of a painted image, in nats, from which on the painted images have no common scale."""
 
@@ -90,10 +90,11 @@ def match(
     usable
         Which pixels count ``(H, W)``; if none does, all do.
     own
-        The scale of the image by its own mean and spread. It is returned unless another one
-        explains the image clearly better: on real micrographs both are about as good, and it
-        follows any exposure (benchmarks/NOTES.md). It always stays where the painted images
-        themselves can't be explained on one scale, since nothing can be matched to them then.
+        The scale of the image by its own mean and spread. This or the scale of the painted images
+        is returned, whichever explains the image better, unless another one does so clearly better
+        than the image's own: on real micrographs they are about as good (benchmarks/NOTES.md). No
+        other one is looked for where the painted images themselves can't be explained on one
+        scale, since nothing can be matched to them then.
     """
     positions = np.flatnonzero(usable if usable.any() else np.ones_like(usable))
     if len(positions) > PIXELS:
@@ -108,13 +109,14 @@ def match(
         (own.middle - theirs.middle) / theirs.spread,
         float(np.log(own.spread / theirs.spread)),
     )
-    if reference.usual_distance > _UNEXPLAINED:
-        return search.match(as_it_is, own)
-    best, rival = search.run(origin, as_it_is)
-    theirs_left, own_left = search.distance(best), search.distance(as_it_is)
-    if theirs_left > min(_CLEARLY * own_left, own_left - _AT_LEAST):
-        return search.match(as_it_is, own)
-    return search.match(best, rival=rival)
+    left = search.distance(as_it_is)
+    if reference.usual_distance <= _UNEXPLAINED:
+        best, rival = search.run(origin, as_it_is)
+        if search.distance(best) <= min(_CLEARLY * left, left - _AT_LEAST):
+            return search.match(best, rival=rival)
+    if search.distance(origin) < left:
+        return search.match(origin, theirs)
+    return search.match(as_it_is, own)
 
 
 _Change = tuple[float, float]

@@ -71,7 +71,7 @@ def places_of_images(images: Mapping[str, Path | None]) -> Places:
         return Places(
             {},
             f"The specimens of {few(sorted(f.name for f in folders), 4)} aren't counted, as they "
-            "are kept in several projects: name them with --groups.",
+            "are kept in several projects: name them in a file of groups.",
         )
     places, (folder,) = _counting(kept), folders
     if places.remark:
@@ -80,7 +80,7 @@ def places_of_images(images: Mapping[str, Path | None]) -> Places:
     counted = f"{count} specimens count" if count > 1 else "Specimens and groups count"
     return replace(
         places,
-        remark=f"{counted} as the project of {folder.name} keeps them; --groups names others.",
+        remark=f"{counted} as the project of {folder.name} keeps them; a file of groups names others.",
     )
 
 

@@ -210,7 +210,7 @@ def test_fine_tuning_in_little_memory_takes_smaller_batches_then_keeps_what_it_h
     finetune, model_file
 ):
     some = {"forward": 2, "error": "memory"}
-    none = {"forward": 0, "nth": 30, "error": "memory"}
+    none = {"forward": 0, "nth": 60, "error": "memory"}
     ended = finetune(epochs=500, at=[some, none])
     assert ended.status == 3, ended.err
     assert "Out of memory: batches of 2 now." in ended.err
