@@ -30,8 +30,8 @@ _STEPS = ((0.125, 0.1), (0.06, 0.05))  # of the narrow search: brightness, contr
 _PRIOR, _USUAL_BRIGHTNESS, _USUAL_CONTRAST = 0.01, 0.3, 0.2
 _OTHER, _NEARLY = 0.15, 0.1  # difference of a fraction; of distances, in nats
 _CLEARLY, _AT_LEAST = 0.6, 0.1
-"""A match must leave at most this share of the distance of the image's own scale, and be nearer by so
-many nats: noise alone makes small differences."""
+"""A match must leave at most this share of the distance of the image's own scale, and be nearer by
+so many nats: noise alone makes small differences."""
 _UNEXPLAINED = 0.5
 """Distance of a painted image, in nats, from which on the painted images have no common scale."""
 

@@ -76,8 +76,8 @@ def find_exclusion(exclude: Sequence[Path], folders: Sequence[Path]) -> Exclusio
         if strange := sorted(wanted - found.keys()):
             remarks.append(
                 f"{path} names images that are neither in the folders nor beside it: "
-                f"{few(strange, 20)}. Copies of them can't be found unless their folder is excluded, "
-                "too."
+                f"{few(strange, 20)}. Copies of them can't be found unless their folder is "
+                "excluded, too."
             )
     return Exclusion(frozenset(names), tuple(dict.fromkeys(images)), tuple(remarks))
 

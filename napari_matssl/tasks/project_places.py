@@ -80,7 +80,8 @@ def places_of_images(images: Mapping[str, Path | None]) -> Places:
     counted = f"{count} specimens count" if count > 1 else "Specimens and groups count"
     return replace(
         places,
-        remark=f"{counted} as the project of {folder.name} keeps them; a file of groups names others.",
+        remark=f"{counted} as the project of {folder.name} keeps them; a file of groups names "
+        "others.",
     )
 
 
