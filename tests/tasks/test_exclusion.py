@@ -67,7 +67,7 @@ def test_named_images_are_found_beside_their_list_in_images_or_in_the_folders(po
     assert [path.name for path in exclusion.images] == ["a.png"]
     assert "2" in exclusion.remarks[0]
     assert "names.json" in exclusion.remarks[0]
-    assert "--exclude" in exclusion.remarks[0]
+    assert "unless their folder is excluded, too" in exclusion.remarks[0]
     tested.rename(pool.parent / "images")
     exclusion = find_exclusion([names], [pool])
     assert exclusion.remarks == ()
