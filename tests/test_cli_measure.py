@@ -628,7 +628,7 @@ def test_specimens_of_two_projects_are_not_mixed(call, tmp_path):
     masks = [project_on_two_specimens(tmp_path / name) for name in ("heat", "cold")]
     said = done(call("measure", *masks, "--out", tmp_path / "out"))
     assert "The specimens of cold, heat aren't counted" in said
-    assert "--groups" in said
+    assert "name them in a file of groups" in said
     oxide = oxide_of(tmp_path / "out" / "summary.csv")
     assert (oxide["n"], oxide["over"]) == ("8", "images")
     named = [row["image"] for row in rows(tmp_path / "out" / "fields.csv")]
