@@ -100,10 +100,9 @@ def test_of_many_images_eight_are_left_out(painted):
 
 
 def test_a_training_measures_it_as_the_instant_classifier_does(painted):
-    trained, fitted = card_of(painted, finetuning(epochs=1)).payoff, card_of(painted).payoff
-    assert [one.images for one in trained.points] == [one.images for one in fitted.points]
-    for one, other in zip(trained.points, fitted.points, strict=True):
-        assert one.score == pytest.approx(other.score, abs=0.5)  # grey scales may differ a little
+    same = {"encoder": "tf_efficientnet_lite0", "weights": "imagenet"}  # random ones would differ
+    trained = card_of(painted, finetuning(epochs=1, **same)).payoff
+    assert trained == card_of(painted, instant(**same)).payoff
 
 
 def test_it_is_measured_where_validation_images_are_held_out(painted, two_phases):
