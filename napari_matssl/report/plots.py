@@ -14,6 +14,7 @@ _WIDTH: Final = 680
 _LANE: Final = 34
 _LEFT, _RIGHT, _TOP, _BOTTOM = 210, 30, 10, 44
 _INK, _GRID = "#222", "#d9d9d9"
+_ARROW: Final = 6
 _BINS: Final = 24
 _LONGEST_LABEL: Final = 26
 
@@ -43,8 +44,18 @@ class Lane:
     bounds: tuple[float, float] | None
 
 
-def plot_means(title: str, axis: str, lanes: Sequence[Lane], from_zero: bool = True) -> Markup:
+NOT_NEGATIVE: Final = (0.0, math.inf)
+PERCENT: Final = (0.0, 100.0)
+ANY: Final = (-math.inf, math.inf)
+
+
+def plot_means(
+    title: str, axis: str, lanes: Sequence[Lane], possible: tuple[float, float] = NOT_NEGATIVE
+) -> Markup:
     """Draw the values of fields as dots, with mean and 95 % interval, a line for each row.
+
+    The interval of two fields may reach far beyond what the quantity can be. It ends in an arrow
+    there, so that the axis keeps to what is possible.
 
     Parameters
     ----------
@@ -52,17 +63,18 @@ def plot_means(title: str, axis: str, lanes: Sequence[Lane], from_zero: bool = T
         Read aloud in place of the picture.
     axis
         Name of the quantity, with its unit.
-    from_zero
-        Whether the axis begins at 0.
+    possible
+        Least and largest value of the quantity. The axis begins at the least, if there is one.
     """
     numbers = [v for lane in lanes for v in (*lane.values, *(lane.bounds or ()), lane.mean)]
-    known = [v for v in numbers if v is not None and math.isfinite(v)]
-    ticks = nice_ticks(min([*known, *([0.0] if from_zero else [])]), max(known))
+    known = [min(max(v, possible[0]), possible[1]) for v in numbers if v is not None]
+    known = [v for v in (*known, possible[0]) if math.isfinite(v)]
+    ticks = nice_ticks(min(known), max(known))
     scale = _Scale(ticks[0], ticks[-1])
     bottom = _TOP + _LANE * len(lanes)
     parts = [_axis(axis, ticks, scale, bottom)]
     for number, lane in enumerate(lanes):
-        parts.append(_lane(lane, scale, _TOP + _LANE * number + _LANE / 2))
+        parts.append(_lane(lane, scale, possible, _TOP + _LANE * number + _LANE / 2))
     return _svg(title, bottom + _BOTTOM, Markup("").join(parts))
 
 
@@ -149,7 +161,14 @@ def _axis(name: str, ticks: Sequence[float], scale: _Scale, bottom: float) -> Ma
     return Markup("").join(parts)
 
 
-def _lane(lane: Lane, scale: _Scale, y: float) -> Markup:
+def leaves(lane: Lane, possible: tuple[float, float]) -> bool:
+    """Tell whether the interval of a lane reaches beyond what the quantity can be."""
+    return lane.bounds is not None and (
+        lane.bounds[0] < possible[0] or lane.bounds[1] > possible[1]
+    )
+
+
+def _lane(lane: Lane, scale: _Scale, possible: tuple[float, float], y: float) -> Markup:
     dot = Markup(
         '<circle cx="{:.1f}" cy="{:.1f}" r="4" fill="{}" fill-opacity=".55" '
         'stroke="#222" stroke-opacity=".45" stroke-width=".7"/>'
@@ -157,9 +176,14 @@ def _lane(lane: Lane, scale: _Scale, y: float) -> Markup:
     parts = [_text(_shortened(lane.label), _LEFT - 10, y + 4, "end")]
     parts += [dot.format(scale(value), y, lane.colour) for value in lane.values]
     if lane.bounds is not None:
-        low, high = (scale(min(max(v, scale.low), scale.high)) for v in lane.bounds)
-        parts.append(_line(low, y + 10, high, y + 10, _INK, 2))
-        parts += [_line(x, y + 6, x, y + 14, _INK, 2) for x in (low, high)]
+        ends = [scale(min(max(v, possible[0]), possible[1])) for v in lane.bounds]
+        parts.append(_line(ends[0], y + 10, ends[1], y + 10, _INK, 2))
+        beyond = (lane.bounds[0] < possible[0], lane.bounds[1] > possible[1])
+        for x, inwards, cut in zip(ends, (_ARROW, -_ARROW), beyond, strict=True):
+            if cut:
+                parts += [_line(x, y + 10, x + inwards, y + 10 + up, _INK, 2) for up in (-4, 4)]
+            else:
+                parts.append(_line(x, y + 6, x, y + 14, _INK, 2))
     if lane.mean is not None:
         x = scale(lane.mean)
         parts.append(

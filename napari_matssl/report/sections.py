@@ -22,7 +22,16 @@ from napari_matssl.report.page_tables import (
     summary_table,
     table_per_field,
 )
-from napari_matssl.report.plots import Lane, plot_counts, plot_means, plot_sizes
+from napari_matssl.report.plots import (
+    ANY,
+    NOT_NEGATIVE,
+    PERCENT,
+    Lane,
+    leaves,
+    plot_counts,
+    plot_means,
+    plot_sizes,
+)
 from napari_matssl.report.point_count import (
     BY_EYE,
     count_in_words,
@@ -148,7 +157,7 @@ def _fractions(contents: Contents, rows: Sequence[Observed]) -> Section:
     plots = [
         plot
         for some in ([lane for lane in lanes if lane not in small], small)
-        for plot in _in_parts("Area fractions", "area fraction (%)", some, from_zero=True)
+        for plot in _in_parts("Area fractions", "area fraction (%)", some, PERCENT)
     ]
     return Section(
         "Area fractions",
@@ -221,7 +230,7 @@ def _plots_of_means(contents: Contents, of: SummaryOf, rows: Sequence[Observed])
                     replace(lane, values=_single(contents.tables[of.fields], of, one))
                     for lane, one in zip(lanes, chosen, strict=True)
                 ]
-            yield from _in_parts(of.title, heading(figure), lanes, figure != "g_astm")
+            yield from _in_parts(of.title, heading(figure), lanes, _possible(figure))
 
 
 def _single(fields: pd.DataFrame, of: SummaryOf, one: Observed) -> tuple[float, ...]:
@@ -231,15 +240,26 @@ def _single(fields: pd.DataFrame, of: SummaryOf, one: Observed) -> tuple[float, 
     return tuple(float(v) for v in fields[one.figure].dropna())
 
 
-def _in_parts(title: str, axis: str, lanes: Sequence[Lane], from_zero: bool) -> Iterable[Plot]:
+def _possible(figure: str) -> tuple[float, float]:
+    """Return the least and the largest value that a figure can have."""
+    if figure == "g_astm":
+        return ANY
+    return PERCENT if figure.endswith("_percent") else NOT_NEGATIVE
+
+
+def _in_parts(
+    title: str, axis: str, lanes: Sequence[Lane], possible: tuple[float, float]
+) -> Iterable[Plot]:
     """Draw lanes; in several plots where they are many, so that each fits on a page."""
     known = [one for one in lanes if one.mean is not None]
     for start in range(0, len(known), _MOST_LANES):
         part = known[start : start + _MOST_LANES]
         bars = " Bars: 95 % confidence interval." if any(one.bounds for one in part) else ""
         dots = "Dots: single fields. " if any(one.values for one in part) else ""
-        svg = plot_means(f"{title}: {axis}", axis, part, from_zero)
-        yield Plot(svg, f"{dots}Squares: means.{bars}")
+        svg = plot_means(f"{title}: {axis}", axis, part, possible)
+        arrows = " Arrow: it goes on where no value can be."
+        cut = any(leaves(one, possible) for one in part)
+        yield Plot(svg, f"{dots}Squares: means.{bars}{arrows if cut else ''}")
 
 
 def _lane(contents: Contents, one: Observed) -> Lane:

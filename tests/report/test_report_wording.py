@@ -1,11 +1,13 @@
 """Headings, figures and axes as they stand on the page."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from napari_matssl.measure.size_distribution import ObjectSizes, SizedObjects
-from napari_matssl.report.plots import Lane, nice_ticks, plot_means, plot_sizes
+from napari_matssl.report.plots import PERCENT, Lane, nice_ticks, plot_means, plot_sizes
 from napari_matssl.report.wording import heading, in_csv, in_print
 
 
@@ -69,6 +71,32 @@ def test_names_of_classes_are_no_markup_in_plots():
     assert "<b>" not in svg
     assert "<i>" not in svg
     assert "a &amp; b" in svg
+
+
+def ticks_of(svg):
+    return [float(t) for t in re.findall(r'text-anchor="middle">([-0-9.e+]+)<', svg)]
+
+
+def test_an_interval_that_leaves_what_is_possible_ends_in_an_arrow_and_stretches_no_axis():
+    two = Lane("pore", "#000000", (8.0, 14.0), 11.0, (-27.1, 49.1))
+    svg = plot_means("Fractions", "area fraction (%)", [two], PERCENT)
+    assert ticks_of(svg)[0] == 0
+    assert 49.1 <= ticks_of(svg)[-1] <= 60
+    left = scale_of(svg)[0]
+    assert count_lines_to(svg, left) == 2  # both halves of the arrow head
+    wide = Lane("matrix", "#000000", (86.0, 92.0), 89.0, (50.9, 127.1))
+    assert ticks_of(plot_means("Fractions", "area fraction (%)", [wide], PERCENT))[-1] == 100
+
+
+def scale_of(svg):
+    axis = re.search(r'<line x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)"[^>]*stroke="#222"', svg)
+    return float(axis[1]), float(axis[2])
+
+
+def count_lines_to(svg, x):
+    """Count the slanting lines that begin at a place of the axis."""
+    found = re.findall(r'<line x1="([\d.]+)" y1="([\d.]+)" x2="([\d.]+)" y2="([\d.]+)"', svg)
+    return sum(float(a) == x and a != c and b != d for a, b, c, d in found)
 
 
 def test_a_size_distribution_of_one_size_can_be_drawn():
