@@ -75,16 +75,18 @@ REMARKS = (
     "The paper's figures on EBC do not share one metric (MicroNet's leaves the background out, "
     "MatSSL's counts it). For EBC-3 the paper's Table 3 names 1 training image, the published "
     'folder, on which ours are computed, has 15. \\* the published number of epochs. "Schedule": '
-    "MatSSL's for all methods, as in the paper, or each method's own published one."
+    "MatSSL's for all methods, as in the paper, or each method's own published one. \"Fine-tuned "
+    'by": preset paper, the published recipe, or interactive, ours.'
 )
 
 
 def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     """Set all figures out, with the paper's of which there is none of ours."""
     lines = [
-        "| set | encoder's start | network | pretrained on | schedule | paper, ResNet-50 | here | "
-        "encoder here | images pretrained on | steps of pretraining, fine-tuning |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| set | encoder's start | network | pretrained on | schedule | fine-tuned by | "
+        "paper, ResNet-50 | here | encoder here | images pretrained on | "
+        "steps of pretraining, fine-tuning |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     shown: set[Figure] = set()
     rows: list[tuple[tuple[Any, ...], str]] = []
@@ -108,8 +110,8 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _by_row(results: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Bring the results together that differ in the seed alone."""
-    names = ("task", "start", "architecture", "pretrained_on", "schedule", "encoder", "published",
-             "batch_size")  # fmt: skip
+    names = ("task", "start", "architecture", "pretrained_on", "schedule", "recipe", "encoder",
+             "published", "batch_size")  # fmt: skip
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for cell in results:
         rows.setdefault(str([cell.get(name) for name in names]), []).append(cell)
@@ -144,7 +146,7 @@ def _row(cells: Sequence[Mapping[str, Any]], figure: Figure | None) -> str:
     return (
         f"| {first['task']} | {first['start']} | {_network(first['architecture'])} | "
         f"{', '.join(first['pretrained_on']) or '-'} | {first['schedule'] or '-'} | "
-        f"{figure.miou if figure else '-'} | {miou} | {first['encoder']} | "
+        f"{first['recipe']} | {figure.miou if figure else '-'} | {miou} | {first['encoder']} | "
         f"{first['images'] or '-'} | {steps}, {first['finetune_steps']}{smaller}{stars[1]} |"
     )
 
@@ -157,5 +159,5 @@ def _row_of_paper(figure: Figure) -> str:
     on = {None: "", True: "the set itself, too", False: "other sets alone"}[figure.own]
     return (
         f"| {figure.task} | {figure.start} | {_network(figure.architecture)} | {on or '-'} | "
-        f"- | {figure.miou} | - | - | - | - |"
+        f"- | paper | {figure.miou} | - | - | - | - |"
     )

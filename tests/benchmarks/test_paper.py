@@ -11,6 +11,7 @@ from tiny import TINY
 from napari_matssl.errors import InputError, OutOfMemoryError
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.samples import make_sample
+from napari_matssl.settings import FinetuneSettings
 
 
 def field(seed, size=(96, 128)):
@@ -147,6 +148,15 @@ def test_the_published_recipe_is_run_for_its_epochs_unless_minutes_are_given(set
     assert (small.epochs, small.batch_size) == (200, 8)
 
 
+def test_our_recipe_takes_the_place_of_the_published_one_in_fine_tuning(sets):
+    from paper import finetune_settings
+    from paper_tasks import make_task
+
+    asked = given("--recipe", "interactive", "--finetune-minutes", "30", "--batch-size", "8")
+    ours = finetune_settings(make_task("EBC-2", sets["ebc"]), "imagenet", asked, 1)
+    assert ours == FinetuneSettings.make({"minutes": 30, "batch_size": 8, "seed": 1})
+
+
 @pytest.mark.parametrize(
     ("arguments", "architecture", "encoder", "swin"),
     [
@@ -227,9 +237,9 @@ def test_a_row_is_computed_kept_and_set_beside_the_papers_figure(brief, tmp_path
     text = notes.read_text()
     assert text.startswith("before")
     assert text.endswith("after\n")
-    row = {tuple(cell.strip() for cell in line.split("|")[1:8]): line
+    row = {tuple(cell.strip() for cell in line.split("|")[1:9]): line
            for line in text.splitlines() if line.startswith("| metaldam")}  # fmt: skip
-    ours = {r[1:4]: (r[5], r[6]) for r in row if r[6] != "-"}
+    ours = {r[1:4]: r[6:8] for r in row if r[7] != "-"}
     assert ours[("ImageNet", "U-Net++", "-")][0] == "66.73"
     assert "2 seeds" in ours[("ImageNet", "U-Net++", "-")][1]
     assert ours[("MatSSL", "U-Net++", "uhcs")][0] == "69.95"
