@@ -217,25 +217,26 @@ class _Search:
         -------
         Distance and fractions ``(K + 1,)`` on each.
         """
-        looks = [self._assign(change, described) for change in changes]
-        seen = np.array([counts for counts, _ in looks])
+        seen, beyond = self._assign(changes, described)
         parts = len(self._histograms)
-        mixtures = np.full((len(looks), parts), 1 / parts)
+        mixtures = np.full((len(seen), parts), 1 / parts)
         for _ in range(_MIXING_STEPS):  # expectation maximisation
             mixtures *= (seen / (mixtures @ self._histograms)) @ self._histograms.T
         explained = mixtures @ self._histograms
         divergences = rel_entr(seen, explained).sum(axis=1)
-        distances = divergences + np.array([beyond for _, beyond in looks])
+        distances = divergences + beyond
         return list(zip(distances.tolist(), mixtures, strict=True))
 
-    def _assign(self, change: _Change, described: Floats) -> tuple[Floats, float]:
-        """Return the share of each word on a scale, and how far pixels are from all words."""
-        scale = self._reference.scale.moved(change[0], float(np.exp(change[1])))
-        standard = (on_scale(described, scale) - self._centre) / self._width
-        nearest, distances = nearest_words(standard, self._words)
-        seen = np.bincount(nearest, minlength=len(self._words)) / len(nearest)
-        beyond = np.clip(distances / self._reference.reach - 1, 0, 3).mean()
-        return seen, float(beyond)
+    def _assign(self, changes: Sequence[_Change], described: Floats) -> tuple[Floats, Floats]:
+        """Return the share of each word on some scales, and how far pixels are from all words."""
+        scales = (self._reference.scale.moved(b, float(np.exp(c))) for b, c in changes)
+        points = np.stack([on_scale(described, scale) for scale in scales])
+        nearest, distances = nearest_words((points - self._centre) / self._width, self._words)
+        count = len(self._words)
+        nearest += count * np.arange(len(changes))[:, None]
+        seen = np.bincount(nearest.ravel(), minlength=count * len(changes)).reshape(-1, count)
+        beyond = np.clip(distances / self._reference.reach - 1, 0, 3).mean(axis=1)
+        return seen / len(described), beyond
 
 
 def _fractions(mixture: Floats) -> Floats:
