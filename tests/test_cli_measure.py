@@ -341,7 +341,8 @@ def test_objects_of_specimens_are_summarised_over_these(call, rectangles, tmp_pa
 
 def test_objects_without_a_pixel_size_have_pixels_alone(call, rectangles, tmp_path):
     out = tmp_path / "out"
-    done(call("measure", rectangles / "a.png", "--out", out, "--measures", "phases,objects"))
+    told = done(call("measure", rectangles / "a.png", "--out", out, "--measures", "phases,objects"))
+    assert "No mask has a pixel size, so figures in um are blank" in told
     one = rows(out / "objects.csv")[-1]
     assert (one["area_px"], one["area_um2"], one["feret_max_um"]) == ("160", "", "")
     summary = rows(out / "object_summary.csv")[-1]
@@ -427,6 +428,45 @@ def test_settings_of_grains_are_options(call, grain_masks, tmp_path):
     lines = rows(out / "grains.csv")[1]
     assert (lines["class"], lines["test_length_um"]) == ("grain", "")
     assert 14 < float(lines["mean_intercept_px"]) < 18.5
+
+
+@pytest.fixture
+def two_phases(tmp_path):
+    """Masks of ferrite and martensite, by the rows of 100 that are ferrite."""
+
+    def write(*ferrite):
+        folder = tmp_path / "phases"
+        folder.mkdir()
+        (folder / "classes.json").write_text('{"1": "ferrite", "2": "martensite"}')
+        for name, rows in zip("abc", ferrite, strict=False):
+            mask = np.full((100, 100), 2, np.uint8)
+            mask[:rows] = 1
+            Image.fromarray(mask).save(folder / f"{name}.png")
+        return folder
+
+    return write
+
+
+def test_what_a_class_of_grains_is_taken_for_is_told(call, two_phases, tmp_path):
+    given = ("--out", tmp_path / "out", "--measures", "grains", "--class", "ferrite")
+    masks = two_phases(45, 40)
+    told = done(call("measure", masks, *given))
+    assert "ferrite is taken for boundaries, as it covers less than half of the area" in told
+    told = done(call("measure", masks, *given, "--grains-class-is", "grains"))
+    assert "is taken for" not in told
+
+
+def test_a_class_isnt_boundaries_in_one_image_and_grains_in_the_next(call, two_phases, tmp_path):
+    out = tmp_path / "out"
+    given = ("--out", out, "--measures", "grains", "--class", "ferrite")
+    masks = two_phases(45, 55)
+    refused(
+        call("measure", masks, *given),
+        "taken for boundaries in a.png, but for grains in b.png",
+        "--grains-class-is",
+    )
+    assert not list(out.glob("*.csv"))
+    done(call("measure", masks, *given, "--grains-class-is", "grains"))
 
 
 @pytest.fixture

@@ -13,6 +13,9 @@ from napari_matssl.measure.field import Field
 from napari_matssl.measure.thinning import close_gaps, prune, thin
 from napari_matssl.settings.grains import GrainSettings
 
+Role = Literal["boundaries", "grains"]
+"""What a measured class is."""
+
 _BOUNDARY, _GRAIN = "boundar", "grain"
 # Rows that are counted at once: counting in one go would take 8 bytes per pixel.
 _ROWS = 1024
@@ -131,17 +134,27 @@ def network_of_labels(
     )
 
 
-def class_role(
-    field: Field, measured: LabelClass, settings: GrainSettings
-) -> Literal["boundaries", "grains"]:
+def class_role(field: Field, measured: LabelClass, settings: GrainSettings) -> Role:
     """Decide whether a class is that of boundaries or that of grains."""
+    return _told_role(measured, settings) or _role_by_area(field, measured)
+
+
+def guessed_role(field: Field, measured: LabelClass, settings: GrainSettings) -> Role | None:
+    """Return what a class is by its area in this field; None if settings or its name tell."""
+    told = _told_role(measured, settings) is not None
+    return None if told or not field.analysed_pixels else _role_by_area(field, measured)
+
+
+def _told_role(measured: LabelClass, settings: GrainSettings) -> Role | None:
     if settings.class_is != "auto":
         return settings.class_is
     name = measured.name.lower()
     if _BOUNDARY in name:
         return "boundaries"
-    if _GRAIN in name:
-        return "grains"
+    return "grains" if _GRAIN in name else None
+
+
+def _role_by_area(field: Field, measured: LabelClass) -> Role:
     pixels = np.count_nonzero(field.mask == measured.id)
     return "boundaries" if 2 * pixels < field.analysed_pixels else "grains"
 

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_matssl.measure.boundaries import Role
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.grain_counts import CORNER, CUT, INSIDE, GrainCounts
 from napari_matssl.measure.grains import GrainSize, MeasuredGrains
@@ -128,6 +129,8 @@ class GrainField:
         Equivalent diameters and weights of the grains that lie wholly inside.
     remarks
         Lines on what makes the figures doubtful.
+    guessed
+        What the class was taken for by its area in this field; None if that was told.
     """
 
     image: str
@@ -136,6 +139,7 @@ class GrainField:
     sizes: tuple[GrainSize, ...]
     sized: SizedObjects
     remarks: tuple[str, ...]
+    guessed: Role | None = None
 
     @classmethod
     def of(cls, field: Field, found: MeasuredGrains) -> "GrainField":
@@ -146,4 +150,4 @@ class GrainField:
             sized = grain_items(found.counts).sized((labels.shape[0], labels.shape[1]))
         name = found.sizes[0].class_name
         calibrated = field.pixel_size is not None
-        return cls(field.name, name, calibrated, found.sizes, sized, found.remarks)
+        return cls(field.name, name, calibrated, found.sizes, sized, found.remarks, found.guessed)

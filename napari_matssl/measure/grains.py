@@ -6,7 +6,12 @@ from typing import Literal
 import numpy as np
 
 from napari_matssl.labels.class_table import LabelClass
-from napari_matssl.measure.boundaries import BoundaryNetwork, boundary_network
+from napari_matssl.measure.boundaries import (
+    BoundaryNetwork,
+    Role,
+    boundary_network,
+    guessed_role,
+)
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.figures import Curve, circle_pattern, line_grid
 from napari_matssl.measure.grain_chords import measure_chords
@@ -132,6 +137,8 @@ class MeasuredGrains:
         What was counted where; None if nothing of the field was analysed.
     remarks
         Lines on what makes the figures doubtful.
+    guessed
+        What the class was taken for by its area in this field; None if that was told.
     """
 
     sizes: tuple[GrainSize, ...]
@@ -139,6 +146,7 @@ class MeasuredGrains:
     lines: Intercepts | None = None
     circles: Intercepts | None = None
     remarks: tuple[str, ...] = ()
+    guessed: Role | None = None
 
 
 def measure_grains(field: Field, measured: LabelClass, settings: GrainSettings) -> MeasuredGrains:
@@ -165,7 +173,8 @@ def measure_grains(field: Field, measured: LabelClass, settings: GrainSettings) 
         GrainSize(*about, "circles", intercepts=InterceptFigures.of(circles)),
     )
     remarks = _remarks(field.name, network, counts, lines, settings)
-    return MeasuredGrains(sizes, counts, lines, circles, remarks)
+    guessed = guessed_role(field, measured, settings)
+    return MeasuredGrains(sizes, counts, lines, circles, remarks, guessed)
 
 
 def figures_over(

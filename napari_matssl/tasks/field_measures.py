@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from napari_matssl.errors import SettingsError
+from napari_matssl.errors import InputError, SettingsError
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.boundaries import class_to_measure
 from napari_matssl.measure.field import Field
@@ -119,6 +119,7 @@ class Grains:
         self._settings = settings
         self._classes = classes
         self.results: list[GrainField] = []
+        self._guessed: dict[str, GrainField] = {}  # the first field of each class that was
 
     def of(self, field: Field, origin: Provenance | None) -> Sequence[GrainField]:
         """Measure a field."""
@@ -129,7 +130,24 @@ class Grains:
         ]
 
     def add(self, measured: Sequence[GrainField]) -> None:
-        """Add a field."""
+        """Add a field.
+
+        Raises
+        ------
+        InputError
+            If a class would be boundaries in one field and grains in another, by its area.
+        """
+        for one in measured:
+            if one.guessed is None:
+                continue
+            first = self._guessed.setdefault(one.class_name, one)
+            if first.guessed != one.guessed:
+                raise InputError(
+                    f"{one.class_name} would be taken for {first.guessed} in {first.image}, but "
+                    f"for {one.guessed} in {one.image}, by its share of the area.",
+                    "State which it is.",
+                    settings="grains_class_is",
+                )
         self.results += measured
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -139,8 +157,15 @@ class Grains:
 
     def remarks(self) -> Sequence[str]:
         """Return lines on fields, then on groups."""
+        how = {"boundaries": "less", "grains": "more"}
+        guessed = [
+            f"{name} is taken for {one.guessed}, as it covers {how[one.guessed]} than half of the "
+            "area; a setting states which it is."
+            for name, one in self._guessed.items()
+            if one.guessed is not None
+        ]
         own = [line for one in self.results for line in one.remarks]
-        return (*own, *summary_remarks(self._sizes))
+        return (*guessed, *own, *summary_remarks(self._sizes))
 
     @property
     def _sizes(self) -> list[GrainSize]:

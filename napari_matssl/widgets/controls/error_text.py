@@ -11,6 +11,7 @@ from napari_matssl.settings.measuring import MeasureSettings
 ELSEWHERE = {
     "class": "the list of classes beside the measure",
     "classes": "the class table under Micrographs",
+    "grains_class_is": '"Measured class is" under "More settings"',
     "groups": "",  # a project has one group
     "page": '"Page" under Micrographs',
     "unlabelled": "",  # fixed to 0 in projects
