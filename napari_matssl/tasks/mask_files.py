@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
+from napari_matssl.export.results import OVERLAY, PROBABILITIES
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import (
     NamedValues,
@@ -17,11 +18,18 @@ from napari_matssl.labels.class_table_files import (
 )
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.deciding_meaning import meaning_of_masks
+from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.labels.reading_labels import describe_palettes, read_values
 from napari_matssl.labels.value_meaning import Meaning
 from napari_matssl.micrograph.reading import LABEL_SUFFIXES, find_micrographs
 from napari_matssl.project.classes import Classes
+
+_MASK = "_mask"
+"""What ends the name of a mask of ours."""
+
+_BESIDE_MASKS = tuple(Path(name).stem for name in (OVERLAY, PROBABILITIES))
+"""What ends the names of pictures that are written beside masks."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +91,14 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
     InputError
         If a mask can't be read, or its values can't be understood.
     """
-    found = [path for given in inputs for path in _masks(given)]
+    found: list[Path] = []
+    remarks: dict[str, None] = {}
+    for given in inputs:
+        masks, left = _masks(given)
+        found += masks
+        remarks |= dict.fromkeys(left)
     paths = list({path.resolve(): path for path in reversed(found)}.values())[::-1]  # each once
     files: list[MaskFile] = []
-    remarks: dict[str, None] = {}
     common: Classes | None = None
     for named, some in _by_table(paths, classes):
         shapes, palettes, meaning = _look_at(some, named)
@@ -98,13 +110,21 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
     return MaskSet(tuple(files), tuple(remarks))
 
 
-def _masks(given: Path) -> list[Path]:
+def _masks(given: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the masks among the images that were given, and a line on others that aren't taken."""
     found = find_micrographs([given], LABEL_SUFFIXES)
-    if given.is_dir():
-        found = [path for path in found if path.stem.endswith("_mask")] or found
-        # An export holds each mask as a PNG and as a TIFF, of which one is measured.
-        return list({path.stem: path for path in reversed(found)}.values())[::-1]
-    return found
+    if not given.is_dir():
+        return found, ()
+    ours = [path for path in found if path.stem.endswith(_MASK)]
+    # An export holds each mask as a PNG and as a TIFF, of which one is measured.
+    taken = list({path.stem: path for path in reversed(ours or found)}.values())[::-1]
+    stems = {path.stem.removesuffix(_MASK) for path in ours}
+    beside = {f"{stem}{end}" for stem in stems for end in ("", _MASK, *_BESIDE_MASKS)}
+    left = [path.name for path in found if path not in taken and path.stem not in beside]
+    if not left:
+        return taken, ()
+    why = f"their names don't end in {_MASK}, as others do" if ours else "others have their stems"
+    return taken, (f"Not measured in {given.name}, since {why}: {few(left, 8)}.",)
 
 
 def _by_table(

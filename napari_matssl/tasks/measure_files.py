@@ -29,6 +29,10 @@ from napari_matssl.tasks.project_places import Places, places_of_images
 
 FIELDS = "fields.csv"
 
+_NO_SIZE = (
+    "No mask has a pixel size, so figures in um are blank: calibrate the images, or state the size."
+)
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -166,6 +170,8 @@ def measure_masks(
         remarks[line] = None
     if line := check_sizes([(p.name, p.place.group, p.size) for p in planned], settings.mixed):
         remarks[line] = None
+    if settings.chosen != ("phases",) and not any(one.size for one in planned):
+        remarks[_NO_SIZE] = None
     measures = make_measures(settings, only)
     runs, fields = set(), []
     for one in planned:

@@ -68,6 +68,29 @@ def test_of_a_folder_of_predictions_only_the_masks_are_taken(tmp_path):
     assert {r.image for r in measure_masks([tmp_path]).rows} == {"a_mask.png", "b_mask.png"}
 
 
+def test_files_beside_masks_that_are_not_taken_are_named(tmp_path):
+    table = numbered_table([1, 2])
+    write_mask(tmp_path / "a_mask.png", MASK, table)
+    write_mask(tmp_path / "a_overlay.png", MASK, table)
+    write_mask(tmp_path / "a.png", MASK, table)  # the image of a mask
+    assert not [line for line in measure_masks([tmp_path]).remarks if "Not measured" in line]
+    for name in ("b.png", "c.png"):
+        write_mask(tmp_path / name, MASK, table)
+    measured = measure_masks([tmp_path])
+    assert [row.image for row in measured.rows] == ["a_mask.png", "a_mask.png"]
+    line = "since their names don't end in _mask, as others do: b.png, c.png."
+    assert line in " ".join(measured.remarks)
+
+
+def test_of_two_masks_of_one_stem_the_one_that_is_not_taken_is_named(tmp_path):
+    table = numbered_table([1, 2])
+    write_mask(tmp_path / "a.png", MASK, table)
+    tifffile.imwrite(tmp_path / "a.tif", MASK)
+    measured = measure_masks([tmp_path])
+    assert {row.image for row in measured.rows} == {"a.png"}
+    assert "since others have their stems: a.tif." in " ".join(measured.remarks)
+
+
 @pytest.mark.parametrize("ids", [(1, 2), (0, 1), (0, 4)])
 def test_masks_that_predict_wrote_measure_as_in_its_tables(grey_level_segmenter, tmp_path, ids):
     """Also where 0 is a class, as with --unlabelled none; the info bar is 255 then."""
