@@ -6,7 +6,7 @@ generator.
 """
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -60,6 +60,8 @@ class Progress:
         A line worth telling the user once; empty for most steps.
     preview
         A piece of a mask, from jobs that were asked to show some.
+    passing
+        Whether the message is on what goes on now, not on the result: it is over with its stage.
     """
 
     stage: str
@@ -68,6 +70,7 @@ class Progress:
     metrics: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
     preview: Preview | None = None
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def one_of_many(
     def show(inner: Progress) -> Progress:
         done = number + inner.step / inner.total
         preview = None if inner.preview is None else look(inner.preview)
-        return Progress(stage, done, total, inner.metrics, inner.message, preview)
+        return replace(inner, stage=stage, step=done, total=total, preview=preview)
 
     return inside(job, show)
 

@@ -90,7 +90,7 @@ def test_parts_of_a_job_add_up():
     def part():
         picture = Preview("a.tif", 0, 0, np.ones((1, 1), np.uint8))
         yield Progress("tiling", 1, 4, {"loss": 0.5}, "slow", picture)
-        yield Progress("tiling", 4, 4)
+        yield Progress("tiling", 4, 4, message="wait", passing=True)
         return "done"
 
     def doubled(preview):
@@ -106,3 +106,4 @@ def test_parts_of_a_job_add_up():
     assert (seen[0].metrics, seen[0].message) == ({"loss": 0.5}, "slow")
     assert seen[0].preview.ids.item() == 2
     assert seen[1].preview is None
+    assert [one.passing for one in seen] == [False, True]

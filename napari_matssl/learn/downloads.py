@@ -119,7 +119,8 @@ def fetch(name_in_smp: str) -> Job[Path]:
     where = f"{file.repository} on {urlparse(constants.ENDPOINT).hostname}"
     name = name_in_smp.removeprefix("tu-")
     message = f"Fetching the ImageNet weights of {name} from {where}"
-    yield Progress(_STAGE, 0, 1, message=f"{message}, about {_size_mb(name_in_smp):.0f} MB.")
+    size = f"about {_size_mb(name_in_smp):.0f} MB."
+    yield Progress(_STAGE, 0, 1, message=f"{message}, {size}", passing=True)
     transfer = _Transfer(file)
     transfer.start()
     seen, since = transfer.arrived, time.monotonic()

@@ -85,7 +85,7 @@ def on_own_time(job: Job[Result], budget: Budget) -> Job[Result]:
                 return result
             left = budget.clock()
             if not told and not progress.message and _is_busy(budget.clock):
-                told, progress = True, replace(progress, message=_BUSY)
+                told, progress = True, replace(progress, message=_BUSY, passing=True)
             control = yield progress
             budget.idle += budget.clock() - left
 

@@ -65,6 +65,7 @@ def test_what_is_fetched_is_announced_and_stop_works_at_once(silent_hub):
     assert "resnet18" in first.message
     assert "smp-hub/resnet18.imagenet on 127.0.0.1" in first.message
     assert "about 45 MB" in first.message
+    assert first.passing
     assert next(job).message == ""
     with pytest.raises(StoppedError):
         job.send(Control.STOP)

@@ -246,6 +246,28 @@ def test_messages_stay_until_the_next_one_and_are_never_cut_off(desk):
     assert desk.texts()[-1] == "Short."
 
 
+def test_a_message_on_what_goes_on_is_over_with_its_stage_and_a_remark_stays(desk):
+    desk.start()
+    desk.step("preparing", 0, 1, message="a.png is left out.")
+    desk.step("fetching", 0, 1, message="Fetching weights.", passing=True)
+    desk.step("fetching", 1, 1)
+    assert desk.texts()[-1] == "Fetching weights."
+    desk.step("fine-tuning", 1, 10)
+    assert desk.texts()[-1] == "a.png is left out."
+    desk.step("fine-tuning", 2, 10, message="Other programs keep busy.", passing=True)
+    assert desk.texts()[-1] == "Other programs keep busy."
+    desk.end()
+    assert desk.texts()[-1] == "a.png is left out."
+
+
+@pytest.mark.parametrize("error", [None, InputError("The disk is full.")])
+def test_a_message_on_what_goes_on_leaves_nothing_behind(desk, error):
+    desk.start()
+    desk.step("fetching", 0, 1, message="Fetching weights.", passing=True)
+    desk.end(error)
+    assert "Fetching weights." not in desk.text()
+
+
 def test_figures_of_one_job_arent_shown_for_the_next(desk):
     desk.start()
     desk.step("fine-tuning", 1, 10, {"loss": 0.4}, message="Line")

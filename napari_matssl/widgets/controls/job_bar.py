@@ -61,6 +61,7 @@ class JobBar(QWidget):
         self._time_left = TimeLeft()
         self._metrics: dict[str, float] = {}
         self._report = self._details = ""
+        self._remark = self._passing = ""  # the latest remark; the stage of a message on that stage
         self._question: QMessageBox | None = None
         self._refresh_timer = QTimer(self)
         self._refresh_timer.setInterval(REFRESH_MS)
@@ -132,8 +133,8 @@ class JobBar(QWidget):
         self._stopwatch = Stopwatch(self._clock)
         self._time_left = TimeLeft()
         self._metrics = {}
-        self._report = ""
-        self._message.hide()
+        self._report = self._remark = self._passing = ""
+        self._show_message("")
         self._error_row.hide()
         self._bar.setRange(0, 1000)  # a moving block would repaint the canvas at each of its steps
         self._bar.setValue(0)
@@ -149,10 +150,23 @@ class JobBar(QWidget):
         self._bar.setFormat(f"{progress.stage} {100 * share:.0f} %")
         self._time_left.learn(progress.stage, share, self._stopwatch.seconds())
         self._metrics.update(progress.metrics)
+        if self._passing != progress.stage:
+            self._take_back_passing()
         if progress.message:
-            self._message.setText(progress.message)
-            self._message.show()
+            self._passing = progress.stage if progress.passing else ""
+            self._remark = self._remark if progress.passing else progress.message
+            self._show_message(progress.message)
         self._refresh()
+
+    def _show_message(self, text: str) -> None:
+        self._message.setText(text)
+        self._message.setVisible(bool(text))
+
+    def _take_back_passing(self) -> None:
+        """Show the latest remark instead of a message on what goes on no longer."""
+        if self._passing:
+            self._passing = ""
+            self._show_message(self._remark)
 
     def _on_pause_changed(self, paused: bool) -> None:
         if paused:
@@ -182,6 +196,7 @@ class JobBar(QWidget):
 
     def _set_idle(self, status: str) -> None:
         self._close_question()
+        self._take_back_passing()
         self._bar.setRange(0, 1000)
         self._bar.reset()
         self._bar.setFormat("")
