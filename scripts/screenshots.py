@@ -64,6 +64,7 @@ class Tour:
         self.count()
         self.explorer()
         self.payoff()
+        self.intercepts()
 
     def open(self) -> None:
         """Wait for the thumbnails of the folder that is open."""
@@ -284,6 +285,35 @@ class Tour:
         self.pause(1)
         self.reveal(panel.payoff)
         self.picture("payoff")
+
+    def intercepts(self) -> None:
+        """Open a sample of grains with its true mask, and look at the intercepts of circles."""
+        from napari_matssl.export.micrographs import write_micrograph
+        from napari_matssl.project.folder import Project
+        from napari_matssl.samples import class_table, make_sample
+
+        folder = self.folder / "grains"
+        folder.mkdir()
+        sample = make_sample("grains", 1)
+        write_micrograph(folder / "steel.tif", sample.micrograph)
+        class_table("grains").write(folder / "classes.json")
+        Project(folder).masks.write("steel.tif", sample.labels)
+        self.session.folder.open([folder])
+        self.until(lambda: "steel.tif" in self.viewer.layers)
+        panel = self.use("Measure")
+        panel.choice.ticks["grains"].setChecked(True)
+        panel.choice.classes["grains"].tick("boundary")
+        view = panel.tabs.views["grains"]
+        panel.tabs.setCurrentWidget(view)
+        view._pages.setCurrentIndex(1)  # figures aren't needed for the items of an image
+        view.tabs.setCurrentWidget(view.items)
+        view.items.of_figure.setCurrentIndex(view.items.of_figure.findData("circles"))
+        view.items.tick.setChecked(True)
+        self.until(lambda: self.session.measured.on and len(view.items.listed.table) > 0)
+        self.viewer.reset_view()
+        self.pause(1)
+        self.reveal(view)
+        self.picture("intercepts")
 
     # --- hands and eyes
 

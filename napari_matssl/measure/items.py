@@ -49,7 +49,12 @@ class FieldItems:
         ``(H, W)``, what each pixel's item counts as, a key of `words`; 0 elsewhere. None for
         columns.
     ends
-        ``(N, 2, 2)`` row and column of both ends of each column; None for other items.
+        ``(N, 2, 2)`` row and column of both ends of each column, or of a tick across a test line
+        at each intercept; None for other items.
+    kinds_of_ends
+        ``(N,)``, what each intercept counts as, a key of `words`; None for other items.
+    lines
+        ``(M, 2, 2)`` row and column of both ends of each piece of a test line.
     words
         What the kinds mean.
     remarks
@@ -61,12 +66,16 @@ class FieldItems:
     numbers: NDArray[np.int32] | None = None
     kinds: NDArray[np.uint8] | None = None
     ends: NDArray[np.floating] | None = None
+    kinds_of_ends: NDArray[np.uint8] | None = None
+    lines: NDArray[np.floating] = with_default(default_factory=lambda: np.zeros((0, 2, 2)))
     words: Mapping[int, str] = with_default(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
     @property
     def kinds_of_rows(self) -> NDArray[np.uint8]:
         """``(N,)``, what each item counts as; empty for columns."""
+        if self.kinds_of_ends is not None:
+            return self.kinds_of_ends
         if self.numbers is None or self.kinds is None:
             return np.zeros(0, dtype=np.uint8)
         found = np.zeros(len(self.table) + 1, dtype=np.uint8)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from napari_matssl.measure.field import Field
+from napari_matssl.measure.intercept_items import Figure, items_of_intercepts
 from napari_matssl.measure.items import (
     FieldItems,
     items_of_grains,
@@ -54,7 +55,9 @@ class MeasurePlan:
         """Names of the tables of all its measures."""
         return tuple(name for measure in self.settings.chosen for name in TABLES[measure])
 
-    def items(self, measure: str, measured: Field, class_name: str) -> FieldItems:
+    def items(
+        self, measure: str, measured: Field, class_name: str, figure: Figure | None = None
+    ) -> FieldItems:
         """List what a measure finds of one class in a field, one by one.
 
         Parameters
@@ -63,6 +66,8 @@ class MeasurePlan:
             Any but the phases.
         class_name
             The class; for grains, ``""`` chooses one by its name.
+        figure
+            For grain size: the test figure whose intercepts are listed; None lists grains.
 
         Raises
         ------
@@ -73,6 +78,8 @@ class MeasurePlan:
             return items_of_objects(measured, class_name, self.settings.directions)
         if measure == "grains":
             one = measured.class_named(class_name) if class_name else None
+            if figure is not None:
+                return items_of_intercepts(measured, one, self.settings.grains, figure)
             return items_of_grains(measured, one, self.settings.grains)
         if measure == "layers":
             return items_of_layer(measured, class_name, self.settings.layers)

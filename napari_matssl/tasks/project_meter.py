@@ -13,6 +13,7 @@ import pandas as pd
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.measure.field import Field, field_of_mask
+from napari_matssl.measure.intercept_items import Figure
 from napari_matssl.measure.items import FieldItems
 from napari_matssl.measure.pooled_sizes import PooledSizes, pooled_sizes
 from napari_matssl.micrograph.image import PixelSize
@@ -245,8 +246,14 @@ def items_of_image(
     plan: MeasurePlan,
     measure: str,
     class_name: str,
+    figure: Figure | None = None,
 ) -> FieldItems:
     """List what a measure finds of one class in an image, one by one.
+
+    Parameters
+    ----------
+    figure
+        For grain size: the test figure whose intercepts are listed; None lists grains.
 
     Raises
     ------
@@ -255,4 +262,6 @@ def items_of_image(
     """
     table = project.classes.table
     with memory_errors(name):
-        return plan.items(measure, final_field(project, name, table, pixel_size), class_name)
+        return plan.items(
+            measure, final_field(project, name, table, pixel_size), class_name, figure
+        )

@@ -158,6 +158,29 @@ def test_items_have_the_numbers_of_their_pixels(project, measure, class_name, co
     assert ((items.kinds > 0) == (items.numbers > 0)).all()
 
 
+@pytest.mark.parametrize("figure", ["lines", "circles"])
+def test_intercepts_add_up_to_those_of_the_table(project, figure):
+    items = items_of_image(project, "a1.tif", SIZE, ALL, "grains", "grain boundary", figure)
+    measured = drain(ProjectMeter(project).measure(ALL)).tables["grains.csv"]
+    row = measured[(measured.image == "a1.tif") & (measured.method == figure)].iloc[0]
+    assert items.table.counted.sum() == pytest.approx(row["intercepts"])
+    assert set(items.kinds_of_ends) <= set(items.words)
+    halves = {1: 0.5, 2: 1, 3: 1.5}
+    for kind, counted in zip(items.kinds_of_ends, items.table.counted, strict=True):
+        assert counted == halves[kind] if kind in halves else counted >= 2
+    pieces = np.linalg.norm(items.lines[:, 1] - items.lines[:, 0], axis=1)
+    assert pieces.sum() >= 0.99 * row["test_length_px"]  # parts lie outside what was analysed
+    across = items.ends[:, 1] - items.ends[:, 0]
+    assert np.linalg.norm(across, axis=1) == pytest.approx(160 / 45)
+
+
+def test_a_tick_is_at_right_angles_to_its_line(project):
+    items = items_of_image(project, "a1.tif", SIZE, ALL, "grains", "grain boundary", "lines")
+    along = items.lines[items.table.test_line - 1]  # each line is one piece
+    products = np.sum(np.diff(along, axis=1) * np.diff(items.ends, axis=1), axis=(1, 2))
+    assert products == pytest.approx(0, abs=1e-6)
+
+
 def test_columns_have_their_thickness_and_ends(project):
     items = items_of_image(project, "a2.tif", SIZE, ALL, "layers", "oxide")
     lengths = np.linalg.norm(items.ends[:, 1] - items.ends[:, 0], axis=1)

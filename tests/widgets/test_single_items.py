@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from acting import User
-from iron import OF_CLASS, mask_of, write_iron
+from iron import CLASSES, OF_CLASS, mask_of, write_iron
 from napari.layers import Vectors
 from qtpy.QtCore import Qt
 
@@ -104,6 +104,61 @@ def test_what_is_too_small_to_be_seen_is_zoomed_to(user):
     camera.zoom = 20
     items.table.chosen.emit(1)
     assert camera.zoom == 20
+
+
+BOUNDARY = next(one.id for one in CLASSES.classes if "boundary" in one.name)
+INTERCEPTS = "measured intercepts of the lines: grain boundary"
+
+
+def intercepts_of(user):
+    items = items_of(user, "grains")
+    items.of_figure.setCurrentIndex(items.of_figure.findData("lines"))
+    user.until(lambda: INTERCEPTS in user.names)
+    return items
+
+
+def test_intercepts_are_shown_with_their_test_lines_by_what_they_count(user):
+    items = intercepts_of(user)
+    assert WORDS["grains"] not in user.names
+    listed = items.listed
+    total = listed.table.counted.sum()
+    assert total > 10
+    assert f"They count {total:g} in all" in items.state.text()
+    assert "intercepts of the lines with grain boundary" in items.state.text()
+    layer = user.viewer.layers[INTERCEPTS]
+    assert len(layer.data) == len(listed.lines) + len(listed.table)
+    ticks, colours = layer.data[len(listed.lines) :], layer.edge_color[len(listed.lines) :]
+    assert ticks[:, 0] + ticks[:, 1] / 2 == pytest.approx(listed.places)
+    for words in listed.words.values():
+        of_kind = (listed.table.counts_as == words).to_numpy()
+        assert len(np.unique(colours[of_kind], axis=0)) == of_kind.any()
+        assert (words.replace(" ", "&nbsp;") in items.legend.text()) == of_kind.any()
+    assert len(np.unique(colours, axis=0)) == listed.table.counts_as.nunique() > 1
+    items.of_figure.setCurrentIndex(0)
+    user.until(lambda: WORDS["grains"] in user.names)
+    assert INTERCEPTS not in user.names
+
+
+def test_a_click_on_an_intercept_selects_its_row_and_a_row_marks_it(user):
+    items = intercepts_of(user)
+    place = items.listed.places[5]
+    user.drag(place, place)
+    assert items.table.selected == [5]
+    items.table.chosen.emit(7)
+    world = user.shown.image.data_to_world(items.listed.places[7])
+    assert centre(user) == pytest.approx(np.array(world)[-2:])
+    assert len(user.viewer.layers[MARKED].data) == 1
+
+
+def test_a_boundary_that_is_painted_over_takes_its_intercepts_along(user):
+    items = intercepts_of(user)
+    layer, before = user.viewer.layers[INTERCEPTS], items.listed
+    boundary = user.viewer.layers["segmentation"].data == BOUNDARY
+    user.shown.painted.data_setitem(np.nonzero(boundary), 1)
+    user.until(lambda: items.listed is not before)
+    assert len(items.listed.table) == 0 < len(before.table)
+    assert user.viewer.layers[INTERCEPTS] is layer
+    assert len(layer.data) == len(items.listed.lines)  # the test lines are still there
 
 
 @pytest.mark.parametrize("measure", list(OF_CLASS))

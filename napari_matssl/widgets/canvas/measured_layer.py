@@ -1,6 +1,5 @@
-"""Objects, grains, columns or particles as a layer that can be clicked, and one of them marked."""
+"""Objects, grains, intercepts, columns or particles as a layer to click, one of them marked."""
 
-import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from napari_matssl.measure.items import FieldItems
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layer_grid import grid_of
 from napari_matssl.widgets.canvas.layers import KIND, MEASURED
+from napari_matssl.widgets.canvas.measured_lines import DrawnLines, lines_of
 from napari_matssl.widgets.canvas.outlines import nearest_segment, outline_of
 from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.shown import OVERLAYS, Shown
@@ -25,9 +25,6 @@ MARKED = "marked"
 """Name of the layer that marks one item."""
 
 HINT = "Click in the image to find an item in the list. 1 to 9: back to painting"
-
-MOST_COLUMNS = 400
-"""Columns that are drawn; more would hide what is below them."""
 
 _MARK, _MARK_PX = "#ffe800", 3.0
 """Colour of the mark, and its width, px of the screen as it is when something is marked."""
@@ -40,6 +37,9 @@ _NEAR = 6
 
 _SMALL, _WANTED = 24, 48
 """What is smaller on the screen is zoomed to, to that size, px."""
+
+_AROUND = 8.0
+"""Around an intercept, boundaries are looked at as far as so many of its ticks."""
 
 
 class MeasuredLayer(QObject):
@@ -86,32 +86,37 @@ class MeasuredLayer(QObject):
         Of how many columns one is drawn; None if all are.
         """
         shown = self._current.require_shown()
-        step = 1
-        if items.ends is not None:
-            step = max(1, math.ceil(len(items.ends) / MOST_COLUMNS))
+        lines = None if items.ends is None else lines_of(items, colours)
         there = shown.extra.get(MEASURED)
         if there is not None and self._name == name:
-            self._update(there, items, step)
+            self._update(there, items, lines)
         else:
-            self._replace(shown, name, items, colours, step)
+            self._replace(shown, name, items, colours, lines)
         self._items, self._name = items, name
-        return step if step > 1 else None
+        return lines.step if lines is not None and lines.step > 1 else None
 
-    def _update(self, layer: Layer, items: FieldItems, step: int) -> None:
+    def _update(self, layer: Layer, items: FieldItems, lines: DrawnLines | None) -> None:
         """Show other items in the same layer: somebody may be painting in another one."""
         if self._items is None or not items.table.equals(self._items.table):
             with self._quietly():
                 self._results.remove_layer(MARKED)
-        layer.data = items.kinds if items.ends is None else _vectors_of(items.ends[::step])
+        layer.data = items.kinds if lines is None else lines.vectors
+        if lines is not None and lines.colours:  # napari takes no list of none
+            layer.edge_color = lines.colours
 
     def _replace(
-        self, shown: Shown, name: str, items: FieldItems, colours: Mapping[Any, str], step: int
+        self,
+        shown: Shown,
+        name: str,
+        items: FieldItems,
+        colours: Mapping[Any, str],
+        lines: DrawnLines | None,
     ) -> None:
         was_on, active = self.on, self._viewer.layers.selection.active
         with self._quietly():
             self._clear_layers()
-            if items.ends is not None:
-                layer = self._vectors(shown, name, items.ends[::step], colours[1], 1)
+            if lines is not None:
+                layer = self._vectors(shown, name, lines)
             else:
                 assert items.kinds is not None  # items that are no columns have pixels
                 layer = self._labels(shown, name, items.kinds, colours, items.words)
@@ -135,12 +140,14 @@ class MeasuredLayer(QObject):
             ends = outline_of(items.numbers, row + 1)
         if centre:
             extent = float(np.ptp(ends.reshape(-1, 2), axis=0).max())
-            self._look_at(shown, items.places[row], extent)
+            around = 1.0 if items.kinds_of_ends is None else _AROUND
+            self._look_at(shown, items.places[row], around * extent)
         active = self._viewer.layers.selection.active
         with self._quietly():
             self._results.remove_layer(MARKED)
             width = max(_MARK_PX * self._px_of_screen(shown), 0.3)
-            self._results.add_layer(MARKED, self._vectors(shown, MARKED, ends, _MARK, width))
+            lines = DrawnLines(ends, [_MARK] * len(ends), width)
+            self._results.add_layer(MARKED, self._vectors(shown, MARKED, lines))
         self._viewer.layers.selection.active = active
 
     def clear(self) -> None:
@@ -178,14 +185,12 @@ class MeasuredLayer(QObject):
         layer.editable = False
         return layer
 
-    def _vectors(
-        self, shown: Shown, name: str, ends: NDArray[np.floating], colour: str, width: float
-    ) -> Vectors:
+    def _vectors(self, shown: Shown, name: str, lines: DrawnLines) -> Vectors:
         return self._viewer.add_vectors(
-            _vectors_of(ends),
+            lines.vectors,
             name=name,
-            edge_color=colour,
-            edge_width=width,
+            edge_color=lines.colours or _MARK,
+            edge_width=lines.width,
             vector_style="line",
             opacity=0.8,
             metadata={KIND: MEASURED},
@@ -287,11 +292,6 @@ class MeasuredLayer(QObject):
             return None
         number = int(items.numbers[row, column])
         return number - 1 if number else None
-
-
-def _vectors_of(ends: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return lines as napari takes them: where each begins, and the way to its end."""
-    return np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1)
 
 
 def _on_plane(shown: Shown, place: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -66,9 +66,11 @@ _TIPS = {
     "grain": "Number of the grain in its image.",
     "column": "Number of the column in its image.",
     "particle": "Number of the particle in its image.",
+    "intercept": "Number of the intercept in its image.",
+    "test_line": "Number of the test line that it is on.",
     "counts_as": "What it counts as.",
     "counted": "What it counts: 1, or 0 by the edge rule; a grain that is cut 0.5, one in a corner "
-    "0.25.",
+    "0.25; an intercept 0.5 to 2 and more.",
     "equivalent_diameter_um": "Diameter of the circle of the same area.",
     "feret_max_um": "Largest distance of two parallels that touch it.",
     "feret_min_um": "Smallest distance of two parallels that touch it.",

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
+from napari_matssl.measure.intercept_items import Figure
 from napari_matssl.measure.items import FieldItems
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import keep_narrow, note, say, side_by_side
@@ -21,6 +22,15 @@ ITEMS = {
     "nodules": ("particle", "particles"),
 }
 """What the items of a measure are called: one, several."""
+
+FIGURES: dict[Figure, tuple[str, str]] = {
+    "lines": ("intercept of the lines", "intercepts of the lines"),
+    "circles": ("intercept of the circles", "intercepts of the circles"),
+}
+"""What the intercepts of a test figure are called: one, several."""
+
+INTERCEPT_COLOURS = {0: "#0072b270", 1: "#d55e00", 2: "#009e73", 3: "#e69f00", 4: "#cc79a7"}
+"""Colours of what intercepts count as, by kind; of test lines at 0."""
 
 KIND_COLOURS = {
     "objects": {1: "#999999", 2: "#009e73"},
@@ -48,26 +58,35 @@ class ItemsView(QWidget):
     def __init__(self, measure: str) -> None:
         super().__init__()
         self.measure = measure
-        self._one, self._several = ITEMS[measure]
+        one, several = ITEMS[measure]
         self.tick = QCheckBox("Show in the image")
         self.tick.setToolTip(
-            f"Add a layer with the {self._several}, coloured by what they count as. It is never "
+            f"Add a layer with the {several}, coloured by what they count as. It is never "
             "saved. A click on the image then selects the row of what was clicked."
         )
         self.tick.toggled.connect(self.wanted_changed)
         self.of_class = QComboBox()
-        self.of_class.setToolTip(f"Class whose {self._several} are listed.")
+        self.of_class.setToolTip(f"Class whose {several} are listed.")
         self.of_class.setAccessibleName("Class")
         keep_narrow(self.of_class, 8)
         WheelGuard(self.of_class)
         self.of_class.currentIndexChanged.connect(self.wanted_changed)
-        self.state = note("", f"The {self._several} of the image that is shown.")
+        self.of_figure = QComboBox()
+        self.of_figure.setToolTip("List grains, or the intercepts of one of both test figures.")
+        self.of_figure.setAccessibleName("Grains or intercepts")
+        self.of_figure.addItem(several.capitalize(), None)
+        for figure, (_, words) in FIGURES.items():
+            self.of_figure.addItem(words.capitalize(), figure)
+        keep_narrow(self.of_figure, 8)
+        WheelGuard(self.of_figure)
+        self.of_figure.currentIndexChanged.connect(self.wanted_changed)
+        self.state = note("", f"The {several} of the image that is shown.")
         self.legend = QLabel()
         self.legend.setWordWrap(True)
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.legend.setToolTip("Colours of the layer.")
         self.table = FrameView(
-            f"Click a row, or use the arrow keys: its {self._one} is marked in the image.",
+            f"Click a row, or use the arrow keys: its {one} is marked in the image.",
             follow_arrows=True,
         )
         self.table.chosen.connect(self.chosen)
@@ -76,6 +95,8 @@ class ItemsView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(side_by_side(self.tick, self.of_class, stretch=1))
+        if measure == "grains":
+            layout.addWidget(self.of_figure)
         layout.addWidget(self.state)
         layout.addWidget(self.legend)
         layout.addWidget(self.table, 100)
@@ -87,6 +108,22 @@ class ItemsView(QWidget):
     def class_name(self) -> str:
         """The class whose items are wanted; empty: chosen by its name."""
         return self.of_class.currentData() or ""
+
+    @property
+    def figure(self) -> Figure | None:
+        """The test figure whose intercepts are wanted; None for the items of the measure."""
+        chosen: Figure | None = self.of_figure.currentData()
+        return chosen
+
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """What the items are called that are wanted: one, several."""
+        return ITEMS[self.measure] if self.figure is None else FIGURES[self.figure]
+
+    @property
+    def colours(self) -> Mapping[int, str]:
+        """Colours of what the items count as, by kind."""
+        return KIND_COLOURS[self.measure] if self.figure is None else INTERCEPT_COLOURS
 
     def set_classes(self, names: Sequence[str]) -> None:
         """Offer some classes; none leaves the choice to the measure."""
@@ -122,8 +159,9 @@ class ItemsView(QWidget):
         known = self.listed is not None and items.table.equals(self.listed.table)
         self.listed = items
         count = len(items.table)
-        noun = self._one if count == 1 else self._several
-        of = f" of {self.class_name}" if self.class_name else ""
+        noun = self.nouns[count != 1]
+        link = "of" if self.figure is None else "with"
+        of = f" {link} {self.class_name}" if self.class_name else ""
         lines = [f"{image}: {count:,} {noun}{of}.", *items.remarks]
         if not calibrated:
             lines.append("No pixel size: columns in µm are blank. Set it in Micrographs.")
@@ -136,7 +174,7 @@ class ItemsView(QWidget):
         self.table.setVisible(count > 0)
 
     def _show_legend(self, words: Mapping[int, str], kinds: NDArray[np.uint8]) -> None:
-        colours = KIND_COLOURS[self.measure]
+        colours = self.colours
         counts = np.bincount(kinds, minlength=max(words, default=0) + 1)
         parts = [
             f'<span style="color:{colours[kind]}">■</span>'

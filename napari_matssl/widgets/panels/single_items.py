@@ -11,7 +11,6 @@ from napari_matssl.measure.items import FieldItems
 from napari_matssl.tasks.measure_plan import MeasurePlan
 from napari_matssl.tasks.project_meter import items_of_image
 from napari_matssl.widgets.controls.error_text import explain
-from napari_matssl.widgets.controls.items_view import ITEMS, KIND_COLOURS
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.session import Session
@@ -114,6 +113,7 @@ class SingleItems(QObject):
             plan,
             view.measure,
             view.items.class_name,
+            view.items.figure,
         )
 
         def show(items: FieldItems) -> None:
@@ -138,9 +138,9 @@ class SingleItems(QObject):
     def _show(self, view: "MeasureView", image: str, items: FieldItems) -> None:
         drawn = None
         if view.items.tick.isChecked():
-            several, of_class = ITEMS[view.measure][1], view.items.class_name
+            several, of_class = view.items.nouns[1], view.items.class_name
             name = f"measured {several}: {of_class}" if of_class else f"measured {several}"
-            drawn = self.layer.show(name, items, KIND_COLOURS[view.measure])
+            drawn = self.layer.show(name, items, view.items.colours)
         shown = self._session.current.shown
         calibrated = shown is not None and shown.micrograph.pixel_size is not None
         view.items.show_items(image, items, calibrated, drawn)
