@@ -101,9 +101,11 @@ def pooled_quantiles(
     """Pool the objects of all fields, with an interval from drawing the samples anew.
 
     Objects of one field aren't independent, so whole samples are drawn, with replacement
-    (Davison and Hinkley, Bootstrap Methods, 1997, section 3.8). The half width is
-    t(0.975, n - 1) * sqrt(n / (n - 1)) times the standard deviation over the draws: drawing from
-    few samples underestimates the spread by that root.
+    (Davison and Hinkley, Bootstrap Methods, 1997, section 3.8). On the scale of logarithms, the
+    half width h is t(0.975, n - 1) * sqrt(n / (n - 1)) times the standard deviation over the draws:
+    drawing from few samples underestimates the spread by that root. Sizes are skewed: where D90
+    comes out low, its spread does, too. So the half width is that of the upper bound,
+    D (exp(h) - 1), to second order: D (h + h^2 / 2).
 
     Parameters
     ----------
@@ -134,11 +136,11 @@ def pooled_quantiles(
             )
         ]
         t = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2))
-        spread = np.nanstd(draws, axis=0) * t * math.sqrt(count / (count - 1))
-        spread[spread < 1e-9 * np.abs(values)] = 0  # rounding of sums, where all sizes are equal
+        spread = np.nanstd(np.log(draws), axis=0) * t * math.sqrt(count / (count - 1))
+        spread[spread < 1e-9] = 0  # rounding of sums, where all sizes are equal
     return [
         PooledQuantile(_number(value), _number(half))
-        for value, half in zip(values, spread, strict=True)
+        for value, half in zip(values, values * (spread + spread**2 / 2), strict=True)
     ]
 
 
