@@ -205,7 +205,7 @@ def _counterpart(column: str) -> str:
 def _typed(name: str, value: Any) -> PageCell:
     if name == "figure":
         return PageCell(heading(str(value)), str(value), False)
-    return _cell(value) if name in _WORDS else _figure(value)
+    return _cell(value) if name in _WORDS else _figure(value, name)
 
 
 def _cell(value: Any) -> PageCell:
@@ -213,10 +213,10 @@ def _cell(value: Any) -> PageCell:
     return PageCell(text, text, False)
 
 
-def _figure(value: Any) -> PageCell:
+def _figure(value: Any, column: str = "") -> PageCell:
     if isinstance(value, str):
         return _cell(value)
-    return PageCell(in_print(_plain(value)), in_csv(_plain(value)), True)
+    return PageCell(in_print(_plain(value), column), in_csv(_plain(value)), True)
 
 
 def _plain(value: Any) -> Any:

@@ -35,6 +35,9 @@ _NAMES: Final = {
     "s_within": "s within",
     "g_astm": "G (ASTM-style)",
     "g_iso": "G (ISO-style)",
+    "inside_g_astm": "G of those inside",
+    "inside_mean_area_um2": "mean area of those inside (µm²)",
+    "inside_mean_area_px": "mean area of those inside (px)",
     "raw_percent": "as found (%)",
     "counted_points": "points that count",
     "boundary_points": "on a boundary",
@@ -49,6 +52,13 @@ _NAMES: Final = {
     "pixel_width_um": "pixel width (µm)",
     "pixel_height_um": "pixel height (µm)",
 }
+_COUNTS: Final = frozenset(
+    (
+        *("grains_inside", "grains_cut", "columns", "nodules", "graphite", "left_out"),
+        *("size_class", *(f"size_{n}" for n in range(1, 9))),
+    )
+)
+"""Columns of whole numbers; in tables they are floats beside cells that are blank."""
 
 
 def heading(column: str) -> str:
@@ -75,12 +85,20 @@ def in_csv(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def in_print(value: Any) -> str:
-    """Return a figure in four digits, or more before the point; a dash where undefined."""
+def in_print(value: Any, column: str = "") -> str:
+    """Return a figure in four digits, or more before the point; a dash where undefined.
+
+    Parameters
+    ----------
+    column
+        Where it stands: counts have no digits behind the point.
+    """
     if is_blank(value):
         return "–"
     if not isinstance(value, float):
         return str(value)
+    if column in _COUNTS and value.is_integer():
+        return str(int(value))
     if value == 0 or not math.isfinite(value) or (value.is_integer() and abs(value) >= 100):
         return f"{value:.15g}"
     power = math.floor(math.log10(abs(value)))

@@ -48,6 +48,13 @@ def test_figures_have_four_digits_and_what_is_undefined_a_dash(value, text):
     assert in_print(value) == text
 
 
+def test_counts_have_no_digits_behind_the_point_also_beside_blanks():
+    beside_blanks = pd.Series([27, None])[0]
+    assert in_print(float(beside_blanks), "grains_cut") == "27"
+    assert in_print(27.5, "intercepts") == "27.50"
+    assert in_print(None, "grains_cut") == "–"
+
+
 def test_a_cell_has_the_text_of_its_csv_file(tmp_path):
     values = [1 / 3, 1e-12, 123456789.123456, 2.0, None]
     frame = pd.DataFrame({"x": values})
