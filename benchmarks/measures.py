@@ -1,6 +1,6 @@
 """Figures of objects beside those of open programs, on masks whose truth is computed.
 
-    python benchmarks/measures.py            # the table of docs/benchmarks.md
+    python benchmarks/measures.py            # both tables of docs/benchmarks.md
     python benchmarks/measures.py --large    # time and memory on a mask of 20,000 x 20,000 px
 
 Ellipses of known axes and angles are drawn pixel by pixel. scikit-image is called; ImageJ isn't
@@ -14,7 +14,9 @@ import resource
 import time
 
 import numpy as np
+from skimage import draw
 from skimage.measure import label, regionprops
+from skimage.transform import rotate
 
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.measure.components import find_components
@@ -53,12 +55,31 @@ def ellipses(low: float, high: float, count: int, seed: int) -> tuple[np.ndarray
         here = pixels[top * cell : (top + 1) * cell, left * cell : (left + 1) * cell]
         here |= (along / a) ** 2 + (across / b) ** 2 <= 1
         places.append((top * cell + cell // 2, left * cell + cell // 2))
-        h = ((a - b) / (a + b)) ** 2
-        round_ = np.pi * (a + b) * (1 + 3 * h / (10 + math.sqrt(4 - 3 * h)))  # Ramanujan
-        area = np.pi * a * b
-        truth.append((area, round_, 4 * np.pi * area / round_**2, 2 * a, 2 * b, ratio))
+        truth.append(ellipse_figures(a, b))
     order = np.argsort([label(pixels, connectivity=2)[place] for place in places])
     return pixels, np.array(truth)[order]
+
+
+def ellipse_figures(a: float, b: float) -> tuple[float, ...]:
+    """Return the true ``FIGURES`` of an ellipse of two semi-axes, the longer one first."""
+    h = ((a - b) / (a + b)) ** 2
+    perimeter = np.pi * (a + b) * (1 + 3 * h / (10 + math.sqrt(4 - 3 * h)))  # Ramanujan
+    area = np.pi * a * b
+    return area, perimeter, 4 * np.pi * area / perimeter**2, 2 * a, 2 * b, a / b
+
+
+def two_ellipses() -> tuple[np.ndarray, np.ndarray]:
+    """Draw the mask of "Measure region properties", an example of scikit-image's gallery.
+
+    Returns
+    -------
+    ``(600, 600)`` bool; and ``(2, 6)`` the true ``FIGURES``, in the order of the labels.
+    """
+    pixels = np.zeros((600, 600))
+    pixels[draw.ellipse(300, 350, 100, 220)] = 1
+    pixels = rotate(pixels, angle=15, order=0)
+    pixels[draw.ellipse(100, 100, 60, 50)] = 1
+    return pixels > 0, np.array([ellipse_figures(60, 50), ellipse_figures(220, 100)])
 
 
 def ours(pixels: np.ndarray) -> np.ndarray:
@@ -163,8 +184,30 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def example() -> str:
+    """Compare all figures of both ellipses of scikit-image's example with the truth."""
+    lines = [
+        f"| {' | '.join(('ellipse', 'program', *FIGURES))} |",
+        "|---" * (len(FIGURES) + 2) + "|",
+    ]
+    pixels, truth = two_ellipses()
+    found = {
+        name: measure(pixels)
+        for name, measure in zip(PROGRAMS, (ours, scikit_image, imagej), strict=True)
+    }
+    digits = (0, 1, 3, 1, 1, 3)
+    for n, name in enumerate(("60, 50 px", "220, 100 px, turned")):
+        for program, rows in {"truth": truth, **found}.items():
+            cells = [
+                "-" if math.isnan(value) else f"{value:.{places}f}"
+                for value, places in zip(rows[n], digits, strict=True)
+            ]
+            lines.append(f"| {name} | {program} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def large(side: int) -> str:
-    """Time the objects of a mask of many; both classes, as a measurement of all classes does."""
+    """Time the objects of one class of a mask of many."""
     random = np.random.default_rng(0)
     pixels = np.zeros((side, side), dtype=bool)
     y, x = np.mgrid[:30, :30] - 15
@@ -188,4 +231,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--large", nargs="?", type=int, const=20_000, metavar="SIDE")
     chosen = parser.parse_args().large
-    print(table() if chosen is None else large(chosen))
+    print(f"{table()}\n\n{example()}" if chosen is None else large(chosen))

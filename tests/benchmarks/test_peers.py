@@ -27,6 +27,19 @@ def test_drawn_particles_are_told_in_the_order_of_their_labels(monkeypatch):
     assert circularity == pytest.approx(truth[:, 1], rel=0.04)
 
 
+def test_the_example_of_scikit_image_is_measured_as_there():
+    from measures import FIGURES, ours, scikit_image, two_ellipses
+
+    pixels, truth = two_ellipses()
+    found, theirs = ours(pixels), scikit_image(pixels)
+    for figure in ("area", "aspect ratio"):
+        place = FIGURES.index(figure)
+        assert found[:, place] == pytest.approx(theirs[:, place], rel=1e-3)
+        assert found[:, place] == pytest.approx(truth[:, place], rel=5e-3)
+    perimeter = FIGURES.index("perimeter")
+    assert found[0, perimeter] == pytest.approx(truth[0, perimeter], rel=5e-3)
+
+
 def test_the_length_of_a_skeleton_counts_diagonals():
     from peers import skeleton_length
 
