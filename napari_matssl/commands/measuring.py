@@ -48,6 +48,14 @@ def measure(
             "and graphite have to be named",
         ),
     ] = None,
+    numbered_grains: Annotated[
+        bool,
+        typer.Option(
+            "--numbered-grains",
+            help="each value of the masks is the number of a grain, 0 lies between them; for grain "
+            "size alone",
+        ),
+    ] = False,
     report: Annotated[
         bool, typer.Option("--report", help="also write report.html, report.pdf and report.xlsx")
     ] = False,
@@ -96,7 +104,7 @@ def measure(
             "--model corrects phase fractions, which aren't measured.",
             "Add phases to --measures, or leave --model out.",
         )
-    sources = Sources(classes, images, size, groups)
+    sources = Sources(classes, images, size, groups, numbered_grains)
     measured = measure_masks(masks, sources, settings, only or ())
     planned = None
     if report:

@@ -171,7 +171,9 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
     if not others:
         raise InputError("The masks hold no class: all pixels are 0.", "Give another mask.")
     if len(others) > MOST_CLASSES:
-        raise _no_ids(counts)
+        error = _no_ids(counts)
+        remedy = f"{error.remedy} Values that are numbers of grains have to be declared as such."
+        raise error.reworded(remedy=remedy, settings="classes numbered_grains")
     if len(others) == 1:  # beside 0 or alone
         classes = [NamedValue(value, f"class {value}") for value in sorted(counts)]
         reason = "; of masks with two values both are classes" if 0 in counts else ""

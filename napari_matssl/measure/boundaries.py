@@ -124,14 +124,22 @@ def network_of_labels(
     pixel_size_um
         Height and width of a pixel.
     """
-    differs = np.zeros(labels.shape, dtype=np.bool_)
-    differs[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    differs[:-1] |= labels[:-1] != labels[1:]
+    differs = between_numbers(labels)
     pixel = pixel_size_um or (1.0, 1.0)
-    # The last pixel of a grain on either axis; pixels of one grain may meet at corners only.
     return BoundaryNetwork(
         differs, thin(differs), pixel=pixel, calibrated=pixel_size_um is not None
     )
+
+
+def between_numbers(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return the last pixel of each grain on either axis: one-pixel boundaries, ``(H, W)``.
+
+    Pixels of one grain may meet at corners only.
+    """
+    differs = np.zeros(labels.shape, dtype=np.bool_)
+    differs[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    differs[:-1] |= labels[:-1] != labels[1:]
+    return differs
 
 
 def class_role(field: Field, measured: LabelClass, settings: GrainSettings) -> Role:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +67,30 @@ class MaskFile:
         return _renumbered(mask, self._meaning, self.table, self._ids)
 
 
+class AnyMask(Protocol):
+    """A mask file, whatever its values stand for."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in px."""
+
+    @property
+    def table(self) -> ClassTable:
+        """Its classes."""
+
+    def read(self) -> NDArray[np.uint8]:
+        """Read the mask, ``(H, W)`` in the ids of its table; anew with each call."""
+
+
 @dataclass(frozen=True)
 class MaskSet:
     """Masks, and what was decided about them: lines each worth telling."""
 
-    files: tuple[MaskFile, ...]
+    files: tuple[AnyMask, ...]
     remarks: tuple[str, ...]
 
 
@@ -91,13 +111,8 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
     InputError
         If a mask can't be read, or its values can't be understood.
     """
-    found: list[Path] = []
-    remarks: dict[str, None] = {}
-    for given in inputs:
-        masks, left = _masks(given)
-        found += masks
-        remarks |= dict.fromkeys(left)
-    paths = list({path.resolve(): path for path in reversed(found)}.values())[::-1]  # each once
+    paths, left = mask_paths(inputs)
+    remarks = dict.fromkeys(left)
     files: list[MaskFile] = []
     common: Classes | None = None
     for named, some in _by_table(paths, classes):
@@ -108,6 +123,17 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
             remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
         files += [MaskFile(path, shapes[path], table, named, meaning, ids) for path in some]
     return MaskSet(tuple(files), tuple(remarks))
+
+
+def mask_paths(inputs: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the masks among files and those of folders, each once, and lines on others there."""
+    found: list[Path] = []
+    remarks: dict[str, None] = {}
+    for given in inputs:
+        masks, left = _masks(given)
+        found += masks
+        remarks |= dict.fromkeys(left)
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1], tuple(remarks)
 
 
 def _masks(given: Path) -> tuple[list[Path], tuple[str, ...]]:

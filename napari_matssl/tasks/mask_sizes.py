@@ -1,11 +1,12 @@
 """The pixel size of a mask: in its file, of its image, in the project, or stated for all."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_matssl.errors import InputError
+from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import page_in, stem_of
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import PixelSize
@@ -13,6 +14,11 @@ from napari_matssl.micrograph.reading import images_in
 from napari_matssl.micrograph.scale_bar import ScaleBar, doubt_of, find_scale_bar
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.pixel_sizes import agree, read_calibrated
+
+NO_SIZE = (
+    "No mask has a pixel size, so figures in um are blank: calibrate the images, or state the size."
+)
+"""Where figures in um are wanted of masks without any size."""
 
 _MASK = re.compile(r"_(mask|Simple Segmentation)(?=(\.page\d+)?$)")
 """What ends the name of a mask: of ours, or of ilastik's."""
@@ -121,6 +127,46 @@ class MaskSizes:
         if folder not in self._listed:
             self._listed[folder] = {stem_of(path): path for path in images_in(folder)}
         return self._listed[folder]
+
+
+def check_sizes(sizes: Sequence[tuple[str, str, PixelSize | None]], mixed: bool) -> str:
+    """Check that fields of one group have one pixel size.
+
+    Parameters
+    ----------
+    sizes
+        Name, group and pixel size of each field.
+    mixed
+        Allow several.
+
+    Returns
+    -------
+    A remark on fields without one beside others that have one; empty if there are none.
+
+    Raises
+    ------
+    InputError
+        If two of one group differ.
+    """
+    first: dict[str, tuple[str, PixelSize]] = {}
+    for name, group, size in sizes:
+        if size is None:
+            continue
+        other, its = first.setdefault(group, (name, size))
+        if not mixed and not agree(size, its):
+            raise InputError(
+                f"{other} has {its.in_words} ({its.source}), but "
+                f"{name} {size.in_words} ({size.source}).",
+                "Divide them into groups, measure them apart, or allow mixed sizes.",
+                settings="mixed groups",
+            )
+    without = [name for name, _, size in sizes if size is None]
+    if not without or len(without) == len(sizes):
+        return ""
+    return (
+        f"{len(without)} of {len(sizes)} masks have no pixel size, so their figures in um are "
+        f"blank: {few(without, 8)}."
+    )
 
 
 def page_of(mask: Path) -> int | None:

@@ -16,22 +16,18 @@ from napari_matssl.measure.size_distribution import ObjectSizes
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.place import Place
 from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
-from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.project.record import read_record
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.field_measures import FieldMeasure, ObjectMeasure, Phases
 from napari_matssl.tasks.group_file import read_groups
-from napari_matssl.tasks.mask_files import MaskFile, find_masks
-from napari_matssl.tasks.mask_sizes import MaskSizes
+from napari_matssl.tasks.mask_files import AnyMask, find_masks
+from napari_matssl.tasks.mask_sizes import NO_SIZE, MaskSizes, check_sizes
 from napari_matssl.tasks.measures import make_measures
+from napari_matssl.tasks.numbered_grains import check_for_numbers, find_numbered_grains
 from napari_matssl.tasks.project_places import Places, places_of_images
 
 FIELDS = "fields.csv"
-
-_NO_SIZE = (
-    "No mask has a pixel size, so figures in um are blank: calibrate the images, or state the size."
-)
 
 
 @dataclass(frozen=True)
@@ -49,12 +45,15 @@ class Sources:
     groups
         CSV file with the specimen, section and group of each image; None takes those that the
         project of the images keeps.
+    numbered_grains
+        Whether the values of masks are numbers of grains, not classes.
     """
 
     classes: Path | None = None
     images: Path | None = None
     pixel_size: PixelSize | None = None
     groups: Path | None = None
+    numbered_grains: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class MeasuredMask:
         Provenance of the mask, as far as it is stored.
     """
 
-    file: MaskFile
+    file: AnyMask
     name: str
     size: PixelSize | None
     place: Place
@@ -150,7 +149,11 @@ def measure_masks(
         masks of one group differ in pixel size and the settings don't allow that.
     """
     sources, settings = sources or Sources(), settings or MeasureSettings()
-    masks = find_masks(inputs, sources.classes)
+    if sources.numbered_grains:
+        check_for_numbers(settings, only, sources.classes)
+        masks = find_numbered_grains(inputs)
+    else:
+        masks = find_masks(inputs, sources.classes)
     sizes = MaskSizes(sources.images, sources.pixel_size)
     groups = None if sources.groups is None else read_groups(sources.groups)
     remarks = dict.fromkeys(masks.remarks)
@@ -171,7 +174,7 @@ def measure_masks(
     if line := check_sizes([(p.name, p.place.group, p.size) for p in planned], settings.mixed):
         remarks[line] = None
     if settings.chosen != ("phases",) and not any(one.size for one in planned):
-        remarks[_NO_SIZE] = None
+        remarks[NO_SIZE] = None
     measures = make_measures(settings, only)
     runs, fields = set(), []
     for one in planned:
@@ -234,46 +237,6 @@ def _measure(one: MeasuredMask, measures: Iterable[FieldMeasure]) -> dict[str, o
     for measure in measures:
         measure.add(measure.of(measured, one.origin))
     return field_row(measured)
-
-
-def check_sizes(sizes: Sequence[tuple[str, str, PixelSize | None]], mixed: bool) -> str:
-    """Check that fields of one group have one pixel size.
-
-    Parameters
-    ----------
-    sizes
-        Name, group and pixel size of each field.
-    mixed
-        Allow several.
-
-    Returns
-    -------
-    A remark on fields without one beside others that have one; empty if there are none.
-
-    Raises
-    ------
-    InputError
-        If two of one group differ.
-    """
-    first: dict[str, tuple[str, PixelSize]] = {}
-    for name, group, size in sizes:
-        if size is None:
-            continue
-        other, its = first.setdefault(group, (name, size))
-        if not mixed and not agree(size, its):
-            raise InputError(
-                f"{other} has {its.in_words} ({its.source}), but "
-                f"{name} {size.in_words} ({size.source}).",
-                "Divide them into groups, measure them apart, or allow mixed sizes.",
-                settings="mixed groups",
-            )
-    without = [name for name, _, size in sizes if size is None]
-    if not without or len(without) == len(sizes):
-        return ""
-    return (
-        f"{len(without)} of {len(sizes)} masks have no pixel size, so their figures in um are "
-        f"blank: {few(without, 8)}."
-    )
 
 
 def field_row(measured: Field) -> dict[str, object]:

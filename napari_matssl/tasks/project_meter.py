@@ -22,8 +22,9 @@ from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
 from napari_matssl.tasks.field_measures import FieldMeasure, Grains, ObjectMeasure
+from napari_matssl.tasks.mask_sizes import check_sizes
 from napari_matssl.tasks.mask_states import MaskStates
-from napari_matssl.tasks.measure_files import FIELDS, check_sizes, field_row
+from napari_matssl.tasks.measure_files import FIELDS, field_row
 from napari_matssl.tasks.measure_plan import MeasurePlan
 from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.project_places import places_that_count

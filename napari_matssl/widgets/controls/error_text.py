@@ -13,6 +13,7 @@ ELSEWHERE = {
     "classes": "the class table under Micrographs",
     "grains_class_is": '"Measured class is" under "More settings"',
     "groups": "",  # a project has one group
+    "measures": "the ticks of the panel Measure",
     "page": '"Page" under Micrographs',
     "unlabelled": "",  # fixed to 0 in projects
 }

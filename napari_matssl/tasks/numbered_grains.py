@@ -1,0 +1,105 @@
+"""Label images in which each grain has a number of its own, as masks of grains and boundaries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError, SettingsError
+from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.reading_labels import read_values
+from napari_matssl.measure.boundaries import between_numbers
+from napari_matssl.settings.measuring import MeasureSettings
+from napari_matssl.tasks.mask_files import MaskSet, mask_paths
+
+GRAIN, BOUNDARY = 1, 2
+
+TABLE = ClassTable(
+    classes=tuple(
+        LabelClass(id=number, name=name, colour=COLOURS[number - 1])
+        for number, name in ((GRAIN, "grain"), (BOUNDARY, "grain boundary"))
+    )
+)
+"""The classes of such a mask."""
+
+
+@dataclass(frozen=True)
+class NumberedGrains:
+    """A label image of numbered grains.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    shape
+        Height and width in px.
+    table
+        The classes of the mask that it becomes.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+    table: ClassTable = TABLE
+
+    def read(self) -> NDArray[np.uint8]:
+        """Read the mask, ``(H, W)``; boundaries are one px wide, or as wide as 0 is.
+
+        Raises
+        ------
+        InputError
+            If it can't be read any more.
+        """
+        values = read_values(self.path, None).values
+        boundary = between_numbers(values) | (values == 0)
+        return np.where(boundary, np.uint8(BOUNDARY), np.uint8(GRAIN))
+
+
+def find_numbered_grains(inputs: Sequence[Path]) -> MaskSet:
+    """Find label images of numbered grains; each is read once for its size.
+
+    Raises
+    ------
+    InputError
+        If one can't be read, or has fewer than two numbers.
+    """
+    paths, left = mask_paths(inputs)
+    files, remarks = [], list(left)
+    for path in paths:
+        values = read_values(path, None).values
+        nothing = np.count_nonzero(values == 0)
+        inside = values[values != 0] if nothing else values
+        if inside.size == 0 or inside.min() == inside.max():
+            raise InputError(
+                f"{path.name} holds fewer than two numbers of grains.",
+                "Measure it as a mask of classes, or give one in which each grain has its number.",
+                settings="numbered_grains",
+            )
+        if nothing:
+            share = 100 * nothing / values.size
+            remarks.append(f"{path.name}: 0 is taken for boundaries: {share:.3g} % of the pixels.")
+        files.append(NumberedGrains(path, (values.shape[0], values.shape[1])))
+    return MaskSet(tuple(files), tuple(remarks))
+
+
+def check_for_numbers(settings: MeasureSettings, only: Sequence[str], classes: Path | None) -> None:
+    """Refuse what needs classes.
+
+    Raises
+    ------
+    SettingsError
+        If another measure than grain size is wanted, or classes are named.
+    """
+    if settings.chosen != ("grains",):
+        raise SettingsError(
+            "Of numbered grains, grain size alone can be measured.",
+            "Leave out all other measures.",
+            settings="measures=grains",
+        )
+    if only or classes is not None:
+        raise SettingsError(
+            "Numbered grains have no classes.",
+            "Leave out their names and their table.",
+            settings="class classes",
+        )
