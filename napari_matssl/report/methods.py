@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from napari_matssl.report.contents import COUNT, PHASES, SUMMARY, Contents
+from napari_matssl.report.contents import COUNT, GRAINS, PHASES, SUMMARY, Contents
 from napari_matssl.report.point_count import count_method
 from napari_matssl.report.wording import in_print, is_blank, plural
 
@@ -128,22 +128,35 @@ def _phases(contents: Contents) -> str:
 
 def _objects(contents: Contents) -> str:
     directions = " and ".join(f"{one}°" for one in contents.settings.directions)
+    intervals = (
+        f" Intervals of D10, D50 and D90 are those of a bootstrap over {_over(contents)}, on the "
+        "scale of logarithms."
+    ) * (contents.fields["image"].size > 1)
     return (
         "Objects are connected components (8-connected). Their number per area is unbiased at the "
         "edges of a field (left and lower edge forbidden, Gundersen 1977); size distributions "
         "are by number, of equivalent diameters, each object that lies wholly inside weighted by "
         "the inverse of its chance to do so (Miles 1974, Lantuejoul 1980). Mean chord and mean "
-        f"free path are A_A / N_L and (1 - A_A) / N_L along test lines at {directions}."
+        f"free path are A_A / N_L and (1 - A_A) / N_L along test lines at {directions}.{intervals}"
     )
 
 
 def _grains(contents: Contents) -> str:
+    given = contents.settings.grains
+    classes = _listed(dict.fromkeys(contents.tables[GRAINS]["class"]))
+    gaps = f" Gaps of boundaries up to {given.largest_gap} px were closed." * bool(
+        given.largest_gap
+    )
+    chords = (
+        " The mean intercept is the mean chord from edge to edge of boundaries, without their "
+        "width."
+    ) * (given.intercepts == "chords")
     return (
-        "Grain size is given by counting grains (planimetric: those inside, half of those at the "
-        "edge, a quarter of those in corners), and by intercepts of two test figures, parallel "
-        "lines at 0°, 45°, 90° and 135°, and three circles with four lines. G is converted from "
-        "the mean number of grains per area, or from the mean intercept, with the bounds of its "
-        "interval (E112-style)."
+        f"Grain size, measured by the class {classes}, is given by counting grains (planimetric: "
+        "those inside, half of those at the edge, a quarter of those in corners), and by "
+        "intercepts of two test figures, parallel lines at 0°, 45°, 90° and 135°, and three "
+        f"circles with four lines.{gaps}{chords} G is converted from the mean number of grains per "
+        "area, or from the mean intercept, with the bounds of its interval (E112-style)."
     )
 
 
@@ -158,10 +171,13 @@ def _layers(contents: Contents) -> str:
 
 def _nodules(contents: Contents) -> str:
     given = contents.settings.nodules
+    smallest = f"{given.smallest_px:g} px"
+    if contents.calibrated:
+        smallest = f"{given.smallest_um:g} µm or {smallest}"
     return (
         f"Graphite particles count as nodules from a circularity of {given.circularity:g} "
         f"(4 π A / P², P of the convex hull) and up to an aspect ratio of {given.aspect_ratio:g}; "
-        f"particles at the edge and below {given.smallest_um:g} µm are left out."
+        f"particles at the edge and below {smallest} along their largest dimension are left out."
     )
 
 

@@ -181,10 +181,14 @@ def _columns_in_words(rows: Sequence[Observed]) -> tuple[str, ...]:
 
 
 def _reasons(rows: Iterable[Observed]) -> tuple[str, ...]:
-    """Return why intervals are missing: each reason once, and of what unless it is of all."""
+    """Return why intervals are missing: each reason once, and of what unless it is of all.
+
+    Figures without any value, such as those in um without a pixel size, have no row on the page.
+    """
     of: dict[str, dict[str, None]] = {}
-    every = {one.label for one in rows}
-    for one in rows:
+    shown = [one for one in rows if one.row["n"]] or list(rows)
+    every = {one.label for one in shown}
+    for one in shown:
         if reason := str(one.row["reason"]):
             of.setdefault(reason, {})[one.label] = None
     return tuple(

@@ -53,6 +53,19 @@ def test_without_images_there_are_no_pictures_and_the_page_names_the_fields(tmp_
     assert not (out / "report.pdf").exists()
 
 
+def test_without_a_pixel_size_the_page_tells_of_no_figure_in_um(tmp_path):
+    masks, _ = write_masks(tmp_path, names=("a", "b"))
+    given = ("--measures", "nodules,grains", "--class", "graphite", "--grains-class-is", "grains")
+    chords = ("--grains-intercepts", "chords", "--grains-largest-gap", "3")
+    run_command("measure", masks, "--out", tmp_path / "out", "--report", *given, *chords)
+    _, text = report_of(tmp_path / "out")
+    assert "at the edge and below 10 px along their largest dimension" in text
+    assert "below 10 µm" not in text
+    assert "no mean, no interval" not in text
+    assert "Gaps of boundaries up to 3 px were closed." in text
+    assert "The mean intercept is the mean chord" in text
+
+
 def test_an_image_of_another_size_or_a_damaged_one_costs_its_picture_alone(tmp_path, capsys):
     masks, images = write_masks(tmp_path, names=("a", "b", "c"))
     write_image(images / "a.tif", 0, shape=(60, 80))

@@ -106,5 +106,8 @@ def test_the_page_states_methods_limits_and_settings_in_words(page):
     text = " ".join(" ".join(page.texts).split())
     assert "4 micrographs of 2 specimens on 4 sections were evaluated (pixel size 0.5 µm)" in text
     assert "are over the means of specimens" in text
+    assert "Grain size, measured by the class graphite, is given by" in text
+    assert "below 1 µm or 10 px along their largest dimension are left out" in text
+    assert "D90 are those of a bootstrap over specimens" in text
     assert "no compliance with them is claimed" in text
     assert "nodules: smallest um" in text
