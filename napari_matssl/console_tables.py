@@ -15,7 +15,7 @@ from napari_matssl.measure.phases import PhaseFraction, summary_frame
 from napari_matssl.printing import console, print_error, print_line, printable_lines
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
     # these modules import torch
     from napari_matssl.tasks.demo import DemoResult
@@ -58,10 +58,17 @@ def show_figures(title: str, frame: "DataFrame") -> None:
         table.add_column(short, justify=justify, overflow="fold")  # two figures may begin alike
     for _, row in filled.iterrows():
         words = (_word(row[name]) for name in names)
-        figures = (_significant(row[one]) for one in ("mean", "s", "ci95"))
-        table.add_row(*map(printable, words), str(row["n"]), *figures)
+        figures = (_significant(row[one]) for one in ("mean", "s"))
+        table.add_row(*map(printable, words), str(row["n"]), *figures, _interval(row))
     if len(filled):
         console().print(table)
+
+
+def _interval(row: "Series") -> str:
+    """Return the half width of an interval, or both bounds where it isn't symmetrical, as of G."""
+    bounds = [_significant(row.get(one)) for one in ("ci95_low", "ci95_high")]
+    half = _significant(row["ci95"])
+    return " to ".join(bounds) if half == "-" != bounds[0] else half
 
 
 def show_corrected(corrected: CorrectedFractions) -> None:

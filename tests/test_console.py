@@ -233,3 +233,19 @@ def test_figures_that_begin_alike_can_be_told_apart_in_a_narrow_terminal(monkeyp
     shown = capsys.readouterr().out
     written = "".join(line.split("│")[3].strip() for line in shown.splitlines() if "│" in line)
     assert written == "".join(names)
+
+
+def test_an_interval_that_isnt_symmetrical_is_printed_by_its_bounds(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    frame = pd.DataFrame({"group": "all", "class": "ferrite", "figure": ["mean_um", "g_astm"]})
+    frame = frame.assign(n=4, mean=[5.0, 8.2], s=0.1, ci95=[0.25, float("nan")])
+    frame = frame.assign(ci95_low=[4.75, 8.071], ci95_high=[5.25, 8.345])
+    show_figures("Grains", frame)
+    lines = capsys.readouterr().out.splitlines()
+    cells = {words[1]: words[-1] for line in lines if len(words := _cells(line)) > 4}
+    assert cells["mean_um"] == "0.25"
+    assert cells["g_astm"] == "8.071 to 8.345"
+
+
+def _cells(line):
+    return [cell.strip() for cell in line.strip("│").split("│")]
