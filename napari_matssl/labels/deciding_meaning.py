@@ -190,8 +190,8 @@ def _of_bare_masks(counts: Mapping[int, int], images: Images) -> Meaning:
             settings="classes",
         )
     remarks = [
-        f"{value} is taken for what was not analysed: {share}; a class table that names it makes "
-        "it a class."
+        f"{value} is taken for what was not analysed, and is in no fraction: {share}; if it is a "
+        "phase, such as what a program calls background, name it in a class table."
         for value, share in _shares(counts, {0}).items()
     ]
     classes = [NamedValue(value, f"class {value}") for value in others]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -180,6 +181,8 @@ def measure_masks(
     for one in planned:
         fields.append(_measure(one, measures.values()))
         runs |= {one.origin.run} if one.origin is not None and one.origin.run else set()
+    if line := _remark_on_little(fields):
+        remarks[line] = None
     if len(runs) > 1:
         remarks[f"The masks are of {len(runs)} runs, listed in the column run."] = None
     tables = {FIELDS: pd.DataFrame(fields)}
@@ -227,11 +230,21 @@ def _remark_on_cleaning(masks: Iterable[Path]) -> str:
     )
 
 
+def _remark_on_little(fields: Iterable[Mapping[str, Any]]) -> str:
+    """Return a remark on masks of which little was analysed: 0 may be a class of theirs."""
+    little = [
+        f"{one['image']} ({100 * one['analysed_pixels'] / pixels:.3g} %)"
+        for one in fields
+        if 2 * one["analysed_pixels"] < (pixels := one["width_px"] * one["height_px"])
+    ]
+    return f"Less than half of the pixels was analysed of {few(little, 8)}." if little else ""
+
+
 def _end_of(path: Path, parts: int) -> str:
     return "/".join(path.absolute().parts[-parts:])
 
 
-def _measure(one: MeasuredMask, measures: Iterable[FieldMeasure]) -> dict[str, object]:
+def _measure(one: MeasuredMask, measures: Iterable[FieldMeasure]) -> dict[str, Any]:
     """Measure one mask, which leaves the memory then; return its row of the table of fields."""
     measured = one.field()
     for measure in measures:
@@ -239,7 +252,7 @@ def _measure(one: MeasuredMask, measures: Iterable[FieldMeasure]) -> dict[str, o
     return field_row(measured)
 
 
-def field_row(measured: Field) -> dict[str, object]:
+def field_row(measured: Field) -> dict[str, Any]:
     """Describe a field: where it was taken, and what was measured of it."""
     height, width = measured.mask.shape
     size = measured.pixel_size

@@ -28,13 +28,22 @@ def test_zero_is_not_analysed_unless_a_table_makes_it_a_class(tmp_path):
     measured = measure_masks([tmp_path / "a.png"])
     rows = measured.rows
     assert measured.remarks == (
-        "0 is taken for what was not analysed: 12.5 % of the pixels; a class table that names it "
-        "makes it a class.",
+        "0 is taken for what was not analysed, and is in no fraction: 12.5 % of the pixels; if it "
+        "is a phase, such as what a program calls background, name it in a class table.",
     )
     assert found(rows) == [("class 1", 120, 280), ("class 2", 160, 280)]
     assert rows[0].image == "a.png"
     assert rows[0].fraction_percent == pytest.approx(100 * 3 / 7)
     assert rows[0].area_um2 is None
+
+
+def test_a_mask_of_which_little_was_analysed_is_named(tmp_path):
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    rest = np.zeros_like(MASK)
+    rest[0, :32] = 1  # of 320
+    Image.fromarray(rest).save(tmp_path / "b.png")
+    told = measure_masks([tmp_path]).remarks
+    assert "Less than half of the pixels was analysed of b.png (10 %)." in told
 
 
 def test_a_calibrated_mask_gives_areas(tmp_path):
