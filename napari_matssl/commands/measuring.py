@@ -177,7 +177,7 @@ def calibrate(
         )
     if bar_px is not None and bar_um is not None:
         size = size_of_bar(bar_px, bar_um)
-    for one in calibrate(find_micrographs(images), size):
+    for one in calibrate(find_micrographs(images), size, by_bar):
         print_line(f"{one.name}: {size.in_words} ({size.source})")
         for remark in one.remarks:
             print_line(remark)

@@ -37,6 +37,11 @@ class PixelSize:
         return float((self.x_um * self.y_um) ** 0.5)
 
     @property
+    def square(self) -> bool:
+        """Whether width and height are the same, within a thousandth."""
+        return abs(self.x_um / self.y_um - 1) < 1e-3
+
+    @property
     def transposed(self) -> "PixelSize":
         """The same with width and height exchanged."""
         return PixelSize(self.y_um, self.x_um, self.source)

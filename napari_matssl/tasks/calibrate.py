@@ -10,7 +10,7 @@ from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.own_folder import FOLDER, Place
-from napari_matssl.project.pixel_sizes import guarded, with_size_by_hand
+from napari_matssl.project.pixel_sizes import guarded, size_by_hand, with_size_by_hand
 from napari_matssl.project.record import KeptRecord, Record
 
 
@@ -32,7 +32,9 @@ def size_of_bar(bar_px: float, bar_um: float) -> PixelSize:
     return PixelSize(um, um, f"scale bar of {bar_um:g} µm, {bar_px:g} px long")
 
 
-def calibrate(images: Sequence[Path], size: PixelSize) -> tuple[Micrograph, ...]:
+def calibrate(
+    images: Sequence[Path], size: PixelSize, by_bar: bool = False
+) -> tuple[Micrograph, ...]:
     """Set the pixel size of images; the images themselves are only read.
 
     Every image is read before the first size is set, and an image of several pages has one size.
@@ -43,6 +45,8 @@ def calibrate(images: Sequence[Path], size: PixelSize) -> tuple[Micrograph, ...]
         Image files, in one folder or several.
     size
         Of every image.
+    by_bar
+        Whether it comes from a scale bar, which tells the width of a pixel alone.
 
     Returns
     -------
@@ -53,11 +57,12 @@ def calibrate(images: Sequence[Path], size: PixelSize) -> tuple[Micrograph, ...]
     Raises
     ------
     InputError
-        If one can't be read, or the record of a project is damaged.
+        If one can't be read, the record of a project is damaged, or pixels of which only the width
+        would be told aren't square.
     OutputError
         If a project can't be written.
     """
-    read = [_calibrated(path, size) for path in images]
+    read = [_calibrated(path, size, by_bar) for path in images]
     folders: dict[Path, list[str]] = {}
     for path in images:
         folders.setdefault(path.absolute().parent, []).append(path.name)
@@ -66,8 +71,16 @@ def calibrate(images: Sequence[Path], size: PixelSize) -> tuple[Micrograph, ...]
     return tuple(read)
 
 
-def _calibrated(path: Path, size: PixelSize) -> Micrograph:
+def _calibrated(path: Path, size: PixelSize, by_bar: bool) -> Micrograph:
     micrograph = replace(read_micrograph(path, usual_page(path) or 1), remarks=())
+    before = size_by_hand(path) or micrograph.pixel_size
+    if by_bar and before is not None and not before.square:
+        raise InputError(
+            f"The pixels of {path.name} aren't square ({before.in_words}, {before.source}), and "
+            "one bar can't tell both sides.",
+            "Give width and height.",
+            settings="pixel_size_um",
+        )
     checked = guarded(with_size_by_hand(micrograph, size))
     return replace(checked, pixels=checked.pixels[:0])
 

@@ -116,6 +116,18 @@ def test_one_image_that_cannot_be_read_leaves_all_as_they_were(image):
     assert not (image.parent / "matssl").exists()
 
 
+def test_one_bar_doesnt_make_pixels_square_that_are_not(image):
+    tall = image.parent / "tall.ome.tif"
+    sides = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tall, GREY, metadata={"axes": "YX", **sides})
+    with pytest.raises(InputError, match=r"tall\.ome\.tif aren't square \(0\.5 x 0\.25"):
+        calibrate([image, tall], size_of_bar(400, 100), by_bar=True)
+    assert not (image.parent / "matssl").exists()
+    calibrate([tall], PixelSize(0.5, 0.3, "set by hand"))  # both sides are told
+    calibrate([image], size_of_bar(400, 100), by_bar=True)
+    assert describe(tall)["pixel_size_um"] == [0.3, 0.5]
+
+
 def test_a_stack_is_calibrated_as_a_whole(tmp_path):
     path = tmp_path / "s.tif"
     tifffile.imwrite(path, np.stack([GREY, GREY]), photometric="minisblack")

@@ -106,7 +106,8 @@ class BarCalibration(QWidget):
         except ValueError:
             raise InputError(f'"{text}" is no length.', "Type a number, such as 50.") from None
         shown = self._current.require_shown()
-        if not _is_square(shown.micrograph.pixel_size):
+        size = shown.micrograph.pixel_size
+        if size is not None and not size.square:
             raise InputError(
                 f"The pixels of {shown.name} aren't square, and one line can't tell both sides.",
                 "Type width x height into the field above.",
@@ -143,7 +144,8 @@ class BarCalibration(QWidget):
 
     def _may_change(self, name: str) -> bool:
         facts = self._folder.facts.get(name)
-        return not isinstance(facts, ImageFacts) or _is_square(facts.pixel_size)
+        size = facts.pixel_size if isinstance(facts, ImageFacts) else None
+        return size is None or size.square
 
     def _differs(self, name: str, size: PixelSize) -> bool:
         facts = self._folder.facts.get(name)
@@ -186,7 +188,3 @@ class BarCalibration(QWidget):
         missing = why or ("" if size is not None else "Draw the line and type its length first.")
         offer(self.here, missing, _HERE_TIP)
         offer(self.everywhere, missing, _ALL_TIP)
-
-
-def _is_square(size: PixelSize | None) -> bool:
-    return size is None or abs(size.x_um / size.y_um - 1) < 1e-3
