@@ -151,7 +151,10 @@ def show_facts(facts: dict[str, Any], as_json: bool) -> None:
         print_line(json.dumps(facts, indent=2))
         return
     for name, value in facts.items():
-        if value is not None:
+        if name == "pixel_size_um" and isinstance(value, list):
+            height, width = value  # in JSON in the order of the axes; everywhere else x before y
+            print_line(f"pixel size um: {width:g} wide, {height:g} high")
+        elif value is not None:
             print_line(printable_lines(f"{name.replace('_', ' ')}: {_in_words(value)}"))
 
 

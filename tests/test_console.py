@@ -15,7 +15,7 @@ from napari_matssl.console import (
     one_line_errors,
     run_job,
 )
-from napari_matssl.console_tables import show_figures
+from napari_matssl.console_tables import show_facts, show_figures
 from napari_matssl.errors import InputError, OutputError, SettingsError, StoppedError
 from napari_matssl.progress import Control, Progress, Skipped
 
@@ -245,6 +245,13 @@ def test_an_interval_that_isnt_symmetrical_is_printed_by_its_bounds(monkeypatch,
     cells = {words[1]: words[-1] for line in lines if len(words := _cells(line)) > 4}
     assert cells["mean_um"] == "0.25"
     assert cells["g_astm"] == "8.071 to 8.345"
+
+
+def test_sides_of_pixels_are_told_apart(capsys):
+    show_facts({"pixel_size_um": [0.25, 0.5]}, as_json=False)
+    assert capsys.readouterr().out == "pixel size um: 0.5 wide, 0.25 high\n"
+    show_facts({"pixel_size_um": 0.25}, as_json=False)  # of a model
+    assert capsys.readouterr().out == "pixel size um: 0.25\n"
 
 
 def _cells(line):
