@@ -144,6 +144,21 @@ def test_the_first_source_of_a_pixel_size_counts_and_the_others_are_shown(call, 
     assert source == "project: ImageJ metadata (unit um)"
 
 
+def test_of_two_images_of_one_name_the_tiff_has_the_size(call, masks, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    Image.fromarray(MASK).save(images / "a.png")  # a picture for slides
+    tifffile.imwrite(
+        images / "a.TIF", MASK, imagej=True, resolution=(4, 4), metadata={"unit": "um"}
+    )
+    out = tmp_path / "out"
+    given = ("measure", masks / "a_mask.png", "--images", images, "--out", out)
+    told = done(call(*given))
+    assert "a_mask.png: a.TIF is its image here, not a.png." in told
+    (row,) = rows(out / "fields.csv")
+    assert row["pixel_size_source"] == "image a.TIF: ImageJ metadata (unit um)"
+
+
 def test_a_size_that_was_set_in_the_project_is_that_of_its_image(call, masks, tmp_path):
     images = tmp_path / "images"
     images.mkdir()

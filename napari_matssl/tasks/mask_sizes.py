@@ -61,7 +61,7 @@ class MaskSizes:
 
     def __init__(self, images: Path | None = None, stated: PixelSize | None = None) -> None:
         self._images, self._stated = images, stated
-        self._listed: dict[Path, dict[str, Path]] = {}
+        self._listed: dict[Path, dict[str, list[Path]]] = {}
         if images is not None:
             if not images.is_dir():
                 raise InputError(f"{images} is no folder.", "Give the folder of the images.")
@@ -90,8 +90,7 @@ class MaskSizes:
         """Find the image of a mask: in the folder of images, else in the mask's project."""
         folders = () if self._images is None else (self._images,)
         for folder in (*folders, *project_folders(mask)):
-            image = self._image_in(folder, mask)
-            if image is not None and image.absolute() != mask.absolute():
+            if (image := self._image_in(folder, mask)) is not None:
                 return image
         return None
 
@@ -102,11 +101,14 @@ class MaskSizes:
         if (own := read_pixel_size(mask, shape[1])) is not None:
             yield replace(own, source=f"mask file: {own.source}")
         if self._images is not None:
-            image = self._image_in(self._images, mask)
-            if image is None:
+            images = self._images_in(self._images, mask)
+            if not images:
                 remarks.append(f"{mask.name}: {self._images} has no image of this name.")
-            elif (size := _size_of_image(image, mask, shape, remarks, bars)) is not None:
-                yield replace(size, source=f"image {image.name}: {size.source}")
+            elif (size := _size_of_image(images[0], mask, shape, remarks, bars)) is not None:
+                yield replace(size, source=f"image {images[0].name}: {size.source}")
+            if images[1:]:
+                left = few([one.name for one in images[1:]])
+                remarks.append(f"{mask.name}: {images[0].name} is its image here, not {left}.")
         for folder in project_folders(mask):
             image = self._image_in(folder, mask)
             if image is not None and folder != self._images:
@@ -117,15 +119,24 @@ class MaskSizes:
             yield self._stated
 
     def _image_in(self, folder: Path, mask: Path) -> Path | None:
-        images = self._in(folder)
+        """Return the image of a mask; of several, a TIFF, as microscopes write their size there."""
+        return next(iter(self._images_in(folder, mask)), None)
+
+    def _images_in(self, folder: Path, mask: Path) -> list[Path]:
+        """Return the images of a mask's stem, but not the mask itself; TIFFs first."""
+        images, here = self._in(folder), mask.absolute()
         own = stem_of(mask)
         stem = _MASK.sub("", own)
         names = dict.fromkeys((stem, page_in(stem)[0], own))
-        return next((images[name] for name in names if name in images), None)
+        found = ([one for one in images.get(name, ()) if one.absolute() != here] for name in names)
+        return next(filter(None, found), [])
 
-    def _in(self, folder: Path) -> dict[str, Path]:
+    def _in(self, folder: Path) -> dict[str, list[Path]]:
         if folder not in self._listed:
-            self._listed[folder] = {stem_of(path): path for path in images_in(folder)}
+            listed: dict[str, list[Path]] = {}
+            for path in sorted(images_in(folder), key=_no_tiff):
+                listed.setdefault(stem_of(path), []).append(path)
+            self._listed[folder] = listed
         return self._listed[folder]
 
 
@@ -184,6 +195,10 @@ def project_folders(mask: Path) -> Iterator[Path]:
         if (folder / FOLDER).is_dir():
             yield folder
             return
+
+
+def _no_tiff(path: Path) -> bool:
+    return path.suffix.lower() not in (".tif", ".tiff")
 
 
 def _size_of_image(
