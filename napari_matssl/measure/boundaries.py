@@ -153,6 +153,21 @@ def guessed_role(field: Field, measured: LabelClass, settings: GrainSettings) ->
     return None if told or not field.analysed_pixels else _role_by_area(field, measured)
 
 
+def counted_as_grains(
+    field: Field, measured: LabelClass, settings: GrainSettings
+) -> tuple[str, ...]:
+    """Name classes in a field that count as grains only because they are no boundaries.
+
+    Where a class is called grain, these are all others; without one, all if there are several.
+    """
+    if class_role(field, measured, settings) == "grains":
+        return ()
+    others = [c for c in field.classes.classes if c.id != measured.id and not c.exclude]
+    there = [c.name for c in others if (field.mask == c.id).any()]
+    unnamed = [name for name in there if _GRAIN not in name.lower()]
+    return tuple(unnamed) if len(there) > 1 else ()
+
+
 def _told_role(measured: LabelClass, settings: GrainSettings) -> Role | None:
     if settings.class_is != "auto":
         return settings.class_is

@@ -6,10 +6,12 @@ from typing import Literal
 import numpy as np
 
 from napari_matssl.labels.class_table import LabelClass
+from napari_matssl.labels.names import few
 from napari_matssl.measure.boundaries import (
     BoundaryNetwork,
     Role,
     boundary_network,
+    counted_as_grains,
     guessed_role,
 )
 from napari_matssl.measure.field import Field
@@ -173,6 +175,12 @@ def measure_grains(field: Field, measured: LabelClass, settings: GrainSettings) 
         GrainSize(*about, "circles", intercepts=InterceptFigures.of(circles)),
     )
     remarks = _remarks(field.name, network, counts, lines, settings)
+    if others := counted_as_grains(field, measured, settings):
+        remarks = (
+            f"Regions of {few(others, 8)} count as grains, as all does that isn't {measured.name}; "
+            "exclude classes that are none.",
+            *remarks,
+        )
     guessed = guessed_role(field, measured, settings)
     return MeasuredGrains(sizes, counts, lines, circles, remarks, guessed)
 

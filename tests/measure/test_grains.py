@@ -8,6 +8,8 @@ import tifffile
 from tessellations import (
     BOUNDARY,
     GRAIN,
+    PORE,
+    SCRATCH,
     boundary_mask,
     field,
     hexagon_nuclei,
@@ -214,6 +216,19 @@ def test_a_wide_interval_is_remarked(voronoi_fields):
     accuracy = figure(grain_summary_frame(counts), "grains_per_mm2")["relative_accuracy_percent"]
     remarks = " ".join(summary_remarks(counts))
     assert (f"{accuracy:.1f} %, above 10 %" in remarks) == (accuracy > 10)
+
+
+def test_other_classes_that_count_as_grains_are_named():
+    shape = (200, 200)
+    mask = boundary_mask(hexagon_nuclei(12.0, shape), shape)
+    assert not [line for line in measured(mask).remarks if "count as grains" in line]
+    mask[90:110, 90:110] = PORE.id
+    line = measured(mask).remarks[0]
+    assert line.startswith("Regions of pore count as grains, as all does that isn't grain boundary")
+    by_grains = measure_grains(field(mask, 1.0), GRAIN, SETTINGS)  # pores are another phase there
+    assert not [line for line in by_grains.remarks if "count as grains" in line]
+    mask[90:110, 90:110] = SCRATCH.id  # an excluded class
+    assert not [line for line in measured(mask).remarks if "count as grains" in line]
 
 
 def test_one_grain_has_no_figures_and_two_remarks():
