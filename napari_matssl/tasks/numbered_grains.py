@@ -65,7 +65,7 @@ def find_numbered_grains(inputs: Sequence[Path]) -> MaskSet:
         If one can't be read, or has fewer than two numbers.
     """
     paths, left = mask_paths(inputs)
-    files, remarks = [], list(left)
+    files, remarks = [], [*left, "Each value of the masks is taken for the number of a grain."]
     for path in paths:
         values = read_values(path, None).values
         nothing = np.count_nonzero(values == 0)

@@ -33,7 +33,8 @@ def test_grains_that_touch_are_told_apart_by_their_numbers(tmp_path, gap):
     assert (counted["grains_inside"], counted["grains_cut"]) == (11 * 24, 2 * 26 + 2 * 11)
     assert counted["mean_area_px"] == pytest.approx(320)
     assert counted["mean_area_um2"] == pytest.approx(640)
-    told = " ".join(measured.remarks)
+    told = " ".join(measured.remarks)  # which stand in a report, too
+    assert "Each value of the masks is taken for the number of a grain." in told
     assert ("0 is taken for boundaries" in told) == bool(gap)
 
 
