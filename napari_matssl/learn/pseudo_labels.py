@@ -79,7 +79,7 @@ class Drift:
         classes = logits.shape[1]
         counts = [
             torch.bincount(one[where].flatten().long(), minlength=classes).float()
-            for one in (logits.argmax(dim=1), proposed)
+            for one in (logits.max(dim=1).indices, proposed)
         ]
         moved = (counts[0] - counts[1]) / where.sum()
         past = moved if self._mean is None else self._mean

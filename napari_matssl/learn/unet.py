@@ -4,6 +4,7 @@ import segmentation_models_pytorch as smp
 from torch import Tensor
 
 from napari_matssl.learn.channel_dropout import ChannelDropout
+from napari_matssl.learn.dense_decoder import decode
 from napari_matssl.learn.encoders import smp_name, swin_options
 
 
@@ -30,5 +31,5 @@ class UnetPlusPlus(smp.UnetPlusPlus):  # type: ignore[misc]
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)``."""
         stages = self.dropout.hide(self.encoder(images))
-        logits: Tensor = self.segmentation_head(self.decoder(stages))
+        logits: Tensor = self.segmentation_head(decode(self.decoder, stages))
         return logits

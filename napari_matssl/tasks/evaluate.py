@@ -115,7 +115,7 @@ def evaluate(
     groups = _groups(table, protocol)
     truths = [_truth(one, segmenter) for one in painted]
     compute = choose_compute(settings.device)
-    network = compute.place(segmenter.network.eval())
+    network = compute.place_to_segment(segmenter.network.eval())
     total = np.zeros((len(table), len(table)), dtype=np.int64)
     done: list[PaintedMicrograph] = []
     skipped: list[Skipped] = []

@@ -111,7 +111,7 @@ class SegmentingRun:
         self._segmenter, self._settings, self._ids = segmenter, settings, ids
         self._probabilities, self._show = probabilities, show
         self._compute = choose_compute(settings.device)
-        self._network = self._compute.place(segmenter.network.eval())
+        self._network = self._compute.place_to_segment(segmenter.network.eval())
         self._model = identify_model(model, segmenter.card)
         self._name = new_run()
 

@@ -173,7 +173,7 @@ class _Measurement:
             logits[:, taught] = solution.logits(seen.painted)[:, taught]
         else:
             logits[:, taught] = 0
-        right = logits.argmax(dim=1) == seen.truth
+        right = logits.max(dim=1).indices == seen.truth
         shares = [float(right[seen.truth == channel].float().mean()) for channel in counted]
         return 100 * float(np.mean(shares))
 

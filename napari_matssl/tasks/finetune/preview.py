@@ -59,7 +59,8 @@ class Previews:
         if micrograph is None:
             self._next = begin + PREVIEW_SECONDS
             return False
-        job = segment(network, card, micrograph, compute, QUICK)
+        placed = compute.place_to_segment(network)
+        job = segment(placed, card, micrograph, compute, QUICK)
         while True:
             try:
                 inner = next(job)

@@ -217,7 +217,7 @@ class Training:
             if settings.entropy > 0:
                 unpainted = self._compute.move(find_unpainted(batch.targets, batch.proposed))
                 loss = loss + weight * settings.entropy * entropy(logits, unpainted)
-        channels = logits.detach().argmax(dim=1).to("cpu", torch.uint8)
+        channels = logits.detach().max(dim=1).indices.to("cpu", torch.uint8)
         self._running.add(batch.targets.numpy(), channels.numpy())
         return loss, painted
 

@@ -96,12 +96,12 @@ class Validation:
             return False
         stopped = False
         begin = self.budget.elapsed
-        table = card.classes
+        table, placed = card.classes, compute.place_to_segment(network)
         confusions, losses, sample = list[NDArray[np.int64]](), [], Sample()
         for index, image in enumerate(self.images):
             micrograph, labels = image.painted.micrograph, image.painted.labels
             scaling = self._scaling(index, card)
-            job = segment(network, card, micrograph, compute, QUICK, True, scaling=scaling)
+            job = segment(placed, card, micrograph, compute, QUICK, True, scaling=scaling)
             segmentation = drain(job)
             assert segmentation is not None  # no STOP is sent into this job
             confusions.append(confusion_matrix(labels, segmentation.mask, table.ids))
