@@ -13,7 +13,9 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
+from napari_matssl.learn.folded import SIDE as CHECKED
 from napari_matssl.learn.pixel_classifier import PixelClassifier
+from napari_matssl.learn.unet import UnetPlusPlus
 
 LOST = RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be ...")
 FULL = torch.OutOfMemoryError("CUDA out of memory")
@@ -32,6 +34,11 @@ def watched_networks(watch: Callable[[nn.Module, Tensor], None]) -> Iterator[Non
         yield
     finally:
         hook.remove()
+
+
+def makes_a_mask(module: nn.Module, images: Tensor) -> bool:
+    """Whether a U-Net++ is about to segment, and not only to be compared with its folded copy."""
+    return isinstance(module, UnetPlusPlus) and not module.training and images.shape[-1] > CHECKED
 
 
 @contextmanager

@@ -19,7 +19,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from napari_matssl.learn.mixed_precision import kind_of
 
-_SIDE: Final = 64
+SIDE: Final = 64
+"""Of the images on which a copy is compared with its network, px."""
+
 _CLOSE: Final = 1e-3  # of the largest logit
 _NONE: Final = ("none", (), "")
 _FUSED: Final = {nn.ReLU: ("relu", (), ""), nn.ReLU6: ("hardtanh", (0.0, 6.0), "")}
@@ -48,7 +50,7 @@ def fold(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     if not sum(_fold_inside(one) for one in list(copied.modules())):
         return network
     random = torch.Generator().manual_seed(0)
-    images = torch.randn(1, 3, _SIDE, _SIDE, generator=random)
+    images = torch.randn(1, 3, SIDE, SIDE, generator=random)
     with torch.inference_mode():
         expected = network(images)
         try:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from faulty_device import FULL, LOST, diverging_after, failing_after, memory_for, watched_networks
+from faulty_device import (
+    FULL,
+    LOST,
+    diverging_after,
+    failing_after,
+    makes_a_mask,
+    memory_for,
+    watched_networks,
+)
 
 from napari_matssl.errors import (
     ComputeError,
@@ -76,8 +84,8 @@ def failing_validation(error, after):
     """A device on which only so many validations of one tile work."""
     validations = count()
 
-    def check(module, _images):
-        if isinstance(module, UnetPlusPlus) and not module.training and next(validations) >= after:
+    def check(module, images):
+        if makes_a_mask(module, images) and next(validations) >= after:
             raise error
 
     return watched_networks(check)

@@ -103,7 +103,7 @@ def test_the_mask_is_the_models_in_the_ids_that_were_asked_for(model, two_phases
     assert count.done == 1
     segmenter = read_segmenter(model)
     compute = choose_compute("cpu")
-    network = compute.place(segmenter.network.eval())
+    network = compute.place_to_segment(segmenter.network.eval())
     truth = drain(segment(network, segmenter.card, micrograph, compute, PREDICT)).mask
     np.testing.assert_array_equal(kept[0].mask, np.where(truth == 1, 7, 9))
     assert previews
