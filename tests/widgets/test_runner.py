@@ -642,7 +642,7 @@ def test_what_a_job_has_freed_is_given_back_to_the_system():
 
     def job():
         yield Progress("working", 0, 1)
-        pieces = [bytearray(50_000) for _ in range(4000)]  # 200 MB in pieces that are no mappings
+        pieces = [bytearray(50_000) for _ in range(8000)]  # 400 MB in pieces that are no mappings
         peaks.append(held())
         return pieces[-1]  # holds the end of what was taken
 
