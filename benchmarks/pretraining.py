@@ -48,6 +48,9 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "pretraining.json"
 NOTES = HERE / "NOTES.md"
 
+INTERACTIVE_1, INTERACTIVE_4 = 57, 113
+"""Steps of the preset ``interactive`` in its minutes, from strokes on one image and on four."""
+
 READY = ("random", "imagenet", "micrographs")
 """Starts that need no pretraining here."""
 
@@ -114,16 +117,18 @@ def cases(data: Path) -> dict[str, Case]:
         found[split] = Case(lambda _seed, s=split: real_sets.ebc(data, s), 300, own)
         found[f"{split}, 1 image"] = Case(
             lambda seed, s=split: sets.painted_in_strokes(real_sets.ebc(data, s), 1, seed),
-            150,
+            INTERACTIVE_1,
             own,
         )
     found["EBC-2 strokes"] = Case(
-        lambda _seed: real_sets.ebc(data, "EBC-2", True), 300, _own_coatings(data, "EBC-2")
+        lambda _seed: real_sets.ebc(data, "EBC-2", True),
+        INTERACTIVE_4,
+        _own_coatings(data, "EBC-2"),
     )
     for steel in ("MetalDAM", "UHCS"):
         found[f"{steel} S4 strokes"] = Case(
             lambda _seed, n=steel: sets.some(real_sets.steel(data, n, "S4", True), 12),
-            300,
+            INTERACTIVE_4,
             lambda n=steel: _own_steels(data, n),
         )
     for material in ("dual-phase", "coating"):
@@ -131,7 +136,7 @@ def cases(data: Path) -> dict[str, Case]:
             lambda seed, m=material: sets.painted_in_strokes(
                 sets.synthetic(m, range(1), range(10, 16)), 1, seed
             ),
-            150,
+            INTERACTIVE_1,
             lambda m=material: [make_sample(m, s).micrograph for s in [0, *range(1000, 1059)]],
         )
     return found

@@ -19,6 +19,12 @@ import matplotlib.pyplot as plt
 Seeds = dict[tuple[str, str], dict[str, float]]
 """mIoU by seed, by start and set."""
 
+ADVISED = "own 20, 10 min"
+"""What the program advises: the user's own folder, ten minutes."""
+
+WORTH_IT = 2.0
+"""A gain worth ten minutes, points of mIoU."""
+
 NO_MINUTES, NO_IMAGES = 0.5, 4.0
 """Where on the logarithmic axes nothing is."""
 
@@ -39,10 +45,31 @@ def write_tables(results: dict[str, dict[str, Any]], names: Sequence[str], notes
         lines.append(f"| {start} | {' | '.join(said)} | {_gain(seeds, start, names)} |")
     dates = sorted({cell["date"] for cell in results.values()})
     when = f"Computed {dates[0]} to {dates[-1]}." if dates else ""
+    lines += ["", *_pairs(seeds, names, ADVISED)]
     table = "\n".join([*lines, "", f"![Pretraining]({PLOT})", "", when, ""])
     print(table)
     _plot(dict(seeds), names, notes.parent / PLOT)
     write_between_marks("pretraining.py", table, notes)
+
+
+def _pairs(seeds: Seeds, names: Sequence[str], start: str) -> list[str]:
+    """Set out the runs from a start beside the same runs from ImageNet's weights."""
+    lines = [f"| set, seed | imagenet | {start} | gain, points |", "|---|---|---|---|"]
+    gains = []
+    for name in names:
+        ours, theirs = seeds.get((start, name), {}), seeds.get(("imagenet", name), {})
+        for seed in sorted(ours.keys() & theirs.keys()):
+            gains.append(100 * (ours[seed] - theirs[seed]))
+            lines.append(
+                f"| {name}, {seed} | {theirs[seed]:.3f} | {ours[seed]:.3f} | {gains[-1]:+.1f} |"
+            )
+    if not gains:
+        return []
+    enough = sum(gain >= WORTH_IT for gain in gains)
+    return [
+        *lines,
+        f"| all | | | {fmean(gains):+.1f}; {enough} of {len(gains)} gain {WORTH_IT:g} or more |",
+    ]
 
 
 def _order(start: str) -> tuple[int, float, float]:
