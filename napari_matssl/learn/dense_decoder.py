@@ -2,7 +2,7 @@
 
 Joining maps gives each a gradient that is a part of a larger one, with gaps between its pixels.
 What follows in the backward pass copies such parts again and again, and enlarging copies them into
-another order of channels, eight times as slowly. Here each part is put together at once.
+another order of channels, nine times as slowly. Here each part is put together at once.
 """
 
 from collections.abc import Sequence

@@ -44,7 +44,8 @@ def fold(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     follow each other in the order in which their container lists them. Where the copy doesn't give
     the same logits in float32, that is not so, and the network is returned as well.
     """
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not there or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return network
     copied = copy.deepcopy(network).float()
     if not sum(_fold_inside(one) for one in list(copied.modules())):

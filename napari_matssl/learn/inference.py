@@ -315,7 +315,7 @@ class _Sink:
 
     def add(self, band: Tensor) -> None:
         rows = slice(self._row, self._row + band.shape[1])
-        channels = band.max(dim=0).indices  # ten times as fast as argmax
+        channels = band.max(dim=0).indices  # 5 to 13 times as fast as argmax
         self.mask[rows] = self._ids[channels.to("cpu", torch.uint8).numpy()]
         self.uncertain.add(band, None if self._analysable is None else self._analysable[rows])
         if self.probabilities is not None:
