@@ -7,7 +7,7 @@ because the workers of graphical front ends treat those as their own.
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _NO_UNICODE = re.compile("[\ud800-\udfff]")
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 9: "\\t", 13: "\\r"}
@@ -67,17 +67,26 @@ class MatSSLError(Exception):
         self.settings = settings
         super().__init__(f"{self.what} {self.remedy}".strip())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross to another process whole, whatever arguments its kind takes."""
+        return _again, (type(self), self.__dict__)
+
     def reworded(self, what: str = "", remedy: str = "", settings: str = "") -> Self:
         """Return the same error with another text; empty parts stay."""
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        MatSSLError.__init__(
-            other,
-            what or self.what,
-            remedy or self.remedy,
-            settings=settings or self.settings,
-        )
-        return other
+        given = {"what": what, "remedy": remedy, "settings": settings}
+        changed = {name: text for name, text in given.items() if text}
+        return _again(type(self), {**self.__dict__, **changed})
+
+
+_Error = TypeVar("_Error", bound=MatSSLError)
+
+
+def _again(kind: type[_Error], facts: dict[str, Any]) -> _Error:
+    """Make an error of what one of its kind holds."""
+    error = kind.__new__(kind)
+    error.__dict__.update(facts)
+    MatSSLError.__init__(error, facts["what"], facts["remedy"], settings=facts["settings"])
+    return error
 
 
 class InputError(MatSSLError):

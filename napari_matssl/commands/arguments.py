@@ -33,6 +33,15 @@ PixelSizeText = Annotated[
 ]
 
 
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="let the workers of a dask cluster do it: tcp://host:8786, or a scheduler file",
+    ),
+]
+
+
 def split_choice(splits: Path | None, split: str | None) -> Any:
     """Choose a split; None where none is named."""
     from napari_matssl.errors import SettingsError

@@ -8,6 +8,7 @@ import typer
 from napari_matssl.commands.arguments import (
     Classes,
     InfoBar,
+    Scheduler,
     Split,
     Splits,
     info_bar_choice,
@@ -35,6 +36,16 @@ def predict(
     page: Annotated[
         int | None, typer.Option(min=1, help="which image of files that hold several")
     ] = None,
+    missing: Annotated[
+        bool | None,
+        typer.Option(
+            "--missing/--again",
+            help="keep masks that are there already if image, model, settings and versions are "
+            "the same, or make all again [--again; with --scheduler --missing]",
+            show_default=False,
+        ),
+    ] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Segment images: masks, overlays and phase fractions.
 
@@ -48,21 +59,31 @@ def predict(
     read_card(model, kind="segmenter")
     paths = find_micrographs(inputs)
     from napari_matssl.export.results import Outputs
-    from napari_matssl.learn.segmenter import read_segmenter
-    from napari_matssl.tasks.predict import predict
 
     outputs = Outputs(masks_tiff=False, overlays=overlay, probabilities=probabilities)
     row = bar if isinstance(bar, int) else None
-    outcome = run_job(
-        predict(read_segmenter(model), paths, out, settings, outputs, model, row, page)
-    )
+    if scheduler is None:
+        from napari_matssl.learn.segmenter import read_segmenter
+        from napari_matssl.tasks.predict import predict
+
+        given = read_segmenter(model), paths, out, settings, outputs, model, row, page
+        outcome = run_job(predict(*given, missing is True))
+    else:
+        from napari_matssl.tasks.predict import predict_on
+        from napari_matssl.tasks.scheduler import connect
+
+        with connect(scheduler) as cluster:
+            where = cluster.each, model, paths, out, settings, outputs, row, page
+            outcome = run_job(predict_on(*where, missing is not False))
     from napari_matssl.console_tables import show_corrected, show_summary
 
     result = outcome.result
     show_summary(row for image in result.images for row in image.phases)
     show_corrected(result.corrected)
-    seconds = sum(image.seconds for image in result.images) / max(len(result.images), 1)
-    print_line(f"{len(result.images)} of {len(paths)} images in {out}, {seconds:.2f} s per image")
+    new = [image.seconds for image in result.images if not image.kept]
+    kept = f", {len(result.images) - len(new)} of them kept" * (len(new) < len(result.images))
+    seconds = f", {sum(new) / len(new):.2f} s per image" if new else ""
+    print_line(f"{len(result.images)} of {len(paths)} images in {out}{kept}{seconds}")
     if result.phases is not None:
         print_line(f"Tables: {result.phases}, {result.summary} and {result.corrected_table}")
     outcome.leave(result.skipped, result.failure)

@@ -1,5 +1,6 @@
 """A folder of results: masks, overlays and tables, the same for each job that writes them."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from napari_matssl.errors import OutputError
 from napari_matssl.export.lettering import undrawable
 from napari_matssl.export.masks import write_mask, write_mask_tiff
 from napari_matssl.export.overlay import write_overlay
 from napari_matssl.export.run_tables import RunTables
-from napari_matssl.files import atomic_write
+from napari_matssl.files import atomic_write, unwritable
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.labels.provenance import MaskFacts, Provenance
@@ -63,47 +65,23 @@ class Outputs:
         return masks + 1.0 * self.overlays + 0.1 * classes * self.probabilities
 
 
-class ResultFolder:
-    """A folder that a run writes its images into, one after another, and tables at the end.
+@dataclass(frozen=True)
+class ImageFiles:
+    """Writes the files of single images into a folder; processes may do so beside each other.
 
     Parameters
     ----------
     folder
-        It may hold the results of another run.
+        It exists, or is made.
     table
         The classes of the masks.
     outputs
         What is written.
-    correct
-        Corrects fractions for the error of the model that found them.
-
-    Attributes
-    ----------
-    done
-        Names of the images that were written.
-    corrected
-        The corrected fractions of all, after :meth:`finish`.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        table: ClassTable,
-        outputs: Outputs,
-        correct: Callable[[Sequence[PhaseFraction]], CorrectedFractions],
-    ) -> None:
-        self.folder, self.table, self.outputs = folder, table, outputs
-        self.done: list[str] = []
-        self.corrected = CorrectedFractions()
-        self._correct = correct
-        self._tables = RunTables(folder)
-        self._rows: list[PhaseFraction] = []
-
-    def remark(self) -> str:
-        """Return remarks for the user before anything is written."""
-        remarks = [self._tables.remark()] if self.outputs.tables else []
-        remarks += [undrawable(self.table.names)] if self.outputs.overlays else []
-        return "\n".join(filter(None, remarks))
+    folder: Path
+    table: ClassTable
+    outputs: Outputs
 
     def write(
         self,
@@ -115,8 +93,7 @@ class ResultFolder:
     ) -> list[PhaseFraction]:
         """Write the files of one image, named after its file.
 
-        With the first one, tables of the run before are renamed, and
-        ``classes.json`` lists what the ids mean, also if the run ends early.
+        The mask comes last: where one names its run, what else was written with it is there.
 
         Parameters
         ----------
@@ -142,26 +119,136 @@ class ResultFolder:
         """
         size, table, outputs = micrograph.pixel_size, self.table, self.outputs
         phases = phase_fractions(micrograph.name, mask, table, size, origin, place)
-        if not self.done:
-            if outputs.tables:
-                self._tables.set_aside()
-            table.write(self.folder / CLASSES_FILE)
-        if outputs.masks_png:
-            facts = MaskFacts(size, origin, table)
-            write_mask(self._path(micrograph, MASK_PNG), mask, table, facts=facts)
-        if outputs.masks_tiff:
-            write_mask_tiff(self._path(micrograph, MASK_TIFF), mask, size, origin, table)
         if outputs.overlays:
             fractions = {phase.class_id: phase.fraction_percent for phase in phases}
-            write_overlay(self._path(micrograph, OVERLAY), micrograph, mask, table, fractions)
+            write_overlay(self.path(micrograph.name, OVERLAY), micrograph, mask, table, fractions)
         if probabilities is not None:
             self._write_probabilities(micrograph, probabilities, origin or Provenance())
-        self._rows += phases
-        self.done.append(micrograph.name)
+        if outputs.masks_tiff:
+            write_mask_tiff(self.path(micrograph.name, MASK_TIFF), mask, size, origin, table)
+        if outputs.masks_png:
+            facts = MaskFacts(size, origin, table)
+            write_mask(self.path(micrograph.name, MASK_PNG), mask, table, facts=facts)
         return phases
 
-    def finish(self) -> tuple[tuple[Path, ...] | None, str]:
-        """Write the tables of what is done; give the old ones their names back if nothing is.
+    def path(self, name: str, ending: str) -> Path:
+        """Return where a file of an image is written."""
+        return self.folder / f"{Path(name).stem}{ending}"
+
+    def _write_probabilities(
+        self, micrograph: Micrograph, probabilities: NDArray[np.uint8], origin: Provenance
+    ) -> None:
+        metadata = {
+            "axes": "CYX",
+            "classes": list(self.table.names),
+            KEY: origin.model_dump(mode="json"),
+        }
+        with atomic_write(self.path(micrograph.name, PROBABILITIES)) as temporary:
+            tifffile.imwrite(
+                temporary,
+                probabilities,
+                compression="zlib",
+                photometric="minisblack",
+                metadata=metadata,
+            )
+
+
+class ResultFolder:
+    """A folder that a run writes its images into, and tables at the end.
+
+    Parameters
+    ----------
+    folder
+        It may hold the results of another run.
+    table
+        The classes of the masks.
+    outputs
+        What is written.
+    correct
+        Corrects fractions for the error of the model that found them.
+
+    Attributes
+    ----------
+    files
+        Writes the files of single images.
+    done
+        Names of the images that were written.
+    corrected
+        The corrected fractions of all, after :meth:`finish`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        table: ClassTable,
+        outputs: Outputs,
+        correct: Callable[[Sequence[PhaseFraction]], CorrectedFractions],
+    ) -> None:
+        self.folder, self.table, self.outputs = folder, table, outputs
+        self.files = ImageFiles(folder, table, outputs)
+        self.done: list[str] = []
+        self.corrected = CorrectedFractions()
+        self._correct = correct
+        self._tables = RunTables(folder)
+        self._rows: list[PhaseFraction] = []
+        self._begun = False
+        self._old_classes: bytes | None = None
+
+    def remark(self) -> str:
+        """Return remarks for the user before anything is written."""
+        remarks = [self._tables.remark()] if self.outputs.tables else []
+        remarks += [undrawable(self.table.names)] if self.outputs.overlays else []
+        return "\n".join(filter(None, remarks))
+
+    def begin(self) -> None:
+        """Make ready for the first file of an image; the first call counts.
+
+        Tables of the run before are renamed, and ``classes.json`` lists what the ids mean, also if
+        the run ends early.
+
+        Raises
+        ------
+        OutputError
+            If that can't be done.
+        """
+        if self._begun:
+            return
+        self._begun = True
+        if self.outputs.tables:
+            self._tables.set_aside()
+        path = self.folder / CLASSES_FILE
+        try:
+            self._old_classes = path.read_bytes() if path.is_file() else None
+        except OSError as error:
+            raise unwritable(path, error) from error
+        self.table.write(path)
+
+    def write(
+        self,
+        micrograph: Micrograph,
+        mask: NDArray[np.uint8],
+        origin: Provenance | None = None,
+        place: Place | None = None,
+    ) -> list[PhaseFraction]:
+        """Write the files of one image, as :meth:`ImageFiles.write`, and add its fractions."""
+        self.begin()
+        phases = self.files.write(micrograph, mask, origin, place=place)
+        self.add(micrograph.name, phases)
+        return phases
+
+    def add(self, name: str, phases: Sequence[PhaseFraction]) -> None:
+        """Add the fractions of an image whose files are there."""
+        self._rows += phases
+        self.done.append(name)
+
+    def finish(self, restore: bool = True) -> tuple[tuple[Path, ...] | None, str]:
+        """Write the tables of what is done.
+
+        Parameters
+        ----------
+        restore
+            If nothing is done, make all as it was. Not where files may have been written
+            that nobody has reported.
 
         Returns
         -------
@@ -174,29 +261,24 @@ class ResultFolder:
             If they can't be written.
         """
         if not self.done:
-            self._tables.restore()
+            if restore:
+                self._restore()
             return None, ""
         self.corrected = self._correct(self._rows)
         if self.outputs.tables:
+            self._tables.set_aside()  # where all masks were there before
             return self._tables.write(self._rows, self.corrected.rows)
         return None, ""
 
-    def _path(self, micrograph: Micrograph, ending: str) -> Path:
-        return self.folder / f"{Path(micrograph.name).stem}{ending}"
-
-    def _write_probabilities(
-        self, micrograph: Micrograph, probabilities: NDArray[np.uint8], origin: Provenance
-    ) -> None:
-        metadata = {
-            "axes": "CYX",
-            "classes": list(self.table.names),
-            KEY: origin.model_dump(mode="json"),
-        }
-        with atomic_write(self._path(micrograph, PROBABILITIES)) as temporary:
-            tifffile.imwrite(
-                temporary,
-                probabilities,
-                compression="zlib",
-                photometric="minisblack",
-                metadata=metadata,
-            )
+    def _restore(self) -> None:
+        """Give old tables their names and the class table its content back."""
+        self._tables.restore()
+        if not self._begun:
+            return
+        path, old = self.folder / CLASSES_FILE, self._old_classes
+        with contextlib.suppress(OutputError, OSError):
+            if old is None:
+                path.unlink(missing_ok=True)
+            elif path.read_bytes() != old:
+                with atomic_write(path) as temporary:
+                    temporary.write_bytes(old)

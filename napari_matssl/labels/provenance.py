@@ -30,15 +30,20 @@ class Provenance(BaseModel):
 
     image: str = Field(default="", description="name of the micrograph")
     page: int | None = Field(default=None, description="which, of a file of several images")
+    image_sha256: str = Field(default="", description="checksum of its file")
     model: str = Field(default="", description="name of the model's file")
     model_sha256: str = Field(default="", description="checksum of that file")
     model_created: str = Field(default="", description="when the model was trained, ISO 8601")
     version: str = Field(default="", description="of the program that segmented")
+    torch: str = Field(default="", description="version of PyTorch that segmented")
     written: str = Field(default="", description="when the mask was made, ISO 8601")
     run: str = Field(default="", description="what the results of one run have in common")
     settings: dict[str, Any] = Field(default_factory=dict, description="of segmenting")
     cleaning: str = Field(default="", description="what was cleaned, in words")
     info_bar: str = Field(default="", description="which rows were left out, and why")
+    files: tuple[str, ...] = Field(
+        default=(), description="endings of the files that were written with the mask"
+    )
     painted: bool = Field(default=False, description="painted pixels overruled the model's")
     remarks: tuple[str, ...] = Field(default=(), description="what was unusual about the image")
     light: str = Field(default="", description="one of LIGHTS; empty if nobody has judged")

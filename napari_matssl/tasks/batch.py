@@ -1,14 +1,130 @@
 """Parts of jobs over many images, which leave out those that can't be used."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
-from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError
-from napari_matssl.progress import Skipped
+from napari_matssl.errors import (
+    ComputeError,
+    InputError,
+    MatSSLError,
+    OutOfMemoryError,
+    printable,
+)
+from napari_matssl.progress import Control, Job, Preview, Progress, Skipped, one_of_many
 
 _LONGEST_NAME = 255
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Prepared(Generic[Item, Result]):
+    """What one process needs to do the same to many items.
+
+    Parameters
+    ----------
+    do
+        The job of one item; it returns None after STOP.
+    message
+        A line on the device and the like; empty if there is nothing to tell.
+    """
+
+    do: Callable[[Item], Job[Result | None]]
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job over many items ended.
+
+    Parameters
+    ----------
+    skipped
+        Those that were left out, and why.
+    first
+        The error of the first of them.
+    stopped
+        Whether the job was stopped before all were done.
+    """
+
+    skipped: tuple[Skipped, ...]
+    first: MatSSLError | None
+    stopped: bool
+
+
+class Each(Protocol):
+    """Does the same to many items: one after another here, or on the workers of a cluster."""
+
+    def __call__(
+        self,
+        prepare: Callable[[], Prepared[Item, Result]],
+        items: Mapping[str, Item],
+        stage: str,
+        take: Callable[[str, Result], None],
+    ) -> Job[Ended]:
+        """Do it; leave out items that can't be used, with a line.
+
+        Parameters
+        ----------
+        prepare
+            Loads what all items need, once per process.
+        items
+            By name.
+        stage
+            What it is called.
+        take
+            Called with each name and result, in the thread of the job.
+
+        Raises
+        ------
+        MatSSLError
+            Any but an InputError or a ComputeError of an item.
+        """
+
+
+def each_in_turn(
+    prepare: Callable[[], Prepared[Item, Result]],
+    items: Mapping[str, Item],
+    stage: str,
+    take: Callable[[str, Result], None],
+    look: Callable[[Preview], Preview] = lambda preview: preview,
+) -> Job[Ended]:
+    """Do the same to many items in this process, as :class:`Each`.
+
+    Parameters
+    ----------
+    look
+        Changes previews.
+    """
+    prepared, total, skipped = prepare(), len(items), list[Skipped]()
+    first: MatSSLError | None = None
+    for number, (name, item) in enumerate(items.items()):
+        try:
+            with memory_errors(name):
+                job = prepared.do(item)
+                result = yield from one_of_many(job, number, total, stage, look)
+                if result is None:
+                    return Ended(tuple(skipped), first, stopped=True)
+                take(name, result)
+        except (InputError, ComputeError) as error:
+            # Their frames would keep the image in memory.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
+            first = first or error
+            skipped.append(as_skipped(name, error))
+            line = left_out(skipped[-1])
+            if (yield Progress(stage, number + 1, total, message=line)) is Control.STOP:
+                return Ended(tuple(skipped), first, stopped=number + 1 < total)
+    return Ended(tuple(skipped), first, stopped=False)
+
+
+def as_skipped(name: str, error: MatSSLError) -> Skipped:
+    """Return the entry for an item that is left out."""
+    return Skipped(printable(name), str(error), error.settings)
 
 
 def left_out(skipped: Skipped) -> str:

@@ -1,8 +1,7 @@
 """Segment a list of images and write masks, overlays and phase fractions."""
 
 import contextlib
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,42 +10,30 @@ from napari_matssl.errors import MatSSLError, OutputError, StoppedError
 from napari_matssl.export.results import MASK_PNG, Outputs, ResultFolder
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.labels.class_table_files import CLASSES_FILE
+from napari_matssl.learn.card import ModelCard, read_card
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.corrected import CorrectedFractions, correct_fractions
-from napari_matssl.measure.phases import PhaseFraction
-from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.batch import Each, Ended, Prepared, each_in_turn, none_left
 from napari_matssl.tasks.predict_check import (
     CheckedBatch,
+    CheckedImage,
     Reading,
     check_images,
     check_names,
     check_space,
 )
-from napari_matssl.tasks.segmenting import SegmentedMicrograph, SegmentingRun
-
-
-@dataclass(frozen=True)
-class SegmentedImage:
-    """One image that was segmented.
-
-    Parameters
-    ----------
-    name
-        The image's file name.
-    mask
-        Where the mask was written.
-    seconds
-        For reading, segmenting and writing.
-    phases
-        Its area fractions.
-    """
-
-    name: str
-    mask: Path
-    seconds: float
-    phases: tuple[PhaseFraction, ...]
+from napari_matssl.tasks.predict_images import (
+    PredictPlan,
+    SegmentedImage,
+    check_elsewhere,
+    checking,
+    segment_elsewhere,
+    segmenting,
+)
+from napari_matssl.tasks.provenance import identify_model, new_run
+from napari_matssl.tasks.segmenting import SegmentingRun
 
 
 @dataclass(frozen=True)
@@ -56,7 +43,7 @@ class PredictResult:
     Parameters
     ----------
     images
-        Those that were segmented.
+        Those that were segmented, or whose masks were there already.
     phases, summary, corrected_table
         The tables; None if they could not be written.
     corrected
@@ -88,6 +75,7 @@ def predict(
     model: Path | None = None,
     bar_row: int | None = None,
     page: int | None = None,
+    missing: bool = False,
 ) -> Job[PredictResult]:
     """Segment images and write masks, overlays and tables of phase fractions.
 
@@ -112,6 +100,8 @@ def predict(
         First row of the info bar of every image; None finds it, as `settings` want it.
     page
         Which image of files that hold several, from 1; None takes the only or first one.
+    missing
+        Keep masks that are there already if they would be the same.
 
     Yields
     ------
@@ -129,77 +119,163 @@ def predict(
         If it was stopped before the first image was done.
     """
     outputs = outputs or Outputs(masks_tiff=False)
+    _check_places(paths, out)
+    name = new_run()
+    run = SegmentingRun(segmenter, model, settings, probabilities=outputs.probabilities, run=name)
     reading = Reading(settings, bar_row, page)
+    plan = PredictPlan(model, run.identity, out, settings, reading, outputs, name, missing)
+    results = _results(out, segmenter.card, outputs)
+    job = _Predicting(
+        plan,
+        results,
+        each_in_turn,
+        partial(checking, plan, segmenter.card),
+        partial(segmenting, plan, run, results.files, results.begin),
+    )
+    return (yield from job.run(paths, run.begin()))
+
+
+def predict_on(
+    each: Each,
+    model: Path,
+    paths: Sequence[Path],
+    out: Path,
+    settings: PredictSettings,
+    outputs: Outputs | None = None,
+    bar_row: int | None = None,
+    page: int | None = None,
+    missing: bool = True,
+) -> Job[PredictResult]:
+    """Segment images as :func:`predict`, in processes that see the same files under their names.
+
+    Masks, tables and messages are the same. Sent STOP, the processes leave off at the next tile.
+
+    Parameters
+    ----------
+    each
+        Has them do it.
+    model
+        A model file.
+    paths, out, settings, outputs, bar_row, page, missing
+        As for :func:`predict`.
+    """
+    outputs = outputs or Outputs(masks_tiff=False)
+    paths, out, model = [path.absolute() for path in paths], out.absolute(), model.absolute()
+    _check_places(paths, out)
+    card = read_card(model, kind="segmenter")
+    identity, reading = identify_model(model, card), Reading(settings, bar_row, page)
+    plan = PredictPlan(model, identity, out, settings, reading, outputs, new_run(), missing)
+    results = _results(out, card, outputs)
+    check, segment = partial(check_elsewhere, plan), partial(segment_elsewhere, plan)
+    job = _Predicting(plan, results, each, check, segment, elsewhere=True)
+    return (yield from job.run(paths, ""))
+
+
+def _check_places(paths: Sequence[Path], out: Path) -> None:
     check_names(paths, out)
     check_writable_folder(out)
     check_writable(out / CLASSES_FILE)
-    run = SegmentingRun(segmenter, model, settings, probabilities=outputs.probabilities)
-    correct = partial(correct_fractions, held_out=segmenter.card.held_out)
-    results = ResultFolder(out, segmenter.classes, outputs, correct)
-    message = "\n".join(filter(None, [run.begin(), results.remark()]))
-    if (yield Progress("checking", 0, len(paths), message=message)) is not None:
-        raise _no_mask_error()
-    batch = yield from check_images(segmenter, paths, out, reading, outputs.endings)
-    if batch is None:
-        raise _no_mask_error()
-    check_space(out, batch.images, outputs.bytes_per_pixel(len(segmenter.classes)))
-    return (yield from _Writing(results).results_of(run, batch, reading))
 
 
-class _Writing:
+def _results(out: Path, card: ModelCard, outputs: Outputs) -> ResultFolder:
+    correct = partial(correct_fractions, held_out=card.held_out)
+    return ResultFolder(out, card.classes, outputs, correct)
+
+
+class _Predicting:
     """One run into a folder."""
 
-    def __init__(self, results: ResultFolder) -> None:
-        self._results = results
-        self._done: list[SegmentedImage] = []
-        self._clock = time.monotonic()
+    def __init__(
+        self,
+        plan: PredictPlan,
+        results: ResultFolder,
+        each: Each,
+        check: Callable[[], Prepared[Path, CheckedImage]],
+        segment: Callable[[], Prepared[CheckedImage, SegmentedImage]],
+        elsewhere: bool = False,
+    ) -> None:
+        self._plan, self._results, self._each = plan, results, each
+        self._check, self._segment, self._elsewhere = check, segment, elsewhere
+        self._done: dict[str, SegmentedImage] = {}
+        self._order: list[str] = []
 
-    def results_of(
-        self, run: SegmentingRun, batch: CheckedBatch, reading: Reading
+    def run(self, paths: Sequence[Path], message: str) -> Job[PredictResult]:
+        """Check all images, and segment those that can be."""
+        message = "\n".join(filter(None, [message, self._results.remark()]))
+        if (yield Progress("checking", 0, len(paths), message=message)) is not None:
+            raise _no_mask_error()
+        batch = yield from check_images(self._each, self._check, paths, self._plan.reading)
+        if batch is None:
+            raise _no_mask_error()
+        self._order = [one.path.name for one in batch.images]
+        for one in batch.images:
+            if one.kept:
+                name = one.path.name
+                mask = self._results.files.path(name, MASK_PNG)
+                self._done[name] = SegmentedImage(name, mask, 0.0, one.kept, kept=True)
+        missing = {one.path.name: one for one in batch.images if not one.kept}
+        if self._done:
+            yield Progress("segmenting", 0, 1, message=self._kept_line(len(paths)))
+        bytes_per_pixel = self._plan.outputs.bytes_per_pixel(len(self._results.table))
+        check_space(self._plan.out, missing.values(), bytes_per_pixel)
+        return (yield from self._segment_all(batch, missing))
+
+    def _kept_line(self, total: int) -> str:
+        return (
+            f"{len(self._done)} of {total} images have masks of this model and these settings "
+            "already, which are kept."
+        )
+
+    def _segment_all(
+        self, batch: CheckedBatch, missing: dict[str, CheckedImage]
     ) -> Job[PredictResult]:
         """Segment the images and write the tables, whatever ends the job."""
-        reads = {one.path.name: partial(reading.read, one.path) for one in batch.images}
-        reported = {one.path.name: one.remarks for one in batch.images}
-        skipped, stopped, failure = batch.skipped, False, None
-        self._clock = time.monotonic()
+        ended, failure = Ended((), None, stopped=False), None
         try:
-            segmented = yield from run.segment(reads, self._keep, reported)
-            skipped += segmented.skipped
-            stopped = segmented.stopped
+            if missing:
+                if self._elsewhere:
+                    self._results.begin()
+                ended = yield from self._each(
+                    self._segment, missing, "segmenting", self._done.__setitem__
+                )
         except OutputError as error:
             failure = error
         except BaseException:  # including a second Ctrl-C, and a job that is closed
             with contextlib.suppress(OutputError):
-                self._results.finish()
+                self._finish(restore=not self._elsewhere)
             raise
         tables = None
         try:
-            tables, remark = self._results.finish()
+            tables, remark = self._finish()
             if remark:
                 yield Progress("segmenting", 1, 1, message=remark)
         except OutputError as error:
             failure = failure or error
         if not self._done:
+            if failure is None and not ended.stopped:
+                raise none_left(ended.first, len(ended.skipped))
             raise failure or _no_mask_error()
         phases, summary, corrected = tables or (None, None, None)
         return PredictResult(
-            tuple(self._done),
+            self._images(),
             phases,
             summary,
-            skipped,
-            stopped,
+            batch.skipped + ended.skipped,
+            ended.stopped,
             failure,
             corrected,
             self._results.corrected,
         )
 
-    def _keep(self, segmented: SegmentedMicrograph, micrograph: Micrograph) -> None:
-        """Write the files of one image."""
-        origin, probabilities = segmented.facts.provenance, segmented.probabilities
-        phases = self._results.write(micrograph, segmented.mask, origin, probabilities)
-        path = self._results.folder / f"{Path(segmented.name).stem}{MASK_PNG}"
-        seconds, self._clock = time.monotonic() - self._clock, time.monotonic()
-        self._done.append(SegmentedImage(segmented.name, path, seconds, tuple(phases)))
+    def _images(self) -> tuple[SegmentedImage, ...]:
+        """Return what is done, in the order of the images as they were given."""
+        return tuple(self._done[name] for name in self._order if name in self._done)
+
+    def _finish(self, restore: bool = True) -> tuple[tuple[Path, ...] | None, str]:
+        """Write the tables."""
+        for one in self._images():
+            self._results.add(one.name, one.phases)
+        return self._results.finish(restore)
 
 
 def _no_mask_error() -> StoppedError:

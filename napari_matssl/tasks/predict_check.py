@@ -1,21 +1,27 @@
 """Checks before the first of many images is segmented."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, OutputError, printable
+from napari_matssl.errors import InputError, OutputError
 from napari_matssl.files import check_room
-from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
+from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO, ModelCard
 from napari_matssl.learn.magnification import magnification
-from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
-from napari_matssl.progress import Job, Progress, Skipped
+from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.pixel_sizes import read_calibrated
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
+from napari_matssl.tasks.batch import (
+    Each,
+    Prepared,
+    check_output_names,
+    memory_errors,
+    none_left,
+)
 from napari_matssl.tasks.info_bars import with_info_bar, without_info_bar
 
 _STAGE = "checking"
@@ -35,12 +41,15 @@ class CheckedImage:
         How many it has, the info bar's included.
     bar
         A line on its info bar; empty if there is none.
+    kept
+        The fractions of a mask that needn't be made again; empty: it has to be made.
     """
 
     path: Path
     remarks: tuple[str, ...]
     pixels: int
     bar: str
+    kept: tuple[PhaseFraction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,22 +124,23 @@ def check_names(paths: Sequence[Path], out: Path) -> None:
 
 
 def check_images(
-    segmenter: Segmenter, paths: Sequence[Path], out: Path, reading: Reading, endings: Sequence[str]
+    each: Each,
+    prepare: Callable[[], Prepared[Path, CheckedImage]],
+    paths: Sequence[Path],
+    reading: Reading,
 ) -> Job[CheckedBatch | None]:
     """Check every image before the first is segmented, and collect remarks.
 
     Parameters
     ----------
-    segmenter
-        Gives intensity scaling and magnification of images.
+    each
+        Does it here or elsewhere.
+    prepare
+        Gives the job of one image, such as :func:`check_image`.
     paths
-        The images.
-    out
-        Folder of the results, which exists.
+        The images, no two of one name.
     reading
-        How images are read.
-    endings
-        What is added to an image's stem for the files that will be written.
+        How they are read.
 
     Yields
     ------
@@ -141,29 +151,66 @@ def check_images(
     InputError
         If no image can be segmented.
     """
-    good: list[CheckedImage] = []
-    skipped: list[Skipped] = []
-    first: MatSSLError | None = None
-    for number, path in enumerate(paths, start=1):
-        try:
-            check_output_names(path, out, endings)
-            good.append(_looked_at(segmenter, reading, path))
-            message = "\n".join(filter(None, (good[-1].bar, *good[-1].remarks)))
-        except (InputError, OutOfMemoryError) as error:
-            first = first or error
-            skipped.append(Skipped(printable(path.name), str(error), error.settings))
-            message = left_out(skipped[-1])
-        if (yield Progress(_STAGE, number, len(paths), message=message)) is not None:
-            return None
+    found: dict[str, CheckedImage] = {}
+    names = {path.name: path for path in paths}
+    ended = yield from each(prepare, names, _STAGE, found.__setitem__)
+    if ended.stopped:
+        return None
+    good = [found[name] for name in names if name in found]
     if not good:
-        raise none_left(first, len(skipped))
+        raise none_left(ended.first, len(ended.skipped))
     without_bar = [one for one in good if not one.bar]
     if reading.settings.info_bar == "auto" and len(without_bar) < len(good):
         good = [one if one.bar else _with_bar_remark(one) for one in good]
         if without_bar:
             message = "\n".join(_no_bar(one.path) for one in without_bar)
             yield Progress(_STAGE, len(paths), len(paths), message=message)
-    return CheckedBatch(tuple(good), tuple(skipped))
+    return CheckedBatch(tuple(good), ended.skipped)
+
+
+def check_image(
+    card: ModelCard,
+    out: Path,
+    reading: Reading,
+    endings: Sequence[str],
+    kept: Callable[[Micrograph], Sequence[PhaseFraction]] | None,
+    path: Path,
+) -> Job[CheckedImage | None]:
+    """Check one image, and collect remarks on it.
+
+    Parameters
+    ----------
+    card
+        Gives intensity scaling and magnification.
+    out
+        Folder of the results, which exists.
+    reading
+        How the image is read.
+    endings
+        What is added to its stem for the files that will be written.
+    kept
+        Gives the fractions of a mask that is there already and needn't be made again.
+    path
+        Its file.
+
+    Raises
+    ------
+    InputError, OutOfMemoryError
+        If it can't be segmented.
+    """
+    check_output_names(path, out, endings)
+    micrograph = reading.read(path)
+    with memory_errors(path.name):
+        magnification(card, micrograph)
+        fit_intensity_scaling(micrograph, card.intensity_scaling, card.channels)
+        rows = () if kept is None else tuple(kept(micrograph))
+    pixels = micrograph.width * micrograph.height
+    remarks = _remarks(micrograph, card, reading.settings)
+    checked = CheckedImage(path, remarks, pixels, _bar_line(micrograph), rows)
+    message = "" if rows else "\n".join(filter(None, (checked.bar, *remarks)))
+    if (yield Progress(_STAGE, 1, 1, message=message)) is Control.STOP:
+        return None
+    return checked
 
 
 def check_space(out: Path, images: Iterable[CheckedImage], bytes_per_pixel: float) -> None:
@@ -177,24 +224,12 @@ def check_space(out: Path, images: Iterable[CheckedImage], bytes_per_pixel: floa
     check_room(out, round(sum(one.pixels for one in images) * bytes_per_pixel))
 
 
-def _looked_at(segmenter: Segmenter, reading: Reading, path: Path) -> CheckedImage:
-    micrograph = reading.read(path)
-    with memory_errors(path.name):
-        magnification(segmenter.card, micrograph)
-        fit_intensity_scaling(micrograph, segmenter.card.intensity_scaling, segmenter.card.channels)
-    pixels = micrograph.width * micrograph.height
-    remarks = _remarks(micrograph, segmenter, reading.settings)
-    return CheckedImage(path, remarks, pixels, _bar_line(micrograph))
-
-
-def _remarks(
-    micrograph: Micrograph, segmenter: Segmenter, settings: PredictSettings
-) -> tuple[str, ...]:
+def _remarks(micrograph: Micrograph, card: ModelCard, settings: PredictSettings) -> tuple[str, ...]:
     """Return remarks on one image before it is segmented."""
-    needs_size = settings.cleaning.needs_calibration(segmenter.classes.ids)
+    needs_size = settings.cleaning.needs_calibration(card.classes.ids)
     remarks = (
         *micrograph.remarks,
-        warn_of_magnification(micrograph, segmenter),
+        warn_of_magnification(micrograph, card),
         _no_size(micrograph) * (needs_size and micrograph.pixel_size is None),
     )
     return tuple(dict.fromkeys(filter(None, remarks)))
@@ -210,9 +245,9 @@ def _bar_line(micrograph: Micrograph) -> str:
     )
 
 
-def warn_of_magnification(micrograph: Micrograph, segmenter: Segmenter) -> str:
+def warn_of_magnification(micrograph: Micrograph, card: ModelCard) -> str:
     """Warn of an image of quite another um/px than the model was trained at, else ``""``."""
-    trained = segmenter.card.pixel_size_um
+    trained = card.pixel_size_um
     if micrograph.pixel_size is None or trained is None:
         return ""
     ratio = micrograph.pixel_size.mean_um / trained

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from napari_matssl import __version__
@@ -67,6 +68,11 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def torch_version() -> str:
+    """Return the version of PyTorch that is installed, without loading it."""
+    return version("torch")
+
+
 def state_provenance(
     micrograph: Micrograph,
     model: ModelIdentity,
@@ -74,6 +80,7 @@ def state_provenance(
     classes: ClassTable,
     run: str,
     remarks: Iterable[str] = (),
+    image_sha256: str = "",
 ) -> Provenance:
     """Return the provenance of a mask that is made now."""
     bar = micrograph.info_bar
@@ -83,10 +90,12 @@ def state_provenance(
     return Provenance(
         image=printable(micrograph.name),
         page=micrograph.page if micrograph.pages > 1 else None,
+        image_sha256=image_sha256,
         model=printable(model.name),
         model_sha256=model.sha256,
         model_created=model.created,
         version=__version__,
+        torch=torch_version(),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         run=run,
         settings=used,

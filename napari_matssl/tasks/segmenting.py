@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.errors import ComputeError, InputError, MatSSLError, printable
 from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
@@ -15,10 +14,10 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.pixel_uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import Job, Preview, Progress, Skipped, one_of_many
+from napari_matssl.progress import Job, Preview, Progress, Skipped
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.batch import left_out, memory_errors, none_left
-from napari_matssl.tasks.inputs import is_among
+from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
+from napari_matssl.tasks.inputs import fingerprint
 from napari_matssl.tasks.predict_check import warn_of_magnification
 from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
 
@@ -92,6 +91,13 @@ class SegmentingRun:
         Also give probabilities and uncertainty.
     show
         Yield a preview of every tile.
+    run
+        Name of the run, which masks name; empty: a new one.
+
+    Attributes
+    ----------
+    identity
+        That of the model.
 
     Raises
     ------
@@ -107,13 +113,14 @@ class SegmentingRun:
         ids: NDArray[np.uint8] = EVERY_ID,
         probabilities: bool = False,
         show: bool = False,
+        run: str = "",
     ) -> None:
         self._segmenter, self._settings, self._ids = segmenter, settings, ids
         self._probabilities, self._show = probabilities, show
         self._compute = choose_compute(settings.device)
         self._network = self._compute.place_to_segment(segmenter.network.eval())
-        self._model = identify_model(model, segmenter.card)
-        self._name = new_run()
+        self.identity = identify_model(model, segmenter.card)
+        self._run = run or new_run()
 
     def begin(self) -> str:
         """Describe device and automatic changes of masks."""
@@ -149,39 +156,36 @@ class SegmentingRun:
         MatSSLError
             As `keep` raises it.
         """
-        total, done, skipped = len(micrographs), 0, list[Skipped]()
-        first: MatSSLError | None = None
-        for number, (name, read) in enumerate(micrographs.items()):
-            job = self._segment_one(name, read, keep, None if reported is None else reported[name])
-            try:
-                with memory_errors(name):
-                    whole = yield from one_of_many(job, number, total, "segmenting", self._in_ids)
-            except (InputError, ComputeError) as error:
-                # Their frames would keep the image in memory.
-                error.__traceback__ = error.__cause__ = error.__context__ = None
-                first = first or error
-                skipped.append(Skipped(printable(name), str(error), error.settings))
-                yield Progress("segmenting", number + 1, total, message=left_out(skipped[-1]))
-                continue
-            if not whole:
-                return SegmentedBatch(done, tuple(skipped), stopped=True)
-            done += 1
-        if not done:
-            raise none_left(first, len(skipped))
-        return SegmentedBatch(done, tuple(skipped), stopped=False)
+        done = 0
 
-    def _segment_one(
+        def do(name: str) -> Job[str | None]:
+            told = None if reported is None else reported[name]
+            return self.segment_one(name, micrographs[name], keep, told)
+
+        def count(_name: str, _done: str) -> None:
+            nonlocal done
+            done += 1
+
+        names = {name: name for name in micrographs}
+        ended = yield from each_in_turn(
+            lambda: Prepared(do), names, "segmenting", count, self._in_ids
+        )
+        if not done and not ended.stopped:
+            raise none_left(ended.first, len(ended.skipped))
+        return SegmentedBatch(done, ended.skipped, ended.stopped)
+
+    def segment_one(
         self,
         name: str,
         read: Callable[[], Micrograph],
         keep: Callable[[SegmentedMicrograph, Micrograph], None],
-        reported: Sequence[str] | None,
-    ) -> Job[bool]:
-        """Segment one micrograph; False after STOP."""
+        reported: Sequence[str] | None = None,
+    ) -> Job[str | None]:
+        """Segment one micrograph, as :meth:`segment`; return its name, or None after STOP."""
         micrograph, segmenter, settings = read(), self._segmenter, self._settings
         remarks = reported
         if remarks is None:
-            warning = warn_of_magnification(micrograph, segmenter)
+            warning = warn_of_magnification(micrograph, segmenter.card)
             remarks = tuple(filter(None, (*micrograph.remarks, warning)))
             yield Progress("segmenting", 0, 1, message="\n".join(remarks))
         found = yield from segment(
@@ -189,7 +193,7 @@ class SegmentingRun:
             self._probabilities, self._show,
         )  # fmt: skip
         if found is None:
-            return False
+            return None
         size, classes = micrograph.pixel_size, segmenter.classes
         light, unsure = found.light, found.uncertain.in_words(classes)
         lines = [] if light is None or not light.reasons else [light.in_words(micrograph.name)]
@@ -201,7 +205,10 @@ class SegmentingRun:
             remarks = (*remarks, *lines)
             yield Progress("segmenting", 1, 1, message="\n".join(lines))
         area = None if size is None else size.area_um2
-        origin = state_provenance(micrograph, self._model, settings, classes, self._name, remarks)
+        this = fingerprint(micrograph)
+        origin = state_provenance(
+            micrograph, self.identity, settings, classes, self._run, remarks, this.sha256
+        )
         judged = {"uncertain": round(found.uncertain.share, 4), "unsure": unsure}
         if light is not None:
             judged |= {"light": light.level, "reasons": light.reasons}
@@ -212,11 +219,11 @@ class SegmentingRun:
             mask=self._ids[clean_mask(found.mask, classes, settings.cleaning, area)],
             probabilities=probable,
             uncertainty=None if probable is None else uncertainty(probable),
-            seen_in_training=is_among(micrograph, segmenter.card.training_images),
+            seen_in_training=any(this.is_of(one) for one in segmenter.card.training_images),
             facts=MaskFacts(size, origin),
         )
         keep(result, micrograph)
-        return True
+        return name
 
     def _in_ids(self, preview: Preview) -> Preview:
         return replace(preview, ids=self._ids[preview.ids])

@@ -1,0 +1,85 @@
+"""Masks of an earlier run that needn't be made again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_matssl.errors import InputError
+from napari_matssl.export.results import MASK_PNG, ImageFiles
+from napari_matssl.labels.provenance import Provenance, read_mask_facts
+from napari_matssl.labels.reading_labels import read_labels
+from napari_matssl.measure.phases import PhaseFraction, phase_fractions
+from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.inputs import fingerprint
+from napari_matssl.tasks.provenance import ModelIdentity, state_provenance
+
+_THE_SAME = (
+    "image",
+    "page",
+    "image_sha256",
+    "model_sha256",
+    "version",
+    "torch",
+    "settings",
+    "cleaning",
+    "info_bar",
+)
+"""What a mask's provenance has to agree in with that of the mask that would be made."""
+
+
+def kept_fractions(
+    files: ImageFiles, model: ModelIdentity, settings: PredictSettings, micrograph: Micrograph
+) -> Sequence[PhaseFraction]:
+    """Return the fractions of a mask that is there; none if it is missing or would be another.
+
+    It counts if it was made of the same image file by the same model, settings and versions of the
+    program and PyTorch, has the same pixel size and classes, can be read, and all files that are
+    wanted were written with it and are still there.
+
+    Parameters
+    ----------
+    files
+        What is wanted, and where.
+    model, settings
+        What would make it.
+    micrograph
+        The image, with the info bar and the pixel size that count.
+    """
+    wanted, table = files.outputs.endings, files.table
+    path = files.path(micrograph.name, MASK_PNG)
+    facts = read_mask_facts(path)
+    origin = facts.provenance
+    if origin is None or not model.sha256 or facts.classes != table:
+        return ()
+    if not set(wanted) <= set(origin.files) or not _all_there(files, micrograph.name):
+        return ()
+    sha256 = fingerprint(micrograph).sha256
+    now = state_provenance(micrograph, model, settings, table, "", (), sha256)
+    if any(getattr(origin, name) != getattr(now, name) for name in _THE_SAME):
+        return ()
+    size = micrograph.pixel_size
+    own = None if facts.pixel_size is None else _parts(facts.pixel_size)
+    if own != (None if size is None else _parts(size)):
+        return ()
+    return _fractions(path, files, micrograph, origin)
+
+
+def _parts(size: PixelSize) -> tuple[float, float, str]:
+    return size.x_um, size.y_um, size.source
+
+
+def _all_there(files: ImageFiles, name: str) -> bool:
+    return all(files.path(name, ending).is_file() for ending in files.outputs.endings)
+
+
+def _fractions(
+    path: Path, files: ImageFiles, micrograph: Micrograph, origin: Provenance
+) -> Sequence[PhaseFraction]:
+    """Measure a mask that is there; nothing if it is damaged."""
+    try:
+        mask = read_labels(path)
+        if mask.shape != (micrograph.height, micrograph.width):
+            return ()
+        return phase_fractions(micrograph.name, mask, files.table, micrograph.pixel_size, origin)
+    except InputError:
+        return ()

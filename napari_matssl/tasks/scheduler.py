@@ -1,0 +1,302 @@
+"""Jobs over many items, done by the workers of an existing dask.distributed cluster.
+
+Everything about dask stands here; it is loaded when a cluster is asked for.
+"""
+
+import contextlib
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_matssl.errors import ComputeError, MatSSLError, SettingsError, one_line
+from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.tasks.batch import Ended, Item, Prepared, Result, as_skipped, left_out
+from napari_matssl.tasks.on_worker import (
+    Outcome,
+    Task,
+    carry_out,
+    check_versions,
+    forget,
+    stop,
+    versions_here,
+)
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+CONNECT_S = 10
+"""How long a scheduler is waited for."""
+
+_POLL_S = 0.05
+_LOOK_S = 2.0
+_TELL_S = 5.0
+
+
+@contextmanager
+def connect(address: str) -> Iterator["Cluster"]:
+    """Connect to the scheduler of a cluster, and leave it in the end.
+
+    Parameters
+    ----------
+    address
+        ``tcp://host:8786``, ``host:8786``, or the file that ``dask scheduler --scheduler-file``
+        writes.
+
+    Raises
+    ------
+    SettingsError
+        If dask.distributed isn't installed, no scheduler answers in time, or a worker has another
+        version of the program or of PyTorch.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise SettingsError(
+            "Working on a cluster takes the package dask.distributed, which isn't installed.",
+            'Install it: pip install "napari-matssl[cluster]".',
+        ) from error
+    place = {"scheduler_file" if Path(address).is_file() else "address": address}
+    with _quiet():
+        try:
+            client = Client(**place, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise SettingsError(
+                f"No scheduler of dask answers at {address} within {CONNECT_S} s.",
+                "Give its address, such as tcp://host:8786, or its scheduler file.",
+                settings="scheduler",
+            ) from error
+        try:
+            cluster = Cluster(client, address)
+            cluster.check()
+            yield cluster
+        finally:
+            with contextlib.suppress(Exception):
+                client.close(timeout=_TELL_S)
+
+
+class Cluster:
+    """The workers of a scheduler.
+
+    Parameters
+    ----------
+    client
+        Connected to it.
+    address
+        What the user calls it.
+    """
+
+    def __init__(self, client: "Client", address: str) -> None:
+        self._client, self._address = client, address
+
+    def check(self) -> None:
+        """Check that the workers that are there have this program.
+
+        Raises
+        ------
+        SettingsError
+            If one hasn't, or has another version of it or of PyTorch.
+        """
+        for worker, found in self._client.run(versions_here, on_error="return").items():
+            if isinstance(found, Exception):
+                raise _unfit(found)
+            check_versions(versions_here(), found, worker)
+
+    def each(
+        self,
+        prepare: Callable[[], Prepared[Item, Result]],
+        items: Mapping[str, Item],
+        stage: str,
+        take: Callable[[str, Result], None],
+    ) -> Job[Ended]:
+        """Do the same to many items, as :class:`~napari_matssl.tasks.batch.Each`.
+
+        A task whose worker dies is given to another one; one that has cost several workers is left
+        out. After STOP, workers leave off at the next step; what they have finished counts.
+
+        Raises
+        ------
+        SettingsError
+            If a worker has other versions or can't run this program.
+        ComputeError
+            If the scheduler is lost.
+        MatSSLError
+            Any but an InputError or a ComputeError of an item.
+        """
+        run, versions = f"{stage}-{secrets.token_hex(4)}", versions_here()
+        tasks = [Task(run, prepare, name, item, versions) for name, item in items.items()]
+        sent = _SentTasks(self._client, tasks)
+        try:
+            ended = yield from _Collecting(sent, list(items), stage, take).run(
+                lambda: self._tell(stop, run)
+            )
+        finally:
+            self._tell(forget, run)
+            sent.cancel()
+        return ended
+
+    def _tell(self, what: Callable[[str], None], run: str) -> None:
+        """Have all workers do something at once; those that don't answer aren't waited for long."""
+
+        def tell() -> None:
+            with contextlib.suppress(Exception):
+                self._client.run(what, run, on_error="ignore")
+
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        thread.join(_TELL_S)
+
+
+class _Collecting:
+    """Takes the results of tasks as they come, until each has ended."""
+
+    def __init__(
+        self,
+        sent: "_SentTasks",
+        names: Sequence[str],
+        stage: str,
+        take: Callable[[str, Any], None],
+    ) -> None:
+        self._sent, self._names, self._stage, self._take = sent, names, stage, take
+        self._errors: dict[str, MatSSLError] = {}
+        self._fatal: MatSSLError | None = None
+        self._opened: set[str] = set()
+        self._count, self._unfinished = 0, False
+
+    def run(self, stop_workers: Callable[[], None]) -> Job[Ended]:
+        stopping, alone, looked = False, False, time.monotonic()
+        while self._count < len(self._names):
+            message, ended = "", self._sent.next_ended()
+            if ended is not None:
+                message = self._took(*ended)
+            elif time.monotonic() - looked < _LOOK_S:
+                time.sleep(_POLL_S)
+            else:
+                looked, was_alone, alone = time.monotonic(), alone, self._sent.without_worker
+                if alone and stopping:
+                    self._unfinished = True
+                    break
+                if alone and not was_alone:
+                    message = "The cluster has no worker: waiting for one."
+            control = yield Progress(self._stage, self._count, len(self._names), message=message)
+            if not stopping and (control is Control.STOP or self._fatal is not None):
+                stopping = True
+                stop_workers()
+                self._sent.cancel_waiting()
+        if self._fatal is not None:
+            raise self._fatal
+        errors = {name: self._errors[name] for name in self._names if name in self._errors}
+        skipped = tuple(as_skipped(name, error) for name, error in errors.items())
+        return Ended(skipped, next(iter(errors.values()), None), self._unfinished)
+
+    def _took(self, name: str, outcome: Outcome) -> str:
+        """Take what came of one task; return its messages."""
+        self._count += 1
+        lines = [*({outcome.opened} - self._opened), *outcome.messages]
+        self._opened.add(outcome.opened)
+        if outcome.error is not None:
+            self._errors[name] = outcome.error
+            lines.append(left_out(as_skipped(name, outcome.error)))
+        elif outcome.result is not None:
+            self._take(name, outcome.result)
+        else:
+            self._unfinished = True
+            self._fatal = self._fatal or outcome.fatal
+        return "\n".join(filter(None, lines))
+
+
+class _SentTasks:
+    """Tasks that a scheduler has."""
+
+    def __init__(self, client: "Client", tasks: Sequence[Task]) -> None:
+        from distributed import as_completed
+
+        self._client, self._cancelled = client, False
+        self._names: dict[Future, str] = {}
+        for number, task in enumerate(tasks):
+            future = client.submit(_carry_out, task, key=f"{task.run}-{number}", pure=False)
+            self._names[future] = task.name
+        self._ended = as_completed(
+            list(self._names), loop=client.loop, with_results=True, raise_errors=False
+        )
+
+    @property
+    def without_worker(self) -> bool:
+        """Whether no worker is there now."""
+        return not self._client.nthreads()
+
+    def next_ended(self) -> tuple[str, Outcome] | None:
+        """Return the name and the outcome of a task that has ended; None if there is none yet."""
+        if not self._ended.has_ready():
+            return None
+        future, result = next(self._ended)
+        name = self._names.pop(future)
+        return name, self._outcome_of(name, future, result)
+
+    def cancel_waiting(self) -> None:
+        """Cancel tasks that no worker has begun."""
+        begun = {key for keys in self._client.processing().values() for key in keys}
+        self._cancelled = True
+        self._client.cancel([future for future in self._names if future.key not in begun])
+
+    def cancel(self) -> None:
+        """Cancel all that haven't ended."""
+        with contextlib.suppress(Exception):
+            self._client.cancel(list(self._names))
+
+    def _outcome_of(self, name: str, future: "Future", result: Any) -> Outcome:
+        from distributed import KilledWorker
+
+        if future.status == "finished":
+            return result  # type: ignore[no-any-return]
+        if future.status != "error":
+            lost = ComputeError(
+                "The scheduler of the cluster has gone.", "What is done is kept; run it again."
+            )
+            return Outcome(fatal=None if self._cancelled else lost)
+        error = result[1]
+        if isinstance(error, KilledWorker):
+            times = error.allowed_failures + 1
+            killed = ComputeError(
+                f"{name}: {times} workers died with it, the last one {error.last_worker.address}.",
+                "Its log tells why; perhaps its memory is too small.",
+            )
+            return Outcome(error=killed)
+        if isinstance(error, ImportError) or "deserializ" in str(error).lower():
+            return Outcome(fatal=_unfit(error))
+        raise error
+
+
+def _carry_out(task: Task) -> Outcome:
+    """Do a task on the worker that has it."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    return carry_out(task, worker.address, worker.state.nthreads)
+
+
+def _unfit(error: Exception) -> MatSSLError:
+    return SettingsError(
+        f"A worker of the cluster can't run this program: {one_line(str(error))}.",
+        "Install napari-matssl for scheduler and workers in the version of this program.",
+        settings="scheduler",
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep dask's own log, which goes to the terminal, for what ends the program."""
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)
