@@ -126,6 +126,10 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not loaded_by("import napari_matssl") & (GUI | {"torch", "numpy", "pydantic"})
 
 
+def test_dask_stays_unloaded_until_a_cluster_is_asked_for():
+    assert not loaded_by("import napari_matssl.tasks.scheduler") & {"dask", "distributed"}
+
+
 @pytest.mark.parametrize("name", ["micrograph", "labels", "measure", "export", "project", "report"])
 def test_reading_labels_and_measuring_work_without_torch(name):
     found = [dotted(p) for p in modules() if part(dotted(p)) == name]

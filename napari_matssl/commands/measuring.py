@@ -8,6 +8,7 @@ import typer
 
 from napari_matssl.commands.arguments import (
     PixelSizeText,
+    Scheduler,
     parse_pixel_size,
 )
 from napari_matssl.console import run_job
@@ -77,6 +78,7 @@ def measure(
             "its own error, and stands in the report"
         ),
     ] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Measure masks, whoever made them: phase fractions, objects, grain size, intervals."""
     from napari_matssl.console_tables import show_corrected, show_figures, show_summary
@@ -87,7 +89,8 @@ def measure(
         models_of_masks,
         with_corrected,
     )
-    from napari_matssl.tasks.measure_files import Sources, measure_masks
+    from napari_matssl.tasks.masks_to_measure import Sources
+    from napari_matssl.tasks.measure_files import measure_masks, measure_masks_by
     from napari_matssl.tasks.measures import check_table_place, describe_older, table_paths
 
     size = parse_pixel_size(pixel_size_um, "stated with --pixel-size-um")
@@ -105,7 +108,14 @@ def measure(
             "Add phases to --measures, or leave --model out.",
         )
     sources = Sources(classes, images, size, groups, numbered_grains)
-    measured = measure_masks(masks, sources, settings, only or ())
+    if scheduler is None:
+        measured = measure_masks(masks, sources, settings, only or ())
+    else:
+        from napari_matssl.tasks.scheduler import connect
+
+        with connect(scheduler) as cluster:
+            job = measure_masks_by(cluster.each, masks, sources, settings, only or ())
+            measured = run_job(job).result
     planned = None
     if report:
         from napari_matssl.tasks.report_plan import Request, plan_report

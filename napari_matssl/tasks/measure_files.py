@@ -1,101 +1,26 @@
 """Measure masks on disk."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import StoppedError
 from napari_matssl.labels.names import few
-from napari_matssl.labels.provenance import Provenance, read_mask_facts
-from napari_matssl.measure.field import Field, field_of_mask
+from napari_matssl.measure.field import Field
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.measure.size_distribution import ObjectSizes
-from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.place import Place
-from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
-from napari_matssl.project.record import read_record
-from napari_matssl.settings import Cleaning
+from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings.measuring import MeasureSettings
+from napari_matssl.tasks.batch import Each, Prepared
 from napari_matssl.tasks.field_measures import FieldMeasure, ObjectMeasure, Phases
-from napari_matssl.tasks.group_file import read_groups
-from napari_matssl.tasks.mask_files import AnyMask, find_masks
-from napari_matssl.tasks.mask_sizes import NO_SIZE, MaskSizes, check_sizes
+from napari_matssl.tasks.masks_to_measure import MeasuredMask, Sources, plan_masks
 from napari_matssl.tasks.measures import make_measures
-from napari_matssl.tasks.numbered_grains import check_for_numbers, find_numbered_grains
-from napari_matssl.tasks.project_places import Places, places_of_images
 
 FIELDS = "fields.csv"
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where to look for what masks themselves don't tell.
-
-    Parameters
-    ----------
-    classes
-        Class table of all masks; None looks for one beside each, and in masks of ours.
-    images
-        Folder of the images, for their pixel sizes.
-    pixel_size
-        For masks that have none from elsewhere.
-    groups
-        CSV file with the specimen, section and group of each image; None takes those that the
-        project of the images keeps.
-    numbered_grains
-        Whether the values of masks are numbers of grains, not classes.
-    """
-
-    classes: Path | None = None
-    images: Path | None = None
-    pixel_size: PixelSize | None = None
-    groups: Path | None = None
-    numbered_grains: bool = False
-
-
-@dataclass(frozen=True)
-class MeasuredMask:
-    """A mask that is measured, and what belongs to it.
-
-    Parameters
-    ----------
-    file
-        The mask, whose values are understood.
-    name
-        What it is called in tables.
-    size
-        Its pixel size; None if nobody knows one.
-    place
-        Where its field was taken.
-    image
-        Its micrograph; None if there is none in the folder of images or in the project.
-    origin
-        Provenance of the mask, as far as it is stored.
-    """
-
-    file: AnyMask
-    name: str
-    size: PixelSize | None
-    place: Place
-    image: Path | None = None
-    origin: Provenance | None = None
-
-    def field(self) -> Field:
-        """Read the mask."""
-        place = self.place
-        return field_of_mask(
-            self.name,
-            self.file.read(),
-            self.file.table,
-            self.size,
-            place.group,
-            place.specimen,
-            place.section,
-        )
 
 
 @dataclass(frozen=True)
@@ -121,6 +46,22 @@ class MeasuredMasks:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     masks: tuple[MeasuredMask, ...] = ()
     sizes: tuple[ObjectSizes, ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasuredField:
+    """What was measured of one mask.
+
+    Parameters
+    ----------
+    row
+        Of the table of fields.
+    found
+        By the name of the measure.
+    """
+
+    row: Mapping[str, Any]
+    found: Mapping[str, Sequence[Any]]
 
 
 def measure_masks(
@@ -150,84 +91,71 @@ def measure_masks(
         masks of one group differ in pixel size and the settings don't allow that.
     """
     sources, settings = sources or Sources(), settings or MeasureSettings()
-    if sources.numbered_grains:
-        check_for_numbers(settings, only, sources.classes)
-        masks = find_numbered_grains(inputs)
-    else:
-        masks = find_masks(inputs, sources.classes)
-    sizes = MaskSizes(sources.images, sources.pixel_size)
-    groups = None if sources.groups is None else read_groups(sources.groups)
-    remarks = dict.fromkeys(masks.remarks)
-    planned: list[MeasuredMask] = []
-    names = _names([file.path for file in masks.files], groups is not None)
-    images = [sizes.image_of(file.path) for file in masks.files]
-    kept = Places({}) if groups else places_of_images(dict(zip(names, images, strict=True)))
-    stored = _remark_on_cleaning(file.path for file in masks.files)
-    remarks |= dict.fromkeys(filter(None, (kept.remark, stored)))
-    for file, name, image in zip(masks.files, names, images, strict=True):
-        found = sizes.of(file.path, file.shape)
-        remarks |= dict.fromkeys(found.remarks)
-        place = kept.of(name) if groups is None else groups.place_of(file.path)
-        origin = read_mask_facts(file.path).provenance
-        planned.append(MeasuredMask(file, name, found.size, place, image, origin))
-    if groups is not None and (line := groups.remark_on_others(f.path for f in masks.files)):
-        remarks[line] = None
-    if line := check_sizes([(p.name, p.place.group, p.size) for p in planned], settings.mixed):
-        remarks[line] = None
-    if settings.chosen != ("phases",) and not any(one.size for one in planned):
-        remarks[NO_SIZE] = None
+    planned, remarks = plan_masks(inputs, sources, settings, only)
     measures = make_measures(settings, only)
-    runs, fields = set(), []
-    for one in planned:
-        fields.append(_measure(one, measures.values()))
-        runs |= {one.origin.run} if one.origin is not None and one.origin.run else set()
-    if line := _remark_on_little(fields):
+    fields = [_measure(one, measures) for one in planned]
+    return _tables(planned, remarks, fields, make_measures(settings, only))
+
+
+def measure_masks_by(
+    each: Each,
+    inputs: Sequence[Path],
+    sources: Sources,
+    settings: MeasureSettings,
+    only: Sequence[str] = (),
+) -> Job[MeasuredMasks]:
+    """Measure masks as :func:`measure_masks`, in processes that see them under the same names.
+
+    Yields
+    ------
+    A progress per mask.
+
+    Raises
+    ------
+    StoppedError
+        If it was stopped before all were measured.
+    MatSSLError
+        As :func:`measure_masks`, and those of `each`.
+    """
+    paths = [path.absolute() for path in inputs]
+    planned, remarks = plan_masks(paths, sources, settings, only)
+    found: dict[str, MeasuredField] = {}
+    prepare = partial(_measuring, settings, tuple(only))
+    masks = {one.name: one for one in planned}
+    ended = yield from each(prepare, masks, "measuring", found.__setitem__)
+    if ended.first is not None:
+        raise ended.first
+    if ended.stopped:
+        raise StoppedError("Stopped before all masks were measured: nothing was written.")
+    fields = [found[one.name] for one in planned]
+    return _tables(planned, remarks, fields, make_measures(settings, only))
+
+
+def _tables(
+    planned: Sequence[MeasuredMask],
+    remarks: dict[str, None],
+    fields: Sequence[MeasuredField],
+    measures: Mapping[str, FieldMeasure],
+) -> MeasuredMasks:
+    """Make tables and remarks of what was measured, in the order of the masks."""
+    for one in fields:
+        for name, measure in measures.items():
+            measure.add(one.found[name])
+    rows = [one.row for one in fields]
+    if line := _remark_on_little(rows):
         remarks[line] = None
+    runs = {one.origin.run for one in planned if one.origin is not None and one.origin.run}
     if len(runs) > 1:
         remarks[f"The masks are of {len(runs)} runs, listed in the column run."] = None
-    tables = {FIELDS: pd.DataFrame(fields)}
+    tables = {FIELDS: pd.DataFrame(rows)}
     for measure in measures.values():
         tables |= measure.tables()
         remarks |= dict.fromkeys(measure.remarks())
     phases = measures.get("phases")
-    rows = phases.rows if isinstance(phases, Phases) else []
+    fractions = phases.rows if isinstance(phases, Phases) else []
     objects = measures.get("objects")
     found_sizes = objects.sizes() if isinstance(objects, ObjectMeasure) else ()
-    return MeasuredMasks(tuple(rows), tuple(remarks), tables, tuple(planned), found_sizes)
-
-
-def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
-    """Name masks as their files, and with their folders those that share a name."""
-    count = Counter(mask.name for mask in masks)
-    shared = [mask for mask in masks if count[mask.name] > 1]
-    if shared and grouped:
-        raise InputError(
-            f"{shared[0]} and {shared[1]} are both called {shared[0].name}.",
-            "Rename one of them, so that the groups can tell them apart.",
-            settings="groups",
-        )
-    if not shared:
-        return [mask.name for mask in masks]
-    depth = 2
-    while len({_end_of(mask, depth) for mask in masks}) < len(masks):
-        depth += 1
-    return [_end_of(mask, depth) if mask in shared else mask.name for mask in masks]
-
-
-def _remark_on_cleaning(masks: Iterable[Path]) -> str:
-    """Return a remark on projects that show their masks cleaned; they are stored as found."""
-    places = {mask.absolute().parent for mask in masks}
-    cleaned = [
-        own.parent.name
-        for own in sorted(place.parent for place in places if place.name == "masks")
-        if own.name == FOLDER and read_record(own / RECORD_FILE).cleaning != Cleaning()
-    ]
-    if not cleaned:
-        return ""
-    return (
-        f"Masks of {few(cleaned, 4)} are measured as the model found them, without the cleaning "
-        "that is set in the window: export them there for the same figures."
-    )
+    return MeasuredMasks(tuple(fractions), tuple(remarks), tables, tuple(planned), found_sizes)
 
 
 def _remark_on_little(fields: Iterable[Mapping[str, Any]]) -> str:
@@ -240,16 +168,25 @@ def _remark_on_little(fields: Iterable[Mapping[str, Any]]) -> str:
     return f"Less than half of the pixels was analysed of {few(little, 8)}." if little else ""
 
 
-def _end_of(path: Path, parts: int) -> str:
-    return "/".join(path.absolute().parts[-parts:])
+def _measure(one: MeasuredMask, measures: Mapping[str, FieldMeasure]) -> MeasuredField:
+    """Measure one mask, which leaves the memory then."""
+    field = one.field()
+    found = {name: measure.of(field, one.origin) for name, measure in measures.items()}
+    return MeasuredField(field_row(field), found)
 
 
-def _measure(one: MeasuredMask, measures: Iterable[FieldMeasure]) -> dict[str, Any]:
-    """Measure one mask, which leaves the memory then; return its row of the table of fields."""
-    measured = one.field()
-    for measure in measures:
-        measure.add(measure.of(measured, one.origin))
-    return field_row(measured)
+def _measuring(
+    settings: MeasureSettings, only: Sequence[str]
+) -> Prepared[MeasuredMask, MeasuredField]:
+    """Make ready to measure masks."""
+    measures = make_measures(settings, only)
+
+    def measure(one: MeasuredMask) -> Job[MeasuredField | None]:
+        if (yield Progress("measuring", 0, 1)) is Control.STOP:
+            return None
+        return _measure(one, measures)
+
+    return Prepared(measure)
 
 
 def field_row(measured: Field) -> dict[str, Any]:

@@ -32,7 +32,8 @@ from napari_matssl.tasks.correcting_masks import (
 )
 from napari_matssl.tasks.field_measures import ObjectMeasure, Phases
 from napari_matssl.tasks.mask_sizes import page_of
-from napari_matssl.tasks.measure_files import FIELDS, MeasuredMask, MeasuredMasks
+from napari_matssl.tasks.masks_to_measure import MeasuredMask
+from napari_matssl.tasks.measure_files import FIELDS, MeasuredMasks
 from napari_matssl.tasks.measure_project import final_mask, final_origin
 from napari_matssl.tasks.model_facts import FoundModel, find_models
 from napari_matssl.tasks.point_counts import PointCounts, count_tables, project_counts

@@ -17,7 +17,8 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.calibrate import calibrate, size_of_bar
 from napari_matssl.tasks.info import describe
-from napari_matssl.tasks.measure_files import Sources, measure_masks
+from napari_matssl.tasks.masks_to_measure import Sources
+from napari_matssl.tasks.measure_files import measure_masks
 from napari_matssl.tasks.predict import predict
 
 GREY = np.random.default_rng(0).integers(0, 256, (64, 80)).astype(np.uint8)

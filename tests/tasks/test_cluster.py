@@ -18,15 +18,21 @@ from tiny import TINY
 
 from napari_matssl.cli import main
 from napari_matssl.errors import InputError, SettingsError, StoppedError
+from napari_matssl.export.masks import write_mask
 from napari_matssl.export.results import Outputs
+from napari_matssl.export.tables import write_frames
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.labels.provenance import read_mask_facts
+from napari_matssl.labels.provenance import MaskFacts, read_mask_facts
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import IntensityScalingSettings, PredictSettings
+from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks import scheduler
+from napari_matssl.tasks.masks_to_measure import Sources
+from napari_matssl.tasks.measure_files import measure_masks, measure_masks_by
 from napari_matssl.tasks.on_worker import Outcome, Task, Versions, carry_out, versions_here
 from napari_matssl.tasks.predict import predict, predict_on
 
@@ -284,6 +290,32 @@ def test_workers_that_do_not_see_the_files_end_the_run(cluster, client, images, 
         gone.unlink()
         with pytest.raises(InputError, match=r"On the worker tcp://.*There is no .*same names"):
             drain(job)
+
+
+# ---- measuring ----
+
+
+@pytest.mark.parametrize(("measures", "only"), [("phases,objects", ()), ("grains", ("class 2",))])
+def test_tables_of_masks_are_those_of_one_process(cluster, client, tmp_path, measures, only):
+    (tmp_path / "masks").mkdir()
+    table = numbered_table([1, 2])
+    for seed in range(4):
+        blocks = np.kron(noise(seed, (6, 8)) > 180, np.ones((16, 16), np.uint8))
+        facts = MaskFacts(PixelSize(0.5, 0.5, "test"), None, table)
+        write_mask(tmp_path / "masks" / f"m{seed}.png", blocks + 1, table, facts=facts)
+    settings = MeasureSettings(measures=measures)
+    here = measure_masks([tmp_path / "masks"], None, settings, only)
+    with connected(cluster) as there:
+        job = measure_masks_by(there.each, [tmp_path / "masks"], Sources(), settings, only)
+        said = []
+        found = drain(job, said.append)
+    assert found.rows == here.rows
+    assert found.remarks == here.remarks
+    for name, measured in (("here", here), ("there", found)):
+        write_frames({tmp_path / name / file: one for file, one in measured.tables.items()})
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert len(contents(tmp_path / "here")) >= 3
+    assert (said[-1].stage, said[-1].step) == ("measuring", 4)
 
 
 # ---- what is refused ----

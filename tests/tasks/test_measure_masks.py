@@ -13,7 +13,8 @@ from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, nu
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.measure_files import Sources, measure_masks
+from napari_matssl.tasks.masks_to_measure import Sources
+from napari_matssl.tasks.measure_files import measure_masks
 from napari_matssl.tasks.predict import predict
 
 MASK = np.repeat(np.array([0, 1, 1, 1, 2, 2, 2, 2], np.uint8), 40).reshape(8, 40)

@@ -12,7 +12,8 @@ from napari_matssl.project.folder import Project
 from napari_matssl.tasks.export_measured import export_measured
 from napari_matssl.tasks.group_file import read_groups
 from napari_matssl.tasks.mask_states import MaskStates
-from napari_matssl.tasks.measure_files import Sources, measure_masks
+from napari_matssl.tasks.masks_to_measure import Sources
+from napari_matssl.tasks.measure_files import measure_masks
 from napari_matssl.tasks.measure_project import PhaseMeter
 from napari_matssl.tasks.project_meter import ProjectMeter, changed_images
 from napari_matssl.tasks.project_places import places_in_file, places_that_count

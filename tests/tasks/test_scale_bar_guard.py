@@ -13,7 +13,8 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.calibrate import calibrate
 from napari_matssl.tasks.info import describe
-from napari_matssl.tasks.measure_files import Sources, measure_masks
+from napari_matssl.tasks.masks_to_measure import Sources
+from napari_matssl.tasks.measure_files import measure_masks
 from napari_matssl.tasks.project_meter import final_field
 
 HEIGHT, WIDTH, ROW, BAR = 300, 400, 250, 90

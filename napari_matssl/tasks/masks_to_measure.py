@@ -1,0 +1,166 @@
+"""Masks that are to be measured, and what belongs to each."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.names import few
+from napari_matssl.labels.provenance import Provenance, read_mask_facts
+from napari_matssl.measure.field import Field, field_of_mask
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.place import Place
+from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
+from napari_matssl.project.record import read_record
+from napari_matssl.settings import Cleaning
+from napari_matssl.settings.measuring import MeasureSettings
+from napari_matssl.tasks.group_file import read_groups
+from napari_matssl.tasks.mask_files import AnyMask, find_masks
+from napari_matssl.tasks.mask_sizes import NO_SIZE, MaskSizes, check_sizes
+from napari_matssl.tasks.numbered_grains import check_for_numbers, find_numbered_grains
+from napari_matssl.tasks.project_places import Places, places_of_images
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where to look for what masks themselves don't tell.
+
+    Parameters
+    ----------
+    classes
+        Class table of all masks; None looks for one beside each, and in masks of ours.
+    images
+        Folder of the images, for their pixel sizes.
+    pixel_size
+        For masks that have none from elsewhere.
+    groups
+        CSV file with the specimen, section and group of each image; None takes those that the
+        project of the images keeps.
+    numbered_grains
+        Whether the values of masks are numbers of grains, not classes.
+    """
+
+    classes: Path | None = None
+    images: Path | None = None
+    pixel_size: PixelSize | None = None
+    groups: Path | None = None
+    numbered_grains: bool = False
+
+
+@dataclass(frozen=True)
+class MeasuredMask:
+    """A mask that is measured, and what belongs to it.
+
+    Parameters
+    ----------
+    file
+        The mask, whose values are understood.
+    name
+        What it is called in tables.
+    size
+        Its pixel size; None if nobody knows one.
+    place
+        Where its field was taken.
+    image
+        Its micrograph; None if there is none in the folder of images or in the project.
+    origin
+        Provenance of the mask, as far as it is stored.
+    """
+
+    file: AnyMask
+    name: str
+    size: PixelSize | None
+    place: Place
+    image: Path | None = None
+    origin: Provenance | None = None
+
+    def field(self) -> Field:
+        """Read the mask."""
+        place = self.place
+        return field_of_mask(
+            self.name,
+            self.file.read(),
+            self.file.table,
+            self.size,
+            place.group,
+            place.specimen,
+            place.section,
+        )
+
+
+def plan_masks(
+    inputs: Sequence[Path], sources: Sources, settings: MeasureSettings, only: Sequence[str]
+) -> tuple[list[MeasuredMask], dict[str, None]]:
+    """Find masks, what belongs to each, and remarks on that, in the order in which they are told.
+
+    Raises
+    ------
+    InputError, SettingsError
+        As :func:`~napari_matssl.tasks.measure_files.measure_masks`.
+    """
+    if sources.numbered_grains:
+        check_for_numbers(settings, only, sources.classes)
+        masks = find_numbered_grains(inputs)
+    else:
+        masks = find_masks(inputs, sources.classes)
+    sizes = MaskSizes(sources.images, sources.pixel_size)
+    groups = None if sources.groups is None else read_groups(sources.groups)
+    remarks = dict.fromkeys(masks.remarks)
+    planned: list[MeasuredMask] = []
+    names = _names([file.path for file in masks.files], groups is not None)
+    images = [sizes.image_of(file.path) for file in masks.files]
+    kept = Places({}) if groups else places_of_images(dict(zip(names, images, strict=True)))
+    stored = _remark_on_cleaning(file.path for file in masks.files)
+    remarks |= dict.fromkeys(filter(None, (kept.remark, stored)))
+    for file, name, image in zip(masks.files, names, images, strict=True):
+        found = sizes.of(file.path, file.shape)
+        remarks |= dict.fromkeys(found.remarks)
+        place = kept.of(name) if groups is None else groups.place_of(file.path)
+        origin = read_mask_facts(file.path).provenance
+        planned.append(MeasuredMask(file, name, found.size, place, image, origin))
+    if groups is not None and (line := groups.remark_on_others(f.path for f in masks.files)):
+        remarks[line] = None
+    if line := check_sizes([(p.name, p.place.group, p.size) for p in planned], settings.mixed):
+        remarks[line] = None
+    if settings.chosen != ("phases",) and not any(one.size for one in planned):
+        remarks[NO_SIZE] = None
+    return planned, remarks
+
+
+def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
+    """Name masks as their files, and with their folders those that share a name."""
+    count = Counter(mask.name for mask in masks)
+    shared = [mask for mask in masks if count[mask.name] > 1]
+    if shared and grouped:
+        raise InputError(
+            f"{shared[0]} and {shared[1]} are both called {shared[0].name}.",
+            "Rename one of them, so that the groups can tell them apart.",
+            settings="groups",
+        )
+    if not shared:
+        return [mask.name for mask in masks]
+    depth = 2
+    while len({_end_of(mask, depth) for mask in masks}) < len(masks):
+        depth += 1
+    return [_end_of(mask, depth) if mask in shared else mask.name for mask in masks]
+
+
+def _remark_on_cleaning(masks: Iterable[Path]) -> str:
+    """Return a remark on projects that show their masks cleaned; they are stored as found."""
+    places = {mask.absolute().parent for mask in masks}
+    cleaned = [
+        own.parent.name
+        for own in sorted(place.parent for place in places if place.name == "masks")
+        if own.name == FOLDER and read_record(own / RECORD_FILE).cleaning != Cleaning()
+    ]
+    if not cleaned:
+        return ""
+    return (
+        f"Masks of {few(cleaned, 4)} are measured as the model found them, without the cleaning "
+        "that is set in the window: export them there for the same figures."
+    )
+
+
+def _end_of(path: Path, parts: int) -> str:
+    return "/".join(path.absolute().parts[-parts:])
