@@ -3,19 +3,20 @@
 Everything about dask stands here; it is loaded when a cluster is asked for.
 """
 
+import concurrent.futures
 import contextlib
 import logging
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_matssl.errors import ComputeError, MatSSLError, SettingsError, one_line
-from napari_matssl.progress import Control, Job, Progress
-from napari_matssl.tasks.batch import Ended, Item, Prepared, Result, as_skipped, left_out
+from napari_matssl.progress import Job
+from napari_matssl.tasks.batch import Ended, Item, Prepared, Result
+from napari_matssl.tasks.collecting import Collecting
 from napari_matssl.tasks.on_worker import (
     Outcome,
     Task,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 CONNECT_S = 10
 """How long a scheduler is waited for."""
 
-_POLL_S = 0.05
-_LOOK_S = 2.0
 _TELL_S = 5.0
 
 
@@ -63,7 +62,9 @@ def connect(address: str) -> Iterator["Cluster"]:
     place = {"scheduler_file" if Path(address).is_file() else "address": address}
     with _quiet():
         try:
-            client = Client(**place, timeout=CONNECT_S, set_as_default=False)
+            client = _within(
+                CONNECT_S, lambda: Client(**place, timeout=CONNECT_S, set_as_default=False)
+            )
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise SettingsError(
                 f"No scheduler of dask answers at {address} within {CONNECT_S} s.",
@@ -72,7 +73,8 @@ def connect(address: str) -> Iterator["Cluster"]:
             ) from error
         try:
             cluster = Cluster(client, address)
-            cluster.check()
+            with contextlib.suppress(TimeoutError):  # each task is checked, too
+                _within(CONNECT_S, cluster.check)
             yield cluster
         finally:
             with contextlib.suppress(Exception):
@@ -131,7 +133,7 @@ class Cluster:
         tasks = [Task(run, prepare, name, item, versions) for name, item in items.items()]
         sent = _SentTasks(self._client, tasks)
         try:
-            ended = yield from _Collecting(sent, list(items), stage, take).run(
+            ended = yield from Collecting(sent, list(items), stage, take).run(
                 lambda: self._tell(stop, run)
             )
         finally:
@@ -141,72 +143,8 @@ class Cluster:
 
     def _tell(self, what: Callable[[str], None], run: str) -> None:
         """Have all workers do something at once; those that don't answer aren't waited for long."""
-
-        def tell() -> None:
-            with contextlib.suppress(Exception):
-                self._client.run(what, run, on_error="ignore")
-
-        thread = threading.Thread(target=tell, daemon=True)
-        thread.start()
-        thread.join(_TELL_S)
-
-
-class _Collecting:
-    """Takes the results of tasks as they come, until each has ended."""
-
-    def __init__(
-        self,
-        sent: "_SentTasks",
-        names: Sequence[str],
-        stage: str,
-        take: Callable[[str, Any], None],
-    ) -> None:
-        self._sent, self._names, self._stage, self._take = sent, names, stage, take
-        self._errors: dict[str, MatSSLError] = {}
-        self._fatal: MatSSLError | None = None
-        self._opened: set[str] = set()
-        self._count, self._unfinished = 0, False
-
-    def run(self, stop_workers: Callable[[], None]) -> Job[Ended]:
-        stopping, alone, looked = False, False, time.monotonic()
-        while self._count < len(self._names):
-            message, ended = "", self._sent.next_ended()
-            if ended is not None:
-                message = self._took(*ended)
-            elif time.monotonic() - looked < _LOOK_S:
-                time.sleep(_POLL_S)
-            else:
-                looked, was_alone, alone = time.monotonic(), alone, self._sent.without_worker
-                if alone and stopping:
-                    self._unfinished = True
-                    break
-                if alone and not was_alone:
-                    message = "The cluster has no worker: waiting for one."
-            control = yield Progress(self._stage, self._count, len(self._names), message=message)
-            if not stopping and (control is Control.STOP or self._fatal is not None):
-                stopping = True
-                stop_workers()
-                self._sent.cancel_waiting()
-        if self._fatal is not None:
-            raise self._fatal
-        errors = {name: self._errors[name] for name in self._names if name in self._errors}
-        skipped = tuple(as_skipped(name, error) for name, error in errors.items())
-        return Ended(skipped, next(iter(errors.values()), None), self._unfinished)
-
-    def _took(self, name: str, outcome: Outcome) -> str:
-        """Take what came of one task; return its messages."""
-        self._count += 1
-        lines = [*({outcome.opened} - self._opened), *outcome.messages]
-        self._opened.add(outcome.opened)
-        if outcome.error is not None:
-            self._errors[name] = outcome.error
-            lines.append(left_out(as_skipped(name, outcome.error)))
-        elif outcome.result is not None:
-            self._take(name, outcome.result)
-        else:
-            self._unfinished = True
-            self._fatal = self._fatal or outcome.fatal
-        return "\n".join(filter(None, lines))
+        with contextlib.suppress(Exception):
+            _within(_TELL_S, lambda: self._client.run(what, run, on_error="ignore"))
 
 
 class _SentTasks:
@@ -239,14 +177,17 @@ class _SentTasks:
 
     def cancel_waiting(self) -> None:
         """Cancel tasks that no worker has begun."""
-        begun = {key for keys in self._client.processing().values() for key in keys}
         self._cancelled = True
-        self._client.cancel([future for future in self._names if future.key not in begun])
+        with contextlib.suppress(Exception):  # a scheduler that has gone
+            processing = _within(_TELL_S, self._client.processing)
+            begun = {key for keys in processing.values() for key in keys}
+            waiting = [future for future in self._names if future.key not in begun]
+            _within(_TELL_S, lambda: self._client.cancel(waiting))
 
     def cancel(self) -> None:
         """Cancel all that haven't ended."""
         with contextlib.suppress(Exception):
-            self._client.cancel(list(self._names))
+            _within(_TELL_S, lambda: self._client.cancel(list(self._names)))
 
     def _outcome_of(self, name: str, future: "Future", result: Any) -> Outcome:
         from distributed import KilledWorker
@@ -285,6 +226,26 @@ def _unfit(error: Exception) -> MatSSLError:
         "Install napari-matssl for scheduler and workers in the version of this program.",
         settings="scheduler",
     )
+
+
+def _within(seconds: float, do: Callable[[], Any]) -> Any:
+    """Call what may wait for ever, such as a handshake with a program that isn't dask.
+
+    Raises
+    ------
+    TimeoutError
+        If it takes longer; it is left to itself then.
+    """
+    ended: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    def call() -> None:
+        try:
+            ended.set_result(do())
+        except Exception as error:  # noqa: BLE001 - raised below
+            ended.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return ended.result(timeout=seconds)
 
 
 @contextmanager

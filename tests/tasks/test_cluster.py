@@ -6,7 +6,6 @@ import re
 import socket
 import struct
 import sys
-import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -333,13 +332,9 @@ def test_a_wrong_address_is_one_line(monkeypatch, address):
 def test_something_else_that_listens_there_is_given_up(monkeypatch):
     monkeypatch.setattr(scheduler, "CONNECT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as other:
-        began = time.monotonic()
-        with (
-            pytest.raises(SettingsError, match="within 1 s"),
-            scheduler.connect(f"127.0.0.1:{other.getsockname()[1]}"),
-        ):
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(SettingsError, match="within 1 s"), scheduler.connect(place):
             pass
-        assert time.monotonic() - began < 60
 
 
 def test_the_scheduler_file_is_an_address_too(cluster, client, tmp_path):
