@@ -20,6 +20,7 @@ from napari_matssl.micrograph.intensity_scaling import (
     as_channels,
     fit_intensity_scaling,
 )
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.settings import Exposure
 
 _WHOLE = 1 << 21  # pixels of the network up to which all of an image is looked at
@@ -46,7 +47,7 @@ class Scaled:
 
 
 def fit_scaling(
-    micrograph: Micrograph, card: ModelCard, own: IntensityScaling | None = None
+    micrograph: AnyMicrograph, card: ModelCard, own: IntensityScaling | None = None
 ) -> Scaled:
     """Fit the intensity scaling of an image for the model of a card.
 
@@ -165,23 +166,24 @@ def _luminance(channels: NDArray[np.float32]) -> float:
     return float(channels[0] if len(channels) == 1 else LUMINANCE @ channels)
 
 
-def _look(micrograph: Micrograph, factor: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _look(image: AnyMicrograph, factor: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return the specimen's luminance at a magnification, and which pixels count.
 
     Of a large image, windows from all over it are returned below one another.
     """
-    stored, analysable = micrograph.specimen, micrograph.specimen_analysable
-    height, width = stored.shape[:2]
-    if height * width * factor**2 <= _WHOLE:
-        return _resampled(stored, analysable, factor)
+    height, width = image.specimen_shape[:2]
+    if isinstance(image, Micrograph) and height * width * factor**2 <= _WHOLE:
+        return _resampled(image.specimen, image.specimen_analysable, factor)
     side = min(round(_WINDOW / factor), height, width)
     starts = [np.linspace(0, length - side, _WINDOWS).astype(int) for length in (height, width)]
     values, usable = [], []
-    for row in starts[0]:
+    for row in starts[0].tolist():
+        stored = image.specimen_rows(row, row + side)
+        analysable = image.analysable_rows(row, row + side)
         for column in starts[1]:
-            window = np.s_[row : row + side, column : column + side]
-            part = None if analysable is None else analysable[window]
-            seen, counts = _resampled(stored[window], part, factor)
+            columns = slice(column, column + side)
+            part = None if analysable is None else analysable[:, columns]
+            seen, counts = _resampled(stored[:, columns], part, factor)
             inner = np.zeros_like(counts)
             inner[_SEAM:-_SEAM, _SEAM:-_SEAM] = counts[_SEAM:-_SEAM, _SEAM:-_SEAM]
             values.append(seen)

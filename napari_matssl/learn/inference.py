@@ -1,7 +1,7 @@
-"""Running a segmenter over one micrograph, tile by tile."""
+"""Running a segmenter over one image, tile by tile."""
 
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,22 +9,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_matssl.errors import OutOfMemoryError
+from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.unbroken import merge_detached
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
-from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.grey_scale import Scaled, fit_scaling
 from napari_matssl.learn.light import Light, judge
-from napari_matssl.learn.magnification import magnification, rescale
-from napari_matssl.learn.networks import tile_step
+from napari_matssl.learn.passes import Pass
 from napari_matssl.learn.temperature import SMALLEST
-from napari_matssl.learn.tiles import Blender, Enlarger, Tile, bands, plan_rows
+from napari_matssl.learn.tiles import Tile
 from napari_matssl.learn.uncertain_area import UncertainArea, UncertainPixels
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.intensity_scaling import IntensityScaling, specimen_values
+from napari_matssl.micrograph.intensity_scaling import IntensityScaling
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.progress import Control, Preview, Progress
 from napari_matssl.settings import PredictSettings
+
+_BAND = 1 << 21
+"""Pixels of the specimen whose probabilities are enlarged and averaged at once."""
 
 SMALLEST_TILE = 64
 
@@ -93,28 +96,89 @@ def segment(
     ComputeError
         If memory doesn't suffice even for small tiles.
     """
-    tile, overlap = settings.tile, settings.tile_overlap
-    factors = MAGNIFICATIONS if _looks_twice(card, settings) else MAGNIFICATIONS[:1]
     scaled = fit_scaling(micrograph, card) if scaling is None else Scaled(scaling)
+    sink = _Sink(micrograph, card, keep_probabilities)
+    whole = yield from segment_rows(
+        network, card, micrograph, compute, settings, scaled.scaling, sink.add, show=show
+    )
+    if not whole:
+        return None
+    mask = _finished(sink.mask, micrograph, card, settings)
+    light = None
+    if scaled.match is not None and card.grey_reference is not None:
+        light = judge(scaled.match, card.grey_reference, count_values(mask), card.classes)
+    return Segmentation(mask, sink.probabilities, sink.uncertain.area(), light)
+
+
+def segment_rows(
+    network: nn.Module,
+    card: ModelCard,
+    image: AnyMicrograph,
+    compute: Compute,
+    settings: PredictSettings,
+    scaling: IntensityScaling,
+    take: Callable[[Tensor], None],
+    begin: int = 0,
+    show: bool = False,
+) -> Generator[Progress, Control | None, bool]:
+    """Segment the specimen of an image row by row; its memory doesn't grow with the height.
+
+    Parameters
+    ----------
+    network, card, compute, settings, scaling, show
+        As for :func:`segment`.
+    image
+        Read by rows.
+    take
+        Called with the probabilities of the next rows of the specimen, ``(K, h, W)``.
+    begin
+        First row that is wanted.
+
+    Returns
+    -------
+    True, or False after STOP.
+
+    Raises
+    ------
+    ComputeError
+        If memory doesn't suffice even for small tiles.
+    """
+    factors = MAGNIFICATIONS if _looks_twice(card, settings) else MAGNIFICATIONS[:1]
+    row = begin
+
+    def counted(band: Tensor) -> None:
+        nonlocal row
+        take(band)
+        row += band.shape[1]
+
     while True:
         try:
-            with device_errors(f"segmenting {micrograph.name}"):
+            with device_errors(f"segmenting {image.name}"):
                 passes = [
-                    _Pass(network, card, micrograph, compute, scaled.scaling, factor, tile, overlap)
+                    Pass(network, card, image, compute, scaling, factor, settings, row)
                     for factor in factors
                 ]
-                segmentation = yield from _merge(passes, micrograph, card, keep_probabilities, show)
-                return _finished(segmentation, micrograph, card, settings, scaled)
+                return (yield from _average(passes, image, card, counted, row, show))
         except OutOfMemoryError:
-            if tile // 2 < SMALLEST_TILE:
+            tile = settings.tile // 2
+            if tile < SMALLEST_TILE:
                 raise
         # Not before the clause above is left: till then the error holds what fills the memory.
         free_memory(compute.device)
-        tile //= 2
-        overlap = min(overlap, tile)  # or the margins alone would fill the memory
+        # With the overlap of before, the margins alone would fill the memory.
+        smaller = {"tile": tile, "tile_overlap": min(settings.tile_overlap, tile)}
+        settings = settings.model_copy(update=smaller)
         yield Progress(
-            "segmenting", 0, 1, message=f"{micrograph.name}: out of memory, tiles of {tile} px now"
+            "segmenting", 0, 1, message=f"{image.name}: out of memory, tiles of {tile} px now"
         )
+
+
+def class_ids(band: Tensor, card: ModelCard) -> NDArray[np.uint8]:
+    """Return the classes that lead in probabilities ``(K, h, W)``, as ids ``(h, W)``."""
+    channels = band.max(dim=0).indices  # 5 to 13 times as fast as argmax
+    ids = np.array(card.classes.ids, dtype=np.uint8)
+    found: NDArray[np.uint8] = ids[channels.to("cpu", torch.uint8).numpy()]
+    return found
 
 
 def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
@@ -127,205 +191,103 @@ def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
 
 
 def _finished(
-    segmentation: Segmentation | None,
-    micrograph: Micrograph,
-    card: ModelCard,
-    settings: PredictSettings,
-    scaled: Scaled,
-) -> Segmentation | None:
-    """Merge components detached from strata in the mask, and judge the image.
+    mask: NDArray[np.uint8], micrograph: Micrograph, card: ModelCard, settings: PredictSettings
+) -> NDArray[np.uint8]:
+    """Merge components detached from strata in the mask.
 
     Probabilities stay the network's. Pixels that are not analysed are left out afterwards: each
     such spot would be a component.
     """
-    if segmentation is None:
-        return None
     unbroken = card.unbroken_classes(settings.detached_components).values()
     analysable = micrograph.specimen_analysable
-    mask = segmentation.mask
-    if unbroken or analysable is not None:
-        mask = mask.copy()
-    specimen = mask[: micrograph.specimen.shape[0]]
+    specimen = mask[: micrograph.specimen_shape[0]]
     if unbroken:
         specimen[:] = merge_detached(specimen, unbroken)
     if analysable is not None:
         specimen[~analysable] = card.classes.no_class
-    light = None
-    if scaled.match is not None and card.grey_reference is not None:
-        light = judge(scaled.match, card.grey_reference, mask, card.classes)
-    return replace(segmentation, mask=mask, light=light)
+    return mask
 
 
-def _merge(
-    passes: "Sequence[_Pass]",
-    micrograph: Micrograph,
+def _average(
+    passes: Sequence[Pass],
+    image: AnyMicrograph,
     card: ModelCard,
-    keep_probabilities: bool,
+    take: Callable[[Tensor], None],
+    row: int,
     show: bool,
-) -> Generator[Progress, Control | None, Segmentation | None]:
+) -> Generator[Progress, Control | None, bool]:
     """Average passes; the one that lags behind goes on, so that only bands are held."""
-    sink = _Sink(micrograph, card, keep_probabilities)
-    average = _Average(len(passes))
+    height, width = image.specimen_shape[:2]
+    most = max(1, _BAND // width)
     total, done = sum(one.tiles for one in passes), 0
-    while average.rows < micrograph.specimen.shape[0]:
-        index = average.behind
+    while row < height:
+        index = min(range(len(passes)), key=lambda n: passes[n].known)
         for tile, probabilities in passes[index].next_row():
             done += 1
             preview = None
             if show and index == 0:
                 channels = probabilities.max(dim=0).indices.cpu().numpy()
-                preview = _preview(channels, tile, passes[0].seen, micrograph, card)
+                preview = _preview(channels, tile, passes[0].seen, (height, width), image, card)
             if (yield Progress("segmenting", done, total, preview=preview)) is Control.STOP:
-                return None
-        for band in average.add(index, passes[index].finished()):
-            sink.add(band)
-    return Segmentation(sink.mask, sink.probabilities, sink.uncertain.area())
-
-
-class _Pass:
-    """One magnification: tile by tile in, bands of probabilities at the specimen's size out."""
-
-    def __init__(
-        self,
-        network: nn.Module,
-        card: ModelCard,
-        micrograph: Micrograph,
-        compute: Compute,
-        scaling: IntensityScaling,
-        factor: float,
-        tile: int,
-        overlap: int,
-    ) -> None:
-        self._network, self._compute, self._scaling = network, compute, scaling
-        specimen = specimen_values(micrograph, card.channels)
-        self._image = rescale(specimen, magnification(card, micrograph) * factor)
-        self.seen = self._image.shape[:2]
-        padded = [-(-side // STRIDE) * STRIDE for side in self.seen]
-        rows = plan_rows(padded[0], padded[1], tile, overlap, tile_step(network))
-        self.tiles = sum(len(row) for row in rows)
-        self._rows = bands(self.seen[0], rows)
-        self._blender = Blender(len(card.classes), padded[1], compute.device)
-        self._enlarger = Enlarger((self.seen[0], self.seen[1]), specimen.shape[:2])
-        self._until = 0
-
-    def next_row(self) -> Iterator[tuple[Tile, Tensor]]:
-        """Segment the tiles of the next row, one after another."""
-        row, self._until = next(self._rows)
-        for tile in row:
-            probabilities = _probabilities(
-                self._network, self._image, self._scaling, tile, self._compute
-            )
-            self._blender.add(tile, probabilities)
-            yield tile, probabilities
-
-    def finished(self) -> Tensor:
-        """Return the rows that the last row of tiles has finished, ``(K, h, W)``."""
-        return self._enlarger.add(self._blender.finish(self._until)[:, :, : self.seen[1]])
-
-
-class _Average:
-    """Average streams of bands ``(K, h, W)`` that end at different rows."""
-
-    def __init__(self, count: int) -> None:
-        self._held: list[Tensor | None] = [None] * count
-        self._given = [0] * count
-        self.rows = 0
-        """Number of rows that were averaged and returned."""
-
-    @property
-    def behind(self) -> int:
-        """The stream that has given the fewest rows."""
-        return self._given.index(min(self._given))
-
-    def add(self, index: int, band: Tensor) -> Iterator[Tensor]:
-        """Take the next band of a stream; yield the average of the rows that all streams have."""
-        held = self._held[index]
-        self._held[index] = band if held is None else torch.cat([held, band], dim=1)
-        self._given[index] += band.shape[1]
-        count = min(self._given) - self.rows
-        if count > 0:
-            self.rows += count
-            ready = [one for one in self._held if one is not None]
-            self._held = [one[:, count:] for one in ready]
-            yield torch.stack([one[:, :count] for one in ready]).mean(dim=0)
-
-
-def _probabilities(
-    network: nn.Module,
-    image: NDArray[np.generic],
-    scaling: IntensityScaling,
-    tile: Tile,
-    compute: Compute,
-) -> Tensor:
-    """Probabilities of one tile ``(K, H, W)``; what lies beyond the image is mirrored."""
-    part = image[tile.rows.start : tile.rows.stop, tile.columns.start : tile.columns.stop]
-    beyond = (
-        tile.rows.stop - tile.rows.start - part.shape[0],
-        tile.columns.stop - tile.columns.start - part.shape[1],
-    )
-    unit = np.pad(scaling.unit(part), ((0, 0), (0, beyond[0]), (0, beyond[1])), mode="symmetric")
-    values, mean, std = (
-        compute.move(torch.from_numpy(v)) for v in (unit, scaling.mean, scaling.std)
-    )
-    batch = ((values - mean[:, None, None]) / std[:, None, None])[None].expand(1, 3, -1, -1)
-    with torch.inference_mode(), compute.autocast():
-        logits: Tensor = network(compute.place_images(batch))
-        return logits[0].float().softmax(dim=0)
+                return False
+        known = min(one.known for one in passes)
+        while row < known:
+            until = min(row + most, known)
+            bands = [one.give(row, until) for one in passes]
+            take(bands[0] if len(bands) == 1 else torch.stack(bands).mean(dim=0))
+            row = until
+    return True
 
 
 def _preview(
     channels: NDArray[np.intp],
     tile: Tile,
     seen: tuple[int, int],
-    micrograph: Micrograph,
+    specimen: tuple[int, int],
+    image: AnyMicrograph,
     card: ModelCard,
 ) -> Preview:
     """Show what one tile writes, its margins left out, at the size of the micrograph.
 
-    `seen` is the size of the whole image as the network sees it.
+    `seen` and `specimen` are the sizes of the image as the network sees it, and as it is stored.
     """
     picks, starts = [], []
-    for span, length, size in zip(
-        (tile.rows, tile.columns), seen, micrograph.specimen.shape[:2], strict=True
-    ):
-        written = np.flatnonzero(span.weights > 0) + span.start
-        first, last = int(written[0]), min(int(written[-1]) + 1, length)
+    for span, length, size in zip((tile.rows, tile.columns), seen, specimen, strict=True):
+        first, last = span.first, min(span.last, length)
         begin, end = (round(place * size / length) for place in (first, last))
         pick = ((np.arange(begin, end) + 0.5) * length / size).astype(np.intp)
         picks.append(np.clip(pick, first, last - 1) - span.start)
         starts.append(begin)
     ids = np.array(card.classes.ids, dtype=np.uint8)[channels[np.ix_(*picks)]]
-    return Preview(micrograph.name, starts[0], starts[1], ids)
+    return Preview(image.name, starts[0], starts[1], ids)
 
 
 class _Sink:
     """Turn finished bands of probabilities into rows of the mask."""
 
     def __init__(self, micrograph: Micrograph, card: ModelCard, keep_probabilities: bool) -> None:
-        shape = (micrograph.height, micrograph.width)
-        self._ids = np.array(card.classes.ids, dtype=np.uint8)
+        shape, classes = (micrograph.height, micrograph.width), len(card.classes)
+        self._card, self._analysable = card, micrograph.specimen_analysable
         self._row = 0
-        self._temperature = card.temperature
-        self._analysable = micrograph.specimen_analysable
-        self.uncertain = UncertainPixels(len(self._ids), card.temperature)
+        self.uncertain = UncertainPixels(classes, card.temperature)
         self.mask = np.full(shape, card.classes.no_class, dtype=np.uint8)
         self.probabilities = (
-            np.zeros((len(self._ids), *shape), dtype=np.uint8) if keep_probabilities else None
+            np.zeros((classes, *shape), dtype=np.uint8) if keep_probabilities else None
         )
 
     def add(self, band: Tensor) -> None:
         rows = slice(self._row, self._row + band.shape[1])
-        channels = band.max(dim=0).indices  # 5 to 13 times as fast as argmax
-        self.mask[rows] = self._ids[channels.to("cpu", torch.uint8).numpy()]
-        self.uncertain.add(band, None if self._analysable is None else self._analysable[rows])
+        self.mask[rows] = class_ids(band, self._card)
         if self.probabilities is not None:
             calibrated = self._calibrated(band)
             self.probabilities[:, rows] = (calibrated * 255).round().to("cpu", torch.uint8).numpy()
+        self.uncertain.add(band, None if self._analysable is None else self._analysable[rows])
         self._row = rows.stop
 
     def _calibrated(self, band: Tensor) -> Tensor:
         """Bring probabilities to the model's temperature; which class leads stays the same."""
-        if self._temperature == 1:
+        temperature = self._card.temperature
+        if temperature == 1:
             return band
-        powers = band.clamp(min=SMALLEST).pow(1 / self._temperature)
+        powers = band.clamp(min=SMALLEST).pow(1 / temperature)
         return powers / powers.sum(dim=0)

@@ -1,9 +1,9 @@
 """The light of an image: whether its grey values are those that a model was painted on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import DOUBTFUL, LIKE, UNLIKE
@@ -39,7 +39,7 @@ class Light:
 
 
 def judge(
-    match: Match, reference: GreyReference, mask: NDArray[np.uint8], classes: ClassTable
+    match: Match, reference: GreyReference, pixels: Mapping[int, int], classes: ClassTable
 ) -> Light:
     """Judge an image by its grey values and its mask.
 
@@ -49,8 +49,8 @@ def judge(
         Of the image.
     reference
         Of the model.
-    mask
-        ``(H, W)`` class ids.
+    pixels
+        Of each class in the mask, by id.
     classes
         In the order of the reference.
 
@@ -59,7 +59,7 @@ def judge(
     The limits grow with what is usual in the painted images. They were chosen on the development
     sets (benchmarks/NOTES.md).
     """
-    counts = np.array([np.count_nonzero(mask == one) for one in classes.ids])
+    counts = np.array([pixels.get(one, 0) for one in classes.ids])
     shares = counts / max(int(counts.sum()), 1)
     names, mixed = classes.names, np.array(match.fractions)
     found = []

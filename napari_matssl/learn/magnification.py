@@ -14,6 +14,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import exact_type
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.micrograph.structure_size import correlation_length
 
 MOST_MAGNIFICATION = 16.0
@@ -23,7 +24,7 @@ _WORKING_SIDE, _LARGEST_SIDE = 512, 1024
 _FINEST = 8  # px of the network over which grey values should be alike
 
 
-def magnification(card: ModelCard, micrograph: Micrograph) -> float:
+def magnification(card: ModelCard, micrograph: AnyMicrograph) -> float:
     """Network px per image px: the model's scale, corrected for another um/px if both are known.
 
     Raises
@@ -50,14 +51,25 @@ def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
     The result is float32 (float64 for values that float32 would round), or the very same array
     where the size doesn't change.
     """
-    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    height, width = rescaled_size((pixels.shape[0], pixels.shape[1]), scale)
+    return resized(pixels, height, width)
+
+
+def rescaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Return height and width of an image that is resampled."""
+    height, width = (max(1, round(side * scale)) for side in size)
+    return height, width
+
+
+def resized(pixels: NDArray[np.generic], height: int, width: int) -> NDArray[np.generic]:
+    """Resample an image to a size, as :func:`rescale`."""
     if (height, width) == pixels.shape[:2]:
         return pixels
     planes = pixels.astype(exact_type(pixels.dtype))
     planes = planes[None] if planes.ndim == 2 else planes.transpose(2, 0, 1)
     stored = torch.from_numpy(np.ascontiguousarray(planes))
-    resized = resize(stored, [height, width], InterpolationMode.BILINEAR, antialias=True).numpy()
-    back: NDArray[np.generic] = resized[0] if pixels.ndim == 2 else resized.transpose(1, 2, 0)
+    done = resize(stored, [height, width], InterpolationMode.BILINEAR, antialias=True).numpy()
+    back: NDArray[np.generic] = done[0] if pixels.ndim == 2 else done.transpose(1, 2, 0)
     return back
 
 

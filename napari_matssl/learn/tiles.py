@@ -6,7 +6,6 @@ sides, and the result does not depend on the size of the tiles. Tiles start at m
 network's stride, so that its subsampling grids coincide.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,6 +34,16 @@ class Span:
     start: int
     stop: int
     weights: NDArray[np.float32]
+
+    @property
+    def first(self) -> int:
+        """The first pixel that is written."""
+        return self.start + int(np.argmax(self.weights > 0))
+
+    @property
+    def last(self) -> int:
+        """The pixel behind the last one that is written."""
+        return self.stop - int(np.argmax(self.weights[::-1] > 0))
 
 
 @dataclass(frozen=True)
@@ -88,14 +97,16 @@ def _rise(distance: NDArray[np.float64], ramp: int) -> NDArray[np.float64]:
     return risen
 
 
-def plan_rows(height: int, width: int, tile: int, overlap: int, stride: int) -> list[list[Tile]]:
-    """Plan all tiles of a padded image, row of tiles by row of tiles."""
-    columns = spans(width, tile, overlap, stride)
-    return [[Tile(r, c) for c in columns] for r in spans(height, tile, overlap, stride)]
+def plan_rows(
+    height: int, width: int, tile: tuple[int, int], overlap: int, stride: int
+) -> list[list[Tile]]:
+    """Plan all tiles of a padded image, row of tiles by row of tiles; `tile` is height, width."""
+    columns = spans(width, tile[1], overlap, stride)
+    return [[Tile(r, c) for c in columns] for r in spans(height, tile[0], overlap, stride)]
 
 
 class Blender:
-    """Add weighted tiles and return finished rows, so that only a band is held.
+    """Add weighted tiles, row of tiles by row of tiles; only the rows in between are held.
 
     Parameters
     ----------
@@ -103,34 +114,47 @@ class Blender:
         Of the result ``(channels, height, width)``.
     device
         Where tiles are.
+    top
+        First row that is wanted.
     """
 
-    def __init__(self, channels: int, width: int, device: torch.device) -> None:
+    def __init__(self, channels: int, width: int, device: torch.device, top: int = 0) -> None:
         self._band = torch.zeros((channels, 0, width), device=device)
-        self._top = 0
+        self._top = top
 
     def add(self, tile: Tile, values: Tensor) -> None:
-        """Add one tile's values ``(channels, H, W)``."""
-        missing = tile.rows.stop - self._top - self._band.shape[1]
+        """Add one tile's values ``(channels, H, W)``; its margins weigh nothing."""
+        first, last = max(tile.rows.first, self._top), tile.rows.last
+        left, right = tile.columns.first, tile.columns.last
+        missing = last - self._top - self._band.shape[1]
         if missing > 0:
             self._band = functional.pad(self._band, (0, 0, 0, missing))
-        rows = slice(tile.rows.start - self._top, tile.rows.stop - self._top)
-        columns = slice(tile.columns.start, tile.columns.stop)
+        inside = (slice(first, last), slice(left, right))
         down, across = (
-            torch.from_numpy(span.weights).to(values.device) for span in (tile.rows, tile.columns)
+            torch.from_numpy(span.weights[part.start - span.start : part.stop - span.start])
+            for span, part in zip((tile.rows, tile.columns), inside, strict=True)
         )
-        self._band[:, rows, columns] += values * (down[:, None] * across)
+        seen = values[
+            :,
+            first - tile.rows.start : last - tile.rows.start,
+            left - tile.columns.start : right - tile.columns.start,
+        ]
+        weights = down.to(values.device)[:, None] * across.to(values.device)
+        self._band[:, first - self._top : last - self._top, left:right] += seen * weights
 
-    def finish(self, row: int) -> Tensor:
-        """Return the rows above `row`, which are complete."""
-        done = self._band[:, : row - self._top]
-        self._band = self._band[:, row - self._top :].clone()
-        self._top = row
-        return done
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Return some rows, a view."""
+        return self._band[:, start - self._top : stop - self._top]
+
+    def drop(self, row: int) -> None:
+        """Let go of the rows above `row`."""
+        if row > self._top:
+            self._band = self._band[:, row - self._top :].clone()
+            self._top = row
 
 
 class Enlarger:
-    """Resample a stream of bands to another size, bilinearly, as if they were one image.
+    """Resample an image to another size bilinearly, some rows at a time.
 
     Pixel centres coincide as in ``torch.nn.functional.interpolate(align_corners=False)``.
 
@@ -141,29 +165,30 @@ class Enlarger:
     """
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int]) -> None:
-        self._source, self._target = source, target
+        self._same = source == target
+        self._target = target[0]
         self._rows = _sources(source[0], target[0])
         self._columns = _sources(source[1], target[1])
-        self._held: Tensor | None = None  # the last source rows seen
-        self._first = 0  # source row of the first held
-        self._next = 0  # next target row to give
 
-    def add(self, band: Tensor) -> Tensor:
-        """Take the next source rows ``(C, h, W)``; return all target rows that are complete."""
-        if self._source == self._target:
+    def needed(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the source rows, from the first to behind the last, that make target rows."""
+        if self._same:
+            return start, stop
+        low, high, _ = self._rows
+        return int(low[start]), int(high[stop - 1]) + 1
+
+    def known(self, rows: int) -> int:
+        """Return how many target rows the first `rows` source rows make."""
+        return rows if self._same else int(torch.searchsorted(self._rows[1], rows))
+
+    def make(self, band: Tensor, start: int, stop: int) -> Tensor:
+        """Make target rows of those source rows ``(C, h, W)`` that they need."""
+        if self._same:
             return band
-        held = band if self._held is None else torch.cat([self._held, band], dim=1)
-        low, high, weight = self._rows
-        known = self._first + held.shape[1]
-        stop = int(torch.searchsorted(high, known))
-        picked = slice(self._next, stop)
-        rows = (low[picked] - self._first, high[picked] - self._first, weight[picked, None])
-        mixed = _between(held, 1, *rows)
-        result = _between(mixed, 2, *self._columns)
-        last = max(known - 1, 0)  # an empty first band has no row yet
-        keep = last if stop >= len(low) else min(int(low[stop]), last)
-        self._held, self._first, self._next = held[:, keep - self._first :], keep, stop
-        return result
+        low, high, weight = (one[start:stop] for one in self._rows)
+        first = low[0]
+        mixed = _between(band, 1, low - first, high - first, weight[:, None])
+        return _between(mixed, 2, *self._columns)
 
 
 def _between(values: Tensor, axis: int, low: Tensor, high: Tensor, weight: Tensor) -> Tensor:
@@ -179,10 +204,3 @@ def _sources(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:
     low = position.floor().long()
     high = (low + 1).clamp(max=source - 1)
     return low, high, (position - low).float()
-
-
-def bands(height: int, rows: list[list[Tile]]) -> Iterator[tuple[list[Tile], int]]:
-    """Yield each row of tiles with the image row up to which it finishes the result."""
-    for index, row in enumerate(rows):
-        last = index + 1 == len(rows)
-        yield row, height if last else rows[index + 1][0].rows.start

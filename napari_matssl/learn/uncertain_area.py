@@ -1,6 +1,7 @@
 """The area of an image on which a segmenter can't decide, and what it means for each fraction."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -56,6 +57,14 @@ class UncertainArea:
         )
 
 
+class UncertainTally(NamedTuple):
+    """What was counted of uncertain pixels: rows seen, pixels counted, counts by rank and class."""
+
+    rows: int
+    pixels: int
+    counts: tuple[int, ...]
+
+
 class UncertainPixels:
     """Count uncertain pixels, band by band.
 
@@ -83,7 +92,6 @@ class UncertainPixels:
             ``(h, W)``, which pixels count; None takes all.
         """
         rows = slice(-self._row % _EVERY, None, _EVERY)
-        self._row += band.shape[1]
         powers = band[:, rows, ::_EVERY].flatten(1).clamp(min=SMALLEST).pow(1 / self._temperature)
         if analysable is not None:
             counted = torch.from_numpy(np.flatnonzero(analysable[rows, ::_EVERY]))
@@ -91,8 +99,22 @@ class UncertainPixels:
         (first, second), order = powers.topk(2, dim=0)
         close = first - second < CLOSE * powers.sum(dim=0)
         counts = torch.stack([torch.bincount(one[close], minlength=self._classes) for one in order])
-        self._counts = counts if self._counts is None else self._counts + counts
+        self._counts = counts if self._counts is None else self._counts.to(counts) + counts
         self._pixels += powers.shape[1]
+        self._row += band.shape[1]
+
+    @property
+    def tally(self) -> UncertainTally:
+        """What was counted so far."""
+        counts = (
+            [0] * (2 * self._classes) if self._counts is None else self._counts.ravel().tolist()
+        )
+        return UncertainTally(self._row, self._pixels, tuple(counts))
+
+    def go_on_from(self, tally: UncertainTally) -> None:
+        """Count on from what was counted before."""
+        self._row, self._pixels = tally.rows, tally.pixels
+        self._counts = torch.tensor(tally.counts).reshape(2, self._classes)
 
     def area(self) -> UncertainArea:
         """Return what was counted; nothing is uncertain where no pixel counts."""

@@ -136,6 +136,20 @@ class Micrograph:
             return self.analysable
         return self.analysable[: self.info_bar.row]
 
+    @property
+    def specimen_shape(self) -> tuple[int, ...]:
+        """Shape of the specimen, ``(H', W)`` or ``(H', W, 3)``."""
+        return self.specimen.shape
+
+    def specimen_rows(self, start: int, stop: int) -> NDArray[np.generic]:
+        """Return rows of the specimen, a view."""
+        return self.specimen[start:stop]
+
+    def analysable_rows(self, start: int, stop: int) -> NDArray[np.bool_] | None:
+        """Return where the pixels of the specimen's rows are numbers; None where all are."""
+        whole = self.specimen_analysable
+        return None if whole is None else whole[start:stop]
+
     def with_info_bar(self, info_bar: InfoBar | None) -> "Micrograph":
         """Return the same micrograph with another info bar, or none.
 

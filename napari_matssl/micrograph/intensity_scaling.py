@@ -4,6 +4,7 @@ Training and prediction use the same function, with the settings stored in the m
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import LUMINANCE, Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph, sample_of
 from napari_matssl.settings import IntensityScalingSettings
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -63,9 +65,11 @@ class IntensityScaling:
 
 
 def fit_intensity_scaling(
-    micrograph: Micrograph, settings: IntensityScalingSettings, channels: str
+    image: AnyMicrograph, settings: IntensityScalingSettings, channels: str
 ) -> IntensityScaling:
     """Fit the intensity scaling of an image to its specimen area, the info bar left out.
+
+    About two million pixels from all over it are enough.
 
     Raises
     ------
@@ -73,6 +77,7 @@ def fit_intensity_scaling(
         If the image is constant, holds hardly any numbers, or has values that are not finite
         without a mask of them.
     """
+    micrograph = sample_of(image)
     if micrograph.analysable is None and not _all_finite(micrograph.specimen):
         raise InputError(
             f"{micrograph.name} has pixels that are not finite numbers (NaN or infinity).",
@@ -108,23 +113,58 @@ def fit_intensity_scaling(
     return IntensityScaling(low, high, mean, np.full_like(mean, max(spread, 1e-3)))
 
 
-def specimen_values(micrograph: Micrograph, channels: str) -> NDArray[np.generic]:
-    """Return the specimen as :func:`as_channels`, with numbers everywhere.
+class SpecimenValues:
+    """The values of a specimen as a network takes them, with numbers everywhere.
 
     Pixels that are not analysed take the median of the rest, so that they don't spread when the
     image is resampled.
+
+    Parameters
+    ----------
+    image
+        Read by rows as they are asked for.
+    channels
+        As for :func:`as_channels`.
     """
-    pixels = as_channels(micrograph.specimen, channels)
-    analysable = micrograph.specimen_analysable
-    if analysable is None or analysable.all():
-        return pixels
-    usual = np.median(_sample(pixels, analysable), axis=0)
-    filled: NDArray[np.generic] = np.where(
-        analysable if pixels.ndim == 2 else analysable[..., None],
-        pixels,
-        usual.astype(pixels.dtype),
-    )
-    return filled
+
+    def __init__(self, image: AnyMicrograph, channels: str) -> None:
+        self._image, self._channels = image, channels
+        height, width = image.specimen_shape[:2]
+        self.shape = (height, width)
+        self.kind = exact_type(sample_of(image).pixels.dtype)
+
+    def rows(self, start: int, stop: int) -> NDArray[np.generic]:
+        """Return some rows, ``(h, W)`` or ``(h, W, 3)``."""
+        pixels = as_channels(self._image.specimen_rows(start, stop), self._channels)
+        analysable = self._image.analysable_rows(start, stop)
+        if analysable is None or analysable.all():
+            return pixels
+        filled: NDArray[np.generic] = np.where(
+            analysable if pixels.ndim == 2 else analysable[..., None],
+            pixels,
+            self._usual.astype(pixels.dtype),
+        )
+        return filled
+
+    @cached_property
+    def _usual(self) -> NDArray[np.floating[Any]]:
+        sample = sample_of(self._image)
+        pixels = as_channels(sample.specimen, self._channels)
+        usual: NDArray[np.floating[Any]] = np.median(
+            _sample(pixels, sample.specimen_analysable), axis=0
+        )
+        return usual
+
+
+def specimen_values(micrograph: Micrograph, channels: str) -> NDArray[np.generic]:
+    """Return all of :class:`SpecimenValues`."""
+    values = SpecimenValues(micrograph, channels)
+    return values.rows(0, values.shape[0])
+
+
+def sample_step(height: int, width: int) -> int:
+    """Return of which every row and column statistics of an image are made."""
+    return max(1, int(np.sqrt(height * width / _SAMPLE)))
 
 
 def exact_type(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
@@ -148,7 +188,7 @@ def _sample(
     pixels: NDArray[np.generic], analysable: NDArray[np.bool_] | None
 ) -> NDArray[np.floating[Any]]:
     """Return every k-th pixel in both directions that is a number, ``(n,)`` or ``(n, 3)``."""
-    step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLE)))
+    step = sample_step(pixels.shape[0], pixels.shape[1])
     sampled = pixels[::step, ::step]
     values: NDArray[np.generic] = (
         sampled.reshape(-1, *sampled.shape[2:])

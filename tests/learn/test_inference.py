@@ -15,7 +15,8 @@ from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import CropSampler
 from napari_matssl.learn.device import choose_compute
-from napari_matssl.learn.inference import segment
+from napari_matssl.learn.grey_scale import fit_scaling
+from napari_matssl.learn.inference import segment, segment_rows
 from napari_matssl.learn.losses import segmentation_loss
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.learn.networks import build_network
@@ -360,6 +361,27 @@ def test_memory_that_never_suffices_is_a_clear_error(levels):
     with pytest.raises(ComputeError, match=r"segmenting a\.tif") as caught:
         run(limited, Micrograph("a.tif", black_and_white(64, 64)))
     assert "Out of memory" in caught.value.what
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.6])
+def test_rows_from_any_one_on_are_those_of_the_whole_image(trained, two_phases, scale):
+    micrograph = two_phases(3, (300, 128)).micrograph
+    card = trained.card.model_copy(update={"scale": scale})
+    settings = PredictSettings(tile=64, tile_overlap=32, magnifications="two", device="cpu")
+    network = COMPUTE.place(trained.network.eval())
+
+    def rows_from(begin):
+        bands = []
+        scaling = fit_scaling(micrograph, card).scaling
+        assert drain(
+            segment_rows(network, card, micrograph, COMPUTE, settings, scaling, bands.append, begin)
+        )
+        return torch.cat(bands, dim=1)
+
+    whole = rows_from(0)
+    assert whole.shape == (2, 300, 128)
+    for begin in (1, 63, 64, 150, 299):
+        assert torch.equal(rows_from(begin), whole[:, begin:]), begin
 
 
 def test_stop_gives_no_half_mask(levels):

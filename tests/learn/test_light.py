@@ -1,6 +1,5 @@
 """Images that are like the painted ones, doubtful, or unlike."""
 
-import numpy as np
 import pytest
 
 from napari_matssl.labels.class_table import numbered_table
@@ -31,51 +30,50 @@ def match(distance=0.1, second=0.3, rival=None):
     return Match(SCALE, distance, 0.0, 1.0, (1 - second, second), other)
 
 
-def mask(second):
-    return np.where(np.arange(100) < 100 * second, 2, 1).astype(np.uint8)[None]
+def pixels(second):
+    return {1: round(100 * (1 - second)), 2: round(100 * second)}
 
 
 def test_a_usual_image_leaves_no_doubt():
-    assert judge(match(), reference(), mask(0.33), TABLE) == Light(LIKE)
+    assert judge(match(), reference(), pixels(0.33), TABLE) == Light(LIKE)
 
 
 def test_grey_values_unlike_the_painted_ones_are_doubtful():
-    (doubt,) = judge(match(distance=0.9), reference(), mask(0.3), TABLE).reasons
+    (doubt,) = judge(match(distance=0.9), reference(), pixels(0.3), TABLE).reasons
     assert "unlike those of the painted images (distance 0.9, painted ones up to 0.1)" in doubt
 
 
 def test_what_is_usual_among_the_painted_images_is_not():
-    assert judge(match(distance=0.9), reference(usual_distance=0.6), mask(0.3), TABLE) == Light(
+    assert judge(match(distance=0.9), reference(usual_distance=0.6), pixels(0.3), TABLE) == Light(
         LIKE
     )
 
 
 def test_a_mask_that_its_grey_values_contradict_is_doubtful():
-    (doubt,) = judge(match(second=0.8), reference(), mask(0.02), TABLE).reasons
+    (doubt,) = judge(match(second=0.8), reference(), pixels(0.02), TABLE).reasons
     assert doubt == "its grey values suggest about 20 % class 1, but the mask has 98 %"
 
 
 @pytest.mark.parametrize(("usual", "count"), [(0.02, 1), (0.2, 0)])
 def test_how_far_a_mask_may_differ_depends_on_the_painted_images(usual, count):
-    light = judge(match(second=0.6), reference(usual_gap=usual), mask(0.3), TABLE)
+    light = judge(match(second=0.6), reference(usual_gap=usual), pixels(0.3), TABLE)
     assert len(light.reasons) == count
     assert light.level == (DOUBTFUL if count else LIKE)
 
 
 def test_another_exposure_that_explains_the_image_as_well_is_named():
-    (doubt,) = judge(match(second=0.0, rival=1.0), reference(), mask(0.0), TABLE).reasons
+    (doubt,) = judge(match(second=0.0, rival=1.0), reference(), pixels(0.0), TABLE).reasons
     assert doubt.endswith("would mean 0 % class 1 instead of 100 %")
 
 
 def test_pixels_that_are_not_analysed_are_no_share():
-    ids = mask(0.3)
-    ids = np.concatenate([ids, np.full((5, 100), TABLE.no_class, np.uint8)])
+    ids = {**pixels(0.3), TABLE.no_class: 500}
     assert judge(match(), reference(), ids, TABLE) == Light(LIKE)
 
 
 def test_far_from_all_painted_images_it_is_unlike_them():
-    assert judge(match(distance=1.2), reference(), mask(0.3), TABLE).level == UNLIKE
-    assert judge(match(distance=0.6), reference(), mask(0.3), TABLE).level == DOUBTFUL
+    assert judge(match(distance=1.2), reference(), pixels(0.3), TABLE).level == UNLIKE
+    assert judge(match(distance=0.6), reference(), pixels(0.3), TABLE).level == DOUBTFUL
 
 
 def test_a_line_names_the_image_and_the_remedy():

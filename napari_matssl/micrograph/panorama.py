@@ -1,0 +1,82 @@
+"""The panorama: a micrograph that is read by rows, as it is too large to be held."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize, finite_pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Panorama:
+    """One image that is read by rows; equal to itself alone.
+
+    Parameters
+    ----------
+    name, pixel_size, info_bar, path, remarks, page, pages
+        As for :class:`~napari_matssl.micrograph.image.Micrograph`.
+    shape
+        ``(H, W)`` or ``(H, W, 3)``.
+    read
+        Returns the rows from one to before another, as a micrograph's pixels.
+    sample
+        Every k-th pixel in both directions, for statistics, with its own info bar.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    read: Callable[[int, int], NDArray[Any]]
+    sample: Micrograph
+    path: Path
+    pixel_size: PixelSize | None = None
+    info_bar: InfoBar | None = None
+    remarks: tuple[str, ...] = ()
+    page: int = 1
+    pages: int = 1
+
+    @property
+    def height(self) -> int:
+        """Rows, the info bar included."""
+        return self.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.shape[1]
+
+    @property
+    def specimen_shape(self) -> tuple[int, ...]:
+        """Shape of the part above the info bar, ``(H', W)`` or ``(H', W, 3)``."""
+        rows = self.height if self.info_bar is None else self.info_bar.row
+        return (rows, *self.shape[1:])
+
+    def specimen_rows(self, start: int, stop: int) -> NDArray[np.generic]:
+        """Read rows of the specimen."""
+        return self.read(start, min(stop, self.specimen_shape[0]))
+
+    def analysable_rows(self, start: int, stop: int) -> NDArray[np.bool_] | None:
+        """Find where pixels of some rows are numbers; None where all are."""
+        if self.sample.pixels.dtype.kind != "f":
+            return None
+        return finite_pixels(self.specimen_rows(start, stop))
+
+    def with_info_bar(self, info_bar: InfoBar | None) -> "Panorama":
+        """Return the same panorama with another info bar, or none."""
+        sample_bar = None
+        if info_bar is not None:
+            row = -(-info_bar.row * self.sample.height // self.height)
+            sample_bar = InfoBar(row, info_bar.source)
+        sample = replace(self.sample, info_bar=sample_bar)
+        return replace(self, info_bar=info_bar, sample=sample)
+
+
+AnyMicrograph = Micrograph | Panorama
+
+
+def sample_of(image: AnyMicrograph) -> Micrograph:
+    """Return what statistics of an image are made of: itself, or the sample of a panorama."""
+    return image if isinstance(image, Micrograph) else image.sample
