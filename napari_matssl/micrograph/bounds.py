@@ -20,7 +20,13 @@ _COPIES = 3  # copies of the pixels that are in memory at once
 
 
 def check_extent(
-    path: Path, width: int, height: int, bytes_per_pixel: float, stored: int, label: bool = False
+    path: Path,
+    width: int,
+    height: int,
+    bytes_per_pixel: float,
+    stored: int,
+    label: bool = False,
+    held: int | None = None,
 ) -> None:
     """Check that an image has a plausible size and fits into the memory.
 
@@ -36,6 +42,8 @@ def check_extent(
         Size of the file in bytes.
     label
         Whether it is a label image.
+    held
+        How many of its rows will be in memory at once; None for all.
 
     Raises
     ------
@@ -53,6 +61,8 @@ def check_extent(
             COPY_AGAIN,
         )
     free = psutil.virtual_memory().available
+    if held is not None:
+        decoded = width * held * bytes_per_pixel
     if decoded > LARGEST_UNCHECKED and _COPIES * decoded > free:
         raise InputError(
             f"{path} has {width} x {height} pixels and needs {_COPIES * decoded / 1e6:,.0f} MB of "

@@ -41,7 +41,7 @@ def decode(path: Path, page: int | None = None, label: bool = False) -> tuple[St
         If the file is missing, no image, damaged, truncated, too large, a stack of which no plane
         was chosen, or of values or colours that aren't understood.
     """
-    start = _start_of(path)
+    start = start_of(path)
     with decoding_errors(path):
         if start.startswith(STARTS):
             with open_tiff(path) as tiff:
@@ -54,7 +54,7 @@ def decode(path: Path, page: int | None = None, label: bool = False) -> tuple[St
                 stored = replace(stored, remarks=(remark, *stored.remarks))
         else:
             stored, metadata = decode_picture(path, start, page, label), read_metadata(path)
-        return _upright(_checked(path, stored)), metadata
+        return upright(checked(path, stored)), metadata
 
 
 def usual_page(path: Path) -> int | None:
@@ -65,7 +65,7 @@ def usual_page(path: Path) -> int | None:
     InputError
         If the file can't be opened.
     """
-    start = _start_of(path)
+    start = start_of(path)
     with decoding_errors(path):
         if not start.startswith(STARTS):
             return None if count_pictures(path, start) > 1 else 1
@@ -88,7 +88,7 @@ def metadata_of(path: Path, page: int | None = None) -> FileMetadata:
         Which image of a file that holds several, from 1; None for the one that is read by default.
     """
     try:
-        if _start_of(path).startswith(STARTS):
+        if start_of(path).startswith(STARTS):
             with decoding_errors(path), open_tiff(path) as tiff:
                 return tiff_metadata(tiff, tiff.planes.choose(path, page)[0].page)
     except InputError as error:
@@ -102,8 +102,14 @@ def tiff_metadata(tiff: OpenTiff, index: int) -> FileMetadata:
     return read_metadata(tiff.path, pages[0], index, pages[1:])
 
 
-def _start_of(path: Path) -> bytes:
-    """Read the first bytes of a file, and check that it isn't empty."""
+def start_of(path: Path) -> bytes:
+    """Read the first bytes of a file, and check that it isn't empty.
+
+    Raises
+    ------
+    InputError
+        If it is, or can't be read.
+    """
     check_regular(path)
     try:
         with path.open("rb") as file:
@@ -136,7 +142,7 @@ def decoding_errors(path: Path) -> Iterator[None]:
         raise damaged(path) from error
 
 
-def _upright(stored: Stored) -> Stored:
+def upright(stored: Stored) -> Stored:
     """Turn an image as its orientation tag demands, with a remark."""
     words = orientation.in_words(stored.orientation)
     if not words:
@@ -148,7 +154,14 @@ def _upright(stored: Stored) -> Stored:
     )
 
 
-def _checked(path: Path, stored: Stored) -> Stored:
+def checked(path: Path, stored: Stored) -> Stored:
+    """Check that values and channels are understood, and give pixels the machine's byte order.
+
+    Raises
+    ------
+    InputError
+        If they aren't.
+    """
     pixels = stored.pixels
     if pixels.dtype.kind not in "buif" or pixels.dtype.itemsize > 8:
         raise InputError(f"{path} holds {pixels.dtype.name} values.", _SAVE_PLAIN)

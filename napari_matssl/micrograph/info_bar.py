@@ -57,6 +57,7 @@ def look_for_info_bar(
     metadata: FileMetadata | None = None,
     orientation: int = 1,
     analysable: NDArray[np.bool_] | None = None,
+    width: int | None = None,
 ) -> BarLook:
     """Find the info bar as :func:`find_info_bar`, with a remark where something resembles one.
 
@@ -68,8 +69,10 @@ def look_for_info_bar(
         How the image was turned; rows in metadata count if it wasn't.
     analysable
         ``(H, W)``, where pixels are numbers; None where all are.
+    width
+        Of the image, where `pixels` are :func:`thinned`.
     """
-    height, width = pixels.shape[:2]
+    height, width = len(pixels), width or pixels.shape[1]
     if metadata is not None and orientation in (1, 2):
         for row, source in _stated_rows(metadata, height, width):
             if row is not None and height / 2 <= row < height:
@@ -100,6 +103,16 @@ def look_for_info_bar(
             (f"down to row {last} it looks like an info bar, but only bars below are cut off",),
         )
     return BarLook(None)
+
+
+def thinned(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return those columns of a wide image that its bar is found by, with their neighbours."""
+    width = pixels.shape[1]
+    step = math.ceil(width / _COLUMNS)
+    if step <= 2:
+        return pixels
+    columns = np.arange(0, width - 1, step)
+    return pixels[:, np.stack([columns, columns + 1], axis=1).ravel()]
 
 
 def _stated_rows(metadata: FileMetadata, height: int, width: int) -> list[tuple[float | None, str]]:

@@ -1,7 +1,9 @@
 """The text that our masks carry in their files, read without decoding a pixel."""
 
+import html
 import json
 import logging
+import re
 import struct
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,6 +11,7 @@ from typing import Any, BinaryIO
 import tifffile
 
 from napari_matssl.files import check_regular
+from napari_matssl.micrograph.tiff_directories import STARTS
 
 _LOG = logging.getLogger(__name__)
 
@@ -19,6 +22,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST = 1 << 20  # bytes; longer texts aren't ours
 _MOST_CHUNKS = 1000  # chunks before the pixels; other programs write ten at most
 _IMAGEJ_NOTES = 50839
+_LONGEST_XML = 1 << 22  # characters
 
 
 def read_mask_text(path: Path) -> str:
@@ -29,7 +33,7 @@ def read_mask_text(path: Path) -> str:
             start = file.read(8)
             if start == _PNG:
                 return _png_text(file)
-        if start[:4] not in (b"II*\0", b"MM\0*"):
+        if not start.startswith(STARTS):
             return ""
         with tifffile.TiffFile(path) as tiff:
             return _tiff_text(tiff)
@@ -65,7 +69,11 @@ def _png_text(file: BinaryIO) -> str:
 
 
 def _tiff_text(tiff: tifffile.TiffFile) -> str:
-    """Read the notes that ImageJ shows as the image's info, if they are ours."""
+    """Read the notes that ImageJ shows as the image's info, or OME's description, if ours."""
+    described = str(tiff.pages.first.description or "")[:_LONGEST_XML]
+    if "<OME" in described[:2000]:
+        found = re.search(r"<Description>(.*?)</Description>", described, re.DOTALL)
+        return html.unescape(found[1]) if found and len(found[1]) <= _LONGEST else ""
     tag = tiff.pages.first.tags.get(_IMAGEJ_NOTES)
     if tag is None or tag.count > 2 * _LONGEST:
         return ""

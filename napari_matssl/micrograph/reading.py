@@ -21,6 +21,9 @@ from napari_matssl.micrograph.stored_image import Stored
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif")
 """Suffixes of the images that are looked for in folders, in lower case."""
 
+ZARR = ".zarr"
+"""Suffix of folders that are one image each."""
+
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
 LABEL_SUFFIXES = (*SUFFIXES, *HDF5_SUFFIXES)
@@ -29,9 +32,12 @@ LABEL_SUFFIXES = (*SUFFIXES, *HDF5_SUFFIXES)
 SMALLEST = 32
 """Fewest rows and columns of a micrograph, in px."""
 
+COLOURED_BAR = "only its info bar is coloured: it is taken for a grey image"
+
 _SIDECARS = (".txt", ".hdr")
 _FEW_COLOURED = 0.05  # share of the specimen; fewer coloured pixels are drawn marks
-_COLOURS_RUN = 18  # rows that the colours of a bar reach into the specimen, in JPEG
+COLOURS_RUN = 18
+"""Rows that the colours of a bar reach into the specimen, in JPEG."""
 
 
 def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
@@ -56,18 +62,14 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
     """
     stored, metadata = decode(path, page)
     remarks = list(stored.remarks)
-    pixels = _as_seen(stored, remarks)
+    pixels = as_seen(stored, remarks)
     height, width = pixels.shape[:2]
-    if min(height, width) < SMALLEST:
-        raise InputError(
-            f"{path} is too small: {width} x {height} pixels.",
-            f"A micrograph needs at least {SMALLEST} x {SMALLEST}.",
-        )
+    check_large_enough(path, height, width)
     analysable = _analysable(pixels, remarks)
     look = look_for_info_bar(pixels, metadata, stored.orientation, analysable)
     remarks += look.remarks
     rows = height if look.bar is None else look.bar.row
-    spared = _COLOURS_RUN if stored.lossy and rows < height else 0
+    spared = COLOURS_RUN if stored.lossy and rows < height else 0
     pixels = _without_colour(pixels, rows, spared, remarks)
     size = pixel_size_in(metadata, height if transposes(stored.orientation) else width)
     if size is not None and transposes(stored.orientation):
@@ -83,6 +85,21 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
         page=stored.page,
         pages=stored.pages,
     )
+
+
+def check_large_enough(path: Path, height: int, width: int) -> None:
+    """Check that an image has :data:`SMALLEST` rows and columns.
+
+    Raises
+    ------
+    InputError
+        If it hasn't.
+    """
+    if min(height, width) < SMALLEST:
+        raise InputError(
+            f"{path} is too small: {width} x {height} pixels.",
+            f"A micrograph needs at least {SMALLEST} x {SMALLEST}.",
+        )
 
 
 def read_pixels(path: Path) -> NDArray[np.generic]:
@@ -159,7 +176,12 @@ def images_in(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     except OSError as error:
         raise unreadable_file(folder, error) from error
     images = [p for p in inside if p.suffix.lower() in suffixes and p.name[0] != "."]
-    return [p for p in images if p.is_file()]
+    return [p for p in images if p.is_file() or (is_zarr(p) and p.is_dir())]
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a path is that of an OME-Zarr, by its suffix."""
+    return path.suffix.lower() == ZARR
 
 
 def _images_of(given: Path, suffixes: Sequence[str]) -> list[Path]:
@@ -167,7 +189,7 @@ def _images_of(given: Path, suffixes: Sequence[str]) -> list[Path]:
         is_folder, is_there = given.is_dir(), given.exists()
     except (OSError, ValueError) as error:  # names that the file system refuses
         raise unreadable_file(given, error) from error
-    if is_folder:
+    if is_folder and not (is_zarr(given) and ZARR in suffixes):
         images = images_in(given, suffixes)
         if not images:
             known = _known(suffixes)
@@ -193,7 +215,7 @@ def _known(suffixes: Sequence[str]) -> str:
     return f"{', '.join(suffixes[:-1])} and {suffixes[-1]}"
 
 
-def _as_seen(stored: Stored, remarks: list[str]) -> NDArray[Any]:
+def as_seen(stored: Stored, remarks: list[str]) -> NDArray[Any]:
     """Look up the palette, turn white on black into black on white, and bits into 0 and 255."""
     pixels: NDArray[Any] = stored.pixels
     if stored.palette is not None and pixels.dtype.kind == "u":
@@ -214,11 +236,13 @@ def _analysable(pixels: NDArray[Any], remarks: list[str]) -> NDArray[np.bool_] |
     """Find the pixels that are numbers; None where all are."""
     finite = finite_pixels(pixels)
     if finite is not None:
-        share = 100 * (1 - float(finite.mean()))
-        remarks.append(
-            f"{share:.2g} % of its pixels are no numbers (NaN or infinite) and not analysed"
-        )
+        remarks.append(not_analysed(1 - float(finite.mean())))
     return finite
+
+
+def not_analysed(share: float) -> str:
+    """Return the remark on a share of the pixels, 0 to 1, that are no numbers."""
+    return f"{100 * share:.2g} % of its pixels are no numbers (NaN or infinite) and not analysed"
 
 
 def _without_colour(
@@ -230,11 +254,15 @@ def _without_colour(
         return pixels
     if grey.ndim == 2:
         if rows < len(pixels) and (pixels[rows:] != pixels[rows:, :, :1]).any():
-            remarks.append("only its info bar is coloured: it is taken for a grey image")
+            remarks.append(COLOURED_BAR)
         return grey
     share = float((pixels[:rows] != pixels[:rows, :, :1]).any(axis=2).mean())
-    if share < _FEW_COLOURED:
-        remarks.append(
-            f"only {100 * share:.2g} % of its pixels are coloured; it is taken for a colour image"
-        )
+    remarks += few_colours(share)
     return grey
+
+
+def few_colours(share: float) -> list[str]:
+    """Return the remark on a colour image of which hardly a share, 0 to 1, is coloured, if any."""
+    if share >= _FEW_COLOURED:
+        return []
+    return [f"only {100 * share:.2g} % of its pixels are coloured; it is taken for a colour image"]

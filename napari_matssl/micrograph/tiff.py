@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import tifffile
@@ -81,15 +81,42 @@ def decode_plane(tiff: OpenTiff, plane: Plane, label: bool) -> Stored:
     InputError
         If it is damaged, too large, or of colours that aren't understood.
     """
+    page = checked_page(tiff, plane, label=label)
+    return as_stored(tiff, plane, page, _pixels(tiff.path, page, plane.inside))
+
+
+def checked_page(
+    tiff: OpenTiff, plane: Plane, held: int | None = None, label: bool = False
+) -> tifffile.TiffPage:
+    """Return the page of a plane whose bounds are checked, and those of its strips or tiles.
+
+    Parameters
+    ----------
+    held
+        How many of its rows will be in memory at once; None for all.
+    label
+        Whether it is a label image.
+
+    Raises
+    ------
+    InputError
+        As :func:`decode_plane`.
+    """
     path, directory = tiff.path, tiff.directories[plane.page]
     stored = tiff.file.filehandle.size
     channels = max(1, directory.samples) * max(1, directory.depth)
     each = channels * -(-max(1, directory.bits) // 8)
-    check_extent(path, directory.width, directory.height, each, stored, label)
+    check_extent(path, directory.width, directory.height, each, stored, label, held)
     page = tiff.page(plane.page)
     _check_colours(path, page)
     _check_pieces(path, page, stored)
-    pixels = _pixels(path, page, plane.inside)
+    return page
+
+
+def as_stored(
+    tiff: OpenTiff, plane: Plane, page: tifffile.TiffPage, pixels: NDArray[Any]
+) -> Stored:
+    """Take the channels of a page's rows apart; `pixels` have the axes of the page."""
     remarks: tuple[str, ...] = ()
     colours = int(page.photometric)
     if page.axes.endswith("SYX"):
@@ -107,7 +134,7 @@ def decode_plane(tiff: OpenTiff, plane: Plane, label: bool) -> Stored:
         pixels,
         palette,
         (1 << page.bitspersample) - 1 if colours == 0 else None,
-        orientation=directory.number(ORIENTATION, 1),
+        orientation=tiff.directories[plane.page].number(ORIENTATION, 1),
         lossy=page.compression in _PICTURES,
         remarks=remarks,
     )
@@ -153,20 +180,20 @@ def _check_pieces(path: Path, page: tifffile.TiffPage, size: int) -> None:
     for number in range(wanted):
         start, length = there[number] if number < len(there) else (0, 0)
         if not start or not length or start + length > size:
-            _raise_broken_piece(path, page, number, wanted, down)
+            raise_broken_piece(path, page, number, wanted, down)
 
 
-def _raise_broken_piece(
+def raise_broken_piece(
     path: Path, page: tifffile.TiffPage, number: int, wanted: int, down: int
-) -> None:
+) -> NoReturn:
+    """Raise the error for a strip or tile, `number` of those `wanted`, that can't be decoded."""
     if page.is_tiled or page.planarconfig == 2:
         raise damaged(path, f"piece {number + 1} of {wanted} is missing")
     raise rows_missing(path, number * down, page.imagelength)
 
 
 def _pixels(path: Path, page: tifffile.TiffPage, inside: int) -> NDArray[Any]:
-    if page.compression in _PICTURES:
-        _check_pictures(path, page)
+    check_pictures(path, page)
     if page.imagedepth > 1:
         plane: NDArray[Any] = page.asarray()[inside]
         return plane
@@ -182,8 +209,16 @@ def _pixels(path: Path, page: tifffile.TiffPage, inside: int) -> NDArray[Any]:
     return pixels
 
 
-def _check_pictures(path: Path, page: tifffile.TiffPage) -> None:
-    """Check that strips or tiles that are pictures themselves have the size of one."""
+def check_pictures(path: Path, page: tifffile.TiffPage) -> None:
+    """Check that strips or tiles that are pictures themselves have the size of one.
+
+    Raises
+    ------
+    InputError
+        If one hasn't.
+    """
+    if page.compression not in _PICTURES:
+        return
     across = page.tilewidth if page.is_tiled else page.imagewidth
     down = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
     handle = page.parent.filehandle
@@ -223,4 +258,4 @@ def _find_broken_piece(path: Path, page: tifffile.TiffPage) -> None:
         handle.seek(start)
         decode = partial(page.decode, handle.read(length), number, jpegtables=page.jpegtables)
         if fact(decode) is None:
-            _raise_broken_piece(path, page, number, len(page.dataoffsets), down)
+            raise_broken_piece(path, page, number, len(page.dataoffsets), down)

@@ -3,10 +3,13 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from napari_matssl.micrograph.calibration import read_pixel_sizes
 from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.micrograph.reading_panorama import read_any
 from napari_matssl.micrograph.scale_bar import (
     doubt_of,
     find_scale_bar,
@@ -41,6 +44,20 @@ def read_calibrated(path: Path, page: int | None = None) -> Micrograph:
     return guarded(with_size_by_hand(read_micrograph(path, page), size_by_hand(path)))
 
 
+def read_any_calibrated(path: Path, page: int | None = None) -> AnyMicrograph:
+    """Read an image of any size as :func:`read_calibrated`, a large one as a panorama.
+
+    The scale bar of a panorama isn't looked for.
+
+    Raises
+    ------
+    InputError
+        As there.
+    """
+    image = with_size_by_hand(read_any(path, page), size_by_hand(path))
+    return guarded(image) if isinstance(image, Micrograph) else image
+
+
 def guarded(micrograph: Micrograph) -> Micrograph:
     """Return a micrograph whose pixel size is doubted where its scale bar contradicts it."""
     size = micrograph.pixel_size
@@ -55,7 +72,10 @@ def guarded(micrograph: Micrograph) -> Micrograph:
     )
 
 
-def with_size_by_hand(micrograph: Micrograph, size: PixelSize | None) -> Micrograph:
+Image = TypeVar("Image", Micrograph, AnyMicrograph)
+
+
+def with_size_by_hand(micrograph: Image, size: PixelSize | None) -> Image:
     """Return a micrograph with a pixel size that was set, and a remark if its file has another."""
     if size is None:
         return micrograph

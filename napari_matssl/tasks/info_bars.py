@@ -1,16 +1,19 @@
 """The user's choice of where info bars begin."""
 
-from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph
 
 InfoBarChoice = int | Literal["auto"] | None
 """First row of the info bar of all images; "auto": as it is detected; None: there is none."""
 
 
-def with_info_bar(micrograph: Micrograph, choice: InfoBarChoice) -> Micrograph:
+Image = TypeVar("Image", Micrograph, AnyMicrograph)
+
+
+def with_info_bar(micrograph: Image, choice: InfoBarChoice) -> Image:
     """Return a micrograph with the info bar that the user chose.
 
     Raises
@@ -31,6 +34,6 @@ def with_info_bar(micrograph: Micrograph, choice: InfoBarChoice) -> Micrograph:
     return micrograph.with_info_bar(InfoBar(choice, "set by hand"))
 
 
-def without_info_bar(micrograph: Micrograph) -> Micrograph:
+def without_info_bar(micrograph: Image) -> Image:
     """Return the micrograph with its info bar taken for specimen."""
-    return replace(micrograph, info_bar=None)
+    return micrograph.with_info_bar(None)
