@@ -49,15 +49,17 @@ def predict(
 ) -> None:
     """Segment images: masks, overlays and phase fractions.
 
-    Images that can't be used are left out and listed; the exit status is 3 then.
+    Images that can't be used are left out and listed; the exit status is 3 then. Panoramas (more
+    than 67 megapixels, and OME-Zarr) are segmented by rows into a TIFF; the same command goes on
+    with one that was interrupted.
     """
     bar = info_bar_choice(info_bar or settings.info_bar)
     settings = settings.model_copy(update={"info_bar": "none" if bar is None else "auto"})
     from napari_matssl.learn.card import read_card
-    from napari_matssl.micrograph.reading import find_micrographs
+    from napari_matssl.micrograph.reading import SUFFIXES, ZARR, find_micrographs
 
     read_card(model, kind="segmenter")
-    paths = find_micrographs(inputs)
+    paths = find_micrographs(inputs, (*SUFFIXES, ZARR))
     from napari_matssl.export.results import Outputs
 
     outputs = Outputs(masks_tiff=False, overlays=overlay, probabilities=probabilities)

@@ -1,7 +1,7 @@
 """A folder of results: masks, overlays and tables, the same for each job that writes them."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_matssl.errors import OutputError
+from napari_matssl.export.growing_mask import NOTES, GrowingMask
 from napari_matssl.export.lettering import undrawable
+from napari_matssl.export.mask_pyramid import write_mask_pyramid
 from napari_matssl.export.masks import write_mask, write_mask_tiff
 from napari_matssl.export.overlay import write_overlay
 from napari_matssl.export.run_tables import RunTables
@@ -20,15 +22,20 @@ from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.measure.corrected import CorrectedFractions
-from napari_matssl.measure.phases import PhaseFraction, phase_fractions
+from napari_matssl.measure.phases import PhaseFraction, counted_phases, phase_fractions
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.mask_text import KEY
+from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.micrograph.place import Place
 
 MASK_PNG: Final = "_mask.png"
 MASK_TIFF: Final = "_mask.tif"
 OVERLAY: Final = "_overlay.png"
 PROBABILITIES: Final = "_probabilities.tif"
+UNFINISHED: Final = "_mask.unfinished"
+
+PANORAMA_ENDINGS: Final = (MASK_TIFF, UNFINISHED, f"{UNFINISHED}{NOTES}")
+"""Endings that are added to a panorama's stem for its files."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,11 @@ class Outputs:
     overlays: bool = True
     tables: bool = True
     probabilities: bool = False
+
+    @property
+    def left_out_of_panoramas(self) -> str:
+        """What is written of smaller images alone, in words."""
+        return " or ".join(["overlay"] * self.overlays + ["probabilities"] * self.probabilities)
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -130,6 +142,30 @@ class ImageFiles:
             facts = MaskFacts(size, origin, table)
             write_mask(self.path(micrograph.name, MASK_PNG), mask, table, facts=facts)
         return phases
+
+    def write_panorama(
+        self, panorama: Panorama, mask: GrowingMask, pixels: Mapping[int, int], origin: Provenance
+    ) -> list[PhaseFraction]:
+        """Write the mask of a panorama as a TIFF with smaller copies, whatever was chosen.
+
+        Parameters
+        ----------
+        pixels
+            How many of them each value of the mask has.
+
+        Returns
+        -------
+        The phase fractions.
+
+        Raises
+        ------
+        OutputError
+            If the file can't be written.
+        """
+        size, table = panorama.pixel_size, self.table
+        path, extent = self.path(panorama.name, MASK_TIFF), (panorama.height, panorama.width)
+        write_mask_pyramid(path, mask.read, extent, table, MaskFacts(size, origin, table))
+        return counted_phases(panorama.name, pixels, table, size, origin)
 
     def path(self, name: str, ending: str) -> Path:
         """Return where a file of an image is written."""

@@ -1,6 +1,6 @@
 """Area fractions of the phases in masks, and tables of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,15 +159,31 @@ def measure_phases(field: Field, origin: Provenance | None = None) -> list[Phase
     One row per class that is not excluded, also for those with no pixel, in the table's order.
     """
     pixels = count_values(field.mask if field.analysed is None else field.mask[field.analysed])
-    analysed, size = field.analysed_pixels, field.pixel_size
+    place = Place(specimen=field.specimen, section=field.section, group=field.group)
+    return counted_phases(field.name, pixels, field.classes, field.pixel_size, origin, place)
+
+
+def counted_phases(
+    name: str,
+    pixels: Mapping[int, int],
+    table: ClassTable,
+    size: PixelSize | None,
+    origin: Provenance | None = None,
+    place: Place | None = None,
+) -> list[PhaseFraction]:
+    """Make the rows of one image of the pixels of each class, by id; other values don't count.
+
+    The other parameters are those of :func:`phase_fractions`.
+    """
+    place = place or Place()
+    phases = [one for one in table.classes if not one.exclude]
+    analysed = sum(pixels.get(one.id, 0) for one in phases)
     rows = []
-    for phase in field.classes.classes:
-        if phase.exclude:
-            continue
+    for phase in phases:
         count = pixels.get(phase.id, 0)
         rows.append(
             PhaseFraction(
-                image=field.name,
+                image=name,
                 class_id=phase.id,
                 class_name=phase.name,
                 pixels=count,
@@ -175,9 +191,9 @@ def measure_phases(field: Field, origin: Provenance | None = None) -> list[Phase
                 fraction_percent=100 * count / analysed if analysed else None,
                 area_um2=None if size is None else count * size.area_um2,
                 origin=origin,
-                group=field.group,
-                specimen=field.specimen,
-                section=field.section,
+                group=place.group,
+                specimen=place.specimen,
+                section=place.section,
                 pixel_size_source="" if size is None else size.source,
             )
         )

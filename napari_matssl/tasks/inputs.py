@@ -17,8 +17,10 @@ from napari_matssl.labels.pairing import Pair, pair_by_stem, stem_of
 from napari_matssl.labels.splits import read_split
 from napari_matssl.labels.value_meaning import Unlabelled, count_all
 from napari_matssl.learn.card import TrainingImage
+from napari_matssl.micrograph.checksum import checksum_of
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Skipped
 from napari_matssl.project.folder import Project
@@ -236,21 +238,20 @@ def _read_each(
     return found
 
 
-def fingerprint(micrograph: Micrograph) -> TrainingImage:
+def fingerprint(micrograph: AnyMicrograph) -> TrainingImage:
     """Name, page and SHA-256 of a micrograph: of its file, or of its pixels if there is none."""
-    data = (
-        micrograph.path.read_bytes()
-        if micrograph.path is not None
-        else np.ascontiguousarray(micrograph.pixels).tobytes()
-    )
+    if micrograph.path is not None:
+        checksum = checksum_of(micrograph.path)
+    else:
+        checksum = hashlib.sha256(np.ascontiguousarray(micrograph.pixels).data).hexdigest()
     return TrainingImage(
         name=printable(micrograph.name),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=checksum,
         page=micrograph.page if micrograph.pages > 1 else None,
     )
 
 
-def is_among(micrograph: Micrograph, images: Iterable[TrainingImage]) -> bool:
+def is_among(micrograph: AnyMicrograph, images: Iterable[TrainingImage]) -> bool:
     """Whether a micrograph is one of those that a model was trained on."""
     this = fingerprint(micrograph)
     return any(this.is_of(one) for one in images)

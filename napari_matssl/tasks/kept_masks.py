@@ -8,7 +8,8 @@ from napari_matssl.export.results import MASK_PNG, ImageFiles
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
-from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import fingerprint
 from napari_matssl.tasks.provenance import ModelIdentity, state_provenance
@@ -28,7 +29,11 @@ _THE_SAME = (
 
 
 def kept_fractions(
-    files: ImageFiles, model: ModelIdentity, settings: PredictSettings, micrograph: Micrograph
+    files: ImageFiles,
+    model: ModelIdentity,
+    settings: PredictSettings,
+    micrograph: AnyMicrograph,
+    only: str = "",
 ) -> Sequence[PhaseFraction]:
     """Return the fractions of a mask that is there; none if it is missing or would be another.
 
@@ -44,14 +49,17 @@ def kept_fractions(
         What would make it.
     micrograph
         The image, with the info bar and the pixel size that count.
+    only
+        Ending of the mask, where nothing else is written of the image.
     """
-    wanted, table = files.outputs.endings, files.table
-    path = files.path(micrograph.name, MASK_PNG)
+    wanted, table = (only,) if only else files.outputs.endings, files.table
+    path = files.path(micrograph.name, only or MASK_PNG)
     facts = read_mask_facts(path)
     origin = facts.provenance
     if origin is None or not model.sha256 or facts.classes != table:
         return ()
-    if not set(wanted) <= set(origin.files) or not _all_there(files, micrograph.name):
+    there = all(files.path(micrograph.name, ending).is_file() for ending in wanted)
+    if not set(wanted) <= set(origin.files) or not there:
         return ()
     sha256 = fingerprint(micrograph).sha256
     now = state_provenance(micrograph, model, settings, table, "", (), sha256)
@@ -68,12 +76,8 @@ def _parts(size: PixelSize) -> tuple[float, float, str]:
     return size.x_um, size.y_um, size.source
 
 
-def _all_there(files: ImageFiles, name: str) -> bool:
-    return all(files.path(name, ending).is_file() for ending in files.outputs.endings)
-
-
 def _fractions(
-    path: Path, files: ImageFiles, micrograph: Micrograph, origin: Provenance
+    path: Path, files: ImageFiles, micrograph: AnyMicrograph, origin: Provenance
 ) -> Sequence[PhaseFraction]:
     """Measure a mask that is there; nothing if it is damaged."""
     try:

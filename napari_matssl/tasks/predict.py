@@ -1,13 +1,13 @@
 """Segment a list of images and write masks, overlays and phase fractions."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from napari_matssl.errors import MatSSLError, OutputError, StoppedError
-from napari_matssl.export.results import MASK_PNG, Outputs, ResultFolder
+from napari_matssl.export.results import MASK_PNG, MASK_TIFF, UNFINISHED, Outputs, ResultFolder
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.learn.card import ModelCard, read_card
@@ -211,7 +211,8 @@ class _Predicting:
         for one in batch.images:
             if one.kept:
                 name = one.path.name
-                mask = self._results.files.path(name, MASK_PNG)
+                ending = MASK_TIFF if one.is_panorama else MASK_PNG
+                mask = self._results.files.path(name, ending)
                 self._done[name] = SegmentedImage(name, mask, 0.0, one.kept, kept=True)
         missing = {one.path.name: one for one in batch.images if not one.kept}
         if self._done:
@@ -254,7 +255,11 @@ class _Predicting:
         if not self._done:
             if failure is None and not ended.stopped:
                 raise none_left(ended.first, len(ended.skipped))
-            raise failure or _no_mask_error()
+            raise failure or _no_mask_error(self._unfinished(missing))
+        unfinished = self._unfinished(missing)
+        if unfinished:
+            line = f"{', '.join(unfinished)}: what is done is kept for the same command."
+            yield Progress("segmenting", 1, 1, message=line)
         phases, summary, corrected = tables or (None, None, None)
         return PredictResult(
             self._images(),
@@ -267,6 +272,11 @@ class _Predicting:
             self._results.corrected,
         )
 
+    def _unfinished(self, names: Iterable[str]) -> list[str]:
+        """Return the panoramas of which rows are on disk."""
+        files = self._results.files
+        return [name for name in names if files.path(name, UNFINISHED).exists()]
+
     def _images(self) -> tuple[SegmentedImage, ...]:
         """Return what is done, in the order of the images as they were given."""
         return tuple(self._done[name] for name in self._order if name in self._done)
@@ -278,5 +288,8 @@ class _Predicting:
         return self._results.finish(restore)
 
 
-def _no_mask_error() -> StoppedError:
-    return StoppedError("Stopped before the first image was segmented: nothing was written.")
+def _no_mask_error(unfinished: Sequence[str] = ()) -> StoppedError:
+    before = "Stopped before the first image was segmented"
+    if unfinished:
+        return StoppedError(f"{before}: the same command goes on with {', '.join(unfinished)}.")
+    return StoppedError(f"{before}: nothing was written.")

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.export.results import PANORAMA_ENDINGS, Outputs
 from napari_matssl.files import check_room
 from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO, ModelCard
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.measure.phases import PhaseFraction
-from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
+from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.project.pixel_sizes import read_calibrated
+from napari_matssl.project.pixel_sizes import read_any_calibrated
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import (
     Each,
@@ -25,6 +26,7 @@ from napari_matssl.tasks.batch import (
 from napari_matssl.tasks.info_bars import with_info_bar, without_info_bar
 
 _STAGE = "checking"
+_PANORAMA_BYTES = 1.1  # per pixel, for the mask as it grows and packed
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class CheckedImage:
         A line on its info bar; empty if there is none.
     kept
         The fractions of a mask that needn't be made again; empty: it has to be made.
+    is_panorama
+        It is read by rows, and its mask is written so.
     """
 
     path: Path
@@ -50,6 +54,7 @@ class CheckedImage:
     pixels: int
     bar: str
     kept: tuple[PhaseFraction, ...] = ()
+    is_panorama: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Reading:
     bar_row: int | None = None
     page: int | None = None
 
-    def read(self, path: Path) -> Micrograph:
+    def read(self, path: Path) -> AnyMicrograph:
         """Read an image with the info bar that counts.
 
         Raises
@@ -89,7 +94,7 @@ class Reading:
             If it doesn't fit into the memory.
         """
         with memory_errors(path.name):
-            micrograph = read_calibrated(path, self.page)
+            micrograph = read_any_calibrated(path, self.page)
         if self.bar_row is not None:
             return with_info_bar(micrograph, self.bar_row)
         if self.settings.info_bar == "none":
@@ -172,8 +177,8 @@ def check_image(
     card: ModelCard,
     out: Path,
     reading: Reading,
-    endings: Sequence[str],
-    kept: Callable[[Micrograph], Sequence[PhaseFraction]] | None,
+    outputs: Outputs,
+    kept: Callable[[AnyMicrograph], Sequence[PhaseFraction]],
     path: Path,
 ) -> Job[CheckedImage | None]:
     """Check one image, and collect remarks on it.
@@ -186,8 +191,8 @@ def check_image(
         Folder of the results, which exists.
     reading
         How the image is read.
-    endings
-        What is added to its stem for the files that will be written.
+    outputs
+        What will be written.
     kept
         Gives the fractions of a mask that is there already and needn't be made again.
     path
@@ -198,16 +203,23 @@ def check_image(
     InputError, OutOfMemoryError
         If it can't be segmented.
     """
-    check_output_names(path, out, endings)
+    check_output_names(path, out, outputs.endings)
     micrograph = reading.read(path)
+    left_out = outputs.left_out_of_panoramas
+    is_panorama = isinstance(micrograph, Panorama)
+    if is_panorama:
+        check_output_names(path, out, PANORAMA_ENDINGS)
     with memory_errors(path.name):
         magnification(card, micrograph)
         fit_intensity_scaling(micrograph, card.intensity_scaling, card.channels)
-        rows = () if kept is None else tuple(kept(micrograph))
+        rows = tuple(kept(micrograph))
     pixels = micrograph.width * micrograph.height
     remarks = _remarks(micrograph, card, reading.settings)
-    checked = CheckedImage(path, remarks, pixels, _bar_line(micrograph), rows)
-    message = "" if rows else "\n".join(filter(None, (checked.bar, *remarks)))
+    checked = CheckedImage(path, remarks, pixels, _bar_line(micrograph), rows, is_panorama)
+    lines = [checked.bar, *remarks]
+    if is_panorama and left_out:
+        lines.append(f"{path.name}: no {left_out} of so large an image; the mask is a TIFF.")
+    message = "" if rows else "\n".join(filter(None, lines))
     if (yield Progress(_STAGE, 1, 1, message=message)) is Control.STOP:
         return None
     return checked
@@ -221,10 +233,15 @@ def check_space(out: Path, images: Iterable[CheckedImage], bytes_per_pixel: floa
     OutputError
         If they don't.
     """
-    check_room(out, round(sum(one.pixels for one in images) * bytes_per_pixel))
+    wanted = (
+        one.pixels * (_PANORAMA_BYTES if one.is_panorama else bytes_per_pixel) for one in images
+    )
+    check_room(out, round(sum(wanted)))
 
 
-def _remarks(micrograph: Micrograph, card: ModelCard, settings: PredictSettings) -> tuple[str, ...]:
+def _remarks(
+    micrograph: AnyMicrograph, card: ModelCard, settings: PredictSettings
+) -> tuple[str, ...]:
     """Return remarks on one image before it is segmented."""
     needs_size = settings.cleaning.needs_calibration(card.classes.ids)
     remarks = (
@@ -235,7 +252,7 @@ def _remarks(micrograph: Micrograph, card: ModelCard, settings: PredictSettings)
     return tuple(dict.fromkeys(filter(None, remarks)))
 
 
-def _bar_line(micrograph: Micrograph) -> str:
+def _bar_line(micrograph: AnyMicrograph) -> str:
     bar = micrograph.info_bar
     if bar is None:
         return ""
@@ -245,7 +262,7 @@ def _bar_line(micrograph: Micrograph) -> str:
     )
 
 
-def warn_of_magnification(micrograph: Micrograph, card: ModelCard) -> str:
+def warn_of_magnification(micrograph: AnyMicrograph, card: ModelCard) -> str:
     """Warn of an image of quite another um/px than the model was trained at, else ``""``."""
     trained = card.pixel_size_um
     if micrograph.pixel_size is None or trained is None:
@@ -259,7 +276,7 @@ def warn_of_magnification(micrograph: Micrograph, card: ModelCard) -> str:
     )
 
 
-def _no_size(micrograph: Micrograph) -> str:
+def _no_size(micrograph: AnyMicrograph) -> str:
     return (
         f"{micrograph.name}: no pixel size was found, so sizes in um2 clean nothing here; give "
         "them in px."

@@ -7,15 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from napari_matssl.errors import InputError
-from napari_matssl.export.results import MASK_PNG, ImageFiles, Outputs
+from napari_matssl.export.results import MASK_PNG, MASK_TIFF, UNFINISHED, ImageFiles, Outputs
+from napari_matssl.labels.provenance import Provenance
 from napari_matssl.learn.card import ModelCard, read_card
 from napari_matssl.learn.segmenter import read_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.progress import Job
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Prepared
 from napari_matssl.tasks.kept_masks import kept_fractions
+from napari_matssl.tasks.panoramas import PanoramaPlace, SegmentedPanorama, without_neighbours
 from napari_matssl.tasks.predict_check import CheckedImage, Reading, check_image
 from napari_matssl.tasks.provenance import ModelIdentity
 from napari_matssl.tasks.segmenting import SegmentedMicrograph, SegmentingRun
@@ -78,11 +81,17 @@ class SegmentedImage:
 
 def checking(plan: PredictPlan, card: ModelCard) -> Prepared[Path, CheckedImage]:
     """Make ready to check images for a model."""
-    kept: Callable[[Micrograph], Sequence[PhaseFraction]] | None = None
     files = ImageFiles(plan.out, card.classes, plan.outputs)
-    if plan.missing:
-        kept = partial(kept_fractions, files, plan.identity, plan.settings)
-    return Prepared(partial(check_image, card, plan.out, plan.reading, plan.outputs.endings, kept))
+
+    def kept(image: AnyMicrograph) -> Sequence[PhaseFraction]:
+        if isinstance(image, Panorama):  # always: it took hours
+            settings, _ = without_neighbours(image, card, plan.settings)
+            return kept_fractions(files, plan.identity, settings, image, MASK_TIFF)
+        if not plan.missing:
+            return ()
+        return kept_fractions(files, plan.identity, plan.settings, image)
+
+    return Prepared(partial(check_image, card, plan.out, plan.reading, plan.outputs, kept))
 
 
 def segmenting(
@@ -106,11 +115,20 @@ def segmenting(
                 origin = origin.model_copy(update={"files": plan.outputs.endings})
             written.extend(files.write(micrograph, segmented.mask, origin, segmented.probabilities))
 
+        def write_panorama(segmented: SegmentedPanorama, panorama: Panorama) -> None:
+            begin()
+            origin = segmented.facts.provenance or Provenance()
+            origin = origin.model_copy(update={"files": (MASK_TIFF,)})
+            written.extend(files.write_panorama(panorama, segmented.mask, segmented.pixels, origin))
+            segmented.mask.remove()
+
         name = image.path.name
         read = partial(plan.reading.read, image.path)
-        if (yield from run.segment_one(name, read, write, image.remarks)) is None:
+        growing = PanoramaPlace(files.path(name, UNFINISHED), write_panorama)
+        if (yield from run.segment_one(name, read, write, image.remarks, growing)) is None:
             return None
-        mask, seconds = files.path(name, MASK_PNG), time.monotonic() - began
+        mask = files.path(name, MASK_TIFF if image.is_panorama else MASK_PNG)
+        seconds = time.monotonic() - began
         return SegmentedImage(name, mask, seconds, tuple(written))
 
     return Prepared(segment)

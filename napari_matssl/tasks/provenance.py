@@ -1,6 +1,5 @@
 """Provenance of masks and tables."""
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,11 +9,13 @@ from pathlib import Path
 
 from napari_matssl import __version__
 from napari_matssl.errors import MatSSLError, printable
-from napari_matssl.files import check_regular, unreadable_file
+from napari_matssl.files import check_regular
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import DOUBTFUL, UNLIKE, Provenance, read_mask_facts
 from napari_matssl.learn.card import ModelCard, read_card
-from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.checksum import checksum_of
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, PredictSettings
 
@@ -55,12 +56,7 @@ def identify_model(path: Path | None, card: ModelCard) -> ModelIdentity:
     if path is None:
         return ModelIdentity("", "", card.created)
     check_regular(path)
-    try:
-        with path.open("rb") as file:
-            checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable_file(path, error) from error
-    return ModelIdentity(path.name, checksum, card.created)
+    return ModelIdentity(path.name, checksum_of(path), card.created)
 
 
 def new_run() -> str:
@@ -74,7 +70,7 @@ def torch_version() -> str:
 
 
 def state_provenance(
-    micrograph: Micrograph,
+    micrograph: AnyMicrograph,
     model: ModelIdentity,
     settings: PredictSettings,
     classes: ClassTable,

@@ -7,17 +7,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_matssl.errors import InputError
+from napari_matssl.export.growing_mask import GrowingMask
 from napari_matssl.labels.provenance import MaskFacts
+from napari_matssl.learn.card import TrainingImage
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
+from napari_matssl.learn.light import Light
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.learn.uncertain_area import UncertainArea
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.pixel_uncertainty import uncertainty
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.progress import Job, Preview, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
 from napari_matssl.tasks.inputs import fingerprint
+from napari_matssl.tasks.panoramas import (
+    PanoramaPlace,
+    SegmentedPanorama,
+    grow_mask,
+    key_of,
+    without_neighbours,
+)
 from napari_matssl.tasks.predict_check import warn_of_magnification
 from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
 
@@ -177,53 +190,93 @@ class SegmentingRun:
     def segment_one(
         self,
         name: str,
-        read: Callable[[], Micrograph],
+        read: Callable[[], AnyMicrograph],
         keep: Callable[[SegmentedMicrograph, Micrograph], None],
         reported: Sequence[str] | None = None,
+        panorama: PanoramaPlace | None = None,
     ) -> Job[str | None]:
-        """Segment one micrograph, as :meth:`segment`; return its name, or None after STOP."""
-        micrograph, segmenter, settings = read(), self._segmenter, self._settings
+        """Segment one micrograph, as :meth:`segment`; return its name, or None after STOP.
+
+        If it is a panorama, `panorama` tells where it goes.
+        """
+        image, card, settings = read(), self._segmenter.card, self._settings
         remarks = reported
         if remarks is None:
-            warning = warn_of_magnification(micrograph, segmenter.card)
-            remarks = tuple(filter(None, (*micrograph.remarks, warning)))
+            remarks = tuple(filter(None, (*image.remarks, warn_of_magnification(image, card))))
             yield Progress("segmenting", 0, 1, message="\n".join(remarks))
+        if isinstance(image, Panorama):
+            if panorama is None:
+                raise InputError(f"{name} is too large for the window.", "Segment it by predict.")
+            done = yield from self._grow(image, remarks, panorama)
+            return name if done else None
         found = yield from segment(
-            self._network, segmenter.card, micrograph, self._compute, settings,
-            self._probabilities, self._show,
-        )  # fmt: skip
+            self._network, card, image, self._compute, settings, self._probabilities, self._show
+        )
         if found is None:
             return None
-        size, classes = micrograph.pixel_size, segmenter.classes
-        light, unsure = found.light, found.uncertain.in_words(classes)
-        lines = [] if light is None or not light.reasons else [light.in_words(micrograph.name)]
-        if unsure:
-            lines.append(
-                f"{micrograph.name}: {unsure}. Check the mask, or paint where it is wrong."
-            )
-        if lines:
-            remarks = (*remarks, *lines)
-            yield Progress("segmenting", 1, 1, message="\n".join(lines))
-        area = None if size is None else size.area_um2
-        this = fingerprint(micrograph)
-        origin = state_provenance(
-            micrograph, self.identity, settings, classes, self._run, remarks, this.sha256
-        )
-        judged = {"uncertain": round(found.uncertain.share, 4), "unsure": unsure}
-        if light is not None:
-            judged |= {"light": light.level, "reasons": light.reasons}
-        origin = origin.model_copy(update=judged)
+        this = fingerprint(image)
+        facts = yield from self._facts(image, settings, remarks, this, found.light, found.uncertain)
+        area = None if image.pixel_size is None else image.pixel_size.area_um2
         probable = found.probabilities
         result = SegmentedMicrograph(
             name=name,
-            mask=self._ids[clean_mask(found.mask, classes, settings.cleaning, area)],
+            mask=self._ids[clean_mask(found.mask, card.classes, settings.cleaning, area)],
             probabilities=probable,
             uncertainty=None if probable is None else uncertainty(probable),
-            seen_in_training=any(this.is_of(one) for one in segmenter.card.training_images),
-            facts=MaskFacts(size, origin),
+            seen_in_training=any(this.is_of(one) for one in card.training_images),
+            facts=facts,
         )
-        keep(result, micrograph)
+        keep(result, image)
         return name
+
+    def _grow(self, image: Panorama, remarks: Sequence[str], place: PanoramaPlace) -> Job[bool]:
+        """Segment one panorama; False after STOP."""
+        card = self._segmenter.card
+        settings, left_out = without_neighbours(image, card, self._settings)
+        if left_out:
+            remarks = (*remarks, left_out)
+            yield Progress("segmenting", 0, 1, message=left_out)
+        this = fingerprint(image)
+        mask = GrowingMask(
+            place.growing, (image.height, image.width), key_of(image, this, self.identity, settings)
+        )
+        try:
+            grown = yield from grow_mask(self._network, card, image, self._compute, settings, mask)
+            if grown is None:
+                return False
+            facts = yield from self._facts(
+                image, settings, remarks, this, grown.light, grown.uncertain
+            )
+            place.keep(SegmentedPanorama(image.name, mask, grown.pixels, facts), image)
+            return True
+        finally:
+            mask.leave()
+
+    def _facts(
+        self,
+        image: AnyMicrograph,
+        settings: PredictSettings,
+        remarks: Sequence[str],
+        this: TrainingImage,
+        light: Light | None,
+        uncertain: UncertainArea,
+    ) -> Job[MaskFacts]:
+        """State where a mask comes from, and report doubts of it."""
+        classes = self._segmenter.classes
+        unsure = uncertain.in_words(classes)
+        lines = [] if light is None or not light.reasons else [light.in_words(image.name)]
+        if unsure:
+            lines.append(f"{image.name}: {unsure}. Check the mask, or paint where it is wrong.")
+        if lines:
+            remarks = (*remarks, *lines)
+            yield Progress("segmenting", 1, 1, message="\n".join(lines))
+        origin = state_provenance(
+            image, self.identity, settings, classes, self._run, remarks, this.sha256
+        )
+        judged = {"uncertain": round(uncertain.share, 4), "unsure": unsure}
+        if light is not None:
+            judged |= {"light": light.level, "reasons": light.reasons}
+        return MaskFacts(image.pixel_size, origin.model_copy(update=judged))
 
     def _in_ids(self, preview: Preview) -> Preview:
         return replace(preview, ids=self._ids[preview.ids])

@@ -22,6 +22,8 @@ import torch
 
 from napari_matssl import console
 from napari_matssl.__main__ import main
+from napari_matssl.learn import inference
+from napari_matssl.micrograph import reading_panorama
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
@@ -141,6 +143,12 @@ def small_demo(*arguments):
     command("demo", *arguments)
 
 
+def predict_panoramas(*arguments):
+    """Segment images as small as those of other tests by rows."""
+    reading_panorama.PANORAMA_PX, inference._BAND = 5000, 500
+    command("predict", *arguments)
+
+
 def segment_all(folder, model):
     """What the panel Segment does with all images, without the window."""
     project = Project(Path(folder))
@@ -164,7 +172,7 @@ def export(folder, out):
         console.run_job(export_project(Project(Path(folder)), Path(out))).leave()
 
 
-CALLS = {one.__name__: one for one in (command, small_demo, segment_all, export)}
+CALLS = {one.__name__: one for one in (command, small_demo, predict_panoramas, segment_all, export)}
 
 
 def carry_out(order):
