@@ -7,7 +7,7 @@ import time
 from fnmatch import fnmatch
 from pathlib import Path
 
-from napari_matssl.tasks import predict_images
+from napari_matssl.tasks import on_worker, predict_images
 
 LOADED = []
 """Models that this worker has loaded."""
@@ -21,6 +21,11 @@ def count_models():
 
 def loaded_models():
     return len(LOADED)
+
+
+def claim_version(version):
+    """Be of another version of the program from now on."""
+    on_worker.__version__ = version
 
 
 def when_written(pattern, do):

@@ -15,8 +15,9 @@ import workers
 from PIL import Image
 from tiny import TINY
 
+from napari_matssl import __version__
 from napari_matssl.cli import main
-from napari_matssl.errors import InputError, SettingsError, StoppedError
+from napari_matssl.errors import ComputeError, InputError, SettingsError, StoppedError
 from napari_matssl.export.masks import write_mask
 from napari_matssl.export.results import Outputs
 from napari_matssl.export.tables import write_frames
@@ -291,6 +292,26 @@ def test_workers_that_do_not_see_the_files_end_the_run(cluster, client, images, 
             drain(job)
 
 
+def test_a_lost_scheduler_ends_the_run_with_tables_of_what_is_done(model, images, tmp_path):
+    """The second image waits until the scheduler has gone."""
+    mark, gone = tmp_path / "go on", []
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as short:
+        with distributed.Client(short, set_as_default=False) as client:
+            client.run(workers.wait_for, "a1_mask.png", mark)
+
+        def show(progress):
+            if progress.stage == "segmenting" and progress.step >= 1 and not gone:
+                gone.append(True)
+                short.sync(short.scheduler.close)
+
+        with pytest.raises(ComputeError, match="The scheduler of the cluster has gone"):
+            run_there(short, model, images, tmp_path / "out", show)
+        mark.touch()
+    assert {row["image"] for row in rows_of(tmp_path / "out" / "phases.csv")} == {"a0.png"}
+
+
 # ---- measuring ----
 
 
@@ -351,11 +372,14 @@ def test_without_the_package_the_line_names_it(monkeypatch):
         pass
 
 
-def test_workers_of_another_version_are_refused(cluster, client, monkeypatch):
-    monkeypatch.setattr(scheduler, "versions_here", lambda: Versions("9.9", "2.0"))
-    told = r"napari-matssl 9\.9 with PyTorch 2\.0"
-    with pytest.raises(SettingsError, match=told) as caught, connected(cluster):
-        pass
+def test_workers_of_another_version_are_refused(cluster, client):
+    client.run(workers.claim_version, "9.9")
+    try:
+        told = r"The worker tcp://.* has napari-matssl 9\.9 with PyTorch"
+        with pytest.raises(SettingsError, match=told) as caught, connected(cluster):
+            pass
+    finally:
+        client.run(workers.claim_version, __version__)
     assert str(versions_here()) in str(caught.value)
 
 
