@@ -6,6 +6,7 @@ leaves the processor. A third of the time of a mask goes into passes over memory
 """
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -22,7 +23,7 @@ from napari_matssl.learn.mixed_precision import kind_of
 SIDE: Final = 64
 """Of the images on which a copy is compared with its network, px."""
 
-_CLOSE: Final = 1e-3  # of the largest logit
+_CLOSE: Final = 1e-3  # of the largest value
 _NONE: Final = ("none", (), "")
 _FUSED: Final = {nn.ReLU: ("relu", (), ""), nn.ReLU6: ("hardtanh", (0.0, 6.0), "")}
 """Activations that oneDNN applies at the end of a convolution, as it names them."""
@@ -34,7 +35,7 @@ def fold(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     Parameters
     ----------
     network
-        In evaluation mode.
+        In evaluation mode; an encoder may give several feature maps.
     dtype
         Of the convolutions.
 
@@ -42,28 +43,38 @@ def fold(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     -------
     A copy with channels last; `network` itself where nothing can be folded. Layers are taken to
     follow each other in the order in which their container lists them. Where the copy doesn't give
-    the same logits in float32, that is not so, and the network is returned as well.
+    the same values in float32, that is not so, and the network is returned as well.
     """
     there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not there or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return network
     copied = copy.deepcopy(network).float()
+    copied.requires_grad_(False)
     if not sum(_fold_inside(one) for one in list(copied.modules())):
         return network
     random = torch.Generator().manual_seed(0)
     images = torch.randn(1, 3, SIDE, SIDE, generator=random)
     with torch.inference_mode():
-        expected = network(images)
+        expected = _maps(network(images))
         try:
-            found = copied(images)
+            found = _maps(copied(images))
         except RuntimeError:  # channels that don't fit
             return network
-    if not torch.allclose(found, expected, rtol=0, atol=_CLOSE * float(expected.abs().max())):
+    if not all(map(_are_close, found, expected)):
         return network
     for module in copied.modules():
         if isinstance(module, _FoldedConv):
             module.weight = module.weight.to(dtype)  # biases may stay precise
     return copied.to(memory_format=torch.channels_last)
+
+
+def _maps(given: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """Return the logits of a network, or the feature maps of an encoder."""
+    return [given] if isinstance(given, Tensor) else [one for one in given if one.numel()]
+
+
+def _are_close(found: Tensor, expected: Tensor) -> bool:
+    return torch.allclose(found, expected, rtol=0, atol=_CLOSE * float(expected.abs().max()))
 
 
 def _fold_inside(container: nn.Module) -> int:

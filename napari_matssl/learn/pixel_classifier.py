@@ -8,7 +8,7 @@ labels are not in proportion; how frequent they really are is then estimated on 
 all over the same images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,8 @@ class PixelHeads(nn.Module):
         self._stages = [n for n, width in enumerate(widths) if n > 0 and width > 0]
         self.context = nn.ModuleList(nn.Conv2d(widths[n], classes, 1) for n in self._stages)
         self.filters = nn.ModuleList(nn.Conv2d(FEATURES, classes, 1) for _ in LEVELS)
+        self.look: Callable[[Tensor], list[Tensor]] = filter_maps
+        """Gives the maps of the filters; another may keep them."""
 
     def pick(self, stages: Sequence[Tensor]) -> list[Tensor]:
         """Pick the maps that are looked at, float32, from all that the encoder gives."""
@@ -43,14 +45,20 @@ class PixelHeads(nn.Module):
 
     def forward(self, stages: Sequence[Tensor], images: Tensor) -> Tensor:
         """Logits ``(N, K, H, W)`` from the encoder's maps of images ``(N, 3, H, W)``."""
-        maps = [*self.pick(stages), *filter_maps(images)]
+        maps = [*self.pick(stages), *self.look(images)]
         size = images.shape[2:]
-        total = torch.zeros((), device=images.device)
+        found: dict[torch.Size, Tensor] = {}  # by their size, so that each is enlarged once
         with torch.autocast(images.device.type, enabled=False):
             for head, features in zip([*self.context, *self.filters], maps, strict=True):
                 logits = head(features.float())
-                total = total + functional.interpolate(logits, size=size, mode="bilinear")
-        return total
+                known = found.get(logits.shape)
+                found[logits.shape] = logits if known is None else known + logits
+            total: Tensor = logits.new_zeros(())
+            for one in found.values():
+                if one.shape[2:] != size:  # few channels are enlarged faster one after another
+                    one = functional.interpolate(one.contiguous(), size, mode="bilinear")
+                total = total + one
+            return total
 
 
 class PixelClassifier(nn.Module):

@@ -14,7 +14,6 @@ from napari_matssl.labels.painted import IGNORE_INDEX
 from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import STRIDE
-from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.pixel_classifier import PixelHeads
 
 _KEPT, _KEPT_ANYWHERE = 300, 1000  # painted pixels of a class in an image, and others
@@ -61,7 +60,7 @@ def features_at(
     """Take the features of an image at flat positions ``(n,)``, to the computer's own memory."""
     images = whole(image, compute)
     with torch.no_grad(), compute.autocast():
-        groups = (heads.pick(encoder(images)), filter_maps(images))
+        groups = (heads.pick(encoder(images)), heads.look(images))
     width = image.targets.shape[1]
     rows, columns = (torch.from_numpy(place) for place in np.divmod(points, width))
     places = torch.stack([(columns + 0.5) / images.shape[3], (rows + 0.5) / images.shape[2]], 1)

@@ -21,7 +21,7 @@ PIXELS = 3000
 
 ITERATIONS = 60
 _L2_CONTEXT, _L2_FILTERS = 0.3, 0.03
-_PRIOR_PIXELS = 20_000  # of each image
+_PRIOR_PIXELS = 8_000  # of each image
 _PRIOR_STEPS = 2
 
 
@@ -120,8 +120,11 @@ class Solution:
     def logits(self, pixels: PixelFeatures) -> Tensor:
         """Return the logits ``(n, K)`` of some pixels."""
         groups = zip((pixels.context, pixels.filters), self.weights, self.biases, strict=True)
-        context, filters = (one @ weight + bias for one, weight, bias in groups)
-        return context + filters + self.frequencies.log()
+        # A short inner axis takes twice the time.
+        context, filters = (
+            torch.addmm(bias[:, None], weight.T, one.T) for one, weight, bias in groups
+        )
+        return (context + filters + self.frequencies.log()[:, None]).T
 
 
 def solve(
@@ -223,25 +226,30 @@ def _logistic_regression(
     Weights ``(C, K)`` and biases ``(K,)`` for the features as they are given; `l2` punishes the
     squared weights of features scaled to spread 1.
     """
-    mean, spread = features.mean(dim=0), features.std(dim=0).clamp(min=1e-4)
-    scaled = (features - mean) / spread
-    counts = torch.bincount(targets, minlength=classes).clamp(min=1).float()
-    weight = torch.zeros(features.shape[1], classes, requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
+    mean = features.mean(dim=0)
+    scaled = features - mean
+    # Not by std(), which takes fifteen times as long along the first axis.
+    spread = (scaled.square().sum(dim=0) / max(len(scaled) - 1, 1)).sqrt().clamp(min=1e-4)
+    scaled /= spread
+    balance = 1 / torch.bincount(targets, minlength=classes).clamp(min=1).float()
+    shares = balance[targets] / balance[targets].sum()
+    truth = functional.one_hot(targets, classes).T * shares
+    weight, bias = torch.zeros(classes, features.shape[1]), torch.zeros(classes)
     optimiser = torch.optim.LBFGS(
         [weight, bias], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe"
     )
 
     def loss() -> Tensor:
-        optimiser.zero_grad()
-        entropy = functional.cross_entropy(scaled @ weight + bias, targets, weight=1 / counts)
-        total = entropy + l2 * weight.square().sum()
-        total.backward()  # type: ignore[no-untyped-call]
-        return total
+        likely = torch.addmm(bias[:, None], weight, scaled.T).log_softmax(dim=0)
+        # By hand, so that the long axis stays the inner one: a third of autograd's time.
+        slope = likely.exp() * shares - truth
+        weight.grad = torch.addmm(weight, slope, scaled, beta=2 * l2)
+        bias.grad = slope.sum(dim=1)
+        return l2 * weight.square().sum() - (likely * truth).sum()
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
-    unscaled = weight.detach() / spread[:, None]
-    return unscaled, bias.detach() - mean @ unscaled
+    unscaled = (weight / spread).T
+    return unscaled, bias - mean @ unscaled
 
 
 def _write(heads: nn.ModuleList, weight: Tensor, bias: Tensor, fresh: list[int]) -> None:

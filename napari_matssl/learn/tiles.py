@@ -166,9 +166,8 @@ class Enlarger:
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int]) -> None:
         self._same = source == target
-        self._target = target[0]
+        self._width = target[1]
         self._rows = _sources(source[0], target[0])
-        self._columns = _sources(source[1], target[1])
 
     def needed(self, start: int, stop: int) -> tuple[int, int]:
         """Return the source rows, from the first to behind the last, that make target rows."""
@@ -187,14 +186,16 @@ class Enlarger:
             return band
         low, high, weight = (one[start:stop] for one in self._rows)
         first = low[0]
-        mixed = _between(band, 1, low - first, high - first, weight[:, None])
-        return _between(mixed, 2, *self._columns)
+        mixed = _between_rows(band, low - first, high - first, weight)
+        size = (mixed.shape[1], self._width)
+        return functional.interpolate(mixed[None], size, mode="bilinear")[0]
 
 
-def _between(values: Tensor, axis: int, low: Tensor, high: Tensor, weight: Tensor) -> Tensor:
-    """Mix what lies at two places along an axis."""
+def _between_rows(values: Tensor, low: Tensor, high: Tensor, weight: Tensor) -> Tensor:
+    """Mix the two rows between which each row of the result lies."""
     low, high, weight = (one.to(values.device) for one in (low, high, weight))
-    return values.index_select(axis, low) * (1 - weight) + values.index_select(axis, high) * weight
+    below = values.index_select(1, low)
+    return below.lerp_(values.index_select(1, high), weight[:, None])
 
 
 def _sources(source: int, target: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,13 +10,14 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
+from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.grey_scale import fit_scalings, reference_of
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import fit
-from napari_matssl.learn.remembering_encoder import MOST_BYTES, RememberingEncoder
+from napari_matssl.learn.remembering_encoder import MOST_BYTES, Remembered, RememberingEncoder
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling
@@ -36,11 +37,12 @@ class LiveClassifier:
     Parameters
     ----------
     most_bytes
-        Memory for feature maps.
+        Memory for feature maps of the encoder, and as much for those of filters.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
+        self._filter_maps = Remembered(filter_maps, most_bytes)
         self._network: PixelClassifier | None = None
         self._loaded: tuple[str, ...] = ()
         self._classes = 0
@@ -112,9 +114,9 @@ class LiveClassifier:
         """Release memory; keep only the network with its start weights."""
         self._prepared.clear()
         if self._network is not None:
-            encoder = self._network.encoder
-            assert isinstance(encoder, RememberingEncoder)
-            encoder.forget()
+            self._filter_maps.forget()
+            assert isinstance(self._network.encoder, RememberingEncoder)
+            self._network.encoder.remembered.forget()
 
     def _ready(
         self, card: ModelCard, settings: FinetuneSettings, compute: Compute
@@ -132,8 +134,10 @@ class LiveClassifier:
             self._network = None
             load_start_weights(network.encoder, card.encoder, settings.weights)
         compute.place(network).eval()
+        network.heads.look = self._filter_maps
         if not isinstance(network.encoder, RememberingEncoder):
-            network.encoder = RememberingEncoder(network.encoder, self._most_bytes)
+            encoder = compute.place_to_segment(network.encoder)
+            network.encoder = RememberingEncoder(encoder, self._most_bytes)
             free_memory(compute.device)  # that of the previous encoder
         self._network, self._loaded, self._classes = network, wanted, classes
         return network

@@ -157,7 +157,7 @@ def suggest(
     else:
         encoder = segmenter.network.get_submodule("encoder")
         scaling = segmenter.card.intensity_scaling
-    encoder = compute.place(encoder).eval()
+    encoder = compute.place_to_segment(encoder.eval())
     described, skipped = yield from _describe(reads, encoder, compute, scaling)
     names = list(described)
     painted = [name for name in names if project.labels.has(name)]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from napari_matssl.errors import OutOfMemoryError
 from napari_matssl.labels.held_out import MOST_IMAGES, HeldOut, HeldOutImage
@@ -88,7 +87,7 @@ class HeldOutFigures:
 
 
 def leave_out(
-    plan: Plan, encoder: nn.Module, compute: Compute, budget: Budget | None = None
+    plan: Plan, encoder: RememberingEncoder, compute: Compute, budget: Budget | None = None
 ) -> Generator[Progress, Control | None, HeldOutFigures | None]:
     """Leave one painted image out in turn; classify it by heads that are fitted to the others.
 
@@ -101,7 +100,7 @@ def leave_out(
     plan
         Of the model.
     encoder
-        In evaluation mode, on its device, before it is trained.
+        Before it is trained.
     budget
         Of a training, of which this takes a small share: fewer images are left out then.
 
@@ -115,7 +114,7 @@ def leave_out(
     if len(chosen) < 2 or len(data.validation) > 1:
         return None
     unseen = [n for n in chosen if not _has_seen(plan.start, data.painted[n])]
-    remembering, images, sample = RememberingEncoder(encoder), list[HeldOutImage](), Sample()
+    images, sample = list[HeldOutImage](), Sample()
     seen = dict[int, Known]()
     thinned = {n: _thinned(data.images[n]) for n in chosen}
     begin = 0.0 if budget is None else budget.elapsed
@@ -127,7 +126,7 @@ def leave_out(
         others = [thinned[n] for n in chosen if n != left_out]
         try:
             with device_errors("leaving images out"):
-                found = _classify(plan, remembering, others, left_out, compute)
+                found = _classify(plan, encoder, others, left_out, compute)
         except OutOfMemoryError as error:  # these figures alone must not cost the model
             yield Progress("leaving images out", 1, 1, message=f"{error} {_UNKNOWN}")
             return None
@@ -206,7 +205,7 @@ class _Classified:
 
 def _classify(
     plan: Plan,
-    encoder: nn.Module,
+    encoder: RememberingEncoder,
     others: Sequence[PreparedImage],
     left_out: int,
     compute: Compute,
@@ -221,7 +220,7 @@ def _classify(
     if len(known) < 2:
         return None
     with seeded(seed):
-        heads = PixelHeads(encoder.get_submodule("encoder").out_channels, classes)  # type: ignore[arg-type]
+        heads = PixelHeads(encoder.out_channels, classes)
     compute.place(heads).eval()
     fitted = fit(encoder, heads, others, compute, seed)
     image = as_new(plan, left_out, others, fitted.pixels)

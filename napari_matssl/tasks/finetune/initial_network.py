@@ -20,6 +20,7 @@ from napari_matssl.learn.networks import StartingPart, build_network, starting_p
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_features import Known
 from napari_matssl.learn.pixel_fit import Fitted, classify, fit
+from napari_matssl.learn.remembering_encoder import RememberingEncoder
 from napari_matssl.learn.segmenter import adopt, shared_classes
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.tasks.finetune.held_out import choose_left_out
@@ -34,6 +35,8 @@ class Beginning:
     ----------
     network
         On its device.
+    encoder
+        The network's as it begins; None once it learns.
     images
         What to learn from; with pseudo-labels of the classifier where they are wanted.
     frequencies
@@ -51,6 +54,7 @@ class Beginning:
     """
 
     network: nn.Module
+    encoder: RememberingEncoder | None
     images: tuple[PreparedImage, ...]
     frequencies: Tensor | None
     origin: str
@@ -58,6 +62,11 @@ class Beginning:
     pixels: tuple[KnownPixels, ...]
     known: Mapping[int, Known]
     payoff: Payoff | None = None
+
+    def looking(self) -> RememberingEncoder:
+        """Return the encoder as it began."""
+        assert self.encoder is not None, "the network has begun to learn"
+        return self.encoder
 
     def card(self, plan: Plan) -> ModelCard:
         """Return the card of the plan with what the beginning adds."""
@@ -89,18 +98,19 @@ def begin(plan: Plan, compute: Compute) -> Beginning:
         if isinstance(network, CsUnet) and plan.settings.transformer_weights != "random":
             network.start_decoder()
     network = compute.place(network).eval()
+    encoder = RememberingEncoder(compute.place_to_segment(network.get_submodule("encoder")))
     images, frequencies, known = plan.data.images, None, dict[int, Known]()
     if isinstance(network, PixelClassifier | GuidedUnetPlusPlus):
         with device_errors("fitting"):
-            fitted = _fit_heads(network, plan, compute)
+            fitted = _fit_heads(network, encoder, plan, compute)
             frequencies, pixels = compute.move(fitted.frequencies), fitted.pixels
             known = dict(fitted.known)
             if isinstance(network, GuidedUnetPlusPlus) and plan.settings.pseudo_label_weight > 0:
-                images = _propose(network, plan, compute)
+                images = _propose(network, encoder, plan, compute)
     else:
         pixels = labelled_pixels(images, len(card.classes), plan.settings.seed)
     reference = _reference(plan, pixels)
-    return Beginning(network, images, frequencies, origin, reference, pixels, known)
+    return Beginning(network, encoder, images, frequencies, origin, reference, pixels, known)
 
 
 def _load(network: nn.Module, part: StartingPart) -> str:
@@ -110,7 +120,10 @@ def _load(network: nn.Module, part: StartingPart) -> str:
 
 
 def _fit_heads(
-    network: PixelClassifier | GuidedUnetPlusPlus, plan: Plan, compute: Compute
+    network: PixelClassifier | GuidedUnetPlusPlus,
+    encoder: nn.Module,
+    plan: Plan,
+    compute: Compute,
 ) -> Fitted:
     """Fit the pixel heads.
 
@@ -123,7 +136,7 @@ def _fit_heads(
         shared = shared_classes(plan.card.classes, plan.start)
     seed = plan.settings.seed
     give_back = choose_left_out(plan.data.images, len(plan.card.classes))
-    return fit(network.encoder, network.heads, plan.data.images, compute, seed, shared, give_back)
+    return fit(encoder, network.heads, plan.data.images, compute, seed, shared, give_back)
 
 
 def _reference(plan: Plan, pixels: Sequence[KnownPixels]) -> GreyReference | None:
@@ -135,7 +148,7 @@ def _reference(plan: Plan, pixels: Sequence[KnownPixels]) -> GreyReference | Non
 
 
 def _propose(
-    network: GuidedUnetPlusPlus, plan: Plan, compute: Compute
+    network: GuidedUnetPlusPlus, encoder: nn.Module, plan: Plan, compute: Compute
 ) -> tuple[PreparedImage, ...]:
     """Classify unpainted pixels with the pixel heads, to propose pseudo-labels.
 
@@ -145,7 +158,5 @@ def _propose(
     heads, images = network.heads, plan.data.images
     if plan.start is not None:
         heads = copy.deepcopy(heads)
-        fit(network.encoder, heads, images, compute, plan.settings.seed)
-    return tuple(
-        replace(one, proposed=classify(network.encoder, heads, one, compute)) for one in images
-    )
+        fit(encoder, heads, images, compute, plan.settings.seed)
+    return tuple(replace(one, proposed=classify(encoder, heads, one, compute)) for one in images)

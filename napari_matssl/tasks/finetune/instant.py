@@ -36,7 +36,7 @@ def fit_instantly(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneR
         unbroken = yield from find_unbroken_strata(network, card, plan.data, compute)
         card = card.model_copy(update={"unbroken": unbroken})
     yield Progress(_DOING, 1, 2)
-    left_out = yield from leave_out(plan, network.get_submodule("encoder"), compute)
+    left_out = yield from leave_out(plan, begun.looking(), compute)
     payoff = yield from measure_payoff(plan, begun, left_out, compute)
     card = card.model_copy(update={"payoff": payoff})
     loss = partial(

@@ -193,10 +193,10 @@ class _Measurement:
 def _encoder(plan: Plan, begun: Beginning, compute: Compute) -> nn.Module:
     """Return an encoder that has not learnt from the images."""
     if plan.start is None:
-        return begun.network.get_submodule("encoder")
+        return begun.looking()
     encoder = build_encoder(plan.card.encoder)
     load_start_weights(encoder, plan.card.encoder, FinetuneSettings().weights)
-    return compute.place(encoder).eval()
+    return compute.place_to_segment(encoder.eval())
 
 
 def _classes(known: Sequence[Known]) -> list[int]:

@@ -49,11 +49,9 @@ def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
     """Train the network of a plan; see :func:`~napari_matssl.tasks.finetune.finetune`."""
     with device_errors("preparing the training"):
         begun = begin(plan, compute)
-        left_out = yield from leave_out(
-            plan, begun.network.get_submodule("encoder"), compute, budget
-        )
+        left_out = yield from leave_out(plan, begun.looking(), compute, budget)
         payoff = yield from measure_payoff(plan, begun, left_out, compute, budget)
-        begun = replace(begun, payoff=payoff, known={}, pixels=())
+        begun = replace(begun, encoder=None, payoff=payoff, known={}, pixels=())
         training = Training(plan, begun, compute, budget, left_out)
     trouble, failure = "", None
     try:
