@@ -417,6 +417,7 @@ def preview(speed: Speed) -> Iterator[Row]:
     firsts, others = [], []
     for _ in range(4):
         live = LiveClassifier()
+        live.prepare(settings)  # as the window does while the second class is being painted
         for last in (rows[-1], rows[0]):  # all strokes; a part of them rubbed out again
             painted = labels.copy()
             painted[last] = 0

@@ -66,15 +66,15 @@ class PixelClassifier(nn.Module):
 
     Parameters
     ----------
-    encoder_name
-        By its smp or timm name. The encoder is never trained.
+    encoder
+        By its smp or timm name, or built already. It is never trained.
     classes
         Number of channels of the logits.
     """
 
-    def __init__(self, encoder_name: str, classes: int) -> None:
+    def __init__(self, encoder: str | nn.Module, classes: int) -> None:
         super().__init__()
-        self.encoder: nn.Module = build_encoder(encoder_name)
+        self.encoder = build_encoder(encoder) if isinstance(encoder, str) else encoder
         self.heads = PixelHeads(self.encoder.out_channels, classes)  # type: ignore[arg-type]
         self.train()
 

@@ -8,13 +8,13 @@ from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_taught
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
-from napari_matssl.learn.device import Compute, choose_compute
+from napari_matssl.learn.device import choose_compute, seeded
 from napari_matssl.learn.device_errors import device_errors, free_memory
+from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.grey_scale import fit_scalings, reference_of
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
-from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.remembering_encoder import MOST_BYTES, Remembered, RememberingEncoder
@@ -43,10 +43,42 @@ class LiveClassifier:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._filter_maps = Remembered(filter_maps, most_bytes)
-        self._network: PixelClassifier | None = None
+        self._encoder: RememberingEncoder | None = None
         self._loaded: tuple[str, ...] = ()
-        self._classes = 0
         self._prepared: dict[str, _Prepared] = {}
+
+    def prepare(
+        self, settings: FinetuneSettings, should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Build the encoder and load its start weights, unless that was done: half a second.
+
+        Parameters
+        ----------
+        settings
+            Encoder, its start weights and device count.
+        should_stop
+            Asked while weights are downloaded.
+
+        Raises
+        ------
+        SettingsError, WeightsError, ModelFileError, DeviceError
+            If the encoder, its weights or the device can't be had.
+        StoppedError
+            If it was to stop.
+        """
+        compute = choose_compute(settings.device)
+        wanted = (settings.encoder, settings.weights, str(compute.device), str(compute.dtype))
+        if self._loaded == wanted:
+            return
+        weights = fetch_start_weights(settings.encoder, settings.weights)
+        drain(weights, should_stop=should_stop)
+        self._encoder, self._loaded = None, ()
+        free_memory(compute.device)
+        with seeded(settings.seed):
+            encoder = build_encoder(settings.encoder)
+        load_start_weights(encoder, settings.encoder, settings.weights)
+        encoder = compute.place_to_segment(encoder.eval())
+        self._encoder, self._loaded = RememberingEncoder(encoder, self._most_bytes), wanted
 
     def segment(
         self,
@@ -87,13 +119,16 @@ class LiveClassifier:
             If memory doesn't suffice.
         """
         try:
-            weights = fetch_start_weights(settings.encoder, settings.weights)
-            drain(weights, should_stop=should_stop)
+            self.prepare(settings, should_stop)
         except StoppedError:
             return None
+        assert self._encoder is not None
         compute = choose_compute(settings.device)
         card = outline(painted, table, settings, "pixel-classifier")
-        network = self._ready(card, settings, compute)
+        with seeded(settings.seed):
+            network = PixelClassifier(self._encoder, len(card.classes))
+        network.heads.look = self._filter_maps
+        compute.place(network)
         check_taught(painted, table, card.unlabelled)
         scalings, scale = fit_scalings([p.micrograph for p in painted], card, settings.exposure)
         images = [self._prepare(*pair, card) for pair in zip(painted, scalings, strict=True)]
@@ -111,36 +146,11 @@ class LiveClassifier:
         return None if found is None else Preview(view.name, 0, 0, found.mask)
 
     def forget(self) -> None:
-        """Release memory; keep only the network with its start weights."""
+        """Release memory; keep only the encoder with its start weights."""
         self._prepared.clear()
-        if self._network is not None:
-            self._filter_maps.forget()
-            assert isinstance(self._network.encoder, RememberingEncoder)
-            self._network.encoder.remembered.forget()
-
-    def _ready(
-        self, card: ModelCard, settings: FinetuneSettings, compute: Compute
-    ) -> PixelClassifier:
-        """Return the network with its start weights; it is built where others are wanted."""
-        wanted = (settings.encoder, settings.weights, str(compute.device), str(compute.dtype))
-        classes = len(card.classes)
-        if self._network is not None and (self._loaded, self._classes) == (wanted, classes):
-            return self._network
-        network = build_network(card.encoder, classes, settings.seed, card.architecture)
-        assert isinstance(network, PixelClassifier)
-        if self._network is not None and self._loaded == wanted:
-            network.encoder = self._network.encoder
-        else:
-            self._network = None
-            load_start_weights(network.encoder, card.encoder, settings.weights)
-        compute.place(network).eval()
-        network.heads.look = self._filter_maps
-        if not isinstance(network.encoder, RememberingEncoder):
-            encoder = compute.place_to_segment(network.encoder)
-            network.encoder = RememberingEncoder(encoder, self._most_bytes)
-            free_memory(compute.device)  # that of the previous encoder
-        self._network, self._loaded, self._classes = network, wanted, classes
-        return network
+        self._filter_maps.forget()
+        if self._encoder is not None:
+            self._encoder.remembered.forget()
 
     def _prepare(
         self, painted: PaintedMicrograph, scaling: IntensityScaling, card: ModelCard

@@ -180,7 +180,7 @@ def test_memory_for_feature_maps_is_bounded_and_given_back(two_phases):
     live = LiveClassifier(most_bytes=6_000_000)
     images = [painted(two_phases(seed, (256, 256)), seed) for seed in range(10)]
     live.segment(images, TABLE, images[0].micrograph, chosen())
-    kept = live._network.encoder.remembered, live._filter_maps
+    kept = live._encoder.remembered, live._filter_maps
     assert all(0 < one.held_bytes <= 6_000_000 for one in kept)
     assert len(live._prepared) <= 8
     live.forget()

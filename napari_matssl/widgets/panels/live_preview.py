@@ -173,7 +173,10 @@ class LivePreview(QObject):
         if len(set().union(*classes.values())) < 2:
             if anew and self._work.classifier is None:
                 # Prepares while the second class is being painted.
-                self._thread.run(self._work.load, lambda _result: None, self._show_problem)
+                work, settings = self._work, self._settings()
+                self._thread.run(
+                    lambda: work.load().prepare(settings), lambda _result: None, self._show_problem
+                )
             return "No live preview yet: paint at least two classes."
         if not anew and not self._painting:
             return "Live preview: starts with the next stroke."
