@@ -8,6 +8,7 @@ from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.controls.forms import agreed
 from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.running_job import RunningJob
+from napari_matssl.widgets.napari_private import main_window, viewer_widget
 
 FINISH, CANCEL, STAY = "Finish now and keep", "Cancel the job", "Stay"
 """Buttons of the question that a running job asks for."""
@@ -29,7 +30,7 @@ class Closing(QObject):
 
     @property
     def _window(self) -> QMainWindow:
-        return self._viewer.window._qt_window  # a stored reference would outlive the window
+        return main_window(self._viewer)  # a stored reference would outlive the window
 
     def eventFilter(self, window: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Ask before the window closes; end what runs before it is destroyed."""
@@ -38,7 +39,7 @@ class Closing(QObject):
             self._runner.close(timeout=0)
         if event.type() != QEvent.Type.Close:
             return False
-        if not self._viewer.window._qt_viewer.isVisibleTo(window):  # closed by a script
+        if not viewer_widget(self._viewer).isVisibleTo(window):  # closed by a script
             self._folder.end()
             return False
         if self._strokes_are_safe() and self._job_may_end():

@@ -9,6 +9,7 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.project.first_look import find_images
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.planes import PLANES, plane_files
+from napari_matssl.widgets.napari_private import main_window
 
 if TYPE_CHECKING:
     import napari
@@ -78,7 +79,7 @@ def _enlarge(viewer: "napari.Viewer") -> None:
 
     if get_settings().application.window_size is not None:
         return
-    window = viewer.window._qt_window
+    window = main_window(viewer)
     room = window.screen().availableGeometry()
     width = max(window.width(), min(_WIDTH, room.width() - _FRAME))
     height = max(window.height(), min(_HEIGHT, room.height() - 2 * _FRAME))

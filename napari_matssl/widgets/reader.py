@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_matssl.errors import InputError
 from napari_matssl.widgets.canvas.image_layer import image_arguments
+from napari_matssl.widgets.napari_private import main_window
 
 # Decoders are imported where they are used: napari loads this module with the panels.
 
@@ -43,7 +44,7 @@ def open_micrographs() -> None:
     viewer = current_viewer()
     known = " ".join(f"*{suffix}" for suffix in SUFFIXES)
     chosen, _ = QFileDialog.getOpenFileNames(
-        viewer.window._qt_window, "Open calibrated micrographs", "", f"Micrographs ({known})"
+        main_window(viewer), "Open calibrated micrographs", "", f"Micrographs ({known})"
     )
     for path in chosen:
         try:

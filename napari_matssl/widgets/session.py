@@ -21,7 +21,6 @@ from napari_matssl.widgets.canvas.correction_area import CorrectionArea
 from napari_matssl.widgets.canvas.counting import PointCounting
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.info_bar import InfoBarLine
-from napari_matssl.widgets.canvas.keep_alive import keep_canvas_alive
 from napari_matssl.widgets.canvas.keys import Keys
 from napari_matssl.widgets.canvas.live_wish import LiveWish
 from napari_matssl.widgets.canvas.measured_layer import MeasuredLayer
@@ -41,6 +40,12 @@ from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.model_files import ModelFiles
+from napari_matssl.widgets.napari_private import (
+    canvas_widget,
+    has_window,
+    keep_canvas_alive,
+    main_window,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ class Session(QObject):
     """A model was fine-tuned: what the task returns."""
 
     def __init__(self, viewer: Viewer) -> None:
-        window = viewer.window._qt_window
+        window = main_window(viewer)
         super().__init__(window)
         self.viewer = viewer
         keep_canvas_alive(viewer)
@@ -71,7 +76,7 @@ class Session(QObject):
         self.runner = JobRunner(self)
         self._job_title = ""
         self.messages = Messages(self)
-        self.over_canvas = MessagesOver(self.messages, viewer.window._qt_viewer.canvas.native)
+        self.over_canvas = MessagesOver(self.messages, canvas_widget(viewer))
         self.model_files = ModelFiles(self.folder, self.runner, self)
         self.model_files.changed.connect(self.models_changed)
         self.notices.failed.connect(self._show_problem)
@@ -140,7 +145,7 @@ class Session(QObject):
     @property
     def _dock_in_sight(self) -> bool:
         """Whether one of our docks is to be seen: neither closed nor behind another tab."""
-        boxes = self.viewer.window._qt_window.findChildren(MessageBox)
+        boxes = main_window(self.viewer).findChildren(MessageBox)
         docked = [b.parentWidget() for b in boxes if b is not self.over_canvas]
         # Qt calls a dock behind another tab visible, but places it far outside the window.
         return any(not one.visibleRegion().isEmpty() for one in docked)
@@ -176,7 +181,7 @@ class Session(QObject):
 
 def _leave(session: weakref.ref[Session]) -> None:
     there = session()
-    if there is None or not isalive(there) or not hasattr(there.viewer.window, "_qt_window"):
+    if there is None or not isalive(there) or not has_window(there.viewer):
         return  # the window was closed
     there.leave()
 
@@ -184,6 +189,6 @@ def _leave(session: weakref.ref[Session]) -> None:
 def session_of(viewer: Viewer) -> Session:
     """Find the session of a viewer, or begin it."""
     viewer = getattr(viewer, "__wrapped__", viewer)  # napari hands a proxy to plugins
-    window = viewer.window._qt_window
+    window = main_window(viewer)
     session = window.findChild(Session)
     return session if session is not None else Session(viewer)

@@ -15,6 +15,7 @@ from napari_matssl.widgets.controls.device_badge import DeviceBadge
 from napari_matssl.widgets.controls.job_bar import JobBar
 from napari_matssl.widgets.controls.tooltip_wrapping import WrappedTooltips
 from napari_matssl.widgets.jobs.later import later
+from napari_matssl.widgets.napari_private import main_window
 from napari_matssl.widgets.panels.finetune_panel import FinetunePanel
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
@@ -76,7 +77,7 @@ class _Docked(QWidget):
 def _tabify(docked: _Docked) -> None:
     if not isalive(docked):
         return
-    window, mine = docked.session.viewer.window._qt_window, _dock_of(docked)
+    window, mine = main_window(docked.session.viewer), _dock_of(docked)
     for other in window.findChildren(_Docked):
         dock = _dock_of(other)
         if dock is None or mine is None or dock is mine or dock.isFloating() or mine.isFloating():
@@ -100,7 +101,7 @@ def _destroy(docked: _Docked) -> None:
     cleared already, would be called by the widgets that die, and the process would end.
     """
     if isalive(docked) and docked.parent() is None:
-        docked.setParent(docked.session.viewer.window._qt_window)  # the window owns it until then
+        docked.setParent(main_window(docked.session.viewer))  # the window owns it until then
         docked.deleteLater()
 
 

@@ -7,6 +7,8 @@ from napari.utils.events import Event
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QDockWidget
 
+from napari_matssl.widgets.napari_private import layer_docks
+
 
 class BareImage:
     """Keep all layers but some out of sight, and the layer list, whose thumbnails show masks."""
@@ -32,9 +34,7 @@ class BareImage:
             self._before[layer] = layer.visible
             layer.visible = True
         self._viewer.layers.events.inserted.connect(self._on_inserted)
-        viewer = self._viewer.window._qt_viewer
-        docks = (viewer.dockLayerList, viewer.dockLayerControls)
-        self._docks = [dock for dock in docks if not dock.isHidden()]
+        self._docks = [dock for dock in layer_docks(self._viewer) if not dock.isHidden()]
         for dock in self._docks:
             dock.hide()
 

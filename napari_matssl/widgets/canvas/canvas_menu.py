@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QAction, QMenu
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
+from napari_matssl.widgets.napari_private import history_of, main_window
 
 TOOLS = {"paint": "Paint (P)", "erase": "Erase (E)", "fill": "Fill (F)", "pan_zoom": "Move (Z)"}
 """Modes of the painted labels, and what the menu calls them."""
@@ -23,7 +24,7 @@ class CanvasMenu(QObject):
     def __init__(self, viewer: Viewer, current: CurrentImage, palette: Palette) -> None:
         super().__init__(current)
         self._viewer, self._current, self._palette = viewer, current, palette
-        self.menu = QMenu(viewer.window._qt_window)
+        self.menu = QMenu(main_window(viewer))
 
     def open_at(self, world: Sequence[float]) -> None:
         """Open the menu at the mouse, for a point in the viewer's coordinates."""
@@ -43,8 +44,9 @@ class CanvasMenu(QObject):
             self._add(f"Paint with {names[class_id]}", lambda: self._palette.paint_with(class_id))
         self.menu.addSeparator()
         painted = shown.painted
-        self._add("Undo (Ctrl+Z)", painted.undo, enabled=bool(painted._undo_history))
-        self._add("Redo (Ctrl+Shift+Z)", painted.redo, enabled=bool(painted._redo_history))
+        undo, redo = history_of(painted)
+        self._add("Undo (Ctrl+Z)", painted.undo, enabled=bool(undo))
+        self._add("Redo (Ctrl+Shift+Z)", painted.redo, enabled=bool(redo))
         self.menu.addSeparator()
         chosen = self._viewer.layers.selection.active is painted
         for mode, text in TOOLS.items():

@@ -22,6 +22,7 @@ from napari_matssl.widgets.canvas.keys import Keys
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.shown import OVERLAYS, Shown
 from napari_matssl.widgets.jobs.job_time import about
+from napari_matssl.widgets.napari_private import canvas_widget
 
 SAVED_EVERY = 5
 """Points after which a count is written."""
@@ -138,7 +139,7 @@ class PointCounting(QObject):
         self._camera = tuple(self._viewer.camera.center), self._viewer.camera.zoom
         self._bare.begin([shown.image])
         self._keys.lend(self._calls())
-        self._viewer.window._qt_viewer.canvas.native.setFocus()
+        canvas_widget(self._viewer).setFocus()
         self._next()
         return True
 
@@ -322,7 +323,7 @@ class PointCounting(QObject):
         return math.dist(*ends)
 
     def _usual_px(self, shown: Shown) -> float:
-        height = self._viewer.window._qt_viewer.canvas.native.height()
+        height = canvas_widget(self._viewer).height()
         shorter = min(len(shown.micrograph.specimen), shown.micrograph.width)
         least, most = _SCREEN_PX
         return min(max(height / (_SEEN * shorter), least), most)

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QShortcut
 from napari_matssl.widgets.canvas.layer_grid import grid_of
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.results import Results
+from napari_matssl.widgets.napari_private import main_window
 
 
 class Drawing(QObject):
@@ -40,7 +41,7 @@ class Drawing(QObject):
         super().__init__(results)
         self._viewer, self._results, self._palette = viewer, results, palette
         self._name, self._hint = name, hint
-        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), viewer.window._qt_window)
+        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), main_window(viewer))
         self._escape.activated.connect(self.cancel)
         self.changed.connect(self._update)
         results.current.changed.connect(self.changed)

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QFrame
 
 from napari_matssl.widgets.canvas.shown import Shown
 from napari_matssl.widgets.jobs.later import later
+from napari_matssl.widgets.napari_private import canvas_widget, place_on_canvas, scene_of
 
 SHOWN_MS = 1600
 """How long the frame is to be seen."""
@@ -18,7 +19,7 @@ class Flash(QFrame):
     """A frame around some pixels; it adds no layer, so painting goes on as before."""
 
     def __init__(self, viewer: Viewer) -> None:
-        super().__init__(viewer.window._qt_viewer.canvas.native)
+        super().__init__(canvas_widget(viewer))
         self._viewer = viewer
         self._marked: tuple[Shown, QRect] | None = None
         self.setObjectName("matssl_flash")
@@ -30,7 +31,7 @@ class Flash(QFrame):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
         self._end = later(self, self.hide, SHOWN_MS)
-        camera = getattr(viewer, "scene", viewer).camera  # napari before 0.9: no scene
+        camera = scene_of(viewer).camera
         camera.events.connect(self._follow)
 
     def mark(self, shown: Shown, top: int, left: int, height: int, width: int) -> None:
@@ -51,7 +52,7 @@ class Flash(QFrame):
             return
         shown, marked = self._marked
         layer = shown.image
-        view = self._viewer.window._qt_viewer.canvas.view
+        view = place_on_canvas(self._viewer)
         corners = []
         for row, column in (
             (marked.top() - 0.5, marked.left() - 0.5),

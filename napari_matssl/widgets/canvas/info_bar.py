@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject
 from napari_matssl.widgets.canvas.layer_grid import grid_of
 from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.shown import Shown
+from napari_matssl.widgets.napari_private import without_own_drag
 
 LINE = "info bar"
 """Name of the layer."""
@@ -48,9 +49,7 @@ class InfoBarLine(QObject):
         layer.mode = "select"
         layer.selected_data = {0}
         # At a handle of the line, napari's own drag would stretch it.
-        napari_drag = layer._drag_modes[layer._mode]
-        if napari_drag in layer.mouse_drag_callbacks:
-            layer.mouse_drag_callbacks.remove(napari_drag)
+        without_own_drag(layer)
         if self._drag not in layer.mouse_drag_callbacks:
             layer.mouse_drag_callbacks.append(self._drag)
         layer.help = viewer.help = HINT

@@ -8,6 +8,7 @@ from typing import Any
 from napari.layers import Labels
 
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
+from napari_matssl.widgets.napari_private import give_history, history_of
 
 MOST_HISTORIES = 20
 """Images whose undo history is kept; a stroke takes about as much memory as it has pixels."""
@@ -36,9 +37,7 @@ class KeptLook:
         self._brush = painted.brush_size
         for title, layer in _labels_of(shown).items():
             self._layers[title] = (layer.visible, layer.opacity, layer.contour)
-        # napari has no public call for this.
-        painted._commit_staged_history()
-        undo, redo = tuple(painted._undo_history), tuple(painted._redo_history)
+        undo, redo = history_of(painted)
         key = shown.name, shown.page
         self._histories.pop(key, None)
         if undo or redo:
@@ -58,8 +57,7 @@ class KeptLook:
                     layer.visible = visible
         history = self._histories.get((shown.name, shown.page))
         if history is not None and history.pixels == _checksum(shown.painted):
-            shown.painted._undo_history.extend(history.undo)
-            shown.painted._redo_history.extend(history.redo)
+            give_history(shown.painted, history.undo, history.redo)
 
     def forget(self) -> None:
         """Drop the histories: another folder is opened."""

@@ -14,6 +14,7 @@ from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.peek import KEY, KEY_NAME, Peek
 from napari_matssl.widgets.canvas.shown import Shown
+from napari_matssl.widgets.napari_private import canvas_widget, main_window, viewer_widget
 
 HINT = (
     "1 to 9: class, P: paint, E: erase, F: fill, Z: move, A, D: other image, N: next to paint, "
@@ -31,7 +32,7 @@ class Keys(QObject):
     """
 
     def __init__(self, viewer: Viewer, current: CurrentImage, palette: Palette, peek: Peek) -> None:
-        window = viewer.window._qt_window
+        window = main_window(viewer)
         super().__init__(window)
         self._viewer, self._current, self._palette = viewer, current, palette
         self._folder = current.folder
@@ -107,8 +108,7 @@ class Keys(QObject):
             widget.removeEventFilter(self)
 
     def _watched(self) -> tuple[QObject, QObject]:
-        viewer = self._viewer.window._qt_viewer
-        return viewer, viewer.canvas.native
+        return viewer_widget(self._viewer), canvas_widget(self._viewer)
 
     def _shortcut(self, key: Qt.Key, call: Callable[[], None]) -> QShortcut:
         shortcut = QShortcut(QKeySequence(key), self.parent())

@@ -20,6 +20,7 @@ from napari_matssl.widgets.canvas.outlines import nearest_segment, outline_of
 from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.shown import OVERLAYS, Shown
 from napari_matssl.widgets.jobs.later import later
+from napari_matssl.widgets.napari_private import scene_of
 
 MARKED = "marked"
 """Name of the layer that marks one item."""
@@ -246,7 +247,7 @@ class MeasuredLayer(QObject):
 
     @property
     def _camera(self) -> Any:
-        return getattr(self._viewer, "scene", self._viewer).camera  # napari before 0.9: no scene
+        return scene_of(self._viewer).camera
 
     def _px_of_screen(self, shown: Shown) -> float:
         """Return how many px of the image one px of the screen is."""

@@ -1,7 +1,6 @@
 """The mouse on the canvas: the left button alone paints, the right one opens a menu."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from napari.layers import Labels
@@ -9,12 +8,12 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QAbstractItemView, QApplication, QPlainTextEdit, QTextEdit
-from vispy.app.canvas import MouseEvent
+from qtpy.QtWidgets import QAbstractItemView, QApplication, QPlainTextEdit, QTextEdit, QWidget
 
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.mouse_moves import Moves
+from napari_matssl.widgets.napari_private import canvas_widget, move_mouse_to, scene_of
 
 _PAINTING = ("paint", "erase", "fill", "polygon", "pick")
 _STROKES = ("paint", "erase")
@@ -49,11 +48,11 @@ class Mouse(QObject):
         self._moves = Moves()
         current.folder.changed.connect(self._keep_moves)
         current.appeared.connect(self._keep_moves)
-        self._canvas.native.installEventFilter(self)
+        self._canvas.installEventFilter(self)
 
     @property
-    def _canvas(self) -> Any:
-        return self._viewer.window._qt_viewer.canvas  # a stored reference would outlive the window
+    def _canvas(self) -> QWidget:
+        return canvas_widget(self._viewer)  # a stored reference would outlive the window
 
     def eventFilter(self, canvas: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Decide what napari hears of."""
@@ -73,7 +72,7 @@ class Mouse(QObject):
         return False
 
     def _keep_moves(self) -> None:
-        if self._folder.project is not None and self._canvas.native.isVisible():
+        if self._folder.project is not None and self._canvas.isVisible():
             self._moves.keep()
         else:  # a window that was never shown gets no hide event
             self._moves.let_go()
@@ -81,7 +80,7 @@ class Mouse(QObject):
     def let_go(self) -> None:
         """Watch no more: Python ends before Qt does."""
         self._moves.let_go()
-        self._canvas.native.removeEventFilter(self)
+        self._canvas.removeEventFilter(self)
 
     def _painted(self, modes: tuple[str, ...]) -> Labels | None:
         """Return the painted labels if they are selected, in one of some modes."""
@@ -168,28 +167,13 @@ class Mouse(QObject):
         if shown is None:  # the folder was closed during the stroke
             return False
         brush = shown.painted.brush_size * abs(shown.painted.scale[-1])
-        scene = getattr(self._viewer, "scene", self._viewer)  # napari before 0.9 has no scene
-        radius = brush / 2 * scene.camera.zoom
+        radius = brush / 2 * scene_of(self._viewer).camera.zoom
         return away >= max(1, _FINE * radius)
 
     def _draw_to(self, event: QMouseEvent) -> None:
         """Make napari draw up to a point at once."""
-        backend = self._canvas.native
-        known = backend._vispy_mouse_data
-        if known["press_event"] is None:
-            return
-        place = self._drawn_to = event.pos()
-        move = MouseEvent(
-            "mouse_move",
-            native=event,
-            pos=(place.x(), place.y()),
-            button=known["press_event"].button,
-            buttons=[1],
-            modifiers=backend._modifiers(event),
-            press_event=known["press_event"],
-            last_event=known["press_event"],
-        )
-        self._canvas._on_mouse_move(move)
+        if move_mouse_to(self._viewer, event):
+            self._drawn_to = event.pos()
 
     def _end_stroke(self, event: QMouseEvent) -> None:
         self._drawing = False
@@ -202,14 +186,14 @@ class Mouse(QObject):
         place = like.localPos() if hasattr(like, "localPos") else like.position()
         screen = like.screenPos() if hasattr(like, "screenPos") else like.globalPosition()
         made = QMouseEvent(kind, place, screen, left, held, like.modifiers())
-        QApplication.sendEvent(self._canvas.native, made)
+        QApplication.sendEvent(self._canvas, made)
 
     # --- focus
 
     def _take_focus(self) -> None:
         """Move the keyboard focus to where the mouse is, unless a text is being typed."""
         field = QApplication.focusWidget()
-        native = self._canvas.native
+        native = self._canvas
         if field is None or field is native or field.window() is not native.window():
             return
         above, texts = field.parentWidget(), (QPlainTextEdit, QTextEdit)

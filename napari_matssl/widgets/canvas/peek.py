@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QApplication
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import KIND, MEASURED
 from napari_matssl.widgets.canvas.shown import OVERLAYS
+from napari_matssl.widgets.napari_private import main_window
 
 KEY = Qt.Key.Key_H
 """Hides the overlays while it is held; napari has no use for it."""
@@ -19,7 +20,7 @@ class Peek(QObject):
     """Hide segmentation, preview and what was measured while the key is held; strokes stay."""
 
     def __init__(self, current: CurrentImage) -> None:
-        super().__init__(current.viewer.window._qt_window)
+        super().__init__(main_window(current.viewer))
         self._current = current
         self._hidden: list[Layer] = []
         self._held = False

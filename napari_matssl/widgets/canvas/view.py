@@ -8,6 +8,7 @@ from qtpy.QtCore import QEvent, QObject
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.shown import Shown
 from napari_matssl.widgets.jobs.later import later
+from napari_matssl.widgets.napari_private import canvas_widget, scene_of, take_box_off_brush
 
 _FILLED = 0.5  # of the canvas's shorter side, by what is looked at
 
@@ -25,8 +26,8 @@ class View(QObject):
         self._ours = False
         self._bar_is_users = viewer.scale_bar.visible
         self._later = later(self, self._fit_again)  # after the layout has sized the canvas
-        viewer.window._qt_viewer.canvas.native.installEventFilter(self)
-        _bare_brush(viewer)
+        canvas_widget(viewer).installEventFilter(self)
+        take_box_off_brush(viewer)
         viewer.scale_bar.events.visible.connect(self._on_bar)
         current.fitted.connect(self._note)
         current.changed.connect(self._show_bar)
@@ -69,19 +70,8 @@ def look_at(viewer: Viewer, shown: Shown, row: int, column: int, side: int) -> N
         [np.zeros(layer.ndim - 2), [row + (side - 1) / 2, column + (side - 1) / 2]]
     )
     world = np.asarray(layer.data_to_world(middle))[-2:]
-    canvas = viewer.window._qt_viewer.canvas.native
-    camera = getattr(viewer, "scene", viewer).camera  # napari before 0.9: no scene
+    canvas = canvas_widget(viewer)
+    camera = scene_of(viewer).camera
     camera.center = (*camera.center[:-2], *(float(one) for one in world))
     length = side * abs(float(layer.scale[-1]))
     camera.zoom = _FILLED * min(canvas.width(), canvas.height()) / length
-
-
-def _bare_brush(viewer: Viewer) -> None:
-    """Take away the box behind the brush's circle.
-
-    napari 0.9 gives every overlay a box of the canvas's colour. Beside a scale bar this one is
-    drawn, too: a black square over what is painted, which stays where the mouse left the canvas.
-    """
-    overlays = getattr(getattr(viewer, "canvas", None), "overlays", None)
-    if overlays is not None and "box" in type(overlays._brush_circle).model_fields:
-        overlays._brush_circle.box = False

@@ -10,8 +10,7 @@ class LateCollapsible(QCollapsible):
     """A collapsible part that is built when it is first opened."""
 
     def __init__(self, title: str, build: Callable[[], None]) -> None:
-        # The arrows are text, as superqt's icons are black in any theme.
-        super().__init__(f"▸ {title}", None, QIcon(), QIcon())
+        super().__init__(f"▸ {title}")
         self._title = title
         self._build: Callable[[], None] | None = build
         self.layout().setContentsMargins(0, 0, 0, 0)
@@ -19,9 +18,15 @@ class LateCollapsible(QCollapsible):
             "QPushButton {text-align: left; border: none; background: transparent}"
             "QPushButton:focus {text-decoration: underline}"
         )
+        self._drop_icon()
         self.toggled.connect(self._say)
 
+    def _drop_icon(self) -> None:
+        """Leave the arrow to the text: superqt's icons are black in any theme."""
+        self.toggleButton().setIcon(QIcon())
+
     def _say(self, expanded: bool) -> None:
+        self._drop_icon()
         self.setText(f"{'▾' if expanded else '▸'} {self._title}")
         self.content().setVisible(expanded)  # else Tab reaches hidden fields
 

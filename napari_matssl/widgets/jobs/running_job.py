@@ -11,12 +11,12 @@ from typing import Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 from qtpy.QtGui import QMovie
-from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_matssl.errors import UnwrittenError
 from napari_matssl.progress import Job
 from napari_matssl.widgets.jobs.background import is_gone
 from napari_matssl.widgets.jobs.job_thread import JobThread, Outcome
+from napari_matssl.widgets.napari_private import running_spinners
 
 HAND_OVER_MS = 30
 """How often the window asks the thread for news, ms."""
@@ -231,13 +231,7 @@ def _hold_spinners() -> list[QMovie]:
     Whatever moves in a window with an OpenGL canvas repaints all of it, canvas included: without
     a graphics card the spinner alone takes half a core from the training.
     """
-    from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem
-
-    held = []
-    for window in QApplication.topLevelWidgets():
-        for item in window.findChildren(ActivityToggleItem):
-            movies = [label.movie() for label in item.findChildren(QLabel)]
-            held += [m for m in movies if m is not None and m.state() == m.MovieState.Running]
+    held = running_spinners()
     for movie in held:
         movie.setPaused(True)
     return held

@@ -38,6 +38,7 @@ from napari_matssl.widgets.controls.forms import (
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.later import later
+from napari_matssl.widgets.napari_private import canvas_widget
 from napari_matssl.widgets.session import session_of
 
 DELAY_MS = 300
@@ -125,7 +126,7 @@ class PointCountPanel(QWidget):
         layout.addWidget(heading("Export to"))
         layout.addWidget(side_by_side(self.place, self.export, stretch=0))
         layout.addWidget(self.outcome)
-        self.strip = CountStrip(self.session.viewer.window._qt_viewer.canvas.native)
+        self.strip = CountStrip(canvas_widget(self.session.viewer))
 
     def _connect(self) -> None:
         session = self.session
