@@ -62,6 +62,7 @@ from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.methods import build_method
 from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.pretraining_patches import PatchSet
+from napari_matssl.learn.ranks import drawing
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.learn.views import make_view
@@ -269,7 +270,9 @@ def embed(bench: Bench, compute: Compute) -> torch.Tensor:
     compute.place(method).train()
     keep_statistics(method)
     patches, mean, std = PatchSet([bench.unseen()], settings).take(range(16))
-    views = make_view(patches.float(), mean, std, settings, torch.Generator().manual_seed(0))
+    views = make_view(
+        patches.float(), mean, std, settings, drawing(torch.Generator().manual_seed(0))
+    )
     with torch.no_grad(), compute.autocast():
         return method(compute.place_images(views)).float().cpu()  # type: ignore[no-any-return]
 

@@ -21,6 +21,7 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.pretraining_patches import PatchSet
+from napari_matssl.learn.ranks import drawing
 from napari_matssl.learn.views import make_view
 from napari_matssl.progress import drain
 from napari_matssl.samples import class_table, make_sample, scribble
@@ -40,7 +41,8 @@ def views() -> list[np.ndarray]:
     patch, mean, std = patches.take([0])
     generator = torch.Generator().manual_seed(8)
     return [
-        make_view(patch.float(), mean, std, settings, generator)[0, 0].numpy() for _ in range(2)
+        make_view(patch.float(), mean, std, settings, drawing(generator))[0, 0].numpy()
+        for _ in range(2)
     ]
 
 

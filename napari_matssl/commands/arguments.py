@@ -1,10 +1,15 @@
 """Arguments that several commands take, and what is read from them."""
 
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from napari_matssl.options import flag_of, option
+from napari_matssl.printing import print_error
+from napari_matssl.settings import ClusterSettings
 
 Splits = Annotated[Path | None, typer.Option(help="JSON file of splits")]
 
@@ -40,6 +45,23 @@ Scheduler = Annotated[
         help="let the workers of a dask cluster do it: tcp://host:8786, or a scheduler file",
     ),
 ]
+
+
+Devices = Annotated[str | None, option(ClusterSettings.model_fields["devices"], ["devices"])]
+
+
+Nodes = Annotated[str | None, option(ClusterSettings.model_fields["nodes"], ["nodes"])]
+
+
+def ranks_of(devices: str | None, nodes: str | None, device: str) -> AbstractContextManager[Any]:
+    """Return the context in which the processes of a training are joined; it gives the ranks."""
+    from napari_matssl.learn.rank_start import joined_ranks
+
+    given = {"devices": devices, "nodes": nodes}
+    cluster = ClusterSettings.make(
+        {name: value for name, value in given.items() if value is not None}, name_of=flag_of
+    )
+    return joined_ranks(cluster, device, print_error)
 
 
 def split_choice(splits: Path | None, split: str | None) -> Any:

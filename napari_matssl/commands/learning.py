@@ -8,10 +8,13 @@ import typer
 
 from napari_matssl.commands.arguments import (
     Classes,
+    Devices,
     InfoBar,
+    Nodes,
     Split,
     Splits,
     info_bar_choice,
+    ranks_of,
     split_choice,
 )
 from napari_matssl.console import rescued_output, run_job
@@ -36,18 +39,21 @@ def pretrain(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the last epoch")] = False,
+    devices: Devices = None,
+    nodes: Nodes = None,
 ) -> None:
     """Pretrain an encoder on folders of unlabelled micrographs (MatSSL and peers)."""
     from napari_matssl.tasks.exclusion import find_exclusion
     from napari_matssl.tasks.inputs import read_folder
     from napari_matssl.tasks.models import pretrain_encoder
 
-    excluded = find_exclusion(exclude or [], folders)
-    for remark in excluded.remarks:
-        print_line(remark)
-    read = partial(read_folder, folders, excluded.names)
-    with rescued_output(out.name):
-        outcome = run_job(pretrain_encoder(read, settings, out, resume, excluded.read))
+    with ranks_of(devices, nodes, settings.device) as ranks, rescued_output(out.name):
+        excluded = find_exclusion(exclude or [], folders)
+        for remark in excluded.remarks:
+            print_line(remark)
+        read = partial(read_folder, folders, excluded.names)
+        job = pretrain_encoder(read, settings, out, resume, excluded.read, ranks)
+        outcome = run_job(job)
     result = outcome.result
     if result.checkpoint is not None:
         print_line(f"Stopped early; --resume goes on from {result.checkpoint}.")
@@ -74,6 +80,8 @@ def finetune(
     go_on_from: Annotated[
         Path | None, typer.Option(help="model to go on from instead of an encoder")
     ] = None,
+    devices: Devices = None,
+    nodes: Nodes = None,
 ) -> None:
     """Fine-tune a model on painted micrographs."""
     from napari_matssl.files import check_writable
@@ -81,26 +89,27 @@ def finetune(
     from napari_matssl.learn.card import ModelCard
     from napari_matssl.tasks.inputs import read_painted_set
 
-    check_writable(out)
-    painted = read_painted_set(
-        images,
-        labels,
-        settings.unlabelled,
-        classes,
-        split_choice(splits, split),
-        info_bar_choice(info_bar or "auto"),
-    )
-    settings = settings.model_copy(update={"unlabelled": painted.unlabelled})
-    for remark in painted.remarks:
-        print_line(remark)
-    print_line(
-        f"{len(painted.training)} painted images, {len(painted.validation)} to validate; classes "
-        f"from {painted.source}: {', '.join(painted.table.names)}"
-    )
-    from napari_matssl.tasks.models import train_model
+    with ranks_of(devices, nodes, settings.device) as ranks, rescued_output(out.name):
+        check_writable(out)
+        painted = read_painted_set(
+            images,
+            labels,
+            settings.unlabelled,
+            classes,
+            split_choice(splits, split),
+            info_bar_choice(info_bar or "auto"),
+        )
+        settings = settings.model_copy(update={"unlabelled": painted.unlabelled})
+        for remark in painted.remarks:
+            print_line(remark)
+        print_line(
+            f"{len(painted.training)} painted images, {len(painted.validation)} to validate; "
+            f"classes from {painted.source}: {', '.join(painted.table.names)}"
+        )
+        from napari_matssl.tasks.models import train_model
 
-    with rescued_output(out.name):
-        outcome = run_job(train_model(lambda: painted, settings, out, go_on_from))
+        job = train_model(lambda: painted, settings, out, go_on_from, ranks=ranks)
+        outcome = run_job(job)
     trained = outcome.result
     metrics = trained.card.metrics
     score = f", validation mIoU {metrics['val_miou']:.3f}" if "val_miou" in metrics else ""

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_matssl.learn.ranks import ALONE, Ranks
+
 
 class ChannelDropout(nn.Module):
     """Hide some channels of each image while training; in evaluation mode, nothing.
@@ -20,18 +22,24 @@ class ChannelDropout(nn.Module):
         Of the channels that are hidden, 0 (at first) to below 1.
     random
         Where all randomness comes from.
+    ranks, count
+        Those that have a share of each batch, and the images of the joint batch; 0: all are here.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.share = 0.0
         self.random = np.random.default_rng(0)
+        self.ranks: Ranks = ALONE
+        self.count = 0
 
     def forward(self, maps: Tensor) -> Tensor:
         """Hide channels of maps ``(N, C, H, W)``."""
         if not self.training or self.share == 0:
             return maps
-        kept = self.random.random(maps.shape[:2]) >= self.share  # (N, C)
+        count = self.count or len(maps)
+        drawn = self.random.random((count, maps.shape[1]))[self.ranks.share(count)]
+        kept = drawn >= self.share  # (N, C)
         factor = torch.from_numpy(kept / (1 - self.share)).to(maps)
         return maps * factor[:, :, None, None]
 

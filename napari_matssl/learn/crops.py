@@ -15,6 +15,7 @@ from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph, to_tar
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.encoders import STRIDE
 from napari_matssl.learn.magnification import magnification, rescale
+from napari_matssl.learn.ranks import ALONE, Ranks
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling, specimen_values
 from napari_matssl.micrograph.strata import Strata
 from napari_matssl.settings import FinetuneSettings
@@ -106,6 +107,18 @@ class Batch:
     proposed: Tensor
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a crop is cut, and how it is turned."""
+
+    index: int
+    row: int
+    column: int
+    side: int
+    turns: int = 0
+    flipped: bool = False
+
+
 class CropSampler:
     """Draw batches of crops.
 
@@ -124,6 +137,8 @@ class CropSampler:
     strata
         Which way strata lie that must keep their order, see
         :func:`~napari_matssl.micrograph.strata.find_strata`.
+    ranks
+        Those that have a share of each batch. All draw for the joint batch, and cut their own.
     """
 
     def __init__(
@@ -132,8 +147,10 @@ class CropSampler:
         settings: FinetuneSettings,
         random: np.random.Generator,
         strata: Strata = "any",
+        ranks: Ranks = ALONE,
     ) -> None:
         self._images = images
+        self._ranks = ranks
         self._settings = settings
         self._random = random
         self._strata = strata
@@ -153,9 +170,11 @@ class CropSampler:
         return max(1, -(-len(self._grid) // self.batch_size))
 
     def batch(self) -> Batch:
-        """Draw the next batch."""
+        """Draw the next batch; give the share of this rank."""
         draw = self._augmented if self._settings.augment else self._next_patch
-        crops = [draw() for _ in range(self.batch_size)]
+        places = [draw() for _ in range(self.batch_size)]
+        own = self._ranks.share(len(places))
+        crops = [self._crop(place) for place in places[own]]
         units = torch.stack([unit for _, unit, _ in crops])  # (N, C, S, S)
         mean = torch.from_numpy(np.stack([self._images[i].scaling.mean for i, _, _ in crops]))
         std = torch.from_numpy(np.stack([self._images[i].scaling.std for i, _, _ in crops]))
@@ -168,7 +187,8 @@ class CropSampler:
         plain = standardise(units)
         if not self._settings.augment:
             return Batch(plain, targets, plain, proposed)
-        varied = standardise(vary_grey_values(units, self._random, self._settings.grey_changes))
+        strength, joint = self._settings.grey_changes, (own, len(places))
+        varied = standardise(vary_grey_values(units, self._random, strength, joint))
         return Batch(varied, targets, plain, proposed)
 
     def halve(self) -> bool:
@@ -183,14 +203,14 @@ class CropSampler:
             return False
         return True
 
-    def _next_patch(self) -> tuple[int, Tensor, Tensor]:
+    def _next_patch(self) -> "_Place":
         if not self._queue:
             order = self._random.permutation(len(self._grid))
             self._queue = [self._grid[i] for i in order]
         index, row, column = self._queue.pop()
-        return (index, *self._cut(index, row, column, self._side))
+        return _Place(index, row, column, self._side)
 
-    def _augmented(self) -> tuple[int, Tensor, Tensor]:
+    def _augmented(self) -> "_Place":
         random, zoom = self._random, self._settings.zoom
         candidates = self._points[random.integers(len(self._points))]
         index, points = candidates[random.integers(len(candidates))]
@@ -201,18 +221,23 @@ class CropSampler:
             _start(c, side, length, random)
             for c, length in zip(centre, (height, width), strict=True)
         )
-        unit, ids = self._cut(index, row, column, side)
+        turns = int(random.integers(4)) if self._strata == "any" else 0
+        return _Place(index, row, column, side, turns, flipped=random.random() < 0.5)
+
+    def _crop(self, place: "_Place") -> tuple[int, Tensor, Tensor]:
+        """Cut a crop ``(C, S, S)`` with its targets and proposals ``(2, S, S)``."""
+        side = place.side
+        unit, ids = self._cut(place.index, place.row, place.column, side)
         if side != self._side:
             size, smooth = [self._side, self._side], InterpolationMode.BILINEAR
             unit = resize(unit, size, smooth, antialias=side > self._side)
             ids = resize(ids, size, InterpolationMode.NEAREST_EXACT)
-        if self._strata == "any":
-            turns = int(random.integers(4))
-            unit, ids = unit.rot90(turns, (1, 2)), ids.rot90(turns, (1, 2))
-        if random.random() < 0.5:
+        if place.turns:
+            unit, ids = unit.rot90(place.turns, (1, 2)), ids.rot90(place.turns, (1, 2))
+        if place.flipped:
             along = 1 if self._strata == "columns" else 2
             unit, ids = unit.flip(along), ids.flip(along)
-        return index, unit, ids
+        return place.index, unit, ids
 
     def _cut(self, index: int, row: int, column: int, side: int) -> tuple[Tensor, Tensor]:
         """Cut a square ``(C, side, side)`` with its targets and proposals ``(2, side, side)``.
@@ -233,7 +258,12 @@ class CropSampler:
         return torch.from_numpy(unit), torch.from_numpy(ids)
 
 
-def vary_grey_values(units: Tensor, random: np.random.Generator, strength: float = 1.0) -> Tensor:
+def vary_grey_values(
+    units: Tensor,
+    random: np.random.Generator,
+    strength: float = 1.0,
+    joint: tuple[slice, int] | None = None,
+) -> Tensor:
     """Vary gamma, contrast, brightness, sharpness and noise, for each image by itself.
 
     Parameters
@@ -242,6 +272,8 @@ def vary_grey_values(units: Tensor, random: np.random.Generator, strength: float
         ``(N, C, H, W)`` from 0 to 1.
     strength
         Multiplies all ranges; 0 changes nothing.
+    joint
+        Which rows these are of how many, for which all is drawn; None: all.
 
     Returns
     -------
@@ -249,10 +281,10 @@ def vary_grey_values(units: Tensor, random: np.random.Generator, strength: float
     """
     if strength == 0:
         return units
-    count = len(units)
+    own, count = joint or (slice(None), len(units))
 
     def draw(low: float, high: float) -> Tensor:
-        values = strength * random.uniform(low, high, size=(count, 1, 1, 1))
+        values = strength * random.uniform(low, high, size=(count, 1, 1, 1))[own]
         return torch.from_numpy(values.astype(np.float32))
 
     units = units.clamp(0, 1) ** draw(-0.25, 0.25).exp()
@@ -260,7 +292,7 @@ def vary_grey_values(units: Tensor, random: np.random.Generator, strength: float
     blurred = functional.avg_pool2d(units, 3, stride=1, padding=1, count_include_pad=False)
     units = units + (blurred - units) * draw(-0.5, 1.0)  # below 0 sharpens
     generator = torch.Generator().manual_seed(int(random.integers(2**31)))
-    noise = torch.empty_like(units).normal_(generator=generator)
+    noise = units.new_empty((count, *units.shape[1:])).normal_(generator=generator)[own]
     return units + noise * draw(-0.03, 0.06).clamp(min=0)
 
 

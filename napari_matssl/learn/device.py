@@ -22,6 +22,7 @@ from napari_matssl.learn.nvidia import (
     find_nvidia,
     has_kernels,
 )
+from napari_matssl.learn.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,14 @@ class Compute:
         Format of convolutions and matrix products under :meth:`autocast`; float32 means none.
     reason
         Why this device, for people.
+    ranks
+        The processes that compute together, each on its own device.
     """
 
     device: torch.device
     dtype: torch.dtype
     reason: str
+    ranks: Ranks = ALONE
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return mixed precision where it is faster, else nothing."""
@@ -95,10 +99,11 @@ class Compute:
         name = str(self.device)
         if self.device.type == "cuda":
             name = f"{torch.cuda.get_device_name(self.device)} ({self.device})"
-        return f"{name}, {str(self.dtype).removeprefix('torch.')} ({self.reason})"
+        together = f"; {self.ranks.size} processes" if self.ranks.size > 1 else ""
+        return f"{name}, {str(self.dtype).removeprefix('torch.')} ({self.reason}){together}"
 
 
-def choose_compute(name: str = "auto") -> Compute:
+def choose_compute(name: str = "auto", ranks: Ranks = ALONE) -> Compute:
     """Choose the device by name, and the number format by what it can.
 
     Parameters
@@ -106,18 +111,22 @@ def choose_compute(name: str = "auto") -> Compute:
     name
         ``"auto"`` takes the first CUDA GPU that this build of PyTorch has kernels for, else an
         Apple GPU, else the CPU.
+    ranks
+        Of several on a machine, each takes a GPU of its own.
 
     Raises
     ------
     DeviceError
         If `name` is no device, or that device isn't there or can't be used.
     """
+    if ranks.size > 1 and torch.cuda.is_available() and name != "cpu":
+        name = f"cuda:{ranks.local}"
     if name == "auto":
         device, found = _best_device()
         reason = found.reason
     else:
         device, reason = _named_device(name), "as asked for"
-    return Compute(device, fastest_dtype(device), reason)
+    return Compute(device, fastest_dtype(device), reason, ranks)
 
 
 def _best_device() -> tuple[torch.device, Fault]:

@@ -61,29 +61,40 @@ class MomentumContrast(ContrastiveMethod):
     def _pairs(self) -> tuple[tuple[nn.Module, nn.Module], ...]:
         return (self.encoder, self.key_encoder), (self.head, self.key_head)
 
-    def loss(self, first: Tensor, second: Tensor, generator: torch.Generator) -> Tensor:
+    def loss(
+        self, first: Tensor, second: Tensor, generator: torch.Generator, count: int | None = None
+    ) -> Tensor:
         """Compute InfoNCE of the first views as queries against the second ones as keys."""
-        queries = self.head(self.encoder(_channels_last(first))[-1])
-        keys = self.key_head(self._key_stage(second, generator))
-        loss = info_nce(queries, keys, self.queue, self.temperature)
+        count = count or len(first)
+        own = self.ranks.share(count)
+        stage = self.encoder(_channels_last(first))[-1]
+        queries = self.head(stage)
+        keys = self.key_head(self._key_stage(second, stage, generator, count))
+        loss = info_nce(queries, keys[own], self.queue, self.temperature)
         self._remember(self.queue, keys)
-        self.place += len(keys)
-        return loss
+        self.place += count
+        return self.ranks.mean(loss, len(first), count)
 
     @torch.no_grad()
-    def _key_stage(self, views: Tensor, generator: torch.Generator) -> Tensor:
-        """Encode views in shuffled groups.
+    def _key_stage(
+        self, views: Tensor, like: Tensor, generator: torch.Generator, count: int
+    ) -> Tensor:
+        """Encode the views of the joint batch in shuffled groups; `like` is such a stage.
 
         Batch-norm statistics must not identify the key of a query. Published code shuffles
-        keys between devices for that; here groups of the batch do.
+        keys between devices for that; here groups of the batch do, which ranks divide among them.
         """
-        order = torch.randperm(len(views), generator=generator)
-        groups = max(2, len(views) // KEY_GROUP) if len(views) >= 4 else 1
+        ranks = self.ranks
+        views = ranks.join(views, count)
+        order = torch.randperm(count, generator=generator)
+        groups = max(2, count // KEY_GROUP) if count >= 4 else 1
         stages = [
             self.key_encoder(_channels_last(group))[-1]
-            for group in views[order.to(views.device)].chunk(groups)
+            if number % ranks.size == ranks.rank
+            else like.new_zeros((len(group), *like.shape[1:]))
+            for number, group in enumerate(views[order.to(views.device)].chunk(groups))
         ]
-        return torch.cat(stages)[order.argsort().to(views.device)]
+        return ranks.sum(torch.cat(stages))[order.argsort().to(views.device)]
 
     @torch.no_grad()
     def _remember(self, queue: Tensor, keys: Tensor) -> None:
@@ -126,27 +137,32 @@ class DenseContrast(MomentumContrast):
             {"pooled": PooledHead(width, hidden, out), "dense": DenseHead(width, hidden, out)}
         )
 
-    def loss(self, first: Tensor, second: Tensor, generator: torch.Generator) -> Tensor:
+    def loss(
+        self, first: Tensor, second: Tensor, generator: torch.Generator, count: int | None = None
+    ) -> Tensor:
         """Compute the weighted sum of both losses."""
+        count = count or len(first)
+        own = self.ranks.share(count)
         assert isinstance(self.head, nn.ModuleDict)
         assert isinstance(self.key_head, nn.ModuleDict)
         stage = self.encoder(_channels_last(first))[-1]
         queries, dense = self.head["pooled"](stage), self.head["dense"](stage)
         with torch.no_grad():
-            key_stage = self._key_stage(second, generator)
+            key_stage = self._key_stage(second, stage, generator, count)
             keys = self.key_head["pooled"](key_stage)
             dense_keys = self.key_head["dense"](key_stage)  # (N, out, P)
-            partner = most_similar(stage, key_stage)  # (N, P)
-            chosen = dense_keys.gather(2, partner[:, None].expand_as(dense))
-        whole = info_nce(queries, keys, self.queue, self.temperature)
+            partner = most_similar(stage, key_stage[own])  # (N, P)
+            chosen = dense_keys[own].gather(2, partner[:, None].expand_as(dense))
+        whole = info_nce(queries, keys[own], self.queue, self.temperature)
         flat = dense.transpose(1, 2).flatten(0, 1)  # (N P, out)
         parts = info_nce(
             flat, chosen.transpose(1, 2).flatten(0, 1), self.dense_queue, self.temperature
         )
         self._remember(self.queue, keys)
         self._remember(self.dense_queue, functional.normalize(dense_keys.float(), dim=1).mean(2))
-        self.place += len(keys)
-        return (1 - self.dense_weight) * whole + self.dense_weight * parts
+        self.place += count
+        loss = (1 - self.dense_weight) * whole + self.dense_weight * parts
+        return self.ranks.mean(loss, len(first), count)
 
 
 class PooledHead(nn.Sequential):

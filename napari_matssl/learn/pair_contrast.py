@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from napari_matssl.learn.gated import STAGES, AllStages, GatedFusion, LastStage
 from napari_matssl.learn.ntxent import nt_xent
+from napari_matssl.learn.ranks import ALONE, Ranks
 
 
 class ContrastiveMethod(nn.Module):
@@ -19,17 +20,26 @@ class ContrastiveMethod(nn.Module):
     ----------
     encoder
         Gives a list of feature maps, as segmentation-models-pytorch's encoders do.
+
+    Attributes
+    ----------
+    ranks
+        Those that have a share of each batch.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder: nn.Module = encoder
+        self.ranks: Ranks = ALONE
 
     @abstractmethod
-    def loss(self, first: Tensor, second: Tensor, generator: torch.Generator) -> Tensor:
-        """Compare two views ``(N, 3, H, W)`` of the same N patches; a scalar.
+    def loss(
+        self, first: Tensor, second: Tensor, generator: torch.Generator, count: int | None = None
+    ) -> Tensor:
+        """Compare two views ``(N, 3, H, W)`` of the same N patches; a scalar, of the joint batch.
 
-        `generator` is on the CPU; where all randomness comes from.
+        `generator` is on the CPU; where all randomness comes from. `count` patches are in the joint
+        batch; None: those that are here.
         """
 
     def keep_up(self) -> None:
@@ -82,8 +92,10 @@ class PairContrast(ContrastiveMethod):
             embeddings: Tensor = self.head(self.fusion(stages[-STAGES:]))
             return embeddings
 
-    def loss(self, first: Tensor, second: Tensor, generator: torch.Generator) -> Tensor:
+    def loss(
+        self, first: Tensor, second: Tensor, generator: torch.Generator, count: int | None = None
+    ) -> Tensor:
         """Compute NT-Xent of both views."""
         views = torch.cat([first, second]).contiguous(memory_format=torch.channels_last)
-        embeddings = self(views).chunk(2)
-        return nt_xent(embeddings[0], embeddings[1], self.temperature)
+        own, other = self(views).chunk(2)
+        return nt_xent(own, other, self.temperature, self.ranks, count)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_matssl.labels.painted import IGNORE_INDEX
+from napari_matssl.learn.ranks import ALONE, Ranks
 
 BEGIN, FULL = 0.2, 0.4
 """Shares of a run at which unpainted pixels begin to count, and at which they count fully."""
@@ -35,7 +36,7 @@ def find_unpainted(targets: Tensor, proposed: Tensor) -> Tensor:
     return (targets == IGNORE_INDEX) & (proposed != IGNORE_INDEX)
 
 
-def ramp_up(fraction: float, targets: Tensor, proposed: Tensor) -> float:
+def ramp_up(fraction: float, targets: Tensor, proposed: Tensor, ranks: Ranks = ALONE) -> float:
     """Return the weight of pseudo-labels, from 0 to 1; 0 where few pixels are unpainted.
 
     Parameters
@@ -44,8 +45,13 @@ def ramp_up(fraction: float, targets: Tensor, proposed: Tensor) -> float:
         Share of the run that is over.
     targets, proposed
         As of :func:`find_unpainted`.
+    ranks
+        Those that have a share of the batch each.
     """
-    if float(find_unpainted(targets, proposed).float().mean()) < LEAST_UNPAINTED:
+    unpainted = find_unpainted(targets, proposed)
+    found = torch.tensor([int(unpainted.sum()), unpainted.numel()])
+    few, pixels = ranks.sum(found).tolist()
+    if few / pixels < LEAST_UNPAINTED:
         return 0.0
     return min(1.0, max(0.0, (fraction - BEGIN) / (FULL - BEGIN)))
 
@@ -62,7 +68,7 @@ class Drift:
     memory: float = 0.9
     _mean: Tensor | None = None
 
-    def follow(self, logits: Tensor, proposed: Tensor, where: Tensor) -> None:
+    def follow(self, logits: Tensor, proposed: Tensor, where: Tensor, ranks: Ranks = ALONE) -> None:
         """Take the classes of a network into account ``(N, K, H, W)``.
 
         Parameters
@@ -73,15 +79,18 @@ class Drift:
             Channel indices of the classifier ``(N, H, W)``.
         where
             The unpainted pixels, boolean ``(N, H, W)``.
+        ranks
+            Those that have a share of the batch each.
         """
-        if not bool(where.any()):
-            return
         classes = logits.shape[1]
-        counts = [
-            torch.bincount(one[where].flatten().long(), minlength=classes).float()
+        own = [
+            torch.bincount(one[where].flatten().long(), minlength=classes)
             for one in (logits.max(dim=1).indices, proposed)
         ]
-        moved = (counts[0] - counts[1]) / where.sum()
+        counts = ranks.sum(torch.stack(own)).float()  # (2, K)
+        if not bool(counts.any()):
+            return
+        moved = (counts[0] - counts[1]) / counts[1].sum()
         past = moved if self._mean is None else self._mean
         self._mean = self.memory * past + (1 - self.memory) * moved
 

@@ -35,7 +35,7 @@ class Trainer:
     optimiser
         With the highest learning rate of each group.
     compute
-        Where the network is.
+        Where the network is, and the ranks that share each batch.
     batches
         Halved where memory runs out.
     budget
@@ -96,7 +96,7 @@ class Trainer:
         DivergedError
             If the loss isn't finite.
         OutOfMemoryError
-            If nothing smaller can be tried.
+            If nothing smaller can be tried, or others share the batch.
         DeviceError, ComputeError
             If the device fails.
         """
@@ -107,7 +107,8 @@ class Trainer:
             with device_errors(self._doing):
                 reported = self._learn(losses)
         except OutOfMemoryError:
-            if not self._batches.halve():
+            # The other ranks wait for this one amid their step.
+            if self._compute.ranks.size > 1 or not self._batches.halve():
                 raise
         else:
             self.step += 1
@@ -130,6 +131,8 @@ class Trainer:
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        learning = (p for group in self.optimiser.param_groups for p in group["params"])
+        self._compute.ranks.average_gradients(learning)
         self.optimiser.step()
         self._follow()
         return float(reported.item())

@@ -1,7 +1,6 @@
 """The two views of a patch that contrastive pretraining compares (the SimCLR pipeline).
 
-Everything is drawn per patch, from one generator, and done for the whole batch at once, on any
-device.
+Everything is drawn per patch and done for the whole batch at once, on any device.
 """
 
 import math
@@ -9,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from napari_matssl.learn.ranks import Draw
 from napari_matssl.learn.resampling import apply_separable, blurring, resampling
 from napari_matssl.settings import PretrainSettings
 
@@ -20,7 +20,7 @@ def make_view(
     mean: Tensor,
     std: Tensor,
     settings: PretrainSettings,
-    generator: torch.Generator,
+    draw: Draw,
 ) -> Tensor:
     """Make one random view of each patch.
 
@@ -32,26 +32,24 @@ def make_view(
         ``(N, C)`` or ``(N, 3)``: constants of the image each patch comes from.
     settings
         Ranges and probabilities.
-    generator
+    draw
         On the CPU; where all randomness comes from.
 
     Returns
     -------
     ``(N, 3, V, V)`` standardised, V = ``settings.view_size``.
     """
-    views = random_resized_crop(patches, settings.view_size, settings.crop_area_min, generator)
-    views = jitter_colour(views, settings, generator)
+    views = random_resized_crop(patches, settings.view_size, settings.crop_area_min, draw)
+    views = jitter_colour(views, settings, draw)
     if views.shape[1] == 3:
-        dropped = _chance(len(views), settings.grey_probability, generator, views)
+        dropped = _chance(len(views), settings.grey_probability, draw, views)
         views = torch.where(dropped, luminance(views), views)
-    views = blur(views, settings.blur_probability, generator)
+    views = blur(views, settings.blur_probability, draw)
     views = (views - mean[:, :, None, None]) / std[:, :, None, None]
     return views.expand(-1, 3, -1, -1)
 
 
-def random_resized_crop(
-    patches: Tensor, size: int, area_min: float, generator: torch.Generator
-) -> Tensor:
+def random_resized_crop(patches: Tensor, size: int, area_min: float, draw: Draw) -> Tensor:
     """Cut a random rectangle from each patch, flip it half of the time, and resize it.
 
     Its area is `area_min` to 1 of the patch's, its aspect 3/4 to 4/3, as in SimCLR.
@@ -61,15 +59,15 @@ def random_resized_crop(
     ``(N, C, size, size)``.
     """
     count = len(patches)
-    area = _uniform(count, area_min, 1.0, generator)
+    area = _uniform(count, area_min, 1.0, draw)
     # Large areas have room for mild aspects only.
     widest = (-area.log()).clamp(max=math.log(4 / 3))
-    aspect = (widest * _uniform(count, -1, 1, generator)).exp()
+    aspect = (widest * _uniform(count, -1, 1, draw)).exp()
     width = (area * aspect).sqrt()  # of the patch's side
     height = (area / aspect).sqrt()
-    flip = _uniform(count, 0, 1, generator) < 0.5
-    across = (1 - width) * _uniform(count, 0, 1, generator)
-    down = (1 - height) * _uniform(count, 0, 1, generator)
+    flip = _uniform(count, 0, 1, draw) < 0.5
+    across = (1 - width) * _uniform(count, 0, 1, draw)
+    down = (1 - height) * _uniform(count, 0, 1, draw)
     side = patches.shape[-1]
     rows = resampling(down * side, height * side, side, size)
     columns = resampling(across * side, width * side, side, size)
@@ -77,12 +75,12 @@ def random_resized_crop(
     return apply_separable(patches, rows, columns)
 
 
-def jitter_colour(views: Tensor, settings: PretrainSettings, generator: torch.Generator) -> Tensor:
+def jitter_colour(views: Tensor, settings: PretrainSettings, draw: Draw) -> Tensor:
     """Change brightness, contrast and, in colour images, saturation and hue of some views."""
     count, strength = len(views), settings.jitter
 
     def factor() -> Tensor:
-        values = _uniform(count, 1 - strength, 1 + strength, generator)
+        values = _uniform(count, 1 - strength, 1 + strength, draw)
         return values.to(views)[:, None, None, None]
 
     changed = views * factor()
@@ -91,16 +89,16 @@ def jitter_colour(views: Tensor, settings: PretrainSettings, generator: torch.Ge
     if views.shape[1] == 3:
         grey = luminance(changed)
         changed = (changed - grey) * factor() + grey
-        changed = _turn_hue(changed, settings.hue_jitter, generator)
-    chosen = _chance(count, settings.jitter_probability, generator, views)
+        changed = _turn_hue(changed, settings.hue_jitter, draw)
+    chosen = _chance(count, settings.jitter_probability, draw, views)
     return torch.where(chosen, changed.clamp(0, 1), views)
 
 
-def blur(views: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def blur(views: Tensor, probability: float, draw: Draw) -> Tensor:
     """Blur some views by a Gaussian of 0.1 to 2 px; the kernel reaches over a tenth of the view."""
     side = views.shape[-1]
-    sigma = _uniform(len(views), 0.1, 2.0, generator)
-    chosen = _uniform(len(views), 0, 1, generator) < probability
+    sigma = _uniform(len(views), 0.1, 2.0, draw)
+    chosen = _uniform(len(views), 0, 1, draw) < probability
     matrices = blurring(torch.where(chosen, sigma, 0.0), max(1, side // 20), side)
     return apply_separable(views, matrices, matrices)
 
@@ -113,9 +111,9 @@ def luminance(images: Tensor) -> Tensor:
     return (images * weights).sum(dim=1, keepdim=True)
 
 
-def _turn_hue(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def _turn_hue(images: Tensor, strength: float, draw: Draw) -> Tensor:
     """Turn colours about the grey axis by up to `strength` of a full turn (Rodrigues' formula)."""
-    angle = _uniform(len(images), -strength, strength, generator) * 2 * math.pi
+    angle = _uniform(len(images), -strength, strength, draw) * 2 * math.pi
     cosine, sine = angle.cos(), angle.sin()
     cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
     turn = (
@@ -126,10 +124,10 @@ def _turn_hue(images: Tensor, strength: float, generator: torch.Generator) -> Te
     return torch.einsum("nij,njhw->nihw", turn, images)
 
 
-def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(count, generator=generator) * (high - low) + low
+def _uniform(count: int, low: float, high: float, draw: Draw) -> Tensor:
+    return draw(count) * (high - low) + low
 
 
-def _chance(count: int, probability: float, generator: torch.Generator, like: Tensor) -> Tensor:
-    chosen = _uniform(count, 0, 1, generator) < probability
+def _chance(count: int, probability: float, draw: Draw, like: Tensor) -> Tensor:
+    chosen = _uniform(count, 0, 1, draw) < probability
     return chosen.to(like.device)[:, None, None, None]

@@ -6,6 +6,7 @@ settings. Presets are plain sets of values that differ from the defaults.
 
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
+from napari_matssl.settings.cluster import ClusterSettings
 from napari_matssl.settings.finetuning import Architecture, Exposure, FinetuneSettings
 from napari_matssl.settings.grains import GrainSettings
 from napari_matssl.settings.intensity_scaling import IntensityScalingSettings
@@ -17,6 +18,7 @@ __all__ = [
     "Architecture",
     "ClassSizes",
     "Cleaning",
+    "ClusterSettings",
     "Exposure",
     "FinetuneSettings",
     "GrainSettings",

@@ -15,6 +15,7 @@ from napari_matssl.labels.names import few
 from napari_matssl.learn.card import EncoderCard, ModelCard
 from napari_matssl.learn.encoders import check_encoder, outline
 from napari_matssl.learn.networks import build_network
+from napari_matssl.learn.ranks import ALONE, Ranks
 from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress, Result, Skipped
@@ -71,6 +72,7 @@ def train_model(
     start: Path | None = None,
     on_view: Callable[[], Micrograph | None] | None = None,
     keep_early: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Job[TrainedModel]:
     """Train a segmenter and write its file; no network stays in memory.
 
@@ -84,6 +86,8 @@ def train_model(
         Model file to go on from, instead of an encoder.
     settings, on_view, keep_early
         As for :func:`~napari_matssl.tasks.finetune.finetune`.
+    ranks
+        The processes that share each batch; the first writes the file.
 
     Raises
     ------
@@ -109,12 +113,14 @@ def train_model(
         segmenter,
         on_view,
         keep_early,
+        ranks=ranks,
     )
     trained, steps, failure = result.segmenter, len(result.losses), result.failure
     del result
 
     def write(path: Path) -> TrainedModel:
-        write_segmenter(path, trained)
+        if ranks.leads:
+            write_segmenter(path, trained)
         return TrainedModel(path, trained.card, steps, failure=failure)
 
     return _write_or_hold(write, out)
@@ -164,6 +170,7 @@ def pretrain_encoder(
     out: Path,
     resume: bool = False,
     apart: Callable[[], Iterable[Micrograph]] = tuple,
+    ranks: Ranks = ALONE,
 ) -> Job[PretrainedEncoder]:
     """Pretrain an encoder and write its file; the state after each epoch is kept beside it.
 
@@ -177,6 +184,8 @@ def pretrain_encoder(
         Go on from the state that an unfinished run with this `out` left.
     apart
         Returns micrographs to be tested on later; others that show a field of theirs are left out.
+    ranks
+        The processes that share each batch; the first writes the files.
 
     Raises
     ------
@@ -197,11 +206,12 @@ def pretrain_encoder(
         yield Progress("preparing", 0, 1, message=left_out(one))
     micrographs, twins = yield from without_twins(micrographs, apart())
     state = checkpoint_path(out)
-    result = yield from pretrain(micrographs, settings, state, resume, left_out=twins)
+    result = yield from pretrain(micrographs, settings, state, resume, left_out=twins, ranks=ranks)
 
     def write(path: Path) -> PretrainedEncoder:
-        result.write(path)
-        if result.complete:
+        if ranks.leads:
+            result.write(path)
+        if ranks.leads and result.complete:
             state.unlink(missing_ok=True)
         return PretrainedEncoder(
             path,

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from napari_matssl.learn.ranks import drawing
 from napari_matssl.learn.views import blur, jitter_colour, luminance, make_view
 from napari_matssl.settings import PretrainSettings
 
@@ -11,6 +12,10 @@ STILL = {"jitter_probability": 0, "grey_probability": 0, "blur_probability": 0}
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def draws(seed=0):
+    return drawing(seeded(seed))
 
 
 def patches(count=4, channels=1, side=40, seed=0):
@@ -22,9 +27,7 @@ def patches(count=4, channels=1, side=40, seed=0):
 def view(images, seed=0, mean=0.0, std=1.0, **values):
     settings = PretrainSettings(**{"view_size": 40, **values})
     shape = (len(images), images.shape[1])
-    return make_view(
-        images, torch.full(shape, mean), torch.full(shape, std), settings, seeded(seed)
-    )
+    return make_view(images, torch.full(shape, mean), torch.full(shape, std), settings, draws(seed))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -43,9 +46,9 @@ def test_the_seed_decides_and_another_seed_gives_another_view(channels):
 
 def test_two_views_in_a_row_differ_and_so_do_the_views_within_a_batch():
     images = patches(1).expand(4, -1, -1, -1)
-    settings, generator = PretrainSettings(view_size=40), seeded()
+    settings, draw = PretrainSettings(view_size=40), draws()
     ones = torch.ones(4, 1)
-    first, second = (make_view(images, 0 * ones, ones, settings, generator) for _ in range(2))
+    first, second = (make_view(images, 0 * ones, ones, settings, draw) for _ in range(2))
     assert not torch.equal(first, second)
     assert not torch.equal(first[0], first[1])
 
@@ -93,14 +96,14 @@ def test_grey_images_can_have_imagenets_three_means():
     images = patches(2)
     settings = PretrainSettings(view_size=40, crop_area_min=1, **STILL)
     mean = torch.tensor([[0.1, 0.2, 0.3]]).expand(2, -1)
-    views = make_view(images, mean, torch.ones(2, 3), settings, seeded())
+    views = make_view(images, mean, torch.ones(2, 3), settings, draws())
     torch.testing.assert_close(views[:, 0] - views[:, 2], torch.full((2, 40, 40), 0.2))
 
 
 def test_jitter_changes_brightness_and_contrast_within_its_bounds():
     images = 0.3 + 0.2 * patches(200)
     settings = PretrainSettings(jitter=0.1, jitter_probability=1)
-    ratio = jitter_colour(images, settings, seeded()).mean((1, 2, 3)) / images.mean((1, 2, 3))
+    ratio = jitter_colour(images, settings, draws()).mean((1, 2, 3)) / images.mean((1, 2, 3))
     assert 0.89 < ratio.min() < 0.92
     assert 1.08 < ratio.max() < 1.11
 
@@ -108,27 +111,27 @@ def test_jitter_changes_brightness_and_contrast_within_its_bounds():
 def test_jitter_keeps_to_its_probability():
     images = patches(400)
     settings = PretrainSettings(jitter_probability=0.25)
-    changed = (jitter_colour(images, settings, seeded()) != images).flatten(1).any(1)
+    changed = (jitter_colour(images, settings, draws()) != images).flatten(1).any(1)
     assert 0.17 < changed.float().mean() < 0.33
 
 
 def test_hue_jitter_keeps_a_grey_pixel_grey_and_turns_a_red_one():
     colours = torch.tensor([[0.5, 0.5, 0.5], [0.8, 0.3, 0.3]])[:, :, None, None]
     settings = PretrainSettings(jitter=0, hue_jitter=0.4, jitter_probability=1)
-    grey, red = jitter_colour(colours.expand(-1, -1, 4, 4), settings, seeded(3))[:, :, 0, 0]
+    grey, red = jitter_colour(colours.expand(-1, -1, 4, 4), settings, draws(3))[:, :, 0, 0]
     assert grey.max() - grey.min() < 1e-4
     assert (red - colours[1, :, 0, 0]).abs().max() > 0.05
 
 
 def test_blur_keeps_the_mean_and_lowers_the_contrast_of_each_image_by_itself():
     fine = torch.rand(8, 3, 64, 64, generator=seeded())
-    blurred = blur(fine, 1.0, seeded(1))
+    blurred = blur(fine, 1.0, draws(1))
     spread = blurred.std((1, 2, 3)) / fine.std((1, 2, 3))
     torch.testing.assert_close(blurred.mean((2, 3)), fine.mean((2, 3)), atol=0.02, rtol=0)
     assert spread.min() < 0.4
     assert spread.max() <= 1.0
     assert len({round(float(s), 4) for s in spread}) == 8
-    torch.testing.assert_close(blur(fine, 0.0, seeded(1)), fine)
+    torch.testing.assert_close(blur(fine, 0.0, draws(1)), fine)
 
 
 def test_luminance_weighs_colours_as_bt709():

@@ -8,6 +8,7 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.networks import describe_start, starting_parts
+from napari_matssl.learn.ranks import ALONE, Ranks
 from napari_matssl.learn.repeatable import repeatably
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.segmenter import Segmenter
@@ -30,6 +31,7 @@ def finetune(
     on_view: OnView | None = None,
     keep_early: bool = False,
     clock: Callable[[], float] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Job[FinetuneResult]:
     """Train U-Net++, or fit a pixel classifier, on painted micrographs.
 
@@ -55,6 +57,9 @@ def finetune(
     clock
         Seconds that only ever grow; None: those in which this thread is at work, on a
         processor.
+    ranks
+        The processes that share each batch. The first one's time counts; STOP that one gets stops
+        all.
 
     Yields
     ------
@@ -65,7 +70,8 @@ def finetune(
     Raises
     ------
     InputError
-        If nothing or a single class is painted, or an image or label can't be used.
+        If nothing or a single class is painted, or an image or label can't be used, or a batch is
+        too small for the ranks.
     SettingsError, WeightsError, ModelFileError, DeviceError
         If the encoder, its weights or the device can't be had.
     ComputeError
@@ -78,15 +84,16 @@ def finetune(
         for part in starting_parts(settings):
             with part.blamed():
                 yield from fetch_start_weights(part.encoder, part.weights)
-    budget = Budget.of_minutes(settings.minutes, clock or clock_for(settings.device))
+    clock = ranks.clock(clock or clock_for(settings.device))
+    budget = Budget.of_minutes(settings.minutes, clock)
     begins = "" if start is not None else describe_start(settings)
     plan = partial(make_plan, painted, table, settings, validation, start, on_view, keep_early)
     job = repeatably(
-        _finetune(plan, budget, settings, keep_early, begins),
+        _finetune(plan, budget, settings, keep_early, begins, ranks),
         settings.device,
         settings.deterministic,
     )
-    return (yield from on_own_time(job, budget))
+    return (yield from on_own_time(ranks.together(job), budget))
 
 
 def _finetune(
@@ -95,9 +102,10 @@ def _finetune(
     settings: FinetuneSettings,
     keep_early: bool,
     begins: str,
+    ranks: Ranks,
 ) -> Job[FinetuneResult]:
     instant = settings.architecture == "pixel-classifier"
-    compute = choose_compute(settings.device)
+    compute = choose_compute(settings.device, ranks)
     message = ". ".join(filter(None, (f"Device: {compute.describe()}", begins)))
     stopped = (yield Progress("preparing", 0, 1, message=message)) is Control.STOP
     if stopped and not (keep_early or instant):

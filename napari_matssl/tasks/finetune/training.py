@@ -16,10 +16,12 @@ from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.ema import start_ema
 from napari_matssl.learn.guided_unet import GuidedUnetPlusPlus
+from napari_matssl.learn.joint_batchnorm import join_norms
 from napari_matssl.learn.losses import entropy, masked_cross_entropy, segmentation_loss
 from napari_matssl.learn.metrics import RunningScores
 from napari_matssl.learn.networks import Trainable, build_network, encoder_parameters
 from napari_matssl.learn.pseudo_labels import Drift, choose_pseudo_labels, find_unpainted, ramp_up
+from napari_matssl.learn.ranks import ALONE, Ranks
 from napari_matssl.learn.schedule import Budget, rate_factor
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.trainer import Trainer
@@ -58,7 +60,8 @@ def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
         try:
             yield from training.run()
         except ComputeError as error:
-            if not training.rescue(error):
+            # The other ranks wait for this one amid their step.
+            if compute.ranks.size > 1 or not training.rescue(error):
                 raise
             failure = error  # without the frames, which hold what fills the memory
             failure.__traceback__ = failure.__cause__ = failure.__context__ = None
@@ -100,6 +103,9 @@ class Training:
         assert isinstance(network, Trainable)
         network.dropout.share = plan.dropout
         network.dropout.random = np.random.default_rng((settings.seed, 1))
+        network.dropout.ranks = ranks = compute.ranks
+        ranks.equalise(network)
+        join_norms(network, ranks)
         self._plan, self._network, self._compute, self._budget = plan, network, compute, budget
         self._card = beginning.card(plan)
         self._frequencies = beginning.frequencies
@@ -108,7 +114,13 @@ class Training:
         self._pseudo_label_weight = settings.pseudo_label_weight if guided else 0.0
         self._first = _FIRST if plan.start is not None else _GUIDE if guided else ""
         random = np.random.default_rng(settings.seed)
-        self._sampler = CropSampler(beginning.images, settings, random, plan.strata)
+        self._sampler = CropSampler(beginning.images, settings, random, plan.strata, ranks)
+        if (batch := self._sampler.batch_size) < ranks.size:
+            raise InputError(
+                f"{ranks.size} processes can't share batches of {batch} crops.",
+                "Use fewer devices, larger batches or more images.",
+                settings="devices batch_size",
+            )
         self._ema = start_ema(network, settings.ema_decay)
         self._trainer = Trainer(
             _optimiser(network, settings),
@@ -199,9 +211,10 @@ class Training:
 
         The loss of unpainted pixels sets in during the run and would look like a rise.
         """
-        settings, batch = self._plan.settings, self._sampler.batch()
+        settings, batch, ranks = self._plan.settings, self._sampler.batch(), self._compute.ranks
+        self._network.dropout.count = self._sampler.batch_size
         targets = self._compute.move(batch.targets)
-        weight = self._pseudo_label_weight * ramp_up(fraction, batch.targets, batch.proposed)
+        weight = self._pseudo_label_weight * ramp_up(fraction, batch.targets, batch.proposed, ranks)
         taught = self._teach(batch) if weight > 0 else None
         weight *= self._drift.trust
         self._network.train()
@@ -209,12 +222,12 @@ class Training:
             keep_statistics(self._network.get_submodule("encoder"))
         with self._compute.autocast():
             logits = self._network(self._compute.place_images(batch.images))
-        painted = loss = self._loss(logits, targets)
+        painted = loss = self._loss(logits, targets, ranks)
         if taught is not None:
-            loss = loss + weight * masked_cross_entropy(logits, taught)
+            loss = loss + weight * masked_cross_entropy(logits, taught, ranks=ranks)
             if settings.entropy > 0:
                 unpainted = self._compute.move(find_unpainted(batch.targets, batch.proposed))
-                loss = loss + weight * settings.entropy * entropy(logits, unpainted)
+                loss = loss + weight * settings.entropy * entropy(logits, unpainted, ranks)
         channels = logits.detach().max(dim=1).indices.to("cpu", torch.uint8)
         self._running.add(batch.targets.numpy(), channels.numpy())
         return loss, painted
@@ -224,14 +237,15 @@ class Training:
         with torch.no_grad(), self._compute.autocast():
             logits = self._ema.module.eval()(self._compute.place_images(batch.plain))
         proposed, targets = map(self._compute.move, (batch.proposed, batch.targets))
-        self._drift.follow(logits, proposed, find_unpainted(targets, proposed))
+        unpainted = find_unpainted(targets, proposed)
+        self._drift.follow(logits, proposed, unpainted, self._compute.ranks)
         confidence = self._plan.settings.confidence
         return choose_pseudo_labels(logits.float(), proposed, targets, confidence)
 
-    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def _loss(self, logits: Tensor, targets: Tensor, ranks: Ranks = ALONE) -> Tensor:
         settings = self._plan.settings
         return segmentation_loss(
-            logits, targets, settings.cross_entropy, settings.balance, self._frequencies
+            logits, targets, settings.cross_entropy, settings.balance, self._frequencies, ranks
         )
 
     def _validate(self) -> Generator[Progress, Control | None, bool]:

@@ -14,6 +14,8 @@ from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.encoders import check_encoder
 from napari_matssl.learn.modelfile import write_tensors
 from napari_matssl.learn.pretraining_patches import PatchSet
+from napari_matssl.learn.rank_watch import LostRankError
+from napari_matssl.learn.ranks import ALONE, Ranks
 from napari_matssl.learn.repeatable import repeatably
 from napari_matssl.learn.schedule import Budget, on_own_time
 from napari_matssl.learn.start_weights import fetch_start_weights
@@ -73,6 +75,7 @@ def pretrain(
     *,
     overlaps: Sequence[float] | None = None,
     left_out: Sequence[Twin] = (),
+    ranks: Ranks = ALONE,
 ) -> Job[PretrainResult]:
     """Pretrain an encoder on unlabelled micrographs.
 
@@ -97,6 +100,9 @@ def pretrain(
         Of patches, one for each micrograph, instead of that of the settings.
     left_out
         What is not among `micrographs`, as it shows a field to keep apart; for the cards.
+    ranks
+        The processes that share each batch. The first keeps the state, its time counts; STOP that
+        one gets stops all.
 
     Yields
     ------
@@ -105,7 +111,7 @@ def pretrain(
     Raises
     ------
     InputError
-        If an image can't be used, or there are fewer than two patches.
+        If an image can't be used, or there are fewer than two patches, or than ranks.
     OutputError
         If `checkpoint` can't be written, or holds the state of a run and `resume` isn't wanted.
     SettingsError, WeightsError, ModelFileError, DeviceError
@@ -118,13 +124,14 @@ def pretrain(
     """
     check_encoder(settings.encoder)
     yield from fetch_start_weights(settings.encoder, settings.weights)
-    budget = Budget.of_minutes(settings.minutes, clock or clock_for(settings.device))
+    clock = ranks.clock(clock or clock_for(settings.device))
+    budget = Budget.of_minutes(settings.minutes, clock)
     job = repeatably(
-        _learn(micrographs, settings, checkpoint, resume, budget, overlaps, left_out),
+        _learn(micrographs, settings, checkpoint, resume, budget, overlaps, left_out, ranks),
         settings.device,
         settings.deterministic,
     )
-    return (yield from on_own_time(job, budget))
+    return (yield from on_own_time(ranks.together(job), budget))
 
 
 def _learn(
@@ -135,6 +142,7 @@ def _learn(
     budget: Budget,
     overlaps: Sequence[float] | None,
     left_out: Sequence[Twin],
+    ranks: Ranks,
 ) -> Job[PretrainResult]:
     patches = PatchSet(micrographs, settings, overlaps)
     if len(patches) < SMALLEST_BATCH:
@@ -144,6 +152,12 @@ def _learn(
             "Add images, or use smaller patches or a larger overlap.",
             settings="patch_size overlap",
         )
+    if (batch := min(settings.batch_size, len(patches))) < ranks.size:
+        raise InputError(
+            f"{ranks.size} processes can't share batches of {batch} patches.",
+            "Use fewer devices, larger batches or more images.",
+            settings="devices batch_size",
+        )
     if checkpoint is not None:
         check_writable(checkpoint)
         if checkpoint.exists() and not resume:
@@ -152,7 +166,7 @@ def _learn(
                 "Resume it, choose another output, or delete that file.",
                 settings="resume out",
             )
-    compute = choose_compute(settings.device)
+    compute = choose_compute(settings.device, ranks)
     message = f"{len(patches)} patches of {len(micrographs)} images; {compute.describe()}"
     if (yield Progress("preparing", 0, 1, message=message)) is Control.STOP:
         raise _no_model_error(checkpoint)
@@ -174,12 +188,14 @@ def _learn(
                 # What was learnt before the device failed is valid, and would be lost.
                 if checkpoint or training.epoch == 0 or isinstance(error, DivergedError):
                     raise
+                if ranks.size > 1:  # the others wait for this one amid their step
+                    raise
                 trouble = str(error)
             if trouble:
                 kept = f"{trouble} What was learnt in {training.step} steps is kept."
                 yield Progress("pretraining", fraction, 1, message=kept)
                 break
-            if checkpoint is not None and training.epoch > finished:
+            if checkpoint is not None and training.epoch > finished and ranks.leads:
                 with device_errors("saving the checkpoint"):
                     save(training, checkpoint)
         if stopped and training.epoch == 0 and budget.fraction(training.step) < WORTH_SHARE:
@@ -188,7 +204,7 @@ def _learn(
         yield from training.refresh_statistics()
         losses = tuple(training.epoch_losses)
         return PretrainResult(*training.trained(), losses, len(patches), complete=fraction >= 1)
-    except ComputeError as error:
+    except (ComputeError, LostRankError) as error:
         if checkpoint is None or training.epoch == 0:
             raise
         remedy = f"{error.remedy} The run can be resumed after epoch {training.epoch}."

@@ -14,6 +14,7 @@ from napari_matssl.learn.card import EncoderCard, LeftOutTwin
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder
+from napari_matssl.learn.joint_batchnorm import join_norms
 from napari_matssl.learn.methods import TITLES, build_method
 from napari_matssl.learn.pretraining_patches import PatchSet
 from napari_matssl.learn.schedule import Budget, rate_factor
@@ -83,6 +84,9 @@ class Training:
         self._start = {name: p.detach().clone() for name, p in encoder.named_parameters()}
         self.method = build_method(encoder, settings, len(patches))
         compute.place(self.method)
+        self.method.ranks = compute.ranks
+        compute.ranks.equalise(self.method)
+        join_norms(self.method, compute.ranks)
         self._keeps_statistics = settings.freeze_batch_norm and settings.weights != "random"
         self.card = EncoderCard(
             encoder=settings.encoder,
@@ -155,14 +159,15 @@ class Training:
 
     def _losses(self, rest: list[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Compute the loss of the next batch."""
-        numbers = rest[: self.batches.batch_size]
-        patches, mean, std = self._patches(numbers)
-        views = [make_view(patches, mean, std, self.settings, generator) for _ in range(2)]
+        numbers, ranks = rest[: self.batches.batch_size], self.compute.ranks
+        patches, mean, std = self._patches(numbers[ranks.share(len(numbers))])
+        draw = ranks.drawing(generator, len(numbers))
+        views = [make_view(patches, mean, std, self.settings, draw) for _ in range(2)]
         self.method.train()
         if self._keeps_statistics:
             keep_statistics(self.method)
         with self.compute.autocast():
-            loss = self.method.loss(views[0], views[1], generator)
+            loss = self.method.loss(views[0], views[1], generator, len(numbers))
         return loss, loss
 
     def _patches(self, numbers: list[int]) -> tuple[Tensor, Tensor, Tensor]:
@@ -207,7 +212,7 @@ class Training:
             try:
                 return (yield from self._recompute(order, batch_size))
             except OutOfMemoryError:
-                if batch_size // 2 < SMALLEST_BATCH:
+                if self.compute.ranks.size > 1 or batch_size // 2 < SMALLEST_BATCH:
                     raise
             free_memory(self.compute.device)
             batch_size //= 2
@@ -219,13 +224,14 @@ class Training:
         self, order: list[int], batch_size: int
     ) -> Generator[Progress, Control | None, None]:
         """Recompute statistics over these patches."""
-        encoder = self.method.get_submodule("encoder")
+        encoder, ranks = self.method.get_submodule("encoder"), self.compute.ranks
         self.method.train()
         with fresh_statistics(encoder):
             for begin in range(0, len(order), batch_size):
                 numbers = order[begin : begin + batch_size]
-                if begin and len(numbers) < SMALLEST_BATCH:
+                if begin and len(numbers) < max(SMALLEST_BATCH, ranks.size):
                     break  # of the smallest patches one value per channel is left, without spread
+                numbers = numbers[ranks.share(len(numbers))]
                 with device_errors(_STATISTICS), torch.no_grad(), self.compute.autocast():
                     patches, mean, std = self._patches(numbers)
                     images = (patches - mean[:, :, None, None]) / std[:, :, None, None]
