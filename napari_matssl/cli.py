@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 
 from napari_matssl.commands.around import demo, device, gui, info
+from napari_matssl.commands.exchanging import export
 from napari_matssl.commands.learning import finetune, pretrain
 from napari_matssl.commands.measuring import calibrate, measure, verify
 from napari_matssl.commands.segmenting import evaluate, predict
@@ -30,6 +31,7 @@ COMMANDS: tuple[tuple[type[Command], Callable[..., None]], ...] = (
     (Command, suggest),
     (SizeCommand, measure),
     (Command, verify),
+    (Command, export),
     (SizeCommand, calibrate),
     (Command, info),
     (Command, device),

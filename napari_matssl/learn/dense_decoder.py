@@ -43,8 +43,14 @@ def _run(block: nn.Module, below: Tensor, beside: Sequence[Tensor]) -> Tensor:
     larger = functional.interpolate(below, scale_factor=2.0, mode="nearest")
     if block.is_empty:
         return larger[:, :0]
-    joined: Tensor = _Joined.apply(larger, *beside) if beside else larger
+    joined = _joined([larger, *beside]) if beside else larger
     found: Tensor = block.conv2(block.conv1(joined))  # type: ignore[operator]
+    return found
+
+
+def _joined(maps: Sequence[Tensor]) -> Tensor:
+    """Join maps; without gradients as plainly as exporters take it."""
+    found: Tensor = _Joined.apply(*maps) if torch.is_grad_enabled() else torch.cat([*maps], dim=1)
     return found
 
 

@@ -33,6 +33,8 @@ def filter_maps(images: Tensor) -> list[Tensor]:
     # Never in mixed precision: bfloat16 can't separate neighbouring grey values.
     with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
         grey = images.float().mean(dim=1, keepdim=True)
+        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+            return [_traced_map(grey, level) for level in LEVELS]
         maps = []
         for level in LEVELS:
             coarse = functional.avg_pool2d(grey, level, ceil_mode=True) if level > 1 else grey
@@ -87,3 +89,30 @@ def _differential(smooth: Tensor, found: Tensor) -> None:
     spread = rows.sub_(columns).mul_(0.5).square_().add_(mixed.square_()).sqrt_()
     torch.add(mean, spread, out=larger)
     torch.sub(mean, spread, out=smaller)
+
+
+def _traced_map(grey: Tensor, level: int) -> Tensor:
+    """Return the map of a level by plain operations, as exporters follow no writing into parts."""
+    coarse = functional.avg_pool2d(grey, level) if level > 1 else grey
+    plain = torch.cat([one for sigma in _SIGMAS for one in _traced_features(coarse, sigma)], dim=1)
+    return torch.cat([plain, plain.square()], dim=1)
+
+
+def _traced_features(coarse: Tensor, sigma: float) -> tuple[Tensor, ...]:
+    """Return what :func:`_smooth` and :func:`_differential` find."""
+    radius = math.ceil(3 * sigma)
+    places = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    weights = torch.exp(-0.5 * (places / sigma) ** 2)
+    weights = (weights / weights.sum()).float()[None, None, None]
+    padded = functional.pad(coarse, (radius,) * 4, mode="replicate")
+    smooth = functional.conv2d(functional.conv2d(padded, weights.mT), weights)
+    around = functional.pad(smooth, (1, 1, 1, 1), mode="replicate")
+    up, down = around[..., :-2, 1:-1], around[..., 2:, 1:-1]
+    left, right = around[..., 1:-1, :-2], around[..., 1:-1, 2:]
+    gradient = ((down - up).square() + (right - left).square()).sqrt() * 0.5
+    rows, columns = up + down - 2 * smooth, left + right - 2 * smooth
+    falling = around[..., :-2, :-2] + around[..., 2:, 2:]
+    mixed = (falling - around[..., :-2, 2:] - around[..., 2:, :-2]) * 0.25
+    mean = (rows + columns) * 0.5
+    spread = (((rows - columns) * 0.5).square() + mixed.square()).sqrt()
+    return smooth, gradient, mean + spread, mean - spread

@@ -117,3 +117,11 @@ def test_mixed_precision_does_not_blur_the_difference_of_neighbours():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = filter_maps(ramp)[0][0]
     assert found[[LARGER, SMALLER], 8:-8, 8:-8].abs().max() < 1e-4
+
+
+def test_filters_of_an_exported_network_are_the_same_at_any_size():
+    example = torch.zeros(1, 3, 64, 96)
+    traced = torch.jit.trace(lambda images: tuple(filter_maps(images)), example, check_trace=False)
+    images = torch.from_numpy(noise((2, 3, 160, 96))).float()
+    for found, expected in zip(traced(images), filter_maps(images), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)

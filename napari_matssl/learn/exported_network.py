@@ -1,0 +1,62 @@
+"""An exported file, run in the place of the network that it was made of."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napari_matssl.learn.portable import INPUT
+
+_SMALLEST = 1e-12
+
+
+class ExportedNetwork(nn.Module):
+    """A network that gives probabilities, as one that gives logits.
+
+    Parameters
+    ----------
+    run
+        Turns standardised images ``(N, C, H, W)`` into probabilities ``(N, K, H, W)``.
+    channels
+        C, 1 or 3.
+    original
+        The network that it was made of; it is not run. Tiles begin where they begin for this one.
+    """
+
+    def __init__(self, run: Callable[[Tensor], Tensor], channels: int, original: nn.Module) -> None:
+        super().__init__()
+        self._run, self._channels, self.original = run, channels, original
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)``, up to a shift."""
+        given = images[:, : self._channels].contiguous()
+        return self._run(given).clamp(min=_SMALLEST).log()
+
+
+def open_onnx(path: Path, channels: int, original: nn.Module) -> ExportedNetwork:
+    """Open an ONNX file in ONNX Runtime, on the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors alone
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])
+
+    return ExportedNetwork(run, channels, original)
+
+
+def open_torchscript(path: Path, channels: int, original: nn.Module) -> ExportedNetwork:
+    """Open a TorchScript file that was written just now."""
+    return ExportedNetwork(torch.jit.load(path), channels, original)  # type: ignore[no-untyped-call]
+
+
+OPENERS: dict[str, Callable[[Path, int, nn.Module], ExportedNetwork]] = {
+    "onnx": open_onnx,
+    "torchscript": open_torchscript,
+}
+"""What opens a single file, by format."""
