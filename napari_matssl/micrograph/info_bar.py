@@ -14,6 +14,7 @@ _LOWEST = 0.02  # share of the image's height
 _HIGHEST = 0.35
 _NARROWEST = 32  # px; narrower bars hold no text
 _COLUMNS = 2048  # columns that are examined, at most
+_FEWEST, _PIXELS = 128, 1 << 23  # of a large image: columns at least, pixels at most
 
 # Shares of a row. In bars 0.47 to 1.00 of a row has the colour of the ground, in a specimen with
 # noise 0.00 to 0.02; but dark substrates and clipped mounts reach 0.97, so that isn't enough.
@@ -73,6 +74,7 @@ def look_for_info_bar(
         Of the image, where `pixels` are :func:`thinned`.
     """
     height, width = len(pixels), width or pixels.shape[1]
+    in_pairs = pixels.shape[1] != width
     if metadata is not None and orientation in (1, 2):
         for row, source in _stated_rows(metadata, height, width):
             if row is not None and height / 2 <= row < height:
@@ -84,7 +86,7 @@ def look_for_info_bar(
             pixels,
             np.median(known.astype(np.float64)),
         )
-    row, is_bar = _row_by_looks(pixels)
+    row, is_bar = _row_by_looks(pixels, in_pairs)
     if is_bar and row is not None:
         return BarLook(InfoBar(row, "uniform rows"))
     if row is not None:
@@ -95,7 +97,7 @@ def look_for_info_bar(
                 "are analysed unless the bar is set by hand",
             ),
         )
-    row, is_bar = _row_by_looks(pixels[::-1])
+    row, is_bar = _row_by_looks(pixels[::-1], in_pairs)
     if is_bar and row is not None:
         last = height - row - 1
         return BarLook(
@@ -105,10 +107,14 @@ def look_for_info_bar(
     return BarLook(None)
 
 
-def thinned(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return those columns of a wide image that its bar is found by, with their neighbours."""
+def thinned(pixels: NDArray[np.generic], height: int) -> NDArray[np.generic]:
+    """Return those columns of some rows of a large image that its bar is found by, in pairs.
+
+    The higher the image, the fewer columns, so that memory is bounded. An image that isn't large is
+    returned as it is.
+    """
     width = pixels.shape[1]
-    step = math.ceil(width / _COLUMNS)
+    step = math.ceil(width / min(_COLUMNS, max(_FEWEST, _PIXELS // height)))
     if step <= 2:
         return pixels
     columns = np.arange(0, width - 1, step)
@@ -151,7 +157,7 @@ class _Band:
     grey: NDArray[np.floating]
 
 
-def _row_by_looks(pixels: NDArray[np.generic]) -> tuple[int | None, bool]:
+def _row_by_looks(pixels: NDArray[np.generic], in_pairs: bool) -> tuple[int | None, bool]:
     """Find the first row of a possible bar, and whether it certainly is one."""
     height = len(pixels)
     lowest, highest = max(_LOWEST_PX, math.ceil(_LOWEST * height)), int(_HIGHEST * height)
@@ -159,7 +165,8 @@ def _row_by_looks(pixels: NDArray[np.generic]) -> tuple[int | None, bool]:
     start = height - highest - above
     if highest < lowest or start < 0 or pixels.shape[1] < _NARROWEST:
         return None, False
-    band = _band(pixels[start:], lowest)
+    step = 2 if in_pairs else math.ceil(pixels.shape[1] / _COLUMNS)
+    band = _band(pixels[start:], lowest, step)
     if band is None:
         return None, False
     seen = None
@@ -178,9 +185,9 @@ def _row_by_looks(pixels: NDArray[np.generic]) -> tuple[int | None, bool]:
     return seen, False
 
 
-def _band(pixels: NDArray[np.generic], lowest: int) -> _Band | None:
+def _band(pixels: NDArray[np.generic], lowest: int, step: int) -> _Band | None:
     """Measure some columns of the lower part; None if it is of one colour or not finite."""
-    columns = np.arange(0, pixels.shape[1] - 1, math.ceil(pixels.shape[1] / _COLUMNS))
+    columns = np.arange(0, pixels.shape[1] - 1, step)
     values, neighbours = (_grey(pixels[:, columns + k]) for k in (0, 1))
     span = float(values.max()) - float(values.min())
     if not 0 < span < math.inf:  # this is false for NaN, too

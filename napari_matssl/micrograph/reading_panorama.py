@@ -145,7 +145,7 @@ def look_over(source: RowSource) -> Panorama:
         stop = min(start + most, height)
         pixels, said = source.read(start, stop)
         remarks |= dict.fromkeys(said)
-        thin.append(thinned(pixels).copy())
+        thin.append(thinned(pixels, height).copy())
         sample.append(pixels[-start % step :: step, ::step].copy())
         if pixels.ndim == 3:
             coloured[start:stop] = (pixels != pixels[..., :1]).any(axis=2).sum(axis=1)

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph import reading_panorama, tiff_rows
+from napari_matssl.micrograph import info_bar, reading_panorama, tiff_rows
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.panorama import Panorama
@@ -99,6 +99,15 @@ def with_bar(height=400, width=330, rows=60):
         text = np.kron(RANDOM.integers(0, 2, (8, width // 4)), np.ones((1, 2)))[:, : width // 2]
         pixels[top : top + 8, 20 : 20 + text.shape[1]] = text * 255
     return pixels
+
+
+def test_the_bar_of_a_high_image_is_found_by_few_columns(tmp_path, monkeypatch):
+    path = tmp_path / "one.tif"
+    tifffile.imwrite(path, with_bar(height=900, width=1100, rows=80), rowsperstrip=16)
+    monkeypatch.setattr(info_bar, "_PIXELS", 1)  # as few as of an image of 65,536 rows
+    assert info_bar.thinned(np.zeros((1, 1100)), 900).shape == (1, 2 * 123)
+    assert read_micrograph(path).info_bar is not None
+    assert read_any(path).info_bar == read_micrograph(path).info_bar
 
 
 @pytest.mark.parametrize("width", [330, 5000])
