@@ -6,7 +6,7 @@ from collections.abc import Callable
 import typer
 
 from napari_matssl.commands.around import demo, device, gui, info
-from napari_matssl.commands.exchanging import export
+from napari_matssl.commands.exchanging import export, import_
 from napari_matssl.commands.learning import finetune, pretrain
 from napari_matssl.commands.measuring import calibrate, measure, verify
 from napari_matssl.commands.segmenting import evaluate, predict
@@ -32,6 +32,7 @@ COMMANDS: tuple[tuple[type[Command], Callable[..., None]], ...] = (
     (SizeCommand, measure),
     (Command, verify),
     (Command, export),
+    (Command, import_),
     (SizeCommand, calibrate),
     (Command, info),
     (Command, device),
@@ -41,7 +42,7 @@ COMMANDS: tuple[tuple[type[Command], Callable[..., None]], ...] = (
 """In the order of ``--help``."""
 
 for _kind, _command in COMMANDS:
-    app.command(cls=_kind)(_command)
+    app.command(_command.__name__.strip("_"), cls=_kind)(_command)
 
 
 def main() -> None:

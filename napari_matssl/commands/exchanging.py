@@ -37,3 +37,25 @@ def export(
     outcome = run_job(export_model(model, form, out, check or (), overwrite))
     print_line(f"{out}: {outcome.result.agreement.in_words()}")
     outcome.leave()
+
+
+def import_(
+    source: Annotated[
+        Path, typer.Argument(help="package of bioimage.io (.zip), or a published U-Net++ (.pth)")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="model file to write (.safetensors)")],
+    classes: Annotated[
+        Path | None,
+        typer.Option(help="class table (JSON) with a name for each channel, in ascending order"),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a model of others as a file of this program."""
+    from napari_matssl.tasks.importing import import_model
+
+    imported = import_model(source, out, classes, overwrite)
+    card = imported.card
+    how = (
+        "the file in the package" if imported.unchanged else f"{card.architecture}, {card.encoder}"
+    )
+    print_line(f"{out}: {how}, classes {', '.join(card.classes.names)}")

@@ -62,3 +62,27 @@ def test_export_for_which_memory_is_too_small_leaves_the_old_file(export, old):
 def test_export_that_is_killed_leaves_the_old_file(export, old):
     assert export({"writes": old.name, "signals": ["SIGKILL"]}).status == -9
     assert temporaries(old.parent), "swept away by the next command that writes there"
+
+
+@pytest.fixture
+def bring_in(copies, model, old):
+    """Run import; weights of ours are what it takes seconds for, too."""
+
+    def run(moment):
+        ended = copies("import", model, "--out", old, "--overwrite", at=moment)
+        assert old.read_text() == "old"
+        return ended
+
+    return run
+
+
+@pytest.mark.cell("import", "full disk")
+def test_import_on_a_full_disk_leaves_the_old_file(bring_in, old):
+    ended = bring_in({"writes": old.name, "error": "ENOSPC"})
+    assert ended.status == 2
+    assert f"Can't write {old}: {FULL}." in ended.err
+
+
+@pytest.mark.cell("import", "killed")
+def test_import_that_is_killed_leaves_the_old_file(bring_in, old):
+    assert bring_in({"writes": old.name, "signals": ["SIGKILL"]}).status == -9

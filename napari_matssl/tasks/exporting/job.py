@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from napari_matssl.errors import OutputError, StoppedError
-from napari_matssl.files import atomic_write, check_writable
+from napari_matssl.errors import StoppedError
+from napari_matssl.files import atomic_write
 from napari_matssl.learn.exported_network import OPENERS
 from napari_matssl.learn.portable import WRITERS, check_onnx
 from napari_matssl.learn.portable_facts import input_channels, portable_facts
@@ -14,6 +14,7 @@ from napari_matssl.learn.segmenter import read_segmenter
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.tasks.exporting.check_images import images_to_check
 from napari_matssl.tasks.exporting.checking import STOPPED, Agreement, compare
+from napari_matssl.tasks.exporting.free import check_free
 from napari_matssl.tasks.provenance import identify_model
 
 Format = Literal["onnx", "torchscript"]
@@ -84,23 +85,6 @@ def export_model(
         agreement = yield from compare(segmenter, written, micrographs, words)
         del written  # Windows replaces no file that is open
     return ExportedModel(out, agreement)
-
-
-def check_free(out: Path, overwrite: bool) -> None:
-    """Check that a file can be written, and that none is there which must stay.
-
-    Raises
-    ------
-    OutputError
-        If it can't be written, or is there already.
-    """
-    check_writable(out)
-    if out.exists() and not overwrite:
-        raise OutputError(
-            f"{out} is there already.",
-            "Name another file, or allow to replace it.",
-            settings="overwrite",
-        )
 
 
 def _step(stage: str, done: int) -> Job[None]:
