@@ -1,5 +1,5 @@
-# Five verbs; the scripts do the work.
-.PHONY: help setup lint test demo package
+# Verbs; the scripts do the work.
+.PHONY: help setup lint test demo site package
 
 help:     ## list the verbs
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -15,6 +15,9 @@ test:     ## all tests
 
 demo:     ## the main job on sample micrographs
 	bash scripts/demo.sh
+
+site:     ## the documentation as a site, checked, in site
+	bash scripts/site.sh
 
 package:  ## wheel and source archive, checked, in dist
 	bash scripts/package.sh
