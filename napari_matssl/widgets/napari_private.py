@@ -7,7 +7,8 @@ is needed for, and what to wish of napari instead, stands in docs/upstream.md.
 from collections.abc import Iterable
 from typing import Any, cast
 
-from napari.layers import Labels, Shapes
+from napari.layers import Labels, Layer, Shapes
+from napari.layers._source import layer_source
 from napari.viewer import Viewer
 from qtpy.QtGui import QMouseEvent, QMovie
 from qtpy.QtWidgets import QApplication, QDockWidget, QLabel, QMainWindow, QWidget
@@ -111,6 +112,12 @@ def without_own_drag(layer: Shapes) -> None:
     drag = layer._drag_modes[layer._mode]
     if drag in layer.mouse_drag_callbacks:
         layer.mouse_drag_callbacks.remove(drag)
+
+
+def add_as_opened(viewer: Viewer, path: str, data: tuple[Any, dict[str, Any], str]) -> None:
+    """Add a layer as if napari had opened its file: ``layer.source`` names it."""
+    with layer_source(path=path):
+        viewer.add_layer(Layer.create(*data))
 
 
 def history_of(labels: Labels) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

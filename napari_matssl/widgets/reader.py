@@ -6,7 +6,6 @@ from typing import Any
 
 from napari_matssl.errors import InputError
 from napari_matssl.widgets.canvas.image_layer import image_arguments
-from napari_matssl.widgets.napari_private import main_window
 
 # Decoders are imported where they are used: napari loads this module with the panels.
 
@@ -33,13 +32,12 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 def open_micrographs() -> None:
     """Ask for micrographs and open them in the viewer at hand, each as a layer with its size."""
     from napari import current_viewer
-    from napari.layers import Layer
-    from napari.layers._source import layer_source
     from napari.utils.notifications import show_error
     from qtpy.QtWidgets import QFileDialog
 
     from napari_matssl.micrograph.reading import SUFFIXES
     from napari_matssl.widgets.controls.error_text import explain
+    from napari_matssl.widgets.napari_private import add_as_opened, main_window
 
     viewer = current_viewer()
     known = " ".join(f"*{suffix}" for suffix in SUFFIXES)
@@ -53,8 +51,7 @@ def open_micrographs() -> None:
             show_error(explain(error))
             continue
         for data in made:
-            with layer_source(path=path):
-                viewer.add_layer(Layer.create(*data))
+            add_as_opened(viewer, path, data)
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:

@@ -14,7 +14,9 @@ import napari_matssl.widgets
 from napari_matssl.widgets import napari_private
 
 WIDGETS = Path(napari_matssl.widgets.__file__).parent
-PRIVATE = re.compile(r"\b(?:window|viewer|canvas|layer|backend|overlays|painted)\._[a-z]|napari\._")
+PRIVATE = re.compile(
+    r"\b(?:window|viewer|canvas|layer|backend|overlays|painted)\._[a-z]|napari(?:\.\w+)*\._"
+)
 
 
 @pytest.fixture
@@ -92,6 +94,12 @@ def test_a_move_without_a_button_draws_nothing_and_one_with_it_draws(viewer):
     assert napari_private.move_mouse_to(viewer, event(QEvent.Type.MouseMove, aside))
     assert (labels.data == 3).sum() > before + 3
     canvas.mouseReleaseEvent(event(QEvent.Type.MouseButtonRelease, aside))
+
+
+def test_a_layer_names_the_file_that_it_was_opened_from(viewer):
+    data = (np.zeros((4, 4)), {"name": "a"}, "image")
+    napari_private.add_as_opened(viewer, "a.tif", data)
+    assert viewer.layers["a"].source.path == "a.tif"
 
 
 def test_a_history_goes_on_with_another_layer(viewer):
