@@ -17,8 +17,6 @@ WIDGETS = Path(napari_matssl.widgets.__file__).parent
 PRIVATE = re.compile(
     r"\b(?:window|viewer|canvas|layer|backend|overlays|painted)\._[a-z]|napari(?:\.\w+)*\._"
 )
-    r"\b(?:window|viewer|canvas|layer|backend|overlays|painted)\._[a-z]|napari(?:\.\w+)*\._"
-)
 
 
 @pytest.fixture
