@@ -9,7 +9,6 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.project.first_look import find_images
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.planes import PLANES, plane_files
-from napari_matssl.widgets.napari_private import main_window
 
 if TYPE_CHECKING:
     import napari
@@ -76,6 +75,8 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
 def _enlarge(viewer: "napari.Viewer") -> None:
     """Enlarge a new window to hold image, layers and panels."""
     from napari.settings import get_settings
+
+    from napari_matssl.widgets.napari_private import main_window
 
     if get_settings().application.window_size is not None:
         return
