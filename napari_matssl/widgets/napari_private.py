@@ -114,7 +114,7 @@ def without_own_drag(layer: Shapes) -> None:
         layer.mouse_drag_callbacks.remove(drag)
 
 
-def add_as_opened(viewer: Viewer, path: str, data: tuple[Any, dict[str, Any], str]) -> None:
+def add_as_opened(viewer: Viewer, path: str, data: tuple[Any, ...]) -> None:
     """Add a layer as if napari had opened its file: ``layer.source`` names it."""
     with layer_source(path=path):
         viewer.add_layer(Layer.create(*data))
