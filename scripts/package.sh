@@ -7,6 +7,7 @@ rm -rf dist
 .venv/bin/twine check --strict dist/*
 
 echo "Trying the wheel in an environment that sees the packages of .venv, but not the clone"
+unset PYTHONPATH
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 python=$(realpath .venv)/bin/python
