@@ -6,7 +6,7 @@ from collections.abc import Callable
 import typer
 
 from napari_matssl.commands.around import demo, device, gui, info
-from napari_matssl.commands.exchanging import export, import_
+from napari_matssl.commands.exchanging import export, import_, labels
 from napari_matssl.commands.learning import finetune, pretrain
 from napari_matssl.commands.measuring import calibrate, measure, verify
 from napari_matssl.commands.segmenting import evaluate, predict
@@ -33,6 +33,7 @@ COMMANDS: tuple[tuple[type[Command], Callable[..., None]], ...] = (
     (Command, verify),
     (Command, export),
     (Command, import_),
+    (Command, labels),
     (SizeCommand, calibrate),
     (Command, info),
     (Command, device),

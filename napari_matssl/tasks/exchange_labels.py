@@ -1,0 +1,306 @@
+"""Annotations of other programs as label images of ours."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_matssl.errors import InputError, MatSSLError, OutputError, StoppedError
+from napari_matssl.export.banded_png import BandedPng
+from napari_matssl.export.masks import write_labels
+from napari_matssl.files import check_writable_folder, missing_file, unreadable_file
+from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.class_table_files import (
+    CLASSES_FILE,
+    NamedValues,
+    find_named_values,
+    read_named_values,
+)
+from napari_matssl.labels.exchange.drawing import draw
+from napari_matssl.labels.exchange.matching import Matched, match_images
+from napari_matssl.labels.exchange.numbering import number_classes
+from napari_matssl.labels.exchange.recognising import SUFFIXES, Reading, read_annotation_file
+from napari_matssl.labels.exchange.shapes import Annotation, AnnotationFile, BrokenAnnotationError
+from napari_matssl.labels.exchange.supervisely import META
+from napari_matssl.labels.names import few
+from napari_matssl.labels.pairing import stem_of
+from napari_matssl.micrograph.decoding import decode
+from napari_matssl.micrograph.reading import find_micrographs
+from napari_matssl.progress import Control, Job, Progress, Skipped
+from napari_matssl.tasks.batch import Prepared, as_skipped, each_in_turn, left_out, none_left
+
+LINE_WIDTH_PX = 3.0
+"""Width of lines and dots that have none of their own."""
+
+_NO_ANNOTATIONS = (CLASSES_FILE, META, "project.json")
+
+
+@dataclass(frozen=True)
+class BroughtIn:
+    """What was made of annotation files.
+
+    Parameters
+    ----------
+    written
+        The label images.
+    wanted
+        How many images have annotations.
+    table
+        Their classes.
+    programs
+        Those that the annotations are of.
+    skipped
+        Files and images that were left out.
+    """
+
+    written: tuple[Path, ...]
+    wanted: int
+    table: ClassTable
+    programs: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def bring_in_labels(
+    sources: Sequence[Path],
+    images: Path,
+    out: Path,
+    reading: Reading,
+    classes: Path | None = None,
+    line_width: float = LINE_WIDTH_PX,
+    overwrite: bool = False,
+) -> Job[BroughtIn]:
+    """Write label images of what other programs have annotated.
+
+    The class table is written first, and a table that is in `out` keeps its ids: so label images of
+    several runs go together.
+
+    Parameters
+    ----------
+    sources
+        Files of annotations, or folders of such files.
+    images
+        Folder of the images, or one image.
+    out
+        Folder for ``<stem>.png`` and ``classes.json``.
+    reading
+        How to read what the files don't tell themselves.
+    classes
+        Class table that numbers the classes; else one beside the sources, if there is one.
+    line_width
+        Width of lines and dots that have none of their own, px.
+    overwrite
+        Whether label images that are there may be replaced.
+
+    Yields
+    ------
+    A progress per file and image; sent STOP, the job returns with the label images so far.
+
+    Raises
+    ------
+    InputError
+        If there are no files, none can be used, or nothing belongs to the images.
+    OutputError
+        If label images are there already, or can't be written.
+    StoppedError
+        If it was stopped before the first label image.
+    """
+    paths, found = _files_in(sources), _images_in(images, out)
+    check_writable_folder(out)
+    files, unreadable = yield from _read_all(paths, reading)
+    tables = [_table_in(out), *(find_named_values(one, classes) for one in sources)]
+    table = number_classes(files, tables) if any(file.classes for file in files) else None
+    if images.is_file():
+        files = [_about_any(file) for file in files]
+    matching = match_images(files, found)
+    if table is None or not matching.matched:
+        raise _nothing_matched(files, images)
+    plan = _Plan(out, table, line_width)
+    items = _with_free_names(matching.matched, plan, overwrite)
+    skipped = [*unreadable, *(one for file in files for one in file.skipped), *matching.skipped]
+    remarks = (*(line for file in files for line in file.remarks), *matching.remarks)
+    lines = [*remarks, *(left_out(one) for one in skipped[len(unreadable) :])]
+    for line in lines:
+        if (yield Progress("drawing", 0, len(items), message=line)) is Control.STOP:
+            raise _nothing_written()
+    table.write(out / CLASSES_FILE)
+    written: dict[str, tuple[Path, int]] = {}
+    ended = yield from each_in_turn(
+        lambda: Prepared(plan.draw), items, "drawing", written.__setitem__
+    )
+    if not written:
+        raise _nothing_written() if ended.stopped else none_left(ended.first, len(items))
+    overlaps = {name: pixels for name, (_, pixels) in written.items() if pixels}
+    if overlaps:
+        yield Progress("drawing", len(items), len(items), message=_overlaps_in_words(overlaps))
+    return BroughtIn(
+        tuple(path for path, _ in written.values()),
+        len(items) + len(skipped),
+        table,
+        tuple(sorted({file.program for file in files})),
+        (*skipped, *ended.skipped),
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all images are drawn by."""
+
+    out: Path
+    table: ClassTable
+    line_width: float
+
+    def target(self, image: Path) -> Path:
+        return self.out / f"{stem_of(image.name)}.png"
+
+    def draw(self, item: Matched) -> Job[tuple[Path, int] | None]:
+        """Draw and write the label image of an image; return its path, and pixels drawn twice."""
+        if (yield Progress("drawing", 0, 1)) is Control.STOP:
+            return None
+        height, width = decode(item.path)[0].pixels.shape[:2]
+        annotations = list[Annotation]()
+        for file, part in item.parts:
+            if part.size not in (None, (width, height)):
+                raise InputError(
+                    f"{item.path.name} has {width} x {height} pixels, its annotations in {file} "
+                    f"are of {_in_words(part.size)}.",
+                    "Give the image that was annotated, at its original size.",
+                )
+            annotations += part.annotations
+        ids = dict(zip(self.table.names, self.table.ids, strict=True))
+        try:
+            drawn = draw(annotations, ids, height, width, self.line_width)
+        except BrokenAnnotationError as error:
+            names = few([str(file) for file, _ in item.parts])
+            raise InputError(
+                f"The annotations of {item.path.name} in {names} can't be used: {error}.",
+                "Export them again.",
+            ) from error
+        target = self.target(item.path)
+        write_labels(target, drawn.ids, self.table, BandedPng())
+        return target, drawn.overlapping
+
+
+def _read_all(
+    paths: Sequence[Path], reading: Reading
+) -> Job[tuple[list[AnnotationFile], list[Skipped]]]:
+    """Read all files; leave out those that can't be used."""
+    files, skipped = list[AnnotationFile](), list[Skipped]()
+    first: MatSSLError | None = None
+    for number, path in enumerate(paths):
+        message = ""
+        try:
+            files.append(read_annotation_file(path, reading))
+        except InputError as error:
+            first = first or error
+            skipped.append(as_skipped(path.name, error))
+            message = left_out(skipped[-1]) if len(paths) > 1 else ""
+        progress = Progress("reading annotations", number + 1, len(paths), message=message)
+        if (yield progress) is Control.STOP:
+            raise _nothing_written()
+    if not files:
+        assert first is not None
+        many = f"None of the {len(paths)} files can be used. The first: {first.what}"
+        raise first if len(paths) == 1 else first.reworded(many)
+    return files, skipped
+
+
+def _files_in(sources: Iterable[Path]) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for source in sources:
+        try:
+            is_folder, is_there = source.is_dir(), source.exists()
+            inside = sorted(source.iterdir()) if is_folder else [source]
+        except (OSError, ValueError) as error:
+            raise unreadable_file(source, error) from error
+        if not is_there:
+            raise missing_file(source)
+        if is_folder:
+            inside = [one for one in inside if one.suffix.lower() in SUFFIXES]
+            inside = [
+                one for one in inside if one.name not in _NO_ANNOTATIONS and one.name[0] != "."
+            ]
+            if not inside:
+                raise InputError(
+                    f"The folder {source} holds no files of annotations.",
+                    f"They end in {', '.join(SUFFIXES)}; those of folders inside are not taken.",
+                )
+        for one in inside:
+            found.setdefault(one.resolve(), one)
+    return list(found.values())
+
+
+def _images_in(images: Path, out: Path) -> list[Path]:
+    found = find_micrographs([images])
+    if any(path.resolve().parent == out.resolve() for path in found):
+        raise OutputError(
+            f"{out} is the folder of the images, which label images may not mix with.",
+            "Choose another folder for the label images.",
+        )
+    return found
+
+
+def _table_in(out: Path) -> NamedValues | None:
+    """Read the class table that is in the folder for the label images."""
+    path = out / CLASSES_FILE
+    return read_named_values(path) if path.exists() else None
+
+
+def _about_any(file: AnnotationFile) -> AnnotationFile:
+    """Let annotations that name no image be of the only one that is given."""
+    if any(image.size is not None for image in file.images):
+        return file
+    return replace(file, images=tuple(replace(image, name="") for image in file.images))
+
+
+def _with_free_names(
+    matched: Sequence[Matched], plan: _Plan, overwrite: bool
+) -> Mapping[str, Matched]:
+    """Check that no label image stands where another is, or is to be, written.
+
+    Raises
+    ------
+    OutputError
+        If one does.
+    """
+    targets: dict[Path, Path] = {}
+    for one in matched:
+        target = plan.target(one.path)
+        other = targets.setdefault(target, one.path)
+        if other != one.path:
+            raise OutputError(
+                f"{other.name} and {one.path.name} would have the same label image {target.name}.",
+                "Rename one of them, or give one image alone.",
+            )
+        if target.exists() and not overwrite:
+            raise OutputError(
+                f"{target} is there already.",
+                "Choose another folder, or allow to replace it.",
+                settings="overwrite",
+            )
+    return {one.path.name: one for one in matched}
+
+
+def _nothing_matched(files: Sequence[AnnotationFile], images: Path) -> InputError:
+    broken = [one for file in files for one in file.skipped]
+    if broken:
+        return InputError(f"No annotation can be used. The first: {broken[0].reason}")
+    names = [image.name for file in files for image in file.images if image.annotations]
+    if not names:
+        return InputError("The files hold no annotations with an area.", "Export them again.")
+    return InputError(
+        f"No annotation belongs to an image of {images}: looked for {few(list(names))}.",
+        "Give the folder of the images that were annotated; names or stems have to be the same.",
+    )
+
+
+def _nothing_written() -> StoppedError:
+    return StoppedError("Stopped before the first label image; nothing was written.")
+
+
+def _overlaps_in_words(pixels: Mapping[str, int]) -> str:
+    each = few([f"{name} ({count:,})" for name, count in pixels.items()], 5)
+    total = sum(pixels.values())
+    return f"{total:,} pixels lie in two classes, of which the one drawn later counts: {each}."
+
+
+def _in_words(size: tuple[int, int] | None) -> str:
+    return "" if size is None else f"{size[0]} x {size[1]}"

@@ -1,0 +1,143 @@
+"""ROIs of ImageJ and Fiji, made by the package roifile."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from napari_matssl.errors import InputError
+from napari_matssl.labels.exchange.drawing import draw
+from napari_matssl.labels.exchange.recognising import Reading, read_annotation_file
+
+roifile = pytest.importorskip("roifile")
+
+TYPES = roifile.ROI_TYPE
+
+
+def polygon(points, name="pore-1", **other):
+    roi = roifile.ImagejRoi.frompoints(np.array(points), name=name)
+    for field, value in other.items():
+        setattr(roi, field, value)
+    return roi
+
+
+def upright(kind, left, top, right, bottom, name="pore-1", **other):
+    fields = {"left": left, "top": top, "right": right, "bottom": bottom}
+    return roifile.ImagejRoi(roitype=kind, name=name, **fields, **other)
+
+
+SQUARE = [[2, 3], [12, 3], [12, 9], [2, 9]]
+
+
+def archive(path, *rois):
+    with zipfile.ZipFile(path, "w") as file:
+        for number, roi in enumerate(rois):
+            file.writestr(f"{roi.name or number}.roi", roi.tobytes())
+    return path
+
+
+def ids_of(file):
+    ids = {one.name: n for n, one in enumerate(file.classes, 1)}
+    return draw(file.images[0].annotations, ids, 40, 48, 1.0).ids
+
+
+def test_areas_of_a_zip_belong_to_the_image_of_its_stem(tmp_path):
+    rois = [
+        polygon(SQUARE),
+        upright(TYPES.RECT, 20, 20, 25, 30, "ferrite-1"),
+        upright(TYPES.OVAL, 30, 0, 40, 10, "ferrite-2"),
+    ]
+    file = read_annotation_file(archive(tmp_path / "a.zip", *rois), Reading())
+    assert (file.program, file.images[0].name) == ("Fiji", "a")
+    assert [one.name for one in file.classes] == ["ferrite", "pore"]
+    ids = ids_of(file)
+    assert ids[3:9, 2:12].all()
+    assert (ids == 2).sum() == 60
+    assert ids[20:30, 20:25].all()
+    y, x = np.mgrid[:40, :48] + 0.5
+    assert np.array_equal(ids[:12, 28:] == 1, (np.hypot(x - 35, y - 5) < 5)[:12, 28:])
+
+
+def test_a_single_roi_is_a_file_of_its_own(tmp_path):
+    path = tmp_path / "a.roi"
+    path.write_bytes(polygon(SQUARE).tobytes())
+    assert ids_of(read_annotation_file(path, Reading())).sum() == 60
+
+
+def test_composite_rois_have_holes(tmp_path):
+    outer, inner = [[0, 2, 2], [1, 22, 2], [1, 22, 22], [1, 2, 22]], [[0, 5, 5], [1, 10, 5]]
+    inner += [[1, 10, 10], [1, 5, 10]]
+    path = np.array([*outer, [4], *inner, [4]], dtype=object)
+    flat = np.array([number for part in path for number in part], dtype=np.float32)
+    roi = upright(TYPES.RECT, 2, 2, 22, 22, multi_coordinates=flat, shape_roi_size=flat.size)
+    file = read_annotation_file(archive(tmp_path / "a.zip", roi), Reading())
+    assert ids_of(file).sum() == 400 - 25
+
+
+def test_lines_keep_their_width_and_points_are_dots(tmp_path):
+    line = roifile.ImagejRoi(
+        roitype=TYPES.LINE, name="crack-1", x1=10.5, y1=5.5, x2=20.5, y2=5.5, stroke_width=3
+    )
+    file = read_annotation_file(archive(tmp_path / "a.zip", line), Reading())
+    assert file.images[0].annotations[0].shape.width == 3
+    points = polygon([[3, 3], [9, 9]], roitype=TYPES.POINT)
+    file = read_annotation_file(archive(tmp_path / "b.zip", points), Reading())
+    assert len(file.images[0].annotations) == 2
+
+
+def names_of(path, reading):
+    file = read_annotation_file(path, reading)
+    return [one.name for one in file.images[0].annotations], file.remarks
+
+
+def test_classes_are_told_by_a_given_name_groups_or_names(tmp_path):
+    rois = [polygon(SQUARE, "pore-1", group=2), polygon(SQUARE, "ferrite-1", group=1)]
+    path = archive(tmp_path / "a.zip", *rois)
+    assert names_of(path, Reading("steel")) == (["steel", "steel"], ())
+    by_name, remarks = names_of(path, Reading(roi_classes="name"))
+    assert by_name == ["pore", "ferrite"]
+    assert remarks == (
+        "a.zip: the class of each ROI is what its name has before the first dash: pore, ferrite.",
+    )
+    by_group, remarks = names_of(path, Reading())
+    assert by_group == ["group 2", "group 1"]
+    assert remarks == ("a.zip: the class of each ROI is its group: group 2, group 1.",)
+
+
+def test_names_that_imagej_gave_are_no_classes(tmp_path):
+    path = archive(tmp_path / "a.zip", polygon(SQUARE, "0006-0007"), polygon(SQUARE, "pore-1"))
+    with pytest.raises(InputError, match="neither groups nor names") as found:
+        read_annotation_file(path, Reading())
+    assert found.value.settings == "class roi_classes"
+    assert names_of(path, Reading("pore"))[0] == ["pore", "pore"]
+
+
+def test_rois_that_are_no_areas_are_told(tmp_path):
+    rois = [polygon(SQUARE, roitype=TYPES.ANGLE), polygon(SQUARE, "pore-2")]
+    file = read_annotation_file(archive(tmp_path / "a.zip", *rois), Reading())
+    assert file.remarks[0] == "a.zip: 1 ROIs that are no areas are passed over."
+    assert ids_of(file).sum() == 60
+
+
+@pytest.mark.parametrize("length", [5, 30, 70])
+def test_damaged_rois_give_one_line(tmp_path, length):
+    path = tmp_path / "a.roi"
+    path.write_bytes(polygon(SQUARE).tobytes()[:length])
+    with pytest.raises(InputError, match='the ROI "a" is damaged'):
+        read_annotation_file(path, Reading())
+
+
+def test_an_archive_of_far_more_than_rois_is_refused(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.roi", b"Iout" + bytes(65 << 20))
+    with pytest.raises(InputError, match="more than any set of ROIs"):
+        read_annotation_file(path, Reading())
+
+
+def test_an_archive_without_rois_is_refused(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("annotations.xml", "<annotations/>")
+    with pytest.raises(InputError, match="an archive without ROIs"):
+        read_annotation_file(path, Reading())
