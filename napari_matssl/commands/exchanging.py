@@ -7,6 +7,7 @@ import typer
 
 from napari_matssl.commands.arguments import Classes
 from napari_matssl.console import run_job
+from napari_matssl.errors import SettingsError
 from napari_matssl.printing import print_line
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace a file that is there")]
@@ -66,11 +67,22 @@ def labels(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            help="annotations of COCO, LabelMe, CVAT, Supervisely or Fiji: files, or their folders"
+            help="annotations of COCO, LabelMe, CVAT, Supervisely or Fiji: files, or their "
+            "folders; with --format, the folder of our label images"
         ),
     ],
     images: Annotated[Path, typer.Option(help="folder of the images that are annotated, or one")],
-    out: Annotated[Path, typer.Option(help="folder for the label images and classes.json")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="folder for the label images and classes.json; with --format, file of COCO or "
+            "folder of LabelMe's files"
+        ),
+    ],
+    form: Annotated[
+        Literal["coco", "labelme"] | None,
+        typer.Option("--format", help="write our label images for other programs"),
+    ] = None,
     classes: Classes = None,
     name: Annotated[
         str | None,
@@ -81,26 +93,57 @@ def labels(
         typer.Option(help="what tells the class of a ROI: its group, or its name up to a dash"),
     ] = None,
     line_width: Annotated[
-        float, typer.Option(min=1, max=1000, metavar="PX", help="width of lines and dots")
-    ] = 3.0,
+        float | None,
+        typer.Option(
+            min=1, max=1000, metavar="PX", help="width of lines and dots [3]", show_default=False
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="replace files that are there")
     ] = False,
 ) -> None:
-    """Make label images of the annotations of other programs.
+    """Make label images of the annotations of other programs, or write ours for these.
 
     What can't be used is left out and listed; the exit status is 3 then.
     """
+    if form is not None:
+        if name is not None or roi_classes is not None or line_width is not None:
+            raise SettingsError(
+                "--class, --roi-classes and --line-width are for reading, --format is for writing.",
+                "Leave out one or the other.",
+            )
+        _hand_out(sources, images, out, form, classes, overwrite)
+        return
     from napari_matssl.labels.exchange.recognising import Reading
-    from napari_matssl.tasks.exchange_labels import bring_in_labels
+    from napari_matssl.tasks.exchange_labels import LINE_WIDTH_PX, bring_in_labels
 
     reading = Reading(name, roi_classes)
-    outcome = run_job(
-        bring_in_labels(sources, images, out, reading, classes, line_width, overwrite)
-    )
+    width = LINE_WIDTH_PX if line_width is None else line_width
+    outcome = run_job(bring_in_labels(sources, images, out, reading, classes, width, overwrite))
     result = outcome.result
     numbered = (f"{one.id} {one.name}" for one in result.table.classes)
     print_line(f"Classes: {', '.join(numbered)}")
     programs = ", ".join(result.programs)
     print_line(f"{len(result.written)} of {result.wanted} label images in {out}, from {programs}")
+    outcome.leave(result.skipped)
+
+
+def _hand_out(
+    sources: list[Path],
+    images: Path,
+    out: Path,
+    form: Literal["coco", "labelme"],
+    classes: Path | None,
+    overwrite: bool,
+) -> None:
+    """Write label images for other programs."""
+    from napari_matssl.tasks.labels_for_others import hand_out_labels
+
+    if len(sources) > 1:
+        raise SettingsError(
+            "--format takes one folder of label images.", "Give one folder, or one label image."
+        )
+    outcome = run_job(hand_out_labels(sources[0], images, out, form, classes, overwrite))
+    result = outcome.result
+    print_line(f"Labels of {len(result.images)} of {result.wanted} images: {out}")
     outcome.leave(result.skipped)

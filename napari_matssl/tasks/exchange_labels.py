@@ -1,13 +1,13 @@
 """Annotations of other programs as label images of ours."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_matssl.errors import InputError, MatSSLError, OutputError, StoppedError
+from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.banded_png import BandedPng
 from napari_matssl.export.masks import write_labels
-from napari_matssl.files import check_writable_folder, missing_file, unreadable_file
+from napari_matssl.files import check_writable_folder
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import (
     CLASSES_FILE,
@@ -18,20 +18,18 @@ from napari_matssl.labels.class_table_files import (
 from napari_matssl.labels.exchange.drawing import draw
 from napari_matssl.labels.exchange.matching import Matched, match_images
 from napari_matssl.labels.exchange.numbering import number_classes
-from napari_matssl.labels.exchange.recognising import SUFFIXES, Reading, read_annotation_file
+from napari_matssl.labels.exchange.recognising import Reading
 from napari_matssl.labels.exchange.shapes import Annotation, AnnotationFile, BrokenAnnotationError
-from napari_matssl.labels.exchange.supervisely import META
 from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.tasks.batch import Prepared, as_skipped, each_in_turn, left_out, none_left
+from napari_matssl.tasks.annotation_files import files_in, nothing_written, read_all
+from napari_matssl.tasks.batch import Prepared, each_in_turn, left_out, none_left
 
 LINE_WIDTH_PX = 3.0
 """Width of lines and dots that have none of their own."""
-
-_NO_ANNOTATIONS = (CLASSES_FILE, META, "project.json")
 
 
 @dataclass(frozen=True)
@@ -103,9 +101,9 @@ def bring_in_labels(
     StoppedError
         If it was stopped before the first label image.
     """
-    paths, found = _files_in(sources), _images_in(images, out)
+    paths, found = files_in(sources), _images_in(images, out)
     check_writable_folder(out)
-    files, unreadable = yield from _read_all(paths, reading)
+    files, unreadable = yield from read_all(paths, reading)
     tables = [_table_in(out), *(find_named_values(one, classes) for one in sources)]
     table = number_classes(files, tables) if any(file.classes for file in files) else None
     if images.is_file():
@@ -120,14 +118,14 @@ def bring_in_labels(
     lines = [*remarks, *(left_out(one) for one in skipped[len(unreadable) :])]
     for line in lines:
         if (yield Progress("drawing", 0, len(items), message=line)) is Control.STOP:
-            raise _nothing_written()
+            raise nothing_written()
     table.write(out / CLASSES_FILE)
     written: dict[str, tuple[Path, int]] = {}
     ended = yield from each_in_turn(
         lambda: Prepared(plan.draw), items, "drawing", written.__setitem__
     )
     if not written:
-        raise _nothing_written() if ended.stopped else none_left(ended.first, len(items))
+        raise nothing_written() if ended.stopped else none_left(ended.first, len(items))
     overlaps = {name: pixels for name, (_, pixels) in written.items() if pixels}
     if overlaps:
         yield Progress("drawing", len(items), len(items), message=_overlaps_in_words(overlaps))
@@ -177,55 +175,6 @@ class _Plan:
         target = self.target(item.path)
         write_labels(target, drawn.ids, self.table, BandedPng())
         return target, drawn.overlapping
-
-
-def _read_all(
-    paths: Sequence[Path], reading: Reading
-) -> Job[tuple[list[AnnotationFile], list[Skipped]]]:
-    """Read all files; leave out those that can't be used."""
-    files, skipped = list[AnnotationFile](), list[Skipped]()
-    first: MatSSLError | None = None
-    for number, path in enumerate(paths):
-        message = ""
-        try:
-            files.append(read_annotation_file(path, reading))
-        except InputError as error:
-            first = first or error
-            skipped.append(as_skipped(path.name, error))
-            message = left_out(skipped[-1]) if len(paths) > 1 else ""
-        progress = Progress("reading annotations", number + 1, len(paths), message=message)
-        if (yield progress) is Control.STOP:
-            raise _nothing_written()
-    if not files:
-        assert first is not None
-        many = f"None of the {len(paths)} files can be used. The first: {first.what}"
-        raise first if len(paths) == 1 else first.reworded(many)
-    return files, skipped
-
-
-def _files_in(sources: Iterable[Path]) -> list[Path]:
-    found: dict[Path, Path] = {}
-    for source in sources:
-        try:
-            is_folder, is_there = source.is_dir(), source.exists()
-            inside = sorted(source.iterdir()) if is_folder else [source]
-        except (OSError, ValueError) as error:
-            raise unreadable_file(source, error) from error
-        if not is_there:
-            raise missing_file(source)
-        if is_folder:
-            inside = [one for one in inside if one.suffix.lower() in SUFFIXES]
-            inside = [
-                one for one in inside if one.name not in _NO_ANNOTATIONS and one.name[0] != "."
-            ]
-            if not inside:
-                raise InputError(
-                    f"The folder {source} holds no files of annotations.",
-                    f"They end in {', '.join(SUFFIXES)}; those of folders inside are not taken.",
-                )
-        for one in inside:
-            found.setdefault(one.resolve(), one)
-    return list(found.values())
 
 
 def _images_in(images: Path, out: Path) -> list[Path]:
@@ -290,10 +239,6 @@ def _nothing_matched(files: Sequence[AnnotationFile], images: Path) -> InputErro
         f"No annotation belongs to an image of {images}: looked for {few(list(names))}.",
         "Give the folder of the images that were annotated; names or stems have to be the same.",
     )
-
-
-def _nothing_written() -> StoppedError:
-    return StoppedError("Stopped before the first label image; nothing was written.")
 
 
 def _overlaps_in_words(pixels: Mapping[str, int]) -> str:

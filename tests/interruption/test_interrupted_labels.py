@@ -1,5 +1,7 @@
 """Label images made of annotations: whole ones of what is done, whatever happens."""
 
+import json
+
 import pytest
 from annotated import coco, write
 from interrupting import FULL, NAMES, temporaries
@@ -87,3 +89,79 @@ def test_labels_that_is_killed_leaves_whole_files(bring_in):
     for path in temporaries(out):
         path.unlink()
     assert whole(out) == ["a0"]
+
+
+@pytest.fixture
+def hand_out(copies, place):
+    """Run labels --format on painted images, over an older file."""
+
+    def run(form, *moments):
+        out = place.root / "others" / ("coco.json" if form == "coco" else "")
+        old = out if form == "coco" else out / "a1.json"
+        old.parent.mkdir()
+        old.write_text("old")
+        arguments = ("--images", place.images, "--out", out, "--format", form, "--overwrite")
+        ended = copies("labels", place.strokes, *arguments, at=moments)
+        return ended, old
+
+    return run
+
+
+WRITING = {"stage": "writing", "share": 0.3}
+
+
+@pytest.mark.cell("labels --format", "stopped early")
+def test_writing_stopped_at_once_leaves_the_old_file(hand_out):
+    ended, old = hand_out("labelme", {"stage": "writing", "signals": ["SIGINT"]})
+    assert ended.status == 130
+    assert "nothing was written" in ended.err
+    assert [path.read_text() for path in old.parent.iterdir()] == ["old"]
+
+
+@pytest.mark.cell("labels --format", "stopped late")
+def test_writing_coco_stopped_leaves_the_old_file(hand_out):
+    ended, old = hand_out("coco", {**WRITING, "signals": ["SIGINT"]})
+    assert ended.status == 130
+    assert "nothing was written" in ended.err
+    assert old.read_text() == "old"
+
+
+@pytest.mark.cell("labels --format", "stopped late")
+def test_writing_labelme_stopped_keeps_what_is_done(hand_out):
+    ended, old = hand_out("labelme", {**WRITING, "signals": ["SIGINT"]})
+    assert ended.status == 130
+    assert json.loads(old.with_name("a0.json").read_text())["imagePath"].endswith("a0.tif")
+    assert old.read_text() == "old"
+
+
+@pytest.mark.cell("labels --format", "second signal")
+def test_writing_left_at_once_leaves_the_old_file(hand_out):
+    ended, old = hand_out("coco", {**WRITING, "signals": ["SIGINT", "SIGINT"]})
+    assert ended.status == 130
+    assert old.read_text() == "old"
+    assert not temporaries(old.parent)
+
+
+@pytest.mark.cell("labels --format", "full disk")
+def test_writing_on_a_full_disk_leaves_the_old_file(hand_out):
+    ended, old = hand_out("coco", {"writes": "coco.json", "error": "ENOSPC"})
+    assert ended.status == 2
+    assert f"Can't write {old}: {FULL}." in ended.err
+    assert old.read_text() == "old"
+
+
+@pytest.mark.cell("labels --format", "full memory")
+def test_labels_that_memory_is_too_small_for_are_left_out(hand_out):
+    ended, old = hand_out("coco", {"reads": "a1.tif", "error": "MemoryError"})
+    assert ended.status == 3
+    assert "a1.png doesn't fit into the memory" in ended.err
+    images = json.loads(old.read_text())["images"]
+    assert [one["file_name"] for one in images] == ["a0.tif", "a2.tif"]
+
+
+@pytest.mark.cell("labels --format", "killed")
+def test_writing_that_is_killed_leaves_the_old_file(hand_out):
+    ended, old = hand_out("coco", {"writes": "coco.json", "signals": ["SIGKILL"]})
+    assert ended.status == -9
+    assert old.read_text() == "old"
+    assert temporaries(old.parent), "swept away by the next command that writes there"
