@@ -67,8 +67,8 @@ def labels(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            help="annotations of COCO, LabelMe, CVAT, Supervisely or Fiji: files, or their "
-            "folders; with --format, the folder of our label images"
+            help="annotations of COCO, LabelMe, CVAT, Supervisely, Fiji or cellpose: files, or "
+            "their folders; with --format, the folder of our label images"
         ),
     ],
     images: Annotated[Path, typer.Option(help="folder of the images that are annotated, or one")],
@@ -86,7 +86,9 @@ def labels(
     classes: Classes = None,
     name: Annotated[
         str | None,
-        typer.Option("--class", metavar="NAME", help="class of all ROIs of Fiji"),
+        typer.Option(
+            "--class", metavar="NAME", help="class of all ROIs of Fiji or masks of cellpose"
+        ),
     ] = None,
     roi_classes: Annotated[
         Literal["group", "name"] | None,

@@ -6,7 +6,12 @@ from pathlib import Path
 from napari_matssl.errors import InputError, MatSSLError, StoppedError
 from napari_matssl.files import missing_file, unreadable_file
 from napari_matssl.labels.class_table_files import CLASSES_FILE
-from napari_matssl.labels.exchange.recognising import SUFFIXES, Reading, read_annotation_file
+from napari_matssl.labels.exchange.recognising import (
+    SUFFIXES,
+    Reading,
+    is_annotation_file,
+    read_annotation_file,
+)
 from napari_matssl.labels.exchange.shapes import AnnotationFile
 from napari_matssl.labels.exchange.supervisely import META
 from napari_matssl.progress import Control, Job, Progress, Skipped
@@ -33,7 +38,7 @@ def files_in(sources: Iterable[Path]) -> list[Path]:
         if not is_there:
             raise missing_file(source)
         if is_folder:
-            inside = [one for one in inside if one.suffix.lower() in SUFFIXES]
+            inside = [one for one in inside if is_annotation_file(one)]
             inside = [
                 one for one in inside if one.name not in _NO_ANNOTATIONS and one.name[0] != "."
             ]

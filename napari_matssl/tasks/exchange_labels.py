@@ -15,6 +15,7 @@ from napari_matssl.labels.class_table_files import (
     find_named_values,
     read_named_values,
 )
+from napari_matssl.labels.exchange.cellpose import is_cellpose
 from napari_matssl.labels.exchange.drawing import draw
 from napari_matssl.labels.exchange.matching import Matched, match_images
 from napari_matssl.labels.exchange.numbering import number_classes
@@ -178,7 +179,7 @@ class _Plan:
 
 
 def _images_in(images: Path, out: Path) -> list[Path]:
-    found = find_micrographs([images])
+    found = [path for path in find_micrographs([images]) if not is_cellpose(path)]
     if any(path.resolve().parent == out.resolve() for path in found):
         raise OutputError(
             f"{out} is the folder of the images, which label images may not mix with.",

@@ -238,6 +238,17 @@ def test_a_job_that_is_stopped_keeps_what_is_done(images, tmp_path):
     assert names(out) == ["a.png", "classes.json"]
 
 
+def test_masks_of_cellpose_are_found_in_the_folder_of_the_images(images, tmp_path):
+    numbers = np.zeros(SIZE[::-1], np.uint16)
+    numbers[2:5, 3:9], numbers[20:22, 30:40] = 1, 300
+    Image.fromarray(numbers).save(images / "b_cp_masks.png")
+    messages = []
+    made = bring_in([images], images, tmp_path / "out", messages, reading=Reading("grain"))
+    assert "2 of 3 images have no annotation: a.png, c.tif." in messages
+    assert names(tmp_path / "out") == ["b.png", "classes.json"]
+    assert read_labels(made.written[0]).sum() == 38
+
+
 def run(*arguments):
     return CliRunner().invoke(app, ["labels", *map(str, arguments)])
 

@@ -62,6 +62,8 @@ def read_cvat(path: Path, raw: bytes) -> AnnotationFile:
         parser.Parse(raw, True)
     except expat.ExpatError as error:
         raise BrokenAnnotationError(f"it is no sound XML ({error})") from error
+    except (LookupError, ValueError) as error:  # of encodings
+        raise BrokenAnnotationError(f"its encoding can't be read ({error})") from error
     return reader.result()
 
 

@@ -159,6 +159,8 @@ def _round(disc: Disc, height: int) -> _Spans:
 def _thick(stroke: Stroke, width: float, height: int) -> list[_Spans]:
     """Make a line of rectangles with discs at their ends."""
     points, half = stroke.points, width / 2
+    if len(points) * min(width + 1, height) > MOST_CROSSINGS:
+        raise BrokenAnnotationError("a line has too many points for its width")
     spans = [_round(Disc(float(x), float(y), half), height) for x, y in points]
     for start, end in pairwise(points):
         x, y = end - start

@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import LONGEST_TEXT, check_regular, read_json, unreadable_file
+from napari_matssl.labels.exchange.cellpose import is_cellpose, read_cellpose
 from napari_matssl.labels.exchange.coco import is_coco, read_coco
 from napari_matssl.labels.exchange.cvat import read_cvat
 from napari_matssl.labels.exchange.fiji import ROI_START, RoiClasses, read_fiji
@@ -20,13 +21,19 @@ SUFFIXES = (".json", ".xml", ".zip", ".roi", ".npy")
 """Suffixes of the files that are looked for in folders, in lower case."""
 
 KNOWN = (
-    "Annotations of COCO, LabelMe, CVAT for images 1.1, Supervisely and Fiji (ROIs) can be read."
+    "Annotations of COCO, LabelMe, CVAT for images 1.1, Supervisely, Fiji (ROIs) and cellpose "
+    "(masks) can be read."
 )
 _ZIP, _NUMPY = b"PK\x03\x04", b"\x93NUMPY"
 _MASKS_OF_CELLPOSE = (
-    "It is a pickle, which may run what it holds. In cellpose, save the masks as PNG or TIFF "
-    '("Save masks as PNG/tif", save_masks), and make 1 of all numbers above 0.'
+    "It is a pickle, which may run what it holds. In cellpose, save the masks as PNG or TIFF, and "
+    "give these files (a_cp_masks.png)."
 )
+
+
+def is_annotation_file(path: Path) -> bool:
+    """Whether a file in a folder may hold annotations, by its name."""
+    return path.suffix.lower() in SUFFIXES or is_cellpose(path)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ def read_annotation_file(path: Path, reading: Reading) -> AnnotationFile:
 
 
 def _read_any(path: Path, start: bytes, reading: Reading) -> AnnotationFile:
+    if is_cellpose(path):
+        return read_cellpose(path, reading.name)
     if start.startswith(_NUMPY):
         raise InputError(f"{path} is an array of numpy.", _MASKS_OF_CELLPOSE)
     if start.startswith(ROI_START):

@@ -141,3 +141,9 @@ def test_outlines_that_cross_too_many_rows_are_refused(monkeypatch):
     zigzag = np.array([(x, 10 * (x % 2)) for x in range(12)], float)
     with pytest.raises(BrokenAnnotationError, match="too many points"):
         drawn(Outline((zigzag,)))
+
+
+def test_lines_of_too_many_points_for_their_width_are_refused(monkeypatch):
+    monkeypatch.setattr(drawing, "MOST_CROSSINGS", 100)
+    with pytest.raises(BrokenAnnotationError, match="too many points for its width"):
+        drawn(Stroke(np.zeros((30, 2)), 8.0))

@@ -16,6 +16,7 @@ from annotated import (
     supervisely_points,
     write,
 )
+from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.exchange.drawing import draw
@@ -260,6 +261,8 @@ def of_points(points, kind="polygon", **other):
         ("<svg></svg>", "no file of CVAT"),
         ("<annotations><track/></annotations>", "CVAT for video"),
         ("<annotations>", "no sound XML"),
+        ('<?xml version="1.0" encoding="utf0"?><annotations/>', "encoding can't be read"),
+        ('<?xml version="1.0" encoding="shift_jis"?><annotations/>', "encoding can't be read"),
         ("<annotations>" + "<a>" * 50, "nested too deeply"),
     ],
 )  # fmt: skip
@@ -286,3 +289,16 @@ def test_other_files_give_one_line(tmp_path, raw, words):
     path.write_bytes(raw)
     with pytest.raises(InputError, match=words):
         read_annotation_file(path, Reading())
+
+
+def test_numbered_masks_of_cellpose_are_of_the_class_that_is_named(tmp_path):
+    numbers = np.zeros(SIZE[::-1], np.uint16)
+    numbers[2:5, 3:9], numbers[20:22, 30:40] = 1, 300
+    path = tmp_path / "a_cp_masks.png"
+    Image.fromarray(numbers).save(path)
+    file = read_annotation_file(path, Reading("grain"))
+    assert (file.images[0].name, file.images[0].size) == ("a", SIZE)
+    assert np.array_equal(ids_of(file) == 1, numbers > 0)
+    with pytest.raises(InputError, match="have no classes") as found:
+        read_annotation_file(path, Reading())
+    assert found.value.settings == "class"
