@@ -165,7 +165,7 @@ def computing(device: torch.device, dtype: torch.dtype) -> Iterator[Compute]:
     """Let jobs take this device and this number format."""
     compute = Compute(device, dtype, "to be looked at")
     places = ("finetune.job", "pretrain.job")
-    patches = [patch(f"napari_matssl.tasks.{p}.choose_compute", lambda _: compute) for p in places]
+    patches = [patch(f"napari_matssl.tasks.{p}.choose_compute", lambda *_: compute) for p in places]
     for one in patches:
         one.start()
     try:

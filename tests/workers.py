@@ -49,6 +49,11 @@ def die_once(pattern, mark):
     when_written(pattern, die)
 
 
+def die_while(pattern, mark):
+    """End likewise whenever such a file is written, as long as a file is there."""
+    when_written(pattern, lambda: mark.exists() and os.kill(os.getpid(), signal.SIGKILL))
+
+
 def wait_for(pattern, mark):
     """Wait for a file before such a file is written."""
 

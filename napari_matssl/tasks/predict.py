@@ -1,6 +1,7 @@
 """Segment a list of images and write masks, overlays and phase fractions."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -275,7 +276,7 @@ class _Predicting:
     def _unfinished(self, names: Iterable[str]) -> list[str]:
         """Return the panoramas of which rows are on disk."""
         files = self._results.files
-        return [name for name in names if files.path(name, UNFINISHED).exists()]
+        return [name for name in names if os.path.exists(files.path(name, UNFINISHED))]
 
     def _images(self) -> tuple[SegmentedImage, ...]:
         """Return what is done, in the order of the images as they were given."""

@@ -148,18 +148,21 @@ class Cluster:
 
 
 class _SentTasks:
-    """Tasks that a scheduler has."""
+    """Tasks that a scheduler has.
+
+    dask counts the death of a worker against all tasks that were assigned to it. Which one is to
+    blame shows in a second try, one task at a time after all others.
+    """
 
     def __init__(self, client: "Client", tasks: Sequence[Task]) -> None:
         from distributed import as_completed
 
         self._client, self._cancelled = client, False
-        self._names: dict[Future, str] = {}
-        for number, task in enumerate(tasks):
-            future = client.submit(_carry_out, task, key=f"{task.run}-{number}", pure=False)
-            self._names[future] = task.name
+        self._suspects: list[Task] = []
+        self._alone: Future | None = None
+        self._tasks = {self._send(task, str(number)): task for number, task in enumerate(tasks)}
         self._ended = as_completed(
-            list(self._names), loop=client.loop, with_results=True, raise_errors=False
+            list(self._tasks), loop=client.loop, with_results=True, raise_errors=False
         )
 
     @property
@@ -169,11 +172,23 @@ class _SentTasks:
 
     def next_ended(self) -> tuple[str, Outcome] | None:
         """Return the name and the outcome of a task that has ended; None if there is none yet."""
+        if self._cancelled and self._suspects:
+            return self._suspects.pop().name, Outcome()
         if not self._ended.has_ready():
             return None
         future, result = next(self._ended)
-        name = self._names.pop(future)
-        return name, self._outcome_of(name, future, result)
+        task = self._tasks.pop(future)
+        if self._may_be_innocent(future, result):
+            self._suspects.append(task)
+            ended = None
+        else:
+            ended = task.name, self._outcome_of(task.name, future, result)
+        if not self._tasks and self._suspects:
+            suspect = self._suspects.pop(0)
+            self._alone = self._send(suspect, f"alone-{suspect.name}")
+            self._tasks[self._alone] = suspect
+            self._ended.add(self._alone)
+        return ended
 
     def cancel_waiting(self) -> None:
         """Cancel tasks that no worker has begun."""
@@ -181,13 +196,23 @@ class _SentTasks:
         with contextlib.suppress(Exception):  # a scheduler that has gone
             processing = _within(_TELL_S, self._client.processing)
             begun = {key for keys in processing.values() for key in keys}
-            waiting = [future for future in self._names if future.key not in begun]
+            waiting = [future for future in self._tasks if future.key not in begun]
             _within(_TELL_S, lambda: self._client.cancel(waiting))
 
     def cancel(self) -> None:
         """Cancel all that haven't ended."""
         with contextlib.suppress(Exception):
-            _within(_TELL_S, lambda: self._client.cancel(list(self._names)))
+            _within(_TELL_S, lambda: self._client.cancel(list(self._tasks)))
+
+    def _send(self, task: Task, key: str) -> "Future":
+        return self._client.submit(_carry_out, task, key=f"{task.run}-{key}", pure=False)
+
+    def _may_be_innocent(self, future: "Future", result: Any) -> bool:
+        """Whether workers have died with a task that was not tried alone."""
+        from distributed import KilledWorker
+
+        killed = future.status == "error" and isinstance(result[1], KilledWorker)
+        return killed and future is not self._alone and not self._cancelled
 
     def _outcome_of(self, name: str, future: "Future", result: Any) -> Outcome:
         from distributed import KilledWorker

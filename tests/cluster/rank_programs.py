@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from unittest import mock
 
 import lightning_fabric  # noqa: F401  (loaded once, before the first copy)
 import numpy as np
@@ -108,6 +109,13 @@ def joined():
         yield ranks
 
 
+@contextlib.contextmanager
+def in_float32():
+    """Compute in float32, whatever the processor has instructions for."""
+    with mock.patch.object(device, "fastest_dtype", return_value=torch.float32):
+        yield
+
+
 def exact(ranks=ALONE):
     return Compute(torch.device("cpu"), torch.float32, "exact", ranks)
 
@@ -163,8 +171,7 @@ def _pretraining_step(settings, ranks=ALONE):
 
 def finetuning_steps(painted, cases):
     """Take a step of fine-tuning; give loss, gradients, EMA weights after it."""
-    device.fastest_dtype = lambda _device: torch.float32
-    with joined() as ranks:
+    with in_float32(), joined() as ranks:
         return [_finetuning_steps(painted, finetuning(**values), ranks) for values in cases]
 
 
@@ -185,8 +192,7 @@ def _finetuning_steps(painted, settings, ranks=ALONE):
 
 def pretraining_run(settings, checkpoint=None, resume=False, stop=None, own_clock=False):
     """Pretrain; `stop` is a rank and the step at which it is sent STOP."""
-    device.fastest_dtype = lambda _device: torch.float32
-    with joined() as ranks:
+    with in_float32(), joined() as ranks:
         seen = []
 
         def is_stopped():
