@@ -22,6 +22,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import annotations_to_fuzz
 import numpy as np
 import tifffile
 from PIL import Image
@@ -134,6 +135,7 @@ SOURCES: dict[str, tuple[str, list[Callable[[], bytes]]]] = {
     "GIF": ("a.gif", [picture("GIF"), picture("GIF", interlace=0)]),
     "class table": ("classes.json", [class_table]),
     "model card": ("model.safetensors", [model_card]),
+    **annotations_to_fuzz.SOURCES,
 }
 
 
@@ -234,6 +236,27 @@ def change_json(raw: bytes, random: np.random.Generator) -> bytes:
     return b"".join(tokens)
 
 
+def change_xml(raw: bytes, random: np.random.Generator) -> bytes:
+    """Put something else for one of the values of attributes."""
+    others = [
+        b"",
+        b"-1",
+        b"1e999",
+        b"nan",
+        b"1" * 5000,
+        b"1,2",
+        b"1,2;3",
+        b"0.5",
+        b"&lol;",
+        b"99999",
+    ]
+    tokens = re.split(rb'("[^"]*")', raw)
+    for _ in range(int(random.integers(1, 3))):
+        spot = 1 + 2 * int(random.integers(len(tokens) // 2))
+        tokens[spot] = b'"' + others[int(random.integers(len(others)))] + b'"'
+    return b"".join(tokens)
+
+
 def change_card(raw: bytes, random: np.random.Generator) -> bytes:
     """Change the header of a model file, or the card that stands in it as text."""
     size = struct.unpack("<Q", raw[:8])[0]
@@ -254,6 +277,7 @@ FIELDS: dict[bytes, Callable[[bytes, np.random.Generator], bytes]] = {
     b"MM": change_tiff,
     PNG: change_png,
     b"{": change_json,
+    b"<": change_xml,
 }
 
 
@@ -279,7 +303,9 @@ def open_file(path: Path) -> str:
 
     refused = ""
     readers = {".json": [read_named_values], ".safetensors": [read_card]}
-    for read in readers.get(path.suffix, [read_micrograph, read_pixels]):
+    chosen = readers.get(path.suffix, [read_micrograph, read_pixels])
+    others = path.name.startswith(annotations_to_fuzz.START)
+    for read in [annotations_to_fuzz.read_others] if others else chosen:
         try:
             read(path)
         except MatSSLError as error:
@@ -293,6 +319,7 @@ def serve(pipe: Connection) -> None:
     """Open the files that are asked for, within a limit of memory, and tell what happened."""
     open_file(Path("warm-up.png"))
     open_file(Path("warm-up.json"))
+    open_file(Path(f"{annotations_to_fuzz.START}.json"))
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + (LIMIT_MB << 20),) * 2)
     pipe.send(("ready", "", resident_mb()))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from napari_matssl.labels.exchange.shapes import (
     Stroke,
 )
 
-MOST_CROSSINGS = 1 << 26
+MOST_CROSSINGS = 1 << 23
 """Rows that all edges of one shape may cross, which bounds time and memory."""
 
 
@@ -159,16 +158,20 @@ def _round(disc: Disc, height: int) -> _Spans:
 def _thick(stroke: Stroke, width: float, height: int) -> list[_Spans]:
     """Make a line of rectangles with discs at their ends."""
     points, half = stroke.points, width / 2
-    if len(points) * min(width + 1, height) > MOST_CROSSINGS:
-        raise BrokenAnnotationError("a line has too many points for its width")
-    spans = [_round(Disc(float(x), float(y), half), height) for x, y in points]
-    for start, end in pairwise(points):
+    spans, rows = list[_Spans](), 0
+    for number, start in enumerate(points):
+        spans.append(_round(Disc(float(start[0]), float(start[1]), half), height))
+        rows += len(spans[-1].rows)
+        end = points[min(number + 1, len(points) - 1)]
         x, y = end - start
         length = float(np.hypot(x, y))
         if length > 0:
             across = np.array([-y, x]) * (half / length)
             corners = [start + across, end + across, end - across, start - across]
             spans.append(_crossings([np.array(corners)], height))
+            rows += len(spans[-1].rows)
+        if rows > MOST_CROSSINGS:
+            raise BrokenAnnotationError("a line has too many points for its size")
     return spans
 
 
@@ -176,8 +179,6 @@ def _filled(spans: Sequence[_Spans], height: int, width: int) -> _Window:
     """Fill what lies in any of some areas."""
     rows = np.concatenate([one.rows for one in spans])
     x = np.concatenate([one.x for one in spans])
-    if rows.size > 2 * MOST_CROSSINGS:
-        raise BrokenAnnotationError("a line has too many points for its size")
     # Pixels whose centre is at x or to the right of it.
     columns = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
     if rows.size == 0 or columns.min() == columns.max():

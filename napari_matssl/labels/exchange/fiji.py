@@ -136,8 +136,9 @@ def _roi(label: str, raw: bytes) -> _Roi:
             'Install it: pip install "napari-matssl[fiji]".',
         ) from error
     try:
-        roi = ImagejRoi.frombytes(raw)
-        shapes = _shapes(roi)
+        with np.errstate(all="ignore"):  # numbers that are none are found below
+            roi = ImagejRoi.frombytes(raw)
+            shapes = _shapes(roi)
     except BrokenAnnotationError as error:
         raise BrokenAnnotationError(f'the ROI "{label}": {error}') from error
     except Exception as error:  # the package raises all kinds on damaged files
