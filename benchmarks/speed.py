@@ -268,7 +268,7 @@ def prediction(speed: Speed) -> Iterator[Row]:
             tile, settings.tile_overlap, speed.compute.device,
         )  # fmt: skip
         plain = side**2 / speed.seconds(plainly, 1) / 1e6
-        network = speed.compute.place(copied(segmenter))
+        network = speed.compute.place_to_segment(copied(segmenter).eval())
         run = segmenting(speed, network, segmenter, micrograph, settings)
         reached = side**2 / speed.seconds(run, 3) / 1e6
         with speed.profiled(f"prediction-{encoder}"):
