@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from qtpy.QtGui import QIcon
+from qtpy.QtCore import QSize
 from superqt import QCollapsible
 
 
@@ -18,15 +18,11 @@ class LateCollapsible(QCollapsible):
             "QPushButton {text-align: left; border: none; background: transparent}"
             "QPushButton:focus {text-decoration: underline}"
         )
-        self._drop_icon()
+        # The arrow is text: superqt's icons are black in any theme, and it takes no empty ones.
+        self.toggleButton().setIconSize(QSize(0, 0))
         self.toggled.connect(self._say)
 
-    def _drop_icon(self) -> None:
-        """Leave the arrow to the text: superqt's icons are black in any theme."""
-        self.toggleButton().setIcon(QIcon())
-
     def _say(self, expanded: bool) -> None:
-        self._drop_icon()
         self.setText(f"{'▾' if expanded else '▸'} {self._title}")
         self.content().setVisible(expanded)  # else Tab reaches hidden fields
 
