@@ -4,11 +4,14 @@
         .venv/bin/python scripts/screenshots.py --size 1280x800 --out docs/images
 
 It paints sample micrographs, fine-tunes for two minutes, segments, corrects, measures and exports,
-in a folder that is removed afterwards. A busy machine needs more --minutes.
+in a folder that is removed afterwards. A busy machine needs more --minutes. Nothing is taken while
+a page names a control that the window doesn't have (control_names.py).
 """
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -411,6 +414,9 @@ def main() -> None:
     parser.add_argument("--size", default="1280x800", help="of the window in px")
     parser.add_argument("--minutes", type=float, default=2, help="of training, on an idle machine")
     options = parser.parse_args()
+    checked = [sys.executable, str(Path(__file__).with_name("control_names.py"))]
+    if subprocess.run(checked, check=False).returncode:
+        sys.exit("error: the pages name controls that aren't there, see above.")
     width, height = map(int, options.size.split("x"))
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="steel-") as folder:

@@ -10,7 +10,7 @@ from napari_matssl.measure.point_count import ClassSummary, ImagePoints, agreeme
 from napari_matssl.widgets.controls.figure_table import Cell, FigureTable, number
 from napari_matssl.widgets.controls.forms import note, say
 
-_COLUMNS = (
+COLUMNS = (
     ("class", "Class. Classes to exclude, such as scratches, are in no figure here."),
     ("by hand\n(%)", "Mean of the images' point fractions: hits, boundaries half, over points."),
     (
@@ -50,7 +50,7 @@ class CountView(QWidget):
             return
         rows = {row.class_id: row for row in summarise(images)}
         cells = [_cells(rows[one.id], one.colour) for one in classes if one.id in rows]
-        self.table.fill(_COLUMNS, cells)
+        self.table.fill(COLUMNS, cells)
         say(self.words, in_words(images, agreement_of(images)))
         self.show()  # a table in sight would be laid out between its columns and their titles
 

@@ -15,6 +15,9 @@ from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import keep_narrow, note, say, side_by_side
 from napari_matssl.widgets.controls.model_menu import ModelMenu
 
+FROM_MODEL = "Model: {}"
+"""A model to go on from, in the list; its name goes in."""
+
 _FILE = "Choose a file..."
 _TIP = (
     "ImageNet: an encoder trained on photographs, the usual start. Micrographs: the same after "
@@ -202,6 +205,6 @@ def _choice(path: Path) -> _Choice:
     name = path.name if published else path.stem
     if card.kind == "segmenter":
         encoder = EncoderStart("imagenet", card.encoder)
-        return _Choice(f"Model: {name}", encoder, model=path, file=path)
+        return _Choice(FROM_MODEL.format(name), encoder, model=path, file=path)
     encoder = EncoderStart(str(path), card.encoder)
     return _Choice(f"Encoder: {name}", encoder, file=path)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:  # they import torch
 _OWNER = "pretrain"
 
 _START_TIP = "Pretrain an encoder on these images, without labels."
+GO_ON = "Go on with {}"
+"""Button of a pretraining that was interrupted; the encoder's name goes in."""
+
 _GO_ON_TIP = (
     "Resume the newest unfinished pretraining, with its own settings and the images in the list."
 )
@@ -208,7 +211,7 @@ class PretrainPanel(QWidget):
         unfinished = () if project is None else project.models.unfinished()
         self.go_on.setVisible(bool(unfinished))
         if unfinished:
-            self.go_on.setText(f"Go on with {unfinished[0].stem}")
+            self.go_on.setText(GO_ON.format(unfinished[0].stem))
             offer(self.go_on, reason, _GO_ON_TIP)
 
 
