@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Set everything up and run the tests: those of the panels on PyQt5, the main ones of them on PyQt6 as
-# well, then all others. --all-bindings runs all of the panels' tests on both, as before a release. With
-# other arguments there is one run, on PyQt5 unless QT_API says otherwise; they go to pytest.
+# Set everything up and run the tests: those of the panels on PyQt5, the main ones of them on PyQt6 and a
+# few on PySide6 as well, then all others. --all-bindings runs all of the panels' tests on all three, as
+# before a release. With other arguments there is one run, on PyQt5 unless QT_API says otherwise; they go
+# to pytest.
 # MATSSL_TEST_ALL=1 also installs programs without which some tests are skipped.
-. "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" test,pyqt5,pyqt6
+. "$(dirname "${BASH_SOURCE[0]}")/_setup.sh" test,pyqt5,pyqt6,pyside6
 
 # What a screen in memory takes on Debian and Ubuntu: Xvfb, OpenGL in software, what Qt links to.
 SCREEN_PACKAGES=(
@@ -20,7 +21,7 @@ needs_xvfb() { [ "$(uname -s)" = Linux ] && [ -z "${DISPLAY:-}" ]; }
 
 can_show_windows() {
     command -v xvfb-run >/dev/null 2>&1 &&
-        ! ldd .venv/lib/python3*/site-packages/PyQt*/Qt*/plugins/platforms/libqxcb.so |
+        ! ldd .venv/lib/python3*/site-packages/Py*/Qt*/plugins/platforms/libqxcb.so |
         grep "not found" >/dev/null  # not -q: it would stop ldd, which counts as a failure
 }
 
@@ -36,8 +37,10 @@ run_pytest() {
     fi
 }
 
-# Tests of the panels in which bindings have differed: windows, mouse, keys, painting, the whole way.
+# Tests of the panels in which bindings have differed: windows, mouse, keys, painting, the whole way. PySide6
+# differs from PyQt6 in what becomes of objects, not in Qt.
 ON_PYQT6="autosave|class_editor|closing|docks|finetune_panel|launch|layers|measure_panel|mouse|shell|story"
+ON_PYSIDE6="class_editor|docks|mouse|shell"
 
 # Run a quarter of the panels' tests on a binding, those that a pattern matches, on an own screen.
 test_part() {
@@ -48,7 +51,8 @@ test_part() {
     [ ${#files[@]} = 0 ] || run_pytest "$binding" "${files[@]}" >"$told/$binding-$part" 2>&1
 }
 
-# The panels keep one core busy, so two parts run at a time; what they print follows at the end.
+# Run the tests of the panels on all bindings: on Qt6 those that a pattern matches, or else the main ones.
+# They keep one core busy, so two parts run at a time; what they print follows at the end.
 test_panels() {
     local failed=0
     told=$(mktemp -d)
@@ -56,7 +60,8 @@ test_panels() {
     export -f test_part run_pytest needs_xvfb
     {
         printf '%s\n' "pyqt5 "{0,1,2,3}" .*"
-        printf '%s\n' "pyqt6 "{0,1,2,3}" $1"
+        printf '%s\n' "pyqt6 "{0,1,2,3}" ${1:-$ON_PYQT6}"
+        printf '%s\n' "pyside6 "{0,1,2,3}" ${1:-$ON_PYSIDE6}"
     } | xargs -P 2 -L 1 bash -c 'test_part "$@"' part || failed=1
     cat "$told"/*
     rm -r "$told"
@@ -78,6 +83,6 @@ fi
 if [ $# -gt 0 ] && [ "$1" != --all-bindings ]; then
     run_pytest "${QT_API:-pyqt5}" "$@"
 else
-    test_panels "$([ $# -gt 0 ] && echo ".*" || echo "$ON_PYQT6")"
+    test_panels ${1:+".*"}
     OMP_NUM_THREADS=1 run_pytest pyqt5 --ignore=tests/widgets --numprocesses=2 --dist=worksteal
 fi

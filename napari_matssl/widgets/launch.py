@@ -19,7 +19,7 @@ _WIDTH, _HEIGHT = 1600, 1000
 _FRAME = 20
 """Of a window, at each side, px."""
 
-_INSTALL = 'Install napari and Qt: pip install "napari-matssl[pyqt6]" (or [pyqt5]).'
+_INSTALL = 'Install napari and Qt: pip install "napari-matssl[pyqt6]" (or [pyside6], [pyqt5]).'
 
 
 def check_window() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtGui import QIcon, QShowEvent
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -170,8 +170,9 @@ class _Section(QCollapsible):
     """A panel below its title, to be folded away."""
 
     def __init__(self, title: str, tip: str, panel: QWidget) -> None:
-        # The arrows are text, as superqt's icons are black in any theme.
-        super().__init__(f"▸ {title}", None, QIcon(), QIcon())
+        super().__init__(f"▸ {title}")
+        # The arrows are text: superqt's icons are black in any theme, and it takes no empty ones.
+        self.toggleButton().setIconSize(QSize(0, 0))
         self.setDuration(0)
         self.toggleButton().setToolTip(tip)
         self.addWidget(panel)

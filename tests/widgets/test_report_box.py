@@ -102,7 +102,7 @@ def test_the_dialog_shows_what_was_typed_once_and_nothing_happens_without_consen
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "report.html").write_text("old")
     answer({"specimen": "S 7"})
-    monkeypatch.setattr(QMessageBox, "exec_", lambda question: question.escapeButton().click())
+    monkeypatch.setattr(QMessageBox, "exec", lambda question: question.escapeButton().click())
     box.button.click()
     assert box.panel.session.runner.job is None
     assert project.record.value.details == details

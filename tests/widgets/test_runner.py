@@ -569,7 +569,7 @@ def leave():
 
 job = runner.start("Working", job)
 job.progressed.connect(lambda _: QTimer.singleShot(0, leave))
-app.exec_()
+app.exec()
 print("left", flush=True)
 """
 

@@ -149,5 +149,5 @@ def agreed(parent: QWidget, title: str, question: str, yes: str) -> bool:
     refuse = box.addButton(QMessageBox.StandardButton.Cancel)
     box.setDefaultButton(refuse)
     box.setEscapeButton(refuse)
-    box.exec_()
+    box.exec()
     return box.clickedButton() is accept

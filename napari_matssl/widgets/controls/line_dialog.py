@@ -70,6 +70,6 @@ def asked_line(
     """Ask for a line; None if that was cancelled. Parameters as of :class:`LineDialog`."""
     dialog = LineDialog(title, question, text, problem, parent)
     try:
-        return dialog.line.text() if dialog.exec_() else None
+        return dialog.line.text() if dialog.exec() else None
     finally:
         dialog.deleteLater()

@@ -145,6 +145,6 @@ def asked_places(
     """Ask for the places of images; None if that was cancelled."""
     dialog = PlacesDialog(places, from_file, parent)
     try:
-        return dialog.places if dialog.exec_() else None
+        return dialog.places if dialog.exec() else None
     finally:
         dialog.deleteLater()

@@ -113,6 +113,6 @@ def asked_details(parent: QWidget, details: ReportDetails) -> tuple[ReportDetail
     """Ask for details and date; None if that was cancelled."""
     dialog = ReportDialog(details, parent)
     try:
-        return (dialog.details, dialog.date.text().strip()) if dialog.exec_() else None
+        return (dialog.details, dialog.date.text().strip()) if dialog.exec() else None
     finally:
         dialog.deleteLater()

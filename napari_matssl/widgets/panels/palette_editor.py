@@ -65,5 +65,5 @@ class PaletteEditor(ClassEditor):
             return
         others = [one for one in project.classes.in_order if one.id != class_id]
         dialog = ClassRemoval(gone, others, painted, masks, self)
-        if dialog.exec_():
+        if dialog.exec():
             self._palette.delete(class_id, dialog.into)
