@@ -9,6 +9,7 @@ from napari_matssl.commands.around import demo, device, gui, info
 from napari_matssl.commands.exchanging import export, import_, labels
 from napari_matssl.commands.learning import finetune, pretrain
 from napari_matssl.commands.measuring import calibrate, measure, verify
+from napari_matssl.commands.recipes import recipe, run
 from napari_matssl.commands.segmenting import evaluate, predict
 from napari_matssl.commands.suggesting import suggest
 from napari_matssl.console import Command, SizeCommand, check_arguments, one_line_errors
@@ -30,6 +31,8 @@ COMMANDS: tuple[tuple[type[Command], Callable[..., None]], ...] = (
     (Command, evaluate),
     (Command, suggest),
     (SizeCommand, measure),
+    (SizeCommand, recipe),
+    (Command, run),
     (Command, verify),
     (Command, export),
     (Command, import_),

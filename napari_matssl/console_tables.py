@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     # these modules import torch
     from napari_matssl.tasks.demo import DemoResult
     from napari_matssl.tasks.evaluate import Evaluation
+    from napari_matssl.tasks.recipe.running import RecipeRun
     from napari_matssl.tasks.verify_report import Verified
 
 
@@ -116,6 +117,37 @@ def show_evaluation(result: "Evaluation") -> None:
         )
 
 
+def show_run(run: "RecipeRun") -> None:
+    """Print the verdicts of a recipe's run, its figures, and where its report is."""
+    from napari_matssl.report.recipe_sections import verdict_line
+
+    table = Table(title="Verdicts")
+    for heading in ("image", "verdict", "reason"):
+        table.add_column(heading, overflow="fold")
+    for one in run.images:
+        table.add_row(printable(one.image), str(one.verdict), printable("; ".join(one.reasons)))
+    console().print(table)
+    if run.planned.rows:
+        show_summary(run.planned.rows)
+    for line in (*run.planned.remarks, *run.report.remarks):
+        print_line(printable(line))
+    assert run.planned.recipe is not None
+    for line in run.planned.recipe.deviations:
+        print_line(f"Deviation: {printable(line)}")
+    paths = (run.report.page, run.report.pdf, run.report.workbook)
+    print_line(f"Report: {', '.join(str(path) for path in paths if path is not None)}")
+    print_line(verdict_line(run.planned.recipe))
+
+
+def leave_run(run: "RecipeRun") -> None:
+    """Exit with the status of a run's verdict, unless it passes."""
+    from napari_matssl.tasks.recipe.judging import Verdict
+
+    statuses = {Verdict.FAIL: FOUND_CHANGED, Verdict.CHECK: DONE_WITH_EXCEPTIONS}
+    if status := statuses.get(run.verdict):
+        raise SystemExit(status)
+
+
 def show_findings(name: str, verified: "Verified") -> int:
     """Print what has become of a report and of the files that it names; return the exit status.
 
@@ -136,7 +168,7 @@ def show_findings(name: str, verified: "Verified") -> int:
         told += [f"{state}: {', '.join(names)}" for state, names in states.items()]
         print_line(printable(f"{kind}: {'; '.join(told)}"))
     if verified.has(State.CHANGED):
-        print_error("Something was changed since the report was written.")
+        print_error("Something was changed since it was written.")
         return FOUND_CHANGED
     if verified.has(State.MISSING):
         print_line("Nothing was changed in what was found.")

@@ -215,6 +215,28 @@ def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Ite
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def temporary_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder inside another one, which is removed with all that is in it.
+
+    What killed programs left is swept away as their files are.
+
+    Raises
+    ------
+    OutputError
+        If it can't be made.
+    """
+    made = folder / f"{_TEMPORARY}{_HERE}-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        made.mkdir(parents=True)
+    except (OSError, ValueError) as error:
+        raise unwritable(made, error) from error
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
 def sweep_temporaries(folder: Path) -> None:
     """Remove what programs of ours that were killed left in a folder; others' stays for a day."""
     try:
@@ -225,7 +247,10 @@ def sweep_temporaries(folder: Path) -> None:
         with contextlib.suppress(OSError):
             path = folder / name
             if _is_left_over(name, path):
-                path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
 
 
 def check_writable(path: Path) -> None:

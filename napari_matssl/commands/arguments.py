@@ -105,3 +105,19 @@ def parse_pixel_size(text: str | None, source: str) -> Any:
             f"--pixel-size-um {text} is no pixel size.", "Give one or two lengths above 0, in um."
         )
     return PixelSize(sides[0], sides[-1], source)
+
+
+def report_details(**given: Any) -> Any:
+    """Make the details of a report; each is a line."""
+    from pydantic import ValidationError
+
+    from napari_matssl.errors import SettingsError
+    from napari_matssl.settings.report_details import ReportDetails
+
+    try:
+        return ReportDetails(**given)
+    except ValidationError as error:
+        finding = error.errors()[0]
+        raise SettingsError(
+            f"--{str(finding['loc'][0]).removesuffix('s')}: {finding['msg']}."
+        ) from error

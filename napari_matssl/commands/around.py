@@ -14,13 +14,13 @@ from napari_matssl.settings import (
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="an encoder, a model or a micrograph")],
+    file: Annotated[Path, typer.Argument(help="an encoder, a model, a recipe or a micrograph")],
     page: Annotated[
         int | None, typer.Option(min=1, help="which image of a file that holds several")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Describe a file: an encoder, a model or a micrograph."""
+    """Describe a file: an encoder, a model, a recipe or a micrograph."""
     from napari_matssl.console_tables import show_facts
     from napari_matssl.tasks.info import describe
 

@@ -10,6 +10,7 @@ from napari_matssl.commands.arguments import (
     PixelSizeText,
     Scheduler,
     parse_pixel_size,
+    report_details,
 )
 from napari_matssl.console import run_job
 from napari_matssl.options import with_settings
@@ -95,7 +96,13 @@ def measure(
 
     size = parse_pixel_size(pixel_size_um, "stated with --pixel-size-um")
     check_table_place(out, settings)
-    details = _report_details(specimen, etchant, orientation, operator, remark or [])
+    details = report_details(
+        specimen=specimen,
+        etchant=etchant,
+        orientation=orientation,
+        operator=operator,
+        remarks=tuple(remark or ()),
+    )
     if not report:
         _check_no_report(details, date)
     elif out.suffix.lower() == ".csv":
@@ -147,7 +154,7 @@ def measure(
 
 
 def verify(
-    report: Annotated[Path, typer.Argument(help="report.html or report.xlsx")],
+    report: Annotated[Path, typer.Argument(help="report.html or report.xlsx, or a recipe")],
     masks: Annotated[
         Path | None, typer.Option(help="folder of the masks, if they are elsewhere now")
     ] = None,
@@ -155,7 +162,7 @@ def verify(
         Path | None, typer.Option(help="folder of the images, if they are elsewhere now")
     ] = None,
 ) -> None:
-    """Find what was changed in a report, and in the files that it names, since it was written.
+    """Find what was changed in a report and the files that it names, or in a recipe.
 
     Exit status 0: nothing, 1: something, 3: nothing, but files that it names weren't found.
     """
@@ -204,30 +211,6 @@ def _write_report(planned: Any, out: Path, tables: Sequence[Path]) -> None:
     paths = (made.page, made.pdf, made.workbook)
     print_line(f"Report: {', '.join(str(path) for path in paths if path is not None)}")
     outcome.leave()
-
-
-def _report_details(
-    specimen: str, etchant: str, orientation: str, operator: str, remarks: list[str]
-) -> Any:
-    """Make the details of a report; each is a line."""
-    from pydantic import ValidationError
-
-    from napari_matssl.errors import SettingsError
-    from napari_matssl.settings.report_details import ReportDetails
-
-    try:
-        return ReportDetails(
-            specimen=specimen,
-            etchant=etchant,
-            orientation=orientation,
-            operator=operator,
-            remarks=tuple(remarks),
-        )
-    except ValidationError as error:
-        finding = error.errors()[0]
-        raise SettingsError(
-            f"--{str(finding['loc'][0]).removesuffix('s')}: {finding['msg']}."
-        ) from error
 
 
 def _check_no_report(details: Any, date: str) -> None:

@@ -17,6 +17,7 @@ CORRECTED = "corrected.csv"
 GRAINS = "grains.csv"
 COUNT = "point_count.csv"
 COUNT_SUMMARY = "point_count_summary.csv"
+VERDICTS = "verdicts.csv"
 """Names of tables that a report knows by name; all others are taken as they are."""
 
 
@@ -104,6 +105,35 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class RecipeFacts:
+    """The recipe that a run followed, and how it went.
+
+    Parameters
+    ----------
+    name, checksum
+        Of the recipe.
+    verdict
+        Of the run: pass, check or fail.
+    reasons
+        Of the verdict, without a full stop.
+    rules
+        What the recipe fixes, by name.
+    deviations
+        Lines on what was otherwise than when it was saved.
+    signed
+        Who has looked at the run, and when; empty while nobody has.
+    """
+
+    name: str
+    checksum: str
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()
+    deviations: tuple[str, ...] = ()
+    signed: str = ""
+
+
+@dataclass(frozen=True)
 class Contents:
     """All of a report.
 
@@ -137,6 +167,8 @@ class Contents:
         With checksums.
     remarks
         Lines on what is unusual.
+    recipe
+        None where no recipe was followed.
     """
 
     details: ReportDetails
@@ -153,6 +185,7 @@ class Contents:
     versions: tuple[tuple[str, str], ...] = ()
     files: tuple[SourceFile, ...] = ()
     remarks: tuple[str, ...] = ()
+    recipe: RecipeFacts | None = None
 
     @property
     def fields(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from napari_matssl.report.contents import Contents
 from napari_matssl.report.page_seal import PLACE, sealed
+from napari_matssl.report.recipe_sections import recipe_sections
 from napari_matssl.report.sections import (
     picture_notes,
     sections_after_pictures,
@@ -43,7 +44,7 @@ def make_page(contents: Contents) -> str:
         contents=contents,
         details=contents.details,
         title=contents.details.specimen or "Measurement of micrographs",
-        before=sections_before_pictures(contents),
+        before=[*recipe_sections(contents), *sections_before_pictures(contents)],
         after=sections_after_pictures(contents),
         pictures=[
             (one, base64.b64encode(one.jpeg).decode("ascii")) for one in contents.pictures.shown

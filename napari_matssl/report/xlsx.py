@@ -16,6 +16,7 @@ from napari_matssl.errors import printable
 from napari_matssl.report.contents import Contents
 from napari_matssl.report.methods import limits, methods, standard_items
 from napari_matssl.report.observations import SUMMARIES, observed
+from napari_matssl.report.recipe_sections import recipe_rows
 from napari_matssl.report.sheets import Formula, Sheet
 from napari_matssl.report.summary_sheets import summary_sheets
 from napari_matssl.report.wording import is_blank, plural
@@ -64,6 +65,7 @@ def _front(contents: Contents) -> Sheet:
         ("Operator", details.operator),
         ("Date", contents.date),
         *(("Remarks", line) for line in details.remarks),
+        *recipe_rows(contents.recipe),
         *((name, value) for name, value in standard_items(contents) if value),
         *(("Remarks on the figures", line) for line in contents.remarks),
         *(("Methods", line) for line in methods(contents)),

@@ -4,6 +4,7 @@ The command line and the panels build their options from these fields, so both m
 settings. Presets are plain sets of values that differ from the defaults.
 """
 
+from napari_matssl.settings.acceptance import LimitSettings, RecipeSettings
 from napari_matssl.settings.base import Settings
 from napari_matssl.settings.cleaning import ClassSizes, Cleaning, Size
 from napari_matssl.settings.cluster import ClusterSettings
@@ -23,10 +24,12 @@ __all__ = [
     "FinetuneSettings",
     "GrainSettings",
     "IntensityScalingSettings",
+    "LimitSettings",
     "MeasureSettings",
     "Method",
     "PredictSettings",
     "PretrainSettings",
+    "RecipeSettings",
     "Settings",
     "Size",
 ]

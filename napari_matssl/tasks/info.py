@@ -1,4 +1,4 @@
-"""Description of a file: the card of an encoder or model, or the facts of a micrograph."""
+"""Description of a file: the card of an encoder or model, the rules of a recipe, a micrograph."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from napari_matssl.learn.card import PICKLES, ModelCard, read_card
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.scale_bar import find_scale_bar
 from napari_matssl.project.pixel_sizes import read_calibrated, size_by_hand, size_sources
+from napari_matssl.tasks.recipe.recipe_file import SUFFIX, read_recipe
 
 
 def describe(path: Path, page: int | None = None) -> dict[str, Any]:
-    """Describe an encoder, a model or a micrograph in plain values.
+    """Describe an encoder, a model, a recipe or a micrograph in plain values.
 
     Parameters
     ----------
@@ -25,6 +26,9 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
     InputError, ModelFileError
         If the file can't be read.
     """
+    if path.suffix.lower() == SUFFIX:
+        file = read_recipe(path)
+        return {"recipe": file.recipe.name, "checksum": file.checksum, **dict(file.recipe.rules())}
     if path.suffix.lower() in PICKLES | {".safetensors"}:
         card = read_card(path)
         facts: dict[str, Any] = card.model_dump(mode="json")

@@ -18,6 +18,7 @@ from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.group_file import read_groups
 from napari_matssl.tasks.mask_files import AnyMask, find_masks
 from napari_matssl.tasks.mask_sizes import NO_SIZE, MaskSizes, check_sizes
+from napari_matssl.tasks.measures import Names
 from napari_matssl.tasks.numbered_grains import check_for_numbers, find_numbered_grains
 from napari_matssl.tasks.project_places import Places, places_of_images
 
@@ -39,6 +40,8 @@ class Sources:
         project of the images keeps.
     numbered_grains
         Whether the values of masks are numbers of grains, not classes.
+    named_by_image
+        Whether tables name the image of a mask, where there is one, not the mask.
     """
 
     classes: Path | None = None
@@ -46,6 +49,7 @@ class Sources:
     pixel_size: PixelSize | None = None
     groups: Path | None = None
     numbered_grains: bool = False
+    named_by_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class MeasuredMask:
 
 
 def plan_masks(
-    inputs: Sequence[Path], sources: Sources, settings: MeasureSettings, only: Sequence[str]
+    inputs: Sequence[Path], sources: Sources, settings: MeasureSettings, only: Names
 ) -> tuple[list[MeasuredMask], dict[str, None]]:
     """Find masks, what belongs to each, and remarks on that, in the order in which they are told.
 
@@ -110,6 +114,10 @@ def plan_masks(
     planned: list[MeasuredMask] = []
     names = _names([file.path for file in masks.files], groups is not None)
     images = [sizes.image_of(file.path) for file in masks.files]
+    if sources.named_by_image:
+        names = [
+            name if image is None else image.name for name, image in zip(names, images, strict=True)
+        ]
     kept = Places({}) if groups else places_of_images(dict(zip(names, images, strict=True)))
     stored = _remark_on_cleaning(file.path for file in masks.files)
     remarks |= dict.fromkeys(filter(None, (kept.remark, stored)))

@@ -18,7 +18,7 @@ from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.batch import Each, Prepared
 from napari_matssl.tasks.field_measures import FieldMeasure, ObjectMeasure, Phases
 from napari_matssl.tasks.masks_to_measure import MeasuredMask, Sources, plan_masks
-from napari_matssl.tasks.measures import make_measures
+from napari_matssl.tasks.measures import Names, make_measures
 
 FIELDS = "fields.csv"
 
@@ -68,7 +68,7 @@ def measure_masks(
     inputs: Sequence[Path],
     sources: Sources | None = None,
     settings: MeasureSettings | None = None,
-    only: Sequence[str] = (),
+    only: Names = (),
 ) -> MeasuredMasks:
     """Measure masks; one is in memory at a time.
 
@@ -82,7 +82,7 @@ def measure_masks(
     settings
         What to measure, and how.
     only
-        Names of the classes that are measured where a measure takes single ones; empty for all.
+        The classes that are measured where a measure takes single ones; empty for all.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def measure_masks_by(
     inputs: Sequence[Path],
     sources: Sources,
     settings: MeasureSettings,
-    only: Sequence[str] = (),
+    only: Names = (),
 ) -> Job[MeasuredMasks]:
     """Measure masks as :func:`measure_masks`, in processes that see them under the same names.
 
@@ -120,7 +120,7 @@ def measure_masks_by(
     paths = [path.absolute() for path in inputs]
     planned, remarks = plan_masks(paths, sources, settings, only)
     found: dict[str, MeasuredField] = {}
-    prepare = partial(_measuring, settings, tuple(only))
+    prepare = partial(_measuring, settings, only)
     masks = {one.name: one for one in planned}
     ended = yield from each(prepare, masks, "measuring", found.__setitem__)
     if ended.first is not None:
@@ -175,9 +175,7 @@ def _measure(one: MeasuredMask, measures: Mapping[str, FieldMeasure]) -> Measure
     return MeasuredField(field_row(field), found)
 
 
-def _measuring(
-    settings: MeasureSettings, only: Sequence[str]
-) -> Prepared[MeasuredMask, MeasuredField]:
+def _measuring(settings: MeasureSettings, only: Names) -> Prepared[MeasuredMask, MeasuredField]:
     """Make ready to measure masks."""
     measures = make_measures(settings, only)
 

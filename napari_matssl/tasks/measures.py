@@ -38,6 +38,9 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 }
 """Names of the tables of each measure."""
 
+Names = Sequence[str] | Mapping[str, Sequence[str]]
+"""Names of classes that are measured: the same for all measures, or by measure."""
+
 
 def check_table_place(out: Path, settings: MeasureSettings) -> None:
     """Check early that tables can be written.
@@ -102,19 +105,23 @@ def _is_table(out: Path) -> bool:
     return out.suffix.lower() == ".csv"
 
 
-def make_measures(settings: MeasureSettings, classes: Sequence[str]) -> dict[str, FieldMeasure]:
+def make_measures(settings: MeasureSettings, classes: Names) -> dict[str, FieldMeasure]:
     """Make the measures that were chosen, by name.
 
     Parameters
     ----------
     classes
-        Names of the classes to be measured where a measure takes single ones; empty for all.
+        The classes to be measured where a measure takes single ones; empty for all.
     """
+
+    def of(measure: str) -> Sequence[str]:
+        return classes.get(measure, ()) if isinstance(classes, Mapping) else classes
+
     makers: dict[str, Callable[[], FieldMeasure]] = {
         "phases": Phases,
-        "objects": lambda: ObjectMeasure(classes, settings.directions),
-        "grains": lambda: Grains(settings.grains, classes),
-        "layers": lambda: LayerThickness(settings.layers, classes),
-        "nodules": lambda: Nodularity(settings.nodules, classes),
+        "objects": lambda: ObjectMeasure(of("objects"), settings.directions),
+        "grains": lambda: Grains(settings.grains, of("grains")),
+        "layers": lambda: LayerThickness(settings.layers, of("layers")),
+        "nodules": lambda: Nodularity(settings.nodules, of("nodules")),
     }
     return {name: makers[name]() for name in settings.chosen}

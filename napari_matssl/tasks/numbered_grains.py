@@ -1,6 +1,6 @@
 """Label images in which each grain has a number of its own, as masks of grains and boundaries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,9 @@ def find_numbered_grains(inputs: Sequence[Path]) -> MaskSet:
     return MaskSet(tuple(files), tuple(remarks))
 
 
-def check_for_numbers(settings: MeasureSettings, only: Sequence[str], classes: Path | None) -> None:
+def check_for_numbers(
+    settings: MeasureSettings, only: Collection[str], classes: Path | None
+) -> None:
     """Refuse what needs classes.
 
     Raises

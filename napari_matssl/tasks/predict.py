@@ -14,6 +14,7 @@ from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.learn.card import ModelCard, read_card
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.corrected import CorrectedFractions, correct_fractions
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Each, Ended, Prepared, each_in_turn, none_left
@@ -77,6 +78,7 @@ def predict(
     bar_row: int | None = None,
     page: int | None = None,
     missing: bool = False,
+    pixel_size: PixelSize | None = None,
 ) -> Job[PredictResult]:
     """Segment images and write masks, overlays and tables of phase fractions.
 
@@ -103,6 +105,8 @@ def predict(
         Which image of files that hold several, from 1; None takes the only or first one.
     missing
         Keep masks that are there already if they would be the same.
+    pixel_size
+        Of images that have none.
 
     Yields
     ------
@@ -123,7 +127,7 @@ def predict(
     _check_places(paths, out)
     name = new_run()
     run = SegmentingRun(segmenter, model, settings, probabilities=outputs.probabilities, run=name)
-    reading = Reading(settings, bar_row, page)
+    reading = Reading(settings, bar_row, page, pixel_size)
     plan = PredictPlan(model, run.identity, out, settings, reading, outputs, name, missing)
     results = _results(out, segmenter.card, outputs)
     job = _Predicting(

@@ -11,10 +11,11 @@ from napari_matssl.files import check_room
 from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO, ModelCard
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.project.pixel_sizes import read_any_calibrated
+from napari_matssl.project.pixel_sizes import read_any_calibrated, with_size_by_hand
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import (
     Each,
@@ -77,11 +78,14 @@ class Reading:
         First row of the info bar of every image, where the user has named it.
     page
         Which image of files that hold several, from 1; None takes the only or first one.
+    pixel_size
+        Of images that have none.
     """
 
     settings: PredictSettings
     bar_row: int | None = None
     page: int | None = None
+    pixel_size: PixelSize | None = None
 
     def read(self, path: Path) -> AnyMicrograph:
         """Read an image with the info bar that counts.
@@ -95,6 +99,8 @@ class Reading:
         """
         with memory_errors(path.name):
             micrograph = read_any_calibrated(path, self.page)
+        if micrograph.pixel_size is None:
+            micrograph = with_size_by_hand(micrograph, self.pixel_size)
         if self.bar_row is not None:
             return with_info_bar(micrograph, self.bar_row)
         if self.settings.info_bar == "none":

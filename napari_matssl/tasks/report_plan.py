@@ -21,6 +21,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.project.own_folder import Place
 from napari_matssl.project.pixel_sizes import read_calibrated
 from napari_matssl.project.record import KeptRecord
+from napari_matssl.report.contents import RecipeFacts
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.correcting import correct_project
@@ -83,12 +84,15 @@ class Request:
         File of the model that made the masks; None looks for it in the project.
     inputs
         Other files that decided something: class table, groups.
+    kept
+        Whether the project keeps the details, and lends those that are empty.
     """
 
     details: ReportDetails = field(default_factory=ReportDetails)
     date: str = ""
     model: Path | None = None
     inputs: tuple[Path, ...] = ()
+    kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ class PlannedReport:
         Lines on the figures.
     notes
         Lines for the user, not for the page.
+    recipe
+        That was followed; None without one.
     """
 
     fields: tuple[ReportField, ...]
@@ -131,6 +137,7 @@ class PlannedReport:
     inputs: tuple[Path, ...] = ()
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    recipe: RecipeFacts | None = None
 
 
 def plan_report(
@@ -149,7 +156,7 @@ def plan_report(
     models = models_of_masks(measured.masks, request.model)
     details: ReportDetails = request.details
     notes: tuple[str, ...] = ()
-    if own is not None:
+    if own is not None and request.kept:
         details, notes = _kept_details(KeptRecord(Place(own)), details)
     corrected = correct_masks(measured.rows, models)
     return PlannedReport(

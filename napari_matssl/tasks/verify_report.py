@@ -1,4 +1,4 @@
-"""Find what was changed in a report, and in the files that it names, since it was written."""
+"""Find what was changed in a report and the files that it names, or in a recipe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from napari_matssl.report.contents import SourceFile
 from napari_matssl.report.page_seal import check_page
 from napari_matssl.report.seal import Finding, State
 from napari_matssl.report.workbook_seal import check_workbook
+from napari_matssl.tasks.recipe.recipe_file import SUFFIX, check_recipe
 from napari_matssl.tasks.report_sources import checksum
 
 
@@ -39,7 +40,7 @@ def verify_report(report: Path, folders: Mapping[str, Path] | None = None) -> Ve
     Parameters
     ----------
     report
-        ``report.html`` or ``report.xlsx``.
+        ``report.html`` or ``report.xlsx``, or a recipe.
     folders
         Where files of some role (``"mask"``, ``"image"``) are looked for first; else they are
         looked for where they were, seen from the report.
@@ -50,6 +51,8 @@ def verify_report(report: Path, folders: Mapping[str, Path] | None = None) -> Ve
         If the file can't be read, or is no report.
     """
     kind = report.suffix.lower()
+    if kind == SUFFIX:
+        return Verified(*check_recipe(report))
     if kind == ".pdf":
         raise InputError(
             f"{report} is a print: it has the checksum, but nothing to compare it with.",

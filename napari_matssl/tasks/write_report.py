@@ -179,6 +179,7 @@ def _contents(
         versions=versions(),
         files=files,
         remarks=tuple(map(printable, lines)),
+        recipe=planned.recipe,
     )
 
 

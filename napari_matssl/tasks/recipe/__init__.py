@@ -1,0 +1,1 @@
+"""Recipes: a locked way from images to a report, in one file."""

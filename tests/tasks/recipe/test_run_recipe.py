@@ -1,0 +1,223 @@
+"""A recipe run on a folder: verdicts, deviations, report, and what is refused."""
+
+import csv
+import json
+import shutil
+from html import unescape
+
+import pytest
+from recipe_parts import run_command, unlike, write_field
+
+from napari_matssl.errors import OutputError
+from napari_matssl.labels.provenance import read_mask_facts
+from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
+from napari_matssl.settings.report_details import ReportDetails
+from napari_matssl.tasks.calibrate import calibrate, size_of_bar
+from napari_matssl.tasks.recipe.recipe_file import read_recipe
+from napari_matssl.tasks.recipe.running import run_recipe, sign_run
+
+GIVEN = ("--specimen", "Heat 4711", "--operator", "B. Night")
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def page_of(out):
+    return unescape((out / "report.html").read_text("utf-8"))
+
+
+def verdicts(out):
+    return {row["image"]: row["verdict"] for row in rows_of(out / "verdicts.csv")}
+
+
+@pytest.fixture
+def run(lab, shift, tmp_path):
+    def call(*given, recipe=lab.recipe, out=tmp_path / "out"):
+        return run_command("run", recipe, shift, "--out", out, *(given or GIVEN))
+
+    call.out = tmp_path / "out"
+    return call
+
+
+@pytest.fixture
+def lenient(lab, tmp_path):
+    """A recipe by which images of which the model is unsure pass."""
+
+    def save(*more):
+        out = tmp_path / "lenient.recipe"
+        given = ("--limits-unsure", "pass", "--limits-doubtful", "pass", *more)
+        assert run_command("recipe", lab.project, "--out", out, "--overwrite", *given) == 0
+        return out
+
+    return save
+
+
+def test_good_images_pass_and_all_files_are_there(run, lenient, capsys):
+    assert run(recipe=lenient()) == 0
+    assert verdicts(run.out) == {"f0.tif": "pass", "f1.tif": "pass", "f2.tif": "pass"}
+    names = {path.name for path in run.out.iterdir()}
+    assert names >= {"report.html", "report.xlsx", "run.json", "f0_mask.png", "f0_overlay.png"}
+    assert not [name for name in names if name.startswith(".")]
+    record = json.loads((run.out / "run.json").read_text())
+    assert (record["verdict"], record["recipe"]) == ("pass", "lenient")
+    assert {row["image"] for row in rows_of(run.out / "phases.csv")} == set(record["images"])
+    assert "PASS" in capsys.readouterr().out
+    assert run_command("verify", run.out / "report.html") == 0
+
+
+def test_figures_are_those_of_predict_and_measure(run, lab, lenient, shift, tmp_path):
+    assert run(recipe=lenient("--measures", "phases,objects", "--class", "martensite")) == 0
+    masks, tables = tmp_path / "masks", tmp_path / "tables"
+    assert run_command("predict", lab.model, shift, "--out", masks) == 0
+    given = ("--measures", "phases,objects", "--class", "martensite", "--images", shift)
+    assert run_command("measure", masks, "--out", tables, *given) == 0
+    for name in ("summary.csv", "objects_summary.csv"):
+        ours, theirs = rows_of(run.out / name), rows_of(tables / name)
+        for row in (*ours, *theirs):
+            row.pop("run", None)
+        assert ours == theirs
+
+
+def test_bad_images_fail_with_their_reasons_and_stop_nothing(run, lenient, shift, two_phases):
+    write_field(shift / "g-no-size.tif", two_phases(4), um=None)
+    write_field(shift / "g-coarse.tif", two_phases(5), um=0.5)
+    write_field(shift / "g-unlike.tif", two_phases(6), grey=unlike)
+    (shift / "g-damaged.tif").write_bytes(b"II*\0broken")
+    assert run(recipe=lenient()) == 1
+    rows = {row["image"]: row for row in rows_of(run.out / "verdicts.csv")}
+    assert {name for name, row in rows.items() if row["verdict"] == "fail"} == {
+        *("g-no-size.tif", "g-coarse.tif", "g-unlike.tif", "g-damaged.tif")
+    }
+    assert rows["g-no-size.tif"]["reason"] == "no pixel size was found"
+    assert "agrees by 50 %" in rows["g-coarse.tif"]["reason"]
+    assert rows["g-unlike.tif"]["reason"].startswith("unlike the painted images")
+    assert "damaged" in rows["g-damaged.tif"]["reason"]
+    page = page_of(run.out)
+    assert "FAIL: 4 images failed." in page
+    assert "Without a pixel size: g-no-size.tif." in page
+    assert "Left out, as they couldn't be used: g-damaged.tif." in page
+    assert page.index("Verdict by the recipe") < page.index("Area fractions")
+
+
+def test_images_to_be_checked_give_the_status_of_exceptions(run, lenient, shift):
+    size = size_of_bar(100, 25)
+    list(calibrate([shift / "f1.tif"], size, True))
+    assert run(recipe=lenient()) == 3
+    assert verdicts(run.out)["f1.tif"] == "check"
+
+
+def test_too_few_fields_fail_the_run(run, lenient, capsys):
+    assert run(recipe=lenient("--limits-fields", 4)) == 1
+    assert set(verdicts(run.out).values()) == {"pass"}
+    assert "FAIL: 3 images don't fail, but 4 are needed." in capsys.readouterr().out
+
+
+def test_a_stated_pixel_size_is_for_images_without_one(run, lenient, shift, two_phases):
+    write_field(shift / "g.tif", two_phases(4), um=None)
+    assert run(recipe=lenient("--pixel-size-um", "0.25")) == 0
+    rows = {row["image"]: row for row in rows_of(run.out / "fields.csv")}
+    assert float(rows["g.tif"]["pixel_width_um"]) == 0.25
+    assert "stated in the recipe" in rows["g.tif"]["pixel_size_source"]
+    page = page_of(run.out)
+    assert "With the pixel size that is stated in the recipe: g.tif." in page
+
+
+def test_details_are_the_recipes_and_a_project_of_the_folder_changes_nothing(run, shift):
+    details = ReportDetails(specimen="other", etchant="other", orientation="across")
+    Project(shift).record.change(lambda kept: kept.model_copy(update={"details": details}))
+    before = (shift / "matssl" / "project.json").read_bytes()
+    run("--specimen", "Heat 4711")
+    page = page_of(run.out)
+    assert "Nital 2 %" in page
+    assert "across" not in page
+    assert "The operator isn't given." in page
+    assert (shift / "matssl" / "project.json").read_bytes() == before
+
+
+def test_another_program_and_device_are_deviations(run, lab, lenient, tmp_path):
+    from napari_matssl.tasks.recipe.recipe_file import write_recipe
+
+    recipe = read_recipe(lenient()).recipe
+    origin = recipe.origin.model_copy(update={"program": "0.0.9", "device": "Abacus, wood"})
+    old = tmp_path / "old.recipe"
+    write_recipe(old, recipe.model_copy(update={"origin": origin}), lab.model)
+    assert run(recipe=old) == 0
+    page = page_of(run.out)
+    assert "the recipe was saved with 0.0.9." in page
+    assert "the recipe was saved with Abacus, wood." in page
+
+
+def test_the_same_run_again_keeps_its_masks(run, lenient, capsys):
+    recipe = lenient()
+    assert run(recipe=recipe) == 0
+    before = {path.name: path.read_bytes() for path in run.out.glob("*_mask.png")}
+    capsys.readouterr()
+    assert run(recipe=recipe) == 0
+    assert "3 of 3 images have masks" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in run.out.glob("*_mask.png")} == before
+
+
+def test_masks_name_the_model_of_the_recipe(run, lab, lenient):
+    run(recipe=lenient())
+    origin = read_mask_facts(run.out / "f0_mask.png").provenance
+    assert origin.model == lab.model.name
+    assert origin.model_sha256 == read_recipe(lab.recipe).recipe.model.sha256
+
+
+def test_a_folder_that_holds_anything_else_is_refused_and_stays(
+    run, lab, shift, lenient, tmp_path, capsys
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "phases.csv").write_text("mine")
+    assert run(out=other) == 2
+    assert "isn't empty, and holds no run of a recipe" in capsys.readouterr().err
+    assert [path.name for path in other.iterdir()] == ["phases.csv"]
+    assert run(out=shift) == 2
+    assert "is the folder of the images" in capsys.readouterr().err
+    run()
+    assert run(recipe=lenient()) == 2
+    assert "holds a run of steel" in capsys.readouterr().err
+    (run.out / "run.json").write_text("{}")
+    assert run() == 2
+    assert "run.json can't be used" in capsys.readouterr().err
+
+
+def test_no_usable_image_leaves_nothing(run, shift, capsys):
+    for path in shift.iterdir():
+        path.write_bytes(b"II*\0broken")
+    assert run() == 2
+    assert "None of the 3 images can be used" in capsys.readouterr().err
+    assert not list(run.out.iterdir())
+
+
+def test_signing_writes_the_report_again_and_locks_the_folder(lab, shift, tmp_path):
+    file, out = read_recipe(lab.recipe), tmp_path / "out"
+    done = drain(run_recipe(file, shift, out, ReportDetails(specimen="Heat 4711")))
+    assert "signed in the program" not in page_of(out)
+    signed = drain(sign_run(done, "B. Night"))
+    page = page_of(out)
+    assert f"Looked at and signed in the program by {signed.record.signed}." in page
+    assert signed.record.signed.startswith("B. Night, 20")
+    assert run_command("verify", out / "report.html") == 0
+    with pytest.raises(OutputError, match=r"holds a run that is signed: B\. Night"):
+        drain(run_recipe(file, shift, out))
+
+
+def test_images_that_have_gone_are_in_no_figure(run, lenient, shift):
+    recipe = lenient()
+    assert run(recipe=recipe) == 0
+    (shift / "f2.tif").unlink()
+    assert run(recipe=recipe) == 0
+    assert set(verdicts(run.out)) == {"f0.tif", "f1.tif"}
+    assert {row["image"] for row in rows_of(run.out / "phases.csv")} == {"f0.tif", "f1.tif"}
+
+
+def test_a_recipe_runs_where_its_project_is_gone(lab, shift, tmp_path):
+    moved = tmp_path / "elsewhere.recipe"
+    shutil.copy(lab.recipe, moved)
+    assert run_command("run", moved, shift, "--out", tmp_path / "out") in (0, 3)
+    assert (tmp_path / "out" / "report.html").exists()
