@@ -23,7 +23,7 @@ class PredictSettings(Settings):
         le=16_384,
     )
     tile_overlap: int = setting(
-        256,
+        128,
         "context of a tile beyond its edges, in px",
         title="Tile overlap",
         unit="px",

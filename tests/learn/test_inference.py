@@ -114,8 +114,18 @@ def test_the_tiles_do_not_show_in_the_mask_of_a_real_network(trained, two_phases
     micrograph = two_phases(3, (832, 800)).micrograph
     whole = run(trained, micrograph, tile=1024)
     steps = []
-    tiled = run(trained, micrograph, tile=256, on_progress=steps.append)
+    tiled = run(trained, micrograph, tile=256, tile_overlap=256, on_progress=steps.append)
     assert len(steps) == 9
+    assert 0.05 < np.mean(whole.mask == 2) < 0.95
+    assert np.mean(whole.mask != tiled.mask) <= 0.001
+
+
+def test_the_tiles_of_the_defaults_do_not_show_in_the_mask_of_a_real_network(trained, two_phases):
+    micrograph = two_phases(4, (1536, 1600)).micrograph
+    whole = run(trained, micrograph, tile=2048)
+    steps = []
+    tiled = run(trained, micrograph, on_progress=steps.append)
+    assert len(steps) == 4
     assert 0.05 < np.mean(whole.mask == 2) < 0.95
     assert np.mean(whole.mask != tiled.mask) <= 0.001
 
