@@ -17,8 +17,12 @@ def export(
     model: Annotated[Path, typer.Argument(help="model of finetune, or a published U-Net++")],
     out: Annotated[Path, typer.Option("--out", help="file to write")],
     form: Annotated[
-        Literal["onnx", "torchscript"],
-        typer.Option("--format", help="onnx for most programs; torchscript for PyTorch's"),
+        Literal["onnx", "torchscript", "bioimageio"],
+        typer.Option(
+            "--format",
+            help="onnx for most programs; torchscript for PyTorch's; bioimageio: a package of both "
+            "with a description",
+        ),
     ] = "onnx",
     check: Annotated[
         list[Path] | None,
@@ -28,15 +32,30 @@ def export(
             "model's project, or synthetic ones",
         ),
     ] = None,
+    author: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="who made the model, for a package; may be given several times"
+        ),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option(metavar="SPDX", help="of the package, such as CC-BY-4.0")
+    ] = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Write a model for other programs, and check that it gives the same classes there."""
     from napari_matssl.learn.card import read_card
+    from napari_matssl.tasks.credits import Credits
 
+    if form != "bioimageio" and (author or licence):
+        raise SettingsError(
+            "Author and licence are for a package.", "Add --format bioimageio, or leave them out."
+        )
     read_card(model, kind="segmenter")
     from napari_matssl.tasks.exporting import export_model
 
-    outcome = run_job(export_model(model, form, out, check or (), overwrite))
+    credits = Credits(tuple(author or ()), licence)
+    outcome = run_job(export_model(model, form, out, check or (), overwrite, credits))
     print_line(f"{out}: {outcome.result.agreement.in_words()}")
     outcome.leave()
 

@@ -31,7 +31,11 @@ class ExportedNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Classify ``(N, 3, H, W)`` standardised images; logits ``(N, K, H, W)``, up to a shift."""
         given = images[:, : self._channels].contiguous()
-        return self._run(given).clamp(min=_SMALLEST).log()
+        return self.probabilities(given).clamp(min=_SMALLEST).log()
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Classify ``(N, C, H, W)`` standardised images as the file does; ``(N, K, H, W)``."""
+        return self._run(images)
 
 
 def open_onnx(path: Path, channels: int, original: nn.Module) -> ExportedNetwork:

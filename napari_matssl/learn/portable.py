@@ -3,10 +3,10 @@
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.portable_facts import input_channels
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.micrograph.intensity_scaling import SMALLEST_SPREAD
 
 INPUT, OUTPUT = "image", "probabilities"
 """Names of the input and the output of an exported network."""
@@ -37,25 +38,39 @@ class Portable(nn.Module):
     ----------
     segmenter
         Its network is used as it is, in evaluation mode.
+    standardises
+        Whether it standardises each image by the mean of each channel and the spread of all, as
+        :class:`~napari_matssl.micrograph.intensity_scaling.IntensityScaling` does.
     """
 
-    def __init__(self, segmenter: Segmenter) -> None:
+    def __init__(self, segmenter: Segmenter, standardises: bool = False) -> None:
         super().__init__()
         self.network = segmenter.network.eval()
         self._temperature = segmenter.card.temperature
+        self._standardises = standardises
 
     def forward(self, image: Tensor) -> Tensor:
-        """Classify ``(N, C, H, W)`` standardised images.
+        """Classify ``(N, C, H, W)`` standardised images, or images to be standardised.
 
         C is 1 or 3. Returns probabilities ``(N, K, H, W)`` at the model's temperature.
         """
+        if self._standardises:
+            image = _standardised(image)
         if image.shape[1] == 1:
             image = image.expand(-1, 3, -1, -1)
         logits: Tensor = self.network(image).float()
         return (logits / self._temperature).softmax(dim=1)
 
 
-def write_onnx(path: Path, segmenter: Segmenter, facts: Mapping[str, Any]) -> None:
+def _standardised(image: Tensor) -> Tensor:
+    centred = image - image.mean(dim=(2, 3), keepdim=True)
+    spread = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return centred / spread.clamp(min=SMALLEST_SPREAD)
+
+
+def write_onnx(
+    path: Path, segmenter: Segmenter, facts: Mapping[str, Any], standardises: bool = False
+) -> None:
     """Write a network as an ONNX file for any number of images of any size, multiples of 32 px.
 
     Parameters
@@ -66,6 +81,8 @@ def write_onnx(path: Path, segmenter: Segmenter, facts: Mapping[str, Any]) -> No
         On the processor.
     facts
         Go into the metadata: each a key, its value as JSON.
+    standardises
+        As for :class:`Portable`.
 
     Raises
     ------
@@ -81,7 +98,7 @@ def write_onnx(path: Path, segmenter: Segmenter, facts: Mapping[str, Any]) -> No
     with _exporting("ONNX", segmenter.card):
         # PyTorch's newer exporter (dynamo=True) takes ten times as long, for sizes that vary.
         torch.onnx.export(
-            Portable(segmenter).eval(),
+            Portable(segmenter, standardises).eval(),
             (_example(segmenter.card),),
             path,
             dynamo=False,
@@ -98,14 +115,16 @@ def write_onnx(path: Path, segmenter: Segmenter, facts: Mapping[str, Any]) -> No
     onnx.save(model, path, format="protobuf")
 
 
-def write_torchscript(path: Path, segmenter: Segmenter, facts: Mapping[str, Any]) -> None:
+def write_torchscript(
+    path: Path, segmenter: Segmenter, facts: Mapping[str, Any], standardises: bool = False
+) -> None:
     """Write a network as a TorchScript file; parameters and errors as of :func:`write_onnx`.
 
     The facts are the part :data:`FACTS_FILE` of it.
     """
     with _exporting("TorchScript", segmenter.card):
         traced: Any = torch.jit.trace(  # type: ignore[no-untyped-call]
-            Portable(segmenter).eval(), _example(segmenter.card), check_trace=False
+            Portable(segmenter, standardises).eval(), _example(segmenter.card), check_trace=False
         )
         torch.jit.save(traced, path, _extra_files={FACTS_FILE: json.dumps(facts)})
 
@@ -162,7 +181,16 @@ def _exporting(form: str, card: ModelCard) -> Iterator[None]:
         logger.setLevel(level)
 
 
-WRITERS: dict[str, Callable[[Path, Segmenter, Mapping[str, Any]], None]] = {
+class Writer(Protocol):
+    """Writes a network as a single file; see :func:`write_onnx`."""
+
+    def __call__(
+        self, path: Path, segmenter: Segmenter, facts: Mapping[str, Any], standardises: bool = False
+    ) -> None:
+        """Write it."""
+
+
+WRITERS: dict[str, Writer] = {
     "onnx": write_onnx,
     "torchscript": write_torchscript,
 }

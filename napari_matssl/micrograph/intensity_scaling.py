@@ -18,6 +18,9 @@ from napari_matssl.settings import IntensityScalingSettings
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
+SMALLEST_SPREAD = 1e-3
+"""Of values from 0 to 1; an image of less contrast isn't stretched further."""
+
 _FEWEST_NUMBERS = 0.01  # smallest share of finite pixels in the specimen
 _SAMPLE = 1 << 21  # pixels for percentiles, mean and spread
 
@@ -110,7 +113,7 @@ def fit_intensity_scaling(
     # One spread for all channels keeps colours. A mean per channel removes the lamp's tint.
     spread = float(np.sqrt(unit.var(axis=0).mean()))
     mean = unit.mean(axis=0).astype(np.float32)
-    return IntensityScaling(low, high, mean, np.full_like(mean, max(spread, 1e-3)))
+    return IntensityScaling(low, high, mean, np.full_like(mean, max(spread, SMALLEST_SPREAD)))
 
 
 class SpecimenValues:

@@ -1,0 +1,73 @@
+"""How bioimage.io describes what happens to an image before the network, and the same in NumPy."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.micrograph.intensity_scaling import IMAGENET_MEAN, IMAGENET_STD
+
+Floats = NDArray[np.float32]
+
+_EPS = 1e-6  # the one of bioimage.io
+_EIGHT_BIT = 255.0
+
+
+def standardises(card: ModelCard) -> bool:
+    """Whether the network of a package has to standardise images itself.
+
+    bioimageio.core takes the statistics of all steps from the stored image, so that a description
+    can't ask for the mean and spread of what its percentiles have left.
+    """
+    return card.intensity_scaling.kind == "standardise" and card.grey_reference is None
+
+
+def preprocessing(card: ModelCard) -> list[dict[str, Any]]:
+    """Describe the intensity scaling of a model, for stored values at its magnification.
+
+    Constants are written as gain and offset, a step that QuPath applies, too. Models that match
+    images to painted ones take the grey scale of these; bioimage.io has no step that looks for
+    another. What is left to the network is :func:`standardises`.
+    """
+    if card.intensity_scaling.kind == "imagenet":
+        return [_linear(_EIGHT_BIT * IMAGENET_MEAN, _EIGHT_BIT * IMAGENET_STD)]
+    if card.grey_reference is not None:
+        scale = card.grey_reference.scale
+        channels = np.ones(1 if card.channels == "grey" else 3)
+        return [
+            {"id": "clip", "kwargs": {"min": scale.low, "max": scale.high}},
+            _linear(scale.middle * channels, scale.spread * channels),
+        ]
+    percent = {
+        "min_percentile": card.intensity_scaling.low_percent,
+        "max_percentile": card.intensity_scaling.high_percent,
+    }
+    return [
+        {"id": "scale_range", "kwargs": {"axes": ["channel", "y", "x"], "eps": _EPS, **percent}},
+        {"id": "clip", "kwargs": {"min": 0.0, "max": 1.0}},
+    ]
+
+
+def _linear(middle: NDArray[np.floating[Any]], spread: NDArray[np.floating[Any]]) -> dict[str, Any]:
+    """Describe the step that makes 0 of the middle and 1 of a spread, of each channel."""
+    gain = 1.0 / spread.astype(np.float64)
+    offset = -middle.astype(np.float64) * gain
+    constants = {"axis": "channel", "gain": gain.tolist(), "offset": offset.tolist()}
+    return {"id": "scale_linear", "kwargs": constants}
+
+
+def preprocessed(stored: Floats, card: ModelCard) -> Floats:
+    """Do what :func:`preprocessing` describes to an image ``(1, C, H, W)``."""
+    scaled: NDArray[np.floating[Any]]
+    if card.intensity_scaling.kind == "imagenet":
+        mean, std = (_EIGHT_BIT * one[:, None, None] for one in (IMAGENET_MEAN, IMAGENET_STD))
+        scaled = (stored - mean) / std
+    elif card.grey_reference is not None:
+        scale = card.grey_reference.scale
+        scaled = (stored.clip(scale.low, scale.high) - scale.middle) / scale.spread
+    else:
+        settings = card.intensity_scaling
+        low, high = np.percentile(stored, (settings.low_percent, settings.high_percent))
+        scaled = ((stored - low) / (high - low + _EPS)).clip(0, 1)
+    return scaled.astype(np.float32)
