@@ -130,6 +130,17 @@ def names_by_state() -> set[str]:
     return states | layers | classes | columns | buttons | {start_picker.FROM_MODEL}
 
 
+def names_of_preferences() -> set[str]:
+    """Collect the texts of napari's preferences, those of its pages included."""
+    from napari._qt.dialogs.preferences_dialog import PreferencesDialog
+    from qtpy.QtWidgets import QListWidget
+
+    dialog = PreferencesDialog()
+    pages = dialog.findChild(QListWidget)
+    titles = {pages.item(row).text() for row in range(pages.count())}
+    return names_of([dialog]) | titles | {dialog.windowTitle()}
+
+
 def all_names(viewer) -> set[str]:
     """Collect the texts of a window with all panels, and of the dialogs that they open.
 
@@ -148,7 +159,8 @@ def all_names(viewer) -> set[str]:
     window = main_window(viewer)
     for part in window.findChildren(QCollapsible):
         part.expand(animate=False)  # many are made when they are opened
-    return names_of([window, ReportDialog(ReportDetails()), MeasureTabs()]) | names_by_state()
+    dialogs = names_of([ReportDialog(ReportDetails()), MeasureTabs()]) | names_of_preferences()
+    return names_of([window]) | dialogs | names_by_state()
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from napari.layers import Labels, Layer
 from npe2 import PluginManager, PluginManifest
 from npe2.manifest.utils import import_python_name
 from PIL import Image
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QListView
 
 import napari_matssl
 from napari_matssl.errors import InputError, OutputError
@@ -136,6 +136,29 @@ def test_panels_and_samples_stand_in_the_menus(make_napari_viewer):
     }.items():
         ours = [title for title in entries(viewer, *place) if title.endswith("(MatSSL)")]
         assert ours == [f"{name} (MatSSL)" for name in panels]
+
+
+def test_the_command_palette_offers_what_it_can_run(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    entries(viewer, "View")["Command Palette"].trigger()
+    window = viewer.window._qt_window
+    line = next(
+        one
+        for one in window.findChildren(QLineEdit)
+        if one.placeholderText() == "Type to search commands..."
+    )
+    line.setText(NAME)
+    shown = line.parent().findChild(QListView)
+    labels = [shown.indexWidget(shown.model().index(row, 0)) for row in range(50)]
+    offered = [
+        one.command().title
+        for row, one in enumerate(labels)
+        if one is not None and not shown.isRowHidden(row) and one.isEnabled()
+    ]
+    assert sorted(offered) == sorted(
+        [f"{name} (MatSSL)" for name in (*PANELS, "Open calibrated micrographs...")]
+        + [sample.display_name for sample in manifest().contributions.sample_data]
+    )
 
 
 @pytest.mark.parametrize("name", PANELS)

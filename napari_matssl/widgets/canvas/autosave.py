@@ -11,11 +11,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_matssl.errors import MatSSLError, OutputError
 from napari_matssl.project.folder import KeptStrokes
 from napari_matssl.project.merging_strokes import Saved
+from napari_matssl.widgets.controls.preferences import preferences
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.later import later
-
-DELAY_MS = 700
-"""Time from the first stroke that isn't saved to its saving; with writing, under 2 seconds."""
 
 LONGEST_WAIT = 20.0
 """Seconds to wait for a slow disk when a layer is left."""
@@ -70,7 +68,8 @@ class Autosave(QObject):
         self._thread = Background(self)
         prepare = partial(file.prepare, lambda: self._idle)
         self._thread.run(prepare, lambda _done: None, self._on_failed)
-        self._timer = later(self, self._begin, DELAY_MS)
+        # From the first stroke that isn't saved; by default under 2 seconds, with writing.
+        self._timer = later(self, self._begin, round(1000 * preferences().saving))
         self._again = later(self, self._begin, AGAIN_MS)
         self._looks = QTimer(self)
         self._looks.setInterval(LOOK_MS)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from napari.layers import Labels
+from napari.settings import get_settings
 from napari.utils.events import Event
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut
@@ -14,6 +16,7 @@ from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.peek import KEY, KEY_NAME, Peek
 from napari_matssl.widgets.canvas.shown import Shown
+from napari_matssl.widgets.canvas.users_keys import users_keys
 from napari_matssl.widgets.napari_private import canvas_widget, main_window, viewer_widget
 
 HINT = (
@@ -26,9 +29,9 @@ HINT = (
 class Keys(QObject):
     """Keys that pick classes, go through the images and hide overlays, whatever layer is chosen.
 
-    They are shortcuts of the window, which fields to type in come before. Key events that reach
-    the canvas all the same, in a window that isn't active, are taken there, before napari gives
-    them to the chosen layer.
+    They are shortcuts of the window, which fields to type in come before, and which the user's own
+    shortcuts replace. Key events that reach the canvas all the same, in a window that isn't active,
+    are taken there, before napari gives them to the chosen layer.
     """
 
     def __init__(self, viewer: Viewer, current: CurrentImage, palette: Palette, peek: Peek) -> None:
@@ -42,11 +45,13 @@ class Keys(QObject):
         self._calls[Qt.Key.Key_A] = partial(current.step, -1)
         self._calls[Qt.Key.Key_D] = partial(current.step, 1)
         self._calls[KEY] = peek.begin
-        self._shortcuts = [self._shortcut(key, call) for key, call in self._calls.items()]
+        self._shortcuts = {key: self._shortcut(key, call) for key, call in self._calls.items()}
+        self._users = users_keys()
         self._lent: dict[tuple[Qt.Key, bool], Callable[[], None]] = {}
         self._lent_shortcuts: list[QShortcut] = []
         current.folder.changed.connect(self._update)
         current.appeared.connect(self._on_shown)
+        get_settings().shortcuts.events.shortcuts.connect(self._on_settings)
         for widget in self._watched():
             widget.installEventFilter(self)
         self._update()
@@ -66,7 +71,7 @@ class Keys(QObject):
             Qt.KeyboardModifier.KeypadModifier,
         )
         call = self._calls.get(event.key()) if plain else None
-        if call is None:
+        if call is None or event.key() in self._users:
             return False
         call()
         return True
@@ -74,7 +79,7 @@ class Keys(QObject):
     def bind(self, key: Qt.Key, call: Callable[[], None]) -> None:
         """Let one more key do something."""
         self._calls[key] = call
-        self._shortcuts.append(self._shortcut(key, call))
+        self._shortcuts[key] = self._shortcut(key, call)
         self._update()
 
     def lend(self, calls: Mapping[tuple[Qt.Key, bool], Callable[[], None]]) -> None:
@@ -104,6 +109,7 @@ class Keys(QObject):
 
     def let_go(self) -> None:
         """Watch no more: Python ends before Qt does."""
+        get_settings().shortcuts.events.shortcuts.disconnect(self._on_settings)
         for widget in self._watched():
             widget.removeEventFilter(self)
 
@@ -120,9 +126,15 @@ class Keys(QObject):
             self._palette.paint_with(self._palette.classes[place].id)
 
     def _update(self) -> None:
-        """Leave the keys to napari while no folder is open, and to whom they are lent."""
-        for shortcut in self._shortcuts:
-            shortcut.setEnabled(self._folder.project is not None and not self._lent)
+        """Leave keys to napari while no folder is open, to the user, and to whom they are lent."""
+        ours = self._folder.project is not None and not self._lent
+        for key, shortcut in self._shortcuts.items():
+            shortcut.setEnabled(ours and key not in self._users)
+
+    def _on_settings(self, _event: Event) -> None:
+        if isalive(self):  # napari's settings outlive the window
+            self._users = users_keys()
+            self._update()
 
     def _on_shown(self, shown: Shown) -> None:
         layer = shown.painted

@@ -23,6 +23,10 @@ from napari_matssl.widgets.canvas.layer_grid import (
     plane_index,
     region_of_shapes,
 )
+from napari_matssl.widgets.controls.preferences import preferences
+
+_OUTLINE = 2
+"""Width of a mask's outlines, px of the image."""
 
 KIND = "matssl_kind"
 """Key of a layer's metadata: ``"painted"``, ``"mask"``, ``"preview"`` or ``MEASURED``."""
@@ -34,7 +38,7 @@ CLASSES = "matssl_classes"
 """Key of a labels layer's metadata: the ``LabelClass`` of every id, a tuple."""
 
 # Faint, as a preview has the colours of the strokes, which have to stand out.
-_OPACITY = {"painted": 0.9, "mask": 0.5, "preview": 0.25}
+_OPACITY = {"painted": 0.9, "preview": 0.25}  # a mask's is the user's preference
 Kind = Literal["painted", "mask", "preview"]
 """What a labels layer holds: strokes, a result, or one in the making."""
 
@@ -137,12 +141,13 @@ def add_labels(
     kind
         ``"painted"`` for strokes, ``"mask"`` for a result, ``"preview"`` for one in the making.
     """
+    preferred = preferences()
     layer = viewer.add_labels(
         labels,
         name=name,
         colormap=label_colours(classes),
         features=_names(classes, kind),
-        opacity=_OPACITY[kind],
+        opacity=_OPACITY.get(kind, preferred.mask_opacity),
         metadata={KIND: kind, CLASSES: tuple(classes)},
         **grid_of(image),
     )
@@ -150,6 +155,8 @@ def add_labels(
         layer.brush_size = max(3, round(min(labels.shape) / 60))
         layer.n_edit_dimensions = 2
         layer.preserve_labels = False
+    if kind == "mask" and preferred.mask_outlines:
+        layer.contour = _OUTLINE
     return layer
 
 

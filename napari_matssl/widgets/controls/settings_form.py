@@ -42,6 +42,8 @@ class SettingsForm(QWidget, Generic[Kind]):
         Fields that are always in sight, in this order.
     hidden
         Fields that the form keeps but doesn't show. "Defaults" leaves them alone.
+    defaults
+        Values that take the place of the fields' own defaults.
     """
 
     changed = Signal()
@@ -51,12 +53,14 @@ class SettingsForm(QWidget, Generic[Kind]):
         kind: type[Kind],
         main: Sequence[str],
         hidden: Sequence[str] = (),
+        defaults: Mapping[str, Any] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._kind = kind
         self._hidden = frozenset(hidden)
-        self._draft = kind.draft({})
+        self._defaults = dict(defaults or {})
+        self._draft = kind.draft(self._defaults)
         self._editors: dict[tuple[str, ...], FieldEditor] = {}
         self._rows: dict[str, tuple[QWidget, ...]] = {}
         self._only: frozenset[str] | None = None
@@ -181,7 +185,8 @@ class SettingsForm(QWidget, Generic[Kind]):
             self._try(self.load, Path(name))
 
     def _reset(self) -> None:
-        self._take(self._kind.draft({name: self._draft.values[name] for name in self._hidden}))
+        kept = {name: self._draft.values[name] for name in self._hidden}
+        self._take(self._kind.draft({**self._defaults, **kept}))
 
     # --- how it is built
 

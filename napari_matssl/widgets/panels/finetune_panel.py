@@ -23,6 +23,7 @@ from napari_matssl.widgets.controls.painted_list import (
     pixels_in_words,
 )
 from napari_matssl.widgets.controls.payoff_view import PayoffView
+from napari_matssl.widgets.controls.preferences import preferences
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.jobs.running_job import RunningJob
@@ -70,6 +71,7 @@ class FinetunePanel(QWidget):
             FinetuneSettings,
             ("preset", "minutes"),
             ("weights", "unlabelled", "val_fraction"),
+            {"device": preferences().device},
         )
         self.form.set_value("unlabelled", 0)  # fixed in all label files of a project
         self.preview = QCheckBox("Preview on the image in view")

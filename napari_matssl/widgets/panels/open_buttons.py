@@ -9,6 +9,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.micrograph.reading import SUFFIXES
 from napari_matssl.widgets.canvas.add_layers import add_layer
 from napari_matssl.widgets.controls.forms import button
+from napari_matssl.widgets.controls.preferences import preferences
 from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.session import Session
 
@@ -55,7 +56,9 @@ class Opening(QWidget):
 
     def ask_folder(self) -> None:
         """Ask for a folder, and open it."""
-        chosen = QFileDialog.getExistingDirectory(self, "Open a folder of micrographs")
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Open a folder of micrographs", self._start()
+        )
         if chosen:
             self._folder.open([Path(chosen)])
 
@@ -71,10 +74,23 @@ class Opening(QWidget):
     def _ask_files(self) -> None:
         patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         chosen, _ = QFileDialog.getOpenFileNames(
-            self, "Open micrographs", "", f"Micrographs ({patterns})"
+            self, "Open micrographs", self._start(), f"Micrographs ({patterns})"
         )
         if chosen:
             self._folder.open([Path(path) for path in chosen])
+
+    def _start(self) -> str:
+        """Where dialogs begin; empty: where Qt does."""
+        folder = preferences().folder.strip()
+        if folder and not Path(folder).expanduser().is_dir():
+            self._folder.notices.failed.emit(
+                InputError(
+                    f"The folder of micrographs in the preferences isn't there: {folder}.",
+                    "Change it in File > Preferences > MatSSL.",
+                )
+            )
+            return ""
+        return str(Path(folder).expanduser()) if folder else ""
 
     def _add_layer(self) -> None:
         layer = self._viewer.layers.selection.active

@@ -22,6 +22,7 @@ from napari_matssl.widgets.controls.forms import (
     offer,
     side_by_side,
 )
+from napari_matssl.widgets.controls.preferences import preferences
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.jobs.job_time import duration
 from napari_matssl.widgets.jobs.running_job import RunningJob
@@ -64,7 +65,10 @@ class PretrainPanel(QWidget):
     def _build(self) -> None:
         self.folders = PretrainFolders(self._folder)
         self.form = SettingsForm(
-            PretrainSettings, ("preset", "encoder", "minutes", "epochs"), ("weights",)
+            PretrainSettings,
+            ("preset", "encoder", "minutes", "epochs"),
+            ("weights",),
+            {"device": preferences().device},
         )
         self.estimate = note("", "Amount of data, and estimated time.")
         self.start = button("Pretrain", _START_TIP, self._start)

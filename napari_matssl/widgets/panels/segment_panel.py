@@ -31,6 +31,7 @@ from napari_matssl.widgets.controls.forms import (
 )
 from napari_matssl.widgets.controls.mask_origin import origin_in_words
 from napari_matssl.widgets.controls.model_picker import ModelPicker
+from napari_matssl.widgets.controls.preferences import preferences
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.result_editor import ResultEditor
@@ -97,7 +98,10 @@ class SegmentPanel(QWidget):
         )
         self.warning = note("", "Whether the pixel size of this image fits the model.")
         self.form = SettingsForm(
-            PredictSettings, (), ("smallest_region", "largest_hole", "class_sizes")
+            PredictSettings,
+            (),
+            ("smallest_region", "largest_hole", "class_sizes"),
+            {"device": preferences().device},
         )
         self.start = button("Segment", _START_TIP, self._start)
         self.outcome = note("", "Result of the last run.")
