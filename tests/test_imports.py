@@ -26,6 +26,7 @@ ABOVE_DATA = {"export", "samples", "project", "learn", "measure", "report", "tas
 FORBIDDEN = {
     "errors": {"any"},
     "progress": {"any"},
+    "plain_pickle": {"any"},
     "files": {"micrograph", "labels"} | ABOVE_DATA,
     "settings": {"micrograph", "labels"} | ABOVE_DATA,
     "micrograph": {"labels"} | ABOVE_DATA,

@@ -86,8 +86,8 @@ def labels(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            help="annotations of COCO, LabelMe, CVAT, Supervisely, Fiji or cellpose: files, or "
-            "their folders; with --format, the folder of our label images"
+            help="annotations of COCO, LabelMe, CVAT, Supervisely, Fiji or cellpose, or masks of "
+            "colours: files, or their folders; with --format, the folder of our label images"
         ),
     ],
     images: Annotated[Path, typer.Option(help="folder of the images that are annotated, or one")],
@@ -113,6 +113,13 @@ def labels(
         Literal["group", "name"] | None,
         typer.Option(help="what tells the class of a ROI: its group, or its name up to a dash"),
     ] = None,
+    colour: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=#RRGGBB",
+            help="class of a colour in masks of colours; once for each class",
+        ),
+    ] = None,
     line_width: Annotated[
         float | None,
         typer.Option(
@@ -128,17 +135,19 @@ def labels(
     What can't be used is left out and listed; the exit status is 3 then.
     """
     if form is not None:
-        if name is not None or roi_classes is not None or line_width is not None:
+        if name is not None or roi_classes is not None or line_width is not None or colour:
             raise SettingsError(
-                "--class, --roi-classes and --line-width are for reading, --format is for writing.",
+                "--class, --roi-classes, --colour and --line-width are for reading, --format is "
+                "for writing.",
                 "Leave out one or the other.",
             )
         _hand_out(sources, images, out, form, classes, overwrite)
         return
+    from napari_matssl.labels.exchange.colour_masks import colours_of
     from napari_matssl.labels.exchange.recognising import Reading
     from napari_matssl.tasks.exchange_labels import LINE_WIDTH_PX, bring_in_labels
 
-    reading = Reading(name, roi_classes)
+    reading = Reading(name, roi_classes, tuple(colours_of(colour or ()).items()))
     width = LINE_WIDTH_PX if line_width is None else line_width
     outcome = run_job(bring_in_labels(sources, images, out, reading, classes, width, overwrite))
     result = outcome.result

@@ -1,22 +1,22 @@
 """Names and shapes in a weights file of PyTorch, read without PyTorch and without running it.
 
-Such a file is a pickle: a program for a small machine that builds objects. The machine here has
-only the steps that state dicts are made of, and makes stand-ins. So the names and shapes of all
-tensors are known, and that the file holds their numbers, before PyTorch is asked to load it.
+Such a file is a pickle; the machine here makes stand-ins of the tensors in it. So the names and
+shapes of all tensors are known, and that the file holds their numbers, before PyTorch is asked to
+load it.
 """
 
 import io
-import pickle
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.files import check_regular, unreadable_file
+from napari_matssl.plain_pickle import PlainUnpickler, RefusedError, values_of
 
 Shape = tuple[int, ...]
 
@@ -69,7 +69,7 @@ def read_shapes(path: Path) -> dict[str, Shape]:
     except OSError as error:
         raise unreadable_file(path, error, ModelFileError) from error
     except Exception as error:  # hostile bytes make the machine raise whatever they like
-        reason = str(error) if isinstance(error, _RefusedError) else type(error).__name__
+        reason = str(error) if isinstance(error, RefusedError) else type(error).__name__
         raise ModelFileError(
             f"{path} is not a readable file of weights ({reason}).", _UNSAFE
         ) from error
@@ -94,10 +94,6 @@ def state_of(data: Any, tensor: type) -> dict[str, Any] | None:
     return {str(name): one for name, one in data.items()}
 
 
-class _RefusedError(Exception):
-    """The file asks for something that no state dict needs."""
-
-
 @dataclass(frozen=True)
 class _Storage:
     item_bytes: int
@@ -109,24 +105,20 @@ class _Tensor:
     shape: Shape
 
 
-class _Values(dict[Any, Any]):
-    """A dict that may get attributes, as an OrderedDict may."""
-
-
 def _read_zip(path: Path, size: int) -> Any:
     _check_directory(path, size)
     with zipfile.ZipFile(path) as archive:
         parts = {info.filename: info for info in archive.infolist()}
         unpacked = sum(info.file_size for info in archive.infolist())
         if unpacked > _MOST_UNPACKED * size:
-            raise _RefusedError(
+            raise RefusedError(
                 f"it unpacks to {unpacked / 1e6:,.0f} MB, {unpacked / size:,.0f} times its size"
             )
         programs = [name for name in parts if name.split("/")[1:] == ["data.pkl"]]
         if len(programs) != 1:
-            raise _RefusedError("it is an archive, but not of tensors")
+            raise RefusedError("it is an archive, but not of tensors")
         if parts[programs[0]].file_size > _LONGEST_PROGRAM:
-            raise _RefusedError("its list of tensors is too long")
+            raise RefusedError("its list of tensors is too long")
         program = archive.read(programs[0])
     folder = programs[0].removesuffix("data.pkl")
 
@@ -144,14 +136,14 @@ def _check_directory(path: Path, size: int) -> None:
         tail = file.read()
     end = tail.rfind(b"PK\5\6")
     if end < 0 or len(tail) < end + 22:
-        raise _RefusedError("its end is missing")
+        raise RefusedError("its end is missing")
     (count, length) = struct.unpack_from("<HI", tail, end + 10)
     large = tail.rfind(b"PK\6\6", 0, end)
     if large >= 0 and 0xFFFF in (count, length & 0xFFFF):
         (count,) = struct.unpack_from("<Q", tail, large + 32)
         (length,) = struct.unpack_from("<Q", tail, large + 40)
     if count > _MOST_PARTS or length > _MOST_PARTS * 1024:
-        raise _RefusedError(f"it is an archive of {count} parts")
+        raise RefusedError(f"it is an archive of {count} parts")
 
 
 def _read_legacy(file: io.BufferedReader, size: int) -> Any:
@@ -164,39 +156,28 @@ def _read_legacy(file: io.BufferedReader, size: int) -> Any:
 
     for expected in (_MAGIC, 1001):
         if _Machine(programs, stored).load() != expected:
-            raise _RefusedError("it isn't PyTorch's")
+            raise RefusedError("it isn't PyTorch's")
     _Machine(programs, stored).load()
     machine = _Machine(programs, stored)
     data = machine.load()
     total = sum(one.item_bytes * one.count for one in machine.storages.values())
     if total > size:
-        raise _RefusedError(f"its tensors need {total / 1e6:,.0f} MB, more than it has")
+        raise RefusedError(f"its tensors need {total / 1e6:,.0f} MB, more than it has")
     return data
 
 
-class _Machine(pickle._Unpickler):
-    """Reads a pickle of plain values and tensors; tensors become their shapes.
-
-    The pure-Python unpickler: it has no array that a number in the file could make huge. Sets and
-    nested keys, whose hashes can take for ever, and objects of other kinds are left out.
-    """
-
-    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {}
-    stack: list[Any]
-    append: Callable[[Any], None]
-    pop_mark: Callable[[], list[Any]]
+class _Machine(PlainUnpickler):
+    """Reads a pickle of plain values and tensors; tensors become their shapes."""
 
     def __init__(self, program: bytes | io.BytesIO, stored: Callable[[str], int]) -> None:
-        super().__init__(
-            program if isinstance(program, io.BytesIO) else io.BytesIO(program), encoding="utf-8"
-        )
+        super().__init__(program)
         self._stored = stored
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a stand-in for what the file names; it is made anew, so nothing can spoil it."""
         if (module, name) in (("collections", "OrderedDict"), ("collections", "defaultdict")):
-            return lambda *pairs: _values(*pairs[-1:])
+            return lambda *pairs: values_of(*pairs[-1:])
         if module == "torch._utils" and name == "_rebuild_tensor_v2":
             return lambda storage, offset, size, stride, *_: _tensor(storage, offset, size, stride)
         if module == "torch._utils" and name in ("_rebuild_parameter", "_rebuild_tensor"):
@@ -206,76 +187,29 @@ class _Machine(pickle._Unpickler):
             return lambda: item_bytes
         if module.split(".")[0] == "torch" or (module, name) == ("_codecs", "encode"):
             return lambda *_: None
-        raise _RefusedError(f"it names {module}.{name}")
+        raise RefusedError(f"it names {module}.{name}")
 
     def persistent_load(self, pid: Any) -> Any:
         """Return a stand-in for the numbers of a tensor."""
         kind, storage, key, _, count, *_ = pid
         if kind != "storage" or not isinstance(key, str) or not isinstance(count, int):
-            raise _RefusedError("it refers to what isn't in it")
+            raise RefusedError("it refers to what isn't in it")
         one = _Storage(storage(), count)
         if count < 0 or one.item_bytes * count > self._stored(key):
-            raise _RefusedError(f"the numbers of a tensor ({key}) are missing")
+            raise RefusedError(f"the numbers of a tensor ({key}) are missing")
         self.storages[key] = one
         return one
-
-    def _put(self, pairs: list[Any]) -> None:
-        target = self.stack[-1]
-        if not isinstance(target, dict):
-            raise _RefusedError("it changes what is no dict")
-        target.update(_values(zip(pairs[::2], pairs[1::2], strict=True)))
-
-    def load_item(self) -> None:
-        """Set one item of a dict."""
-        value, key = self.stack.pop(), self.stack.pop()
-        self._put([key, value])
-
-    def load_items(self) -> None:
-        """Set items of a dict."""
-        self._put(self.pop_mark())
-
-    def load_new_dict(self) -> None:
-        """Make a dict of what lies on the stack."""
-        pairs = self.pop_mark()
-        self.append(_values(zip(pairs[::2], pairs[1::2], strict=True)))
-
-
-_LEFT_OUT = {
-    pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BYTEARRAY8, pickle.NEXT_BUFFER,
-    pickle.READONLY_BUFFER, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.INST, pickle.OBJ,
-    pickle.NEWOBJ, pickle.NEWOBJ_EX,
-}  # fmt: skip
-
-_Machine.dispatch.update(
-    {
-        code: step
-        for code, step in pickle._Unpickler.dispatch.items()
-        if bytes([code]) not in _LEFT_OUT
-    }
-)
-_Machine.dispatch[pickle.SETITEM[0]] = _Machine.load_item
-_Machine.dispatch[pickle.SETITEMS[0]] = _Machine.load_items
-_Machine.dispatch[pickle.DICT[0]] = _Machine.load_new_dict
-
-
-def _values(pairs: Any = ()) -> _Values:
-    found = _Values()
-    for key, value in pairs.items() if isinstance(pairs, Mapping) else pairs or ():
-        if not isinstance(key, str | int):
-            raise _RefusedError("it has a key that is no name")
-        found[key] = value
-    return found
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any) -> _Tensor:
     """Stand in for a tensor, whose numbers have to lie within its storage, each but once."""
     shape, steps = tuple(size), tuple(stride)
     if not isinstance(storage, _Storage) or len(shape) != len(steps) or offset < 0:
-        raise _RefusedError("a tensor is none")
+        raise RefusedError("a tensor is none")
     if not all(isinstance(n, int) and n >= 0 for n in (*shape, *steps)):
-        raise _RefusedError("a tensor has an impossible shape")
+        raise RefusedError("a tensor has an impossible shape")
     last = offset + sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
     count = prod(shape)
     if count and (last >= storage.count or count > storage.count):
-        raise _RefusedError("a tensor is larger than the numbers it has")
+        raise RefusedError("a tensor is larger than the numbers it has")
     return _Tensor(shape)

@@ -20,8 +20,15 @@ from napari_matssl.tasks.batch import as_skipped, left_out
 _NO_ANNOTATIONS = (CLASSES_FILE, META, "project.json")
 
 
-def files_in(sources: Iterable[Path]) -> list[Path]:
+def files_in(sources: Iterable[Path], reading: Reading) -> list[Path]:
     """List the files of annotations among files and folders, each once.
+
+    Parameters
+    ----------
+    sources
+        Files and folders.
+    reading
+        Images in folders are taken if it has colours.
 
     Raises
     ------
@@ -38,7 +45,7 @@ def files_in(sources: Iterable[Path]) -> list[Path]:
         if not is_there:
             raise missing_file(source)
         if is_folder:
-            inside = [one for one in inside if is_annotation_file(one)]
+            inside = [one for one in inside if is_annotation_file(one, reading)]
             inside = [
                 one for one in inside if one.name not in _NO_ANNOTATIONS and one.name[0] != "."
             ]

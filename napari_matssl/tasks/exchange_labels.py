@@ -102,7 +102,7 @@ def bring_in_labels(
     StoppedError
         If it was stopped before the first label image.
     """
-    paths, found = files_in(sources), _images_in(images, out)
+    paths, found = files_in(sources, reading), _images_in(images, out)
     check_writable_folder(out)
     files, unreadable = yield from read_all(paths, reading)
     tables = [_table_in(out), *(find_named_values(one, classes) for one in sources)]

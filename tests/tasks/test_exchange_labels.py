@@ -282,3 +282,26 @@ def test_the_label_images_have_the_colours_of_the_table(images, tmp_path):
     with Image.open(tmp_path / "out" / "a.png") as image:
         colour = json.loads((tmp_path / "out" / "classes.json").read_text())["classes"][0]["colour"]
         assert image.getpalette()[3:6] == list(bytes.fromhex(colour[1:]))
+
+
+def test_masks_of_colours_become_label_images_by_the_colours_that_are_given(images, tmp_path):
+    masks, out = tmp_path / "masks", tmp_path / "labels"
+    masks.mkdir()
+    ids = np.zeros(SIZE[::-1], np.uint8)
+    ids[3:20, 5:30], ids[25:35, 5:30] = 1, 2
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0]], np.uint8)
+    for name in ("a.png", "b_mask.png"):
+        Image.fromarray(colours[ids]).save(masks / name)
+    given = ["labels", str(masks / "a.png"), "--images", str(images), "--out", str(out)]
+    asked = CliRunner().invoke(app, given)
+    assert asked.exit_code == 2
+    assert "#00ff00" in asked.output
+    assert "(--colour)" in asked.output
+    given[1] = str(masks)
+    done = CliRunner().invoke(
+        app, [*given, "--colour", "steel=#ff0000", "--colour", "pore=#00FF00"]
+    )
+    assert done.exit_code == 0, done.output
+    assert names(out) == ["a.png", "b.png", "classes.json"]
+    assert np.array_equal(read_labels(out / "b.png"), ids)
+    assert classes(out) == {1: "steel", 2: "pore"}

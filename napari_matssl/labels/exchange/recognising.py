@@ -8,11 +8,13 @@ from typing import Any
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import LONGEST_TEXT, check_regular, read_json, unreadable_file
-from napari_matssl.labels.exchange.cellpose import is_cellpose, read_cellpose
+from napari_matssl.labels.exchange.cellpose import is_cellpose, read_cellpose, read_cellpose_numpy
 from napari_matssl.labels.exchange.coco import is_coco, read_coco
+from napari_matssl.labels.exchange.colour_masks import is_picture, read_colour_mask
 from napari_matssl.labels.exchange.cvat import read_cvat
 from napari_matssl.labels.exchange.fiji import ROI_START, RoiClasses, read_fiji
 from napari_matssl.labels.exchange.labelme import is_labelme, read_labelme
+from napari_matssl.labels.exchange.numpy_pickle import LARGEST_FILE
 from napari_matssl.labels.exchange.shapes import AnnotationFile, BrokenAnnotationError
 from napari_matssl.labels.exchange.supervisely import is_supervisely, read_supervisely
 from napari_matssl.labels.names import class_name
@@ -21,19 +23,10 @@ SUFFIXES = (".json", ".xml", ".zip", ".roi", ".npy")
 """Suffixes of the files that are looked for in folders, in lower case."""
 
 KNOWN = (
-    "Annotations of COCO, LabelMe, CVAT for images 1.1, Supervisely, Fiji (ROIs) and cellpose "
-    "(masks) can be read."
+    "Annotations of COCO, LabelMe, CVAT for images 1.1, Supervisely, Fiji (ROIs), cellpose "
+    "(masks), and masks of colours can be read."
 )
 _ZIP, _NUMPY = b"PK\x03\x04", b"\x93NUMPY"
-_MASKS_OF_CELLPOSE = (
-    "It is a pickle, which may run what it holds. In cellpose, save the masks as PNG or TIFF, and "
-    "give these files (a_cp_masks.png)."
-)
-
-
-def is_annotation_file(path: Path) -> bool:
-    """Whether a file in a folder may hold annotations, by its name."""
-    return path.suffix.lower() in SUFFIXES or is_cellpose(path)
 
 
 @dataclass(frozen=True)
@@ -46,10 +39,20 @@ class Reading:
         The class of all shapes of files that have no names of classes.
     roi_classes
         Else what tells the classes of ROIs.
+    colours
+        Name and colour of each class in masks of colours.
     """
 
     name: str | None = None
     roi_classes: RoiClasses | None = None
+    colours: tuple[tuple[str, str], ...] = ()
+
+
+def is_annotation_file(path: Path, reading: Reading) -> bool:
+    """Whether a file in a folder may hold annotations; images may if there are colours."""
+    if path.suffix.lower() in SUFFIXES or is_cellpose(path):
+        return True
+    return bool(reading.colours) and is_picture(path)
 
 
 def read_annotation_file(path: Path, reading: Reading) -> AnnotationFile:
@@ -60,7 +63,8 @@ def read_annotation_file(path: Path, reading: Reading) -> AnnotationFile:
     InputError
         If it can't be read, is of no program that is known, or broken.
     """
-    start = _read(path, 16)
+    is_large = path.suffix.lower() == ".npy" or is_picture(path)
+    start = _read(path, 16, LARGEST_FILE if is_large else LONGEST_TEXT)
     try:
         return _with_valid_names(_read_any(path, start, reading))
     except BrokenAnnotationError as error:
@@ -70,8 +74,10 @@ def read_annotation_file(path: Path, reading: Reading) -> AnnotationFile:
 def _read_any(path: Path, start: bytes, reading: Reading) -> AnnotationFile:
     if is_cellpose(path):
         return read_cellpose(path, reading.name)
+    if is_picture(path):
+        return read_colour_mask(path, dict(reading.colours))
     if start.startswith(_NUMPY):
-        raise InputError(f"{path} is an array of numpy.", _MASKS_OF_CELLPOSE)
+        return read_cellpose_numpy(path, reading.name)
     if start.startswith(ROI_START):
         return read_fiji(path, _read(path, LONGEST_TEXT), reading.name, reading.roi_classes)
     if start.startswith(_ZIP):
@@ -131,12 +137,12 @@ def _read_zip(path: Path, reading: Reading) -> AnnotationFile:
     )
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read(path: Path, most: int, largest: int = LONGEST_TEXT) -> bytes:
     """Read so many bytes; a file that is larger than any of its kind is refused."""
     size = check_regular(path)
-    if size > LONGEST_TEXT:
+    if size > largest:
         raise InputError(
-            f"{path} is larger than {LONGEST_TEXT >> 20} MB, too large for what it is.",
+            f"{path} is larger than {largest >> 20} MB, too large for what it is.",
             "Export the images in parts.",
         )
     try:

@@ -279,7 +279,7 @@ def test_files_that_are_not_as_they_should_be_give_one_line(tmp_path, content, w
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (b"\x93NUMPY\x01\x00", "array of numpy"),
+        (b"\x93NUMPY\x01\x00", "no readable dict of NumPy arrays"),
         (b"PK\x03\x04broken", "damaged archive"),
         (b"", "readable JSON"),
     ],
@@ -302,3 +302,86 @@ def test_numbered_masks_of_cellpose_are_of_the_class_that_is_named(tmp_path):
     with pytest.raises(InputError, match="have no classes") as found:
         read_annotation_file(path, Reading())
     assert found.value.settings == "class"
+
+
+NUMBERS = np.zeros(SIZE[::-1], np.uint16)
+NUMBERS[2:5, 3:9], NUMBERS[20:22, 30:40] = 1, 300
+
+
+def saved_by_cellpose(path, masks=NUMBERS, **other):
+    """Save what cellpose saves beside an image: all that it knows of it, as a pickled dict."""
+    colours = np.random.default_rng(0).integers(0, 255, (300, 3), dtype=np.uint8)
+    flows = [np.zeros((*SIZE[::-1], 3), np.uint8), np.zeros(SIZE[::-1], np.float32), [0, None]]
+    known = {
+        "outlines": NUMBERS * (NUMBERS % 2),
+        "colors": colours,
+        "masks": masks,
+        "chan_choose": [0, 0],
+        "ismanual": np.zeros(300, bool),
+        "filename": "a.tif",
+        "flows": flows,
+        "diameter": np.float64(30),
+        "est_diam": np.nan,
+        "manual_changes": [],
+        "normalize_params": {"percentile": [1.0, 99.0], "normalize": True},
+        **other,
+    }
+    np.save(path, known)
+    return path
+
+
+@pytest.mark.parametrize(
+    "masks", [NUMBERS, NUMBERS.astype(">u4"), np.asfortranarray(NUMBERS[None])]
+)
+def test_what_cellpose_saves_beside_an_image_is_of_the_class_that_is_named(tmp_path, masks):
+    path = saved_by_cellpose(tmp_path / "a_seg.npy", masks)
+    file = read_annotation_file(path, Reading("grain"))
+    assert (file.images[0].name, file.images[0].size) == ("a", SIZE)
+    assert np.array_equal(ids_of(file) == 1, NUMBERS > 0)
+    with pytest.raises(InputError, match="have no classes") as found:
+        read_annotation_file(path, Reading())
+    assert found.value.settings == "class"
+
+
+class Runs:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("place", ["masks", "other"])
+def test_nothing_in_a_file_of_cellpose_is_run(tmp_path, place):
+    trace = tmp_path / "trace"
+    path = saved_by_cellpose(tmp_path / "a_seg.npy", **{place: Runs(trace)})
+    with pytest.raises(InputError, match=r"a_seg\.npy is no readable dict.*it names .*open"):
+        read_annotation_file(path, Reading("grain"))
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("masks", "words"),
+    [
+        (np.zeros((3, 4, 5), np.uint8), "masks of a stack, 3 x 4 x 5"),
+        (np.array([[None]]), "isn't one of plain numbers"),
+        ("none", "holds no masks"),
+    ],
+)
+def test_masks_of_cellpose_that_are_none_give_one_line(tmp_path, masks, words):
+    path = tmp_path / "a_seg.npy"
+    np.save(path, {"masks": masks})
+    with pytest.raises(InputError, match=words):
+        read_annotation_file(path, Reading("grain"))
+
+
+def test_a_cut_file_of_cellpose_and_a_plain_array_are_refused(tmp_path):
+    path = saved_by_cellpose(tmp_path / "a_seg.npy")
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(InputError, match="no readable dict"):
+        read_annotation_file(path, Reading("grain"))
+    np.save(path, NUMBERS)
+    with pytest.raises(InputError, match="it is one array"):
+        read_annotation_file(path, Reading("grain"))

@@ -1,0 +1,129 @@
+"""Masks in which a colour is a class: RGB images, or images with a palette."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_matssl.errors import InputError, SettingsError
+from napari_matssl.labels.counting import count_values
+from napari_matssl.labels.exchange.shapes import (
+    AnnotatedImage,
+    Annotation,
+    AnnotationFile,
+    Bitmap,
+    SourceClass,
+)
+from napari_matssl.labels.names import few
+from napari_matssl.labels.seams import MOST_VALUES, look_smoothed
+from napari_matssl.micrograph.reading import SUFFIXES, read_pixels_and_palette
+
+PROGRAM = "colours"
+_BLACK = 0
+_ENDING = re.compile(r"_(mask|masks|label|labels)$")
+_EXACT = "Save it without smoothed edges (anti-aliasing), at its original size, as PNG or TIFF."
+
+Colours = Mapping[str, str]
+"""Colour of each class by its name, ``#rrggbb``."""
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is an image, by its suffix."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def colours_of(given: Sequence[str]) -> dict[str, str]:
+    """Read what a user gives: ``"ferrite=#ff0000"`` for each class.
+
+    Raises
+    ------
+    SettingsError
+        If one is in another form, or a name or a colour stands twice.
+    """
+    found: dict[str, str] = {}
+    for one in given:
+        name, _, colour = one.rpartition("=")
+        colour = colour.strip().lower()
+        if not name.strip() or not re.fullmatch(r"#[0-9a-f]{6}", colour):
+            raise SettingsError(
+                f"{one!r} is no class with its colour.",
+                "Write the name and the colour: ferrite=#ff0000.",
+            )
+        if name.strip() in found or colour in found.values():
+            raise SettingsError(f"{one!r} stands twice.", "Give each class and each colour once.")
+        found[name.strip()] = colour
+    return found
+
+
+def read_colour_mask(path: Path, colours: Colours) -> AnnotationFile:
+    """Read a mask; black is unpainted unless it is a class.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, has no colours, or has some that are no class's.
+    """
+    shades = _shades(path)
+    counts = count_values(shades)
+    named = {int(colour[1:], 16): name for name, colour in colours.items()}
+    strange = {shade: n for shade, n in counts.items() if shade not in named and shade != _BLACK}
+    if strange:
+        raise _without_a_class(path, shades, counts, strange)
+    height, width = shades.shape
+
+    def part(shade: int) -> Bitmap:
+        return Bitmap(0, 0, width, height, lambda: np.asarray(shades == shade))
+
+    inside = tuple(
+        Annotation(name, part(shade)) for shade, name in named.items() if shade in counts
+    )
+    image = AnnotatedImage(_ENDING.sub("", path.stem), (width, height), inside)
+    classes = tuple(SourceClass(name, colour=colour) for name, colour in colours.items())
+    return AnnotationFile(path, PROGRAM, (image,), classes)
+
+
+def _shades(path: Path) -> NDArray[np.int32]:
+    """Return the colour of each pixel as one number.
+
+    Raises
+    ------
+    InputError
+        If it can't be read, or has no colours of 8 bit.
+    """
+    pixels, palette = read_pixels_and_palette(path)
+    if palette is not None and pixels.ndim == 2 and pixels.max(initial=0) < len(palette):
+        pixels = palette[pixels.astype(np.intp)]
+    if pixels.ndim == 2:  # black and white, too, are colours
+        pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
+    if pixels.dtype != np.uint8:
+        raise InputError(
+            f"{path} has grey values of more than 8 bit, not colours.",
+            "A label image needs no conversion: give it, with its class table, where labels go.",
+        )
+    wide = pixels.astype(np.int32)
+    shades: NDArray[np.int32] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return shades
+
+
+def _without_a_class(
+    path: Path,
+    shades: NDArray[np.int32],
+    counts: Mapping[int, int],
+    strange: Mapping[int, int],
+) -> InputError:
+    """Return the error on colours that are no class's: missing names, or smoothed edges."""
+    largest = sorted(strange.items(), key=lambda one: -one[1])
+    shown = few([f"#{shade:06x} ({n / shades.size:.1%})" for shade, n in largest], 8)
+    if len(counts) > MOST_VALUES or look_smoothed([shades]):
+        return InputError(
+            f"{path} holds {len(counts)} colours, most of them only where areas meet: its edges "
+            f"are smoothed, or it is a photograph. Most frequent without a class: {shown}.",
+            _EXACT,
+        )
+    return InputError(
+        f"{path} holds colours that are no class's: {shown}.",
+        "Name the class of each; black is unpainted.",
+        settings="colour",
+    )
