@@ -3,7 +3,8 @@
     QT_QPA_PLATFORM=offscreen .venv/bin/python scripts/control_names.py
 
 Bold is for words on the screen. Sentences and headings within a paragraph end in ".", "?" or ":"
-and aren't looked at; other emphasis is italic. Menus are written as **File > Open**.
+and aren't looked at; other emphasis and other programs' words are italic. Menus are written as
+**File > Open**.
 """
 
 import os
