@@ -21,6 +21,7 @@ from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 from napari_matssl.widgets.panels.micrographs_panel import MicrographsPanel
 from napari_matssl.widgets.panels.point_count_panel import PointCountPanel
 from napari_matssl.widgets.panels.pretrain_panel import PretrainPanel
+from napari_matssl.widgets.panels.run_recipe_panel import RunRecipePanel
 from napari_matssl.widgets.panels.segment_panel import SegmentPanel
 from napari_matssl.widgets.session import session_of
 
@@ -34,11 +35,12 @@ PANELS = {
         "Phase fractions, objects, grains, layers, nodules, with error bars; export.",
     ),
     "Point count": (PointCountPanel, "Count classes by eye, and compare with the masks."),
+    "Run recipe": (RunRecipePanel, "Segment, measure and report a folder as a recipe has it."),
 }
 WIDTH = 350
 """Narrowest width at which nothing in a panel is cut off, px."""
 
-_COMPUTE = ("Pretrain", "Fine-tune", "Segment")
+_COMPUTE = ("Pretrain", "Fine-tune", "Segment", "Run recipe")
 
 
 class _Docked(QWidget):
@@ -241,3 +243,8 @@ def measure_widget() -> QWidget:
 def point_count_widget() -> QWidget:
     """Make the dock Point count for the viewer at hand."""
     return _docked("Point count")
+
+
+def run_recipe_widget() -> QWidget:
+    """Make the dock Run recipe for the viewer at hand."""
+    return _docked("Run recipe")

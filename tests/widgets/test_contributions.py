@@ -38,7 +38,10 @@ NAME = "napari-matssl"
 MANIFEST = Path(napari_matssl.__file__).with_name("napari.yaml")
 GREY = np.random.default_rng(0).integers(20, 200, (96, 80), dtype=np.uint8)
 IDS = np.random.default_rng(1).integers(0, 4, (96, 80), dtype=np.uint8)
-PANELS = ["All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"]
+PANELS = [
+    *("All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"),
+    "Run recipe",
+]
 
 
 def manifest():
@@ -129,7 +132,9 @@ def test_panels_and_samples_stand_in_the_menus(make_napari_viewer):
         "Grains (synthetic)",
     ]
     for place, panels in {
-        ("File", "IO Utilities"): ["Open calibrated micrographs...", "Micrographs"],
+        ("File", "IO Utilities"): [
+            *("Open calibrated micrographs...", "Micrographs", "Save recipe...", "Run recipe")
+        ],
         ("Layers", "Annotate"): ["Micrographs"],
         ("Layers", "Segment"): ["All panels", "Fine-tune", "Segment"],
         ("Layers", "Measure"): ["Measure", "Point count"],

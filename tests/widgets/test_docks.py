@@ -10,7 +10,10 @@ from desk import SIZE, in_own_process, write_folder
 import napari_matssl
 from napari_matssl.project.folder import Project
 
-DOCKS = ["All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"]
+DOCKS = [
+    *("All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"),
+    "Run recipe",
+]
 
 USES = """
 import gc, sys, time

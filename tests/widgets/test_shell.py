@@ -50,8 +50,9 @@ def test_the_panels_stand_in_the_order_of_work_and_the_first_is_open(shell):
         "Segment",
         "Measure",
         "Point count",
+        "Run recipe",
     ]
-    assert [s.isExpanded() for s in shell.sections.values()] == [True] + 5 * [False]
+    assert [s.isExpanded() for s in shell.sections.values()] == [True] + 6 * [False]
     assert all(s.toggleButton().toolTip() for s in shell.sections.values())
     tops = [section.y() for section in shell.sections.values()]
     assert tops == sorted(tops)
@@ -86,7 +87,7 @@ def test_each_panel_fits_the_narrow_dock(shell, qtbot):
         assert panel.minimumSizeHint().width() <= 350, title
 
 
-@pytest.mark.parametrize("title", ["Fine-tune", "Segment", "Measure", "Point count"])
+@pytest.mark.parametrize("title", ["Fine-tune", "Segment", "Measure", "Point count", "Run recipe"])
 def test_an_opened_panel_comes_into_sight_and_the_one_before_folds(shell, qtbot, title):
     shell.sections["Pretrain"].toggleButton().click()
     shell.sections[title].toggleButton().click()

@@ -37,11 +37,7 @@ def deviations(
         )
         if then != now
     ]
-    lines += [
-        f"The {name} isn't given."
-        for name in ("specimen", "operator")
-        if not getattr(details, name)
-    ]
+    lines += [not_given(name) for name in ("specimen", "operator") if not getattr(details, name)]
     used = [one for one in images if one.light or one.size or one.uncertain is not None]
     without = [one.image for one in used if one.size is None]
     stated = [one.image for one in used if one.size and one.size.source.endswith(STATED)]
@@ -54,3 +50,8 @@ def deviations(
         if names:
             lines.append(f"{what}: {few(names, _NAMED)}.")
     return tuple(lines)
+
+
+def not_given(name: str) -> str:
+    """Return the line on a detail that nobody has typed."""
+    return f"The {name} isn't given."

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from napari_matssl.errors import MatSSLError, OutputError, StoppedError, printable
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.results import OVERLAY, Outputs
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
 from napari_matssl.files import check_room, temporary_folder
 from napari_matssl.learn.segmenter import read_segmenter
@@ -21,7 +21,7 @@ from napari_matssl.tasks.masks_to_measure import MeasuredMask, Sources
 from napari_matssl.tasks.measure_files import MeasuredMasks, measure_masks_by
 from napari_matssl.tasks.predict import PredictResult, predict
 from napari_matssl.tasks.recipe.contents import Recipe
-from napari_matssl.tasks.recipe.deviations import deviations
+from napari_matssl.tasks.recipe.deviations import deviations, not_given
 from napari_matssl.tasks.recipe.judging import (
     Judged,
     Verdict,
@@ -154,7 +154,9 @@ def run_recipe(
     verdict, reasons = judge_run(images, recipe.limits)
     record = begun.judged(verdict, images, _now())
     record.write(out)
-    pictures = {one.name: out / f"{Path(one.name).stem}_overlay.png" for one in segmented.images}
+    pictures = {
+        printable(one.name): out / f"{Path(one.name).stem}{OVERLAY}" for one in segmented.images
+    }
     overlays = {name: path for name, path in pictures.items() if path.is_file()}
     return RecipeRun(out, record, reasons, images, overlays, planned, tables, report)
 
@@ -173,12 +175,12 @@ def sign_run(run: RecipeRun, name: str) -> Job[RecipeRun]:
     """
     assert run.planned.recipe is not None
     signed = f"{name}, {datetime.now().astimezone().isoformat(timespec='seconds')}"
-    details = run.planned.details
-    planned = replace(
-        run.planned,
-        recipe=replace(run.planned.recipe, signed=signed),
-        details=details if details.operator else details.model_copy(update={"operator": name}),
-    )
+    details, facts = run.planned.details, run.planned.recipe
+    if not details.operator:
+        details = details.model_copy(update={"operator": name})
+        known = tuple(line for line in facts.deviations if line != not_given("operator"))
+        facts = replace(facts, deviations=known)
+    planned = replace(run.planned, recipe=replace(facts, signed=signed), details=details)
     report = yield from write_report(planned, run.out, run.tables)
     record = run.record.model_copy(update={"signed": signed})
     record.write(run.out)
@@ -212,9 +214,9 @@ def _judge(
     judged = {one.name: left_out(one.name, one.reason) for one in segmented.skipped}
     places = {path.name: path for path in paths}
     for image in segmented.images:
-        mask = by_file[image.mask.name]
-        judged[image.name] = judge_image(
-            image.name,
+        mask, name = by_file[image.mask.name], printable(image.name)
+        judged[name] = judge_image(
+            name,
             mask.origin,
             mask.size,
             size_by_hand(places[image.name]) is not None,

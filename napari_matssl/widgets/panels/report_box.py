@@ -9,8 +9,10 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.report.seal import grouped
 from napari_matssl.tasks.measure_plan import MeasurePlan
 from napari_matssl.tasks.project_meter import ProjectMeter
+from napari_matssl.tasks.recipe.saving import SavedRecipe
 from napari_matssl.tasks.report_plan import Request
 from napari_matssl.tasks.report_project import existing_report, report_project
 from napari_matssl.tasks.write_report import WrittenReport
@@ -26,6 +28,8 @@ from napari_matssl.widgets.controls.forms import (
 )
 from napari_matssl.widgets.controls.report_dialog import asked_details
 from napari_matssl.widgets.jobs.running_job import RunningJob
+from napari_matssl.widgets.panels.saving_recipe import OWNER as _SAVING
+from napari_matssl.widgets.panels.saving_recipe import ask_and_save_recipe
 from napari_matssl.widgets.session import Session
 
 _OWNER = "report"
@@ -33,6 +37,12 @@ _OWNER = "report"
 _TIP = (
     "Write a page of all figures that are ticked, with pictures, methods and checksums, a PDF of "
     "it and a workbook, into the folder above; the page opens in the browser."
+)
+
+
+_RECIPE_TIP = (
+    "Lock model, cleaning, the measures that are ticked, and limits into one file, which others "
+    "run on their folders in the panel Run recipe."
 )
 
 
@@ -70,11 +80,13 @@ class ReportBox(QWidget):
         self.button = button("Report...", _TIP, self._ask)
         self.outcome = note("", "Files of the last report.")
         self.show_page = button("Open report", "Open the page in the browser.", self._open)
+        self.save_recipe = button("Save recipe...", _RECIPE_TIP, self._save_recipe)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.outcome)
-        layout.addWidget(side_by_side(self.show_page))
+        layout.addWidget(side_by_side(self.show_page, self.save_recipe))
         self._follow(session.runner.job_of(_OWNER))
+        self._follow_recipe(session.runner.job_of(_SAVING))
         self.on_folder()
 
     def on_folder(self) -> None:
@@ -91,6 +103,7 @@ class ReportBox(QWidget):
     def update_report(self, _what: object = None) -> None:
         """Offer the report if there is something to report, and a place for it."""
         offer(self.button, self._why_not(), _TIP)
+        offer(self.save_recipe, self._why_no_recipe(), _RECIPE_TIP)
 
     def _ask(self) -> None:
         out = self._place.folder
@@ -111,6 +124,22 @@ class ReportBox(QWidget):
         self._forget()
         work = partial(report_project, meter, plan, out, Request(*asked))
         self._follow(self._session.start("Report", work, _OWNER, compute=False))
+
+    def _save_recipe(self) -> None:
+        try:
+            _, plan = self._chosen()
+        except MatSSLError as error:
+            self._session.notices.failed.emit(error)
+            return
+        self._follow_recipe(ask_and_save_recipe(self._session, plan, self))
+
+    def _follow_recipe(self, job: RunningJob | None) -> None:
+        if job is not None:
+            job.succeeded.connect(self._on_recipe)
+
+    def _on_recipe(self, saved: SavedRecipe) -> None:
+        """Tell where the recipe is; called by a signal, so not in a closed panel."""
+        say(self.outcome, f"{saved.path} saved, checksum {grouped(saved.checksum)}.")
 
     def _follow(self, job: RunningJob | None) -> None:
         if job is not None:
@@ -134,6 +163,11 @@ class ReportBox(QWidget):
     def _open(self) -> None:
         if self._written is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._written)))
+
+    def _why_no_recipe(self) -> str:
+        if self._session.folder.project is None:
+            return "Open a folder of micrographs first."
+        return self._missing() or self._session.runner.busy_reason
 
     def _why_not(self) -> str:
         if self._session.folder.project is None:

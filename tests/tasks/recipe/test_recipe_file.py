@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from recipe_parts import repacked, run_command
+from recipe_lab import repacked, run_command
 
 from napari_matssl.errors import InputError
 from napari_matssl.project.folder import Project

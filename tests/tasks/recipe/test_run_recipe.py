@@ -6,7 +6,7 @@ import shutil
 from html import unescape
 
 import pytest
-from recipe_parts import run_command, unlike, write_field
+from recipe_lab import run_command, unlike, write_field
 
 from napari_matssl.errors import OutputError
 from napari_matssl.labels.provenance import read_mask_facts
@@ -198,8 +198,10 @@ def test_signing_writes_the_report_again_and_locks_the_folder(lab, shift, tmp_pa
     file, out = read_recipe(lab.recipe), tmp_path / "out"
     done = drain(run_recipe(file, shift, out, ReportDetails(specimen="Heat 4711")))
     assert "signed in the program" not in page_of(out)
+    assert "The operator isn't given." in page_of(out)
     signed = drain(sign_run(done, "B. Night"))
     page = page_of(out)
+    assert "The operator isn't given." not in page
     assert f"Looked at and signed in the program by {signed.record.signed}." in page
     assert signed.record.signed.startswith("B. Night, 20")
     assert run_command("verify", out / "report.html") == 0
