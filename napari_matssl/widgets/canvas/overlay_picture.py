@@ -41,6 +41,11 @@ class OverlayPicture:
         except (OSError, ValueError) as error:
             raise InputError(f"{path} can't be read: {error}.", "Run the recipe again.") from error
 
+    def hide(self) -> None:
+        """Take the picture out of sight: what is chosen has none."""
+        if self._layer is not None and self._layer in self._viewer.layers:
+            self._layer.visible = False
+
     def show(self, name: str, picture: Any) -> None:
         """Show a picture, fitted to the canvas, above all else."""
         layers = self._viewer.layers

@@ -52,6 +52,7 @@ class RunRecipePanel(QWidget):
         self.session = session_of(napari_viewer)
         self._file: RecipeFile | None = None
         self._done: RecipeRun | None = None
+        self._looked_at = ""
         self._picture = OverlayPicture(napari_viewer)
         self._background = Background(self)
         self._build()
@@ -144,7 +145,7 @@ class RunRecipePanel(QWidget):
     def _on_images(self) -> None:
         """Propose a folder of results beside that of the images."""
         folder = self.images.folder
-        if folder is not None and self._file is not None:
+        if folder is not None and folder.name and self._file is not None:
             self.out.propose(_new_folder(folder, self._file.recipe.name))
         self._update()
 
@@ -190,15 +191,16 @@ class RunRecipePanel(QWidget):
         done = self._done
         if done is None:
             return
+        self._looked_at = name
+        self._update()
         path = done.overlays.get(name)
         if path is None:
-            self._update()
+            self._picture.hide()
             return
 
         def show(picture: object) -> None:
-            if self._done is done:
+            if self._done is done and self._looked_at == name:
                 self._picture.show(name, picture)
-                self._update()
 
         self._background.drop_waiting()
         self._background.run(
