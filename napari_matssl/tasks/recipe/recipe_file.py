@@ -36,6 +36,11 @@ _LONGEST_LIST: Final = 1 << 16  # of the members, bytes
 _START, _END = b"PK\x03\x04", b"PK\x05\x06"
 _PIECE: Final = 1 << 20
 _AGAIN: Final = "Ask whoever saved it for the file as it was."
+_DAMAGED: Final = (
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError),
+    *(UnicodeDecodeError, OverflowError, struct.error),
+)
+"""What the library raises over archives that were damaged."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +261,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
                 yield archive
     except OSError as error:
         raise unreadable_file(path, error) from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _DAMAGED as error:
         raise damaged_file(path, str(error), _AGAIN) from error
 
 

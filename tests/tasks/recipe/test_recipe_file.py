@@ -128,6 +128,17 @@ def test_other_files_are_refused_in_a_line(lab, tmp_path):
         read_recipe(tmp_path)
 
 
+def test_a_name_in_the_archive_that_is_no_text_is_refused_in_a_line(lab, tmp_path):
+    data = bytearray(lab.recipe.read_bytes())
+    name = data.rindex(b"recipe.json")  # in the list at the end
+    data[name - 37] |= 0x08  # names are in UTF-8
+    data[name] = 0x82
+    path = tmp_path / "x.recipe"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"x\.recipe is damaged"):
+        read_recipe(path)
+
+
 def test_an_archive_packed_by_others_is_refused(lab, tmp_path):
     import zipfile
 
