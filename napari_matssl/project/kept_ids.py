@@ -25,6 +25,11 @@ class KeptIds:
     _classes: KeptClasses
     _place: Place
 
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return self._files.folder
+
     def path(self, name: str, page: PageChoice = ...) -> Path:
         """Return where the file of an image, of a page of it, is, or would be."""
         page = self._micrographs.page(name, page)

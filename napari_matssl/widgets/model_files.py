@@ -1,16 +1,23 @@
-"""Renaming, noting and deleting the models of the open folder, as far as no job needs them."""
+"""Renaming, noting, exporting and deleting models of the open folder, if no job needs them."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.learn.card import read_card
+from napari_matssl.progress import Job
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.open_folder import OpenFolder
+from napari_matssl.widgets.controls.export_dialog import ExportWish
 from napari_matssl.widgets.controls.model_menu import ModelMenu
 from napari_matssl.widgets.jobs.runner import JobRunner
+from napari_matssl.widgets.jobs.running_job import RunningJob
+
+if TYPE_CHECKING:
+    from napari_matssl.tasks.exporting import ExportedModel
 
 
 class ModelFiles(QObject):
@@ -21,15 +28,22 @@ class ModelFiles(QObject):
     changed = Signal()
     """A model has another name or note, or is gone."""
 
-    def __init__(self, folder: OpenFolder, runner: JobRunner, parent: QObject) -> None:
+    def __init__(
+        self,
+        folder: OpenFolder,
+        runner: JobRunner,
+        start: Callable[..., RunningJob | None],
+        parent: QObject,
+    ) -> None:
         super().__init__(parent)
-        self._folder, self._runner = folder, runner
+        self._folder, self._runner, self._start = folder, runner, start
 
     def serve(self, menu: ModelMenu) -> None:
         """Do what a menu asks for."""
         menu.set_checks(self.why_not, self._why_no_name)
         menu.rename_wanted.connect(self._rename)
         menu.note_wanted.connect(self._write_note)
+        menu.export_wanted.connect(self._export)
         menu.delete_wanted.connect(self._delete)
 
     def note_of(self, file: Path) -> str:
@@ -53,6 +67,22 @@ class ModelFiles(QObject):
                 self.renamed.emit(file, now)
 
         self._change(file, change)
+
+    def _export(self, file: Path, wish: ExportWish) -> None:
+        """Export a model; a file that is there may be replaced, as the file dialog has asked."""
+
+        def make_job() -> "Job[ExportedModel]":
+            from napari_matssl.tasks.exporting import export_model  # brings torch
+
+            return export_model(file, wish.form, wish.out, overwrite=True, credits=wish.credits)
+
+        job = self._start(f"Exporting {file.stem}", make_job, uses=(file,))
+        if job is not None:
+            job.succeeded.connect(self._on_exported)
+
+    def _on_exported(self, exported: "ExportedModel") -> None:
+        line = f"{exported.path}: {exported.agreement.in_words()}"
+        self._folder.notices.remarked.emit(line)
 
     def _delete(self, file: Path) -> None:
         def change(project: Project) -> None:

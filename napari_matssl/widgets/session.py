@@ -77,7 +77,7 @@ class Session(QObject):
         self._job_title = ""
         self.messages = Messages(self)
         self.over_canvas = MessagesOver(self.messages, canvas_widget(viewer))
-        self.model_files = ModelFiles(self.folder, self.runner, self)
+        self.model_files = ModelFiles(self.folder, self.runner, self.start, self)
         self.model_files.changed.connect(self.models_changed)
         self.notices.failed.connect(self._show_problem)
         self.notices.remarked.connect(lambda text: self._show_message(text, problem=False))

@@ -1,4 +1,4 @@
-"""A menu to rename, annotate and delete a model."""
+"""A menu to rename, annotate, export and delete a model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,13 +7,14 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QMenu, QPushButton, QWidget
 
 from napari_matssl.project.models import LONGEST_NOTE
+from napari_matssl.widgets.controls.export_dialog import asked_export
 from napari_matssl.widgets.controls.forms import agreed
 from napari_matssl.widgets.controls.line_dialog import asked_line
 
 _NARROW = 40
 """Width where there is little room, px."""
 
-_TIP = "Rename the chosen model, write a note on it, or delete it."
+_TIP = "Rename the chosen model, write a note on it, export it for other programs, or delete it."
 _NONE_TIP = "Choose a model of this folder first."
 
 
@@ -24,6 +25,8 @@ class ModelMenu(QPushButton):
     """The file, and the name that it shall have."""
     note_wanted = Signal(object, str)
     """The file, and a line on it."""
+    export_wanted = Signal(object, object)
+    """The file, and the ExportWish."""
     delete_wanted = Signal(object)
     """The file."""
 
@@ -42,9 +45,11 @@ class ModelMenu(QPushButton):
         self.reason.setEnabled(False)
         self.rename = menu.addAction("Rename...")
         self.note = menu.addAction("Note...")
+        self.export = menu.addAction("Export for other programs...")
         self.delete = menu.addAction("Delete...")
         self.rename.triggered.connect(lambda: self._ask_name())
         self.note.triggered.connect(lambda: self._ask_note())
+        self.export.triggered.connect(lambda: self._ask_to_export())
         self.delete.triggered.connect(lambda: self._ask_to_delete())
         self.setMenu(menu)
         self.set_model(None)
@@ -95,6 +100,12 @@ class ModelMenu(QPushButton):
         line = asked_line(self, "Note on a model", question, self._note, _too_long)
         if line is not None:
             self.note_wanted.emit(file, line)
+
+    def _ask_to_export(self) -> None:
+        file = self._file
+        wish = None if file is None else asked_export(self, file)
+        if wish is not None:
+            self.export_wanted.emit(file, wish)
 
     def _ask_to_delete(self) -> None:
         file = self._file

@@ -1,4 +1,4 @@
-"""The menu of images in the list: show, clear, exclude, and where their files are."""
+"""The menu of images in the list: show, clear, exclude, export, and where their files are."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
 from napari_matssl.widgets.controls.forms import show_in_files
+from napari_matssl.widgets.panels.labels_for_others import add_export_menu
 from napari_matssl.widgets.session import Session
 
 
@@ -41,6 +42,7 @@ def image_menu(
                 )
             )
     menu.addSeparator()
+    add_export_menu(menu, session, parent)
     menu.addAction("Refresh the list").triggered.connect(folder.refresh)
     in_files = menu.addAction("Show the folder")
     in_files.triggered.connect(lambda: show_in_files(project.folder))
