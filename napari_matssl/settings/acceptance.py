@@ -13,12 +13,18 @@ Level = Literal["pass", "check", "fail"]
 class LimitSettings(Settings):
     """Limits of a recipe: each image passes, is to be checked, or fails."""
 
-    doubtful: Level = setting("check", "an image that is doubtful by its grey values")
+    doubtful: Level = setting(
+        "check", "an image that is doubtful by its grey values", title="Doubtful images"
+    )
     unlike: Level = setting(
-        "fail", "an image that is unlike the painted ones by its grey values", title="Unlike"
+        "fail",
+        "an image that is unlike the painted ones by its grey values",
+        title="Unlike the painted images",
     )
     unsure: Level = setting(
-        "check", "an image of which the model is unsure in too much of the area"
+        "check",
+        "an image of which the model is unsure in too much of the area",
+        title="Model unsure of too much",
     )
     by_hand: Level = setting(
         "check", "an image whose pixel size was set by hand", title="Pixel size set by hand"
