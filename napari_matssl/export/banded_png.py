@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -104,6 +105,18 @@ class BandedPng:
 
 def _packed(ids: NDArray[np.uint8], previous: _Band | None) -> _Band:
     """Pack some rows, unless they are those that are packed already."""
+    if not ids.any():
+        return _packed_zeros(*ids.shape)
+    return _packed_anew(ids, previous)
+
+
+@lru_cache(maxsize=4)
+def _packed_zeros(height: int, width: int) -> _Band:
+    """Pack rows without any class, which most of a large image is."""
+    return _packed_anew(np.zeros((height, width), np.uint8), None)
+
+
+def _packed_anew(ids: NDArray[np.uint8], previous: _Band | None) -> _Band:
     filtered = np.zeros((ids.shape[0], ids.shape[1] + 1), np.uint8)  # each row begins with filter 0
     filtered[:, 1:] = ids
     rows = filtered.data

@@ -35,6 +35,15 @@ class Resumed:
     why_anew: str = ""
 
 
+def rows_so_far(path: Path, width: int) -> NDArray[np.uint8]:
+    """Map the rows of a growing mask that are there, ``(h, W)``; none where it is gone."""
+    try:
+        rows = path.stat().st_size // width
+        return np.memmap(path, np.uint8, "r", shape=(rows, width))
+    except (OSError, ValueError):  # no file, or no row in it
+        return np.empty((0, width), np.uint8)
+
+
 class GrowingMask:
     """One byte per pixel in a file, and beside it a JSON file with how many rows are done.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_matssl.export.masks import palette_of
-from napari_matssl.files import atomic_write
+from napari_matssl.files import Stamp, atomic_write
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import MaskFacts
 
@@ -23,6 +24,7 @@ def write_mask_pyramid(
     size: tuple[int, int],
     table: ClassTable,
     facts: MaskFacts,
+    expected: Stamp | EllipsisType | None = ...,
 ) -> None:
     """Write a mask as a tiled BigTIFF with OME's metadata and smaller copies, atomically.
 
@@ -40,6 +42,8 @@ def write_mask_pyramid(
         Gives the palette its colours.
     facts
         Pixel size and provenance; they stand in the image's description.
+    expected
+        Which file may be replaced, as for :func:`napari_matssl.files.atomic_write`.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def write_mask_pyramid(
         "colormap": palette_of(table).T.astype(np.uint16) * 257,
     }
     with (
-        atomic_write(path) as temporary,
+        atomic_write(path, expected) as temporary,
         tifffile.TiffWriter(temporary, bigtiff=True, ome=True) as file,
     ):
         for level in range(levels + 1):

@@ -49,6 +49,11 @@ class ZarrPlane:
     remarks: tuple[str, ...]
     kept: KeptRows
 
+    @property
+    def held(self) -> int:
+        """Rows that are decoded at once."""
+        return _chunks(self.array)[-2]
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Read some rows, ``(h, W)`` or ``(h, W, 3)``.
 
@@ -57,18 +62,34 @@ class ZarrPlane:
         InputError
             If they are damaged.
         """
-        axis = 1 if slice(None) in self.before else 0
-        down = _chunks(self.array)[-2]
-        rows = self.kept.rows(start, stop, down, lambda number: self._decode(number, down))
-        native = rows.astype(rows.dtype.newbyteorder("="), copy=False)
+        down = self.held
+        return self._as_seen(
+            self.kept.rows(start, stop, down, lambda number: self._decode_row(number, down))
+        )
+
+    def read_part(self, start: int, stop: int, left: int, right: int) -> NDArray[Any]:
+        """Read a rectangle, ``(h, w)`` or ``(h, w, 3)``.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
+        return self._as_seen(self._decode(slice(start, stop), slice(left, right)))
+
+    def _as_seen(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         if native.dtype == np.bool_:
             native = native.astype(np.uint8) * np.uint8(255)
-        return np.moveaxis(native, 0, -1) if axis else native
+        return np.moveaxis(native, 0, -1) if slice(None) in self.before else native
 
-    def _decode(self, number: int, down: int) -> NDArray[Any]:
+    def _decode_row(self, number: int, down: int) -> NDArray[Any]:
         rows = slice(number * down, min((number + 1) * down, self.size[0]))
+        return self._decode(rows, slice(0, self.size[1]))
+
+    def _decode(self, rows: slice, columns: slice) -> NDArray[Any]:
         try:
-            band: NDArray[Any] = self.array[(*self.before, rows, slice(None))]
+            band: NDArray[Any] = self.array[(*self.before, rows, columns)]
         except MemoryError:
             raise
         except OSError as error:

@@ -25,6 +25,9 @@ class Panorama:
         Returns the rows from one to before another, as a micrograph's pixels.
     sample
         Every k-th pixel in both directions, for statistics, with its own info bar.
+    read_part
+        Returns a rectangle, from a row and a column to before others, without reading all of the
+        rows; None cuts it out of them.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Panorama:
     remarks: tuple[str, ...] = ()
     page: int = 1
     pages: int = 1
+    read_part: Callable[[int, int, int, int], NDArray[Any]] | None = None
 
     @property
     def height(self) -> int:
@@ -47,6 +51,17 @@ class Panorama:
     def width(self) -> int:
         """Columns."""
         return self.shape[1]
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the pixels have three channels."""
+        return len(self.shape) == 3
+
+    def part(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """Read a rectangle of pixels; both slices have a beginning and an end."""
+        if self.read_part is None:
+            return self.read(rows.start, rows.stop)[:, columns]
+        return self.read_part(rows.start, rows.stop, columns.start, columns.stop)
 
     @property
     def specimen_shape(self) -> tuple[int, ...]:

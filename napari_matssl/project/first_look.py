@@ -17,7 +17,7 @@ from napari_matssl.labels.counting import listed
 from napari_matssl.labels.deciding_meaning import MOST_CLASSES, check_smoothed
 from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import page_in, stem_of
-from napari_matssl.micrograph.reading import find_micrographs, images_in
+from napari_matssl.micrograph.reading import SUFFIXES, ZARR, find_micrographs, images_in
 from napari_matssl.project.classes import MOST_IDS
 from napari_matssl.project.id_images import IdImages
 
@@ -66,8 +66,10 @@ def find_images(folder: Path, only: Sequence[Path] = (), planes: Sequence[Path] 
             raise InputError(
                 f"{path} is not in the folder {folder}.", "Open files of one folder at a time."
             )
-    if only or not planes or images_in(folder):
-        files = find_micrographs([folder / path.name for path in only] if only else [folder])
+    suffixes = (*SUFFIXES, ZARR)
+    if only or not planes or images_in(folder, suffixes):
+        given = [folder / path.name for path in only] if only else [folder]
+        files = find_micrographs(given, suffixes)
     else:
         files = []
     kept: dict[str, Path] = {}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.export.banded_png import BandedPng
+from napari_matssl.export.mask_pyramid import write_mask_pyramid
 from napari_matssl.export.masks import write_labels, write_mask
 from napari_matssl.files import OvertakenError, Stamp, stamp_of, unwritable
 from napari_matssl.labels.class_table import ClassTable
@@ -20,7 +21,11 @@ from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.labels.provenance import MaskFacts, read_mask_facts
 from napari_matssl.labels.reading_labels import read_labels
+from napari_matssl.labels.sparse_ids import read_sparse
 from napari_matssl.project.merging_strokes import Version
+
+PYRAMID = ".tif"
+"""Suffix of masks of panoramas."""
 
 
 class IdImages:
@@ -30,10 +35,13 @@ class IdImages:
     ----------
     folder
         Need not exist; it is made by the first writing.
+    pyramids
+        Whether images of panoramas are ``<stem>.tif``, tiled, with smaller copies.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pyramids: bool = False) -> None:
         self.folder = folder
+        self._pyramids = pyramids
         self._counts: dict[Path, tuple[Stamp, dict[int, int]]] = {}
         self._named: tuple[Stamp | None, dict[str, Path]] = (None, {})
         self._lock = threading.Lock()
@@ -50,6 +58,8 @@ class IdImages:
             in another Unicode form.
         """
         path = self.folder / f"{stem}.png"
+        if self._pyramids and pyramid_beside(path).is_file():
+            return pyramid_beside(path)
         if stem.isascii() or path.exists():
             return path
         return self._other_forms().get(stem, path)
@@ -65,7 +75,10 @@ class IdImages:
 
     def files(self) -> list[Path]:
         """All images of the folder by name; a killed program's hidden leftovers are none."""
-        return sorted(p for p in self.folder.glob("*.png") if p.name[0] != "." and p.is_file())
+        found = [*self.folder.glob("*.png")]
+        if self._pyramids:
+            found += self.folder.glob(f"*{PYRAMID}")
+        return sorted(p for p in found if p.name[0] != "." and p.is_file())
 
     def read(self, path: Path) -> NDArray[np.uint8] | None:
         """Read an image ``(H, W)``; None if there is none.
@@ -75,6 +88,9 @@ class IdImages:
         InputError
             If the file can't be read or holds anything but class ids.
         """
+        sparse = read_sparse(path)
+        if sparse is not None:
+            return sparse
         try:
             ids = read_labels(path)
         except InputError:
@@ -138,7 +154,10 @@ class IdImages:
             If another file is there than expected.
         """
         if ids.any():
-            if facts is None:
+            if path.suffix == PYRAMID:
+                read, size = (lambda start, stop: ids[start:stop]), (ids.shape[0], ids.shape[1])
+                write_mask_pyramid(path, read, size, table, facts or MaskFacts(), expected)
+            elif facts is None:
                 write_labels(path, ids, table, self._packer_of(path), expected)
             else:
                 write_mask(path, ids, table, expected, facts)
@@ -279,6 +298,11 @@ class IdImages:
                 shutil.rmtree(leftover)
         except OSError as error:
             raise unwritable(backup, error) from error
+
+
+def pyramid_beside(path: Path) -> Path:
+    """Return the path that an image would have if it is that of a panorama."""
+    return path.with_suffix(PYRAMID) if path.suffix == ".png" else path
 
 
 def _erasure(path: Path) -> Path:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.micrograph.thumbnail import thumbnail
 from napari_matssl.project.folder import Project
 from napari_matssl.project.pixel_sizes import SizeSource, size_sources
@@ -46,14 +47,29 @@ def survey(project: Project, name: str) -> ImageFacts:
     InputError
         If the image or its labels can't be read.
     """
-    micrograph = project.micrographs.read(name)
+    seen = project.micrographs.look_over(name)
+    if seen is None:
+        micrograph = project.micrographs.read(name)
+        sources = size_sources(micrograph, project.micrographs.pixel_size_by_hand(name))
+        return _facts(project, name, micrograph, thumbnail(micrograph), sources)
+    small = thumbnail(Micrograph(name, seen.overview.levels[-1]))
+    return _facts(project, name, seen.panorama, small)
+
+
+def _facts(
+    project: Project,
+    name: str,
+    micrograph: AnyMicrograph,
+    small: NDArray[np.uint8],
+    sources: tuple[SizeSource, ...] = (),
+) -> ImageFacts:
     project.labels.counts(name)  # refuses unreadable labels, and is quick from now on
     return ImageFacts(
         width=micrograph.width,
         height=micrograph.height,
-        thumbnail=thumbnail(micrograph),
+        thumbnail=small,
         pixel_size=micrograph.pixel_size,
         page=micrograph.page,
         pages=micrograph.pages,
-        sources=size_sources(micrograph, project.micrographs.pixel_size_by_hand(name)),
+        sources=sources,
     )

@@ -1,5 +1,6 @@
 """Base of labels and masks: class ids, of the size of their image."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,11 @@ class KeptIds:
                 f"{what}: {size} pixels, but the image has {width} x {height}.",
                 "Use the image's original size, or move one of the two files away.",
             )
-        counts = count_values(ids)
+        self._check_classes(count_values(ids), what)
+        return ids.astype(np.uint8, copy=False)
+
+    def _check_classes(self, counts: Mapping[int, int], what: str) -> None:
+        """Check that values are classes, or 0; `counts` has the pixels of each."""
         strange = {v: n for v, n in counts.items() if v not in (0, *self._classes.table.ids)}
         if strange:
             raise InputError(
@@ -58,4 +63,3 @@ class KeptIds:
                 f'Press "Add" below the classes until one has the id {max(strange)}, or take these '
                 "pixels back (Ctrl+Z, or another file in its place).",
             )
-        return ids.astype(np.uint8, copy=False)

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.files import OvertakenError, stamp_of
 from napari_matssl.labels.painted import PaintedMicrograph
+from napari_matssl.labels.sparse_ids import copy_of, same
+from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.project.kept_ids import KeptIds
 from napari_matssl.project.merging_strokes import Saved, Version, merged
 from napari_matssl.project.micrographs import PageChoice
+from napari_matssl.project.panorama_parts import painted_parts
 
 
 class KeptLabels(KeptIds):
@@ -28,7 +31,7 @@ class KeptLabels(KeptIds):
         page = self._micrographs.page(name, page)
         version = self.version(name, page)
         self._files.note(self.path(name, page), version)
-        return None if version.ids is None else version.ids.copy()
+        return None if version.ids is None else copy_of(version.ids)
 
     def version(self, name: str, page: PageChoice = ...) -> Version:
         """Read the painted labels with the stamp of their file, to hand to :meth:`write`.
@@ -99,7 +102,7 @@ class KeptLabels(KeptIds):
                     theirs = self.version(name, page)
                     there = np.zeros_like(ids) if theirs.erased_after(since) else theirs.ids
                     joined, remarks = merged(name, since, ids, there)
-                    if theirs.ids is not None and np.array_equal(joined, theirs.ids):
+                    if theirs.ids is not None and same(joined, theirs.ids):
                         return Saved(theirs, (*restored, *remarks))
                 try:
                     if joined.any():
@@ -133,6 +136,21 @@ class KeptLabels(KeptIds):
         """List the images that have painted labels and aren't excluded."""
         return tuple(name for name in self._micrographs.analysed if self.has(name))
 
+    def painted_parts(self, name: str) -> tuple[PaintedMicrograph, ...]:
+        """Read an image with its labels, to train on; of a panorama the parts with strokes.
+
+        Raises
+        ------
+        InputError
+            As :meth:`with_micrograph`.
+        """
+        page = self._micrographs.page(name)
+        image = self._micrographs.read_any(name, page)
+        labels = self._painted(name, page)
+        if isinstance(image, Panorama):
+            return painted_parts(image, labels)
+        return (PaintedMicrograph(image, labels),)
+
     def with_micrograph(self, name: str) -> PaintedMicrograph:
         """Read an image with its labels, to train on.
 
@@ -143,7 +161,10 @@ class KeptLabels(KeptIds):
         """
         page = self._micrographs.page(name)
         micrograph = self._micrographs.read(name, page)
+        return PaintedMicrograph(micrograph, self._painted(name, page))
+
+    def _painted(self, name: str, page: int | None) -> NDArray[np.uint8]:
         labels = self.read(name, page)
         if labels is None:
             raise InputError(f"Nothing is painted on {name}.", "Paint a few strokes of each class.")
-        return PaintedMicrograph(micrograph, labels)
+        return labels

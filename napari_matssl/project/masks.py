@@ -1,12 +1,18 @@
 """The masks of a project, and how they are cleaned and measured."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.files import OvertakenError, stamp_of
+from napari_matssl.errors import InputError
+from napari_matssl.export.mask_pyramid import write_mask_pyramid
+from napari_matssl.files import OvertakenError, stamp_of, unwritable
 from napari_matssl.labels.provenance import MaskFacts, Provenance, read_mask_facts
+from napari_matssl.micrograph.mask_levels import MaskLevels
+from napari_matssl.project.id_images import PYRAMID, pyramid_beside
 from napari_matssl.project.kept_ids import KeptIds
 from napari_matssl.project.micrographs import PageChoice
 from napari_matssl.project.record import KeptRecord
@@ -83,6 +89,91 @@ class KeptMasks(KeptIds):
                     f"{name}: another window or program had segmented it meanwhile; that mask "
                     "was replaced.",
                 )
+
+    def is_large(self, name: str) -> bool:
+        """Whether an image has a mask that is kept as that of a panorama."""
+        path = self.path(name)
+        return path.suffix == PYRAMID and path.is_file()
+
+    def growing_path(self, name: str, page: PageChoice = ...) -> Path:
+        """Return the file in which the mask of a panorama grows until it is finished."""
+        page = self._micrographs.page(name, page)
+        stem = self._micrographs.stem(name, page)
+        return self._files.folder / f"{stem}.unfinished"
+
+    def begin_growing(self, name: str, page: PageChoice = ...) -> Path:
+        """Make ready for a mask that grows, and return its file.
+
+        Raises
+        ------
+        OutputError
+            If the folder can't be written.
+        """
+        path = self.growing_path(name, page)
+        with self._place.lock, self._place.saving():
+            self._classes.begin()
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise unwritable(path, error) from error
+        return path
+
+    def levels(self, name: str, page: PageChoice = ...) -> MaskLevels | None:
+        """Open the last segmentation of a panorama, to be read by parts; None if there is none.
+
+        Raises
+        ------
+        InputError
+            If it is damaged, or of another size than the image.
+        """
+        page = self._micrographs.page(name, page)
+        path = self.path(name, page)
+        if path.suffix != PYRAMID or not path.is_file():
+            return None
+        levels = MaskLevels(path)
+        if levels.shapes[0] != self._micrographs.shape(name, page):
+            raise InputError(
+                f"The mask {path} has another size than its image.", "Segment the image again."
+            )
+        return levels
+
+    def write_panorama(
+        self,
+        name: str,
+        read: Callable[[int, int], NDArray[np.uint8]],
+        pixels: Mapping[int, int],
+        facts: MaskFacts,
+        page: PageChoice = ...,
+    ) -> None:
+        """Write the mask of a panorama, by rows; it replaces whatever mask is there.
+
+        Parameters
+        ----------
+        name
+            The image.
+        read
+            Returns the rows from one to before another, in this project's class ids.
+        pixels
+            How many pixels each id has.
+        facts, page
+            As for :meth:`write`.
+
+        Raises
+        ------
+        InputError
+            If it holds more than the classes.
+        OutputError
+            If it can't be written.
+        """
+        page = self._micrographs.page(name, page)
+        size = self._micrographs.shape(name, page)
+        with self._place.lock, self._place.saving():
+            self._classes.look_again()
+            self._check_classes(pixels, f"The mask of {name}")
+            self._classes.begin()
+            plain = self._files.folder / f"{self._micrographs.stem(name, page)}.png"
+            write_mask_pyramid(pyramid_beside(plain), read, size, self._classes.table, facts)
+            self._files.remove(plain)
 
     def provenance(self, name: str) -> Provenance | None:
         """Return the provenance of the last segmentation; None if there is none."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.files import Stamp
+from napari_matssl.labels.sparse_ids import bands
 
 Ids = NDArray[np.uint8]
 
@@ -81,11 +82,16 @@ def merged(name: str, base: Version, ours: Ids, theirs: Ids | None) -> tuple[Ids
             "open: the strokes were written again."
         )
         return ours, (line,) if deleted else ()
-    before = np.zeros_like(ours) if base.ids is None else base.ids
-    painted = ours != before
-    joined = np.where(painted, ours, theirs)
-    taken = int(np.count_nonzero(joined != ours))
-    contested = int(np.count_nonzero(painted & (theirs != before) & (theirs != ours)))
+    joined, taken, contested = np.zeros(ours.shape, np.uint8), 0, 0
+    for rows in bands(ours.shape):
+        mine, other = ours[rows], theirs[rows]
+        before = np.zeros_like(mine) if base.ids is None else base.ids[rows]
+        if not (mine.any() or other.any() or before.any()):
+            continue
+        painted = mine != before
+        joined[rows] = np.where(painted, mine, other)
+        taken += int(np.count_nonzero(joined[rows] != mine))
+        contested += int(np.count_nonzero(painted & (other != before) & (other != mine)))
     if not taken and not contested:
         return ours, ()
     line = f"The labels of {name} were changed by another window or program: {taken:,} px merged"

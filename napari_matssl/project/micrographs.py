@@ -1,18 +1,27 @@
 """The micrographs of a project, with what the user has set for each."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from types import EllipsisType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from napari_matssl.errors import InputError, StackError, one_line
 from napari_matssl.labels.names import composed
 from napari_matssl.labels.pairing import stem_of, stem_of_page
-from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
+from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.micrograph.place import ALL, Place
-from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.project.image_list import ImageList
+from napari_matssl.project.panoramas import (
+    InSight,
+    KeptPanoramas,
+    check_no_panorama,
+    default_page,
+    no_panoramas,
+    size_of,
+)
 from napari_matssl.project.pixel_sizes import guarded, with_size_by_hand
 from napari_matssl.project.record import ImageRecord, KeptRecord, Record
 
@@ -25,8 +34,9 @@ _AS_FOUND = {"pixel_size": None, "info_bar": "auto"}
 class Micrographs:
     """Reading the images of a project; pixel sizes and info bars that were set go before."""
 
-    def __init__(self, images: ImageList, record: KeptRecord) -> None:
+    def __init__(self, images: ImageList, record: KeptRecord, own: Path) -> None:
         self._images, self._record = images, record
+        self._panoramas = KeptPanoramas(own)
         self._shapes: dict[tuple[str, int | None], tuple[int, int]] = {}
         self._held: tuple[str, int | None] | None = None
 
@@ -79,21 +89,76 @@ class Micrographs:
         Raises
         ------
         InputError
-            If the image can't be read, or the info bar that was set lies outside.
+            If the image can't be read, is a panorama, or the info bar that was set lies outside.
         StackError
             If its file is a stack of which no page was chosen.
         """
         page = self.page(name, page)
-        micrograph = read_micrograph(self._images.path(name), page)
-        self._shapes[name, page] = (micrograph.height, micrograph.width)
+        path = self._images.path(name)
+        check_no_panorama(path, page)
+        image = self.read_any(name, page)
+        if isinstance(image, Panorama):
+            raise no_panoramas(path, image.height, image.width)
+        return image
+
+    def read_any(self, name: str, page: PageChoice = ...) -> AnyMicrograph:
+        """Read an image of any size as :meth:`read`, a panorama without looking for a scale bar.
+
+        Raises
+        ------
+        InputError, StackError
+            As there, but for panoramas.
+        """
+        page = self.page(name, page)
+        path, stem = self._images.path(name), self.stem(name, page)
+        image = self._as_set(name, page, self._panoramas.read(path, page, stem))
+        return guarded(image) if isinstance(image, Micrograph) else image
+
+    def in_sight(self, name: str, page: PageChoice = ...) -> InSight | None:
+        """Open a panorama to be shown at once, with what the user has set; None for other images.
+
+        Raises
+        ------
+        InputError, StackError
+            As :meth:`read_any`.
+        """
+        return self._in_sight(name, page, self._panoramas.in_sight)
+
+    def look_over(self, name: str, page: PageChoice = ...) -> InSight | None:
+        """Look through all of a panorama, unless that was done; None for other images.
+
+        Raises
+        ------
+        InputError, StackError
+            As :meth:`read_any`.
+        """
+        return self._in_sight(name, page, self._panoramas.look_over)
+
+    def _in_sight(
+        self,
+        name: str,
+        page: PageChoice,
+        look: Callable[[Path, int | None, str], InSight | None],
+    ) -> InSight | None:
+        page = self.page(name, page)
+        seen = look(self._images.path(name), page, self.stem(name, page))
+        if seen is None:
+            return None
+        panorama = cast(Panorama, self._as_set(name, page, seen.panorama))
+        return replace(seen, panorama=panorama)
+
+    def _as_set(self, name: str, page: int | None, image: AnyMicrograph) -> AnyMicrograph:
+        """Return an image with the pixel size and the info bar that the user has set."""
+        self._shapes[name, page] = (image.height, image.width)
         settings = self._record.value.image(name)
-        micrograph = with_size_by_hand(micrograph, settings.pixel_size)
-        if settings.info_bar is None:
-            return micrograph.with_info_bar(None)
-        if settings.info_bar != "auto":
-            _check_bar(name, settings.info_bar, micrograph.height)
-            micrograph = micrograph.with_info_bar(InfoBar(settings.info_bar, "set by hand"))
-        return guarded(micrograph)
+        image = with_size_by_hand(image, settings.pixel_size)
+        bar = settings.info_bar
+        if bar == "auto":
+            return image
+        if bar is not None:
+            _check_bar(name, bar, image.height)
+        by_hand = None if bar is None else InfoBar(bar, "set by hand")
+        return image.with_info_bar(by_hand)
 
     def set_pixel_size(self, name: str, size: PixelSize | None) -> None:
         """Set the pixel size of an image; None returns to that of its file."""
@@ -176,7 +241,7 @@ class Micrographs:
         self._held = None
         self._record.look_again()
         page, line = self.page(name), ""
-        if page is None and usual_page(self._images.path(name)) is None:
+        if page is None and default_page(self._images.path(name)) is None:
             page = 1
             line = (
                 f"{name} is a stack: its first page is shown and counts. Choose another at "
@@ -204,7 +269,7 @@ class Micrographs:
             If the choice can't be kept.
         """
         path = self._images.path(name)
-        chosen = None if page == usual_page(path) else page
+        chosen = None if page == default_page(path) else page
         stem = stem_of_page(stem_of(name), chosen)
         other = next((n for n in self._images.names if n != name and stem_of(n) == stem), None)
         if other is not None:
@@ -213,8 +278,7 @@ class Micrographs:
                 f"Rename {other}, and open the folder again.",
             )
         before, settings = self.page(name), self._record.value.image(name)
-        micrograph = read_micrograph(path, chosen)
-        shape = (micrograph.height, micrograph.width)
+        shape = size_of(path, chosen)
         others = {"page": None, "excluded": False, "place": Place()}
         by_hand = settings.model_copy(update=others) != ImageRecord()
         lost = by_hand and self._shape_or_none(name, before) != shape
@@ -244,7 +308,7 @@ class Micrographs:
     def shape(self, name: str, page: int | None) -> tuple[int, int]:
         """Height and width of a page of an image, as it was last read."""
         if (name, page) not in self._shapes:
-            self.read(name, page)
+            self._shapes[name, page] = size_of(self._images.path(name), page)
         return self._shapes[name, page]
 
     def _set_for(self, names: Sequence[str], **values: Any) -> None:

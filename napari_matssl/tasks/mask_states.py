@@ -58,6 +58,6 @@ class MaskStates:
         )
         known = self._sizes.get(name)
         if known is None or known[0] != state:
-            known = state, micrographs.read(name).pixel_size
+            known = state, micrographs.read_any(name).pixel_size
             self._sizes[name] = known
         return known[1]

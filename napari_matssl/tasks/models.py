@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_matssl.errors import InputError, MatSSLError, OutputError, UnwrittenError
 from napari_matssl.files import check_room, check_writable
 from napari_matssl.labels.class_table import ClassTable, match_by_name
 from napari_matssl.labels.names import few
+from napari_matssl.labels.renumbering import ids_by
 from napari_matssl.learn.card import EncoderCard, ModelCard
 from napari_matssl.learn.encoders import check_encoder, outline
 from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.ranks import ALONE, Ranks
 from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.progress import Job, Progress, Result, Skipped
 from napari_matssl.settings import (
     Architecture,
@@ -31,6 +30,7 @@ from napari_matssl.tasks.exclusion import without_twins
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.info_bars import without_info_bar
 from napari_matssl.tasks.inputs import PaintedSet
+from napari_matssl.tasks.panoramas import PanoramaPlace
 from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
 from napari_matssl.tasks.segmenting import (
     EVERY_ID,
@@ -258,11 +258,12 @@ def _bytes_of(encoder: str, classes: int, architecture: Architecture) -> int:
 
 def segment_with_model(
     model: Path,
-    micrographs: Mapping[str, Callable[[], Micrograph]],
+    micrographs: Mapping[str, Callable[[], AnyMicrograph]],
     settings: PredictSettings,
     keep: Callable[[SegmentedMicrograph], None],
     renumber: Mapping[int, int] | None = None,
     probabilities: bool = False,
+    panoramas: Callable[[str], PanoramaPlace] | None = None,
 ) -> Job[SegmentedBatch]:
     """Segment micrographs one after another and hand each result over as it is done.
 
@@ -283,6 +284,9 @@ def segment_with_model(
         None keeps the model's ids.
     probabilities
         Also give probabilities and uncertainty.
+    panoramas
+        Tells by its name where a panorama goes, whose mask keeps the model's ids while it grows;
+        None: panoramas are left out.
 
     Yields
     ------
@@ -300,22 +304,18 @@ def segment_with_model(
     yield Progress("preparing", 0, 1)
     # Masks are cleaned where they are shown and measured, not here.
     used = settings.with_cleaning(Cleaning())
-    ids = EVERY_ID if renumber is None else _lookup(renumber)
+    ids = EVERY_ID if renumber is None else ids_by(renumber)
     run = SegmentingRun(read_segmenter(model), model, used, ids, probabilities, show=True)
     yield Progress("preparing", 0, 1, message=run.begin())
     if settings.info_bar == "none":
         micrographs = {name: partial(_whole, read) for name, read in micrographs.items()}
-    return (yield from run.segment(micrographs, lambda found, _micrograph: keep(found)))
+    return (
+        yield from run.segment(
+            micrographs, lambda found, _micrograph: keep(found), panoramas=panoramas
+        )
+    )
 
 
-def _whole(read: Callable[[], Micrograph]) -> Micrograph:
+def _whole(read: Callable[[], AnyMicrograph]) -> AnyMicrograph:
     """Read a micrograph and take its info bar for specimen."""
     return without_info_bar(read())
-
-
-def _lookup(renumber: Mapping[int, int]) -> NDArray[np.uint8]:
-    """Return the new id of each of the 256 values of a mask."""
-    ids = np.zeros(256, dtype=np.uint8)
-    for theirs, ours in renumber.items():
-        ids[theirs] = ours
-    return ids

@@ -147,9 +147,10 @@ class SegmentingRun:
 
     def segment(
         self,
-        micrographs: Mapping[str, Callable[[], Micrograph]],
+        micrographs: Mapping[str, Callable[[], AnyMicrograph]],
         keep: Callable[[SegmentedMicrograph, Micrograph], None],
         reported: Mapping[str, Sequence[str]] | None = None,
+        panoramas: Callable[[str], PanoramaPlace] | None = None,
     ) -> Job[SegmentedBatch]:
         """Segment all that can be; leave out those that can't be used, with a line.
 
@@ -161,6 +162,8 @@ class SegmentingRun:
             Called with each result, in the thread of the job.
         reported
             Remarks that were reported before, by name. None: they are found and reported.
+        panoramas
+            Tells by its name where a panorama goes; None: panoramas are left out.
 
         Raises
         ------
@@ -173,7 +176,8 @@ class SegmentingRun:
 
         def do(name: str) -> Job[str | None]:
             told = None if reported is None else reported[name]
-            return self.segment_one(name, micrographs[name], keep, told)
+            place = None if panoramas is None else panoramas(name)
+            return self.segment_one(name, micrographs[name], keep, told, place)
 
         def count(_name: str, _done: str) -> None:
             nonlocal done
@@ -206,7 +210,7 @@ class SegmentingRun:
             yield Progress("segmenting", 0, 1, message="\n".join(remarks))
         if isinstance(image, Panorama):
             if panorama is None:
-                raise InputError(f"{name} is too large for the window.", "Segment it by predict.")
+                raise InputError(f"{name} is too large to be held.", "Segment it by predict.")
             done = yield from self._grow(image, remarks, panorama)
             return name if done else None
         found = yield from segment(

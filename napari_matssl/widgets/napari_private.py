@@ -132,6 +132,11 @@ def give_history(labels: Labels, undo: Iterable[Any], redo: Iterable[Any]) -> No
     labels._redo_history.extend(redo)
 
 
+def forget_history(labels: Labels) -> None:
+    """Drop what can be undone and redone: it belongs to other pixels."""
+    labels._reset_history()
+
+
 def running_spinners() -> list[QMovie]:
     """Return the spinners of all windows that turn."""
     from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph import info_bar, reading_panorama, tiff_rows
+from napari_matssl.micrograph import info_bar, looking_over, reading_panorama, tiff_rows
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.panorama import Panorama
@@ -46,7 +46,7 @@ FILES = {
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     monkeypatch.setattr(reading_panorama, "PANORAMA_PX", 20_000)
-    monkeypatch.setattr(reading_panorama, "_BAND", 7000)
+    monkeypatch.setattr(looking_over, "_BAND", 7000)
 
 
 def in_bands(panorama, rows=23):
@@ -144,10 +144,10 @@ def test_strips_and_tiles_are_decoded_once_and_not_kept(tmp_path, monkeypatch):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, rowsperstrip=10, compression="zlib")
     panorama = read_any(path)
-    decoded, decode = [], tiff_rows._Pieces.decode
+    decoded, decode = [], tiff_rows._Pieces.decode_row
     monkeypatch.setattr(
         tiff_rows._Pieces,
-        "decode",
+        "decode_row",
         lambda pieces, path, row: decoded.append(row) or decode(pieces, path, row),
     )
     in_bands(panorama, 7)

@@ -469,7 +469,7 @@ def test_a_folder_of_thousands_is_asked_about_one_image_without_looking_at_all(f
     looked_up = []
     kept = project.record.value
     counted = SimpleNamespace(image=lambda name: looked_up.append(name) or kept.image(name))
-    micrographs = Micrographs(project.images, SimpleNamespace(value=counted))
+    micrographs = Micrographs(project.images, SimpleNamespace(value=counted), project.own)
     assert [micrographs.is_excluded(name) for name in ("a2.png", "b.tif")] == [False, True]
     assert looked_up == ["a2.png", "b.tif"]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_matssl.errors import MatSSLError, OutputError
-from napari_matssl.project.folder import KeptStrokes
 from napari_matssl.project.merging_strokes import Saved
+from napari_matssl.project.panorama_strokes import StrokesFile
 from napari_matssl.widgets.controls.preferences import preferences
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.later import later
@@ -56,7 +56,7 @@ class Autosave(QObject):
     remarked = Signal(str)
     """A line on what another program has done with the file."""
 
-    def __init__(self, layer: Labels, file: KeptStrokes, parent: QObject) -> None:
+    def __init__(self, layer: Labels, file: StrokesFile, parent: QObject) -> None:
         super().__init__(parent)
         self.problem: MatSSLError | None = None
         """Why the last saving failed; None if it didn't."""
@@ -86,9 +86,18 @@ class Autosave(QObject):
         """Whether there are strokes that are not on disk yet, or not any more."""
         return self.problem is not None or self._differs()
 
-    def redirect(self, file: KeptStrokes) -> None:
+    def redirect(self, file: StrokesFile) -> None:
         """Save to another place from now on, all that is painted."""
         self._file = file
+
+    @property
+    def settled(self) -> bool:
+        """Whether all is saved, and nothing is being written or looked at."""
+        return not self._busy and not self.unsaved
+
+    def go_on_with(self, file: StrokesFile) -> None:
+        """Watch the layer with other strokes from another place, as it is now; once settled."""
+        self._file, self._kept = file, self._layer.data.copy()
 
     def flush(self) -> None:
         """Save now what isn't saved, and wait for it."""

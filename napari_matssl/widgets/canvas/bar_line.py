@@ -1,11 +1,13 @@
 """A line along the burnt-in scale bar, whose length gives the size of a pixel."""
 
 import math
+from functools import partial
 
 import numpy as np
 from napari.utils.events import Event
 from napari.viewer import Viewer
 
+from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.micrograph.scale_bar import ScaleBar, find_scale_bar
 from napari_matssl.widgets.canvas.drawing import Drawing
 from napari_matssl.widgets.canvas.notices import Notices
@@ -47,10 +49,13 @@ class BarLine(Drawing):
         if shown is None:
             return None
         self.cancel()
-        # Whoever reads the number beside it for the first time loads networks, which takes seconds.
-        bar = self._notices.wait_for(
-            lambda: find_scale_bar(shown.micrograph), "Looking for the scale bar..."
-        )
+        if isinstance(shown.micrograph, Panorama):  # its bar isn't looked for
+            bar = None
+        else:
+            # Whoever reads the number beside it for the first time loads networks, which takes
+            # seconds.
+            look = partial(find_scale_bar, shown.micrograph)
+            bar = self._notices.wait_for(look, "Looking for the scale bar...")
         if self._results.current.shown is not shown:  # while it was looked for
             return None
         height, width = shown.micrograph.height, shown.micrograph.width

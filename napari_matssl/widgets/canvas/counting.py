@@ -127,7 +127,7 @@ class PointCounting(QObject):
             kept = shown.project.points.go_on(shown.name, shown.page)
             if kept is None or kept.finished or anew:
                 seed = secrets.randbits(32)
-                kept = new_count(shown.project, shown.micrograph, points, seed)
+                kept = new_count(shown.project, shown.whole(), points, seed)
             if by:
                 kept = kept.model_copy(update={"by": by})
             shown.project.points.write(shown.name, kept, shown.page)
@@ -324,7 +324,7 @@ class PointCounting(QObject):
 
     def _usual_px(self, shown: Shown) -> float:
         height = canvas_widget(self._viewer).height()
-        shorter = min(len(shown.micrograph.specimen), shown.micrograph.width)
+        shorter = min(shown.micrograph.specimen_shape[0], shown.micrograph.width)
         least, most = _SCREEN_PX
         return min(max(height / (_SEEN * shorter), least), most)
 

@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
+from napari.layers import Image, Layer
 from napari.utils.events import Event
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.project.merging_strokes import Version
+from napari_matssl.project.panorama_strokes import PanoramaStrokes, StrokesFile
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.kept_look import KeptLook
 from napari_matssl.widgets.canvas.layers import (
@@ -19,9 +22,13 @@ from napari_matssl.widgets.canvas.layers import (
     INFO_BAR,
     add_labels,
     add_micrograph,
+    add_panorama,
     apply_pixel_size,
 )
+from napari_matssl.widgets.canvas.lazy_levels import levels_of
+from napari_matssl.widgets.canvas.looking_over import LookingOver
 from napari_matssl.widgets.canvas.open_folder import OpenFolder
+from napari_matssl.widgets.canvas.painting_area import ELSEWHERE, PaintingArea
 from napari_matssl.widgets.canvas.planes import UserLayers
 from napari_matssl.widgets.canvas.read_image import ReadImage, read_image
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
@@ -51,6 +58,10 @@ class CurrentImage(QObject):
         self._arranging = False
         self._wishes = 0  # counts requests to show an image; only the last is met
         self._orphaned = later(self, self._let_go)
+        self._looking = LookingOver(self)
+        self._looking.done.connect(self._on_looked_over)
+        self._looking.coloured.connect(self._show_again)
+        self._looking.failed.connect(self._notices.failed)
         folder.may_close = self.leave
         folder.changed.connect(self._on_folder)
         folder.opened.connect(self._show_any)
@@ -92,22 +103,43 @@ class CurrentImage(QObject):
         self._arranging = True
         try:
             users = self.user_layers.bring_up(name, self.viewer)
-            image = add_micrograph(self.viewer, micrograph) if users is None else users
-            blank = np.zeros((micrograph.height, micrograph.width), np.uint8)
-            painted = blank if strokes.ids is None else strokes.ids.copy()
-            classes = project.classes.in_order
+            image = self._add_image(found) if users is None else users
+            classes, painting = project.classes.in_order, None
+            file: StrokesFile = KeptStrokes(project, name, strokes, page)
+            extra = dict[str, Layer]()
+            if found.seen is not None:
+                every = PanoramaStrokes(file, strokes, (micrograph.height, micrograph.width))
+                painting = PaintingArea(self.viewer, image, every)
+                extra[ELSEWHERE] = painting.show_elsewhere(classes)
+                painted, file = painting.ids, every.in_area(painting.area)
+            elif strokes.ids is None:
+                painted = np.zeros((micrograph.height, micrograph.width), np.uint8)
+            else:
+                painted = strokes.ids.copy()
             layer = add_labels(self.viewer, image, painted, classes, PAINTED, "painted")
         finally:
             self._arranging = False
-        kept = KeptStrokes(project, name, strokes, page)
-        autosave = Autosave(layer, kept, self)
+        autosave = Autosave(layer, file, self)
         mask = found.mask_now(project)
         if isinstance(mask, MatSSLError):
             self._notices.failed.emit(mask)
             mask = None
         self.shown = Shown(
-            project, name, micrograph, image, layer, autosave, users is None, page, mask
+            project,
+            name,
+            micrograph,
+            image,
+            layer,
+            autosave,
+            users is None,
+            page,
+            mask,
+            extra,
+            painting,
         )
+        if painting is not None:
+            painting.begin(layer, autosave)
+            painting.too_wide.connect(self._on_wide)
         self.folder.painting = name
         autosave.changed.connect(lambda: self.folder.painted_changed.emit(name))
         autosave.saved.connect(lambda: self._on_saved(name))
@@ -121,10 +153,33 @@ class CurrentImage(QObject):
         self.appeared.emit(self.shown)
         self._look.bring_back(self.shown)
         self.changed.emit()
+        if found.seen is not None and not found.seen.complete:
+            self._looking.begin(self.shown)
         if found.chosen:
             self._notices.remarked.emit(found.chosen)
             self.folder.survey([name])
         return True
+
+    def _add_image(self, found: ReadImage) -> Image:
+        """Show what was read as a new layer."""
+        if found.seen is not None:
+            levels = levels_of(found.seen, self._notices.failed.emit)
+            return add_panorama(self.viewer, found.seen.panorama, levels)
+        assert isinstance(found.micrograph, Micrograph)  # only panoramas are in sight by parts
+        return add_micrograph(self.viewer, found.micrograph)
+
+    def _on_wide(self) -> None:
+        """Tell where strokes go while more is in view than can be painted on."""
+        self._notices.remarked.emit("Zoom in to paint: strokes go into the frame.")
+
+    def _on_looked_over(self, shown: Shown) -> None:
+        if self.shown is shown:
+            self.folder.survey([shown.name])
+            self.changed.emit()
+
+    def _show_again(self, shown: Shown) -> None:
+        if self.shown is shown:
+            self._read_and_show(shown.project, shown.name)
 
     def set_page(self, page: int) -> None:
         """Choose which page of the shown image's file counts, from 1, and show it."""
@@ -136,7 +191,7 @@ class CurrentImage(QObject):
             self.changed.emit()
             return
         project, name, left = shown.project, shown.name, shown.micrograph.page
-        painted = int(np.count_nonzero(shown.painted.data))
+        painted = sum(shown.painted_pixels().values())
         try:
             remarks = project.micrographs.set_page(name, page)
         except MatSSLError as error:
@@ -193,6 +248,9 @@ class CurrentImage(QObject):
         if shown.autosave.unsaved:
             return False
         self.leaving.emit()
+        self._looking.end()
+        if shown.painting is not None:
+            shown.painting.end()
         self.shown = self.folder.painting = None
         self._look.remember(shown)
         shown.autosave.close()
@@ -249,7 +307,8 @@ class CurrentImage(QObject):
         try:
             change(shown.project, shown.name)
             micrograph = self._notices.wait_for(
-                lambda: shown.project.micrographs.read(shown.name), f"Reading {shown.name} again..."
+                lambda: shown.project.micrographs.read_any(shown.name),
+                f"Reading {shown.name} again...",
             )
             if self.shown is not shown:  # while it was read
                 return
@@ -260,6 +319,8 @@ class CurrentImage(QObject):
         before = tuple(shown.image.scale)
         if shown.image.ndim == 2:  # strokes on a user's stack stay on its grid
             apply_pixel_size([shown.image, *shown.layers], shown.micrograph.pixel_size)
+            if shown.painting is not None:
+                shown.painting.place()
         if tuple(shown.image.scale) != before:
             self.viewer.reset_view()
             self.fitted.emit()
@@ -316,11 +377,14 @@ class CurrentImage(QObject):
             shown.autosave.redirect(kept)
 
     def _end(self) -> None:
+        self._looking.end()
         if self.shown is not None:
+            if self.shown.painting is not None:
+                self.shown.painting.end()
             self.shown.autosave.close()
         self.shown = None
 
 
-def _extent(micrograph: Micrograph) -> tuple[float, float]:
+def _extent(micrograph: AnyMicrograph) -> tuple[float, float]:
     size = micrograph.pixel_size.mean_um if micrograph.pixel_size is not None else 1.0
     return micrograph.height * size, micrograph.width * size

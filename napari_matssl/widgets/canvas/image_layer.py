@@ -3,7 +3,7 @@
 from typing import Any
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph
 
 # Percentiles are imported where they are used: napari loads this module with the reader.
 
@@ -14,7 +14,7 @@ INFO_BAR = "matssl_info_bar"
 """Key of a layer's metadata: its ``InfoBar``, or None if it is known to have none."""
 
 
-def image_arguments(micrograph: Micrograph) -> dict[str, Any]:
+def image_arguments(micrograph: AnyMicrograph) -> dict[str, Any]:
     """Describe a micrograph for a napari image layer.
 
     Black and white are percentiles of the specimen. Calibrated images are in micrometres. Pixel
@@ -36,11 +36,12 @@ def image_arguments(micrograph: Micrograph) -> dict[str, Any]:
     if size is not None:
         arguments |= {"scale": (size.y_um, size.x_um), "units": ("um", "um")}
     if not micrograph.is_rgb:
-        arguments["contrast_limits"] = _black_and_white(micrograph)
+        arguments["contrast_limits"] = black_and_white(micrograph)
     return arguments
 
 
-def _black_and_white(micrograph: Micrograph) -> tuple[float, float] | None:
+def black_and_white(micrograph: AnyMicrograph) -> tuple[float, float] | None:
+    """Return the stored values that are shown black and white; None where napari chooses them."""
     from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
     from napari_matssl.settings import IntensityScalingSettings
 

@@ -155,6 +155,25 @@ def region_of_shapes(shapes: Shapes, image: Image) -> tuple[slice, slice]:
     return slice(int(first[0]), int(end[0])), slice(int(first[1]), int(end[1]))
 
 
+def within(region: tuple[slice, slice], area: tuple[slice, slice]) -> tuple[slice, slice]:
+    """Return a region of a panorama by rows and columns of an area, to which it is cut.
+
+    Raises
+    ------
+    InputError
+        If nothing of it lies in the area.
+    """
+    rows, columns = (
+        slice(max(0, one.start - part.start), min(one.stop, part.stop) - part.start)
+        for one, part in zip(region, area, strict=True)
+    )
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        raise InputError(
+            "The rectangle lies outside the area that is painted on.", "Zoom in on it first."
+        )
+    return rows, columns
+
+
 def _difference(labels: Labels, image: Image) -> str:
     """Describe in what two layers differ; empty if they agree."""
     if labels.ndim != 2:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.micrograph.image import Micrograph, finite_pixels
+from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.widgets.canvas.image_layer import INFO_BAR, PIXEL_SIZE, image_arguments
 from napari_matssl.widgets.canvas.layer_grid import (
     apply_pixel_size,
@@ -22,6 +23,7 @@ from napari_matssl.widgets.canvas.layer_grid import (
     pixel_size_of,
     plane_index,
     region_of_shapes,
+    within,
 )
 from napari_matssl.widgets.controls.preferences import preferences
 
@@ -99,6 +101,11 @@ def load_units() -> None:
     pint.application_registry.Unit("pixel")
 
 
+def add_panorama(viewer: ViewerModel, panorama: Panorama, levels: Sequence[Any]) -> Image:
+    """Show a panorama as :func:`add_micrograph`, from its levels, the largest first."""
+    return viewer.add_image(list(levels), multiscale=True, **image_arguments(panorama))
+
+
 def add_micrograph(viewer: ViewerModel, micrograph: Micrograph, name: str | None = None) -> Image:
     """Show a micrograph as a new image layer, in micrometres if it is calibrated.
 
@@ -158,6 +165,65 @@ def add_labels(
     if kind == "mask" and preferred.mask_outlines:
         layer.contour = _OUTLINE
     return layer
+
+
+def add_levels(
+    viewer: ViewerModel,
+    image: Image,
+    levels: Sequence[Any],
+    classes: Sequence[LabelClass],
+    name: str,
+    kind: Kind,
+) -> Labels:
+    """Show class ids of a panorama, from levels as large as those of its image; not to be edited.
+
+    Parameters
+    ----------
+    levels
+        The largest first.
+    viewer, image, classes, name, kind
+        As for :func:`add_labels`.
+    """
+    return viewer.add_labels(
+        list(levels),
+        multiscale=True,
+        name=name,
+        colormap=label_colours(classes),
+        features=_names(classes, kind),
+        opacity=_OPACITY[kind],
+        metadata={KIND: kind, CLASSES: tuple(classes)},
+        **grid_of(image),
+    )
+
+
+def place_layer(layer: Layer, image: Image, top: int, left: int) -> None:
+    """Put a layer that holds a part of an image where that part is."""
+    grid = grid_of(image)
+    shift = np.asarray(grid["translate"]) + np.asarray(grid["scale"]) * (top, left)
+    layer.translate = shift
+
+
+def ids_in(layer: Labels, image: Image, area: tuple[slice, slice]) -> NDArray[np.uint8]:
+    """Return the class ids of a layer in an area of its panorama; 0 where the layer isn't.
+
+    Parameters
+    ----------
+    layer
+        Of all of the panorama in levels, or of a part of it.
+    area
+        Rows and columns of the panorama.
+    """
+    if layer.multiscale:
+        return np.asarray(layer.data[0][area])
+    ids = np.zeros(tuple(one.stop - one.start for one in area), np.uint8)
+    shift = (np.asarray(layer.translate) - image.translate[-2:]) / image.scale[-2:]
+    there, here = [], []
+    for one, first, length in zip(area, np.rint(shift).astype(int), layer.data.shape, strict=True):
+        start, stop = max(one.start, first), min(one.stop, first + length)
+        there.append(slice(start - first, max(start, stop) - first))
+        here.append(slice(start - one.start, max(start, stop) - one.start))
+    ids[tuple(here)] = layer.data[tuple(there)]
+    return ids
 
 
 def set_classes(layer: Labels, classes: Sequence[LabelClass]) -> None:
@@ -243,14 +309,19 @@ __all__ = [
     "MEASURED",
     "PIXEL_SIZE",
     "add_labels",
+    "add_levels",
     "add_micrograph",
+    "add_panorama",
     "apply_pixel_size",
     "check_grid",
     "copy_into",
+    "ids_in",
     "label_colours",
     "micrograph_of",
     "pixel_size_of",
     "place_ids",
+    "place_layer",
     "region_of_shapes",
     "set_classes",
+    "within",
 ]

@@ -8,7 +8,6 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.class_table import LabelClass
-from napari_matssl.labels.counting import count_values
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import CLASSES, set_classes
@@ -139,8 +138,7 @@ class Palette(QObject):
             return total
         for name in project.images.names if names is None else names:
             if shown is not None and name == shown.name:
-                pixels = count_values(shown.painted.data)
-                pixels.pop(0, None)
+                pixels = shown.painted_pixels()
             else:
                 try:
                     pixels = project.labels.counts(name)

@@ -1,5 +1,9 @@
 """The segmentation of the shown image: its layers, cleaning, and copying it into the strokes."""
 
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 from napari.layers import Labels, Layer, Shapes
 from napari.utils.events import Event
@@ -7,17 +11,28 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.export.growing_mask import rows_so_far
 from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.progress import Preview
+from napari_matssl.project.panorama_parts import Part
 from napari_matssl.settings import Cleaning
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import (
     Kind,
     add_labels,
+    add_levels,
     copy_into,
+    ids_in,
     place_ids,
+    place_layer,
     region_of_shapes,
+    within,
 )
+from napari_matssl.widgets.canvas.lazy_levels import LazyLevel, mask_levels, sampled_levels
+from napari_matssl.widgets.canvas.painting_area import ELSEWHERE
 from napari_matssl.widgets.canvas.shown import OVERLAYS, PREVIEW, SEGMENTATION, Shown
+
+_GROWS = "matssl_grows"  # key of metadata: the file in which a mask grows
 
 
 class Results(QObject):
@@ -53,7 +68,7 @@ class Results(QObject):
     ) -> None:
         """Show a piece of a mask in the making, if its image is the one that is shown."""
         shown = self.current.shown
-        if shown is None or shown.name != name:
+        if shown is None or shown.name != name or shown.is_panorama:
             return
         height, width = shown.micrograph.height, shown.micrograph.width
         if top + ids.shape[0] > height or left + ids.shape[1] > width:
@@ -63,6 +78,30 @@ class Results(QObject):
             empty = np.zeros((height, width), np.uint8)
             layer = self._add(shown, title, empty, "preview" if title == PREVIEW else "mask")
         place_ids(layer, top, left, ids)
+
+    def show_preview(self, preview: Preview, part: Part | None) -> None:
+        """Show a piece of a preview, of a part of a panorama if it is one.
+
+        Parameters
+        ----------
+        part
+            What was asked to be previewed of a panorama.
+        """
+        name, top, left = preview.image, preview.top, preview.left
+        if part is not None and part.micrograph.name == name:
+            shown = self.current.shown
+            if shown is not None and shown.has_part(name):
+                self._show_part(shown, top + part.top, left + part.left, preview.ids)
+        else:
+            self.show_piece(PREVIEW, name, top, left, preview.ids)
+
+    def _show_part(self, shown: Shown, top: int, left: int, ids: NDArray[np.uint8]) -> None:
+        layer = shown.extra.get(PREVIEW)
+        if layer is None:
+            layer = self._add(shown, PREVIEW, ids, "preview")
+        else:
+            layer.data = ids
+        place_layer(layer, shown.image, top, left)
 
     def clean(self, cleaning: Cleaning) -> None:
         """Show segmentations cleaned; what was found is kept."""
@@ -115,10 +154,67 @@ class Results(QObject):
             raise InputError("There is no segmentation to copy.", "Segment this image first.")
         source = next((x for x in there if x.visible), there[0])
         region = None if area is None else region_of_shapes(area, shown.image)
-        return copy_into(shown.painted, np.asarray(source.data), region)
+        if shown.painting is None:
+            return copy_into(shown.painted, np.asarray(source.data), region)
+        area = shown.painting.area
+        if region is not None:
+            region = within(region, area)
+        return copy_into(shown.painted, ids_in(source, shown.image, area), region)
+
+    def show_panorama(self, name: str, page: int | None) -> None:
+        """Show the segmentation of a panorama as it is kept, if its image is shown."""
+        shown = self.current.shown
+        if shown is not None and (shown.name, shown.page) == (name, page) and shown.is_panorama:
+            self.remove_layer(PREVIEW)
+            self.remove_layer(SEGMENTATION)
+            self._show_levels(shown)
+        self.mask_changed.emit(name)
+
+    def show_growing(self, name: str, page: int | None, path: Path, ids: NDArray[np.uint8]) -> None:
+        """Show what is done of a panorama's mask, if its image is shown.
+
+        Parameters
+        ----------
+        path
+            Where it grows.
+        ids
+            ``(256,)``, the class id here of each of its values.
+        """
+        shown = self.current.shown
+        if shown is None or (shown.name, shown.page) != (name, page) or not shown.is_panorama:
+            return
+        layer = shown.extra.get(SEGMENTATION)
+        if layer is not None and layer.metadata.get(_GROWS) == path:
+            layer.refresh()
+            return
+        self.remove_layer(PREVIEW)
+        self.remove_layer(SEGMENTATION)
+        shape = shown.micrograph.height, shown.micrograph.width
+        levels = sampled_levels(shape, partial(_grown, path, shape, ids))
+        self._add_levels(shown, levels).metadata[_GROWS] = path
+
+    def _show_levels(self, shown: Shown) -> None:
+        """Show the finished segmentation of a panorama, if there is one."""
+        try:
+            mask = shown.project.masks.levels(shown.name, shown.page)
+        except MatSSLError as error:
+            self.notices.failed.emit(error)
+            return
+        if mask is not None:
+            self._add_levels(shown, mask_levels(mask, self.notices.failed.emit))
+
+    def _add_levels(self, shown: Shown, levels: Sequence[LazyLevel]) -> Labels:
+        viewer, classes = self.current.viewer, shown.project.classes.in_order
+        active = viewer.layers.selection.active
+        layer = add_levels(viewer, shown.image, levels, classes, SEGMENTATION, "mask")
+        self._arrange(shown, SEGMENTATION, layer)
+        viewer.layers.selection.active = active
+        return layer
 
     def _take_up(self, shown: Shown) -> None:
         """Show the last segmentation of the image that was just shown."""
+        if shown.is_panorama:
+            self._show_levels(shown)
         if shown.mask is not None:
             self._show(shown, shown.mask)
 
@@ -146,15 +242,21 @@ class Results(QObject):
         classes = shown.project.classes.in_order
         layer = add_labels(viewer, shown.image, ids, classes, title, kind)
         layer.editable = False  # corrections belong into the painted labels, which are saved
-        viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(shown.painted))
+        self._arrange(shown, title, layer)
         viewer.layers.selection.active = active
+        return layer
+
+    def _arrange(self, shown: Shown, title: str, layer: Labels) -> None:
+        """Put an overlay that was just added below the strokes."""
+        layers = self.current.viewer.layers
+        above = shown.extra.get(ELSEWHERE, shown.painted)
+        layers.move(layers.index(layer), layers.index(above))
         covered = shown.extra.get(SEGMENTATION) if title == PREVIEW else None
         if covered is not None and covered.visible:
             covered.visible = False
             self._covered = covered
         shown.extra[title] = layer
         layer.events.visible.connect(self._on_visible)
-        return layer
 
     def _on_visible(self, event: Event) -> None:
         """Hide the other overlay when one is shown."""
@@ -172,6 +274,21 @@ class Results(QObject):
         layer, self._covered = self._covered, None
         if layer is not None:
             layer.visible = True
+
+
+def _grown(
+    path: Path,
+    shape: tuple[int, int],
+    ids: NDArray[np.uint8],
+    rows: slice,
+    columns: slice,
+) -> NDArray[np.uint8]:
+    """Read a part of a mask that grows; 0 where it hasn't come to yet."""
+    there = ids[rows_so_far(path, shape[1])[rows, columns]]
+    size = (len(range(shape[0])[rows]), len(range(shape[1])[columns]))
+    part = np.zeros(size, np.uint8)
+    part[: len(there)] = there
+    return part
 
 
 def _area(shown: Shown) -> float | None:

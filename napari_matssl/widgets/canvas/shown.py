@@ -7,9 +7,15 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
+from napari_matssl.errors import InputError
+from napari_matssl.labels.counting import count_values
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.project.folder import Project
+from napari_matssl.project.panorama_parts import Part, part_around
+from napari_matssl.project.panoramas import no_panoramas
 from napari_matssl.widgets.canvas.autosave import Autosave
+from napari_matssl.widgets.canvas.painting_area import PaintingArea
 
 PAINTED, SEGMENTATION, PREVIEW = "painted labels", "segmentation", "preview"
 """Names of layers."""
@@ -41,11 +47,13 @@ class Shown:
         The last segmentation as it was found, before cleaning.
     extra
         Layers by title: segmentation, preview, probabilities.
+    painting
+        Of a panorama: the area that `painted` holds, and all strokes.
     """
 
     project: Project
     name: str
-    micrograph: Micrograph
+    micrograph: AnyMicrograph
     image: Image
     painted: Labels
     autosave: Autosave
@@ -53,6 +61,52 @@ class Shown:
     page: int | None = None
     mask: NDArray[np.uint8] | None = None
     extra: dict[str, Layer] = field(default_factory=dict)
+    painting: PaintingArea | None = None
+
+    @property
+    def is_panorama(self) -> bool:
+        """Whether it is read by parts."""
+        return isinstance(self.micrograph, Panorama)
+
+    def whole(self) -> Micrograph:
+        """Return the micrograph, for what needs all of its pixels.
+
+        Raises
+        ------
+        InputError
+            If it is a panorama.
+        """
+        if isinstance(self.micrograph, Panorama):
+            raise self.too_large()
+        return self.micrograph
+
+    def too_large(self) -> InputError:
+        """Make the error of what can't be done with a panorama."""
+        path = self.project.images.path(self.name)
+        return no_panoramas(path, self.micrograph.height, self.micrograph.width)
+
+    def part_in_view(self) -> Part | None:
+        """Read the part of a panorama in the middle of the view; None for other images.
+
+        Raises
+        ------
+        InputError
+            If it can't be read.
+        """
+        if self.painting is None or not isinstance(self.micrograph, Panorama):
+            return None
+        return part_around(self.micrograph, *self.painting.middle_of_view())
+
+    def has_part(self, name: str) -> bool:
+        """Whether a part of that name is one of this panorama."""
+        return self.is_panorama and name.startswith(f"{self.micrograph.name} at ")
+
+    def painted_pixels(self) -> dict[int, int]:
+        """Count painted pixels by class id, those that aren't saved among them."""
+        if self.painting is not None:
+            return self.painting.counts()
+        counts = count_values(self.painted.data)
+        return {value: count for value, count in counts.items() if value}
 
     @property
     def layers(self) -> list[Layer]:

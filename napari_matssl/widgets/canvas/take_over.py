@@ -33,6 +33,7 @@ def take_labels(
         ids of no class.
     """
     shown = current.require_shown()
+    shown.whole()  # a layer of all of a panorama can't be copied
     layers = [
         layer
         for layer in current.viewer.layers.selection

@@ -13,8 +13,8 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
+from napari_matssl.project.panorama_parts import Part
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import bring_into_sight, button, heading, note, offer
 from napari_matssl.widgets.controls.painted_list import (
@@ -50,6 +50,7 @@ class FinetunePanel(QWidget):
         self._folder, self._current = self.session.folder, self.session.current
         self._notices = self.session.notices
         self._view: Micrograph | None = None
+        self._part: Part | None = None
         self._trained_on: Project | None = None
         self._wanted_validation: int | None = None
         self.curves: QWidget | None = None
@@ -182,7 +183,8 @@ class FinetunePanel(QWidget):
             from napari_matssl.tasks.models import train_model
 
             def read() -> PaintedSet:
-                painted = tuple(project.labels.with_micrograph(name) for name in names)
+                parts = (project.labels.painted_parts(name) for name in names)
+                painted = tuple(part for of_image in parts for part in of_image)
                 return PaintedSet(painted, (), table, "the class table")
 
             return train_model(read, settings, out, start, lambda: self._view, keep_early=True)
@@ -201,8 +203,7 @@ class FinetunePanel(QWidget):
 
     def _on_progress(self, progress: Progress) -> None:
         if progress.preview is not None and self._folder.holds(self._trained_on):
-            seen = progress.preview
-            self.session.results.show_piece(PREVIEW, seen.image, seen.top, seen.left, seen.ids)
+            self.session.results.show_preview(progress.preview, self._part)
         # A run that is finished early reports 100 % at its end, although steps were left out.
         job = self.session.runner.job
         stopping = job is not None and job.stopping
@@ -231,7 +232,15 @@ class FinetunePanel(QWidget):
         """Keep the image in view for a running job, which reads it in its own thread."""
         shown = self._current.shown
         wanted = self.preview.isChecked() and self._folder.holds(self._trained_on)
-        self._view = shown.micrograph if wanted and shown is not None else None
+        self._view = self._part = None
+        if not wanted or shown is None:
+            return
+        try:
+            self._part = shown.part_in_view()
+        except MatSSLError as error:  # the job goes on without previews
+            self._notices.failed.emit(error)
+            return
+        self._view = shown.whole() if self._part is None else self._part.micrograph
 
     # --- what is shown
 
@@ -256,7 +265,7 @@ class FinetunePanel(QWidget):
         project = self._folder.project
         names = () if project is None else project.labels.names()
         shown = self._current.shown
-        if shown is not None and shown.name not in names and shown.painted.data.any():
+        if shown is not None and shown.name not in names and shown.painted_pixels():
             names = tuple(n for n in shown.project.images.names if n in {*names, shown.name})
         self.images.set_names(names)
         self._show_pixels()

@@ -54,6 +54,9 @@ def _clear_strokes(session: Session) -> None:
     shown = session.current.shown
     if shown is None:
         return
+    if shown.is_panorama:
+        session.notices.failed.emit(shown.too_large())
+        return
     shown.painted.visible = True  # napari doesn't edit hidden layers
     painted = np.nonzero(shown.painted.data)
     count = len(painted[0])

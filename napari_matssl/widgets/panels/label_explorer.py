@@ -80,6 +80,9 @@ class LabelExplorer(QWidget):
             return
         self._waiting.add(name)
         ids = None
+        if shown is not None and shown.name == name and shown.is_panorama:
+            self._on_failed(name, shown.too_large())
+            return
         if shown is not None and shown.name == name:
             ids = shown.painted.data.copy()
 

@@ -3,7 +3,7 @@
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,15 @@ from qtpy.QtCore import QObject
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Preview
 from napari_matssl.project.folder import Project
+from napari_matssl.project.panorama_parts import Part
 from napari_matssl.settings import FinetuneSettings
+from napari_matssl.widgets.canvas.own_strokes import (
+    KnownParts,
+    OwnStrokes,
+    few_with_all_classes,
+)
 from napari_matssl.widgets.canvas.shown import PREVIEW, SEGMENTATION, Shown
 from napari_matssl.widgets.controls.painted_list import PaintedList
 from napari_matssl.widgets.jobs.background import Background, is_gone
@@ -114,8 +119,14 @@ class LivePreview(QObject):
         if shown is not self._shown:
             self._shown, self._showing = shown, False
             self._strokes = None if shown is None else shown.painted.data.copy()
+            if shown is not None and shown.painting is not None:
+                shown.painting.moved.connect(self._on_moved)
         self._work.known = {}  # info bars or pixel sizes may have changed
         self._changed()
+
+    def _on_moved(self) -> None:
+        """Take up another area of a panorama, as if it had been painted on before."""
+        self._strokes = None if self._shown is None else self._shown.painted.data.copy()
 
     def _on_job(self, _job: object) -> None:
         """Leave processor and memory to a job."""
@@ -158,13 +169,14 @@ class LivePreview(QObject):
             return ""
         if self._session.runner.busy:
             return "No live preview while a job runs."
-        if shown.name not in self._images.names and shown.painted.data.any():
+        painted = shown.painted_pixels()
+        if shown.name not in self._images.names and painted:
             return None  # the image is listed, and ticked, once Autosave has seen the stroke
         segmentation = shown.extra.get(SEGMENTATION)
         asked = self._wanted is shown
         if segmentation is not None and segmentation.visible and not asked:
             return "No live preview over a segmentation: hide that layer and paint to see one."
-        if not asked and not shown.painted.data.any():
+        if not asked and not painted:
             self._take_away()
             return "No live preview before the first stroke on this image."
         counted = {n: self._session.palette.painted_pixels([n]) for n in self._images.chosen}
@@ -185,7 +197,8 @@ class LivePreview(QObject):
         used = set().union(*(classes[name] for name in names))
         table = ClassTable(classes=tuple(c for c in project.classes.table.classes if c.id in used))
         assert self._strokes is not None
-        return _Wish(project, names, table, shown.micrograph, self._strokes, self._settings())
+        own = OwnStrokes.of(shown, self._strokes)
+        return _Wish(project, names, table, own, self._settings())
 
     def _painted_anew(self) -> bool:
         """Whether the strokes are others than when last looked at."""
@@ -215,13 +228,14 @@ class LivePreview(QObject):
 
         self._thread.run(
             lambda: work.make(wish, lambda: stop.is_set() or is_gone(owner)),
-            lambda preview: over(lambda: self._show(preview, wish, time.monotonic() - began)),
+            lambda found: over(
+                lambda: self._show(found[0], found[1], wish, time.monotonic() - began)
+            ),
             lambda error: over(lambda: self._show_problem(error)),
         )
 
-    def _show(self, preview: Preview, wish: "_Wish", seconds: float) -> None:
-        results = self._session.results
-        results.show_piece(PREVIEW, wish.micrograph.name, preview.top, preview.left, preview.ids)
+    def _show(self, preview: Preview, part: Part | None, wish: "_Wish", seconds: float) -> None:
+        self._session.results.show_preview(preview, part)
         self._showing = True
         ticked = len(self._images.chosen)
         few = f", from {len(wish.names)} of {ticked} images" if len(wish.names) < ticked else ""
@@ -231,50 +245,22 @@ class LivePreview(QObject):
         self._live.reported.emit(f"No live preview: {error}")
 
 
-def few_with_all_classes(classes: Mapping[str, set[int]], first: str, most: int) -> tuple[str, ...]:
-    """Choose a few painted images that together have all classes.
-
-    Parameters
-    ----------
-    classes
-        Ids of the classes that are painted on each image; images without any are left out.
-    first
-        An image that is preferred.
-    most
-        How many images at most, even if classes are then missing.
-
-    Returns
-    -------
-    Names, in the order of `classes`.
-    """
-    order = sorted((n for n in classes if classes[n]), key=lambda name: name != first)
-    covered: set[int] = set()
-    new = []
-    for name in order:
-        if classes[name] - covered:
-            new.append(name)
-            covered |= classes[name]
-    kept = [*new, *(name for name in order if name not in new)][:most]
-    return tuple(name for name in classes if name in kept)
-
-
 @dataclass(frozen=True, eq=False)
 class _Wish:
-    """Inputs of a preview: a micrograph in view, strokes on it and on other images."""
+    """Inputs of a preview: strokes on the image in view, and on others."""
 
     project: Project
     names: tuple[str, ...]
     table: ClassTable
-    micrograph: Micrograph
-    strokes: NDArray[np.uint8]
+    own: OwnStrokes
     settings: FinetuneSettings
 
     def same_as(self, other: "_Wish | None") -> bool:
         """Whether another wish would give the same preview; arrays are compared by identity."""
         return (
             other is not None
-            and self.micrograph is other.micrograph
-            and self.strokes is other.strokes
+            and self.own.micrograph is other.own.micrograph
+            and self.own.strokes is other.own.strokes
             and (self.names, self.table, self.settings)
             == (other.names, other.table, other.settings)
         )
@@ -286,19 +272,23 @@ class _Work:
     def __init__(self) -> None:
         self.classifier: LiveClassifier | None = None
         self.stop = threading.Event()
-        self.known: dict[str, tuple[tuple[object, ...], PaintedMicrograph]] = {}
+        self.known: dict[str, tuple[tuple[object, ...], tuple[PaintedMicrograph, ...]]] = {}
+        self.parts = KnownParts()
 
-    def make(self, wish: _Wish, stop: Callable[[], bool]) -> Preview | None:
+    def make(self, wish: _Wish, stop: Callable[[], bool]) -> tuple[Preview | None, Part | None]:
+        """Return a preview, None if it was to stop, and which part of a panorama it shows."""
         if stop():
-            return None
+            return None, None
         classifier, known = self.load(), self.known
-        painted = []
+        painted: list[PaintedMicrograph] = []
         for name in wish.names:
-            if name == wish.micrograph.name:
-                painted.append(PaintedMicrograph(wish.micrograph, wish.strokes))
+            if name == wish.own.micrograph.name:
+                painted += wish.own.painted(self.parts, MOST_IMAGES)
             else:
-                painted.append(_read(wish.project, name, known))
-        return classifier.segment(painted, wish.table, wish.micrograph, wish.settings, stop)
+                painted += _read(wish.project, name, known)
+        view, part = wish.own.view()
+        found = classifier.segment(painted, wish.table, view, wish.settings, stop)
+        return found, part
 
     def load(self) -> "LiveClassifier":
         start_torch()
@@ -315,14 +305,16 @@ class _Work:
 
 
 def _read(
-    project: Project, name: str, known: dict[str, tuple[tuple[object, ...], PaintedMicrograph]]
-) -> PaintedMicrograph:
-    """Read a painted image, unless its files are those in the cache."""
+    project: Project,
+    name: str,
+    known: dict[str, tuple[tuple[object, ...], tuple[PaintedMicrograph, ...]]],
+) -> tuple[PaintedMicrograph, ...]:
+    """Read a painted image, or parts of it, unless its files are those in the cache."""
     files = project.images.path(name), project.labels.path(name)
     stamp = (project.micrographs.page(name), *map(_stamp, files))
     before = known.get(name)
     if before is None or before[0] != stamp:
-        known[name] = before = (stamp, project.labels.with_micrograph(name))
+        known[name] = before = (stamp, project.labels.painted_parts(name)[:MOST_IMAGES])
     return before[1]
 
 

@@ -1,16 +1,22 @@
 """The panel that segments images."""
 
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.viewer import Viewer
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.labels.names import few
+from napari_matssl.labels.renumbering import ids_by
 from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
+from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
@@ -39,12 +45,14 @@ from napari_matssl.widgets.session import session_of
 
 if TYPE_CHECKING:  # they import torch
     from napari_matssl.tasks.models import TrainedModel
+    from napari_matssl.tasks.panoramas import SegmentedPanorama
     from napari_matssl.tasks.predict import PredictResult
     from napari_matssl.tasks.segmenting import SegmentedBatch, SegmentedMicrograph
 
 _OWNER, _FOLDER_OWNER = "segment", "segment a folder"
 
 _THIS, _ALL, _FOLDER = "This image", "All images of the folder", "Another folder..."
+_GROW_S = 2.0  # between two looks at a mask that grows
 _START_TIP = "Run the model over the images chosen above."
 
 
@@ -57,6 +65,14 @@ class _Job:
     """Names of the model's classes in its own order, as the project calls them."""
     pages: dict[str, int | None]
     """Which page of each image's file it segments."""
+    ids: NDArray[np.uint8]
+    """``(256,)``, the class id here of each value of the model's masks."""
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The panoramas of which a part is done."""
+        path = self.project.masks.growing_path
+        return [name for name, page in self.pages.items() if path(name, page).is_file()]
 
 
 class _Post(QObject):
@@ -64,6 +80,8 @@ class _Post(QObject):
 
     found = Signal(object, object)
     """The job that found it, and a SegmentedMicrograph."""
+    grown = Signal(object, str)
+    """The job that found it, and the name of a panorama whose mask is finished."""
     remarked = Signal(str)
     """A line on what was replaced."""
 
@@ -80,6 +98,7 @@ class SegmentPanel(QWidget):
         self._job: _Job | None = None
         self._results: Path | None = None
         self._seen = 0
+        self._grow_again = 0.0
         self._build()
         self._connect()
         self._on_folder()
@@ -139,6 +158,7 @@ class SegmentPanel(QWidget):
         self.models.chosen.connect(self._update)
         self.target.currentIndexChanged.connect(self._update)
         self._post.found.connect(self._take_over)
+        self._post.grown.connect(self._take_grown)
         self._post.remarked.connect(self._notices.remarked)
         runner.started.connect(self._update)
         runner.ended.connect(self._update)
@@ -167,12 +187,14 @@ class SegmentPanel(QWidget):
         ours = {one.id: one.name for one in project.classes.in_order}
         pages = {name: project.micrographs.page(name) for name in names}
         called = tuple(ours[renumber[one.id]] for one in card.classes.classes)
-        job = self._job = _Job(project, called, pages)
+        job = self._job = _Job(project, called, pages, ids_by(renumber))
         # The job refers to these signals, not to the panel, which may be closed.
         found, remarked = self._post.found.emit, self._post.remarked.emit
+        grown = self._post.grown.emit
 
         def make() -> Job[Any]:
             from napari_matssl.tasks.models import segment_with_model
+            from napari_matssl.tasks.panoramas import PanoramaPlace
 
             def keep(segmented: "SegmentedMicrograph") -> None:
                 name, page = segmented.name, pages[segmented.name]
@@ -180,9 +202,28 @@ class SegmentPanel(QWidget):
                     remarked(line)
                 found(job, segmented)
 
-            read = project.micrographs.read
+            def keep_grown(name: str, segmented: "SegmentedPanorama", _panorama: Panorama) -> None:
+                pixels = dict[int, int]()
+                for value, count in segmented.pixels.items():
+                    pixels[int(job.ids[value])] = pixels.get(int(job.ids[value]), 0) + count
+                mask = segmented.mask
+                project.masks.write_panorama(
+                    name,
+                    lambda start, stop: job.ids[mask.read(start, stop)],
+                    pixels,
+                    segmented.facts,
+                    pages[name],
+                )
+                mask.remove()
+                grown(job, name)
+
+            def place(name: str) -> PanoramaPlace:
+                growing = project.masks.begin_growing(name, pages[name])
+                return PanoramaPlace(growing, partial(keep_grown, name))
+
+            read = project.micrographs.read_any
             reads = {name: partial(read, name, page) for name, page in pages.items()}
-            return segment_with_model(model, reads, settings, keep, renumber, wanted)
+            return segment_with_model(model, reads, settings, keep, renumber, wanted, place)
 
         self._clear_outcome()
         self._follow(self.session.start("Segmenting", make, _OWNER, uses=[model]))
@@ -231,6 +272,27 @@ class SegmentPanel(QWidget):
         if seen is not None and self._job is not None and self._folder.holds(self._job.project):
             self.session.results.show_piece(SEGMENTATION, seen.image, seen.top, seen.left, seen.ids)
 
+        self._show_growing()
+
+    def _show_growing(self) -> None:
+        """Show what is done of the panorama in view, from time to time."""
+        job, shown = self._job, self._current.shown
+        now = time.monotonic()
+        if job is None or shown is None or now < self._grow_again or not shown.is_panorama:
+            return
+        if shown.name not in job.pages or not self._folder.holds(job.project):
+            return
+        page = job.pages[shown.name]
+        path = job.project.masks.growing_path(shown.name, page)
+        if path.is_file():
+            self._grow_again = now + _GROW_S
+            self.session.results.show_growing(shown.name, page, path, job.ids)
+
+    def _take_grown(self, job: _Job, name: str) -> None:
+        """Show the finished mask of a panorama."""
+        if self._folder.holds(job.project):
+            self.session.results.show_panorama(name, job.pages[name])
+
     def _take_over(self, job: _Job, segmented: "SegmentedMicrograph") -> None:
         """Show a result, unless another folder was opened meanwhile; its own has kept it."""
         self._seen += segmented.seen_in_training
@@ -265,6 +327,9 @@ class SegmentPanel(QWidget):
         if self._seen:
             seen = "it" if result.done == 1 else f"{self._seen} of them"
             text += f" The model was trained on {seen}: judge it by others."
+        unfinished = [] if self._job is None or not result.stopped else self._job.unfinished
+        if unfinished:
+            text += f" What is done of {few(unfinished, 3)} is kept: Segment goes on with it."
         self.outcome.setText(with_left_out(text, result.skipped))
 
     def _drop_pieces(self, _error: object = None) -> None:
@@ -272,7 +337,9 @@ class SegmentPanel(QWidget):
         shown = self._current.shown
         if shown is None or SEGMENTATION not in shown.extra:
             return
-        if shown.mask is None:
+        if shown.is_panorama:
+            self.session.results.show_panorama(shown.name, shown.page)
+        elif shown.mask is None:
             self.session.results.remove_layer(SEGMENTATION)
         else:
             self.session.results.take_over(shown.name, shown.mask, shown.page)

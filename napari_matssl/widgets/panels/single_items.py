@@ -105,6 +105,9 @@ class SingleItems(QObject):
             todo = "Choose one in Micrographs." if shown is None else "Segment it in Segment."
             self._show_none(view, f"{name}. {todo}")
             return
+        if shown.is_panorama:
+            self._show_none(view, explain(shown.too_large()))
+            return
         find = partial(
             items_of_image,
             shown.project,
