@@ -63,7 +63,7 @@ def _paired(first: NDArray[Any], second: NDArray[Any], axis: int = 0) -> NDArray
         last = first[-missing:] if axis == 0 else first[:, -missing:]
         second = np.concatenate([second, last], axis=axis)
     if first.dtype.kind == "f":
-        mean: NDArray[Any] = (first + second) / first.dtype.type(2)
+        mean: NDArray[Any] = first / first.dtype.type(2) + second / first.dtype.type(2)
         return mean
     halved: NDArray[Any] = (first & second) + ((first ^ second) >> 1)  # can't overflow
     return halved

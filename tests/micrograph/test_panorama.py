@@ -140,13 +140,28 @@ def test_pixel_size_page_and_name_are_those_of_the_file(tmp_path):
     assert (panorama.name, panorama.page, panorama.pages) == ("a.ome.tif", 1, 1)
 
 
+@pytest.mark.parametrize("kind", FILES)
+def test_rectangles_are_those_of_the_whole_image(tmp_path, kind):
+    pixels, options = FILES[kind]
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels, **{"photometric": "minisblack", **options})
+    whole, panorama = read_micrograph(path), read_any(path)
+    for rows, columns in (
+        (slice(0, 300), slice(0, 220)),
+        (slice(10, 190), slice(60, 130)),
+        (slice(63, 65), slice(95, 97)),
+        (slice(250, 300), slice(200, 220)),
+    ):
+        np.testing.assert_array_equal(panorama.part(rows, columns), whole.pixels[rows, columns])
+
+
 def test_strips_and_tiles_are_decoded_once_and_not_kept(tmp_path, monkeypatch):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, rowsperstrip=10, compression="zlib")
     panorama = read_any(path)
-    decoded, decode = [], tiff_rows._Pieces.decode_row
+    decoded, decode = [], tiff_rows.PagePieces.decode_row
     monkeypatch.setattr(
-        tiff_rows._Pieces,
+        tiff_rows.PagePieces,
         "decode_row",
         lambda pieces, path, row: decoded.append(row) or decode(pieces, path, row),
     )

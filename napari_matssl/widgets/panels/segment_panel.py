@@ -215,6 +215,8 @@ class SegmentPanel(QWidget):
                     pages[name],
                 )
                 mask.remove()
+                if wanted:
+                    remarked(f"{name}: there are no probability layers of a panorama.")
                 grown(job, name)
 
             def place(name: str) -> PanoramaPlace:
