@@ -169,9 +169,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # napari's own settings, not the user's; read when napari is imported.
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "settings.yaml")
-        from napari_matssl.widgets.launch import open_viewer
+        import napari
 
-        viewer = open_viewer()
+        from napari_matssl.widgets.reader import SHELL_NAME
+        from napari_matssl.widgets.shell import MatSSLWidget
+
+        viewer = napari.Viewer()  # without an image it needs no OpenGL
+        viewer.window.add_dock_widget(MatSSLWidget(viewer), name=SHELL_NAME)
         wrong = unknown(PAGES, all_names(viewer))
         viewer.close()
     print(*wrong, sep="\n", end="\n" if wrong else "")

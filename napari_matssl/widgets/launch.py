@@ -1,11 +1,13 @@
 """Opening napari with the panels docked, from the command line and from scripts."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_matssl.errors import MatSSLError
+from napari_matssl.errors import MatSSLError, OutputError
+from napari_matssl.files import check_writable_folder
 from napari_matssl.project.first_look import find_images
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.planes import PLANES, plane_files
@@ -18,6 +20,9 @@ _WIDTH, _HEIGHT = 1600, 1000
 
 _FRAME = 20
 """Of a window, at each side, px."""
+
+_OPENGL = (2, 0)
+"""The oldest version with which micrographs were drawn."""
 
 _INSTALL = 'Install napari and Qt: pip install "napari-matssl[pyqt6]" (or [pyside6], [pyqt5]).'
 
@@ -44,17 +49,85 @@ def check_window() -> None:
         )
 
 
+def check_home() -> None:
+    """Find out before napari is imported whether it can write icons and settings, else it fails.
+
+    Raises
+    ------
+    OutputError
+        If a folder for them can't be written.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    places = {"XDG_CACHE_HOME": ".cache"}
+    if not os.environ.get("NAPARI_CONFIG"):
+        places["XDG_CONFIG_HOME"] = ".config"
+    for name, usual in places.items():
+        try:
+            check_writable_folder(Path(os.environ.get(name) or Path.home() / usual) / "napari")
+        except OutputError as error:
+            raise OutputError(
+                f"napari can't keep its icons or settings: {error}",
+                f"Name a folder that can be written by {name}.",
+            ) from error
+
+
+def check_opengl() -> None:
+    """Find out before a window opens whether images can be drawn in it.
+
+    Raises
+    ------
+    MatSSLError
+        If the screen has no OpenGL that napari can use, or only an older one.
+    """
+    from napari.qt import get_qapp
+
+    get_qapp()
+    found = _opengl()
+    if found < _OPENGL:
+        older = f"OpenGL {found[0]}.{found[1]} only" if found[0] else "no OpenGL that it can use"
+        raise MatSSLError(
+            f"napari can't draw images: this screen has {older}.",
+            "Install the driver of the graphics card, or on Linux Mesa (Debian: libgl1-mesa-dri); "
+            "from afar, use a remote desktop that has OpenGL. The commands need no screen.",
+        )
+
+
+def _opengl() -> tuple[int, int]:
+    """Return the version of OpenGL, as napari's library sees it; 0 if there is none."""
+    from OpenGL import GL
+    from OpenGL.error import Error
+    from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
+
+    context, surface = QOpenGLContext(), QOffscreenSurface()
+    surface.create()
+    found = (0, 0)
+    if context.create() and context.makeCurrent(surface):
+        try:
+            version = (GL.glGetString(GL.GL_VERSION) or b"").decode()
+        except Error:  # Qt draws by another way to the screen than the library
+            version = ""
+        if number := re.search(r"(\d+)\.(\d+)", version):
+            found = (int(number[1]), int(number[2]))
+        context.doneCurrent()
+    surface.destroy()
+    return found
+
+
 def open_viewer(folder: Path | None = None) -> "napari.Viewer":
     """Open napari with all panels docked, and a folder of micrographs in them.
 
     Raises
     ------
     MatSSLError
-        If no window can be opened.
+        If no window can be opened, or none can be drawn in.
+    OutputError
+        If napari can't write its icons or settings.
     InputError
         If there is no such folder, or no image in it.
     """
     check_window()
+    check_home()
     if folder is not None:
         # Reports errors in the terminal, not in a window.
         find_images(folder, (), plane_files(folder / FOLDER / PLANES))
@@ -63,6 +136,7 @@ def open_viewer(folder: Path | None = None) -> "napari.Viewer":
     from napari_matssl.widgets.reader import SHELL_NAME
     from napari_matssl.widgets.shell import MatSSLWidget
 
+    check_opengl()
     viewer = napari.Viewer()
     shell = MatSSLWidget(viewer)
     viewer.window.add_dock_widget(shell, name=SHELL_NAME)

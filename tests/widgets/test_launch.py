@@ -196,3 +196,22 @@ def test_what_keeps_the_window_from_opening_is_reported_in_a_line(
     assert len(done.stderr.splitlines()) == 1
     assert words in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Mesa's switch")
+def test_a_screen_with_old_opengl_is_one_line(folder):
+    done = call("gui", folder, MESA_GL_VERSION_OVERRIDE="1.4", LIBGL_ALWAYS_SOFTWARE="1")
+    assert done.returncode == 2
+    assert "can't draw images: this screen has OpenGL 1.4 only." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="napari's folders on Linux")
+@pytest.mark.parametrize("name", ["XDG_CACHE_HOME", "XDG_CONFIG_HOME"])
+def test_a_home_that_cant_be_written_is_one_line(folder, tmp_path, name):
+    (tmp_path / "file").touch()
+    done = call("gui", folder, **{"NAPARI_CONFIG": None, name: str(tmp_path / "file")})
+    assert done.returncode == 2
+    assert "napari can't keep its icons or settings" in done.stderr
+    assert f"by {name}." in done.stderr
+    assert "Traceback" not in done.stderr
