@@ -95,7 +95,7 @@ def check_opengl() -> None:
 
 def _opengl() -> tuple[int, int]:
     """Return the version of OpenGL, as napari's library sees it; 0 if there is none."""
-    from OpenGL import GL
+    from OpenGL import GL, contextdata
     from OpenGL.error import Error
     from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
 
@@ -104,6 +104,7 @@ def _opengl() -> tuple[int, int]:
     found = (0, 0)
     if context.create() and context.makeCurrent(surface):
         try:
+            contextdata.getContext()  # as it draws
             version = (GL.glGetString(GL.GL_VERSION) or b"").decode()
         except Error:  # Qt draws by another way to the screen than the library
             version = ""
