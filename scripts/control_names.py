@@ -150,17 +150,23 @@ def all_names(viewer) -> set[str]:
     viewer
         napari's viewer, with the dock of all panels.
     """
+    from qtpy.QtWidgets import QMenu
     from superqt import QCollapsible
 
     from napari_matssl.settings.report_details import ReportDetails
     from napari_matssl.widgets.controls.measure_tabs import MeasureTabs
     from napari_matssl.widgets.controls.report_dialog import ReportDialog
     from napari_matssl.widgets.napari_private import main_window
+    from napari_matssl.widgets.panels.labels_for_others import add_export_menu
+    from napari_matssl.widgets.session import session_of
 
     window = main_window(viewer)
     for part in window.findChildren(QCollapsible):
         part.expand(animate=False)  # many are made when they are opened
-    dialogs = names_of([ReportDialog(ReportDetails()), MeasureTabs()]) | names_of_preferences()
+    menu = QMenu()  # of the list of images, as far as it is there without a folder
+    add_export_menu(menu, session_of(viewer), window)
+    others = [menu, ReportDialog(ReportDetails()), MeasureTabs()]
+    dialogs = names_of(others) | names_of_preferences()
     return names_of([window]) | dialogs | names_by_state()
 
 
