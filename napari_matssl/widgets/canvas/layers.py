@@ -190,7 +190,7 @@ def add_levels(
         name=name,
         colormap=label_colours(classes),
         features=_names(classes, kind),
-        opacity=_OPACITY[kind],
+        opacity=_OPACITY.get(kind, preferences().mask_opacity),
         metadata={KIND: kind, CLASSES: tuple(classes)},
         **grid_of(image),
     )
