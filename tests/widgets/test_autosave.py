@@ -64,6 +64,7 @@ class Disk:
         self.free = threading.Event()
         self.free.set()
         self.problem = None
+        self.remarks = ()
         self.begun = threading.Event()
 
     def save(self, ids):
@@ -72,7 +73,7 @@ class Disk:
         if self.problem is not None:
             raise self.problem
         self.kept.append(ids)
-        return Saved(Version(None, ids))
+        return Saved(Version(None, ids), self.remarks)
 
     def prepare(self, wanted):
         pass
@@ -119,6 +120,20 @@ def test_flushing_waits_for_the_thread_and_writes_nothing_twice(qtbot, watched, 
     autosave.flush()
     assert len(disk.kept) == 1
     assert not autosave.unsaved
+
+
+def test_a_save_that_ends_while_the_image_is_left_is_told(qtbot, watched, disk):
+    autosave, layer = watched
+    told = []
+    autosave.saved.connect(lambda: told.append("saved"))
+    autosave.remarked.connect(told.append)
+    disk.remarks = ("Strokes of Anna were added.",)
+    disk.free.clear()
+    layer.paint((5, 5), 1)
+    qtbot.waitUntil(disk.begun.is_set, timeout=3000)
+    threading.Timer(0.2, disk.free.set).start()
+    autosave.close()
+    assert told == ["Strokes of Anna were added.", "saved"]
 
 
 def test_what_was_painted_while_a_save_ran_is_flushed_and_stays_the_newest(qtbot, watched, disk):

@@ -60,12 +60,24 @@ def test_what_waits_can_be_dropped_and_the_rest_waited_for(qtbot, background):
     go, done = threading.Event(), []
     background.run(lambda: go.wait(10), lambda _: done.append("first"), fail_if_called)
     background.run(lambda: None, lambda _: done.append("dropped"), fail_if_called)
-    assert not background.wait(0.05)
+    assert not background.finish(0.05)
     background.drop_waiting()
     go.set()
-    assert background.wait(5)
+    assert background.finish(5)
+    assert done == ["first"]
     background.run(lambda: None, lambda _: done.append("second"), fail_if_called)
     qtbot.waitUntil(lambda: done == ["first", "second"])
+
+
+def test_finishing_includes_the_work_that_a_result_brings(background):
+    done = []
+
+    def then(_result):
+        background.run(lambda: time.sleep(0.05), lambda _: done.append("more"), fail_if_called)
+
+    background.run(lambda: None, then, fail_if_called)
+    assert background.finish(5)
+    assert done == ["more"]
 
 
 def test_after_closing_nothing_is_handed_over_or_begun(qtbot, background):

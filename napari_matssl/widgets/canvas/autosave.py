@@ -103,7 +103,7 @@ class Autosave(QObject):
         """Save now what isn't saved, and wait for it."""
         self._idle = False
         self._timer.stop()
-        if not self._thread.wait(LONGEST_WAIT):
+        if not self._thread.finish(LONGEST_WAIT):
             slow = f"The disk has taken more than {LONGEST_WAIT:.0f} s to save the strokes."
             self._on_failed(OutputError(slow, "Wait for it, then try again."))
             return

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from qtpy.compat import isalive
@@ -63,9 +64,19 @@ class Background(QObject):
         for future in list(self._pending):
             future.cancel()
 
-    def wait(self, timeout: float) -> bool:
-        """Wait until everything queued is done; whether it was in time."""
-        return not wait(list(self._pending), timeout).not_done
+    def finish(self, timeout: float) -> bool:
+        """Wait until all is done and handed over, what results bring with them, too.
+
+        Returns
+        -------
+        Whether it took no longer than `timeout`, in seconds.
+        """
+        end = monotonic() + timeout
+        while self._pending or self._results:
+            if wait(list(self._pending), max(0.0, end - monotonic())).not_done:
+                return False
+            self._hand_over()
+        return True
 
     def close(self) -> None:
         """Take no more work, and hand nothing over any more."""
