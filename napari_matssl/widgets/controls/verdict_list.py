@@ -20,7 +20,7 @@ from napari_matssl.widgets.controls.forms import note, say
 if TYPE_CHECKING:
     from napari_matssl.tasks.recipe.judging import Judged
 
-_COLOURS = {Verdict.PASS: "#009e73", Verdict.CHECK: "#e69f00", Verdict.FAIL: "#d55e00"}
+_COLOURS = {Verdict.PASS: "#009e73", Verdict.CHECK: "#e69f00", Verdict.FAIL: "#d9534f"}
 _TIP = "Click a row, or use the arrow keys, to see the mask over the image."
 _ROWS = 7
 
@@ -65,6 +65,9 @@ class VerdictList(QWidget):
         for number, one in enumerate(self._images):
             name, verdict = QTableWidgetItem(one.image), QTableWidgetItem(str(one.verdict))
             verdict.setForeground(QColor(_COLOURS[one.verdict]))
+            font = verdict.font()
+            font.setBold(one.verdict is Verdict.FAIL)  # for those who see the colours alike
+            verdict.setFont(font)
             for column, cell in enumerate((name, verdict)):
                 cell.setToolTip("; ".join(one.reasons) or _TIP)
                 self.table.setItem(number, column, cell)
