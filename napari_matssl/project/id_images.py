@@ -88,7 +88,7 @@ class IdImages:
         InputError
             If the file can't be read or holds anything but class ids.
         """
-        sparse = read_sparse(path)
+        sparse = read_sparse(path) if path.is_file() else None
         if sparse is not None:
             return sparse
         try:

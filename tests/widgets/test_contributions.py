@@ -161,7 +161,10 @@ def test_the_command_palette_offers_what_it_can_run(make_napari_viewer):
         if one is not None and not shown.isRowHidden(row) and one.isEnabled()
     ]
     assert sorted(offered) == sorted(
-        [f"{name} (MatSSL)" for name in (*PANELS, "Open calibrated micrographs...")]
+        [
+            f"{name} (MatSSL)"
+            for name in (*PANELS, "Open calibrated micrographs...", "Save recipe...")
+        ]
         + [sample.display_name for sample in manifest().contributions.sample_data]
     )
 

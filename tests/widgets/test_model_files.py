@@ -232,7 +232,7 @@ def test_a_model_that_a_job_uses_can_be_noted_on_but_not_renamed_or_deleted(user
         go_on.set()
         user.wait()
     open_menu(user.segment.models, look)
-    assert offered == ["Rename...", "Note...", "Delete..."]
+    assert offered == ["Rename...", "Note...", "Export for other programs...", "Delete..."]
 
 
 def test_a_question_shows_what_is_wrong_as_plain_text(qtbot):

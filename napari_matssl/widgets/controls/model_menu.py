@@ -78,7 +78,7 @@ class ModelMenu(QPushButton):
         reason = "" if self._file is None else self._why_not(self._file)
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason))
-        for action in (self.rename, self.delete):
+        for action in (self.rename, self.export, self.delete):
             action.setEnabled(not reason)
 
     def _ask_name(self) -> None:
