@@ -84,14 +84,14 @@ def test_a_pixel_size_that_the_image_contradicts_is_remarked_and_stands_in_the_t
     project, tmp_path, monkeypatch
 ):
     doubt = "its scale bar is 7 µm long by this size."
-    read = Micrographs.read
+    read = Micrographs.read_any
 
     def doubted(self, name, page=...):
         micrograph = read(self, name, page)
         size = micrograph.pixel_size
         return replace(micrograph, pixel_size=replace(size, doubt=doubt * (name == "a.tif")))
 
-    monkeypatch.setattr(Micrographs, "read", doubted)
+    monkeypatch.setattr(Micrographs, "read_any", doubted)
     made = drain(report_project(ProjectMeter(project), PLAN, tmp_path / "out"))
     page = Page(made.page.read_text("utf-8"))
     assert f"a.tif: {doubt}" in page.texts
