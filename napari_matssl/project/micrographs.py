@@ -112,7 +112,9 @@ class Micrographs:
         page = self.page(name, page)
         path, stem = self._images.path(name), self.stem(name, page)
         image = self._as_set(name, page, self._panoramas.read(path, page, stem))
-        return guarded(image) if isinstance(image, Micrograph) else image
+        if isinstance(image, Panorama) or self._record.value.image(name).info_bar is None:
+            return image  # without its bar, an image has no scale bar to contradict it
+        return guarded(image)
 
     def in_sight(self, name: str, page: PageChoice = ...) -> InSight | None:
         """Open a panorama to be shown at once, with what the user has set; None for other images.
