@@ -37,7 +37,7 @@ class LimitSettings(Settings):
     agreement: float = setting(
         80.0,
         "an image fails if its um/px and the model's agree by less: the smaller over the larger",
-        title="Agreement of um/px",
+        title="Agreement of µm/px",
         unit="%",
         gt=0,
         le=100,

@@ -39,9 +39,8 @@ class LookingOver(QObject):
         self._shown = shown
         self._timer.start()
         look = shown.project.micrographs.look_over
-        self._thread.run(
-            lambda: look(shown.name, shown.page), partial(self._on_done, shown), self._on_failed
-        )
+        done, failed = partial(self._on_done, shown), partial(self._on_failed, shown)
+        self._thread.run(lambda: look(shown.name, shown.page), done, failed)
 
     def end(self) -> None:
         """Leave it, as the image is shown no more."""
@@ -71,7 +70,7 @@ class LookingOver(QObject):
         image.refresh()
         self.done.emit(shown)
 
-    def _on_failed(self, error: MatSSLError) -> None:
-        if self._shown is not None:
+    def _on_failed(self, shown: Shown, error: MatSSLError) -> None:
+        if self._shown is shown:
             self.end()
             self.failed.emit(error)

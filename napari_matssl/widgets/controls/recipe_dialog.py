@@ -98,6 +98,6 @@ def asked_limits(
     """Ask for limits and lines of the report; None if that was cancelled."""
     dialog = RecipeDialog(model, measures, details, parent)
     try:
-        return (dialog.limits.settings(), dialog.details) if dialog.exec_() else None
+        return (dialog.limits.settings(), dialog.details) if dialog.exec() else None
     finally:
         dialog.deleteLater()

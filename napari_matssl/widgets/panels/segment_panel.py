@@ -1,27 +1,22 @@
 """The panel that segments images."""
 
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.viewer import Viewer
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.names import few
-from napari_matssl.labels.renumbering import ids_by
 from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
-from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.progress import Job, Progress
-from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.measure_project import final_origin
 from napari_matssl.tasks.provenance import mask_doubts
+from napari_matssl.tasks.segment_project import ProjectRun, Told, segment_project
 from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.error_text import with_left_out
@@ -45,7 +40,6 @@ from napari_matssl.widgets.session import session_of
 
 if TYPE_CHECKING:  # they import torch
     from napari_matssl.tasks.models import TrainedModel
-    from napari_matssl.tasks.panoramas import SegmentedPanorama
     from napari_matssl.tasks.predict import PredictResult
     from napari_matssl.tasks.segmenting import SegmentedBatch, SegmentedMicrograph
 
@@ -56,32 +50,13 @@ _GROW_S = 2.0  # between two looks at a mask that grows
 _START_TIP = "Run the model over the images chosen above."
 
 
-@dataclass(frozen=True)
-class _Job:
-    """Choices at the start of a running job; the user may change them meanwhile."""
-
-    project: Project
-    classes: tuple[str, ...]
-    """Names of the model's classes in its own order, as the project calls them."""
-    pages: dict[str, int | None]
-    """Which page of each image's file it segments."""
-    ids: NDArray[np.uint8]
-    """``(256,)``, the class id here of each value of the model's masks."""
-
-    @property
-    def unfinished(self) -> list[str]:
-        """The panoramas of which a part is done."""
-        path = self.project.masks.growing_path
-        return [name for name, page in self.pages.items() if path(name, page).is_file()]
-
-
 class _Post(QObject):
     """Brings results from the thread of the job to the window's. It outlives a closed panel."""
 
     found = Signal(object, object)
-    """The job that found it, and a SegmentedMicrograph."""
+    """The run that found it, and a SegmentedMicrograph."""
     grown = Signal(object, str)
-    """The job that found it, and the name of a panorama whose mask is finished."""
+    """The run that found it, and the name of a panorama whose mask is finished."""
     remarked = Signal(str)
     """A line on what was replaced."""
 
@@ -95,7 +70,7 @@ class SegmentPanel(QWidget):
         self._folder, self._current = self.session.folder, self.session.current
         self._notices = self.session.notices
         self._post = _Post(self.session)
-        self._job: _Job | None = None
+        self._run: ProjectRun | None = None
         self._results: Path | None = None
         self._seen = 0
         self._grow_again = 0.0
@@ -178,54 +153,19 @@ class SegmentPanel(QWidget):
             project = self._folder.require_project()
             every = self.target.currentText() == _ALL
             names = project.micrographs.analysed if every else (self._current.require_shown().name,)
-            renumber = project.classes.adopt(card.classes)
+            run = self._run = ProjectRun.begin(project, model, card, names)
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
         self.session.palette.refresh()
-        wanted = self.probabilities.isChecked()
-        ours = {one.id: one.name for one in project.classes.in_order}
-        pages = {name: project.micrographs.page(name) for name in names}
-        called = tuple(ours[renumber[one.id]] for one in card.classes.classes)
-        job = self._job = _Job(project, called, pages, ids_by(renumber))
         # The job refers to these signals, not to the panel, which may be closed.
-        found, remarked = self._post.found.emit, self._post.remarked.emit
-        grown = self._post.grown.emit
+        post, wanted = self._post, self.probabilities.isChecked()
+        told = Told(
+            partial(post.found.emit, run), partial(post.grown.emit, run), post.remarked.emit
+        )
 
         def make() -> Job[Any]:
-            from napari_matssl.tasks.models import segment_with_model
-            from napari_matssl.tasks.panoramas import PanoramaPlace
-
-            def keep(segmented: "SegmentedMicrograph") -> None:
-                name, page = segmented.name, pages[segmented.name]
-                for line in project.masks.write(name, segmented.mask, segmented.facts, page):
-                    remarked(line)
-                found(job, segmented)
-
-            def keep_grown(name: str, segmented: "SegmentedPanorama", _panorama: Panorama) -> None:
-                pixels = dict[int, int]()
-                for value, count in segmented.pixels.items():
-                    pixels[int(job.ids[value])] = pixels.get(int(job.ids[value]), 0) + count
-                mask = segmented.mask
-                project.masks.write_panorama(
-                    name,
-                    lambda start, stop: job.ids[mask.read(start, stop)],
-                    pixels,
-                    segmented.facts,
-                    pages[name],
-                )
-                mask.remove()
-                if wanted:
-                    remarked(f"{name}: there are no probability layers of a panorama.")
-                grown(job, name)
-
-            def place(name: str) -> PanoramaPlace:
-                growing = project.masks.begin_growing(name, pages[name])
-                return PanoramaPlace(growing, partial(keep_grown, name))
-
-            read = project.micrographs.read_any
-            reads = {name: partial(read, name, page) for name, page in pages.items()}
-            return segment_with_model(model, reads, settings, keep, renumber, wanted, place)
+            return segment_project(run, settings, told, wanted)
 
         self._clear_outcome()
         self._follow(self.session.start("Segmenting", make, _OWNER, uses=[model]))
@@ -271,43 +211,42 @@ class SegmentPanel(QWidget):
 
     def _on_progress(self, progress: Progress) -> None:
         seen = progress.preview
-        if seen is not None and self._job is not None and self._folder.holds(self._job.project):
+        if seen is not None and self._run is not None and self._folder.holds(self._run.project):
             self.session.results.show_piece(SEGMENTATION, seen.image, seen.top, seen.left, seen.ids)
-
         self._show_growing()
 
     def _show_growing(self) -> None:
         """Show what is done of the panorama in view, from time to time."""
-        job, shown = self._job, self._current.shown
+        run, shown = self._run, self._current.shown
         now = time.monotonic()
-        if job is None or shown is None or now < self._grow_again or not shown.is_panorama:
+        if run is None or shown is None or now < self._grow_again or not shown.is_panorama:
             return
-        if shown.name not in job.pages or not self._folder.holds(job.project):
+        if shown.name not in run.pages or not self._folder.holds(run.project):
             return
-        page = job.pages[shown.name]
-        path = job.project.masks.growing_path(shown.name, page)
+        page = run.pages[shown.name]
+        path = run.project.masks.growing_path(shown.name, page)
         if path.is_file():
             self._grow_again = now + _GROW_S
-            self.session.results.show_growing(shown.name, page, path, job.ids)
+            self.session.results.show_growing(shown.name, page, path, run.ids)
 
-    def _take_grown(self, job: _Job, name: str) -> None:
+    def _take_grown(self, run: ProjectRun, name: str) -> None:
         """Show the finished mask of a panorama."""
-        if self._folder.holds(job.project):
-            self.session.results.show_panorama(name, job.pages[name])
+        if self._folder.holds(run.project):
+            self.session.results.show_panorama(name, run.pages[name])
 
-    def _take_over(self, job: _Job, segmented: "SegmentedMicrograph") -> None:
+    def _take_over(self, run: ProjectRun, segmented: "SegmentedMicrograph") -> None:
         """Show a result, unless another folder was opened meanwhile; its own has kept it."""
         self._seen += segmented.seen_in_training
-        if not self._folder.holds(job.project):
+        if not self._folder.holds(run.project):
             return
         results, shown = self.session.results, self._current.shown
-        page = job.pages[segmented.name]
+        page = run.pages[segmented.name]
         results.take_over(segmented.name, segmented.mask, page)
         if shown is None or (shown.name, shown.page) != (segmented.name, page):
             return
         remove_maps(results, shown)
         if segmented.probabilities is not None and segmented.uncertainty is not None:
-            add_maps(results, shown, job.classes, segmented.probabilities, segmented.uncertainty)
+            add_maps(results, shown, run.classes, segmented.probabilities, segmented.uncertainty)
 
     def _on_folder_segmented(self, result: "PredictResult") -> None:
         """Report what was done; a signal brings it, which a closed panel doesn't get."""
@@ -329,7 +268,7 @@ class SegmentPanel(QWidget):
         if self._seen:
             seen = "it" if result.done == 1 else f"{self._seen} of them"
             text += f" The model was trained on {seen}: judge it by others."
-        unfinished = [] if self._job is None or not result.stopped else self._job.unfinished
+        unfinished = [] if self._run is None or not result.stopped else self._run.unfinished
         if unfinished:
             text += f" What is done of {few(unfinished, 3)} is kept: Segment goes on with it."
         self.outcome.setText(with_left_out(text, result.skipped))
