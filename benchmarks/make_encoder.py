@@ -2,8 +2,10 @@
 
     python benchmarks/make_encoder.py
 
-It learns from the light optical slices and generated micrographs that ``pretraining.py`` calls
-"other", and from those EBC images that no published split tests on, and is written to
+It learns from micrographs whose licence allows it and on which nothing is tested: the light optical
+slices (MIT) and generated micrographs that ``pretraining.py`` calls "other", those EBC images that
+no published split tests on (MIT), and the unlabelled images of UHCS (CC BY 3.0 US), which show no
+labelled field. MetalDAM's, whose authors state no licence, are left out. It is written to
 ``napari_matssl/weights/micrographs.safetensors``: half precision, but for the statistics of batch
 norm, with its card. What it is worth stands in ``benchmarks/NOTES.md``.
 """
@@ -37,7 +39,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--out", type=Path, default=weights_path(MICROGRAPHS))
     given = parser.parse_args()
-    images = [*other_micrographs(given.data), *untested_coatings(given.data)]
+    images = [
+        *other_micrographs(given.data),
+        *untested_coatings(given.data),
+        *read_folder([given.data / "uhcs" / "unlabelled"]),
+    ]
     result = run_job(pretrain(images, PretrainSettings(minutes=given.minutes))).result
     smaller = {
         name: tensor.half() if tensor.is_floating_point() and "running_" not in name else tensor

@@ -6,13 +6,14 @@ r"""How fast it is: each path beside a plain script, and beside its limit, the n
 Prints for each path how many times as fast as a plain script it is (``speed_plain.py``), which
 share of the speed of the network on ready tensors it reaches, then the figures. All are measured in
 one run, one after the other: do it on a machine that does nothing else. The paper's pretraining is
-projected from its steps here. ``--large`` segments images of 16,384 px, too; ``--profile`` writes,
-for each row, which operations take the time; ``--write`` writes the table into
-``docs/benchmarks.md``. On a GPU it needs what gpu_check.py needs, which lists it.
+projected from its steps here. ``--large`` segments files of 16,384 and 32,768 px, too (2.2 GB of
+disk); ``--profile`` writes, for each row, which operations take the time; ``--write`` writes the
+table into ``docs/benchmarks.md``. On a GPU it needs what gpu_check.py needs, which lists it.
 """
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,22 +34,25 @@ with sleeping_threads():
 
 import numpy as np
 import speed_plain
+import tifffile
 from marks import write_between_marks
 from torch import Tensor, nn
 
+from napari_matssl.export.results import Outputs
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.methods import build_method
 from napari_matssl.learn.networks import build_network
-from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, drain
 from napari_matssl.samples import class_table, make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.live import LiveClassifier
+from napari_matssl.tasks.predict import predict
 from napari_matssl.tasks.pretrain import pretrain
 
 PAPER_PATCHES, PAPER_EPOCHS = 46_698, 50
@@ -282,33 +286,54 @@ def prediction(speed: Speed) -> Iterator[Row]:
 
 
 def large_images(speed: Speed) -> Iterator[Row]:
-    """Segment ever larger images, each in a process of its own, for its peak of memory."""
-    sides = [4 * speed.size.side, 8 * speed.size.side]
-    sides += [16 * speed.size.side] if speed.large else []
+    """Segment ever larger files, each in a process of its own, for its peak of memory."""
+    model = speed.work / "model.safetensors"
+    write_segmenter(model, fitted(speed, speed.size.encoder))
+    times = (4, 8, 16, 32) if speed.large else (4, 8)
     first = None
-    for side in sides:
-        found = json.loads(_in_a_process("--one-large", str(side), speed=speed))
+    for side in (speed.size.side * n for n in times):
+        file = write_large(speed.work / f"{side}.tif", side)
+        found = json.loads(_in_a_process("--one-large", str(file), speed=speed))
+        file.unlink()
         reached = found["seconds"] / (side**2 / 1e6)
         first = first or reached
         yield Row(
-            f"prediction of {side} px", "s/Mpx", reached,
-            note=f"{reached / first:.2f} times the first; peak {found['gigabytes']:.2f} GB",
+            f"prediction of a file of {side} px", "s/Mpx", reached,
+            note=f"{reached / first:.2f} times the first; peak {found['gigabytes']:.2f} GB, "
+            f"{found['before']:.2f} GB of it before the file",
         )  # fmt: skip
 
 
-def one_large(speed: Speed, side: int) -> str:
-    """Segment one large image; its seconds and this process's peak of memory, as JSON."""
-    import resource
+def write_large(path: Path, side: int) -> Path:
+    """Write a made-up micrograph of any size, band by band, as an uncompressed BigTIFF."""
+    band = image(512).pixels
+    row = np.tile(band, (1, -(-side // band.shape[1])))[:, :side]
+    bands = (row[: min(len(row), side - top)] for top in range(0, side, len(row)))
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        writer.write(bands, shape=(side, side), dtype=row.dtype, rowsperstrip=len(row))
+    return path
 
-    segmenter = fitted(speed, speed.size.encoder)
-    network = speed.compute.place(copied(segmenter))
-    settings = PredictSettings(magnifications="one", detached_components="keep")
-    micrograph = image(side)
-    begin = time.perf_counter()
-    segmenting(speed, network, segmenter, micrograph, settings)()
+
+def one_large(speed: Speed, path: Path) -> str:
+    """Segment a file; seconds, and the peak of memory of this process, as JSON."""
+    model = path.parent / "model.safetensors"
+    segmenter = read_segmenter(model)
+    settings = PredictSettings(
+        magnifications="one", detached_components="keep", info_bar="none",
+        device=str(speed.compute.device),
+    )  # fmt: skip
+    masks = Outputs(masks_tiff=False, overlays=False)
+    before, begin = _peak_gigabytes(), time.perf_counter()
+    drain(predict(segmenter, [path], path.with_suffix(""), settings, masks, model))
     seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kB on Linux
-    return json.dumps({"seconds": seconds, "gigabytes": peak})
+    shutil.rmtree(path.with_suffix(""))
+    return json.dumps({"seconds": seconds, "gigabytes": _peak_gigabytes(), "before": before})
+
+
+def _peak_gigabytes() -> float:
+    """Tell the peak of memory of this process; ``getrusage`` would count its parent's as well."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1e6  # kB
 
 
 def training(speed: Speed) -> Iterator[Row]:
@@ -492,11 +517,11 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="tiny networks and images")
     parser.add_argument("--seconds", type=float, help="for each figure")
     parser.add_argument("--only", nargs="+", choices=list(ROWS), default=list(ROWS))
-    parser.add_argument("--large", action="store_true", help="images of 16,384 px, too")
+    parser.add_argument("--large", action="store_true", help="images of 16,384 and 32,768 px, too")
     parser.add_argument("--profile", type=Path, help="folder for profiles")
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--write", action="store_true", help="the table into docs/benchmarks.md")
-    parser.add_argument("--one-large", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--one-large", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     size = SMALL if given.small else FULL
     if given.seconds:
