@@ -29,7 +29,7 @@ import napari_matssl
 
 assert napari_matssl.__file__.startswith(sys.prefix), napari_matssl.__file__
 names = zipfile.ZipFile(sys.argv[1]).namelist()
-for wanted in ("napari.yaml", "LICENSE", "LICENSE_DEJAVU", "micrographs.safetensors"):
+for wanted in ("napari.yaml", "LICENSE", "LICENSE_DEJAVU", "micrographs.safetensors", "SOURCES.md"):
     assert any(name.endswith(wanted) for name in names), f"{wanted} is missing"
 facts = metadata("napari-matssl")
 assert "](docs/" not in facts["Description"], "a link of the README leads nowhere on an index"

@@ -18,7 +18,7 @@ EfficientNet-Lite0's are for views of 128 px; at 224 px it takes twice as long.
 """
 
 GAINS = {
-    "coatings": (0.8, 0.1),
+    "coatings": (0.8, 0.1, 0.2),
     "steels": (-4.1, -1.2, 0.6, -0.6, 0.6, 0.5, 4.6, 1.4, 3.5),
     "generated images": (0.4, 1.4, 2.6, 0.6),
 }
