@@ -298,7 +298,7 @@ def open_file(path: Path) -> str:
     """Open a file as the program does; give the line by which it was refused, or ``""``."""
     from napari_matssl.errors import MatSSLError
     from napari_matssl.labels.class_table_files import read_named_values
-    from napari_matssl.learn.card import read_card
+    from napari_matssl.learn.card_files import read_card
     from napari_matssl.micrograph.reading import read_micrograph, read_pixels
 
     refused = ""

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 from marks import write_between_marks
 
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.shipped_weights import MICROGRAPHS, weights_path
 
 matplotlib.use("Agg")

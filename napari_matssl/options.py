@@ -113,7 +113,7 @@ def _make(kind: type[Settings], given: dict[str, Any], file: Path | None) -> Set
     named = file is not None and "weights" not in given and "encoder" in read_values(file)
     if weights is None or "encoder" in given or named:
         return made
-    from napari_matssl.learn.card import encoder_of_file
+    from napari_matssl.learn.card_files import encoder_of_file
 
     encoder = encoder_of_file(weights)
     return made if encoder is None else made.model_copy(update={"encoder": encoder})

@@ -19,7 +19,8 @@ from torch import nn
 
 from napari_matssl.cli import main
 from napari_matssl.labels.unbroken import ENOUGH_IMAGES, UnbrokenClass
-from napari_matssl.learn.card import CARD_KEY, read_card
+from napari_matssl.learn.card import CARD_KEY
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.device import diagnose
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.samples import class_table, make_sample, scribble

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_matssl.cli import main
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 
 INSTANT = ("--preset", "instant", "--encoder", "test_efficientnet", "--weights", "random")
 

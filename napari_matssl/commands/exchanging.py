@@ -44,7 +44,7 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a model for other programs, and check that it gives the same classes there."""
-    from napari_matssl.learn.card import read_card
+    from napari_matssl.learn.card_files import read_card
     from napari_matssl.tasks.credits import Credits
 
     if form != "bioimageio" and (author or licence):

@@ -55,7 +55,7 @@ def predict(
     """
     bar = info_bar_choice(info_bar or settings.info_bar)
     settings = settings.model_copy(update={"info_bar": "none" if bar is None else "auto"})
-    from napari_matssl.learn.card import read_card
+    from napari_matssl.learn.card_files import read_card
     from napari_matssl.micrograph.reading import SUFFIXES, ZARR, find_micrographs
 
     read_card(model, kind="segmenter")
@@ -113,7 +113,7 @@ def evaluate(
 ) -> None:
     """Score a model on labelled images, pooled over pixels."""
     from napari_matssl.files import check_writable, write_json
-    from napari_matssl.learn.card import read_card
+    from napari_matssl.learn.card_files import read_card
     from napari_matssl.tasks.scoring_labels import read_truth
 
     if json_file is not None:

@@ -30,7 +30,7 @@ def suggest(
     Each image is the one most unlike those painted or named before it.
     """
     from napari_matssl.files import check_writable, write_json
-    from napari_matssl.learn.card import read_card
+    from napari_matssl.learn.card_files import read_card
     from napari_matssl.project.folder import Project
 
     if json_file is not None:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.files import atomic_write, check_regular
-from napari_matssl.learn.card import CARD_KEY, Card, Kind, read_card
+from napari_matssl.learn.card import CARD_KEY, Card
+from napari_matssl.learn.card_files import Kind, read_card
 from napari_matssl.learn.pickled import Shape, read_shapes, state_of
 from napari_matssl.learn.tensorfile import AGAIN, damaged_model, is_pickle
 
@@ -54,8 +55,8 @@ def read_tensors(path: Path, kind: Kind | None = None, prefix: str = "") -> Stat
     Raises
     ------
     ModelFileError
-        As :func:`~napari_matssl.learn.card.read_card` raises it, or if the file is a PyTorch one or
-        too large.
+        As :func:`~napari_matssl.learn.card_files.read_card` raises it, or if the file is a PyTorch
+        one or too large.
     """
     read_card(path, kind)
     if is_pickle(path):

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.class_table import ClassTable, match_by_name
-from napari_matssl.learn.card import ModelCard, find_published, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import find_published, read_card
 from napari_matssl.learn.encoders import outline
 from napari_matssl.learn.modelfile import (
     StateDict,

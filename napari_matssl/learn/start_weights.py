@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from napari_matssl.errors import ModelFileError, SettingsError, WeightsError
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.device import seeded
 from napari_matssl.learn.downloads import OFFLINE_REMEDY, fetch
 from napari_matssl.learn.encoders import LITE0, smp_name

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.labels.held_out import HeldOut
-from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.measure.corrected import CorrectedFractions, correct_fractions
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.project.folder import Project

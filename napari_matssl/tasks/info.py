@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_matssl.labels.provenance import read_mask_facts
-from napari_matssl.learn.card import PICKLES, ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import PICKLES, read_card
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.scale_bar import find_scale_bar
 from napari_matssl.project.pixel_sizes import read_calibrated, size_by_hand, size_sources

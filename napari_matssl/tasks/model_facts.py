@@ -9,7 +9,8 @@ import numpy as np
 from napari_matssl.errors import InputError, ModelFileError, SettingsError
 from napari_matssl.labels.held_out import HeldOut
 from napari_matssl.labels.provenance import Provenance
-from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.project.own_folder import RECORD_FILE
 from napari_matssl.project.record import read_record
 from napari_matssl.report.contents import ModelFacts

@@ -11,7 +11,8 @@ from napari_matssl.errors import MatSSLError, OutputError, StoppedError
 from napari_matssl.export.results import MASK_PNG, MASK_TIFF, UNFINISHED, Outputs, ResultFolder
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.labels.class_table_files import CLASSES_FILE
-from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.corrected import CorrectedFractions, correct_fractions
 from napari_matssl.micrograph.image import PixelSize

@@ -9,7 +9,8 @@ from pathlib import Path
 from napari_matssl.errors import InputError
 from napari_matssl.export.results import MASK_PNG, MASK_TIFF, UNFINISHED, ImageFiles, Outputs
 from napari_matssl.labels.provenance import Provenance
-from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.segmenter import read_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph

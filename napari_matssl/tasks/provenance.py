@@ -12,7 +12,8 @@ from napari_matssl.errors import MatSSLError, printable
 from napari_matssl.files import check_regular
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import DOUBTFUL, UNLIKE, Provenance, read_mask_facts
-from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.micrograph.checksum import checksum_of
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.panorama import AnyMicrograph

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.progress import Job
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.open_folder import OpenFolder

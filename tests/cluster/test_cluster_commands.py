@@ -11,7 +11,7 @@ from tiny import pretraining
 
 from napari_matssl.errors import DeviceError, SettingsError
 from napari_matssl.export.micrographs import write_micrograph
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.rank_start import find_layout, joined_ranks
 from napari_matssl.learn.ranks import ALONE
 from napari_matssl.settings import ClusterSettings

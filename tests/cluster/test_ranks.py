@@ -6,7 +6,7 @@ import torch
 from rank_programs import difference, in_ranks
 from tiny import pretraining
 
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 
 METHODS = ("matssl", "stages", "simclr", "mocov2", "densecl")
 CASES = (

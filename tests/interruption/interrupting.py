@@ -2,7 +2,7 @@
 
 import csv
 
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 
 NAMES = ("a0.tif", "a1.tif", "a2.tif")
 TINY = ("--encoder", "test_efficientnet", "--weights", "random", "--device", "cpu")

@@ -18,7 +18,7 @@ from interrupting import (
 )
 
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.project.folder import Project
 
 KILL = {"signals": ["SIGKILL"]}

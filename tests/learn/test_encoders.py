@@ -14,13 +14,8 @@ from torch.nn import functional
 
 from napari_matssl.errors import ModelFileError, OutOfMemoryError, SettingsError, WeightsError
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.learn.card import (
-    CheckpointCard,
-    EncoderCard,
-    ModelCard,
-    encoder_of_file,
-    read_card,
-)
+from napari_matssl.learn.card import CheckpointCard, EncoderCard, ModelCard
+from napari_matssl.learn.card_files import encoder_of_file, read_card
 from napari_matssl.learn.encoders import LITE0, build_encoder, check_encoder, smp_name
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
 from napari_matssl.learn.networks import build_network

@@ -16,15 +16,8 @@ from torch import nn
 
 from napari_matssl.errors import ModelFileError, OutputError
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.learn.card import (
-    CARD_KEY,
-    CheckpointCard,
-    EncoderCard,
-    ModelCard,
-    TrainingImage,
-    encoder_of_file,
-    read_card,
-)
+from napari_matssl.learn.card import CARD_KEY, CheckpointCard, EncoderCard, ModelCard, TrainingImage
+from napari_matssl.learn.card_files import encoder_of_file, read_card
 from napari_matssl.learn.modelfile import load_checked, read_tensors, write_tensors
 from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings
 

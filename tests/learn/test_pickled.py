@@ -12,7 +12,7 @@ import torch
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.learn import pickled
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.modelfile import read_pickle
 from napari_matssl.learn.pickled import read_shapes
 

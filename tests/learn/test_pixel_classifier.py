@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.learn.card import CARD_KEY, ModelCard, read_card
+from napari_matssl.learn.card import CARD_KEY, ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.filters import filter_maps
 from napari_matssl.learn.networks import build_network

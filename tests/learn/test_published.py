@@ -11,7 +11,7 @@ import torch
 import torchvision
 
 from napari_matssl.errors import ModelFileError, WeightsError
-from napari_matssl.learn.card import encoder_of_file, read_card
+from napari_matssl.learn.card_files import encoder_of_file, read_card
 from napari_matssl.learn.encoder_signatures import SIGNATURES
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.modelfile import shapes_of

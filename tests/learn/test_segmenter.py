@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from napari_matssl.errors import ModelFileError, SettingsError
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
-from napari_matssl.learn.card import CARD_KEY, Architecture, ModelCard, read_card
+from napari_matssl.learn.card import CARD_KEY, Architecture, ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.modelfile import read_tensors, write_tensors
 from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.segmenter import Segmenter, adopt, read_segmenter, write_segmenter

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.learn.card import CARD_KEY, EncoderCard, ModelCard, read_card
+from napari_matssl.learn.card import CARD_KEY, EncoderCard, ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.modelfile import check_weights, read_tensors, write_tensors
 from napari_matssl.learn.networks import build_network

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks import demo as module

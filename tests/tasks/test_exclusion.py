@@ -9,7 +9,7 @@ from tiny import TINY, pretraining
 
 from napari_matssl.cli import main
 from napari_matssl.errors import InputError, StoppedError
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.progress import drain
 from napari_matssl.samples import make_sample
 from napari_matssl.tasks.exclusion import find_exclusion, without_twins

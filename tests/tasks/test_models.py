@@ -14,7 +14,7 @@ from tiny import finetuning as chosen
 
 from napari_matssl.errors import InputError, OutputError, UnwrittenError
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.segmenter import read_segmenter

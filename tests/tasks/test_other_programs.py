@@ -12,7 +12,7 @@ from tiny import instant
 
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter

@@ -18,7 +18,7 @@ from napari_matssl.errors import (
     SettingsError,
     StoppedError,
 )
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.modelfile import read_tensors, write_tensors

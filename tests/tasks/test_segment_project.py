@@ -6,7 +6,7 @@ import tifffile
 from tiny import finetuning as chosen
 
 from napari_matssl.labels.class_table import ClassTable, LabelClass
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.micrograph import reading_panorama
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project

@@ -8,7 +8,7 @@ import pytest
 from acting import User, painted_folder, tiny
 from qtpy.QtCore import Qt
 
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.jobs.torch_start import start_torch

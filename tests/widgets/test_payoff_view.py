@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QLabel
 
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.payoff import Payoff, PayoffPoint
-from napari_matssl.learn.card import ModelCard, TrainingImage, read_card
+from napari_matssl.learn.card import ModelCard, TrainingImage
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.widgets.controls.card_view import card_in_words
 from napari_matssl.widgets.controls.payoff_view import PayoffView

@@ -5,7 +5,7 @@ from acting import TINY, User, painted_folder, write_model
 from PIL import Image
 from qtpy.QtCore import QPoint
 
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.widgets.panels.pretrain_estimate import GAINS, expectation
 

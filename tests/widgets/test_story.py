@@ -12,7 +12,7 @@ from PIL import Image
 from qtpy.QtCore import Qt, QTimer
 
 from napari_matssl.labels.class_table_files import CLASSES_FILE
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import FinetuneSettings

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.files import damaged_file
-from napari_matssl.learn.card import CheckpointCard, read_card
+from napari_matssl.learn.card import CheckpointCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.modelfile import check_weights, load_checked, read_tensors, write_tensors
 from napari_matssl.tasks.pretrain.training import SMALLEST_BATCH, Training
 

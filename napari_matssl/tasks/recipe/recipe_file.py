@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from napari_matssl.errors import InputError, SettingsError
 from napari_matssl.files import atomic_write, check_regular, damaged_file, unreadable_file
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.report.seal import Finding, Seal, State
 from napari_matssl.tasks.recipe.contents import FORMAT_VERSION, Recipe
 

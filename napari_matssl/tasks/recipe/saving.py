@@ -9,7 +9,8 @@ from napari_matssl.errors import InputError, MatSSLError, OutputError, SettingsE
 from napari_matssl.files import check_writable
 from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
-from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.tensorfile import is_pickle
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Control, Job, Progress

@@ -8,7 +8,7 @@ from pathlib import Path
 from qtpy.QtCore import QFileSystemWatcher, QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError, StackError
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.project.folder import Project
 from napari_matssl.project.image_summary import ImageFacts, survey
 from napari_matssl.project.substitute_folder import begin_elsewhere, folder_in

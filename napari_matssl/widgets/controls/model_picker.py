@@ -11,7 +11,8 @@ from superqt.utils import signals_blocked
 
 from napari_matssl.errors import InputError, MatSSLError, ModelFileError
 from napari_matssl.files import atomic_write
-from napari_matssl.learn.card import PICKLES, ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import PICKLES, read_card
 from napari_matssl.widgets.controls.card_view import CardView, local_time
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.learn.card import PICKLES, encoder_of_file, read_card
+from napari_matssl.learn.card_files import PICKLES, encoder_of_file, read_card
 from napari_matssl.learn.shipped_weights import MICROGRAPHS
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.field_editor import WheelGuard

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.micrograph.patch_grid import count_patches
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.widgets.jobs.job_time import duration

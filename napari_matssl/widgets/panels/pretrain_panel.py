@@ -8,7 +8,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.project.models import CHECKPOINT

@@ -8,7 +8,8 @@ from tiny import finetuning, instant
 
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.learn.card import ModelCard, read_card
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.progress import Control, drain
 from napari_matssl.samples import scribble
