@@ -77,7 +77,8 @@ def test_tensors_that_share_memory_can_be_written(tmp_path):
 
 def test_the_card_is_read_without_torch(model):
     code = (
-        "import sys; from pathlib import Path; from napari_matssl.learn.card import read_card; "
+        "import sys; from pathlib import Path; "
+        "from napari_matssl.learn.card_files import read_card; "
         "print(read_card(Path(sys.argv[1])).encoder, 'torch' in sys.modules)"
     )
     done = subprocess.run(
