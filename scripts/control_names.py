@@ -119,7 +119,7 @@ def names_by_state() -> set[str]:
     from napari_matssl.samples import class_table
     from napari_matssl.samples.to_paint import MATERIAL
     from napari_matssl.widgets.canvas import shown
-    from napari_matssl.widgets.controls import count_view, image_rows, start_picker
+    from napari_matssl.widgets.controls import count_view, image_rows, import_tables, start_picker
     from napari_matssl.widgets.panels import pretrain_panel, result_editor
 
     states = {image_rows.EXCLUDED, image_rows.OLD, image_rows.WRONG_SCALE}
@@ -128,7 +128,17 @@ def names_by_state() -> set[str]:
     classes = {one.name for one in class_table(MATERIAL).classes}
     columns = {title.split("\n")[0] for title, _tip in count_view.COLUMNS}
     buttons = {pretrain_panel.GO_ON, result_editor.DRAW, result_editor.COPY}
-    return states | layers | classes | columns | buttons | {start_picker.FROM_MODEL}
+    choices = {start_picker.FROM_MODEL, import_tables.LEAVE_OUT}
+    return states | layers | classes | columns | buttons | choices
+
+
+def names_in_napari_menus() -> set[str]:
+    """Collect the entries that the manifest adds to menus, which are made when they are opened."""
+    from npe2 import PluginManifest
+
+    shown = PluginManifest.from_file(ROOT / "napari_matssl" / "napari.yaml").contributions
+    entries = {one.command for menu in shown.menus.values() for one in menu}
+    return {one.title for one in shown.commands if one.id in entries}
 
 
 def names_of_preferences() -> set[str]:
@@ -154,9 +164,11 @@ def all_names(viewer) -> set[str]:
     from superqt import QCollapsible
 
     from napari_matssl.settings.report_details import ReportDetails
+    from napari_matssl.widgets.controls.import_dialog import ImportDialog
     from napari_matssl.widgets.controls.measure_tabs import MeasureTabs
     from napari_matssl.widgets.controls.report_dialog import ReportDialog
     from napari_matssl.widgets.napari_private import main_window
+    from napari_matssl.widgets.panels.importing_labels import add_import_menu
     from napari_matssl.widgets.panels.labels_for_others import add_export_menu
     from napari_matssl.widgets.session import session_of
 
@@ -164,10 +176,11 @@ def all_names(viewer) -> set[str]:
     for part in window.findChildren(QCollapsible):
         part.expand(animate=False)  # many are made when they are opened
     menu = QMenu()  # of the list of images, as far as it is there without a folder
+    add_import_menu(menu, session_of(viewer), window)
     add_export_menu(menu, session_of(viewer), window)
-    others = [menu, ReportDialog(ReportDetails()), MeasureTabs()]
+    others = [menu, ReportDialog(ReportDetails()), MeasureTabs(), ImportDialog(())]
     dialogs = names_of(others) | names_of_preferences()
-    return names_of([window]) | dialogs | names_by_state()
+    return names_of([window]) | dialogs | names_by_state() | names_in_napari_menus()
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
-"""Take the pictures of docs/tutorial.md: the real application, driven through its own controls.
+"""Take the pictures of the documentation: the real application, driven through its own controls.
 
     QT_API=pyqt6 xvfb-run -a -s "-screen 0 1920x1080x24" \
         .venv/bin/python scripts/screenshots.py --size 1280x800 --out docs/images
 
 It paints sample micrographs, fine-tunes for two minutes, segments, corrects, measures and exports,
-in a folder that is removed afterwards. A busy machine needs more --minutes. Nothing is taken while
-a page names a control that the window doesn't have (control_names.py).
+in a folder that is removed afterwards. A busy machine needs more --minutes. --only takes single
+pictures of screenshot_scenes.py, without the tutorial. Nothing is taken while a page names a
+control that the window doesn't have (control_names.py).
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from screenshot_scenes import SCENES
 
 LONGEST_S = 900
 """A wait that takes longer has gone wrong."""
@@ -188,9 +190,7 @@ class Tour:
             for row in range(dialog.table.rowCount()):
                 dialog.table.item(row, 1).setText(f"sheet {'ABC'[row // 2]}")
             self.pause(0.5)
-            path = self.out / "tutorial-specimens.png"
-            dialog.grab().save(str(path))
-            self.save(np.asarray(Image.open(path).convert("RGB")), "specimens")
+            self.grab(dialog, "tutorial-specimens.png")
             dialog.accept()
 
         QTimer.singleShot(500, fill)
@@ -379,12 +379,17 @@ class Tour:
             bar._message.hide()  # of a machine that is busy, perhaps
         self.pause(0.5)
         pixels = self.viewer.window.screenshot(canvas_only=False, flash=False)
-        self.save(pixels[:, :, :3], name)
+        self.save(pixels[:, :, :3], f"tutorial-{name}.png")
 
-    def save(self, pixels: np.ndarray, name: str) -> None:
-        """Save a picture under its name in the tutorial."""
+    def grab(self, widget, file: str) -> None:
+        """Take a picture of one widget."""
+        widget.grab().save(str(self.out / file))
+        self.save(np.asarray(Image.open(self.out / file).convert("RGB")), file)
+
+    def save(self, pixels: np.ndarray, file: str) -> None:
+        """Save a picture with few colours."""
         picture = few_colours(np.ascontiguousarray(pixels))
-        path = self.out / f"tutorial-{name}.png"
+        path = self.out / file
         picture.save(path, optimize=True)
         print(f"{path}  {picture.width}x{picture.height}  {path.stat().st_size / 1000:.0f} kB")
 
@@ -412,6 +417,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     parser.add_argument("--size", default="1280x800", help="of the window in px")
+    parser.add_argument("--only", nargs="+", choices=SCENES, help="take just these pictures")
     parser.add_argument("--minutes", type=float, default=2, help="of training, on an idle machine")
     options = parser.parse_args()
     checked = [sys.executable, str(Path(__file__).with_name("control_names.py"))]
@@ -423,7 +429,10 @@ def main() -> None:
         # napari's own settings, not the user's; read when napari is imported.
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "settings.yaml")
         tour = Tour(Path(folder), options.out, (width, height), options.minutes)
-        tour.go()
+        if not options.only:
+            tour.go()
+        for name in options.only or SCENES:
+            SCENES[name](tour)
         tour.viewer.close()
 
 

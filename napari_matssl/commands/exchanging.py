@@ -87,7 +87,8 @@ def labels(
         list[Path],
         typer.Argument(
             help="annotations of COCO, LabelMe, CVAT, Supervisely, Fiji or cellpose, or masks of "
-            "colours: files, or their folders; with --format, the folder of our label images"
+            "colours or grey values: files, or their folders; with --format, the folder of our "
+            "label images"
         ),
     ],
     images: Annotated[Path, typer.Option(help="folder of the images that are annotated, or one")],
@@ -120,6 +121,13 @@ def labels(
             help="class of a colour in masks of colours; once for each class",
         ),
     ] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=N",
+            help="class of a grey value in masks of one channel; once for each class",
+        ),
+    ] = None,
     line_width: Annotated[
         float | None,
         typer.Option(
@@ -135,19 +143,26 @@ def labels(
     What can't be used is left out and listed; the exit status is 3 then.
     """
     if form is not None:
-        if name is not None or roi_classes is not None or line_width is not None or colour:
+        if name is not None or roi_classes is not None or line_width is not None or colour or value:
             raise SettingsError(
-                "--class, --roi-classes, --colour and --line-width are for reading, --format is "
-                "for writing.",
+                "--class, --roi-classes, --colour, --value and --line-width are for reading, "
+                "--format is for writing.",
                 "Leave out one or the other.",
             )
         _hand_out(sources, images, out, form, classes, overwrite)
         return
     from napari_matssl.labels.exchange.colour_masks import colours_of
     from napari_matssl.labels.exchange.recognising import Reading
-    from napari_matssl.tasks.exchange_labels import LINE_WIDTH_PX, bring_in_labels
+    from napari_matssl.labels.exchange.value_masks import values_of
+    from napari_matssl.tasks.exchange_labels import bring_in_labels
+    from napari_matssl.tasks.find_labels import LINE_WIDTH_PX
 
-    reading = Reading(name, roi_classes, tuple(colours_of(colour or ()).items()))
+    if colour and value:
+        raise SettingsError(
+            "A mask has colours or grey values, not both.", "Give --colour or --value."
+        )
+    colours, values = colours_of(colour or ()), values_of(value or ())
+    reading = Reading(name, roi_classes, tuple(colours.items()), tuple(values.items()))
     width = LINE_WIDTH_PX if line_width is None else line_width
     outcome = run_job(bring_in_labels(sources, images, out, reading, classes, width, overwrite))
     result = outcome.result

@@ -10,7 +10,7 @@ from napari_matssl.files import unwritable
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.presence import OPEN
 
-_THEIRS_ALONE: Final = (OPEN, "labels-backup")
+_THEIRS_ALONE: Final = (OPEN, "labels-backup", "labels-before-import")
 
 
 def folder_in(place: Path, images: Path) -> Path:

@@ -17,7 +17,8 @@ from napari_matssl.labels.exchange.supervisely import META
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.tasks.batch import as_skipped, left_out
 
-_NO_ANNOTATIONS = (CLASSES_FILE, META, "project.json")
+NO_ANNOTATIONS = (CLASSES_FILE, META, "project.json")
+"""Files beside annotations that hold none."""
 
 
 def files_in(sources: Iterable[Path], reading: Reading) -> list[Path]:
@@ -47,7 +48,7 @@ def files_in(sources: Iterable[Path], reading: Reading) -> list[Path]:
         if is_folder:
             inside = [one for one in inside if is_annotation_file(one, reading)]
             inside = [
-                one for one in inside if one.name not in _NO_ANNOTATIONS and one.name[0] != "."
+                one for one in inside if one.name not in NO_ANNOTATIONS and one.name[0] != "."
             ]
             if not inside:
                 raise InputError(

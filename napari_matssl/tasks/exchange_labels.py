@@ -1,10 +1,10 @@
 """Annotations of other programs as label images of ours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from napari_matssl.errors import InputError, OutputError
+from napari_matssl.errors import OutputError
 from napari_matssl.export.banded_png import BandedPng
 from napari_matssl.export.masks import write_labels
 from napari_matssl.files import check_writable_folder
@@ -16,21 +16,17 @@ from napari_matssl.labels.class_table_files import (
     read_named_values,
 )
 from napari_matssl.labels.exchange.cellpose import is_cellpose
-from napari_matssl.labels.exchange.drawing import draw
-from napari_matssl.labels.exchange.matching import Matched, match_images
+from napari_matssl.labels.exchange.matching import Matched
 from napari_matssl.labels.exchange.numbering import number_classes
 from napari_matssl.labels.exchange.recognising import Reading
-from napari_matssl.labels.exchange.shapes import Annotation, AnnotationFile, BrokenAnnotationError
 from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.tasks.annotation_files import files_in, nothing_written, read_all
+from napari_matssl.tasks.annotation_files import files_in, nothing_written
 from napari_matssl.tasks.batch import Prepared, each_in_turn, left_out, none_left
-
-LINE_WIDTH_PX = 3.0
-"""Width of lines and dots that have none of their own."""
+from napari_matssl.tasks.find_labels import LINE_WIDTH_PX, draw_labels, find_labels
 
 
 @dataclass(frozen=True)
@@ -102,21 +98,14 @@ def bring_in_labels(
     StoppedError
         If it was stopped before the first label image.
     """
-    paths, found = files_in(sources, reading), _images_in(images, out)
+    paths, there = files_in(sources, reading), _images_in(images, out)
     check_writable_folder(out)
-    files, unreadable = yield from read_all(paths, reading)
+    found = yield from find_labels(paths, there, images, reading, alone=images.is_file())
     tables = [_table_in(out), *(find_named_values(one, classes) for one in sources)]
-    table = number_classes(files, tables) if any(file.classes for file in files) else None
-    if images.is_file():
-        files = [_about_any(file) for file in files]
-    matching = match_images(files, found)
-    if table is None or not matching.matched:
-        raise _nothing_matched(files, images)
+    table = number_classes(found.files, tables)
     plan = _Plan(out, table, line_width)
-    items = _with_free_names(matching.matched, plan, overwrite)
-    skipped = [*unreadable, *(one for file in files for one in file.skipped), *matching.skipped]
-    remarks = (*(line for file in files for line in file.remarks), *matching.remarks)
-    lines = [*remarks, *(left_out(one) for one in skipped[len(unreadable) :])]
+    items = _with_free_names(found.matching.matched, plan, overwrite)
+    lines = [*found.remarks, *(left_out(one) for one in found.skipped)]
     for line in lines:
         if (yield Progress("drawing", 0, len(items), message=line)) is Control.STOP:
             raise nothing_written()
@@ -129,12 +118,13 @@ def bring_in_labels(
         raise nothing_written() if ended.stopped else none_left(ended.first, len(items))
     overlaps = {name: pixels for name, (_, pixels) in written.items() if pixels}
     if overlaps:
-        yield Progress("drawing", len(items), len(items), message=_overlaps_in_words(overlaps))
+        yield Progress("drawing", len(items), len(items), message=overlaps_in_words(overlaps))
+    skipped = (*found.unreadable, *found.skipped)
     return BroughtIn(
         tuple(path for path, _ in written.values()),
         len(items) + len(skipped),
         table,
-        tuple(sorted({file.program for file in files})),
+        found.programs,
         (*skipped, *ended.skipped),
     )
 
@@ -155,24 +145,8 @@ class _Plan:
         if (yield Progress("drawing", 0, 1)) is Control.STOP:
             return None
         height, width = decode(item.path)[0].pixels.shape[:2]
-        annotations = list[Annotation]()
-        for file, part in item.parts:
-            if part.size not in (None, (width, height)):
-                raise InputError(
-                    f"{item.path.name} has {width} x {height} pixels, its annotations in {file} "
-                    f"are of {_in_words(part.size)}.",
-                    "Give the image that was annotated, at its original size.",
-                )
-            annotations += part.annotations
         ids = dict(zip(self.table.names, self.table.ids, strict=True))
-        try:
-            drawn = draw(annotations, ids, height, width, self.line_width)
-        except BrokenAnnotationError as error:
-            names = few([str(file) for file, _ in item.parts])
-            raise InputError(
-                f"The annotations of {item.path.name} in {names} can't be used: {error}.",
-                "Export them again.",
-            ) from error
+        drawn = draw_labels(item, ids, (height, width), self.line_width)
         target = self.target(item.path)
         write_labels(target, drawn.ids, self.table, BandedPng())
         return target, drawn.overlapping
@@ -192,13 +166,6 @@ def _table_in(out: Path) -> NamedValues | None:
     """Read the class table that is in the folder for the label images."""
     path = out / CLASSES_FILE
     return read_named_values(path) if path.exists() else None
-
-
-def _about_any(file: AnnotationFile) -> AnnotationFile:
-    """Let annotations that name no image be of the only one that is given."""
-    if any(image.size is not None for image in file.images):
-        return file
-    return replace(file, images=tuple(replace(image, name="") for image in file.images))
 
 
 def _with_free_names(
@@ -229,24 +196,8 @@ def _with_free_names(
     return {one.path.name: one for one in matched}
 
 
-def _nothing_matched(files: Sequence[AnnotationFile], images: Path) -> InputError:
-    broken = [one for file in files for one in file.skipped]
-    if broken:
-        return InputError(f"No annotation can be used. The first: {broken[0].reason}")
-    names = [image.name for file in files for image in file.images if image.annotations]
-    if not names:
-        return InputError("The files hold no annotations with an area.", "Export them again.")
-    return InputError(
-        f"No annotation belongs to an image of {images}: looked for {few(list(names))}.",
-        "Give the folder of the images that were annotated; names or stems have to be the same.",
-    )
-
-
-def _overlaps_in_words(pixels: Mapping[str, int]) -> str:
+def overlaps_in_words(pixels: Mapping[str, int]) -> str:
+    """Return the line on pixels in two classes, by the name of their image."""
     each = few([f"{name} ({count:,})" for name, count in pixels.items()], 5)
     total = sum(pixels.values())
     return f"{total:,} pixels lie in two classes, of which the one drawn later counts: {each}."
-
-
-def _in_words(size: tuple[int, int] | None) -> str:
-    return "" if size is None else f"{size[0]} x {size[1]}"

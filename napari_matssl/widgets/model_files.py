@@ -43,7 +43,7 @@ class ModelFiles(QObject):
         menu.set_checks(self.why_not, self._why_no_name)
         menu.rename_wanted.connect(self._rename)
         menu.note_wanted.connect(self._write_note)
-        menu.export_wanted.connect(self._export)
+        menu.export_wanted.connect(self.export)
         menu.delete_wanted.connect(self._delete)
 
     def note_of(self, file: Path) -> str:
@@ -68,7 +68,7 @@ class ModelFiles(QObject):
 
         self._change(file, change)
 
-    def _export(self, file: Path, wish: ExportWish) -> None:
+    def export(self, file: Path, wish: ExportWish) -> None:
         """Export a model; a file that is there may be replaced, as the file dialog has asked."""
 
         def make_job() -> "Job[ExportedModel]":

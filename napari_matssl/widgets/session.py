@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_matssl.errors import MatSSLError, UnwrittenError
 from napari_matssl.progress import Job
+from napari_matssl.tasks.label_import.importing import ImportedLabels
 from napari_matssl.widgets.canvas.bar_line import BarLine
 from napari_matssl.widgets.canvas.canvas_menu import CanvasMenu
 from napari_matssl.widgets.canvas.correction_area import CorrectionArea
@@ -75,6 +76,8 @@ class Session(QObject):
         self.live = LiveWish(self)
         self.runner = JobRunner(self)
         self._job_title = ""
+        self.last_import: ImportedLabels | None = None
+        """What was imported last, to be undone."""
         self.messages = Messages(self)
         self.over_canvas = MessagesOver(self.messages, canvas_widget(viewer))
         self.model_files = ModelFiles(self.folder, self.runner, self.start, self)

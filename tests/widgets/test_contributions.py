@@ -42,6 +42,13 @@ PANELS = [
     *("All panels", "Micrographs", "Pretrain", "Fine-tune", "Segment", "Measure", "Point count"),
     "Run recipe",
 ]
+EXCHANGES = [
+    "Import labels of other programs...",
+    "Undo the import of labels",
+    "Export all labels as COCO...",
+    "Export all labels as LabelMe...",
+    "Export a model for other programs...",
+]
 
 
 def manifest():
@@ -133,9 +140,10 @@ def test_panels_and_samples_stand_in_the_menus(make_napari_viewer):
     ]
     for place, panels in {
         ("File", "IO Utilities"): [
-            *("Open calibrated micrographs...", "Micrographs", "Save recipe...", "Run recipe")
+            *("Open calibrated micrographs...", "Micrographs", "Save recipe...", "Run recipe"),
+            *EXCHANGES,
         ],
-        ("Layers", "Annotate"): ["Micrographs"],
+        ("Layers", "Annotate"): ["Micrographs", EXCHANGES[0]],
         ("Layers", "Segment"): ["All panels", "Fine-tune", "Segment"],
         ("Layers", "Measure"): ["Measure", "Point count"],
     }.items():
@@ -163,7 +171,7 @@ def test_the_command_palette_offers_what_it_can_run(make_napari_viewer):
     assert sorted(offered) == sorted(
         [
             f"{name} (MatSSL)"
-            for name in (*PANELS, "Open calibrated micrographs...", "Save recipe...")
+            for name in (*PANELS, "Open calibrated micrographs...", "Save recipe...", *EXCHANGES)
         ]
         + [sample.display_name for sample in manifest().contributions.sample_data]
     )

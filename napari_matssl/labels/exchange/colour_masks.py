@@ -9,29 +9,18 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, SettingsError
 from napari_matssl.labels.counting import count_values
-from napari_matssl.labels.exchange.shapes import (
-    AnnotatedImage,
-    Annotation,
-    AnnotationFile,
-    Bitmap,
-    SourceClass,
-)
+from napari_matssl.labels.exchange.pictures import areas_in, read_once
+from napari_matssl.labels.exchange.shapes import AnnotationFile, SourceClass
 from napari_matssl.labels.names import few
 from napari_matssl.labels.seams import MOST_VALUES, look_smoothed
-from napari_matssl.micrograph.reading import SUFFIXES, read_pixels_and_palette
+from napari_matssl.micrograph.reading import read_pixels_and_palette
 
 PROGRAM = "colours"
 _BLACK = 0
-_ENDING = re.compile(r"_(mask|masks|label|labels)$")
 _EXACT = "Save it without smoothed edges (anti-aliasing), at its original size, as PNG or TIFF."
 
 Colours = Mapping[str, str]
 """Colour of each class by its name, ``#rrggbb``."""
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file is an image, by its suffix."""
-    return path.suffix.lower() in SUFFIXES
 
 
 def colours_of(given: Sequence[str]) -> dict[str, str]:
@@ -57,6 +46,33 @@ def colours_of(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def has_colours(path: Path) -> bool:
+    """Whether an image has a palette, or channels that differ.
+
+    Raises
+    ------
+    InputError
+        If it can't be read.
+    """
+    pixels, palette = read_pixels_and_palette(path)
+    return palette is not None or (pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any()))
+
+
+def colours_in(path: Path) -> dict[str, int]:
+    """Count the pixels of each colour of a mask, ``#rrggbb``.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, its edges are smoothed, or it is no mask.
+    """
+    shades = read_once(path, _shades)
+    counts = count_values(shades)
+    if _look_smoothed(shades, counts):
+        raise _smoothed(path, shades, counts, counts)
+    return {f"#{shade:06x}": pixels for shade, pixels in counts.items()}
+
+
 def read_colour_mask(path: Path, colours: Colours) -> AnnotationFile:
     """Read a mask; black is unpainted unless it is a class.
 
@@ -65,23 +81,14 @@ def read_colour_mask(path: Path, colours: Colours) -> AnnotationFile:
     InputError
         If the file can't be read, has no colours, or has some that are no class's.
     """
-    shades = _shades(path)
+    shades = read_once(path, _shades)
     counts = count_values(shades)
-    named = {int(colour[1:], 16): name for name, colour in colours.items()}
-    strange = {shade: n for shade, n in counts.items() if shade not in named and shade != _BLACK}
+    named = {name: int(colour[1:], 16) for name, colour in colours.items()}
+    strange = {s: n for s, n in counts.items() if s not in {_BLACK, *named.values()}}
     if strange:
         raise _without_a_class(path, shades, counts, strange)
-    height, width = shades.shape
-
-    def part(shade: int) -> Bitmap:
-        return Bitmap(0, 0, width, height, lambda: np.asarray(shades == shade))
-
-    inside = tuple(
-        Annotation(name, part(shade)) for shade, name in named.items() if shade in counts
-    )
-    image = AnnotatedImage(_ENDING.sub("", path.stem), (width, height), inside)
     classes = tuple(SourceClass(name, colour=colour) for name, colour in colours.items())
-    return AnnotationFile(path, PROGRAM, (image,), classes)
+    return AnnotationFile(path, PROGRAM, (areas_in(path, named, counts, _shades),), classes)
 
 
 def _shades(path: Path) -> NDArray[np.int32]:
@@ -109,21 +116,35 @@ def _shades(path: Path) -> NDArray[np.int32]:
 
 def _without_a_class(
     path: Path,
-    shades: NDArray[np.int32],
+    shades: NDArray[np.integer],
     counts: Mapping[int, int],
     strange: Mapping[int, int],
 ) -> InputError:
     """Return the error on colours that are no class's: missing names, or smoothed edges."""
-    largest = sorted(strange.items(), key=lambda one: -one[1])
-    shown = few([f"#{shade:06x} ({n / shades.size:.1%})" for shade, n in largest], 8)
-    if len(counts) > MOST_VALUES or look_smoothed([shades]):
-        return InputError(
-            f"{path} holds {len(counts)} colours, most of them only where areas meet: its edges "
-            f"are smoothed, or it is a photograph. Most frequent without a class: {shown}.",
-            _EXACT,
-        )
+    if _look_smoothed(shades, counts):
+        return _smoothed(path, shades, counts, strange)
     return InputError(
-        f"{path} holds colours that are no class's: {shown}.",
+        f"{path} holds colours that are no class's: {_largest(shades, strange)}.",
         "Name the class of each; black is unpainted.",
         settings="colour",
     )
+
+
+def _look_smoothed(shades: NDArray[np.integer], counts: Mapping[int, int]) -> bool:
+    return len(counts) > MOST_VALUES or bool(look_smoothed([shades]))
+
+
+def _smoothed(
+    path: Path, shades: NDArray[np.integer], counts: Mapping[int, int], strange: Mapping[int, int]
+) -> InputError:
+    return InputError(
+        f"{path} holds {len(counts)} colours, most of them only where areas meet: its edges "
+        "are smoothed, or it is a photograph. Most frequent without a class: "
+        f"{_largest(shades, strange)}.",
+        _EXACT,
+    )
+
+
+def _largest(shades: NDArray[np.integer], strange: Mapping[int, int]) -> str:
+    largest = sorted(strange.items(), key=lambda one: -one[1])
+    return few([f"#{shade:06x} ({n / shades.size:.1%})" for shade, n in largest], 8)

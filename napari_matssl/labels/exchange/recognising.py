@@ -10,13 +10,15 @@ from napari_matssl.errors import InputError
 from napari_matssl.files import LONGEST_TEXT, check_regular, read_json, unreadable_file
 from napari_matssl.labels.exchange.cellpose import is_cellpose, read_cellpose, read_cellpose_numpy
 from napari_matssl.labels.exchange.coco import is_coco, read_coco
-from napari_matssl.labels.exchange.colour_masks import is_picture, read_colour_mask
+from napari_matssl.labels.exchange.colour_masks import read_colour_mask
 from napari_matssl.labels.exchange.cvat import read_cvat
 from napari_matssl.labels.exchange.fiji import ROI_START, RoiClasses, read_fiji
 from napari_matssl.labels.exchange.labelme import is_labelme, read_labelme
 from napari_matssl.labels.exchange.numpy_pickle import LARGEST_FILE
+from napari_matssl.labels.exchange.pictures import is_picture
 from napari_matssl.labels.exchange.shapes import AnnotationFile, BrokenAnnotationError
 from napari_matssl.labels.exchange.supervisely import is_supervisely, read_supervisely
+from napari_matssl.labels.exchange.value_masks import read_value_mask
 from napari_matssl.labels.names import class_name
 
 SUFFIXES = (".json", ".xml", ".zip", ".roi", ".npy")
@@ -24,7 +26,7 @@ SUFFIXES = (".json", ".xml", ".zip", ".roi", ".npy")
 
 KNOWN = (
     "Annotations of COCO, LabelMe, CVAT for images 1.1, Supervisely, Fiji (ROIs), cellpose "
-    "(masks), and masks of colours can be read."
+    "(masks), and masks of colours or grey values can be read."
 )
 _ZIP, _NUMPY = b"PK\x03\x04", b"\x93NUMPY"
 
@@ -41,18 +43,21 @@ class Reading:
         Else what tells the classes of ROIs.
     colours
         Name and colour of each class in masks of colours.
+    values
+        Name and grey value of each class in masks of one channel.
     """
 
     name: str | None = None
     roi_classes: RoiClasses | None = None
     colours: tuple[tuple[str, str], ...] = ()
+    values: tuple[tuple[str, int], ...] = ()
 
 
 def is_annotation_file(path: Path, reading: Reading) -> bool:
-    """Whether a file in a folder may hold annotations; images may if there are colours."""
+    """Whether a file in a folder may hold annotations; images may if classes are given."""
     if path.suffix.lower() in SUFFIXES or is_cellpose(path):
         return True
-    return bool(reading.colours) and is_picture(path)
+    return bool(reading.colours or reading.values) and is_picture(path)
 
 
 def read_annotation_file(path: Path, reading: Reading) -> AnnotationFile:
@@ -74,6 +79,8 @@ def read_annotation_file(path: Path, reading: Reading) -> AnnotationFile:
 def _read_any(path: Path, start: bytes, reading: Reading) -> AnnotationFile:
     if is_cellpose(path):
         return read_cellpose(path, reading.name)
+    if is_picture(path) and reading.values:
+        return read_value_mask(path, dict(reading.values))
     if is_picture(path):
         return read_colour_mask(path, dict(reading.colours))
     if start.startswith(_NUMPY):

@@ -60,6 +60,8 @@ class Autosave(QObject):
         super().__init__(parent)
         self.problem: MatSSLError | None = None
         """Why the last saving failed; None if it didn't."""
+        self.quiet = False
+        """Whether others' strokes are joined without a line: they are of a job of this window."""
         self._layer, self._file = layer, file
         self._kept = layer.data.copy()
         self._joined: _Joined | None = None
@@ -193,7 +195,7 @@ class Autosave(QObject):
         self.problem = None
         if self._differs():  # strokes may have changed during the writing
             self._touched()
-        for line in () if saved is None else saved.remarks:
+        for line in () if saved is None or self.quiet else saved.remarks:
             self.remarked.emit(line)
         self.saved.emit()
 

@@ -1,4 +1,4 @@
-"""The menu of images in the list: show, clear, exclude, export, and where their files are."""
+"""The menu of images in the list: show, clear, exclude, labels in and out, and their files."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
 from napari_matssl.widgets.controls.forms import show_in_files
+from napari_matssl.widgets.panels.importing_labels import add_import_menu
 from napari_matssl.widgets.panels.labels_for_others import add_export_menu
 from napari_matssl.widgets.session import Session
 
@@ -42,6 +43,7 @@ def image_menu(
                 )
             )
     menu.addSeparator()
+    add_import_menu(menu, session, parent)
     add_export_menu(menu, session, parent)
     menu.addAction("Refresh the list").triggered.connect(folder.refresh)
     in_files = menu.addAction("Show the folder")

@@ -20,14 +20,15 @@ def add_export_menu(menu: QMenu, session: Session, parent: QWidget) -> None:
     formats.setToolTipsVisible(True)
     coco = formats.addAction("COCO...")
     coco.setToolTip(_COCO_TIP)
-    coco.triggered.connect(lambda: _to_coco(session, parent))
+    coco.triggered.connect(lambda: export_to_coco(session, parent))
     labelme = formats.addAction("LabelMe...")
     labelme.setToolTip(_LABELME_TIP)
-    labelme.triggered.connect(lambda: _to_labelme(session, parent))
+    labelme.triggered.connect(lambda: export_to_labelme(session, parent))
     formats.setEnabled(not session.runner.busy)
 
 
-def _to_coco(session: Session, parent: QWidget) -> None:
+def export_to_coco(session: Session, parent: QWidget) -> None:
+    """Ask for a file, and write the labels of the open folder into it."""
     chosen, _ = QFileDialog.getSaveFileName(
         parent, "Export labels as COCO", "labels.json", "COCO (*.json)"
     )
@@ -36,7 +37,8 @@ def _to_coco(session: Session, parent: QWidget) -> None:
         _export(session, "coco", out if out.suffix else out.with_suffix(".json"))
 
 
-def _to_labelme(session: Session, parent: QWidget) -> None:
+def export_to_labelme(session: Session, parent: QWidget) -> None:
+    """Ask for a folder, and write the labels of the open folder into it."""
     chosen = QFileDialog.getExistingDirectory(parent, "Export labels as LabelMe: an empty folder")
     if chosen:
         _export(session, "labelme", Path(chosen))

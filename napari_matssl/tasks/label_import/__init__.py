@@ -1,0 +1,1 @@
+"""Annotations of other programs taken into a project, and taken back."""

@@ -1,0 +1,289 @@
+"""Annotations of other programs are looked at, taken into a project, and taken back."""
+
+import numpy as np
+import pytest
+from annotated import SIZE, coco, labelme, labelme_shape, write
+from PIL import Image
+
+from napari_matssl.errors import InputError, OutputError, StoppedError
+from napari_matssl.labels.class_table import ClassTable, LabelClass
+from napari_matssl.progress import Control, drain
+from napari_matssl.project.folder import Project
+from napari_matssl.tasks.label_import.importing import (
+    BACKUP,
+    ImportWish,
+    import_labels,
+    undo_import,
+)
+from napari_matssl.tasks.label_import.outlook import look_at_labels
+
+SHAPE = SIZE[::-1]
+CLASSES = ClassTable(
+    classes=(
+        LabelClass(id=1, name="ferrite", colour="#ff0000"),
+        LabelClass(id=2, name="martensite", colour="#00a0ff"),
+    )
+)
+
+
+def box(left, top, right, bottom):
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Three micrographs, of which the second is painted in a corner."""
+    folder = tmp_path / "steel"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(rng.integers(0, 255, SHAPE, dtype=np.uint8)).save(folder / name)
+    CLASSES.write(folder / "classes.json")
+    made = Project(folder)
+    painted = np.zeros(SHAPE, np.uint8)
+    painted[:4, :4] = 2
+    made.labels.write("b.png", painted)
+    return made
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Annotations in COCO of two images of the project, and of one that isn't there."""
+    boxes = [([box(0, 0, 10, 10)], 1, 1), ([box(2, 2, 12, 8)], 1, 2), ([box(0, 0, 5, 5)], 2, 2),
+             ([box(20, 20, 25, 25)], 2, 3)]  # fmt: skip
+    content = coco(boxes, ("Ferrite", "pore"), ("sub/a.jpg", "b.png", "gone.png"))
+    return write(tmp_path / "theirs" / "annotations.json", content)
+
+
+def look(project, *sources, **other):
+    return drain(look_at_labels(project, sources, **other))
+
+
+def wish(outlook, **other):
+    suggested = {one.name: one.suggested for one in outlook.classes if one.suggested}
+    return ImportWish(outlook, other.pop("classes", suggested), **other)
+
+
+def files(project):
+    """Every file of the project with its content, but for the marks of erased labels."""
+    return {
+        path.relative_to(project.own): path.read_bytes()
+        for path in project.own.rglob("*")
+        if path.is_file() and path.name[0] != "." and path.parent.name != BACKUP
+    }
+
+
+def test_what_would_be_done_is_seen_beforehand(project, source):
+    before = files(project)
+    seen = look(project, source)
+    assert [(one.name, one.shapes, one.painted) for one in seen.images] == [
+        ("a.png", 1, 0),
+        ("b.png", 2, 16),
+    ]
+    assert [(one.name, one.images, one.shapes, one.suggested) for one in seen.classes] == [
+        ("Ferrite", 2, 2, "ferrite"),
+        ("pore", 1, 1, "pore"),
+    ]
+    assert "1 annotated image isn't there: gone.png." in seen.problems
+    assert "1 of 3 images has no annotation: c.png." in seen.problems
+    assert (seen.total, seen.painted) == (3, 1)
+    assert files(project) == before
+
+
+def test_painted_images_are_left_by_default(project, source):
+    done = drain(import_labels(project, wish(look(project, source))))
+    assert [one.name for one in done.changes] == ["a.png"]
+    assert done.kept == ("b.png",)
+    assert done.new_classes == ("pore",)
+    labels = project.labels.read("a.png")
+    assert (labels[:10, :10] == 1).all()
+    assert np.count_nonzero(labels) == 100
+    assert np.count_nonzero(project.labels.read("b.png")) == 16
+
+
+def test_what_is_unpainted_is_filled(project, source):
+    drain(import_labels(project, wish(look(project, source), painted="fill")))
+    labels, pore = project.labels.read("b.png"), project.classes.table.ids[-1]
+    assert (labels[:4, :4] == 2).all()
+    assert labels[4, 4] == pore
+    assert labels[6, 10] == 1
+
+
+def test_strokes_are_replaced_only_if_that_is_wished_and_come_back(project, source):
+    before = files(project)
+    done = drain(import_labels(project, wish(look(project, source), painted="replace")))
+    labels = project.labels.read("b.png")
+    assert not (labels == 2).any()
+    assert (project.own / BACKUP / "b.png").read_bytes() in before.values()
+    assert drain(undo_import(project, done)) == ()
+    assert project.labels.read("a.png") is None
+    assert np.count_nonzero(project.labels.read("b.png") == 2) == 16
+    assert {path for path in files(project) if path.parts[0] == "labels"} == {
+        path for path in before if path.parts[0] == "labels"
+    }
+
+
+def test_images_painted_on_since_stay_as_they_are(project, source):
+    done = drain(import_labels(project, wish(look(project, source), painted="replace")))
+    labels = project.labels.read("a.png")
+    labels[-1, -1] = 1
+    project.labels.write("a.png", labels)
+    assert drain(undo_import(project, done)) == ("a.png",)
+    assert np.array_equal(project.labels.read("a.png"), labels)
+    assert np.count_nonzero(project.labels.read("b.png") == 2) == 16
+
+
+def test_an_import_that_is_cancelled_takes_back_what_it_has_written(project, source):
+    job = import_labels(project, wish(look(project, source), painted="replace"))
+    for _ in job:
+        if project.labels.has("a.png"):
+            break
+    job.close()
+    assert not project.labels.has("a.png")
+    assert np.count_nonzero(project.labels.read("b.png") == 2) == 16
+
+
+def test_an_import_that_is_stopped_keeps_what_it_has_written(project, source):
+    stops = iter([False, True])
+    done = drain(
+        import_labels(project, wish(look(project, source), painted="replace")),
+        should_stop=lambda: next(stops, True),
+    )
+    assert [one.name for one in done.changes] == ["a.png"]
+    drain(undo_import(project, done))
+    assert not project.labels.has("a.png")
+
+
+def test_a_disk_that_fails_leaves_the_labels_as_they_were(project, source, monkeypatch):
+    write_before = type(project.labels).write
+
+    def write_once(labels, name, *rest):
+        if name == "b.png" and rest[0].any() and not (rest[0] == 2).any():
+            raise OutputError("The disk is full.")
+        return write_before(labels, name, *rest)
+
+    seen = look(project, source)
+    monkeypatch.setattr(type(project.labels), "write", write_once)
+    with pytest.raises(OutputError, match="full"):
+        drain(import_labels(project, wish(seen, painted="replace")))
+    assert not project.labels.has("a.png")
+    assert np.count_nonzero(project.labels.read("b.png") == 2) == 16
+
+
+def test_classes_go_where_the_user_sends_them_or_nowhere(project, source):
+    chosen = wish(look(project, source), classes={"Ferrite": "martensite"}, painted="replace")
+    done = drain(import_labels(project, chosen))
+    assert done.new_classes == ()
+    assert {*np.unique(project.labels.read("b.png"))} == {0, 2}
+
+
+def test_a_name_that_cannot_be_is_refused_before_anything_is_written(project, source):
+    before = files(project)
+    chosen = wish(look(project, source), classes={"Ferrite": "fer\u2028rite"})
+    with pytest.raises(InputError, match="no name of a class"):
+        drain(import_labels(project, chosen))
+    assert files(project) == before
+
+
+def test_annotations_of_another_size_are_named_beforehand(project, tmp_path):
+    folder = tmp_path / "theirs"
+    shapes = [labelme_shape("ferrite", [[0, 0], [9, 0], [9, 9]])]
+    write(folder / "a.json", labelme(shapes, size=(96, 80)))
+    write(folder / "c.json", labelme(shapes, "c.png"))
+    seen = look(project, folder)
+    assert [one.name for one in seen.images] == ["c.png"]
+    assert any("a.png has 48 x 40 pixels" in line for line in seen.problems)
+    with pytest.raises(InputError, match="are of 96 x 80"):
+        look(project, folder / "a.json")
+
+
+def colour_masks(folder, **areas):
+    """Write masks in red, green and black."""
+    folder.mkdir()
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 200, 0]], np.uint8)
+    for name, codes in areas.items():
+        Image.fromarray(colours[codes]).save(folder / f"{name}_mask.png")
+    return folder
+
+
+def test_each_colour_of_masks_is_asked_for_unless_a_class_has_it(project, tmp_path):
+    codes = np.zeros(SHAPE, np.uint8)
+    codes[:10], codes[20:] = 1, 2
+    folder = colour_masks(tmp_path / "masks", a=codes, c=codes)
+    seen = look(project, folder)
+    found = {one.name: one.suggested for one in seen.classes}
+    assert found == {"#000000": "", "#00c800": None, "#ff0000": "ferrite"}
+    assert sum(one.share for one in seen.classes) == pytest.approx(1)
+    done = drain(
+        import_labels(project, wish(seen, classes={"#ff0000": "ferrite", "#00c800": "pore"}))
+    )
+    assert done.new_classes == ("pore",)
+    pore = project.classes.table.classes[-1]
+    assert pore.colour == "#00c800"
+    assert np.array_equal(project.labels.read("c.png"), np.array([0, 1, pore.id])[codes])
+
+
+def test_smoothed_masks_are_refused(project, tmp_path):
+    y, x = np.mgrid[:480, :480]
+    codes = np.zeros((480, 480), np.uint8)
+    for number, (row, column) in enumerate(((120, 130), (300, 150), (180, 330), (340, 340))):
+        codes[(y - row) ** 2 + (x - column) ** 2 < 70**2] = 1 + number % 2
+    folder = colour_masks(tmp_path / "masks", a=codes)
+    picture = Image.open(folder / "a_mask.png")
+    picture.resize(SIZE, Image.Resampling.BOX).save(folder / "a_mask.png")
+    with pytest.raises(InputError, match="without smoothed edges"):
+        look(project, folder)
+
+
+def test_values_are_named_by_the_class_table_beside_masks(project, tmp_path):
+    folder = tmp_path / "ilastik"
+    folder.mkdir()
+    codes = np.zeros(SHAPE, np.uint8)
+    codes[:10], codes[20:] = 1, 2
+    Image.fromarray(codes).save(folder / "a_Simple Segmentation.png")
+    found = {one.name: one.suggested for one in look(project, folder).classes}
+    assert found == {"value 0": "", "value 1": None, "value 2": None}
+    write(folder / "classes.json", {"1": "Martensite", "2": "slag"})
+    found = {one.name: one.suggested for one in look(project, folder).classes}
+    assert found == {"value 0": "", "value 1": "martensite", "value 2": "slag"}
+
+
+def test_masks_between_annotation_files_are_not_guessed_at(project, source, tmp_path):
+    codes = np.zeros(SHAPE, np.uint8)
+    codes[:10] = 1
+    folder = colour_masks(tmp_path / "masks", a=codes)
+    with pytest.raises(InputError, match="one after the other"):
+        look(project, folder / "a_mask.png", source)
+    (source.parent / "a.png").write_bytes((folder / "a_mask.png").read_bytes())
+    assert look(project, source.parent).found.programs == ("COCO",)  # pictures beside are others
+
+
+def test_shapes_without_classes_are_of_one(project, tmp_path):
+    numbers = np.zeros(SHAPE, np.uint16)
+    numbers[:5, :5], numbers[20:30, 20:30] = 1, 2
+    folder = tmp_path / "cellpose"
+    folder.mkdir()
+    Image.fromarray(numbers).save(folder / "a_cp_masks.png")
+    seen = look(project, folder)
+    assert seen.told_by == "one"
+    assert [(one.name, one.suggested) for one in seen.classes] == [("all shapes", None)]
+    drain(import_labels(project, wish(seen, classes={"all shapes": "ferrite"})))
+    assert np.array_equal(project.labels.read("a.png"), (numbers > 0).astype(np.uint8))
+
+
+def test_a_mask_of_any_name_may_be_of_the_image_that_is_named(project, tmp_path):
+    codes = np.zeros(SHAPE, np.uint8)
+    codes[:10] = 1
+    folder = colour_masks(tmp_path / "masks", anything=codes)
+    with pytest.raises(InputError, match="No annotation belongs") as found:
+        look(project, folder)
+    assert found.value.settings == "images"
+    seen = look(project, folder, only="c.png")
+    assert [one.name for one in seen.images] == ["c.png"]
+
+
+def test_reading_can_be_stopped(project, source):
+    job = look_at_labels(project, [source])
+    next(job)
+    with pytest.raises(StoppedError):
+        job.send(Control.STOP)
