@@ -24,6 +24,7 @@ from pathlib import Path
 
 import annotations_to_fuzz
 import numpy as np
+import recipes_to_fuzz
 import tifffile
 from PIL import Image
 
@@ -136,12 +137,15 @@ SOURCES: dict[str, tuple[str, list[Callable[[], bytes]]]] = {
     "class table": ("classes.json", [class_table]),
     "model card": ("model.safetensors", [model_card]),
     **annotations_to_fuzz.SOURCES,
+    **recipes_to_fuzz.SOURCES,
 }
 
 
-def mutate(raw: bytes, random: np.random.Generator) -> bytes:
+def mutate(name: str, raw: bytes, random: np.random.Generator) -> bytes:
     """Change a file: half of the time a field of its structure, else any of its bytes."""
     if random.random() < 0.5:
+        if name.endswith(recipes_to_fuzz.SUFFIX):
+            return recipes_to_fuzz.change_recipe(raw, random, change_json)
         for start, change in FIELDS.items():
             if raw.startswith(start):
                 return change(raw, random)
@@ -302,7 +306,11 @@ def open_file(path: Path) -> str:
     from napari_matssl.micrograph.reading import read_micrograph, read_pixels
 
     refused = ""
-    readers = {".json": [read_named_values], ".safetensors": [read_card]}
+    readers = {
+        ".json": [read_named_values],
+        ".safetensors": [read_card],
+        recipes_to_fuzz.SUFFIX: [recipes_to_fuzz.read_to_run],
+    }
     chosen = readers.get(path.suffix, [read_micrograph, read_pixels])
     others = path.name.startswith(annotations_to_fuzz.START)
     for read in [annotations_to_fuzz.read_others] if others else chosen:
@@ -320,6 +328,7 @@ def serve(pipe: Connection) -> None:
     open_file(Path("warm-up.png"))
     open_file(Path("warm-up.json"))
     open_file(Path(f"{annotations_to_fuzz.START}.json"))
+    open_file(Path(f"warm-up{recipes_to_fuzz.SUFFIX}"))
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + (LIMIT_MB << 20),) * 2)
     pipe.send(("ready", "", resident_mb()))
@@ -402,7 +411,7 @@ def main() -> None:
             for number in range(chosen.count):
                 random = np.random.default_rng([chosen.seed, number, len(kind)])
                 path = Path(folder) / name
-                path.write_bytes(mutate(raws[number % len(raws)], random))
+                path.write_bytes(mutate(name, raws[number % len(raws)], random))
                 outcome, line = child.open(path)
                 counts[outcome] += 1
                 if outcome not in ("opened", "refused"):

@@ -23,8 +23,7 @@ def import_labels(tour: "Tour") -> None:
     source = tour.folder / "import" / "annotations.json"
     truths = [make_sample(MATERIAL, seed).labels for seed in SEEDS[:3]]
     source.write_text(json.dumps(_coco(truths)))
-    tour.session.folder.open([folder])
-    tour.until(lambda: "steel-1.tif" in tour.viewer.layers)
+    tour.open_folder(folder, "steel-1.tif")
     tour.paint("steel-1.tif")
 
     def look() -> None:
@@ -56,5 +55,44 @@ def _coco(truths: list[np.ndarray]) -> dict[str, object]:
     return coco.coco_file(images, annotations, {1: "Ferrite", 2: "MA islands"})
 
 
-SCENES = {"import-labels": import_labels}
+def model_error(tour: "Tour") -> None:
+    """Show made-up figures with their correction: the summary beside the model's error."""
+    from qtpy.QtWidgets import QDialog, QHBoxLayout
+
+    from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
+    from napari_matssl.labels.held_out import HeldOut, HeldOutImage
+    from napari_matssl.measure.corrected import correct_fractions
+    from napari_matssl.measure.phases import phase_fractions
+    from napari_matssl.micrograph.image import PixelSize
+    from napari_matssl.widgets.controls.phases_view import PhasesView
+
+    names = ("ferrite", "carbides")
+    classes = tuple(
+        LabelClass(id=n, name=name, colour=COLOURS[n - 1]) for n, name in enumerate(names, 1)
+    )
+    table, um = ClassTable(classes=classes), PixelSize(1.0, 1.0, "made up")
+    rows = []
+    for number, carbides in enumerate((210, 220, 230), 1):
+        mask = np.repeat([1, 2], [1000 - carbides, carbides]).reshape(1, -1).astype(np.uint8)
+        rows += phase_fractions(f"steel-{number}.tif", mask, table, um)
+    counts = (((920, 80), (70, 930)), ((910, 90), (80, 920)), ((900, 100), (81, 919)))
+    images = tuple(HeldOutImage(name=f"{n}.tif", counts=one) for n, one in enumerate(counts))
+    held_out = HeldOut(source="left-out", classes=names, images=images)
+    dialog = QDialog(tour.window)
+    layout = QHBoxLayout(dialog)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for tab in ("Summary", "Model's error"):
+        view = PhasesView()
+        view.show_phases(rows, classes, correct_fractions(rows, held_out))
+        titles = [view.tabs.tabText(place) for place in range(view.tabs.count())]
+        view.tabs.setCurrentIndex(titles.index(tab))
+        layout.addWidget(view, 1)
+    dialog.resize(840, 520)
+    dialog.show()
+    tour.pause(1.5)
+    tour.grab(dialog, "tutorial-model-error.png")
+    dialog.close()
+
+
+SCENES = {"import-labels": import_labels, "tutorial-model-error": model_error}
 """The scenes by the name of their picture."""

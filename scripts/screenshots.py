@@ -325,6 +325,12 @@ class Tour:
         self.panels["Micrographs"].table.opened.emit(name)
         self.pause(0.5)
 
+    def open_folder(self, folder: Path, name: str) -> None:
+        """Open another folder, and show an image of it."""
+        self.session.folder.open([folder])
+        self.until(lambda: self.session.current.shown is not None)
+        self.show(name)
+
     def use(self, title: str):
         """Expand one panel and collapse the others."""
         for other, section in self.shell.sections.items():
@@ -368,6 +374,10 @@ class Tour:
         self.until(lambda: time.monotonic() > end)
 
     def picture(self, name: str) -> None:
+        """Take a picture of the window for the tutorial."""
+        self.photograph(f"tutorial-{name}.png")
+
+    def photograph(self, file: str) -> None:
         """Take a picture of the window, without passing messages."""
         from napari._qt.dialogs.qt_notification import NapariQtNotification
 
@@ -379,7 +389,7 @@ class Tour:
             bar._message.hide()  # of a machine that is busy, perhaps
         self.pause(0.5)
         pixels = self.viewer.window.screenshot(canvas_only=False, flash=False)
-        self.save(pixels[:, :, :3], f"tutorial-{name}.png")
+        self.save(pixels[:, :, :3], file)
 
     def grab(self, widget, file: str) -> None:
         """Take a picture of one widget."""

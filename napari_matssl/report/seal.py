@@ -53,7 +53,7 @@ class Seal:
     def checksum(self) -> str:
         """SHA-256 of all of it, 64 hexadecimal digits."""
         lines = "".join(f"{name}\t{sha256}\n" for name, sha256 in self.parts)
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return hashlib.sha256(lines.encode("utf-8", "backslashreplace")).hexdigest()
 
     def compare(self, now: "Seal") -> list[Finding]:
         """Tell what has become of each part, and of those that are there now."""

@@ -139,6 +139,21 @@ def test_a_name_in_the_archive_that_is_no_text_is_refused_in_a_line(lab, tmp_pat
         read_recipe(path)
 
 
+def test_half_a_character_in_the_rules_is_refused_in_a_line(lab, tmp_path, capsys):
+    """It can be written in JSON, but in no file and no checksum."""
+
+    def half(name, data):
+        return data.replace(b'"limits"', b'"\\ud800"') if name == "recipe.json" else data
+
+    altered = repacked(lab.recipe, tmp_path / "altered.recipe", half)
+    with pytest.raises(InputError, match="what differs: limits"):
+        read_recipe(altered)
+    assert run_command("run", altered, tmp_path, "--out", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert run_command("verify", altered) == 1
+
+
 def test_an_archive_packed_by_others_is_refused(lab, tmp_path):
     import zipfile
 
