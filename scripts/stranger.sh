@@ -219,7 +219,7 @@ run_outside() {
         first=\$(ls demo-output/dual-phase/unseen/*.* | head -n 1)
         name=\$(basename \${first%.*})
         cp \$first image.png
-        outside/bin/python /srv/screen/outside.py
+        ORT_DISABLE_TELEMETRY=1 outside/bin/python /srv/screen/outside.py
         outside/bin/python - demo-output/dual-phase/result/\${name}_mask.png <<'PY'
 import sys
 
@@ -251,7 +251,7 @@ uninstall() {
         rmdir .config .cache
         rm -r demo-output heat-4711 outside steel.recipe model.safetensors model.onnx image.png mask.png
         ls -A >/srv/screen/left
-        find / -xdev -user stranger -not -path '/srv/*' -not -path '/proc/*' -not -path '/tmp/.X*' \
+        find / -xdev -user stranger -not -path '/srv/*' -not -path '/proc/*' -not -path '/tmp/*' \
             -not -path /home/stranger >>/srv/screen/left
         none grep . /srv/screen/left
     "

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_matssl.learn.portable import INPUT
+from napari_matssl.telemetry import switch_off_telemetry
 
 _SMALLEST = 1e-12
 
@@ -40,6 +41,7 @@ class ExportedNetwork(nn.Module):
 
 def open_onnx(path: Path, channels: int, original: nn.Module) -> ExportedNetwork:
     """Open an ONNX file in ONNX Runtime, on the processor."""
+    switch_off_telemetry()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -17,6 +17,7 @@ from napari_matssl.learn.device_errors import device_errors
 from napari_matssl.learn.portable_facts import input_channels
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.intensity_scaling import SMALLEST_SPREAD
+from napari_matssl.telemetry import switch_off_telemetry
 
 INPUT, OUTPUT = "image", "probabilities"
 """Names of the input and the output of an exported network."""
@@ -137,6 +138,7 @@ def check_onnx() -> None:
     SettingsError
         If one is missing.
     """
+    switch_off_telemetry()
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

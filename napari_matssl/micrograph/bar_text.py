@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_matssl.telemetry import switch_off_telemetry
+
 _LENGTH: Final = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?)\s?(nm|[µμu]m|mm)(?![a-z])")
 _AROUND: Final = re.compile("[^0-9A-Za-z]*")  # ends of the bar and arrows, read as signs
 _UNITS: Final = {"nm": 1e-3, "mm": 1e3}  # of all others: 1 µm
@@ -103,6 +105,7 @@ def _texts(pixels: bytes, height: int, width: int) -> tuple[tuple[str, float, fl
 
 @cache
 def _reader() -> Any:
+    switch_off_telemetry()
     from rapidocr import RapidOCR
 
     return RapidOCR(
