@@ -4,14 +4,12 @@ Everything here is done for all objects at once, in strips of rows: a panorama o
 has to fit into 4 GB beside its labels.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-_STRIP = 1 << 24  # pixels at a time
-_EIGHT = np.ones((3, 3), dtype=np.bool_)
+from napari_matssl.measure.numbered_strips import Strips
 
 # Steps (rows, columns) to the next pixel along test lines at 0, 90, 135 and 45 degrees.
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -68,15 +66,18 @@ def find_components(
         ``(H, W)``; None where everything was. Its edge, where it isn't that of the image, counts
         as one: an object is cut there.
     """
-    labels = number_components(of_class)
-    count = int(labels.max(initial=0))
+    numbered = Strips(of_class)
+    count = numbered.count
     chords = np.zeros((count + 1, 4), dtype=np.int64)
     runs = [np.zeros((0, 4), dtype=np.int64)]
-    for start, rows in _strips(labels):
-        runs.append(_runs(rows[: _height(labels, start)], start))
+    touched = _Touched(count, of_class.shape, analysed)
+    for start, rows in numbered:
+        runs.append(_runs(rows[: numbered.height(start)], start))
         for column, step in enumerate(STEPS[1:], start=1):
-            chords[:, column] += _pairs(labels, start, step, count)
+            chords[:, column] += _pairs(rows, numbered.height(start), step, count)
+        touched.look_at(start, rows)
     of_run, row, first, after = np.concatenate(runs).T
+    del runs
     length = after - first
     area = _sums(of_run, length, count)
     chords[1:, 1:] = area[:, None] - chords[1:, 1:]
@@ -84,37 +85,8 @@ def find_components(
     extents = _extents(of_run, row, first, after)
     boxes = _boxes(extents, count)
     centroid, moments = _moments(of_run, row, first, length, area, boxes)
-    counted, inside = _touching(labels, boxes, analysed, count)
+    counted, inside = touched.told(boxes)
     return Components(area, boxes, centroid, moments, chords[1:], extents, counted, inside)
-
-
-def number_components(of_class: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Give each connected component its number, from 1 in the order of :class:`Components`.
-
-    Returns
-    -------
-    ``(H, W)``; 0 outside the class.
-    """
-    from scipy.ndimage import label
-
-    labels = np.empty(of_class.shape, dtype=np.int32)
-    label(of_class, structure=_EIGHT, output=labels)
-    return labels
-
-
-def _strips(labels: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int32]]]:
-    """Yield the first row of each strip, and the strip with the row below it."""
-    height = _rows_at_once(labels)
-    for start in range(0, len(labels), height):
-        yield start, labels[start : start + height + 1]
-
-
-def _rows_at_once(labels: NDArray[np.int32]) -> int:
-    return max(1, _STRIP // max(1, int(labels.shape[1])))
-
-
-def _height(labels: NDArray[np.int32], start: int) -> int:
-    return min(_rows_at_once(labels), len(labels) - start)
 
 
 def _runs(labels: NDArray[np.int32], start: int) -> NDArray[np.int64]:
@@ -129,17 +101,17 @@ def _runs(labels: NDArray[np.int32], start: int) -> NDArray[np.int64]:
 
 
 def _pairs(
-    labels: NDArray[np.int32], start: int, step: tuple[int, int], count: int
+    labels: NDArray[np.int32], height: int, step: tuple[int, int], count: int
 ) -> NDArray[np.int64]:
     """Count the pairs of pixels of each object that are one step apart, from rows of a strip.
 
     Two pixels of the class that touch are of one object, as corners count.
     """
     down, right = step
-    height, width = _height(labels, start), labels.shape[1]
-    height = min(height, len(labels) - start - down)
-    from_ = labels[start : start + height, max(0, -right) : width - max(0, right)]
-    to = labels[start + down : start + down + height, max(0, right) : width + min(0, right)]
+    width = labels.shape[1]
+    height = min(height, len(labels) - down)
+    from_ = labels[:height, max(0, -right) : width - max(0, right)]
+    to = labels[down : down + height, max(0, right) : width + min(0, right)]
     found = from_[(from_ > 0) & (to > 0)]
     return np.bincount(found, minlength=count + 1)
 
@@ -203,24 +175,29 @@ def _moments(
     return centroid, np.stack([yy, xx, xy], axis=1)
 
 
-def _touching(
-    labels: NDArray[np.int32],
-    boxes: NDArray[np.int64],
-    analysed: NDArray[np.bool_] | None,
-    count: int,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which objects touch no forbidden edge, and which touch no edge at all."""
-    height, width = labels.shape
-    forbidden = (boxes[:, 2] == 0) | (boxes[:, 1] == height)
-    other = (boxes[:, 3] == width) | (boxes[:, 0] == 0)
-    if analysed is None:
+class _Touched:
+    """Which objects touch the edge of the analysed area, as far as strips were looked at."""
+
+    def __init__(
+        self, count: int, shape: tuple[int, ...], analysed: NDArray[np.bool_] | None
+    ) -> None:
+        self._shape, self._analysed = shape, analysed
+        self._forbidden = np.zeros(count + 1, dtype=np.bool_)
+        self._other = np.zeros(count + 1, dtype=np.bool_)
+
+    def look_at(self, start: int, rows: NDArray[np.int32]) -> None:
+        """Look at a strip with the row below it."""
+        if self._analysed is None:
+            return
+        out = ~self._analysed[start : start + len(rows)]
+        self._forbidden[rows[:, 1:][out[:, :-1]]] = True  # what lies to their left wasn't analysed
+        self._forbidden[rows[:-1][out[1:]]] = True  # what lies below
+        self._other[rows[:, :-1][out[:, 1:]]] = True
+        self._other[rows[1:][out[:-1]]] = True
+
+    def told(self, boxes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Tell which objects touch no forbidden edge, and which touch no edge at all."""
+        height, width = self._shape[:2]
+        forbidden = self._forbidden[1:] | (boxes[:, 2] == 0) | (boxes[:, 1] == height)
+        other = self._other[1:] | (boxes[:, 3] == width) | (boxes[:, 0] == 0)
         return ~forbidden, ~(forbidden | other)
-    forbidden = np.concatenate([[False], forbidden])
-    other = np.concatenate([[False], other])
-    for start, rows in _strips(labels):
-        out = ~analysed[start : start + len(rows)]
-        forbidden[rows[:, 1:][out[:, :-1]]] = True  # what lies to their left wasn't analysed
-        forbidden[rows[:-1][out[1:]]] = True  # what lies below
-        other[rows[:, :-1][out[:, 1:]]] = True
-        other[rows[1:][out[:-1]]] = True
-    return ~forbidden[1:], ~(forbidden | other)[1:]

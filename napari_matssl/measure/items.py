@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.measure.boundaries import class_to_measure
-from napari_matssl.measure.components import number_components
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.grain_counts import CORNER, CUT, INSIDE
 from napari_matssl.measure.grain_items import COUNTED_AS, grain_items
 from napari_matssl.measure.grains import measure_grains
 from napari_matssl.measure.layers import measure_layer
 from napari_matssl.measure.nodules import ParticleKind, label_kinds, measure_nodules
+from napari_matssl.measure.numbered_strips import number_components
 from napari_matssl.measure.objects import measure_objects, objects_frame
 from napari_matssl.settings.grains import GrainSettings
 from napari_matssl.settings.layers import LayerSettings

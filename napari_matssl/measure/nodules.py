@@ -9,10 +9,11 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.measure.components import Components, find_components, number_components
+from napari_matssl.measure.components import Components, find_components
 from napari_matssl.measure.feret import feret_diameters
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.hulls import hull_perimeters
+from napari_matssl.measure.numbered_strips import number_components
 from napari_matssl.micrograph.place import Place
 from napari_matssl.settings.nodules import NoduleSettings
 
