@@ -60,7 +60,7 @@ def predict(
 
     read_card(model, kind="segmenter")
     paths = find_micrographs(inputs, (*SUFFIXES, ZARR))
-    from napari_matssl.export.results import Outputs
+    from napari_matssl.export.outputs import Outputs
 
     outputs = Outputs(masks_tiff=False, overlays=overlay, probabilities=probabilities)
     row = bar if isinstance(bar, int) else None

@@ -4,22 +4,22 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from napari_matssl.errors import OutputError
-from napari_matssl.export.growing_mask import NOTES, GrowingMask
 from napari_matssl.export.lettering import undrawable
 from napari_matssl.export.mask_pyramid import write_mask_pyramid
 from napari_matssl.export.masks import write_mask, write_mask_tiff
+from napari_matssl.export.outputs import MASK_PNG, MASK_TIFF, OVERLAY, PROBABILITIES, Outputs
 from napari_matssl.export.overlay import write_overlay
 from napari_matssl.export.run_tables import RunTables
 from napari_matssl.files import atomic_write, unwritable
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import CLASSES_FILE
+from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, counted_phases, phase_fractions
@@ -27,54 +27,6 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.mask_text import KEY
 from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.micrograph.place import Place
-
-MASK_PNG: Final = "_mask.png"
-MASK_TIFF: Final = "_mask.tif"
-OVERLAY: Final = "_overlay.png"
-PROBABILITIES: Final = "_probabilities.tif"
-UNFINISHED: Final = "_mask.unfinished"
-
-PANORAMA_ENDINGS: Final = (MASK_TIFF, UNFINISHED, f"{UNFINISHED}{NOTES}")
-"""Endings that are added to a panorama's stem for its files."""
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Files that are written for each image, and for all together.
-
-    Parameters
-    ----------
-    masks_png, masks_tiff
-        Class ids as pixel values: with the classes' colours, with the pixel size for ImageJ.
-    overlays
-        The mask over its micrograph, with legend and scale bar.
-    tables
-        ``phases.csv``, ``summary.csv`` and ``corrected.csv``.
-    probabilities
-        Of each class, 0 to 255, where a model has just segmented.
-    """
-
-    masks_png: bool = True
-    masks_tiff: bool = True
-    overlays: bool = True
-    tables: bool = True
-    probabilities: bool = False
-
-    @property
-    def left_out_of_panoramas(self) -> str:
-        """What is written of smaller images alone, in words."""
-        return " or ".join(["overlay"] * self.overlays + ["probabilities"] * self.probabilities)
-
-    @property
-    def endings(self) -> tuple[str, ...]:
-        """Endings that are added to an image's stem for its files."""
-        endings = [MASK_PNG] * self.masks_png + [MASK_TIFF] * self.masks_tiff
-        return (*endings, *[OVERLAY] * self.overlays, *[PROBABILITIES] * self.probabilities)
-
-    def bytes_per_pixel(self, classes: int) -> float:
-        """Estimate how much is written per pixel of the images; noise hardly compresses."""
-        masks = 0.05 * self.masks_png + 1.0 * self.masks_tiff
-        return masks + 1.0 * self.overlays + 0.1 * classes * self.probabilities
 
 
 @dataclass(frozen=True)
@@ -144,14 +96,23 @@ class ImageFiles:
         return phases
 
     def write_panorama(
-        self, panorama: Panorama, mask: GrowingMask, pixels: Mapping[int, int], origin: Provenance
+        self,
+        panorama: Panorama,
+        read: Callable[[int, int], NDArray[np.uint8]],
+        pixels: Mapping[int, int],
+        origin: Provenance,
+        place: Place | None = None,
     ) -> list[PhaseFraction]:
-        """Write the mask of a panorama as a TIFF with smaller copies, whatever was chosen.
+        """Write the mask of a panorama as a TIFF with smaller copies, if any mask was chosen.
 
         Parameters
         ----------
+        read
+            Returns the rows of the mask from one to before another.
         pixels
             How many of them each value of the mask has.
+        origin, place
+            As for :meth:`write`.
 
         Returns
         -------
@@ -164,8 +125,9 @@ class ImageFiles:
         """
         size, table = panorama.pixel_size, self.table
         path, extent = self.path(panorama.name, MASK_TIFF), (panorama.height, panorama.width)
-        write_mask_pyramid(path, mask.read, extent, table, MaskFacts(size, origin, table))
-        return counted_phases(panorama.name, pixels, table, size, origin)
+        if self.outputs.endings_of_panoramas:
+            write_mask_pyramid(path, read, extent, table, MaskFacts(size, origin, table))
+        return counted_phases(panorama.name, pixels, table, size, origin, place)
 
     def path(self, name: str, ending: str) -> Path:
         """Return where a file of an image is written."""
@@ -271,6 +233,21 @@ class ResultFolder:
         phases = self.files.write(micrograph, mask, origin, place=place)
         self.add(micrograph.name, phases)
         return phases
+
+    def write_panorama(
+        self,
+        panorama: Panorama,
+        mask: NDArray[np.uint8],
+        origin: Provenance,
+        place: Place | None = None,
+    ) -> None:
+        """Write the mask of a panorama, as :meth:`ImageFiles.write_panorama`; add its fractions."""
+        self.begin()
+        pixels = count_values(mask)
+        rows = self.files.write_panorama(
+            panorama, lambda start, stop: mask[start:stop], pixels, origin, place
+        )
+        self.add(panorama.name, rows)
 
     def add(self, name: str, phases: Sequence[PhaseFraction]) -> None:
         """Add the fractions of an image whose files are there."""

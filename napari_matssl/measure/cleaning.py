@@ -1,10 +1,10 @@
 """Cleaning of masks: small regions are removed, holes filled.
 
-The mask is cut into regions once; all the rest happens on the graph of which region touches which,
-quick enough to follow a slider.
+The mask is cut into regions once, by bands of rows; all the rest happens on the graph of which
+region touches which, quick enough to follow a slider.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.measure.mask_regions import Bands, Ids, Regions, find_regions, sums
 from napari_matssl.settings.cleaning import Cleaning, whole_px
-
-# Pixels touch at edges and at corners, for regions and for what is around them: a film one pixel
-# wide that runs diagonally is one region for the eye, and no row of specks.
-_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))
 
 
 def clean_mask(
@@ -54,89 +51,94 @@ def clean_mask(
     -------
     A new mask ``(H, W)``.
     """
-    area, most = pixel_area_um2, mask.size + 1
-    smallest = [whole_px(cleaning.smallest_region_of(i), area, True, most) for i in table.ids]
-    largest = [whole_px(cleaning.largest_hole_of(i), area, False, most) for i in table.ids]
-    if max(smallest) <= 1 and max(largest) == 0:
-        return mask.copy()
-    place = np.full(256, len(table), dtype=np.uint8)
-    place[list(table.ids)] = np.arange(len(table))
-    # With a frame of "no class", regions at the edge of the image touch something there, too.
-    framed = np.pad(place[mask], 1, constant_values=len(table))
-    labels, regions = _find_regions(framed, len(table))
-    if max(smallest) > 1:
-        regions = _give_specks_away(regions, np.array([*smallest, 0]))
-    for index in np.flatnonzero(largest):
-        # One pass is enough. Filling the holes of a class makes no new holes in a class that was
-        # filled before: the pixels outside that class only merge.
-        regions = _fill_holes(regions, int(index), largest[index])
-    ids = np.array([*table.ids, 0], dtype=np.uint8)[regions.classes[regions.of_label]]
-    labels = labels[1:-1, 1:-1]
-    return np.where(labels == 0, mask, ids[labels])
+    return CleanedRows(
+        lambda start, stop: mask[start:stop], mask.shape, table, cleaning, pixel_area_um2
+    ).read(0, len(mask))
 
 
-@dataclass(frozen=True)
-class _Regions:
-    """Regions of touching pixels of one class; those that touch each other differ in class.
-
-    All that is of no class is one region, larger than the image.
+class CleanedRows:
+    """A mask that is cleaned, and read by rows: neither it nor what it becomes is whole in memory.
 
     Parameters
     ----------
-    sizes
-        ``(N,)`` pixels.
-    classes
-        ``(N,)`` position of the class in the table; its length for no class.
-    contacts
-        ``(N, N)`` symmetric: pairs of touching pixels between two regions.
-    of_label
-        The region that each of the regions first found is now part of.
+    read
+        Returns the rows of the mask from one to before another; each is read twice, or more often
+        if rows are read in another order than from top to bottom.
+    size
+        Height and width.
+    table, cleaning, pixel_area_um2
+        As for :func:`clean_mask`.
+
+    Attributes
+    ----------
+    counts
+        Pixels by value, after cleaning; None where nothing is cleaned.
+
+    Raises
+    ------
+    InputError
+        If the mask has too many regions.
     """
 
-    sizes: NDArray[np.int64]
-    classes: NDArray[np.integer]
-    contacts: csr_array
-    of_label: NDArray[np.integer]
+    def __init__(
+        self,
+        read: Callable[[int, int], Ids],
+        size: tuple[int, ...],
+        table: ClassTable,
+        cleaning: Cleaning,
+        pixel_area_um2: float | None = None,
+    ) -> None:
+        self._mask, self._height = read, size[0]
+        self._bands: Bands | None = None  # nothing is cleaned
+        self.counts: Mapping[int, int] | None = None
+        self._last: tuple[int, Ids] | None = None
+        area, most = pixel_area_um2, size[0] * size[1] + 1
+        smallest = [whole_px(cleaning.smallest_region_of(i), area, True, most) for i in table.ids]
+        largest = [whole_px(cleaning.largest_hole_of(i), area, False, most) for i in table.ids]
+        if max(smallest) <= 1 and max(largest) == 0:
+            return
+        place = np.full(256, len(table), dtype=np.uint8)
+        place[list(table.ids)] = np.arange(len(table))
+        self._bands = Bands(read, (size[0], size[1]), place, len(table))
+        regions, self._offsets = find_regions(self._bands)
+        if max(smallest) > 1:
+            regions = _give_specks_away(regions, np.array([*smallest, 0]))
+        for index in np.flatnonzero(largest):
+            # One pass is enough. Filling the holes of a class makes no new holes in a class that
+            # was filled before: the pixels outside that class only merge.
+            regions = _fill_holes(regions, int(index), largest[index])
+        ids = np.array([*table.ids, 0], dtype=np.uint8)
+        self._ids = ids[regions.classes[regions.of_label]]
+        of_class = sums(regions.classes, regions.sizes)[: len(table)].tolist()
+        counts = {i: n for i, n in zip(table.ids, of_class, strict=False) if n}
+        if rest := size[0] * size[1] - sum(counts.values()):
+            counts[table.no_class] = rest
+        self.counts = dict(sorted(counts.items()))
 
-    def with_classes(self, classes: NDArray[np.integer]) -> "_Regions":
-        """Change the class of regions, and join those that touch and are now of one class."""
-        pairs = self.contacts.tocoo()
-        alike = classes[pairs.row] == classes[pairs.col]
-        joined = _graph(pairs.row[alike], pairs.col[alike], pairs.data[alike], len(classes))
-        count, part_of = connected_components(joined, directed=False)
-        first, second = part_of[pairs.row[~alike]], part_of[pairs.col[~alike]]
-        of_part = np.zeros(count, dtype=classes.dtype)
-        of_part[part_of] = classes
-        return _Regions(
-            sizes=_sums(part_of, self.sizes),
-            classes=of_part,
-            contacts=_graph(first, second, pairs.data[~alike], count),
-            of_label=part_of[self.of_label],
-        )
+    def read(self, start: int, stop: int) -> Ids:
+        """Return the rows from one to before another, a new array ``(stop - start, W)``."""
+        if self._bands is None:
+            return self._mask(start, stop).copy()
+        parts = [
+            self._cleaned(number)[max(0, start - first) : stop - first]
+            for number, (first, after) in enumerate(self._bands.rows)
+            if first < stop and start < after
+        ]
+        return np.concatenate(parts)
+
+    def _cleaned(self, number: int) -> Ids:
+        """Return a band; the last one is kept, as rows are read one after another."""
+        assert self._bands is not None
+        if self._last is None or self._last[0] != number:
+            self._last = None
+            numbers = self._bands.inner(number)
+            ids = self._ids[np.where(numbers, numbers + self._offsets[number], 0)]
+            mask = self._mask(*self._bands.rows[number])
+            self._last = number, np.where(numbers == 0, mask, ids)
+        return self._last[1]
 
 
-def _find_regions(classes: NDArray[np.uint8], none: int) -> tuple[NDArray[np.int32], _Regions]:
-    """Label the regions of an image of classes from 1; 0 stands for pixels of no class."""
-    from skimage.measure import label
-
-    labels = label(classes, background=none, connectivity=2).astype(np.int32, copy=False)  # type: ignore[no-untyped-call]
-    height, width = labels.shape
-    touching = []
-    for down, right in _NEIGHBOURS:
-        first = labels[: height - down, max(0, -right) : width - max(0, right)]
-        second = labels[down:, max(0, right) : width + min(0, right)]
-        differ = first != second
-        touching.append((first[differ], second[differ]))
-    first, second = map(np.concatenate, zip(*touching, strict=True))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = labels.size
-    of_region = np.zeros(len(sizes), dtype=np.intp)
-    of_region[labels] = classes
-    contacts = _graph(first, second, np.ones(len(first), dtype=np.int64), len(sizes))
-    return labels, _Regions(sizes, of_region, contacts + contacts.T, np.arange(len(sizes)))
-
-
-def _give_specks_away(regions: _Regions, smallest: NDArray[np.integer]) -> _Regions:
+def _give_specks_away(regions: Regions, smallest: NDArray[np.integer]) -> Regions:
     """Merge regions below the size of their class into the class they touch most, smallest first.
 
     A speck may go as soon as every speck that it touches comes after it, which gives the same as
@@ -160,22 +162,10 @@ def _give_specks_away(regions: _Regions, smallest: NDArray[np.integer]) -> _Regi
         regions = regions.with_classes(classes)
 
 
-def _fill_holes(regions: _Regions, index: int, largest: int) -> _Regions:
+def _fill_holes(regions: Regions, index: int, largest: int) -> Regions:
     """Fill the holes of one class: what hangs together, is of others, and touches no "no class"."""
     others = np.flatnonzero(regions.classes != index)
     _, part_of = connected_components(regions.contacts[others][:, others], directed=False)
     classes = regions.classes.copy()
-    classes[others[_sums(part_of, regions.sizes[others])[part_of] <= largest]] = index
+    classes[others[sums(part_of, regions.sizes[others])[part_of] <= largest]] = index
     return regions.with_classes(classes)
-
-
-def _sums(part_of: NDArray[np.integer], values: NDArray[np.int64]) -> NDArray[np.int64]:
-    # The floats of bincount are exact up to 2**53.
-    return np.bincount(part_of, weights=values).astype(np.int64)
-
-
-def _graph(
-    rows: NDArray[np.integer], columns: NDArray[np.integer], values: NDArray[np.int64], count: int
-) -> csr_array:
-    """Make a sparse matrix; values of one place add up."""
-    return csr_array((values, (rows, columns)), shape=(count, count))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
 from napari_matssl.progress import Job, Progress, drain
 from napari_matssl.project.folder import Project

@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, OutputError, printable
-from napari_matssl.export.results import Outputs, ResultFolder
+from napari_matssl.export.outputs import Outputs
+from napari_matssl.export.results import ResultFolder
 from napari_matssl.export.run_tables import CORRECTED, PHASES, SUMMARY
 from napari_matssl.files import check_room, check_writable_folder
 from napari_matssl.labels.class_table_files import CLASSES_FILE
+from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
@@ -55,7 +57,7 @@ def existing_exports(project: Project, out: Path, outputs: Outputs) -> tuple[Pat
     paths = [out / CLASSES_FILE]
     paths += [out / PHASES, out / SUMMARY, out / CORRECTED] if outputs.tables else []
     for name in segmented_names(project):
-        paths += [out / f"{Path(name).stem}{ending}" for ending in outputs.endings]
+        paths += [out / f"{Path(name).stem}{ending}" for ending in _endings(project, name, outputs)]
     return tuple(path for path in paths if path.exists())
 
 
@@ -76,7 +78,7 @@ def export_project(
     out
         Folder for ``<stem>_mask.png``, ``<stem>_mask.tif``, ``<stem>_overlay.png``,
         ``phases.csv``, ``summary.csv``, ``corrected.csv``, and ``classes.json`` with the meaning
-        of the ids.
+        of the ids. Of a panorama, the mask is ``<stem>_mask.tif``, and there is no overlay.
     outputs
         All by default.
     names
@@ -103,7 +105,7 @@ def export_project(
         )
     check_writable_folder(out)
     table = project.classes.table
-    check_room(out, round(_pixels(project, chosen) * outputs.bytes_per_pixel(len(table))))
+    check_room(out, round(_bytes(project, chosen, outputs)))
     results = ResultFolder(out, table, outputs, partial(correct_project, project))
     export = _Export(project, results, places_that_count(project, chosen))
     if (yield Progress("exporting", 0, len(chosen), message=results.remark())) is Control.STOP:
@@ -136,17 +138,22 @@ class _Export:
         self._places = places
 
     def one(self, name: str) -> str:
-        """Export one image; a line if it had to be left out."""
+        """Export one image; a line if it, or something of it, had to be left out."""
         results, table = self._results, self._results.table
         try:
-            check_output_names(Path(name), results.folder, results.outputs.endings)
+            endings = _endings(self._project, name, results.outputs)
+            check_output_names(Path(name), results.folder, endings)
             with memory_errors(name):
-                micrograph = self._project.micrographs.read(name)
-                size = micrograph.pixel_size
+                image = self._project.micrographs.read_any(name)
+                size, place = image.pixel_size, self._places.of(name)
                 mask = final_mask(self._project, name, table, size)
                 origin = final_origin(self._project, name, table, size)
                 origin = origin.model_copy(update={"run": self._run})
-                results.write(micrograph, mask, origin, place=self._places.of(name))
+                if isinstance(image, Micrograph):
+                    results.write(image, mask, origin, place=place)
+                else:
+                    results.write_panorama(image, mask, origin, place)
+                    return results.outputs.left_out_of(name)
         except (InputError, OutOfMemoryError) as error:
             self.first = self.first or error
             self.skipped.append(Skipped(printable(name), str(error), error.settings))
@@ -154,19 +161,24 @@ class _Export:
         return ""
 
 
-def _pixels(project: Project, names: Sequence[str]) -> int:
-    """Count the pixels of masks; damaged ones show themselves later."""
-    pixels = 0
+def _endings(project: Project, name: str, outputs: Outputs) -> tuple[str, ...]:
+    """Return the endings of what is written of an image."""
+    return outputs.endings_of_panoramas if project.masks.is_large(name) else outputs.endings
+
+
+def _bytes(project: Project, names: Sequence[str], outputs: Outputs) -> float:
+    """Estimate how much is written; damaged masks show themselves later."""
+    per_pixel, total = outputs.bytes_per_pixel(len(project.classes.table)), 0.0
     for name in names:
-        if project.masks.is_large(name):  # it is left out
-            continue
-        with (
-            contextlib.suppress(OSError, struct.error),
-            project.masks.path(name).open("rb") as file,
-        ):
-            width, height = struct.unpack(">II", file.read(24)[16:])  # width and height of a PNG
-            pixels += width * height
-    return pixels
+        path = project.masks.path(name)
+        with contextlib.suppress(OSError, struct.error):
+            if project.masks.is_large(name):  # it is packed again as it is packed now
+                total += path.stat().st_size * len(outputs.endings_of_panoramas)
+                continue
+            with path.open("rb") as file:
+                width, height = struct.unpack(">II", file.read(24)[16:])  # of a PNG
+                total += width * height * per_pixel
+    return total
 
 
 def check_export_folder(project: Project, out: Path) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_matssl.errors import InputError
-from napari_matssl.export.results import MASK_PNG, ImageFiles
+from napari_matssl.export.outputs import MASK_PNG
+from napari_matssl.export.results import ImageFiles
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.export.results import OVERLAY, PROBABILITIES
+from napari_matssl.export.outputs import OVERLAY, PROBABILITIES
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import (
     NamedValues,

@@ -1,6 +1,6 @@
 """Measure the masks of a project."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, MatSSLError, printable
 from napari_matssl.labels.class_table import ClassTable
-from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.labels.sparse_ids import bands
 from napari_matssl.measure.cleaning import clean_mask
@@ -113,8 +112,8 @@ def final_mask(
 ) -> NDArray[np.uint8]:
     """Read an image's mask as it is measured and exported.
 
-    It is cleaned (but for a panorama), and painted pixels replace it (unless the project is set
-    otherwise): what was corrected by hand is right, whatever the model found.
+    It is cleaned, and painted pixels replace it (unless the project is set otherwise): what was
+    corrected by hand is right, whatever the model found.
 
     Parameters
     ----------
@@ -130,36 +129,25 @@ def final_mask(
     Raises
     ------
     InputError
-        If there is none, or it or the painted labels are damaged.
+        If there is none, it or the painted labels are damaged, or it has too many regions to be
+        cleaned.
     """
     mask = project.masks.read(name)
     if mask is None:
         raise InputError(f"The mask of {name} was removed meanwhile.", "Segment the image again.")
     area = None if pixel_size is None else pixel_size.area_um2
-    if not project.masks.is_large(name):
+    try:
         mask = clean_mask(mask, table, project.masks.cleaning, area)
+    except InputError as error:
+        raise error.reworded(f"{name}: {error.what}") from error
     painted = project.labels.read(name) if project.masks.painted_counts else None
     if painted is None:
         return mask
-    final = mask.copy()
     for rows in bands(mask.shape):
         if painted[rows].any():
             known = (painted[rows] != 0) & (mask[rows] != table.no_class)
-            final[rows][known] = painted[rows][known]
-    return final
-
-
-def not_cleaned(
-    project: Project, names: Iterable[str], table: ClassTable, sizes: Mapping[str, PixelSize | None]
-) -> str:
-    """Return a line on the panoramas among some images if masks are cleaned; else nothing."""
-    large = [
-        name
-        for name in names
-        if project.masks.is_large(name)
-        and cleaning_in_words(project.masks.cleaning, table, sizes.get(name))
-    ]
-    return f"Masks of panoramas aren't cleaned: {few(large, 4)}." if large else ""
+            mask[rows][known] = painted[rows][known]
+    return mask
 
 
 def final_origin(
@@ -169,8 +157,7 @@ def final_origin(
 
     A model that was renamed since is called by its name of today, under which it can be found.
     """
-    large = project.masks.is_large(name)
-    cleaning = "" if large else cleaning_in_words(project.masks.cleaning, table, pixel_size)
+    cleaning = cleaning_in_words(project.masks.cleaning, table, pixel_size)
     origin = project.masks.provenance(name) or Provenance(image=printable(name))
     painted = project.masks.painted_counts and project.labels.has(name)
     model = printable(project.models.name_now(origin.model, origin.model_created))

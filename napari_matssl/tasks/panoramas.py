@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_matssl import __version__
+from napari_matssl.errors import InputError
 from napari_matssl.export.growing_mask import GrowingMask
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.learn.card import ModelCard, TrainingImage
 from napari_matssl.learn.device import Compute
@@ -19,10 +21,11 @@ from napari_matssl.learn.grey_scale import fit_scaling
 from napari_matssl.learn.inference import class_ids, segment_rows
 from napari_matssl.learn.light import Light, judge
 from napari_matssl.learn.uncertain_area import UncertainArea, UncertainPixels, UncertainTally
+from napari_matssl.measure.cleaning import CleanedRows
 from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.progress import Job, Progress
 from napari_matssl.settings import Cleaning, PredictSettings
-from napari_matssl.tasks.provenance import ModelIdentity, cleaning_in_words, torch_version
+from napari_matssl.tasks.provenance import ModelIdentity, torch_version
 
 _BAR_ROWS = 1024  # of an info bar that are written at once
 
@@ -36,7 +39,9 @@ class SegmentedPanorama:
     name
         The panorama's.
     mask
-        All of it, on disk.
+        All of it, on disk, as it was found.
+    read
+        Returns its rows from one to before another, cleaned.
     pixels
         How many of them each value of the mask has.
     facts
@@ -45,6 +50,7 @@ class SegmentedPanorama:
 
     name: str
     mask: GrowingMask
+    read: Callable[[int, int], NDArray[np.uint8]]
     pixels: Mapping[int, int]
     facts: MaskFacts
 
@@ -163,8 +169,12 @@ class _Counted:
 def key_of(
     panorama: Panorama, this: TrainingImage, model: ModelIdentity, settings: PredictSettings
 ) -> dict[str, str]:
-    """Return what a mask depends on, by names for people; `this` is the image's fingerprint."""
+    """Return what a mask depends on as it grows, by names for people.
+
+    `this` is the image's fingerprint. How a mask is cleaned at the end isn't among it.
+    """
     size, bar = panorama.pixel_size, panorama.info_bar
+    settings = settings.with_cleaning(Cleaning())
     stated = (panorama.page, None if size is None else (size.x_um, size.y_um), bar and bar.row)
     return {
         "the image": f"{this.sha256} {json.dumps(stated)}",
@@ -192,13 +202,37 @@ def without_neighbours(
     -------
     The settings without that, and a line on it; empty if nothing of the kind was set.
     """
-    used = settings.with_cleaning(Cleaning()).model_copy(update={"detached_components": "keep"})
-    left_out = []
-    if cleaning_in_words(settings.cleaning, card.classes, panorama.pixel_size):
-        left_out.append("cleaning")
-    if card.unbroken_classes(settings.detached_components):
-        left_out.append("merging detached components")
-    if not left_out:
+    used = settings.model_copy(update={"detached_components": "keep"})
+    if not card.unbroken_classes(settings.detached_components):
         return used, ""
     extent = f"{panorama.width:,} x {panorama.height:,} px"
-    return used, f"{panorama.name} is too large ({extent}) for {' and '.join(left_out)}: left out."
+    line = f"{panorama.name} is too large ({extent}) for merging detached components: left out."
+    return used, line
+
+
+def clean_grown(
+    mask: GrowingMask,
+    grown: GrownMask,
+    panorama: Panorama,
+    classes: ClassTable,
+    cleaning: Cleaning,
+) -> tuple[Callable[[int, int], NDArray[np.uint8]], Mapping[int, int]]:
+    """Clean a mask that has grown, by bands of rows.
+
+    Returns
+    -------
+    What gives its rows from one to before another, and pixels by value.
+
+    Raises
+    ------
+    InputError
+        If it has too many regions.
+    """
+    size = panorama.pixel_size
+    area = None if size is None else size.area_um2
+    extent = (panorama.height, panorama.width)
+    try:
+        rows = CleanedRows(mask.read, extent, classes, cleaning, area)
+    except InputError as error:
+        raise error.reworded(f"{panorama.name}: {error.what}") from error
+    return (mask.read, grown.pixels) if rows.counts is None else (rows.read, rows.counts)

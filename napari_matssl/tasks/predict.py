@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from napari_matssl.errors import MatSSLError, OutputError, StoppedError
-from napari_matssl.export.results import MASK_PNG, MASK_TIFF, UNFINISHED, Outputs, ResultFolder
+from napari_matssl.export.outputs import MASK_PNG, MASK_TIFF, UNFINISHED, Outputs
+from napari_matssl.export.results import ResultFolder
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.learn.card import ModelCard

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.export.results import PANORAMA_ENDINGS, Outputs
+from napari_matssl.export.outputs import PANORAMA_ENDINGS, Outputs
 from napari_matssl.files import check_room
 from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO, ModelCard
 from napari_matssl.learn.magnification import magnification
@@ -211,7 +211,6 @@ def check_image(
     """
     check_output_names(path, out, outputs.endings)
     micrograph = reading.read(path)
-    left_out = outputs.left_out_of_panoramas
     is_panorama = isinstance(micrograph, Panorama)
     if is_panorama:
         check_output_names(path, out, PANORAMA_ENDINGS)
@@ -223,8 +222,8 @@ def check_image(
     remarks = _remarks(micrograph, card, reading.settings)
     checked = CheckedImage(path, remarks, pixels, _bar_line(micrograph), rows, is_panorama)
     lines = [checked.bar, *remarks]
-    if is_panorama and left_out:
-        lines.append(f"{path.name}: no {left_out} of so large an image; the mask is a TIFF.")
+    if is_panorama:
+        lines.append(outputs.left_out_of(path.name))
     message = "" if rows else "\n".join(filter(None, lines))
     if (yield Progress(_STAGE, 1, 1, message=message)) is Control.STOP:
         return None

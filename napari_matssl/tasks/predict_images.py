@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from napari_matssl.errors import InputError
-from napari_matssl.export.results import MASK_PNG, MASK_TIFF, UNFINISHED, ImageFiles, Outputs
+from napari_matssl.export.outputs import MASK_PNG, MASK_TIFF, UNFINISHED, Outputs
+from napari_matssl.export.results import ImageFiles
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.card_files import read_card
@@ -120,7 +121,8 @@ def segmenting(
             begin()
             origin = segmented.facts.provenance or Provenance()
             origin = origin.model_copy(update={"files": (MASK_TIFF,)})
-            written.extend(files.write_panorama(panorama, segmented.mask, segmented.pixels, origin))
+            rows = files.write_panorama(panorama, segmented.read, segmented.pixels, origin)
+            written.extend(rows)
             segmented.mask.remove()
 
         name = image.path.name

@@ -26,12 +26,7 @@ from napari_matssl.tasks.mask_sizes import check_sizes
 from napari_matssl.tasks.mask_states import MaskStates
 from napari_matssl.tasks.measure_files import FIELDS, field_row
 from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.measure_project import (
-    final_mask,
-    final_origin,
-    not_cleaned,
-    segmented_names,
-)
+from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.project_places import places_that_count
 
 
@@ -153,9 +148,6 @@ class ProjectMeter:
             states[name] = kept.state
             rows.append(kept.row)
         if sizes and line:
-            remarks[line] = None
-        by_name = {name: size for name, _, size in sizes}
-        if line := not_cleaned(self.project, states, self.project.classes.table, by_name):
             remarks[line] = None
         tables = {FIELDS: pd.DataFrame(rows)}
         for measure in measures.values():

@@ -133,15 +133,14 @@ def segment_project(
         for value, count in segmented.pixels.items():
             ours = int(run.ids[value])
             pixels[ours] = pixels.get(ours, 0) + count
-        grown = segmented.mask
         masks.write_panorama(
             name,
-            lambda start, stop: run.ids[grown.read(start, stop)],
+            lambda start, stop: run.ids[segmented.read(start, stop)],
             pixels,
             segmented.facts,
             pages[name],
         )
-        grown.remove()
+        segmented.mask.remove()
         if probabilities:
             told.remarked(f"{name}: there are no probability layers of a panorama.")
         told.grown(name)

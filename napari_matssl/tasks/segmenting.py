@@ -27,6 +27,7 @@ from napari_matssl.tasks.inputs import fingerprint
 from napari_matssl.tasks.panoramas import (
     PanoramaPlace,
     SegmentedPanorama,
+    clean_grown,
     grow_mask,
     key_of,
     without_neighbours,
@@ -251,7 +252,8 @@ class SegmentingRun:
             facts = yield from self._facts(
                 image, settings, remarks, this, grown.light, grown.uncertain
             )
-            place.keep(SegmentedPanorama(image.name, mask, grown.pixels, facts), image)
+            read, pixels = clean_grown(mask, grown, image, card.classes, settings.cleaning)
+            place.keep(SegmentedPanorama(image.name, mask, read, pixels, facts), image)
             return True
         finally:
             mask.leave()

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.measure.cleaning import clean_mask
+from napari_matssl.measure import mask_regions
+from napari_matssl.measure.cleaning import CleanedRows, clean_mask
 from napari_matssl.settings import ClassSizes, Cleaning, Size
 
 TABLE = numbered_table([1, 2, 3])
@@ -341,3 +343,43 @@ def test_cleaning_by_class_again_changes_nothing(mask, smallest, largest):
     once = clean_mask(mask, TABLE, Cleaning(of_class=own))
     assert np.array_equal(once == 0, mask == 0)
     assert np.array_equal(clean_mask(once, TABLE, Cleaning(of_class=own)), once)
+
+
+# ---- by bands of rows, as a panorama is read ----
+
+
+@UNHURRIED
+@given(masks, st.tuples(sizes, sizes, sizes), st.tuples(sizes, sizes, sizes), st.integers(1, 5))
+def test_where_bands_begin_changes_nothing(mask, smallest, largest, rows):
+    pairs = zip(TABLE.ids, smallest, largest, strict=True)
+    cleaning = Cleaning(
+        of_class={i: ClassSizes(smallest_region=s, largest_hole=h) for i, s, h in pairs}
+    )
+    expected = clean_mask(mask, TABLE, cleaning)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mask_regions, "_BAND", rows * mask.shape[1])
+        cleaned = CleanedRows(lambda a, b: mask[a:b], mask.shape, TABLE, cleaning)
+        assert np.array_equal(cleaned.read(0, len(mask)), expected)
+        for row in (len(mask) - 1, 0):
+            assert np.array_equal(cleaned.read(row, row + 1), expected[row : row + 1])
+
+
+def test_a_region_that_goes_through_many_bands_is_one(monkeypatch):
+    mask = np.ones((40, 12), np.uint8)
+    mask[2:38, 3] = mask[2:38, 7] = mask[37, 3:8] = 2  # a U, whose arms meet in the last bands
+    monkeypatch.setattr(mask_regions, "_BAND", 5 * 12)
+    assert np.array_equal(clean(mask, TABLE, smallest_px=75), mask)
+    assert (clean(mask, TABLE, smallest_px=76) == 1).all()
+
+
+def test_rows_of_a_mask_that_is_not_cleaned_are_those_that_are_there():
+    mask = picture("111", "121", "111")
+    cleaned = CleanedRows(lambda a, b: mask[a:b], mask.shape, TABLE, Cleaning())
+    assert np.array_equal(cleaned.read(1, 3), mask[1:])
+
+
+def test_noise_of_too_many_regions_is_refused(monkeypatch):
+    mask = np.random.default_rng(0).integers(1, 4, (60, 60)).astype(np.uint8)
+    monkeypatch.setattr(mask_regions, "_MOST", 100)
+    with pytest.raises(InputError, match="more than 100 regions, too many to be cleaned"):
+        clean(mask, TABLE, smallest_px=3)

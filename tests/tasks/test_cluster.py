@@ -20,7 +20,7 @@ from napari_matssl import __version__
 from napari_matssl.cli import main
 from napari_matssl.errors import ComputeError, InputError, SettingsError, StoppedError
 from napari_matssl.export.masks import write_mask
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.export.tables import write_frames
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import MaskFacts, read_mask_facts

@@ -13,7 +13,7 @@ from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.micrographs import write_micrograph
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.micrograph.calibration import read_pixel_size

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.progress import drain

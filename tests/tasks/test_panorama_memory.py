@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 import torch
 
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.segmenter import Segmenter

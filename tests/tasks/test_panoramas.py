@@ -10,13 +10,15 @@ import tifffile
 
 from napari_matssl.errors import OutputError, StoppedError
 from napari_matssl.export.growing_mask import GrowingMask
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.labels.reading_labels import read_labels
+from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn import inference
 from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.measure import mask_regions
 from napari_matssl.micrograph import reading_panorama
 from napari_matssl.micrograph.reading import read_micrograph, read_pixels
 from napari_matssl.progress import Control, drain
@@ -206,16 +208,46 @@ def test_finished_panoramas_are_not_segmented_again(segmenter, tmp_path, large):
 
 
 def test_what_needs_all_of_a_mask_is_left_out_with_a_line(segmenter, image, tmp_path, large):
-    settings = SETTINGS.model_copy(update={"smallest_region": Size(value=30)})
+    rule = UnbrokenClass(class_id=1, inside=1, outside=1, images=4)
+    card = segmenter.card.model_copy(update={"unbroken": (rule,)})
+    one = Segmenter(segmenter.network, card)
     said = []
     outputs = Outputs(masks_tiff=False, probabilities=True)
-    run(segmenter, [image], tmp_path / "out", settings, outputs, said)
+    run(one, [image], tmp_path / "out", SETTINGS, outputs, said)
     lines = "\n".join(said)
     assert "a.tif: no overlay or probabilities of so large an image; the mask is a TIFF." in lines
-    assert "a.tif is too large (130 x 400 px) for cleaning: left out." in lines
+    left_out = "a.tif is too large (130 x 400 px) for merging detached components: left out."
+    assert left_out in lines
     origin = read_mask_facts(tmp_path / "out" / "a_mask.tif").provenance
-    assert origin.cleaning == ""
-    assert any("for cleaning" in remark for remark in origin.remarks)
+    assert left_out in origin.remarks
+
+
+CLEANED = SETTINGS.model_copy(
+    update={"smallest_region": Size(value=9, unit="um2"), "largest_hole": Size(value=120)}
+)
+
+
+def test_a_panorama_is_cleaned_as_the_whole_image(segmenter, image, whole, tmp_path, monkeypatch):
+    drain(predict(segmenter, [image], tmp_path / "whole cleaned", CLEANED, PLAIN))
+    expected = read_pixels(tmp_path / "whole cleaned" / "a_mask.png")
+    assert (expected != read_pixels(whole / "a_mask.png")).mean() > 0.001
+    monkeypatch.setattr(reading_panorama, "PANORAMA_PX", 10_000)
+    monkeypatch.setattr(mask_regions, "_BAND", 17 * 130)
+    run(segmenter, [image], tmp_path / "out", CLEANED)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "out" / "a_mask.tif"), expected)
+    assert figures(tmp_path / "out") == figures(tmp_path / "whole cleaned")
+    origin = read_mask_facts(tmp_path / "out" / "a_mask.tif").provenance
+    assert origin.cleaning == "all classes >= 9 um2, holes <= 120 px"
+
+
+def test_another_cleaning_goes_on_with_the_rows_that_are_there(segmenter, image, tmp_path, large):
+    out, said = tmp_path / "out", []
+    with pytest.raises(StoppedError):
+        run(segmenter, [image], out, stop_at=20)
+    run(segmenter, [image], out, CLEANED, said=said)
+    assert any("is gone on with from row" in line for line in said)
+    run(segmenter, [image], tmp_path / "fresh", CLEANED)
+    assert figures(out) == figures(tmp_path / "fresh")
 
 
 def test_the_info_bar_is_not_analysed(segmenter, image, tmp_path, large):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from napari_matssl.errors import ComputeError, DeviceError, InputError, OutputError, StoppedError
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.held_out import HeldOut, HeldOutImage
 from napari_matssl.labels.provenance import read_mask_facts

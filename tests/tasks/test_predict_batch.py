@@ -14,7 +14,8 @@ from limits import largest_file
 from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.export.results import Outputs, ResultFolder
+from napari_matssl.export.outputs import Outputs
+from napari_matssl.export.results import ResultFolder
 from napari_matssl.export.run_tables import runs_in
 from napari_matssl.files import atomic_write
 from napari_matssl.labels.class_table import ClassTable, LabelClass, numbered_table

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from napari_matssl.cli import app
 from napari_matssl.errors import InputError, SettingsError
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.export.tables import write_frames
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Control, drain

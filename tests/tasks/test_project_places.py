@@ -5,7 +5,7 @@ from iron import ALL, NAMES, write_iron
 from pandas.testing import assert_frame_equal
 
 from napari_matssl.errors import InputError
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.micrograph.place import Place
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project

@@ -1,18 +1,24 @@
 """Panoramas in the window; what counts as one is made small here."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from acting import User, tiny, write_model, write_strokes
 
 from napari_matssl.errors import InputError
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels import sparse_ids
+from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.learn import inference
+from napari_matssl.measure import mask_regions
+from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.micrograph import reading_panorama
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.progress import drain
 from napari_matssl.project import panorama_parts
 from napari_matssl.settings import Cleaning
+from napari_matssl.tasks.export_measured import existing_tables, export_measured
 from napari_matssl.tasks.measure_plan import MeasurePlan
 from napari_matssl.tasks.project_meter import ProjectMeter
 from napari_matssl.widgets.canvas import painting_area
@@ -246,20 +252,84 @@ def test_preview_and_fine_tuning_take_parts_around_the_strokes(ready, folder):
     assert [one.name for one in card.training_images] == ["large.tif at 120, 210"]
 
 
-def test_phases_are_measured_with_paint_and_without_cleaning(ready, folder):
+def final(ready, folder):
+    """The mask of the panorama as it ought to be measured and exported."""
+    mask, ids = read_pixels(ready.project.masks.path(NAME)), on_disk(folder)
+    return np.where(ids > 0, ids, clean_mask(mask, ready.project.classes.table, CLEANING))
+
+
+CLEANING = Cleaning(smallest_region=40, largest_hole=30)
+
+
+@pytest.fixture
+def corrected(ready, monkeypatch):
+    """A segmented panorama that somebody has painted on and cleaned."""
+    monkeypatch.setattr(mask_regions, "_BAND", 17 * SIZE[1])
     ready.run(ready.segment.start)
     look_at(ready, 240, 130)
     paint(ready, 240, 130, 1)
-    mask, ids = read_pixels(ready.project.masks.path(NAME)), on_disk(folder)
-    ready.project.masks.set_cleaning(Cleaning(smallest_region=20))
-    measured = drain(ProjectMeter(ready.project).measure(MeasurePlan(), [NAME]))
+    ready.session.results.clean(CLEANING)
+    return ready
+
+
+def test_phases_are_measured_with_paint_and_cleaned(corrected, folder):
+    measured = drain(ProjectMeter(corrected.project).measure(MeasurePlan(), [NAME]))
     assert not measured.problems
-    expected, classes = np.where(ids > 0, ids, mask), ready.project.classes.in_order
+    assert not measured.remarks
+    expected, classes = final(corrected, folder), corrected.project.classes.in_order
+    assert (expected != read_pixels(corrected.project.masks.path(NAME))).any()
     rows = measured.tables["phases.csv"]
     found = dict(zip(rows["class_id"], rows["pixels"], strict=True))
     assert found == {one.id: np.count_nonzero(expected == one.id) for one in classes}
-    assert found[1] == np.count_nonzero(ids) > 0, "only the strokes are of this class"
-    assert measured.remarks == ("Masks of panoramas aren't cleaned: large.tif.",)
+
+
+def test_the_view_shows_the_mask_as_found_and_a_line_tells_it(corrected):
+    line = "large.tif is a panorama: its mask is shown as found, and cleaned where it is measured"
+    assert sum(heard.startswith(line) for heard in corrected.heard) == 1
+    corrected.session.results.clean(Cleaning(smallest_region=50))
+    assert sum(heard.startswith(line) for heard in corrected.heard) == 1
+    mask = read_pixels(corrected.project.masks.path(NAME))
+    shown = corrected.viewer.layers[SEGMENTATION].data
+    np.testing.assert_array_equal(shown[0][90:210, 20:170], mask[90:210, 20:170])
+
+
+def test_masks_and_tables_are_exported_as_those_of_other_images(corrected, folder, tmp_path):
+    out, said = tmp_path / "results", []
+    corrected.run(corrected.segment.start)
+    job = export_measured(ProjectMeter(corrected.project), out, Outputs(), MeasurePlan())
+    result = drain(job, lambda progress: said.append(progress.message))
+    assert result.images == (NAME,)
+    assert not result.problems
+    expected = final(corrected, folder)
+    np.testing.assert_array_equal(read_pixels(out / "large_mask.tif"), expected)
+    facts = read_mask_facts(out / "large_mask.tif")
+    assert facts.pixel_size.x_um == UM
+    assert facts.provenance.cleaning == "all classes >= 40 px, holes <= 30 px"
+    assert facts.provenance.painted
+    names = sorted(path.name for path in out.iterdir())
+    tables = ["corrected.csv", "fields.csv", "phases.csv", "summary.csv"]
+    assert names == sorted(["classes.json", "large_mask.tif", *tables])
+    assert "large.tif: no overlay of so large an image; the mask is a TIFF." in said
+    rows = pd.read_csv(out / "phases.csv")
+    assert rows["pixels"].tolist() == [
+        np.count_nonzero(expected == one.id) for one in corrected.project.classes.in_order
+    ]
+
+
+def test_tables_alone_are_exported_without_a_mask(corrected, tmp_path):
+    out = tmp_path / "results"
+    outputs = Outputs(masks_png=False, masks_tiff=False, overlays=False)
+    meter = ProjectMeter(corrected.project)
+    assert existing_tables(corrected.project, out, outputs, MeasurePlan()) == ()
+    drain(export_measured(meter, out, outputs, MeasurePlan()))
+    assert not (out / "large_mask.tif").exists()
+    assert (out / "large_mask.tif") not in existing_tables(
+        corrected.project, out, outputs, MeasurePlan()
+    )
+    drain(export_measured(meter, out, Outputs(overlays=False), MeasurePlan()))
+    assert out / "large_mask.tif" in existing_tables(
+        corrected.project, out, Outputs(overlays=False), MeasurePlan()
+    )
 
 
 def test_what_needs_the_whole_image_says_so(ready):

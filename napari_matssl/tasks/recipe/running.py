@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from napari_matssl.errors import MatSSLError, OutputError, StoppedError, printable
-from napari_matssl.export.results import OVERLAY, Outputs
+from napari_matssl.export.outputs import OVERLAY, Outputs
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
 from napari_matssl.files import check_room, temporary_folder
 from napari_matssl.learn.segmenter import read_segmenter

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import MatSSLError
+from napari_matssl.export.growing_mask import rows_so_far
 from napari_matssl.micrograph.mask_levels import MaskLevels
 from napari_matssl.project.panoramas import InSight
 
@@ -131,3 +133,18 @@ def sampled_levels(shape: tuple[int, int], read: Part) -> list[LazyLevel]:
         return LazyLevel((-(-shape[0] // factor), -(-shape[1] // factor)), np.dtype(np.uint8), part)
 
     return [level(factor) for factor in FACTORS]
+
+
+def grown_part(
+    path: Path,
+    shape: tuple[int, int],
+    ids: NDArray[np.uint8],
+    rows: slice,
+    columns: slice,
+) -> NDArray[np.uint8]:
+    """Read a part of a mask that grows; 0 where it hasn't come to yet."""
+    there = ids[rows_so_far(path, shape[1])[rows, columns]]
+    size = (len(range(shape[0])[rows]), len(range(shape[1])[columns]))
+    part = np.zeros(size, np.uint8)
+    part[: len(there)] = there
+    return part

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
-from napari_matssl.export.growing_mask import rows_so_far
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.progress import Preview
 from napari_matssl.project.panorama_parts import Part
@@ -28,7 +27,12 @@ from napari_matssl.widgets.canvas.layers import (
     region_of_shapes,
     within,
 )
-from napari_matssl.widgets.canvas.lazy_levels import LazyLevel, mask_levels, sampled_levels
+from napari_matssl.widgets.canvas.lazy_levels import (
+    LazyLevel,
+    grown_part,
+    mask_levels,
+    sampled_levels,
+)
 from napari_matssl.widgets.canvas.painting_area import ELSEWHERE
 from napari_matssl.widgets.canvas.shown import OVERLAYS, PREVIEW, SEGMENTATION, Shown
 
@@ -51,6 +55,7 @@ class Results(QObject):
         self.current, self.folder, self.notices = current, current.folder, current.folder.notices
         self._covered: Layer | None = None  # hidden behind a preview
         self._area: float | None = None  # pixel area with which masks were last cleaned, um2
+        self._told = set[str]()  # names of panoramas
         current.appeared.connect(self._take_up)
         current.leaving.connect(self._uncover)
         current.changed.connect(self._clean_again)
@@ -114,6 +119,7 @@ class Results(QObject):
         shown = self.current.shown
         if shown is not None and shown.mask is not None:
             self._show(shown, shown.mask)
+        self._tell_uncleaned()
         self.cleaning_changed.emit()
 
     def add_layer(self, title: str, layer: Layer) -> None:
@@ -190,7 +196,7 @@ class Results(QObject):
         self.remove_layer(PREVIEW)
         self.remove_layer(SEGMENTATION)
         shape = shown.micrograph.height, shown.micrograph.width
-        levels = sampled_levels(shape, partial(_grown, path, shape, ids))
+        levels = sampled_levels(shape, partial(grown_part, path, shape, ids))
         self._add_levels(shown, levels).metadata[_GROWS] = path
 
     def _show_levels(self, shown: Shown) -> None:
@@ -202,6 +208,21 @@ class Results(QObject):
             return
         if mask is not None:
             self._add_levels(shown, mask_levels(mask, self.notices.failed.emit))
+            self._tell_uncleaned()
+
+    def _tell_uncleaned(self) -> None:
+        """Tell once of a panorama that its mask isn't shown as it is measured."""
+        shown = self.current.shown
+        if shown is None or not shown.is_panorama or SEGMENTATION not in shown.extra:
+            return
+        table, cleaning = shown.project.classes.table, shown.project.masks.cleaning
+        names = {one.id: one.name for one in table.classes}
+        if cleaning.in_words(names) and shown.name not in self._told:
+            self._told.add(shown.name)
+            self.notices.remarked.emit(
+                f"{shown.name} is a panorama: its mask is shown as found, and cleaned where it is "
+                "measured and exported."
+            )
 
     def _add_levels(self, shown: Shown, levels: Sequence[LazyLevel]) -> Labels:
         viewer, classes = self.current.viewer, shown.project.classes.in_order
@@ -274,21 +295,6 @@ class Results(QObject):
         layer, self._covered = self._covered, None
         if layer is not None:
             layer.visible = True
-
-
-def _grown(
-    path: Path,
-    shape: tuple[int, int],
-    ids: NDArray[np.uint8],
-    rows: slice,
-    columns: slice,
-) -> NDArray[np.uint8]:
-    """Read a part of a mask that grows; 0 where it hasn't come to yet."""
-    there = ids[rows_so_far(path, shape[1])[rows, columns]]
-    size = (len(range(shape[0])[rows]), len(range(shape[1])[columns]))
-    part = np.zeros(size, np.uint8)
-    part[: len(there)] = there
-    return part
 
 
 def _area(shown: Shown) -> float | None:

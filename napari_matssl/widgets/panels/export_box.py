@@ -7,7 +7,7 @@ from pathlib import Path
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.export.results import Outputs
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.tasks.export_measured import existing_tables, export_measured
 from napari_matssl.tasks.export_project import Exported
 from napari_matssl.tasks.measure_plan import MeasurePlan
