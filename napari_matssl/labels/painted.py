@@ -13,6 +13,7 @@ from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.deciding_meaning import NOTHING_PAINTED
 from napari_matssl.labels.value_meaning import Unlabelled, not_in_table, settled
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph
 
 IGNORE_INDEX = 255
 """Target of the pixels that do not train."""
@@ -39,13 +40,7 @@ class PaintedMicrograph:
     labels: NDArray[np.integer]
 
     def __post_init__(self) -> None:
-        image = (self.micrograph.height, self.micrograph.width)
-        if self.labels.shape != image:
-            raise InputError(
-                f"The image {self.micrograph.name} has {_size(image)} pixels, "
-                f"its labels have {_size(self.labels.shape)}.",
-                "Paint on the image at its original size, or remove one of the two files.",
-            )
+        check_size(self.micrograph, self.labels)
 
     @property
     def specimen_labels(self) -> NDArray[np.integer]:
@@ -57,6 +52,23 @@ class PaintedMicrograph:
     def counts(self) -> dict[int, int]:
         """Pixels of each label value above the info bar; counted once."""
         return count_values(self.specimen_labels)
+
+
+def check_size(image: AnyMicrograph, labels: NDArray[np.integer]) -> None:
+    """Check that labels are of the size of their image.
+
+    Raises
+    ------
+    InputError
+        If they aren't.
+    """
+    size = (image.height, image.width)
+    if labels.shape != size:
+        raise InputError(
+            f"The image {image.name} has {_size(size)} pixels, "
+            f"its labels have {_size(labels.shape)}.",
+            "Paint on the image at its original size, or remove one of the two files.",
+        )
 
 
 def to_targets(
@@ -194,7 +206,7 @@ def check_taught(
 
 
 def below_info_bars(
-    images: Iterable[tuple[Micrograph, NDArray[np.integer]]],
+    images: Iterable[tuple[AnyMicrograph, NDArray[np.integer]]],
     names: Mapping[int, str],
     above: Mapping[int, int],
 ) -> list[str]:

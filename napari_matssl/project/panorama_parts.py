@@ -14,6 +14,8 @@ from napari_matssl.micrograph.panorama import Panorama
 SIDE: Final = 1024
 """Shortest side of a part, px, where the panorama is larger."""
 
+_AT = " at "
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -47,11 +49,16 @@ def part_of(panorama: Panorama, rows: slice, columns: slice) -> Part:
         If it can't be read.
     """
     pixels = panorama.part(rows, columns)
-    name = f"{panorama.name} at {columns.start}, {rows.start}"
+    name = f"{panorama.name}{_AT}{columns.start}, {rows.start}"
     micrograph = Micrograph(
         name, pixels, panorama.pixel_size, analysable=finite_pixels(pixels), page=panorama.page
     )
     return Part(micrograph, rows.start, columns.start)
+
+
+def is_part(name: str, panorama: str) -> bool:
+    """Whether a part's name is one of those of a panorama's parts."""
+    return name.startswith(f"{panorama}{_AT}")
 
 
 def part_around(panorama: Panorama, row: float, column: float) -> Part:
@@ -69,26 +76,38 @@ def part_around(panorama: Panorama, row: float, column: float) -> Part:
     return part_of(panorama, rows, columns)
 
 
-def painted_areas(panorama: Panorama, ids: NDArray[np.uint8]) -> tuple[tuple[slice, slice], ...]:
+def painted_areas(
+    panorama: Panorama, ids: NDArray[np.integer], unlabelled: int | None = 0
+) -> tuple[tuple[slice, slice], ...]:
     """Find the cells of a grid that hold strokes.
 
     Parameters
     ----------
     ids
         ``(H, W)``, the strokes of all of the panorama.
+    unlabelled
+        Value of unpainted pixels; None: every pixel is painted.
     """
     height, width = panorama.specimen_shape[:2]
     found = []
     for rows in _cells(height):
         band = ids[rows, :width]
-        if band.any():
-            painted = np.any(band, axis=0, keepdims=True)[0]
+        strokes = band if unlabelled == 0 else band != unlabelled
+        if strokes.any():
+            painted = np.any(strokes, axis=0, keepdims=True)[0]
             found += [(rows, columns) for columns in _cells(width) if painted[columns].any()]
     return tuple(found)
 
 
-def painted_parts(panorama: Panorama, ids: NDArray[np.uint8]) -> tuple[PaintedMicrograph, ...]:
+def painted_parts(
+    panorama: Panorama, ids: NDArray[np.integer], unlabelled: int | None = 0
+) -> tuple[PaintedMicrograph, ...]:
     """Read the parts of a panorama that hold strokes, as :func:`painted_areas` finds them.
+
+    Parameters
+    ----------
+    ids, unlabelled
+        As there.
 
     Raises
     ------
@@ -97,7 +116,7 @@ def painted_parts(panorama: Panorama, ids: NDArray[np.uint8]) -> tuple[PaintedMi
     """
     return tuple(
         PaintedMicrograph(part_of(panorama, *area).micrograph, ids[area].copy())
-        for area in painted_areas(panorama, ids)
+        for area in painted_areas(panorama, ids, unlabelled)
     )
 
 

@@ -113,7 +113,7 @@ class SizeSource:
         return f"{self.size.in_words}, {self.size.source}{state}"
 
 
-def size_sources(micrograph: Micrograph, by_hand: PixelSize | None) -> tuple[SizeSource, ...]:
+def size_sources(micrograph: AnyMicrograph, by_hand: PixelSize | None) -> tuple[SizeSource, ...]:
     """List all that is known of an image's pixel size; the first counts, and none is averaged.
 
     What was set by hand comes first, then what the file and text files beside it have, then the
@@ -137,7 +137,7 @@ def size_sources(micrograph: Micrograph, by_hand: PixelSize | None) -> tuple[Siz
         return ()
     used = stated[0]
     found = [SizeSource(one, n == 0, agree(one, used)) for n, one in enumerate(stated)]
-    bar = find_scale_bar(micrograph)
+    bar = find_scale_bar(micrograph) if isinstance(micrograph, Micrograph) else None
     if bar is not None:
         um = bar.printed_um or nearest_round(bar.length_px * used.x_um)
         length = length_in_words(um)

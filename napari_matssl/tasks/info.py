@@ -6,9 +6,10 @@ from typing import Any
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.card_files import PICKLES, read_card
-from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.panorama import sample_of
 from napari_matssl.micrograph.scale_bar import find_scale_bar
-from napari_matssl.project.pixel_sizes import read_calibrated, size_by_hand, size_sources
+from napari_matssl.project.pixel_sizes import read_any_calibrated, size_by_hand, size_sources
 from napari_matssl.tasks.recipe.recipe_file import SUFFIX, read_recipe
 
 
@@ -36,12 +37,12 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
         if isinstance(card, ModelCard) and card.payoff is not None:
             facts["payoff_in_words"] = card.payoff.in_words()
         return facts
-    micrograph = read_calibrated(path, page)
+    micrograph = read_any_calibrated(path, page)
     facts = {
         "name": micrograph.name,
         "width": micrograph.width,
         "height": micrograph.height,
-        "dtype": str(micrograph.pixels.dtype),
+        "dtype": str(sample_of(micrograph).pixels.dtype),
         "channels": "rgb" if micrograph.is_rgb else "grey",
     }
     if micrograph.pixel_size is not None:
@@ -65,7 +66,8 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
     if micrograph.info_bar is not None:
         facts["info_bar_row"] = micrograph.info_bar.row
         facts["info_bar_source"] = micrograph.info_bar.source
-    if (bar := find_scale_bar(micrograph)) is not None:
+    # The bar of a panorama isn't looked for.
+    if isinstance(micrograph, Micrograph) and (bar := find_scale_bar(micrograph)) is not None:
         facts["scale_bar"] = {
             "length_px": bar.length_px, "row": bar.row, "columns": [bar.first, bar.last]
         }  # fmt: skip

@@ -24,13 +24,14 @@ from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Skipped
 from napari_matssl.project.folder import Project
-from napari_matssl.project.pixel_sizes import read_calibrated
+from napari_matssl.project.pixel_sizes import read_any_calibrated, read_calibrated
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.batch import none_left
 from napari_matssl.tasks.info_bars import InfoBarChoice
 from napari_matssl.tasks.label_files import (
     SplitChoice,
     describe_pairs,
+    describe_parts,
     lost_in_bars,
     read_stored,
     read_subset,
@@ -74,6 +75,8 @@ def read_painted_set(
 ) -> PaintedSet:
     """Read the painted micrographs of a folder, and decide what the values of the labels mean.
 
+    Of a panorama, the parts with strokes are read, each as a micrograph of its own.
+
     Parameters
     ----------
     images, labels
@@ -101,22 +104,27 @@ def read_painted_set(
         training = chosen.select(pairing.pairs, "train")
         validation = chosen.select(pairing.pairs, "val") if "val" in chosen.subsets else []
     named = find_named_values(labels, classes)
-    read = [read_stored(pair, named, info_bar) for pair in training]
-    kept_apart = [read_stored(pair, named, info_bar) for pair in validation]
+    read, kept_apart = (
+        [read_stored(pair, named, info_bar, read_any_calibrated) for pair in pairs]
+        for pairs in (training, validation)
+    )
     unusual = describe_pairs((*read, *kept_apart))
     lost = lost_in_bars(read, named, unlabelled)
     specimens = [one.specimen for one in (*read, *kept_apart)]
     meaning = meaning_of_labels(count_all(specimens), named, unlabelled, specimens, " ".join(lost))
-    painted = [one.painted(meaning) for one in read]
+    painted, validating = (
+        tuple(part for one in some for part in one.painted(meaning)) for some in (read, kept_apart)
+    )
+    parts = describe_parts((*read, *kept_apart), (*painted, *validating))
     pixels = painted_pixels(painted, meaning.table, meaning.unlabelled)
     check_paintable(pixels, meaning.table, " ".join((*lost, *meaning.remarks)))
     return PaintedSet(
-        tuple(painted),
-        tuple(one.painted(meaning) for one in kept_apart),
+        painted,
+        validating,
         meaning.table,
         meaning.source,
         meaning.unlabelled,
-        (*pairing.remarks, *overruled(labels, classes), *unusual, *meaning.remarks, *lost),
+        (*pairing.remarks, *overruled(labels, classes), *unusual, *parts, *meaning.remarks, *lost),
     )
 
 
@@ -137,7 +145,7 @@ def read_labelled(
     read = read_subset(images, labels, split, subset, named)[1]
     specimens = [one.specimen for one in read]
     meaning = meaning_of_labels(count_all(specimens), named, "auto", specimens)
-    return [one.painted(meaning) for one in read]
+    return [part for one in read for part in one.painted(meaning)]
 
 
 def read_folder(

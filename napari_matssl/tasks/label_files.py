@@ -1,6 +1,6 @@
 """Images with their label images, as stored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from napari_matssl.labels.class_table_files import NamedValues
 from napari_matssl.labels.deciding_meaning import unpainted_values
 from napari_matssl.labels.names import few
-from napari_matssl.labels.painted import PaintedMicrograph, below_info_bars
+from napari_matssl.labels.painted import PaintedMicrograph, below_info_bars, check_size
 from napari_matssl.labels.pairing import Pair, Pairing, pair_by_stem
 from napari_matssl.labels.reading_labels import StoredLabels, describe_palettes, read_values
+from napari_matssl.labels.sparse_ids import read_sparse
 from napari_matssl.labels.splits import read_split
 from napari_matssl.labels.value_meaning import Meaning, Unlabelled, count_all
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
+from napari_matssl.project.panorama_parts import is_part, painted_parts
 from napari_matssl.project.pixel_sizes import read_calibrated
 from napari_matssl.tasks.info_bars import InfoBarChoice, with_info_bar
 
@@ -30,7 +33,7 @@ class SplitChoice:
 
 @dataclass(frozen=True)
 class StoredPair:
-    """An image and its label image, in stored values.
+    """An image of any size and its label image, in stored values.
 
     Parameters
     ----------
@@ -40,7 +43,7 @@ class StoredPair:
         Name of the label image's file.
     """
 
-    micrograph: Micrograph
+    micrograph: AnyMicrograph
     stored: StoredLabels
     label: str
 
@@ -50,16 +53,19 @@ class StoredPair:
         bar, values = self.micrograph.info_bar, self.stored.values
         return values if bar is None else values[: bar.row]
 
-    def painted(self, meaning: Meaning) -> PaintedMicrograph:
-        """Return the labels as class ids.
+    def painted(self, meaning: Meaning) -> tuple[PaintedMicrograph, ...]:
+        """Return the labels as class ids; of a panorama, the parts with strokes.
 
         Raises
         ------
         InputError
-            If a value means nothing.
+            If a value means nothing, or a part can't be read.
         """
-        labels = meaning.apply(self.stored.values, self.micrograph.name, len(self.specimen))
-        return PaintedMicrograph(self.micrograph, labels)
+        image = self.micrograph
+        labels = meaning.apply(self.stored.values, image.name, len(self.specimen))
+        if isinstance(image, Micrograph):
+            return (PaintedMicrograph(image, labels),)
+        return painted_parts(image, labels, meaning.unlabelled)
 
 
 def read_subset(
@@ -92,19 +98,41 @@ def read_subset(
 
 
 def read_stored(
-    pair: Pair, named: NamedValues | None, info_bar: InfoBarChoice = "auto"
+    pair: Pair,
+    named: NamedValues | None,
+    info_bar: InfoBarChoice = "auto",
+    read: Callable[[Path, int | None], AnyMicrograph] = read_calibrated,
 ) -> StoredPair:
     """Read an image and the values of its label image.
+
+    Parameters
+    ----------
+    read
+        Reads the image; pixels of a panorama are left to the parts that are taken.
 
     Raises
     ------
     InputError
         If one can't be read, they differ in size, or the info bar lies outside the image.
     """
-    micrograph = with_info_bar(read_calibrated(pair.image, pair.page), info_bar)
-    stored = read_values(pair.label, named)
-    PaintedMicrograph(micrograph, stored.values)  # raises an error if sizes differ
+    micrograph = with_info_bar(read(pair.image, pair.page), info_bar)
+    ours = named is not None and named.ours  # what isn't painted on a panorama takes no memory then
+    sparse = read_sparse(pair.label) if ours else None
+    stored = read_values(pair.label, named) if sparse is None else StoredLabels(sparse)
+    check_size(micrograph, stored.values)
     return StoredPair(micrograph, stored, pair.label.name)
+
+
+def describe_parts(read: Sequence[StoredPair], painted: Sequence[PaintedMicrograph]) -> list[str]:
+    """Return a line on the parts that are taken of each panorama."""
+    lines = []
+    for one in read:
+        if isinstance(one.micrograph, Panorama):
+            name = one.micrograph.name
+            count = sum(is_part(part.micrograph.name, name) for part in painted)
+            parts = "the part" if count == 1 else f"the {count} parts"
+            lines.append(f"{name} is a panorama: {parts} with strokes count as images.")
+    return lines
 
 
 def describe_pairs(read: Sequence[StoredPair]) -> tuple[str, ...]:

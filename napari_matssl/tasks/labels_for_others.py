@@ -21,11 +21,13 @@ from napari_matssl.labels.class_table_files import (
     place,
     read_named_values,
 )
+from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.exchange import coco, labelme
 from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import Pair, pair_by_stem, stem_of
 from napari_matssl.labels.reading_labels import read_values
 from napari_matssl.micrograph.decoding import decode
+from napari_matssl.micrograph.reading_panorama import source_of
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.tasks.annotation_files import nothing_written
 from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
@@ -150,14 +152,15 @@ class _Meaning:
                 "Save the page as an image of its own.",
             )
         values = read_values(pair.label, self.named).values
-        height, width = decode(pair.image)[0].pixels.shape[:2]
+        source = source_of(pair.image)  # where it is one, the image needn't be decoded
+        height, width = decode(pair.image)[0].pixels.shape[:2] if source is None else source.size
         if values.shape != (height, width):
             raise InputError(
                 f"{pair.image.name} has {width} x {height} pixels, its label image {pair.label} "
                 f"{values.shape[1]} x {values.shape[0]}.",
                 "Give the image that was painted, at its original size.",
             )
-        stored = np.unique(values).tolist()
+        stored = list(count_values(values))
         strange = [str(value) for value in stored if value not in self.ids]
         if strange:
             raise InputError(

@@ -11,9 +11,10 @@ from napari_matssl.labels.pairing import page_in, stem_of
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import images_in
+from napari_matssl.micrograph.reading_panorama import is_panorama, source_of
 from napari_matssl.micrograph.scale_bar import ScaleBar, doubt_of, find_scale_bar
 from napari_matssl.project.own_folder import FOLDER
-from napari_matssl.project.pixel_sizes import agree, read_calibrated
+from napari_matssl.project.pixel_sizes import agree, read_calibrated, size_by_hand
 
 NO_SIZE = (
     "No mask has a pixel size, so figures in um are blank: calibrate the images, or state the size."
@@ -209,17 +210,23 @@ def _size_of_image(
     bars: list[ScaleBar],
 ) -> PixelSize | None:
     """Return the pixel size of an image if it is that of its mask, too; add its scale bar."""
+    page = page_of(mask)
     try:
-        micrograph = read_calibrated(image, page_of(mask))
+        source = source_of(image, page)
+        if source is not None and is_panorama(*source.size):  # no pixel of it is needed
+            width, size = source.size[1], size_by_hand(image) or source.pixel_size
+        else:
+            micrograph = read_calibrated(image, page)
+            width, size = micrograph.width, micrograph.pixel_size
+            if width == shape[1] and (bar := find_scale_bar(micrograph)) is not None:
+                bars.append(bar)
     except InputError as error:
         remarks.append(f"{mask.name}: its image has no pixel size to take: {error}")
         return None
-    if micrograph.width == shape[1] and (bar := find_scale_bar(micrograph)) is not None:
-        bars.append(bar)
-    if micrograph.pixel_size is None or micrograph.width == shape[1]:
-        return micrograph.pixel_size
+    if size is None or width == shape[1]:
+        return size
     remarks.append(
         f"{mask.name}: the pixel size of {image.name} isn't taken, as the image is "
-        f"{micrograph.width} px wide and the mask {shape[1]} px."
+        f"{width} px wide and the mask {shape[1]} px."
     )
     return None

@@ -88,7 +88,7 @@ def read_truth(
         meaning = _by_name(counts, named, card)
     else:
         meaning = _by_id(counts, card, card.classes, labels)
-    painted = tuple(one.painted(meaning) for one in read)
+    painted = tuple(part for one in read for part in one.painted(meaning))
     beside = overruled(labels, classes)
     return Truth(painted, (*pairing.remarks, *beside, *unusual, *meaning.remarks))
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_matssl.errors import OutputError, StoppedError
+from napari_matssl.errors import InputError, OutputError, StoppedError
 from napari_matssl.export.growing_mask import GrowingMask
+from napari_matssl.export.masks import write_mask
 from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.provenance import read_mask_facts
@@ -20,9 +21,15 @@ from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure import mask_regions
 from napari_matssl.micrograph import reading_panorama
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_micrograph, read_pixels
 from napari_matssl.progress import Control, drain
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings, Size
+from napari_matssl.tasks.info import describe
+from napari_matssl.tasks.labels_for_others import hand_out_labels
+from napari_matssl.tasks.masks_to_measure import Sources
+from napari_matssl.tasks.measure_files import measure_masks
 from napari_matssl.tasks.predict import predict
 
 TABLE = ClassTable(
@@ -312,3 +319,44 @@ def test_the_mask_is_measured_like_any_other(segmenter, image, whole, tmp_path, 
     labels = read_labels(out / "a_mask.tif")
     np.testing.assert_array_equal(labels, read_labels(whole / "a_mask.png"))
     assert read_micrograph(out / "a_mask.tif").pixel_size.x_um == pytest.approx(0.5)
+
+
+@pytest.fixture
+def headed(tmp_path, large):
+    """A panorama and its mask; of the image, rows after the first ones are damaged."""
+    path = tmp_path / "images" / "a.tif"
+    path.parent.mkdir()
+    grey = np.random.default_rng(0).integers(0, 255, (400, 130)).astype(np.uint8)
+    tifffile.imwrite(path, grey, rowsperstrip=8, compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        begin = file.pages[0].dataoffsets[20]
+    content = bytearray(path.read_bytes())
+    content[begin : begin + 400] = bytes(400)
+    path.write_bytes(content)
+    ids = np.ones((400, 130), np.uint8)
+    ids[50:90, 20:60] = 3
+    write_mask(tmp_path / "labels" / "a.png", ids, TABLE)
+    TABLE.write(tmp_path / "labels" / "classes.json")
+    Project(path.parent).micrographs.set_pixel_size("a.tif", PixelSize(0.5, 0.5, "by hand"))
+    with pytest.raises(InputError, match="damaged"):
+        read_micrograph(path)
+    return tmp_path
+
+
+def test_labels_for_other_programs_take_the_size_alone(headed):
+    out = headed / "coco.json"
+    drain(hand_out_labels(headed / "labels", headed / "images", out, "coco"))
+    image = json.loads(out.read_text())["images"][0]
+    assert (image["width"], image["height"]) == (130, 400)
+
+
+def test_measuring_takes_the_pixel_size_alone(headed):
+    measured = measure_masks([headed / "labels"], Sources(images=headed / "images"))
+    assert not [line for line in measured.remarks if "has no pixel size to take" in line]
+    assert {row.area_um2 / row.pixels for row in measured.rows if row.pixels} == {0.25}
+
+
+def test_a_panorama_is_described_without_being_whole_in_memory(image, large):
+    facts = describe(image)
+    assert (facts["width"], facts["height"], facts["dtype"]) == (130, 400, "uint8")
+    assert facts["pixel_size_um"] == [0.5, 0.5]

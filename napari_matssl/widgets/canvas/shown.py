@@ -12,7 +12,7 @@ from napari_matssl.labels.counting import count_values
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.project.folder import Project
-from napari_matssl.project.panorama_parts import Part, part_around
+from napari_matssl.project.panorama_parts import Part, is_part, part_around
 from napari_matssl.project.panoramas import no_panoramas
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.painting_area import PaintingArea
@@ -99,7 +99,7 @@ class Shown:
 
     def has_part(self, name: str) -> bool:
         """Whether a part of that name is one of this panorama."""
-        return self.is_panorama and name.startswith(f"{self.micrograph.name} at ")
+        return self.is_panorama and is_part(name, self.micrograph.name)
 
     def painted_pixels(self) -> dict[int, int]:
         """Count painted pixels by class id, those that aren't saved among them."""
