@@ -9,7 +9,9 @@ from scipy import ndimage
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import LabelClass
+from napari_matssl.labels.counting import count_values
 from napari_matssl.measure.field import Field
+from napari_matssl.measure.numbered_strips import Strips
 from napari_matssl.measure.thinning import close_gaps, prune, thin
 from napari_matssl.settings.grains import GrainSettings
 
@@ -17,8 +19,6 @@ Role = Literal["boundaries", "grains"]
 """What a measured class is."""
 
 _BOUNDARY, _GRAIN = "boundar", "grain"
-# Rows that are counted at once: counting in one go would take 8 bytes per pixel.
-_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class BoundaryNetwork:
 
         Pixels of a grain are connected at edges.
         """
-        return _numbered(_between(self.boundary, self.analysed, self.other))[0]
+        return _between(self.boundary, self.analysed, self.other).whole()
 
 
 def boundary_network(
@@ -163,7 +163,8 @@ def counted_as_grains(
     if class_role(field, measured, settings) == "grains":
         return ()
     others = [c for c in field.classes.classes if c.id != measured.id and not c.exclude]
-    there = [c.name for c in others if (field.mask == c.id).any()]
+    found = count_values(field.mask)
+    there = [c.name for c in others if c.id in found]
     unnamed = [name for name in there if _GRAIN not in name.lower()]
     return tuple(unnamed) if len(there) > 1 else ()
 
@@ -240,13 +241,16 @@ def _too_small(
     smallest: int,
 ) -> NDArray[np.bool_]:
     """Return which pixels are in regions between boundaries that are too small for grains."""
-    numbers, sizes = _numbered(_between(boundary, analysed, other))
+    strips = _between(boundary, analysed, other)
+    sizes = np.zeros(strips.count + 1, dtype=np.int64)
+    for start, numbers in strips:
+        sizes += np.bincount(numbers[: strips.height(start)].ravel(), minlength=len(sizes))
     small = sizes < smallest
     small[0] = False
     found = np.zeros(boundary.shape, dtype=np.bool_)
-    for start in range(0, len(found), _ROWS):
-        rows = slice(start, start + _ROWS)
-        found[rows] = small[numbers[rows]]
+    for start, numbers in strips:
+        height = strips.height(start)
+        found[start : start + height] = small[numbers[:height]]
     return found
 
 
@@ -254,23 +258,18 @@ def _between(
     boundary: NDArray[np.bool_],
     analysed: NDArray[np.bool_] | None,
     other: NDArray[np.bool_] | None,
-) -> NDArray[np.bool_]:
-    between = ~boundary
-    if analysed is not None:
-        between &= analysed
-    if other is not None:
-        between &= ~other
-    return between
+) -> Strips:
+    """Give the regions between boundaries numbers, connected at edges."""
 
+    def read(start: int, stop: int) -> NDArray[np.bool_]:
+        between = ~boundary[start:stop]
+        if analysed is not None:
+            between &= analysed[start:stop]
+        if other is not None:
+            between &= ~other[start:stop]
+        return between
 
-def _numbered(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return the regions of a mask, numbered from 1, and their pixels, those outside first."""
-    numbers = np.empty(mask.shape, dtype=np.int32)
-    count = ndimage.label(mask, output=numbers)
-    sizes = np.zeros(count + 1, dtype=np.int64)
-    for start in range(0, len(numbers), _ROWS):
-        sizes += np.bincount(numbers[start : start + _ROWS].ravel(), minlength=count + 1)
-    return numbers, sizes
+    return Strips(read, boundary.shape, corners=False)
 
 
 def _grown(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:

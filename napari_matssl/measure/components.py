@@ -66,7 +66,7 @@ def find_components(
         ``(H, W)``; None where everything was. Its edge, where it isn't that of the image, counts
         as one: an object is cut there.
     """
-    numbered = Strips(of_class)
+    numbered = Strips(lambda start, stop: of_class[start:stop], of_class.shape)
     count = numbered.count
     chords = np.zeros((count + 1, 4), dtype=np.int64)
     runs = [np.zeros((0, 4), dtype=np.int64)]

@@ -165,10 +165,10 @@ def measure_grains(field: Field, measured: LabelClass, settings: GrainSettings) 
         methods: tuple[Method, ...] = ("planimetric", "lines", "circles")
         empty = tuple(GrainSize(*about, method) for method in methods)
         return MeasuredGrains(empty, remarks=(f"{field.name}: nothing was analysed.",))
-    counts = count_grains(network)
     grid, pattern = figures_over(network, settings)
     count = count_intercepts if settings.intercepts == "crossings" else measure_chords
     lines, circles = count(network, grid), count(network, pattern)
+    counts = count_grains(network)  # last: numbers of grains take most memory
     sizes = (
         GrainSize(*about, "planimetric", counts=CountFigures.of(counts)),
         GrainSize(*about, "lines", intercepts=InterceptFigures.of(lines)),

@@ -1,13 +1,13 @@
 """Numbers of connected components, for all of a mask or strip by strip."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-_STRIP = 1 << 24  # pixels at a time
+_STRIP = 1 << 22  # pixels at a time
 _EIGHT = np.ones((3, 3), dtype=np.bool_)
 
 
@@ -18,22 +18,31 @@ def number_components(of_class: NDArray[np.bool_]) -> NDArray[np.int32]:
     -------
     ``(H, W)``; 0 outside the class.
     """
+    return _labels(of_class, corners=True)
+
+
+def _labels(of_class: NDArray[np.bool_], corners: bool) -> NDArray[np.int32]:
     from scipy.ndimage import label
 
     labels = np.empty(of_class.shape, dtype=np.int32)
-    label(of_class, structure=_EIGHT, output=labels)
+    label(of_class, structure=_EIGHT if corners else None, output=labels)
     return labels
 
 
 class Strips:
-    """The numbers of :func:`number_components`, strip by strip, never all of them at once.
+    """The numbers of connected components, strip by strip, never all of them at once.
 
-    Each strip is numbered by itself, twice: components are joined across strips in between.
+    Each strip is numbered by itself, twice: components are joined across strips in between. The
+    numbers are those of :func:`number_components` if corners count.
 
     Parameters
     ----------
-    of_class
-        ``(H, W)``.
+    read
+        Returns the rows from one to before another, ``(h, W)``: which pixels are of the class.
+    shape
+        Height and width.
+    corners
+        Whether pixels that meet at corners touch.
 
     Attributes
     ----------
@@ -41,20 +50,25 @@ class Strips:
         How many components there are.
     """
 
-    def __init__(self, of_class: NDArray[np.bool_]) -> None:
-        self._of_class = of_class
-        self._rows = max(1, _STRIP // max(1, int(of_class.shape[1])))
-        self._starts = range(0, len(of_class), self._rows)
+    def __init__(
+        self,
+        read: Callable[[int, int], NDArray[np.bool_]],
+        shape: tuple[int, ...],
+        corners: bool = True,
+    ) -> None:
+        self._read, self._corners, self._shape = read, corners, (shape[0], shape[1])
+        self._rows = max(1, _STRIP // max(1, shape[1]))
+        self._starts = range(0, shape[0], self._rows)
         self._first = list[NDArray[np.int64]]()  # row of each strip, numbered through
         self._offsets = list[int]()
         self._only: NDArray[np.int32] | None = None  # numbers, where one strip is all
         joined, last, total = list[NDArray[np.int64]](), None, 0
         for start in self._starts:
-            labels = number_components(of_class[start : start + self._rows])
+            labels = self._labels(start)
             self._offsets.append(total)
             self._first.append(np.where(labels[0], labels[0].astype(np.int64) + total, 0))
             if last is not None:
-                joined.append(_meeting(last, self._first[-1]))
+                joined.append(_meeting(last, self._first[-1], corners))
             last = np.where(labels[-1], labels[-1].astype(np.int64) + total, 0)
             total += int(labels.max(initial=0))
             self._only = labels if len(self._starts) == 1 else None
@@ -62,14 +76,22 @@ class Strips:
 
     def height(self, start: int) -> int:
         """Return the height of the strip that begins at a row."""
-        return min(self._rows, len(self._of_class) - start)
+        return min(self._rows, self._shape[0] - start)
+
+    def whole(self) -> NDArray[np.int32]:
+        """Return all numbers, ``(H, W)``."""
+        numbers = np.empty(self._shape, dtype=np.int32)
+        for start, rows in self:
+            height = self.height(start)
+            numbers[start : start + height] = rows[:height]
+        return numbers
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
         """Yield the first row of each strip, and the numbers in it and in the row below it."""
         for index, start in enumerate(self._starts):
             labels = self._only
             if labels is None:
-                labels = number_components(self._of_class[start : start + self._rows])
+                labels = self._labels(start)
                 labels[labels > 0] += self._offsets[index]
                 labels = self._numbers[labels]
             if index + 1 < len(self._starts):
@@ -77,10 +99,17 @@ class Strips:
                 labels = np.concatenate([labels, below[None]])
             yield start, labels
 
+    def _labels(self, start: int) -> NDArray[np.int32]:
+        return _labels(self._read(start, start + self.height(start)), self._corners)
 
-def _meeting(above: NDArray[np.int64], below: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return ``(2, P)`` components of two rows that touch, at edges or at corners."""
-    pairs = [(above, below), (above[1:], below[:-1]), (above[:-1], below[1:])]
+
+def _meeting(
+    above: NDArray[np.int64], below: NDArray[np.int64], corners: bool
+) -> NDArray[np.int64]:
+    """Return ``(2, P)`` components of two rows that touch."""
+    pairs = [(above, below)]
+    if corners:
+        pairs += [(above[1:], below[:-1]), (above[:-1], below[1:])]
     both = np.concatenate([np.stack(pair) for pair in pairs], axis=1)
     return np.unique(both[:, both.all(axis=0)], axis=1)
 

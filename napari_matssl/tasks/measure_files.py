@@ -18,6 +18,7 @@ from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.batch import Each, Prepared
 from napari_matssl.tasks.field_measures import FieldMeasure, ObjectMeasure, Phases
 from napari_matssl.tasks.masks_to_measure import MeasuredMask, Sources, plan_masks
+from napari_matssl.tasks.measure_memory import check_memory
 from napari_matssl.tasks.measures import Names, make_measures
 
 FIELDS = "fields.csv"
@@ -171,6 +172,7 @@ def _remark_on_little(fields: Iterable[Mapping[str, Any]]) -> str:
 def _measure(one: MeasuredMask, measures: Mapping[str, FieldMeasure]) -> MeasuredField:
     """Measure one mask, which leaves the memory then."""
     field = one.field()
+    check_memory(field, measures)
     found = {name: measure.of(field, one.origin) for name, measure in measures.items()}
     return MeasuredField(field_row(field), found)
 

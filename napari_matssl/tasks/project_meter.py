@@ -25,6 +25,7 @@ from napari_matssl.tasks.field_measures import FieldMeasure, Grains, ObjectMeasu
 from napari_matssl.tasks.mask_sizes import check_sizes
 from napari_matssl.tasks.mask_states import MaskStates
 from napari_matssl.tasks.measure_files import FIELDS, field_row
+from napari_matssl.tasks.measure_memory import check_memory
 from napari_matssl.tasks.measure_plan import MeasurePlan
 from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.project_places import places_that_count
@@ -190,6 +191,9 @@ class ProjectMeter:
             kept = _Kept(state, place, field_row(field), {})
         origin = final_origin(self.project, name, table, size)
         known = {key: found for key, found in kept.results.items() if key in keys.values()}
+        new = [one for one, key in keys.items() if key not in known]
+        if new:
+            check_memory(field, new)
         for one, key in keys.items():
             if key not in known:
                 known[key] = measures[one].of(field, origin)

@@ -15,14 +15,20 @@ def noise(seed, size=(40, 23), share=0.4):
     return np.random.default_rng(seed).random(size) < share
 
 
+def strips_of(mask, corners=True):
+    return Strips(lambda start, stop: mask[start:stop], mask.shape, corners)
+
+
 @pytest.mark.parametrize("rows", [1, 2, 7, 39])
 @pytest.mark.parametrize("seed", range(4))
-def test_numbers_are_those_of_the_whole_mask(monkeypatch, rows, seed):
+@pytest.mark.parametrize("corners", [False, True])
+def test_numbers_are_those_of_the_whole_mask(monkeypatch, rows, seed, corners):
     mask = noise(seed)
-    expected, count = ndimage.label(mask, np.ones((3, 3)))
+    expected, count = ndimage.label(mask, np.ones((3, 3)) if corners else None)
     monkeypatch.setattr(numbered_strips, "_STRIP", rows * mask.shape[1])
-    strips = Strips(mask)
+    strips = strips_of(mask, corners)
     assert strips.count == count
+    np.testing.assert_array_equal(strips.whole(), expected)
     for start, found in strips:
         below = start + strips.height(start) + 1
         np.testing.assert_array_equal(found, expected[start:below])
@@ -33,7 +39,7 @@ def test_a_component_through_many_strips_is_one(monkeypatch):
     mask[:, 1] = mask[:, 7] = mask[29, 1:8] = True  # a U, which is one in its last row alone
     mask[3, 4] = True
     monkeypatch.setattr(numbered_strips, "_STRIP", 4 * 9)
-    strips = Strips(mask)
+    strips = strips_of(mask)
     assert strips.count == 2
     numbers = np.concatenate([rows[: strips.height(start)] for start, rows in strips])
     np.testing.assert_array_equal(numbers, number_components(mask))
@@ -51,5 +57,5 @@ def test_objects_are_those_of_the_whole_mask(monkeypatch, analysed):
 
 
 def test_a_mask_without_rows_or_pixels_of_the_class_has_none():
-    assert Strips(np.zeros((5, 4), np.bool_)).count == 0
+    assert strips_of(np.zeros((5, 4), np.bool_)).count == 0
     assert len(find_components(np.zeros((5, 4), np.bool_))) == 0
