@@ -23,12 +23,14 @@ import torch
 from napari_matssl import console
 from napari_matssl.__main__ import main
 from napari_matssl.learn import inference
+from napari_matssl.learn.card import read_card
 from napari_matssl.micrograph import reading_panorama
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks import demo, measure_files, models, pretrain
 from napari_matssl.tasks.export_project import export_project
+from napari_matssl.tasks.segment_project import ProjectRun, Told, segment_project
 
 LOADED = (demo, measure_files, models, pretrain)
 """What commands import when they begin; here it is there before the first copy."""
@@ -166,13 +168,29 @@ def segment_all(folder, model):
         ended.leave(ended.result.skipped)
 
 
+def segment_panoramas(folder, model):
+    """What the panel Segment does with panoramas, without the window."""
+    reading_panorama.PANORAMA_PX, inference._BAND = 5000, 500
+    project, path = Project(Path(folder)), Path(model)
+    names = project.micrographs.analysed
+    run = ProjectRun.begin(project, path, read_card(path, kind="segmenter"), names)
+    settings = PredictSettings(device="cpu", magnifications="one", tile=32, tile_overlap=0)
+    told = Told(lambda _found: None, lambda _name: None, print)
+    with console.one_line_errors():
+        ended = console.run_job(segment_project(run, settings, told))
+        ended.leave(ended.result.skipped)
+
+
 def export(folder, out):
     """What the panel Measure does, without the window."""
     with console.one_line_errors():
         console.run_job(export_project(Project(Path(folder)), Path(out))).leave()
 
 
-CALLS = {one.__name__: one for one in (command, small_demo, predict_panoramas, segment_all, export)}
+CALLS = {
+    one.__name__: one
+    for one in (command, small_demo, predict_panoramas, segment_all, segment_panoramas, export)
+}
 
 
 def carry_out(order):

@@ -104,58 +104,6 @@ def test_predict_killed_leaves_whole_masks_and_marks_the_tables_before(predict, 
     assert not temporaries(out), "swept by the next run"
 
 
-# ---- predict, of panoramas ----
-
-
-@pytest.fixture
-def segment_panoramas(copies, model, place):
-    def run(at=(), out="out"):
-        small = ("--no-overlay", "--tile", 32, "--tile-overlap", 0)
-        given = (model, place.images, "--out", place.root / out, *small, *CPU)
-        return copies(*given, at=at, call="predict_panoramas")
-
-    return run
-
-
-def goes_on(run, place, out):
-    """Run the same command again: the end is that of a run that nobody interrupted."""
-    again = run()
-    assert again.status == 0, again.err
-    assert "a1.tif: an interrupted run is gone on with from row" in again.out + again.err
-    assert run(out="fresh").status == 0
-    for name in ("a0_mask.tif", "a1_mask.tif", "a2_mask.tif"):
-        fresh = read_micrograph(place.root / "fresh" / name).pixels
-        np.testing.assert_array_equal(read_micrograph(out / name).pixels, fresh)
-    assert not list(out.glob("*unfinished*"))
-    assert not temporaries(out)
-
-
-@pytest.mark.cell("predict of panoramas", "killed")
-def test_a_panorama_that_was_killed_is_gone_on_with(segment_panoramas, place, out):
-    ended = segment_panoramas({"writes": "a1_mask.unfinished.json", "nth": 6, **KILL})
-    assert ended.status == -9
-    assert (out / "a1_mask.unfinished").stat().st_size >= 96 * 15
-    assert not (out / "a1_mask.tif").exists()
-    goes_on(segment_panoramas, place, out)
-
-
-@pytest.mark.cell("predict of panoramas", "stopped late")
-def test_a_panorama_that_was_stopped_is_gone_on_with(segment_panoramas, place, out):
-    ended = segment_panoramas({"writes": "a1_mask.unfinished.json", "nth": 6, **STOP})
-    assert ended.status == 130
-    assert images_of(out / "phases.csv") == {"a0.tif"}
-    assert "a1.tif: what is done is kept for the same command." in ended.out + ended.err
-    goes_on(segment_panoramas, place, out)
-
-
-@pytest.mark.cell("predict of panoramas", "full disk")
-def test_a_panorama_for_which_there_is_no_room_is_gone_on_with(segment_panoramas, place, out):
-    ended = segment_panoramas({"writes": "a1_mask.unfinished.json", "nth": 6, **NO_ROOM})
-    assert ended.status == 2
-    assert FULL in ended.err
-    goes_on(segment_panoramas, place, out)
-
-
 # ---- evaluate ----
 
 
