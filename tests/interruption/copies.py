@@ -23,7 +23,7 @@ import torch
 from napari_matssl import console
 from napari_matssl.__main__ import main
 from napari_matssl.learn import inference
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.micrograph import reading_panorama
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project

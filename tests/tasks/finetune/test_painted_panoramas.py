@@ -12,7 +12,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.class_table_files import CLASSES_FILE
-from napari_matssl.learn.card import read_card
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.micrograph import reading_panorama
 from napari_matssl.project import panorama_parts
 from napari_matssl.project.folder import Project
