@@ -1,9 +1,14 @@
 """Pictures for screenshots.py that need neither the tutorial's folder nor its model."""
 
 import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 if TYPE_CHECKING:
@@ -55,6 +60,37 @@ def _coco(truths: list[np.ndarray]) -> dict[str, object]:
     return coco.coco_file(images, annotations, {1: "Ferrite", 2: "MA islands"})
 
 
+def doubtful(tour: "Tour") -> None:
+    """Learn from a field with a fifth of pores, and segment fields of any composition."""
+    from napari_matssl.samples import scribble
+
+    folder = tour.folder / "doubtful"
+    folder.mkdir()
+    sweeps = _benchmark("sweeps")
+    for percent in (10, 20, 50, 80, 100):
+        field = sweeps.make("pores", percent / 100, 1000 if percent == 20 else 2000)
+        pixels = field.micrograph.pixels
+        if percent == 80:
+            pixels = (0.7 * pixels + 60).round().astype(np.uint8)  # under another exposure
+        Image.fromarray(pixels).save(folder / f"field-{percent:03d}.png")
+        if percent == 20:
+            strokes = scribble(field.labels.astype(np.uint8), seed=1, strokes_per_class=8)
+    tour.open_folder(folder, "field-020.png")
+    layer = tour.session.current.shown.painted
+    for class_id in (1, 2):
+        layer.data_setitem(np.nonzero(strokes == class_id), class_id)
+    tour.pause(2)
+    _learn_in_an_instant(tour)
+    panel = tour.use("Segment")
+    panel.target.setCurrentText("All images of the folder")
+    tour.click(panel.start)
+    tour.wait_for_job()
+    tour.show("field-080.png")
+    tour.pause(2)
+    tour.reveal(panel.models)
+    tour.picture("doubtful")
+
+
 def model_error(tour: "Tour") -> None:
     """Show made-up figures with their correction: the summary beside the model's error."""
     from qtpy.QtWidgets import QDialog, QHBoxLayout
@@ -94,5 +130,24 @@ def model_error(tour: "Tour") -> None:
     dialog.close()
 
 
-SCENES = {"import-labels": import_labels, "tutorial-model-error": model_error}
+def _learn_in_an_instant(tour: "Tour") -> None:
+    panel = tour.use("Fine-tune")
+    panel.form.set_value("preset", "instant")
+    tour.click(panel.start)
+    tour.wait_for_job()
+
+
+def _benchmark(name: str) -> ModuleType:
+    """Import a module of the folder of benchmarks."""
+    folder = str(Path(__file__).parents[1] / "benchmarks")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return import_module(name)
+
+
+SCENES = {
+    "import-labels": import_labels,
+    "tutorial-model-error": model_error,
+    "tutorial-doubtful": doubtful,
+}
 """The scenes by the name of their picture."""
