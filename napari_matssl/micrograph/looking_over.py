@@ -22,8 +22,10 @@ from napari_matssl.micrograph.reading import (
 )
 
 _BAND = 1 << 24  # pixels that are looked at at once
-_GLANCES = 10  # bands that a glance looks at
-_GLANCED = 80  # part of the height that such a band has at least
+_GLANCES = 10  # pieces that a glance looks at
+_GLANCED = 80  # part of the height that such a piece has at least
+_GLANCED_PX = 1 << 21  # pixels of a piece; whole bands would be half of a file in large chunks
+_SPREAD = 0.618  # of the width, from one piece to the next: they lie evenly across it
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def look_over(source: RowSource, overview: Overview | None = None) -> LookedOver
 
 
 def glance(source: RowSource, overview: Overview | None = None) -> LookedOver:
-    """Look at a few bands from top to bottom, for a first view: black and white, grey or not.
+    """Look at a few pieces from top to bottom, for a first view: black and white, grey or not.
 
     Parameters
     ----------
@@ -175,19 +177,21 @@ def glance(source: RowSource, overview: Overview | None = None) -> LookedOver:
     Raises
     ------
     InputError
-        If rows can't be read.
+        If they can't be read.
     """
     height, width = source.size
     step = sample_step(height, width)
     sample, coloured = list[NDArray[Any]](), False
     rows = max(source.held, height // _GLANCED, ALIGNED)
-    for begin in np.linspace(0, max(0, height - rows), _GLANCES):
+    columns = min(width, max(ALIGNED, _GLANCED_PX // rows // ALIGNED * ALIGNED))
+    for place, begin in enumerate(np.linspace(0, max(0, height - rows), _GLANCES)):
         start = int(begin) // source.held * source.held // ALIGNED * ALIGNED
-        pixels, _ = source.read(start, min(start + rows, height))
+        left = int(place * _SPREAD % 1 * (width - columns)) // ALIGNED * ALIGNED
+        pixels = source.read_part(start, min(start + rows, height), left, left + columns)
         coloured |= pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())
         sample.append(pixels[::step, ::step].copy())
         if overview is not None:
-            overview.take(start, pixels)
+            overview.take(start, pixels, left)
     sampled = np.concatenate(sample)
     colourless = sampled.ndim == 3 and not coloured
     if colourless:

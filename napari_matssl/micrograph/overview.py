@@ -10,7 +10,7 @@ STEPS: Final = (4, 16)
 """By how much the copies are smaller, along each side."""
 
 ALIGNED: Final = STEPS[-1]
-"""Bands of rows that a copy is made of begin at multiples of this."""
+"""Pieces that a copy is made of begin at multiples of this."""
 
 
 class Overview:
@@ -37,11 +37,12 @@ class Overview:
             np.zeros((-(-height // step), -(-width // step), *channels), dtype) for step in STEPS
         ]
 
-    def take(self, start: int, pixels: NDArray[Any]) -> None:
-        """Take in a band of rows; `start` is a multiple of :data:`ALIGNED`."""
+    def take(self, start: int, pixels: NDArray[Any], left: int = 0) -> None:
+        """Take in pixels from a row and a column on, both multiples of :data:`ALIGNED`."""
         for level, step in zip(self.levels, STEPS, strict=True):
             pixels = _quarter(pixels)
-            level[start // step : start // step + len(pixels)] = pixels
+            top, first = start // step, left // step
+            level[top : top + len(pixels), first : first + pixels.shape[1]] = pixels
 
     def first_channel(self) -> "Overview":
         """Return the same copies, of which only the first channel is seen."""
