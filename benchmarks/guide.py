@@ -7,13 +7,15 @@
 *Images*: a few images of a folder are painted in strokes, either the first ones of
 ``napari-matssl suggest`` or some drawn at random, and the preset ``instant`` finds the test images.
 *Regions*: two images have few strokes; then, round by round, short strokes are added, either in the
-regions where the model of the round before is unsure, or at random places of random images. Truth
-is taken from dense labels, as a person would know it. Figures are mean IoU; random placement has
-its mean and range over the draws. Needs the data that tests marked ``real`` use.
+regions where the model of the round before is unsure, or in regions at random places of random
+images. In a region, a person paints a stroke in each phase that is seen there, well inside of it,
+as the tutorial advises. Truth is taken from dense labels, as a person would know it. Figures are
+mean IoU; random placement has its mean and range over the draws. Needs the data that tests marked
+``real`` use.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import real_sets
 import torch
 from numpy.typing import NDArray
 from recipes import look
+from scipy.ndimage import distance_transform_edt
 from scoring import figures
 from sets import BenchmarkSet
 
@@ -31,7 +34,7 @@ from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.start_weights import load_start_weights
-from napari_matssl.learn.unsure_regions import unsure_regions
+from napari_matssl.learn.unsure_regions import side_of_regions, unsure_regions
 from napari_matssl.learn.variety import distances, embed, farthest_first
 from napari_matssl.measure.pixel_uncertainty import uncertainty
 from napari_matssl.progress import drain
@@ -41,9 +44,12 @@ from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.suggest import PER_IMAGE
 
+Region = tuple[slice, slice]
+
 IMAGES = (2, 4, 6)
 ROUNDS, STROKES = 4, 6
 LENGTH, WIDTH = 40, 5  # of a stroke, px
+SEEN = 0.02  # share of a region from which on a person sees a class in it
 FIRST = 2  # images with strokes before the first round
 
 
@@ -52,6 +58,7 @@ def sets(data: Path) -> dict[str, BenchmarkSet]:
     folds = [real_sets.steel(data, "UHCS", "fold0", False)]
     uhcs = folds[0].training + folds[0].test
     return {
+        "EBC-1": real_sets.ebc(data, "EBC-1"),
         "EBC-3": real_sets.ebc(data, "EBC-3"),
         "MetalDAM": real_sets.steel(data, "MetalDAM", "R33-9", False),
         "UHCS": replace(folds[0], training=uhcs[::2], test=uhcs[1::2]),
@@ -129,16 +136,19 @@ def _rounds(
         found.append(score(one, segmenter))
         if number == ROUNDS:
             break
+        left = STROKES
         places = _unsure(one, segmenter, labels) if random is None else _anywhere(one, random)
-        for image, row, column in places[:STROKES]:
-            _stroke(labels[image], one.training[image].labels, row, column, pen)
+        for image, region in places:
+            left -= _paint(labels[image], one.training[image].labels, region, left, pen)
+            if not left:
+                break
     return found
 
 
 def _unsure(
     one: BenchmarkSet, segmenter: Segmenter, labels: Sequence[NDArray[np.uint8]]
-) -> list[tuple[int, int, int]]:
-    """Return the most uncertain pixel of each region that is suggested."""
+) -> Iterator[tuple[int, Region]]:
+    """Give the regions that are suggested, the most uncertain one first."""
     compute = choose_compute()
     network, found = compute.place(segmenter.network), []
     for image, (p, strokes) in enumerate(zip(one.training, labels, strict=True)):
@@ -149,37 +159,46 @@ def _unsure(
         assert segmented is not None
         assert segmented.probabilities is not None
         unsure = uncertainty(segmented.probabilities)
-        for region in unsure_regions(unsure, PER_IMAGE, strokes > 0):
-            top, left, side = region.row, region.column, region.side
-            part = unsure[top : top + side, left : left + side]
-            row, column = np.unravel_index(int(part.argmax()), part.shape)
-            found.append((region.pixels, (image, top + int(row), left + int(column))))
-    found.sort(key=lambda one: -one[0])
-    return [place for _, place in found]
+        found += [(image, r) for r in unsure_regions(unsure, PER_IMAGE, strokes > 0)]
+    found.sort(key=lambda one: -one[1].pixels)
+    for image, region in found:
+        yield image, _square(region.row, region.column, region.side)
 
 
-def _anywhere(one: BenchmarkSet, random: np.random.Generator) -> list[tuple[int, int, int]]:
-    places = []
-    for _ in range(STROKES):
+def _anywhere(one: BenchmarkSet, random: np.random.Generator) -> Iterator[tuple[int, Region]]:
+    """Give regions of the same size at random places, without end."""
+    while True:
         image = int(random.integers(len(one.training)))
         height, width = one.training[image].labels.shape
-        places.append((image, int(random.integers(height)), int(random.integers(width))))
-    return places
+        side = side_of_regions(height, width)
+        row, column = random.integers(height - side + 1), random.integers(width - side + 1)
+        yield image, _square(int(row), int(column), side)
 
 
-def _stroke(
+def _square(row: int, column: int, side: int) -> Region:
+    return slice(row, row + side), slice(column, column + side)
+
+
+def _paint(
     strokes: NDArray[np.uint8],
     truth: NDArray[np.integer],
-    row: int,
-    column: int,
+    region: Region,
+    most: int,
     random: np.random.Generator,
-) -> None:
-    """Paint a short straight stroke through a place, in the class that is there."""
-    angle = random.uniform(0, np.pi)
-    steps = np.linspace(-LENGTH / 2, LENGTH / 2, LENGTH)
-    path = np.stack([row + steps * np.sin(angle), column + steps * np.cos(angle)], axis=1)
-    brush = paint_path(truth.shape, path, np.full(LENGTH, WIDTH / 2))
-    strokes[brush & (truth == truth[row, column])] = truth[row, column]
+) -> int:
+    """Paint a short straight stroke in each class of a region, well inside; how many these are."""
+    seen = truth[region]
+    classes, pixels = np.unique(seen[seen > 0], return_counts=True)
+    large = classes[pixels >= SEEN * seen.size]
+    for class_id in large[:most]:
+        inside = distance_transform_edt(np.pad(seen == class_id, 1))[1:-1, 1:-1]
+        row, column = np.unravel_index(int(inside.argmax()), seen.shape)
+        angle = random.uniform(0, np.pi)
+        steps = np.linspace(-LENGTH / 2, LENGTH / 2, LENGTH)
+        path = np.stack([row + steps * np.sin(angle), column + steps * np.cos(angle)], axis=1)
+        brush = paint_path(seen.shape, path, np.full(LENGTH, WIDTH / 2))
+        strokes[region][brush & (seen == class_id)] = class_id
+    return min(len(large), most)
 
 
 def _row(label: str, guided: float, drawn: Sequence[float]) -> str:
@@ -192,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("images", "regions"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--sets", nargs="+", choices=("EBC-3", "MetalDAM", "UHCS"))
+    parser.add_argument("--sets", nargs="+", choices=("EBC-1", "EBC-3", "MetalDAM", "UHCS"))
     parser.add_argument("--draws", type=int, default=5)
     given = parser.parse_args()
     torch.set_num_threads(1)

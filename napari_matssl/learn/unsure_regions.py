@@ -37,6 +37,11 @@ class UnsureRegion:
         return self.share * self.side**2
 
 
+def side_of_regions(height: int, width: int) -> int:
+    """Return the side of the regions of an image, px: a sixth of its shorter side."""
+    return min(max(round(_SIDE_SHARE * min(height, width)), _SMALLEST), height, width)
+
+
 def unsure_regions(
     uncertainty: NDArray[np.float32], count: int, ignore: NDArray[np.bool_] | None = None
 ) -> list[UnsureRegion]:
@@ -59,7 +64,7 @@ def unsure_regions(
     if ignore is not None:
         uncertain &= ~ignore
     height, width = uncertain.shape
-    side = min(max(round(_SIDE_SHARE * min(height, width)), _SMALLEST), height, width)
+    side = side_of_regions(height, width)
     share = ndimage.uniform_filter(uncertain.astype(np.float32), side, mode="constant")
     half = side // 2
     inner = np.full_like(share, -1)  # only squares that lie in the image
