@@ -1,5 +1,6 @@
 """Regions of an image in which a model is unsure: where strokes teach most."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from napari_matssl.learn.uncertain_area import CLOSE
 
 _SIDE_SHARE, _SMALLEST = 1 / 6, 32  # of the shorter side; px
 _LEAST = 0.05  # of a region that is worth a look
+_SAME_IMAGE, _FAR = 0.3, 1.4  # spreads of the folder: added to distances; of two random images
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,16 @@ class UnsureRegion:
         px; the region may end at the image's edge before.
     share
         Of its pixels that are uncertain, 0 to 1.
+    weight
+        Mean over its pixels of the uncertainty of those that are uncertain, 0 to 1; by it regions
+        are ranked. Where all pixels are uncertain, shares are all alike.
     """
 
     row: int
     column: int
     side: int
     share: float
-
-    @property
-    def pixels(self) -> float:
-        """Number of uncertain pixels, by which regions are ranked."""
-        return self.share * self.side**2
+    weight: float
 
 
 def side_of_regions(height: int, width: int) -> int:
@@ -66,19 +67,69 @@ def unsure_regions(
     height, width = uncertain.shape
     side = side_of_regions(height, width)
     share = ndimage.uniform_filter(uncertain.astype(np.float32), side, mode="constant")
+    weight = ndimage.uniform_filter(
+        np.where(uncertain, uncertainty, 0).astype(np.float32), side, mode="constant"
+    )
     half = side // 2
     inner = np.full_like(share, -1)  # only squares that lie in the image
     rows, columns = slice(half, height - side + half + 1), slice(half, width - side + half + 1)
-    inner[rows, columns] = share[rows, columns]
+    inner[rows, columns] = np.where(share >= _LEAST, weight, -1)[rows, columns]
     found: list[UnsureRegion] = []
     while len(found) < count:
         place = int(inner.argmax())
         row, column = divmod(place, width)
-        most = float(inner[row, column])
-        if most < _LEAST:
+        if inner[row, column] < 0:
             break
-        found.append(UnsureRegion(row - half, column - half, side, most))
+        found.append(
+            UnsureRegion(
+                row - half,
+                column - half,
+                side,
+                float(share[row, column]),
+                float(inner[row, column]),
+            )
+        )
         rows = slice(max(row - side + 1, 0), row + side)
         columns = slice(max(column - side + 1, 0), column + side)
         inner[rows, columns] = -1
     return found
+
+
+def spread_out(
+    regions: Sequence[tuple[int, UnsureRegion]],
+    apart: NDArray[np.float64],
+    painted: Collection[int],
+) -> list[int]:
+    """Order regions of several images so that strokes in the first ones teach most.
+
+    A model that has seen little is unsure nearly everywhere, and what it is most unsure of lies
+    side by side in one image. So the next region is always the one with the largest weight times
+    distance of its image from those with strokes and those with a region before it; a constant is
+    added to distances, as two places in one image may well differ.
+
+    Parameters
+    ----------
+    regions
+        Each with the number of its image.
+    apart
+        ``(n, n)`` distances of the images, from :func:`~napari_matssl.learn.variety.distances`.
+    painted
+        Numbers of the images that have strokes.
+
+    Returns
+    -------
+    Places in `regions`.
+    """
+    nearest = np.full(len(apart), _FAR)
+    for one in painted:
+        nearest = np.minimum(nearest, apart[one])
+    order: list[int] = []
+    left = list(range(len(regions)))
+    while left:
+        best = max(
+            left, key=lambda n: regions[n][1].weight * (_SAME_IMAGE + nearest[regions[n][0]])
+        )
+        order.append(best)
+        left.remove(best)
+        nearest = np.minimum(nearest, apart[regions[best][0]])
+    return order

@@ -13,7 +13,7 @@ from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
-from napari_matssl.learn.unsure_regions import UnsureRegion, unsure_regions
+from napari_matssl.learn.unsure_regions import UnsureRegion, spread_out, unsure_regions
 from napari_matssl.learn.variety import Floats, distances, embed, farthest_first
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress, Skipped
@@ -63,7 +63,8 @@ class Suggestions:
     painted
         Those that are.
     regions
-        Where the model is unsure, the largest uncertain area first; none without a model.
+        Where the model is unsure, those first in which strokes teach most
+        (:func:`~napari_matssl.learn.unsure_regions.spread_out`); none without a model.
     skipped
         Images that can't be used, and why.
     known
@@ -171,7 +172,10 @@ def suggest(
     found: tuple[SuggestedRegion, ...] = ()
     if segmenter is not None:
         usable = {name: reads[name] for name in names}
-        found = yield from _look(project, usable, segmenter, model, settings, regions)
+        every = yield from _look(project, usable, segmenter, model, settings, regions)
+        numbered = [(names.index(one.name), one.region) for one in every]
+        order = spread_out(numbered, apart, [names.index(name) for name in painted])
+        found = tuple(every[place] for place in order[:regions])
     return Suggestions(tuple(images), tuple(painted), found, skipped, frozenset(reads))
 
 
@@ -210,7 +214,7 @@ def _look(
     settings: FinetuneSettings,
     count: int,
 ) -> Job[tuple[SuggestedRegion, ...]]:
-    """Find where the model is unsure, in all images."""
+    """Find where the model is unsure in each image."""
     found: list[SuggestedRegion] = []
 
     def keep(segmented: SegmentedMicrograph, _micrograph: Micrograph) -> None:
@@ -227,5 +231,4 @@ def _look(
     batch = yield from run.segment(reads, keep, dict.fromkeys(reads, ()))
     if batch.stopped:
         raise StoppedError("Stopped before all images were segmented: there is no suggestion.")
-    found.sort(key=lambda one: -one.region.pixels)
-    return tuple(found[:count])
+    return tuple(found)
