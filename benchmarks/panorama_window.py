@@ -26,8 +26,8 @@ from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
 from napari_matssl.progress import drain
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.project_meter import ProjectMeter
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 from napari_matssl.widgets.shell import MatSSLWidget
 
 PIECE = 512  # px: rows and columns that are made at once

@@ -52,7 +52,7 @@ from napari_matssl.samples import class_table, make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.live import LiveClassifier
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.predicting.predict import predict
 from napari_matssl.tasks.pretrain import pretrain
 
 PAPER_PATCHES, PAPER_EPOCHS = 46_698, 50

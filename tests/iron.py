@@ -7,7 +7,7 @@ from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.project.folder import Project
 from napari_matssl.settings.measuring import MEASURES, MeasureSettings
-from napari_matssl.tasks.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 SIZE = PixelSize(2.0, 2.0, "set by hand")

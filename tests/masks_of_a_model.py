@@ -11,7 +11,7 @@ from napari_matssl.learn.card import ModelCard, TrainingImage
 from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.settings import IntensityScalingSettings
-from napari_matssl.tasks.report_sources import checksum
+from napari_matssl.tasks.reporting.report_sources import checksum
 
 
 def add_model(folder, masks, table, counts, name="m.safetensors", trained_on=()):

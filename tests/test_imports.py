@@ -128,7 +128,10 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_dask_stays_unloaded_until_a_cluster_is_asked_for():
-    assert not loaded_by("import napari_matssl.tasks.scheduler") & {"dask", "distributed"}
+    assert not loaded_by("import napari_matssl.tasks.predicting.scheduler") & {
+        "dask",
+        "distributed",
+    }
 
 
 @pytest.mark.parametrize("name", ["micrograph", "labels", "measure", "export", "project", "report"])

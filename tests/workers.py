@@ -7,7 +7,7 @@ import time
 from fnmatch import fnmatch
 from pathlib import Path
 
-from napari_matssl.tasks import on_worker, predict_images
+from napari_matssl.tasks.predicting import on_worker, predict_images
 
 LOADED = []
 """Models that this worker has loaded."""

@@ -45,7 +45,7 @@ def export(
 ) -> None:
     """Write a model for other programs, and check that it gives the same classes there."""
     from napari_matssl.learn.card_files import read_card
-    from napari_matssl.tasks.credits import Credits
+    from napari_matssl.tasks.exchanging.credits import Credits
 
     if form != "bioimageio" and (author or licence):
         raise SettingsError(
@@ -72,7 +72,7 @@ def import_(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a model of others as a file of this program."""
-    from napari_matssl.tasks.importing import import_model
+    from napari_matssl.tasks.exchanging.importing import import_model
 
     imported = import_model(source, out, classes, overwrite)
     card = imported.card
@@ -154,8 +154,8 @@ def labels(
     from napari_matssl.labels.exchange.colour_masks import colours_of
     from napari_matssl.labels.exchange.recognising import Reading
     from napari_matssl.labels.exchange.value_masks import values_of
-    from napari_matssl.tasks.exchange_labels import bring_in_labels
-    from napari_matssl.tasks.find_labels import LINE_WIDTH_PX
+    from napari_matssl.tasks.exchanging.exchange_labels import bring_in_labels
+    from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX
 
     if colour and value:
         raise SettingsError(
@@ -182,7 +182,7 @@ def _hand_out(
     overwrite: bool,
 ) -> None:
     """Write label images for other programs."""
-    from napari_matssl.tasks.labels_for_others import hand_out_labels
+    from napari_matssl.tasks.exchanging.labels_for_others import hand_out_labels
 
     if len(sources) > 1:
         raise SettingsError(

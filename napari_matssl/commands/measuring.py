@@ -85,14 +85,18 @@ def measure(
     from napari_matssl.console_tables import show_corrected, show_figures, show_summary
     from napari_matssl.errors import SettingsError
     from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
-    from napari_matssl.tasks.correcting_masks import (
+    from napari_matssl.tasks.measuring.correcting_masks import (
         correct_masks,
         models_of_masks,
         with_corrected,
     )
-    from napari_matssl.tasks.masks_to_measure import Sources
-    from napari_matssl.tasks.measure_files import measure_masks, measure_masks_by
-    from napari_matssl.tasks.measures import check_table_place, describe_older, table_paths
+    from napari_matssl.tasks.measuring.masks_to_measure import Sources
+    from napari_matssl.tasks.measuring.measure_files import measure_masks, measure_masks_by
+    from napari_matssl.tasks.measuring.measures import (
+        check_table_place,
+        describe_older,
+        table_paths,
+    )
 
     size = parse_pixel_size(pixel_size_um, "stated with --pixel-size-um")
     check_table_place(out, settings)
@@ -118,14 +122,14 @@ def measure(
     if scheduler is None:
         measured = measure_masks(masks, sources, settings, only or ())
     else:
-        from napari_matssl.tasks.scheduler import connect
+        from napari_matssl.tasks.predicting.scheduler import connect
 
         with connect(scheduler) as cluster:
             job = measure_masks_by(cluster.each, masks, sources, settings, only or ())
             measured = run_job(job).result
     planned = None
     if report:
-        from napari_matssl.tasks.report_plan import Request, plan_report
+        from napari_matssl.tasks.reporting.report_plan import Request, plan_report
 
         inputs = tuple(path for path in (classes, groups) if path is not None)
         planned = plan_report(measured, settings, Request(details, date, model, inputs))
@@ -183,7 +187,7 @@ def calibrate(
     """Set the pixel size of images, in the project of their folder; no image is changed."""
     from napari_matssl.errors import SettingsError
     from napari_matssl.micrograph.reading import find_micrographs
-    from napari_matssl.tasks.calibrate import calibrate, size_of_bar
+    from napari_matssl.tasks.measuring.calibrate import calibrate, size_of_bar
 
     size = parse_pixel_size(pixel_size_um, "set by hand")
     by_bar = bar_px is not None and bar_um is not None
@@ -202,7 +206,7 @@ def calibrate(
 
 def _write_report(planned: Any, out: Path, tables: Sequence[Path]) -> None:
     """Write a report, and print where it is."""
-    from napari_matssl.tasks.write_report import write_report
+    from napari_matssl.tasks.reporting.write_report import write_report
 
     outcome = run_job(write_report(planned, out, tables))
     made = outcome.result

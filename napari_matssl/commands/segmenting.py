@@ -66,13 +66,13 @@ def predict(
     row = bar if isinstance(bar, int) else None
     if scheduler is None:
         from napari_matssl.learn.segmenter import read_segmenter
-        from napari_matssl.tasks.predict import predict
+        from napari_matssl.tasks.predicting.predict import predict
 
         given = read_segmenter(model), paths, out, settings, outputs, model, row, page
         outcome = run_job(predict(*given, missing is True))
     else:
-        from napari_matssl.tasks.predict import predict_on
-        from napari_matssl.tasks.scheduler import connect
+        from napari_matssl.tasks.predicting.predict import predict_on
+        from napari_matssl.tasks.predicting.scheduler import connect
 
         with connect(scheduler) as cluster:
             where = cluster.each, model, paths, out, settings, outputs, row, page

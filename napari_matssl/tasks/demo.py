@@ -23,7 +23,7 @@ from napari_matssl.tasks.batch import left_out
 from napari_matssl.tasks.evaluate import Evaluation, evaluate
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.inputs import read_folder, read_painted_set
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.predicting.predict import predict
 from napari_matssl.tasks.pretrain import pretrain
 from napari_matssl.tasks.scoring_labels import read_truth
 

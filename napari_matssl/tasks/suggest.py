@@ -20,7 +20,7 @@ from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings, PredictSettings
 from napari_matssl.tasks.batch import left_out, memory_errors, none_left
-from napari_matssl.tasks.segmenting import SegmentedMicrograph, SegmentingRun
+from napari_matssl.tasks.predicting.segmenting import SegmentedMicrograph, SegmentingRun
 
 PER_IMAGE = 3
 """Regions of one image at most, so that a list shows several images."""

@@ -11,7 +11,7 @@ from napari_matssl.report.page_seal import check_page
 from napari_matssl.report.seal import Finding, State
 from napari_matssl.report.workbook_seal import check_workbook
 from napari_matssl.tasks.recipe.recipe_file import SUFFIX, check_recipe
-from napari_matssl.tasks.report_sources import checksum
+from napari_matssl.tasks.reporting.report_sources import checksum
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,10 @@ from napari_matssl.micrograph import reading_panorama
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks import demo, measure_files, models, pretrain
-from napari_matssl.tasks.export_project import export_project
-from napari_matssl.tasks.segment_project import ProjectRun, Told, segment_project
+from napari_matssl.tasks import demo, models, pretrain
+from napari_matssl.tasks.measuring import measure_files
+from napari_matssl.tasks.measuring.export_project import export_project
+from napari_matssl.tasks.predicting.segment_project import ProjectRun, Told, segment_project
 
 LOADED = (demo, measure_files, models, pretrain)
 """What commands import when they begin; here it is there before the first copy."""

@@ -9,9 +9,9 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.project.image_summary import survey
-from napari_matssl.tasks.export_project import export_project
 from napari_matssl.tasks.inputs import fingerprint, is_among, read_painted_set
-from napari_matssl.tasks.measure_project import PhaseMeter
+from napari_matssl.tasks.measuring.export_project import export_project
+from napari_matssl.tasks.measuring.measure_project import PhaseMeter
 
 
 @pytest.fixture

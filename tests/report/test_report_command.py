@@ -17,10 +17,10 @@ from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.progress import Control
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.measure_files import measure_masks
-from napari_matssl.tasks.report_plan import Request, plan_report
-from napari_matssl.tasks.report_sources import checksum
-from napari_matssl.tasks.write_report import write_report
+from napari_matssl.tasks.measuring.measure_files import measure_masks
+from napari_matssl.tasks.reporting.report_plan import Request, plan_report
+from napari_matssl.tasks.reporting.report_sources import checksum
+from napari_matssl.tasks.reporting.write_report import write_report
 
 NAMES = ("matrix", "graphite", "boundary")
 TABLE = ClassTable(

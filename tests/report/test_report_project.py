@@ -16,11 +16,11 @@ from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.report_details import ReportDetails
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.point_counts import new_count
-from napari_matssl.tasks.project_meter import ProjectMeter
-from napari_matssl.tasks.report_plan import Request
-from napari_matssl.tasks.report_project import existing_report, report_project
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.point_counts import new_count
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter
+from napari_matssl.tasks.reporting.report_plan import Request
+from napari_matssl.tasks.reporting.report_project import existing_report, report_project
 
 TABLE = ClassTable(
     classes=tuple(

@@ -15,11 +15,11 @@ from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.calibrate import calibrate, size_of_bar
 from napari_matssl.tasks.info import describe
-from napari_matssl.tasks.masks_to_measure import Sources
-from napari_matssl.tasks.measure_files import measure_masks
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.measuring.calibrate import calibrate, size_of_bar
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
+from napari_matssl.tasks.measuring.measure_files import measure_masks
+from napari_matssl.tasks.predicting.predict import predict
 
 GREY = np.random.default_rng(0).integers(0, 256, (64, 80)).astype(np.uint8)
 HALF = PixelSize(0.5, 0.25, "set by hand")

@@ -31,11 +31,17 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import IntensityScalingSettings, PredictSettings
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks import scheduler
-from napari_matssl.tasks.masks_to_measure import Sources
-from napari_matssl.tasks.measure_files import measure_masks, measure_masks_by
-from napari_matssl.tasks.on_worker import Outcome, Task, Versions, carry_out, versions_here
-from napari_matssl.tasks.predict import predict, predict_on
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
+from napari_matssl.tasks.measuring.measure_files import measure_masks, measure_masks_by
+from napari_matssl.tasks.predicting import scheduler
+from napari_matssl.tasks.predicting.on_worker import (
+    Outcome,
+    Task,
+    Versions,
+    carry_out,
+    versions_here,
+)
+from napari_matssl.tasks.predicting.predict import predict, predict_on
 
 distributed = pytest.importorskip("distributed")
 

@@ -13,7 +13,7 @@ from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import IntensityScalingSettings
-from napari_matssl.tasks.correcting import correct_project
+from napari_matssl.tasks.measuring.correcting import correct_project
 
 NAMES = ("matrix", "carbides")
 TABLE = ClassTable(

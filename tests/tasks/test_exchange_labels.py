@@ -24,7 +24,7 @@ from napari_matssl.labels.class_table_files import read_named_values
 from napari_matssl.labels.exchange.recognising import Reading
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.progress import Control, drain
-from napari_matssl.tasks.exchange_labels import bring_in_labels
+from napari_matssl.tasks.exchanging.exchange_labels import bring_in_labels
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning, PredictSettings
-from napari_matssl.tasks.export_project import existing_exports, export_project
-from napari_matssl.tasks.measure_project import PhaseMeter
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.measuring.export_project import existing_exports, export_project
+from napari_matssl.tasks.measuring.measure_project import PhaseMeter
+from napari_matssl.tasks.predicting.predict import predict
 
 NAMES = ("a1.tif", "a2.tif", "a10.tif", "b.tif")
 TRUTH = {name: make_sample("inclusions", seed, (96, 128)) for seed, name in enumerate(NAMES)}
@@ -371,7 +371,7 @@ def test_a_cancelled_export_leaves_whole_masks_with_their_classes_and_tables(pro
 
 
 def test_reporting_needs_no_torch():
-    code = "import sys, napari_matssl.tasks.export_project; print('torch' in sys.modules)"
+    code = "import sys, napari_matssl.tasks.measuring.export_project; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -12,7 +12,7 @@ import yaml
 from napari_matssl.errors import InputError, ModelFileError, OutputError
 from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.segmenter import read_segmenter
-from napari_matssl.tasks.importing import import_model
+from napari_matssl.tasks.exchanging.importing import import_model
 
 
 @pytest.fixture(scope="module")

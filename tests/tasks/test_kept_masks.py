@@ -11,8 +11,9 @@ from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings
-from napari_matssl.tasks import kept_masks, provenance
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks import provenance
+from napari_matssl.tasks.predicting import kept_masks
+from napari_matssl.tasks.predicting.predict import predict
 
 CPU = PredictSettings(device="cpu", magnifications="one")
 NAMES = ["m0.png", "m1.png", "m2.png"]

@@ -18,8 +18,8 @@ from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.exchange.recognising import Reading
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.progress import drain
-from napari_matssl.tasks.exchange_labels import bring_in_labels
-from napari_matssl.tasks.labels_for_others import hand_out_labels
+from napari_matssl.tasks.exchanging.exchange_labels import bring_in_labels
+from napari_matssl.tasks.exchanging.labels_for_others import hand_out_labels
 
 FORMS = ("coco", "labelme")
 TABLE = ClassTable(

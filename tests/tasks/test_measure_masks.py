@@ -13,9 +13,9 @@ from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, nu
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.masks_to_measure import Sources
-from napari_matssl.tasks.measure_files import measure_masks
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
+from napari_matssl.tasks.measuring.measure_files import measure_masks
+from napari_matssl.tasks.predicting.predict import predict
 
 MASK = np.repeat(np.array([0, 1, 1, 1, 2, 2, 2, 2], np.uint8), 40).reshape(8, 40)
 

@@ -11,9 +11,9 @@ from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.measure.field import field_of_mask
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks import measure_memory
-from napari_matssl.tasks.measure_files import measure_masks
-from napari_matssl.tasks.measure_memory import BYTES_PER_PIXEL, check_memory
+from napari_matssl.tasks.measuring import measure_memory
+from napari_matssl.tasks.measuring.measure_files import measure_masks
+from napari_matssl.tasks.measuring.measure_memory import BYTES_PER_PIXEL, check_memory
 
 TABLE = numbered_table([1, 2])
 

@@ -23,7 +23,8 @@ from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import PaintedSet
-from napari_matssl.tasks.models import segment_with_model, train_model
+from napari_matssl.tasks.models import train_model
+from napari_matssl.tasks.predicting.with_model import segment_with_model
 
 TABLE = numbered_table([1, 2])
 PREDICT = PredictSettings(device="cpu", magnifications="one", tile=64, tile_overlap=32)

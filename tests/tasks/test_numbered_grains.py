@@ -8,8 +8,8 @@ from scipy.spatial import cKDTree
 from napari_matssl.errors import InputError, SettingsError
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.masks_to_measure import Sources
-from napari_matssl.tasks.measure_files import measure_masks
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
+from napari_matssl.tasks.measuring.measure_files import measure_masks
 
 GRAINS = MeasureSettings(measures="grains")
 NUMBERED = Sources(pixel_size=PixelSize(2.0, 1.0, "test"), numbered_grains=True)

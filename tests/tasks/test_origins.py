@@ -15,8 +15,8 @@ from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, IntensityScalingSettings, PredictSettings
-from napari_matssl.tasks.export_project import export_project
-from napari_matssl.tasks.measure_project import PhaseMeter
+from napari_matssl.tasks.measuring.export_project import export_project
+from napari_matssl.tasks.measuring.measure_project import PhaseMeter
 from napari_matssl.tasks.provenance import (
     ANOTHER_MODEL,
     OLDER_THAN_STROKES,

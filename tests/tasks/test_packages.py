@@ -23,10 +23,10 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.progress import drain
 from napari_matssl.settings import IntensityScalingSettings
-from napari_matssl.tasks.credits import LICENCES, Credits
+from napari_matssl.tasks.exchanging.credits import LICENCES, Credits
+from napari_matssl.tasks.exchanging.importing import import_model
 from napari_matssl.tasks.exporting import export_model
 from napari_matssl.tasks.exporting.preprocessing import preprocessed
-from napari_matssl.tasks.importing import import_model
 
 CREDITS = Credits(("A. Nguyen", "B. Phan"), "CC-BY-4.0")
 IMAGENET = IntensityScalingSettings(kind="imagenet")

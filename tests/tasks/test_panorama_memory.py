@@ -20,7 +20,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph import reading_panorama
 from napari_matssl.progress import drain
 from napari_matssl.settings import IntensityScalingSettings, PredictSettings
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.predicting.predict import predict
 
 WIDTH = 2048
 folder = Path(sys.argv[1])

@@ -26,11 +26,11 @@ from napari_matssl.micrograph.reading import read_micrograph, read_pixels
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings, Size
+from napari_matssl.tasks.exchanging.labels_for_others import hand_out_labels
 from napari_matssl.tasks.info import describe
-from napari_matssl.tasks.labels_for_others import hand_out_labels
-from napari_matssl.tasks.masks_to_measure import Sources
-from napari_matssl.tasks.measure_files import measure_masks
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
+from napari_matssl.tasks.measuring.measure_files import measure_masks
+from napari_matssl.tasks.predicting.predict import predict
 
 TABLE = ClassTable(
     classes=(

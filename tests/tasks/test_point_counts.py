@@ -8,7 +8,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.point_counts import export_counts, new_count, project_counts
+from napari_matssl.tasks.measuring.point_counts import export_counts, new_count, project_counts
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings, Size
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.predicting.predict import predict
 
 TABLE = ClassTable(
     classes=(

@@ -25,8 +25,8 @@ from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings
-from napari_matssl.tasks.measure_files import measure_masks
-from napari_matssl.tasks.predict import predict
+from napari_matssl.tasks.measuring.measure_files import measure_masks
+from napari_matssl.tasks.predicting.predict import predict
 
 TABLE = numbered_table([1, 2])
 LEVELS = (0, 255)

@@ -16,11 +16,11 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Control, drain
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MEASURES, MeasureSettings
-from napari_matssl.tasks.export_measured import existing_tables, export_measured
-from napari_matssl.tasks.mask_states import MaskStates
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.measures import TABLES
-from napari_matssl.tasks.project_meter import ProjectMeter, changed_images, items_of_image
+from napari_matssl.tasks.measuring.export_measured import existing_tables, export_measured
+from napari_matssl.tasks.measuring.mask_states import MaskStates
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measures import TABLES
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter, changed_images, items_of_image
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from napari_matssl.export.outputs import Outputs
 from napari_matssl.micrograph.place import Place
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.export_measured import export_measured
-from napari_matssl.tasks.group_file import read_groups
-from napari_matssl.tasks.mask_states import MaskStates
-from napari_matssl.tasks.masks_to_measure import Sources
-from napari_matssl.tasks.measure_files import measure_masks
-from napari_matssl.tasks.measure_project import PhaseMeter
-from napari_matssl.tasks.project_meter import ProjectMeter, changed_images
-from napari_matssl.tasks.project_places import places_in_file, places_that_count
+from napari_matssl.tasks.measuring.export_measured import export_measured
+from napari_matssl.tasks.measuring.group_file import read_groups
+from napari_matssl.tasks.measuring.mask_states import MaskStates
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
+from napari_matssl.tasks.measuring.measure_files import measure_masks
+from napari_matssl.tasks.measuring.measure_project import PhaseMeter
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter, changed_images
+from napari_matssl.tasks.measuring.project_places import places_in_file, places_that_count
 
 GROUPS = "image;specimen;section\na1.tif;S 1;A\na2_mask;S 1;B\na10.tif;S 2;A\nb.tif;S 2;A\n"
 PLACES = {

@@ -11,11 +11,11 @@ from PIL import Image
 from napari_matssl.export.masks import write_mask_tiff
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.calibrate import calibrate
 from napari_matssl.tasks.info import describe
-from napari_matssl.tasks.masks_to_measure import Sources
-from napari_matssl.tasks.measure_files import measure_masks
-from napari_matssl.tasks.project_meter import final_field
+from napari_matssl.tasks.measuring.calibrate import calibrate
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
+from napari_matssl.tasks.measuring.measure_files import measure_masks
+from napari_matssl.tasks.measuring.project_meter import final_field
 
 HEIGHT, WIDTH, ROW, BAR = 300, 400, 250, 90
 DOUBT = "pixel size and scale bar disagree: the bar of 90 px would be 7.2 µm long"

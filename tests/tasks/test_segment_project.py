@@ -13,7 +13,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import PaintedSet
 from napari_matssl.tasks.models import train_model
-from napari_matssl.tasks.segment_project import ProjectRun, Told, segment_project
+from napari_matssl.tasks.predicting.segment_project import ProjectRun, Told, segment_project
 
 SETTINGS = PredictSettings(device="cpu", magnifications="one", tile=64, tile_overlap=32)
 THEIRS = ClassTable(

@@ -12,7 +12,7 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.networks import build_network
 from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.settings import IntensityScalingSettings
-from napari_matssl.tasks.credits import Credits
+from napari_matssl.tasks.exchanging.credits import Credits
 from napari_matssl.widgets.controls.export_dialog import ExportDialog, ExportWish, asked_export
 from napari_matssl.widgets.panels.image_menu import image_menu
 

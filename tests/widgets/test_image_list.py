@@ -8,7 +8,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.measure_project import segmented_names
+from napari_matssl.tasks.measuring.measure_project import segmented_names
 from napari_matssl.widgets.controls.image_list import ImageList
 from napari_matssl.widgets.controls.image_rows import IMAGE, STATE
 from napari_matssl.widgets.controls.image_table import ImageRow

@@ -14,7 +14,7 @@ from napari_matssl.export.tables import write_frames
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings.layers import LayerSettings
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.measures import TABLES
+from napari_matssl.tasks.measuring.measures import TABLES
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 
 MEASURES = tuple(OF_CLASS)

@@ -18,9 +18,9 @@ from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.progress import drain
 from napari_matssl.project import panorama_parts
 from napari_matssl.settings import Cleaning
-from napari_matssl.tasks.export_measured import existing_tables, export_measured
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.project_meter import ProjectMeter
+from napari_matssl.tasks.measuring.export_measured import existing_tables, export_measured
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 from napari_matssl.widgets.canvas import painting_area
 from napari_matssl.widgets.canvas.painting_area import ELSEWHERE
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION

@@ -14,7 +14,7 @@ from napari_matssl.learn.portable_facts import input_channels, portable_facts
 from napari_matssl.learn.segmenter import Segmenter, read_segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress
-from napari_matssl.tasks.credits import Credits, check_credits
+from napari_matssl.tasks.exchanging.credits import Credits, check_credits
 from napari_matssl.tasks.exporting.check_images import images_to_check
 from napari_matssl.tasks.exporting.checking import STOPPED, Agreement, compare
 from napari_matssl.tasks.exporting.free import check_free

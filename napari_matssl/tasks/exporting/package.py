@@ -13,7 +13,7 @@ import yaml
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.learn.tensorfile import is_pickle
-from napari_matssl.tasks.credits import Credits
+from napari_matssl.tasks.exchanging.credits import Credits
 from napari_matssl.tasks.exporting.package_description import (
     COVER,
     DESCRIPTION,

@@ -11,7 +11,7 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.portable import INPUT, OPSET, OUTPUT
 from napari_matssl.learn.portable_facts import MULTIPLE, input_channels
 from napari_matssl.settings import Architecture
-from napari_matssl.tasks.credits import Credits
+from napari_matssl.tasks.exchanging.credits import Credits
 from napari_matssl.tasks.exporting.preprocessing import preprocessing
 from napari_matssl.tasks.exporting.sample import SMALLEST
 

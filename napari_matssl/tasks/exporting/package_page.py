@@ -9,7 +9,7 @@ from PIL import Image
 
 from napari_matssl.export.masks import palette_of
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.tasks.credits import Credits
+from napari_matssl.tasks.exchanging.credits import Credits
 from napari_matssl.tasks.exporting.sample import Sample
 
 _BLEND = 0.4  # of the classes' colours

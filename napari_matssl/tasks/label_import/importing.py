@@ -18,8 +18,8 @@ from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
-from napari_matssl.tasks.exchange_labels import overlaps_in_words
-from napari_matssl.tasks.find_labels import LINE_WIDTH_PX, draw_labels
+from napari_matssl.tasks.exchanging.exchange_labels import overlaps_in_words
+from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels
 from napari_matssl.tasks.label_import.outlook import Outlook
 
 BACKUP = "labels-before-import"

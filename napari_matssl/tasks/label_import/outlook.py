@@ -11,7 +11,7 @@ from napari_matssl.labels.exchange.matching import Matched
 from napari_matssl.labels.exchange.shapes import Stroke
 from napari_matssl.progress import Job
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.find_labels import FoundLabels, check_size, find_labels
+from napari_matssl.tasks.exchanging.find_labels import FoundLabels, check_size, find_labels
 from napari_matssl.tasks.label_import.sources import LabelSource, ToldBy, look_into
 
 

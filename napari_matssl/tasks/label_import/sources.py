@@ -13,7 +13,11 @@ from napari_matssl.labels.exchange.pictures import is_picture
 from napari_matssl.labels.exchange.recognising import Reading, is_annotation_file
 from napari_matssl.labels.exchange.value_masks import values_in
 from napari_matssl.progress import Control, Job, Progress
-from napari_matssl.tasks.annotation_files import NO_ANNOTATIONS, files_in, nothing_written
+from napari_matssl.tasks.exchanging.annotation_files import (
+    NO_ANNOTATIONS,
+    files_in,
+    nothing_written,
+)
 
 ToldBy = Literal["file", "group", "name", "one"]
 """What tells the class of a shape: the file, the group or name of a ROI; or all are of one."""

@@ -17,9 +17,9 @@ from napari_matssl.project.pixel_sizes import size_by_hand
 from napari_matssl.report.contents import VERDICTS, RecipeFacts
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.batch import each_in_turn
-from napari_matssl.tasks.masks_to_measure import MeasuredMask, Sources
-from napari_matssl.tasks.measure_files import MeasuredMasks, measure_masks_by
-from napari_matssl.tasks.predict import PredictResult, predict
+from napari_matssl.tasks.measuring.masks_to_measure import MeasuredMask, Sources
+from napari_matssl.tasks.measuring.measure_files import MeasuredMasks, measure_masks_by
+from napari_matssl.tasks.predicting.predict import PredictResult, predict
 from napari_matssl.tasks.recipe.contents import Recipe
 from napari_matssl.tasks.recipe.deviations import deviations, not_given
 from napari_matssl.tasks.recipe.judging import (
@@ -33,8 +33,8 @@ from napari_matssl.tasks.recipe.judging import (
 from napari_matssl.tasks.recipe.machine import this_machine
 from napari_matssl.tasks.recipe.recipe_file import RecipeFile, check_model
 from napari_matssl.tasks.recipe.run_folder import RUN, RunRecord, check_run_folder
-from napari_matssl.tasks.report_plan import PlannedReport, Request, plan_report
-from napari_matssl.tasks.write_report import WrittenReport, write_report
+from napari_matssl.tasks.reporting.report_plan import PlannedReport, Request, plan_report
+from napari_matssl.tasks.reporting.write_report import WrittenReport, write_report
 
 
 @dataclass(frozen=True)

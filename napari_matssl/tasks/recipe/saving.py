@@ -17,7 +17,7 @@ from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings, RecipeSettings
 from napari_matssl.settings.report_details import ReportDetails
-from napari_matssl.tasks.measures import make_measures
+from napari_matssl.tasks.measuring.measures import make_measures
 from napari_matssl.tasks.provenance import identify_model
 from napari_matssl.tasks.recipe.contents import (
     CalibrationRules,

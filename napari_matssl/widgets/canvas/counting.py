@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.project.kept_points import KeptCount
-from napari_matssl.tasks.point_counts import new_count, now_in_words
+from napari_matssl.tasks.measuring.point_counts import new_count, now_in_words
 from napari_matssl.widgets.canvas.bare_image import BareImage
 from napari_matssl.widgets.canvas.crosshair import Crosshair
 from napari_matssl.widgets.canvas.current_image import CurrentImage

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_matssl.errors import SettingsError
-from napari_matssl.tasks.credits import LICENCES, Credits, check_credits
+from napari_matssl.tasks.exchanging.credits import LICENCES, Credits, check_credits
 from napari_matssl.widgets.controls.forms import note
 
 Form = Literal["onnx", "torchscript", "bioimageio"]

@@ -21,7 +21,7 @@ from superqt.utils import signals_blocked
 
 from napari_matssl.labels.exchange import cellpose, colour_masks, fiji, value_masks
 from napari_matssl.labels.names import few
-from napari_matssl.tasks.find_labels import LINE_WIDTH_PX
+from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX
 from napari_matssl.tasks.label_import.importing import ImportWish, Painted
 from napari_matssl.tasks.label_import.outlook import Outlook
 from napari_matssl.tasks.label_import.sources import ToldBy

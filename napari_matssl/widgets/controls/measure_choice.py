@@ -8,7 +8,7 @@ from superqt.utils import signals_blocked
 
 from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.widgets.controls.class_choice import ClassChoice
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 

@@ -8,9 +8,9 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import QLabel, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from napari_matssl.measure.layers import LayerMeasure
-from napari_matssl.tasks.field_measures import LayerThickness
-from napari_matssl.tasks.measures import TABLES
-from napari_matssl.tasks.project_meter import MeasuredProject
+from napari_matssl.tasks.measuring.field_measures import LayerThickness
+from napari_matssl.tasks.measuring.measures import TABLES
+from napari_matssl.tasks.measuring.project_meter import MeasuredProject
 from napari_matssl.widgets.controls.forms import note, say
 from napari_matssl.widgets.controls.frame_view import FrameView
 from napari_matssl.widgets.controls.items_view import ITEMS, ItemsView

@@ -11,7 +11,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.scale_bar import length_in_words
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.project.pixel_sizes import agree
-from napari_matssl.tasks.calibrate import size_of_bar
+from napari_matssl.tasks.measuring.calibrate import size_of_bar
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
 from napari_matssl.widgets.session import Session

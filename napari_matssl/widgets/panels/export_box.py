@@ -8,10 +8,10 @@ from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.export.outputs import Outputs
-from napari_matssl.tasks.export_measured import existing_tables, export_measured
-from napari_matssl.tasks.export_project import Exported
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.project_meter import ProjectMeter
+from napari_matssl.tasks.measuring.export_measured import existing_tables, export_measured
+from napari_matssl.tasks.measuring.export_project import Exported
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 from napari_matssl.widgets.controls.folder_field import FolderField
 from napari_matssl.widgets.controls.forms import (
     agreed,

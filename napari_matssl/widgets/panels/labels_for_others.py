@@ -7,7 +7,7 @@ from typing import Literal
 from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 
 from napari_matssl.errors import MatSSLError
-from napari_matssl.tasks.labels_for_others import HandedOut, hand_out_labels
+from napari_matssl.tasks.exchanging.labels_for_others import HandedOut, hand_out_labels
 from napari_matssl.widgets.session import Session
 
 _COCO_TIP = "One file for all images: a run-length mask for each class of an image."

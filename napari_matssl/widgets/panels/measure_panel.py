@@ -12,10 +12,10 @@ from superqt.utils import signals_blocked
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.mask_states import MaskStates
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.measure_project import Measured, PhaseMeter, segmented_names
-from napari_matssl.tasks.project_meter import ProjectMeter
+from napari_matssl.tasks.measuring.mask_states import MaskStates
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measure_project import Measured, PhaseMeter, segmented_names
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 from napari_matssl.tasks.provenance import mask_doubts
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import WrappedLabel, heading, note, say

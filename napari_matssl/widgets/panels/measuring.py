@@ -10,9 +10,13 @@ from qtpy.QtWidgets import QWidget
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.names import few
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.mask_states import MaskStates
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.project_meter import MeasuredProject, ProjectMeter, changed_images
+from napari_matssl.tasks.measuring.mask_states import MaskStates
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.project_meter import (
+    MeasuredProject,
+    ProjectMeter,
+    changed_images,
+)
 from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
 from napari_matssl.widgets.controls.measure_choice import MEASURES, MeasureChoice
 from napari_matssl.widgets.panels.single_items import SingleItems

@@ -11,7 +11,7 @@ from napari_matssl.errors import MatSSLError, one_line
 from napari_matssl.measure.point_grid import FEWEST, MOST
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept_points import LONGEST_NAME, KeptCount
-from napari_matssl.tasks.point_counts import (
+from napari_matssl.tasks.measuring.point_counts import (
     ALL_POINTS,
     COUNT,
     COUNT_SUMMARY,

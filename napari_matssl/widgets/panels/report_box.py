@@ -10,12 +10,12 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.report.seal import grouped
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.project_meter import ProjectMeter
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 from napari_matssl.tasks.recipe.saving import SavedRecipe
-from napari_matssl.tasks.report_plan import Request
-from napari_matssl.tasks.report_project import existing_report, report_project
-from napari_matssl.tasks.write_report import WrittenReport
+from napari_matssl.tasks.reporting.report_plan import Request
+from napari_matssl.tasks.reporting.report_project import existing_report, report_project
+from napari_matssl.tasks.reporting.write_report import WrittenReport
 from napari_matssl.widgets.controls.folder_field import FolderField
 from napari_matssl.widgets.controls.forms import (
     agreed,

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.settings import RecipeSettings
-from napari_matssl.tasks.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.recipe.recipe_file import SUFFIX
 from napari_matssl.tasks.recipe.saving import RecipeRequest, newest_model, save_recipe
 from napari_matssl.widgets.controls.recipe_dialog import asked_limits

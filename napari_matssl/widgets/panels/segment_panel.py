@@ -14,9 +14,9 @@ from napari_matssl.labels.names import few
 from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
 from napari_matssl.progress import Job, Progress
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.measure_project import final_origin
+from napari_matssl.tasks.measuring.measure_project import final_origin
+from napari_matssl.tasks.predicting.segment_project import ProjectRun, Told, segment_project
 from napari_matssl.tasks.provenance import mask_doubts
-from napari_matssl.tasks.segment_project import ProjectRun, Told, segment_project
 from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.error_text import with_left_out
@@ -40,8 +40,8 @@ from napari_matssl.widgets.session import session_of
 
 if TYPE_CHECKING:  # they import torch
     from napari_matssl.tasks.models import TrainedModel
-    from napari_matssl.tasks.predict import PredictResult
-    from napari_matssl.tasks.segmenting import SegmentedBatch, SegmentedMicrograph
+    from napari_matssl.tasks.predicting.predict import PredictResult
+    from napari_matssl.tasks.predicting.segmenting import SegmentedBatch, SegmentedMicrograph
 
 _OWNER, _FOLDER_OWNER = "segment", "segment a folder"
 
@@ -198,7 +198,7 @@ class SegmentPanel(QWidget):
         def make() -> Job[Any]:
             from napari_matssl.learn.segmenter import read_segmenter
             from napari_matssl.micrograph.reading import find_micrographs
-            from napari_matssl.tasks.predict import predict
+            from napari_matssl.tasks.predicting.predict import predict
 
             paths = find_micrographs([folder])
             used = settings.with_cleaning(cleaning)

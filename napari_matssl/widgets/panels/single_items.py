@@ -8,8 +8,8 @@ from superqt.utils import signals_blocked
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.measure.items import FieldItems
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.project_meter import items_of_image
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.project_meter import items_of_image
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.jobs.background import Background
 from napari_matssl.widgets.jobs.later import later

@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_matssl.errors import MatSSLError
 from napari_matssl.micrograph.place import Place
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.group_file import read_groups
-from napari_matssl.tasks.project_places import places_in_file, places_that_count
+from napari_matssl.tasks.measuring.group_file import read_groups
+from napari_matssl.tasks.measuring.project_places import places_in_file, places_that_count
 from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
 from napari_matssl.widgets.controls.places_dialog import asked_places
 from napari_matssl.widgets.session import Session

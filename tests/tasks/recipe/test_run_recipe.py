@@ -13,7 +13,7 @@ from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings.report_details import ReportDetails
-from napari_matssl.tasks.calibrate import calibrate, size_of_bar
+from napari_matssl.tasks.measuring.calibrate import calibrate, size_of_bar
 from napari_matssl.tasks.recipe.recipe_file import read_recipe
 from napari_matssl.tasks.recipe.running import run_recipe, sign_run
 

@@ -20,7 +20,7 @@ from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.report.contents import Overlay, SourceFile
 from napari_matssl.tasks.batch import memory_errors
-from napari_matssl.tasks.report_plan import ReportField
+from napari_matssl.tasks.reporting.report_plan import ReportField
 
 MOST_PICTURES: Final = 12
 """Overlays that a report shows; they fill three pages."""

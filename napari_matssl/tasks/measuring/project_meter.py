@@ -1,7 +1,7 @@
 """Measure the masks of a project by any of the measures, each mask again only once it has changed.
 
 The tables are those that the command ``measure`` writes of the same masks: both are made by
-:mod:`~napari_matssl.tasks.field_measures`.
+:mod:`~napari_matssl.tasks.measuring.field_measures`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,14 +21,14 @@ from napari_matssl.micrograph.place import Place
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
-from napari_matssl.tasks.field_measures import FieldMeasure, Grains, ObjectMeasure
-from napari_matssl.tasks.mask_sizes import check_sizes
-from napari_matssl.tasks.mask_states import MaskStates
-from napari_matssl.tasks.measure_files import FIELDS, field_row
-from napari_matssl.tasks.measure_memory import check_memory
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
-from napari_matssl.tasks.project_places import places_that_count
+from napari_matssl.tasks.measuring.field_measures import FieldMeasure, Grains, ObjectMeasure
+from napari_matssl.tasks.measuring.mask_sizes import check_sizes
+from napari_matssl.tasks.measuring.mask_states import MaskStates
+from napari_matssl.tasks.measuring.measure_files import FIELDS, field_row
+from napari_matssl.tasks.measuring.measure_memory import check_memory
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measure_project import final_mask, final_origin, segmented_names
+from napari_matssl.tasks.measuring.project_places import places_that_count
 
 
 @dataclass(frozen=True)

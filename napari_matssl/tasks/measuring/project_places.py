@@ -8,7 +8,7 @@ from napari_matssl.labels.names import few
 from napari_matssl.micrograph.place import Place
 from napari_matssl.project.folder import Project
 from napari_matssl.project.image_settings import settings_of_image
-from napari_matssl.tasks.group_file import GroupFile
+from napari_matssl.tasks.measuring.group_file import GroupFile
 
 
 @dataclass(frozen=True)

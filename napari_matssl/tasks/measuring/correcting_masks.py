@@ -13,9 +13,9 @@ from napari_matssl.measure.corrected import (
 )
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.project.own_folder import FOLDER
-from napari_matssl.tasks.mask_sizes import project_folders
-from napari_matssl.tasks.masks_to_measure import MeasuredMask
-from napari_matssl.tasks.model_facts import FoundModel, find_models
+from napari_matssl.tasks.measuring.mask_sizes import project_folders
+from napari_matssl.tasks.measuring.masks_to_measure import MeasuredMask
+from napari_matssl.tasks.measuring.model_facts import FoundModel, find_models
 
 
 def models_of_masks(

@@ -24,21 +24,21 @@ from napari_matssl.project.record import KeptRecord
 from napari_matssl.report.contents import RecipeFacts
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.report_details import ReportDetails
-from napari_matssl.tasks.correcting import correct_project
-from napari_matssl.tasks.correcting_masks import (
+from napari_matssl.tasks.measuring.correcting import correct_project
+from napari_matssl.tasks.measuring.correcting_masks import (
     correct_masks,
     models_of_masks,
     own_folder_of,
     with_corrected,
 )
-from napari_matssl.tasks.field_measures import ObjectMeasure, Phases
-from napari_matssl.tasks.mask_sizes import page_of
-from napari_matssl.tasks.masks_to_measure import MeasuredMask
-from napari_matssl.tasks.measure_files import FIELDS, MeasuredMasks
-from napari_matssl.tasks.measure_project import final_mask, final_origin
-from napari_matssl.tasks.model_facts import FoundModel, find_models
-from napari_matssl.tasks.point_counts import PointCounts, count_tables, project_counts
-from napari_matssl.tasks.project_meter import MeasuredProject
+from napari_matssl.tasks.measuring.field_measures import ObjectMeasure, Phases
+from napari_matssl.tasks.measuring.mask_sizes import page_of
+from napari_matssl.tasks.measuring.masks_to_measure import MeasuredMask
+from napari_matssl.tasks.measuring.measure_files import FIELDS, MeasuredMasks
+from napari_matssl.tasks.measuring.measure_project import final_mask, final_origin
+from napari_matssl.tasks.measuring.model_facts import FoundModel, find_models
+from napari_matssl.tasks.measuring.point_counts import PointCounts, count_tables, project_counts
+from napari_matssl.tasks.measuring.project_meter import MeasuredProject
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,15 @@ from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.progress import Job
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Prepared
-from napari_matssl.tasks.kept_masks import kept_fractions
-from napari_matssl.tasks.panoramas import PanoramaPlace, SegmentedPanorama, without_neighbours
-from napari_matssl.tasks.predict_check import CheckedImage, Reading, check_image
+from napari_matssl.tasks.predicting.kept_masks import kept_fractions
+from napari_matssl.tasks.predicting.panoramas import (
+    PanoramaPlace,
+    SegmentedPanorama,
+    without_neighbours,
+)
+from napari_matssl.tasks.predicting.predict_check import CheckedImage, Reading, check_image
+from napari_matssl.tasks.predicting.segmenting import SegmentedMicrograph, SegmentingRun
 from napari_matssl.tasks.provenance import ModelIdentity
-from napari_matssl.tasks.segmenting import SegmentedMicrograph, SegmentingRun
 
 
 @dataclass(frozen=True)

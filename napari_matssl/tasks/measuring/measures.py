@@ -9,7 +9,7 @@ from napari_matssl.errors import SettingsError, printable
 from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.files import check_writable, check_writable_folder
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.field_measures import (
+from napari_matssl.tasks.measuring.field_measures import (
     GRAIN_SUMMARY,
     GRAINS,
     LAYER_SUMMARY,

@@ -17,9 +17,9 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import check_output_names, left_out, memory_errors, none_left
-from napari_matssl.tasks.correcting import correct_project
-from napari_matssl.tasks.measure_project import final_mask, final_origin, segmented_names
-from napari_matssl.tasks.project_places import Places, places_that_count
+from napari_matssl.tasks.measuring.correcting import correct_project
+from napari_matssl.tasks.measuring.measure_project import final_mask, final_origin, segmented_names
+from napari_matssl.tasks.measuring.project_places import Places, places_that_count
 from napari_matssl.tasks.provenance import new_run
 
 

@@ -16,10 +16,10 @@ from napari_matssl.measure.size_distribution import ObjectSizes
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.batch import Each, Prepared
-from napari_matssl.tasks.field_measures import FieldMeasure, ObjectMeasure, Phases
-from napari_matssl.tasks.masks_to_measure import MeasuredMask, Sources, plan_masks
-from napari_matssl.tasks.measure_memory import check_memory
-from napari_matssl.tasks.measures import Names, make_measures
+from napari_matssl.tasks.measuring.field_measures import FieldMeasure, ObjectMeasure, Phases
+from napari_matssl.tasks.measuring.masks_to_measure import MeasuredMask, Sources, plan_masks
+from napari_matssl.tasks.measuring.measure_memory import check_memory
+from napari_matssl.tasks.measuring.measures import Names, make_measures
 
 FIELDS = "fields.csv"
 
@@ -76,8 +76,8 @@ def measure_masks(
     Parameters
     ----------
     inputs
-        Mask images, or folders of them, as :func:`~napari_matssl.tasks.mask_files.find_masks`
-        takes them.
+        Mask images, or folders of them, as
+        :func:`~napari_matssl.tasks.measuring.mask_files.find_masks` takes them.
     sources
         Where to look for classes, pixel sizes and groups.
     settings

@@ -13,8 +13,8 @@ from napari_matssl.measure.items import (
     items_of_objects,
 )
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.field_measures import FieldMeasure
-from napari_matssl.tasks.measures import TABLES, make_measures
+from napari_matssl.tasks.measuring.field_measures import FieldMeasure
+from napari_matssl.tasks.measuring.measures import TABLES, make_measures
 
 
 @dataclass(frozen=True)

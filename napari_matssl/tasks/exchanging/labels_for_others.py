@@ -29,8 +29,8 @@ from napari_matssl.labels.reading_labels import read_values
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.reading_panorama import source_of
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.tasks.annotation_files import nothing_written
 from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
+from napari_matssl.tasks.exchanging.annotation_files import nothing_written
 
 Form = Literal["coco", "labelme"]
 

@@ -16,8 +16,8 @@ from napari_matssl.report.contents import Contents, Overlay, Pictures, SourceFil
 from napari_matssl.report.html import make_page
 from napari_matssl.report.pdf import write_pdf
 from napari_matssl.report.xlsx import save_workbook
-from napari_matssl.tasks.report_plan import PlannedReport, ReportField
-from napari_matssl.tasks.report_sources import (
+from napari_matssl.tasks.reporting.report_plan import PlannedReport, ReportField
+from napari_matssl.tasks.reporting.report_sources import (
     chosen_for_pictures,
     draw_overlay,
     segmenting,

@@ -15,12 +15,12 @@ from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
 from napari_matssl.project.record import read_record
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.group_file import read_groups
-from napari_matssl.tasks.mask_files import AnyMask, find_masks
-from napari_matssl.tasks.mask_sizes import NO_SIZE, MaskSizes, check_sizes
-from napari_matssl.tasks.measures import Names
-from napari_matssl.tasks.numbered_grains import check_for_numbers, find_numbered_grains
-from napari_matssl.tasks.project_places import Places, places_of_images
+from napari_matssl.tasks.measuring.group_file import read_groups
+from napari_matssl.tasks.measuring.mask_files import AnyMask, find_masks
+from napari_matssl.tasks.measuring.mask_sizes import NO_SIZE, MaskSizes, check_sizes
+from napari_matssl.tasks.measuring.measures import Names
+from napari_matssl.tasks.measuring.numbered_grains import check_for_numbers, find_numbered_grains
+from napari_matssl.tasks.measuring.project_places import Places, places_of_images
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def plan_masks(
     Raises
     ------
     InputError, SettingsError
-        As :func:`~napari_matssl.tasks.measure_files.measure_masks`.
+        As :func:`~napari_matssl.tasks.measuring.measure_files.measure_masks`.
     """
     if sources.numbered_grains:
         check_for_numbers(settings, only, sources.classes)

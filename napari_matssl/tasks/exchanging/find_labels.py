@@ -16,7 +16,7 @@ from napari_matssl.labels.exchange.shapes import (
 )
 from napari_matssl.labels.names import few
 from napari_matssl.progress import Job, Skipped
-from napari_matssl.tasks.annotation_files import read_all
+from napari_matssl.tasks.exchanging.annotation_files import read_all
 
 LINE_WIDTH_PX = 3.0
 """Width of lines and dots that have none of their own."""

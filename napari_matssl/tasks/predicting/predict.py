@@ -20,7 +20,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Each, Ended, Prepared, each_in_turn, none_left
-from napari_matssl.tasks.predict_check import (
+from napari_matssl.tasks.predicting.predict_check import (
     CheckedBatch,
     CheckedImage,
     Reading,
@@ -28,7 +28,7 @@ from napari_matssl.tasks.predict_check import (
     check_names,
     check_space,
 )
-from napari_matssl.tasks.predict_images import (
+from napari_matssl.tasks.predicting.predict_images import (
     PredictPlan,
     SegmentedImage,
     check_elsewhere,
@@ -36,8 +36,8 @@ from napari_matssl.tasks.predict_images import (
     segment_elsewhere,
     segmenting,
 )
+from napari_matssl.tasks.predicting.segmenting import SegmentingRun
 from napari_matssl.tasks.provenance import identify_model, new_run
-from napari_matssl.tasks.segmenting import SegmentingRun
 
 
 @dataclass(frozen=True)

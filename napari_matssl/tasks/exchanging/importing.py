@@ -12,9 +12,9 @@ from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import place, read_named_values
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.segmenter import Segmenter, read_segmenter, write_segmenter
+from napari_matssl.tasks.exchanging.zoo_description import describe
+from napari_matssl.tasks.exchanging.zoo_package import ZooPackage, is_package
 from napari_matssl.tasks.exporting.free import check_free
-from napari_matssl.tasks.zoo_description import describe
-from napari_matssl.tasks.zoo_package import ZooPackage, is_package
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from napari_matssl.export.outputs import Outputs
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
 from napari_matssl.progress import Job, Progress, drain
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.export_project import Exported, existing_exports, export_project
-from napari_matssl.tasks.measure_files import FIELDS
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.measures import TABLES
-from napari_matssl.tasks.project_meter import ProjectMeter
+from napari_matssl.tasks.measuring.export_project import Exported, existing_exports, export_project
+from napari_matssl.tasks.measuring.measure_files import FIELDS
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measures import TABLES
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 
 
 def existing_tables(
@@ -31,7 +31,9 @@ def existing_tables(
 def export_measured(
     meter: ProjectMeter, out: Path, outputs: Outputs, plan: MeasurePlan
 ) -> Job[Exported]:
-    """Write what :func:`~napari_matssl.tasks.export_project.export_project` does, and all tables.
+    """Write masks and tables of a project, and the tables of all its measures.
+
+    The former are those of :func:`~napari_matssl.tasks.measuring.export_project.export_project`.
 
     Measuring comes first, so that nothing is written if a measure can't be made.
 

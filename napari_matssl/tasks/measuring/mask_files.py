@@ -100,8 +100,8 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
     Parameters
     ----------
     inputs
-        Mask images, or folders; of a folder that :func:`~napari_matssl.tasks.predict.predict`
-        wrote, only the masks are taken.
+        Mask images, or folders; of a folder that
+        :func:`~napari_matssl.tasks.predicting.predict.predict` wrote, only the masks are taken.
     classes
         Class table of all masks; None looks for ``classes.json`` beside each, then in masks of
         ours themselves, then takes the values found. Tables that differ are matched by name.

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from napari_matssl.errors import ComputeError, MatSSLError, SettingsError, one_line
 from napari_matssl.progress import Job
 from napari_matssl.tasks.batch import Ended, Item, Prepared, Result
-from napari_matssl.tasks.collecting import Collecting
-from napari_matssl.tasks.on_worker import (
+from napari_matssl.tasks.predicting.collecting import Collecting
+from napari_matssl.tasks.predicting.on_worker import (
     Outcome,
     Task,
     carry_out,

@@ -8,13 +8,19 @@ from napari_matssl.export.tables import describe_other_names, write_frames_or_nu
 from napari_matssl.files import check_writable_folder
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.export_project import check_export_folder
-from napari_matssl.tasks.measure_files import FIELDS
-from napari_matssl.tasks.measure_plan import MeasurePlan
-from napari_matssl.tasks.point_counts import ALL_POINTS, COUNT, COUNT_SUMMARY
-from napari_matssl.tasks.project_meter import ProjectMeter
-from napari_matssl.tasks.report_plan import Request, plan_project_report
-from napari_matssl.tasks.write_report import PAGE, PDF, WORKBOOK, WrittenReport, write_report
+from napari_matssl.tasks.measuring.export_project import check_export_folder
+from napari_matssl.tasks.measuring.measure_files import FIELDS
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.point_counts import ALL_POINTS, COUNT, COUNT_SUMMARY
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter
+from napari_matssl.tasks.reporting.report_plan import Request, plan_project_report
+from napari_matssl.tasks.reporting.write_report import (
+    PAGE,
+    PDF,
+    WORKBOOK,
+    WrittenReport,
+    write_report,
+)
 
 
 def existing_report(project: Project, out: Path, plan: MeasurePlan) -> tuple[Path, ...]:

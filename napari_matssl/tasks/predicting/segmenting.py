@@ -24,7 +24,7 @@ from napari_matssl.progress import Job, Preview, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
 from napari_matssl.tasks.inputs import fingerprint
-from napari_matssl.tasks.panoramas import (
+from napari_matssl.tasks.predicting.panoramas import (
     PanoramaPlace,
     SegmentedPanorama,
     clean_grown,
@@ -32,7 +32,7 @@ from napari_matssl.tasks.panoramas import (
     key_of,
     without_neighbours,
 )
-from napari_matssl.tasks.predict_check import warn_of_magnification
+from napari_matssl.tasks.predicting.predict_check import warn_of_magnification
 from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
 
 EVERY_ID = np.arange(256, dtype=np.uint8)

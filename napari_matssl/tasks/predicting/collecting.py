@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from napari_matssl.errors import MatSSLError
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.tasks.batch import Ended, as_skipped, left_out
-from napari_matssl.tasks.on_worker import Outcome
+from napari_matssl.tasks.predicting.on_worker import Outcome
 
 _POLL_S = 0.05
 _LOOK_S = 2.0

@@ -24,9 +24,9 @@ from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.tasks.annotation_files import files_in, nothing_written
 from napari_matssl.tasks.batch import Prepared, each_in_turn, left_out, none_left
-from napari_matssl.tasks.find_labels import LINE_WIDTH_PX, draw_labels, find_labels
+from napari_matssl.tasks.exchanging.annotation_files import files_in, nothing_written
+from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels, find_labels
 
 
 @dataclass(frozen=True)

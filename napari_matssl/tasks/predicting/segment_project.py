@@ -17,8 +17,8 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 
 if TYPE_CHECKING:  # they import torch
-    from napari_matssl.tasks.panoramas import SegmentedPanorama
-    from napari_matssl.tasks.segmenting import SegmentedBatch, SegmentedMicrograph
+    from napari_matssl.tasks.predicting.panoramas import SegmentedPanorama
+    from napari_matssl.tasks.predicting.segmenting import SegmentedBatch, SegmentedMicrograph
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ def segment_project(
     Raises
     ------
     MatSSLError
-        As :func:`napari_matssl.tasks.models.segment_with_model`.
+        As :func:`napari_matssl.tasks.predicting.with_model.segment_with_model`.
     """
-    from napari_matssl.tasks.models import segment_with_model
-    from napari_matssl.tasks.panoramas import PanoramaPlace
+    from napari_matssl.tasks.predicting.panoramas import PanoramaPlace
+    from napari_matssl.tasks.predicting.with_model import segment_with_model
 
     masks, pages = run.project.masks, run.pages
 

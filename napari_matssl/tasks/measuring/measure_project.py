@@ -17,9 +17,9 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.place import Place
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
-from napari_matssl.tasks.correcting import correct_project
-from napari_matssl.tasks.mask_states import MaskStates
-from napari_matssl.tasks.project_places import places_that_count
+from napari_matssl.tasks.measuring.correcting import correct_project
+from napari_matssl.tasks.measuring.mask_states import MaskStates
+from napari_matssl.tasks.measuring.project_places import places_that_count
 from napari_matssl.tasks.provenance import cleaning_in_words
 
 

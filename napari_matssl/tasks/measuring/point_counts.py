@@ -16,7 +16,7 @@ from napari_matssl.measure.point_tables import count_frame, count_summary_frame,
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept_points import KeptCount
-from napari_matssl.tasks.measure_project import final_mask, final_origin
+from napari_matssl.tasks.measuring.measure_project import final_mask, final_origin
 
 COUNT, COUNT_SUMMARY, ALL_POINTS = "point_count.csv", "point_count_summary.csv", "points.csv"
 """Names of the tables."""

@@ -1,0 +1,1 @@
+"""Annotations and models of other programs, read and written."""

@@ -1,0 +1,1 @@
+"""Segment images: many, panoramas, those of a project, on the workers of a cluster."""
