@@ -135,7 +135,9 @@ def meaning_of_masks(
         rest.add(NO_CLASS_BESIDE_0)
     elif not zero_is_class:
         rest.add(0)
-    remarks = [f"{v} is not analysed: {share}." for v, share in _shares(counts, rest).items()]
+    what = " (info bars, excluded classes)" if named.ours else ""
+    shares = _shares(counts, rest)
+    remarks = [f"{value} is not analysed{what}: {share}." for value, share in shares.items()]
     return build_meaning(classes, rest, named.source, remarks)
 
 

@@ -193,3 +193,12 @@ def test_values_of_our_masks_have_the_meaning_in_their_metadata():
     single = named_values_of(numbered_table([1]), "classes.json")
     found = meaning_of_masks({0: 6, 1: 3}, single)
     assert (found.table.ids, found.unlabelled) == ((1,), 0)
+
+
+def test_what_our_masks_leave_out_is_told_by_its_reason():
+    found = meaning_of_masks(
+        {0: 5, 1: 60, 2: 35}, named_values_of(numbered_table([1, 2]), "c.json")
+    )
+    assert said(found) == "0 is not analysed (info bars, excluded classes): 5 % of the pixels."
+    found = meaning_of_masks({0: 5, 1: 60, 2: 35}, named(_1="pore", _2="carbide"))
+    assert said(found) == "0 is not analysed: 5 % of the pixels."
