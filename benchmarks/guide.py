@@ -34,7 +34,7 @@ from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.start_weights import load_start_weights
-from napari_matssl.learn.unsure_regions import side_of_regions, spread_out, unsure_regions
+from napari_matssl.learn.unsure_regions import side_of_regions, turn, unsure_regions
 from napari_matssl.learn.variety import distances, embed, farthest_first
 from napari_matssl.measure.pixel_uncertainty import uncertainty
 from napari_matssl.progress import drain
@@ -76,8 +76,8 @@ def score(one: BenchmarkSet, segmenter: Segmenter) -> float:
     return float(figures(one, look(segmenter, one.test, PredictSettings()))["miou"] or 0)
 
 
-def apart_of(one: BenchmarkSet) -> NDArray[np.float64]:
-    """Return the distances of the images, as ``suggest`` computes them."""
+def suggested_order(one: BenchmarkSet) -> list[int]:
+    """Order the images as ``suggest`` does where nothing is painted."""
     settings, compute = FinetuneSettings(), choose_compute()
     encoder = build_encoder(settings.encoder)
     load_start_weights(encoder, settings.encoder, settings.weights)
@@ -85,7 +85,7 @@ def apart_of(one: BenchmarkSet) -> NDArray[np.float64]:
     described = [
         embed(encoder, p.micrograph, compute, settings.intensity_scaling) for p in one.training
     ]
-    return distances(described)
+    return farthest_first(distances(described))
 
 
 def compare_images(one: BenchmarkSet, draws: int) -> None:
@@ -94,7 +94,7 @@ def compare_images(one: BenchmarkSet, draws: int) -> None:
         PaintedMicrograph(p.micrograph, scribble(p.labels.astype(np.uint8), seed=n))
         for n, p in enumerate(one.training)
     ]
-    order = farthest_first(apart_of(one))
+    order = suggested_order(one)
     for count in IMAGES:
         guided = score(one, learn(one, [strokes[n] for n in order[:count]], 0))
         drawn = []
@@ -113,9 +113,8 @@ def compare_regions(one: BenchmarkSet, draws: int) -> None:
         else np.zeros(p.labels.shape, np.uint8)
         for n, p in enumerate(one.training)
     ]
-    apart = apart_of(one)
-    guided = _rounds(one, begun, apart, None)
-    drawn = [_rounds(one, begun, apart, np.random.default_rng(draw)) for draw in range(draws)]
+    guided = _rounds(one, begun, None)
+    drawn = [_rounds(one, begun, np.random.default_rng(draw)) for draw in range(draws)]
     for number, figure in enumerate(guided):
         label = f"{one.name}, {STROKES * number} strokes more"
         print(_row(label, figure, [draw[number] for draw in drawn]), flush=True)
@@ -124,7 +123,6 @@ def compare_regions(one: BenchmarkSet, draws: int) -> None:
 def _rounds(
     one: BenchmarkSet,
     begun: Sequence[NDArray[np.uint8]],
-    apart: NDArray[np.float64],
     random: np.random.Generator | None,
 ) -> list[float]:
     """Score after each round; places are drawn, or without `random` suggested."""
@@ -141,10 +139,7 @@ def _rounds(
         if number == ROUNDS:
             break
         left = STROKES
-        if random is None:
-            places = _unsure(one, segmenter, labels, apart)
-        else:
-            places = _anywhere(one, random)
+        places = _unsure(one, segmenter, labels) if random is None else _anywhere(one, random)
         for image, region in places:
             left -= _paint(labels[image], one.training[image].labels, region, left, pen)
             if not left:
@@ -156,7 +151,6 @@ def _unsure(
     one: BenchmarkSet,
     segmenter: Segmenter,
     labels: Sequence[NDArray[np.uint8]],
-    apart: NDArray[np.float64],
 ) -> Iterator[tuple[int, Region]]:
     """Give the regions that are suggested."""
     compute = choose_compute()
@@ -169,10 +163,10 @@ def _unsure(
         assert segmented is not None
         assert segmented.probabilities is not None
         unsure = uncertainty(segmented.probabilities)
-        found += [(image, r) for r in unsure_regions(unsure, PER_IMAGE, strokes > 0)]
-    strokes_on = [image for image, strokes in enumerate(labels) if strokes.any()]
-    for place in spread_out(found, apart, strokes_on):
-        image, region = found[place]
+        for rank, region in enumerate(unsure_regions(unsure, PER_IMAGE, strokes > 0)):
+            found.append((turn(rank, bool(strokes.any())), image, region))
+    found.sort(key=lambda one: (one[0], -one[2].uncertainty))
+    for _turn, image, region in found:
         yield image, _square(region.row, region.column, region.side)
 
 

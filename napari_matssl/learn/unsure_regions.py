@@ -1,6 +1,5 @@
 """Regions of an image in which a model is unsure: where strokes teach most."""
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,6 @@ from napari_matssl.learn.uncertain_area import CLOSE
 
 _SIDE_SHARE, _SMALLEST = 1 / 6, 32  # of the shorter side; px
 _LEAST = 0.05  # of a region that is worth a look
-_SAME_IMAGE, _FAR = 0.3, 1.4  # spreads of the folder: added to distances; of two random images
 
 
 @dataclass(frozen=True)
@@ -26,16 +24,16 @@ class UnsureRegion:
         px; the region may end at the image's edge before.
     share
         Of its pixels that are uncertain, 0 to 1.
-    weight
-        Mean over its pixels of the uncertainty of those that are uncertain, 0 to 1; by it regions
-        are ranked. Where all pixels are uncertain, shares are all alike.
+    uncertainty
+        Of its uncertain pixels, summed up; by it the regions of an image are ranked. Numbers of
+        pixels are all alike where a model is unsure all over.
     """
 
     row: int
     column: int
     side: int
     share: float
-    weight: float
+    uncertainty: float
 
 
 def side_of_regions(height: int, width: int) -> int:
@@ -80,56 +78,26 @@ def unsure_regions(
         row, column = divmod(place, width)
         if inner[row, column] < 0:
             break
-        found.append(
-            UnsureRegion(
-                row - half,
-                column - half,
-                side,
-                float(share[row, column]),
-                float(inner[row, column]),
-            )
-        )
+        part, whole = float(share[row, column]), side**2 * float(inner[row, column])
+        found.append(UnsureRegion(row - half, column - half, side, part, whole))
         rows = slice(max(row - side + 1, 0), row + side)
         columns = slice(max(column - side + 1, 0), column + side)
         inner[rows, columns] = -1
     return found
 
 
-def spread_out(
-    regions: Sequence[tuple[int, UnsureRegion]],
-    apart: NDArray[np.float64],
-    painted: Collection[int],
-) -> list[int]:
-    """Order regions of several images so that strokes in the first ones teach most.
+def turn(rank: int, painted: bool) -> int:
+    """Return when a region is due among those of many images; those with a low turn come first.
 
-    A model that has seen little is unsure nearly everywhere, and what it is most unsure of lies
-    side by side in one image. So the next region is always the one with the largest weight times
-    distance of its image from those with strokes and those with a region before it; a constant is
-    added to distances, as two places in one image may well differ.
+    A model that has seen little is unsure nearly everywhere, so that its most uncertain regions lie
+    side by side in one image. Strokes on images that differ teach more: first the best region of
+    each image without strokes is due, then the best of each other image, then all second ones.
 
     Parameters
     ----------
-    regions
-        Each with the number of its image.
-    apart
-        ``(n, n)`` distances of the images, from :func:`~napari_matssl.learn.variety.distances`.
+    rank
+        Of the region in its image, from 0.
     painted
-        Numbers of the images that have strokes.
-
-    Returns
-    -------
-    Places in `regions`.
+        Whether the image has strokes.
     """
-    nearest = np.full(len(apart), _FAR)
-    for one in painted:
-        nearest = np.minimum(nearest, apart[one])
-    order: list[int] = []
-    left = list(range(len(regions)))
-    while left:
-        best = max(
-            left, key=lambda n: regions[n][1].weight * (_SAME_IMAGE + nearest[regions[n][0]])
-        )
-        order.append(best)
-        left.remove(best)
-        nearest = np.minimum(nearest, apart[regions[best][0]])
-    return order
+    return 2 * rank or int(painted)

@@ -13,7 +13,7 @@ from napari_matssl.learn.device import Compute, choose_compute
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
-from napari_matssl.learn.unsure_regions import UnsureRegion, spread_out, unsure_regions
+from napari_matssl.learn.unsure_regions import UnsureRegion, turn, unsure_regions
 from napari_matssl.learn.variety import Floats, distances, embed, farthest_first
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Control, Job, Progress, Skipped
@@ -63,8 +63,9 @@ class Suggestions:
     painted
         Those that are.
     regions
-        Where the model is unsure, those first in which strokes teach most
-        (:func:`~napari_matssl.learn.unsure_regions.spread_out`); none without a model.
+        Where the model is unsure: the most uncertain ones first, one of each image, those of images
+        without strokes before others (:func:`~napari_matssl.learn.unsure_regions.turn`); none
+        without a model.
     skipped
         Images that can't be used, and why.
     known
@@ -172,10 +173,7 @@ def suggest(
     found: tuple[SuggestedRegion, ...] = ()
     if segmenter is not None:
         usable = {name: reads[name] for name in names}
-        every = yield from _look(project, usable, segmenter, model, settings, regions)
-        numbered = [(names.index(one.name), one.region) for one in every]
-        order = spread_out(numbered, apart, [names.index(name) for name in painted])
-        found = tuple(every[place] for place in order[:regions])
+        found = yield from _look(project, usable, segmenter, model, settings, regions)
     return Suggestions(tuple(images), tuple(painted), found, skipped, frozenset(reads))
 
 
@@ -214,8 +212,8 @@ def _look(
     settings: FinetuneSettings,
     count: int,
 ) -> Job[tuple[SuggestedRegion, ...]]:
-    """Find where the model is unsure in each image."""
-    found: list[SuggestedRegion] = []
+    """Find where the model is unsure, in all images."""
+    found: list[tuple[int, SuggestedRegion]] = []
 
     def keep(segmented: SegmentedMicrograph, _micrograph: Micrograph) -> None:
         name, map_ = segmented.name, segmented.uncertainty
@@ -223,7 +221,10 @@ def _look(
         strokes = project.labels.read(name)
         painted = None if strokes is None else strokes > 0
         regions = unsure_regions(map_, min(PER_IMAGE, count), painted)
-        found.extend(SuggestedRegion(name, one) for one in regions)
+        found.extend(
+            (turn(rank, painted is not None and bool(painted.any())), SuggestedRegion(name, one))
+            for rank, one in enumerate(regions)
+        )
 
     run = SegmentingRun(
         segmenter, model, PredictSettings(device=settings.device), probabilities=True
@@ -231,4 +232,5 @@ def _look(
     batch = yield from run.segment(reads, keep, dict.fromkeys(reads, ()))
     if batch.stopped:
         raise StoppedError("Stopped before all images were segmented: there is no suggestion.")
-    return tuple(found)
+    found.sort(key=lambda one: (one[0], -one[1].region.uncertainty))
+    return tuple(one for _turn, one in found[:count])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_matssl.learn.unsure_regions import UnsureRegion, spread_out, unsure_regions
+from napari_matssl.learn.unsure_regions import turn, unsure_regions
 
 
 def unsure(shape=(240, 300), *squares):
@@ -23,7 +23,7 @@ def test_the_most_uncertain_regions_come_first_and_lie_where_it_is_unsure():
     assert first.column <= 200
     assert first.column + 40 >= 230
     assert second.share == pytest.approx(15**2 / 40**2)
-    assert first.weight == pytest.approx(0.9 * first.share)
+    assert first.uncertainty == pytest.approx(0.9 * 900)
 
 
 def test_regions_do_not_overlap_and_lie_in_the_image():
@@ -63,14 +63,8 @@ def test_of_regions_that_are_uncertain_all_over_the_most_uncertain_comes_first()
     assert (one.row, one.column, one.share) == (160, 80, 1)
 
 
-def test_the_first_places_are_spread_over_images_that_differ():
-    apart = np.array([[0.0, 0.1, 2.0], [0.1, 0.0, 2.0], [2.0, 2.0, 0.0]])
-    weights = [(0, 0.9), (0, 0.8), (1, 0.7), (2, 0.6), (2, 0.5)]
-    regions = [(image, UnsureRegion(0, 0, 40, 1.0, weight)) for image, weight in weights]
-    order = spread_out(regions, apart, ())
-    assert order[:2] == [0, 3]  # image 1 is like image 0
-    assert sorted(order) == [0, 1, 2, 3, 4]
-    assert order.index(0) < order.index(1)
-    assert order.index(3) < order.index(4)
-    assert spread_out(regions, apart, [2])[0] == 0
-    assert spread_out(regions, apart, [0])[0] == 3
+def test_images_without_strokes_come_first_and_second_regions_last():
+    due = [(rank, painted) for rank in (0, 1, 2) for painted in (True, False)]
+    found = sorted(due, key=lambda one: turn(*one))
+    assert found[:2] == [(0, False), (0, True)]
+    assert [rank for rank, _painted in found] == [0, 0, 1, 1, 2, 2]

@@ -100,6 +100,23 @@ def test_regions_are_where_the_model_is_unsure_and_nobody_has_painted(project, t
     assert drain(suggest(project, SETTINGS, model, regions=0)).regions == ()
 
 
+def test_places_in_images_without_strokes_come_first(project, tmp_path, model):
+    names = ["painted.png", "bare.png"]
+    for name, side in zip(names, (60, 25), strict=True):
+        pixels = np.zeros((128, 128), np.uint8)
+        pixels[:, 64:] = 255
+        pixels[20 : 20 + side, :side] = 127
+        Image.fromarray(pixels).save(tmp_path / name)
+    project = Project(tmp_path)
+    project.micrographs.set_excluded([n for n in project.images.names if n not in names], True)
+    assert drain(suggest(project, SETTINGS, model)).regions[0].name == "painted.png"
+    strokes = np.zeros((128, 128), np.uint8)
+    strokes[100:110, 100:110] = 1
+    project.labels.write("painted.png", strokes)
+    found = drain(suggest(project, SETTINGS, model)).regions
+    assert [one.name for one in found[:2]] == ["bare.png", "painted.png"]
+
+
 def test_half_a_folder_gives_no_suggestion(project):
     job = suggest(project, SETTINGS)
     next(job)
