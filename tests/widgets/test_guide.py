@@ -100,8 +100,8 @@ def two_places(user, asked):
     write_model(user.project.models.folder / "model-001.safetensors")
     user.session.models_changed.emit()
     asked[0]["regions"] = (
-        SuggestedRegion("steel-1.tif", UnsureRegion(8, 24, 16, 0.5)),
-        SuggestedRegion("steel-0.tif", UnsureRegion(0, 0, 16, 0.25)),
+        SuggestedRegion("steel-1.tif", UnsureRegion(8, 24, 16, 0.5, 120.0)),
+        SuggestedRegion("steel-0.tif", UnsureRegion(0, 0, 16, 0.25, 60.0)),
     )
 
 
