@@ -31,6 +31,7 @@ from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks import demo, models, pretrain
 from napari_matssl.tasks.measuring import measure_files
 from napari_matssl.tasks.measuring.export_project import export_project
+from napari_matssl.tasks.predicting import with_model
 from napari_matssl.tasks.predicting.segment_project import ProjectRun, Told, segment_project
 
 LOADED = (demo, measure_files, models, pretrain)
@@ -165,7 +166,7 @@ def segment_all(folder, model):
     }
     settings = PredictSettings(device="cpu", magnifications="one")
     with console.one_line_errors():
-        ended = console.run_job(models.segment_with_model(Path(model), reads, settings, keep))
+        ended = console.run_job(with_model.segment_with_model(Path(model), reads, settings, keep))
         ended.leave(ended.result.skipped)
 
 
