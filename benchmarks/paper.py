@@ -12,7 +12,7 @@ pretraining; 200 of fine-tuning, 50 on Aachen): for a GPU. With ``--finetune-min
 ends after so long on this machine, where ``--batch-size`` makes it fit into the memory (128 crops
 of 256 px need more than 20 GB). With ``--pretrain-minutes`` pretraining does, and takes ``--preset
 quick``, since the published rate unlearns ImageNet in a short time on few images. With ``--recipe
-interactive`` our own recipe fine-tunes: same images, same scoring.
+interactive`` our own recipe fine-tunes: same images, same scoring; ``--set`` changes fields of it.
 
 Folders are read as they are published, and as our tests have them (``published_sets.py``).
 ``--others`` is a folder of more images to pretrain on. What is missing is named, with its source.
@@ -46,6 +46,7 @@ from paper_tasks import (
     read_sets,
     usual_sets,
 )
+from recipes import changes
 
 from napari_matssl.console import run_job
 from napari_matssl.errors import InputError, MatSSLError
@@ -96,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--recipe", choices=(PAPER_S, OURS), default=PAPER_S, help="preset of fine-tuning"
+    )
+    made.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="of fine-tuning"
     )
     made.add_argument("--architecture", help="of fine-tuning; U-Net++ unless it is given")
     made.add_argument(
@@ -148,7 +152,7 @@ def finetune_settings(
         values |= {"minutes": given.finetune_minutes, "epochs": None}
         if given.recipe == PAPER_S:
             values["validations"] = 20
-    return FinetuneSettings.make(values)
+    return FinetuneSettings.make({**values, **changes(given.set)})
 
 
 def run(
@@ -176,7 +180,7 @@ def run(
         "architecture": trained.segmenter.card.architecture,
         "pretrained_on": list(pool.sets) if pool else [],
         "schedule": schedule_name(method, given),
-        "recipe": given.recipe,
+        "recipe": " ".join([given.recipe, *given.set]),
         "encoder": settings.encoder,
         "seed": seed,
         "miou": 100 * (scores.miou or 0.0),
@@ -194,7 +198,7 @@ def run(
 
 def _is_published(given: argparse.Namespace) -> bool:
     """Whether the recipe of fine-tuning is the published one, for its epochs."""
-    return given.recipe == PAPER_S and not (given.finetune_minutes or given.batch_size)
+    return given.recipe == PAPER_S and not (given.finetune_minutes or given.batch_size or given.set)
 
 
 def encoder_of(given: argparse.Namespace) -> str:

@@ -157,6 +157,15 @@ def test_our_recipe_takes_the_place_of_the_published_one_in_fine_tuning(sets):
     assert ours == FinetuneSettings.make({"minutes": 30, "batch_size": 8, "seed": 1})
 
 
+def test_single_fields_of_fine_tuning_are_changed(sets):
+    from paper import finetune_settings
+    from paper_tasks import make_task
+
+    asked = given("--recipe", "interactive", "--set", "scale=0.5", "--set", "exposure=own")
+    found = finetune_settings(make_task("EBC-2", sets["ebc"]), "imagenet", asked, 0)
+    assert found == FinetuneSettings.make({"scale": 0.5, "exposure": "own"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "architecture", "encoder", "swin"),
     [
