@@ -88,7 +88,7 @@ def _window(shape: Shape, height: int, width: int, line_width: float) -> _Window
     if isinstance(shape, Disc):
         spans = [_round(shape, height)]
     elif isinstance(shape, Stroke):
-        spans = _thick(shape, shape.width or line_width, height)
+        return _line(shape, shape.width or line_width, height, width)
     else:
         spans = [_crossings(shape.rings, height)]
     return _filled(spans, height, width)
@@ -118,9 +118,9 @@ class _Spans:
     Parameters
     ----------
     rows
-        ``(2 N,)``, ascending.
+        ``(2 N,)``, the same in each pair.
     x
-        ``(2 N,)``, ascending in each row.
+        ``(2 N,)``, ascending in each pair.
     """
 
     rows: NDArray[np.int64]
@@ -153,6 +153,20 @@ def _round(disc: Disc, height: int) -> _Spans:
     rows = np.arange(first, max(first, behind))
     half = np.sqrt(np.maximum(disc.radius**2 - (rows + 0.5 - disc.y) ** 2, 0))
     return _Spans(np.repeat(rows, 2), np.stack([disc.x - half, disc.x + half], axis=1).ravel())
+
+
+def _line(stroke: Stroke, line_width: float, height: int, width: int) -> _Window:
+    """Draw a line or a dot; if it is so thin that no centre lies inside, where its points are."""
+    window = _filled(_thick(stroke, line_width, height), height, width)
+    if window.inside.any():
+        return window
+    return _filled([_pixels(stroke.points, height)], height, width)
+
+
+def _pixels(points: Points, height: int) -> _Spans:
+    """Make an area of the pixels that hold points."""
+    x, y = np.floor(points[(points[:, 1] >= 0) & (points[:, 1] < height)]).T
+    return _Spans(np.repeat(y.astype(np.int64), 2), np.stack([x, x + 1], axis=1).ravel())
 
 
 def _thick(stroke: Stroke, width: float, height: int) -> list[_Spans]:

@@ -32,6 +32,7 @@ _MOST_ROIS = 100_000
 _CORNERS = 180  # of the polygon that an oval becomes
 _OWN_NAME = re.compile(r"[\d-]+")  # "0012-0034", as ImageJ calls ROIs by itself
 _FAR = 1e7
+_CENTRE = 0.5  # whole numbers are corners of pixels in areas, centres in lines and points
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,9 @@ def _shapes(roi: Any) -> tuple[Shape, ...]:
     if kind in ("RECT", "POLYGON", "FREEHAND", "TRACED"):
         return (Outline(tuple(rings)),)
     if kind == "POINT":
-        return tuple(Stroke(point[None]) for ring in rings for point in ring)
+        return tuple(Stroke(point[None] + _CENTRE) for ring in rings for point in ring)
     width = float(roi.stroke_width)
-    return tuple(Stroke(ring, width if 0 < width < _FAR else None) for ring in rings)
+    return tuple(Stroke(ring + _CENTRE, width if 0 < width < _FAR else None) for ring in rings)
 
 
 def _oval(roi: Any) -> np.ndarray:

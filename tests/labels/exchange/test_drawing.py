@@ -102,6 +102,23 @@ def test_lines_without_a_width_get_the_given_one():
     assert drawn(dot, line_width=3.0).ids.sum() == 9
 
 
+@pytest.mark.parametrize("place", [(5, 5), (5.5, 5.5), (5.98, 5.02), (5.5, 5)])
+@pytest.mark.parametrize("width", [0.2, 1.0])
+def test_the_pixel_that_holds_a_dot_is_drawn(place, width):
+    ids = drawn(Stroke(np.array([place], float)), line_width=width).ids
+    assert np.argwhere(ids).tolist() == [[5, 5]]
+
+
+def test_a_line_that_meets_no_centre_is_drawn_at_its_points():
+    ids = drawn(Stroke(np.array([[4.9, 6.0], [5.1, 6.0]]), 0.5)).ids
+    assert np.argwhere(ids).tolist() == [[6, 4], [6, 5]]
+
+
+@pytest.mark.parametrize("place", [(-0.1, 5), (12, 5), (5, 10), (5, -1e7)])
+def test_dots_outside_of_the_image_are_nothing(place):
+    assert not drawn(Stroke(np.array([place], float))).ids.any()
+
+
 @pytest.mark.parametrize("place", [(-1e7, -1e7, -9e6, -9e6), (1e6, 2, 1e7, 4), (2, 2, 2, 2)])
 def test_what_lies_outside_of_the_image_is_nothing(place):
     assert not drawn(box(*place)).ids.any()

@@ -76,13 +76,48 @@ def test_composite_rois_have_holes(tmp_path):
 
 def test_lines_keep_their_width_and_points_are_dots(tmp_path):
     line = roifile.ImagejRoi(
-        roitype=TYPES.LINE, name="crack-1", x1=10.5, y1=5.5, x2=20.5, y2=5.5, stroke_width=3
+        roitype=TYPES.LINE, name="crack-1", x1=10, y1=5, x2=20, y2=5, stroke_width=3
     )
     file = read_annotation_file(archive(tmp_path / "a.zip", line), Reading())
     assert file.images[0].annotations[0].shape.width == 3
     points = polygon([[3, 3], [9, 9]], roitype=TYPES.POINT)
     file = read_annotation_file(archive(tmp_path / "b.zip", points), Reading())
     assert len(file.images[0].annotations) == 2
+
+
+def between(kind, start, end, **other):
+    """Make a straight line, or one of two points of another kind."""
+    if kind is TYPES.LINE:
+        (x1, y1), (x2, y2) = start, end
+        return roifile.ImagejRoi(
+            roitype=kind, name="crack-1", x1=x1, y1=y1, x2=x2, y2=y2, stroke_width=1, **other
+        )
+    return polygon([start, end], "crack-1", roitype=kind, stroke_width=1, **other)
+
+
+@pytest.mark.parametrize("kind", [TYPES.LINE, TYPES.FREELINE, TYPES.POLYLINE])
+def test_whole_numbers_of_lines_are_centres_of_pixels(tmp_path, kind):
+    line = between(kind, (5, 10), (15, 10))
+    ids = ids_of(read_annotation_file(archive(tmp_path / "a.zip", line), Reading()))
+    expected = np.zeros_like(ids)
+    expected[10, 5:16] = 1
+    assert np.array_equal(ids, expected)
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["sub-pixel", "whole"])
+def test_whole_numbers_of_points_are_centres_of_pixels(tmp_path, exact):
+    point = np.array([[10, 10]], np.float32 if exact else np.int32)
+    roi = roifile.ImagejRoi.frompoints(point, name="pore-1")
+    roi.roitype = TYPES.POINT
+    assert roi.subpixelresolution == exact
+    file = read_annotation_file(archive(tmp_path / "a.zip", roi), Reading())
+    annotations = file.images[0].annotations
+    for width in (1, 3):
+        ids = draw(annotations, {"pore": 1}, 40, 48, width).ids
+        half = width // 2
+        expected = np.zeros_like(ids)
+        expected[10 - half : 11 + half, 10 - half : 11 + half] = 1
+        assert np.array_equal(ids, expected)
 
 
 def names_of(path, reading):
