@@ -20,13 +20,15 @@ from napari_matssl.files import atomic_write, unwritable
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.labels.counting import count_values
-from napari_matssl.labels.provenance import MaskFacts, Provenance
+from napari_matssl.labels.provenance import MaskFacts, Provenance, mask_sha256
 from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, counted_phases, phase_fractions
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.mask_text import KEY
 from napari_matssl.micrograph.panorama import Panorama
 from napari_matssl.micrograph.place import Place
+
+_BAND = 512  # rows of a panorama at a time
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class ImageFiles:
         """
         size, table, outputs = micrograph.pixel_size, self.table, self.outputs
         phases = phase_fractions(micrograph.name, mask, table, size, origin, place)
+        if origin is not None:
+            origin = origin.model_copy(update={"mask_sha256": mask_sha256([mask])})
         if outputs.overlays:
             fractions = {phase.class_id: phase.fraction_percent for phase in phases}
             write_overlay(self.path(micrograph.name, OVERLAY), micrograph, mask, table, fractions)
@@ -126,6 +130,11 @@ class ImageFiles:
         size, table = panorama.pixel_size, self.table
         path, extent = self.path(panorama.name, MASK_TIFF), (panorama.height, panorama.width)
         if self.outputs.endings_of_panoramas:
+            bands = (
+                read(row, min(row + _BAND, panorama.height))
+                for row in range(0, panorama.height, _BAND)
+            )
+            origin = origin.model_copy(update={"mask_sha256": mask_sha256(bands)})
             write_mask_pyramid(path, read, extent, table, MaskFacts(size, origin, table))
         return counted_phases(panorama.name, pixels, table, size, origin, place)
 
@@ -279,7 +288,6 @@ class ResultFolder:
             return None, ""
         self.corrected = self._correct(self._rows)
         if self.outputs.tables:
-            self._tables.set_aside()  # where all masks were there before
             return self._tables.write(self._rows, self.corrected.rows)
         return None, ""
 

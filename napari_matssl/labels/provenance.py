@@ -4,11 +4,15 @@ It stands as one JSON text in the file: in a text chunk of PNGs, in the notes th
 TIFFs. A PNG's own resolution is left alone; it is one for printers.
 """
 
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import PngImagePlugin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -52,6 +56,9 @@ class Provenance(BaseModel):
         default=None, description="share of the area on which the model can't decide"
     )
     unsure: str = Field(default="", description="what follows, where that is too much")
+    mask_sha256: str = Field(
+        default="", description="checksum of the mask's pixels as they were written, row by row"
+    )
 
     @property
     def short_sha256(self) -> str:
@@ -85,6 +92,14 @@ class MaskFacts:
         if text := self.text():
             info.add_itxt(KEY, text)
         return info
+
+
+def mask_sha256(rows: Iterable[NDArray[np.integer]]) -> str:
+    """Return the checksum of a mask's pixels, given in bands of rows from top to bottom."""
+    checksum = hashlib.sha256()
+    for band in rows:
+        checksum.update(np.ascontiguousarray(band, np.uint8).data)
+    return checksum.hexdigest()
 
 
 def read_mask_facts(path: Path) -> MaskFacts:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.class_table import LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.counting import count_values
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.numbered_strips import Strips
@@ -144,12 +144,12 @@ def between_numbers(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 def class_role(field: Field, measured: LabelClass, settings: GrainSettings) -> Role:
     """Decide whether a class is that of boundaries or that of grains."""
-    return _told_role(measured, settings) or _role_by_area(field, measured)
+    return told_role(measured, settings) or _role_by_area(field, measured)
 
 
 def guessed_role(field: Field, measured: LabelClass, settings: GrainSettings) -> Role | None:
     """Return what a class is by its area in this field; None if settings or its name tell."""
-    told = _told_role(measured, settings) is not None
+    told = told_role(measured, settings) is not None
     return None if told or not field.analysed_pixels else _role_by_area(field, measured)
 
 
@@ -169,7 +169,8 @@ def counted_as_grains(
     return tuple(unnamed) if len(there) > 1 else ()
 
 
-def _told_role(measured: LabelClass, settings: GrainSettings) -> Role | None:
+def told_role(measured: LabelClass, settings: GrainSettings) -> Role | None:
+    """Return what a class is by the settings or its name; None if neither tells."""
     if settings.class_is != "auto":
         return settings.class_is
     name = measured.name.lower()
@@ -191,15 +192,22 @@ def class_to_measure(field: Field) -> LabelClass:
     InputError
         If no name tells.
     """
-    for word in (_BOUNDARY, _GRAIN):
-        for one in field.classes.classes:
-            if word in one.name.lower() and not one.exclude:
-                return one
+    if (found := class_by_name(field.classes)) is not None:
+        return found
     raise InputError(
         f"{field.name}: no class is named boundary or grain.",
         "Name the class of boundaries, or that of grains.",
         settings="class",
     )
+
+
+def class_by_name(table: ClassTable) -> LabelClass | None:
+    """Find the class of boundaries, else that of grains, by its name."""
+    for word in (_BOUNDARY, _GRAIN):
+        for one in table.classes:
+            if word in one.name.lower() and not one.exclude:
+                return one
+    return None
 
 
 def _box(analysed: NDArray[np.bool_] | None) -> tuple[slice, slice] | None:

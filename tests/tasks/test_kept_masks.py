@@ -1,10 +1,11 @@
 """Runs that make only the masks that are missing."""
 
 import csv
+import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import numbered_table
@@ -84,6 +85,31 @@ def test_a_damaged_mask_is_made_again(place, tmp_path):
     mask = tmp_path / "out" / "m0_mask.png"
     mask.write_bytes(mask.read_bytes()[:-30])
     assert place() == ["m0.png"]
+
+
+def test_a_mask_that_was_edited_is_made_again(place, tmp_path):
+    """Another program that keeps the text in the file leaves what the model found in doubt."""
+    mask = tmp_path / "out" / "m0_mask.png"
+    before = mask.read_bytes()
+    with Image.open(mask) as stored:
+        text = PngImagePlugin.PngInfo()
+        for key, value in stored.text.items():
+            text.add_itxt(key, value)
+        edited = stored.copy()
+    edited.paste(1, (0, 0, 64, 10))
+    edited.save(mask, pnginfo=text)
+    assert read_mask_facts(mask).provenance.image == "m0.png"
+    assert place() == ["m0.png"]
+    assert np.array_equal(np.asarray(Image.open(mask)), np.asarray(Image.open(io.BytesIO(before))))
+
+
+def test_kept_masks_are_of_the_models_classes_whatever_stands_beside_them(place, tmp_path):
+    path = tmp_path / "out" / "classes.json"
+    before = path.read_text()
+    path.write_text(before.replace("class 1", "other"))
+    assert path.read_text() != before
+    assert place() == []
+    assert path.read_text() == before
 
 
 def test_another_model_other_settings_or_files_make_all_masks_again(place, tmp_path, segmenter):

@@ -1,7 +1,7 @@
 """Measure masks on disk."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from napari_matssl.labels.names import few
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.measure.size_distribution import ObjectSizes
-from napari_matssl.progress import Control, Job, Progress
+from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.batch import Each, Prepared
 from napari_matssl.tasks.measuring.field_measures import FieldMeasure, ObjectMeasure, Phases
@@ -40,6 +40,8 @@ class MeasuredMasks:
         The masks, in the order of the tables.
     sizes
         Sizes of the objects of each group and class; empty if they weren't asked for.
+    skipped
+        Those that couldn't be measured, and why, where they are left out.
     """
 
     rows: tuple[PhaseFraction, ...]
@@ -47,6 +49,7 @@ class MeasuredMasks:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     masks: tuple[MeasuredMask, ...] = ()
     sizes: tuple[ObjectSizes, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,18 @@ def measure_masks_by(
     sources: Sources,
     settings: MeasureSettings,
     only: Names = (),
+    leave_out: bool = False,
 ) -> Job[MeasuredMasks]:
     """Measure masks as :func:`measure_masks`, in processes that see them under the same names.
+
+    Parameters
+    ----------
+    each
+        Has them do it.
+    inputs, sources, settings, only
+        As for :func:`measure_masks`.
+    leave_out
+        Leave out masks that can't be measured, as long as there are others.
 
     Yields
     ------
@@ -124,12 +137,14 @@ def measure_masks_by(
     prepare = partial(_measuring, settings, only)
     masks = {one.name: one for one in planned}
     ended = yield from each(prepare, masks, "measuring", found.__setitem__)
-    if ended.first is not None:
+    if ended.first is not None and not (leave_out and found):
         raise ended.first
     if ended.stopped:
         raise StoppedError("Stopped before all masks were measured: nothing was written.")
-    fields = [found[one.name] for one in planned]
-    return _tables(planned, remarks, fields, make_measures(settings, only))
+    done = [one for one in planned if one.name in found]
+    fields = [found[one.name] for one in done]
+    tables = _tables(done, remarks, fields, make_measures(settings, only))
+    return replace(tables, skipped=ended.skipped)
 
 
 def _tables(

@@ -6,7 +6,7 @@ from pathlib import Path
 from napari_matssl.errors import InputError
 from napari_matssl.export.outputs import MASK_PNG
 from napari_matssl.export.results import ImageFiles
-from napari_matssl.labels.provenance import Provenance, read_mask_facts
+from napari_matssl.labels.provenance import Provenance, mask_sha256, read_mask_facts
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
 from napari_matssl.micrograph.image import PixelSize
@@ -39,8 +39,8 @@ def kept_fractions(
     """Return the fractions of a mask that is there; none if it is missing or would be another.
 
     It counts if it was made of the same image file by the same model, settings and versions of the
-    program and PyTorch, has the same pixel size and classes, can be read, and all files that are
-    wanted were written with it and are still there.
+    program and PyTorch, has the same pixel size and classes, can be read, holds the pixels that
+    were written, and all files that are wanted were written with it and are still there.
 
     Parameters
     ----------
@@ -80,10 +80,12 @@ def _parts(size: PixelSize) -> tuple[float, float, str]:
 def _fractions(
     path: Path, files: ImageFiles, micrograph: AnyMicrograph, origin: Provenance
 ) -> Sequence[PhaseFraction]:
-    """Measure a mask that is there; nothing if it is damaged."""
+    """Measure a mask that is there; nothing if it is damaged or was changed."""
     try:
         mask = read_labels(path)
         if mask.shape != (micrograph.height, micrograph.width):
+            return ()
+        if mask_sha256([mask]) != origin.mask_sha256:
             return ()
         return phase_fractions(micrograph.name, mask, files.table, micrograph.pixel_size, origin)
     except InputError:

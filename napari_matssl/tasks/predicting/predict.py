@@ -240,9 +240,9 @@ class _Predicting:
         """Segment the images and write the tables, whatever ends the job."""
         ended, failure = Ended((), None, stopped=False), None
         try:
+            if self._done or (missing and self._elsewhere):
+                self._results.begin()  # kept masks, too, are of the classes that it names
             if missing:
-                if self._elsewhere:
-                    self._results.begin()
                 ended = yield from self._each(
                     self._segment, missing, "segmenting", self._done.__setitem__
                 )

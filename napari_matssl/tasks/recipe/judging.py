@@ -48,6 +48,8 @@ class Judged:
         Its pixel size.
     agreement_percent
         Of its um/px with the model's; None where one of them is missing.
+    sha256
+        Checksum of its file; empty if it couldn't be used.
     """
 
     image: str
@@ -57,6 +59,7 @@ class Judged:
     uncertain: float | None = None
     size: PixelSize | None = None
     agreement_percent: float | None = None
+    sha256: str = ""
 
 
 def judge_image(
@@ -121,6 +124,7 @@ def judge_image(
         known.uncertain,
         size,
         agreement,
+        known.image_sha256,
     )
 
 

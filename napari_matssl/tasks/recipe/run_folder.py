@@ -1,6 +1,7 @@
 """The folder of a run: it holds one run of one recipe on one folder of images, and nothing else."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_matssl.errors import InputError, MatSSLError, OutputError
 from napari_matssl.files import check_writable_folder, read_json, write_json
+from napari_matssl.micrograph.checksum import checksum_of
 from napari_matssl.tasks.recipe.judging import Judged, Verdict
 
 RUN: Final = "run.json"
@@ -22,6 +24,7 @@ class ImageVerdict(BaseModel):
 
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 class RunRecord(BaseModel):
@@ -33,6 +36,8 @@ class RunRecord(BaseModel):
         Name and checksum of the recipe.
     folder
         Of the images, absolute.
+    specimen
+        As it stands in the report.
     finished
         When the report was written, ISO 8601; empty until then.
     signed
@@ -49,6 +54,7 @@ class RunRecord(BaseModel):
     recipe: str
     checksum: str
     folder: str
+    specimen: str = ""
     finished: str = ""
     signed: str = ""
     verdict: Verdict | None = None
@@ -57,7 +63,8 @@ class RunRecord(BaseModel):
     def judged(self, verdict: Verdict, images: tuple[Judged, ...], finished: str) -> "RunRecord":
         """Return it with what has become of the run and of its images."""
         by_name = {
-            one.image: ImageVerdict(verdict=one.verdict, reasons=one.reasons) for one in images
+            one.image: ImageVerdict(verdict=one.verdict, reasons=one.reasons, sha256=one.sha256)
+            for one in images
         }
         return self.model_copy(update={"verdict": verdict, "images": by_name, "finished": finished})
 
@@ -66,8 +73,20 @@ class RunRecord(BaseModel):
         write_json(out / RUN, self.model_dump(mode="json"))
 
 
-def check_run_folder(out: Path, record: RunRecord) -> RunRecord:
+def check_run_folder(out: Path, record: RunRecord, images: Sequence[Path]) -> RunRecord:
     """Check that a folder may take a run: it is empty, or holds the same one, unsigned.
+
+    A run that has its report is the same if its specimen is, and some of its images are there
+    unchanged: others may have gone, come, or been taken again.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    record
+        Of the run to be.
+    images
+        That it would segment.
 
     Returns
     -------
@@ -78,8 +97,7 @@ def check_run_folder(out: Path, record: RunRecord) -> RunRecord:
     OutputError
         If it can't be written, or holds anything else.
     """
-    images = Path(record.folder)
-    if _is_same(out, images):
+    if _is_same(out, Path(record.folder)):
         raise OutputError(f"{out} is the folder of the images.", _ANOTHER)
     there = _visible(out)
     if RUN in there:
@@ -92,11 +110,39 @@ def check_run_folder(out: Path, record: RunRecord) -> RunRecord:
             )
         if kept.signed:
             raise OutputError(f"{out} holds a run that is signed: {kept.signed}.", _ANOTHER)
+        if kept.finished:
+            _check_same_specimen(out, kept, record, images)
         record = kept
     elif there:
         raise OutputError(f"{out} isn't empty, and holds no run of a recipe.", _ANOTHER)
     check_writable_folder(out)
     return record
+
+
+def _check_same_specimen(
+    out: Path, kept: RunRecord, record: RunRecord, images: Sequence[Path]
+) -> None:
+    """Refuse to replace the report of another specimen, or of other images."""
+    if kept.specimen != record.specimen:
+        named = [
+            f"specimen {x!r}" if x else "a specimen without a name"
+            for x in (kept.specimen, record.specimen)
+        ]
+        raise OutputError(f"{out} holds the report of {named[0]}, not of {named[1]}.", _ANOTHER)
+    known = {one.sha256 for one in kept.images.values() if one.sha256}
+    if known and not any(_checksum(path) in known for path in images):
+        raise OutputError(
+            f"{out} holds the report of other images, none of which is in {record.folder} any "
+            "more.",
+            _ANOTHER,
+        )
+
+
+def _checksum(path: Path) -> str:
+    try:
+        return checksum_of(path)
+    except InputError:  # it will be left out
+        return ""
 
 
 def read_run(out: Path) -> RunRecord:

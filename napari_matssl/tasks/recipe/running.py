@@ -17,7 +17,7 @@ from napari_matssl.project.pixel_sizes import size_by_hand
 from napari_matssl.report.contents import VERDICTS, RecipeFacts
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.batch import each_in_turn
-from napari_matssl.tasks.measuring.masks_to_measure import MeasuredMask, Sources
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
 from napari_matssl.tasks.measuring.measure_files import MeasuredMasks, measure_masks_by
 from napari_matssl.tasks.predicting.predict import PredictResult, predict
 from napari_matssl.tasks.recipe.contents import Recipe
@@ -81,8 +81,8 @@ def run_recipe(
 ) -> Job[RecipeRun]:
     """Segment, measure and judge the images of a folder, and write the report.
 
-    Images that can't be used fail and never end the run. The same call goes on with a run that was
-    interrupted: masks that would be the same are kept.
+    Images that can't be segmented or measured fail and never end the run. The same call goes on
+    with a run that was interrupted: masks that would be the same are kept.
 
     Parameters
     ----------
@@ -114,9 +114,12 @@ def run_recipe(
     given = (details or ReportDetails()).over(recipe.report)
     paths = find_micrographs([folder], (*SUFFIXES, ZARR))
     begun = RunRecord(
-        recipe=recipe.name, checksum=file.checksum, folder=printable(str(folder.absolute()))
+        recipe=recipe.name,
+        checksum=file.checksum,
+        folder=printable(str(folder.absolute())),
+        specimen=given.specimen,
     )
-    before = check_run_folder(out, begun)
+    before = check_run_folder(out, begun, paths)
     check_room(out, file.path.stat().st_size)
     there = (out / RUN).exists()
     with temporary_folder(out) as place:
@@ -144,7 +147,7 @@ def run_recipe(
         if segmented.stopped:
             raise _stopped(len(segmented.images), len(paths))
         measured = yield from _measure(recipe, segmented, folder, len(paths))
-        images = _judge(recipe, segmented, measured.masks, paths)
+        images = _judge(recipe, segmented, measured, paths)
         planned = _plan(file, given, measured, images, model)
     wanted = {out / name: frame for name, frame in planned.tables.items()}
     tables = write_frames_or_numbered(wanted)
@@ -197,7 +200,7 @@ def _measure(
     try:
         return (
             yield from measure_masks_by(
-                each_in_turn, masks, sources, settings, recipe.measuring.classes
+                each_in_turn, masks, sources, settings, recipe.measuring.classes, leave_out=True
             )
         )
     except StoppedError as error:
@@ -207,14 +210,18 @@ def _measure(
 def _judge(
     recipe: Recipe,
     segmented: PredictResult,
-    masks: Sequence[MeasuredMask],
+    measured: MeasuredMasks,
     paths: Sequence[Path],
 ) -> tuple[Judged, ...]:
-    by_file = {one.file.path.name: one for one in masks}
-    judged = {one.name: left_out(one.name, one.reason) for one in segmented.skipped}
+    by_file = {one.file.path.name: one for one in measured.masks}
+    left = (*segmented.skipped, *measured.skipped)
+    judged = {one.name: left_out(one.name, one.reason) for one in left}
     places = {path.name: path for path in paths}
     for image in segmented.images:
-        mask, name = by_file[image.mask.name], printable(image.name)
+        name = printable(image.name)
+        if name in judged:
+            continue
+        mask = by_file[image.mask.name]
         judged[name] = judge_image(
             name,
             mask.origin,

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from napari_matssl.errors import InputError, MatSSLError, OutputError, SettingsError, StoppedError
 from napari_matssl.files import check_writable
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.tensorfile import is_pickle
+from napari_matssl.measure.boundaries import class_by_name, told_role
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.project.folder import Project
@@ -158,6 +160,7 @@ def _recipe_of(
     ours = project.classes.matching(card.classes)
     measured = _measured_classes(project, card, ours, request)
     make_measures(request.settings.measuring, measured)  # raises where one lacks its class
+    _check_grains(card.classes, measured.get("grains", ()), request.settings)
     identity, here = identify_model(model, card), this_machine()
     segmenting, remarks = _segmenting_of(project, card)
     remarks += _renamed(project, card, ours)
@@ -253,6 +256,27 @@ def _measured_classes(
         if names:
             found[measure] = tuple(called[one] for one in names)
     return found
+
+
+def _check_grains(table: ClassTable, names: tuple[str, ...], settings: RecipeSettings) -> None:
+    """Refuse grain size of a class that might be boundaries in one image and grains in the next."""
+    if "grains" not in settings.chosen:
+        return
+    found = class_by_name(table)
+    measured = [one for one in table.classes if one.name in names or (not names and one is found)]
+    if not measured:
+        raise SettingsError(
+            "Grain size needs a class, and none is named boundary or grain.",
+            "Name the class to measure.",
+            settings="class",
+        )
+    for one in measured:
+        if told_role(one, settings.measuring.grains) is None:
+            raise SettingsError(
+                f"{one.name} might be boundaries in one image and grains in the next.",
+                "State which it is.",
+                settings="grains_class_is",
+            )
 
 
 def _stopped() -> StoppedError:

@@ -234,6 +234,12 @@ def test_a_project_that_calls_a_class_otherwise_is_told(lab, tmp_path, capsys):
         ("x.zip", (), "End the name in .recipe."),
         ("x.recipe", ("--measures", "layers"), "layer"),
         ("x.recipe", ("--measures", "objects", "--class", "pores"), "pores is no class of the"),
+        ("x.recipe", ("--measures", "grains"), "none is named boundary or grain"),
+        (
+            "x.recipe",
+            ("--measures", "grains", "--class", "martensite"),
+            "in the next. State which it is (--grains-class-is)",
+        ),
         ("x.recipe", ("--limits-agreement", "0"), "--limits-agreement"),
         ("x.recipe", ("--limits-unlike", "maybe"), "--limits-unlike"),
     ],

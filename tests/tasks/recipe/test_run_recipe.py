@@ -6,13 +6,15 @@ import shutil
 from html import unescape
 
 import pytest
+from PIL import Image, PngImagePlugin
 from recipe_lab import run_command, unlike, write_field
 
-from napari_matssl.errors import OutputError
+from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings.report_details import ReportDetails
+from napari_matssl.tasks.measuring import measure_files
 from napari_matssl.tasks.measuring.calibrate import calibrate, size_of_bar
 from napari_matssl.tasks.recipe.recipe_file import read_recipe
 from napari_matssl.tasks.recipe.running import run_recipe, sign_run
@@ -216,6 +218,76 @@ def test_images_that_have_gone_are_in_no_figure(run, lenient, shift):
     assert run(recipe=recipe) == 0
     assert set(verdicts(run.out)) == {"f0.tif", "f1.tif"}
     assert {row["image"] for row in rows_of(run.out / "phases.csv")} == {"f0.tif", "f1.tif"}
+
+
+def test_a_swapped_class_table_changes_no_figure(run, lenient):
+    recipe = lenient()
+    assert run(recipe=recipe) == 0
+    before = {name: rows_of(run.out / name) for name in ("phases.csv", "summary.csv")}
+    table = run.out / "classes.json"
+    text = table.read_text()
+    table.write_text(
+        text.replace("ferrite", "swap")
+        .replace("martensite", "ferrite")
+        .replace("swap", "martensite")
+    )
+    assert run(recipe=recipe) == 0
+    assert {name: rows_of(run.out / name) for name in before} == before
+    assert table.read_text() == text
+
+
+def test_an_edited_mask_is_made_again(run, lenient):
+    recipe = lenient()
+    assert run(recipe=recipe) == 0
+    before, mask = rows_of(run.out / "phases.csv"), run.out / "f1_mask.png"
+    with Image.open(mask) as stored:
+        text = PngImagePlugin.PngInfo()
+        for key, value in stored.text.items():
+            text.add_itxt(key, value)
+        edited = stored.copy()
+    edited.paste(1, (0, 0, stored.width, 20))
+    edited.save(mask, pnginfo=text)
+    assert run(recipe=recipe) == 0
+    fractions = [row["fraction_percent"] for row in rows_of(run.out / "phases.csv")]
+    assert fractions == [row["fraction_percent"] for row in before]
+
+
+def test_the_report_of_another_specimen_is_not_replaced(run, lenient, shift, two_phases, capsys):
+    recipe = lenient()
+    assert run("--specimen", "Heat 1", recipe=recipe) == 0
+    before = {path.name: path.read_bytes() for path in run.out.iterdir()}
+    assert run("--specimen", "Heat 2", recipe=recipe) == 2
+    assert "holds the report of specimen 'Heat 1', not of specimen 'Heat 2'" in (
+        capsys.readouterr().err
+    )
+    for seed in range(3):
+        write_field(shift / f"f{seed}.tif", two_phases(20 + seed))
+    assert run("--specimen", "Heat 1", recipe=recipe) == 2
+    assert "the report of other images, none of which is in" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in run.out.iterdir()} == before
+
+
+def test_an_image_that_was_taken_again_belongs_to_the_same_run(run, lenient, shift, two_phases):
+    recipe = lenient()
+    assert run(recipe=recipe) == 0
+    before = rows_of(run.out / "phases.csv")
+    write_field(shift / "f1.tif", two_phases(21))
+    assert run(recipe=recipe) == 0
+    after = rows_of(run.out / "phases.csv")
+    changed = {a["image"] for a, b in zip(after, before, strict=True) if a["pixels"] != b["pixels"]}
+    assert changed == {"f1.tif"}
+
+
+def test_a_mask_that_cannot_be_measured_fails_and_stops_nothing(run, lenient, monkeypatch):
+    def check(field, _measures):
+        if field.name.startswith("f1"):
+            raise InputError("f1 needs more memory than is free.", "Close other programs.")
+
+    monkeypatch.setattr(measure_files, "check_memory", check)
+    assert run(recipe=lenient()) == 1
+    assert verdicts(run.out) == {"f0.tif": "pass", "f1.tif": "fail", "f2.tif": "pass"}
+    assert {row["image"] for row in rows_of(run.out / "phases.csv")} == {"f0.tif", "f2.tif"}
+    assert "f1 needs more memory than is free" in page_of(run.out)
 
 
 def test_a_recipe_runs_where_its_project_is_gone(lab, shift, tmp_path):
