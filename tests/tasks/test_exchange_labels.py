@@ -144,6 +144,70 @@ def test_a_second_run_keeps_the_ids_of_the_first(images, tmp_path):
     assert (read_labels(out / "a.png").max(), read_labels(out / "b.png").max()) == (1, 2)
 
 
+def older(out, table, values):
+    """Write a label image with its class table, of which the import knows nothing else."""
+    out.mkdir()
+    painted = np.zeros(SIZE[::-1], np.uint8)
+    for number, value in enumerate(values):
+        painted[4 * number : 4 * number + 4] = value
+    Image.fromarray(painted).save(out / "b.png")
+    write(out / "classes.json", table)
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("table", "moved"),
+    [
+        ({"0": "matrix", "1": "pore"}, "0 matrix"),
+        ({"1": "pore", "300": "slag", "0": "unpainted"}, "300 slag"),
+        ({"1": "pore", "255": "ignore"}, "255 ignore"),
+    ],
+)
+def test_a_table_whose_classes_would_move_is_refused_and_stays(images, tmp_path, table, moved):
+    out = tmp_path / "out"
+    before = older(out, table, (1,))
+    shapes = [labelme_shape(name, box(0, 0, 9, 9)) for name in ("pore", "ignore")]
+    source = write(tmp_path / "a.json", labelme(shapes))
+    with pytest.raises(OutputError, match=f"classes.json has {moved}, outside of the values"):
+        bring_in([source], images, out, overwrite=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"1": "pore", "255": "ignore"},
+        {"0": "unpainted", "1": "pore", "7": "not analysed", "65535": "ignore"},
+        {"1": {"name": "pore", "color": "#112233"}, "9": {"name": "dirt", "exclude": True}},
+    ],
+)
+def test_older_label_images_keep_their_meaning(images, tmp_path, table):
+    out = tmp_path / "out"
+    before = older(out, table, (1, 255))
+    was = read_named_values(out / "classes.json")
+    shapes = [labelme_shape(name, box(0, 0, 9, 9)) for name in ("pore", "slag")]
+    bring_in([write(tmp_path / "a.json", labelme(shapes))], images, out)
+    assert (out / "b.png").read_bytes() == before["b.png"]
+    now = read_named_values(out / "classes.json")
+    for one in was.entries:
+        if one.value:  # 0 is unpainted where it isn't named
+            assert now[one.value].name == one.name
+            assert now[one.value].exclude == one.exclude
+            assert one.colour in (None, now[one.value].colour)
+    assert 0 not in now or now[0].is_no_class
+    assert len(now.entries) == len([one for one in was.entries if one.value]) + 1
+
+
+def test_label_images_that_differ_in_case_alone_are_not_mixed(images, tmp_path):
+    Image.fromarray(np.zeros(SIZE[::-1], np.uint8)).save(images / "A.tif")
+    shapes = [labelme_shape("pore", box(0, 0, 9, 9))]
+    for name in ("a.png", "A.tif"):
+        write(tmp_path / "s" / f"{name}.json", labelme(shapes, name))
+    with pytest.raises(OutputError, match=r"a\.png and A\.tif would have the same"):
+        bring_in([tmp_path / "s"], images, tmp_path / "out")
+    assert names(tmp_path / "out") == []
+
+
 def test_label_images_that_are_there_stay_unless_it_is_allowed(images, tmp_path):
     out = tmp_path / "out"
     source = write(tmp_path / "1.json", labelme([labelme_shape("pore", box(0, 0, 9, 9))]))

@@ -23,7 +23,8 @@ def number_classes(
         Their classes, each once by its name. Where there are too many, only those that have
         shapes.
     tables
-        In the order in which they count; their classes are listed, too.
+        In the order in which they count; their classes are listed, too. Values that can't be ids
+        and mean no label aren't.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def number_classes(
 
     for table in tables:
         for one in table.entries if table is not None else ():
-            if one.value != NO_CLASS or not one.is_no_class:
+            if NO_CLASS < one.value <= LARGEST_ID or not one.is_no_class:
                 add(one.name, one.value, one.colour, one.exclude)
     for source in _listed(files, len(entries)):
         add(source.name, source.id, source.colour, False)

@@ -9,17 +9,12 @@ from napari_matssl.export.banded_png import BandedPng
 from napari_matssl.export.masks import write_labels
 from napari_matssl.files import check_writable_folder
 from napari_matssl.labels.class_table import ClassTable
-from napari_matssl.labels.class_table_files import (
-    CLASSES_FILE,
-    NamedValues,
-    find_named_values,
-    read_named_values,
-)
+from napari_matssl.labels.class_table_files import find_named_values
 from napari_matssl.labels.exchange.cellpose import is_cellpose
 from napari_matssl.labels.exchange.matching import Matched
 from napari_matssl.labels.exchange.numbering import number_classes
 from napari_matssl.labels.exchange.recognising import Reading
-from napari_matssl.labels.names import few
+from napari_matssl.labels.names import composed, few
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.reading import find_micrographs
@@ -27,6 +22,7 @@ from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.tasks.batch import Prepared, each_in_turn, left_out, none_left
 from napari_matssl.tasks.exchanging.annotation_files import files_in, nothing_written
 from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels, find_labels
+from napari_matssl.tasks.exchanging.table_in_folder import table_in
 
 
 @dataclass(frozen=True)
@@ -94,14 +90,16 @@ def bring_in_labels(
     InputError
         If there are no files, none can be used, or nothing belongs to the images.
     OutputError
-        If label images are there already, or can't be written.
+        If label images are there already, would change their meaning, or can't be written.
     StoppedError
         If it was stopped before the first label image.
     """
     paths, there = files_in(sources, reading), _images_in(images, out)
     check_writable_folder(out)
     found = yield from find_labels(paths, there, images, reading, alone=images.is_file())
-    tables = [_table_in(out), *(find_named_values(one, classes) for one in sources)]
+    kept = table_in(out)
+    kept.check_keeps(found.files)
+    tables = [kept.there, *(find_named_values(one, classes) for one in sources)]
     table = number_classes(found.files, tables)
     plan = _Plan(out, table, line_width)
     items = _with_free_names(found.matching.matched, plan, overwrite)
@@ -109,7 +107,7 @@ def bring_in_labels(
     for line in lines:
         if (yield Progress("drawing", 0, len(items), message=line)) is Control.STOP:
             raise nothing_written()
-    table.write(out / CLASSES_FILE)
+    kept.write(table)
     written: dict[str, tuple[Path, int]] = {}
     ended = yield from each_in_turn(
         lambda: Prepared(plan.draw), items, "drawing", written.__setitem__
@@ -162,26 +160,22 @@ def _images_in(images: Path, out: Path) -> list[Path]:
     return found
 
 
-def _table_in(out: Path) -> NamedValues | None:
-    """Read the class table that is in the folder for the label images."""
-    path = out / CLASSES_FILE
-    return read_named_values(path) if path.exists() else None
-
-
 def _with_free_names(
     matched: Sequence[Matched], plan: _Plan, overwrite: bool
 ) -> Mapping[str, Matched]:
     """Check that no label image stands where another is, or is to be, written.
+
+    Upper and lower case are one on many systems.
 
     Raises
     ------
     OutputError
         If one does.
     """
-    targets: dict[Path, Path] = {}
+    targets: dict[str, Path] = {}
     for one in matched:
         target = plan.target(one.path)
-        other = targets.setdefault(target, one.path)
+        other = targets.setdefault(composed(target.name).casefold(), one.path)
         if other != one.path:
             raise OutputError(
                 f"{other.name} and {one.path.name} would have the same label image {target.name}.",
