@@ -4,6 +4,7 @@ NumPy's zeros take memory only where something is written into them. So these fu
 zeros, and leave rows alone in which nothing is painted.
 """
 
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -43,6 +44,17 @@ def same(one: Ids, other: Ids) -> bool:
     return one.shape == other.shape and all(
         np.array_equal(one[rows], other[rows]) for rows in bands(one.shape)
     )
+
+
+def checksum_of(ids: Ids | None) -> str:
+    """Return what tells an image from others of its size; one without paint equals none."""
+    digest = hashlib.sha256()
+    if ids is not None:
+        for rows in bands(ids.shape):
+            if ids[rows].any():
+                digest.update(b"%d:" % rows.start)
+                digest.update(ids[rows].tobytes())
+    return digest.hexdigest()
 
 
 def read_sparse(path: Path) -> Ids | None:

@@ -12,7 +12,7 @@ from napari_matssl.export.banded_png import BandedPng
 from napari_matssl.export.masks import write_labels
 from napari_matssl.labels import sparse_ids
 from napari_matssl.labels.class_table import numbered_table
-from napari_matssl.labels.sparse_ids import copy_of, read_sparse, same
+from napari_matssl.labels.sparse_ids import checksum_of, copy_of, read_sparse, same
 from napari_matssl.micrograph import reading_panorama
 from napari_matssl.micrograph.reading import read_pixels
 
@@ -66,8 +66,17 @@ def test_copies_are_equal_and_others_are_not(ids):
     copy = copy_of(ids)
     assert same(copy, ids)
     assert copy is not ids
+    assert checksum_of(copy) == checksum_of(ids)
     copy[150, 7] = 1
     assert not same(copy, ids)
+    assert checksum_of(copy) != checksum_of(ids)
+
+
+def test_checksums_tell_where_paint_is(ids):
+    moved = np.zeros_like(ids)
+    moved[60:], moved[:60] = ids[:-60], ids[-60:]  # by whole bands
+    assert checksum_of(moved) != checksum_of(ids)
+    assert checksum_of(np.zeros_like(ids)) == checksum_of(None)
 
 
 MEMORY = """

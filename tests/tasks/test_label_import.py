@@ -1,5 +1,9 @@
 """Annotations of other programs are looked at, taken into a project, and taken back."""
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from annotated import SIZE, coco, labelme, labelme_shape, write
@@ -7,6 +11,7 @@ from PIL import Image
 
 from napari_matssl.errors import InputError, OutputError, StoppedError
 from napari_matssl.labels.class_table import ClassTable, LabelClass
+from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.label_import.importing import (
@@ -69,8 +74,14 @@ def files(project):
     return {
         path.relative_to(project.own): path.read_bytes()
         for path in project.own.rglob("*")
-        if path.is_file() and path.name[0] != "." and path.parent.name != BACKUP
+        if path.is_file() and path.name[0] != "." and BACKUP not in path.parts
     }
+
+
+def copies(project):
+    """Give what is kept of the label images that imports have changed, by import and image."""
+    place = project.own / BACKUP
+    return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*.png")}
 
 
 def test_what_would_be_done_is_seen_beforehand(project, source):
@@ -114,7 +125,7 @@ def test_strokes_are_replaced_only_if_that_is_wished_and_come_back(project, sour
     done = drain(import_labels(project, wish(look(project, source), painted="replace")))
     labels = project.labels.read("b.png")
     assert not (labels == 2).any()
-    assert (project.own / BACKUP / "b.png").read_bytes() in before.values()
+    assert copies(project)["1/b.png"] in before.values()
     assert drain(undo_import(project, done)) == ()
     assert project.labels.read("a.png") is None
     assert np.count_nonzero(project.labels.read("b.png") == 2) == 16
@@ -133,6 +144,7 @@ def test_images_painted_on_since_stay_as_they_are(project, source):
     assert np.count_nonzero(project.labels.read("b.png") == 2) == 16
 
 
+@pytest.mark.cell("import of labels in the window", "stopped early")
 def test_an_import_that_is_cancelled_takes_back_what_it_has_written(project, source):
     job = import_labels(project, wish(look(project, source), painted="replace"))
     for _ in job:
@@ -143,6 +155,7 @@ def test_an_import_that_is_cancelled_takes_back_what_it_has_written(project, sou
     assert np.count_nonzero(project.labels.read("b.png") == 2) == 16
 
 
+@pytest.mark.cell("import of labels in the window", "stopped late")
 def test_an_import_that_is_stopped_keeps_what_it_has_written(project, source):
     stops = iter([False, True])
     done = drain(
@@ -168,6 +181,122 @@ def test_a_disk_that_fails_leaves_the_labels_as_they_were(project, source, monke
         drain(import_labels(project, wish(seen, painted="replace")))
     assert not project.labels.has("a.png")
     assert np.count_nonzero(project.labels.read("b.png") == 2) == 16
+
+
+def fails_on(monkeypatch, project, name):
+    """Let the disk be full when an image's labels are about to be replaced."""
+    write_before = type(project.labels).write
+
+    def write_or_fail(labels, written, *rest):
+        if written == name:
+            raise OutputError("The disk is full.")
+        return write_before(labels, written, *rest)
+
+    monkeypatch.setattr(type(project.labels), "write", write_or_fail)
+
+
+@pytest.mark.cell("import of labels in the window", "full disk")
+def test_after_an_import_that_fails_the_former_one_can_still_be_undone(
+    project, source, tmp_path, monkeypatch
+):
+    strokes = project.labels.read("b.png")
+    done = drain(import_labels(project, wish(look(project, source), painted="replace")))
+    kept, imported = copies(project), files(project)
+    shapes = [labelme_shape("ferrite", [[20, 20], [29, 20], [29, 29]])]
+    for name in ("a.png", "b.png"):
+        write(tmp_path / "second" / f"{name}.json", labelme(shapes, name))
+    again = wish(look(project, tmp_path / "second"), painted="replace")
+    with monkeypatch.context() as full:
+        fails_on(full, project, "b.png")
+        with pytest.raises(OutputError, match="full"):
+            drain(import_labels(project, again))
+    assert copies(project) == kept
+    assert {path: raw for path, raw in files(project).items() if path.parts[0] == "labels"} == {
+        path: raw for path, raw in imported.items() if path.parts[0] == "labels"
+    }
+    assert drain(undo_import(project, done)) == ()
+    assert np.array_equal(project.labels.read("b.png"), strokes)
+
+
+def test_copies_of_the_former_import_go_when_the_next_has_succeeded(project, source):
+    drain(import_labels(project, wish(look(project, source), painted="replace")))
+    imported = project.labels.read("b.png")
+    done = drain(
+        import_labels(
+            project, wish(look(project, source), classes={"pore": "ferrite"}, painted="replace")
+        )
+    )
+    assert {*copies(project)} == {"2/a.png", "2/b.png"}
+    drain(undo_import(project, done))
+    assert np.array_equal(project.labels.read("b.png"), imported)
+
+
+def test_an_import_that_changes_nothing_leaves_the_copies_of_the_former_one(project, source):
+    drain(import_labels(project, wish(look(project, source), painted="replace")))
+    kept = copies(project)
+    nothing = drain(import_labels(project, wish(look(project, source))))
+    assert nothing.changes == ()
+    assert copies(project) == kept
+    assert sorted(path.name for path in (project.own / BACKUP).iterdir()) == ["1"]
+
+
+def test_copies_stay_where_labels_could_not_be_brought_back(project, tmp_path, monkeypatch):
+    strokes = project.labels.read("b.png")
+    taken = iter([True, False])  # the first image is written, then the disk is full for good
+    write_before = type(project.labels).write
+
+    def write_once(*given):
+        if next(taken, False):
+            return write_before(*given)
+        raise OutputError("The disk is full.")
+
+    shapes = [labelme_shape("ferrite", [[0, 0], [9, 0], [9, 9]])]
+    for name in ("b.png", "c.png"):
+        write(tmp_path / "second" / f"{name}.json", labelme(shapes, name))
+    chosen = wish(look(project, tmp_path / "second"), painted="replace")
+    monkeypatch.setattr(type(project.labels), "write", write_once)
+    with pytest.raises(OutputError, match="full"):
+        drain(import_labels(project, chosen))
+    assert np.array_equal(read_labels(project.own / BACKUP / "1" / "b.png"), strokes)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
+from napari_matssl.tasks.label_import.importing import ImportWish, import_labels
+from napari_matssl.tasks.label_import.outlook import look_at_labels
+
+project = Project(Path(sys.argv[1]))
+outlook = drain(look_at_labels(project, [Path(sys.argv[2])]))
+job = import_labels(project, ImportWish(outlook, {"Ferrite": "ferrite"}, "replace"))
+write = type(project.labels).write
+def killing(labels, name, *rest):
+    saved = write(labels, name, *rest)
+    if name == "b.png":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return saved
+type(project.labels).write = killing
+drain(job)
+"""
+
+
+@pytest.mark.cell("import of labels in the window", "killed")
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals of POSIX")
+def test_an_import_that_is_killed_leaves_the_strokes_as_they_were_in_copies(project, source):
+    strokes = project.labels.read("b.png")
+    drain(import_labels(project, wish(look(project, source), painted="replace")))
+    former, imported = copies(project), project.labels.read("b.png")
+    command = [sys.executable, "-c", KILLED, str(project.folder), str(source)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    kept = copies(project)
+    assert np.array_equal(read_labels(project.own / BACKUP / "1" / "b.png"), strokes)
+    assert np.array_equal(read_labels(project.own / BACKUP / "2" / "b.png"), imported)
+    assert former.items() < kept.items()
+    opened = Project(project.folder)
+    drain(import_labels(opened, wish(look(opened, source), painted="replace")))
+    assert {path.split("/")[0] for path in copies(opened)} == {"3"}
 
 
 def test_classes_go_where_the_user_sends_them_or_nowhere(project, source):

@@ -4,26 +4,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfile
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.errors import InputError, MatSSLError, OutputError
-from napari_matssl.files import Stamp, atomic_write, unwritable
+from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.labels.exchange.matching import Matched
 from napari_matssl.labels.names import class_name
 from napari_matssl.labels.reading_labels import read_labels
+from napari_matssl.labels.sparse_ids import checksum_of
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
 from napari_matssl.tasks.exchanging.exchange_labels import overlaps_in_words
 from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels
+from napari_matssl.tasks.label_import import copies
 from napari_matssl.tasks.label_import.outlook import Outlook
 
 BACKUP = "labels-before-import"
-"""Folder below ``matssl`` for the label images that the last import has changed."""
+"""Folder below ``matssl`` with a numbered one for the label images that an import has changed."""
 
 Painted = Literal["keep", "fill", "replace"]
 """What becomes of images that are painted already: left, filled where unpainted, replaced."""
@@ -65,14 +65,14 @@ class Change:
     name, page
         The image.
     after
-        Stamp of what was written.
+        Checksum of what was written.
     backup
         Copy of the file that was there; None if nothing was painted.
     """
 
     name: str
     page: int | None
-    after: Stamp | None
+    after: str
     backup: Path | None
 
 
@@ -105,7 +105,8 @@ def import_labels(project: Project, wish: ImportWish) -> Job[ImportedLabels]:
     """Draw annotations into the painted labels of a project.
 
     A file that is changed is copied before, to be taken back by :func:`undo_import`. An import that
-    fails or is cancelled takes back what it has written, but for new classes.
+    fails or is cancelled takes back what it has written, but for new classes; the copies of the
+    import before go only when the next has changed something.
 
     Yields
     ------
@@ -128,8 +129,7 @@ def import_labels(project: Project, wish: ImportWish) -> Job[ImportedLabels]:
     kept = tuple(one.name for one in wish.outlook.images if one.painted and wish.painted == "keep")
     for name in kept:
         del items[name]
-    backups = project.own / BACKUP
-    _clear(backups)
+    backups = copies.new_folder(project.own / BACKUP)
     changes = list[Change]()
     drawing = _Drawing(project, wish, ids, backups, changes)
     overlaps: dict[str, int] = {}
@@ -144,10 +144,14 @@ def import_labels(project: Project, wish: ImportWish) -> Job[ImportedLabels]:
             line = overlaps_in_words(overlaps)
             yield Progress("importing", len(items), len(items), message=line)
     except BaseException:  # cancelling, too, comes as one
-        for one in changes:
-            with suppress(MatSSLError):
-                _take_back(project, one)
+        taken_back = [_is_taken_back(project, one) for one in changes]
+        if all(taken_back):
+            copies.remove(backups)
         raise
+    if changes:
+        copies.remove_others(backups)
+    else:
+        copies.remove(backups)
     return ImportedLabels(project.folder, tuple(changes), kept, ended.skipped, new)
 
 
@@ -211,16 +215,16 @@ class _Drawing:
         backup = None
         if before.ids is not None:
             backup = self.backups / path.name
-            _copy(path, backup)
+            copies.copy(path, backup)
         saved = project.labels.write(name, ids, before, page)
-        self.changes.append(Change(name, page, saved.version.stamp, backup))
+        self.changes.append(Change(name, page, checksum_of(saved.version.ids), backup))
         return drawn.overlapping
 
 
 def _take_back(project: Project, change: Change) -> bool:
     """Write what was there before; False if the image was painted on since."""
     now = project.labels.version(change.name, change.page)
-    if now.stamp != change.after:
+    if checksum_of(now.ids) != change.after:
         return False
     shape = project.micrographs.shape(change.name, change.page)
     ids = np.zeros(shape, np.uint8)
@@ -258,21 +262,7 @@ def _valid(name: str) -> str:
         ) from error
 
 
-def _clear(backups: Path) -> None:
-    """Remove the copies of the import before."""
-    for path in backups.glob("*.png"):
-        try:
-            path.unlink()
-        except OSError as error:
-            raise unwritable(path, error) from error
-
-
-def _copy(path: Path, backup: Path) -> None:
-    with atomic_write(backup) as temporary:
-        try:
-            copyfile(path, temporary)
-        except OSError as error:
-            raise OutputError(
-                f"{path} can't be copied to {backup}: {error.strerror}.",
-                "Free some space, or see whether the folder can be written.",
-            ) from error
+def _is_taken_back(project: Project, change: Change) -> bool:
+    with suppress(MatSSLError):
+        return _take_back(project, change)
+    return False

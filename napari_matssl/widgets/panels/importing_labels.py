@@ -191,7 +191,8 @@ def _bring_up_to_date(session: Session) -> None:
 
 
 def _tell(session: Session, imported: ImportedLabels) -> None:
-    session.last_import = imported
+    if imported.changes:
+        session.last_import = imported
     count = len(imported.changes)
     lines = [f"{count} image{'s' * (count != 1)} got labels."]
     if imported.new_classes:
