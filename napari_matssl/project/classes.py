@@ -23,7 +23,9 @@ class Classes:
     table
         The classes; ids from 1 to 254.
     order
-        Ids in the user's order. May name classes that are gone; those it lacks follow by id.
+        Ids in the user's order; those it lacks follow by id. Classes that are gone keep their
+        place: another window may still have strokes of theirs, so their ids aren't given again as
+        long as there are others.
     former_names
         Id of the class that once had a name: models trained before a renaming use the old one.
     """
@@ -36,11 +38,15 @@ class Classes:
     def in_order(self) -> tuple[LabelClass, ...]:
         """The classes in the user's order."""
         by_id = {one.id: one for one in self.table.classes}
-        ids = dict.fromkeys([*(i for i in self.order if i in by_id), *by_id])
-        return tuple(by_id[i] for i in ids)
+        return tuple(by_id[i] for i in self._whole_order if i in by_id)
+
+    @property
+    def _whole_order(self) -> tuple[int, ...]:
+        """The ids of all classes, with those that are gone."""
+        return tuple(dict.fromkeys([*self.order, *self.table.ids]))
 
     def with_new(self, name: str | None = None, exclude: bool = False) -> "Classes":
-        """Append a class with the next free id and the next unused colour.
+        """Append a class with an id that none ever had, and the next unused colour.
 
         Raises
         ------
@@ -109,7 +115,8 @@ class Classes:
                 f"the ids are {list(self.table.ids)}.",
                 "Open the folder again.",
             )
-        return replace(self, order=tuple(ids))
+        gone = (i for i in self._whole_order if i not in self.table.ids)
+        return replace(self, order=(*ids, *gone))
 
     def without(self, class_id: int) -> "Classes":
         """Leave out a class.
@@ -125,8 +132,7 @@ class Classes:
                 "Rename it, or add another class first.",
             )
         former_names = {name: i for name, i in self.former_names.items() if i != class_id}
-        order = tuple(i for i in self.order if i != class_id)
-        return Classes(self.table.without(class_id), order, former_names)
+        return Classes(self.table.without(class_id), self._whole_order, former_names)
 
     def merged(self, class_id: int, into: int) -> "Classes":
         """Leave out a class; another one now stands for its names too.
@@ -184,15 +190,16 @@ class Classes:
 
     def _appended(self, new: LabelClass) -> "Classes":
         table = ClassTable(classes=tuple(sorted([*self.table.classes, new], key=lambda c: c.id)))
-        return replace(self, table=table, order=(*(c.id for c in self.in_order), new.id))
+        return replace(
+            self, table=table, order=(*(i for i in self._whole_order if i != new.id), new.id)
+        )
 
     def _free_id(self, wanted: int = 0) -> int:
-        used = {0, *self.table.ids}
-        if wanted not in used:
-            return wanted
-        for free in range(1, MOST_IDS + 1):
-            if free not in used:
-                return free
+        taken = {0, *self.table.ids}
+        for used in ({*taken, *self._whole_order}, taken):
+            for free in (wanted, *range(1, MOST_IDS + 1)):
+                if free not in used:
+                    return free
         raise InputError(f"There are {MOST_IDS} classes already.", "Delete one that isn't used.")
 
     def _free_colour(self) -> str:

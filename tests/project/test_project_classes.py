@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 
 from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.project.classes import MOST_IDS
 from napari_matssl.project.folder import Project
 
 
@@ -146,15 +147,34 @@ def test_free_ids_names_and_unused_colours_are_found_between_others(project):
     project.classes.recolour(3, COLOURS[1])
     project.classes.delete(1)
     assert project.classes.add().model_dump() == {
-        "id": 1,
+        "id": 4,
         "name": "phase 4",
         "colour": COLOURS[2],
         "exclude": False,
     }
-    project.classes.delete(1)
+    project.classes.delete(4)
     project.classes.rename(2, "phase 1")
     assert (project.classes.add().name, project.classes.add().name) == ("phase 4", "phase 5")
-    assert [one.id for one in project.classes.in_order] == [2, 3, 1, 4]
+    assert [one.id for one in project.classes.in_order] == [2, 3, 5, 6]
+
+
+def test_an_id_is_given_again_only_where_all_have_been_given(project):
+    for _ in range(MOST_IDS - 2):
+        project.classes.add()
+    project.classes.delete(7)
+    assert project.classes.add("last").id == 7
+
+
+def test_strokes_of_a_class_that_another_window_replaced_stay_its_own(project):
+    pore = project.classes.add("pore")
+    other = Project(project.folder)
+    other.classes.delete(pore.id)
+    carbide = other.classes.add("carbide")
+    ids = np.full((4, 4), pore.id, np.uint8)
+    (remark,) = project.classes.look_again_painting(ids)
+    assert 'class "pore" was deleted in another window' in remark
+    names = dict(zip(project.classes.table.ids, project.classes.table.names, strict=True))
+    assert (names[pore.id], names[carbide.id]) == ("pore", "carbide")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +326,7 @@ def test_a_deleted_class_goes_with_its_former_names(project):
     project.classes.rename(1, "ferrite")
     project.classes.delete(1)
     project.classes.add("oxide")
-    assert project.classes.adopt(named(_1="phase 1")) == {1: 3}
+    assert project.classes.adopt(named(_1="phase 1")) == {1: 4}
 
 
 def test_unknown_classes_of_a_model_are_added_as_they_are(project):

@@ -54,5 +54,5 @@ def test_sizes_of_a_class_go_with_it_and_not_to_the_next_of_its_id(tmp_path, how
     else:
         project.classes.merge(2, 1)
     assert project.masks.cleaning == Cleaning(smallest_region=30)
-    assert project.classes.add("pore").id == 2
+    assert project.classes.add("pore").id == 3
     assert Project(tmp_path).masks.cleaning == Cleaning(smallest_region=30)
