@@ -1,5 +1,6 @@
 """Area fractions corrected for the model's own error: the table, and words on it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -153,8 +154,8 @@ def _of_group(
 ) -> tuple[list[CorrectedFraction], str]:
     """Correct one group; return also why figures are missing, a clause."""
     ids = {row.class_id: row.class_name for row in rows}
-    fields = _fractions(rows, list(ids))
-    raw = 100 * fields.mean(axis=0) if len(fields) else [None] * len(ids)
+    fields, weights = _fractions(rows, list(ids))
+    raw = 100 * weights @ fields if len(fields) else [None] * len(ids)
     plain = [
         CorrectedFraction(group, i, name, None if r is None else float(r))
         for (i, name), r in zip(ids.items(), raw, strict=True)
@@ -170,7 +171,7 @@ def _of_group(
     if strange:
         return plain, f"the model has no class {strange[0]}"
     counts = _counts(held_out, names)
-    correction = correct(counts, fields, names)
+    correction = correct(counts, fields, names, weights)
     known = counts.sum(axis=2) >= LEAST_PIXELS  # (m, K)
     corrected = [
         replace(
@@ -190,13 +191,23 @@ def _percent(share: float) -> float | None:
     return None if np.isnan(share) else 100 * float(share)
 
 
-def _fractions(rows: Sequence[PhaseFraction], ids: Sequence[int]) -> np.ndarray:
-    """Return the fractions ``(n, K)``, 0 to 1, of the images in which something was analysed."""
+def _fractions(rows: Sequence[PhaseFraction], ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fractions ``(n, K)``, 0 to 1, of the images in which something was analysed.
+
+    Returns
+    -------
+    Also the weight of each in the mean ``(n,)``: specimens count alike, as in the summary.
+    """
     images: dict[str, dict[int, float]] = {}
+    specimens: dict[str, str] = {}
     for row in rows:
         if row.fraction_percent is not None:
             images.setdefault(row.image, {})[row.class_id] = row.fraction_percent / 100
-    return np.array([[one.get(i, 0.0) for i in ids] for one in images.values()])
+            specimens[row.image] = row.specimen
+    count = Counter(specimens.values())
+    weights = [1 / (len(count) * count[one]) for one in specimens.values()]
+    fractions = [[one.get(i, 0.0) for i in ids] for one in images.values()]
+    return np.array(fractions), np.array(weights)
 
 
 def _counts(held_out: HeldOut, names: Sequence[str]) -> np.ndarray:

@@ -71,9 +71,16 @@ class Field:
         Raises
         ------
         InputError
-            If the mask has no class of that name.
+            If the mask has no class of that name, or it is excluded.
         """
         for one in self.classes.classes:
+            if one.name == name and one.exclude:
+                raise InputError(
+                    f"{name} is excluded from the analysed area of {self.name}, so it has no "
+                    "figures.",
+                    "Include it, or choose another class.",
+                    settings="class",
+                )
             if one.name == name:
                 return one
         raise InputError(
@@ -88,7 +95,7 @@ class Field:
         Raises
         ------
         InputError
-            If the mask has no class of that name.
+            If the mask has no class of that name, or it is excluded.
         """
         of_class: NDArray[np.bool_] = self.mask == self.class_named(name).id
         if self.analysed is not None:

@@ -64,7 +64,12 @@ class Correction:
     reason: str = ""
 
 
-def correct(counts: NDArray[np.integer], fractions: Floats, names: Sequence[str]) -> Correction:
+def correct(
+    counts: NDArray[np.integer],
+    fractions: Floats,
+    names: Sequence[str],
+    weights: Floats | None = None,
+) -> Correction:
     """Correct the mean class fractions of fields by the confusion on held-out images.
 
     Parameters
@@ -76,6 +81,8 @@ def correct(counts: NDArray[np.integer], fractions: Floats, names: Sequence[str]
         ``(n, K)``, 0 to 1, sum 1, as found in each field.
     names
         The classes, for reasons.
+    weights
+        ``(n,)``, sum 1, of the fields in the mean; None weighs them alike.
 
     Raises
     ------
@@ -87,7 +94,9 @@ def correct(counts: NDArray[np.integer], fractions: Floats, names: Sequence[str]
         raise ValueError("confusions and fractions are of other classes")
     if not len(fractions):
         raise ValueError("there is no field to correct")
-    raw = fractions.mean(axis=0)
+    if weights is None:
+        weights = np.full(len(fractions), 1 / len(fractions))
+    raw = weights @ fractions
     blank = np.full(classes, np.nan)
     known = counts.sum(axis=2) >= LEAST_PIXELS  # (m, K)
     # What was neither held out nor found plays no part.
@@ -95,7 +104,7 @@ def correct(counts: NDArray[np.integer], fractions: Floats, names: Sequence[str]
     chosen = [name for name, u in zip(names, used, strict=True) if u]
     if reason := _why_unknown(known[:, used], chosen):
         return Correction(raw, blank, blank, blank, reason)
-    confusion = _Confusion(counts[:, used][:, :, used], known[:, used], len(fractions))
+    confusion = _Confusion(counts[:, used][:, :, used], known[:, used], 1 / (weights**2).sum())
     if not confusion.invertible:
         reason = "pixels of different classes are found alike in held-out images"
         return Correction(raw, blank, blank, blank, reason)
@@ -127,7 +136,7 @@ class _Confusion:
     known
         ``(m, K)``, which classes are known in which images; each in one at least.
     fields
-        How many fields were measured.
+        How many fields were measured; of unequal weights, as many as vary their mean alike.
 
     Attributes
     ----------
@@ -137,7 +146,9 @@ class _Confusion:
         Whether the shares of the classes differ enough to tell from them what was there.
     """
 
-    def __init__(self, counts: NDArray[np.integer], known: NDArray[np.bool_], fields: int) -> None:
+    def __init__(
+        self, counts: NDArray[np.integer], known: NDArray[np.bool_], fields: float
+    ) -> None:
         pixels = np.maximum(counts.sum(axis=2, keepdims=True), 1)
         each = np.where(known[:, :, None], counts / pixels, 0)
         images = known.sum(axis=0)

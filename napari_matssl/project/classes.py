@@ -195,11 +195,12 @@ class Classes:
         )
 
     def _free_id(self, wanted: int = 0) -> int:
-        taken = {0, *self.table.ids}
-        for used in ({*taken, *self._whole_order}, taken):
-            for free in (wanted, *range(1, MOST_IDS + 1)):
-                if free not in used:
-                    return free
+        taken: set[int] = {0, *self.table.ids}
+        wishes: list[int] = [wanted, *range(1, MOST_IDS + 1)]
+        free: list[int] = [i for i in wishes if i not in taken]
+        unused: list[int] = [i for i in free if i not in self._whole_order]
+        if free:
+            return (unused or free)[0]
         raise InputError(f"There are {MOST_IDS} classes already.", "Delete one that isn't used.")
 
     def _free_colour(self) -> str:

@@ -1,5 +1,7 @@
 """The table of corrected fractions, and its words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from napari_matssl.measure.corrected import (
     correct_fractions,
     corrected_frame,
 )
-from napari_matssl.measure.phases import PhaseFraction, phase_fractions
+from napari_matssl.measure.phases import PhaseFraction, phase_fractions, summary_frame
 
 NAMES = ("matrix", "carbides")
 # 8 % of the matrix is taken for carbides, with a point or two between images.
@@ -48,6 +50,22 @@ def test_a_row_has_the_figure_as_found_and_the_corrected_one():
     frame = corrected_frame(found.rows)
     assert tuple(frame.columns) == CORRECTED_COLUMNS
     assert frame["corrected_percent"].sum() == pytest.approx(100)
+
+
+def test_specimens_count_alike_as_in_the_summary():
+    """One field of 10 % in A, three of 20 % in B: 15 %, not 17.5 %."""
+    some = [
+        replace(row, specimen="A" if row.image == "0.png" else "B") for row in rows(10, 20, 20, 20)
+    ]
+    (summary,) = (one for one in summary_frame(some).itertuples() if one._3 == "carbides")
+    row, plain = (carbides(correct_fractions(these, held_out())) for these in (some, rows(10, 20)))
+    assert row.raw == pytest.approx(15)
+    assert row.raw == pytest.approx(summary.mean_percent)
+    assert row.corrected == pytest.approx(plain.corrected)
+    # Four fields of unequal weight vary their mean less than two, and more than four alike.
+    alike = carbides(correct_fractions(rows(15, 15, 15, 15), held_out()))
+    width, two, four = (one.high - one.low for one in (row, plain, alike))
+    assert four < width < two
 
 
 def test_a_bias_is_put_into_words():

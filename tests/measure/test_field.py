@@ -25,6 +25,15 @@ def test_no_class_and_excluded_classes_are_not_analysed():
     assert field.analysed_area_um2 == 3.0
 
 
+def test_an_excluded_class_has_no_figures():
+    """0 objects would be a lie."""
+    mask = np.array([[1, 1, 2]], dtype=np.uint8)
+    field = field_of_mask("a.png", mask, table(1, 2, exclude={2}))
+    for call in (field.class_named, field.pixels_of):
+        with pytest.raises(InputError, match=r"c2 is excluded from the analysed area of a\.png"):
+            call("c2")
+
+
 def test_a_class_at_0_leaves_255_for_pixels_without_a_class():
     mask = np.array([[0, 1, 255]], dtype=np.uint8)
     field = field_of_mask("a.png", mask, table(0, 1))

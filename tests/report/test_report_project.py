@@ -100,6 +100,18 @@ def test_a_pixel_size_that_the_image_contradicts_is_remarked_and_stands_in_the_t
     assert [row[place][0] for row in rows] == [doubt, ""]
 
 
+def test_tables_of_an_earlier_report_are_named(project, tmp_path):
+    out, said = tmp_path / "out", []
+    drain(report_project(ProjectMeter(project), PLAN, out))
+    (out / "point_count.csv").write_text("image\n")
+    phases = MeasurePlan(MeasureSettings(measures="phases"))
+    drain(report_project(ProjectMeter(project), phases, out), said.append)
+    (told,) = (one.message for one in said if "earlier run" in one.message)
+    for name in ("point_count.csv", "objects.csv", "object_summary.csv"):
+        assert name in told
+    assert " summary.csv" not in told
+
+
 def test_details_that_were_kept_stand_in_the_next_report(project, tmp_path):
     request = Request(ReportDetails(specimen="S 1"))
     drain(report_project(ProjectMeter(project), PLAN, tmp_path / "out", request))

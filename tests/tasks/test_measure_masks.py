@@ -272,3 +272,41 @@ def test_a_white_class_is_named_with_what_became_of_255(tmp_path):
 def test_a_mask_that_is_given_twice_counts_once(tmp_path):
     Image.fromarray(MASK).save(tmp_path / "a.png")
     assert len(measure_masks([tmp_path, tmp_path / "a.png", tmp_path / "a.png"]).rows) == 2
+
+
+def test_a_mask_that_is_given_as_png_and_as_tiff_counts_once(tmp_path):
+    table = numbered_table([1, 2])
+    for stem in ("a", "b"):
+        write_mask(tmp_path / f"{stem}_mask.png", MASK, table)
+        write_mask_tiff(tmp_path / f"{stem}_mask.tif", MASK, None)
+    measured = measure_masks(sorted(tmp_path.glob("*_mask.*")))
+    assert sorted({row.image for row in measured.rows}) == ["a_mask.png", "b_mask.png"]
+    assert (
+        "Not measured, since others have their stems: a_mask.tif, b_mask.tif." in measured.remarks
+    )
+
+
+def test_masks_of_one_stem_in_two_folders_are_two_fields(tmp_path):
+    for name in ("heat1", "heat2"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(MASK).save(tmp_path / name / "a.png")
+    assert len(measure_masks([tmp_path / "heat1", tmp_path / "heat2"]).masks) == 2
+
+
+def test_a_class_that_is_excluded_in_one_table_alone_is_refused(tmp_path):
+    """Its fractions would have different denominators."""
+    for name, exclude in (("a", False), ("b", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        classes = [
+            {"id": i, "name": f"c{i}", "colour": COLOURS[i], "exclude": exclude and i == 2}
+            for i in (1, 2)
+        ]
+        (folder / "classes.json").write_text(json.dumps({"classes": classes}))
+        Image.fromarray(HALF + 1).save(folder / f"{name}.png")
+    with pytest.raises(InputError, match="c2 is excluded from the analysed area in b/"):
+        measure_masks([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(InputError, match="c2 is not excluded from the analysed area in a/classes"):
+        measure_masks([tmp_path / "b", tmp_path / "a"])
+    given = Sources(classes=tmp_path / "b" / "classes.json")
+    assert len(measure_masks([tmp_path / "a", tmp_path / "b"], given).masks) == 2

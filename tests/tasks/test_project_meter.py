@@ -208,6 +208,17 @@ def test_exported_are_masks_and_all_tables(project, tmp_path):
     assert {path.name for path in existing} == names
 
 
+def test_tables_of_an_earlier_export_are_named(project, tmp_path):
+    out, said = tmp_path / "out", []
+    drain(export_measured(ProjectMeter(project), out, Outputs(), ALL))
+    plan = MeasurePlan(MeasureSettings(measures="phases"))
+    drain(export_measured(ProjectMeter(project), out, Outputs(), plan), said.append)
+    (told,) = (one.message for one in said if "earlier run" in one.message)
+    others = {name for measure in MEASURES[1:] for name in TABLES[measure]}
+    assert {name for name in others if name in told} == others
+    assert not [name for name in ("phases.csv", " summary.csv", "corrected.csv") if name in told]
+
+
 def test_nothing_is_written_where_a_measure_cannot_be_made(project, tmp_path):
     out = tmp_path / "out"
     plan = MeasurePlan(MeasureSettings(measures="phases,layers"))

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from napari_matssl.export.outputs import Outputs
+from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
 from napari_matssl.progress import Job, Progress, drain
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.measuring.export_project import Exported, existing_exports, export_project
 from napari_matssl.tasks.measuring.measure_files import FIELDS
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
-from napari_matssl.tasks.measuring.measures import TABLES
+from napari_matssl.tasks.measuring.measures import TABLES, describe_older
 from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 
 
@@ -71,6 +72,9 @@ def export_measured(
     wanted = {out / name: tables[name] for name in _own_tables(plan)}
     written = write_frames_or_numbered(wanted)
     if remark := describe_other_names(tuple(wanted), written):
+        yield Progress("exporting", 1, 1, message=remark)
+    others = (out / name for name in (CORRECTED, *TABLES["phases"]))  # written or set aside above
+    if remark := describe_older((*written, *others)):
         yield Progress("exporting", 1, 1, message=remark)
     problems = dict.fromkeys((*measured.problems, *exported.problems))
     total = max(len(measured.wanted), exported.wanted)

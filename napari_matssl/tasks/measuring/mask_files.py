@@ -118,7 +118,7 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
     for named, some in _by_table(paths, classes):
         shapes, palettes, meaning = _look_at(some, named)
         remarks |= dict.fromkeys((*overruled(some[0], classes), *palettes, *meaning.remarks))
-        common, table, ids = _joined(common, meaning.table)
+        common, table, ids = _joined(common, meaning)
         if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
             remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
         files += [MaskFile(path, shapes[path], table, named, meaning, ids) for path in some]
@@ -133,7 +133,12 @@ def mask_paths(inputs: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
         masks, left = _masks(given)
         found += masks
         remarks |= dict.fromkeys(left)
-    return list({path.resolve(): path for path in reversed(found)}.values())[::-1], tuple(remarks)
+    found = list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+    # A mask as a PNG and the same as a TIFF would be two fields.
+    taken = list({(p.resolve().parent, p.stem): p for p in reversed(found)}.values())[::-1]
+    if twins := [path.name for path in found if path not in taken]:
+        remarks[f"Not measured, since others have their stems: {few(twins, 8)}."] = None
+    return taken, tuple(remarks)
 
 
 def _masks(given: Path) -> tuple[list[Path], tuple[str, ...]]:
@@ -201,18 +206,31 @@ def _look_at(
         raise error.reworded(f"{paths[0].name}: {error.what}") from error
 
 
-def _joined(
-    common: Classes | None, table: ClassTable
-) -> tuple[Classes, ClassTable, dict[int, int]]:
+def _joined(common: Classes | None, meaning: Meaning) -> tuple[Classes, ClassTable, dict[int, int]]:
     """Bring a table into the ids of those before.
 
     Returns
     -------
     All classes so far, the table in their ids, and the new id by the old.
+
+    Raises
+    ------
+    InputError
+        If a class is excluded in one of them alone: fractions would have different denominators.
     """
+    table = meaning.table
     if common is None:
         return Classes(table), table, {i: i for i in table.ids}
     common, ids = common.adopting(table)
+    for one in table.classes:
+        if one.exclude != common.of(ids[one.id]).exclude:
+            this, others = ("", "not ") if one.exclude else ("not ", "")
+            raise InputError(
+                f"{one.name} is {this}excluded from the analysed area in {meaning.source}, and "
+                f"{others}in the class table of other masks: their fractions can't be averaged.",
+                "Give one class table for all, or measure them apart.",
+                settings="classes",
+            )
     renamed = (one.model_copy(update={"id": ids[one.id]}) for one in table.classes)
     return common, ClassTable(classes=tuple(sorted(renamed, key=lambda one: one.id))), ids
 

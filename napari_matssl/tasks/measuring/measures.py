@@ -28,6 +28,7 @@ from napari_matssl.tasks.measuring.field_measures import (
     ObjectMeasure,
     Phases,
 )
+from napari_matssl.tasks.measuring.point_counts import ALL_POINTS, COUNT, COUNT_SUMMARY
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "phases": (PHASES, SUMMARY),
@@ -91,7 +92,13 @@ def describe_older(wanted: Iterable[Path]) -> str:
         Where the new tables are.
     """
     new = list(wanted)
-    known = (CORRECTED, *(name for names in TABLES.values() for name in names))
+    known = (
+        CORRECTED,
+        COUNT,
+        COUNT_SUMMARY,
+        ALL_POINTS,
+        *(name for names in TABLES.values() for name in names),
+    )
     folders = dict.fromkeys(path.parent for path in new)
     older = [f / name for f in folders for name in known if f / name not in new]
     names = [printable(path.name) for path in older if path.is_file()]

@@ -11,6 +11,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.tasks.measuring.export_project import check_export_folder
 from napari_matssl.tasks.measuring.measure_files import FIELDS
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measures import describe_older
 from napari_matssl.tasks.measuring.point_counts import ALL_POINTS, COUNT, COUNT_SUMMARY
 from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 from napari_matssl.tasks.reporting.report_plan import Request, plan_project_report
@@ -85,5 +86,7 @@ def report_project(
     wanted = {out / name: frame for name, frame in planned.tables.items()}
     written = write_frames_or_numbered(wanted)
     if remark := describe_other_names(tuple(wanted), written):
+        yield Progress("writing the report", 0, 1, message=remark)
+    if remark := describe_older(written):
         yield Progress("writing the report", 0, 1, message=remark)
     return (yield from write_report(planned, out, written))
