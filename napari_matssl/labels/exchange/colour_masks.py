@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_matssl.errors import InputError, SettingsError
+from napari_matssl.errors import InputError
 from napari_matssl.labels.counting import count_values
+from napari_matssl.labels.exchange.named_codes import named_codes
 from napari_matssl.labels.exchange.pictures import areas_in, read_once
 from napari_matssl.labels.exchange.shapes import AnnotationFile, SourceClass
 from napari_matssl.labels.names import few
@@ -31,19 +32,12 @@ def colours_of(given: Sequence[str]) -> dict[str, str]:
     SettingsError
         If one is in another form, or a name or a colour stands twice.
     """
-    found: dict[str, str] = {}
-    for one in given:
-        name, _, colour = one.rpartition("=")
-        colour = colour.strip().lower()
-        if not name.strip() or not re.fullmatch(r"#[0-9a-f]{6}", colour):
-            raise SettingsError(
-                f"{one!r} is no class with its colour.",
-                "Write the name and the colour: ferrite=#ff0000.",
-            )
-        if name.strip() in found or colour in found.values():
-            raise SettingsError(f"{one!r} stands twice.", "Give each class and each colour once.")
-        found[name.strip()] = colour
-    return found
+    return named_codes(given, _colour, "colour", "Write the name and the colour: ferrite=#ff0000.")
+
+
+def _colour(text: str) -> str | None:
+    colour = text.lower()
+    return colour if re.fullmatch(r"#[0-9a-f]{6}", colour) else None
 
 
 def has_colours(path: Path) -> bool:

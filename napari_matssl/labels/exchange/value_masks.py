@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from napari_matssl.errors import InputError, SettingsError
+from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table_files import LARGEST_VALUE
 from napari_matssl.labels.counting import count_values, listed
+from napari_matssl.labels.exchange.named_codes import named_codes
 from napari_matssl.labels.exchange.pictures import areas_in, read_once
 from napari_matssl.labels.exchange.shapes import AnnotationFile, SourceClass
 from napari_matssl.labels.reading_labels import read_labels
@@ -24,19 +25,13 @@ def values_of(given: Sequence[str]) -> dict[str, int]:
     SettingsError
         If one is in another form, or a name or a value stands twice.
     """
-    found: dict[str, int] = {}
-    for one in given:
-        name, _, digits = one.rpartition("=")
-        is_value = re.fullmatch(r"\s*[0-9]{1,5}\s*", digits) and int(digits) <= LARGEST_VALUE
-        if not name.strip() or not is_value:
-            raise SettingsError(
-                f"{one!r} is no class with its grey value.",
-                f"Write the name and the value, from 0 to {LARGEST_VALUE}: ferrite=1.",
-            )
-        if name.strip() in found or int(digits) in found.values():
-            raise SettingsError(f"{one!r} stands twice.", "Give each class and each value once.")
-        found[name.strip()] = int(digits)
-    return found
+    form = f"Write the name and the value, from 0 to {LARGEST_VALUE}: ferrite=1."
+    return named_codes(given, _value, "grey value", form)
+
+
+def _value(text: str) -> int | None:
+    is_value = re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= LARGEST_VALUE
+    return int(text) if is_value else None
 
 
 def values_in(path: Path) -> dict[int, int]:

@@ -68,10 +68,18 @@ def test_a_file_that_has_changed_is_read_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "given", [["ferrite"], ["=1"], ["a=x"], ["a=70000"], ["a=1", "a=2"], ["a=1", "b=1"]]
+    ("given", "words"),
+    [
+        (["ferrite"], "no class with its grey value.*ferrite=1"),
+        (["=1"], "no class with its grey value"),
+        (["a=x"], "no class with its grey value"),
+        (["a=70000"], "from 0 to 65535"),
+        (["a=1", "a=2"], "stands twice"),
+        (["a=1", "b=01"], "each grey value once"),
+    ],
 )
-def test_classes_of_values_are_given_once_each(given):
-    with pytest.raises(SettingsError):
+def test_classes_of_values_are_given_once_each(given, words):
+    with pytest.raises(SettingsError, match=words):
         values_of(given)
 
 
