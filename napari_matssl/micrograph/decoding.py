@@ -77,6 +77,22 @@ def usual_page(path: Path) -> int | None:
             return tiff.planes.every.index(plane) + 1
 
 
+def count_pages(path: Path) -> int:
+    """Count the pages of an image file, one at least.
+
+    Raises
+    ------
+    InputError
+        If the file can't be opened.
+    """
+    start = start_of(path)
+    with decoding_errors(path):
+        if not start.startswith(STARTS):
+            return count_pictures(path, start)
+        with open_tiff(path) as tiff:
+            return len(tiff.planes.every)
+
+
 def metadata_of(path: Path, page: int | None = None) -> FileMetadata:
     """Read the metadata of an image without decoding it; empty if the file is no image.
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import zipfile
 
 import numpy as np
 import pytest
+import tifffile
 from annotated import (
     SIZE,
     coco,
@@ -369,3 +371,56 @@ def test_masks_of_colours_become_label_images_by_the_colours_that_are_given(imag
     assert names(out) == ["a.png", "b.png", "classes.json"]
     assert np.array_equal(read_labels(out / "b.png"), ids)
     assert classes(out) == {1: "steel", 2: "pore"}
+
+
+def rois_of_a_stack(path, *positions):
+    """Write squares that lie beside each other, on pages of a stack."""
+    roifile = pytest.importorskip("roifile")
+    with zipfile.ZipFile(path, "w") as file:
+        for number, position in enumerate(positions):
+            corners = np.array(box(10 * number, 0, 10 * number + 5, 5))
+            roi = roifile.ImagejRoi.frompoints(corners, name=f"pore-{number}")
+            roi.position = position
+            file.writestr(f"{number}.roi", roi.tobytes())
+    return path
+
+
+def drawn_squares(path):
+    labels = read_labels(path)
+    return [n for n in range(4) if labels[2, 10 * n + 2]]
+
+
+def test_rois_of_other_channels_are_left_out_with_a_line(images, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (2, *SIZE[::-1]), dtype=np.uint8)
+    channels = {"axes": "CYX", "mode": "composite"}
+    tifffile.imwrite(images / "c.tif", pixels, imagej=True, metadata=channels)
+    source = rois_of_a_stack(tmp_path / "c.zip", 2, 1, 0, 1)
+    messages = []
+    made = bring_in([source], images, tmp_path / "out", messages)
+    assert drawn_squares(made.written[0]) == [1, 2, 3]
+    assert "c.tif: page 1 counts, 1 ROI is left out: page 2." in messages
+
+
+def test_rois_of_several_slices_are_not_drawn_onto_an_image_of_one(images, tmp_path):
+    source = rois_of_a_stack(tmp_path / "c.zip", 7, 4, 4)
+    messages = []
+    made = bring_in([source], images, tmp_path / "out", messages)
+    assert drawn_squares(made.written[0]) == [1, 2]
+    assert "c.tif: those of page 4 are drawn, 1 ROI is left out: page 7." in messages
+
+
+def test_rois_that_all_lie_on_other_pages_are_an_error(images, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (2, *SIZE[::-1]), dtype=np.uint8)
+    channels = {"axes": "CYX", "mode": "composite"}
+    tifffile.imwrite(images / "c.tif", pixels, imagej=True, metadata=channels)
+    source = rois_of_a_stack(tmp_path / "c.zip", 2, 2)
+    with pytest.raises(InputError, match=r"on a page that counts\. c\.tif: page 1"):
+        bring_in([source], images, tmp_path / "out")
+
+
+def test_rois_of_a_stack_without_a_page_are_left_out_as_the_stack_is(images, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (3, *SIZE[::-1]), dtype=np.uint8)
+    tifffile.imwrite(images / "c.tif", pixels, imagej=True, metadata={"axes": "ZYX"})
+    source = rois_of_a_stack(tmp_path / "c.zip", 2, 3)
+    with pytest.raises(InputError, match="is a stack of 3 planes"):
+        bring_in([source], images, tmp_path / "out")

@@ -3,9 +3,11 @@
 import signal
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
+import tifffile
 from annotated import SIZE, coco, labelme, labelme_shape, write
 from PIL import Image
 
@@ -416,3 +418,29 @@ def test_reading_can_be_stopped(project, source):
     next(job)
     with pytest.raises(StoppedError):
         job.send(Control.STOP)
+
+
+def test_rois_of_a_stack_go_to_the_page_that_is_chosen(project, tmp_path):
+    roifile = pytest.importorskip("roifile")
+    pixels = np.random.default_rng(0).integers(0, 255, (6, *SHAPE), dtype=np.uint8)
+    sizes = {"axes": "TZYX"}
+    tifffile.imwrite(
+        project.folder / "c.tif", pixels.reshape(2, 3, *SHAPE), imagej=True, metadata=sizes
+    )
+    (project.folder / "c.png").unlink()
+    opened = Project(project.folder)
+    opened.micrographs.set_page("c.tif", 5)  # the second slice of the second frame
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as file:
+        for number, (z, t) in enumerate([(2, 2), (2, 1), (3, 2), (2, 0)]):
+            left = 10 * number
+            corners = np.array([[left, 0], [left + 5, 0], [left + 5, 5], [left, 5]])
+            roi = roifile.ImagejRoi.frompoints(corners, name=f"pore-{number}")
+            roi.c_position, roi.z_position, roi.t_position = 1, z, t
+            file.writestr(f"{number}.roi", roi.tobytes())
+    seen = look(opened, tmp_path / "c.zip")
+    assert [(one.name, one.shapes) for one in seen.images] == [("c.tif", 2)]
+    others = "channel 1 slice 2 frame 1, channel 1 slice 3 frame 2"
+    assert f"c.tif: page 5 counts, 2 ROIs are left out: {others}." in seen.problems
+    drain(import_labels(opened, wish(seen)))
+    labels = opened.labels.read("c.tif", 5)
+    assert [n for n in range(4) if labels[2, 10 * n + 2]] == [0, 3]

@@ -18,6 +18,7 @@ from napari_matssl.labels.exchange.shapes import (
     Outline,
     Shape,
     SourceClass,
+    StackPosition,
     Stroke,
 )
 
@@ -37,11 +38,12 @@ _CENTRE = 0.5  # whole numbers are corners of pixels in areas, centres in lines 
 
 @dataclass(frozen=True)
 class _Roi:
-    """A ROI with what may tell its class."""
+    """A ROI with what may tell its class; each of its shapes has a position."""
 
     name: str
     group: int
     shapes: tuple[Shape, ...]
+    positions: tuple[StackPosition | None, ...]
 
 
 def read_fiji(
@@ -79,9 +81,9 @@ def read_fiji(
     else:
         named = [name or ""] * len(rois)
     annotations = [
-        Annotation(label, shape)
+        Annotation(label, shape, position)
         for label, roi in zip(named, rois, strict=True)
-        for shape in roi.shapes
+        for shape, position in zip(roi.shapes, roi.positions, strict=True)
     ]
     return AnnotationFile(
         path,
@@ -140,11 +142,12 @@ def _roi(label: str, raw: bytes) -> _Roi:
         with np.errstate(all="ignore"):  # numbers that are none are found below
             roi = ImagejRoi.frombytes(raw)
             shapes = _shapes(roi)
+            positions = _positions(roi, len(shapes))
     except BrokenAnnotationError as error:
         raise BrokenAnnotationError(f'the ROI "{label}": {error}') from error
     except Exception as error:  # the package raises all kinds on damaged files
         raise BrokenAnnotationError(f'the ROI "{label}" is damaged') from error
-    return _Roi(roi.name or label, int(roi.group), shapes)
+    return _Roi(roi.name or label, int(roi.group), shapes, positions)
 
 
 def _shapes(roi: Any) -> tuple[Shape, ...]:
@@ -173,6 +176,21 @@ def _shapes(roi: Any) -> tuple[Shape, ...]:
         return tuple(Stroke(point[None] + _CENTRE) for ring in rings for point in ring)
     width = float(roi.stroke_width)
     return tuple(Stroke(ring + _CENTRE, width if 0 < width < _FAR else None) for ring in rings)
+
+
+def _positions(roi: Any, count: int) -> tuple[StackPosition | None, ...]:
+    """Return where in a stack each shape of a ROI lies; points may lie on several pages."""
+    page, channel, slice_, frame = (
+        max(0, int(n)) for n in (roi.position, roi.c_position, roi.z_position, roi.t_position)
+    )
+    own = StackPosition(page) if page else StackPosition(0, frame, slice_, channel)
+    pages = [0] * count
+    if roi.roitype.name == "POINT" and roi.counter_positions is not None:
+        pages = [int(n) for n in roi.counter_positions]
+        if len(pages) != count:
+            raise BrokenAnnotationError("it doesn't have a position for each point")
+    every = (StackPosition(n) if n else own for n in pages)
+    return tuple(None if one == StackPosition() else one for one in every)
 
 
 def _oval(roi: Any) -> np.ndarray:

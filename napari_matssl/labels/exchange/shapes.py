@@ -75,12 +75,43 @@ class Bitmap:
 Shape = Outline | Disc | Stroke | Bitmap
 
 
+@dataclass(frozen=True, order=True)
+class StackPosition:
+    """Where in a stack a shape lies, as ImageJ tells it: by the page, or by up to three axes.
+
+    Each counts from 1; 0 where it isn't told, or the shape lies on all.
+    """
+
+    page: int = 0
+    frame: int = 0
+    slice: int = 0
+    channel: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is on the first page."""
+        return max(self.page, self.frame, self.slice, self.channel) <= 1
+
+    def __str__(self) -> str:
+        axes = ("page", "channel", "slice", "frame")
+        return " ".join(f"{axis} {getattr(self, axis)}" for axis in axes if getattr(self, axis))
+
+
 @dataclass(frozen=True)
 class Annotation:
-    """A shape with the name of its class."""
+    """A shape with the name of its class.
+
+    Parameters
+    ----------
+    name, shape
+        Both of them.
+    position
+        Where in a stack it lies; None if on all pages.
+    """
 
     name: str
     shape: Shape
+    position: StackPosition | None = None
 
 
 @dataclass(frozen=True)

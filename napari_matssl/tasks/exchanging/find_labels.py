@@ -1,6 +1,7 @@
 """Annotations of other programs, with the images that they belong to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from napari_matssl.labels.exchange.shapes import (
     AnnotationFile,
     BrokenAnnotationError,
 )
+from napari_matssl.labels.exchange.stack_positions import has_positions, on_one_page
 from napari_matssl.labels.names import few
 from napari_matssl.progress import Job, Skipped
 from napari_matssl.tasks.exchanging.annotation_files import read_all
+from napari_matssl.tasks.exchanging.stack_pages import counting_page
 
 LINE_WIDTH_PX = 3.0
 """Width of lines and dots that have none of their own."""
@@ -61,7 +64,12 @@ class FoundLabels:
 
 
 def find_labels(
-    paths: Sequence[Path], images: Sequence[Path], place: Path, reading: Reading, alone: bool
+    paths: Sequence[Path],
+    images: Sequence[Path],
+    place: Path,
+    reading: Reading,
+    alone: bool,
+    page_of: Callable[[Path], int | None] = lambda image: None,
 ) -> Job[FoundLabels]:
     """Read annotation files, and match them with images.
 
@@ -77,6 +85,8 @@ def find_labels(
         How to read what the files don't tell themselves.
     alone
         There is one image: ROIs and masks belong to it, whatever they are called.
+    page_of
+        Tells the page that is chosen of an image, from 1; None for the default one.
 
     Yields
     ------
@@ -95,7 +105,7 @@ def find_labels(
     matching = match_images(files, images)
     if not matching.matched:
         raise _nothing_matched(files, place)
-    return FoundLabels(tuple(files), matching, tuple(unreadable))
+    return FoundLabels(tuple(files), _on_pages(matching, page_of), tuple(unreadable))
 
 
 def draw_labels(
@@ -148,6 +158,25 @@ def check_size(item: Matched, size: tuple[int, int]) -> None:
                 f"are of {part.size[0]} x {part.size[1]}.",
                 "Give the image that was annotated, at its original size.",
             )
+
+
+def _on_pages(matching: Matching, page_of: Callable[[Path], int | None]) -> Matching:
+    """Leave out what lies on other pages of stacks than those that count."""
+    taken, lines = list[Matched](), list[str]()
+    for item in matching.matched:
+        one, line = item, ""
+        if has_positions(item):
+            with suppress(InputError):  # such an image is left out, with the reason, later on
+                page = counting_page(item.path, page_of(item.path))
+                one, line = on_one_page(item, page)
+        taken += [one] * any(part.annotations for _, part in one.parts)
+        lines += [line] * bool(line)
+    if not taken:
+        raise InputError(
+            f"No ROI lies on a page that counts. {lines[0]}",
+            "Choose the page that they lie on, or save it as an image of its own.",
+        )
+    return replace(matching, matched=tuple(taken), remarks=(*matching.remarks, *lines))
 
 
 def _about_any(file: AnnotationFile) -> AnnotationFile:

@@ -131,7 +131,12 @@ def look_at_labels(
     paths, alone = [project.images.path(name) for name in names], len(names) == 1
     try:
         found = yield from find_labels(
-            source.paths, paths, project.folder, source.reading, alone=alone
+            source.paths,
+            paths,
+            project.folder,
+            source.reading,
+            alone=alone,
+            page_of=lambda path: project.micrographs.page(path.name),
         )
     except InputError as error:
         if told_by != "file" or "class" not in error.settings.split():

@@ -8,6 +8,7 @@ import pytest
 from napari_matssl.errors import InputError
 from napari_matssl.labels.exchange.drawing import draw
 from napari_matssl.labels.exchange.recognising import Reading, read_annotation_file
+from napari_matssl.labels.exchange.shapes import StackPosition
 
 roifile = pytest.importorskip("roifile")
 
@@ -176,3 +177,30 @@ def test_an_archive_without_rois_is_refused(tmp_path):
         file.writestr("annotations.xml", "<annotations/>")
     with pytest.raises(InputError, match="an archive without ROIs"):
         read_annotation_file(path, Reading())
+
+
+def places_of(*rois, path):
+    file = read_annotation_file(archive(path / "a.zip", *rois), Reading())
+    return [one.position for one in file.images[0].annotations]
+
+
+def test_positions_in_a_stack_are_kept(tmp_path):
+    rois = [
+        polygon(SQUARE, "pore-1"),
+        polygon(SQUARE, "pore-2", position=3),
+        polygon(SQUARE, "pore-3", c_position=1, z_position=4, t_position=2),
+    ]
+    three = StackPosition(channel=1, slice=4, frame=2)
+    assert places_of(*rois, path=tmp_path) == [None, StackPosition(3), three]
+    assert [str(one) for one in (StackPosition(3), three)] == [
+        "page 3",
+        "channel 1 slice 4 frame 2",
+    ]
+
+
+def test_each_point_may_lie_on_a_page_of_its_own(tmp_path):
+    points = polygon([[3, 3], [9, 9], [15, 15]], roitype=TYPES.POINT, position=2)
+    points.counters = np.zeros(3, np.uint8)
+    points.counter_positions = np.array([1, 0, 4], np.uint32)
+    expected = [StackPosition(1), StackPosition(2), StackPosition(4)]
+    assert places_of(points, path=tmp_path) == expected
