@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.measure.numbered_strips import Strips
+from napari_matssl.measure.object_cuts import Contacts
 
 # Steps (rows, columns) to the next pixel along test lines at 0, 90, 135 and 45 degrees.
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -35,9 +36,13 @@ class Components:
         ``(M, 4)`` object, row, first column, column after the last of each row of each object,
         in ascending order of objects and rows.
     counted
-        ``(N,)`` whether it touches neither the left nor the lower edge of the analysed area.
+        ``(N,)`` whether neither the left nor the lower edge of the analysed area cuts it.
     inside
-        ``(N,)`` whether it touches no edge of the analysed area.
+        ``(N,)`` whether no edge of the analysed area cuts it.
+    cut_by_spots
+        ``(N,)`` whether nothing but spots cuts it: what wasn't analysed within the image.
+    spots_px
+        Area of spots that weren't analysed and are smaller than the mean object.
     """
 
     area: NDArray[np.int64]
@@ -48,6 +53,8 @@ class Components:
     extents: NDArray[np.int64]
     counted: NDArray[np.bool_]
     inside: NDArray[np.bool_]
+    cut_by_spots: NDArray[np.bool_]
+    spots_px: int
 
     def __len__(self) -> int:
         return len(self.area)
@@ -64,18 +71,18 @@ def find_components(
         ``(H, W)``, the pixels of the class.
     analysed
         ``(H, W)``; None where everything was. Its edge, where it isn't that of the image, counts
-        as one: an object is cut there.
+        as one: an object is cut there, unless it is seen around a spot.
     """
     numbered = Strips(lambda start, stop: of_class[start:stop], of_class.shape)
     count = numbered.count
     chords = np.zeros((count + 1, 4), dtype=np.int64)
     runs = [np.zeros((0, 4), dtype=np.int64)]
-    touched = _Touched(count, of_class.shape, analysed)
+    contacts = Contacts(count, of_class.shape, analysed)
     for start, rows in numbered:
         runs.append(_runs(rows[: numbered.height(start)], start))
         for column, step in enumerate(STEPS[1:], start=1):
             chords[:, column] += _pairs(rows, numbered.height(start), step, count)
-        touched.look_at(start, rows)
+        contacts.look_at(rows)
     of_run, row, first, after = np.concatenate(runs).T
     del runs
     length = after - first
@@ -85,8 +92,14 @@ def find_components(
     extents = _extents(of_run, row, first, after)
     boxes = _boxes(extents, count)
     centroid, moments = _moments(of_run, row, first, length, area, boxes)
-    counted, inside = touched.told(boxes)
-    return Components(area, boxes, centroid, moments, chords[1:], extents, counted, inside)
+    cuts = contacts.told(boxes, area)
+    return Components(
+        *(area, boxes, centroid, moments, chords[1:], extents),
+        counted=~cuts.forbidden,
+        inside=~cuts.anywhere,
+        cut_by_spots=cuts.by_spots,
+        spots_px=cuts.spots_px,
+    )
 
 
 def _runs(labels: NDArray[np.int32], start: int) -> NDArray[np.int64]:
@@ -173,31 +186,3 @@ def _moments(
     xy = total((y - mean_y[of_run]) * (x - mean_x[of_run]) * length)
     centroid = np.stack([mean_y + boxes[:, 0], mean_x + boxes[:, 2]], axis=1)
     return centroid, np.stack([yy, xx, xy], axis=1)
-
-
-class _Touched:
-    """Which objects touch the edge of the analysed area, as far as strips were looked at."""
-
-    def __init__(
-        self, count: int, shape: tuple[int, ...], analysed: NDArray[np.bool_] | None
-    ) -> None:
-        self._shape, self._analysed = shape, analysed
-        self._forbidden = np.zeros(count + 1, dtype=np.bool_)
-        self._other = np.zeros(count + 1, dtype=np.bool_)
-
-    def look_at(self, start: int, rows: NDArray[np.int32]) -> None:
-        """Look at a strip with the row below it."""
-        if self._analysed is None:
-            return
-        out = ~self._analysed[start : start + len(rows)]
-        self._forbidden[rows[:, 1:][out[:, :-1]]] = True  # what lies to their left wasn't analysed
-        self._forbidden[rows[:-1][out[1:]]] = True  # what lies below
-        self._other[rows[:, :-1][out[:, 1:]]] = True
-        self._other[rows[1:][out[:-1]]] = True
-
-    def told(self, boxes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Tell which objects touch no forbidden edge, and which touch no edge at all."""
-        height, width = self._shape[:2]
-        forbidden = self._forbidden[1:] | (boxes[:, 2] == 0) | (boxes[:, 1] == height)
-        other = self._other[1:] | (boxes[:, 3] == width) | (boxes[:, 0] == 0)
-        return ~forbidden, ~(forbidden | other)

@@ -17,7 +17,8 @@ from napari_matssl.measure.grains import measure_grains
 from napari_matssl.measure.layers import measure_layer
 from napari_matssl.measure.nodules import ParticleKind, label_kinds, measure_nodules
 from napari_matssl.measure.numbered_strips import number_components
-from napari_matssl.measure.objects import measure_objects, objects_frame
+from napari_matssl.measure.object_tables import objects_frame
+from napari_matssl.measure.objects import measure_objects
 from napari_matssl.settings.grains import GrainSettings
 from napari_matssl.settings.layers import LayerSettings
 from napari_matssl.settings.nodules import NoduleSettings
@@ -96,7 +97,11 @@ def items_of_objects(field: Field, class_name: str, directions: Sequence[int]) -
     kinds = np.concatenate([[0], np.where(found.counted, _COUNTED, _NOT_COUNTED)])
     table = objects_frame([found]).drop(columns=["image", "group", "class"])
     words = {_COUNTED: "counted", _NOT_COUNTED: "not counted: at the left or lower edge"}
-    return FieldItems(table, found.centroid, numbers, kinds.astype(np.uint8)[numbers], words=words)
+    return FieldItems(
+        *(table, found.centroid, numbers, kinds.astype(np.uint8)[numbers]),
+        words=words,
+        remarks=found.remarks,
+    )
 
 
 def items_of_grains(

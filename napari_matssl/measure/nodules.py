@@ -14,6 +14,7 @@ from napari_matssl.measure.feret import feret_diameters
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.hulls import hull_perimeters
 from napari_matssl.measure.numbered_strips import number_components
+from napari_matssl.measure.object_cuts import without_small_spots
 from napari_matssl.micrograph.place import Place
 from napari_matssl.settings.nodules import NoduleSettings
 
@@ -145,14 +146,14 @@ def measure_nodules(
         nodules=number,
         graphite=graphite,
         left_out=len(counted) - graphite,
-        per_mm2=_per_mm2(field, found.boxes[nodules]),
+        per_mm2=_per_mm2(field, found.boxes[nodules], found.area[nodules]),
         by_number=100 * number / graphite if graphite else None,
         by_area=100 * float(area[nodules].sum() / area[counted].sum()) if graphite else None,
         mean_diameter=_mean_diameter(area[nodules]),
         mean_diameter_px=_mean_diameter(found.area[nodules]),
         size_class=int(sizes[counted].min()) if calibrated and graphite else None,
         size_classes=_histogram(sizes[nodules]) if calibrated else (),
-        remarks=_remarks(field, class_name, number, settings),
+        remarks=_remarks(field, class_name, number, int(found.cut_by_spots.sum()), settings),
     )
 
 
@@ -205,22 +206,31 @@ def _histogram(classes: NDArray[np.intp]) -> tuple[int, ...]:
     return tuple(int((classes == one).sum()) for one in range(1, 9))
 
 
-def _per_mm2(field: Field, boxes: NDArray[np.int64]) -> float | None:
-    """Count nodules per mm2, each by the area in which it could lie without touching the edge."""
+def _per_mm2(field: Field, boxes: NDArray[np.int64], areas: NDArray[np.int64]) -> float | None:
+    """Count nodules per mm2, each by the area in which it could lie without being cut."""
     if field.pixel_size is None or not field.analysed_pixels:
         return None
-    room = _room(field, boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
+    analysed = field.analysed
+    if analysed is not None and len(areas):
+        analysed = without_small_spots(analysed, float(areas.mean()))
+    rows, columns = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+    room = _room(field.mask.shape, analysed, rows, columns)
     return float((1 / room).sum()) / field.pixel_size.area_um2 * 1e6
 
 
-def _room(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.floating]:
+def _room(
+    shape: tuple[int, ...],
+    analysed: NDArray[np.bool_] | None,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+) -> NDArray[np.floating]:
     """Count the places in px where rectangles touch neither edge nor what wasn't analysed."""
-    height, width = field.mask.shape
-    if field.analysed is not None:
-        down, right = field.analysed.any(axis=1), field.analysed.any(axis=0)
-        height, width = np.ptp(np.flatnonzero(down)) + 1, np.ptp(np.flatnonzero(right)) + 1
-        if height * width != field.analysed_pixels:
-            return _room_within(field.analysed, rows, columns)
+    height, width = shape
+    if analysed is not None:
+        down, right = analysed.any(axis=1), analysed.any(axis=0)
+        height, width = (int(np.ptp(np.flatnonzero(one))) + 1 for one in (down, right))
+        if height * width != np.count_nonzero(analysed):
+            return _room_within(analysed, rows, columns)
     room: NDArray[np.floating] = np.maximum((height - rows - 1.0) * (width - columns - 1.0), 1.0)
     return room
 
@@ -252,12 +262,18 @@ def _room_within(
 
 
 def _remarks(
-    field: Field, class_name: str, nodules: int, settings: NoduleSettings
+    field: Field, class_name: str, nodules: int, cut_by_spots: int, settings: NoduleSettings
 ) -> tuple[str, ...]:
     remarks = []
     if nodules < ENOUGH_NODULES:
         number = "1 nodule is" if nodules == 1 else f"{nodules} nodules are"
         remarks.append(f"{field.name}, {class_name}: {number} fewer than {ENOUGH_NODULES}.")
+    if cut_by_spots:
+        number = "1 particle is" if cut_by_spots == 1 else f"{cut_by_spots} particles are"
+        remarks.append(
+            f"{field.name}, {class_name}: {number} left out because of nothing but spots that"
+            " weren't analysed."
+        )
     if field.pixel_size is None and settings.smallest_um:
         remarks.append(
             f"{field.name}, {class_name}: no pixel size, so no particle is left out for being"

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from napari_matssl.measure.figure_summary import SUMMARY_FIGURES, summarise_figures
-from napari_matssl.measure.objects import SHARES, Objects, object_summary_frame
+from napari_matssl.measure.object_tables import SHARES, object_summary_frame
+from napari_matssl.measure.objects import Objects
 from napari_matssl.measure.size_distribution import (
     ObjectSizes,
     SizedObjects,

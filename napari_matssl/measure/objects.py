@@ -1,57 +1,17 @@
 """Inclusions, pores, precipitates: how many, how large, of what form, how far apart."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from napari_matssl.measure.chords import LineFigures, line_figures
 from napari_matssl.measure.components import STEPS, Components, find_components
 from napari_matssl.measure.feret import feret_diameters
 from napari_matssl.measure.field import Field
-from napari_matssl.measure.size_distribution import (
-    SizedObjects,
-    inside_weights,
-    weighted_quantiles,
-)
-
-OBJECT_COLUMNS = (
-    "image",
-    "group",
-    "class",
-    "object",
-    "area_px",
-    "area_um2",
-    "equivalent_diameter_um",
-    "feret_max_um",
-    "feret_min_um",
-    "aspect_ratio",
-    "orientation_deg",
-    "circularity",
-    "centroid_x_px",
-    "centroid_y_px",
-    "counted",
-)
-OBJECT_SUMMARY_COLUMNS = (
-    "image",
-    "group",
-    "class",
-    "objects",
-    "objects_per_mm2",
-    "mean_area_um2",
-    "mean_diameter_um",
-    "d10_um",
-    "d50_um",
-    "d90_um",
-    "line_direction_deg",
-    "intercepts_per_mm",
-    "mean_chord_um",
-    "mean_free_path_um",
-)
-SHARES: Mapping[str, float] = {"d10_um": 0.1, "d50_um": 0.5, "d90_um": 0.9}
+from napari_matssl.measure.size_distribution import SizedObjects, inside_weights
 
 
 @dataclass(frozen=True)
@@ -85,10 +45,13 @@ class Objects:
         Diameters and weights of those that lie wholly inside.
     class_pixels, analysed_pixels
         Of the whole field.
-    analysed_mm2
-        None if it isn't calibrated.
+    area_mm2
+        In which objects are counted: what was analysed, and spots in it that are smaller than the
+        mean object. None if the field isn't calibrated.
     lines
         Chords along test lines, one for each direction.
+    remarks
+        What is unusual, one line each.
     """
 
     image: str
@@ -108,8 +71,9 @@ class Objects:
     sized: SizedObjects
     class_pixels: int
     analysed_pixels: int
-    analysed_mm2: float | None
+    area_mm2: float | None
     lines: tuple[LineFigures, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def measure_objects(field: Field, class_name: str, directions: Sequence[int] = (0,)) -> Objects:
@@ -137,7 +101,6 @@ def measure_objects(field: Field, class_name: str, directions: Sequence[int] = (
     feret = feret_diameters(found.extents, len(found), pixel)
     ratio, orientation = _ellipses(found.moments, pixel)
     perimeter = crofton_perimeters(found.chords, pixel)
-    um2 = field.analysed_area_um2
     lines = (line_figures(of_class, field.analysed, d, field.pixel_size_um) for d in directions)
     return Objects(
         image=field.name,
@@ -157,8 +120,27 @@ def measure_objects(field: Field, class_name: str, directions: Sequence[int] = (
         sized=_sized(found, diameter, _frame(field)),
         class_pixels=int(found.area.sum()),
         analysed_pixels=field.analysed_pixels,
-        analysed_mm2=None if um2 is None else um2 / 1e6,
+        area_mm2=_area_mm2(field, found.spots_px),
         lines=tuple(lines),
+        remarks=_remarks(f"{field.name}, {class_name}", found),
+    )
+
+
+def _area_mm2(field: Field, spots_px: int) -> float | None:
+    if field.pixel_size is None:
+        return None
+    return (field.analysed_pixels + spots_px) * field.pixel_size.area_um2 / 1e6
+
+
+def _remarks(where: str, found: Components) -> tuple[str, ...]:
+    cut = int(found.cut_by_spots.sum())
+    if not cut:
+        return ()
+    count = f"1 of {len(found)} objects is" if cut == 1 else f"{cut} of {len(found)} objects are"
+    left_out = int((found.cut_by_spots & ~found.counted).sum())
+    return (
+        f"{where}: {count} cut by nothing but spots that weren't analysed; {left_out} of these"
+        " not counted, and none has a size.",
     )
 
 
@@ -220,65 +202,3 @@ def _sized(
     boxes = found.boxes[found.inside]
     weights = inside_weights(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2], frame)
     return SizedObjects(diameter[found.inside], weights)
-
-
-def objects_frame(results: Iterable[Objects]) -> pd.DataFrame:
-    """Put objects into a table with the columns ``OBJECT_COLUMNS``; NaN where uncalibrated."""
-    parts = [_object_rows(one) for one in results]
-    if not parts:
-        return pd.DataFrame(columns=list(OBJECT_COLUMNS))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _object_rows(one: Objects) -> pd.DataFrame:
-    unit = 1.0 if one.calibrated else np.nan
-    return pd.DataFrame(
-        {
-            "image": one.image,
-            "group": one.group,
-            "class": one.class_name,
-            "object": np.arange(1, len(one.area_px) + 1),
-            "area_px": one.area_px,
-            "area_um2": one.area * unit,
-            "equivalent_diameter_um": one.diameter * unit,
-            "feret_max_um": one.feret_max * unit,
-            "feret_min_um": one.feret_min * unit,
-            "aspect_ratio": one.aspect_ratio,
-            "orientation_deg": one.orientation,
-            "circularity": one.circularity,
-            "centroid_x_px": one.centroid[:, 1],
-            "centroid_y_px": one.centroid[:, 0],
-            "counted": one.counted.astype(np.int64),
-        },
-        columns=list(OBJECT_COLUMNS),
-    )
-
-
-def object_summary_frame(results: Iterable[Objects]) -> pd.DataFrame:
-    """Summarise objects per image, class and direction of test lines.
-
-    Returns
-    -------
-    A table with the columns ``OBJECT_SUMMARY_COLUMNS``; NaN where a figure is undefined or the
-    image uncalibrated.
-    """
-    return pd.DataFrame(
-        [row for one in results for row in _summary_rows(one)],
-        columns=list(OBJECT_SUMMARY_COLUMNS),
-    )
-
-
-def _summary_rows(one: Objects) -> Iterable[tuple[object, ...]]:
-    count = int(one.counted.sum())
-    figures: list[object] = [None] * 6
-    if one.analysed_mm2:
-        um2 = 1e6 * one.analysed_mm2 * one.class_pixels / one.analysed_pixels
-        sized = one.sized
-        mean = float(np.average(sized.sizes, weights=sized.weights)) if len(sized.sizes) else None
-        quantiles = weighted_quantiles(sized.sizes, sized.weights, tuple(SHARES.values()))
-        figures = [count / one.analysed_mm2, um2 / count if count else None, mean, *quantiles]
-    for line in one.lines:
-        yield (
-            *(one.image, one.group, one.class_name, count, *figures),
-            *(line.direction, line.per_mm, line.mean_chord_um, line.mean_free_path_um),
-        )

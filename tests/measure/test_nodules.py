@@ -117,6 +117,27 @@ def test_size_classes_go_by_the_largest_dimension():
     assert found.size_classes == (0, 0, 0, 0, 1, 0, 40, 0)
 
 
+def test_specks_that_were_not_analysed_leave_nodules_whole():
+    mask = iron(GRID)
+    plain = measure(mask)
+    for y, x, _diameter in GRID[:70]:
+        mask[y, x] = 3
+    found = measure(mask)
+    assert (found.nodules, found.left_out, found.remarks) == (108, 0, ())
+    assert found.per_mm2 == pytest.approx(plain.per_mm2)
+
+
+def test_nodules_that_spots_alone_cut_are_remarked():
+    mask = iron(GRID)
+    mask[54:66, 60:180] = 3
+    found = measure(mask)
+    assert (found.nodules, found.left_out) == (105, 4)
+    assert found.remarks == (
+        "iron.png, graphite: 4 particles are left out because of nothing but spots that weren't"
+        " analysed.",
+    )
+
+
 def scattered(rng):
     """Discs of 30 px that don't overlap, anywhere over the edge; how many have their middle in."""
     row, column = np.indices((41, 41)) - 20

@@ -9,6 +9,7 @@ from scipy import ndimage
 from napari_matssl.measure import numbered_strips
 from napari_matssl.measure.components import find_components
 from napari_matssl.measure.numbered_strips import Strips, number_components
+from napari_matssl.measure.object_cuts import without_small_spots
 
 
 def noise(seed, size=(40, 23), share=0.4):
@@ -45,15 +46,44 @@ def test_a_component_through_many_strips_is_one(monkeypatch):
     np.testing.assert_array_equal(numbers, number_components(mask))
 
 
-@pytest.mark.parametrize("analysed", [None, noise(9, share=0.97)])
-def test_objects_are_those_of_the_whole_mask(monkeypatch, analysed):
-    mask = noise(5)
+def with_spots():
+    """Squares with an excluded core, some with a larger one that reaches into the next."""
+    mask, analysed = np.zeros((2, 60, 46), np.bool_)
+    analysed[:] = True
+    for row in range(3, 52, 9):
+        for column in range(3, 38, 7):
+            mask[row : row + 6, column : column + 5] = True
+            analysed[row + 2 : row + 4, column + 2] = False
+    analysed[12:21, 4] = analysed[48, 30:46] = analysed[30:36, 20:30] = False
+    return mask & analysed, analysed
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4])
+@pytest.mark.parametrize(
+    ("mask", "analysed"),
+    [(noise(5), None), (noise(5), noise(9, share=0.97)), with_spots()],
+)
+def test_objects_are_those_of_the_whole_mask(monkeypatch, mask, analysed, rows):
     expected = find_components(mask, analysed)
     assert len(expected) > 10
-    monkeypatch.setattr(numbered_strips, "_STRIP", 3 * mask.shape[1])
+    if analysed is not None:
+        assert 0 < expected.cut_by_spots.sum() < expected.inside.sum()
+    monkeypatch.setattr(numbered_strips, "_STRIP", rows * mask.shape[1])
     found = find_components(mask, analysed)
     for one in fields(expected):
         np.testing.assert_array_equal(getattr(found, one.name), getattr(expected, one.name))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 60])
+def test_small_spots_are_filled_alike(monkeypatch, rows):
+    _, analysed = with_spots()
+    monkeypatch.setattr(numbered_strips, "_STRIP", rows * analysed.shape[1])
+    filled = without_small_spots(analysed, 10)
+    whole = without_small_spots(analysed, 100)
+    assert np.argwhere(~whole).tolist() == [[48, column] for column in range(30, 46)]  # at the edge
+    left = {(row, column) for row, column in np.argwhere(~filled)}
+    assert left >= {(30, 20), (35, 29), (12, 4), (20, 4), (48, 45)}
+    assert filled[5, 5]
 
 
 def test_a_mask_without_rows_or_pixels_of_the_class_has_none():

@@ -11,14 +11,13 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.measure.components import find_components
 from napari_matssl.measure.field import field_of_mask
-from napari_matssl.measure.objects import (
+from napari_matssl.measure.object_tables import (
     OBJECT_COLUMNS,
     OBJECT_SUMMARY_COLUMNS,
-    crofton_perimeters,
-    measure_objects,
     object_summary_frame,
     objects_frame,
 )
+from napari_matssl.measure.objects import crofton_perimeters, measure_objects
 from napari_matssl.micrograph.image import PixelSize
 
 SQUARE = PixelSize(1, 1, "test")
@@ -287,6 +286,86 @@ def test_the_columns_are_those_that_scripts_rely_on():
         (object_summary_frame([]), OBJECT_SUMMARY_COLUMNS),
     ):
         assert tuple(frame.columns) == columns
+
+
+# ---- spots that weren't analysed ----
+
+
+def sixty_discs():
+    """Discs with a radius of 15 px, and the places of their middles."""
+    pores = np.zeros((800, 1000), bool)
+    middles = [(60 + row * 120, 40 + column * 95) for row in range(6) for column in range(10)]
+    for y, x in middles:
+        pores[y - 15 : y + 16, x - 15 : x + 16] |= disc(15, around=0)
+    return pores, np.array(middles)
+
+
+@pytest.mark.parametrize("specks", [0, 30, 60])
+@pytest.mark.parametrize("down", [0, 15, 16])  # in the middle, at the rim, beside it
+def test_a_speck_in_or_beside_an_object_cuts_nothing(specks, down):
+    pores, middles = sixty_discs()
+    scratch = np.zeros_like(pores)
+    scratch[middles[:specks, 0] - down, middles[:specks, 1]] = True
+    found = measured(pores, PixelSize(0.5, 0.5, "test"), scratch)
+    (row,) = object_summary_frame([found]).to_dict("records")
+    assert (row["objects"], len(found.sized.sizes), found.remarks) == (60, 60, ())
+    assert row["objects_per_mm2"] == pytest.approx(300)
+    assert row["d50_um"] == pytest.approx(15, abs=0.1)
+
+
+def test_an_object_around_a_larger_core_that_was_excluded_is_whole():
+    pores, core = disc(15, around=20), disc(13, around=22)
+    found = measured(pores & ~core, scratch=core)
+    assert (found.counted.sum(), len(found.sized.sizes)) == (1, 1)
+
+
+def test_a_spot_that_is_larger_than_the_object_beside_it_cuts_it():
+    pores, spot = np.zeros((2, 60, 60), bool)
+    pores[20:30, 20:30] = True
+    spot[10:40, 30:42] = True
+    found = measured(pores, scratch=spot)
+    assert (found.counted.tolist(), len(found.sized.sizes)) == ([True], 0)
+    assert found.remarks == (
+        "f.tif, pore: 1 of 1 objects is cut by nothing but spots that weren't analysed; 0 of these"
+        " not counted, and none has a size.",
+    )
+
+
+def test_a_spot_that_touches_several_objects_cuts_them_all():
+    """A scratch within the image divides a disc; its lower part counts, and the upper doesn't."""
+    pores, middles = sixty_discs()
+    scratch = np.zeros_like(pores)
+    y, x = middles[25]
+    scratch[y - 1 : y + 2, x - 20 : x + 21] = True
+    found = measured(pores, scratch=scratch)
+    assert (len(found.counted), found.counted.sum(), len(found.sized.sizes)) == (61, 60, 59)
+    assert found.remarks == (
+        "f.tif, pore: 2 of 61 objects are cut by nothing but spots that weren't analysed; 1 of"
+        " these not counted, and none has a size.",
+    )
+
+
+def test_a_spot_does_not_hide_the_edge_of_the_image():
+    pores, spot = np.zeros((2, 60, 60), bool)
+    pores[20:30, :10] = True
+    spot[25, 5] = True
+    found = measured(pores, scratch=spot)
+    assert (found.counted.sum(), len(found.sized.sizes), found.remarks) == (0, 0, ())
+
+
+def test_spots_leave_the_number_of_objects_per_area():
+    """A disc at every third place over a field with four spots, and beyond the field's edges."""
+    spots = np.zeros((70, 70), bool)
+    spots[10:14, 10:14] = spots[10:14, 50:54] = spots[50:54, 10:14] = spots[48:54, 48:54] = True
+    y, x = np.ogrid[:70, :70]
+    counted = {True: 0.0, False: 0.0}
+    for row in range(-8, 79, 3):
+        for column in range(-8, 79, 3):
+            pores = (y - row) ** 2 + (x - column) ** 2 <= 64
+            for spotted in counted:
+                one = measured(pores, scratch=spots if spotted else None)
+                counted[spotted] += one.counted.sum() / one.area_mm2
+    assert counted[True] == pytest.approx(counted[False], rel=0.01)
 
 
 @pytest.mark.timeout(120)

@@ -21,12 +21,8 @@ from napari_matssl.measure.layers import LayerMeasure, measure_layer
 from napari_matssl.measure.nodule_tables import nodules_frame, nodules_summary_frame
 from napari_matssl.measure.nodules import NoduleMeasure, measure_nodules
 from napari_matssl.measure.object_statistics import object_statistics_frame, pooled_sizes
-from napari_matssl.measure.objects import (
-    Objects,
-    measure_objects,
-    object_summary_frame,
-    objects_frame,
-)
+from napari_matssl.measure.object_tables import object_summary_frame, objects_frame
+from napari_matssl.measure.objects import Objects, measure_objects
 from napari_matssl.measure.phases import (
     PhaseFraction,
     measure_phases,
@@ -219,8 +215,8 @@ class ObjectMeasure:
         return pooled_sizes(self.results)
 
     def remarks(self) -> Sequence[str]:
-        """Return none."""
-        return ()
+        """Return lines on fields."""
+        return [line for one in self.results for line in one.remarks]
 
 
 class LayerThickness:
