@@ -12,6 +12,7 @@ from napari_matssl.measure.size_distribution import (
     ObjectSizes,
     SizedObjects,
     pooled_quantiles,
+    samples_of,
 )
 from napari_matssl.micrograph.place import Place
 
@@ -50,7 +51,7 @@ def object_statistics_frame(
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
 
 
-def pooled_sizes(results: Iterable[Objects]) -> tuple[ObjectSizes, ...]:
+def sizes_by_group(results: Iterable[Objects]) -> tuple[ObjectSizes, ...]:
     """Bring the sizes of each group and class together.
 
     Where some of its fields are calibrated, those alone: um and px don't mix.
@@ -90,7 +91,7 @@ def _quantile_cells(
         place = places.get(one.image, Place())
         specimens.setdefault(place.specimen, []).append(one.sized)
     several = len(specimens) > 1
-    samples = list(specimens.values()) if several else [[one.sized] for one in fields]
+    samples = samples_of(specimens)
     filled = sum(any(len(field.sizes) for field in sample) for sample in samples)
     images = sum(len(one.sized.sizes) > 0 for one in fields)
     over = "specimens" if several else "images"

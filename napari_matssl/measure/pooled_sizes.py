@@ -1,6 +1,6 @@
-"""Sizes of one class over all fields, with quantiles and their intervals: to be plotted."""
+"""Sizes of one class over all fields of a group, with quantiles and their intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,9 @@ from napari_matssl.measure.size_distribution import (
     PooledQuantile,
     SizedObjects,
     pooled_quantiles,
+    samples_of,
 )
+from napari_matssl.micrograph.place import Place
 
 POOLED_SHARES = (0.1, 0.5, 0.9)
 """Of the quantiles D10, D50 and D90."""
@@ -19,6 +21,10 @@ POOLED_SHARES = (0.1, 0.5, 0.9)
 
 class Sized(Protocol):
     """What was measured of one class in one field, with sizes."""
+
+    @property
+    def image(self) -> str:
+        """Name of the field's image."""
 
     @property
     def class_name(self) -> str:
@@ -35,20 +41,21 @@ class Sized(Protocol):
 
 @dataclass(frozen=True)
 class PooledSizes:
-    """Sizes of one class over all fields.
+    """Sizes of one class over all fields of a group.
 
     Parameters
     ----------
-    class_name
-        The class.
+    group, class_name
+        Which.
     in_um
         Whether sizes are in um; else no field is calibrated, and they are in px.
     sizes, weights
         ``(N,)`` equivalent diameters and what each counts.
     quantiles
-        D10, D50 and D90, with intervals where there are several fields.
+        D10, D50 and D90, with intervals where there are several fields, or specimens.
     """
 
+    group: str
     class_name: str
     in_um: bool
     sizes: NDArray[np.float64]
@@ -56,23 +63,41 @@ class PooledSizes:
     quantiles: tuple[PooledQuantile, ...]
 
 
-def pooled_sizes(results: Sequence[Sized]) -> tuple[PooledSizes, ...]:
-    """Pool sizes per class; fields without a pixel size are left out beside others that have one.
+def pooled_sizes(
+    results: Sequence[Sized], place_of: Callable[[str], Place]
+) -> tuple[PooledSizes, ...]:
+    """Pool sizes per group and class.
 
-    Quantiles and intervals are those of the table of objects: each field is a sample.
+    Fields without a pixel size are left out beside others that have one. Quantiles and intervals
+    are those of the table of objects: each field is a sample, or each specimen where there are
+    several.
+
+    Parameters
+    ----------
+    results
+        Of all fields.
+    place_of
+        Tells by the name of its image where a field was taken.
     """
     in_um = any(one.calibrated for one in results)
-    classes: dict[str, list[SizedObjects]] = {}
+    pools: dict[tuple[str, str], dict[str, list[SizedObjects]]] = {}
     for one in results:
         if one.calibrated == in_um:
-            classes.setdefault(one.class_name, []).append(one.sized)
-    return tuple(
-        PooledSizes(
-            name,
-            in_um,
-            np.concatenate([field.sizes for field in fields]),
-            np.concatenate([field.weights for field in fields]),
-            tuple(pooled_quantiles([[field] for field in fields], POOLED_SHARES)),
-        )
-        for name, fields in classes.items()
+            place = place_of(one.image)
+            specimens = pools.setdefault((place.group, one.class_name), {})
+            specimens.setdefault(place.specimen, []).append(one.sized)
+    return tuple(_pooled(*key, in_um, specimens) for key, specimens in pools.items())
+
+
+def _pooled(
+    group: str, name: str, in_um: bool, specimens: Mapping[str, Sequence[SizedObjects]]
+) -> PooledSizes:
+    fields = [field for some in specimens.values() for field in some]
+    return PooledSizes(
+        group,
+        name,
+        in_um,
+        np.concatenate([field.sizes for field in fields]),
+        np.concatenate([field.weights for field in fields]),
+        tuple(pooled_quantiles(samples_of(specimens), POOLED_SHARES)),
     )

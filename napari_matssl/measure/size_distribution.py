@@ -6,7 +6,7 @@ too small on the average. Each is weighted by the inverse of its chance to lie i
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +93,15 @@ class PooledQuantile:
 
     value: float | None
     ci95: float | None
+
+
+def samples_of(
+    specimens: Mapping[str, Sequence[SizedObjects]],
+) -> list[Sequence[SizedObjects]]:
+    """Return what is independent: specimens where there are several, else the fields of one."""
+    if len(specimens) > 1:
+        return list(specimens.values())
+    return [[field] for fields in specimens.values() for field in fields]
 
 
 def pooled_quantiles(

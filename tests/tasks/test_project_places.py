@@ -72,6 +72,21 @@ def test_figures_are_those_of_the_command_with_the_same_groups(project, groups, 
         assert_frame_equal(ours[name][columns], theirs[name][columns])
 
 
+def test_curves_of_sizes_are_those_of_the_table_by_group_and_specimen(project):
+    project.micrographs.set_places({**PLACES, "a10.tif": Place("S 2", "A", "annealed")})
+    measured = drain(ProjectMeter(project).measure(ALL))
+    table = measured.tables["objects_summary.csv"]
+    curves = measured.sizes["objects"]
+    assert len({curve.group for curve in curves}) == 2
+    for curve in curves:
+        rows = table[(table.group == curve.group) & (table["class"] == curve.class_name)]
+        rows = rows.set_index("figure")
+        for name, found in zip(("d10_um", "d50_um", "d90_um"), curve.quantiles, strict=True):
+            expected = rows.loc[name]
+            assert found.value == pytest.approx(expected["mean"])
+            assert (found.ci95 or 0) == pytest.approx(expected["ci95"] if expected["n"] > 1 else 0)
+
+
 def test_the_interval_of_phases_is_over_specimens_and_the_spread_is_told_apart(project):
     meter = PhaseMeter(project)
     assert {row.specimen for row in meter.measure().rows} == {""}

@@ -20,7 +20,7 @@ from napari_matssl.measure.layer_tables import layers_frame, layers_summary_fram
 from napari_matssl.measure.layers import LayerMeasure, measure_layer
 from napari_matssl.measure.nodule_tables import nodules_frame, nodules_summary_frame
 from napari_matssl.measure.nodules import NoduleMeasure, measure_nodules
-from napari_matssl.measure.object_statistics import object_statistics_frame, pooled_sizes
+from napari_matssl.measure.object_statistics import object_statistics_frame, sizes_by_group
 from napari_matssl.measure.object_tables import object_summary_frame, objects_frame
 from napari_matssl.measure.objects import Objects, measure_objects
 from napari_matssl.measure.phases import (
@@ -212,7 +212,7 @@ class ObjectMeasure:
 
     def sizes(self) -> tuple[ObjectSizes, ...]:
         """Return the sizes of all objects, per group and class; of calibrated fields if any are."""
-        return pooled_sizes(self.results)
+        return sizes_by_group(self.results)
 
     def remarks(self) -> Sequence[str]:
         """Return lines on fields."""

@@ -161,7 +161,7 @@ class ProjectMeter:
             tables=tables,
             measures=measures,
             sizes={
-                name: pooled_sizes(measure.results)
+                name: pooled_sizes(measure.results, places.of)
                 for name, measure in measures.items()
                 if isinstance(measure, ObjectMeasure | Grains)
             },

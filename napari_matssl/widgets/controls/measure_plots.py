@@ -90,19 +90,25 @@ class SizePlot(MeasurePlot):
         super().__init__(
             "by number (%)",
             "equivalent diameter",
-            f"Share of the {what} that are smaller, over all images; each is weighted by the "
-            "inverse of its chance to lie wholly inside. Points: D10, D50, D90 with their 95 % "
-            "confidence intervals.",
+            f"Share of the {what} that are smaller, over all images of a group; each is weighted "
+            "by the inverse of its chance to lie wholly inside. Points: D10, D50, D90 with their "
+            "95 % confidence intervals.",
         )
         self._what = what
         self.curves: tuple[PooledSizes, ...] = ()
         self.colours: tuple[str, ...] = ()
+        self._grouped = False
 
     def show_sizes(self, curves: Sequence[PooledSizes], colours: Mapping[str, str]) -> None:
-        """Show the sizes of some classes in their colours; those without any have no curve."""
+        """Show the sizes of some classes in their colours; those without any have no curve.
+
+        Curves of several groups have colours of their own, as a class has one in each.
+        """
         self.curves = tuple(curve for curve in curves if len(curve.sizes))
+        self._grouped = len({curve.group for curve in self.curves}) > 1
+        known = {} if self._grouped else colours
         self.colours = tuple(
-            colours.get(curve.class_name, COLOURS[number % len(COLOURS)])
+            known.get(curve.class_name, COLOURS[number % len(COLOURS)])
             for number, curve in enumerate(self.curves)
         )
         self.draw()
@@ -136,13 +142,16 @@ class SizePlot(MeasurePlot):
         if not self.curves:
             return f"None of the {self._what} lies wholly inside an image: no sizes to show."
         parts = [
-            f'<span style="color:{colour}">■</span>&nbsp;{html.escape(curve.class_name)}: '
+            f'<span style="color:{colour}">■</span>&nbsp;{html.escape(self._title(curve))}: '
             f"{len(curve.sizes)} {self._what}"
             for curve, colour in zip(self.curves, self.colours, strict=True)
         ]
         alone = not any(one.ci95 is not None for curve in self.curves for one in curve.quantiles)
         bars = " One image: no error bars." if alone else ""
         return f"{'&ensp;'.join(parts)}<br>Points: D10, D50, D90.{bars}"
+
+    def _title(self, curve: PooledSizes) -> str:
+        return f"{curve.group}, {curve.class_name}" if self._grouped else curve.class_name
 
 
 @dataclass(frozen=True)
