@@ -101,8 +101,9 @@ def count_grains(network: BoundaryNetwork) -> GrainCounts:
     """Count grains in the analysed area.
 
     A grain at the edge counts half, and one in a corner of the bounding box a quarter, once for
-    each corner in it. What was left out of the area is an edge, too, unless it hides no grain: a
-    spot inside one grain, or smaller than the mean grain. Such spots count as area.
+    each corner in it; where a boundary lies in the corner, the nearest grain does if the edge cuts
+    it. What was left out of the area is an edge, too, unless it hides no grain: a spot inside one
+    grain, or smaller than the mean grain. Such spots count as area.
     """
     spots = _Spots.of(network.analysed)
     labels = network.grains()
@@ -115,12 +116,13 @@ def count_grains(network: BoundaryNetwork) -> GrainCounts:
     kind = np.full(grains + 1, INSIDE, dtype=np.uint8)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         kind[edge] = CUT
+    corners = _in_corners(labels, network.analysed)
+    corners = corners[kind[corners] == CUT]  # by the edge: one near it isn't in a corner
     if spots is not None:
         cut, bridged = spots.cut(labels, grains, area)
         kind[cut] = CUT
         area += bridged
     counted = np.where(kind == CUT, 0.5, 1.0)
-    corners = _in_corners(labels, network.analysed)
     counted[corners], kind[corners] = 0.0, CORNER
     np.add.at(counted, corners, 0.25)
     counted[0], kind[0] = 0.0, 0
@@ -129,7 +131,7 @@ def count_grains(network: BoundaryNetwork) -> GrainCounts:
 
 
 def _in_corners(labels: NDArray[np.int32], analysed: NDArray[np.bool_] | None) -> NDArray[np.int32]:
-    """Return the grains in the corners of the box; the nearest where a boundary lies there."""
+    """Return the grain nearest to each corner of the box."""
     found = []
     for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         if analysed is not None and not analysed[::down, ::right][0, 0]:

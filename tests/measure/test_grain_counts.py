@@ -41,6 +41,31 @@ def test_grains_count_once_half_and_a_quarter():
     assert layer[9, 9] == 0  # boundary
 
 
+@pytest.mark.parametrize("frame", [1, 3, 10])
+def test_grains_near_corners_that_the_edge_does_not_cut_count_whole(frame):
+    found = counted(np.pad(grid(6, 6), frame, constant_values=BOUNDARY.id))
+    assert (found.inside, found.cut, found.grains) == (36, 0, 36.0)
+
+
+@pytest.mark.parametrize(("down", "right"), [(1, 1), (1, -1), (-1, 1), (-1, -1)])
+def test_a_grain_in_a_corner_is_a_quarter_though_the_corner_is_boundary(down, right):
+    mask = grid(6, 6)
+    view = mask[::down, ::right]
+    view[:4, :4] = BOUNDARY.id
+    found = counted(mask)
+    assert found.grains == 16 + 16 / 2 + 4 / 4
+    view[:9, :2] = view[:2, :9] = BOUNDARY.id  # now it is off the edge
+    assert counted(mask).grains == 17 + 16 / 2 + 3 / 4
+
+
+def test_a_grain_near_a_corner_that_a_spot_cuts_is_a_half():
+    mask = np.pad(grid(6, 6), 1, constant_values=BOUNDARY.id)
+    mask[5:25, 5:25] = SCRATCH.id
+    found = counted(mask)
+    assert found.kind[found.labels[2, 2]] == CUT
+    assert found.grains == 36 - 1 - 8 / 2
+
+
 def test_the_traced_grains_add_up(hexagons):
     found = counted(hexagons)
     labels = found.labels[found.labels > 0]
