@@ -131,9 +131,24 @@ def plan_masks(
         remarks[line] = None
     if line := check_sizes([(p.name, p.place.group, p.size) for p in planned], settings.mixed):
         remarks[line] = None
+    if line := _remark_on_copies(planned):
+        remarks[line] = None
     if settings.chosen != ("phases",) and not any(one.size for one in planned):
         remarks[NO_SIZE] = None
     return planned, remarks
+
+
+def _remark_on_copies(masks: Iterable[MeasuredMask]) -> str:
+    """Return a line on masks of one image under several names; empty if there are none."""
+    of_image: dict[tuple[str, int | None], list[str]] = {}
+    for one in masks:
+        if one.origin is not None and one.origin.image_sha256:
+            key = one.origin.image_sha256, one.origin.page
+            of_image.setdefault(key, []).append(one.name)
+    copies = [" and ".join(names) for names in of_image.values() if len(names) > 1]
+    if not copies:
+        return ""
+    return f"The same image under several names counts as several fields: {few(copies, 8)}."
 
 
 def _names(masks: Sequence[Path], grouped: bool) -> list[str]:

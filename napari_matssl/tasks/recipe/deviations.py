@@ -1,18 +1,26 @@
 """In what a run differs from the recipe's own circumstances: told, never refused."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from napari_matssl.labels.names import few
+from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.recipe.contents import STATED, Recipe
 from napari_matssl.tasks.recipe.judging import Judged
 from napari_matssl.tasks.recipe.machine import Machine
 
 _NAMED = 20
+_TEXTS = (".txt", ".hdr", ".csv", ".tsv", ".xlsx", ".xml", ".json", ".ini", ".db", ".md", ".recipe")
+"""Suffixes of what lies beside images and holds none."""
 
 
 def deviations(
-    recipe: Recipe, here: Machine, details: ReportDetails, images: Sequence[Judged]
+    recipe: Recipe,
+    here: Machine,
+    details: ReportDetails,
+    images: Sequence[Judged],
+    others: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """List what was otherwise than when the recipe was saved, a line each.
 
@@ -26,6 +34,8 @@ def deviations(
         Of the report.
     images
         Of the run.
+    others
+        What else lies in the folder of the images, as of :func:`other_files`.
     """
     saved = recipe.origin
     lines = [
@@ -46,10 +56,34 @@ def deviations(
         ("Without a pixel size", without),
         ("With the pixel size that is stated in the recipe", stated),
         ("Left out, as they couldn't be used", gone),
+        ("In the folder, but no images that are read", others),
     ):
         if names:
             lines.append(f"{what}: {few(names, _NAMED)}.")
     return tuple(lines)
+
+
+def other_files(folder: Path, images: Sequence[Path], out: Path) -> tuple[str, ...]:
+    """Name what lies beside images and might hold some: folders, and files that are no texts.
+
+    Parameters
+    ----------
+    folder
+        Of the images.
+    images
+        Those that are read.
+    out
+        The folder of the results, which may lie there, too.
+    """
+    read = {path.name for path in images}
+    return tuple(
+        path.name + "/" * path.is_dir()
+        for path in sorted(folder.iterdir())
+        if path.name not in {*read, FOLDER}
+        and path.name[0] != "."
+        and path.suffix.lower() not in _TEXTS
+        and path.resolve() != out.resolve()
+    )
 
 
 def not_given(name: str) -> str:

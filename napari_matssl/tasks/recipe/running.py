@@ -21,7 +21,7 @@ from napari_matssl.tasks.measuring.masks_to_measure import Sources
 from napari_matssl.tasks.measuring.measure_files import MeasuredMasks, measure_masks_by
 from napari_matssl.tasks.predicting.predict import PredictResult, predict
 from napari_matssl.tasks.recipe.contents import Recipe
-from napari_matssl.tasks.recipe.deviations import deviations, not_given
+from napari_matssl.tasks.recipe.deviations import deviations, not_given, other_files
 from napari_matssl.tasks.recipe.judging import (
     Judged,
     Verdict,
@@ -148,7 +148,8 @@ def run_recipe(
             raise _stopped(len(segmented.images), len(paths))
         measured = yield from _measure(recipe, segmented, folder, len(paths))
         images = _judge(recipe, segmented, measured, paths)
-        planned = _plan(file, given, measured, images, model)
+        others = other_files(folder, paths, out)
+        planned = _plan(file, given, measured, images, others, model)
     wanted = {out / name: frame for name, frame in planned.tables.items()}
     tables = write_frames_or_numbered(wanted)
     if remark := describe_other_names(tuple(wanted), tables):
@@ -243,6 +244,7 @@ def _plan(
     details: ReportDetails,
     measured: MeasuredMasks,
     images: tuple[Judged, ...],
+    others: tuple[str, ...],
     model: Path,
 ) -> PlannedReport:
     recipe = file.recipe
@@ -253,7 +255,7 @@ def _plan(
         verdict=str(verdict),
         reasons=reasons,
         rules=recipe.rules(),
-        deviations=deviations(recipe, this_machine(), details, images),
+        deviations=deviations(recipe, this_machine(), details, images, others),
     )
     settings = recipe.measuring.settings
     request = Request(details, "", model, (file.path,), kept=False)

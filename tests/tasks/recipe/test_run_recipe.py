@@ -267,6 +267,17 @@ def test_the_report_of_another_specimen_is_not_replaced(run, lenient, shift, two
     assert {path.name: path.read_bytes() for path in run.out.iterdir()} == before
 
 
+def test_what_is_not_read_and_what_is_there_twice_is_told(run, lenient, shift):
+    (shift / "g.czi").write_bytes(b"ZISRAWFILE")
+    (shift / "more").mkdir()
+    (shift / "notes.txt").write_text("night shift")
+    shutil.copy(shift / "f1.tif", shift / "copy of f1.tif")
+    assert run(recipe=lenient()) == 0
+    page = page_of(run.out)
+    assert "In the folder, but no images that are read: g.czi, more/." in page
+    assert "under several names counts as several fields: copy of f1.tif and f1.tif." in page
+
+
 def test_an_image_that_was_taken_again_belongs_to_the_same_run(run, lenient, shift, two_phases):
     recipe = lenient()
     assert run(recipe=recipe) == 0
