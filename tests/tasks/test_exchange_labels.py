@@ -175,6 +175,24 @@ def test_a_table_whose_classes_would_move_is_refused_and_stays(images, tmp_path,
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
+def test_a_table_above_label_images_counts_as_theirs(images, tmp_path):
+    out = tmp_path / "project" / "out"
+    out.parent.mkdir()
+    before = older(out, {"2": "pore"}, (2,))
+    (out / "classes.json").rename(out.parent / "classes.json")
+    source = write(tmp_path / "a.json", labelme([labelme_shape("slag", box(0, 0, 9, 9))]))
+    bring_in([source], images, out)
+    assert classes(out) == {1: "slag", 2: "pore"}
+    assert (out / "b.png").read_bytes() == before["b.png"]
+    (out / "classes.json").unlink()
+    write(out.parent / "classes.json", {"0": "matrix", "2": "pore"})
+    with pytest.raises(OutputError, match=r"^classes\.json has 0 matrix"):
+        bring_in([source], images, out, overwrite=True)
+    empty = tmp_path / "project" / "empty"
+    bring_in([source], images, empty)
+    assert classes(empty) == {1: "slag"}
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -205,7 +223,7 @@ def test_label_images_that_differ_in_case_alone_are_not_mixed(images, tmp_path):
     shapes = [labelme_shape("pore", box(0, 0, 9, 9))]
     for name in ("a.png", "A.tif"):
         write(tmp_path / "s" / f"{name}.json", labelme(shapes, name))
-    with pytest.raises(OutputError, match=r"a\.png and A\.tif would have the same"):
+    with pytest.raises(OutputError, match=r"a\.png and A\.tif would both give A\.png"):
         bring_in([tmp_path / "s"], images, tmp_path / "out")
     assert names(tmp_path / "out") == []
 
@@ -240,7 +258,7 @@ def test_two_images_of_one_stem_are_told_apart_by_their_names(images, tmp_path):
     made = bring_in([either, good], images, tmp_path / "2")
     assert made.skipped[0].reason == "a.jpg may be any of a.png, a.tif."
     both = write(tmp_path / "4.json", labelme(shape, "a.png"))
-    with pytest.raises(OutputError, match="would have the same label image"):
+    with pytest.raises(OutputError, match=r"would both give a\.png"):
         bring_in([one, both], images, tmp_path / "3")
 
 

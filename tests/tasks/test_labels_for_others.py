@@ -164,6 +164,15 @@ def test_files_that_are_there_stay_unless_it_is_allowed(tmp_path, form, name):
     assert json.loads(old.read_text())
 
 
+def test_files_that_differ_in_case_alone_are_not_mixed(tmp_path):
+    place(tmp_path, a=blocks())
+    for folder in ("images", "labels"):
+        Image.fromarray(blocks()).save(tmp_path / folder / "A.tif")
+    with pytest.raises(OutputError, match=r"A\.tif.* would both give [aA]\.json"):
+        hand_out(tmp_path, "labelme", tmp_path / "x")
+    assert len(hand_out(tmp_path, "coco", tmp_path / "x.json").images) == 2
+
+
 def test_another_class_table_in_the_folder_stays_unless_it_is_allowed(tmp_path):
     place(tmp_path, a=blocks())
     other = write(tmp_path / "x" / "classes.json", {"1": "other"})

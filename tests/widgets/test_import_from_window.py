@@ -104,6 +104,15 @@ def test_painted_images_are_left_unless_that_is_chosen(user, monkeypatch, source
     assert np.array_equal(user.project.labels.read(names[0]), before)
     assert user.project.labels.has(names[1])
 
+    def nothing_to_do(dialog):
+        look_at(user, dialog, source)
+        assert not dialog.ok.isEnabled()
+
+    do_import(user, monkeypatch, nothing_to_do)  # both are painted now
+    entry(user, "Undo the import of labels").trigger()
+    user.until(lambda: not user.runner.busy)
+    assert not user.project.labels.has(names[1])
+
 
 def test_strokes_that_were_replaced_come_back(user, monkeypatch, source, names):
     before = user.shown.painted.data.copy()

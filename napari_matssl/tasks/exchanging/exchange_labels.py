@@ -14,7 +14,7 @@ from napari_matssl.labels.exchange.cellpose import is_cellpose
 from napari_matssl.labels.exchange.matching import Matched
 from napari_matssl.labels.exchange.numbering import number_classes
 from napari_matssl.labels.exchange.recognising import Reading
-from napari_matssl.labels.names import composed, few
+from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import stem_of
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.reading import find_micrographs
@@ -22,6 +22,7 @@ from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.tasks.batch import Prepared, each_in_turn, left_out, none_left
 from napari_matssl.tasks.exchanging.annotation_files import files_in, nothing_written
 from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels, find_labels
+from napari_matssl.tasks.exchanging.free_names import check_apart, check_free
 from napari_matssl.tasks.exchanging.table_in_folder import table_in
 
 
@@ -102,7 +103,10 @@ def bring_in_labels(
     tables = [kept.there, *(find_named_values(one, classes) for one in sources)]
     table = number_classes(found.files, tables)
     plan = _Plan(out, table, line_width)
-    items = _with_free_names(found.matching.matched, plan, overwrite)
+    items = {one.path.name: one for one in found.matching.matched}
+    targets = [(one.path, plan.target(one.path)) for one in items.values()]
+    check_apart(targets)
+    check_free((target for _, target in targets), overwrite)
     lines = [*found.remarks, *(left_out(one) for one in found.skipped)]
     for line in lines:
         if (yield Progress("drawing", 0, len(items), message=line)) is Control.STOP:
@@ -158,36 +162,6 @@ def _images_in(images: Path, out: Path) -> list[Path]:
             "Choose another folder for the label images.",
         )
     return found
-
-
-def _with_free_names(
-    matched: Sequence[Matched], plan: _Plan, overwrite: bool
-) -> Mapping[str, Matched]:
-    """Check that no label image stands where another is, or is to be, written.
-
-    Upper and lower case are one on many systems.
-
-    Raises
-    ------
-    OutputError
-        If one does.
-    """
-    targets: dict[str, Path] = {}
-    for one in matched:
-        target = plan.target(one.path)
-        other = targets.setdefault(composed(target.name).casefold(), one.path)
-        if other != one.path:
-            raise OutputError(
-                f"{other.name} and {one.path.name} would have the same label image {target.name}.",
-                "Rename one of them, or give one image alone.",
-            )
-        if target.exists() and not overwrite:
-            raise OutputError(
-                f"{target} is there already.",
-                "Choose another folder, or allow to replace it.",
-                settings="overwrite",
-            )
-    return {one.path.name: one for one in matched}
 
 
 def overlaps_in_words(pixels: Mapping[str, int]) -> str:

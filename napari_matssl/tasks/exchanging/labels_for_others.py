@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_matssl.errors import InputError, OutputError
+from napari_matssl.errors import InputError
 from napari_matssl.files import atomic_write, check_writable, check_writable_folder
 from napari_matssl.labels.class_table import NO_CLASS_BESIDE_0, ClassTable
 from napari_matssl.labels.class_table_files import (
@@ -31,6 +31,7 @@ from napari_matssl.micrograph.reading_panorama import source_of
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
 from napari_matssl.tasks.exchanging.annotation_files import nothing_written
+from napari_matssl.tasks.exchanging.free_names import check_apart, check_free
 
 Form = Literal["coco", "labelme"]
 
@@ -220,7 +221,7 @@ class _Coco:
 
     def check(self, images: list[Path], overwrite: bool) -> None:
         check_writable(self._out)
-        _check_free([self._out], overwrite)
+        check_free([self._out], overwrite)
 
     def add(self, image: Path, ids: NDArray[np.uint8]) -> None:
         number, (height, width) = len(self._images) + 1, ids.shape
@@ -246,7 +247,9 @@ class _LabelMe:
         check_writable_folder(self._out)
         own = self._out / CLASSES_FILE
         there = [] if not own.exists() or self._is_ours(own) else [own]
-        _check_free([*there, *map(self._target, images)], overwrite)
+        targets = [(image, self._target(image)) for image in images]
+        check_apart(targets)
+        check_free([*there, *(target for _, target in targets)], overwrite)
 
     def add(self, image: Path, ids: NDArray[np.uint8]) -> None:
         own = self._out / CLASSES_FILE
@@ -284,16 +287,6 @@ def _seen_from(folder: Path, image: Path) -> str:
         return Path(os.path.relpath(image, folder)).as_posix()
     except ValueError:
         return image.resolve().as_posix()
-
-
-def _check_free(paths: list[Path], overwrite: bool) -> None:
-    for path in paths:
-        if path.exists() and not overwrite:
-            raise OutputError(
-                f"{path} is there already.",
-                "Choose another place, or allow to replace it.",
-                settings="overwrite",
-            )
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

@@ -12,10 +12,11 @@ from napari_matssl.labels.class_table_files import (
     LARGEST_ID,
     NamedValue,
     NamedValues,
-    read_named_values,
+    find_named_values,
 )
 from napari_matssl.labels.exchange.shapes import AnnotationFile
 from napari_matssl.labels.names import few
+from napari_matssl.micrograph.reading import LABEL_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class TableInFolder:
     Parameters
     ----------
     path
-        Where it is, or will be.
+        Where it is written.
     there
-        The table; None if there is none yet.
+        The table that label images in the folder have; None if there is none.
     """
 
     path: Path
@@ -46,17 +47,20 @@ class TableInFolder:
         OutputError
             If one would: a class at 0, which is unpainted, or above 254.
         """
+        if self.there is None:
+            return
         new = {one.name for file in files for one in file.classes}
         moved = [
             f"{one.value} {one.name}"
-            for one in (() if self.there is None else self.there.entries)
+            for one in self.there.entries
             if not NO_CLASS < one.value <= LARGEST_ID
             and not (one.is_no_class and (one.value == NO_CLASS or one.name not in new))
         ]
         if moved:
             raise OutputError(
-                f"{self.path} has {few(moved, 5)}, outside of the values from 1 to {LARGEST_ID} "
-                "that classes get: label images in the folder would change their meaning.",
+                f"{self.there.source} has {few(moved, 5)}, outside of the values from 1 to "
+                f"{LARGEST_ID} that classes get: "
+                "label images in the folder would change their meaning.",
                 "Choose another folder.",
             )
 
@@ -80,13 +84,17 @@ class TableInFolder:
 def table_in(folder: Path) -> TableInFolder:
     """Read the class table of a folder for label images, if there is one.
 
+    One in the folder above counts where label images are there.
+
     Raises
     ------
     InputError
         If it can't be read.
     """
     path = folder / CLASSES_FILE
-    return TableInFolder(path, read_named_values(path) if path.exists() else None)
+    has_labels = any(one.suffix.lower() in LABEL_SUFFIXES for one in folder.glob("*"))
+    there = find_named_values(folder) if has_labels or path.exists() else None
+    return TableInFolder(path, there)
 
 
 def _details(entry: NamedValue) -> dict[str, str | bool]:
