@@ -1,11 +1,12 @@
 """Smooth lines through the middle of bent layers."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_matssl.measure.layer_joints import Course, join_courses
 from napari_matssl.measure.layer_line import LayerLine
 from napari_matssl.measure.reduced_layer import Reduced
 from napari_matssl.measure.skeleton import thin, trunk
@@ -17,22 +18,25 @@ SMOOTHED_THICKNESSES = 2
 def bent_line(layer: Reduced) -> LayerLine | None:
     """Lay a smooth line through the middle of each part of a layer, along its skeleton.
 
+    Parts whose ends face each other are one, with a gap.
     Shorter waves are smoothed away (``SMOOTHED_THICKNESSES``): they are roughness, not course.
     Parts less than three times as long as thick have no course of their own; None where all are.
     """
     parts, _count = ndimage.label(layer.body, np.ones((3, 3)))
     spacing = float(np.prod(layer.pixel) ** 0.5)
-    ways, closed, reach = [], [], 0.0
+    courses = []
     for number, place in enumerate(ndimage.find_objects(parts), 1):
         found = _course(np.pad(parts[place] == number, 1), layer.scale)
-        if found is None:
-            continue
-        offset = np.array([place[0].start - 1.0, place[1].start - 1.0])
-        way = found.points + layer.place(offset)
-        width = SMOOTHED_THICKNESSES * found.thickness / spacing
-        ways.append(_smoothed(_evenly(way, spacing, found.closed), width, found.closed))
-        closed.append(found.closed)
-        reach = max(reach, 3 * found.widest + 2 * max(layer.scale))
+        if found is not None:
+            offset = np.array([place[0].start - 1.0, place[1].start - 1.0])
+            courses.append(replace(found, points=found.points + layer.place(offset)))
+    size = np.array(layer.shape) * np.asarray(layer.pixel)
+    ways, closed, reach = [], [], 0.0
+    for one in join_courses(courses, size):
+        width = SMOOTHED_THICKNESSES * one.thickness / spacing
+        ways.append(_smoothed(_evenly(one.points, spacing, one.closed), width, one.closed))
+        closed.append(one.closed)
+        reach = max(reach, 3 * one.widest + 2 * max(layer.scale))
     return _through_ways(ways, closed, spacing, reach) if ways else None
 
 
@@ -53,7 +57,8 @@ def recentred(line: LayerLine, middles: NDArray[np.floating], width: float) -> L
         ring = number in line.closed
         points = line.points[place]
         if len(known):
-            moves = np.interp(np.arange(len(place)), known, middles[place][known])
+            period = len(place) if ring else None
+            moves = np.interp(np.arange(len(place)), known, middles[place][known], period=period)
             moves = ndimage.gaussian_filter1d(moves, width, mode="wrap" if ring else "nearest")
             points = points + moves[:, None] * line.normals[place]
         ways.append(points)
@@ -86,17 +91,7 @@ def _through_ways(
     )
 
 
-@dataclass(frozen=True)
-class _Course:
-    """The way through one part of a layer: thickness and half of the largest thickness."""
-
-    points: NDArray[np.floating]
-    closed: bool
-    thickness: float
-    widest: float
-
-
-def _course(region: NDArray[np.bool_], scale: tuple[float, float]) -> _Course | None:
+def _course(region: NDArray[np.bool_], scale: tuple[float, float]) -> Course | None:
     """Follow the skeleton of one part, its small holes filled."""
     skeleton = thin(region, scale)
     thickness = 2 * float(np.median(skeleton.radii))
@@ -112,7 +107,7 @@ def _course(region: NDArray[np.bool_], scale: tuple[float, float]) -> _Course | 
     length = float(np.hypot(*np.diff(points, axis=0).T).sum())
     if length < 3 * thickness:
         return None
-    return _Course(points, closed, thickness, float(radii.max()))
+    return Course(points, closed, thickness, float(radii.max()))
 
 
 def _smoothed(way: NDArray[np.floating], width: float, closed: bool) -> NDArray[np.floating]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from napari_matssl.measure.layer_columns import STEP, Band, Columns
+from napari_matssl.measure.layer_columns import STEP, Band, ColumnKind, Columns
 from napari_matssl.measure.skeleton import line_length, thin, without_spurs
 
 _LEVELS = np.arange(0.2, 0.81, 0.1)
@@ -123,7 +123,8 @@ def _length_inside(cracks: NDArray[np.bool_], columns: Columns, tolerance: float
         return 0.0
     line = columns.line
     points = lines.points
-    nearest = KDTree(line.points).query(points)[1]
+    single = np.flatnonzero(columns.kinds != ColumnKind.DOUBLE)
+    nearest = single[KDTree(line.points[single]).query(points)[1]]
     depths = ((points - line.points[nearest]) * line.normals[nearest]).sum(axis=1)
     depths /= columns.lengths[nearest]
     inside = columns.counted[nearest]

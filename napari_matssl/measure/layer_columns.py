@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_matssl.measure.double_columns import doubles
 from napari_matssl.measure.layer_line import LayerLine
 
 STEP = 0.5
@@ -30,7 +31,9 @@ class ColumnKind(IntEnum):
     CUT = 2
     """An interface lies outside the image or next to what wasn't analysed, or may do so."""
     BEYOND = 3
-    """Before the layer begins, or after it ends."""
+    """Before a part of the layer begins, or after it ends."""
+    DOUBLE = 4
+    """Beyond the end of its part, in another part, whose own columns stand there."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +231,7 @@ def find_columns(
     without it: it may run on into what lies above or below.
     """
     depth, count = body.shape
-    met = body.any(axis=0)
+    met = np.asarray(body.any(axis=0))
     upper = _outermost(body, band.codes, band.start)
     lower = -_outermost(body[::-1], band.codes[::-1], -(band.start + depth * STEP))
     first = np.floor((upper - band.start) / STEP + 1e-6).astype(np.intp)
@@ -243,12 +246,23 @@ def find_columns(
     kinds = np.where(hidden, ColumnKind.CUT, ColumnKind.COUNTED).astype(np.uint8)
     kinds[~met & ~hidden] = ColumnKind.GAP
     kinds[met & (lower <= upper)] = ColumnKind.GAP  # a crack beside the layer
+    double = doubles(line, met, upper * band.lengths, lower * band.lengths)
     there = kinds == ColumnKind.COUNTED
-    upper[~there] = lower[~there] = np.nan
-    ends = np.flatnonzero(met)
-    kinds[: ends[0] if len(ends) else count] = ColumnKind.BEYOND
-    kinds[ends[-1] + 1 if len(ends) else count :] = ColumnKind.BEYOND
+    upper[~there | double] = lower[~there | double] = np.nan
+    _mark_beyond(kinds, met & ~double, line)
+    kinds[double] = ColumnKind.DOUBLE
     return Columns(kinds, upper, lower, band.lengths, line, scale)
+
+
+def _mark_beyond(kinds: NDArray[np.uint8], met: NDArray[np.bool_], line: LayerLine) -> None:
+    """Mark the columns before the first and after the last of each part that meet the layer."""
+    for number in range(int(line.parts.max()) + 1):
+        part = np.flatnonzero(line.parts == number)
+        ends = np.flatnonzero(met[part])
+        if not len(ends):
+            kinds[part] = ColumnKind.BEYOND
+        elif number not in line.closed:
+            kinds[part[: ends[0]]] = kinds[part[ends[-1] + 1 :]] = ColumnKind.BEYOND
 
 
 def _outermost(

@@ -228,7 +228,8 @@ def _thickness(
 ) -> Thickness:
     if settings.gaps == "zero":
         values = np.where(columns.kinds == ColumnKind.GAP, 0.0, values)
-    within = np.flatnonzero(columns.kinds != ColumnKind.BEYOND)
+    outside = (columns.kinds == ColumnKind.BEYOND) | (columns.kinds == ColumnKind.DOUBLE)
+    within = np.flatnonzero(~outside)
     values = values[within[0] : within[-1] + 1]
     return Thickness(series_statistics(values), float(np.nanmin(values)), float(np.nanmax(values)))
 

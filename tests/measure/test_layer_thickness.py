@@ -154,6 +154,80 @@ def test_a_gap_is_no_thickness_of_zero_unless_it_is_set():
     assert (zeros.thickness.smallest, zeros.thickness.statistics.n) == (0, 400)
 
 
+def arc(gap_degrees, half_degrees=65):
+    """A part of a ring with ten through-cracks and a gap at its top."""
+    row, column = np.indices((700, 700))
+    distance = np.hypot(row - 620, column - 350)
+    angle = np.degrees(np.arctan2(column - 350, 620 - row))
+    layer = (distance >= 300) & (distance < 340) & (abs(angle) < half_degrees)
+    mask = np.where(layer, LAYER, MATRIX)
+    for crack in (4, 10, 25, 40, 55):
+        mask[layer & (abs(abs(angle) - crack) * np.pi / 180 * 320 < 1.6)] = CRACK
+    mask[abs(angle) < gap_degrees / 2] = MATRIX
+    return mask
+
+
+@pytest.mark.parametrize("gap", [0, 2, 4])
+def test_a_bent_layer_with_a_gap_counts_each_place_once(gap):
+    mask = arc(gap)
+    found, zeros = measure(mask), measure(mask, gaps="zero")
+    assert found.method == "centreline"
+    assert found.area == pytest.approx(np.isin(mask, (LAYER, CRACK)).sum(), rel=0.003)
+    assert len(found.cracks.through) == 10
+    length = 320 * np.radians(130 - gap)
+    assert found.length == pytest.approx(length, rel=0.02)
+    assert (found.columns.kinds == ColumnKind.GAP).sum() == pytest.approx(
+        320 * np.radians(gap), abs=2
+    )
+    assert zeros.thickness.mean / found.thickness.mean == pytest.approx(1 - gap / 130, abs=0.003)
+    # Parts of it, each by itself, have the cracks of the whole.
+    right, left = mask.copy(), mask.copy()
+    right[:, :350] = left[:, 350:] = MATRIX
+    halves = measure(right).cracks.length + measure(left).cracks.length
+    assert found.cracks.length == pytest.approx(halves, rel=0.02)
+
+
+def test_gaps_of_a_ring_are_gaps_and_nothing_is_counted_twice():
+    row, column = np.indices((600, 600))
+    angle = np.degrees(np.arctan2(300 - row, column - 300))
+    mask = ring(200, 240, side=600)
+    mask[(abs(angle - 90) < 3) | (abs(angle + 40) < 4)] = MATRIX
+    mask[abs(abs(angle) - 180) < 15] = MATRIX
+    found = measure(mask)
+    assert found.area == pytest.approx((mask == LAYER).sum(), rel=0.005)
+    gaps = (found.columns.kinds == ColumnKind.GAP).sum()
+    assert gaps == pytest.approx(220 * np.radians(6 + 8 + 30), abs=4)
+
+
+def test_what_was_not_analysed_interrupts_a_bent_layer_as_a_straight_one():
+    mask = ring(200, 240, side=600)
+    mask[:, 260:290] = RESIN
+    found = measure(mask)
+    assert found.area == pytest.approx((mask == LAYER).sum(), rel=0.015)
+    assert (found.columns.kinds == ColumnKind.CUT).sum() == pytest.approx(75, abs=10)
+
+
+def test_halves_of_a_split_ring_are_one_layer():
+    mask = ring(200, 240, side=600)
+    row, column = np.indices(mask.shape)
+    distance = np.hypot(row - 300, column - 300)
+    mask[(distance > 218) & (distance <= 222)] = MATRIX
+    found = measure(mask)
+    assert found.thickness.mean == pytest.approx(40, abs=0.1)
+    assert found.length == pytest.approx(2 * np.pi * 220, rel=0.01)
+    assert found.remarks == ()
+
+
+def test_ends_that_do_not_face_each_other_are_no_gap():
+    """One arm lies, the other stands; the line of the first goes on into the second."""
+    mask = np.full((500, 500), MATRIX)
+    mask[50:90, 50:300] = mask[50:400, 310:350] = LAYER
+    found = measure(mask, method="centreline")
+    assert not (found.columns.kinds == ColumnKind.GAP).any()
+    ends = found.columns.ends.mean(axis=1).round()
+    assert len(np.unique(ends, axis=0)) == len(ends)
+
+
 def test_a_layer_that_leaves_the_image_has_no_thickness():
     found = measure(flat((0, 140)))
     assert found.thickness.mean is None
