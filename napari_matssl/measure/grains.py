@@ -39,6 +39,11 @@ WIDE = 0.05
 """Width of boundaries, as a share of the mean intercept, from which on it is remarked."""
 
 
+SMALLEST_SIDE = 10
+"""Shorter side of the analysed area, in px of the longer side of a pixel, below which there are no
+figures: the smallest test circle would be narrower than the two rows of pixels beside it."""
+
+
 @dataclass(frozen=True)
 class GrainSize:
     """Grain size of one field by one method; None where undefined or uncalibrated.
@@ -136,7 +141,7 @@ class MeasuredGrains:
     sizes
         One per method.
     counts, lines, circles
-        What was counted where; None if nothing of the field was analysed.
+        What was counted where; None if nothing of the field was analysed, or too small an area.
     remarks
         Lines on what makes the figures doubtful.
     guessed
@@ -161,10 +166,14 @@ def measure_grains(field: Field, measured: LabelClass, settings: GrainSettings) 
     """
     network = boundary_network(field, measured, settings)
     about = (field.name, field.group, field.specimen, field.section, measured.name)
-    if network is None:
+    if network is None or _too_small(network):
         methods: tuple[Method, ...] = ("planimetric", "lines", "circles")
         empty = tuple(GrainSize(*about, method) for method in methods)
-        return MeasuredGrains(empty, remarks=(f"{field.name}: nothing was analysed.",))
+        what = "nothing was analysed."
+        if network is not None:
+            height, width = network.shape
+            what = f"an analysed area of {width} x {height} px is too small to measure grains."
+        return MeasuredGrains(empty, remarks=(f"{field.name}: {what}",))
     grid, pattern = figures_over(network, settings)
     count = count_intercepts if settings.intercepts == "crossings" else measure_chords
     lines, circles = count(network, grid), count(network, pattern)
@@ -183,6 +192,11 @@ def measure_grains(field: Field, measured: LabelClass, settings: GrainSettings) 
         )
     guessed = guessed_role(field, measured, settings)
     return MeasuredGrains(sizes, counts, lines, circles, remarks, guessed)
+
+
+def _too_small(network: BoundaryNetwork) -> bool:
+    sides = network.shape[0] * network.pixel[0], network.shape[1] * network.pixel[1]
+    return min(sides) < SMALLEST_SIDE * max(network.pixel)
 
 
 def figures_over(

@@ -248,6 +248,32 @@ def test_a_mask_in_which_nothing_was_analysed_has_blank_rows():
     assert frame[["intercepts", "g_astm", "grains_inside"]].isna().all(axis=None)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1), (2, 2), (3, 3), (9, 40)])
+@pytest.mark.parametrize("whole_image", [True, False])
+@pytest.mark.parametrize("intercepts", ["crossings", "chords"])
+def test_an_analysed_area_that_no_test_line_fits_in_has_no_figures(size, whole_image, intercepts):
+    mask = np.full(size if whole_image else (50, 50), SCRATCH.id, np.uint8)
+    mask[: size[0], : size[1]] = GRAIN.id
+    mask[0, 0] = BOUNDARY.id
+    found = measured(mask, settings=GrainSettings(intercepts=intercepts))
+    frame = grains_frame(found.sizes)
+    assert list(frame["method"]) == ["planimetric", "lines", "circles"]
+    figures = frame.columns[frame.columns.get_loc("method") + 1 :]
+    assert frame[figures].isna().all(axis=None)
+    assert found.remarks == (
+        f"steel.png: an analysed area of {size[1]} x {size[0]} px is too small to measure grains.",
+    )
+
+
+@pytest.mark.parametrize(("pixel", "size"), [((1.0, 1.0), (10, 10)), ((1.0, 0.25), (10, 40))])
+def test_the_smallest_area_with_figures_has_test_lines_of_all_kinds(pixel, size):
+    found = measured(np.full(size, GRAIN.id, np.uint8), pixel)
+    assert found.lines.length_px > 0
+    assert found.circles.length_px > 0
+    smaller = np.full((size[0], size[1] - 1), GRAIN.id, np.uint8)
+    assert measured(smaller, pixel).counts is None
+
+
 @pytest.mark.parametrize(
     ("names", "chosen"),
     [
