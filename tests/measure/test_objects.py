@@ -222,6 +222,42 @@ def test_fields_that_tile_a_plane_count_each_object_once():
     assert seen > 800
 
 
+def test_fields_that_share_a_row_and_a_column_of_pixels_count_each_object_once():
+    """Where they don't, objects that begin right at a forbidden edge are lost: 1/H + 1/W of all."""
+    random, side, pores = np.random.default_rng(1), 50, np.zeros((502, 502), bool)
+    begin_there = placed = 0
+    for row in range(1, 480, 20):
+        for column in range(1, 480, 20):
+            (top, left), (height, width) = random.integers(0, 8, 2), random.integers(1, 11, 2)
+            top, left = top + row, left + column
+            pores[top : top + height, left : left + width] = True
+            begin_there += (left - 1) % side == 0 or (top + height - 1) % side == 0
+            placed += 1
+    counted = {side: 0, side + 1: 0}
+    for top in range(1, 501, side):
+        for right in range(side + 1, 502, side):
+            for size in counted:
+                seen = pores[top : top + size, right - size : right]
+                counted[size] += int(find_components(seen).counted.sum())
+    assert counted == {side + 1: placed, side: placed - begin_there}
+    assert begin_there / placed == pytest.approx(2 / side, abs=0.015)
+
+
+@pytest.mark.parametrize("shape", [np.ones((1, 1), bool), np.ones((4, 9), bool)])
+def test_an_object_anywhere_counts_in_a_frame_one_pixel_smaller_than_the_field(shape):
+    """Over all places of an object, N_A is low by 1/H + 1/W."""
+    height, width = 20, 24
+    counted = 0
+    for row in range(height + shape.shape[0] - 1):
+        for column in range(width + shape.shape[1] - 1):
+            plane = np.zeros((height + 2 * shape.shape[0], width + 2 * shape.shape[1]), bool)
+            plane[row : row + shape.shape[0], column : column + shape.shape[1]] = shape
+            top, left = shape.shape[0] - 1, shape.shape[1] - 1
+            seen = plane[top : top + height, left : left + width]
+            counted += int(find_components(seen).counted.sum())
+    assert counted == (height - 1) * (width - 1)
+
+
 def test_an_object_that_a_scratch_divides_counts_once():
     pores = np.zeros((60, 80), bool)
     pores[20:40, 30:50] = True
