@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from napari_matssl.errors import InputError, StackError, one_line
 from napari_matssl.labels.names import composed
 from napari_matssl.labels.pairing import stem_of, stem_of_page
-from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
+from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.micrograph.place import ALL, Place
 from napari_matssl.project.image_list import ImageList
@@ -22,7 +22,7 @@ from napari_matssl.project.panoramas import (
     no_panoramas,
     size_of,
 )
-from napari_matssl.project.pixel_sizes import guarded, with_size_by_hand
+from napari_matssl.project.pixel_sizes import as_set, check_bar, guarded
 from napari_matssl.project.record import ImageRecord, KeptRecord, Record
 
 PageChoice = int | EllipsisType | None
@@ -152,15 +152,7 @@ class Micrographs:
     def _as_set(self, name: str, page: int | None, image: AnyMicrograph) -> AnyMicrograph:
         """Return an image with the pixel size and the info bar that the user has set."""
         self._shapes[name, page] = (image.height, image.width)
-        settings = self._record.value.image(name)
-        image = with_size_by_hand(image, settings.pixel_size)
-        bar = settings.info_bar
-        if bar == "auto":
-            return image
-        if bar is not None:
-            _check_bar(name, bar, image.height)
-        by_hand = None if bar is None else InfoBar(bar, "set by hand")
-        return image.with_info_bar(by_hand)
+        return as_set(image, self._record.value.image(name))
 
     def set_pixel_size(self, name: str, size: PixelSize | None) -> None:
         """Set the pixel size of an image; None returns to that of its file."""
@@ -203,7 +195,7 @@ class Micrographs:
         """
         self._images.path(name)
         if row is not None and row != "auto":
-            _check_bar(name, row, self.shape(name, self.page(name))[0])
+            check_bar(name, row, self.shape(name, self.page(name))[0])
             row = int(row)  # JSON takes no integers of NumPy
         self._set_for([name], info_bar=row)
 
@@ -339,11 +331,3 @@ def _checked(size: PixelSize | None) -> PixelSize | None:
     if not all(0 < um < math.inf for um in (x_um, y_um)):
         raise InputError(f"A pixel can't be {x_um:g} x {y_um:g} µm.", "Give a size above 0.")
     return PixelSize(x_um, y_um, size.source)
-
-
-def _check_bar(name: str, row: int, height: int) -> None:
-    if not 0 < row < height:
-        raise InputError(
-            f"The info bar of {name} can't start at row {row}: the image has {height} rows.",
-            "Set it to a row inside the image, or back to automatic.",
-        )

@@ -1,12 +1,13 @@
-"""Pixel sizes that were set for images in the project of their folder."""
+"""Pixel sizes and info bars that were set for images in the project of their folder."""
 
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from napari_matssl.errors import InputError
 from napari_matssl.micrograph.calibration import read_pixel_sizes
-from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.micrograph.reading import read_micrograph
 from napari_matssl.micrograph.reading_panorama import read_any
@@ -17,6 +18,9 @@ from napari_matssl.micrograph.scale_bar import (
     nearest_round,
 )
 from napari_matssl.project.image_settings import settings_of_image
+from napari_matssl.project.record import ImageRecord
+
+AnyImage = TypeVar("AnyImage", Micrograph, AnyMicrograph)
 
 TOLERANCE = 1e-3
 """Sizes that differ by less, relatively, are the same: metadata and people round."""
@@ -33,15 +37,28 @@ def size_by_hand(image: Path) -> PixelSize | None:
     return settings_of_image(image).pixel_size
 
 
+def page_by_hand(image: Path) -> int | None:
+    """Return the page that was chosen for an image in its folder's project; None if none was.
+
+    Raises
+    ------
+    InputError
+        If the project's record is damaged.
+    """
+    return settings_of_image(image).page
+
+
 def read_calibrated(path: Path, page: int | None = None) -> Micrograph:
-    """Read a micrograph with the pixel size that was set for it, else with that of its file.
+    """Read a micrograph with the pixel size and info bar that were set for it, if any were.
+
+    Else they are those of its file. A page that was chosen there isn't taken: callers state it.
 
     Raises
     ------
     InputError
         If it can't be read, or the project's record is damaged.
     """
-    return guarded(with_size_by_hand(read_micrograph(path, page), size_by_hand(path)))
+    return guarded(as_set(read_micrograph(path, page), settings_of_image(path)))
 
 
 def read_any_calibrated(path: Path, page: int | None = None) -> AnyMicrograph:
@@ -54,8 +71,40 @@ def read_any_calibrated(path: Path, page: int | None = None) -> AnyMicrograph:
     InputError
         As there.
     """
-    image = with_size_by_hand(read_any(path, page), size_by_hand(path))
+    image = as_set(read_any(path, page), settings_of_image(path))
     return guarded(image) if isinstance(image, Micrograph) else image
+
+
+def as_set(image: AnyImage, settings: ImageRecord) -> AnyImage:
+    """Return an image with the pixel size and the info bar that the user has set.
+
+    Raises
+    ------
+    InputError
+        If the bar begins outside the image.
+    """
+    image = with_size_by_hand(image, settings.pixel_size)
+    row = settings.info_bar
+    if row == "auto":
+        return image
+    if row is not None:
+        check_bar(image.name, row, image.height)
+    return image.with_info_bar(None if row is None else InfoBar(row, "set by hand"))
+
+
+def check_bar(name: str, row: int, height: int) -> None:
+    """Check that an info bar lies in its image.
+
+    Raises
+    ------
+    InputError
+        If it begins at the first row, or outside.
+    """
+    if not 0 < row < height:
+        raise InputError(
+            f"The info bar of {name} can't start at row {row}: the image has {height} rows.",
+            "Set it to a row inside the image, or back to automatic.",
+        )
 
 
 def guarded(micrograph: Micrograph) -> Micrograph:
@@ -72,10 +121,7 @@ def guarded(micrograph: Micrograph) -> Micrograph:
     )
 
 
-Image = TypeVar("Image", Micrograph, AnyMicrograph)
-
-
-def with_size_by_hand(micrograph: Image, size: PixelSize | None) -> Image:
+def with_size_by_hand(micrograph: AnyImage, size: PixelSize | None) -> AnyImage:
     """Return a micrograph with a pixel size that was set, and a remark if its file has another."""
     if size is None:
         return micrograph

@@ -27,7 +27,9 @@ class LimitSettings(Settings):
         title="Model unsure of too much",
     )
     by_hand: Level = setting(
-        "check", "an image whose pixel size was set by hand", title="Pixel size set by hand"
+        "check",
+        "an image whose pixel size or info bar was set by hand",
+        title="Pixel size or info bar set by hand",
     )
     no_pixel_size: Level = setting(
         "fail",
@@ -56,7 +58,7 @@ class LimitSettings(Settings):
             ("Doubtful by its grey values", self.doubtful),
             ("Unlike the painted images", self.unlike),
             ("Model unsure of too much", self.unsure),
-            ("Pixel size set by hand", self.by_hand),
+            ("Pixel size or info bar set by hand", self.by_hand),
         ]
         if expected_um is None:
             rules.append(("µm/px", "not judged: the model's images have no pixel size"))

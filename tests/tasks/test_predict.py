@@ -19,6 +19,7 @@ from napari_matssl.labels.unbroken import UnbrokenClass
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, PredictSettings, Size
 from napari_matssl.tasks.predicting.predict import predict
 
@@ -411,6 +412,34 @@ def test_a_page_of_files_that_hold_several_can_be_chosen(segmenter, tmp_path):
     drain(predict(segmenter, [path], tmp_path / "out", CPU, page=2))
     mask = read_pixels(tmp_path / "out" / "stack_mask.png")
     assert np.array_equal(mask, IDS[field(shares[1])])
+
+
+@pytest.mark.parametrize(("row", "specimen"), [(120, 120), (None, 200), ("auto", 170)])
+def test_an_info_bar_that_was_set_in_the_folders_project_counts(segmenter, tmp_path, row, specimen):
+    path = bar_image(tmp_path / "sem.png")
+    Project(tmp_path).micrographs.set_info_bar("sem.png", row)
+    drain(predict(segmenter, [path], tmp_path / "out", CPU))
+    mask = np.asarray(Image.open(tmp_path / "out" / "sem_mask.png"))
+    assert (mask > 0).any(axis=1).sum() == specimen
+    drain(predict(segmenter, [path], tmp_path / "stated", CPU, bar_row=150))
+    mask = np.asarray(Image.open(tmp_path / "stated" / "sem_mask.png"))
+    assert (mask > 0).any(axis=1).sum() == 150
+
+
+def test_the_page_that_was_chosen_in_the_folders_project_is_segmented_and_named(
+    segmenter, tmp_path
+):
+    shares = (0.7, 0.2, 0.1), (0.1, 0.6, 0.3)
+    pages = [np.array(LEVELS, np.uint8)[field(one)] for one in shares]
+    path, said = tmp_path / "stack.tif", []
+    tifffile.imwrite(path, np.stack(pages), photometric="minisblack")
+    Project(tmp_path).micrographs.set_page("stack.tif", 2)
+    job = predict(segmenter, [path], tmp_path / "out", CPU)
+    drain(job, lambda progress: said.append(progress.message))
+    assert np.array_equal(read_pixels(tmp_path / "out" / "stack_mask.png"), IDS[field(shares[1])])
+    assert any("page 2 is segmented, which was chosen in its folder" in one for one in said)
+    drain(predict(segmenter, [path], tmp_path / "first", CPU, page=1))
+    assert np.array_equal(read_pixels(tmp_path / "first" / "stack_mask.png"), IDS[field(shares[0])])
 
 
 def test_sizes_of_one_class_leave_the_others_with_a_message(segmenter, tmp_path):

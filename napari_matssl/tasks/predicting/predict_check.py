@@ -15,7 +15,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.project.pixel_sizes import read_any_calibrated, with_size_by_hand
+from napari_matssl.project.pixel_sizes import page_by_hand, read_any_calibrated, with_size_by_hand
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import (
     Each,
@@ -77,7 +77,8 @@ class Reading:
     bar_row
         First row of the info bar of every image, where the user has named it.
     page
-        Which image of files that hold several, from 1; None takes the only or first one.
+        Which image of files that hold several, from 1; None takes that of the folder's project,
+        else the only or first one.
     pixel_size
         Of images that have none.
     """
@@ -98,7 +99,11 @@ class Reading:
             If it doesn't fit into the memory.
         """
         with memory_errors(path.name):
-            micrograph = read_any_calibrated(path, self.page)
+            page = page_by_hand(path) if self.page is None else self.page
+            micrograph = read_any_calibrated(path, page)
+        if page != self.page:
+            told = f"{micrograph.name}: page {page} is segmented, which was chosen in its folder."
+            micrograph = replace(micrograph, remarks=(*micrograph.remarks, told))
         if micrograph.pixel_size is None:
             micrograph = with_size_by_hand(micrograph, self.pixel_size)
         if self.bar_row is not None:

@@ -67,6 +67,7 @@ def judge_image(
     origin: Provenance | None,
     size: PixelSize | None,
     by_hand: bool,
+    bar_by_hand: bool,
     rules: CalibrationRules,
     limits: LimitSettings,
 ) -> Judged:
@@ -82,6 +83,8 @@ def judge_image(
         Its pixel size.
     by_hand
         It was set by hand.
+    bar_by_hand
+        So was where its info bar begins, or that it has none.
     rules, limits
         Of the recipe.
     """
@@ -94,6 +97,8 @@ def judge_image(
         found.append((limits.doubtful, f"{DOUBTFUL} by its grey values{_why(known)}"))
     elif not known.light:
         found.append(("check", UNJUDGED))
+    if bar_by_hand:
+        found.append((limits.by_hand, "its info bar was set by hand"))
     if known.unsure:
         found.append((limits.unsure, known.unsure))
     if size is None:

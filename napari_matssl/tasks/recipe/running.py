@@ -13,7 +13,7 @@ from napari_matssl.files import check_room, temporary_folder
 from napari_matssl.learn.segmenter import read_segmenter
 from napari_matssl.micrograph.reading import SUFFIXES, ZARR, find_micrographs
 from napari_matssl.progress import Job, Progress
-from napari_matssl.project.pixel_sizes import size_by_hand
+from napari_matssl.project.image_settings import settings_of_image
 from napari_matssl.report.contents import VERDICTS, RecipeFacts
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.batch import each_in_turn
@@ -222,12 +222,13 @@ def _judge(
         name = printable(image.name)
         if name in judged:
             continue
-        mask = by_file[image.mask.name]
+        mask, by_hand = by_file[image.mask.name], settings_of_image(places[image.name])
         judged[name] = judge_image(
             name,
             mask.origin,
             mask.size,
-            size_by_hand(places[image.name]) is not None,
+            by_hand.pixel_size is not None,
+            by_hand.info_bar != "auto",
             recipe.calibration,
             recipe.limits,
         )

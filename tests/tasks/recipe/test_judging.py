@@ -18,10 +18,16 @@ from napari_matssl.tasks.recipe.judging import (
 EXPECTED = CalibrationRules(expected_um=0.25)
 
 
-def judge(origin=None, um=0.25, by_hand=False, rules=EXPECTED, doubt="", **limits):
+def judge(origin=None, um=0.25, by_hand=False, bar=False, rules=EXPECTED, doubt="", **limits):
     size = None if um is None else PixelSize(um, um, "file", doubt)
     known = origin or Provenance(light=LIKE)
-    return judge_image("a.tif", known, size, by_hand, rules, LimitSettings(**limits))
+    return judge_image("a.tif", known, size, by_hand, bar, rules, LimitSettings(**limits))
+
+
+def test_an_info_bar_that_was_set_by_hand_is_to_be_checked():
+    judged = judge(bar=True)
+    assert judged.verdict == Verdict.CHECK
+    assert judged.reasons == ("its info bar was set by hand",)
 
 
 def test_a_good_image_passes_without_a_reason():
