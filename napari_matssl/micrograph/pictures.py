@@ -4,6 +4,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,8 @@ def _decode_png(path: Path, page: int | None, label: bool) -> Stored:
     elif read.bits == 16:
         pixels = pixels.astype(np.uint16, copy=False)
     factor = {2: 85, 4: 17}.get(read.bits, 1) if read.kind == 0 else 1
-    colours, remarks = _without_alpha(pixels)
-    return Stored(colours, palette, None, factor, read.orientation, remarks=remarks)
+    stored = Stored(pixels, palette, None, factor, read.orientation)
+    return _without_alpha(stored)
 
 
 def _decode_jpeg(path: Path, page: int | None, label: bool) -> Stored:
@@ -103,8 +104,7 @@ def _decode_gif(path: Path, page: int | None, label: bool) -> Stored:
         raise
     if len(frames) == 1 and (pixels[-2:].min(axis=1) == pixels[-2:].max(axis=1)).any():
         gif.check_rows(path, frames[0])  # Pillow would fill missing rows with one colour
-    colours, remarks = _without_alpha(pixels)
-    return Stored(colours, palette, remarks=remarks, page=page or 1, pages=len(frames))
+    return _without_alpha(Stored(pixels, palette, page=page or 1, pages=len(frames)))
 
 
 def _decode_bmp(path: Path, start: bytes, page: int | None, label: bool) -> Stored:
@@ -115,8 +115,7 @@ def _decode_bmp(path: Path, start: bytes, page: int | None, label: bool) -> Stor
         check_extent(path, image.width, image.height, channels, size, label)
         _check_bmp_rows(path, start, size)
         pixels, palette = _loaded(image)
-    colours, remarks = _without_alpha(pixels)
-    return Stored(colours, palette, remarks=remarks)
+    return _without_alpha(Stored(pixels, palette))
 
 
 def _check_bmp_rows(path: Path, start: bytes, size: int) -> None:
@@ -150,15 +149,20 @@ def _loaded(image: Image.Image) -> tuple[NDArray[Any], NDArray[np.uint8] | None]
     return np.array(image.convert("RGB") if image.mode == "CMYK" else image), palette
 
 
-def _without_alpha(pixels: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Drop a transparency channel, with a remark if anything is transparent."""
+def _without_alpha(stored: Stored) -> Stored:
+    """Drop a transparency channel, with a remark if it differs from pixel to pixel."""
+    pixels = stored.pixels
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 4):
-        return pixels, ()
+        return stored
     if pixels.shape[2] == 1:
-        return pixels[..., 0], ()
-    remarks = () if (pixels[..., -1] == pixels[..., -1].max()).all() else (TRANSPARENT,)
-    colours = pixels[..., :-1]
-    return colours[..., 0] if colours.shape[2] == 1 else colours, remarks
+        return replace(stored, pixels=pixels[..., 0])
+    alpha, colours = pixels[..., -1], pixels[..., :-1]
+    return replace(
+        stored,
+        pixels=colours[..., 0] if colours.shape[2] == 1 else colours,
+        remarks=(TRANSPARENT,) if (alpha != alpha.max()).any() else (),
+        transparent=bool((alpha < np.iinfo(alpha.dtype).max).any()),
+    )
 
 
 TRANSPARENT = "parts of it are transparent; they are taken as their colours stand in the file"

@@ -112,7 +112,7 @@ def read_pixels(path: Path) -> NDArray[np.generic]:
     Raises
     ------
     InputError
-        As :func:`read_micrograph`.
+        As :func:`read_pixels_and_palette`.
     """
     return read_pixels_and_palette(path)[0]
 
@@ -125,8 +125,18 @@ def read_pixels_and_palette(
     Returns
     -------
     The pixels, and ``(256 or more, 3)`` the colours that they are indices of; None for others.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_micrograph`, or if an alpha channel isn't opaque everywhere.
     """
     stored, _ = decode(path, label=True)
+    if stored.transparent:
+        raise InputError(
+            f"Parts of {path} are transparent, and colours that can't be seen would count.",
+            "Flatten it: save it without transparency, black where nothing is painted.",
+        )
     if stored.pixels.dtype == np.bool_:
         return stored.pixels.astype(np.uint8), None
     pixels = stored.pixels if stored.factor == 1 else stored.pixels // stored.factor

@@ -27,6 +27,8 @@ class Stored:
         Whether colours may have run by some pixels, as they do in JPEG.
     remarks
         What is unusual about the file and how it was read.
+    transparent
+        Whether an alpha channel makes any pixel less than opaque.
     page, pages
         Which of the images of its file it is, from 1, and how many there are.
     """
@@ -38,5 +40,6 @@ class Stored:
     orientation: int = 1
     lossy: bool = False
     remarks: tuple[str, ...] = ()
+    transparent: bool = False
     page: int = 1
     pages: int = 1

@@ -118,13 +118,16 @@ def as_stored(
 ) -> Stored:
     """Take the channels of a page's rows apart; `pixels` have the axes of the page."""
     remarks: tuple[str, ...] = ()
+    transparent = False
     colours = int(page.photometric)
     if page.axes.endswith("SYX"):
         pixels = np.moveaxis(pixels, 0, -1)
     extra = page.samplesperpixel - (3 if colours in (2, 6) else 1)
     if pixels.ndim == 3 and extra > 0 and (colours == 2 or _is_alpha(page)):
         alpha = pixels[..., -extra:]
-        remarks = (TRANSPARENT,) if _is_alpha(page) and (alpha != alpha.max()).any() else ()
+        if _is_alpha(page):
+            remarks = (TRANSPARENT,) if (alpha != alpha.max()).any() else ()
+            transparent = bool((alpha[..., 0] < _opaque(page, alpha.dtype.kind)).any())
         pixels = pixels[..., :3] if colours == 2 else pixels[..., 0]
     palette = None
     if colours == 3 and page.colormap is not None:
@@ -137,11 +140,17 @@ def as_stored(
         orientation=tiff.directories[plane.page].number(ORIENTATION, 1),
         lossy=page.compression in _PICTURES,
         remarks=remarks,
+        transparent=transparent,
     )
 
 
 def _is_alpha(page: tifffile.TiffPage) -> bool:
     return bool(page.extrasamples) and page.extrasamples[0] in (1, 2)
+
+
+def _opaque(page: tifffile.TiffPage, kind: str) -> int:
+    """Return the value of alpha, of a kind of number, where nothing shines through."""
+    return 1 if kind == "f" else (1 << page.bitspersample) - 1
 
 
 def _check_colours(path: Path, page: tifffile.TiffPage) -> None:

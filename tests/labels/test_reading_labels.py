@@ -1,5 +1,6 @@
 """Label images as people save them."""
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -199,3 +200,49 @@ def test_values_of_any_type_are_read_and_counted_the_same(tmp_path, dtype):
     tifffile.imwrite(tmp_path / "a.tif", PAINTED.astype(dtype))
     values = read_values(tmp_path / "a.tif", NAMES).values
     assert count_values(values) == count_values(PAINTED)
+
+
+def save_with_alpha(path, alpha, channels, kind=np.uint8):
+    colours = np.full((4, 5, channels), 200, kind)
+    pixels = np.dstack([colours, np.asarray(alpha, kind)])
+    if path.suffix == ".tif":
+        photometric = "rgb" if channels == 3 else "minisblack"
+        tifffile.imwrite(
+            path,
+            pixels,
+            photometric=photometric,
+            extrasamples=["unassalpha"],
+            planarconfig="contig",
+        )
+    else:
+        path.write_bytes(imagecodecs.png_encode(pixels))
+
+
+def alpha_of(opaque, kind):
+    """Return alpha that is 0 or half in some pixels, or in all."""
+    erased = np.full((4, 5), opaque)
+    if kind == "all":
+        return np.zeros_like(erased)
+    erased[1:3] = 0 if kind == "erased" else opaque // 2
+    return erased
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("hidden", ["erased", "faint", "all"])
+def test_colours_under_transparency_are_not_painted(tmp_path, name, channels, kind, hidden):
+    path = tmp_path / name
+    save_with_alpha(path, alpha_of(np.iinfo(kind).max, hidden), channels, kind)
+    for read in (read_labels, lambda path: read_values(path, None)):
+        with pytest.raises(InputError, match=rf"{name} are transparent.*Flatten it"):
+            read(path)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_an_opaque_alpha_channel_changes_nothing(tmp_path, name, channels, kind):
+    path = tmp_path / name
+    save_with_alpha(path, np.full((4, 5), np.iinfo(kind).max), channels, kind)
+    np.testing.assert_array_equal(read_labels(path), np.full((4, 5), 200))

@@ -39,6 +39,15 @@ def test_each_colour_is_the_class_that_was_named(tmp_path, mode):
     assert np.array_equal(drawn(file), IDS)
 
 
+def test_colours_under_transparency_are_not_painted(tmp_path):
+    path = tmp_path / "a.png"
+    image = picture("RGBA")
+    image.putalpha(Image.fromarray(np.where(IDS == 1, 0, 255).astype(np.uint8)))
+    image.save(path)
+    with pytest.raises(InputError, match=r"a\.png are transparent.*Flatten it"):
+        read_annotation_file(path, READING)
+
+
 def test_colours_without_a_class_are_listed_and_asked_for(tmp_path):
     path = tmp_path / "a.png"
     picture("RGB").save(path)
