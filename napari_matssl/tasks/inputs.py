@@ -30,6 +30,7 @@ from napari_matssl.tasks.batch import none_left
 from napari_matssl.tasks.info_bars import InfoBarChoice
 from napari_matssl.tasks.label_files import (
     SplitChoice,
+    check_once,
     describe_pairs,
     describe_parts,
     lost_in_bars,
@@ -108,6 +109,7 @@ def read_painted_set(
         [read_stored(pair, named, info_bar, read_any_calibrated) for pair in pairs]
         for pairs in (training, validation)
     )
+    check_once((*read, *kept_apart))
     unusual = describe_pairs((*read, *kept_apart))
     lost = lost_in_bars(read, named, unlabelled)
     specimens = [one.specimen for one in (*read, *kept_apart)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table_files import NamedValues
 from napari_matssl.labels.deciding_meaning import unpainted_values
 from napari_matssl.labels.names import few
@@ -94,7 +95,9 @@ def read_subset(
     pairs = list(pairing.pairs)
     if split is not None:
         pairs = read_split(split.path, split.name).select(pairs, subset)
-    return pairing, [read_stored(pair, named, info_bar) for pair in pairs]
+    read = [read_stored(pair, named, info_bar) for pair in pairs]
+    check_once(read)
+    return pairing, read
 
 
 def read_stored(
@@ -121,6 +124,25 @@ def read_stored(
     stored = read_values(pair.label, named) if sparse is None else StoredLabels(sparse)
     check_size(micrograph, stored.values)
     return StoredPair(micrograph, stored, pair.label.name)
+
+
+def check_once(read: Sequence[StoredPair]) -> None:
+    """Check that each page of a file has one label image: ``a`` may be ``a.page1``, too.
+
+    Raises
+    ------
+    InputError
+        If one has two.
+    """
+    seen: dict[tuple[Path | None, int], str] = {}
+    for one in read:
+        image = one.micrograph
+        first = seen.setdefault((image.path, image.page), one.label)
+        if first != one.label:
+            raise InputError(
+                f"{first} and {one.label} both belong to page {image.page} of {image.name}.",
+                "Keep one of them.",
+            )
 
 
 def describe_parts(read: Sequence[StoredPair], painted: Sequence[PaintedMicrograph]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -277,3 +278,32 @@ def test_the_fingerprint_is_that_of_the_file_or_else_of_the_pixels(folder):
     section, turned = Micrograph("section", pixels), Micrograph("section", pixels.T)
     assert fingerprint(section) == fingerprint(Micrograph("section", pixels.copy()))
     assert fingerprint(section).sha256 != fingerprint(turned).sha256
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_two_label_images_of_one_page_are_refused(tmp_path, pages):
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "a.page1.png"):
+        save(tmp_path / "labels" / name, values=3)
+    (tmp_path / "images").mkdir()
+    sizes = [(40, 50), (34, 34)][:pages]  # smaller pages are passed over
+    planes = [rng.integers(0, 256, size).astype(np.uint8) for size in sizes]
+    first, *others = map(Image.fromarray, planes)
+    first.save(tmp_path / "images" / "a.tif", save_all=True, append_images=others)
+    for read in (read_painted_set, partial(read_labelled, split=None, subset="")):
+        with pytest.raises(InputError, match=r"a\.png.* both belong to page 1 of a\.tif") as found:
+            read(tmp_path / "images", tmp_path / "labels")
+        assert "a.page1.png" in found.value.what
+
+
+def test_label_images_of_two_pages_count_as_two_images(tmp_path):
+    save(tmp_path / "labels" / "a.page2.png", values=3)
+    save(tmp_path / "labels" / "a.page1.png", values=3)
+    (tmp_path / "images").mkdir()
+    first, other = (Image.fromarray(np.full((40, 50), v, np.uint8)) for v in (3, 5))
+    first.save(tmp_path / "images" / "a.tif", save_all=True, append_images=[other])
+    found = read_painted_set(tmp_path / "images", tmp_path / "labels").training
+    assert [(one.micrograph.name, one.micrograph.page) for one in found] == [
+        ("a.tif", 1),
+        ("a.tif", 2),
+    ]
