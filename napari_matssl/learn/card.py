@@ -187,6 +187,14 @@ class ModelCard(_Card):
     temperature: float = Field(
         default=1.0, ge=LOWEST, le=HIGHEST, description="by which probabilities are calibrated"
     )
+    earlier_images: tuple[TrainingImage, ...] = Field(
+        default=(), description="other images, which models that it went on from have learnt"
+    )
+
+    @property
+    def learnt_images(self) -> tuple[TrainingImage, ...]:
+        """All images that show nothing of how the model does on new ones."""
+        return (*self.training_images, *self.earlier_images)
 
     @property
     def densely_painted(self) -> bool:

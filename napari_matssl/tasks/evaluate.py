@@ -165,7 +165,7 @@ def _evaluation(
             miou=result.classes[OXIDE].iou,
             pixel_accuracy=result.pixel_accuracy,
         )
-    trained = segmenter.card.training_images
+    trained = segmenter.card.learnt_images
     known = tuple(p.micrograph.name for p in painted if is_among(p.micrograph, trained))
     names = tuple(p.micrograph.name for p in painted)
     return Evaluation(protocol, result, groups.names, names, known)

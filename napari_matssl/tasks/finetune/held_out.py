@@ -281,7 +281,7 @@ def choose_left_out(images: Sequence[PreparedImage], classes: int) -> list[int]:
 
 
 def _has_seen(start: Segmenter | None, painted: PaintedMicrograph) -> bool:
-    return start is not None and is_among(painted.micrograph, start.card.training_images)
+    return start is not None and is_among(painted.micrograph, start.card.learnt_images)
 
 
 def _image(name: str, confusion: NDArray[np.int64]) -> HeldOutImage:

@@ -7,6 +7,7 @@ import numpy as np
 
 from napari_matssl.errors import InputError, SettingsError
 from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph, check_taught, painted_share
 from napari_matssl.labels.unbroken import find_unbroken
 from napari_matssl.labels.value_meaning import settled
@@ -18,7 +19,7 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.strata import Strata, find_strata
 from napari_matssl.settings import Architecture, FinetuneSettings
 from napari_matssl.tasks.finetune.training_set import TrainingSet, scan
-from napari_matssl.tasks.inputs import fingerprint
+from napari_matssl.tasks.inputs import fingerprint, is_among
 
 _DROPOUT = 0.2
 """For full labels; strokes gain nothing by it (benchmarks/NOTES.md)."""
@@ -77,10 +78,12 @@ def make_plan(
     Raises
     ------
     InputError
-        If nothing or a single class is painted, or an image or label can't be used.
+        If nothing or a single class is painted, an image or label can't be used, or an image to
+        validate on was learnt by the model to go on from.
     """
     if not validation and settings.val_fraction > 0:
-        painted, validation = _divide(painted, settings)
+        painted, validation = _divide(painted, settings, start)
+    _check_new(validation, start)
     check_taught(painted, table, settled(settings.unlabelled, table))
     strata = choose_strata(painted, settings)
     card = _describe(painted, table, settings, start, strata)
@@ -144,6 +147,9 @@ def _describe(
     )
     if start is None:
         return card
+    own = card.training_images
+    earlier = tuple(one for one in start.card.learnt_images if one not in own)
+    card = card.model_copy(update={"earlier_images": earlier})
     kept = ["encoder", "channels", "intensity_scaling", "pixel_size_um", "scale", "grey_reference"]
     if "pixel-classifier" not in (settings.architecture, start.card.architecture):
         _check_same_kind(settings, start.card.architecture)
@@ -168,10 +174,26 @@ def _check_same_kind(settings: FinetuneSettings, start: Architecture) -> None:
         )
 
 
+def _check_new(validation: Sequence[PaintedMicrograph], start: Segmenter | None) -> None:
+    """Refuse to validate on what the model to go on from has learnt: figures would be too good."""
+    known = [one.micrograph.name for one in validation if _is_learnt(one, start)]
+    if known:
+        raise InputError(
+            f"The model to go on from has learnt {few(known, 8)}, which show nothing of how well "
+            "it does on new images.",
+            "Validate on other images, or begin with an encoder.",
+            settings="val_fraction",
+        )
+
+
+def _is_learnt(painted: PaintedMicrograph, start: Segmenter | None) -> bool:
+    return start is not None and is_among(painted.micrograph, start.card.learnt_images)
+
+
 def _divide(
-    painted: Sequence[PaintedMicrograph], settings: FinetuneSettings
+    painted: Sequence[PaintedMicrograph], settings: FinetuneSettings, start: Segmenter | None
 ) -> tuple[list[PaintedMicrograph], list[PaintedMicrograph]]:
-    """Hold out whole images for validation, at least one."""
+    """Hold out whole images for validation, at least one; none that `start` has learnt."""
     if len(painted) < 2:
         raise InputError(
             "A single painted image can't be divided into training and validation.",
@@ -179,6 +201,15 @@ def _divide(
             settings="val_fraction",
         )
     order = np.random.default_rng(settings.seed).permutation(len(painted))
-    count = min(max(1, round(settings.val_fraction * len(painted))), len(painted) - 1)
-    kept = [painted[i] for i in sorted(order[count:])]
-    return kept, [painted[i] for i in sorted(order[:count])]
+    new = [n for n in order if not _is_learnt(painted[n], start)]
+    if not new:
+        raise InputError(
+            "The model to go on from has learnt all painted images, so none can be kept apart for "
+            "validation.",
+            "Paint another image, keep none apart, or begin with an encoder.",
+            settings="val_fraction",
+        )
+    count = min(max(1, round(settings.val_fraction * len(painted))), len(painted) - 1, len(new))
+    held = set(new[:count])
+    kept = [painted[n] for n in range(len(painted)) if n not in held]
+    return kept, [painted[n] for n in sorted(held)]

@@ -228,7 +228,7 @@ class SegmentingRun:
             mask=self._ids[clean_mask(found.mask, card.classes, settings.cleaning, area)],
             probabilities=probable,
             uncertainty=None if probable is None else uncertainty(probable),
-            seen_in_training=any(this.is_of(one) for one in card.training_images),
+            seen_in_training=any(this.is_of(one) for one in card.learnt_images),
             facts=facts,
         )
         keep(result, image)

@@ -120,7 +120,7 @@ def _list_files(
         yield from _step("reading files for their checksums", number, len(wanted))
         files.append(source_file(role, path, out))
     cards = [one.card for one in planned.models if one.card is not None]
-    known = {image.sha256 for card in cards for image in card.training_images}
+    known = {image.sha256 for card in cards for image in card.learnt_images}
     learnt = list(trained_on(files, known))
     if not learnt:
         return tuple(files), ()

@@ -325,6 +325,22 @@ def test_a_small_fraction_of_few_images_is_one_image_never_none_nor_all(painted)
         assert result.validation is not None
 
 
+def test_what_the_model_to_go_on_from_has_learnt_validates_nothing(two_phases):
+    images = [two_phases(seed) for seed in range(5)]
+    names = [one.micrograph.name for one in images]
+    first = drain(finetune(images[:3], TABLE, chosen(epochs=1))).segmenter
+    settings = chosen(epochs=1, val_fraction=0.8)
+    second = drain(finetune(images, TABLE, settings, start=first)).segmenter
+    assert {one.name for one in second.card.training_images} == {*names[:3]}
+    assert second.card.earlier_images == ()
+    third = drain(finetune(images[3:4], TABLE, chosen(epochs=1), start=second)).segmenter
+    assert [one.name for one in third.card.training_images] == names[3:4]
+    assert {one.name for one in third.card.learnt_images} == {*names[:4]}
+    for painted, validation in ((images[:3], ()), (images[3:], images[1:2])):
+        with pytest.raises(InputError, match="model to go on from has learnt"):
+            drain(finetune(painted, TABLE, settings, validation, start=third))
+
+
 def test_a_single_image_cannot_be_divided(painted):
     with pytest.raises(InputError, match="keep none apart"):
         drain(finetune(painted[:1], TABLE, chosen(val_fraction=0.2)))
