@@ -114,6 +114,10 @@ class KeptCount(BaseModel):
         return self.model_copy(update={"points": self.points[: len(self.answers)]})
 
 
+class CountedElsewhereError(OutputError):
+    """Another window has counted the points of an image meanwhile."""
+
+
 class KeptPoints:
     """Counts by the names of the images; part of one project."""
 
@@ -167,19 +171,19 @@ class KeptPoints:
         Raises
         ------
         OutputError
-            If it can't be written, or another window has counted meanwhile.
+            If it can't be written; CountedElsewhereError if another window has counted meanwhile.
         """
         path = self.path(name, page)
-        with self._place.lock, self._place.saving():
-            self._classes.begin()
-            try:
+        try:
+            with self._place.lock, self._place.saving():
+                self._classes.begin()
                 write_json(path, count.model_dump(mode="json"), self._stamps.get(path))
-            except OvertakenError as error:
-                raise OutputError(
-                    f"{name}: another window has counted its points meanwhile.",
-                    "Show another image and this one again: that count is there to go on with.",
-                ) from error
-            self._stamps[path] = stamp_of(path)
+                self._stamps[path] = stamp_of(path)
+        except OvertakenError as error:
+            raise CountedElsewhereError(
+                f"{name}: another window has counted its points meanwhile.",
+                "Show another image and this one again: that count is there to go on with.",
+            ) from error
 
     def remove(self, name: str, page: PageChoice = ...) -> None:
         """Delete the count of an image.

@@ -1,9 +1,10 @@
-"""Closing of the window: strokes are saved, and the user is asked about a running job."""
+"""Closing of the window: strokes and counts are saved; the user is asked about a running job."""
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QMainWindow, QMessageBox
 
+from napari_matssl.widgets.canvas.counting import PointCounting
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.controls.forms import agreed
 from napari_matssl.widgets.jobs.runner import JobRunner
@@ -18,10 +19,16 @@ class Closing(QObject):
     """Watch over one window. Scripts that close their viewer are not asked anything."""
 
     def __init__(
-        self, viewer: Viewer, current: CurrentImage, runner: JobRunner, parent: QObject
+        self,
+        viewer: Viewer,
+        current: CurrentImage,
+        counting: PointCounting,
+        runner: JobRunner,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._viewer, self._current, self._runner = viewer, current, runner
+        self._counting = counting
         self._folder = current.folder
         self._afterwards = self._kept = False
         runner.started.connect(self._on_started)
@@ -42,7 +49,7 @@ class Closing(QObject):
         if not viewer_widget(self._viewer).isVisibleTo(window):  # closed by a script
             self._folder.end()
             return False
-        if self._strokes_are_safe() and self._job_may_end():
+        if self._strokes_are_safe() and self._counts_are_safe() and self._job_may_end():
             return False
         event.ignore()
         return True
@@ -60,6 +67,13 @@ class Closing(QObject):
             return True
         question = f"The strokes on {shown.name} can't be saved. {shown.autosave.problem}"
         return agreed(self._window, "Strokes would be lost", question, "Close and lose them")
+
+    def _counts_are_safe(self) -> bool:
+        problem = self._counting.save()
+        if problem is None:
+            return True
+        question = f"The points that were judged can't be saved. {problem}"
+        return agreed(self._window, "A count would be lost", question, "Close and lose it")
 
     def _job_may_end(self) -> bool:
         """Ask what becomes of the job that runs, or of a result that couldn't be written."""

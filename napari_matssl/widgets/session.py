@@ -96,7 +96,7 @@ class Session(QObject):
         self.counting = PointCounting(viewer, self.current, self.palette, self.keys)
         self.menu = CanvasMenu(viewer, self.current, self.palette)
         self.mouse = Mouse(viewer, self.current, self.menu, self)
-        self.closing = Closing(viewer, self.current, self.runner, self)
+        self.closing = Closing(viewer, self.current, self.counting, self.runner, self)
         QApplication.instance().aboutToQuit.connect(self._quit)
         atexit.register(_leave, weakref.ref(self))
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from desk import SIZE, answer, docked, key, said, write_folder
+from limits import largest_file
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
@@ -299,6 +300,100 @@ def test_closing_the_window_keeps_what_is_judged(panel, qtbot):
     press(panel, qtbot, ONE, TWO)
     panel.session.folder.end()
     assert len(on_disk(panel).answers) == 2
+
+
+FULL = 64
+"""Bytes of a file that fit on a disk that is full."""
+
+
+@pytest.mark.parametrize("left", ["escape", "next image", "other folder"])
+def test_what_is_judged_survives_a_pause_on_a_full_disk(panel, qtbot, left, tmp_path):
+    session = panel.session
+    start(panel)
+    press(panel, qtbot, *[ONE] * 5, TWO)
+    with largest_file(FULL):
+        if left == "escape":
+            press(panel, qtbot, Qt.Key.Key_Escape)
+        elif left == "next image":
+            session.current.step(1)
+            assert panel.start.text() == "Count points"
+            session.current.step(-1)
+        else:
+            folder = session.folder.project.folder
+            assert session.folder.close()
+            assert session.folder.open([folder])
+    assert panel.problems_seen
+    panel.problems_seen.clear()
+    assert len(on_disk(panel).answers) == 5
+    assert "6 of 20 points are judged. They aren't saved yet" in panel.progress.text()
+    assert SEGMENTATION not in in_sight(panel)
+    with largest_file(FULL):
+        panel.start.click()
+        assert not session.counting.running
+        assert panel.problems_seen.pop()
+    start(panel)
+    assert classes(panel) == [(1,)] * 5 + [(2,)]
+    assert len(on_disk(panel).answers) == 6
+    assert session.counting.waiting is None
+
+
+def test_a_count_that_all_is_judged_of_is_finished_once_it_can_be_written(panel, qtbot):
+    start(panel)
+    judge_all(panel, qtbot)
+    press(panel, qtbot, Qt.Key.Key_Backspace, ONE)
+    with largest_file(FULL):
+        press(panel, qtbot, Qt.Key.Key_Escape)
+    assert panel.problems_seen.pop()
+    assert SEGMENTATION not in in_sight(panel)
+    assert panel.start.text() == "Go on"
+    panel.start.click()
+    assert on_disk(panel).finished
+    assert not panel.session.counting.running
+    assert panel.start.text() == "Count anew"
+    assert SEGMENTATION in in_sight(panel)
+
+
+def test_a_count_that_another_window_went_on_with_is_not_kept(panel, qtbot):
+    start(panel)
+    press(panel, qtbot, ONE)
+    other = Project(panel.session.folder.project.folder)
+    other.points.write("a1.tif", other.points.go_on("a1.tif").answered((2,), ""))
+    press(panel, qtbot, Qt.Key.Key_Escape)
+    problem = panel.problems_seen.pop()
+    assert "another window has counted" in problem
+    assert "Show another image and this one again" in problem
+    panel.session.current.step(1)
+    panel.session.current.step(-1)
+    start(panel)
+    assert classes(panel) == [(2,)]
+
+
+def test_what_is_judged_goes_elsewhere_with_strokes_that_can_t_be_saved(panel, qtbot, tmp_path):
+    start(panel)
+    press(panel, qtbot, ONE, TWO)
+    with largest_file(FULL):
+        press(panel, qtbot, Qt.Key.Key_Escape)
+    assert panel.problems_seen.pop()
+    (tmp_path / "mine").mkdir()
+    assert panel.session.folder.keep_elsewhere(tmp_path / "mine")
+    assert len(panel.session.folder.project.points.read("a1.tif").answers) == 2
+    assert panel.session.counting.waiting is None
+
+
+def test_closing_asks_about_points_that_can_t_be_saved(panel, qtbot):
+    start(panel)
+    press(panel, qtbot, ONE, TWO)
+    window = panel.session.viewer.window._qt_window
+    with largest_file(FULL):
+        answer("Cancel", questions := [])
+        assert not window.close()
+        press(panel, qtbot, Qt.Key.Key_Escape)
+        assert panel.problems_seen.pop()
+        answer("Cancel", questions)
+        assert not window.close()
+    assert window.isVisible()
+    assert len(questions) == 2
+    assert all(one.startswith("The points that were judged can't be saved.") for one in questions)
 
 
 def test_a_count_that_can_t_be_kept_does_not_begin(panel):

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.class_table import LabelClass
+from napari_matssl.project.folder import Project
 from napari_matssl.project.kept_points import KeptCount
 from napari_matssl.tasks.measuring.point_counts import new_count, now_in_words
 from napari_matssl.widgets.canvas.bare_image import BareImage
@@ -21,6 +22,7 @@ from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.keys import Keys
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.shown import OVERLAYS, Shown
+from napari_matssl.widgets.canvas.unwritten_counts import UnwrittenCounts
 from napari_matssl.widgets.jobs.job_time import about
 from napari_matssl.widgets.napari_private import canvas_widget
 
@@ -53,6 +55,7 @@ class PointCounting(QObject):
         self._shown: Shown | None = None
         self._kept: KeptCount | None = None
         self._between: tuple[int, ...] | None = None  # classes of a boundary that is being judged
+        self._unwritten = UnwrittenCounts()
         self._unsaved = 0
         self._pace: list[float] = []  # s from point to point
         self._since = 0.0
@@ -63,7 +66,8 @@ class PointCounting(QObject):
         self._looked_at: Shown | None = None
         current.leaving.connect(self._on_leaving)
         current.changed.connect(self._on_shown)
-        current.folder.ending.connect(self.pause)
+        current.folder.moved.connect(self._save_to)
+        current.folder.ending.connect(self._end)
         palette.classes_changed.connect(self._on_classes)
 
     # --- what there is
@@ -82,6 +86,11 @@ class PointCounting(QObject):
     def kept(self) -> KeptCount | None:
         """The count that runs."""
         return self._kept
+
+    @property
+    def waiting(self) -> KeptCount | None:
+        """A count of the shown image that pauses and couldn't be written yet."""
+        return self._unwritten.of(self._current.shown)
 
     @property
     def asks_for_boundary(self) -> bool:
@@ -123,8 +132,14 @@ class PointCounting(QObject):
         shown = self._current.shown
         if shown is None or self.running:
             return False
+        waits = self.waiting is not None and not anew
         try:
+            if waits:
+                self._unwritten.write(shown)
             kept = shown.project.points.go_on(shown.name, shown.page)
+            if waits and kept is not None and kept.finished:
+                self._end_of(shown)
+                return True
             if kept is None or kept.finished or anew:
                 seed = secrets.randbits(32)
                 kept = new_count(shown.project, shown.whole(), points, seed)
@@ -133,7 +148,9 @@ class PointCounting(QObject):
             shown.project.points.write(shown.name, kept, shown.page)
         except MatSSLError as error:
             self._notices.failed.emit(error)
+            self.changed.emit()
             return False
+        self._unwritten.drop(shown)
         self._shown, self._kept, self._between = shown, kept, None
         self._pace, self._unsaved = [], 0
         self._camera = tuple(self._viewer.camera.center), self._viewer.camera.zoom
@@ -146,20 +163,33 @@ class PointCounting(QObject):
     def pause(self) -> None:
         """Save what is judged, and show all but the mask as it was before.
 
-        A count of which all is judged is finished.
+        A count of which all is judged is finished. What can't be saved stays in memory.
         """
         kept, shown = self._kept, self._shown
         if kept is None or shown is None:
             return
-        self._save()
+        saved = True
+        try:
+            self._unwritten.write_or_keep(shown, kept)
+        except MatSSLError as error:
+            self._notices.failed.emit(error)
+            saved = False
         self._stop()
-        if kept.finished:
-            self._unblind()
+        if kept.finished and saved:
+            self._end_of(shown)
         else:
             self._blind()
-        self.changed.emit()
-        if kept.finished:
-            self.finished.emit(shown.name)
+            self.changed.emit()
+
+    def save(self) -> MatSSLError | None:
+        """Save all that is judged; return why that isn't possible."""
+        if self._kept is not None and self._shown is not None:
+            try:
+                self._shown.project.points.write(self._shown.name, self._kept, self._shown.page)
+            except MatSSLError as error:
+                return error
+            self._unsaved = 0
+        return self._unwritten.write_all()
 
     def discard(self) -> None:
         """Delete the count of the shown image."""
@@ -172,6 +202,7 @@ class PointCounting(QObject):
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
+        self._unwritten.drop(shown)
         self._unblind()
         self.changed.emit()
 
@@ -183,9 +214,7 @@ class PointCounting(QObject):
         self._kept = kept.ended()
         if self._save():
             self._stop()
-            self._unblind()
-            self.changed.emit()
-            self.finished.emit(shown.name)
+            self._end_of(shown)
         else:
             self._kept = kept
 
@@ -290,6 +319,23 @@ class PointCounting(QObject):
         self._unsaved = 0
         return True
 
+    def _end_of(self, shown: Shown) -> None:
+        """Show again what a finished count has hidden."""
+        self._unblind()
+        self.changed.emit()
+        self.finished.emit(shown.name)
+
+    def _save_to(self, moved: Project) -> None:
+        """Keep what is judged elsewhere, too, where it couldn't be saved."""
+        self.pause()
+        problem = self._unwritten.move(moved)
+        if problem is not None:
+            self._notices.failed.emit(problem)
+
+    def _end(self) -> None:
+        self.pause()
+        self._unwritten.write_all()
+
     def _next(self) -> None:
         """Show the next point that has no answer; the last one once all have."""
         self._since = time.monotonic()
@@ -370,8 +416,8 @@ class PointCounting(QObject):
         try:
             kept = shown.project.points.read(shown.name, shown.page)
         except MatSSLError:  # the panel shows the reason
-            return
-        if kept is not None and not kept.finished:
+            kept = None
+        if self.waiting is not None or (kept is not None and not kept.finished):
             self._blind()
             self.changed.emit()
 

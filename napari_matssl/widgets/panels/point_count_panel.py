@@ -147,7 +147,7 @@ class PointCountPanel(QWidget):
         """Begin, go on, or begin anew if that is wanted."""
         shown = self._current.shown
         kept = self._kept_of_shown()
-        anew = kept is not None and kept.finished
+        anew = kept is not None and kept.finished and self._counting.waiting is None
         if shown is None or (anew and not agreed(
             self,
             "Count anew",
@@ -173,6 +173,8 @@ class PointCountPanel(QWidget):
         shown = self._current.shown
         if shown is None:
             return None
+        if (waiting := self._counting.waiting) is not None:
+            return waiting
         try:
             return shown.project.points.read(shown.name, shown.page)
         except MatSSLError:  # among the problems below the figures
@@ -278,10 +280,11 @@ class PointCountPanel(QWidget):
     def _update(self, _what: object = None) -> None:
         counting, shown, project = self._counting, self._current.shown, self._folder.project
         kept = counting.kept or self._kept_of_shown()
-        begun = kept is not None and not kept.finished
+        waits = counting.waiting is not None
+        begun = kept is not None and (waits or not kept.finished)
         caption = "Count points"
         if kept is not None:
-            caption = "Count anew" if kept.finished else "Go on"
+            caption = "Go on" if begun else "Count anew"
         self.start.setText(caption)
         offer(self.start, self._why_not(), _START_TIP)
         offer(self.points, "This count has its points." if begun else "", self.points.toolTip())
@@ -299,7 +302,9 @@ class PointCountPanel(QWidget):
         text = counting.progress
         if not counting.running and kept is not None and shown is not None:
             text = f"{shown.name}: {len(kept.answers)} of {len(kept.points)} points are judged."
-            if not kept.finished:
+            if waits:
+                text += " They aren't saved yet; Go on tries it again."
+            if begun:
                 text += " Its segmentation stays out of sight until the count is finished."
         say(self.progress, text)
         done = 0 if self._counts is None else len(self._counts.images)
