@@ -14,6 +14,7 @@ from napari_matssl.export.outputs import Outputs
 from napari_matssl.export.tables import write_frames
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Control, drain
+from napari_matssl.project.record import ModelRecord
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MEASURES, MeasureSettings
 from napari_matssl.tasks.measuring.export_measured import existing_tables, export_measured
@@ -206,6 +207,22 @@ def test_exported_are_masks_and_all_tables(project, tmp_path):
         pd.testing.assert_frame_equal(ours, pd.read_csv(out / name, encoding="utf-8-sig"))
     existing = existing_tables(project, out, Outputs(), ALL)
     assert {path.name for path in existing} == names
+
+
+def test_figures_follow_the_name_of_a_model_and_not_its_note(project):
+    """Tables name models as they are called now, and look up their errors by that."""
+    meter = ProjectMeter(project)
+    drain(meter.measure(ALL))
+    before = meter._states.of("a1.tif", project.classes.table)
+
+    def keep(**values):
+        one = ModelRecord(file="good.safetensors", created="2026-01-01", **values)
+        project.record.change(lambda record: record.model_copy(update={"models": (one,)}))
+
+    keep(note="from the first heat")
+    assert meter._states.of("a1.tif", project.classes.table) == before
+    keep(former=("model-001.safetensors",))
+    assert meter._states.of("a1.tif", project.classes.table) != before
 
 
 def test_tables_of_an_earlier_export_are_named(project, tmp_path):

@@ -161,6 +161,28 @@ def test_all_images_are_calibrated_but_those_whose_pixels_are_not_square(panel):
     assert heard[-1] == "3 images: the pixel size is as before."
 
 
+def test_undoing_leaves_sizes_that_were_set_since_and_can_be_tried_again(panel, monkeypatch):
+    heard = []
+    panel.session.notices.remarked.connect(heard.append)
+    panel.session.current.show("a.tif")
+    tool = begin(panel, "20")
+    tool.everywhere.click()
+    panel.session.current.show("b.tif")
+    panel.facts.size.setText("0.25")
+    panel.facts.size.editingFinished.emit()
+    current = panel.session.current
+    with monkeypatch.context() as full:
+        full.setattr(type(current), "set_pixel_sizes", lambda *_: None)  # it can't be written
+        tool.undo.click()
+    assert "as before" not in heard[-1]
+    assert not tool.undo.isHidden()
+    tool.undo.click()
+    assert [size_of(panel, f"{one}.tif") for one in "abc"] == [None, 0.25, None]
+    assert heard[-1] == (
+        "2 images: the pixel size is as before. Left out, as they got another since: b.tif."
+    )
+
+
 def test_pixels_that_are_not_square_stay_as_they_are(panel):
     panel.session.current.show("d.tif")
     tool = begin(panel, "10")

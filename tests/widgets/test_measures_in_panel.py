@@ -247,6 +247,15 @@ def test_a_mask_that_changes_makes_figures_out_of_date(panel, project, qtbot):
     assert view.per_image.objects[1] == 0  # all of it touches the edge
 
 
+def test_a_mask_that_changes_while_it_is_measured_makes_figures_out_of_date(panel, project, qtbot):
+    measure(qtbot, panel, "objects")
+    measuring = panel.measuring
+    earlier, measuring._at_work = measuring.measured, measuring.meter
+    project.masks.write("a2.tif", np.full((160, 200), 2, np.uint8))
+    measuring._on_measured(earlier)  # as a job that began before
+    qtbot.waitUntil(lambda: "a2.tif changed since" in measuring.state.text())
+
+
 def test_other_settings_make_figures_out_of_date(panel, qtbot):
     measure(qtbot, panel, "objects")
     panel.choice.form.set_value("line_direction", "90")

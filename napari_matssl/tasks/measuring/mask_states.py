@@ -40,6 +40,8 @@ class MaskStates:
             self.pixel_size(name),
             project.micrographs.page(name),
             project.micrographs.place(name),
+            # Tables name models as they are called now, and find their errors by that.
+            [(one.file, one.former) for one in project.record.value.models if one.former],
         )
 
     def pixel_size(self, name: str) -> PixelSize | None:

@@ -38,6 +38,7 @@ class BarCalibration(QWidget):
         self._session = session
         self._folder, self._current, self._line = session.folder, session.current, session.bar_line
         self._before: Mapping[str, PixelSize | None] = {}
+        self._applied: PixelSize | None = None
         self._has_line = False
         self._build()
         session.bar_line.changed.connect(self._update)
@@ -134,7 +135,7 @@ class BarCalibration(QWidget):
         now = {name: project.micrographs.pixel_size_by_hand(name) for name in names}
         if any(now[name] != size for name in names):
             return  # it couldn't be kept, which was told
-        self._before = before
+        self._before, self._applied = before, size
         which = shown.name if len(names) == 1 else f"{len(names)} images"
         text = f"{which}: {size.in_words} by the scale bar."
         text += f" It replaces the size of {few(replaced)}." if replaced else ""
@@ -153,10 +154,22 @@ class BarCalibration(QWidget):
         return known is not None and not agree(known, size)
 
     def _take_back(self) -> None:
-        before, self._before = self._before, {}
+        """Give images their size of before, but for those that got another since."""
+        project = self._folder.project
+        if project is None:
+            return
+        now = {name: project.micrographs.pixel_size_by_hand(name) for name in self._before}
+        before = {n: size for n, size in self._before.items() if now[n] == self._applied}
+        others = [name for name in now if name not in before]
         self._current.set_pixel_sizes(before)
+        sizes = {name: project.micrographs.pixel_size_by_hand(name) for name in before}
+        if sizes != before:
+            return  # it couldn't be kept, which was told; it can be tried again
+        self._before = {}
         which = few([*before]) if len(before) == 1 else f"{len(before)} images"
-        self._session.notices.remarked.emit(f"{which}: the pixel size is as before.")
+        text = f"{which}: the pixel size is as before."
+        text += f" Left out, as they got another since: {few(others)}." if others else ""
+        self._session.notices.remarked.emit(text)
         self._update()
 
     def _forget(self) -> None:

@@ -104,6 +104,7 @@ class MeasurePanel(QWidget):
         session.current.changed.connect(self._cover)
         self.painted.toggled.connect(self._set_painted)
         self.specimens.changed.connect(self._refresh)
+        self.measuring.arrived.connect(self._refresh)
         self.choice.changed.connect(self.exporting.update_export)
 
     # --- measuring phase fractions

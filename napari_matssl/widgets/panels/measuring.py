@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_matssl.errors import MatSSLError
@@ -41,6 +41,9 @@ class Measuring(QObject):
     parent
         The panel.
     """
+
+    arrived = Signal()
+    """There are new figures; what they are of may have changed while it was measured."""
 
     def __init__(self, session: Session, choice: MeasureChoice, parent: QWidget) -> None:
         super().__init__(parent)
@@ -101,6 +104,7 @@ class Measuring(QObject):
             return
         self.measured, self._changed = measured, ()
         self._show()
+        self.arrived.emit()
 
     def _show(self) -> None:
         """Show the figures of the last job, where they were measured as they are chosen."""
