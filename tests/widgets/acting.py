@@ -17,7 +17,7 @@ from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.shell import MatSSLWidget
 
 TINY = "test_efficientnet"
-LONG_MS = 120_000
+LONG_MS = 300_000
 """A machine may be busy."""
 
 
