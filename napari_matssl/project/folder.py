@@ -117,6 +117,13 @@ class KeptStrokes:
         self._project, self._name, self._version = project, name, version
         self._page = page
 
+    def at(self, project: Project) -> "KeptStrokes":
+        """Return the file in another place, to which this one was copied.
+
+        The strokes that were last read or saved stay what later ones are painted on.
+        """
+        return KeptStrokes(project, self._name, Version(None, self._version.ids), self._page)
+
     def save(self, ids: NDArray[np.uint8]) -> Saved:
         """Write the strokes, joined with strokes of other programs.
 

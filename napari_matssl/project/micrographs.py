@@ -287,6 +287,22 @@ class Micrographs:
             "are those of the file again.",
         )
 
+    def settings(self, name: str) -> ImageRecord:
+        """Return what is set for an image, to go back to by :meth:`set_back`."""
+        return self._record.value.image(name)
+
+    def set_back(self, name: str, settings: ImageRecord) -> None:
+        """Set for an image what was set before, its page, too.
+
+        Raises
+        ------
+        OutputError
+            If that can't be kept.
+        """
+        self._record.change(lambda record: record.with_image(name, settings))
+        if self._held is not None and self._held[0] == name:
+            self._held = name, settings.page
+
     def stem(self, name: str, page: int | None) -> str:
         """Return what labels and masks of a page of an image are called."""
         self._images.path(name)  # raises an error if there is no such image

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.sparse_ids import copy_of
+from napari_matssl.project.folder import Project
 from napari_matssl.project.merging_strokes import Saved, Version
 
 Ids = NDArray[np.uint8]
@@ -18,6 +19,9 @@ Area = tuple[slice, slice]
 
 class StrokesFile(Protocol):
     """Where strokes are saved that a layer shows."""
+
+    def at(self, project: Project) -> "StrokesFile":
+        """Return the same file of a project in another place, to which it was copied."""
 
     def save(self, ids: Ids) -> Saved:
         """Write them, joined with strokes of other programs."""
@@ -52,6 +56,10 @@ class PanoramaStrokes:
     def __init__(self, file: StrokesFile, version: Version, shape: tuple[int, int]) -> None:
         self._file = file
         self._take(np.zeros(shape, np.uint8) if version.ids is None else version.ids)
+
+    def at(self, project: Project) -> "PanoramaStrokes":
+        """Return the strokes in another place, to which their file was copied."""
+        return PanoramaStrokes(self._file.at(project), Version(None, self.ids), self.ids.shape)
 
     def in_area(self, area: Area) -> "AreaStrokes":
         """Return the strokes in an area, to be painted on."""
@@ -92,6 +100,10 @@ class AreaStrokes:
 
     def __init__(self, strokes: PanoramaStrokes, area: Area) -> None:
         self._strokes, self._area = strokes, area
+
+    def at(self, project: Project) -> "AreaStrokes":
+        """Return the same area in another place, to which the file was copied."""
+        return AreaStrokes(self._strokes.at(project), self._area)
 
     def save(self, ids: Ids) -> Saved:
         """Write the strokes ``(h, w)`` of the area, joined with strokes of other programs."""

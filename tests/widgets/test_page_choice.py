@@ -184,7 +184,7 @@ def test_a_page_whose_strokes_cant_be_saved_is_not_left(panel, qtbot):
         def written_elsewhere(self):
             return False
 
-    shown(panel).autosave.redirect(Full())
+    shown(panel).autosave.go_on_with(Full())
     layer = shown(panel).painted
     layer.paint((20, 30), 1)
     press_arrow(qtbot, panel.facts.page)
@@ -192,3 +192,36 @@ def test_a_page_whose_strokes_cant_be_saved_is_not_left(panel, qtbot):
     assert shown(panel).painted is layer
     assert problems == ["The disk is full. Make room."]
     layer.undo()
+
+
+@pytest.mark.parametrize("damaged", ["page", "labels"])
+def test_a_page_that_cant_be_shown_does_not_count(panel, folder, pages, told, damaged, qtbot):
+    session, problems = panel.session, said(panel)
+    with tifffile.TiffWriter(folder / STACK) as tiff:
+        tiff.write(pages[0], photometric="minisblack", metadata=None)
+        tiff.write(pages[1], photometric="minisblack", metadata=None, compression="zlib")
+    if damaged == "page":
+        with tifffile.TiffFile(folder / STACK) as tiff:
+            start = tiff.pages[1].dataoffsets[0]
+        whole = bytearray((folder / STACK).read_bytes())
+        whole[start : start + 40] = bytes(40)
+        (folder / STACK).write_bytes(whole)
+    assert session.current.show(STACK)
+    layer, project = shown(panel).painted, session.folder.project
+    session.current.set_info_bar(90)
+    layer.paint((20, 30), 1)
+    if damaged == "labels":
+        (folder / "matssl" / "labels").mkdir(parents=True, exist_ok=True)
+        (folder / "matssl" / "labels" / "stack.page2.png").write_bytes(b"no image")
+    told.clear()
+    press_arrow(qtbot, panel.facts.page)
+    assert len(problems) == 1
+    assert told == []
+    assert shown(panel).painted is layer
+    assert panel.facts.page.text().startswith("1 of ")
+    assert project.micrographs.page(STACK) == Project(folder).micrographs.page(STACK) == 1
+    assert shown(panel).micrograph.info_bar.row == 90
+    session.current.set_pixel_size(None)
+    assert shown(panel).micrograph.page == 1
+    qtbot.waitUntil(lambda: rows(panel)[STACK] != "can't be read")
+    assert STACK not in session.folder.unreadable

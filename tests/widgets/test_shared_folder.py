@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 from acting import LONG_MS
 from desk import docked, is_saved, labels_on_disk, rows, said, stroke, write_folder
+from limits import largest_file
 from PIL import Image
 from qtpy.QtWidgets import QFileDialog
 
@@ -180,6 +181,30 @@ def test_strokes_of_a_read_only_folder_are_kept_elsewhere(
     place.rename(tmp_path / "unplugged")
     assert again.session.folder.open([closed])
     assert any(f"are kept in {place}" in line and "isn't there" in line for line in told)
+
+
+def test_strokes_that_were_erased_stay_erased_when_they_are_kept_elsewhere(
+    panel, folder, tmp_path, monkeypatch
+):
+    stroke(panel)
+    stroke(panel, 60, 60)
+    panel.session.current.flush()
+    told, problems, layer = lines(panel), said(panel), painted(panel)
+    (tmp_path / "mine").mkdir()
+    with largest_file(64):
+        layer.undo()
+        stroke(panel, 20, 90, 2)
+        panel.session.current.flush()
+    assert problems
+    expected = layer.data.copy()
+    assert expected[60, 60] == 0
+    assert panel.session.folder.keep_elsewhere(tmp_path / "mine")
+    assert np.array_equal(painted(panel).data, expected)
+    project = panel.session.folder.project
+    assert project.own.is_relative_to(tmp_path / "mine")
+    name = panel.session.current.shown.name
+    assert np.array_equal(project.labels.read(name), expected)
+    assert not [line for line in told if "another window" in line]
 
 
 def test_strokes_are_saved_when_there_is_room_again_without_another_stroke(panel, folder, qtbot):

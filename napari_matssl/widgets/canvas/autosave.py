@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_matssl.errors import MatSSLError, OutputError
+from napari_matssl.project.folder import Project
 from napari_matssl.project.merging_strokes import Saved
 from napari_matssl.project.panorama_strokes import StrokesFile
 from napari_matssl.widgets.controls.preferences import preferences
@@ -88,9 +89,9 @@ class Autosave(QObject):
         """Whether there are strokes that are not on disk yet, or not any more."""
         return self.problem is not None or self._differs()
 
-    def redirect(self, file: StrokesFile) -> None:
-        """Save to another place from now on, all that is painted."""
-        self._file = file
+    def move(self, project: Project) -> None:
+        """Save to another place from now on, to which the file was copied."""
+        self._file = self._file.at(project)
 
     @property
     def settled(self) -> bool:

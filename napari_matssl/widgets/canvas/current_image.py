@@ -13,8 +13,8 @@ from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.project.folder import KeptStrokes, Project
-from napari_matssl.project.merging_strokes import Version
 from napari_matssl.project.panorama_strokes import PanoramaStrokes, StrokesFile
+from napari_matssl.project.record import ImageRecord
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.kept_look import KeptLook
 from napari_matssl.widgets.canvas.layers import (
@@ -193,12 +193,16 @@ class CurrentImage(QObject):
         project, name, left = shown.project, shown.name, shown.micrograph.page
         painted = sum(shown.painted_pixels().values())
         try:
+            before = project.micrographs.settings(name)
             remarks = project.micrographs.set_page(name, page)
         except MatSSLError as error:
             self._notices.failed.emit(error)
             self.changed.emit()
             return
-        self._read_and_show(project, name)
+        if not self._read_and_show(project, name):
+            if self.shown is shown:
+                self._stay_on_page(shown, before)
+            return
         if painted:
             self._notices.remarked.emit(
                 f"{name}: page {page} counts. The {painted:,} px painted on page {left} are kept "
@@ -208,6 +212,17 @@ class CurrentImage(QObject):
             self._notices.remarked.emit(remark)
         self.folder.survey([name])
         self.folder.painted_changed.emit(name)
+
+    def _stay_on_page(self, shown: Shown, settings: ImageRecord) -> None:
+        """Let the page that is shown count again, with what was set for it by hand."""
+        name = shown.name
+        try:
+            shown.project.micrographs.set_back(name, settings)
+        except MatSSLError as error:
+            self._notices.failed.emit(error)
+        self.folder.unreadable.discard(name)
+        self.folder.survey([name])
+        self.changed.emit()
 
     def _on_saved(self, name: str) -> None:
         if self.shown is None:
@@ -252,7 +267,7 @@ class CurrentImage(QObject):
         if shown.painting is not None:
             shown.painting.end()
         self.shown = self.folder.painting = None
-        self._look.remember(shown)
+        self._look.remember(shown, self._on_own_plane(shown))
         shown.autosave.close()
         self._arranging = True
         try:
@@ -307,7 +322,7 @@ class CurrentImage(QObject):
         try:
             change(shown.project, shown.name)
             micrograph = self._notices.wait_for(
-                lambda: shown.project.micrographs.read_any(shown.name),
+                lambda: shown.project.micrographs.read_any(shown.name, shown.page),
                 f"Reading {shown.name} again...",
             )
             if self.shown is not shown:  # while it was read
@@ -331,7 +346,11 @@ class CurrentImage(QObject):
         """Hide the strokes while another plane of their stack is shown."""
         shown = self.shown
         if shown is not None and not shown.own_image and not self._arranging:
-            shown.painted.visible = self.user_layers.shows(shown.name, self.viewer.dims)
+            shown.painted.visible = self._on_own_plane(shown)
+
+    def _on_own_plane(self, shown: Shown) -> bool:
+        """Whether the plane is in view that the strokes belong to."""
+        return shown.own_image or self.user_layers.shows(shown.name, self.viewer.dims)
 
     def _on_removed(self, event: Event) -> None:
         """Save the strokes of an image whose layers are deleted."""
@@ -373,8 +392,7 @@ class CurrentImage(QObject):
         """Save strokes that aren't saved yet to another place."""
         shown = self.shown
         if shown is not None and shown.autosave.unsaved:
-            kept = KeptStrokes(moved, shown.name, Version(None, None), shown.page)
-            shown.autosave.redirect(kept)
+            shown.autosave.move(moved)
 
     def _end(self) -> None:
         self._looking.end()
