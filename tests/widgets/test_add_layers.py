@@ -105,6 +105,22 @@ def test_strokes_hide_while_another_plane_of_their_stack_is_shown(panel):
     assert session.current.shown.painted.visible
 
 
+def test_the_next_image_shows_its_strokes_after_another_plane_was_looked_at(panel):
+    session, viewer = panel.session, panel.session.viewer
+    viewer.add_image(random.integers(0, 250, (4, 60, 80), dtype=np.uint8), name="depth")
+    viewer.dims.set_point(0, 2)
+    panel.opening.add_layer.click()
+    viewer.dims.set_point(0, 3)
+    assert not session.current.shown.painted.visible
+    assert session.current.show(NAMES[0])
+    assert session.current.shown.painted.visible
+    session.current.shown.painted.visible = False  # as the user wants it
+    assert session.current.show("depth_2.tif")
+    viewer.dims.set_point(0, 3)
+    assert session.current.show(NAMES[0])
+    assert not session.current.shown.painted.visible
+
+
 def test_a_stack_keeps_its_grid_whatever_pixel_size_is_set(panel):
     session = panel.session
     viewer = session.viewer

@@ -31,12 +31,21 @@ class KeptLook:
         self._layers: dict[str, tuple[bool, float, int]] = {}
         self._histories: OrderedDict[tuple[str, int | None], _History] = OrderedDict()
 
-    def remember(self, shown: Shown) -> None:
-        """Note how an image looks whose layers are about to go."""
+    def remember(self, shown: Shown, strokes_may_show: bool = True) -> None:
+        """Note how an image looks whose layers are about to go.
+
+        Parameters
+        ----------
+        strokes_may_show
+            False while the strokes are hidden because another plane than theirs is in view.
+        """
         painted = shown.painted
         self._brush = painted.brush_size
         for title, layer in _labels_of(shown).items():
-            self._layers[title] = (layer.visible, layer.opacity, layer.contour)
+            visible = layer.visible
+            if layer is painted and not strokes_may_show:
+                visible, _, _ = self._layers.get(PAINTED, (True, 1.0, 0))
+            self._layers[title] = (visible, layer.opacity, layer.contour)
         undo, redo = history_of(painted)
         key = shown.name, shown.page
         self._histories.pop(key, None)
