@@ -12,7 +12,7 @@ from pathlib import Path
 from napari_matssl.micrograph.decoding import metadata_of
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.mask_text import own_facts
-from napari_matssl.micrograph.metadata import FileMetadata, entry, positive
+from napari_matssl.micrograph.metadata import FileMetadata, entry, positive, with_point
 from napari_matssl.micrograph.ome import ome_pixels
 from napari_matssl.micrograph.orientation import transposes
 
@@ -197,13 +197,15 @@ def _olympus(metadata: FileMetadata, width: int) -> PixelSize | None:
 
 
 def _imagej(metadata: FileMetadata, width: int) -> PixelSize | None:
-    """Pixels per unit; without a unit of length they mean nothing."""
+    """Pixels per unit, which may be another one down; they mean nothing without a length."""
     x, y = (positive(n) for n in metadata.resolution)
     unit = metadata.imagej.get("unit")
     um = _unit_um(unit)
-    if um is None or x is None:
+    um_down = _unit_um(metadata.imagej.get("yunit", unit))
+    if um is None or um_down is None or x is None:
         return None
-    return _size(1 / x, 1 / y if y is not None else None, um, f"ImageJ metadata (unit {unit})")
+    down = um_down / y if y is not None else None
+    return _size(um / x, down, 1, f"ImageJ metadata (unit {unit})")
 
 
 def _ome(metadata: FileMetadata, width: int) -> PixelSize | None:
@@ -253,14 +255,14 @@ def _stated_um(number: float | None, unit: object) -> float | None:
 def _hypotenuse(pair: list[str | None]) -> float | None:
     """Length of a step given by its parts, which may be negative or 0."""
     try:
-        return positive(math.hypot(*(float(part or "0") for part in pair)))
+        return positive(math.hypot(*(float(with_point(part or "0")) for part in pair)))
     except ValueError:
         return None
 
 
 def _length_um(text: str | None, usual: str = "") -> float | None:
     """Parse ``5um``, ``200 nm`` and, where there is a `usual` unit, ``12.5``."""
-    found = re.fullmatch(r"([-+.\deE]{1,40})\s*(\S*)", text[:80]) if text else None
+    found = re.fullmatch(r"([-+.,\deE]{1,40})\s*(\S*)", text[:80]) if text else None
     if found is None:
         return None
     number, um = positive(found[1]), _unit_um(found[2] or usual)

@@ -181,17 +181,25 @@ def tifffile_silenced() -> Iterator[None]:
 
 
 def positive(value: object) -> float | None:
-    """Return a positive finite number from a number or a text; None for all else."""
+    """Return a positive finite number from a number or a text; None for all else.
+
+    A text may have a decimal comma, as programs write it under German or French settings.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value)
+        number = float(with_point(value) if isinstance(value, str) else value)
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and number > 0 else None
 
 
-def entry(key: str, text: str, value: str = r"[-+.\deE]+") -> str | None:
+def with_point(number: str) -> str:
+    """Write a decimal comma as a point; what has several signs is no number afterwards either."""
+    return re.sub(r"(?<=\d),(?=\d)", ".", number)
+
+
+def entry(key: str, text: str, value: str = r"[-+.\deE]+(?:,[-+.\deE]+)*") -> str | None:
     """Find what follows a key, both given as patterns; None where the key isn't there."""
     found = re.search(f"{key}({value})", text, re.MULTILINE)
     return found[1].strip() if found else None

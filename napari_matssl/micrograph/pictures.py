@@ -21,6 +21,7 @@ from napari_matssl.micrograph.damage import rows_missing
 from napari_matssl.micrograph.stored_image import Stored
 
 _BMP = b"BM"
+_BITS = {"1": 1, "L": 8}  # bits per pixel by Pillow's mode
 _SAVE_PLAIN = "Save it as a grey or RGB image, TIFF or PNG."
 _SAVE_PLANE = "Save the picture you want as an image of its own."
 
@@ -114,8 +115,42 @@ def _decode_bmp(path: Path, start: bytes, page: int | None, label: bool) -> Stor
         size = path.stat().st_size
         check_extent(path, image.width, image.height, channels, size, label)
         _check_bmp_rows(path, start, size)
+        bits = _bmp_bits(start)
+        if image.mode in _BITS and bits != _BITS[image.mode]:
+            return _two_colours(path, start, image)
         pixels, palette = _loaded(image)
     return _without_alpha(Stored(pixels, palette))
+
+
+def _bmp_bits(start: bytes) -> int:
+    """Bits per pixel, which a header of OS/2 has at another place."""
+    (header,) = struct.unpack_from("<I", start, 14)
+    (bits,) = struct.unpack_from("<H", start, 28 if header >= 40 else 24)
+    return int(bits)
+
+
+def _two_colours(path: Path, start: bytes, image: Image.Image) -> Stored:
+    """Decode 8 bits per pixel of black and white, which Pillow takes for 1 bit.
+
+    Raises
+    ------
+    InputError
+        If they are packed, or there aren't 8 bits.
+    """
+    begin, header = struct.unpack_from("<II", start, 10)
+    plain = header >= 40 and struct.unpack_from("<I", start, 30)[0] == 0
+    if image.mode != "1" or not plain or _bmp_bits(start) != 8:
+        raise InputError(
+            f"{path} is a BMP of {_bmp_bits(start)} bits per pixel whose palette can't be read.",
+            "Save it as PNG or TIFF.",
+        )
+    width, height = image.size
+    raw = np.frombuffer(path.read_bytes(), np.uint8, -(-width // 4) * 4 * height, begin)
+    pixels = raw.reshape(height, -1)[:, :width]
+    upwards = struct.unpack_from("<i", start, 22)[0] > 0
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    palette[1] = 255
+    return Stored(pixels[::-1].copy() if upwards else pixels.copy(), palette)
 
 
 def _check_bmp_rows(path: Path, start: bytes, size: int) -> None:

@@ -241,6 +241,40 @@ def test_pixel_size_of_a_file_that_is_not_open(tmp_path):
     assert read_pixel_size(tmp_path / "b.tif", 64) is None
 
 
+@pytest.mark.parametrize(
+    ("metadata", "um"),
+    [
+        (FileMetadata(sidecar=HITACHI.replace("24.8", "9,921875")), 0.009921875),
+        (FileMetadata(tescan="PixelSizeX=1,5625e-007\nPixelSizeY=1,5625e-007\n"), 0.15625),
+        (FileMetadata(fei={"Scan": {"PixelWidth": "2,5e-8"}}), 0.025),
+        (FileMetadata(zeiss=ZEISS.format("5,5 nm")), 0.0055),
+        (FileMetadata(sidecar="$$SM_MICRON_BAR 40,5\n$$SM_MICRON_MARKER 8,1um\n"), 0.2),
+        (FileMetadata(fibics="<Ux>0,03</Ux><Uy>-0,04</Uy>"), 0.05),
+    ],
+    ids=["Hitachi", "TESCAN", "FEI", "ZEISS", "JEOL", "Fibics"],
+)
+def test_a_decimal_comma_does_not_cut_a_number_short(metadata, um):
+    assert pixel_size_in(metadata, 64).x_um == pytest.approx(um)
+
+
+@pytest.mark.parametrize("number", ["1,234,567", "1.234,5", "1,234.5", "1,e-007"])
+def test_numbers_with_several_signs_are_no_calibration(number):
+    assert pixel_size_in(FileMetadata(tescan=f"PixelSizeX={number}\n"), 64) is None
+    assert pixel_size_in(FileMetadata(sidecar=HITACHI.replace("24.8", number)), 64) is None
+
+
+@pytest.mark.parametrize(
+    ("down", "sides"),
+    [("nm", (0.25, 0.0005)), ("um", (0.25, 0.5)), ("pixel", None), ("", None)],
+)
+def test_imagej_unit_down_goes_for_the_height(tmp_path, down, sides):
+    path = tmp_path / "a.tif"
+    metadata = {"unit": "um", "yunit": down}
+    tifffile.imwrite(path, GREY, imagej=True, resolution=(4, 2), metadata=metadata)
+    size = size_of(path)
+    assert (None if size is None else (size.x_um, size.y_um)) == (sides and pytest.approx(sides))
+
+
 FIBICS = "<Fibics><Scan><Ux>{}</Ux><Uy>{}</Uy><Vx>{}</Vx><Vy>{}</Vy></Scan></Fibics>"
 
 

@@ -421,3 +421,29 @@ def test_real_folder(real_data):
     files = find_micrographs([real_data / "am-slices"])
     assert len(files) == 67
     assert read_micrograph(files[0]).pixels.shape == (512, 512)
+
+
+def two_colours(pixels, bits=8, upwards=True, colours=((0, 0, 0), (255, 255, 255))):
+    """A BMP of which the palette has so few colours that Pillow takes it for bits."""
+    height, width = pixels.shape
+    rows = np.pad(pixels, ((0, 0), (0, -width % 4)))[:: -1 if upwards else 1]
+    begin, down = 54 + 4 * len(colours), height if upwards else -height
+    head = struct.pack("<2sIIIIiiHH", b"BM", 0, 0, begin, 40, width, down, 1, bits)
+    head += struct.pack("<IIiiII", 0, 0, 0, 0, len(colours), 0)
+    return head + b"".join(bytes((*c, 0)) for c in colours) + rows.tobytes()
+
+
+@pytest.mark.parametrize("upwards", [True, False])
+@pytest.mark.parametrize("width", [64, 61])
+def test_bmp_of_8_bits_with_black_and_white_alone(tmp_path, upwards, width):
+    pixels = (np.arange(64)[:, None] + np.arange(width) > 70).astype(np.uint8)
+    (tmp_path / "a.bmp").write_bytes(two_colours(pixels, upwards=upwards))
+    assert same(read_pixels(tmp_path / "a.bmp"), pixels)
+    assert same(read_micrograph(tmp_path / "a.bmp").pixels, pixels * np.uint8(255))
+
+
+def test_bmp_of_4_bits_with_a_grey_palette_is_refused(tmp_path):
+    raw = two_colours(np.full((64, 64), 0x10, np.uint8), 4)
+    (tmp_path / "a.bmp").write_bytes(raw)
+    with pytest.raises(InputError, match=r"a BMP of 4 bits per pixel.*Save it as PNG or TIFF"):
+        read_micrograph(tmp_path / "a.bmp")
