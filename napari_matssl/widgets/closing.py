@@ -49,7 +49,8 @@ class Closing(QObject):
         if not viewer_widget(self._viewer).isVisibleTo(window):  # closed by a script
             self._folder.end()
             return False
-        if self._strokes_are_safe() and self._counts_are_safe() and self._job_may_end():
+        safe = self._strokes_are_safe() and self._counts_are_safe()
+        if safe and self._job_may_end() and self._results_are_safe():
             return False
         event.ignore()
         return True
@@ -76,11 +77,8 @@ class Closing(QObject):
         return agreed(self._window, "A count would be lost", question, "Close and lose it")
 
     def _job_may_end(self) -> bool:
-        """Ask what becomes of the job that runs, or of a result that couldn't be written."""
+        """Ask what becomes of the job that runs."""
         runner = self._runner
-        if runner.unwritten is not None and not runner.busy:
-            question = f"The result isn't saved. {runner.unwritten}"
-            return agreed(self._window, "A result would be lost", question, "Close and lose it")
         job = runner.job
         if job is None or job.cancelling:
             return True
@@ -94,6 +92,14 @@ class Closing(QObject):
                 f"The window closes when the result of {title} is saved."
             )
         return answer == CANCEL
+
+    def _results_are_safe(self) -> bool:
+        """Ask about results that couldn't be written."""
+        unwritten = self._runner.all_unwritten
+        if not unwritten:
+            return True
+        question = "\n".join(f"The result isn't saved. {one}" for one in unwritten)
+        return agreed(self._window, "A result would be lost", question, "Close and lose it")
 
     def _ask(self, job: RunningJob) -> str:
         box = QMessageBox(self._window)

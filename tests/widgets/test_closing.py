@@ -6,11 +6,12 @@ import threading
 import numpy as np
 import pytest
 from desk import SIZE, answer, docked, in_own_process, labels_on_disk, stroke, write_folder
+from qtpy.QtCore import QTimer
 
 from napari_matssl.errors import UnwrittenError
 from napari_matssl.progress import Control, Progress
 from napari_matssl.project.folder import Project
-from napari_matssl.widgets.closing import FINISH, STAY
+from napari_matssl.widgets.closing import CANCEL, FINISH, STAY
 
 
 @pytest.fixture
@@ -298,3 +299,36 @@ def test_a_window_stays_if_what_was_finished_couldnt_be_kept(working, qtbot):
     answer("Cancel", questions)
     assert not window.close()
     assert questions == ["The result isn't saved. The disk is full."]
+
+
+def test_closing_amid_another_job_asks_about_the_result_that_waits_too(working, qtbot):
+    session, _job = working
+
+    def fails():
+        yield Progress("working", 0, 1)
+        raise UnwrittenError("The disk is full.", "", lambda path: path)
+
+    runner = session.runner
+    runner.job.cancel()
+    qtbot.waitUntil(lambda: not runner.busy, timeout=10_000)
+    session.start("Fine-tuning", fails, compute=False)
+    qtbot.waitUntil(lambda: not runner.busy, timeout=10_000)
+    session.start("Segmenting", Steps(), compute=False)
+    qtbot.waitUntil(lambda: runner.job.percent == 81, timeout=10_000)
+    questions = []
+
+    def answer_the_next():
+        if questions:
+            answer("Cancel", questions)
+        else:
+            QTimer.singleShot(20, answer_the_next)
+
+    answer(CANCEL, questions)
+    answer_the_next()
+    assert not session.viewer.window._qt_window.close()
+    assert questions[0].startswith("Segmenting is running")
+    assert questions[1:] == ["The result isn't saved. The disk is full."]
+    assert runner.unwritten is not None
+    assert runner.busy  # nothing is cancelled while the window stays
+    runner.job.cancel()
+    qtbot.waitUntil(lambda: not runner.busy, timeout=10_000)

@@ -393,6 +393,29 @@ def test_a_result_that_is_written_elsewhere_reaches_those_who_wait_for_it(qtbot,
         runner.write_elsewhere(tmp_path / "again.safetensors")
 
 
+def test_results_that_cant_be_written_wait_for_each_other(qtbot, runner, tmp_path):
+    results = []
+
+    def fails(name):
+        yield Progress("working", 1, 1)
+        raise UnwrittenError(f"{name} can't be written.", "Make room.", lambda path: (name, path))
+
+    for name in ("first", "second"):
+        with qtbot.waitSignal(runner.ended):
+            runner.start("Fine-tuning", lambda name=name: fails(name)).succeeded.connect(
+                results.append
+            )
+    assert len(runner.all_unwritten) == 2
+    with qtbot.waitSignal(runner.ended):  # a job that does well changes nothing
+        runner.start("Working", lambda: succeed("mask"))
+    for name in ("second", "first"):
+        assert name in str(runner.unwritten)
+        with qtbot.waitSignal(runner.ended):
+            runner.write_elsewhere(tmp_path / name)
+        assert results[-1] == (name, tmp_path / name)
+    assert runner.unwritten is None
+
+
 class Model:
     """Something large."""
 

@@ -27,7 +27,7 @@ class JobRunner(QObject):
         super().__init__(parent)
         self.job: RunningJob | None = None
         """The job that is running or paused."""
-        self._unsaved: RunningJob | None = None  # job whose result couldn't be written
+        self._unsaved: list[RunningJob] = []  # jobs whose results couldn't be written
         self._saving: RunningJob | None = None  # job that writes this result elsewhere
         self._closed = False
 
@@ -49,8 +49,13 @@ class JobRunner(QObject):
 
     @property
     def unwritten(self) -> UnwrittenError | None:
-        """A job's result that couldn't be written and is kept in memory, until it is."""
-        return None if self._unsaved is None else self._unsaved.unwritten
+        """The last result that couldn't be written; None if there is none."""
+        return self.all_unwritten[-1] if self._unsaved else None
+
+    @property
+    def all_unwritten(self) -> tuple[UnwrittenError, ...]:
+        """Results that couldn't be written and are kept in memory, each until it is."""
+        return tuple(job.unwritten for job in self._unsaved if job.unwritten is not None)
 
     def start(
         self,
@@ -71,7 +76,7 @@ class JobRunner(QObject):
         return job
 
     def write_elsewhere(self, path: Path) -> RunningJob:
-        """Write a job's result, which couldn't be written, to another file.
+        """Write the last result that couldn't be written to another file.
 
         Whoever started that job hears of its success.
 
@@ -80,16 +85,15 @@ class JobRunner(QObject):
         InputError
             If a job is running, or nothing waits to be written.
         """
-        unsaved = self._unsaved
-        if unsaved is None or unsaved.unwritten is None:
+        unwritten = self.unwritten
+        if unwritten is None:
             raise InputError("There is nothing that waits to be saved.")
-        unwritten = unsaved.unwritten
 
         def write() -> Job[Any]:
             yield Progress("saving", 0, 1)
             return unwritten.write(path)
 
-        self._saving = self._prepare(unsaved.title, write, "", ())
+        self._saving = self._prepare(self._unsaved[-1].title, write, "", ())
         self.started.emit(self._saving)
         return self._saving
 
@@ -115,10 +119,9 @@ class JobRunner(QObject):
 
     def _on_succeeded(self, result: object) -> None:
         """Hand a result that was written elsewhere to those who wait for it."""
-        unsaved = self._unsaved
-        if unsaved is None or self._saving is None:
+        if self._saving is None:
             return
-        self._unsaved = None
+        unsaved, self._saving = self._unsaved.pop(), None
         unsaved.succeeded.emit(result)
         unsaved.deleteLater()
 
@@ -126,15 +129,15 @@ class JobRunner(QObject):
         job = self.job
         if job is None or job.unwritten is None:
             return
-        if self._saving is not None and self._unsaved is not None:
-            self._unsaved.unwritten = job.unwritten  # it failed again
+        if self._saving is not None:
+            self._unsaved[-1].unwritten = job.unwritten  # it failed again
         else:
-            self._unsaved = job
+            self._unsaved.append(job)
 
     def _on_ended(self) -> None:
         job, self.job, self._saving = self.job, None, None
         if job is None:
             return
-        if job is not self._unsaved:
+        if job not in self._unsaved:
             job.deleteLater()
         self.ended.emit()
