@@ -94,6 +94,7 @@ class Session(QObject):
         self.keys.bind(IMAGE_KEY, self.guide.next_image)
         self.keys.bind(PLACE_KEY, self.guide.next_place)
         self.counting = PointCounting(viewer, self.current, self.palette, self.keys)
+        self.results.overlay_shown.connect(self.counting.keep_out_of_sight)
         self.menu = CanvasMenu(viewer, self.current, self.palette)
         self.mouse = Mouse(viewer, self.current, self.menu, self)
         self.closing = Closing(viewer, self.current, self.counting, self.runner, self)

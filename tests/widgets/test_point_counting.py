@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.counted_points import COUNTED
 from napari_matssl.widgets.canvas.crosshair import CROSS
-from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
+from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 from napari_matssl.widgets.panels.point_count_panel import PointCountPanel
 
@@ -168,6 +168,23 @@ def test_the_mask_stays_out_of_sight_until_the_count_is_finished(panel, qtbot):
     assert SEGMENTATION not in in_sight(panel)
     start(panel)
     panel.finish.click()
+    assert SEGMENTATION in in_sight(panel)
+
+
+def test_what_a_model_finds_meanwhile_stays_out_of_sight_during_a_pause(panel, qtbot):
+    results = panel.session.results
+    start(panel)
+    press(panel, qtbot, ONE, Qt.Key.Key_Escape)
+    results.take_over("a1.tif", np.ones(SIZE, np.uint8))
+    assert {SEGMENTATION, PREVIEW}.isdisjoint(in_sight(panel))
+    results.show_piece(PREVIEW, "a1.tif", 0, 0, np.ones((20, 20), np.uint8))
+    assert {SEGMENTATION, PREVIEW}.isdisjoint(in_sight(panel))
+    results.remove_layer(PREVIEW)
+    assert SEGMENTATION not in in_sight(panel)
+    start(panel)
+    panel.finish.click()
+    assert SEGMENTATION in in_sight(panel)
+    results.take_over("a1.tif", np.ones(SIZE, np.uint8))
     assert SEGMENTATION in in_sight(panel)
 
 

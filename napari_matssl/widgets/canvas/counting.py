@@ -389,9 +389,13 @@ class PointCounting(QObject):
         shown = self._current.shown
         overlays = [] if shown is None else [x for t, x in shown.extra.items() if t in OVERLAYS]
         for layer in overlays:
-            if layer.visible:
-                layer.visible = False
-                self._blinded.append(layer)
+            self.keep_out_of_sight(layer)
+
+    def keep_out_of_sight(self, layer: Layer) -> None:
+        """Hide an overlay until the count of the shown image is finished, if one is begun."""
+        if self._begun and layer.visible:
+            layer.visible = False
+            self._blinded.append(layer)
 
     def _unblind(self) -> None:
         self._begun = False

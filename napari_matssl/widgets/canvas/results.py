@@ -49,6 +49,8 @@ class Results(QObject):
     mask_changed = Signal(str)
     """The segmentation of that image."""
     cleaning_changed = Signal()
+    overlay_shown = Signal(object)
+    """The layer of a segmentation or preview that came into sight by itself."""
 
     def __init__(self, current: CurrentImage) -> None:
         super().__init__(current)
@@ -65,7 +67,7 @@ class Results(QObject):
         shown = self.current.shown
         if shown is not None and (shown.name, shown.page) == (name, page):
             self._show(shown, mask)
-            shown.extra[SEGMENTATION].visible = True
+            self._bring_into_sight(shown.extra[SEGMENTATION])
         self.mask_changed.emit(name)
 
     def show_piece(
@@ -278,6 +280,11 @@ class Results(QObject):
             self._covered = covered
         shown.extra[title] = layer
         layer.events.visible.connect(self._on_visible)
+        self.overlay_shown.emit(layer)
+
+    def _bring_into_sight(self, layer: Layer) -> None:
+        layer.visible = True
+        self.overlay_shown.emit(layer)
 
     def _on_visible(self, event: Event) -> None:
         """Hide the other overlay when one is shown."""
@@ -294,7 +301,7 @@ class Results(QObject):
         """Show the segmentation again that a preview has covered."""
         layer, self._covered = self._covered, None
         if layer is not None:
-            layer.visible = True
+            self._bring_into_sight(layer)
 
 
 def _area(shown: Shown) -> float | None:
