@@ -97,6 +97,8 @@ class Micrograph:
         ``(H, W)``, where the pixels are numbers; None where all are. The rest belongs to no class.
     page, pages
         Which image of its file it is, from 1, and how many the file holds.
+    part_of
+        The file of the panorama that it was cut out of; None where it is a whole image.
     """
 
     name: str
@@ -108,6 +110,17 @@ class Micrograph:
     analysable: NDArray[np.bool_] | None = None
     page: int = 1
     pages: int = 1
+    part_of: Path | None = None
+
+    @property
+    def origin(self) -> object:
+        """What is equal for pages of one file and parts of one panorama, and for them alone."""
+        return self.part_of or self.path or self
+
+    @property
+    def origin_name(self) -> str:
+        """What to call the origin: a part's panorama, else as the image."""
+        return self.name if self.part_of is None else self.part_of.name
 
     @property
     def height(self) -> int:

@@ -51,7 +51,12 @@ def part_of(panorama: Panorama, rows: slice, columns: slice) -> Part:
     pixels = panorama.part(rows, columns)
     name = f"{panorama.name}{_AT}{columns.start}, {rows.start}"
     micrograph = Micrograph(
-        name, pixels, panorama.pixel_size, analysable=finite_pixels(pixels), page=panorama.page
+        name,
+        pixels,
+        panorama.pixel_size,
+        analysable=finite_pixels(pixels),
+        page=panorama.page,
+        part_of=panorama.path,
     )
     return Part(micrograph, rows.start, columns.start)
 

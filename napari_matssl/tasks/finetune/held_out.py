@@ -21,15 +21,16 @@ from napari_matssl.learn.pixel_features import Known, look_at_strokes
 from napari_matssl.learn.pixel_fit import fit, score
 from napari_matssl.learn.remembering_encoder import RememberingEncoder
 from napari_matssl.learn.schedule import Budget
-from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.temperature import fit_temperature
-from napari_matssl.measure.model_error import LEAST_PIXELS
 from napari_matssl.progress import Control, Progress
+from napari_matssl.tasks.finetune.origins import (
+    by_origin,
+    choose_left_out,
+    count_origins,
+    of_other_origin,
+)
 from napari_matssl.tasks.finetune.planning import Plan
 from napari_matssl.tasks.inputs import is_among
-
-MOST_LEFT_OUT = 8
-"""Painted images that are left out in turn; more would take longer than it is worth."""
 
 _LEARNT = 700  # painted pixels of each class in an image to which a classifier is fitted
 _SAMPLED = 2000  # pixels of an image to which a temperature is fitted
@@ -91,9 +92,10 @@ def leave_out(
 ) -> Generator[Progress, Control | None, HeldOutFigures | None]:
     """Leave one painted image out in turn; classify it by heads that are fitted to the others.
 
-    The left-out image gets the grey scale that a new image would get. A class that no other image
-    shows can't be known, and isn't counted. Images that a model to go on from has seen are not
-    left out.
+    Others of its origin are left out with it, and count as one image with it. The left-out image
+    gets the grey scale that a new image would get. A class that no other image shows can't be
+    known, and isn't counted. Images that a model to go on from has seen are not left out, nor are
+    others of their origin.
 
     Parameters
     ----------
@@ -106,15 +108,16 @@ def leave_out(
 
     Returns
     -------
-    None if fewer than two images are painted, if there are two validation images, which show more,
-    or if STOP was sent.
+    None if images of fewer than two origins are painted, if there are two validation images of two
+    origins, which show more, or if STOP was sent.
     """
     data, card = plan.data, plan.card
-    chosen = choose_left_out(data.images, len(card.classes))
-    if len(chosen) < 2 or len(data.validation) > 1:
+    chosen = choose_left_out(data, len(card.classes))
+    validating = [one.painted for one in data.validation]
+    if count_origins(data.painted, chosen) < 2 or len(by_origin(validating)) > 1:
         return None
-    unseen = [n for n in chosen if not _has_seen(plan.start, data.painted[n])]
-    images, sample = list[HeldOutImage](), Sample()
+    unseen = _unseen(plan, chosen)
+    confusions, sample = dict[int, NDArray[np.int64]](), Sample()
     seen = dict[int, Known]()
     thinned = {n: _thinned(data.images[n]) for n in chosen}
     begin = 0.0 if budget is None else budget.elapsed
@@ -123,7 +126,7 @@ def leave_out(
             break
         if (yield Progress("leaving images out", number, len(unseen))) is Control.STOP:
             return None
-        others = [thinned[n] for n in chosen if n != left_out]
+        others = [thinned[n] for n in of_other_origin(data.painted, chosen, left_out)]
         try:
             with device_errors("leaving images out"):
                 found = _classify(plan, encoder, others, left_out, compute)
@@ -133,18 +136,19 @@ def leave_out(
         if found is not None and len(found.truth):
             channels = found.probabilities.argmax(axis=1)
             confusion = confusion_matrix(found.truth, channels, range(len(card.classes)))
-            images.append(_image(data.painted[left_out].micrograph.name, confusion))
+            confusions[left_out] = confusion
             sample.add(found.probabilities, found.truth)
             seen[left_out] = found.seen
-    if not images:
+    if not confusions:
         return None
+    images = _images([data.painted[n] for n in confusions], [*confusions.values()])
     stand_in = card.architecture != "pixel-classifier"
     held_out = HeldOut(
         source="left-out",
         stand_in=stand_in,
         boundaries=card.densely_painted,
         classes=card.classes.names,
-        images=tuple(images),
+        images=images,
     )
     return HeldOutFigures(held_out, 1.0 if stand_in else sample.temperature, seen)
 
@@ -174,12 +178,11 @@ def from_validation(
     sample
         Of their pixels.
     """
-    names = [one.micrograph.name for one in painted]
     held_out = HeldOut(
         source="validation",
         boundaries=painted_share(painted, card.unlabelled) >= DENSE,
         classes=card.classes.names,
-        images=tuple(map(_image, names, confusions))[:MOST_IMAGES],
+        images=_images(painted, confusions),
     )
     return HeldOutFigures(held_out, sample.temperature)
 
@@ -267,22 +270,22 @@ def _thinned(image: PreparedImage) -> PreparedImage:
     return replace(image, targets=kept.reshape(image.targets.shape))
 
 
-def choose_left_out(images: Sequence[PreparedImage], classes: int) -> list[int]:
-    """Choose the images that show most classes, from all over the list."""
-    shown = [
-        int((np.bincount(one.targets.ravel(), minlength=256)[:classes] >= LEAST_PIXELS).sum())
-        for one in images
-    ]
-    painted = [n for n in range(len(images)) if shown[n]]
-    count = min(len(painted), MOST_LEFT_OUT)
-    spread = [painted[i * len(painted) // count] for i in range(count)]
-    first = sorted(painted, key=lambda n: (-shown[n], n not in spread, n))[:count]
-    return sorted(first)
+def _unseen(plan: Plan, places: Sequence[int]) -> list[int]:
+    """Return the places of images that a model to go on from shares no origin with."""
+    if plan.start is None:
+        return [*places]
+    painted, learnt = plan.data.painted, plan.start.card.learnt_images
+    seen = {one.micrograph.origin for one in painted if is_among(one.micrograph, learnt)}
+    return [n for n in places if painted[n].micrograph.origin not in seen]
 
 
-def _has_seen(start: Segmenter | None, painted: PaintedMicrograph) -> bool:
-    return start is not None and is_among(painted.micrograph, start.card.learnt_images)
-
-
-def _image(name: str, confusion: NDArray[np.int64]) -> HeldOutImage:
-    return HeldOutImage(name=name, counts=tuple(map(tuple, confusion.tolist())))
+def _images(
+    painted: Sequence[PaintedMicrograph], confusions: Sequence[NDArray[np.int64]]
+) -> tuple[HeldOutImage, ...]:
+    """Add up the confusions of one origin, which is one observation."""
+    images = []
+    for places in by_origin(painted)[:MOST_IMAGES]:
+        counts = np.sum([confusions[n] for n in places], axis=0)
+        name = painted[places[0]].micrograph.origin_name
+        images.append(HeldOutImage(name=name, counts=tuple(map(tuple, counts.tolist()))))
+    return tuple(images)

@@ -23,7 +23,7 @@ from napari_matssl.learn.pixel_fit import Fitted, classify, fit
 from napari_matssl.learn.remembering_encoder import RememberingEncoder
 from napari_matssl.learn.segmenter import adopt, shared_classes
 from napari_matssl.learn.start_weights import load_start_weights
-from napari_matssl.tasks.finetune.held_out import choose_left_out
+from napari_matssl.tasks.finetune.origins import choose_left_out
 from napari_matssl.tasks.finetune.planning import Plan
 
 
@@ -135,7 +135,7 @@ def _fit_heads(
     if guided and plan.start is not None and plan.start.card.architecture == "guided-unet++":
         shared = shared_classes(plan.card.classes, plan.start)
     seed = plan.settings.seed
-    give_back = choose_left_out(plan.data.images, len(plan.card.classes))
+    give_back = choose_left_out(plan.data, len(plan.card.classes))
     return fit(encoder, network.heads, plan.data.images, compute, seed, shared, give_back)
 
 

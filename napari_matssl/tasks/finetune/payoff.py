@@ -20,8 +20,9 @@ from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune.held_out import HeldOutFigures, as_new, choose_left_out, is_over
+from napari_matssl.tasks.finetune.held_out import HeldOutFigures, as_new, is_over
 from napari_matssl.tasks.finetune.initial_network import Beginning
+from napari_matssl.tasks.finetune.origins import choose_left_out, count_origins, of_other_origin
 from napari_matssl.tasks.finetune.planning import Plan
 
 _LEARNT = 100  # painted pixels of each class in an image that a classifier learns from
@@ -59,11 +60,11 @@ def measure_payoff(
 
     Returns
     -------
-    None if fewer than two images are painted, if time or memory don't suffice, if STOP was sent, or
-    if the encoder that is gone on from has seen the images and no other is at hand.
+    None if images of fewer than two origins are painted, if time or memory don't suffice, if STOP
+    was sent, or if the encoder that is gone on from has seen the images and no other is at hand.
     """
-    chosen = choose_left_out(plan.data.images, len(plan.card.classes))
-    if len(chosen) < 2 or not _has_start_weights(plan):
+    chosen = choose_left_out(plan.data, len(plan.card.classes))
+    if count_origins(plan.data.painted, chosen) < 2 or not _has_start_weights(plan):
         return None
     begin = 0.0 if budget is None else budget.elapsed
     try:
@@ -77,6 +78,8 @@ def measure_payoff(
             with device_errors(_DOING):
                 measured.look(place)
         chosen = measured.places
+        if count_origins(plan.data.painted, chosen) < 2:  # the time has ended before another
+            return None
         for number, left_out in enumerate(chosen):
             done = len(chosen) + number
             if (yield Progress(_DOING, done, 2 * len(chosen))) is Control.STOP:
@@ -134,7 +137,7 @@ class _Measurement:
 
     def leave_out(self, left_out: int) -> None:
         """Score one image by classifiers that learn from some or all of the others."""
-        others = [n for n in self.places if n != left_out]
+        others = self._others(left_out)
         known = {n: self._known[n].thinned(_LEARNT) for n in others}
         seen = self._look_as_new(left_out, others)
         everything = _classes([*known.values()])
@@ -142,10 +145,16 @@ class _Measurement:
         if not counted:
             return
         found: dict[int, list[float]] = {}
-        for subset in _subsets(others, np.random.default_rng((self._plan.settings.seed, left_out))):
+        random = np.random.default_rng((self._plan.settings.seed, left_out))
+        most = min(len(self._others(n)) for n in self.places)
+        for subset in _subsets(others, most, random):
             score = self._score([known[n] for n in subset], seen, counted)
             found.setdefault(len(subset), []).append(score)
         self._scores.append({size: float(np.mean(one)) for size, one in found.items()})
+
+    def _others(self, left_out: int) -> list[int]:
+        """Return the places to learn from: those of its origin are left out with an image."""
+        return of_other_origin(self._plan.data.painted, self.places, left_out)
 
     def payoff(self) -> Payoff | None:
         """Bring the scores together; None of fewer than two images."""
@@ -204,9 +213,10 @@ def _classes(known: Sequence[Known]) -> list[int]:
     return [int(one) for one in torch.unique(torch.cat([one.truth for one in known]))]
 
 
-def _subsets(others: Sequence[int], random: np.random.Generator) -> list[tuple[int, ...]]:
-    """Draw some subsets of one image, of half of them, of all but one; and all of them."""
-    most = len(others)
+def _subsets(
+    others: Sequence[int], most: int, random: np.random.Generator
+) -> list[tuple[int, ...]]:
+    """Draw some subsets of one image, of half of `most`, of all but one of these, and of `most`."""
     drawn: list[tuple[int, ...]] = []
     for size in sorted({1, max(1, round(most / 2)), max(1, most - 1), most}):
         wanted = _LAST_SUBSETS if size == most - 1 else _SUBSETS

@@ -18,6 +18,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.strata import Strata, find_strata
 from napari_matssl.settings import Architecture, FinetuneSettings
+from napari_matssl.tasks.finetune.origins import by_origin
 from napari_matssl.tasks.finetune.training_set import TrainingSet, scan
 from napari_matssl.tasks.inputs import fingerprint, is_among
 
@@ -193,15 +194,19 @@ def _is_learnt(painted: PaintedMicrograph, start: Segmenter | None) -> bool:
 def _divide(
     painted: Sequence[PaintedMicrograph], settings: FinetuneSettings, start: Segmenter | None
 ) -> tuple[list[PaintedMicrograph], list[PaintedMicrograph]]:
-    """Hold out whole images for validation, at least one; none that `start` has learnt."""
-    if len(painted) < 2:
+    """Hold out whole images for validation, at least one; none that `start` has learnt.
+
+    Parts of one panorama, and pages of one file, are one image.
+    """
+    images = by_origin(painted)
+    if len(images) < 2:
         raise InputError(
             "A single painted image can't be divided into training and validation.",
             "Paint another image, or keep none apart for validation.",
             settings="val_fraction",
         )
-    order = np.random.default_rng(settings.seed).permutation(len(painted))
-    new = [n for n in order if not _is_learnt(painted[n], start)]
+    order = np.random.default_rng(settings.seed).permutation(len(images))
+    new = [n for n in order if not any(_is_learnt(painted[one], start) for one in images[n])]
     if not new:
         raise InputError(
             "The model to go on from has learnt all painted images, so none can be kept apart for "
@@ -209,7 +214,7 @@ def _divide(
             "Paint another image, keep none apart, or begin with an encoder.",
             settings="val_fraction",
         )
-    count = min(max(1, round(settings.val_fraction * len(painted))), len(painted) - 1, len(new))
-    held = set(new[:count])
+    count = min(max(1, round(settings.val_fraction * len(images))), len(images) - 1, len(new))
+    held = {one for n in new[:count] for one in images[n]}
     kept = [painted[n] for n in range(len(painted)) if n not in held]
     return kept, [painted[n] for n in sorted(held)]

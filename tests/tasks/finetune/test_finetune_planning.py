@@ -3,6 +3,8 @@
 import re
 import sys
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,3 +135,25 @@ def test_a_model_is_not_gone_on_from_as_another_network(two_phases, start, wante
     with pytest.raises(SettingsError, match=f"is a {re.escape(start)}, not a {wanted}") as caught:
         make_plan([strokes(two_phases(0))], TABLE, chosen(architecture=wanted), (), model(start))
     assert "begin with an encoder" in str(caught.value)
+
+
+def part(one, panorama):
+    """Return an image as if it were a part of a panorama."""
+    return replace(one, micrograph=replace(one.micrograph, part_of=Path(panorama)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_of_one_panorama_are_never_divided(two_phases, seed):
+    images = [part(strokes(two_phases(n)), f"{n % 3}.tif") for n in range(9)]
+    data = make_plan(images, TABLE, chosen(val_fraction=0.4, seed=seed)).data
+    learnt = {one.micrograph.part_of for one in data.painted}
+    validated = {one.painted.micrograph.part_of for one in data.validation}
+    assert len(data.painted) == 6
+    assert len(data.validation) == 3
+    assert not learnt & validated
+
+
+def test_a_single_panorama_cannot_be_divided(two_phases):
+    images = [part(strokes(two_phases(n)), "large.tif") for n in range(3)]
+    with pytest.raises(InputError, match="A single painted image can't be divided"):
+        make_plan(images, TABLE, chosen(val_fraction=0.4))

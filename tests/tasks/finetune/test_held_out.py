@@ -1,6 +1,7 @@
 """What a fine-tuning finds out about its own error."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.progress import Control, drain
 from napari_matssl.samples import scribble
 from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.origins import count_origins
 
 TABLE = numbered_table([1, 2])
 
@@ -73,6 +75,57 @@ def test_a_class_that_only_the_left_out_image_shows_is_not_counted_in_it(painted
 
 def test_one_painted_image_tells_nothing(painted):
     assert card_of(painted[:1]).held_out is None
+
+
+def part(one, panorama="large.tif", **more):
+    """Return an image as if it were a part of a panorama."""
+    micrograph = replace(one.micrograph, part_of=Path("steel") / panorama)
+    return replace(one, micrograph=micrograph, **more)
+
+
+def test_parts_of_one_panorama_alone_tell_nothing(painted):
+    card = card_of([part(one) for one in painted])
+    assert card.held_out is None
+    assert card.payoff is None
+
+
+def test_pages_of_one_file_are_of_one_origin(painted):
+    assert count_origins(painted, range(3)) == 3
+    pages = [
+        replace(one, micrograph=replace(one.micrograph, path=Path("a.tif"), page=n, pages=3))
+        for n, one in enumerate(painted, 1)
+    ]
+    assert count_origins(pages, range(3)) == 1
+
+
+def test_parts_of_one_panorama_are_left_out_together_and_are_one_image(painted):
+    """Two parts agree on what the whole images teach wrongly: neither learns from the other."""
+    swapped = [np.array([0, 2, 1], np.uint8)[one.labels] for one in painted[:2]]
+    parts = [part(one, labels=labels) for one, labels in zip(painted, swapped, strict=False)]
+    held_out = card_of([*parts, painted[2]]).held_out
+    assert [one.name for one in held_out.images] == ["large.tif", painted[2].micrograph.name]
+    panorama = held_out.counts[0]
+    assert panorama.sum() == sum((labels > 0).sum() for labels in swapped)
+    assert panorama[0, 1] + panorama[1, 0] > 0.9 * panorama.sum()
+
+
+def test_parts_leave_room_for_images_of_other_origin(painted):
+    many = [part(renamed(painted[n % 3], f"{n}.png")) for n in range(12)]
+    images = card_of([*many, painted[0]]).held_out.images
+    assert [one.name for one in images] == ["large.tif", painted[0].micrograph.name]
+
+
+def test_a_part_of_a_panorama_that_a_model_has_seen_is_not_left_out(painted, two_phases):
+    before = drain(finetune([part(painted[0])], TABLE, instant())).segmenter
+    more = [part(painted[0]), part(painted[1]), painted[2]]
+    images = card_of(more, start=before).held_out.images
+    assert [one.name for one in images] == [painted[2].micrograph.name]
+
+
+def test_two_validation_parts_of_one_panorama_are_one_image(painted, two_phases):
+    validation = [part(two_phases(seed)) for seed in (7, 8)]
+    card = card_of(painted, finetuning(epochs=1), validation=validation)
+    assert card.held_out.source == "left-out"
 
 
 def test_of_many_images_eight_are_left_out(painted):

@@ -60,6 +60,7 @@ def test_strokes_of_a_project_are_read_as_in_the_window(images, strokes):
         "large.tif at 0, 210",
         "large.tif at 120, 210",
     ]
+    assert {one.micrograph.origin for one in (*found, *expected)} == {images / "large.tif"}
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one.micrograph.pixels, other.micrograph.pixels)
         np.testing.assert_array_equal(one.labels, other.labels)

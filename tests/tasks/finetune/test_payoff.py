@@ -1,6 +1,7 @@
 """What a fine-tuning finds out about the gain of painting more images."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,3 +156,17 @@ def test_it_stands_in_the_file_and_older_files_lack_it(painted, tmp_path):
     assert read_card(path, "segmenter").payoff == made.card.payoff
     older = made.card.model_dump(mode="json", exclude={"payoff"})
     assert ModelCard.model_validate(older).payoff is None
+
+
+def test_parts_of_one_panorama_teach_nothing_on_each_other(painted):
+    """Two parts agree on what the whole images contradict."""
+    images = [
+        with_labels(one, lambda labels: np.copyto(labels, np.array([0, 2, 1], np.uint8)[labels]))
+        for one in painted[:2]
+    ]
+    parts = [replace(p, micrograph=replace(p.micrograph, part_of=Path("a.tif"))) for p in images]
+    payoff = card_of([*parts, *painted[2:]]).payoff
+    assert payoff.left_out == 4
+    assert [one.images for one in payoff.points] == [1, 2]
+    assert payoff.points[-1].score < 25
+    assert card_of(parts).payoff is None
