@@ -116,6 +116,13 @@ class User:
         assert widget.isEnabled(), widget.toolTip()
         widget.click()
 
+    def cancel(self) -> None:
+        """Cancel the job, also where it has worked so long that the bar asks."""
+        self.click(self.job_bar._cancel)
+        box = self.job_bar._question
+        if box is not None:
+            next(one for one in box.buttons() if one.text() == "Cancel the job").click()
+
     def press_key(self, key: Qt.Key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
         self.qtbot.keyClick(self.viewer.window._qt_viewer, key, modifier)
 

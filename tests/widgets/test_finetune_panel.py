@@ -93,7 +93,7 @@ def test_no_point_of_the_curve_follows_finish_now(painted):
 
 def test_a_cancelled_run_leaves_no_model(painted):
     start_endless(painted)
-    painted.click(painted.job_bar._cancel)
+    painted.cancel()
     painted.wait()
     assert painted.job_bar._status.text().startswith("Cancelled")
     assert painted.project.models.files() == ()
@@ -186,7 +186,7 @@ def test_another_image_that_is_shown_meanwhile_gets_the_preview(painted):
     assert PREVIEW not in painted.names
     painted.until(lambda: "steel-1.tif" in previews)
     painted.until(lambda: PREVIEW in painted.names)
-    painted.click(painted.job_bar._cancel)
+    painted.cancel()
     painted.wait()
 
 
