@@ -37,17 +37,6 @@ def size_by_hand(image: Path) -> PixelSize | None:
     return settings_of_image(image).pixel_size
 
 
-def page_by_hand(image: Path) -> int | None:
-    """Return the page that was chosen for an image in its folder's project; None if none was.
-
-    Raises
-    ------
-    InputError
-        If the project's record is damaged.
-    """
-    return settings_of_image(image).page
-
-
 def read_calibrated(path: Path, page: int | None = None) -> Micrograph:
     """Read a micrograph with the pixel size and info bar that were set for it, if any were.
 

@@ -9,12 +9,8 @@ from napari_matssl.learn.card_files import PICKLES, read_card
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.panorama import sample_of
 from napari_matssl.micrograph.scale_bar import find_scale_bar
-from napari_matssl.project.pixel_sizes import (
-    page_by_hand,
-    read_any_calibrated,
-    size_by_hand,
-    size_sources,
-)
+from napari_matssl.project.image_settings import settings_of_image
+from napari_matssl.project.pixel_sizes import read_any_calibrated, size_by_hand, size_sources
 from napari_matssl.tasks.recipe.recipe_file import SUFFIX, read_recipe
 
 
@@ -42,7 +38,7 @@ def describe(path: Path, page: int | None = None) -> dict[str, Any]:
         if isinstance(card, ModelCard) and card.payoff is not None:
             facts["payoff_in_words"] = card.payoff.in_words()
         return facts
-    micrograph = read_any_calibrated(path, page_by_hand(path) if page is None else page)
+    micrograph = read_any_calibrated(path, settings_of_image(path).page if page is None else page)
     facts = {
         "name": micrograph.name,
         "width": micrograph.width,

@@ -24,7 +24,8 @@ from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Skipped
 from napari_matssl.project.folder import Project
-from napari_matssl.project.pixel_sizes import page_by_hand, read_any_calibrated, read_calibrated
+from napari_matssl.project.image_settings import settings_of_image
+from napari_matssl.project.pixel_sizes import read_any_calibrated, read_calibrated
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.batch import none_left
 from napari_matssl.tasks.info_bars import InfoBarChoice
@@ -177,12 +178,15 @@ def read_folder(
             "Every image is excluded by its name.", "Exclude only the images to leave out."
         )
     if leave_out is None:
-        return [read_calibrated(path, page_by_hand(path)) for path in paths]
-    return _read_each([(path.name, partial(_as_set, path)) for path in paths], leave_out)
+        return [_read_counting_page(path) for path in paths]
+    return _read_each(
+        [(path.name, partial(_read_counting_page, path)) for path in paths], leave_out
+    )
 
 
-def _as_set(path: Path) -> Micrograph:
-    return read_calibrated(path, page_by_hand(path))
+def _read_counting_page(path: Path) -> Micrograph:
+    """Read the page that was chosen in the folder's project, or else the default one."""
+    return read_calibrated(path, settings_of_image(path).page)
 
 
 def read_project(project: Project, leave_out: Callable[[Skipped], None]) -> list[Micrograph]:

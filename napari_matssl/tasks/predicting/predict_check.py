@@ -15,7 +15,8 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.project.pixel_sizes import page_by_hand, read_any_calibrated, with_size_by_hand
+from napari_matssl.project.image_settings import settings_of_image
+from napari_matssl.project.pixel_sizes import read_any_calibrated, with_size_by_hand
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import (
     Each,
@@ -99,7 +100,7 @@ class Reading:
             If it doesn't fit into the memory.
         """
         with memory_errors(path.name):
-            page = page_by_hand(path) if self.page is None else self.page
+            page = settings_of_image(path).page if self.page is None else self.page
             micrograph = read_any_calibrated(path, page)
         if page != self.page:
             told = f"{micrograph.name}: page {page} is segmented, which was chosen in its folder."

@@ -45,7 +45,7 @@ class RunRecord(BaseModel):
     verdict
         Of the run; None until it is finished.
     images
-        By name.
+        By name; while a run goes on, those of its last report.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -110,7 +110,7 @@ def check_run_folder(out: Path, record: RunRecord, images: Sequence[Path]) -> Ru
             )
         if kept.signed:
             raise OutputError(f"{out} holds a run that is signed: {kept.signed}.", _ANOTHER)
-        if kept.finished:
+        if kept.images:  # of its report, which the run may be about to replace
             _check_same_specimen(out, kept, record, images)
         record = kept
     elif there:

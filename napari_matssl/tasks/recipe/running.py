@@ -126,7 +126,8 @@ def run_recipe(
         model = file.copy_model(place)
         check_model(file, model)
         segmenter = read_segmenter(model)
-        begun.write(out)
+        # Whoever interrupts a run must not make its folder free for another specimen.
+        begun.model_copy(update={"images": before.images}).write(out)
         try:
             segmented = yield from predict(
                 segmenter,

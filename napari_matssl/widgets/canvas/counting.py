@@ -1,6 +1,5 @@
 """Counting classes at points of the shown image, by keys, while its mask is out of sight."""
 
-import math
 import secrets
 import time
 from collections.abc import Callable
@@ -16,15 +15,13 @@ from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept_points import KeptCount
 from napari_matssl.tasks.measuring.point_counts import new_count, now_in_words
-from napari_matssl.widgets.canvas.bare_image import BareImage
-from napari_matssl.widgets.canvas.crosshair import Crosshair
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.keys import Keys
 from napari_matssl.widgets.canvas.palette import Palette
+from napari_matssl.widgets.canvas.point_view import PointView
 from napari_matssl.widgets.canvas.shown import OVERLAYS, Shown
 from napari_matssl.widgets.canvas.unwritten_counts import UnwrittenCounts
 from napari_matssl.widgets.jobs.job_time import about
-from napari_matssl.widgets.napari_private import canvas_widget
 
 SAVED_EVERY = 5
 """Points after which a count is written."""
@@ -34,8 +31,6 @@ HINT = "1 to 9: class, B: boundary, 0: can't tell, Backspace: undo, + and -: zoo
 
 _KEYS = 9  # classes that have a key
 _ZOOM_STEP = 1.25
-_SEEN = 0.3  # share of the image's shorter side that is in sight
-_SCREEN_PX = (2.0, 8.0)  # sides of an image's pixel on the screen, at least and at most, px
 _PACE = 20  # points whose time foretells that of the others
 
 
@@ -51,7 +46,7 @@ class PointCounting(QObject):
         super().__init__(current)
         self._viewer, self._current, self._palette, self._keys = viewer, current, palette, keys
         self._notices = current.folder.notices
-        self._bare, self._cross = BareImage(viewer), Crosshair(viewer)
+        self._view = PointView(viewer)
         self._shown: Shown | None = None
         self._kept: KeptCount | None = None
         self._between: tuple[int, ...] | None = None  # classes of a boundary that is being judged
@@ -59,8 +54,6 @@ class PointCounting(QObject):
         self._unsaved = 0
         self._pace: list[float] = []  # s from point to point
         self._since = 0.0
-        self._screen_px: float | None = None  # as the user has zoomed
-        self._camera: tuple[tuple[float, ...], float] | None = None
         self._begun = False  # a count of the shown image, which isn't finished
         self._blinded: list[Layer] = []  # overlays that stay out of sight while a count is begun
         self._looked_at: Shown | None = None
@@ -153,10 +146,8 @@ class PointCounting(QObject):
         self._unwritten.drop(shown)
         self._shown, self._kept, self._between = shown, kept, None
         self._pace, self._unsaved = [], 0
-        self._camera = tuple(self._viewer.camera.center), self._viewer.camera.zoom
-        self._bare.begin([shown.image])
+        self._view.begin(shown)
         self._keys.lend(self._calls())
-        canvas_widget(self._viewer).setFocus()
         self._next()
         return True
 
@@ -260,8 +251,8 @@ class PointCounting(QObject):
 
     def zoom(self, factor: float) -> None:
         """Show less or more around the points."""
-        if self._kept is not None:
-            self._screen_px = factor * self._viewer.camera.zoom * self._pixel_side()
+        if self._shown is not None:
+            self._view.zoom(self._shown, factor)
             self._look()
 
     # --- inside
@@ -347,40 +338,12 @@ class PointCounting(QObject):
         assert kept is not None
         assert shown is not None
         at = kept.points[min(len(kept.answers), len(kept.points) - 1)]
-        layer, camera = shown.image, self._viewer.camera
-        first = (0.0,) * (layer.ndim - 2)
-        y, x = layer.data_to_world((*first, *at))[-2:]
-        camera.center = (*camera.center[:-2], float(y), float(x))
-        camera.zoom = (self._screen_px or self._usual_px(shown)) / self._pixel_side()
-        self._cross.show(layer, at)
-        cross = self._cross.layer
-        if cross is not None and not cross.visible:
-            self._bare.spare(cross)
-        self._viewer.layers.selection.active = cross
-        if cross is not None:
-            cross.help = self._viewer.help = HINT
-
-    def _pixel_side(self) -> float:
-        """Height of a pixel of the image, in units of the viewer's world."""
-        assert self._shown is not None
-        layer = self._shown.image
-        first = (0.0,) * (layer.ndim - 2)
-        ends = [layer.data_to_world((*first, row, 0.0))[-2:] for row in (0.0, 1.0)]
-        return math.dist(*ends)
-
-    def _usual_px(self, shown: Shown) -> float:
-        height = canvas_widget(self._viewer).height()
-        shorter = min(shown.micrograph.specimen_shape[0], shown.micrograph.width)
-        least, most = _SCREEN_PX
-        return min(max(height / (_SEEN * shorter), least), most)
+        self._view.look(shown, at, HINT)
 
     def _stop(self) -> None:
         self._kept, self._shown, self._between = None, None, None
         self._keys.take_back()
-        self._cross.remove()
-        self._bare.end()
-        if self._camera is not None:
-            self._viewer.camera.center, self._viewer.camera.zoom = self._camera
+        self._view.end()
         self._palette.resume()
 
     def _blind(self) -> None:

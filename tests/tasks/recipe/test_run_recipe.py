@@ -260,6 +260,14 @@ def test_the_report_of_another_specimen_is_not_replaced(run, lenient, shift, two
     assert "holds the report of specimen 'Heat 1', not of specimen 'Heat 2'" in (
         capsys.readouterr().err
     )
+    job = run_recipe(read_recipe(recipe), shift, run.out, ReportDetails(specimen="Heat 1"))
+    next(progress for progress in job if progress.stage == "segmenting")
+    job.close()  # interrupted once it has begun
+    assert not json.loads((run.out / "run.json").read_text())["finished"]
+    assert run("--specimen", "Heat 2", recipe=recipe) == 2
+    assert "holds the report of specimen 'Heat 1'" in capsys.readouterr().err
+    assert run("--specimen", "Heat 1", recipe=recipe) == 0
+    before = {path.name: path.read_bytes() for path in run.out.iterdir()}
     for seed in range(3):
         write_field(shift / f"f{seed}.tif", two_phases(20 + seed))
     assert run("--specimen", "Heat 1", recipe=recipe) == 2
