@@ -137,6 +137,17 @@ def test_a_report_that_is_stopped_while_images_are_measured_writes_nothing(proje
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_report_beside_which_images_change_all_the_time_is_not_written(project, tmp_path):
+    sizes = iter(range(1, 1000))
+
+    def clean(_progress):
+        project.masks.set_cleaning(Cleaning(smallest_region=next(sizes)))
+
+    with pytest.raises(InputError, match=r"a\.tif changed while it was measured"):
+        drain(report_project(ProjectMeter(project), PLAN, tmp_path / "out"), clean)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def count_points(project, name, judge, by=""):
     kept = new_count(project, project.micrographs.read(name), 50, seed=3, by=by)
     for number, (y, x) in enumerate(kept.points):

@@ -15,7 +15,7 @@ from napari_matssl.export.tables import write_frames
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.record import ModelRecord
-from napari_matssl.settings import Cleaning
+from napari_matssl.settings import Cleaning, Size
 from napari_matssl.settings.measuring import MEASURES, MeasureSettings
 from napari_matssl.tasks.measuring.export_measured import existing_tables, export_measured
 from napari_matssl.tasks.measuring.mask_states import MaskStates
@@ -269,3 +269,23 @@ def test_a_stopped_export_writes_tables_of_the_images_that_are_done(project, tmp
     done = drain(stopping(job))
     assert done.images == NAMES[:2]
     assert set(pd.read_csv(out / "fields.csv", encoding="utf-8-sig").image) == set(NAMES[:2])
+
+
+@pytest.mark.parametrize("stage", ["measuring", "exporting"])
+def test_tables_and_masks_agree_or_the_export_tells_that_images_changed(project, tmp_path, stage):
+    def clean(progress):
+        if (progress.stage, progress.step) == (stage, 2):
+            project.masks.set_cleaning(Cleaning(smallest_region=Size(value=80)))
+
+    out = tmp_path / "out"
+    exported = drain(export_measured(ProjectMeter(project), out, Outputs(), ALL), clean)
+    objects = pd.read_csv(out / "objects.csv", encoding="utf-8-sig").groupby("image").size()
+    now = drain(ProjectMeter(project).measure(ALL)).tables["objects.csv"].groupby("image").size()
+    if stage == "measuring":
+        assert objects.to_dict() == now.to_dict()
+        assert exported.problems == ()
+    else:
+        assert objects.to_dict() != now.to_dict()
+        assert exported.problems == (
+            "a1.tif, a2.tif, a10.tif changed meanwhile: the files don't agree. Export again.",
+        )

@@ -5,6 +5,7 @@ from pathlib import Path
 from napari_matssl.export.outputs import Outputs
 from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
+from napari_matssl.labels.names import few
 from napari_matssl.progress import Job, Progress, drain
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.measuring.export_project import Exported, existing_exports, export_project
@@ -36,7 +37,8 @@ def export_measured(
 
     The former are those of :func:`~napari_matssl.tasks.measuring.export_project.export_project`.
 
-    Measuring comes first, so that nothing is written if a measure can't be made.
+    Measuring comes first, so that nothing is written if a measure can't be made. Images that change
+    while they are written are among the problems.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def export_measured(
     project = meter.project
     if not outputs.tables:
         return (yield from export_project(project, out, outputs))
-    measured = yield from meter.measure(plan)
+    measured = yield from meter.measure_at_once(plan)
     exported = yield from export_project(project, out, outputs, measured.images or None)
     if not exported.images:
         return exported
@@ -77,6 +79,9 @@ def export_measured(
     if remark := describe_older((*written, *others)):
         yield Progress("exporting", 1, 1, message=remark)
     problems = dict.fromkeys((*measured.problems, *exported.problems))
+    changed = [name for name in meter.changed_since(measured) if name in exported.images]
+    if changed:
+        problems[f"{few(changed)} changed meanwhile: the files don't agree. Export again."] = None
     total = max(len(measured.wanted), exported.wanted)
     return Exported(out, exported.images, total, tuple(problems))
 

@@ -6,7 +6,7 @@ The tables are those that the command ``measure`` writes of the same masks: both
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -29,6 +29,9 @@ from napari_matssl.tasks.measuring.measure_memory import check_memory
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.measuring.measure_project import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.measuring.project_places import places_that_count
+
+_TRIES: Final = 5
+"""How often images that change meanwhile are measured again."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ class MeasuredProject:
     def images(self) -> tuple[str, ...]:
         """The images that were measured."""
         return tuple(self.states)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the job ended before all images had their turn."""
+        return len(self.images) + len(self.problems) < len(self.wanted)
 
 
 @dataclass(frozen=True)
@@ -169,6 +177,22 @@ class ProjectMeter:
             remarks=tuple(remarks),
             problems=tuple(problems),
         )
+
+    def measure_at_once(self, plan: MeasurePlan) -> Job[MeasuredProject]:
+        """Measure as :meth:`measure`, again what has changed meanwhile: all is of one moment.
+
+        A user may paint, clean or calibrate while the job runs. One that was stopped returns with
+        what it has, and so does one beside which somebody changes things all the time.
+        """
+        for _ in range(_TRIES):
+            measured = yield from self.measure(plan)
+            if measured.stopped or not self.changed_since(measured):
+                break
+        return measured
+
+    def changed_since(self, measured: MeasuredProject) -> tuple[str, ...]:
+        """List images that have changed since they were measured, as :func:`changed_images`."""
+        return changed_images(self.project, self._states, measured)
 
     def _measured(
         self,

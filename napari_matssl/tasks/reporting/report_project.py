@@ -6,6 +6,7 @@ from napari_matssl.errors import InputError, StoppedError
 from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
 from napari_matssl.files import check_writable_folder
+from napari_matssl.labels.names import few
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.measuring.export_project import check_export_folder
@@ -61,7 +62,7 @@ def report_project(
     Raises
     ------
     InputError
-        If no image is segmented, or one can't be read any more.
+        If no image is segmented, one can't be read any more, or images change all the time.
     OutputError
         If `out` can't be written, is the folder of the images, or inside the project's own.
     SettingsError
@@ -72,8 +73,8 @@ def report_project(
     project = meter.project
     check_export_folder(project, out)
     check_writable_folder(out)
-    measured = yield from meter.measure(plan)
-    if len(measured.images) + len(measured.problems) < len(measured.wanted):
+    measured = yield from meter.measure_at_once(plan)
+    if measured.stopped:
         raise StoppedError("Stopped before all images were measured: nothing was written.")
     if not measured.images:
         raise InputError(
@@ -81,6 +82,11 @@ def report_project(
             if measured.problems
             else f"No image in {project.folder} is segmented.",
             "Segment some images first.",
+        )
+    if changed := meter.changed_since(measured):
+        raise InputError(
+            f"{few(changed)} changed while it was measured: nothing was written.",
+            "Paint or clean after the report, and write it again.",
         )
     planned = plan_project_report(project, measured, request or Request())
     wanted = {out / name: frame for name, frame in planned.tables.items()}
