@@ -9,10 +9,9 @@ the layer, except where layer lies on both sides of it along a column.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_matssl.measure.layer_columns import OTHER, PORE, POROUS_CRACK, STEP, Band, Columns
-from napari_matssl.measure.layer_line import LayerLine
+from napari_matssl.measure.layer_coverage import sample_areas, widening
 
 _BLOCK = 1024
 
@@ -49,33 +48,16 @@ class Porosity:
 def measure_porosity(band: Band, columns: Columns) -> Porosity:
     """Measure the area between both interfaces, and the pores in it."""
     depth = (np.arange(len(band.codes))[:, None] + 0.5) * STEP
-    widening = _widening(columns.line)
+    drift = widening(columns.line)
     layer = pores = other = 0.0
     counted = np.flatnonzero(columns.counted)
     for first in range(0, len(counted), _BLOCK):
         part = counted[first : first + _BLOCK]
         below = depth + band.start[part]  # px from the line
-        lengths = columns.lengths[part]
-        area = STEP * lengths * columns.line.spacing * (1 + below * lengths * widening[part])
+        area = sample_areas(band, columns, part, drift)
         area[(below < columns.upper[part]) | (below > columns.lower[part])] = 0
         codes = band.codes[:, part]
         layer += float(area.sum())
         pores += float(area[(codes == PORE) | (codes == POROUS_CRACK)].sum())
         other += float(area[codes == OTHER].sum())
     return Porosity(layer, pores, other)
-
-
-def _widening(line: LayerLine) -> NDArray[np.floating]:
-    """Give the share by which columns drift apart per um (px) below the line, ``(N,)``.
-
-    With the tangent p' and the normal n, columns at depth d are ``1 + d n' p' / p'^2`` times as far
-    apart as on the line: nearer on the inner side of a bend.
-    """
-    found = np.zeros(len(line.points))
-    for number in np.unique(line.parts):
-        place = np.flatnonzero(line.parts == number)
-        if len(place) > 1:
-            along = np.gradient(line.points[place], axis=0)
-            turning = np.gradient(line.normals[place], axis=0)
-            found[place] = (turning * along).sum(axis=1) / (along**2).sum(axis=1)
-    return found

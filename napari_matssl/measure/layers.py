@@ -23,6 +23,7 @@ from napari_matssl.measure.layer_columns import (
     ColumnKind,
     Columns,
 )
+from napari_matssl.measure.layer_coverage import unseen_share
 from napari_matssl.measure.layer_fitting import Seen, Sight, find_line
 from napari_matssl.measure.layer_porosity import Porosity, measure_porosity
 from napari_matssl.measure.reduced_layer import reduce_layer
@@ -36,7 +37,7 @@ LEAST_COUNTED = 0.2
 """Share of columns that show both interfaces, below which there is no thickness."""
 
 SMALL_SHARE = 0.01
-"""Share of a layer that may lie apart from it without a remark."""
+"""Share of a layer that may lie apart from it, or beside all columns, without a remark."""
 
 FARTHEST_APART = 1.9
 """Distance of columns in px from which on a remark is made; pixels aren't always square."""
@@ -175,7 +176,8 @@ def measure_layer(
     measured = _with_thickness(replace(nothing, method=found[1]), seen.columns, settings)
     if pores:
         measured = replace(measured, porosity=measure_porosity(seen.band, seen.columns))
-    measured = replace(measured, remarks=_remarks(where, seen, measured, settings))
+    unseen = unseen_share(seen.band, seen.columns, int(np.count_nonzero(field.mask == own)))
+    measured = replace(measured, remarks=_remarks(where, seen, unseen, measured, settings))
     if not cracks:
         return measured
     is_crack = np.zeros(256, dtype=np.bool_)
@@ -256,14 +258,14 @@ def _roughness(columns: Columns, heights: NDArray[np.floating]) -> Roughness | N
 
 
 def _remarks(
-    where: str, seen: Seen, measured: LayerMeasure, settings: LayerSettings
+    where: str, seen: Seen, unseen: float, measured: LayerMeasure, settings: LayerSettings
 ) -> tuple[str, ...]:
     counts = {kind: int((seen.columns.kinds == kind).sum()) for kind in ColumnKind}
-    met = counts[ColumnKind.COUNTED] + counts[ColumnKind.CUT]
+    cut = counts[ColumnKind.CUT]
     remarks = []
-    if counts[ColumnKind.CUT] > MANY_CUT * met:
+    if cut > MANY_CUT * (met := cut + counts[ColumnKind.COUNTED]):
         remarks.append(
-            f"{where}: in {counts[ColumnKind.CUT]} of {met} columns it leaves the image or touches"
+            f"{where}: in {cut} of {met} columns it leaves the image or touches"
             " what wasn't analysed; they aren't counted."
         )
     if counts[ColumnKind.GAP]:
@@ -273,6 +275,11 @@ def _remarks(
         remarks.append(
             f"{where}: {100 * seen.left_out:.0f} % of it lies apart from the layer and isn't"
             " counted."
+        )
+    if unseen >= SMALL_SHARE:
+        remarks.append(
+            f"{where}: {100 * unseen:.0f} % of it isn't measured, as no column crosses it: pieces"
+            " less than three times as long as thick, or far from the others."
         )
     if measured.porosity is not None and measured.porosity.other_share >= SMALL_SHARE:
         remarks.append(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.measure.field import field_of_mask
@@ -216,6 +217,28 @@ def test_halves_of_a_split_ring_are_one_layer():
     assert found.thickness.mean == pytest.approx(40, abs=0.1)
     assert found.length == pytest.approx(2 * np.pi * 220, rel=0.01)
     assert found.remarks == ()
+
+
+def test_pieces_of_a_bent_layer_that_no_column_crosses_are_told():
+    row, column = np.indices((600, 900))
+    distance = np.hypot(row - 900, column - 450)
+    along = 620 * np.arctan2(column - 450, 900 - row)
+    layer = (distance >= 600) & (distance < 640)
+    whole = measure(np.where(layer, LAYER, MATRIX))
+    assert whole.remarks == ()
+    long = measure(np.where(layer & (along % 220 < 200), LAYER, MATRIX))
+    assert not any("isn't measured" in remark for remark in long.remarks)
+    layer &= (along < -100) | (along % 120 < 100)  # pieces of 100 px are too short to have a line
+    found = measure(np.where(layer, LAYER, MATRIX))
+    pixels = np.argwhere(layer)
+    at = KDTree(found.columns.line.points).query(pixels)[1]
+    away, across = pixels - found.columns.line.points[at], found.columns.line.normals[at]
+    aside = abs(away[:, 0] * across[:, 1] - away[:, 1] * across[:, 0])
+    missing = 100 * (aside > 1).mean()
+    told = [remark for remark in found.remarks if "isn't measured, as no column" in remark]
+    share = int(told[0].removeprefix("a.png, oxide: ").split(" %")[0])
+    assert share == pytest.approx(missing, abs=1)
+    assert share > 25
 
 
 def test_ends_that_do_not_face_each_other_are_no_gap():
