@@ -12,6 +12,7 @@ from napari_matssl.errors import InputError, printable
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import find_named_values, overruled
 from napari_matssl.labels.deciding_meaning import meaning_of_labels
+from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph, check_paintable, painted_pixels
 from napari_matssl.labels.pairing import Pair, pair_by_stem, stem_of
 from napari_matssl.labels.splits import read_split
@@ -121,6 +122,13 @@ def read_painted_set(
     parts = describe_parts((*read, *kept_apart), (*painted, *validating))
     pixels = painted_pixels(painted, meaning.table, meaning.unlabelled)
     check_paintable(pixels, meaning.table, " ".join((*lost, *meaning.remarks)))
+    apart = painted_pixels(validating, meaning.table, meaning.unlabelled)
+    untaught = [one.name for one in meaning.table.classes if apart[one.id] and not pixels[one.id]]
+    if untaught:
+        lost.append(
+            "Painted only in images to validate on, so that no model can learn it: "
+            f"{few(untaught)}."
+        )
     return PaintedSet(
         painted,
         validating,

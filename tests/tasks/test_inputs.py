@@ -95,6 +95,8 @@ def test_a_class_that_only_the_validation_images_have_is_not_lost(folder, splits
     choice = SplitChoice(splits, "A")
     found = read_painted_set(folder / "images", folder / "labels", 0, split=choice)
     assert 3 in found.table.ids
+    line = "Painted only in images to validate on, so that no model can learn it: class 3."
+    assert line in found.remarks
 
 
 def test_the_named_class_table_is_taken(folder):

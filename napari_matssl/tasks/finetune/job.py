@@ -112,4 +112,6 @@ def _finetune(
         raise no_model_error(0)
     with device_errors("preparing the training"):
         plan = make()
+    if plan.remark:
+        yield Progress("preparing", 1, 1, message=plan.remark)
     return (yield from (fit_instantly if instant else train)(plan, compute, budget))

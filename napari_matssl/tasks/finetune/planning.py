@@ -1,5 +1,6 @@
 """The plan of a fine-tuning, made before its first step."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,8 @@ class Plan:
         None if there is none.
     keep_early
         However early STOP comes, make a step and return a model.
+    remark
+        A line for the user; empty if there is nothing to tell.
     """
 
     settings: FinetuneSettings
@@ -61,6 +64,7 @@ class Plan:
     start: Segmenter | None = None
     on_view: OnView | None = None
     keep_early: bool = False
+    remark: str = ""
 
 
 def make_plan(
@@ -82,8 +86,9 @@ def make_plan(
         If nothing or a single class is painted, an image or label can't be used, or an image to
         validate on was learnt by the model to go on from.
     """
+    remark = ""
     if not validation and settings.val_fraction > 0:
-        painted, validation = _divide(painted, settings, start)
+        painted, validation, remark = _divide(painted, table, settings, start)
     _check_new(validation, start)
     check_taught(painted, table, settled(settings.unlabelled, table))
     strata = choose_strata(painted, settings)
@@ -96,7 +101,7 @@ def make_plan(
         card = card.model_copy(update={"settings": {**card.settings, **decided}})
     exposure = settings.exposure if start is None else "own"
     data = scan(painted, validation, card, exposure)
-    return Plan(settings, card, data, strata, dropout, start, on_view, keep_early)
+    return Plan(settings, card, data, strata, dropout, start, on_view, keep_early, remark)
 
 
 def outline(
@@ -192,11 +197,16 @@ def _is_learnt(painted: PaintedMicrograph, start: Segmenter | None) -> bool:
 
 
 def _divide(
-    painted: Sequence[PaintedMicrograph], settings: FinetuneSettings, start: Segmenter | None
-) -> tuple[list[PaintedMicrograph], list[PaintedMicrograph]]:
+    painted: Sequence[PaintedMicrograph],
+    table: ClassTable,
+    settings: FinetuneSettings,
+    start: Segmenter | None,
+) -> tuple[list[PaintedMicrograph], list[PaintedMicrograph], str]:
     """Hold out whole images for validation, at least one; none that `start` has learnt.
 
-    Parts of one panorama, and pages of one file, are one image.
+    Parts of one panorama, and pages of one file, are one image. An image that alone shows a class
+    stays, for a model that never learnt a class would find none of it. The last value returned is a
+    line where fewer are held out for that.
     """
     images = by_origin(painted)
     if len(images) < 2:
@@ -214,7 +224,36 @@ def _divide(
             "Paint another image, keep none apart, or begin with an encoder.",
             settings="val_fraction",
         )
-    count = min(max(1, round(settings.val_fraction * len(images))), len(images) - 1, len(new))
-    held = {one for n in new[:count] for one in images[n]}
+    shown = [_classes_of([painted[one] for one in places], table, settings) for places in images]
+    count = min(max(1, round(settings.val_fraction * len(images))), len(images) - 1)
+    chosen, taught = list[int](), Counter(one for classes in shown for one in classes)
+    for n in new:
+        if len(chosen) < count and all(taught[one] > 1 for one in shown[n]):
+            chosen.append(n)
+            taught.subtract(shown[n])
+    if not chosen:
+        names = {one.id: one.name for one in table.classes}
+        alone = dict.fromkeys(names[i] for n in new for i in sorted(shown[n]) if taught[i] == 1)
+        raise InputError(
+            "No painted image can be kept apart for validation: each alone shows a class, of "
+            f"{few([*alone], 8)}, which the model couldn't learn then.",
+            "Paint these on another image, or keep none apart for validation.",
+            settings="val_fraction",
+        )
+    held = {one for n in chosen for one in images[n]}
     kept = [painted[n] for n in range(len(painted)) if n not in held]
-    return kept, [painted[n] for n in sorted(held)]
+    remark = ""
+    if len(chosen) < min(count, len(new)):
+        remark = (
+            f"Only {len(chosen)} of {count} images are kept apart for validation: the others alone "
+            "show a class, and are learnt from."
+        )
+    return kept, [painted[n] for n in sorted(held)], remark
+
+
+def _classes_of(
+    painted: Sequence[PaintedMicrograph], table: ClassTable, settings: FinetuneSettings
+) -> set[int]:
+    """Return the ids of the classes that are painted on images."""
+    ids = {*table.ids} - {settled(settings.unlabelled, table)}
+    return {value for one in painted for value in one.counts if value in ids}

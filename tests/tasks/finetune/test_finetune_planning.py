@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny import finetuning as chosen
+from tiny import instant
 from torch import nn
 
 from napari_matssl.errors import InputError, SettingsError
@@ -157,3 +158,54 @@ def test_a_single_panorama_cannot_be_divided(two_phases):
     images = [part(strokes(two_phases(n)), "large.tif") for n in range(3)]
     with pytest.raises(InputError, match="A single painted image can't be divided"):
         make_plan(images, TABLE, chosen(val_fraction=0.4))
+
+
+def with_rare_class(one):
+    """Paint a third class on some of an image's strokes."""
+    labels = one.labels.copy()
+    labels[:3, :20] = 3
+    return PaintedMicrograph(one.micrograph, labels)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_image_that_alone_shows_a_class_is_learnt_from(two_phases, seed):
+    images = [strokes(two_phases(n)) for n in range(5)]
+    images[seed] = with_rare_class(images[seed])
+    for drawn in range(8):
+        wanted = chosen(val_fraction=0.4, seed=drawn)
+        plan = make_plan(images, numbered_table([1, 2, 3]), wanted)
+        assert images[seed] in plan.data.painted
+        assert len(plan.data.validation) == 2
+        assert not plan.remark
+
+
+def test_of_two_images_that_share_a_class_one_is_learnt_from(two_phases):
+    images = [strokes(two_phases(n)) for n in range(3)]
+    images[:2] = map(with_rare_class, images[:2])
+    for drawn in range(6):
+        plan = make_plan(images, numbered_table([1, 2, 3]), chosen(val_fraction=0.7, seed=drawn))
+        assert any(3 in one.labels for one in plan.data.painted)
+
+
+def test_fewer_images_to_validate_on_than_wanted_are_reported(two_phases):
+    images = [strokes(two_phases(n)) for n in range(3)]
+    images[0] = with_rare_class(images[0])
+    images[1] = PaintedMicrograph(
+        images[1].micrograph, np.where(with_rare_class(images[1]).labels == 3, 4, images[1].labels)
+    )
+    plan = make_plan(images, numbered_table([1, 2, 3, 4]), chosen(val_fraction=0.6))
+    assert [one.painted for one in plan.data.validation] == images[2:]
+    assert "Only 1 of 2 images are kept apart" in plan.remark
+    messages = []
+    job = finetune(images, numbered_table([1, 2, 3, 4]), instant(val_fraction=0.6))
+    drain(job, lambda progress: messages.append(progress.message))
+    assert plan.remark in messages
+
+
+def test_images_that_each_show_a_class_alone_cannot_be_divided(two_phases):
+    images = [with_rare_class(strokes(two_phases(n))) for n in range(2)]
+    images[1] = PaintedMicrograph(
+        images[1].micrograph, np.where(images[1].labels == 3, 4, images[1].labels)
+    )
+    with pytest.raises(InputError, match=r"each alone shows a class, of class \d, class \d, which"):
+        make_plan(images, numbered_table([1, 2, 3, 4]), chosen(val_fraction=0.4))
