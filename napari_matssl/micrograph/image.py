@@ -44,7 +44,7 @@ class PixelSize:
     @property
     def transposed(self) -> "PixelSize":
         """The same with width and height exchanged."""
-        return PixelSize(self.y_um, self.x_um, self.source)
+        return replace(self, x_um=self.y_um, y_um=self.x_um)
 
     @property
     def in_words(self) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.micrograph.image import InfoBar
 from napari_matssl.micrograph.metadata import FileMetadata
+from napari_matssl.micrograph.size_doubts import jeol_bar_row
 
 _LOWEST_PX = 8
 _LOWEST = 0.02  # share of the image's height
@@ -31,6 +32,7 @@ _LETTERS = 6  # how much oftener a row of text meets ink than a row between line
 _LINE_ROWS = 4
 _STRIP = 0.8  # share of one colour in a row; a strip without text gets a remark
 _FRAME_ROWS = 4
+_STATED_ROWS = 8  # how far below its row in the metadata a strip may begin by its looks
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,12 @@ def look_for_info_bar(
     """
     height, width = len(pixels), width or pixels.shape[1]
     in_pairs = pixels.shape[1] != width
+    strip = None
     if metadata is not None and orientation in (1, 2):
-        for row, source in _stated_rows(metadata, height, width):
-            if row is not None and height / 2 <= row < height:
-                return BarLook(InfoBar(int(row), source))
+        for stated, source in _stated_rows(metadata, height, width):
+            if stated is not None and height / 2 <= stated < height:
+                return BarLook(InfoBar(int(stated), source))
+        strip = _tescan_row(metadata, height)
     if analysable is not None and analysable.any():
         known = pixels[analysable]
         pixels = np.where(
@@ -87,6 +91,8 @@ def look_for_info_bar(
             np.median(known.astype(np.float64)),
         )
     row, is_bar = _row_by_looks(pixels, in_pairs)
+    if strip is not None and row is not None and row <= strip + _STATED_ROWS:
+        return BarLook(InfoBar(strip, "TESCAN metadata"))
     if is_bar and row is not None:
         return BarLook(InfoBar(row, "uniform rows"))
     if row is not None:
@@ -103,6 +109,14 @@ def look_for_info_bar(
         return BarLook(
             None,
             (f"down to row {last} it looks like an info bar, but only bars below are cut off",),
+        )
+    if strip is not None:
+        return BarLook(
+            None,
+            (
+                f"its metadata have an info strip of {height - strip} rows, but its lowest rows "
+                "don't look like one: they are analysed unless the bar is set by hand",
+            ),
         )
     return BarLook(None)
 
@@ -122,17 +136,23 @@ def thinned(pixels: NDArray[np.generic], height: int) -> NDArray[np.generic]:
 
 
 def _stated_rows(metadata: FileMetadata, height: int, width: int) -> list[tuple[float | None, str]]:
-    """First rows of the bar by vendor."""
+    """First rows of the bar by vendors whose metadata have the size of the image, too."""
     fei = metadata.fei_number("Image", "ResolutionY")
-    if metadata.fei_number("Image", "ResolutionX") != width:  # the image was cropped or resized
-        fei = None
+    bar = metadata.fei_number("PrivateFei", "DatabarHeight")
+    is_whole = fei is not None and bar in (None, height - fei)
+    if metadata.fei_number("Image", "ResolutionX") != width or not is_whole:
+        fei = None  # the image was cropped or resized
     jeol = None
     if metadata.jeol_size is not None:
-        full_width, full_height = metadata.jeol_size
-        jeol = round(full_height * width / full_width)
+        jeol = jeol_bar_row(metadata.jeol_size, width, height)
+    return [(fei, "FEI metadata"), (jeol, "JEOL text file")]
+
+
+def _tescan_row(metadata: FileMetadata, height: int) -> int | None:
+    """First row of a TESCAN's strip, if the image still has it and wasn't resized."""
     strip = metadata.tescan_number("ImageStripSize")
-    tescan = None if strip is None else height - strip
-    return [(fei, "FEI metadata"), (jeol, "JEOL text file"), (tescan, "TESCAN metadata")]
+    row = height if strip is None else int(height - strip)
+    return row if height / 2 <= row < height else None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,9 @@ _GATAN_UNITS, _GATAN_SIZES = (65003, 65004), (65009, 65010)
 
 VENDOR_TAGS = frozenset({*_FEI, _ZEISS, _TESCAN, _FIBICS, _TVIPS, OLYMPUS_SIS, _GATAN_SIZES[0]})
 """Codes of the tags by which a page is known for a microscope's."""
+
+_OF_OTHERS = (266, 269, 297)
+"""Codes of tags (fill order, name, page) that editors write, but neither ImageJ nor tifffile."""
 
 _SIDECAR_BYTES = 1 << 20  # microscopes write shorter ones; a table of results may be longer
 _LONGEST_TAG = 1 << 22  # bytes
@@ -58,6 +60,8 @@ class FileMetadata:
         The image's description, with JEOL's XML or Hitachi's text.
     imagej
         ImageJ's description of the file.
+    edited
+        Whether another program has written it again, with whatever is left of the metadata.
     resolution
         The TIFF's pixels per unit, across and down; it has a meaning only together with `imagej`
         or a magnification.
@@ -83,6 +87,7 @@ class FileMetadata:
     tvips: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     imagej: Mapping[str, str] = field(default_factory=dict)
+    edited: bool = False
     resolution: tuple[float, float] = (0.0, 0.0)
     unit: int = 0
     ome: str = ""
@@ -149,6 +154,7 @@ def read_metadata(
         tvips=_tag(page, _TVIPS),
         description=_description(page),
         imagej=imagej_entries(_description(page)) or (imagej_entries(heading) if alike else {}),
+        edited=any(page.tags.get(code) is not None for code in _OF_OTHERS),
         resolution=fact(lambda: _resolution(page))
         or (fact(lambda: _resolution(first)) if alike else None)
         or (0.0, 0.0),
@@ -166,18 +172,6 @@ def imagej_entries(description: str) -> dict[str, str]:
         return {}
     lines = (line.partition("=") for line in description[:_LONGEST_TAG].splitlines())
     return {key.strip(): value.strip() for key, equals, value in lines if equals}
-
-
-@contextmanager
-def tifffile_silenced() -> Iterator[None]:
-    """Silence tifffile's log: errors report what is wrong with a file."""
-    silence = _Silence()
-    logger = logging.getLogger("tifffile")
-    logger.addFilter(silence)
-    try:
-        yield
-    finally:
-        logger.removeFilter(silence)
 
 
 def positive(value: object) -> float | None:
@@ -212,11 +206,6 @@ def fact(ask: Callable[[], Any]) -> Any:
     except Exception:  # noqa: BLE001 - parsers of foreign files raise anything
         _LOG.debug("metadata that can't be understood", exc_info=True)
         return None
-
-
-class _Silence(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return False
 
 
 def _size(page: tifffile.TiffPage) -> tuple[int, int]:

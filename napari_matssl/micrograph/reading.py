@@ -71,7 +71,8 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
     rows = height if look.bar is None else look.bar.row
     spared = COLOURS_RUN if stored.lossy and rows < height else 0
     pixels = _without_colour(pixels, rows, spared, remarks)
-    size = pixel_size_in(metadata, height if transposes(stored.orientation) else width)
+    sides = (height, width) if transposes(stored.orientation) else (width, height)
+    size = pixel_size_in(metadata, *sides)
     if size is not None and transposes(stored.orientation):
         size = size.transposed
     return Micrograph(

@@ -170,7 +170,7 @@ def _tiff_source(path: Path, page: int | None) -> RowSource | None:
         read_part=read_part,
         held=min(held, height),
         metadata=metadata,
-        pixel_size=pixel_size_in(metadata, width),
+        pixel_size=pixel_size_in(metadata, width, height),
         orientation=orientation,
         lossy=lossy,
         page=every.index(plane) + 1,

@@ -16,12 +16,13 @@ from PIL import Image
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.bounds import check_extent
 from napari_matssl.micrograph.damage import damaged, rows_missing
-from napari_matssl.micrograph.metadata import fact, tifffile_silenced
+from napari_matssl.micrograph.metadata import fact
 from napari_matssl.micrograph.orientation import ORIENTATION
 from napari_matssl.micrograph.pictures import TRANSPARENT, strict_pillow
 from napari_matssl.micrograph.planes import Plane, Planes, find_planes
 from napari_matssl.micrograph.stored_image import Stored
 from napari_matssl.micrograph.tiff_directories import Directory, read_directories
+from napari_matssl.micrograph.tifffile_log import tifffile_silenced
 
 _YCBCR_JPEG = (6, 7, 33003, 33005, 34712)  # these codecs return RGB although the tag is YCbCr
 # These return as many bytes as are asked for.

@@ -112,9 +112,8 @@ class Micrographs:
         page = self.page(name, page)
         path, stem = self._images.path(name), self.stem(name, page)
         image = self._as_set(name, page, self._panoramas.read(path, page, stem))
-        if isinstance(image, Panorama) or self._record.value.image(name).info_bar is None:
-            return image  # without its bar, an image has no scale bar to contradict it
-        return guarded(image)
+        # Without its bar, an image has no scale bar to contradict it.
+        return guarded(image, by_bar=self._record.value.image(name).info_bar is not None)
 
     def in_sight(self, name: str, page: PageChoice = ...) -> InSight | None:
         """Open a panorama to be shown at once, with what the user has set; None for other images.
@@ -146,8 +145,8 @@ class Micrographs:
         seen = look(self._images.path(name), page, self.stem(name, page))
         if seen is None:
             return None
-        panorama = cast(Panorama, self._as_set(name, page, seen.panorama))
-        return replace(seen, panorama=panorama)
+        panorama = guarded(self._as_set(name, page, seen.panorama))
+        return replace(seen, panorama=cast(Panorama, panorama))
 
     def _as_set(self, name: str, page: int | None, image: AnyMicrograph) -> AnyMicrograph:
         """Return an image with the pixel size and the info bar that the user has set."""

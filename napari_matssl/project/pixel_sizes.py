@@ -17,6 +17,7 @@ from napari_matssl.micrograph.scale_bar import (
     length_in_words,
     nearest_round,
 )
+from napari_matssl.micrograph.size_doubts import doubts
 from napari_matssl.project.image_settings import settings_of_image
 from napari_matssl.project.record import ImageRecord
 
@@ -60,8 +61,7 @@ def read_any_calibrated(path: Path, page: int | None = None) -> AnyMicrograph:
     InputError
         As there.
     """
-    image = as_set(read_any(path, page), settings_of_image(path))
-    return guarded(image) if isinstance(image, Micrograph) else image
+    return guarded(as_set(read_any(path, page), settings_of_image(path)))
 
 
 def as_set(image: AnyImage, settings: ImageRecord) -> AnyImage:
@@ -96,18 +96,30 @@ def check_bar(name: str, row: int, height: int) -> None:
         )
 
 
-def guarded(micrograph: Micrograph) -> Micrograph:
-    """Return a micrograph whose pixel size is doubted where its scale bar contradicts it."""
-    size = micrograph.pixel_size
-    bar = None if size is None else find_scale_bar(micrograph)
-    doubt = "" if bar is None or size is None else doubt_of(bar, size)
-    if not doubt or size is None:
-        return micrograph
-    return replace(
-        micrograph,
-        pixel_size=replace(size, doubt=doubt),
-        remarks=(*micrograph.remarks, f"{micrograph.name}: {doubt}"),
-    )
+def guarded(image: AnyImage, by_bar: bool = True) -> AnyImage:
+    """Return an image with a remark where its pixel size is doubtful.
+
+    Doubts come from its metadata and from a scale bar that contradicts it; one whose printed length
+    agrees dispels them.
+
+    Parameters
+    ----------
+    image
+        With the pixel size that counts.
+    by_bar
+        Look for a scale bar; panoramas are never searched.
+    """
+    size = image.pixel_size
+    if size is None:
+        return image
+    bar = find_scale_bar(image) if by_bar and isinstance(image, Micrograph) else None
+    by_its_bar = "" if bar is None else doubt_of(bar, size)
+    agrees = bar is not None and bar.printed_um is not None and not by_its_bar
+    doubt = "" if agrees else doubts(size.doubt, by_its_bar)
+    remarks = image.remarks
+    if doubt:
+        remarks += (f"{image.name}: {doubt}",)
+    return replace(image, pixel_size=replace(size, doubt=doubt), remarks=remarks)
 
 
 def with_size_by_hand(micrograph: AnyImage, size: PixelSize | None) -> AnyImage:
@@ -166,7 +178,7 @@ def size_sources(micrograph: AnyMicrograph, by_hand: PixelSize | None) -> tuple[
     own: tuple[PixelSize, ...] = ()
     if micrograph.path is not None:
         page = micrograph.page if micrograph.pages > 1 else None
-        own = read_pixel_sizes(micrograph.path, micrograph.width, page)
+        own = read_pixel_sizes(micrograph.path, micrograph.width, micrograph.height, page)
     stated = [*([] if by_hand is None else [by_hand]), *own]
     if not stated:
         return ()

@@ -34,7 +34,7 @@ def test_a_png_mask_gives_back_its_pixel_size_and_where_it_comes_from(tmp_path):
     path = tmp_path / "m.png"
     write_mask(path, MASK, TABLE, facts=MaskFacts(SIZE, ORIGIN))
     assert read_mask_facts(path) == MaskFacts(SIZE, ORIGIN)
-    assert read_pixel_size(path, 40) == SIZE
+    assert read_pixel_size(path, 40, 40) == SIZE
     assert read_micrograph(path).pixel_size == SIZE
     with Image.open(path) as image:
         assert "dpi" not in image.info, "a pixel of a micrograph is no dot of a printer"
@@ -46,7 +46,7 @@ def test_a_tiff_mask_keeps_imagejs_calibration_and_its_provenance(tmp_path):
     assert read_mask_facts(path).provenance == ORIGIN
     with tifffile.TiffFile(path) as tiff:
         assert tiff.imagej_metadata["unit"] == "micron"
-    size = read_pixel_size(path, 40)
+    size = read_pixel_size(path, 40, 40)
     assert (size.x_um, size.y_um) == pytest.approx((0.25, 0.2))
     np.testing.assert_array_equal(tifffile.imread(path), MASK)
 

@@ -11,6 +11,7 @@ from napari_matssl.micrograph.calibration import pixel_size_in, read_pixel_size
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.metadata import FileMetadata
 from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.project.pixel_sizes import read_calibrated
 
 GREY = np.random.default_rng(0).integers(0, 255, (48, 64), dtype=np.uint8)
 JEOL = "$CM_FORMAT JEOL/SEM\n$CM_FULL_SIZE 64 48\n$$SM_MICRON_BAR 40\n$$SM_MICRON_MARKER 10um\n"
@@ -80,7 +81,7 @@ def test_tescan_header_beside_the_image(tmp_path, image, header):
     (tmp_path / header).write_text("[MAIN]\nImageStripSize=8\nPixelSizeX=4e-008\n")
     micrograph = read_micrograph(tmp_path / image)
     assert micrograph.pixel_size.x_um == pytest.approx(0.04)
-    assert micrograph.info_bar.row == 40
+    assert "its metadata have an info strip of 8 rows" in micrograph.remarks[0]
 
 
 @pytest.mark.parametrize("kind", ["tif", "png", "jpg", "bmp"])
@@ -108,7 +109,7 @@ def test_jeol_of_an_image_that_was_made_smaller(tmp_path):
     ],
 )
 def test_jeol_spellings(text, um):
-    assert pixel_size_in(FileMetadata(sidecar=text), 64).x_um == pytest.approx(um)
+    assert pixel_size_in(FileMetadata(sidecar=text), 64, 48).x_um == pytest.approx(um)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -196,7 +197,7 @@ def test_sizes_that_can_not_be_are_no_calibration(tmp_path, number):
     Image.fromarray(GREY).save(tmp_path / "b.png")
     assert size_of(tmp_path / "b.png") is None
     marker = FileMetadata(sidecar=f"$$SM_MICRON_BAR {number}\n$$SM_MICRON_MARKER {number}um\n")
-    assert pixel_size_in(marker, 64) is None
+    assert pixel_size_in(marker, 64, 48) is None
 
 
 def test_odd_height_leaves_square_pixels(tmp_path):
@@ -236,9 +237,9 @@ def test_odd_tags_do_not_stop_reading(tmp_path, tag):
 
 def test_pixel_size_of_a_file_that_is_not_open(tmp_path):
     path = tif_with(tmp_path / "a.tif", 34682, "[Scan]\nPixelWidth=1e-6\n")
-    assert read_pixel_size(path, 64).x_um == pytest.approx(1)
+    assert read_pixel_size(path, 64, 48).x_um == pytest.approx(1)
     (tmp_path / "b.tif").write_bytes(b"II*\0broken")
-    assert read_pixel_size(tmp_path / "b.tif", 64) is None
+    assert read_pixel_size(tmp_path / "b.tif", 64, 48) is None
 
 
 @pytest.mark.parametrize(
@@ -254,13 +255,13 @@ def test_pixel_size_of_a_file_that_is_not_open(tmp_path):
     ids=["Hitachi", "TESCAN", "FEI", "ZEISS", "JEOL", "Fibics"],
 )
 def test_a_decimal_comma_does_not_cut_a_number_short(metadata, um):
-    assert pixel_size_in(metadata, 64).x_um == pytest.approx(um)
+    assert pixel_size_in(metadata, 64, 48).x_um == pytest.approx(um)
 
 
 @pytest.mark.parametrize("number", ["1,234,567", "1.234,5", "1,234.5", "1,e-007"])
 def test_numbers_with_several_signs_are_no_calibration(number):
-    assert pixel_size_in(FileMetadata(tescan=f"PixelSizeX={number}\n"), 64) is None
-    assert pixel_size_in(FileMetadata(sidecar=HITACHI.replace("24.8", number)), 64) is None
+    assert pixel_size_in(FileMetadata(tescan=f"PixelSizeX={number}\n"), 64, 48) is None
+    assert pixel_size_in(FileMetadata(sidecar=HITACHI.replace("24.8", number)), 64, 48) is None
 
 
 @pytest.mark.parametrize(
@@ -273,6 +274,101 @@ def test_imagej_unit_down_goes_for_the_height(tmp_path, down, sides):
     tifffile.imwrite(path, GREY, imagej=True, resolution=(4, 2), metadata=metadata)
     size = size_of(path)
     assert (None if size is None else (size.x_um, size.y_um)) == (sides and pytest.approx(sides))
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_imagejs_calibration_that_an_editor_has_copied_is_doubted(tmp_path, edited):
+    tags = [(266, 3, 1, 1, True), (297, 3, 2, (0, 1), True)] if edited else []
+    unit = {"unit": "um"}
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, imagej=True, resolution=(4, 4), metadata=unit, extratags=tags)
+    image = read_calibrated(path)
+    assert image.pixel_size.x_um == pytest.approx(0.25)
+    told = [f"a.tif: {image.pixel_size.doubt}"] if edited else []
+    assert list(image.remarks) == told
+    assert ("copied by another program" in image.pixel_size.doubt) is edited
+
+
+RESIZED = "the image was 128 px wide when it was taken and is 64 now: its pixel size is wrong if it"
+COPY = "the image was 1280 px wide when it was taken and is 640 now: its pixel size is that of a"
+
+
+@pytest.mark.parametrize("taken", [64, 128])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        lambda w: FileMetadata(fei={"Scan": {"PixelWidth": 1e-6}, "Image": {"ResolutionX": w}}),
+        lambda w: FileMetadata(fei={"CCD": {"HFW": w * 1e-6}, "Image": {"ResolutionX": w}}),
+        lambda w: FileMetadata(
+            zeiss=f"{ZEISS.format('1 µm')}DP_IMAGE_STORE\r\nStore resolution = {w} * 96\r\n"
+        ),
+        lambda w: FileMetadata(
+            zeiss=f"AP_WIDTH\nWidth = {w} µm\nDP_IMAGE_STORE\nStore resolution = {w} * 96\n"
+        ),
+        lambda w: FileMetadata(sidecar=f"[SemImageFile]\nPixelSize=1000\nDataSize={w}x96\n"),
+        lambda w: FileMetadata(
+            description=f"MachineNo=1\nPixelSize=1 um\nDataSize={w}x96\n",
+        ),
+    ],
+    ids=["FEI", "FEI camera", "ZEISS", "ZEISS width", "Hitachi", "Hitachi description"],
+)
+def test_the_size_of_an_image_of_another_width_is_kept_and_doubted(metadata, taken):
+    size = pixel_size_in(metadata(taken), 64, 48)
+    assert size.x_um == pytest.approx(1)
+    assert size.doubt.startswith(RESIZED) if taken == 128 else size.doubt == ""
+    assert size.transposed.doubt == size.doubt
+
+
+WHOLE_JEOL = JEOL.replace("64 48", "1280 960").replace("40", "10")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "um", "doubt"),
+    [
+        (1280, 960, 1, ""),
+        (1280, 1024, 1, ""),
+        (1280, 700, 1, ""),
+        (640, 480, 2, COPY),
+        (640, 512, 2, COPY),
+        (640, 600, 1, RESIZED.replace("128", "1280").replace("64", "640")),
+        (900, 900, 1, RESIZED.replace("128", "1280").replace("64", "900")),
+    ],
+    ids=["whole", "bar", "lower rows cut off", "half", "half with bar", "crop", "square crop"],
+)
+def test_a_crop_of_a_jeol_is_no_resized_copy(width, height, um, doubt):
+    size = pixel_size_in(FileMetadata(sidecar=WHOLE_JEOL), width, height)
+    assert size.x_um == pytest.approx(um)
+    assert size.doubt.startswith(doubt) if doubt else size.doubt == ""
+
+
+def test_a_crop_of_a_jeol_keeps_all_its_rows_and_remarks_its_doubt(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (600, 640), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text(WHOLE_JEOL)
+    image = read_calibrated(tmp_path / "a.png")
+    assert image.info_bar is None
+    assert image.remarks == (f"a.png: {image.pixel_size.doubt}",)
+    assert "if it was resized" in image.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("stated", "doubted"), [("1,234", True), ("123,456", True), ("0,123", False), ("1,2345", False)]
+)
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        lambda n: FileMetadata(sidecar=HITACHI.replace("24.8", n)),
+        lambda n: FileMetadata(description=f"MachineNo=1\nPixelSize={n} nm\n"),
+        lambda n: FileMetadata(zeiss=ZEISS.format(f"{n} nm")),
+        lambda n: FileMetadata(zeiss=f"AP_WIDTH\nWidth = {n} nm\n"),
+        lambda n: FileMetadata(sidecar=f"$CM_PIXEL_SIZE {n}\n"),
+        lambda n: FileMetadata(sidecar=f"$$SM_MICRON_BAR 64\n$$SM_MICRON_MARKER {n}nm\n"),
+    ],
+    ids=["Hitachi", "description", "ZEISS", "ZEISS width", "JEOL", "JEOL bar"],
+)
+def test_a_comma_that_may_divide_thousands_is_doubted(metadata, stated, doubted):
+    doubt = pixel_size_in(metadata(stated), 64, 48).doubt
+    assert doubt.startswith(f'"{stated}" in its metadata counts as') if doubted else doubt == ""
 
 
 FIBICS = "<Fibics><Scan><Ux>{}</Ux><Uy>{}</Uy><Vx>{}</Vx><Vy>{}</Vy></Scan></Fibics>"
@@ -307,7 +403,7 @@ def test_gatan_scale_and_unit(tmp_path, unit, um):
 
 
 def test_tvips_is_in_nanometres():
-    size = pixel_size_in(FileMetadata(tvips={"PixelSizeX": 1.5, "PixelSizeY": 2.0}), 64)
+    size = pixel_size_in(FileMetadata(tvips={"PixelSizeX": 1.5, "PixelSizeY": 2.0}), 64, 48)
     assert (size.x_um, size.y_um) == pytest.approx((0.0015, 0.002))
     assert "TVIPS" in size.source
 

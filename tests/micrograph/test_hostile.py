@@ -166,7 +166,7 @@ def test_a_file_that_claims_too_much_is_refused_in_one_line(tmp_path, write, tol
     with pytest.raises(InputError, match=rf"x\.img.*{told}") as caught:
         read(tmp_path / "x.img")
     assert "\n" not in str(caught.value)
-    assert read_pixel_size(tmp_path / "x.img", 64) is None
+    assert read_pixel_size(tmp_path / "x.img", 64, 64) is None
 
 
 def test_an_image_that_does_not_fit_into_the_memory_is_refused_before_it_is_decoded(
@@ -203,7 +203,7 @@ def test_a_pipe_is_refused_and_never_waited_for(tmp_path):
     for read in (read_micrograph, read_pixels):
         with pytest.raises(InputError, match=r"x\.tif is a pipe or a device"):
             read(tmp_path / "x.tif")
-    assert read_pixel_size(tmp_path / "x.tif", 64) is None
+    assert read_pixel_size(tmp_path / "x.tif", 64, 64) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are known to POSIX only")
@@ -234,7 +234,7 @@ def test_texts_beside_an_image_take_no_time(tmp_path, text):
     Image.fromarray(GREY).save(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text(text)
     (tmp_path / "a-png.hdr").write_text(text)
-    assert read_pixel_size(tmp_path / "a.png", 160) is None
+    assert read_pixel_size(tmp_path / "a.png", 160, 160) is None
 
 
 @pytest.mark.parametrize(

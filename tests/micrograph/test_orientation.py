@@ -60,7 +60,7 @@ def test_the_sides_of_a_pixel_turn_with_the_image(tmp_path):
     micrograph = read_micrograph(path)
     assert micrograph.pixels.shape == (56, 40)
     assert (micrograph.pixel_size.x_um, micrograph.pixel_size.y_um) == (0.5, 0.25)
-    stored = read_pixel_size(path, 56)
+    stored = read_pixel_size(path, 40, 56)
     assert (stored.x_um, stored.y_um) == (0.5, 0.25)
 
 

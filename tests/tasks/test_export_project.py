@@ -205,7 +205,7 @@ def test_masks_overlays_and_tables_of_all_segmented_images_are_written(project, 
             np.testing.assert_array_equal(np.asarray(mask), TRUTH[f"{stem}.tif"].labels)
         mask = tifffile.imread(out / f"{stem}_mask.tif")
         np.testing.assert_array_equal(mask, TRUTH[f"{stem}.tif"].labels)
-    assert read_pixel_size(out / "a1_mask.tif", 128).x_um == pytest.approx(UM, rel=1e-4)
+    assert read_pixel_size(out / "a1_mask.tif", 128, 128).x_um == pytest.approx(UM, rel=1e-4)
 
 
 def test_tables_hold_the_truth(project, out):

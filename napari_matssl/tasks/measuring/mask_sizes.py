@@ -13,6 +13,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import images_in
 from napari_matssl.micrograph.reading_panorama import is_panorama, source_of
 from napari_matssl.micrograph.scale_bar import ScaleBar, doubt_of, find_scale_bar
+from napari_matssl.micrograph.size_doubts import doubts
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.pixel_sizes import agree, read_calibrated, size_by_hand
 
@@ -75,7 +76,8 @@ class MaskSizes:
         found = list(self._sources(mask, shape, remarks, bars))
         if not found:
             return FoundSize(None, tuple(remarks))
-        doubt = doubt_of(bars[0], found[0]) if bars else ""
+        doubt = next((one.doubt for one in found if one.doubt and agree(one, found[0])), "")
+        doubt = doubts(doubt, doubt_of(bars[0], found[0]) if bars else "")
         first = replace(found[0], doubt=doubt)
         if doubt:
             remarks.append(f"{mask.name}: {doubt}")
@@ -99,7 +101,7 @@ class MaskSizes:
         self, mask: Path, shape: tuple[int, int], remarks: list[str], bars: list[ScaleBar]
     ) -> Iterator[PixelSize]:
         """Yield all sizes there are; scale bars of images are put into `bars`."""
-        if (own := read_pixel_size(mask, shape[1])) is not None:
+        if (own := read_pixel_size(mask, shape[1], shape[0])) is not None:
             yield replace(own, source=f"mask file: {own.source}")
         if self._images is not None:
             images = self._images_in(self._images, mask)
