@@ -23,6 +23,9 @@ from napari_matssl.project.record import ImageRecord
 
 AnyImage = TypeVar("AnyImage", Micrograph, AnyMicrograph)
 
+BY_HAND = "set by hand"
+"""Source of what a user has set."""
+
 TOLERANCE = 1e-3
 """Sizes that differ by less, relatively, are the same: metadata and people round."""
 
@@ -78,7 +81,7 @@ def as_set(image: AnyImage, settings: ImageRecord) -> AnyImage:
         return image
     if row is not None:
         check_bar(image.name, row, image.height)
-    return image.with_info_bar(None if row is None else InfoBar(row, "set by hand"))
+    return image.with_info_bar(None if row is None else InfoBar(row, BY_HAND))
 
 
 def check_bar(name: str, row: int, height: int) -> None:

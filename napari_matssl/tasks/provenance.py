@@ -18,9 +18,11 @@ from napari_matssl.micrograph.checksum import checksum_of
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.project.folder import Project
+from napari_matssl.project.pixel_sizes import BY_HAND
 from napari_matssl.settings import Cleaning, PredictSettings
 
 OLDER_THAN_STROKES = "before the last strokes on it"
+ANOTHER_BAR = "with another info bar than is set now"
 ANOTHER_MODEL = "by another model than the newest"
 DOUBTFUL_MASK = "on an image that is doubtful by its grey values"
 UNSURE_MASK = "by a model that is unsure of it"
@@ -120,10 +122,11 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
 
     Returns
     -------
-    `OLDER_THAN_STROKES`, `ANOTHER_MODEL`, `DOUBTFUL_MASK` or `UNSURE_MASK` by name: strokes were
-    saved after the mask, or it was made by another model than the newest of the project, or its
-    image is not like the painted ones, or the model is unsure of too much of it. Masks that don't
-    name the model that made them go by the dates of the files.
+    `ANOTHER_BAR`, `OLDER_THAN_STROKES`, `ANOTHER_MODEL`, `DOUBTFUL_MASK` or `UNSURE_MASK` by name:
+    the info bar was set otherwise since, strokes were saved after the mask, or it was made by
+    another model than the newest of the project, or its image is not like the painted ones, or the
+    model is unsure of too much of it. Masks that don't name the model that made them go by the
+    dates of the files.
     """
     newest = next(iter(project.models.files()), None)
     try:
@@ -135,10 +138,12 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
         mask, strokes = project.masks.path(name), project.labels.path(name)
         if not mask.is_file():
             continue
-        if strokes.is_file() and mask.stat().st_mtime_ns < strokes.stat().st_mtime_ns:
+        origin = read_mask_facts(mask).provenance
+        if has_another_bar(project, name, origin):
+            doubts[name] = ANOTHER_BAR
+        elif strokes.is_file() and mask.stat().st_mtime_ns < strokes.stat().st_mtime_ns:
             doubts[name] = OLDER_THAN_STROKES
         elif newest is not None:
-            origin = read_mask_facts(mask).provenance
             if _by_another(mask, origin, newest, created):
                 doubts[name] = ANOTHER_MODEL
             elif origin is not None and origin.light in (DOUBTFUL, UNLIKE):
@@ -146,6 +151,21 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
             elif origin is not None and origin.unsure:
                 doubts[name] = UNSURE_MASK
     return doubts
+
+
+def has_another_bar(project: Project, name: str, origin: Provenance | None) -> bool:
+    """Whether a mask was made with another info bar than its image has now, as far as is known.
+
+    Bars that are found are taken to be the same again.
+    """
+    if origin is None or not origin.written:
+        return False
+    row = project.micrographs.settings(name).info_bar
+    if row == "auto":
+        return origin.info_bar.endswith(f"({BY_HAND})")
+    if row is None:
+        return bool(origin.info_bar)
+    return not origin.info_bar.startswith(f"from row {row} down")
 
 
 def _by_another(mask: Path, origin: Provenance | None, newest: Path, created: str) -> bool:

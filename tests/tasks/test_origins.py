@@ -18,6 +18,7 @@ from napari_matssl.settings import Cleaning, IntensityScalingSettings, PredictSe
 from napari_matssl.tasks.measuring.export_project import export_project
 from napari_matssl.tasks.measuring.measure_project import PhaseMeter
 from napari_matssl.tasks.provenance import (
+    ANOTHER_BAR,
     ANOTHER_MODEL,
     OLDER_THAN_STROKES,
     UNSURE_MASK,
@@ -104,6 +105,38 @@ def test_a_mask_older_than_the_strokes_on_its_image_is_doubtful(project):
     assert mask_doubts(project) == {}
     os.utime(project.labels.path("a.png"), (9e9, 9e9))
     assert mask_doubts(project) == {"a.png": OLDER_THAN_STROKES}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "other"),
+    [
+        ("auto", 30, True),  # it wasn't found, and was set once somebody saw it in the mask
+        (30, 30, False),
+        (30, 31, True),
+        (30, None, True),
+        (30, "auto", True),
+        (None, None, False),
+        ("auto", "auto", False),
+    ],
+)
+def test_a_mask_made_with_another_info_bar_than_is_set_now_is_doubtful(
+    project, tmp_path, then, now, other
+):
+    if then != "auto":
+        project.micrographs.set_info_bar("a.png", then)
+    image = project.micrographs.read("a.png")
+    model = ModelIdentity("one.safetensors", "", FACTS.provenance.model_created)
+    origin = state_provenance(image, model, PredictSettings(), project.classes.table, "r")
+    project.masks.write("a.png", MASK, MaskFacts(FACTS.pixel_size, origin))
+    meter = PhaseMeter(project)
+    assert meter.measure().rows[0].origin.remarks == ()
+    project.micrographs.set_info_bar("a.png", now)
+    assert mask_doubts(project) == ({"a.png": ANOTHER_BAR} if other else {})
+    remarks = ("segmented with another info bar than is set now",) if other else ()
+    assert meter.measure().rows[0].origin.remarks == remarks
+    drain(export_project(project, tmp_path / "out"))
+    table = (tmp_path / "out" / "phases.csv").read_text(encoding="utf-8-sig")
+    assert ("another info bar" in table) is other
 
 
 def test_a_mask_of_which_its_model_is_unsure_is_doubtful(project):

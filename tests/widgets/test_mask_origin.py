@@ -8,7 +8,7 @@ from acting import User, painted_folder, write_model
 
 from napari_matssl.labels.provenance import DOUBTFUL, MaskFacts, Provenance
 from napari_matssl.settings import Cleaning
-from napari_matssl.tasks.provenance import ANOTHER_MODEL, OLDER_THAN_STROKES
+from napari_matssl.tasks.provenance import ANOTHER_BAR, ANOTHER_MODEL, OLDER_THAN_STROKES
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words, origin_in_words
 
 CREATED = "2026-01-01T08:00:00+00:00"
@@ -110,12 +110,25 @@ def test_a_mask_of_which_the_model_is_unsure_is_marked_in_the_list_and_in_both_p
     user.until(lambda: "2 masks are uncertain in places" in user.measure.doubts.text())
 
 
+def test_an_info_bar_that_is_set_after_segmenting_marks_the_mask(user):
+    user.current.set_info_bar(80)
+    user.until(lambda: state(user, "steel-0.tif") == "saved, segmented, old")
+    assert user.segment.origin.text().endswith(
+        " It was made with another info bar than is set now."
+    )
+    user.look_at("Measure")
+    user.viewer.window._qt_window.show()
+    user.until(lambda: "1 mask was made with another info bar" in user.measure.doubts.text())
+
+
 def test_masks_are_counted_as_a_person_does():
     assert doubts_in_words({}, "model-002") == ""
     one = {"a.tif": ANOTHER_MODEL}
     assert doubts_in_words(one, "model-002").startswith(
         "1 mask was made by another model than model-002, the newest."
     )
+    bar = {**one, "c.tif": ANOTHER_BAR}
+    assert "1 mask was made with another info bar than is set now." in doubts_in_words(bar, "m")
     two = {**one, "b.tif": OLDER_THAN_STROKES}
     assert "1 mask is older than the strokes on its image." in doubts_in_words(two, "model-002")
 

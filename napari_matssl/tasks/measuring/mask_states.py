@@ -40,6 +40,7 @@ class MaskStates:
             self.pixel_size(name),
             project.micrographs.page(name),
             project.micrographs.place(name),
+            project.micrographs.settings(name).info_bar,  # tables remark that it is another
             # Tables name models as they are called now, and find their errors by that.
             [(one.file, one.former) for one in project.record.value.models if one.former],
         )

@@ -20,7 +20,11 @@ from napari_matssl.tasks.batch import memory_errors
 from napari_matssl.tasks.measuring.correcting import correct_project
 from napari_matssl.tasks.measuring.mask_states import MaskStates
 from napari_matssl.tasks.measuring.project_places import places_that_count
-from napari_matssl.tasks.provenance import cleaning_in_words
+from napari_matssl.tasks.provenance import (
+    ANOTHER_BAR,
+    cleaning_in_words,
+    has_another_bar,
+)
 
 
 @dataclass(frozen=True)
@@ -155,11 +159,15 @@ def final_origin(
 ) -> Provenance:
     """Return the provenance of a final mask: the mask's own, with later cleaning and corrections.
 
-    A model that was renamed since is called by its name of today, under which it can be found.
+    A model that was renamed since is called by its name of today, under which it can be found. That
+    the info bar was set otherwise since is remarked.
     """
     cleaning = cleaning_in_words(project.masks.cleaning, table, pixel_size)
     origin = project.masks.provenance(name) or Provenance(image=printable(name))
     painted = project.masks.painted_counts and project.labels.has(name)
     model = printable(project.models.name_now(origin.model, origin.model_created))
-    changes = {"cleaning": cleaning, "painted": painted, "model": model}
+    remarks = origin.remarks
+    if has_another_bar(project, name, origin):
+        remarks += (f"segmented {ANOTHER_BAR}",)
+    changes = {"cleaning": cleaning, "painted": painted, "model": model, "remarks": remarks}
     return origin.model_copy(update=changes)

@@ -2,6 +2,7 @@
 
 from napari_matssl.labels.provenance import Provenance
 from napari_matssl.tasks.provenance import (
+    ANOTHER_BAR,
     ANOTHER_MODEL,
     DOUBTFUL_MASK,
     OLDER_THAN_STROKES,
@@ -39,7 +40,9 @@ def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> s
     else:
         text = "The model that made this mask is unknown"
     text += f"; cleaned: {origin.cleaning}." if origin.cleaning else "; not cleaned."
-    if doubt == OLDER_THAN_STROKES:
+    if doubt == ANOTHER_BAR:
+        text += " It was made with another info bar than is set now."
+    elif doubt == OLDER_THAN_STROKES:
         text += " It is older than the strokes on this image."
     elif doubt == ANOTHER_MODEL:
         text += " It was made by another model than the newest."
@@ -60,11 +63,15 @@ def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
     newest
         Name of the newest model.
     """
+    bars = sum(doubt == ANOTHER_BAR for doubt in doubts.values())
     old = sum(doubt == OLDER_THAN_STROKES for doubt in doubts.values())
     doubtful = sum(doubt == DOUBTFUL_MASK for doubt in doubts.values())
     unsure = sum(doubt == UNSURE_MASK for doubt in doubts.values())
-    other = len(doubts) - old - doubtful - unsure
+    other = len(doubts) - bars - old - doubtful - unsure
     parts = []
+    if bars:
+        were = "masks were" if bars > 1 else "mask was"
+        parts.append(f"{bars} {were} made with another info bar than is set now.")
     if other:
         were = "masks were" if other > 1 else "mask was"
         parts.append(f"{other} {were} made by another model than {newest}, the newest.")
