@@ -31,13 +31,23 @@ class OmePixels:
 
 
 def ome_images(text: str) -> list[OmePixels]:
-    """List the images that OME-XML describes; empty if it isn't valid OME-XML."""
+    """List the images that OME-XML describes; empty if it isn't valid OME-XML.
+
+    The XML of a set of files describes the images of all of them; those of other files are left
+    out.
+    """
     if "OME" not in text[:2000] or len(text) > _LONGEST or "<!DOCTYPE" in text:
         return []
     root = fact(lambda: ElementTree.fromstring(text))
     if root is None:
         return []
-    return [_pixels(one) for one in root.iterfind(".//{*}Pixels")]
+    found = []
+    for pixels in root.iterfind(".//{*}Pixels"):
+        every = pixels.findall("{*}TiffData")
+        here = [data for data in every if _is_here(data, root.get("UUID"))]
+        if here or not every:
+            found.append(_pixels(pixels, here))
+    return found
 
 
 def ome_pixels(text: str, page: int, width: int, height: int) -> OmePixels | None:
@@ -56,9 +66,15 @@ def ome_planes(text: str) -> tuple[int, int] | None:
     return (images[0].sizes[2], images[0].sizes[3]) if images else None
 
 
-def _pixels(element: ElementTree.Element) -> OmePixels:
+def _is_here(data: ElementTree.Element, own: str | None) -> bool:
+    """Whether pixels lie in the file of this UUID; they do where no other file is named."""
+    named = (data.findtext("{*}UUID") or "").strip()
+    return not named or own is None or named == own.strip()
+
+
+def _pixels(element: ElementTree.Element, here: list[ElementTree.Element]) -> OmePixels:
     width, height, channels, depth, time = (_count(element.get(f"Size{a}")) for a in "XYCZT")
-    pages = [data.get("IFD") for data in element.iterfind("{*}TiffData")]
+    pages = [data.get("IFD") for data in here]
     numbers = [int(page) for page in pages if page is not None and page.isdecimal()]
     x, y = (
         (element.get(f"PhysicalSize{a}"), element.get(f"PhysicalSize{a}Unit", "um")) for a in "XY"

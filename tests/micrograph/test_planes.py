@@ -129,3 +129,18 @@ def test_an_image_alone_has_one_page(tmp_path):
     np.testing.assert_array_equal(read_micrograph(tmp_path / "a.png", page=1).pixels, FIRST)
     with pytest.raises(InputError, match=r"a\.png has no page 2: it holds 1"):
         read_micrograph(tmp_path / "a.png", page=2)
+
+
+def test_each_file_of_a_set_has_its_own_size_from_the_xml_of_all(tmp_path):
+    ids = {"a.ome.tif": "11111111-1", "b.ome.tif": "22222222-2"}
+    images = "".join(
+        f'<Image ID="Image:{n}"><Pixels SizeX="80" SizeY="60" SizeC="1" SizeZ="1" SizeT="1" '
+        f'PhysicalSizeX="{um}" PhysicalSizeY="{um}"><TiffData IFD="0">'
+        f'<UUID FileName="{name}">urn:uuid:{ids[name]}</UUID></TiffData></Pixels></Image>'
+        for n, (name, um) in enumerate([("a.ome.tif", 1.0), ("b.ome.tif", 0.25)])
+    )
+    grey = np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)
+    for name, um in (("a.ome.tif", 1.0), ("b.ome.tif", 0.25)):
+        text = f'<OME xmlns="ome" UUID="urn:uuid:{ids[name]}">{images}</OME>'
+        tifffile.imwrite(tmp_path / name, grey, description=text, metadata=None)
+        assert read_micrograph(tmp_path / name).pixel_size.x_um == um
