@@ -10,6 +10,7 @@ from PIL import Image
 from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask, write_mask_tiff
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
+from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
@@ -310,3 +311,43 @@ def test_a_class_that_is_excluded_in_one_table_alone_is_refused(tmp_path):
         measure_masks([tmp_path / "b", tmp_path / "a"])
     given = Sources(classes=tmp_path / "b" / "classes.json")
     assert len(measure_masks([tmp_path / "a", tmp_path / "b"], given).masks) == 2
+
+
+def mask_made_with(path, *names):
+    """Write a mask as `predict` does, with its class table in its file and beside it."""
+    classes = [LabelClass(id=i, name=n, colour=COLOURS[i]) for i, n in enumerate(names, 1)]
+    table = ClassTable(classes=tuple(classes))
+    table.write(path.parent / "classes.json")
+    write_mask(path, MASK, table, facts=MaskFacts(None, Provenance(model="m"), table))
+
+
+@pytest.mark.parametrize("names", [("pearlite", "ferrite"), ("pore", "matrix")])
+@pytest.mark.parametrize("whole", [True, False])
+def test_masks_that_another_run_left_in_a_folder_keep_their_classes(tmp_path, names, whole):
+    """The class table beside them is that of the last run."""
+    mask_made_with(tmp_path / "a_mask.png", "ferrite", "pearlite")
+    mask_made_with(tmp_path / "b_mask.png", *names)
+    measured = measure_masks([tmp_path if whole else tmp_path / "a_mask.png"])
+    fractions = {(r.image, r.class_name): r.pixels for r in measured.rows if r.pixels}
+    wanted = {("a_mask.png", "ferrite"): 120, ("a_mask.png", "pearlite"): 160}
+    if whole:
+        wanted |= {("b_mask.png", names[0]): 120, ("b_mask.png", names[1]): 160}
+    assert fractions == wanted
+    assert any("made with class tables that differ" in line for line in measured.remarks)
+
+
+def test_classes_that_were_renamed_beside_masks_have_their_new_names(tmp_path):
+    for name in ("a_mask.png", "b_mask.png"):
+        mask_made_with(tmp_path / name, "phase 1", "phase 2")
+    (tmp_path / "classes.json").write_text('{"1": "ferrite", "2": "pearlite"}')
+    measured = measure_masks([tmp_path])
+    assert {r.class_name for r in measured.rows} == {"ferrite", "pearlite"}
+    assert not any("differ" in line for line in measured.remarks)
+
+
+def test_a_table_that_is_named_goes_before_those_in_masks_that_differ(tmp_path):
+    mask_made_with(tmp_path / "a_mask.png", "phase 1", "phase 2")
+    mask_made_with(tmp_path / "b_mask.png", "ferrite", "pearlite")
+    measured = measure_masks([tmp_path], Sources(classes=tmp_path / "classes.json"))
+    assert {r.class_name for r in measured.rows} == {"ferrite", "pearlite"}
+    assert not any("differ" in line for line in measured.remarks)

@@ -115,7 +115,9 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
     remarks = dict.fromkeys(left)
     files: list[MaskFile] = []
     common: Classes | None = None
-    for named, some in _by_table(paths, classes):
+    groups, told = _by_table(paths, classes)
+    remarks |= dict.fromkeys(told)
+    for named, some in groups:
         shapes, palettes, meaning = _look_at(some, named)
         remarks |= dict.fromkeys((*overruled(some[0], classes), *palettes, *meaning.remarks))
         common, table, ids = _joined(common, meaning)
@@ -160,23 +162,47 @@ def _masks(given: Path) -> tuple[list[Path], tuple[str, ...]]:
 
 def _by_table(
     paths: Sequence[Path], given: Path | None
-) -> list[tuple[NamedValues | None, list[Path]]]:
+) -> tuple[list[tuple[NamedValues | None, list[Path]]], tuple[str, ...]]:
     """Divide masks by the class table that belongs to them; those without one are together.
 
-    A table beside a mask goes before that in its file, which may have older names.
+    A table beside a mask goes before that in its file, which may have older names. Not where masks
+    of one folder were made with tables that differ: that beside them is the one of the last run.
+
+    Returns
+    -------
+    The masks by their tables, and a line on each folder whose table doesn't count.
     """
     tables: dict[Path, NamedValues | None] = {}
+    mixed: dict[Path, str] = {}
     groups: list[tuple[NamedValues | None, list[Path]]] = []
     for path in paths:
-        if path.parent not in tables:
-            tables[path.parent] = find_named_values(path, given)
-        named = tables[path.parent] or _own_classes(path)
+        folder = path.parent
+        if folder not in tables:
+            table = tables[folder] = find_named_values(path, given)
+            if given is None and table is not None and _made_with_several(folder):
+                mixed[folder] = (
+                    f"Masks in {folder.name} were made with class tables that differ: each counts "
+                    f"by the one in its file, not by {table.source}."
+                )
+        own = _own_classes(path) if folder in mixed or tables[folder] is None else None
+        named = own or tables[folder]
         group = next((some for known, some in groups if known == named), None)
         if group is None:
             group = []
             groups.append((named, group))
         group.append(path)
-    return groups
+    return groups, tuple(mixed.values())
+
+
+def _made_with_several(folder: Path) -> bool:
+    """Whether one value is called differently in the files of a folder's masks of ours."""
+    names: dict[int, str] = {}
+    for path in sorted(folder.glob(f"*{_MASK}.*")):
+        own = _own_classes(path) if path.suffix in (".png", ".tif") else None
+        for one in own.entries if own is not None else ():
+            if names.setdefault(one.value, one.name) != one.name:
+                return True
+    return False
 
 
 def _own_classes(path: Path) -> NamedValues | None:
