@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 
 from napari_matssl.files import Stamp, atomic_write
 from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.plane_origin import origin_entry
 
 
 def write_micrograph(
-    path: Path, micrograph: Micrograph, expected: Stamp | EllipsisType | None = ...
+    path: Path,
+    micrograph: Micrograph,
+    expected: Stamp | EllipsisType | None = ...,
+    origin: str = "",
 ) -> None:
     """Write a micrograph as a TIFF that ImageJ opens calibrated, atomically.
 
     Values that ImageJ doesn't support become its 32-bit floats. RGB of more than 8 bits, which it
-    doesn't support either, keeps its values and loses its pixel size.
+    doesn't support either, keeps its values and loses its pixel size and origin.
 
     Parameters
     ----------
@@ -28,6 +32,8 @@ def write_micrograph(
         Its pixels are written as they are, info bar included.
     expected
         Which file may be replaced, as for :func:`napari_matssl.files.atomic_write`.
+    origin
+        What it is a plane of; empty for a whole image.
 
     Raises
     ------
@@ -36,9 +42,11 @@ def write_micrograph(
     """
     pixels = as_written(micrograph.pixels)
     size = micrograph.pixel_size
-    keywords: dict[str, object] = {"imagej": True, "metadata": {}}
+    entries = origin_entry(origin)
+    keywords: dict[str, object] = {"imagej": True, "metadata": entries}
     if size is not None:
-        keywords |= {"metadata": {"unit": "micron"}, "resolution": (1 / size.x_um, 1 / size.y_um)}
+        entries["unit"] = "micron"
+        keywords["resolution"] = (1 / size.x_um, 1 / size.y_um)
     if micrograph.is_rgb and pixels.dtype != np.uint8:
         keywords = {"metadata": None}
     if micrograph.is_rgb:

@@ -98,7 +98,8 @@ class Micrograph:
     page, pages
         Which image of its file it is, from 1, and how many the file holds.
     part_of
-        The file of the panorama that it was cut out of; None where it is a whole image.
+        The file of the panorama that it was cut out of, or the stack that it is a plane of (no file
+        that there has to be); None where it is a whole image.
     """
 
     name: str
@@ -114,7 +115,7 @@ class Micrograph:
 
     @property
     def origin(self) -> object:
-        """What is equal for pages of one file and parts of one panorama, and for them alone."""
+        """What is equal for pages of one file, parts of one panorama and planes of one layer."""
         return self.part_of or self.path or self
 
     @property

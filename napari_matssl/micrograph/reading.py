@@ -16,6 +16,7 @@ from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.image import Micrograph, finite_pixels, grey_if_colourless
 from napari_matssl.micrograph.info_bar import look_for_info_bar
 from napari_matssl.micrograph.orientation import transposes
+from napari_matssl.micrograph.plane_origin import origin_in
 from napari_matssl.micrograph.stored_image import Stored
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif")
@@ -75,6 +76,7 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
     size = pixel_size_in(metadata, *sides)
     if size is not None and transposes(stored.orientation):
         size = size.transposed
+    origin = origin_in(metadata)
     return Micrograph(
         name=path.name,
         pixels=pixels,
@@ -85,6 +87,7 @@ def read_micrograph(path: Path, page: int | None = None) -> Micrograph:
         analysable=analysable,
         page=stored.page,
         pages=stored.pages,
+        part_of=path.parent / origin if origin else None,
     )
 
 

@@ -44,7 +44,8 @@ def keep_plane(
     images
         The user's own images; a plane takes no name of theirs, as labels go by names.
     title
-        What the plane shall be called. Where another image is, a number follows.
+        What the plane shall be called. Where another image is, a number follows. If it isn't the
+        micrograph's name, it is one of several planes, and the name is kept as their origin.
     micrograph
         What is in it.
 
@@ -60,6 +61,7 @@ def keep_plane(
         If it can't be written.
     """
     stem = stem_of(re.sub(r"[^\w.-]+", "_", title)).strip("._") or "layer"
+    origin = "" if title == micrograph.name else re.sub(r"[\\/]", "_", micrograph.name)
     while True:
         taken = {stem_of(path).casefold(): path for path in (*images, *plane_files(place))}
         names = [stem, *(f"{stem}-{again}" for again in range(2, _MOST_ALIKE))]
@@ -72,7 +74,7 @@ def keep_plane(
             raise InputError(f"{place} is full of files called {stem}.", "Rename the layer.")
         path = place / f"{free}.tif"
         try:
-            write_micrograph(path, micrograph, None)
+            write_micrograph(path, micrograph, None, origin)
         except OvertakenError:
             continue  # another window has taken this name
         return path, True

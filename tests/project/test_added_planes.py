@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from napari_matssl.errors import InputError
-from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.project.folder import Project
 from napari_matssl.project.planes import keep_plane
 
@@ -24,6 +24,22 @@ def test_a_plane_is_an_image_of_the_project_below_its_own_folder(folder, grey):
     assert not (folder / "depth_3.tif").exists()
     with pytest.raises(InputError, match="no image c"):
         project.images.path("c.tif")
+
+
+@pytest.mark.parametrize("size", [None, PixelSize(0.5, 0.5, "stated")])
+def test_planes_of_one_layer_have_one_origin_and_others_their_own(folder, grey, size):
+    project = Project(folder)
+    planes = [("Füße/1_0", "Füße/1"), ("Füße/1_1", "Füße/1"), ("x_0", "x"), ("y", "y"), ("z", "z")]
+    names = [
+        project.images.add_plane(title, Micrograph(layer, grey(n), size))[0]
+        for n, (title, layer) in enumerate(planes)
+    ]
+    kept = [Project(folder).micrographs.read(name) for name in names]
+    origins = [one.origin for one in kept]
+    assert origins[0] == origins[1]
+    assert kept[0].origin_name == "Füße_1"
+    assert len(set(origins)) == 4
+    assert all((one.pixel_size is None) is (size is None) for one in kept)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
