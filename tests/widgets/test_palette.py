@@ -339,6 +339,23 @@ def test_a_class_stays_if_the_question_is_answered_with_cancel(panel):
     assert shown(panel).painted.data[20, 30] == 2
 
 
+@pytest.mark.parametrize("into", [None, 1])
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_undo_and_redo_never_bring_back_a_class_that_is_gone(panel, folder, into, elsewhere):
+    current = panel.session.current
+    stroke(panel, 20, 30, 2)
+    shown(panel).painted.undo()
+    if elsewhere:
+        current.step(1)
+    panel.session.palette.delete(2, into)
+    current.show("a1.tif")
+    shown(panel).painted.redo()
+    assert not shown(panel).painted.data.any()
+    current.flush()
+    assert not shown(panel).autosave.unsaved
+    assert current.show("a2.tif"), "strokes that can't be saved would hold the image"
+
+
 def test_nothing_is_deleted_while_strokes_cant_be_saved(panel, folder):
     problems = said(panel)
     stroke(panel, class_id=2)

@@ -33,6 +33,7 @@ from napari_matssl.widgets.canvas.planes import UserLayers
 from napari_matssl.widgets.canvas.read_image import ReadImage, read_image
 from napari_matssl.widgets.canvas.shown import PAINTED, Shown
 from napari_matssl.widgets.jobs.later import later
+from napari_matssl.widgets.napari_private import forget_history
 
 
 class CurrentImage(QObject):
@@ -311,6 +312,12 @@ class CurrentImage(QObject):
     def set_info_bar(self, row: int | Literal["auto"] | None) -> None:
         """Set the first row of the shown image's info bar; None: it has none."""
         self._set(lambda project, name: project.micrographs.set_info_bar(name, row))
+
+    def forget_histories(self) -> None:
+        """Let nothing be undone or redone any more, on any image."""
+        self._look.forget()
+        if self.shown is not None:
+            forget_history(self.shown.painted)
 
     # --- inside
 

@@ -69,7 +69,7 @@ class KeptLook:
             give_history(shown.painted, history.undo, history.redo)
 
     def forget(self) -> None:
-        """Drop the histories: another folder is opened."""
+        """Drop the histories: another folder is opened, or a class is gone."""
         self._histories.clear()
 
 

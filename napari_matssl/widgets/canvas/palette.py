@@ -31,6 +31,7 @@ class Palette(QObject):
         self._current, self._folder = current, current.folder
         self._notices = current.folder.notices
         self._picked: int | None = None
+        self._known: set[int] = set()  # ids of the classes when last looked at
         current.folder.changed.connect(self.refresh)
         current.folder.classes_changed.connect(self.refresh)
         current.appeared.connect(self._take_up)
@@ -114,7 +115,10 @@ class Palette(QObject):
     def refresh(self) -> None:
         """Bring layers and listeners up to date with the project's class table."""
         classes, shown = self.classes, self._current.shown
-        gone = self._picked not in [one.id for one in classes]
+        known, self._known = self._known, {one.id for one in classes}
+        if known - self._known:  # undoing would bring back ids that nobody sees or can save
+            self._current.forget_histories()
+        gone = self._picked not in self._known
         if gone:
             self._picked = classes[0].id if classes else None
         for layer in () if shown is None else shown.layers:
