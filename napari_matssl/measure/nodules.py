@@ -84,8 +84,8 @@ class NoduleMeasure:
         Numbers of nodules, of all particles that are judged, and of those at the edge or too small.
     per_mm2
         Nodules per mm2. A particle is left out at the edge the more easily the larger it is, so
-        each nodule counts with one over the area that its enclosing rectangle can lie in
-        (Miles and Lantuejoul).
+        each nodule whose enclosing rectangle isn't cut counts with one over the area that this
+        rectangle can lie in (Miles and Lantuejoul).
     by_number, by_area
         Nodularity in percent: nodules by all graphite that isn't left out.
     mean_diameter, mean_diameter_px
@@ -215,7 +215,19 @@ def _per_mm2(field: Field, boxes: NDArray[np.int64], areas: NDArray[np.int64]) -
         analysed = without_small_spots(analysed, float(areas.mean()))
     rows, columns = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
     room = _room(field.mask.shape, analysed, rows, columns)
-    return float((1 / room).sum()) / field.pixel_size.area_um2 * 1e6
+    # Room is that of rectangles, so that what counts are nodules whose rectangle isn't cut either.
+    whole = _uncut(analysed, boxes)
+    return float((1 / room[whole]).sum()) / field.pixel_size.area_um2 * 1e6
+
+
+def _uncut(analysed: NDArray[np.bool_] | None, boxes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which rectangles, and the pixels around them, were analysed as a whole."""
+    if analysed is None:
+        return np.ones(len(boxes), dtype=np.bool_)
+    around = (
+        analysed[top - 1 : down + 1, left - 1 : right + 1] for top, down, left, right in boxes
+    )
+    return np.array([bool(one.all()) for one in around], dtype=np.bool_)
 
 
 def _room(

@@ -165,6 +165,19 @@ def test_leaving_out_at_the_edge_does_not_lower_the_number_per_area(excluded):
     assert np.mean(counts) > 150
 
 
+def test_a_nodule_counts_once_over_all_its_places_in_a_round_field():
+    """Its number per area, over all places at equal distances, times their area."""
+    row, column = np.indices((150, 150)) - 75
+    outside = np.hypot(row, column) > 70
+    step, total = 7, 0.0
+    for down in range(-72, 73, step):
+        for right in range(-72, 73, step):
+            mask = np.where(np.hypot(row - down, column - right) <= 20, 2, 1)
+            mask[outside] = 3
+            total += measure(mask).per_mm2 / 1e6 * step**2
+    assert total == pytest.approx(1, rel=0.1)
+
+
 def test_no_graphite():
     found = measure(np.ones((50, 50)))
     assert (found.nodules, found.left_out, found.by_number, found.mean_diameter) == (
