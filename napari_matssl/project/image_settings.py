@@ -5,6 +5,7 @@ from pathlib import Path
 
 from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
+from napari_matssl.project.planes import PLANES
 from napari_matssl.project.record import ImageRecord, Record, read_record
 
 
@@ -16,8 +17,15 @@ def settings_of_image(image: Path) -> ImageRecord:
     InputError
         If the project's record is damaged.
     """
-    record = image.absolute().parent / FOLDER / RECORD_FILE
+    record = own_folder_of_image(image) / RECORD_FILE
     return _record(record, stamp_of(record)).image(image.name)
+
+
+def own_folder_of_image(image: Path) -> Path:
+    """Return the own folder of the project of an image, or a plane; it need not exist."""
+    parent = image.absolute().parent
+    is_plane = (parent.parent.name, parent.name) == (FOLDER, PLANES)
+    return parent.parent if is_plane else parent / FOLDER
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,8 @@ from napari_matssl.errors import InputError
 from napari_matssl.micrograph.decoding import usual_page
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.reading import read_micrograph
-from napari_matssl.project.own_folder import FOLDER, Place
+from napari_matssl.project.image_settings import own_folder_of_image
+from napari_matssl.project.own_folder import Place
 from napari_matssl.project.pixel_sizes import guarded, size_by_hand, with_size_by_hand
 from napari_matssl.project.record import KeptRecord, Record
 
@@ -63,11 +64,11 @@ def calibrate(
         If a project can't be written.
     """
     read = [_calibrated(path, size, by_bar) for path in images]
-    folders: dict[Path, list[str]] = {}
+    by_project: dict[Path, list[str]] = {}
     for path in images:
-        folders.setdefault(path.absolute().parent, []).append(path.name)
-    for folder, names in folders.items():
-        KeptRecord(Place(folder / FOLDER)).change(partial(_sized, names, size))
+        by_project.setdefault(own_folder_of_image(path), []).append(path.name)
+    for own, names in by_project.items():
+        KeptRecord(Place(own)).change(partial(_sized, names, size))
     return tuple(read)
 
 

@@ -12,6 +12,7 @@ from napari_matssl.measure.corrected import (
     corrected_frame,
 )
 from napari_matssl.measure.phases import PhaseFraction
+from napari_matssl.project.image_settings import own_folder_of_image
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.tasks.measuring.mask_sizes import project_folders
 from napari_matssl.tasks.measuring.masks_to_measure import MeasuredMask
@@ -43,8 +44,8 @@ def _projects_of(one: MeasuredMask) -> Iterator[Path]:
     """Yield the folder of images whose project a mask, or else its image, belongs to."""
     found = [*project_folders(one.file.path)]
     if not found and one.image is not None:
-        parent = one.image.absolute().parent
-        found = [parent] if (parent / FOLDER).is_dir() else []
+        own = own_folder_of_image(one.image)
+        found = [own.parent] if own.is_dir() else []
     yield from found
 
 

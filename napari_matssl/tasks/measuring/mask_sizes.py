@@ -16,6 +16,7 @@ from napari_matssl.micrograph.scale_bar import ScaleBar, doubt_of, find_scale_ba
 from napari_matssl.micrograph.size_doubts import doubts
 from napari_matssl.project.own_folder import FOLDER
 from napari_matssl.project.pixel_sizes import agree, read_calibrated, size_by_hand
+from napari_matssl.project.planes import PLANES, plane_files
 
 NO_SIZE = (
     "No mask has a pixel size, so figures in um are blank: calibrate the images, or state the size."
@@ -137,7 +138,8 @@ class MaskSizes:
     def _in(self, folder: Path) -> dict[str, list[Path]]:
         if folder not in self._listed:
             listed: dict[str, list[Path]] = {}
-            for path in sorted(images_in(folder), key=_no_tiff):
+            planes = plane_files(folder / FOLDER / PLANES)
+            for path in (*sorted(images_in(folder), key=_no_tiff), *planes):
                 listed.setdefault(stem_of(path), []).append(path)
             self._listed[folder] = listed
         return self._listed[folder]

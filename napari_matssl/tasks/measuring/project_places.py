@@ -7,7 +7,7 @@ from pathlib import Path
 from napari_matssl.labels.names import few
 from napari_matssl.micrograph.place import Place
 from napari_matssl.project.folder import Project
-from napari_matssl.project.image_settings import settings_of_image
+from napari_matssl.project.image_settings import own_folder_of_image, settings_of_image
 from napari_matssl.tasks.measuring.group_file import GroupFile
 
 
@@ -61,7 +61,7 @@ def places_of_images(images: Mapping[str, Path | None]) -> Places:
         for name, image in images.items()
     }
     folders = {
-        image.absolute().parent
+        own_folder_of_image(image).parent
         for name, image in images.items()
         if image is not None and kept[name] != Place()
     }
