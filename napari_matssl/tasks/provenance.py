@@ -110,6 +110,17 @@ def cleaning_in_words(cleaning: Cleaning, classes: ClassTable, size: PixelSize |
     return cleaning.in_words(names, calibrated=size is not None)
 
 
+def newest_model(project: Project) -> Path | None:
+    """Return the model of a project that came last, no encoder and no damaged file; or None."""
+    for path in project.models.files():
+        try:
+            read_card(path, "segmenter")
+        except MatSSLError:
+            continue
+        return path
+    return None
+
+
 def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[str, str]:
     """List the masks of a project that may be out of date or wrong, and why.
 
@@ -128,11 +139,8 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
     model is unsure of too much of it. Masks that don't name the model that made them go by the
     dates of the files.
     """
-    newest = next(iter(project.models.files()), None)
-    try:
-        created = "" if newest is None else read_card(newest).created
-    except MatSSLError:  # a damaged model can't date masks
-        newest, created = None, ""
+    newest = newest_model(project)
+    created = "" if newest is None else read_card(newest).created
     doubts = {}
     for name in project.images.names if names is None else names:
         mask, strokes = project.masks.path(name), project.labels.path(name)

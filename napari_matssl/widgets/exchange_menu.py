@@ -43,14 +43,14 @@ def export_model_from_menu() -> None:
 
 
 def _export_model(session: "Session", window: "QWidget") -> None:
-    from napari_matssl.tasks.recipe.saving import newest_model
+    from napari_matssl.tasks.recipe.saving import require_newest_model
     from napari_matssl.widgets.controls.export_dialog import asked_export
     from napari_matssl.widgets.panels.segment_panel import SegmentPanel
 
     panel = window.findChild(SegmentPanel)
     model = None if panel is None else panel.models.path
     if model is None:
-        model = newest_model(session.folder.require_project())
+        model = require_newest_model(session.folder.require_project())
     wish = asked_export(window, model)
     if wish is not None:
         session.model_files.export(model, wish)

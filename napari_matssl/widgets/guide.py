@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 from napari_matssl.progress import Job
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
+from napari_matssl.tasks.provenance import newest_model
 from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.view import look_at
 from napari_matssl.widgets.jobs.running_job import RunningJob
@@ -69,7 +70,7 @@ class Guide(QObject):
     def next_place(self) -> None:
         """Go to the next place where the newest model is unsure; segment all images first, once."""
         project = self._folder.project
-        model = None if project is None else next(iter(project.models.files()), None)
+        model = None if project is None else newest_model(project)
         if project is None or model is None:
             self.changed.emit("Fine-tune a model first: where it is unsure, painting pays.")
         elif self._places is None:

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from napari_matssl.export.run_tables import runs_in
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import MaskFacts, Provenance, read_mask_facts
-from napari_matssl.learn.card import CARD_KEY, ModelCard
+from napari_matssl.learn.card import CARD_KEY, EncoderCard, ModelCard
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
@@ -24,6 +24,7 @@ from napari_matssl.tasks.provenance import (
     UNSURE_MASK,
     ModelIdentity,
     mask_doubts,
+    newest_model,
     state_provenance,
 )
 
@@ -94,6 +95,32 @@ def test_masks_of_another_model_than_the_newest_are_doubtful_older_or_younger(pr
     os.utime(project.models.folder / "imported.safetensors", (9e9, 9e9))
     assert mask_doubts(project) == {"a.png": ANOTHER_MODEL}
     assert mask_doubts(project, ["b.png"]) == {}
+
+
+def add_encoder(project, created):
+    card = EncoderCard(
+        encoder="x",
+        channels="grey",
+        intensity_scaling=IntensityScalingSettings(),
+        created=created,
+    )
+    path = project.models.new_path("encoder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"w": np.zeros(1)}, path, metadata={CARD_KEY: card.model_dump_json()})
+    os.utime(path, (9e9, 9e9))
+    return path
+
+
+def test_an_encoder_that_was_pretrained_since_makes_no_mask_doubtful(project):
+    project.masks.write("a.png", MASK, FACTS)
+    project.masks.write("b.png", MASK)
+    add_encoder(project, "2026-03-01")
+    assert mask_doubts(project) == {}
+    assert newest_model(project) is None
+    model = add_model(project, FACTS.provenance.model_created)
+    os.utime(model, (1000, 1000))
+    assert mask_doubts(project) == {}
+    assert newest_model(project) == model
 
 
 def test_a_mask_older_than_the_strokes_on_its_image_is_doubtful(project):

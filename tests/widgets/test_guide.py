@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from acting import User, painted_folder, write_model
 from qtpy.QtCore import Qt
+from safetensors.numpy import save_file
 
+from napari_matssl.learn.card import CARD_KEY, EncoderCard
 from napari_matssl.learn.unsure_regions import UnsureRegion
 from napari_matssl.progress import Progress
+from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks import suggest as task
 from napari_matssl.tasks.suggest import SuggestedImage, SuggestedRegion, Suggestions
 
@@ -91,6 +94,17 @@ def test_the_key_does_what_the_button_does(user):
 
 
 def test_places_need_a_model(user, asked):
+    go(user, user.micrographs.next_place.click)
+    assert user.micrographs.guide_note.text().startswith("Fine-tune a model first")
+    assert asked[1:] == []
+
+
+def test_an_encoder_has_no_places(user, asked):
+    card = EncoderCard(encoder="x", channels="grey", intensity_scaling=IntensityScalingSettings())
+    path = user.project.models.new_path("encoder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"w": np.zeros(1)}, path, metadata={CARD_KEY: card.model_dump_json()})
+    user.session.models_changed.emit()
     go(user, user.micrographs.next_place.click)
     assert user.micrographs.guide_note.text().startswith("Fine-tune a model first")
     assert asked[1:] == []

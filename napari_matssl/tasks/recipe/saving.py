@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from napari_matssl.errors import InputError, MatSSLError, OutputError, SettingsError, StoppedError
+from napari_matssl.errors import InputError, OutputError, SettingsError, StoppedError
 from napari_matssl.files import check_writable
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.names import few
@@ -20,7 +20,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings, RecipeSettings
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.measuring.measures import make_measures
-from napari_matssl.tasks.provenance import identify_model
+from napari_matssl.tasks.provenance import identify_model, newest_model
 from napari_matssl.tasks.recipe.contents import (
     CalibrationRules,
     MeasureRules,
@@ -99,7 +99,7 @@ def save_recipe(
         If it was stopped.
     """
     check_recipe_place(out, overwrite)
-    model = request.model or newest_model(project)
+    model = request.model or require_newest_model(project)
     if is_pickle(model):
         raise InputError(
             f"{model} is a file of PyTorch's, which has no card.",
@@ -133,7 +133,7 @@ def check_recipe_place(out: Path, overwrite: bool) -> None:
         )
 
 
-def newest_model(project: Project) -> Path:
+def require_newest_model(project: Project) -> Path:
     """Return the model of a project that was trained last.
 
     Raises
@@ -141,15 +141,12 @@ def newest_model(project: Project) -> Path:
     InputError
         If it has none.
     """
-    for path in project.models.files():
-        try:
-            read_card(path, "segmenter")
-        except MatSSLError:  # an encoder, or a damaged file
-            continue
-        return path
-    raise InputError(
-        f"{project.folder} has no model.", "Fine-tune one, or name one.", settings="model"
-    )
+    newest = newest_model(project)
+    if newest is None:
+        raise InputError(
+            f"{project.folder} has no model.", "Fine-tune one, or name one.", settings="model"
+        )
+    return newest
 
 
 def _recipe_of(

@@ -16,7 +16,7 @@ from napari_matssl.tasks.measuring.mask_states import MaskStates
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.measuring.measure_project import Measured, PhaseMeter, segmented_names
 from napari_matssl.tasks.measuring.project_meter import ProjectMeter
-from napari_matssl.tasks.provenance import mask_doubts
+from napari_matssl.tasks.provenance import mask_doubts, newest_model
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.forms import WrappedLabel, heading, note, say
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words
@@ -240,6 +240,6 @@ class MeasurePanel(QWidget):
 
 
 def _doubts_of(project: Project) -> str:
-    newest = next(iter(project.models.files()), None)
+    newest = newest_model(project)
     doubts = mask_doubts(project, project.micrographs.analysed)
     return doubts_in_words(doubts, "" if newest is None else newest.stem)

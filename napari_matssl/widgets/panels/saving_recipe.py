@@ -9,7 +9,7 @@ from napari_matssl.errors import MatSSLError
 from napari_matssl.settings import RecipeSettings
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.recipe.recipe_file import SUFFIX
-from napari_matssl.tasks.recipe.saving import RecipeRequest, newest_model, save_recipe
+from napari_matssl.tasks.recipe.saving import RecipeRequest, require_newest_model, save_recipe
 from napari_matssl.widgets.controls.recipe_dialog import asked_limits
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.session import Session
@@ -35,7 +35,7 @@ def ask_and_save_recipe(session: Session, plan: MeasurePlan, parent: QWidget) ->
     """
     try:
         project = session.folder.require_project()
-        model = newest_model(project)
+        model = require_newest_model(project)
     except MatSSLError as error:
         session.notices.failed.emit(error)
         return None
