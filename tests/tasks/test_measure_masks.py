@@ -226,6 +226,23 @@ def test_folders_with_tables_of_their_own_are_matched_by_name(tmp_path):
     assert any("matched by name" in line for line in measured.remarks)
 
 
+def test_a_class_that_some_tables_lack_is_told_with_the_images_of_its_mean(tmp_path):
+    for name, table in (("a", {"1": "ferrite", "2": "pore"}), ("b", {"1": "ferrite"})):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "classes.json").write_text(json.dumps(table))
+        Image.fromarray(HALF + 1 if name == "a" else np.ones_like(HALF)).save(folder / "f.png")
+    measured = measure_masks([tmp_path / "a", tmp_path / "b"])
+    summary = measured.tables["summary.csv"]
+    assert summary["mean_percent"].tolist() == [87.5, 25.0]
+    assert summary["n"].tolist() == [2, 1]
+    assert (
+        "pore isn't in the class table of b/f.png; its mean is over 1 of 2 images, so means don't "
+        "add up to 100 %."
+    ) in measured.remarks
+    assert not any("class table of" in line for line in measure_masks([tmp_path / "a"]).remarks)
+
+
 def test_a_mask_whose_edges_were_smoothed_is_refused(tmp_path):
     mask = Image.fromarray(HALF * np.uint8(255)).resize((90, 90), Image.Resampling.BICUBIC)
     mask.save(tmp_path / "a.png")

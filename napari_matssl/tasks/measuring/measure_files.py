@@ -13,6 +13,7 @@ from napari_matssl.labels.names import few
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.measure.size_distribution import ObjectSizes
+from napari_matssl.micrograph.place import ALL
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.batch import Each, Prepared
@@ -171,6 +172,7 @@ def _tables(
     fractions = phases.rows if isinstance(phases, Phases) else []
     objects = measures.get("objects")
     found_sizes = objects.sizes() if isinstance(objects, ObjectMeasure) else ()
+    remarks |= dict.fromkeys(_remarks_on_lacking(fractions))
     return MeasuredMasks(tuple(fractions), tuple(remarks), tables, tuple(planned), found_sizes)
 
 
@@ -182,6 +184,24 @@ def _remark_on_little(fields: Iterable[Mapping[str, Any]]) -> str:
         if 2 * one["analysed_pixels"] < (pixels := one["width_px"] * one["height_px"])
     ]
     return f"Less than half of the pixels was analysed of {few(little, 8)}." if little else ""
+
+
+def _remarks_on_lacking(rows: Iterable[PhaseFraction]) -> list[str]:
+    """Return a remark on each class that the tables of some masks of a group lack."""
+    groups: dict[str, dict[str, list[str]]] = {}  # images by group and class
+    for row in rows:
+        groups.setdefault(row.group, {}).setdefault(row.class_name, []).append(row.image)
+    found = []
+    for name, classes in groups.items():
+        images = dict.fromkeys(image for some in classes.values() for image in some)
+        where = "" if name == ALL else f"Group {name}: "
+        for one, some in classes.items():
+            if lacking := [image for image in images if image not in some]:
+                found.append(
+                    f"{where}{one} isn't in the class table of {few(lacking, 8)}; its mean is over "
+                    f"{len(some)} of {len(images)} images, so means don't add up to 100 %."
+                )
+    return found
 
 
 def _measure(one: MeasuredMask, measures: Mapping[str, FieldMeasure]) -> MeasuredField:
