@@ -171,7 +171,8 @@ def _hitachi(metadata: FileMetadata, width: int, height: int) -> PixelSize | Non
     if not re.search(r"^[ \t]*(MachineNo|InstructName)[ \t]*=", metadata.description, re.MULTILINE):
         return None
     stated = entry(r"^[ \t]*PixelSize[ \t]*=[ \t]*", metadata.description, r"[^\r\n]+")
-    doubt = doubts(width_doubt(hitachi_width(metadata.description), width), comma_doubt(stated))
+    doubt = width_doubt(hitachi_width(metadata.description), width)
+    doubt = doubts(doubt or edited_doubt(metadata.edited), comma_doubt(stated))
     source = "Hitachi image description (PixelSize)"
     return _size(length_um(stated, "nm"), None, 1, source, doubt)
 
@@ -212,8 +213,8 @@ def _jeol_tem(metadata: FileMetadata, width: int, height: int) -> PixelSize | No
     if magnification is None or x is None or entry(r"<SelectorUnitString>", text, "X<") is None:
         return None
     source = "JEOL TEM metadata (resolution of the camera / SelectorValue)"
-    um = metres * 1e6 / magnification
-    return _size(1 / x, 1 / y if y is not None else None, um, source)
+    um, doubt = metres * 1e6 / magnification, edited_doubt(metadata.edited)
+    return _size(1 / x, 1 / y if y is not None else None, um, source, doubt)
 
 
 def _olympus(metadata: FileMetadata, width: int, height: int) -> PixelSize | None:

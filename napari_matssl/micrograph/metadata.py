@@ -26,8 +26,8 @@ _GATAN_UNITS, _GATAN_SIZES = (65003, 65004), (65009, 65010)
 VENDOR_TAGS = frozenset({*_FEI, _ZEISS, _TESCAN, _FIBICS, _TVIPS, OLYMPUS_SIS, _GATAN_SIZES[0]})
 """Codes of the tags by which a page is known for a microscope's."""
 
-_OF_OTHERS = (266, 269, 297)
-"""Codes of tags (fill order, name, page) that editors write, but neither ImageJ nor tifffile."""
+_OF_EDITORS = (269, 318)
+"""Codes of tags (name, white point) that image editors write, but no microscope and no ImageJ."""
 
 _SIDECAR_BYTES = 1 << 20  # microscopes write shorter ones; a table of results may be longer
 _LONGEST_TAG = 1 << 22  # bytes
@@ -154,7 +154,7 @@ def read_metadata(
         tvips=_tag(page, _TVIPS),
         description=_description(page),
         imagej=imagej_entries(_description(page)) or (imagej_entries(heading) if alike else {}),
-        edited=any(page.tags.get(code) is not None for code in _OF_OTHERS),
+        edited=any(page.tags.get(code) is not None for code in _OF_EDITORS),
         resolution=fact(lambda: _resolution(page))
         or (fact(lambda: _resolution(first)) if alike else None)
         or (0.0, 0.0),

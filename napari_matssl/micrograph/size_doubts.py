@@ -49,12 +49,12 @@ def comma_doubt(*texts: str | None) -> str:
 
 
 def edited_doubt(edited: bool) -> str:
-    """Return the doubt of ImageJ's pixel size in a file that another program has written again."""
+    """Return the doubt of a pixel size that an image editor has copied with the metadata."""
     if not edited:
         return ""
     return (
-        "ImageJ's calibration was copied by another program: its pixel size is wrong if that has "
-        "resized it"
+        "an image editor has written it again and copied its metadata: its pixel size is wrong if "
+        "it was resized"
     )
 
 

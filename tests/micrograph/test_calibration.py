@@ -22,6 +22,11 @@ ZEISS = (
     "AP_WIDTH\r\nWidth = 12.80 µm\r\n"
 )
 
+JEOL_TEM = (
+    "<TemReporter><ModeString>{}</ModeString><SelectorValue>{}</SelectorValue>"
+    "<SelectorUnitString>{}</SelectorUnitString></TemReporter>"
+)
+
 
 def tif_with(path, tag=None, text="", **options):
     raw = text.encode("latin-1")
@@ -277,16 +282,25 @@ def test_imagej_unit_down_goes_for_the_height(tmp_path, down, sides):
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_imagejs_calibration_that_an_editor_has_copied_is_doubted(tmp_path, edited):
-    tags = [(266, 3, 1, 1, True), (297, 3, 2, (0, 1), True)] if edited else []
-    unit = {"unit": "um"}
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"imagej": True, "resolution": (4, 4), "metadata": {"unit": "um"}},
+        {"description": JEOL_TEM.format("MAG", 1000, "X"), "resolution": (101.6, 101.6)},
+        {"description": "MachineNo=1\nPixelSize=0.25 um\n"},
+    ],
+    ids=["ImageJ", "JEOL TEM", "Hitachi"],
+)
+def test_calibration_that_an_editor_has_copied_is_doubted(tmp_path, options, edited):
+    white = [(318, 5, 2, (3127, 10000, 3290, 10000), True)]  # as ImageMagick writes it
+    unit = {} if "imagej" in options else {"resolutionunit": "INCH"}
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, GREY, imagej=True, resolution=(4, 4), metadata=unit, extratags=tags)
+    tifffile.imwrite(path, GREY, extratags=white * edited, **unit, **options)
     image = read_calibrated(path)
     assert image.pixel_size.x_um == pytest.approx(0.25)
     told = [f"a.tif: {image.pixel_size.doubt}"] if edited else []
     assert list(image.remarks) == told
-    assert ("copied by another program" in image.pixel_size.doubt) is edited
+    assert ("an image editor has written it again" in image.pixel_size.doubt) is edited
 
 
 RESIZED = "the image was 128 px wide when it was taken and is 64 now: its pixel size is wrong if it"
@@ -406,12 +420,6 @@ def test_tvips_is_in_nanometres():
     size = pixel_size_in(FileMetadata(tvips={"PixelSizeX": 1.5, "PixelSizeY": 2.0}), 64, 48)
     assert (size.x_um, size.y_um) == pytest.approx((0.0015, 0.002))
     assert "TVIPS" in size.source
-
-
-JEOL_TEM = (
-    "<TemReporter><ModeString>{}</ModeString><SelectorValue>{}</SelectorValue>"
-    "<SelectorUnitString>{}</SelectorUnitString></TemReporter>"
-)
 
 
 @pytest.mark.parametrize(
