@@ -9,9 +9,11 @@ from PIL import Image
 
 from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask, write_mask_tiff
+from napari_matssl.export.outputs import Outputs
+from napari_matssl.export.results import ImageFiles
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, numbered_table
 from napari_matssl.labels.provenance import MaskFacts, Provenance
-from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.measuring.masks_to_measure import Sources
@@ -368,3 +370,22 @@ def test_a_table_that_is_named_goes_before_those_in_masks_that_differ(tmp_path):
     measured = measure_masks([tmp_path], Sources(classes=tmp_path / "classes.json"))
     assert {r.class_name for r in measured.rows} == {"ferrite", "pearlite"}
     assert not any("differ" in line for line in measured.remarks)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_mask_that_an_earlier_export_left_as_png_is_not_measured_for_a_tiff(
+    tmp_path, whole, changed
+):
+    table = numbered_table([1, 2])
+    now = np.where(MASK == 2, 1, MASK) if changed else MASK
+    for outputs, mask in ((Outputs(masks_tiff=False), MASK), (Outputs(masks_png=False), now)):
+        files = ImageFiles(tmp_path, table, outputs)
+        files.write(Micrograph("a.png", MASK), mask, Provenance(model="m"))
+    inputs = [tmp_path] if whole else [tmp_path / "a_mask.png", tmp_path / "a_mask.tif"]
+    if not changed:
+        assert {row.image for row in measure_masks(inputs).rows} == {"a_mask.png"}
+        return
+    with pytest.raises(InputError, match=r"a_mask\.png and a_mask\.tif are different masks"):
+        measure_masks(inputs)
+    assert measure_masks([tmp_path / "a_mask.tif"]).rows[0].pixels == 280

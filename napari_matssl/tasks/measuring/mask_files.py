@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
-from napari_matssl.export.outputs import OVERLAY, PROBABILITIES
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import (
     NamedValues,
@@ -19,18 +18,11 @@ from napari_matssl.labels.class_table_files import (
 )
 from napari_matssl.labels.counting import count_values, listed
 from napari_matssl.labels.deciding_meaning import meaning_of_masks
-from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.labels.reading_labels import describe_palettes, read_values
 from napari_matssl.labels.value_meaning import Meaning
-from napari_matssl.micrograph.reading import LABEL_SUFFIXES, find_micrographs
 from napari_matssl.project.classes import Classes
-
-_MASK = "_mask"
-"""What ends the name of a mask of ours."""
-
-_BESIDE_MASKS = tuple(Path(name).stem for name in (OVERLAY, PROBABILITIES))
-"""What ends the names of pictures that are written beside masks."""
+from napari_matssl.tasks.measuring.mask_paths import MASK, mask_paths
 
 
 @dataclass(frozen=True)
@@ -127,39 +119,6 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
     return MaskSet(tuple(files), tuple(remarks))
 
 
-def mask_paths(inputs: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the masks among files and those of folders, each once, and lines on others there."""
-    found: list[Path] = []
-    remarks: dict[str, None] = {}
-    for given in inputs:
-        masks, left = _masks(given)
-        found += masks
-        remarks |= dict.fromkeys(left)
-    found = list({path.resolve(): path for path in reversed(found)}.values())[::-1]
-    # A mask as a PNG and the same as a TIFF would be two fields.
-    taken = list({(p.resolve().parent, p.stem): p for p in reversed(found)}.values())[::-1]
-    if twins := [path.name for path in found if path not in taken]:
-        remarks[f"Not measured, since others have their stems: {few(twins, 8)}."] = None
-    return taken, tuple(remarks)
-
-
-def _masks(given: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the masks among the images that were given, and a line on others that aren't taken."""
-    found = find_micrographs([given], LABEL_SUFFIXES)
-    if not given.is_dir():
-        return found, ()
-    ours = [path for path in found if path.stem.endswith(_MASK)]
-    # An export holds each mask as a PNG and as a TIFF, of which one is measured.
-    taken = list({path.stem: path for path in reversed(ours or found)}.values())[::-1]
-    stems = {path.stem.removesuffix(_MASK) for path in ours}
-    beside = {f"{stem}{end}" for stem in stems for end in ("", _MASK, *_BESIDE_MASKS)}
-    left = [path.name for path in found if path not in taken and path.stem not in beside]
-    if not left:
-        return taken, ()
-    why = f"their names don't end in {_MASK}, as others do" if ours else "others have their stems"
-    return taken, (f"Not measured in {given.name}, since {why}: {few(left, 8)}.",)
-
-
 def _by_table(
     paths: Sequence[Path], given: Path | None
 ) -> tuple[list[tuple[NamedValues | None, list[Path]]], tuple[str, ...]]:
@@ -197,7 +156,7 @@ def _by_table(
 def _made_with_several(folder: Path) -> bool:
     """Whether one value is called differently in the files of a folder's masks of ours."""
     names: dict[int, str] = {}
-    for path in sorted(folder.glob(f"*{_MASK}.*")):
+    for path in sorted(folder.glob(f"*{MASK}.*")):
         own = _own_classes(path) if path.suffix in (".png", ".tif") else None
         for one in own.entries if own is not None else ():
             if names.setdefault(one.value, one.name) != one.name:

@@ -12,7 +12,8 @@ from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.reading_labels import read_values
 from napari_matssl.measure.boundaries import between_numbers
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.measuring.mask_files import MaskSet, mask_paths
+from napari_matssl.tasks.measuring.mask_files import MaskSet
+from napari_matssl.tasks.measuring.mask_paths import mask_paths
 
 GRAIN, BOUNDARY = 1, 2
 
