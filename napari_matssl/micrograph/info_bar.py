@@ -32,7 +32,7 @@ _LETTERS = 6  # how much oftener a row of text meets ink than a row between line
 _LINE_ROWS = 4
 _STRIP = 0.8  # share of one colour in a row; a strip without text gets a remark
 _FRAME_ROWS = 4
-_STATED_ROWS = 8  # how far below its row in the metadata a strip may begin by its looks
+_STATED_ROWS = 8  # how far from its row in the metadata a strip may begin by its looks
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,11 @@ def look_for_info_bar(
             np.median(known.astype(np.float64)),
         )
     row, is_bar = _row_by_looks(pixels, in_pairs)
-    if strip is not None and row is not None and row <= strip + _STATED_ROWS:
-        return BarLook(InfoBar(strip, "TESCAN metadata"))
+    if strip is not None and row is not None:
+        # What is certainly a bar may reach into a black mount above it.
+        highest = 0 if is_bar else strip - _STATED_ROWS
+        if highest <= row <= strip + _STATED_ROWS:
+            return BarLook(InfoBar(strip, "TESCAN metadata"))
     if is_bar and row is not None:
         return BarLook(InfoBar(row, "uniform rows"))
     if row is not None:

@@ -210,6 +210,12 @@ def test_a_strip_that_was_cut_off_isnt_cut_off_again():
     )
 
 
+def test_a_mount_is_no_strip_because_metadata_have_one():
+    look = look_for_info_bar(with_noise(uniform_bottom(), 380, 2), TESCAN)
+    assert look.bar is None
+    assert "from row 380 down it looks like an info bar" in look.remarks[0]
+
+
 def test_a_strip_that_was_made_smaller_is_found_by_its_looks():
     assert find_info_bar(with_bar(specimen(), rows=24), TESCAN).row == HEIGHT
 
