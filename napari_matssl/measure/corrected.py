@@ -29,6 +29,10 @@ _STAND_IN = (
     "the network itself hasn't been asked in held-out images; validate on two images that are "
     "labelled all over, or use the instant preset"
 )
+_PAINTED = (
+    "Painted pixels overrule these masks, and the correction takes them for found by the model: "
+    "where much was mended by hand, the fractions as found are the better ones."
+)
 _NONE = "no image was held out of its training; paint two images or more"
 
 
@@ -75,7 +79,7 @@ class CorrectedFractions:
     remarks
         Sentences on what the model mistakes, and what its error means for the figures.
     limits
-        What the held-out images don't show, one sentence; empty if that is nothing.
+        What the correction doesn't take into account, in sentences; empty if that is nothing.
     """
 
     rows: tuple[CorrectedFraction, ...] = ()
@@ -124,6 +128,9 @@ def correct_fractions(
         return CorrectedFractions(tuple(result), reason=reason)
     limits = held_out.limits_in_words()
     limits = f"Held-out images show a part of the error only: {limits}." if limits else ""
+    all_rows = (row for some in groups.values() for row in some)
+    if not missing and any(row.origin is not None and row.origin.painted for row in all_rows):
+        limits = f"{limits} {_PAINTED}".strip()
     source = held_out.in_words()
     return CorrectedFractions(tuple(result), source, reason, tuple(remarks), limits)
 

@@ -7,6 +7,7 @@ import pytest
 
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.labels.held_out import HeldOut, HeldOutImage
+from napari_matssl.labels.provenance import Provenance
 from napari_matssl.measure.corrected import (
     CORRECTED_COLUMNS,
     correct_fractions,
@@ -50,6 +51,18 @@ def test_a_row_has_the_figure_as_found_and_the_corrected_one():
     frame = corrected_frame(found.rows)
     assert tuple(frame.columns) == CORRECTED_COLUMNS
     assert frame["corrected_percent"].sum() == pytest.approx(100)
+
+
+def test_masks_that_were_mended_by_hand_are_told():
+    """The model found 22 % carbides, of which painted pixels leave the 15.6 % that are there."""
+    painted = [replace(row, origin=Provenance(painted=True)) for row in rows(15.6, 15.6, 15.6)]
+    found = correct_fractions(painted, held_out(boundaries=True))
+    assert carbides(found).corrected < 10  # as if the model had found them
+    assert "the fractions as found are the better ones" in found.limits
+    plain = [replace(row, origin=Provenance()) for row in painted]
+    assert correct_fractions(plain, held_out(boundaries=True)).limits == ""
+    # Without a correction there is nothing to warn of.
+    assert "painted" not in correct_fractions(painted, held_out(stand_in=True)).limits
 
 
 def test_specimens_count_alike_as_in_the_summary():
