@@ -41,7 +41,8 @@ class PayoffPoint(BaseModel):
 class Payoff(BaseModel):
     """Score on painted images that were left out, against the number of images learnt from.
 
-    All of it is the instant classifier's, and counts painted pixels alone.
+    All of it is the instant classifier's, and counts painted pixels alone. Parts of one panorama,
+    and pages of one file, are one image.
 
     Parameters
     ----------

@@ -22,7 +22,12 @@ from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.tasks.finetune.held_out import HeldOutFigures, as_new, is_over
 from napari_matssl.tasks.finetune.initial_network import Beginning
-from napari_matssl.tasks.finetune.origins import choose_left_out, count_origins, of_other_origin
+from napari_matssl.tasks.finetune.origins import (
+    by_origin,
+    choose_left_out,
+    count_origins,
+    of_other_origin,
+)
 from napari_matssl.tasks.finetune.planning import Plan
 
 _LEARNT = 100  # painted pixels of each class in an image that a classifier learns from
@@ -127,7 +132,7 @@ class _Measurement:
         with seeded(0):  # their weights are not used
             self._heads = PixelHeads(self._encoder.out_channels, classes)  # type: ignore[arg-type]
         compute.place(self._heads).eval()
-        self._scores: list[Mapping[int, float]] = []
+        self._scores: dict[object, list[Mapping[int, float]]] = {}  # by origin
 
     def look(self, place: int) -> None:
         """Look at one of the painted images, to be left out in turn and learnt from."""
@@ -146,30 +151,36 @@ class _Measurement:
             return
         found: dict[int, list[float]] = {}
         random = np.random.default_rng((self._plan.settings.seed, left_out))
-        most = min(len(self._others(n)) for n in self.places)
-        for subset in _subsets(others, most, random):
-            score = self._score([known[n] for n in subset], seen, counted)
-            found.setdefault(len(subset), []).append(score)
-        self._scores.append({size: float(np.mean(one)) for size, one in found.items()})
+        painted = self._plan.data.painted
+        images = by_origin([painted[n] for n in others])
+        for subset in _subsets(images, random):
+            parts = [known[others[n]] for image in subset for n in image]
+            found.setdefault(len(subset), []).append(self._score(parts, seen, counted))
+        scores = {size: float(np.mean(one)) for size, one in found.items()}
+        self._scores.setdefault(painted[left_out].micrograph.origin, []).append(scores)
 
     def _others(self, left_out: int) -> list[int]:
         """Return the places to learn from: those of its origin are left out with an image."""
         return of_other_origin(self._plan.data.painted, self.places, left_out)
 
     def payoff(self) -> Payoff | None:
-        """Bring the scores together; None of fewer than two images."""
+        """Bring the scores together; None of fewer than two images.
+
+        Those of one origin are one image, and their mean is one observation.
+        """
         if len(self._scores) < 2:
             return None
-        count = len(self._scores)
+        each = [_mean_by_size(scores) for scores in self._scores.values()]
         points = []
-        for size in self._scores[0]:
-            mean, error = _mean([scores[size] for scores in self._scores])
+        for size in each[0]:
+            mean, error = _mean([scores[size] for scores in each])
             points.append(PayoffPoint(images=size, score=mean, error=error))
         most = points[-1].images
-        result = Payoff(painted=len(self._plan.data.images), left_out=count, points=tuple(points))
+        painted = len(by_origin(self._plan.data.painted))
+        result = Payoff(painted=painted, left_out=len(each), points=tuple(points))
         if most == 1:
             return result
-        gain, error = _mean([scores[most] - scores[most - 1] for scores in self._scores])
+        gain, error = _mean([scores[most] - scores[most - 1] for scores in each])
         return result.model_copy(update={"gain": gain, "gain_error": error})
 
     def _score(self, known: Sequence[Known], seen: Known, counted: Sequence[int]) -> float:
@@ -214,16 +225,22 @@ def _classes(known: Sequence[Known]) -> list[int]:
 
 
 def _subsets(
-    others: Sequence[int], most: int, random: np.random.Generator
-) -> list[tuple[int, ...]]:
-    """Draw some subsets of one image, of half of `most`, of all but one of these, and of `most`."""
-    drawn: list[tuple[int, ...]] = []
+    images: Sequence[Sequence[int]], random: np.random.Generator
+) -> list[tuple[Sequence[int], ...]]:
+    """Draw some subsets of one image, of half of all, of all but one, and of all."""
+    drawn: list[tuple[Sequence[int], ...]] = []
+    most = len(images)
     for size in sorted({1, max(1, round(most / 2)), max(1, most - 1), most}):
         wanted = _LAST_SUBSETS if size == most - 1 else _SUBSETS
-        possible = list(combinations(others, size))
+        possible = list(combinations(images, size))
         picked = random.permutation(len(possible))[:wanted]
         drawn += [possible[n] for n in picked]
     return drawn
+
+
+def _mean_by_size(scores: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """Return the mean score by the number of images learnt from."""
+    return {size: float(np.mean([one[size] for one in scores])) for size in scores[0]}
 
 
 def _mean(figures: Sequence[float]) -> tuple[float, float]:

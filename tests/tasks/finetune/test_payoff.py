@@ -166,7 +166,34 @@ def test_parts_of_one_panorama_teach_nothing_on_each_other(painted):
     ]
     parts = [replace(p, micrograph=replace(p.micrograph, part_of=Path("a.tif"))) for p in images]
     payoff = card_of([*parts, *painted[2:]]).payoff
-    assert payoff.left_out == 4
+    assert payoff.painted == payoff.left_out == 3
     assert [one.images for one in payoff.points] == [1, 2]
     assert payoff.points[-1].score < 25
     assert card_of(parts).payoff is None
+
+
+def test_parts_of_one_panorama_are_one_image(painted, two_phases):
+    """Three panoramas with two parts each, and one image."""
+    parts = [
+        PaintedMicrograph(
+            replace(one.micrograph, name=f"{n}", part_of=Path(f"{n % 3}.tif")), one.labels
+        )
+        for n, one in enumerate(two_phases(seed) for seed in range(6))
+    ]
+    payoff = card_of([*parts, painted[0]]).payoff
+    assert payoff.painted == payoff.left_out == 4
+    assert [one.images for one in payoff.points] == [1, 2, 3]
+
+
+def test_more_parts_of_the_same_panoramas_are_no_more_observations(painted):
+    """Each part is there twice: scores stay about the same, and so has their error to."""
+    parts = [
+        PaintedMicrograph(
+            replace(one.micrograph, name=f"{copy}-{n}", part_of=Path(f"{n}.tif")), one.labels
+        )
+        for copy in range(2)
+        for n, one in enumerate(painted)
+    ]
+    once, twice = card_of(parts[:4]).payoff, card_of(parts).payoff
+    assert (twice.painted, twice.left_out) == (once.painted, once.left_out) == (4, 4)
+    assert twice.reach == pytest.approx(once.reach, rel=0.3)
