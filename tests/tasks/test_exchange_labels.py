@@ -24,8 +24,10 @@ from napari_matssl.cli import app
 from napari_matssl.errors import InputError, OutputError, StoppedError
 from napari_matssl.labels.class_table_files import read_named_values
 from napari_matssl.labels.exchange.recognising import Reading
+from napari_matssl.labels.pairing import pair_by_stem
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.progress import Control, drain
+from napari_matssl.project.folder import Project
 from napari_matssl.tasks.exchanging.exchange_labels import bring_in_labels
 
 
@@ -442,3 +444,15 @@ def test_rois_of_a_stack_without_a_page_are_left_out_as_the_stack_is(images, tmp
     source = rois_of_a_stack(tmp_path / "c.zip", 2, 3)
     with pytest.raises(InputError, match="is a stack of 3 planes"):
         bring_in([source], images, tmp_path / "out")
+
+
+def test_of_a_stack_the_page_counts_that_is_chosen_in_its_project(images, tmp_path):
+    width, height = SIZE
+    tifffile.imwrite(images / "s.tif", np.zeros((3, height, width), np.uint8), photometric=1)
+    project = Project(images)
+    project.micrographs.set_page("s.tif", 2)
+    source = write(tmp_path / "s.json", labelme([labelme_shape("x", box(0, 0, 4, 4))], "s.tif"))
+    out = tmp_path / "out"
+    bring_in([source], images, out)
+    assert names(out) == ["classes.json", "s.page2.png"]
+    assert pair_by_stem(images, out).pairs[0].page == 2

@@ -15,10 +15,11 @@ from napari_matssl.labels.exchange.matching import Matched
 from napari_matssl.labels.exchange.numbering import number_classes
 from napari_matssl.labels.exchange.recognising import Reading
 from napari_matssl.labels.names import few
-from napari_matssl.labels.pairing import stem_of
+from napari_matssl.labels.pairing import stem_of, stem_of_page
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Control, Job, Progress, Skipped
+from napari_matssl.project.image_settings import settings_of_image
 from napari_matssl.tasks.batch import Prepared, each_in_turn, left_out, none_left
 from napari_matssl.tasks.exchanging.annotation_files import files_in, nothing_written
 from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels, find_labels
@@ -72,7 +73,8 @@ def bring_in_labels(
     images
         Folder of the images, or one image.
     out
-        Folder for ``<stem>.png`` and ``classes.json``.
+        Folder for ``<stem>.png``, with the page if one is chosen in the project of the images, and
+        ``classes.json``.
     reading
         How to read what the files don't tell themselves.
     classes
@@ -97,7 +99,9 @@ def bring_in_labels(
     """
     paths, there = files_in(sources, reading), _images_in(images, out)
     check_writable_folder(out)
-    found = yield from find_labels(paths, there, images, reading, alone=images.is_file())
+    found = yield from find_labels(
+        paths, there, images, reading, alone=images.is_file(), page_of=_page_of
+    )
     kept = table_in(out)
     kept.check_keeps(found.files)
     tables = [kept.there, *(find_named_values(one, classes) for one in sources)]
@@ -140,18 +144,23 @@ class _Plan:
     line_width: float
 
     def target(self, image: Path) -> Path:
-        return self.out / f"{stem_of(image.name)}.png"
+        return self.out / f"{stem_of_page(stem_of(image.name), _page_of(image))}.png"
 
     def draw(self, item: Matched) -> Job[tuple[Path, int] | None]:
         """Draw and write the label image of an image; return its path, and pixels drawn twice."""
         if (yield Progress("drawing", 0, 1)) is Control.STOP:
             return None
-        height, width = decode(item.path)[0].pixels.shape[:2]
+        height, width = decode(item.path, _page_of(item.path))[0].pixels.shape[:2]
         ids = dict(zip(self.table.names, self.table.ids, strict=True))
         drawn = draw_labels(item, ids, (height, width), self.line_width)
         target = self.target(item.path)
         write_labels(target, drawn.ids, self.table, BandedPng())
         return target, drawn.overlapping
+
+
+def _page_of(image: Path) -> int | None:
+    """Return the page that is chosen of an image in the project of its folder; else None."""
+    return settings_of_image(image).page
 
 
 def _images_in(images: Path, out: Path) -> list[Path]:
