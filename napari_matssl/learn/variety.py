@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from torch import nn
 
 from napari_matssl.learn.device import Compute
@@ -75,8 +76,7 @@ def distances(described: Sequence[Floats]) -> NDArray[np.float64]:
     table = np.stack(described).astype(np.float64)
     spread = table.std(axis=0)
     table = (table - table.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    differences = table[:, None] - table[None]
-    result: NDArray[np.float64] = np.sqrt(np.square(differences).mean(axis=2))
+    result: NDArray[np.float64] = cdist(table, table) / np.sqrt(table.shape[1])
     return result
 
 

@@ -1,5 +1,7 @@
 """Images that cover a folder's variety."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,17 @@ def test_images_of_one_material_are_nearer_than_those_of_another(encoder):
     same = [apart[i, j] for i in range(6) for j in range(6) if i != j and i // 3 == j // 3]
     other = [apart[i, j] for i in range(3) for j in range(3, 6)]
     assert max(same) < min(other)
+
+
+def test_a_folder_of_many_images_takes_little_memory():
+    described = list(np.random.default_rng(0).normal(size=(300, 400)).astype(np.float32))
+    tracemalloc.start()
+    apart = distances(described)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10e6  # a difference of every figure of every pair would be 288 MB
+    assert apart[0, 0] == 0
+    assert apart[np.triu_indices(300, 1)].mean() == pytest.approx(np.sqrt(2), rel=0.01)
 
 
 def test_exposure_and_info_bar_make_no_other_image(encoder):
