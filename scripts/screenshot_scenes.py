@@ -1,6 +1,7 @@
 """Pictures for screenshots.py that need neither the tutorial's folder nor its model."""
 
 import json
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -130,6 +131,53 @@ def model_error(tour: "Tour") -> None:
     dialog.close()
 
 
+def run_recipe(tour: "Tour") -> None:
+    """Run the recipe of painted steels on a heat of which a field is damaged, and look at one."""
+    import napari
+
+    from napari_matssl.export.micrographs import write_micrograph
+    from napari_matssl.samples import make_sample
+    from napari_matssl.samples.to_paint import MATERIAL, write_samples_to_paint
+    from napari_matssl.widgets.panels.run_recipe_panel import RunRecipePanel
+
+    lab = tour.folder / "lab"
+    folder = write_samples_to_paint(lab)
+    tour.open_folder(folder, "steel-1.tif")
+    for name in ("steel-1.tif", "steel-2.tif", "steel-4.tif"):
+        tour.paint(name)
+    _learn_in_an_instant(tour)
+    recipe = lab / "steel.recipe"
+    command = [sys.executable, "-m", "napari_matssl", "recipe", str(folder), "--out", str(recipe)]
+    given = ["--measures", "phases,objects", "--class", "martensite"]
+    subprocess.run([*command, *given], check=True)
+    today = lab / "today"
+    today.mkdir()
+    for seed in (10, 11, 12):
+        write_micrograph(today / f"heat-{seed - 9}.tif", make_sample(MATERIAL, seed).micrograph)
+    (today / "heat-4.tif").write_bytes(b"II*\0")
+    usual = tour.viewer, tour.window
+    tour.viewer = napari.Viewer()
+    tour.window = tour.viewer.window._qt_window
+    dock, _widget = tour.viewer.window.add_plugin_dock_widget("napari-matssl", "Run recipe")
+    panel = dock.findChild(RunRecipePanel)
+    tour.window.setGeometry(usual[1].geometry())
+    panel.open_recipe(recipe)
+    tour.until(lambda: bool(panel.about.text()))
+    panel.images.set_folder(today)
+    panel.specimen.setText("Heat 4711")
+    panel.name.setText("B. Night")
+    tour.click(panel.run)
+    tour.until(lambda: not panel.after.isHidden())
+    tour.pause(1)
+    table = panel.list.table
+    table.setCurrentItem(table.item(1, 0))
+    tour.until(lambda: len(tour.viewer.layers) > 0)
+    tour.pause(1)
+    tour.photograph("run-recipe.png")
+    tour.viewer.close()
+    tour.viewer, tour.window = usual
+
+
 def _learn_in_an_instant(tour: "Tour") -> None:
     panel = tour.use("Fine-tune")
     panel.form.set_value("preset", "instant")
@@ -149,5 +197,6 @@ SCENES = {
     "import-labels": import_labels,
     "tutorial-model-error": model_error,
     "tutorial-doubtful": doubtful,
+    "run-recipe": run_recipe,
 }
 """The scenes by the name of their picture."""

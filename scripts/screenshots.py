@@ -383,8 +383,13 @@ class Tour:
 
         from napari_matssl.widgets.controls.job_bar import JobBar
 
-        for toast in self.window.findChildren(NapariQtNotification):
+        def toasts() -> list[NapariQtNotification]:
+            found = self.window.findChildren(NapariQtNotification)
+            return [one for one in found if one.isVisible()]
+
+        for toast in toasts():
             toast.close()
+        self.until(lambda: not toasts())
         for bar in self.window.findChildren(JobBar):
             bar._message.hide()  # of a machine that is busy, perhaps
         self.pause(0.5)
