@@ -25,7 +25,7 @@ from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.micrograph.reading import find_micrographs
 from napari_matssl.progress import Skipped
 from napari_matssl.project.folder import Project
-from napari_matssl.project.image_settings import settings_of_image
+from napari_matssl.project.image_settings import remark_on_excluded, settings_of_image
 from napari_matssl.project.pixel_sizes import read_any_calibrated, read_calibrated
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.batch import none_left
@@ -122,6 +122,8 @@ def read_painted_set(
     parts = describe_parts((*read, *kept_apart), (*painted, *validating))
     pixels = painted_pixels(painted, meaning.table, meaning.unlabelled)
     check_paintable(pixels, meaning.table, " ".join((*lost, *meaning.remarks)))
+    if line := remark_on_excluded(pair.image for pair in (*training, *validation)):
+        lost.append(line)
     apart = painted_pixels(validating, meaning.table, meaning.unlabelled)
     untaught = [one.name for one in meaning.table.classes if apart[one.id] and not pixels[one.id]]
     if untaught:

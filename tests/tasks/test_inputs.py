@@ -11,6 +11,7 @@ from PIL import Image
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.reading import read_micrograph
+from napari_matssl.project.folder import Project
 from napari_matssl.tasks.inputs import (
     fingerprint,
     read_folder,
@@ -309,3 +310,10 @@ def test_label_images_of_two_pages_count_as_two_images(tmp_path):
         ("a.tif", 1),
         ("a.tif", 2),
     ]
+
+
+def test_painted_images_that_are_excluded_in_their_project_are_named(folder):
+    Project(folder / "images").micrographs.set_excluded(["b.png"], True)
+    found = read_painted_set(folder / "images", folder / "labels", 0)
+    assert "Excluded in the project of its folder, b.png counts here." in found.remarks
+    assert names(found.training) == ["a.png", "b.png", "c.png"]

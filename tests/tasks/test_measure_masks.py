@@ -15,6 +15,7 @@ from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass, nu
 from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.measuring.masks_to_measure import Sources
 from napari_matssl.tasks.measuring.measure_files import measure_masks
@@ -389,3 +390,18 @@ def test_a_mask_that_an_earlier_export_left_as_png_is_not_measured_for_a_tiff(
     with pytest.raises(InputError, match=r"a_mask\.png and a_mask\.tif are different masks"):
         measure_masks(inputs)
     assert measure_masks([tmp_path / "a_mask.tif"]).rows[0].pixels == 280
+
+
+def test_masks_of_images_that_are_excluded_in_their_project_are_named(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.tile(MASK, (5, 1)) * np.uint8(100)).save(tmp_path / name)
+    numbered_table([1, 2]).write(tmp_path / "classes.json")
+    project = Project(tmp_path)
+    for name in project.images.names:
+        project.masks.write(name, np.tile(MASK, (5, 1)))
+    masks = project.masks.folder
+    assert not any("Excluded" in line for line in measure_masks([masks]).remarks)
+    project.micrographs.set_excluded(["b.png"], True)
+    measured = measure_masks([masks])
+    assert "Excluded in the project of its folder, b.png counts here." in measured.remarks
+    assert {row.image for row in measured.rows} == {"a.png", "b.png"}

@@ -24,6 +24,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks.measuring.measure_files import measure_masks
 from napari_matssl.tasks.predicting.predict import predict
@@ -434,3 +435,15 @@ def test_letters_that_no_font_has_are_reported(grey_level_segmenter, folder, tmp
     table = table.model_copy(update={"classes": (strange, table.classes[1])})
     _, said = run(grey_level_segmenter(table, LEVELS), folder, tmp_path / "out")
     assert "No font of this system has \U00012345" in said[0]
+
+
+def test_images_that_are_excluded_in_their_project_are_named(segmenter, folder, tmp_path):
+    said = []
+    paths = images_of(folder)
+    Project(folder).micrographs.set_excluded(["m0.png", "m2.png"], True)
+    result = drain(
+        predict(segmenter, paths, tmp_path / "out", CPU), lambda p: said.append(p.message)
+    )
+    line = "Excluded in the project of their folder, m0.png, m2.png count here."
+    assert line in "\n".join(said)
+    assert len(result.images) == 3

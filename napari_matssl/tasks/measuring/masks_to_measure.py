@@ -11,6 +11,7 @@ from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.measure.field import Field, field_of_mask
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.place import Place
+from napari_matssl.project.image_settings import remark_on_excluded
 from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
 from napari_matssl.project.record import read_record
 from napari_matssl.settings import Cleaning
@@ -130,6 +131,8 @@ def plan_masks(
     if groups is not None and (line := groups.remark_on_others(f.path for f in masks.files)):
         remarks[line] = None
     if line := check_sizes([(p.name, p.place.group, p.size) for p in planned], settings.mixed):
+        remarks[line] = None
+    if line := remark_on_excluded(one for one in images if one is not None):
         remarks[line] = None
     if line := _remark_on_copies(planned):
         remarks[line] = None

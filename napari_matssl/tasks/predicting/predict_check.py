@@ -15,7 +15,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.progress import Control, Job, Progress, Skipped
-from napari_matssl.project.image_settings import settings_of_image
+from napari_matssl.project.image_settings import remark_on_excluded, settings_of_image
 from napari_matssl.project.pixel_sizes import read_any_calibrated, with_size_by_hand
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import (
@@ -182,6 +182,8 @@ def check_images(
         if without_bar:
             message = "\n".join(_no_bar(one.path) for one in without_bar)
             yield Progress(_STAGE, len(paths), len(paths), message=message)
+    if line := remark_on_excluded(one.path for one in good):
+        yield Progress(_STAGE, len(paths), len(paths), message=line)
     return CheckedBatch(tuple(good), ended.skipped)
 
 
