@@ -74,13 +74,14 @@ def _decode_png(path: Path, page: int | None, label: bool) -> Stored:
     _check_page(path, 1 if read.frames > 1 and page == 1 else read.frames, page)
     with strict_pillow(), Image.open(BytesIO(read.raw), formats=("PNG",)) as image:
         pixels, palette = _loaded(image)
+        unseen = palette is not None and _has_unseen(pixels, palette, image)
     if read.bits == 16 and read.kind in (2, 4, 6):  # Pillow would reduce these to 8 bits
         pixels = imagecodecs.png_decode(read.raw)
     elif read.bits == 16:
         pixels = pixels.astype(np.uint16, copy=False)
     factor = {2: 85, 4: 17}.get(read.bits, 1) if read.kind == 0 else 1
-    stored = Stored(pixels, palette, None, factor, read.orientation)
-    return _without_alpha(stored)
+    stored = _without_alpha(Stored(pixels, palette, None, factor, read.orientation))
+    return replace(stored, remarks=(TRANSPARENT,), transparent=True) if unseen else stored
 
 
 def _decode_jpeg(path: Path, page: int | None, label: bool) -> Stored:
@@ -198,6 +199,20 @@ def _without_alpha(stored: Stored) -> Stored:
         remarks=(TRANSPARENT,) if (alpha != alpha.max()).any() else (),
         transparent=bool((alpha < np.iinfo(alpha.dtype).max).any()),
     )
+
+
+def _has_unseen(pixels: NDArray[Any], palette: NDArray[np.uint8], image: Image.Image) -> bool:
+    """Whether pixels have a colour that can't be fully seen; black is unpainted anyway."""
+    stated = image.info.get("transparency")
+    if image.mode != "P" or not isinstance(stated, bytes | int):
+        return False
+    alpha = np.full(256, 255, np.uint8)
+    if isinstance(stated, int):
+        alpha[stated] = 0
+    else:
+        alpha[: len(stated)] = list(stated[:256])
+    unseen = (alpha < 255) & palette.any(axis=1)
+    return bool(unseen[np.unique(pixels)].any())
 
 
 TRANSPARENT = "parts of it are transparent; they are taken as their colours stand in the file"

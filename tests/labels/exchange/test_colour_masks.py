@@ -48,6 +48,24 @@ def test_colours_under_transparency_are_not_painted(tmp_path):
         read_annotation_file(path, READING)
 
 
+@pytest.mark.parametrize("unpainted", [False, True])
+def test_colours_under_the_transparency_of_a_palette_are_not_painted(tmp_path, unpainted):
+    path = tmp_path / "a.png"
+    image = picture("RGBA")
+    erased = (IDS == 0) if unpainted else (IDS == 1)
+    alpha = np.where(erased, 0, 255).astype(np.uint8)
+    image.putalpha(Image.fromarray(alpha))
+    image.quantize(8).save(path)
+    with Image.open(path) as saved:
+        assert saved.mode == "P"
+        assert 0 in saved.info["transparency"]
+    if unpainted:
+        assert np.array_equal(drawn(read_annotation_file(path, READING)), IDS)
+        return
+    with pytest.raises(InputError, match=r"a\.png are transparent.*Flatten it"):
+        read_annotation_file(path, READING)
+
+
 def test_colours_without_a_class_are_listed_and_asked_for(tmp_path):
     path = tmp_path / "a.png"
     picture("RGB").save(path)
