@@ -174,10 +174,11 @@ def measure_layer(
         )
         return replace(nothing, remarks=(why,))
     measured = _with_thickness(replace(nothing, method=found[1]), seen.columns, settings)
-    if pores:
-        measured = replace(measured, porosity=measure_porosity(seen.band, seen.columns))
+    enclosed = measure_porosity(seen.band, seen.columns)
+    measured = replace(measured, porosity=enclosed if pores else None)
     unseen = unseen_share(seen.band, seen.columns, int(np.count_nonzero(field.mask == own)))
-    measured = replace(measured, remarks=_remarks(where, seen, unseen, measured, settings))
+    shares = enclosed.other_share, unseen
+    measured = replace(measured, remarks=_remarks(where, seen, shares, measured, settings))
     if not cracks:
         return measured
     is_crack = np.zeros(256, dtype=np.bool_)
@@ -258,8 +259,14 @@ def _roughness(columns: Columns, heights: NDArray[np.floating]) -> Roughness | N
 
 
 def _remarks(
-    where: str, seen: Seen, unseen: float, measured: LayerMeasure, settings: LayerSettings
+    where: str,
+    seen: Seen,
+    shares: tuple[float, float],
+    measured: LayerMeasure,
+    settings: LayerSettings,
 ) -> tuple[str, ...]:
+    """Tell what is unusual; `shares` of the layer are of other classes, and beside all columns."""
+    other, unseen = shares
     counts = {kind: int((seen.columns.kinds == kind).sum()) for kind in ColumnKind}
     cut = counts[ColumnKind.CUT]
     remarks = []
@@ -281,10 +288,13 @@ def _remarks(
             f"{where}: {100 * unseen:.0f} % of it isn't measured, as no column crosses it: pieces"
             " less than three times as long as thick, or far from the others."
         )
-    if measured.porosity is not None and measured.porosity.other_share >= SMALL_SHARE:
+    if other >= SMALL_SHARE:
+        named = measured.porosity is not None
+        found = f"{where}: {100 * other:.1f} % of its area is neither layer nor crack"
         remarks.append(
-            f"{where}: {100 * measured.porosity.other_share:.1f} % of its area is neither layer nor"
-            " crack nor pore; name the classes that are pores."
+            f"{found} nor pore; name the classes that are pores."
+            if named
+            else f"{found}, and counts as thickness."
         )
     apart = seen.columns.line.spacing / float(np.median(seen.columns.lengths))
     if apart > FARTHEST_APART:

@@ -216,7 +216,18 @@ def test_halves_of_a_split_ring_are_one_layer():
     found = measure(mask)
     assert found.thickness.mean == pytest.approx(40, abs=0.1)
     assert found.length == pytest.approx(2 * np.pi * 220, rel=0.01)
-    assert found.remarks == ()
+    assert len(found.remarks) == 1
+
+
+def test_what_lies_between_two_layers_close_together_is_told():
+    mask = flat((100, 140))
+    mask[150:190] = LAYER
+    found = measure(mask)
+    assert found.thickness.mean == pytest.approx(90)
+    assert found.remarks == (
+        "a.png, oxide: 11.1 % of its area is neither layer nor crack, and counts as thickness.",
+    )
+    assert found.porosity is None
 
 
 def test_pieces_of_a_bent_layer_that_no_column_crosses_are_told():
