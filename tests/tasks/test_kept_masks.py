@@ -87,20 +87,36 @@ def test_a_damaged_mask_is_made_again(place, tmp_path):
     assert place() == ["m0.png"]
 
 
-def test_a_mask_that_was_edited_is_made_again(place, tmp_path):
+@pytest.mark.parametrize("keeps_text", [True, False])
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_mask_that_was_edited_is_made_again_and_kept_aside(place, tmp_path, keeps_text, missing):
     """Another program that keeps the text in the file leaves what the model found in doubt."""
     mask = tmp_path / "out" / "m0_mask.png"
     before = mask.read_bytes()
     with Image.open(mask) as stored:
         text = PngImagePlugin.PngInfo()
-        for key, value in stored.text.items():
+        for key, value in stored.text.items() if keeps_text else ():
             text.add_itxt(key, value)
         edited = stored.copy()
     edited.paste(1, (0, 0, 64, 10))
     edited.save(mask, pnginfo=text)
-    assert read_mask_facts(mask).provenance.image == "m0.png"
-    assert place() == ["m0.png"]
+    by_hand, said = mask.read_bytes(), []
+    assert (read_mask_facts(mask).provenance is not None) == keeps_text
+    assert place(missing=missing, said=said) == (["m0.png"] if missing else NAMES)
     assert np.array_equal(np.asarray(Image.open(mask)), np.asarray(Image.open(io.BytesIO(before))))
+    assert (tmp_path / "out" / "m0_mask-edited.png").read_bytes() == by_hand
+    line = "m0_mask.png was edited since it was written: it is kept as m0_mask-edited.png."
+    assert line in [one.message for one in said]
+    assert [p.name for p in (tmp_path / "out").glob("*edited*")] == ["m0_mask-edited.png"]
+
+
+def test_a_second_edited_mask_gets_a_number(tmp_path):
+    for content in (100, 200):
+        Image.fromarray(np.full((40, 40), content, np.uint8)).save(tmp_path / "a_mask.png")
+        assert kept_masks.set_aside_edited(tmp_path / "a_mask.png")
+    assert kept_masks.set_aside_edited(tmp_path / "a_mask.png") == "", "it isn't there"
+    found = {p.name: int(np.asarray(Image.open(p)).max()) for p in tmp_path.iterdir()}
+    assert found == {"a_mask-edited.png": 100, "a_mask-edited-2.png": 200}
 
 
 def test_kept_masks_are_of_the_models_classes_whatever_stands_beside_them(place, tmp_path):

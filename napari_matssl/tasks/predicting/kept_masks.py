@@ -6,6 +6,7 @@ from pathlib import Path
 from napari_matssl.errors import InputError
 from napari_matssl.export.outputs import MASK_PNG
 from napari_matssl.export.results import ImageFiles
+from napari_matssl.files import unwritable
 from napari_matssl.labels.provenance import Provenance, mask_sha256, read_mask_facts
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
@@ -71,6 +72,38 @@ def kept_fractions(
     if own != (None if size is None else _parts(size)):
         return ()
     return _fractions(path, files, micrograph, origin)
+
+
+def set_aside_edited(path: Path) -> str:
+    """Rename a mask that somebody has edited since it was written, before it is replaced.
+
+    It counts as edited if its pixels aren't those that its own metadata state, or it has none, as
+    image editors save it. What can't be read is left to be replaced.
+
+    Returns
+    -------
+    A line on that; empty if it isn't edited, or isn't there.
+
+    Raises
+    ------
+    OutputError
+        If it can't be renamed.
+    """
+    try:
+        origin, mask = read_mask_facts(path).provenance, read_labels(path)
+    except InputError:
+        return ""
+    written = None if origin is None else origin.mask_sha256
+    if written == "" or mask_sha256([mask]) == written:
+        return ""
+    aside, number = path.with_name(f"{path.stem}-edited{path.suffix}"), 2
+    while aside.exists():
+        aside, number = path.with_name(f"{path.stem}-edited-{number}{path.suffix}"), number + 1
+    try:
+        path.rename(aside)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return f"{path.name} was edited since it was written: it is kept as {aside.name}."
 
 
 def _parts(size: PixelSize) -> tuple[float, float, str]:

@@ -16,10 +16,10 @@ from napari_matssl.learn.segmenter import read_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
-from napari_matssl.progress import Job
+from napari_matssl.progress import Job, Progress
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Prepared
-from napari_matssl.tasks.predicting.kept_masks import kept_fractions
+from napari_matssl.tasks.predicting.kept_masks import kept_fractions, set_aside_edited
 from napari_matssl.tasks.predicting.panoramas import (
     PanoramaPlace,
     SegmentedPanorama,
@@ -112,10 +112,12 @@ def segmenting(
     """
 
     def segment(image: CheckedImage) -> Job[SegmentedImage | None]:
-        began, written = time.monotonic(), list[PhaseFraction]()
+        began, written, told = time.monotonic(), list[PhaseFraction](), list[str]()
 
         def write(segmented: SegmentedMicrograph, micrograph: Micrograph) -> None:
             begin()
+            if plan.outputs.masks_png:
+                told.append(set_aside_edited(files.path(name, MASK_PNG)))
             origin = segmented.facts.provenance
             if origin is not None:
                 origin = origin.model_copy(update={"files": plan.outputs.endings})
@@ -134,6 +136,8 @@ def segmenting(
         growing = PanoramaPlace(files.path(name, UNFINISHED), write_panorama)
         if (yield from run.segment_one(name, read, write, image.remarks, growing)) is None:
             return None
+        if line := "".join(told):
+            yield Progress("segmenting", 1, 1, message=line)
         mask = files.path(name, MASK_TIFF if image.is_panorama else MASK_PNG)
         seconds = time.monotonic() - began
         return SegmentedImage(name, mask, seconds, tuple(written))
