@@ -210,6 +210,12 @@ def class_by_name(table: ClassTable) -> LabelClass | None:
     return None
 
 
+def excluded_by_name(table: ClassTable) -> tuple[str, ...]:
+    """Name excluded classes that are called boundary or grain."""
+    named = [c for c in table.classes if any(w in c.name.lower() for w in (_BOUNDARY, _GRAIN))]
+    return tuple(one.name for one in named if one.exclude)
+
+
 def _box(analysed: NDArray[np.bool_] | None) -> tuple[slice, slice] | None:
     if analysed is None:
         return slice(0, None), slice(0, None)

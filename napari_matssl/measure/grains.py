@@ -12,6 +12,7 @@ from napari_matssl.measure.boundaries import (
     Role,
     boundary_network,
     counted_as_grains,
+    excluded_by_name,
     guessed_role,
 )
 from napari_matssl.measure.field import Field
@@ -188,6 +189,12 @@ def measure_grains(field: Field, measured: LabelClass, settings: GrainSettings) 
         remarks = (
             f"Regions of {few(others, 8)} count as grains, as all does that isn't {measured.name}; "
             "exclude classes that are none.",
+            *remarks,
+        )
+    if not counts.inside and (excluded := excluded_by_name(field.classes)):
+        remarks = (
+            f"{field.name}: grain size needs grains and their boundaries, but of these "
+            f"{few(excluded, 8)} is excluded from the analysed area: include it.",
             *remarks,
         )
     guessed = guessed_role(field, measured, settings)

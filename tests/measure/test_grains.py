@@ -231,6 +231,17 @@ def test_other_classes_that_count_as_grains_are_named():
     assert not [line for line in measured(mask).remarks if "count as grains" in line]
 
 
+@pytest.mark.parametrize("excluded", [GRAIN, BOUNDARY])
+def test_grains_or_boundaries_that_are_excluded_are_told(excluded):
+    shape = (200, 200)
+    other = BOUNDARY if excluded is GRAIN else GRAIN
+    two = (other, excluded.model_copy(update={"exclude": True}))
+    table = ClassTable(classes=tuple(sorted(two, key=lambda one: one.id)))
+    mask = boundary_mask(hexagon_nuclei(12.0, shape), shape)
+    found = measure_grains(field_of_mask("a.png", mask, table), other, SETTINGS)
+    assert f"of these {excluded.name} is excluded from the analysed area: incl" in found.remarks[0]
+
+
 def test_one_grain_has_no_figures_and_two_remarks():
     found = measured(np.full((80, 90), GRAIN.id, np.uint8))
     frame = grains_frame(found.sizes)
