@@ -11,6 +11,7 @@ from napari_matssl.widgets.canvas.image_layer import INFO_BAR, black_and_white
 from napari_matssl.widgets.canvas.lazy_levels import levels_of
 from napari_matssl.widgets.canvas.shown import Shown
 from napari_matssl.widgets.jobs.background import Background
+from napari_matssl.widgets.jobs.later import AFTER_VIEW_MS, later
 
 REFRESH_MS = 700
 """How often bands that have come meanwhile are shown."""
@@ -33,11 +34,18 @@ class LookingOver(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self._refresh)
+        self._soon = later(self, self._look, AFTER_VIEW_MS)
 
     def begin(self, shown: Shown) -> None:
         """Look through the panorama that has just been shown."""
         self._shown = shown
         self._timer.start()
+        self._soon.start()
+
+    def _look(self) -> None:
+        shown = self._shown
+        if shown is None:
+            return
         look = shown.project.micrographs.look_over
         done, failed = partial(self._on_done, shown), partial(self._on_failed, shown)
         self._thread.run(lambda: look(shown.name, shown.page), done, failed)
@@ -45,6 +53,7 @@ class LookingOver(QObject):
     def end(self) -> None:
         """Leave it, as the image is shown no more."""
         self._shown = None
+        self._soon.stop()
         self._timer.stop()
 
     def _refresh(self) -> None:

@@ -15,7 +15,7 @@ from napari_matssl.project.substitute_folder import begin_elsewhere, folder_in
 from napari_matssl.widgets.canvas.notices import Notices
 from napari_matssl.widgets.controls.recent import Places
 from napari_matssl.widgets.jobs.background import Background
-from napari_matssl.widgets.jobs.later import later
+from napari_matssl.widgets.jobs.later import AFTER_VIEW_MS, later
 
 REFRESH_MS = 500
 """Time to gather changes of the folder before its images are listed anew."""
@@ -61,6 +61,7 @@ class OpenFolder(QObject):
         self._watcher = QFileSystemWatcher(self)
         # Copying images into a folder changes it many times.
         self._refresh_later = later(self, self.refresh, REFRESH_MS)
+        self._survey_later = later(self, self._survey_all, AFTER_VIEW_MS)
         self._watcher.directoryChanged.connect(self._refresh_later.start)
 
     def open(self, paths: Sequence[Path], show: bool = True) -> bool:
@@ -86,9 +87,9 @@ class OpenFolder(QObject):
                 f"{project.folder}: its strokes and masks are kept in {gone}, which isn't there. "
                 "Put it back and open the folder again."
             )
-        self.survey(project.images.names)
         if show:
             self.opened.emit()
+        self._survey_later.start()  # an image that is shown comes first
         return True
 
     def require_project(self) -> Project:
@@ -107,6 +108,7 @@ class OpenFolder(QObject):
         """Close the folder; False if it stays open, as strokes can't be saved."""
         if not self.may_close():
             return False
+        self._survey_later.stop()
         self._survey.drop_waiting()
         self.unreadable.clear()
         self.facts.clear()
@@ -158,6 +160,10 @@ class OpenFolder(QObject):
             and project is not None
             and self.project.folder == project.folder
         )
+
+    def _survey_all(self) -> None:
+        if self.project is not None:
+            self.survey(self.project.images.names)
 
     def survey(self, names: Sequence[str]) -> None:
         """Look at images in the background, for the table."""

@@ -1,8 +1,11 @@
-"""Calls that wait a little, so that many wishes become one."""
+"""Calls that wait a little: many wishes become one, and more urgent things come first."""
 
 from collections.abc import Callable
 
 from qtpy.QtCore import QObject, QTimer
+
+AFTER_VIEW_MS = 200
+"""In which the first view of an image is drawn, before threads read what isn't in view."""
 
 
 def later(parent: QObject, call: Callable[[], object], ms: int = 0) -> QTimer:
