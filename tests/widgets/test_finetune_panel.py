@@ -43,6 +43,17 @@ def start_button_is_back(user):
     return user.finetune.start.isEnabled() and not user.job_bar._pause.isEnabled()
 
 
+def test_an_image_that_is_excluded_is_not_trained_on_even_while_it_is_shown(painted):
+    name = painted.shown.name
+    painted.folder.set_excluded([name], excluded=True)
+    assert painted.finetune.chosen == ("steel-1.tif", "steel-2.tif")
+    painted.run(painted.finetune.start)
+    (model,) = painted.project.models.files()
+    assert name not in {one.name for one in read_card(model).training_images}
+    painted.folder.set_excluded([name], excluded=False)
+    assert name in painted.finetune.chosen
+
+
 # The buttons of the bar.
 
 

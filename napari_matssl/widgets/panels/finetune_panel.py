@@ -266,7 +266,10 @@ class FinetunePanel(QWidget):
         names = () if project is None else project.labels.names()
         shown = self._current.shown
         if shown is not None and shown.name not in names and shown.painted_pixels():
-            names = tuple(n for n in shown.project.images.names if n in {*names, shown.name})
+            # Its first strokes aren't on disk yet.
+            names = tuple(
+                n for n in shown.project.micrographs.analysed if n in {*names, shown.name}
+            )
         self.images.set_names(names)
         self._show_pixels()
 

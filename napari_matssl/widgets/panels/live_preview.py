@@ -170,7 +170,8 @@ class LivePreview(QObject):
         if self._session.runner.busy:
             return "No live preview while a job runs."
         painted = shown.painted_pixels()
-        if shown.name not in self._images.names and painted:
+        excluded = project.micrographs.is_excluded(shown.name)
+        if shown.name not in self._images.names and painted and not excluded:
             return None  # the image is listed, and ticked, once Autosave has seen the stroke
         segmentation = shown.extra.get(SEGMENTATION)
         asked = self._wanted is shown
