@@ -61,6 +61,7 @@ def train_model(
     on_view: Callable[[], Micrograph | None] | None = None,
     keep_early: bool = False,
     ranks: Ranks = ALONE,
+    spare: Callable[[], Path] | None = None,
 ) -> Job[TrainedModel]:
     """Train a segmenter and write its file; no network stays in memory.
 
@@ -76,6 +77,9 @@ def train_model(
         As for :func:`~napari_matssl.tasks.finetune.finetune`.
     ranks
         The processes that share each batch; the first writes the file.
+    spare
+        Gives the file to write instead if somebody has written `out` meanwhile, such as another
+        window on the same folder; None replaces it.
 
     Raises
     ------
@@ -111,7 +115,7 @@ def train_model(
             write_segmenter(path, trained)
         return TrainedModel(path, trained.card, steps, failure=failure)
 
-    return _write_or_hold(write, out)
+    return _write_or_hold(write, spare() if spare is not None and out.exists() else out)
 
 
 def _new_classes(start: Segmenter, table: ClassTable) -> str:

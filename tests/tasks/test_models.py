@@ -56,6 +56,17 @@ def test_it_goes_on_from_a_model_file(model, painted, tmp_path):
     assert trained.steps == 2
 
 
+def test_a_model_that_somebody_has_written_meanwhile_is_not_replaced(painted, tmp_path):
+    out, spare = (tmp_path / f"model-00{n}.safetensors" for n in (1, 2))
+    trained = drain(
+        train_model(lambda: painted, chosen(epochs=1), out, spare=lambda: spare),
+        lambda _progress: out.write_bytes(b"of another window"),
+    )
+    assert trained.path == spare
+    assert out.read_bytes() == b"of another window"
+    assert read_card(spare).kind == "segmenter"
+
+
 def test_a_place_that_cannot_be_written_is_found_before_anything_is_read(tmp_path):
     def read():
         raise InputError("was read", "")

@@ -5,10 +5,11 @@ import weakref
 
 import numpy as np
 import pytest
-from acting import User, painted_folder, tiny
+from acting import User, painted_folder, tiny, write_model
 from qtpy.QtCore import Qt
 
 from napari_matssl.learn.card_files import read_card
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.jobs.torch_start import start_torch
@@ -52,6 +53,17 @@ def test_an_image_that_is_excluded_is_not_trained_on_even_while_it_is_shown(pain
     assert name not in {one.name for one in read_card(model).training_images}
     painted.folder.set_excluded([name], excluded=False)
     assert name in painted.finetune.chosen
+
+
+def test_two_windows_that_train_at_once_keep_a_model_each(painted):
+    start_endless(painted)
+    theirs = write_model(Project(painted.project.folder).models.new_path())
+    before = theirs.read_bytes()
+    painted.click(painted.job_bar._finish)
+    painted.wait()
+    assert theirs.read_bytes() == before
+    assert {path.stem for path in painted.project.models.files()} == {"model-001", "model-002"}
+    assert painted.finetune.outcome.text().startswith("model-002")
 
 
 # The buttons of the bar.

@@ -187,7 +187,10 @@ class FinetunePanel(QWidget):
                 painted = tuple(part for of_image in parts for part in of_image)
                 return PaintedSet(painted, (), table, "the class table")
 
-            return train_model(read, settings, out, start, lambda: self._view, keep_early=True)
+            return train_model(
+                read, settings, out, start, lambda: self._view, keep_early=True,
+                spare=project.models.new_path,
+            )  # fmt: skip
 
         job = self.session.start(
             "Fine-tuning", make, OWNER, uses=[out, start or Path(settings.weights)]
