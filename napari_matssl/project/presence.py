@@ -94,7 +94,7 @@ class Presence:
     def enter(self) -> tuple[str, ...]:
         """Show that the folder is open here; a line for each other window that has it open."""
         lines = tuple(
-            f"{self._folder}: {other}. Strokes of both are merged." for other in self._others()
+            f"{self._folder}: {other}. Strokes of both are merged." for other in self.others()
         )
         with self._lock:
             self._open = True
@@ -135,7 +135,7 @@ class Presence:
         except FileNotFoundError:
             write_json(self._path, self._me.model_dump(mode="json"))
 
-    def _others(self) -> list[Holder]:
+    def others(self) -> list[Holder]:
         """List the other windows; files of those that are gone are swept."""
         found = []
         for path in sorted(self._path.parent.glob("*.json")):

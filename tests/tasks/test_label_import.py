@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -231,6 +232,21 @@ def test_copies_of_the_former_import_go_when_the_next_has_succeeded(project, sou
     assert {*copies(project)} == {"2/a.png", "2/b.png"}
     drain(undo_import(project, done))
     assert np.array_equal(project.labels.read("b.png"), imported)
+
+
+def test_copies_stay_while_another_window_may_undo_its_import(project, source):
+    strokes = project.labels.read("b.png")
+    done = drain(import_labels(project, wish(look(project, source), painted="replace")))
+    project.presence.enter()
+    other = Project(project.folder)
+    chosen = wish(look(other, source), classes={"pore": "ferrite"}, painted="fill")
+    only = replace(chosen.outlook, images=chosen.outlook.images[:1])
+    drain(import_labels(other, replace(chosen, outlook=only, painted="replace")))
+    drain(undo_import(project, done))
+    assert np.array_equal(project.labels.read("b.png"), strokes)
+    project.presence.leave()
+    drain(import_labels(other, wish(look(other, source), painted="replace")))
+    assert {path.split("/")[0] for path in copies(project)} == {"3"}
 
 
 def test_an_import_that_changes_nothing_leaves_the_copies_of_the_former_one(project, source):

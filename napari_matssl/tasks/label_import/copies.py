@@ -1,5 +1,7 @@
 """Copies of the label images that an import changes, in a folder for each import."""
 
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from shutil import copyfile, rmtree
 
@@ -17,11 +19,14 @@ def new_folder(place: Path) -> Path:
     """
     try:
         place.mkdir(parents=True, exist_ok=True)
-        folder = place / str(max((int(path.name) for path in _numbered(place)), default=0) + 1)
-        folder.mkdir()
+        last = max((int(path.name) for path in _numbered(place)), default=0)
+        for number in count(last + 1):
+            with suppress(FileExistsError):  # another window imports at this moment, too
+                (place / str(number)).mkdir()
+                break
     except OSError as error:
         raise unwritable(place, error) from error
-    return folder
+    return place / str(number)
 
 
 def remove_others(folder: Path) -> None:

@@ -106,7 +106,8 @@ def import_labels(project: Project, wish: ImportWish) -> Job[ImportedLabels]:
 
     A file that is changed is copied before, to be taken back by :func:`undo_import`. An import that
     fails or is cancelled takes back what it has written, but for new classes; the copies of the
-    import before go only when the next has changed something.
+    import before go only when the next has changed something, and while no other window has the
+    folder open.
 
     Yields
     ------
@@ -148,10 +149,10 @@ def import_labels(project: Project, wish: ImportWish) -> Job[ImportedLabels]:
         if all(taken_back):
             copies.remove(backups)
         raise
-    if changes:
-        copies.remove_others(backups)
-    else:
+    if not changes:
         copies.remove(backups)
+    elif not project.presence.others():  # they may want to undo theirs
+        copies.remove_others(backups)
     return ImportedLabels(project.folder, tuple(changes), kept, ended.skipped, new)
 
 
