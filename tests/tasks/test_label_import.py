@@ -137,6 +137,16 @@ def test_strokes_are_replaced_only_if_that_is_wished_and_come_back(project, sour
     }
 
 
+def test_strokes_come_back_but_for_those_of_a_class_that_was_deleted_since(project, source):
+    gone, painted = project.classes.add("gone"), np.zeros(SHAPE, np.uint8)
+    painted[:4, :4], painted[8:12] = 2, gone.id
+    project.labels.write("b.png", painted)
+    done = drain(import_labels(project, wish(look(project, source), painted="replace")))
+    project.classes.delete(gone.id)
+    assert drain(undo_import(project, done)) == ()
+    assert np.array_equal(project.labels.read("b.png"), np.where(painted == 2, 2, 0))
+
+
 def test_images_painted_on_since_stay_as_they_are(project, source):
     done = drain(import_labels(project, wish(look(project, source), painted="replace")))
     labels = project.labels.read("a.png")

@@ -231,6 +231,7 @@ def _take_back(project: Project, change: Change) -> bool:
     ids = np.zeros(shape, np.uint8)
     if change.backup is not None:
         ids = read_labels(change.backup).astype(np.uint8)
+        ids[~np.isin(ids, project.classes.table.ids)] = 0  # of classes that were deleted since
     project.labels.write(change.name, ids, now, change.page)
     return True
 
