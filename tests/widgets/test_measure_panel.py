@@ -6,7 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+from desk import said
 from file_events import slow_disk
+from limits import largest_file
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
@@ -208,6 +210,28 @@ def test_cleaning_shows(panel, qtbot):
     qtbot.waitUntil(lambda: mean(panel, "steel") == 100)
     panel.session.results.clean(Cleaning())
     qtbot.waitUntil(lambda: mean(panel, "steel") == before)
+
+
+def test_whether_paint_overrules_shows_as_it_is_kept(panel):
+    problems = said(panel)
+    with largest_file(0):
+        panel.painted.click()
+    assert len(problems) == 1
+    assert panel.painted.isChecked()
+    assert panel.session.folder.project.masks.painted_counts
+    panel.painted.click()
+    assert not panel.painted.isChecked()
+    assert not panel.session.folder.project.masks.painted_counts
+
+
+def test_an_image_that_goes_from_the_folder_goes_from_the_figures(panel, folder, qtbot):
+    before = mean(panel, "steel")
+    panel.session.current.show("b.tif")
+    qtbot.waitUntil(lambda: not panel._timer.isActive())
+    (folder / "a2.tif").unlink()
+    qtbot.waitUntil(lambda: images(panel) == ["a1.tif", "a10.tif"])
+    assert mean(panel, "steel") != before
+    qtbot.waitUntil(lambda: panel.count.text() == "2 of 3 images are segmented.")
 
 
 def test_a_pixel_size_set_by_hand_shows(panel, qtbot):

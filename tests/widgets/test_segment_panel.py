@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from acting import User, painted_folder, write_model
+from limits import largest_file
 from qtpy.QtCore import Qt
 from typer.testing import CliRunner
 
@@ -212,6 +213,19 @@ def test_cleaning_is_live_keeps_what_was_found_and_stays_with_the_folder(ready, 
     ready.open(folder)
     assert editor.cleaning == Cleaning(largest_hole=40)
     assert ready.viewer.layers[SEGMENTATION].data[52, 52] == 2
+
+
+def test_sizes_that_cant_be_kept_are_not_shown_as_if_they_were(ready):
+    editor = ready.segment.editor
+    with largest_file(0):
+        editor.sizes.region.slider.setValue(30)
+        ready.until(lambda: len(ready.heard) == 1)
+    ready.until(lambda: editor.cleaning == Cleaning())
+    assert editor.sizes.region.slider.value() == 0
+    assert ready.project.masks.cleaning == Cleaning()
+    editor.sizes.region.slider.setValue(20)
+    ready.until(lambda: ready.project.masks.cleaning == Cleaning(smallest_region=20))
+    assert editor.cleaning == Cleaning(smallest_region=20)
 
 
 def test_a_result_is_copied_into_the_strokes_and_taken_back(ready):

@@ -161,6 +161,15 @@ def test_a_boundary_that_is_painted_over_takes_its_intercepts_along(user):
     assert len(layer.data) == len(items.listed.lines)  # the test lines are still there
 
 
+def test_items_are_those_of_the_mask_alone_where_paint_does_not_overrule_it(user):
+    items = items_of(user, "objects")
+    found = len(items.listed.table)
+    user.shown.painted.data_setitem(np.nonzero(mask_of(0) == 2), 1)
+    user.until(lambda: len(items.listed.table) == 0)
+    user.click(user.measure.painted)
+    user.until(lambda: len(items.listed.table) == found)
+
+
 @pytest.mark.parametrize("measure", list(OF_CLASS))
 def test_a_click_in_the_image_selects_the_row(user, measure):
     items = items_of(user, measure)

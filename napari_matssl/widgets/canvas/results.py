@@ -49,6 +49,7 @@ class Results(QObject):
     mask_changed = Signal(str)
     """The segmentation of that image."""
     cleaning_changed = Signal()
+    """Final masks are others: cleaned otherwise, or overruled by paint or not; or that failed."""
     overlay_shown = Signal(object)
     """The layer of a segmentation or preview that came into sight by itself."""
 

@@ -98,8 +98,10 @@ class MeasurePanel(QWidget):
         session.results.mask_changed.connect(self._refresh)
         session.models_changed.connect(self._refresh)
         session.results.cleaning_changed.connect(self._refresh)
+        session.results.cleaning_changed.connect(self._show_painted)
         session.palette.classes_changed.connect(self._on_classes)
         session.folder.painted_changed.connect(self._refresh)
+        session.folder.images_changed.connect(self._refresh)
         session.counting.changed.connect(self._cover)
         session.current.changed.connect(self._cover)
         self.painted.toggled.connect(self._set_painted)
@@ -152,8 +154,7 @@ class MeasurePanel(QWidget):
         self.measuring.on_folder(project, states)
         self._clear_view()
         self.painted.setEnabled(project is not None)
-        with signals_blocked(self.painted):
-            self.painted.setChecked(project is None or project.masks.painted_counts)
+        self._show_painted()
         self.count.setText("No folder is open." if project is None else "")
         for line in (self.state, self.doubts, self.problems):
             say(line, "")
@@ -175,7 +176,13 @@ class MeasurePanel(QWidget):
             self._folder.require_project().masks.set_painted_counts(counts)
         except MatSSLError as error:
             self._notices.failed.emit(error)
-        self._refresh()
+        self.session.results.cleaning_changed.emit()
+
+    def _show_painted(self) -> None:
+        """Show what counts: what was kept, also where another panel has set it."""
+        project = self._folder.project
+        with signals_blocked(self.painted):
+            self.painted.setChecked(project is None or project.masks.painted_counts)
 
     def _refresh(self, _what: object = None) -> None:
         """Measure soon; once the panel is looked at, if it isn't now."""

@@ -136,6 +136,7 @@ class PointCountPanel(QWidget):
         session.results.cleaning_changed.connect(self._refresh)
         session.palette.classes_changed.connect(self._refresh)
         session.folder.painted_changed.connect(self._refresh)
+        session.folder.images_changed.connect(self._refresh)
         self._counting.changed.connect(self._update)
         self._counting.finished.connect(self._on_finished)
         self.show_points.toggled.connect(self._show_points)

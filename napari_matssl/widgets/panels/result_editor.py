@@ -60,6 +60,7 @@ class ResultEditor(QWidget):
         self._current.changed.connect(self._on_shown)
         session.palette.classes_changed.connect(self._on_classes)
         session.results.mask_changed.connect(self._update)
+        session.results.cleaning_changed.connect(self._show_cleaning)
         session.area.changed.connect(self._update)
         self._on_folder()
 
@@ -82,9 +83,16 @@ class ResultEditor(QWidget):
     def _on_folder(self) -> None:
         project = self._folder.project
         self.sizes.set_classes(() if project is None else project.classes.in_order)
-        self.sizes.set_cleaning(Cleaning() if project is None else project.masks.cleaning)
+        self._show_cleaning()
         self._on_shown()
         self._update()
+
+    def _show_cleaning(self) -> None:
+        """Show what counts: what was kept, also where another panel or window has set it."""
+        project = self._folder.project
+        cleaning = Cleaning() if project is None else project.masks.cleaning
+        if cleaning != self.sizes.cleaning:
+            self.sizes.set_cleaning(cleaning)
 
     def _on_classes(self) -> None:
         """Follow classes that came, went, or have another name; their sizes go with them."""
