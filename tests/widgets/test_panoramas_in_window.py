@@ -1,5 +1,7 @@
 """Panoramas in the window; what counts as one is made small here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,9 @@ from napari_matssl.learn import inference
 from napari_matssl.measure import mask_regions
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.micrograph import reading_panorama
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.reading import read_pixels
+from napari_matssl.micrograph.reading_panorama import read_any
 from napari_matssl.progress import drain
 from napari_matssl.project import panorama_parts
 from napari_matssl.settings import Cleaning
@@ -22,6 +26,7 @@ from napari_matssl.tasks.measuring.export_measured import existing_tables, expor
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.measuring.project_meter import ProjectMeter
 from napari_matssl.widgets.canvas import painting_area
+from napari_matssl.widgets.canvas.own_strokes import KnownParts
 from napari_matssl.widgets.canvas.painting_area import ELSEWHERE
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 from napari_matssl.widgets.napari_private import scene_of
@@ -105,6 +110,17 @@ def paint(user, row, column, class_id, length=30):
 
 def on_disk(folder):
     return read_pixels(folder / "matssl" / "labels" / "large.png")
+
+
+def test_parts_that_were_read_for_a_live_preview_follow_page_and_pixel_size(folder):
+    known, area = KnownParts(), (slice(0, 60), slice(30, 90))
+    panorama, ids = read_any(folder / NAME), np.ones((60, 60), np.uint8)
+    first = known.of(panorama, area, ids)
+    assert known.of(panorama, area, ids) is first
+    coarse = PixelSize(2.0, 2.0, "set by hand")
+    other = known.of(replace(panorama, pixel_size=coarse), area, ids)
+    assert other.micrograph.pixel_size == coarse
+    assert known.of(replace(panorama, page=2), area, ids).micrograph.page == 2
 
 
 def test_a_panorama_is_shown_by_parts_with_its_scale_and_contrast(ready, folder):

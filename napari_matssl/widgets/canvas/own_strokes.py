@@ -22,16 +22,19 @@ _MOST_KNOWN = 32  # parts
 
 
 class KnownParts:
-    """Parts of panoramas with their strokes: the same object as long as both are the same."""
+    """Parts of panoramas with their strokes: the same object as long as both are the same.
+
+    So are page and pixel size, which decides how much a part is magnified.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int], PaintedMicrograph] = {}
+        self._known: dict[tuple[object, ...], PaintedMicrograph] = {}
 
     def of(self, panorama: Panorama, area: Area, ids: Ids) -> PaintedMicrograph:
         """Read a part, with its strokes `ids`."""
         rows, columns = area
         name = f"{panorama.path} {rows.start} {rows.stop} {columns.start} {columns.stop}"
-        key = name, zlib.crc32(ids.tobytes())
+        key = name, panorama.page, panorama.pixel_size, zlib.crc32(ids.tobytes())
         painted = self._known.pop(key, None)
         if painted is None:
             painted = PaintedMicrograph(part_of(panorama, rows, columns).micrograph, ids.copy())
