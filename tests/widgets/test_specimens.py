@@ -144,3 +144,17 @@ def test_other_measures_show_the_spread_of_specimens(panel, groups, qtbot):
     row = summary.loc["mean_um"]
     assert (row["over"], row["n"], row["mean"]) == ("specimens", 2, (25 + 28) / 2)
     assert row["s_within"] == pytest.approx(2**0.5)
+
+
+def test_what_another_window_has_typed_meanwhile_stays(panel):
+    folder = panel.session.folder.project.folder
+
+    def type_in_both(dialog):
+        Project(folder).micrographs.set_places({"a1.tif": Place("S 1", "A")})
+        type_in(dialog, 1, 1, "S 2")
+
+    answer(type_in_both)
+    panel.specimens.button.click()
+    kept = Project(folder).micrographs
+    assert kept.place("a1.tif") == Place("S 1", "A")
+    assert kept.place("a2.tif").specimen == "S 2"

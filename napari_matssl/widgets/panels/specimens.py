@@ -63,10 +63,11 @@ class Specimens(QWidget):
         names = project.micrographs.analysed
         before = {name: project.micrographs.place(name) for name in names}
         typed = asked_places(self, before, partial(_in_file, names))
-        if typed is None or typed == before:
+        changed = {n: place for n, place in (typed or {}).items() if place != before[n]}
+        if not changed:
             return
         try:
-            project.micrographs.set_places(typed)
+            project.micrographs.set_places(changed)  # others may have been typed in another window
         except MatSSLError as error:
             self._session.notices.failed.emit(error)
         self.update_words()
