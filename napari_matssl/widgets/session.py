@@ -13,7 +13,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_matssl.errors import MatSSLError, UnwrittenError
+from napari_matssl.errors import MatSSLError, OutputError, UnwrittenError
 from napari_matssl.progress import Job
 from napari_matssl.tasks.label_import.importing import ImportedLabels
 from napari_matssl.widgets.canvas.bar_line import BarLine
@@ -109,7 +109,7 @@ class Session(QObject):
         compute: bool = True,
         uses: Iterable[Path] = (),
     ) -> RunningJob | None:
-        """Save the strokes and start a job.
+        """Save the strokes and start a job; tell if it goes without some that can't be saved.
 
         Parameters
         ----------
@@ -129,10 +129,15 @@ class Session(QObject):
 
         try:
             self.current.flush()
-            return self.runner.start(title, limited if compute else make_job, owner, uses)
+            job = self.runner.start(title, limited if compute else make_job, owner, uses)
         except MatSSLError as error:
             self.notices.failed.emit(error)
             return None
+        shown = self.current.shown
+        if shown is not None and shown.autosave.unsaved:
+            what = f"{title} goes without the strokes on {shown.name} that aren't saved."
+            self.notices.failed.emit(OutputError(what, str(shown.autosave.problem or "")))
+        return job
 
     def _show_problem(self, error: MatSSLError) -> None:
         log.warning("%s", error)

@@ -8,6 +8,7 @@ import pytest
 from acting import User, painted_folder, tiny, write_model
 from qtpy.QtCore import Qt
 
+from napari_matssl.errors import OutputError
 from napari_matssl.learn.card_files import read_card
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
@@ -64,6 +65,23 @@ def test_two_windows_that_train_at_once_keep_a_model_each(painted):
     assert theirs.read_bytes() == before
     assert {path.stem for path in painted.project.models.files()} == {"model-001", "model-002"}
     assert painted.finetune.outcome.text().startswith("model-002")
+
+
+def test_a_run_that_goes_without_strokes_that_cant_be_saved_tells_so(painted):
+    painted.shown.painted.data_setitem(
+        (np.arange(9), np.arange(9)), 3 - painted.shown.painted.data[0, 0]
+    )
+    labels = painted.project.labels
+    with pytest.MonkeyPatch.context() as patch:
+
+        def full(*_given):
+            raise OutputError("The disk is full.", "Free some space.")
+
+        patch.setattr(type(labels), "write", full)
+        painted.run(painted.finetune.start)
+    told = [line for line in painted.heard if "goes without the strokes on steel-0.tif" in line]
+    assert len(told) == 1
+    assert "The disk is full." in told[0]
 
 
 # The buttons of the bar.
