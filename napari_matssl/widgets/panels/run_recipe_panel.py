@@ -177,7 +177,9 @@ class RunRecipePanel(QWidget):
         self._done = done
         facts = done.planned.recipe
         reasons = "" if facts is None or not facts.reasons else f": {'; '.join(facts.reasons)}"
-        self.verdict.setText(f"{done.verdict.upper()}{reasons}.")
+        # Recipe, folder and specimen above may be those of the next run already.
+        of = f"{done.record.specimen} by {done.record.recipe}"
+        self.verdict.setText(f"{of}: {done.verdict.upper()}{reasons}.")
         self.list.show_images(done.images)
         self.images.used()
         self.out.used()
