@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
-from desk import NAMES, SIZE, UM, docked, said, stroke, write_folder
+from desk import NAMES, SIZE, UM, answer, docked, said, stroke, write_folder
 from napari.utils._test_utils import read_only_mouse_event
 from qtpy.QtCore import Qt
 
@@ -153,8 +153,27 @@ def test_a_pixel_size_for_all_images_and_back(qtbot, panel, folder):
     assert panel.facts.size.text() == "2"
     assert tuple(panel.session.current.shown.image.scale) == (2, 2)
     panel.facts.size.setText("")
+    asked = []
+    answer("Delete", asked)
     panel.facts.everywhere.click()
+    assert asked == [
+        "The pixel size of a1.tif, a10.tif was set by hand. Delete it, so that what the file has "
+        "counts?"
+    ]
     assert sizes(folder) == [pytest.approx(0.25)] * 3
+
+
+@pytest.mark.parametrize("text", ["", "0.5"])
+def test_sizes_set_by_hand_on_other_images_stay_unless_somebody_agrees(panel, folder, text):
+    micrographs = panel.session.folder.project.micrographs
+    micrographs.set_pixel_size("a10.tif", PixelSize(2.0, 2.0, "set by hand"))
+    panel.facts.size.setText(text)
+    asked = []
+    answer("Cancel", asked)
+    panel.facts.everywhere.click()
+    assert "a10.tif was set by hand" in asked[0]
+    assert sizes(folder) == [pytest.approx(0.25), pytest.approx(0.25), 2]
+    assert panel.facts.size.text() == "0.25"
 
 
 def test_a_pixel_size_that_cant_be_kept_is_reported(qtbot, panel, folder):

@@ -11,8 +11,9 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.names import few
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.image_summary import ImageFacts
+from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.widgets.controls.field_editor import WheelGuard
-from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
+from napari_matssl.widgets.controls.forms import agreed, button, note, offer, say, side_by_side
 from napari_matssl.widgets.panels.bar_calibration import BarCalibration
 from napari_matssl.widgets.session import Session
 
@@ -163,6 +164,10 @@ class ImageFactsEditor(QWidget):
                 self._notices.failed.emit(problem)
                 self.show_facts()
                 return
+        lost = self._lost_by_hand(shown.name, size) if everywhere else []
+        if lost and not self._may_lose(lost, size):
+            self.show_facts()
+            return
         replaced = self._calibrated_otherwise(size) if everywhere else []
         self._current.set_pixel_size(size, everywhere)
         if replaced:
@@ -170,6 +175,24 @@ class ImageFactsEditor(QWidget):
                 f"The pixel size of all images replaces those of {few(replaced)}. Empty the field "
                 "of an image to go back to its own."
             )
+
+    def _lost_by_hand(self, shown: str, size: PixelSize | None) -> list[str]:
+        """Return the other images whose size was set by hand and would be another one."""
+        project, found = self._folder.require_project(), []
+        for name in project.images.names:
+            own = project.micrographs.pixel_size_by_hand(name)
+            if name != shown and own is not None and (size is None or not agree(own, size)):
+                found.append(name)
+        return found
+
+    def _may_lose(self, names: list[str], size: PixelSize | None) -> bool:
+        """Ask before sizes that were set by hand go."""
+        which = f"The pixel size of {few(names)} was set by hand."
+        if size is None:
+            question = f"{which} Delete it, so that what the file has counts?"
+            return agreed(self, "Pixel size of all images", question, "Delete")
+        question = f"{which} Replace it by {size.in_words}?"
+        return agreed(self, "Pixel size of all images", question, "Replace")
 
     def _calibrated_otherwise(self, size: PixelSize | None) -> list[str]:
         """Return a remark on files whose own pixel size is another one."""
