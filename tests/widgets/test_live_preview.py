@@ -168,6 +168,36 @@ def test_it_goes_with_the_last_stroke_of_an_image(painter):
     painter.until(lambda: not previewed(painter))
 
 
+def test_it_goes_when_one_of_two_classes_is_erased(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    stroke(painter, 0, 60)
+    painter.until(lambda: not previewed(painter))
+    assert "paint at least two classes" in note(painter)
+
+
+def test_strokes_made_while_a_job_runs_are_in_the_preview_after_it(painter):
+    third = add_class(painter)
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    painter.runner.start("Thinking", lambda: thinking(painter))
+    stroke(painter, third, 40)
+    painter.qtbot.wait(A_WHILE_MS)
+    painter.runner.job.finish()
+    painter.wait()
+    painter.until(lambda: third in painter.shown.extra[PREVIEW].data)
+
+
+def test_one_from_before_a_job_can_be_switched_off_after_it(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    painter.runner.start("Thinking", lambda: thinking(painter))
+    painter.runner.job.finish()
+    painter.wait()
+    painter.click(painter.micrographs.live)
+    painter.until(lambda: not previewed(painter))
+
+
 def test_one_that_is_asked_for_takes_the_place_of_a_segmentation(painter):
     two_strokes(painter)
     found = np.ones_like(painter.shown.painted.data)

@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.progress import Preview
+from napari_matssl.progress import Preview, Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.project.panorama_parts import Part
 from napari_matssl.settings import FinetuneSettings
@@ -29,6 +29,7 @@ from napari_matssl.widgets.controls.painted_list import PaintedList
 from napari_matssl.widgets.jobs.background import Background, is_gone
 from napari_matssl.widgets.jobs.job_thread import yield_to_the_window
 from napari_matssl.widgets.jobs.later import later
+from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.jobs.torch_start import start_torch
 from napari_matssl.widgets.session import Session
 
@@ -46,9 +47,10 @@ class LivePreview(QObject):
     """Show a preview whenever the user has painted and pauses.
 
     Previews begin with the first stroke, so that they don't cover the masks of a folder that is
-    only looked at. After a job they begin again with the next stroke: the job's result stays until
-    then. Over a segmentation there are none: it is better, and strokes are corrections to it. On
-    request there is one there, too, and on an unpainted image.
+    only looked at. After a job they begin again with the next stroke: what the job has shown stays
+    until then, but a preview from before the job is made anew. Over a segmentation there are none:
+    it is better, and strokes are corrections to it. On request there is one there, too, and on an
+    unpainted image.
 
     Parameters
     ----------
@@ -77,6 +79,7 @@ class LivePreview(QObject):
         self._strokes: NDArray[np.uint8] | None = None  # those on `_shown` at the last preview
         self._asked: _Wish | None = None
         self._computing = self._showing = False
+        self._outlasts = False  # a preview from before the job is in sight
         self._thread = Background(self)
         self._work = _Work()
         self._quiet = later(self, self._look, QUIET_MS)
@@ -88,7 +91,7 @@ class LivePreview(QObject):
         session.palette.classes_changed.connect(self._changed)
         images.ticked.connect(self._changed)
         runner.started.connect(self._on_job)
-        runner.ended.connect(self._rest)
+        runner.ended.connect(self._on_job_over)
         self._live.switched.connect(self.switch)
         self._live.asked.connect(self._on_asked)
         self._live.offer()
@@ -117,7 +120,7 @@ class LivePreview(QObject):
     def _on_shown(self) -> None:
         shown = self._session.current.shown
         if shown is not self._shown:
-            self._shown, self._showing = shown, False
+            self._shown, self._showing, self._outlasts = shown, False, False
             self._strokes = None if shown is None else shown.painted.data.copy()
             if shown is not None and shown.painting is not None:
                 shown.painting.moved.connect(self._on_moved)
@@ -128,10 +131,21 @@ class LivePreview(QObject):
         """Take up another area of a panorama, as if it had been painted on before."""
         self._strokes = None if self._shown is None else self._shown.painted.data.copy()
 
-    def _on_job(self, _job: object) -> None:
+    def _on_job(self, job: RunningJob) -> None:
         """Leave processor and memory to a job."""
+        self._outlasts = self._showing
+        job.progressed.connect(self._on_progress)
         self._rest()
         self._thread.run(self._work.forget, lambda _result: None, lambda _error: None)
+
+    def _on_progress(self, progress: Progress) -> None:
+        if progress.preview is not None:
+            self._outlasts = False
+
+    def _on_job_over(self) -> None:
+        """Wait for the next stroke; bring a preview up to date that is still in sight."""
+        self._rest()
+        self._painting = self._showing = self._outlasts
 
     def _rest(self) -> None:
         """Wait for the next stroke."""
@@ -184,6 +198,7 @@ class LivePreview(QObject):
         classes = {name: {i for i, n in pixels.items() if n} for name, pixels in counted.items()}
         anew = self._painted_anew()
         if len(set().union(*classes.values())) < 2:
+            self._take_away()
             if anew and self._work.classifier is None:
                 # Prepares while the second class is being painted.
                 work, settings = self._work, self._settings()
