@@ -245,7 +245,7 @@ def test_a_stopped_run_is_gone_on_with(ready, folder, monkeypatch):
     assert "What is done of large.tif is kept" in ready.segment.outcome.text()
     assert SEGMENTATION not in ready.names
     first = np.frombuffer(growing.read_bytes(), np.uint8, 40 * SIZE[1])
-    first = ready.segment._run.ids[first]  # it grows in the ids of the model
+    first = ready.segment._run.run.ids[first]  # it grows in the ids of the model
     ready.run(ready.segment.start)
     assert not growing.exists()
     mask = read_pixels(ready.project.masks.path(NAME))

@@ -18,6 +18,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, Size
 from napari_matssl.widgets.canvas.maps import UNCERTAINTY
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
+from napari_matssl.widgets.shell import JobDock
 
 
 @pytest.fixture
@@ -360,3 +361,19 @@ def test_a_panel_that_is_closed_meanwhile_leaves_the_run_alone(paused):
     runner.job.cancel()
     paused.wait()
     assert failures == []
+
+
+def test_what_a_dock_has_asked_for_is_shown_though_it_was_closed(user, tmp_path, two_phases):
+    user.open(folder_with_model(tmp_path / "steel", two_phases))
+    dock = JobDock(user.viewer, "Segment")
+    placed = user.viewer.window.add_dock_widget(dock, name="Segment")
+    user.choose(dock.panel.target, "All images")
+    user.begin(dock.panel.start)
+    user.viewer.window.remove_dock_widget(placed)
+    dock.deleteLater()
+    user.wait()
+    whole = user.project.masks.read("steel-0.tif")
+    assert np.array_equal(user.shown.mask, whole)
+    assert np.array_equal(user.viewer.layers[SEGMENTATION].data, whole)
+    rows = user.micrographs.table.model()
+    assert all(rows.index(row, 1).data().startswith("segmented") for row in range(3))

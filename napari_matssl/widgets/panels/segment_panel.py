@@ -1,24 +1,19 @@
 """The panel that segments images."""
 
-import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QVBoxLayout, QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.names import few
 from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO
-from napari_matssl.progress import Job, Progress
+from napari_matssl.progress import Job
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.measuring.measure_project import final_origin
-from napari_matssl.tasks.predicting.segment_project import ProjectRun, Told, segment_project
+from napari_matssl.tasks.predicting.segment_project import ProjectRun, segment_project
 from napari_matssl.tasks.provenance import mask_doubts
-from napari_matssl.widgets.canvas.maps import add_maps, remove_maps
-from napari_matssl.widgets.canvas.shown import SEGMENTATION
 from napari_matssl.widgets.controls.error_text import with_left_out
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import (
@@ -36,29 +31,18 @@ from napari_matssl.widgets.controls.preferences import preferences
 from napari_matssl.widgets.controls.settings_form import SettingsForm
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.panels.result_editor import ResultEditor
+from napari_matssl.widgets.panels.segment_run import SegmentRun, run_of
 from napari_matssl.widgets.session import session_of
 
 if TYPE_CHECKING:  # they import torch
     from napari_matssl.tasks.models import TrainedModel
     from napari_matssl.tasks.predicting.predict import PredictResult
-    from napari_matssl.tasks.predicting.segmenting import SegmentedBatch, SegmentedMicrograph
+    from napari_matssl.tasks.predicting.segmenting import SegmentedBatch
 
 _OWNER, _FOLDER_OWNER = "segment", "segment a folder"
 
 _THIS, _ALL, _FOLDER = "This image", "All images of the folder", "Another folder..."
-_GROW_S = 2.0  # between two looks at a mask that grows
 _START_TIP = "Run the model over the images chosen above."
-
-
-class _Post(QObject):
-    """Brings results from the thread of the job to the window's. It outlives a closed panel."""
-
-    found = Signal(object, object)
-    """The run that found it, and a SegmentedMicrograph."""
-    grown = Signal(object, str)
-    """The run that found it, and the name of a panorama whose mask is finished."""
-    remarked = Signal(str)
-    """A line on what was replaced."""
 
 
 class SegmentPanel(QWidget):
@@ -69,11 +53,8 @@ class SegmentPanel(QWidget):
         self.session = session_of(napari_viewer)
         self._folder, self._current = self.session.folder, self.session.current
         self._notices = self.session.notices
-        self._post = _Post(self.session)
-        self._run: ProjectRun | None = None
+        self._run: SegmentRun | None = None
         self._results: Path | None = None
-        self._seen = 0
-        self._grow_again = 0.0
         self._build()
         self._connect()
         self._on_folder()
@@ -132,9 +113,6 @@ class SegmentPanel(QWidget):
         self.session.models_changed.connect(self._on_models)
         self.models.chosen.connect(self._update)
         self.target.currentIndexChanged.connect(self._update)
-        self._post.found.connect(self._take_over)
-        self._post.grown.connect(self._take_grown)
-        self._post.remarked.connect(self._notices.remarked)
         runner.started.connect(self._update)
         runner.ended.connect(self._update)
         self.session.fine_tuned.connect(self._show_new)
@@ -153,34 +131,34 @@ class SegmentPanel(QWidget):
             project = self._folder.require_project()
             every = self.target.currentText() == _ALL
             names = project.micrographs.analysed if every else (self._current.require_shown().name,)
-            run = self._run = ProjectRun.begin(project, model, card, names)
+            run = ProjectRun.begin(project, model, card, names)
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
         self.session.palette.refresh()
         # The job refers to these signals, not to the panel, which may be closed.
-        post, wanted = self._post, self.probabilities.isChecked()
-        told = Told(
-            partial(post.found.emit, run), partial(post.grown.emit, run), post.remarked.emit
-        )
+        shown, wanted = SegmentRun(self.session, run), self.probabilities.isChecked()
+        told = shown.told
 
         def make() -> Job[Any]:
             return segment_project(run, settings, told, wanted)
 
         self._clear_outcome()
-        self._follow(self.session.start("Segmenting", make, _OWNER, uses=[model]))
+        job = self.session.start("Segmenting", make, _OWNER, uses=[model])
+        if job is None:
+            shown.deleteLater()
+            return
+        shown.follow(job)
+        self._follow(job)
 
     def _clear_outcome(self) -> None:
-        self._seen = 0
         self.outcome.setText("")
         self.show_results.hide()
 
     def _follow(self, job: RunningJob | None) -> None:
         if job is not None:
-            job.progressed.connect(self._on_progress)
+            self._run = run_of(job)
             job.succeeded.connect(self._on_segmented)
-            job.failed.connect(self._drop_pieces)
-            job.cancelled.connect(self._drop_pieces)
 
     def _follow_folder(self, job: RunningJob | None) -> None:
         if job is not None:
@@ -209,45 +187,6 @@ class SegmentPanel(QWidget):
         job = self.session.start("Segmenting a folder", make, _FOLDER_OWNER, uses=[model])
         self._follow_folder(job)
 
-    def _on_progress(self, progress: Progress) -> None:
-        seen = progress.preview
-        if seen is not None and self._run is not None and self._folder.holds(self._run.project):
-            self.session.results.show_piece(SEGMENTATION, seen.image, seen.top, seen.left, seen.ids)
-        self._show_growing()
-
-    def _show_growing(self) -> None:
-        """Show what is done of the panorama in view, from time to time."""
-        run, shown = self._run, self._current.shown
-        now = time.monotonic()
-        if run is None or shown is None or now < self._grow_again or not shown.is_panorama:
-            return
-        if shown.name not in run.pages or not self._folder.holds(run.project):
-            return
-        page = run.pages[shown.name]
-        path = run.project.masks.growing_path(shown.name, page)
-        if path.is_file():
-            self._grow_again = now + _GROW_S
-            self.session.results.show_growing(shown.name, page, path, run.ids)
-
-    def _take_grown(self, run: ProjectRun, name: str) -> None:
-        """Show the finished mask of a panorama."""
-        if self._folder.holds(run.project):
-            self.session.results.show_panorama(name, run.pages[name])
-
-    def _take_over(self, run: ProjectRun, segmented: "SegmentedMicrograph") -> None:
-        """Show a result, unless another folder was opened meanwhile; its own has kept it."""
-        self._seen += segmented.seen_in_training
-        if not self._folder.holds(run.project):
-            return
-        results, shown = self.session.results, self._current.shown
-        page = run.pages[segmented.name]
-        results.take_over(segmented.name, segmented.mask, page)
-        if shown is None or (shown.name, shown.page) != (segmented.name, page):
-            return
-        remove_maps(results, shown)
-        if segmented.probabilities is not None and segmented.uncertainty is not None:
-            add_maps(results, shown, run.classes, segmented.probabilities, segmented.uncertainty)
-
     def _on_folder_segmented(self, result: "PredictResult") -> None:
         """Report what was done; a signal brings it, which a closed panel doesn't get."""
         if self._results is None:
@@ -261,29 +200,15 @@ class SegmentPanel(QWidget):
 
     def _on_segmented(self, result: "SegmentedBatch") -> None:
         """Report what was done; a signal brings it, which a closed panel doesn't get."""
-        job = self.session.runner.job
-        if job is not None and job.stopping:
-            self._drop_pieces()
+        run = self._run
         text = f"{result.done} image{'s' * (result.done != 1)} segmented."
-        if self._seen:
-            seen = "it" if result.done == 1 else f"{self._seen} of them"
+        if run is not None and run.seen:
+            seen = "it" if result.done == 1 else f"{run.seen} of them"
             text += f" The model was trained on {seen}: judge it by others."
-        unfinished = [] if self._run is None or not result.stopped else self._run.unfinished
+        unfinished = run.run.unfinished if run is not None and result.stopped else []
         if unfinished:
             text += f" What is done of {few(unfinished, 3)} is kept: Segment goes on with it."
         self.outcome.setText(with_left_out(text, result.skipped))
-
-    def _drop_pieces(self, _error: object = None) -> None:
-        """Show the last whole segmentation again, if the job has stopped amid an image."""
-        shown = self._current.shown
-        if shown is None or SEGMENTATION not in shown.extra:
-            return
-        if shown.is_panorama:
-            self.session.results.show_panorama(shown.name, shown.page)
-        elif shown.mask is None:
-            self.session.results.remove_layer(SEGMENTATION)
-        else:
-            self.session.results.take_over(shown.name, shown.mask, shown.page)
 
     def _open(self) -> None:
         if self._results is not None:
