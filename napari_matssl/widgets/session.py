@@ -91,6 +91,7 @@ class Session(QObject):
         self.strokes = Strokes(viewer, self.current, self)
         self.guide = Guide(viewer, self.current, self.start, self)
         self.models_changed.connect(self.guide.forget_places)
+        self.fine_tuned.connect(self.models_changed)
         self.keys.bind(IMAGE_KEY, self.guide.next_image)
         self.keys.bind(PLACE_KEY, self.guide.next_place)
         self.counting = PointCounting(viewer, self.current, self.palette, self.keys)

@@ -14,6 +14,7 @@ from napari_matssl.project.folder import Project
 from napari_matssl.settings import FinetuneSettings
 from napari_matssl.widgets.canvas.shown import PREVIEW
 from napari_matssl.widgets.jobs.torch_start import start_torch
+from napari_matssl.widgets.shell import JobDock
 
 ENDLESS = 100_000
 
@@ -82,6 +83,31 @@ def test_a_run_that_goes_without_strokes_that_cant_be_saved_tells_so(painted):
     told = [line for line in painted.heard if "goes without the strokes on steel-0.tif" in line]
     assert len(told) == 1
     assert "The disk is full." in told[0]
+
+
+def test_a_model_is_listed_though_the_dock_that_asked_for_it_was_closed(painted):
+    first, dock = painted.finetune, JobDock(painted.viewer, "Fine-tune")
+    placed = painted.viewer.window.add_dock_widget(dock, name="Fine-tune")
+    painted.finetune = dock.panel
+    tiny(painted)
+    painted.begin(dock.panel.start)
+    painted.viewer.window.remove_dock_widget(placed)
+    dock.deleteLater()
+    painted.wait()
+    (model,) = painted.project.models.files()
+    texts = [first.start_from.list.itemText(row) for row in range(first.start_from.list.count())]
+    assert f"Model: {model.stem}" in texts
+
+
+def test_a_dock_that_is_opened_while_a_model_is_trained_shows_what_becomes_of_it(painted):
+    start_endless(painted)
+    dock = JobDock(painted.viewer, "Fine-tune")
+    painted.viewer.window.add_dock_widget(dock, name="Fine-tune")
+    painted.click(painted.job_bar._finish)
+    painted.wait()
+    (model,) = painted.project.models.files()
+    assert dock.panel.outcome.text().startswith(model.name)
+    assert dock.panel.start_from.model == model
 
 
 # The buttons of the bar.

@@ -220,7 +220,9 @@ class FinetunePanel(QWidget):
         measured = "" if score is None else f", validation mIoU {score:.3f}"
         how = f"{trained.steps} steps" if trained.steps else "fitted"
         made = f"{how}{measured}."  # the time stands in the job's line, pauses and others' included
-        if not self._folder.holds(self._trained_on):
+        project = self._folder.project
+        here = project is not None and trained.path.parent == project.models.folder
+        if not here and not self._folder.holds(self._trained_on):
             self._notices.remarked.emit(f"{trained.path} was trained: {made}")
             return
         self.outcome.setText(
@@ -228,7 +230,6 @@ class FinetunePanel(QWidget):
             "wrong and fine-tune again."
         )
         self.payoff.show_card(trained.card if isinstance(trained.card, ModelCard) else None)
-        self.session.models_changed.emit()
         self.start_from.select(trained.path)
 
     def _look(self) -> None:

@@ -137,7 +137,10 @@ class PretrainPanel(QWidget):
         self.outcome.setText("")
         self._show_curves()
         uses = [out, Path(settings.weights)]
-        self._follow(self.session.start("Pretraining", make, _OWNER, uses=uses))
+        job = self.session.start("Pretraining", make, _OWNER, uses=uses)
+        if job is not None:
+            job.succeeded.connect(self.session.models_changed)
+        self._follow(job)
 
     def _follow(self, job: RunningJob | None) -> None:
         if job is not None:
@@ -178,7 +181,6 @@ class PretrainPanel(QWidget):
             return
         text = f"{trained.path.name}: {made}. Choose it in Fine-tune as the start."
         self.outcome.setText(with_left_out(text, trained.skipped))
-        self.session.models_changed.emit()
         self._show_estimate()
 
     # --- what is shown
