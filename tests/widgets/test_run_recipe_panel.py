@@ -70,7 +70,7 @@ def test_an_operator_runs_looks_and_signs(qtbot, panel, lab, shift, nothing_open
     assert panel.after.isHidden()
     panel.run.click()
     qtbot.waitUntil(lambda: not panel.after.isHidden(), timeout=120_000)
-    assert panel.verdict.text().startswith("Heat 4711 by steel: FAIL: 2 images failed")
+    assert panel.verdict.text().startswith("Heat 4711, recipe steel: FAIL: 2 images failed")
     cells = {
         panel.list.table.item(row, 0).text(): panel.list.table.item(row, 1).text()
         for row in range(4)

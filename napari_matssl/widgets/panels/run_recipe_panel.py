@@ -178,7 +178,7 @@ class RunRecipePanel(QWidget):
         facts = done.planned.recipe
         reasons = "" if facts is None or not facts.reasons else f": {'; '.join(facts.reasons)}"
         # Recipe, folder and specimen above may be those of the next run already.
-        of = f"{done.record.specimen} by {done.record.recipe}"
+        of = f"{done.record.specimen}, recipe {done.record.recipe}"
         self.verdict.setText(f"{of}: {done.verdict.upper()}{reasons}.")
         self.list.show_images(done.images)
         self.images.used()
