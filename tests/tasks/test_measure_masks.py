@@ -405,3 +405,20 @@ def test_masks_of_images_that_are_excluded_in_their_project_are_named(tmp_path):
     measured = measure_masks([masks])
     assert "Excluded in the project of its folder, b.png counts here." in measured.remarks
     assert {row.image for row in measured.rows} == {"a.png", "b.png"}
+
+
+def test_masks_of_pages_that_do_not_count_in_their_project_are_named(tmp_path):
+    pages = np.random.default_rng(0).integers(0, 255, (2, 40, 40), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack", metadata=None)
+    numbered_table([1, 2]).write(tmp_path / "classes.json")
+    project = Project(tmp_path)
+    for page, value in ((1, 1), (2, 2)):
+        project.micrographs.set_page("a.tif", page)
+        project.masks.write("a.tif", np.full((40, 40), value))
+    masks = project.masks.folder
+    wrong = next(one for one in masks.glob("*.png") if "page2" not in one.name)
+    remark = f"Of pages that don't count in its project, {wrong.name} counts here."
+    assert remark in measure_masks([masks]).remarks
+    assert not any("Of pages" in line for line in measure_masks([masks / "a.page2.png"]).remarks)
+    project.micrographs.set_page("a.tif", 1)
+    assert any("a.page2.png counts here" in line for line in measure_masks([masks]).remarks)

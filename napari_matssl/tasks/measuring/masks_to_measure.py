@@ -11,14 +11,19 @@ from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.measure.field import Field, field_of_mask
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.place import Place
-from napari_matssl.project.image_settings import remark_on_excluded
+from napari_matssl.project.image_settings import (
+    own_folder_of_image,
+    remark_on_excluded,
+    settings_of_image,
+)
 from napari_matssl.project.own_folder import FOLDER, RECORD_FILE
+from napari_matssl.project.panoramas import default_page
 from napari_matssl.project.record import read_record
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.measuring.group_file import read_groups
 from napari_matssl.tasks.measuring.mask_files import AnyMask, find_masks
-from napari_matssl.tasks.measuring.mask_sizes import NO_SIZE, MaskSizes, check_sizes
+from napari_matssl.tasks.measuring.mask_sizes import NO_SIZE, MaskSizes, check_sizes, page_of
 from napari_matssl.tasks.measuring.measures import Names
 from napari_matssl.tasks.measuring.numbered_grains import check_for_numbers, find_numbered_grains
 from napari_matssl.tasks.measuring.project_places import Places, places_of_images
@@ -134,11 +139,38 @@ def plan_masks(
         remarks[line] = None
     if line := remark_on_excluded(one for one in images if one is not None):
         remarks[line] = None
+    if line := _remark_on_pages(planned):
+        remarks[line] = None
     if line := _remark_on_copies(planned):
         remarks[line] = None
     if settings.chosen != ("phases",) and not any(one.size for one in planned):
         remarks[NO_SIZE] = None
     return planned, remarks
+
+
+def _remark_on_pages(masks: Iterable[MeasuredMask]) -> str:
+    """Return a line on masks of pages that don't count in their project; empty without any."""
+    names = []
+    for one in masks:
+        image, page = one.image, page_of(one.file.path)
+        if image is None or own_folder_of_image(image) not in one.file.path.absolute().parents:
+            continue
+        chosen = settings_of_image(image).page
+        usual = None in (page, chosen) and _is_default(image, page or chosen)
+        if page != chosen and not usual:
+            names.append(one.name)
+    if not names:
+        return ""
+    their, count = ("its", "counts") if len(names) == 1 else ("their", "count")
+    return f"Of pages that don't count in {their} project, {few(names, 8)} {count} here."
+
+
+def _is_default(image: Path, page: int | None) -> bool:
+    """Whether a page counts where none is chosen; taken to, if the image can't be opened."""
+    try:
+        return default_page(image) == page
+    except InputError:
+        return True
 
 
 def _remark_on_copies(masks: Iterable[MeasuredMask]) -> str:
