@@ -447,3 +447,18 @@ def test_images_that_are_excluded_in_their_project_are_named(segmenter, folder, 
     line = "Excluded in the project of their folder, m0.png, m2.png count here."
     assert line in "\n".join(said)
     assert len(result.images) == 3
+
+
+def test_overlays_of_an_earlier_run_are_told(segmenter, grey_level_segmenter, folder, tmp_path):
+    out = tmp_path / "out"
+    _, said = run(segmenter, folder, out)
+    assert [line for line in said if "earlier run" in line] == []
+    other = grey_level_segmenter(TABLE, LEVELS[::-1])
+    _, said = run(other, folder, out, outputs=Outputs(masks_tiff=False, overlays=False))
+    line = (
+        "Beside these masks m0_overlay.png, m1_overlay.png, m2_overlay.png are of an earlier run, "
+        "and may show other masks."
+    )
+    assert line in said
+    _, said = run(other, folder, out)
+    assert [line for line in said if "earlier run" in line] == []

@@ -1,12 +1,14 @@
-"""Masks of an earlier run that needn't be made again."""
+"""Files of an earlier run: masks that needn't be made again, and what lies beside new ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from os.path import isfile  # of a name that is too long, there is none
 from pathlib import Path
 
-from napari_matssl.errors import InputError
-from napari_matssl.export.outputs import MASK_PNG
+from napari_matssl.errors import InputError, printable
+from napari_matssl.export.outputs import MASK_PNG, MASK_TIFF, OVERLAY, PROBABILITIES
 from napari_matssl.export.results import ImageFiles
 from napari_matssl.files import unwritable
+from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import Provenance, mask_sha256, read_mask_facts
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
@@ -104,6 +106,18 @@ def set_aside_edited(path: Path) -> str:
     except OSError as error:
         raise unwritable(path, error) from error
     return f"{path.name} was edited since it was written: it is kept as {aside.name}."
+
+
+def describe_older_files(files: ImageFiles, images: Iterable[str]) -> str:
+    """Return a line on files of an earlier run beside masks that were just written, or nothing."""
+    known = (MASK_PNG, MASK_TIFF, OVERLAY, PROBABILITIES)
+    older = [ending for ending in known if ending not in files.outputs.endings]
+    paths = [files.path(name, ending) for name in images for ending in older]
+    names = [printable(path.name) for path in paths if isfile(path)]
+    if not names:
+        return ""
+    are = "is" if len(names) == 1 else "are"
+    return f"Beside these masks {few(names, 8)} {are} of an earlier run, and may show other masks."
 
 
 def _parts(size: PixelSize) -> tuple[float, float, str]:

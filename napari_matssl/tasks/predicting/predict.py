@@ -20,6 +20,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Each, Ended, Prepared, each_in_turn, none_left
+from napari_matssl.tasks.predicting.kept_masks import describe_older_files
 from napari_matssl.tasks.predicting.predict_check import (
     CheckedBatch,
     CheckedImage,
@@ -263,6 +264,9 @@ class _Predicting:
             if failure is None and not ended.stopped:
                 raise none_left(ended.first, len(ended.skipped))
             raise failure or _no_mask_error(self._unfinished(missing))
+        made = [name for name in self._done if name in missing and not missing[name].is_panorama]
+        if line := describe_older_files(self._results.files, made):
+            yield Progress("segmenting", 1, 1, message=line)
         unfinished = self._unfinished(missing)
         if unfinished:
             line = f"{', '.join(unfinished)}: what is done is kept for the same command."
