@@ -55,6 +55,9 @@ class TrainingImage(BaseModel):
     name: str = Field(max_length=4096)
     sha256: str = Field(max_length=128)
     page: int | None = Field(default=None, ge=1, description="of a file of several images")
+    pixel_um: float | None = Field(
+        default=None, gt=0, description="um per px that counted in training"
+    )
 
     def is_of(self, other: "TrainingImage") -> bool:
         """Whether it is the same image; a card that names no page may mean any of them."""

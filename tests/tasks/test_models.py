@@ -138,6 +138,29 @@ def test_probabilities_come_with_uncertainty_and_training_images_are_marked(mode
     assert kept[0].seen_in_training
 
 
+def test_an_image_that_was_calibrated_anew_since_it_was_learnt_is_told(painted, tmp_path):
+    def at(um, micrograph):
+        return replace(micrograph, pixel_size=PixelSize(um, um, "test"))
+
+    def lines(um):
+        image, told = at(um, painted.training[0].micrograph), []
+        reads = {image.name: lambda: image}
+        drain(
+            segment_with_model(out, reads, PREDICT, told.append), lambda p: said.append(p.message)
+        )
+        (mask,) = told
+        return [one for one in mask.facts.provenance.remarks if "learnt from it" in one]
+
+    said, out = [], tmp_path / "model.safetensors"
+    training = tuple(replace(p, micrograph=at(0.2, p.micrograph)) for p in painted.training)
+    calibrated = replace(painted, training=training)
+    drain(train_model(lambda: calibrated, chosen(epochs=1), out))
+    assert lines(0.2) == lines(0.2005) == []
+    (line,) = lines(0.25)
+    assert " had 0.2 µm/px when the model learnt from it and has 0.25 now" in line
+    assert any(line in message for message in said)
+
+
 def test_stop_keeps_what_is_done(model, two_phases):
     images = [two_phases(seed).micrograph for seed in (5, 6, 7)]
     kept = []

@@ -12,7 +12,7 @@ from napari_matssl.labels.names import few
 from napari_matssl.labels.painted import PaintedMicrograph, check_taught, painted_share
 from napari_matssl.labels.unbroken import find_unbroken
 from napari_matssl.labels.value_meaning import settled
-from napari_matssl.learn.card import DENSE, ModelCard
+from napari_matssl.learn.card import DENSE, ModelCard, TrainingImage
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size
 from napari_matssl.learn.networks import is_of_one_kind
 from napari_matssl.learn.segmenter import Segmenter
@@ -148,19 +148,26 @@ def _describe(
             "painted_share": share,
             "unbroken": find_unbroken([one.specimen_labels for one in layered], table),
             "settings": settings.model_dump(mode="json"),
-            "training_images": tuple(fingerprint(p.micrograph) for p in painted),
+            "training_images": tuple(_training_image(p.micrograph) for p in painted),
         }
     )
     if start is None:
         return card
     own = card.training_images
-    earlier = tuple(one for one in start.card.learnt_images if one not in own)
+    learnt = start.card.learnt_images
+    earlier = tuple(one for one in learnt if not any(one.is_of(mine) for mine in own))
     card = card.model_copy(update={"earlier_images": earlier})
     kept = ["encoder", "channels", "intensity_scaling", "pixel_size_um", "scale", "grey_reference"]
     if "pixel-classifier" not in (settings.architecture, start.card.architecture):
         _check_same_kind(settings, start.card.architecture)
         kept.append("architecture")
     return card.model_copy(update={name: getattr(start.card, name) for name in kept})
+
+
+def _training_image(micrograph: Micrograph) -> TrainingImage:
+    size = micrograph.pixel_size
+    um = None if size is None else size.mean_um
+    return fingerprint(micrograph).model_copy(update={"pixel_um": um})
 
 
 def _check_same_kind(settings: FinetuneSettings, start: Architecture) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isclose
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from napari_matssl.errors import InputError
 from napari_matssl.export.growing_mask import GrowingMask
 from napari_matssl.labels.provenance import MaskFacts
-from napari_matssl.learn.card import TrainingImage
+from napari_matssl.learn.card import ModelCard, TrainingImage
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.light import Light
@@ -34,6 +35,8 @@ from napari_matssl.tasks.predicting.panoramas import (
 )
 from napari_matssl.tasks.predicting.predict_check import warn_of_magnification
 from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
+
+_SAME_SIZE = 0.01  # relatively; a model bears such a difference of magnification
 
 EVERY_ID = np.arange(256, dtype=np.uint8)
 """Masks keep the ids of the model."""
@@ -271,6 +274,8 @@ class SegmentingRun:
         classes = self._segmenter.classes
         unsure = uncertain.in_words(classes)
         lines = [] if light is None or not light.reasons else [light.in_words(image.name)]
+        if recalibrated := _recalibrated(image, this, self._segmenter.card):
+            lines.append(recalibrated)
         if unsure:
             lines.append(f"{image.name}: {unsure}. Check the mask, or paint where it is wrong.")
         if lines:
@@ -286,3 +291,18 @@ class SegmentingRun:
 
     def _in_ids(self, preview: Preview) -> Preview:
         return replace(preview, ids=self._ids[preview.ids])
+
+
+def _recalibrated(image: AnyMicrograph, this: TrainingImage, card: ModelCard) -> str:
+    """Return a line on an image whose pixel size is another one than when the model learnt it."""
+    then = next((one.pixel_um for one in card.learnt_images if this.is_of(one)), None)
+    size = image.pixel_size
+    if card.pixel_size_um is None or then is None or size is None:
+        return ""
+    if isclose(then, size.mean_um, rel_tol=_SAME_SIZE):
+        return ""
+    return (
+        f"{image.name} had {then:.4g} µm/px when the model learnt from it and has "
+        f"{size.mean_um:.4g} now, so that the model sees it at another magnification. Fine-tune "
+        "again from other weights than the model's."
+    )
