@@ -137,7 +137,7 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
     the info bar was set otherwise since, strokes were saved after the mask, or it was made by
     another model than the newest of the project, or its image is not like the painted ones, or the
     model is unsure of too much of it. Masks that don't name the model that made them go by the
-    dates of the files.
+    dates of the files. Without a model, an info bar that is no longer set by hand isn't noticed.
     """
     newest = newest_model(project)
     created = "" if newest is None else read_card(newest).created
@@ -146,7 +146,9 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
         mask, strokes = project.masks.path(name), project.labels.path(name)
         if not mask.is_file():
             continue
-        origin = read_mask_facts(mask).provenance
+        # The list of images asks in the window's thread: files are opened only where that tells.
+        is_set = project.micrographs.settings(name).info_bar != "auto"
+        origin = read_mask_facts(mask).provenance if is_set or newest is not None else None
         if has_another_bar(project, name, origin):
             doubts[name] = ANOTHER_BAR
         elif strokes.is_file() and mask.stat().st_mtime_ns < strokes.stat().st_mtime_ns:
