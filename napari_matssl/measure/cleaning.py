@@ -92,7 +92,8 @@ class CleanedRows:
         self._bands: Bands | None = None  # nothing is cleaned
         self.counts: Mapping[int, int] | None = None
         self._last: tuple[int, Ids] | None = None
-        area, most = pixel_area_um2, size[0] * size[1] + 1
+        # No hole is as large as all of the mask, which counts as less than what is of no class.
+        area, most = pixel_area_um2, size[0] * size[1]
         smallest = [whole_px(cleaning.smallest_region_of(i), area, True, most) for i in table.ids]
         largest = [whole_px(cleaning.largest_hole_of(i), area, False, most) for i in table.ids]
         if max(smallest) <= 1 and max(largest) == 0:

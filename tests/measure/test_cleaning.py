@@ -372,6 +372,14 @@ def test_a_region_that_goes_through_many_bands_is_one(monkeypatch):
     assert (clean(mask, TABLE, smallest_px=76) == 1).all()
 
 
+def test_holes_larger_than_the_mask_leave_what_was_not_analysed_out_of_the_counts():
+    mask = picture("111", "121", "111", "...")
+    cleaning = Cleaning(largest_hole=1000)
+    cleaned = CleanedRows(lambda start, stop: mask[start:stop], mask.shape, TABLE, cleaning)
+    assert shown(cleaned.read(0, 4)) == ["111", "111", "111", "..."]
+    assert cleaned.counts == {0: 3, 1: 9}
+
+
 def test_rows_of_a_mask_that_is_not_cleaned_are_those_that_are_there():
     mask = picture("111", "121", "111")
     cleaned = CleanedRows(lambda a, b: mask[a:b], mask.shape, TABLE, Cleaning())
