@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.folder import Project
 from napari_matssl.widgets.canvas.info_bar import LINE
+from napari_matssl.widgets.canvas.setting_facts import set_pixel_size
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 
 
@@ -47,7 +48,7 @@ def test_the_pixel_size_shows_with_its_source(panel):
 
 def test_the_source_of_the_pixel_size_is_read_in_full(panel, qtbot):
     source = "from FEI metadata (Scan.PixelWidth)"
-    panel.session.current.set_pixel_size(PixelSize(0.1, 0.1, source[5:]))
+    set_pixel_size(panel.session.current, PixelSize(0.1, 0.1, source[5:]))
     panel.resize(350, panel.height())
     line = panel.facts.size_source
     qtbot.waitUntil(lambda: source in line.text())
@@ -140,7 +141,7 @@ def test_two_sides_can_be_typed(qtbot, panel, text):
 def test_all_images_get_the_very_size_that_is_shown_rounded(panel, folder):
     """1/3 is shown as 0.333333 and stays 1/3."""
     session = panel.session
-    session.current.set_pixel_size(PixelSize(1 / 3, 1 / 3, "set by hand"))
+    set_pixel_size(session.current, PixelSize(1 / 3, 1 / 3, "set by hand"))
     panel.facts.everywhere.click()
     assert sizes(folder) == [1 / 3] * 3
 

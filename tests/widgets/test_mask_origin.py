@@ -9,6 +9,7 @@ from acting import User, painted_folder, write_model
 from napari_matssl.labels.provenance import DOUBTFUL, MaskFacts, Provenance
 from napari_matssl.settings import Cleaning
 from napari_matssl.tasks.provenance import ANOTHER_BAR, ANOTHER_MODEL, OLDER_THAN_STROKES
+from napari_matssl.widgets.canvas.setting_facts import set_info_bar
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words, origin_in_words
 
 CREATED = "2026-01-01T08:00:00+00:00"
@@ -111,7 +112,7 @@ def test_a_mask_of_which_the_model_is_unsure_is_marked_in_the_list_and_in_both_p
 
 
 def test_an_info_bar_that_is_set_after_segmenting_marks_the_mask(user):
-    user.current.set_info_bar(80)
+    set_info_bar(user.current, 80)
     user.until(lambda: state(user, "steel-0.tif") == "saved, segmented, old")
     assert user.segment.origin.text().endswith(
         " It was made with another info bar than is set now."

@@ -20,6 +20,7 @@ from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import Cleaning
+from napari_matssl.widgets.canvas.setting_facts import set_pixel_size
 from napari_matssl.widgets.controls.forms import say
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 
@@ -235,7 +236,7 @@ def test_an_image_that_goes_from_the_folder_goes_from_the_figures(panel, folder,
 
 
 def test_a_pixel_size_set_by_hand_shows(panel, qtbot):
-    panel.session.current.set_pixel_size(PixelSize(3.0, 3.0, "set by hand"))
+    set_pixel_size(panel.session.current, PixelSize(3.0, 3.0, "set by hand"))
     pixels = (TRUTH["a1.tif"].labels == 1).sum()
     wanted = f"Area: {float(f'{9 * pixels:.4g}'):,g} µm²."
     qtbot.waitUntil(lambda: wanted in panel.view.image_table.item(0, 1).toolTip())

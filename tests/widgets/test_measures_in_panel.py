@@ -15,6 +15,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings.layers import LayerSettings
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.measuring.measures import TABLES
+from napari_matssl.widgets.canvas.setting_facts import set_pixel_size
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 
 MEASURES = tuple(OF_CLASS)
@@ -340,7 +341,7 @@ def test_exported_are_the_tables_of_ticked_measures(panel, qtbot, tmp_path):
 
 
 def test_an_export_that_a_measure_refuses_writes_nothing(panel, qtbot, tmp_path):
-    panel.session.current.set_pixel_size(PixelSize(1.0, 1.0, "set by hand"))
+    set_pixel_size(panel.session.current, PixelSize(1.0, 1.0, "set by hand"))
     tick(panel, "objects")
     out = tmp_path / "out"
     panel.exporting.place.set_folder(out)

@@ -12,6 +12,7 @@ from test_mouse import Hand
 from napari_matssl.errors import OutputError
 from napari_matssl.progress import Progress
 from napari_matssl.project.folder import Project
+from napari_matssl.widgets.canvas.setting_facts import set_info_bar, set_pixel_size
 from napari_matssl.widgets.canvas.shown import SEGMENTATION
 
 STACK, TWO, PLAIN = "stack.tif", "two.ome.tif", "a1.tif"
@@ -208,7 +209,7 @@ def test_a_page_that_cant_be_shown_does_not_count(panel, folder, pages, told, da
         (folder / STACK).write_bytes(whole)
     assert session.current.show(STACK)
     layer, project = shown(panel).painted, session.folder.project
-    session.current.set_info_bar(90)
+    set_info_bar(session.current, 90)
     layer.paint((20, 30), 1)
     if damaged == "labels":
         (folder / "matssl" / "labels").mkdir(parents=True, exist_ok=True)
@@ -221,7 +222,7 @@ def test_a_page_that_cant_be_shown_does_not_count(panel, folder, pages, told, da
     assert panel.facts.page.text().startswith("1 of ")
     assert project.micrographs.page(STACK) == Project(folder).micrographs.page(STACK) == 1
     assert shown(panel).micrograph.info_bar.row == 90
-    session.current.set_pixel_size(None)
+    set_pixel_size(session.current, None)
     assert shown(panel).micrograph.page == 1
     qtbot.waitUntil(lambda: rows(panel)[STACK] != "can't be read")
     assert STACK not in session.folder.unreadable

@@ -7,6 +7,7 @@ from desk import SIZE, docked, said, write_folder
 from napari_matssl.errors import InputError
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings import Cleaning
+from napari_matssl.widgets.canvas.setting_facts import set_pixel_size
 from napari_matssl.widgets.canvas.shown import PAINTED, PREVIEW, SEGMENTATION
 
 
@@ -134,7 +135,7 @@ def test_another_pixel_size_cleans_anew_where_sizes_are_in_um2(session):
     session.results.clean(Cleaning(smallest_region="1 um2"))
     layer = shown(session).extra[SEGMENTATION]
     np.testing.assert_array_equal(layer.data, mask(False))  # 9 px of 0.25 um: 0.56 um2
-    session.current.set_pixel_size(PixelSize(0.5, 0.5, "set by hand"))
+    set_pixel_size(session.current, PixelSize(0.5, 0.5, "set by hand"))
     np.testing.assert_array_equal(layer.data, mask())
-    session.current.set_pixel_size(PixelSize(0.25, 0.25, "set by hand"))
+    set_pixel_size(session.current, PixelSize(0.25, 0.25, "set by hand"))
     np.testing.assert_array_equal(layer.data, mask(False))

@@ -17,6 +17,7 @@ from napari_matssl.micrograph.reading import read_pixels
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, Size
 from napari_matssl.widgets.canvas.maps import UNCERTAINTY
+from napari_matssl.widgets.canvas.setting_facts import set_pixel_size
 from napari_matssl.widgets.canvas.shown import PAINTED, SEGMENTATION
 from napari_matssl.widgets.shell import JobDock
 
@@ -151,14 +152,14 @@ def test_classes_of_the_model_that_are_new_are_added_and_keep_their_names(
 )
 def test_it_warns_of_another_magnification_than_the_models(user, tmp_path, two_phases, um, warning):
     user.open(folder_with_model(tmp_path / "steel", two_phases, pixel_size_um=0.1))
-    user.current.set_pixel_size(None if um is None else PixelSize(um, um, "set by hand"))
+    set_pixel_size(user.current, None if um is None else PixelSize(um, um, "set by hand"))
     label = user.segment.warning
     assert warning in label.text()
     assert label.isHidden() == (warning == "")
 
 
 def test_probabilities_and_uncertainty_lie_on_the_image_and_go_with_the_next_run(ready):
-    ready.current.set_pixel_size(PixelSize(0.2, 0.3, "set by hand"))
+    set_pixel_size(ready.current, PixelSize(0.2, 0.3, "set by hand"))
     ready.segment.probabilities.setChecked(True)
     ready.run(ready.segment.start)
     assert not ready.error

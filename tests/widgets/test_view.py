@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QDockWidget
 
 from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.widgets.canvas.setting_facts import set_pixel_size
 from napari_matssl.widgets.controls.forms import bring_into_sight, say
 from napari_matssl.widgets.launch import _enlarge
 from napari_matssl.widgets.shell import JobDock, MatSSLWidget
@@ -47,7 +48,7 @@ def test_calibrated_images_have_a_scale_bar_and_others_none(viewer, tmp_path):
     assert viewer.scale_bar.visible
     session.folder.open([write_folder(tmp_path / "bare", um=None)])
     assert not viewer.scale_bar.visible
-    session.current.set_pixel_size(PixelSize(0.5, 0.5, "set by hand"))
+    set_pixel_size(session.current, PixelSize(0.5, 0.5, "set by hand"))
     assert viewer.scale_bar.visible
 
 

@@ -13,6 +13,7 @@ from napari_matssl.widgets.canvas.current_image import CurrentImage
 from napari_matssl.widgets.canvas.layers import micrograph_of
 from napari_matssl.widgets.canvas.open_folder import OpenFolder
 from napari_matssl.widgets.canvas.planes import plane_title
+from napari_matssl.widgets.canvas.setting_facts import set_pixel_size
 
 
 def add_layer(current: CurrentImage, layer: Layer, place: Path | None = None) -> bool:
@@ -41,7 +42,7 @@ def add_layer(current: CurrentImage, layer: Layer, place: Path | None = None) ->
     if not current.show(name):
         return False
     if new and micrograph.pixel_size is not None:
-        current.set_pixel_size(micrograph.pixel_size)
+        set_pixel_size(current, micrograph.pixel_size)
     return True
 
 

@@ -1,8 +1,5 @@
 """The image of the open folder that is shown, and its layers; its strokes save themselves."""
 
-from collections.abc import Callable, Mapping
-from typing import Literal
-
 import numpy as np
 from napari.layers import Image, Layer
 from napari.utils.events import Event
@@ -10,11 +7,10 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal
 
 from napari_matssl.errors import InputError, MatSSLError
-from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.project.panorama_strokes import PanoramaStrokes, StrokesFile
-from napari_matssl.project.record import ImageRecord
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.kept_look import KeptLook
 from napari_matssl.widgets.canvas.layers import (
@@ -76,6 +72,11 @@ class CurrentImage(QObject):
         if self.folder.project is None or (self.shown is not None and self.shown.name == name):
             return self.shown is not None
         return self._read_and_show(self.folder.project, name)
+
+    def show_anew(self) -> bool:
+        """Read the shown image again and show it, as where another page of its file counts."""
+        shown = self.require_shown()
+        return self._read_and_show(shown.project, shown.name)
 
     def _read_and_show(self, project: Project, name: str) -> bool:
         self._wishes += 1
@@ -180,50 +181,7 @@ class CurrentImage(QObject):
 
     def _show_again(self, shown: Shown) -> None:
         if self.shown is shown:
-            self._read_and_show(shown.project, shown.name)
-
-    def set_page(self, page: int) -> None:
-        """Choose which page of the shown image's file counts, from 1, and show it."""
-        shown = self.shown
-        if shown is None or page == shown.micrograph.page:
-            return
-        shown.autosave.flush()
-        if shown.autosave.unsaved:  # Autosave has reported the reason
-            self.changed.emit()
-            return
-        project, name, left = shown.project, shown.name, shown.micrograph.page
-        painted = sum(shown.painted_pixels().values())
-        try:
-            before = project.micrographs.settings(name)
-            remarks = project.micrographs.set_page(name, page)
-        except MatSSLError as error:
-            self._notices.failed.emit(error)
-            self.changed.emit()
-            return
-        if not self._read_and_show(project, name):
-            if self.shown is shown:
-                self._stay_on_page(shown, before)
-            return
-        if painted:
-            self._notices.remarked.emit(
-                f"{name}: page {page} counts. The {painted:,} px painted on page {left} are kept "
-                "for when that page is chosen again."
-            )
-        for remark in remarks:
-            self._notices.remarked.emit(remark)
-        self.folder.survey([name])
-        self.folder.painted_changed.emit(name)
-
-    def _stay_on_page(self, shown: Shown, settings: ImageRecord) -> None:
-        """Let the page that is shown count again, with what was set for it by hand."""
-        name = shown.name
-        try:
-            shown.project.micrographs.set_back(name, settings)
-        except MatSSLError as error:
-            self._notices.failed.emit(error)
-        self.folder.unreadable.discard(name)
-        self.folder.survey([name])
-        self.changed.emit()
+            self.show_anew()
 
     def _on_saved(self, name: str) -> None:
         if self.shown is None:
@@ -295,23 +253,27 @@ class CurrentImage(QObject):
         if self.shown is not None:
             self.shown.autosave.flush()
 
-    def set_pixel_size(self, size: PixelSize | None, everywhere: bool = False) -> None:
-        """Set the pixel size of the shown image, or of all; None goes back to the files'."""
-        if everywhere:
-            self._set(lambda project, _name: project.micrographs.set_pixel_size_of_all(size))
-            project = self.folder.project
-            self.folder.survey(() if project is None else project.images.names)
-        else:
-            self._set(lambda project, name: project.micrographs.set_pixel_size(name, size))
+    def take_facts(self, micrograph: AnyMicrograph) -> None:
+        """Show the image with the pixel size and info bar that are set for it now.
 
-    def set_pixel_sizes(self, sizes: Mapping[str, PixelSize | None]) -> None:
-        """Set the pixel sizes of several images; None goes back to the file's."""
-        self._set(lambda project, _name: project.micrographs.set_pixel_sizes(sizes))
-        self.folder.survey([*sizes])
-
-    def set_info_bar(self, row: int | Literal["auto"] | None) -> None:
-        """Set the first row of the shown image's info bar; None: it has none."""
-        self._set(lambda project, name: project.micrographs.set_info_bar(name, row))
+        Parameters
+        ----------
+        micrograph
+            The shown image, read again.
+        """
+        shown = self.require_shown()
+        shown.micrograph = micrograph
+        shown.image.metadata[INFO_BAR] = micrograph.info_bar
+        before = tuple(shown.image.scale)
+        if shown.image.ndim == 2:  # strokes on a user's stack stay on its grid
+            apply_pixel_size([shown.image, *shown.layers], micrograph.pixel_size)
+            if shown.painting is not None:
+                shown.painting.place()
+        if tuple(shown.image.scale) != before:
+            self.viewer.reset_view()
+            self.fitted.emit()
+        self.folder.survey([shown.name])
+        self.changed.emit()
 
     def forget_histories(self) -> None:
         """Let nothing be undone or redone any more, on any image."""
@@ -320,34 +282,6 @@ class CurrentImage(QObject):
             forget_history(self.shown.painted)
 
     # --- inside
-
-    def _set(self, change: Callable[[Project, str], None]) -> None:
-        """Change facts of the shown image, and its layers with it."""
-        shown = self.shown
-        if shown is None:
-            return
-        try:
-            change(shown.project, shown.name)
-            micrograph = self._notices.wait_for(
-                lambda: shown.project.micrographs.read_any(shown.name, shown.page),
-                f"Reading {shown.name} again...",
-            )
-            if self.shown is not shown:  # while it was read
-                return
-            shown.micrograph = micrograph
-        except MatSSLError as error:
-            self._notices.failed.emit(error)
-        shown.image.metadata[INFO_BAR] = shown.micrograph.info_bar
-        before = tuple(shown.image.scale)
-        if shown.image.ndim == 2:  # strokes on a user's stack stay on its grid
-            apply_pixel_size([shown.image, *shown.layers], shown.micrograph.pixel_size)
-            if shown.painting is not None:
-                shown.painting.place()
-        if tuple(shown.image.scale) != before:
-            self.viewer.reset_view()
-            self.fitted.emit()
-        self.folder.survey([shown.name])
-        self.changed.emit()
 
     def _on_plane(self, _event: Event) -> None:
         """Hide the strokes while another plane of their stack is shown."""

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject
 
 from napari_matssl.widgets.canvas.layer_grid import grid_of
 from napari_matssl.widgets.canvas.results import Results
+from napari_matssl.widgets.canvas.setting_facts import set_info_bar
 from napari_matssl.widgets.canvas.shown import Shown
 from napari_matssl.widgets.napari_private import without_own_drag
 
@@ -114,13 +115,13 @@ class InfoBarLine(QObject):
         if layer.data:
             self._take_over(layer)
         else:
-            self._current.set_info_bar(None)
+            set_info_bar(self._current, None)
 
     def _take_over(self, layer: Shapes) -> None:
         """Take the line's row as the first of the bar; it stays horizontal and inside."""
         row = round(float(np.mean(layer.data[0][:, -2])) + 0.5)
         height = self._current.require_shown().micrograph.height
-        self._current.set_info_bar(int(np.clip(row, 1, height - 1)))
+        set_info_bar(self._current, int(np.clip(row, 1, height - 1)))
 
 
 def _line(shown: Shown, row: float) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from napari_matssl.micrograph.scale_bar import length_in_words
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.tasks.measuring.calibrate import size_of_bar
+from napari_matssl.widgets.canvas.setting_facts import set_pixel_sizes
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
 from napari_matssl.widgets.session import Session
@@ -131,7 +132,7 @@ class BarCalibration(QWidget):
         before = {name: project.micrographs.pixel_size_by_hand(name) for name in names}
         replaced = [name for name in names if everywhere and self._differs(name, size)]
         self._line.cancel()
-        self._current.set_pixel_sizes(dict.fromkeys(names, size))
+        set_pixel_sizes(self._current, dict.fromkeys(names, size))
         now = {name: project.micrographs.pixel_size_by_hand(name) for name in names}
         if any(now[name] != size for name in names):
             return  # it couldn't be kept, which was told
@@ -161,7 +162,7 @@ class BarCalibration(QWidget):
         now = {name: project.micrographs.pixel_size_by_hand(name) for name in self._before}
         before = {n: size for n, size in self._before.items() if now[n] == self._applied}
         others = [name for name in now if name not in before]
-        self._current.set_pixel_sizes(before)
+        set_pixel_sizes(self._current, before)
         sizes = {name: project.micrographs.pixel_size_by_hand(name) for name in before}
         if sizes != before:
             return  # it couldn't be kept, which was told; it can be tried again

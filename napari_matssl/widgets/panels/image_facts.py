@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSpinBox, QWidget
@@ -12,6 +13,12 @@ from napari_matssl.labels.names import few
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.project.pixel_sizes import agree
+from napari_matssl.widgets.canvas.setting_facts import (
+    set_info_bar,
+    set_page,
+    set_pixel_size,
+    set_pixel_size_of_all,
+)
 from napari_matssl.widgets.controls.field_editor import WheelGuard
 from napari_matssl.widgets.controls.forms import agreed, button, note, offer, say, side_by_side
 from napari_matssl.widgets.panels.bar_calibration import BarCalibration
@@ -45,7 +52,7 @@ class ImageFactsEditor(QWidget):
         self.page = QSpinBox()
         self.page.setToolTip(_PAGE_TIP)
         self.page.setKeyboardTracking(False)
-        self.page.valueChanged.connect(self._current.set_page)
+        self.page.valueChanged.connect(partial(set_page, self._current))
         WheelGuard(self.page)
         self.size = QLineEdit()
         self.size.setPlaceholderText("not calibrated")
@@ -82,7 +89,7 @@ class ImageFactsEditor(QWidget):
         self.auto = button(
             "Automatic",
             "Go back to the info bar as it was detected.",
-            lambda: self._current.set_info_bar("auto"),
+            lambda: set_info_bar(self._current, "auto"),
         )
         self.bar_source = note("", "How the info bar, below the yellow line, was found.")
         form = QFormLayout(self)
@@ -168,9 +175,11 @@ class ImageFactsEditor(QWidget):
         if lost and not self._may_lose(lost, size):
             self.show_facts()
             return
-        replaced = self._calibrated_otherwise(size) if everywhere else []
-        self._current.set_pixel_size(size, everywhere)
-        if replaced:
+        if not everywhere:
+            set_pixel_size(self._current, size)
+            return
+        replaced = self._calibrated_otherwise(size)
+        if set_pixel_size_of_all(self._current, size) and replaced:
             self._notices.remarked.emit(
                 f"The pixel size of all images replaces those of {few(replaced)}. Empty the field "
                 "of an image to go back to its own."
@@ -207,7 +216,7 @@ class ImageFactsEditor(QWidget):
         return found
 
     def _set_bar(self, _value: object = None) -> None:
-        self._current.set_info_bar(self.row.value() if self.has_bar.isChecked() else None)
+        set_info_bar(self._current, self.row.value() if self.has_bar.isChecked() else None)
 
 
 def _sides(size: PixelSize | None) -> str:
