@@ -56,15 +56,31 @@ def prepare(
     InputError
         If its pixel size can't be meant, or a label is outside the class table.
     """
-    micrograph, table = painted.micrograph, card.classes
+    micrograph = painted.micrograph
     values = specimen_values(micrograph, card.channels)
     image = rescale(values, magnification(card, micrograph))
+    return PreparedImage(
+        scaling.unit(image), prepare_targets(painted, card, image.shape[:2]), scaling
+    )
+
+
+def prepare_targets(
+    painted: PaintedMicrograph, card: ModelCard, shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Return the targets of a painted micrograph's specimen, resized to rows and columns.
+
+    Raises
+    ------
+    InputError
+        If a label is outside the class table.
+    """
+    micrograph, table = painted.micrograph, card.classes
     targets = to_targets(painted, table, card.unlabelled)[: micrograph.specimen.shape[0]]
     if micrograph.specimen_analysable is not None:
         targets = np.where(micrograph.specimen_analysable, targets, np.uint8(IGNORE_INDEX))
-    if image.shape[:2] != targets.shape:
-        targets = resize_targets(targets, image.shape[:2], len(table))
-    return PreparedImage(scaling.unit(image), np.ascontiguousarray(targets), scaling)
+    if targets.shape != shape:
+        targets = resize_targets(targets, shape, len(table))
+    return np.ascontiguousarray(targets)
 
 
 def resize_targets(

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import rel_entr
 
 from napari_matssl.learn.grey_reference import GreyReference, GreyScale
-from napari_matssl.learn.grey_words import PIXELS, Floats, describe, nearest_words, on_scale
+from napari_matssl.learn.grey_words import Floats, nearest_words, on_scale
 
 _FEW = 1200  # of them, for the first, wide search
 _MIXING_STEPS = 50
@@ -75,8 +74,7 @@ def compare(reference: GreyReference, described: Floats) -> Match:
 
 def match(
     reference: GreyReference,
-    values: NDArray[np.floating],
-    usable: NDArray[np.bool_],
+    described: Floats,
     own: GreyScale,
 ) -> Match:
     """Find the grey scale of an image.
@@ -85,10 +83,9 @@ def match(
     ----------
     reference
         Of the model.
-    values
-        Grey image ``(H, W)`` at the network's magnification, stored values.
-    usable
-        Which pixels count ``(H, W)``; if none does, all do.
+    described
+        Pixels of the image at the network's magnification, in stored values, as
+        :func:`~napari_matssl.learn.grey_words.describe_some` gives them.
     own
         The scale of the image by its own mean and spread. This or the scale of the painted images
         is returned, whichever explains the image better, unless another one does so clearly better
@@ -96,11 +93,7 @@ def match(
         other one is looked for where the painted images themselves can't be explained on one
         scale, since nothing can be matched to them then.
     """
-    positions = np.flatnonzero(usable if usable.any() else np.ones_like(usable))
-    if len(positions) > PIXELS:
-        random = np.random.default_rng(0)
-        positions = np.sort(random.choice(positions, PIXELS, replace=False))
-    search = _Search(reference, describe(values, positions))
+    search = _Search(reference, described)
     origin = (0.0, 0.0)
     if reference.same_exposure:
         return search.match(origin)
@@ -110,7 +103,8 @@ def match(
         float(np.log(own.spread / theirs.spread)),
     )
     left = search.distance(as_it_is)
-    if reference.usual_distance <= _UNEXPLAINED:
+    # No distance is below nought, so none can be clearly less than this: the search is left out.
+    if reference.usual_distance <= _UNEXPLAINED and left >= _AT_LEAST:
         best, rival = search.run(origin, as_it_is)
         if search.distance(best) <= min(_CLEARLY * left, left - _AT_LEAST):
             return search.match(best, rival=rival)

@@ -1,6 +1,6 @@
 """The intensity scaling of an image for a model: its own, or matched to the painted images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from napari_matssl.learn.crops import PreparedImage
 from napari_matssl.learn.grey_fitting import KnownPixels, fit_reference
 from napari_matssl.learn.grey_matching import Match, match
 from napari_matssl.learn.grey_reference import GreyReference, GreyScale
+from napari_matssl.learn.grey_words import Floats, describe_some
 from napari_matssl.learn.magnification import magnification, rescale
 from napari_matssl.micrograph.image import LUMINANCE, Micrograph
 from napari_matssl.micrograph.intensity_scaling import (
@@ -21,7 +22,10 @@ from napari_matssl.micrograph.intensity_scaling import (
     fit_intensity_scaling,
 )
 from napari_matssl.micrograph.panorama import AnyMicrograph
-from napari_matssl.settings import Exposure
+from napari_matssl.settings import Exposure, IntensityScalingSettings
+
+FitsOwn = Callable[[Micrograph, IntensityScalingSettings, str], IntensityScaling]
+"""Fits the intensity scaling of an image by its own grey values, for settings and channels."""
 
 _WHOLE = 1 << 21  # pixels of the network up to which all of an image is looked at
 _WINDOWS, _WINDOW = 4, 256  # along each side of larger ones; px of the network
@@ -47,11 +51,15 @@ class Scaled:
 
 
 def fit_scaling(
-    micrograph: AnyMicrograph, card: ModelCard, own: IntensityScaling | None = None
+    micrograph: AnyMicrograph,
+    card: ModelCard,
+    own: IntensityScaling | None = None,
+    described: Floats | None = None,
 ) -> Scaled:
     """Fit the intensity scaling of an image for the model of a card.
 
-    `own` is the image's own, if it is fitted already.
+    `own` is the image's own, `described` what :func:`describe_image` gives of it at the card's
+    magnification, if they are there already.
 
     Raises
     ------
@@ -61,19 +69,28 @@ def fit_scaling(
     own = own or fit_intensity_scaling(micrograph, card.intensity_scaling, card.channels)
     if card.grey_reference is None:
         return Scaled(own)
-    values, usable = _look(micrograph, magnification(card, micrograph))
-    found = match(card.grey_reference, values, usable, scale_of(own))
+    if described is None:
+        described = describe_image(micrograph, magnification(card, micrograph))
+    found = match(card.grey_reference, described, scale_of(own))
     return Scaled(scaling_on(found.scale, own), found)
 
 
+def describe_image(image: AnyMicrograph, factor: float) -> Floats:
+    """Describe pixels from all over an image's specimen at a magnification ``(n, 3)``."""
+    return describe_some(*_look(image, factor))
+
+
 def fit_scalings(
-    micrographs: Sequence[Micrograph], card: ModelCard, exposure: Exposure
+    micrographs: Sequence[Micrograph],
+    card: ModelCard,
+    exposure: Exposure,
+    fit: FitsOwn = fit_intensity_scaling,
 ) -> tuple[list[IntensityScaling], GreyScale | None]:
     """Fit the intensity scalings of images to learn from, and their common scale.
 
     It is the average of their own; where they are matched to a model that is gone on from, it is
     the model's. Images of different number types have no common scale, nor have those that go
-    by ImageNet's constants.
+    by ImageNet's constants. `fit` gives the own one of each.
 
     Raises
     ------
@@ -84,7 +101,7 @@ def fit_scalings(
         matched = [fit_scaling(one, card).scaling for one in micrographs]
         return matched, card.grey_reference.scale
     settings, channels = card.intensity_scaling, card.channels
-    own = [fit_intensity_scaling(one, settings, channels) for one in micrographs]
+    own = [fit(one, settings, channels) for one in micrographs]
     types = {one.pixels.dtype for one in micrographs}
     if exposure == "own" or settings.kind == "imagenet" or len(types) > 1:
         return own, None

@@ -63,6 +63,23 @@ def describe(values: NDArray[np.floating], positions: NDArray[np.int64]) -> Floa
     return np.stack(planes, axis=1).astype(np.float64)
 
 
+def describe_some(values: NDArray[np.floating], usable: NDArray[np.bool_]) -> Floats:
+    """Describe as many pixels as are enough, from all over an image ``(n, 3)``.
+
+    Parameters
+    ----------
+    values
+        As for :func:`describe`.
+    usable
+        Which pixels count ``(H, W)``; if none does, all do.
+    """
+    positions = np.flatnonzero(usable if usable.any() else np.ones_like(usable))
+    if len(positions) > PIXELS:
+        random = np.random.default_rng(0)
+        positions = np.sort(random.choice(positions, PIXELS, replace=False))
+    return describe(values, positions)
+
+
 def _slope(smooth: NDArray[np.float32], places: NDArray[np.int64], length: int) -> Floats:
     """Return central differences of smoothed values; at the ends, one-sided ones."""
     before = np.where(places > 0, smooth[:, _BEFORE], smooth[:, _HERE])

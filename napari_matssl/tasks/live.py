@@ -1,18 +1,24 @@
 """The live preview: an instant pixel classifier that is kept between strokes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from napari_matssl.errors import StoppedError
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, check_taught
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.crops import PreparedImage, prepare
+from napari_matssl.learn.crops import PreparedImage, prepare, prepare_targets
 from napari_matssl.learn.device import choose_compute, seeded
 from napari_matssl.learn.device_errors import device_errors, free_memory
 from napari_matssl.learn.encoders import build_encoder
 from napari_matssl.learn.filters import filter_maps
-from napari_matssl.learn.grey_scale import fit_scalings, reference_of
+from napari_matssl.learn.grey_scale import (
+    describe_image,
+    fit_scaling,
+    fit_scalings,
+    reference_of,
+)
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
 from napari_matssl.learn.pixel_classifier import PixelClassifier
@@ -20,7 +26,7 @@ from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.remembering_encoder import MOST_BYTES, Remembered, RememberingEncoder
 from napari_matssl.learn.start_weights import fetch_start_weights, load_start_weights
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.micrograph.intensity_scaling import IntensityScaling
+from napari_matssl.micrograph.intensity_scaling import IntensityScaling, fit_intensity_scaling
 from napari_matssl.progress import Preview, drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
 from napari_matssl.tasks.finetune.planning import outline
@@ -46,6 +52,9 @@ class LiveClassifier:
         self._encoder: RememberingEncoder | None = None
         self._loaded: tuple[str, ...] = ()
         self._prepared: dict[str, _Prepared] = {}
+        # Micrographs are equal to themselves alone, so another one is never taken for them.
+        self._own = lru_cache(_PREPARED)(fit_intensity_scaling)
+        self._described = lru_cache(_PREPARED)(describe_image)
 
     def prepare(
         self, settings: FinetuneSettings, should_stop: Callable[[], bool] = lambda: False
@@ -130,7 +139,8 @@ class LiveClassifier:
         network.heads.look = self._filter_maps
         compute.place(network)
         check_taught(painted, table, card.unlabelled)
-        scalings, scale = fit_scalings([p.micrograph for p in painted], card, settings.exposure)
+        micrographs = [one.micrograph for one in painted]
+        scalings, scale = fit_scalings(micrographs, card, settings.exposure, self._own)
         images = [self._prepare(*pair, card) for pair in zip(painted, scalings, strict=True)]
         if should_stop():
             return None
@@ -141,13 +151,15 @@ class LiveClassifier:
             reference = reference_of(images, fitted.pixels, scale, same)
             card = card.model_copy(update={"grey_reference": reference})
         used = PredictSettings(device=settings.device)
-        job = segment(network, card, view, compute, used)
+        job = segment(network, card, view, compute, used, scaling=self._scaling(view, card))
         found = None if should_stop() else drain(job, should_stop=should_stop)
         return None if found is None else Preview(view.name, 0, 0, found.mask)
 
     def forget(self) -> None:
         """Release memory; keep only the encoder with its start weights."""
         self._prepared.clear()
+        self._own.cache_clear()
+        self._described.cache_clear()
         self._filter_maps.forget()
         if self._encoder is not None:
             self._encoder.remembered.forget()
@@ -160,13 +172,26 @@ class LiveClassifier:
         known = self._prepared.pop(name, None)
         grey = (scaling.low, scaling.high, *scaling.mean.tolist(), *scaling.std.tolist())
         wanted = (card.classes, grey, card.unlabelled, card.channels, scale)
-        if known is None or known.painted is not painted or known.wanted != wanted:
-            image = prepare(painted, scaling, card)
-            known = _Prepared(painted, wanted, image)
+        if known is None or not known.shows(painted.micrograph, wanted):
+            known = _Prepared(painted, wanted, prepare(painted, scaling, card))
+        elif known.painted is not painted:
+            targets = prepare_targets(painted, card, known.image.targets.shape)
+            known = _Prepared(painted, wanted, replace(known.image, targets=targets))
         self._prepared[name] = known  # the latest is at the end
         if len(self._prepared) > _PREPARED:
             del self._prepared[next(iter(self._prepared))]
         return known.image
+
+    def _scaling(self, view: Micrograph, card: ModelCard) -> IntensityScaling:
+        """Fit the intensity scaling of the image to segment."""
+        own = self._own(view, card.intensity_scaling, card.channels)
+        described = None
+        if card.grey_reference is not None:
+            described = self._described(view, magnification(card, view))
+        return fit_scaling(view, card, own, described).scaling
+
+
+_Wanted = tuple[ClassTable, tuple[float, ...], int | None, str, float]
 
 
 @dataclass(frozen=True)
@@ -174,5 +199,9 @@ class _Prepared:
     """A prepared image, and what it was made of."""
 
     painted: PaintedMicrograph
-    wanted: tuple[ClassTable, tuple[float, ...], int | None, str, float]
+    wanted: _Wanted
     image: PreparedImage
+
+    def shows(self, micrograph: Micrograph, wanted: _Wanted) -> bool:
+        """Whether it is of that image, prepared in that way, whatever is painted."""
+        return self.painted.micrograph is micrograph and self.wanted == wanted

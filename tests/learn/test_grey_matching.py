@@ -5,9 +5,9 @@ import pytest
 from scipy import ndimage
 
 from napari_matssl.learn.grey_fitting import KnownPixels, fit_reference
-from napari_matssl.learn.grey_matching import match
+from napari_matssl.learn.grey_matching import _Search, match
 from napari_matssl.learn.grey_reference import GreyReference, GreyScale
-from napari_matssl.learn.grey_words import describe
+from napari_matssl.learn.grey_words import describe, describe_some
 
 DARK, BRIGHT, NOISE = 90.0, 170.0, 12.0
 
@@ -54,7 +54,7 @@ def painted():
 
 def find(reference, grey, own=None, usable=None):
     usable = np.ones(grey.shape, bool) if usable is None else usable
-    return match(reference, grey, usable, own or own_scale(grey))
+    return match(reference, describe_some(grey, usable), own or own_scale(grey))
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.02, 0.1, 0.5, 0.8])
@@ -65,6 +65,17 @@ def test_the_scale_does_not_depend_on_the_fractions(painted, fraction):
     assert found.scale.middle == pytest.approx(scale.middle, abs=0.15 * scale.spread)
     assert found.scale.spread == pytest.approx(scale.spread, rel=0.12)
     assert found.fractions[1] == pytest.approx(fraction_inside(bright), abs=0.08)
+
+
+def test_no_scale_is_sought_where_none_could_be_clearly_better(painted, monkeypatch):
+    def search(*_changes):
+        raise AssertionError("it was searched")
+
+    monkeypatch.setattr(_Search, "run", search)
+    reference, scale = painted
+    assert find(reference, field(0.2)[0]).scale == scale
+    with pytest.raises(AssertionError, match="it was searched"):
+        find(reference, field(0.8, seed=1)[0])
 
 
 def test_by_its_own_mean_and_spread_such_a_field_would_be_far_off(painted):
