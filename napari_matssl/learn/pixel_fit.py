@@ -20,6 +20,9 @@ PIXELS = 3000
 """Painted pixels that are used of each class in each image."""
 
 ITERATIONS = 60
+_FLAT = 1e-5
+"""Slope of the loss at which an optimum is reached: what is below is float32's noise."""
+_LEAST_GAIN = 1e-7  # of the loss by a step, likewise
 _L2_CONTEXT, _L2_FILTERS = 0.3, 0.03
 _PRIOR_PIXELS = 8_000  # of each image
 _PRIOR_STEPS = 2
@@ -236,7 +239,12 @@ def _logistic_regression(
     truth = functional.one_hot(targets, classes).T * shares
     weight, bias = torch.zeros(classes, features.shape[1]), torch.zeros(classes)
     optimiser = torch.optim.LBFGS(
-        [weight, bias], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe"
+        [weight, bias],
+        max_iter=iterations,
+        tolerance_grad=_FLAT,
+        tolerance_change=_LEAST_GAIN,
+        history_size=10,
+        line_search_fn="strong_wolfe",
     )
 
     def loss() -> Tensor:
