@@ -20,6 +20,7 @@ from napari_matssl.micrograph.image import InfoBar, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks import live as live_module
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.live import LiveClassifier
 
@@ -108,6 +109,20 @@ def test_another_stroke_sends_no_image_through_the_encoder_again(live, strokes, 
     second = live.segment(more, TABLE, view, chosen())
     assert len(encoded) == 2
     assert (first.ids != second.ids).any()
+
+
+@pytest.mark.parametrize("work", ["fit_intensity_scaling", "describe_image", "prepare"])
+def test_another_stroke_goes_through_no_grey_values_again(strokes, monkeypatch, work):
+    original, gone_through = getattr(live_module, work), []
+    monkeypatch.setattr(
+        live_module, work, lambda *inputs: gone_through.append(inputs[0]) or original(*inputs)
+    )
+    live, view = LiveClassifier(), strokes[0].micrograph
+    live.segment(strokes, TABLE, view, chosen())
+    first = len(gone_through)
+    assert first
+    live.segment([with_stroke(strokes[0], 2), strokes[1]], TABLE, view, chosen())
+    assert len(gone_through) == first
 
 
 def test_another_image_in_view_costs_its_own_encoding_alone(live, strokes, two_phases, encoded):
