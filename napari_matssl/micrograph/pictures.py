@@ -74,14 +74,13 @@ def _decode_png(path: Path, page: int | None, label: bool) -> Stored:
     _check_page(path, 1 if read.frames > 1 and page == 1 else read.frames, page)
     with strict_pillow(), Image.open(BytesIO(read.raw), formats=("PNG",)) as image:
         pixels, palette = _loaded(image)
-        unseen = palette is not None and _has_unseen(pixels, palette, image)
+        factor = {2: 85, 4: 17}.get(read.bits, 1) if read.kind == 0 else 1
+        unseen = _has_unseen(pixels, palette, image, factor)
     if read.bits == 16 and read.kind in (2, 4, 6):  # Pillow would reduce these to 8 bits
         pixels = imagecodecs.png_decode(read.raw)
     elif read.bits == 16:
         pixels = pixels.astype(np.uint16, copy=False)
-    factor = {2: 85, 4: 17}.get(read.bits, 1) if read.kind == 0 else 1
-    stored = _without_alpha(Stored(pixels, palette, None, factor, read.orientation))
-    return replace(stored, remarks=(TRANSPARENT,), transparent=True) if unseen else stored
+    return _seen(Stored(pixels, palette, None, factor, read.orientation), unseen)
 
 
 def _decode_jpeg(path: Path, page: int | None, label: bool) -> Stored:
@@ -101,12 +100,13 @@ def _decode_gif(path: Path, page: int | None, label: bool) -> Stored:
             for number in range(1, page or 1):  # each frame is drawn on the one before
                 image.seek(number)
             pixels, palette = _loaded(image)
+            unseen = _has_unseen(pixels, palette, image)
     except OSError:
         gif.check_rows(path, frames[(page or 1) - 1])
         raise
     if len(frames) == 1 and (pixels[-2:].min(axis=1) == pixels[-2:].max(axis=1)).any():
         gif.check_rows(path, frames[0])  # Pillow would fill missing rows with one colour
-    return _without_alpha(Stored(pixels, palette, page=page or 1, pages=len(frames)))
+    return _seen(Stored(pixels, palette, page=page or 1, pages=len(frames)), unseen)
 
 
 def _decode_bmp(path: Path, start: bytes, page: int | None, label: bool) -> Stored:
@@ -201,9 +201,28 @@ def _without_alpha(stored: Stored) -> Stored:
     )
 
 
-def _has_unseen(pixels: NDArray[Any], palette: NDArray[np.uint8], image: Image.Image) -> bool:
-    """Whether pixels have a colour that can't be fully seen; black is unpainted anyway."""
+def _seen(stored: Stored, unseen: bool) -> Stored:
+    """Drop a transparency channel; mark an image that is transparent without one, too."""
+    plain = _without_alpha(stored)
+    return replace(plain, remarks=(TRANSPARENT,), transparent=True) if unseen else plain
+
+
+def _has_unseen(
+    pixels: NDArray[Any], palette: NDArray[np.uint8] | None, image: Image.Image, factor: int = 1
+) -> bool:
+    """Whether pixels have a colour that can't be fully seen; black is unpainted anyway.
+
+    A palette has alpha for its indices, or one transparent index. Other images have one transparent
+    grey value, not multiplied by `factor` as pixels are, or one transparent colour.
+    """
     stated = image.info.get("transparency")
+    if palette is None:
+        if not isinstance(stated, int | tuple) or not np.any(stated):
+            return False
+        colour = np.array(stated) * factor
+        if pixels.shape[2:] != colour.shape:
+            return False
+        return bool((pixels == colour).reshape(*pixels.shape[:2], -1).all(axis=2).any())
     if image.mode != "P" or not isinstance(stated, bytes | int):
         return False
     alpha = np.full(256, 255, np.uint8)

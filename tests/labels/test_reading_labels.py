@@ -9,7 +9,12 @@ from PIL import Image
 from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.class_table import ClassTable, LabelClass
-from napari_matssl.labels.class_table_files import NamedValue, NamedValues, named_values_of
+from napari_matssl.labels.class_table_files import (
+    NamedValue,
+    NamedValues,
+    named_values_of,
+    read_named_values,
+)
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.reading_labels import read_labels, read_values
 
@@ -237,6 +242,52 @@ def test_colours_under_transparency_are_not_painted(tmp_path, name, channels, ki
     for read in (read_labels, lambda path: read_values(path, None)):
         with pytest.raises(InputError, match=rf"{name} are transparent.*Flatten it"):
             read(path)
+
+
+def with_transparent_colour(path, mode, hidden):
+    """Save values 0, 1 and 2 (or their colours), of which one is transparent without a channel."""
+    ids = np.repeat(np.array([[0, 1, 2]], np.uint8), 4, axis=0)
+    colours = [(0, 0, 0), (255, 0, 0), (0, 160, 255)]
+    if mode == "RGB":
+        image = Image.fromarray(np.array(colours, np.uint8)[ids])
+    else:
+        image = Image.fromarray(ids)
+    if mode == "P":
+        image.putpalette([value for colour in colours for value in colour])
+    image.save(path, transparency=colours[hidden] if mode == "RGB" else hidden)
+    with Image.open(path) as saved:
+        assert "transparency" in saved.info
+        assert saved.mode == mode
+
+
+FORMS = [("a.gif", "P"), ("a.png", "P"), ("a.png", "L"), ("a.png", "RGB")]
+
+
+@pytest.mark.parametrize(("name", "mode"), FORMS)
+def test_a_colour_that_is_transparent_is_not_painted(tmp_path, name, mode):
+    path = tmp_path / name
+    with_transparent_colour(path, mode, hidden=1)
+    with pytest.raises(InputError, match=rf"{name} are transparent.*Flatten it"):
+        read_values(path, None)
+
+
+@pytest.mark.parametrize(("name", "mode"), FORMS)
+def test_black_may_be_transparent_as_it_is_unpainted(tmp_path, name, mode):
+    path, table = tmp_path / name, tmp_path / "classes.json"
+    with_transparent_colour(path, mode, hidden=0)
+    table.write_text(
+        '{"1": {"name": "a", "color": "#ff0000"}, "2": {"name": "b", "color": "#00a0ff"}}'
+    )
+    assert read_values(path, read_named_values(table)).values[0].tolist() == [0, 1, 2]
+
+
+def test_a_transparent_grey_value_of_few_bits_is_not_painted(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.array([[0, 1, 2, 3]] * 4, np.uint8)).save(path, bits=2, transparency=2)
+    with Image.open(path) as saved:
+        assert saved.info["transparency"] == 2
+    with pytest.raises(InputError, match="are transparent"):
+        read_values(path, None)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
