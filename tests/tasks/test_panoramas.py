@@ -360,3 +360,21 @@ def test_a_panorama_is_described_without_being_whole_in_memory(image, large):
     facts = describe(image)
     assert (facts["width"], facts["height"], facts["dtype"]) == (130, 400, "uint8")
     assert facts["pixel_size_um"] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("keeps_notes", [True, False])
+def test_a_mask_that_was_edited_is_kept_aside(segmenter, image, tmp_path, large, keeps_notes):
+    run(segmenter, [image], tmp_path / "out")
+    mask, said = tmp_path / "out" / "a_mask.tif", []
+    before = read_pixels(mask)
+    with tifffile.TiffFile(mask) as file:
+        notes = file.pages[0].description.encode() if keeps_notes else None
+    edited = before.copy()
+    edited[:20] = 7
+    tifffile.imwrite(mask, edited, description=notes, metadata=None)
+    assert (read_mask_facts(mask).provenance is not None) == keeps_notes
+    by_hand = mask.read_bytes()
+    run(segmenter, [image], tmp_path / "out", said=said)
+    np.testing.assert_array_equal(read_pixels(mask), before)
+    assert (tmp_path / "out" / "a_mask-edited.tif").read_bytes() == by_hand
+    assert "a_mask.tif was edited since it was written: it is kept as a_mask-edited.tif." in said

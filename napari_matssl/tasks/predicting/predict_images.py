@@ -114,10 +114,13 @@ def segmenting(
     def segment(image: CheckedImage) -> Job[SegmentedImage | None]:
         began, written, told = time.monotonic(), list[PhaseFraction](), list[str]()
 
+        def set_aside(ending: str) -> None:
+            told.append(set_aside_edited(files.path(name, ending)))
+
         def write(segmented: SegmentedMicrograph, micrograph: Micrograph) -> None:
             begin()
             if plan.outputs.masks_png:
-                told.append(set_aside_edited(files.path(name, MASK_PNG)))
+                set_aside(MASK_PNG)
             origin = segmented.facts.provenance
             if origin is not None:
                 origin = origin.model_copy(update={"files": plan.outputs.endings})
@@ -125,6 +128,7 @@ def segmenting(
 
         def write_panorama(segmented: SegmentedPanorama, panorama: Panorama) -> None:
             begin()
+            set_aside(MASK_TIFF)
             origin = segmented.facts.provenance or Provenance()
             origin = origin.model_copy(update={"files": (MASK_TIFF,)})
             rows = files.write_panorama(panorama, segmented.read, segmented.pixels, origin)
