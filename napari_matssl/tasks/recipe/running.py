@@ -32,7 +32,7 @@ from napari_matssl.tasks.recipe.judging import (
 )
 from napari_matssl.tasks.recipe.machine import this_machine
 from napari_matssl.tasks.recipe.recipe_file import RecipeFile, check_model
-from napari_matssl.tasks.recipe.run_folder import RUN, RunRecord, check_run_folder
+from napari_matssl.tasks.recipe.run_folder import RUN, RunRecord, check_run_folder, read_run
 from napari_matssl.tasks.reporting.report_plan import PlannedReport, Request, plan_report
 from napari_matssl.tasks.reporting.write_report import WrittenReport, write_report
 
@@ -172,13 +172,18 @@ def sign_run(run: RecipeRun, name: str) -> Job[RecipeRun]:
     Raises
     ------
     InputError
-        If a mask or an image can't be read any more.
+        If a mask, an image or a table can't be read any more, or was changed since the run.
     OutputError
-        If a file can't be written.
+        If a file can't be written, or the folder holds another run by now, or a signed one.
     StoppedError
         If the job was sent STOP; the unsigned report stays.
     """
     assert run.planned.recipe is not None
+    if read_run(run.out) != run.record:
+        raise OutputError(
+            f"{run.out} was run or signed again meanwhile: nothing was signed.",
+            "Run the recipe again, into a new folder if that one is signed.",
+        )
     signed = f"{name}, {datetime.now().astimezone().isoformat(timespec='seconds')}"
     details, facts = run.planned.details, run.planned.recipe
     if not details.operator:
@@ -186,7 +191,7 @@ def sign_run(run: RecipeRun, name: str) -> Job[RecipeRun]:
         known = tuple(line for line in facts.deviations if line != not_given("operator"))
         facts = replace(facts, deviations=known)
     planned = replace(run.planned, recipe=replace(facts, signed=signed), details=details)
-    report = yield from write_report(planned, run.out, run.tables)
+    report = yield from write_report(planned, run.out, run.tables, run.report.files)
     record = run.record.model_copy(update={"signed": signed})
     record.write(run.out)
     return replace(run, planned=planned, report=report, record=record)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from napari_matssl.errors import MatSSLError, StoppedError, printable
+from napari_matssl.errors import InputError, MatSSLError, StoppedError, printable
 from napari_matssl.export.tables import is_replaceable
 from napari_matssl.files import atomic_write
 from napari_matssl.labels.names import few
@@ -45,15 +45,20 @@ class WrittenReport:
         None where no program could make one.
     remarks
         Lines worth telling.
+    files
+        That the figures come from, or stand in, with their checksums.
     """
 
     page: Path
     workbook: Path
     pdf: Path | None
     remarks: tuple[str, ...] = ()
+    files: tuple[SourceFile, ...] = ()
 
 
-def write_report(planned: PlannedReport, out: Path, tables: Sequence[Path]) -> Job[WrittenReport]:
+def write_report(
+    planned: PlannedReport, out: Path, tables: Sequence[Path], before: Sequence[SourceFile] = ()
+) -> Job[WrittenReport]:
     """Write ``report.html``, ``report.xlsx`` and, where a program can print it, ``report.pdf``.
 
     Parameters
@@ -64,6 +69,8 @@ def write_report(planned: PlannedReport, out: Path, tables: Sequence[Path]) -> J
         A folder. Files there that can't be replaced stay, and the new ones get a number.
     tables
         CSV files of the same tables, which are named with their checksums.
+    before
+        Files of an earlier report of the same figures: none of them may have changed since.
 
     Yields
     ------
@@ -72,13 +79,18 @@ def write_report(planned: PlannedReport, out: Path, tables: Sequence[Path]) -> J
     Raises
     ------
     InputError
-        If a mask or an image can't be read any more.
+        If a mask or an image can't be read any more, or one of `before` has changed.
     OutputError
         If a file can't be written.
     StoppedError
         If the job was sent STOP; no file of the report was replaced then.
     """
     files, remarks = yield from _list_files(planned, out, tables)
+    if changed := [one.name for one in before if one not in files]:
+        raise InputError(
+            f"{few(changed, 8)} changed since the figures were made: the report stays as it was.",
+            "Make the figures again.",
+        )
     pictures, lines = yield from _draw(planned)
     contents = _contents(planned, files, pictures, (*remarks, *lines))
     page, workbook, pdf = _places(out)
@@ -93,7 +105,7 @@ def write_report(planned: PlannedReport, out: Path, tables: Sequence[Path]) -> J
     if reason:
         pdf.unlink(missing_ok=True)  # that of an earlier report
     told = (*planned.notes, *lines, *([reason] if reason else []))
-    return WrittenReport(page, workbook, pdf_there, told)
+    return WrittenReport(page, workbook, pdf_there, told, files)
 
 
 Steps = Generator[Progress, Control | None, None]

@@ -211,6 +211,30 @@ def test_signing_writes_the_report_again_and_locks_the_folder(lab, shift, tmp_pa
         drain(run_recipe(file, shift, out))
 
 
+@pytest.mark.parametrize("name", ["out/f1_mask.png", "shift/f1.tif", "out/phases.csv"])
+def test_nobody_signs_for_files_that_changed_since_the_run(lab, shift, tmp_path, name):
+    file, out = read_recipe(lab.recipe), tmp_path / "out"
+    done = drain(run_recipe(file, shift, out, ReportDetails(specimen="Heat 4711")))
+    page = page_of(out)
+    with (tmp_path / name).open("ab") as changed:
+        changed.write(b"1")
+    with pytest.raises(InputError, match=f"{(tmp_path / name).name} changed since the figures"):
+        drain(sign_run(done, "B. Night"))
+    assert page_of(out) == page
+    assert not json.loads((out / "run.json").read_text())["signed"]
+
+
+def test_a_run_that_was_signed_elsewhere_is_not_signed_again(lab, shift, tmp_path):
+    file, out = read_recipe(lab.recipe), tmp_path / "out"
+    first, second = (
+        drain(run_recipe(file, shift, out, ReportDetails(specimen="Heat 4711"))) for _ in range(2)
+    )
+    drain(sign_run(second, "B. Night"))
+    with pytest.raises(OutputError, match="run or signed again meanwhile"):
+        drain(sign_run(first, "A. Day"))
+    assert "A. Day" not in page_of(out)
+
+
 def test_images_that_have_gone_are_in_no_figure(run, lenient, shift):
     recipe = lenient()
     assert run(recipe=recipe) == 0
