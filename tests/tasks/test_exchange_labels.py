@@ -47,6 +47,10 @@ def box(left, top, right, bottom):
     return [[left, top], [right, top], [right, bottom], [left, bottom]]
 
 
+def flat(points):
+    return [value for point in points for value in point]
+
+
 def bring_in(sources, images, out, messages=None, **other):
     job = bring_in_labels(sources, images, out, other.pop("reading", Reading()), **other)
     heard = [] if messages is None else messages
@@ -111,6 +115,38 @@ def test_annotations_of_another_size_are_left_out_with_a_line(images, tmp_path):
     assert [one.name for one in made.skipped] == ["a.png"]
     assert "a.png has 48 x 40 pixels" in made.skipped[0].reason
     assert "are of 96 x 80." in made.skipped[0].reason
+
+
+def test_shapes_outside_of_the_image_are_told(images, tmp_path):
+    inside, outside = box(0, 0, 9, 9), box(60, 50, 80, 70)
+    source, messages = tmp_path / "s", []
+    write(source / "a.json", coco([([flat(one)], 1, 1) for one in (inside, outside)]))
+    made = bring_in([source / "a.json"], images, tmp_path / "out", messages)
+    assert [path.name for path in made.written] == ["a.png"]
+    (line,) = (one for one in messages if "cover" in one)
+    assert line.startswith("1 shape covers no pixel of the image")
+    assert "a.png (1)" in line
+
+
+def test_an_image_that_no_shape_lies_in_is_left_out(images, tmp_path):
+    outside = flat(box(60, 50, 80, 70))
+    source = tmp_path / "a.json"
+    write(source, coco([([outside], 1, 1)]))
+    with pytest.raises(InputError, match=r"No shape on a\.png covers a pixel.*48 x 40"):
+        bring_in([source], images, tmp_path / "out")
+
+
+def test_masks_of_other_images_are_not_drawn_on_the_only_one(images, tmp_path):
+    source, messages = tmp_path / "masks", []
+    source.mkdir()
+    for number, name in enumerate("abc"):
+        codes = np.zeros(SIZE[::-1], np.uint8)
+        codes[10 * number : 10 * number + 10] = 1
+        Image.fromarray(codes).save(source / f"{name}_mask.png")
+    reading = Reading(values=(("ferrite", 1),))
+    made = bring_in([source], images / "a.png", tmp_path / "out", messages, reading=reading)
+    assert read_labels(made.written[0]).sum() == 10 * SIZE[0]
+    assert "2 annotated images aren't there: b, c." in messages
 
 
 def test_a_broken_file_never_stops_the_rest(images, tmp_path):

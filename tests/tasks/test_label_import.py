@@ -137,6 +137,17 @@ def test_strokes_are_replaced_only_if_that_is_wished_and_come_back(project, sour
     }
 
 
+def test_strokes_stay_where_only_classes_are_annotated_that_are_left_out(project, tmp_path):
+    content = coco([([box(0, 0, 9, 9)], 1, 1), ([box(0, 0, 9, 9)], 2, 2)],
+                   ("ferrite", "pore"), ("a.png", "b.png"))  # fmt: skip
+    seen = look(project, write(tmp_path / "theirs.json", content))
+    chosen = {"ferrite": "ferrite"}
+    done = drain(import_labels(project, wish(seen, classes=chosen, painted="replace")))
+    assert [one.name for one in done.changes] == ["a.png"]
+    assert np.count_nonzero(project.labels.read("b.png")) == 16
+    assert not done.kept
+
+
 def test_strokes_come_back_but_for_those_of_a_class_that_was_deleted_since(project, source):
     gone, painted = project.classes.add("gone"), np.zeros(SHAPE, np.uint8)
     painted[:4, :4], painted[8:12] = 2, gone.id
@@ -234,10 +245,9 @@ def test_after_an_import_that_fails_the_former_one_can_still_be_undone(
 def test_copies_of_the_former_import_go_when_the_next_has_succeeded(project, source):
     drain(import_labels(project, wish(look(project, source), painted="replace")))
     imported = project.labels.read("b.png")
+    other = {"Ferrite": "martensite"}
     done = drain(
-        import_labels(
-            project, wish(look(project, source), classes={"pore": "ferrite"}, painted="replace")
-        )
+        import_labels(project, wish(look(project, source), classes=other, painted="replace"))
     )
     assert {*copies(project)} == {"2/a.png", "2/b.png"}
     drain(undo_import(project, done))
@@ -249,7 +259,7 @@ def test_copies_stay_while_another_window_may_undo_its_import(project, source):
     done = drain(import_labels(project, wish(look(project, source), painted="replace")))
     project.presence.enter()
     other = Project(project.folder)
-    chosen = wish(look(other, source), classes={"pore": "ferrite"}, painted="fill")
+    chosen = wish(look(other, source), classes={"Ferrite": "martensite"}, painted="fill")
     only = replace(chosen.outlook, images=chosen.outlook.images[:1])
     drain(import_labels(other, replace(chosen, outlook=only, painted="replace")))
     drain(undo_import(project, done))

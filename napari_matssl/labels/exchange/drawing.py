@@ -39,10 +39,13 @@ class Drawn:
         ``(H, W)`` uint8, 0 where nothing is.
     overlapping
         Pixels that were drawn in two classes or more, of which the last counts.
+    lost
+        Outlines, discs and strokes that cover no pixel: outside of the image, or between centres.
     """
 
     ids: NDArray[np.uint8]
     overlapping: int
+    lost: int
 
 
 def draw(
@@ -72,14 +75,16 @@ def draw(
     """
     drawn = np.zeros((height, width), np.uint8)
     twice = np.zeros((height, width), np.bool_)
+    lost = 0
     for one in annotations:
         window = _window(one.shape, height, width, line_width)
+        lost += not isinstance(one.shape, Bitmap) and not window.inside.any()
         rows, columns = window.inside.shape
         part = np.s_[window.top : window.top + rows, window.left : window.left + columns]
         value, before = ids[one.name], drawn[part]
         twice[part] |= window.inside & (before != 0) & (before != value)
         before[window.inside] = value
-    return Drawn(drawn, int(np.count_nonzero(twice)))
+    return Drawn(drawn, int(np.count_nonzero(twice)), lost)
 
 
 def _window(shape: Shape, height: int, width: int, line_width: float) -> _Window:

@@ -1,6 +1,6 @@
 """Annotations of other programs as label images of ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from napari_matssl.labels.exchange.cellpose import is_cellpose
 from napari_matssl.labels.exchange.matching import Matched
 from napari_matssl.labels.exchange.numbering import number_classes
 from napari_matssl.labels.exchange.recognising import Reading
-from napari_matssl.labels.names import few
 from napari_matssl.labels.pairing import stem_of, stem_of_page
 from napari_matssl.micrograph.decoding import decode
 from napari_matssl.micrograph.reading import find_micrographs
@@ -22,7 +21,12 @@ from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.image_settings import settings_of_image
 from napari_matssl.tasks.batch import Prepared, each_in_turn, left_out, none_left
 from napari_matssl.tasks.exchanging.annotation_files import files_in, nothing_written
-from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels, find_labels
+from napari_matssl.tasks.exchanging.find_labels import (
+    LINE_WIDTH_PX,
+    draw_labels,
+    drawn_in_words,
+    find_labels,
+)
 from napari_matssl.tasks.exchanging.free_names import check_apart, check_free
 from napari_matssl.tasks.exchanging.table_in_folder import table_in
 
@@ -116,15 +120,14 @@ def bring_in_labels(
         if (yield Progress("drawing", 0, len(items), message=line)) is Control.STOP:
             raise nothing_written()
     kept.write(table)
-    written: dict[str, tuple[Path, int]] = {}
+    written: dict[str, tuple[Path, tuple[int, int]]] = {}
     ended = yield from each_in_turn(
         lambda: Prepared(plan.draw), items, "drawing", written.__setitem__
     )
     if not written:
         raise nothing_written() if ended.stopped else none_left(ended.first, len(items))
-    overlaps = {name: pixels for name, (_, pixels) in written.items() if pixels}
-    if overlaps:
-        yield Progress("drawing", len(items), len(items), message=overlaps_in_words(overlaps))
+    for line in drawn_in_words({name: counts for name, (_, counts) in written.items()}):
+        yield Progress("drawing", len(items), len(items), message=line)
     skipped = (*found.unreadable, *found.skipped)
     return BroughtIn(
         tuple(path for path, _ in written.values()),
@@ -146,8 +149,8 @@ class _Plan:
     def target(self, image: Path) -> Path:
         return self.out / f"{stem_of_page(stem_of(image.name), _page_of(image))}.png"
 
-    def draw(self, item: Matched) -> Job[tuple[Path, int] | None]:
-        """Draw and write the label image of an image; return its path, and pixels drawn twice."""
+    def draw(self, item: Matched) -> Job[tuple[Path, tuple[int, int]] | None]:
+        """Draw and write the label image of an image; return its path and what is to be told."""
         if (yield Progress("drawing", 0, 1)) is Control.STOP:
             return None
         height, width = decode(item.path, _page_of(item.path))[0].pixels.shape[:2]
@@ -155,7 +158,7 @@ class _Plan:
         drawn = draw_labels(item, ids, (height, width), self.line_width)
         target = self.target(item.path)
         write_labels(target, drawn.ids, self.table, BandedPng())
-        return target, drawn.overlapping
+        return target, (drawn.overlapping, drawn.lost)
 
 
 def _page_of(image: Path) -> int | None:
@@ -171,10 +174,3 @@ def _images_in(images: Path, out: Path) -> list[Path]:
             "Choose another folder for the label images.",
         )
     return found
-
-
-def overlaps_in_words(pixels: Mapping[str, int]) -> str:
-    """Return the line on pixels in two classes, by the name of their image."""
-    each = few([f"{name} ({count:,})" for name, count in pixels.items()], 5)
-    total = sum(pixels.values())
-    return f"{total:,} pixels lie in two classes, of which the one drawn later counts: {each}."

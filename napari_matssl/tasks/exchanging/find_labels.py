@@ -84,7 +84,8 @@ def find_labels(
     reading
         How to read what the files don't tell themselves.
     alone
-        There is one image: ROIs and masks belong to it, whatever they are called.
+        There is one image: ROIs and masks belong to it, whatever they are called, unless some are
+        called like it.
     page_of
         Tells the page that is chosen of an image, from 1; None for the default one.
 
@@ -100,7 +101,7 @@ def find_labels(
         If it was stopped.
     """
     files, unreadable = yield from read_all(paths, reading)
-    if alone:
+    if alone and not any(_is_called_like(file, images[0]) for file in files):
         files = [_about_any(file) for file in files]
     matching = match_images(files, images)
     if not matching.matched:
@@ -133,13 +134,50 @@ def draw_labels(
     every = (one for _, part in item.parts for one in part.annotations)
     wanted = [one for one in every if one.name in ids]
     try:
-        return draw(wanted, ids, *size, line_width)
+        drawn = draw(wanted, ids, *size, line_width)
     except BrokenAnnotationError as error:
         names = few([str(file) for file, _ in item.parts])
         raise InputError(
             f"The annotations of {item.path.name} in {names} can't be used: {error}.",
             "Export them again.",
         ) from error
+    if wanted and drawn.lost == len(wanted):
+        raise InputError(
+            f"No shape on {item.path.name} covers a pixel of it: it has {size[1]} x {size[0]}.",
+            "Give the image that was annotated, at its original size.",
+        )
+    return drawn
+
+
+def drawn_in_words(counts: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return lines on what isn't in the labels as it is in the files.
+
+    Parameters
+    ----------
+    counts
+        By the name of an image, pixels in two classes and shapes that cover no pixel, as of
+        :class:`~napari_matssl.labels.exchange.drawing.Drawn`.
+    """
+    twice = {name: pixels for name, (pixels, _) in counts.items() if pixels}
+    lost = {name: shapes for name, (_, shapes) in counts.items() if shapes}
+    lines = []
+    if twice:
+        pixels, where = sum(twice.values()), _each(twice)
+        lines.append(
+            f"{pixels:,} pixels lie in two classes, of which the one drawn later counts: {where}."
+        )
+    if lost:
+        shapes, where = sum(lost.values()), _each(lost)
+        cover = "shape covers" if shapes == 1 else "shapes cover"
+        lines.append(
+            f"{shapes:,} {cover} no pixel of the image, outside of it or between its pixels: "
+            f"{where}. Images of another size than the annotated ones do that."
+        )
+    return lines
+
+
+def _each(counts: Mapping[str, int]) -> str:
+    return few([f"{name} ({count:,})" for name, count in counts.items()], 5)
 
 
 def check_size(item: Matched, size: tuple[int, int]) -> None:
@@ -177,6 +215,11 @@ def _on_pages(matching: Matching, page_of: Callable[[Path], int | None]) -> Matc
             "Choose the page that they lie on, or save it as an image of its own.",
         )
     return replace(matching, matched=tuple(taken), remarks=(*matching.remarks, *lines))
+
+
+def _is_called_like(file: AnnotationFile, image: Path) -> bool:
+    """Whether ROIs or masks, which name no image, are called like one."""
+    return file.program in _NAMELESS and bool(match_images([file], [image]).matched)
 
 
 def _about_any(file: AnnotationFile) -> AnnotationFile:

@@ -17,8 +17,7 @@ from napari_matssl.labels.sparse_ids import checksum_of
 from napari_matssl.progress import Control, Job, Progress, Skipped
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import Prepared, each_in_turn, none_left
-from napari_matssl.tasks.exchanging.exchange_labels import overlaps_in_words
-from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels
+from napari_matssl.tasks.exchanging.find_labels import LINE_WIDTH_PX, draw_labels, drawn_in_words
 from napari_matssl.tasks.label_import import copies
 from napari_matssl.tasks.label_import.outlook import Outlook
 
@@ -104,6 +103,7 @@ class ImportedLabels:
 def import_labels(project: Project, wish: ImportWish) -> Job[ImportedLabels]:
     """Draw annotations into the painted labels of a project.
 
+    Images that have annotations only of classes that are left out stay as they are.
     A file that is changed is copied before, to be taken back by :func:`undo_import`. An import that
     fails or is cancelled takes back what it has written, but for new classes; the copies of the
     import before go only when the next has changed something, and while no other window has the
@@ -125,24 +125,23 @@ def import_labels(project: Project, wish: ImportWish) -> Job[ImportedLabels]:
     items = {
         item.path.name: item
         for item in wish.outlook.found.matching.matched
-        if item.path.name in wanted
+        if item.path.name in wanted and _has_any(item, ids)
     }
-    kept = tuple(one.name for one in wish.outlook.images if one.painted and wish.painted == "keep")
+    painted = [one.name for one in wish.outlook.images if one.painted and one.name in items]
+    kept = tuple(painted) if wish.painted == "keep" else ()
     for name in kept:
         del items[name]
     backups = copies.new_folder(project.own / BACKUP)
     changes = list[Change]()
     drawing = _Drawing(project, wish, ids, backups, changes)
-    overlaps: dict[str, int] = {}
+    counts: dict[str, tuple[int, int]] = {}
     try:
         ended = yield from each_in_turn(
-            lambda: Prepared(drawing.draw), items, "importing", overlaps.__setitem__
+            lambda: Prepared(drawing.draw), items, "importing", counts.__setitem__
         )
-        if items and not overlaps and not ended.stopped:
+        if items and not counts and not ended.stopped:
             raise none_left(ended.first, len(items))
-        overlaps = {name: pixels for name, pixels in overlaps.items() if pixels}
-        if overlaps:
-            line = overlaps_in_words(overlaps)
+        for line in drawn_in_words(counts):
             yield Progress("importing", len(items), len(items), message=line)
     except BaseException:  # cancelling, too, comes as one
         taken_back = [_is_taken_back(project, one) for one in changes]
@@ -195,8 +194,8 @@ class _Drawing:
     backups: Path
     changes: list[Change]
 
-    def draw(self, item: Matched) -> Job[int | None]:
-        """Write the labels of an image; return how many pixels were drawn in two classes."""
+    def draw(self, item: Matched) -> Job[tuple[int, int] | None]:
+        """Write the labels of an image; return what is to be told of them."""
         if (yield Progress("importing", 0, 1)) is Control.STOP:
             return None
         project, name = self.project, item.path.name
@@ -219,7 +218,12 @@ class _Drawing:
             copies.copy(path, backup)
         saved = project.labels.write(name, ids, before, page)
         self.changes.append(Change(name, page, checksum_of(saved.version.ids), backup))
-        return drawn.overlapping
+        return drawn.overlapping, drawn.lost
+
+
+def _has_any(item: Matched, ids: Mapping[str, int]) -> bool:
+    """Whether an image has annotations of classes that aren't left out."""
+    return any(one.name in ids for _, part in item.parts for one in part.annotations)
 
 
 def _take_back(project: Project, change: Change) -> bool:

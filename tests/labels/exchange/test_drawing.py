@@ -125,6 +125,13 @@ def test_what_lies_outside_of_the_image_is_nothing(place):
     assert not drawn(Disc(place[0], place[1], 0.1)).ids.any()
 
 
+def test_shapes_that_cover_no_pixel_are_counted():
+    between = box(2.6, 2.6, 3.4, 3.4)
+    shapes = (box(1, 1, 3, 3), box(20, 2, 30, 4), between, Disc(-9, 5, 2))
+    found = draw([Annotation("a", one) for one in shapes], {"a": 1}, 10, 12, 1.0)
+    assert (found.lost, int(found.ids.sum())) == (3, 4)
+
+
 def test_what_reaches_out_of_the_image_is_cut():
     assert drawn(box(-1e7, -1e7, 1e7, 1e7)).ids.all()
     assert drawn(Disc(5, 5, 1e7)).ids.all()
