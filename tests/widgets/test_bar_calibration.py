@@ -14,6 +14,7 @@ from napari_matssl.project.image_summary import ImageFacts
 from napari_matssl.widgets.canvas import bar_line
 from napari_matssl.widgets.canvas.bar_line import LINE
 from napari_matssl.widgets.controls.image_rows import WRONG_SCALE
+from napari_matssl.widgets.panels import bar_calibration
 
 HEIGHT, WIDTH, ROW, BAR = 300, 400, 250, 90
 
@@ -170,9 +171,8 @@ def test_undoing_leaves_sizes_that_were_set_since_and_can_be_tried_again(panel, 
     panel.session.current.show("b.tif")
     panel.facts.size.setText("0.25")
     panel.facts.size.editingFinished.emit()
-    current = panel.session.current
     with monkeypatch.context() as full:
-        full.setattr(type(current), "set_pixel_sizes", lambda *_: None)  # it can't be written
+        full.setattr(bar_calibration, "set_pixel_sizes", lambda *_: None)  # it can't be written
         tool.undo.click()
     assert "as before" not in heard[-1]
     assert not tool.undo.isHidden()
