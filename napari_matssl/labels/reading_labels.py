@@ -151,6 +151,33 @@ def _of_palette(
     return StoredLabels(indices, {i: _hex(c) for i, c in colours.items()} if matters else {})
 
 
+def ids_decide(path: Path, named: NamedValues) -> bool:
+    """Whether the values of an image are class ids, whatever colours its palette has.
+
+    They are in our own label images and masks, as the colours of classes may have changed since.
+
+    Parameters
+    ----------
+    path
+        The image.
+    named
+        The class table beside it.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read.
+    """
+    pixels, palette = _stored(path)
+    if pixels.ndim == 3 or not named.ours:
+        return False
+    if palette is None or named.zero_is_a_class():
+        return True
+    counts = count_values(_whole_numbers(path, pixels))
+    colours = {i: int(_packed(palette[i])) for i in counts if i < len(palette)}
+    return not _contradicts(colours, palette, {})
+
+
 def describe_palettes(images: Iterable[tuple[str, Mapping[int, str]]]) -> tuple[str, ...]:
     """Describe the colours of values in palettes.
 

@@ -415,6 +415,37 @@ def test_values_are_named_by_the_class_table_beside_masks(project, tmp_path):
     assert found == {"value 0": "", "value 1": "martensite", "value 2": "slag"}
 
 
+@pytest.mark.parametrize("colours", [("#00a0ff", "#ff0000"), ("#123456", "#123456")])
+def test_labels_of_another_project_go_by_ids_whatever_their_colours(project, tmp_path, colours):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(project.images.path("a.png").read_bytes())
+    CLASSES.write(folder / "classes.json")
+    other, painted = Project(folder), np.zeros(SHAPE, np.uint8)
+    painted[:10], painted[20:25] = 1, 2
+    other.labels.write("a.png", painted)
+    for one, colour in zip((1, 2), colours, strict=True):
+        other.classes.recolour(one, colour)
+    overlay = np.random.default_rng(0).integers(0, 255, (*SHAPE, 3), dtype=np.uint8)
+    Image.fromarray(overlay).save(other.labels.folder / "a_overlay.png")
+    seen = look(project, other.labels.folder)
+    drain(import_labels(project, wish(seen)))
+    assert np.array_equal(project.labels.read("a.png"), painted)
+
+
+def test_a_palette_that_contradicts_ids_goes_by_its_colours(project, tmp_path):
+    ids = np.zeros(SHAPE, np.uint8)
+    ids[:10] = 1
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    CLASSES.write(folder / "classes.json")
+    image = Image.fromarray(ids)
+    image.putpalette([255, 0, 0, 0, 0, 0])  # red is 0, black is 1
+    image.save(folder / "a_mask.png")
+    drain(import_labels(project, wish(look(project, folder))))
+    assert np.array_equal(project.labels.read("a.png"), np.where(ids == 0, 1, 0))
+
+
 def test_masks_between_annotation_files_are_not_guessed_at(project, source, tmp_path):
     codes = np.zeros(SHAPE, np.uint8)
     codes[:10] = 1

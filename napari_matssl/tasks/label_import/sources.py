@@ -1,17 +1,19 @@
 """What a user chose to import: annotation files, or masks whose codes are counted first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import unreadable_file
+from napari_matssl.labels.class_table import NO_CLASS_BESIDE_0
 from napari_matssl.labels.class_table_files import LARGEST_ID, NamedValues, find_named_values
 from napari_matssl.labels.exchange.colour_masks import colours_in, has_colours
 from napari_matssl.labels.exchange.pictures import is_picture
 from napari_matssl.labels.exchange.recognising import Reading, is_annotation_file
 from napari_matssl.labels.exchange.value_masks import values_in
+from napari_matssl.labels.reading_labels import ids_decide
 from napari_matssl.progress import Control, Job, Progress
 from napari_matssl.tasks.exchanging.annotation_files import (
     NO_ANNOTATIONS,
@@ -106,8 +108,7 @@ def _tables(sources: Sequence[Path]) -> list[NamedValues]:
 
 
 def _of_masks(masks: Sequence[Path], tables: Sequence[NamedValues]) -> Job[LabelSource]:
-    coloured = {path: _has_colours(path) for path in masks}
-    by_colour = any(coloured.values())
+    by_colour = _go_by_colours(masks, tables)
     found: dict[str, int] = {}  # pixels by the name of a code
     first: InputError | None = None
     for number, path in enumerate(masks):
@@ -138,6 +139,8 @@ def _of_masks(masks: Sequence[Path], tables: Sequence[NamedValues]) -> Job[Label
         return LabelSource(tuple(masks), reading, meant, shares)
     values = {name: _value(name) for name in sorted(found, key=_value)}
     names = {entry.value: entry.name for entry in entries}
+    if any(table.ours and table.zero_is_a_class() for table in tables):
+        names.setdefault(NO_CLASS_BESIDE_0, "")
     meant = {name: names.get(value, None if value else "") for name, value in values.items()}
     return LabelSource(tuple(masks), Reading(values=tuple(values.items())), meant, shares)
 
@@ -150,9 +153,21 @@ def _value(name: str) -> int:
     return int(name.removeprefix(_VALUE))
 
 
-def _has_colours(path: Path) -> bool:
-    """Whether a mask is one of colours; of one that can't be read, reading it tells why."""
+def _go_by_colours(masks: Sequence[Path], tables: Sequence[NamedValues]) -> bool:
+    """Whether a colour is a class in masks, and not a value as in our own.
+
+    Pictures that are no masks don't count beside our own: overlays lie there.
+    """
+    coloured = [path for path in masks if _is(has_colours, path)]
+    if not tables or not all(table.ours for table in tables):
+        return bool(coloured)
+    others = [path for path in coloured if not _is(lambda one: ids_decide(one, tables[0]), path)]
+    return any(_is(lambda one: bool(colours_in(one)), path) for path in others)
+
+
+def _is(what: Callable[[Path], bool], path: Path) -> bool:
+    """Tell what a mask is; of one that can't be read, reading it tells why not."""
     try:
-        return has_colours(path)
+        return what(path)
     except InputError:
         return False
