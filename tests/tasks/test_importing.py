@@ -101,7 +101,9 @@ def test_a_package_with_a_known_unetplusplus_becomes_a_model(tmp_path, network, 
 
 
 def test_axes_as_letters_leave_classes_numbered_and_the_size_unknown(tmp_path, weights):
-    old = {"name": "raw", "axes": "bcyx", "preprocessing": []}
+    constants = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    step = {"name": "zero_mean_unit_variance", "kwargs": {"mode": "fixed", **constants}}
+    old = {"name": "raw", "axes": "bcyx", "preprocessing": [step]}
     description = described(weights, format_version="0.4.9", inputs=[old], outputs=[old])
     source = package(tmp_path / "zoo.zip", description, weights=weights)
     card = import_model(source, tmp_path / "model.safetensors").card
@@ -135,6 +137,26 @@ def of_other_percentiles(description):
     description["inputs"][0]["preprocessing"][0]["kwargs"]["max_percentile"] = 20
 
 
+def without_steps(description):
+    description["inputs"][0]["preprocessing"] = [{"id": "clip", "kwargs": {"min": 0, "max": 255}}]
+
+
+def of_a_whole_data_set(description):
+    for step in description["inputs"][0]["preprocessing"]:
+        step["kwargs"]["mode"] = "per_dataset"
+
+
+def of_older_constants(description):
+    kwargs = {"mode": "fixed", "mean": 3, "std": 2}
+    description["inputs"][0]["preprocessing"] = [
+        {"name": "zero_mean_unit_variance", "kwargs": kwargs}
+    ]
+
+
+def of_steps_in_another_order(description):
+    description["inputs"][0]["preprocessing"].reverse()
+
+
 def of_five_channels(description):
     description["inputs"][0]["axes"][1]["channel_names"] = list("abcde")
 
@@ -165,6 +187,10 @@ def of_a_data_set(description):
         (of_other_constants, "constants of its own"),
         (of_other_steps, "its images pass sigmoid"),
         (of_other_percentiles, "percentiles 1 and 20"),
+        (without_steps, "no step that scales"),
+        (of_a_whole_data_set, "figures of a whole data set"),
+        (of_older_constants, "constants of its own"),
+        (of_steps_in_another_order, "pass zero_mean_unit_variance, scale_range"),
         (of_five_channels, "images of 5 channels"),
         (of_two_images, "one of inputs"),
         (without_a_state_dict, "holds no weights that can be taken over"),

@@ -97,22 +97,38 @@ def _pixel_size(image: Mapping[str, Any]) -> float | None:
 
 def _scaling(steps: Sequence[Mapping[str, Any]]) -> IntensityScalingSettings:
     """Recognise ImageNet's constants, and an image's own percentiles, mean and spread."""
-    known = {str(one.get("id", one.get("name"))): one.get("kwargs") or {} for one in steps}
-    kinds = {kind for kind in known if kind not in _NO_STEP}
-    if not kinds or (kinds <= {"fixed_zero_mean_unit_variance", "scale_linear"}):
-        if not kinds or _is_imagenet(known):
+    known = dict(map(_step, steps))
+    kinds = [kind for kind in known if kind not in _NO_STEP]
+    if not kinds:
+        raise _unlike("its description has no step that scales images")
+    if {*kinds} <= {"fixed_zero_mean_unit_variance", "scale_linear"}:
+        if _is_imagenet(known):
             return IntensityScalingSettings(kind="imagenet")
         raise _unlike("it scales images by constants of its own")
-    if kinds == {"scale_range", "zero_mean_unit_variance"}:
+    if any(known[kind].get("mode") == "per_dataset" for kind in kinds):
+        raise _unlike("it scales images by figures of a whole data set")
+    if kinds == ["scale_range", "zero_mean_unit_variance"]:
         percent = known["scale_range"]
         low, high = percent.get("min_percentile", 0), percent.get("max_percentile", 100)
         try:
             return IntensityScalingSettings(low_percent=low, high_percent=high)
         except ValidationError as error:
             raise _unlike(f"it scales images by the percentiles {low} and {high}") from error
-    if kinds == {"zero_mean_unit_variance"}:
+    if kinds == ["zero_mean_unit_variance"]:
         return IntensityScalingSettings(low_percent=0, high_percent=100)
-    raise _unlike(f"its images pass {', '.join(sorted(kinds))}")
+    raise _unlike(f"its images pass {', '.join(kinds)}")
+
+
+def _step(one: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the kind of a step with its settings, as version 0.5 has them.
+
+    Before, one kind stood for constants, too, if they are there.
+    """
+    kind, kwargs = str(one.get("id", one.get("name"))), one.get("kwargs")
+    given = kwargs if isinstance(kwargs, dict) else {}
+    if kind == "zero_mean_unit_variance" and (given.get("mode") == "fixed" or "mean" in given):
+        kind = "fixed_zero_mean_unit_variance"
+    return kind, given
 
 
 def _is_imagenet(known: Mapping[str, Mapping[str, Any]]) -> bool:
