@@ -41,8 +41,8 @@ class Components:
         ``(N,)`` whether no edge of the analysed area cuts it.
     cut_by_spots
         ``(N,)`` whether nothing but spots cuts it: what wasn't analysed within the image.
-    spots_px
-        Area of spots that weren't analysed and are smaller than the mean object.
+    seen
+        ``(H, W)`` as in :class:`~napari_matssl.measure.object_cuts.Cuts`.
     """
 
     area: NDArray[np.int64]
@@ -54,7 +54,7 @@ class Components:
     counted: NDArray[np.bool_]
     inside: NDArray[np.bool_]
     cut_by_spots: NDArray[np.bool_]
-    spots_px: int
+    seen: NDArray[np.bool_] | None
 
     def __len__(self) -> int:
         return len(self.area)
@@ -98,7 +98,7 @@ def find_components(
         counted=~cuts.forbidden,
         inside=~cuts.anywhere,
         cut_by_spots=cuts.by_spots,
-        spots_px=cuts.spots_px,
+        seen=cuts.seen,
     )
 
 

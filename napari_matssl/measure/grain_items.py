@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_matssl.measure.boundaries import Role
+from napari_matssl.measure.edge_weights import edge_weights
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.grain_counts import CORNER, CUT, INSIDE, GrainCounts
 from napari_matssl.measure.grains import GrainSize, MeasuredGrains
-from napari_matssl.measure.size_distribution import SizedObjects, inside_weights
+from napari_matssl.measure.object_cuts import without_small_spots
+from napari_matssl.measure.size_distribution import SizedObjects
 
 COUNTED_AS = {INSIDE: "inside", CUT: "cut by the edge", CORNER: "in a corner"}
 """What a grain counts as, in words: 1, 1/2, 1/4 per corner."""
@@ -55,15 +57,21 @@ class GrainItems:
         diameters: NDArray[np.float64] = np.sqrt(4 / math.pi * self.area_px * height * width)
         return diameters
 
-    def sized(self, frame: tuple[int, int]) -> SizedObjects:
-        """Return sizes and weights of the grains that lie wholly inside a frame of rows, columns.
+    def sized(self, shape: tuple[int, ...], analysed: NDArray[np.bool_] | None) -> SizedObjects:
+        """Return sizes and weights of the grains that lie wholly inside a field.
 
         As for objects: a large grain touches the edge more easily than a small one.
+
+        Parameters
+        ----------
+        shape, analysed
+            Of the field's mask, and what of it was analysed.
         """
         inside = self.kind == INSIDE
-        boxes = self.boxes[inside]
-        heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-        return SizedObjects(self.diameter[inside], inside_weights(heights, widths, frame))
+        if analysed is not None and len(self.area_px):  # spots smaller than a grain cut none
+            analysed = without_small_spots(analysed, float(self.area_px.mean()))
+        found = edge_weights(shape, analysed, self.boxes[inside])
+        return found.sized(self.diameter[inside])
 
     def frame(self) -> pd.DataFrame:
         """Put the grains into a table; NaN in um where the field isn't calibrated."""
@@ -146,8 +154,7 @@ class GrainField:
         """Take what was measured of a field."""
         sized = SizedObjects(np.zeros(0), np.zeros(0))
         if found.counts is not None:
-            labels = found.counts.labels
-            sized = grain_items(found.counts).sized((labels.shape[0], labels.shape[1]))
+            sized = grain_items(found.counts).sized(field.mask.shape, field.analysed)
         name = found.sizes[0].class_name
         calibrated = field.pixel_size is not None
         return cls(field.name, name, calibrated, found.sizes, sized, found.remarks, found.guessed)

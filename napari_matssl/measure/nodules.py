@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.measure.components import Components, find_components
+from napari_matssl.measure.edge_weights import edge_weights
 from napari_matssl.measure.feret import feret_diameters
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.hulls import hull_perimeters
 from napari_matssl.measure.numbered_strips import number_components
-from napari_matssl.measure.object_cuts import without_small_spots
 from napari_matssl.micrograph.place import Place
 from napari_matssl.settings.nodules import NoduleSettings
 
@@ -24,9 +24,6 @@ ENOUGH_NODULES = 50
 SIZE_LIMITS_UM = (1000.0, 500.0, 250.0, 120.0, 60.0, 30.0, 15.0)
 """Least largest dimension of the size classes 1 to 7; class 8 is below. ISO 945-style: commonly
 given limits, the standard's text was not at hand."""
-
-_SIDE = 1024
-"""Longer side in px of the reduced image of an area that is no rectangle."""
 
 
 class ParticleKind(IntEnum):
@@ -146,7 +143,7 @@ def measure_nodules(
         nodules=number,
         graphite=graphite,
         left_out=len(counted) - graphite,
-        per_mm2=_per_mm2(field, found.boxes[nodules], found.area[nodules]),
+        per_mm2=_per_mm2(field, found, nodules),
         by_number=100 * number / graphite if graphite else None,
         by_area=100 * float(area[nodules].sum() / area[counted].sum()) if graphite else None,
         mean_diameter=_mean_diameter(area[nodules]),
@@ -206,71 +203,12 @@ def _histogram(classes: NDArray[np.intp]) -> tuple[int, ...]:
     return tuple(int((classes == one).sum()) for one in range(1, 9))
 
 
-def _per_mm2(field: Field, boxes: NDArray[np.int64], areas: NDArray[np.int64]) -> float | None:
+def _per_mm2(field: Field, found: Components, nodules: NDArray[np.bool_]) -> float | None:
     """Count nodules per mm2, each by the area in which it could lie without being cut."""
     if field.pixel_size is None or not field.analysed_pixels:
         return None
-    analysed = field.analysed
-    if analysed is not None and len(areas):
-        analysed = without_small_spots(analysed, float(areas.mean()))
-    rows, columns = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    room = _room(field.mask.shape, analysed, rows, columns)
-    # Room is that of rectangles, so that what counts are nodules whose rectangle isn't cut either.
-    whole = _uncut(analysed, boxes)
-    return float((1 / room[whole]).sum()) / field.pixel_size.area_um2 * 1e6
-
-
-def _uncut(analysed: NDArray[np.bool_] | None, boxes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which rectangles, and the pixels around them, were analysed as a whole."""
-    if analysed is None:
-        return np.ones(len(boxes), dtype=np.bool_)
-    around = (
-        analysed[top - 1 : down + 1, left - 1 : right + 1] for top, down, left, right in boxes
-    )
-    return np.array([bool(one.all()) for one in around], dtype=np.bool_)
-
-
-def _room(
-    shape: tuple[int, ...],
-    analysed: NDArray[np.bool_] | None,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-) -> NDArray[np.floating]:
-    """Count the places in px where rectangles touch neither edge nor what wasn't analysed."""
-    height, width = shape
-    if analysed is not None:
-        down, right = analysed.any(axis=1), analysed.any(axis=0)
-        height, width = (int(np.ptp(np.flatnonzero(one))) + 1 for one in (down, right))
-        if height * width != np.count_nonzero(analysed):
-            return _room_within(analysed, rows, columns)
-    room: NDArray[np.floating] = np.maximum((height - rows - 1.0) * (width - columns - 1.0), 1.0)
-    return room
-
-
-def _room_within(
-    analysed: NDArray[np.bool_], rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> NDArray[np.floating]:
-    """Do so in an area of any shape, to a reduced pixel."""
-    factor = max(1, -(-max(analysed.shape) // _SIDE))
-    shut = np.stack(
-        [
-            np.logical_or.reduceat(
-                ~analysed[top : top + factor].all(axis=0), np.arange(0, analysed.shape[1], factor)
-            )
-            for top in range(0, analysed.shape[0], factor)
-        ]
-    )
-    sums = np.pad(np.pad(shut, 1, constant_values=True).astype(np.int32), ((1, 0), (1, 0)))
-    sums = sums.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
-    sizes = np.stack([-(-(rows + 2) // factor), -(-(columns + 2) // factor)], axis=1)
-    kinds, of_kind = np.unique(sizes, axis=0, return_inverse=True)
-    free = np.ones(len(kinds))
-    for index, (down, right) in enumerate(kinds):
-        inside = sums[down:, right:] - sums[:-down, right:] - sums[down:, :-right]
-        inside += sums[:-down, :-right]
-        free[index] = max(int((inside == 0).sum()), 1) * factor**2
-    room: NDArray[np.floating] = free[of_kind.ravel()]
-    return room
+    weighed = edge_weights(field.mask.shape, found.seen, found.boxes[nodules])
+    return float((weighed.weights / weighed.area_px).sum()) / field.pixel_size.area_um2 * 1e6
 
 
 def _remarks(

@@ -46,6 +46,8 @@ class Strips:
 
     Attributes
     ----------
+    shape
+        Height and width.
     count
         How many components there are.
     """
@@ -56,7 +58,7 @@ class Strips:
         shape: tuple[int, ...],
         corners: bool = True,
     ) -> None:
-        self._read, self._corners, self._shape = read, corners, (shape[0], shape[1])
+        self._read, self._corners, self.shape = read, corners, (shape[0], shape[1])
         self._rows = max(1, _STRIP // max(1, shape[1]))
         self._starts = range(0, shape[0], self._rows)
         self._first = list[NDArray[np.int64]]()  # row of each strip, numbered through
@@ -76,11 +78,11 @@ class Strips:
 
     def height(self, start: int) -> int:
         """Return the height of the strip that begins at a row."""
-        return min(self._rows, self._shape[0] - start)
+        return min(self._rows, self.shape[0] - start)
 
     def whole(self) -> NDArray[np.int32]:
         """Return all numbers, ``(H, W)``."""
-        numbers = np.empty(self._shape, dtype=np.int32)
+        numbers = np.empty(self.shape, dtype=np.int32)
         for start, rows in self:
             height = self.height(start)
             numbers[start : start + height] = rows[:height]

@@ -30,14 +30,15 @@ class Cuts:
         ``(N,)`` on any side.
     by_spots
         ``(N,)`` where nothing but spots cuts them.
-    spots_px
-        Area of the spots that are smaller than the mean object: objects are seen around them.
+    seen
+        ``(H, W)`` the analysed area, with spots that cut nothing, and those smaller than the mean
+        object that nothing cuts. None where everything was analysed.
     """
 
     forbidden: NDArray[np.bool_]
     anywhere: NDArray[np.bool_]
     by_spots: NDArray[np.bool_]
-    spots_px: int
+    seen: NDArray[np.bool_] | None
 
 
 class Contacts:
@@ -60,7 +61,7 @@ class Contacts:
     def __init__(
         self, count: int, shape: tuple[int, ...], analysed: NDArray[np.bool_] | None
     ) -> None:
-        self._count, self._shape = count, shape
+        self._count, self._shape, self._analysed = count, shape, analysed
         self._spots = None if analysed is None else spots_of(analysed)
         spots = 0 if self._spots is None else self._spots.count
         self._strips = iter(self._spots or ())
@@ -106,8 +107,21 @@ class Contacts:
         by_spots[self._objects(pairs[cutting & ~at_edge])] = True
         by_spots &= ~anywhere
         forbidden[self._objects(np.intersect1d(pairs[cutting], left_or_below))] = True
-        small = ~self._at_edge & (self._sizes * max(self._count, 1) < area.sum())
-        return Cuts(forbidden, anywhere | by_spots, by_spots, int(self._sizes[1:][small[1:]].sum()))
+        anywhere |= by_spots
+        whole = area[~anywhere] if not anywhere.all() else area
+        hides = np.zeros_like(self._at_edge)
+        hides[pairs[cutting] // (self._count + 1)] = True
+        touched = np.zeros_like(hides)
+        touched[pairs // (self._count + 1)] = True
+        filled = (touched & ~hides) | (self._sizes < (whole.mean() if len(whole) else 0))
+        filled[0] = False
+        return Cuts(forbidden, anywhere, by_spots, self._seen(filled & ~self._at_edge))
+
+    def _seen(self, filled: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """Return the analysed area with some of the spots."""
+        if self._spots is None or not filled.any():
+            return self._analysed
+        return _with_spots(self._spots, filled)
 
     def _cutting(self, pairs: NDArray[np.int64], area: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell in which pairs the spot cuts the object."""
@@ -149,10 +163,15 @@ def without_small_spots(analysed: NDArray[np.bool_], smaller_px: float) -> NDArr
     at_edge = np.zeros(strips.count + 1, dtype=np.bool_)
     for start, spots in strips:
         _add_strip(sizes, at_edge, spots[: strips.height(start)], start, len(analysed))
-    small = ~at_edge & (sizes < smaller_px)
-    small[0] = True
-    filled = np.empty_like(analysed)
+    return _with_spots(strips, ~at_edge & (sizes < smaller_px))
+
+
+def _with_spots(strips: Strips, filled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what was analysed, with some spots: ``(H, W)``."""
+    inside = filled.copy()
+    inside[0] = True
+    area = np.empty(strips.shape, dtype=np.bool_)
     for start, spots in strips:
         height = strips.height(start)
-        filled[start : start + height] = small[spots[:height]]
-    return filled
+        area[start : start + height] = inside[spots[:height]]
+    return area

@@ -93,12 +93,12 @@ def object_summary_frame(results: Iterable[Objects]) -> pd.DataFrame:
 def _summary_rows(one: Objects) -> Iterable[tuple[object, ...]]:
     count = int(one.counted.sum())
     figures: list[object] = [None] * 6
-    if one.area_mm2:
-        um2 = 1e6 * one.area_mm2 * one.class_pixels / one.analysed_pixels
-        sized = one.sized
+    if one.per_mm2 is not None:
+        share, sized = one.class_pixels / one.analysed_pixels, one.sized
         mean = float(np.average(sized.sizes, weights=sized.weights)) if len(sized.sizes) else None
         quantiles = weighted_quantiles(sized.sizes, sized.weights, tuple(SHARES.values()))
-        figures = [count / one.area_mm2, um2 / count if count else None, mean, *quantiles]
+        um2 = 1e6 * share / one.per_mm2 if one.per_mm2 else None
+        figures = [one.per_mm2, um2, mean, *quantiles]
     for line in one.lines:
         yield (
             *(one.image, one.group, one.class_name, count, *figures),

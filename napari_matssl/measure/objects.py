@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from napari_matssl.measure.chords import LineFigures, line_figures
 from napari_matssl.measure.components import STEPS, Components, find_components
+from napari_matssl.measure.edge_weights import EdgeWeights, edge_weights
 from napari_matssl.measure.feret import feret_diameters
 from napari_matssl.measure.field import Field
-from napari_matssl.measure.size_distribution import SizedObjects, inside_weights
+from napari_matssl.measure.size_distribution import SizedObjects
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ class Objects:
         Diameters and weights of those that lie wholly inside.
     class_pixels, analysed_pixels
         Of the whole field.
-    area_mm2
-        In which objects are counted: what was analysed, and spots in it that are smaller than the
-        mean object. None if the field isn't calibrated.
+    per_mm2
+        Objects per mm2 of what was analysed, with spots in it that are smaller than the mean
+        object. In an area that is no rectangle, of those that lie wholly inside, by their weights.
+        None if nothing was analysed, or the field isn't calibrated.
     lines
         Chords along test lines, one for each direction.
     remarks
@@ -71,7 +73,7 @@ class Objects:
     sized: SizedObjects
     class_pixels: int
     analysed_pixels: int
-    area_mm2: float | None
+    per_mm2: float | None
     lines: tuple[LineFigures, ...]
     remarks: tuple[str, ...] = ()
 
@@ -101,6 +103,7 @@ def measure_objects(field: Field, class_name: str, directions: Sequence[int] = (
     feret = feret_diameters(found.extents, len(found), pixel)
     ratio, orientation = _ellipses(found.moments, pixel)
     perimeter = crofton_perimeters(found.chords, pixel)
+    inside = edge_weights(field.mask.shape, found.seen, found.boxes[found.inside])
     lines = (line_figures(of_class, field.analysed, d, field.pixel_size_um) for d in directions)
     return Objects(
         image=field.name,
@@ -117,19 +120,24 @@ def measure_objects(field: Field, class_name: str, directions: Sequence[int] = (
         circularity=np.minimum(4 * math.pi * area / perimeter**2, 1.0),
         centroid=found.centroid,
         counted=found.counted,
-        sized=_sized(found, diameter, _frame(field)),
+        sized=inside.sized(diameter[found.inside]),
         class_pixels=int(found.area.sum()),
         analysed_pixels=field.analysed_pixels,
-        area_mm2=_area_mm2(field, found.spots_px),
+        per_mm2=_per_mm2(found, field, inside),
         lines=tuple(lines),
         remarks=_remarks(f"{field.name}, {class_name}", found),
     )
 
 
-def _area_mm2(field: Field, spots_px: int) -> float | None:
-    if field.pixel_size is None:
+def _per_mm2(found: Components, field: Field, inside: EdgeWeights) -> float | None:
+    """Count objects per mm2 by the edge rule, or by weights where edges may run in any direction.
+
+    Half of the edge of a rectangle is forbidden, but three quarters of that of a circle.
+    """
+    if field.pixel_size is None or not field.analysed_pixels:
         return None
-    return (field.analysed_pixels + spots_px) * field.pixel_size.area_um2 / 1e6
+    number = float(found.counted.sum() if inside.rectangle else inside.weights.sum())
+    return number / (inside.area_px * field.pixel_size.area_um2 / 1e6)
 
 
 def _remarks(where: str, found: Components) -> tuple[str, ...]:
@@ -183,22 +191,3 @@ def _ellipses(
     ratio = np.sqrt((middle + half) / (middle - half))
     angle = np.degrees(np.arctan2(-2 * xy, xx - yy) / 2) % 180  # rows run down
     return ratio, np.where(half > 1e-9 * middle, angle, np.nan)
-
-
-def _frame(field: Field) -> tuple[int, int]:
-    """Return height and width of the box around the analysed area, in px."""
-    if field.analysed is None:
-        height, width = field.mask.shape
-        return height, width
-    rows, columns = (np.flatnonzero(field.analysed.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return 0, 0
-    return int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)
-
-
-def _sized(
-    found: Components, diameter: NDArray[np.float64], frame: tuple[int, int]
-) -> SizedObjects:
-    boxes = found.boxes[found.inside]
-    weights = inside_weights(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2], frame)
-    return SizedObjects(diameter[found.inside], weights)

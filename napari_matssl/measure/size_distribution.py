@@ -1,8 +1,6 @@
-"""Size distributions of objects that a field cuts off at its edges.
+"""Size distributions of objects that lie wholly inside their fields, weighted.
 
-A large object touches the edge more often than a small one, so those that lie wholly inside are
-too small on the average. Each is weighted by the inverse of its chance to lie inside
-(Miles 1974, Lantuejoul 1980).
+The weights are those of :mod:`~napari_matssl.measure.edge_weights`.
 """
 
 import math
@@ -16,23 +14,6 @@ from scipy.special import stdtrit
 from napari_matssl.measure.field_statistics import CONFIDENCE
 
 RESAMPLES = 500
-
-
-def inside_weights(
-    heights: NDArray[np.integer], widths: NDArray[np.integer], field: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Weigh objects that lie inside a field by the inverse of their chance to do so.
-
-    A box of h x w px has (H - h - 1) * (W - w - 1) places in a field of H x W px at which it
-    touches no edge.
-
-    Returns
-    -------
-    ``(N,)``: an object as small as a pixel has about 1.
-    """
-    places = (field[0] - heights - 1.0) * (field[1] - widths - 1.0)
-    weights: NDArray[np.float64] = field[0] * field[1] / np.maximum(places, 1.0)
-    return weights
 
 
 def weighted_quantiles(

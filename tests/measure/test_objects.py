@@ -390,17 +390,17 @@ def test_a_spot_does_not_hide_the_edge_of_the_image():
 
 
 def test_spots_leave_the_number_of_objects_per_area():
-    """A disc at every third place over a field with four spots, and beyond the field's edges."""
+    """Lattices of discs at every third place over a field with four spots."""
     spots = np.zeros((70, 70), bool)
     spots[10:14, 10:14] = spots[10:14, 50:54] = spots[50:54, 10:14] = spots[48:54, 48:54] = True
     y, x = np.ogrid[:70, :70]
     counted = {True: 0.0, False: 0.0}
-    for row in range(-8, 79, 3):
-        for column in range(-8, 79, 3):
-            pores = (y - row) ** 2 + (x - column) ** 2 <= 64
+    for down in range(0, 24, 3):
+        for right in range(0, 24, 3):
+            pores = ((y + down) % 24 - 12) ** 2 + ((x + right) % 24 - 12) ** 2 <= 64
             for spotted in counted:
-                one = measured(pores, scratch=spots if spotted else None)
-                counted[spotted] += one.counted.sum() / one.area_mm2
+                one = measured(pores, PixelSize(1, 1, "test"), spots if spotted else None)
+                counted[spotted] += one.per_mm2
     assert counted[True] == pytest.approx(counted[False], rel=0.01)
 
 

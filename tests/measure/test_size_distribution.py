@@ -1,4 +1,4 @@
-"""Size distributions: large objects are not lost at the edges, and intervals hold."""
+"""Size distributions: quantiles of weighted sizes, and their intervals."""
 
 import numpy as np
 import pytest
@@ -6,34 +6,9 @@ from scipy.stats import norm
 
 from napari_matssl.measure.size_distribution import (
     SizedObjects,
-    inside_weights,
     pooled_quantiles,
     weighted_quantiles,
 )
-
-
-def test_an_object_that_fits_at_few_places_weighs_more():
-    """A box of 3 x 5 px in 10 x 10 px touches no edge at 6 x 4 places."""
-    assert inside_weights(np.array([3]), np.array([5]), (10, 10))[0] == pytest.approx(100 / 24)
-    assert inside_weights(np.array([8]), np.array([8]), (10, 10))[0] == 100
-
-
-def test_large_and_small_objects_are_found_in_the_proportion_of_the_plane():
-    """As many boxes of 5 px as of 40 px, seen through fields of 100 px."""
-    random = np.random.default_rng(0)
-    sizes, weights = [], []
-    for side in (5, 40):
-        first = random.integers(-side + 1, 100, (20_000, 2))
-        inside = ((first > 0) & (first + side < 100)).all(axis=1)
-        density = (100 + side - 1) ** 2  # so many places were drawn from
-        found = int(inside.sum())
-        sizes += [side] * found
-        weights += list(
-            inside_weights(np.full(found, side), np.full(found, side), (100, 100)) * density
-        )
-    share = np.average(np.array(sizes) == 40, weights=weights)
-    assert share == pytest.approx(0.5, abs=0.02)
-    assert np.mean(np.array(sizes) == 40) < 0.25
 
 
 def test_equal_weights_give_plain_quantiles():
