@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from napari_matssl.measure.layer_columns import STEP, Band, ColumnKind, Columns
-from napari_matssl.measure.skeleton import line_length, thin, without_spurs
+from napari_matssl.measure.skeleton import line_length, thin, with_tips, without_spurs
 
 _LEVELS = np.arange(0.2, 0.81, 0.1)
 """Shares of the thickness at which the branches of a through-crack are counted."""
@@ -62,7 +62,7 @@ def find_cracks(
     points = (line.points[places] + depths[:, None] * line.normals[places]) / columns.scale
     gaps = np.diff(places)[np.diff(line.parts[places]) == 0]
     spacing = float(gaps.mean()) * line.spacing if len(gaps) else None
-    return LayerCracks(points, spacing, _length_inside(cracks, columns, tolerance))
+    return LayerCracks(points, spacing, _length_inside(cracks, columns))
 
 
 def _through(band: Band, columns: Columns, tolerance: float) -> NDArray[np.floating]:
@@ -116,9 +116,9 @@ def _runs(there: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
     return np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
 
 
-def _length_inside(cracks: NDArray[np.bool_], columns: Columns, tolerance: float) -> float:
+def _length_inside(cracks: NDArray[np.bool_], columns: Columns) -> float:
     """Add up the skeletons of cracks between the interfaces of counted columns."""
-    lines = without_spurs(thin(cracks, columns.scale))
+    lines = with_tips(without_spurs(thin(cracks, columns.scale)), cracks)
     if not len(lines.pixels):
         return 0.0
     line = columns.line
@@ -127,7 +127,5 @@ def _length_inside(cracks: NDArray[np.bool_], columns: Columns, tolerance: float
     nearest = single[KDTree(line.points[single]).query(points)[1]]
     depths = ((points - line.points[nearest]) * line.normals[nearest]).sum(axis=1)
     depths /= columns.lengths[nearest]
-    inside = columns.counted[nearest]
-    inside &= depths >= np.nan_to_num(columns.upper[nearest]) - tolerance
-    inside &= depths <= np.nan_to_num(columns.lower[nearest]) + tolerance
-    return line_length(lines.within(inside))
+    inside = np.minimum(depths - columns.upper[nearest], columns.lower[nearest] - depths)
+    return line_length(lines, np.where(columns.counted[nearest], inside, -np.inf))

@@ -1,6 +1,7 @@
 """Skeletons: lines one pixel wide as graphs, their length, the longest way through them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,12 @@ _MARGIN = 64
 _SMOOTHING = 16
 """Steps of 1-2-1 averaging along a line before its length is taken, about 3 px."""
 
+_STRAIGHT = 3.0
+"""A line goes on at its end as it does on the average over its width and so many px more."""
+
+_TIP_STEP = 0.1
+"""In px, by which the tip of a line is looked for."""
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -22,7 +29,7 @@ class Skeleton:
     Parameters
     ----------
     pixels
-        ``(N, 2)`` rows and columns.
+        ``(N, 2)`` rows and columns; whole numbers but for tips.
     radii
         ``(N,)`` distance to the edge of what was thinned, in the unit of `scale`.
     links
@@ -32,7 +39,7 @@ class Skeleton:
         Height and width of a pixel.
     """
 
-    pixels: NDArray[np.intp]
+    pixels: NDArray[np.number[Any]]
     radii: NDArray[np.floating]
     links: csr_array
     scale: tuple[float, float]
@@ -113,7 +120,8 @@ def without_spurs(skeleton: Skeleton, factor: float = 1.0) -> Skeleton:
     pairs = skeleton.links.tocoo()
     plain = ~junction[pairs.row] & ~junction[pairs.col]
     inner = csr_array(
-        (pairs.data[plain], (pairs.row[plain], pairs.col[plain])), shape=skeleton.links.shape
+        (pairs.data[plain], (pairs.row[plain], pairs.col[plain])),
+        shape=skeleton.links.shape,
     )
     count, branch = connected_components(inner, directed=False)
     length = np.bincount(branch[pairs.row[plain]], pairs.data[plain], count) / 2
@@ -127,12 +135,89 @@ def without_spurs(skeleton: Skeleton, factor: float = 1.0) -> Skeleton:
     return skeleton.within(junction | ~spur[branch])
 
 
-def line_length(skeleton: Skeleton) -> float:
+def with_tips(skeleton: Skeleton, region: NDArray[np.bool_]) -> Skeleton:
+    """Lengthen lines at their loose ends, straight on up to the edge of what was thinned.
+
+    Thinning shortens a line by about half of its width at each end.
+
+    Parameters
+    ----------
+    region
+        ``(H, W)``, what was thinned.
+    """
+    links, points, scale = skeleton.links, skeleton.points, np.asarray(skeleton.scale)
+    ends = np.flatnonzero(np.diff(links.indptr) == 1)
+    inner = points[np.array([_inwards(skeleton, int(end)) for end in ends], dtype=np.intp)]
+    ways = zip(points[ends] / scale, inner / scale, skeleton.radii[ends], strict=True)
+    found = [_tip(end, back, region, 2 * radius / min(scale)) for end, back, radius in ways]
+    tips = np.array(found).reshape(-1, 2)
+    away = np.hypot(*(tips * scale - points[ends]).T)
+    count = len(points)
+    pairs = links.tocoo()
+    new = count + np.arange(len(ends))
+    longer = csr_array(
+        (
+            np.concatenate([pairs.data, away, away]),
+            (
+                np.concatenate([pairs.row, ends, new]),
+                np.concatenate([pairs.col, new, ends]),
+            ),
+        ),
+        shape=(count + len(ends),) * 2,
+    )
+    return Skeleton(
+        np.concatenate([skeleton.pixels, tips]),
+        np.concatenate([skeleton.radii, np.zeros(len(ends))]),
+        longer,
+        skeleton.scale,
+    )
+
+
+def _inwards(skeleton: Skeleton, end: int) -> int:
+    """Return a place on the line of an end, farther from it than the line is wide."""
+    links, before, here, gone = skeleton.links, -1, end, 0.0
+    while gone < 2 * skeleton.radii[end] + _STRAIGHT * max(skeleton.scale):
+        first, after = links.indptr[here : here + 2]
+        onwards = [place for place in range(first, after) if links.indices[place] != before]
+        if len(onwards) != 1:
+            break
+        gone += float(links.data[onwards[0]])
+        before, here = here, int(links.indices[onwards[0]])
+    return here
+
+
+def _tip(
+    end: NDArray[np.floating],
+    inner: NDArray[np.floating],
+    region: NDArray[np.bool_],
+    farthest: float,
+) -> NDArray[np.floating]:
+    """Return where a line from an inner place through its end leaves a region; all in px.
+
+    At most so far from its end: a line may end where another one goes on.
+    """
+    step = (end - inner) / np.hypot(*(end - inner)) * _TIP_STEP
+    ways = end + np.arange(1, int(farthest / _TIP_STEP) + 2)[:, None] * step
+    row, column = np.floor(ways + 0.5).astype(int).T
+    there = (row >= 0) & (row < region.shape[0]) & (column >= 0) & (column < region.shape[1])
+    there[there] = region[row[there], column[there]]
+    gone = len(ways) if there.all() else int(there.argmin())
+    tip: NDArray[np.floating] = end + (gone + 0.5) * step
+    return tip
+
+
+def line_length(skeleton: Skeleton, inside: NDArray[np.floating] | None = None) -> float:
     """Length of all lines of a skeleton, in the unit of its scale.
 
     A staircase of pixels is longer than the line it stands for, by up to 8 %. So the pixels of
     each line are averaged along it first, with ends and junctions held; straight lines of any
     direction come out within 1 %.
+
+    Parameters
+    ----------
+    inside
+        ``(N,)`` how far inside of something each pixel lies, negative outside: lines count as far
+        as they lie inside. None counts all.
     """
     links = skeleton.links
     if links.nnz == 0:
@@ -145,7 +230,15 @@ def line_length(skeleton: Skeleton) -> float:
         points = step @ points
     pairs = links.tocoo()
     apart = points[pairs.row] - points[pairs.col]
-    return float(np.hypot(apart[:, 0], apart[:, 1]).sum() / 2)
+    lengths = np.hypot(apart[:, 0], apart[:, 1])
+    if inside is not None:
+        first, second = inside[pairs.row], inside[pairs.col]
+        high, low = np.maximum(first, second), np.minimum(first, second)
+        share = np.where(low >= 0, 1.0, 0.0)
+        crosses = (high > 0) & (low < 0)
+        share[crosses] = high[crosses] / (high - low)[crosses]
+        lengths = lengths * share
+    return float(lengths.sum() / 2)
 
 
 def trunk(skeleton: Skeleton) -> tuple[NDArray[np.intp], bool]:

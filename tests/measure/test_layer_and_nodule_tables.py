@@ -55,8 +55,8 @@ def test_layers():
     assert (row["min_um"], row["max_um"]) == (10, 10)
     assert row["cracks_per_mm"] == 20  # two on 100 um
     assert row["crack_spacing_um"] == pytest.approx(50)
-    # Two of 10 um on 1,000 um2; thinning eats 1 to 2 px at each end.
-    assert row["crack_length_um_per_mm2"] == pytest.approx(18_000, rel=0.1)
+    # Two of 10 um on 1,000 um2.
+    assert row["crack_length_um_per_mm2"] == pytest.approx(20_000, rel=0.01)
 
 
 def test_layers_of_uncalibrated_images_are_blank_in_um():

@@ -346,8 +346,18 @@ def test_through_cracks_are_counted_and_belong_to_the_layer():
     assert found.thickness.statistics.n == 400
     assert found.cracks.through[:, 1] == pytest.approx([51, 201, 301, 351], abs=1)
     assert found.cracks.spacing == pytest.approx(100, abs=1)
-    # Thinning eats a px or two at each end, and what is left below the joint is a spur.
-    assert found.cracks.length == pytest.approx(40 + 25 + 37 + 2 * 36 + 50, rel=0.06)
+    # What is left below the joint is a spur; two ends are 20 px above the layer.
+    assert found.cracks.length == pytest.approx(40 + 25 + 37 + 2 * 35.5 + 50, rel=0.02)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 6, 12])
+@pytest.mark.parametrize(("top", "bottom"), [(100, 180), (80, 200), (120, 160)])
+def test_cracks_are_as_long_as_they_are_within_the_layer(width, top, bottom):
+    mask = flat((100, 180))
+    for left in (60, 160, 260, 340):
+        mask[top:bottom, left : left + width] = CRACK
+    length = min(bottom, 180) - max(top, 100)
+    assert measure(mask).cracks.length == pytest.approx(4 * length, rel=0.01)
 
 
 def test_a_crack_that_is_interrupted_by_more_than_the_tolerance_is_not_through():

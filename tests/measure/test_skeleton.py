@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_matssl.measure.skeleton import line_length, thin, trunk, without_spurs
+from napari_matssl.measure.skeleton import line_length, thin, trunk, with_tips, without_spurs
 
 
 def bar(angle, length, width, scale=(1.0, 1.0), shape=(500, 500)):
@@ -27,6 +27,27 @@ def test_pixels_that_are_not_square_give_the_same_length(angle):
     shape, scale = (400, 500), (1.25, 1.0)
     found = line_length(without_spurs(thin(bar(angle, 300, 6, scale, shape), scale)))
     assert found == pytest.approx(297, rel=0.02)
+
+
+@pytest.mark.parametrize("width", [3, 6, 12])
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (1.25, 1.0)])
+@pytest.mark.parametrize("angle", [0, 22.5, 45, 90])
+def test_tips_give_a_line_what_thinning_took(angle, scale, width):
+    region = bar(angle, 300, width, scale)
+    found = line_length(with_tips(without_spurs(thin(region, scale)), region))
+    assert found == pytest.approx(300.5, abs=2)
+
+
+def test_a_tip_goes_no_farther_than_the_line_is_wide():
+    region = bar(0, 300, 5)
+    end = thin(bar(0, 100, 5))
+    assert 0 < line_length(with_tips(end, region)) - line_length(end) <= 2 * (2 * 3 + 0.2)
+
+
+def test_lines_count_as_far_as_they_are_inside():
+    lines = thin(bar(0, 300, 1))
+    inside = 250.25 - lines.points[:, 1]
+    assert line_length(lines, inside) == pytest.approx(250.25 - lines.points[:, 1].min())
 
 
 def test_two_pixels_at_a_corner_are_a_diagonal_apart():
