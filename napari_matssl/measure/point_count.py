@@ -13,7 +13,8 @@ from scipy.special import ndtri
 
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.measure.agreement import Agreement, agreement
-from napari_matssl.measure.field_statistics import CONFIDENCE, FieldStatistics, field_statistics
+from napari_matssl.measure.field_statistics import CONFIDENCE, FieldStatistics
+from napari_matssl.measure.group_statistics import GroupStatistics, Sample, group_statistics
 
 _Z = float(ndtri(0.5 + CONFIDENCE / 2))
 
@@ -91,6 +92,8 @@ class ImagePoints:
         What made the mask; empty if that isn't known.
     by
         Who counted; empty if that isn't known.
+    specimen
+        What it was taken of; images of one specimen aren't independent. Empty if that isn't known.
     """
 
     image: str
@@ -103,6 +106,7 @@ class ImagePoints:
     mask_ids: tuple[int, ...] | None
     model: str = ""
     by: str = ""
+    specimen: str = ""
 
     @property
     def agreement(self) -> Agreement:
@@ -131,12 +135,12 @@ class ClassSummary:
     class_id, class_name
         The class.
     statistics
-        Of the percentages per image.
+        Of the percentages per image, or of their means per specimen.
     low, high
         95 % confidence interval of the mean, in %.
     over
-        What the interval is over: ``"images"``, or ``"points"`` where there is one image, or none
-        of them differs.
+        What the interval is over: ``"images"``; ``"specimens"`` where there are several; or
+        ``"points"`` where there is one image, or none of them differs.
     mask_percent
         Mean of the mask's; None without masks.
     """
@@ -170,6 +174,7 @@ def count_image(
     mask: NDArray[np.integer] | None = None,
     model: str = "",
     by: str = "",
+    specimen: str = "",
 ) -> ImagePoints:
     """Take stock of the points of one image.
 
@@ -190,6 +195,8 @@ def count_image(
         What made it.
     by
         Who counted.
+    specimen
+        What the image was taken of.
     """
     analysed = [one for one in classes.classes if not one.exclude]
     place = {one.id: n for n, one in enumerate(analysed)}
@@ -217,6 +224,7 @@ def count_image(
         mask_ids=mask_ids,
         model=model,
         by=by,
+        specimen=specimen,
     )
 
 
@@ -238,22 +246,28 @@ def summarise(images: Sequence[ImagePoints]) -> tuple[ClassSummary, ...]:
     """Summarise the images of one class table; one row per class.
 
     Over several images, the interval is that of the mean of their percentages (E562-style), within
-    0 and 100 %. Over one image, and where none of them differs (a class that nobody met), it is
-    Wilson's over all points: that of these images, not of the specimen.
+    0 and 100 %; each specimen counts once where there are several. Over one image, and where none
+    of them differs (a class that nobody met), it is Wilson's over all points: that of these images,
+    not of the specimen.
     """
     first = images[0].rows if images else ()
     rows = []
     for n, one in enumerate(first):
         counts = [image.rows[n] for image in images]
-        figures = [row.percent for row in counts if row.percent is not None]
-        stats = field_statistics(figures)
-        masks = [row.mask_percent for row in counts if row.mask_percent is not None]
+        stats = _statistics([row.percent for row in counts], images)
+        masks = _statistics([row.mask_percent for row in counts], images)
         low, high, over = _bounds(stats, counts, sum(image.counted for image in images))
-        mask_percent = sum(masks) / len(masks) if masks else None
         rows.append(
-            ClassSummary(one.class_id, one.class_name, stats, low, high, over, mask_percent)
+            ClassSummary(
+                one.class_id, one.class_name, stats.fields, low, high, over, masks.fields.mean
+            )
         )
     return tuple(rows)
+
+
+def _statistics(percents: Sequence[float | None], images: Sequence[ImagePoints]) -> GroupStatistics:
+    pairs = zip(percents, images, strict=True)
+    return group_statistics([Sample(p, image.specimen) for p, image in pairs if p is not None])
 
 
 def agreement_of(images: Sequence[ImagePoints]) -> Agreement:
@@ -264,11 +278,12 @@ def agreement_of(images: Sequence[ImagePoints]) -> Agreement:
 
 
 def _bounds(
-    stats: FieldStatistics, counts: Sequence[ClassCount], points: float
+    stats: GroupStatistics, counts: Sequence[ClassCount], points: float
 ) -> tuple[float | None, float | None, str]:
-    if stats.mean is None:
-        return None, None, "images"
-    if stats.ci95:
-        return max(0.0, stats.mean - stats.ci95), min(100.0, stats.mean + stats.ci95), "images"
+    mean, ci95 = stats.fields.mean, stats.fields.ci95
+    if mean is None:
+        return None, None, stats.over
+    if ci95:
+        return max(0.0, mean - ci95), min(100.0, mean + ci95), stats.over
     low, high = wilson(sum(row.hits for row in counts), points)
     return low, high, "points"

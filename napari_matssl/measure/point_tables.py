@@ -71,7 +71,7 @@ def count_summary_frame(images: Sequence[ImagePoints]) -> pd.DataFrame:
         (
             *(row.class_id, row.class_name, row.statistics.n, points),
             *(row.statistics.mean, row.statistics.s, row.low, row.high),
-            row.statistics.relative_accuracy if row.over == "images" else None,
+            row.statistics.relative_accuracy if row.over != "points" else None,
             row.mask_percent,
             *_agreement_cells(found),
             *(row.over, found.reason),

@@ -72,6 +72,11 @@ def intervals_in_words(summary: pd.DataFrame) -> tuple[str, ...]:
     lines = []
     if "images" in over:
         lines.append("Over images: Student's t with n - 1 degrees of freedom.")
+    if "specimens" in over:
+        lines.append(
+            "Over specimens, each with the mean of its fields: Student's t with n - 1 degrees of "
+            "freedom."
+        )
     if "points" in over:
         lines.append("Over points: Wilson's interval, of these fields alone.")
     return (f"{' '.join(lines)} A point on a boundary counts half for each of both classes.",)

@@ -172,3 +172,19 @@ def test_the_interval_over_images_covers_the_mean_of_the_material(fields):
         row = summarise(images)[0]
         inside += row.low <= 100 * share <= row.high
     assert 93 <= 100 * inside / draws <= 97
+
+
+def test_images_of_one_specimen_count_as_one():
+    """Two images of 10 and 20 % of one specimen, one of 45 % of another: 15 and 45 %."""
+    images = [
+        count_image(name, points(*[(1,)] * hits, *[(2,)] * (20 - hits)), TABLE, specimen=specimen)
+        for name, hits, specimen in (("a", 2, "one"), ("b", 4, "one"), ("c", 9, "two"))
+    ]
+    row = summarise(images)[0]
+    assert (row.over, row.statistics.n, row.statistics.mean) == ("specimens", 2, pytest.approx(30))
+    # t(0.975, 1) * s / sqrt(2), from 0 on
+    assert row.statistics.ci95 == pytest.approx(12.7062 * 15, rel=1e-4)
+    assert (row.low, row.high) == (0, 100)
+    frame = count_summary_frame(images)
+    assert frame["over"].tolist() == ["specimens"] * 2
+    assert frame["relative_accuracy_percent"].notna().all()

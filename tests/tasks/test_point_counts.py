@@ -6,7 +6,9 @@ import pytest
 
 from napari_matssl.errors import InputError
 from napari_matssl.export.micrographs import write_micrograph
+from napari_matssl.measure.point_count import summarise
 from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.place import Place
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.measuring.point_counts import export_counts, new_count, project_counts
 
@@ -106,3 +108,24 @@ def test_without_a_finished_count_there_is_nothing_to_export(project, tmp_path):
     with pytest.raises(InputError, match="No points are counted"):
         export_counts(project, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_specimens_of_two_groups_are_not_one_and_images_without_one_stand_by_themselves(project):
+    for name in ("c.tif", "d.tif"):
+        write_micrograph(project.folder / name, project.micrographs.read("a.tif"))
+    project = Project(project.folder)
+    for name in ("a.tif", "b.tif", "c.tif", "d.tif"):
+        count_by(project, name, by_half)
+    assert {row.over for row in summarise(project_counts(project).images)} == {"points"}
+    project.micrographs.set_places(
+        {
+            "a.tif": Place("1", group="annealed"),
+            "b.tif": Place("1", group="annealed"),
+            "c.tif": Place("1", group="quenched"),
+            "d.tif": Place(group="as cast"),
+        }
+    )
+    specimens = [image.specimen for image in project_counts(project).images]
+    assert specimens[0] == specimens[1]
+    assert len({*specimens}) == 3
+    assert summarise(project_counts(project).images)[0].statistics.n == 3

@@ -1,5 +1,6 @@
 """Counting classes by eye at points of a project's images: begin, take stock, export."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept_points import KeptCount
 from napari_matssl.tasks.measuring.measure_project import final_mask, final_origin
+from napari_matssl.tasks.measuring.project_places import places_that_count
 
 COUNT, COUNT_SUMMARY, ALL_POINTS = "point_count.csv", "point_count_summary.csv", "points.csv"
 """Names of the tables."""
@@ -86,8 +88,13 @@ def now_in_words() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def count_of_image(project: Project, name: str, kept: KeptCount) -> ImagePoints:
+def count_of_image(project: Project, name: str, kept: KeptCount, specimen: str = "") -> ImagePoints:
     """Take stock of the judged points of an image, beside its mask if there is one.
+
+    Parameters
+    ----------
+    specimen
+        What it was taken of, as far as that counts.
 
     Raises
     ------
@@ -100,11 +107,11 @@ def count_of_image(project: Project, name: str, kept: KeptCount) -> ImagePoints:
         for (y, x), answer in zip(kept.points, kept.answers, strict=False)
     ]
     if not project.masks.has(name):
-        return count_image(name, points, table, by=kept.by)
+        return count_image(name, points, table, by=kept.by, specimen=specimen)
     size = project.micrographs.read(name).pixel_size
     mask = final_mask(project, name, table, size)
     model = final_origin(project, name, table, size).model
-    return count_image(name, points, table, mask, model, kept.by)
+    return count_image(name, points, table, mask, model, kept.by, specimen)
 
 
 def project_counts(project: Project) -> PointCounts:
@@ -112,21 +119,42 @@ def project_counts(project: Project) -> PointCounts:
 
     Masks of counts that aren't finished are not looked at.
     """
+    finished: dict[str, KeptCount] = {}
     images, begun, problems = [], [], []
     for name in project.micrographs.analysed:
         if not project.points.path(name).exists():
             continue
         try:
             kept = project.points.read(name)
-            if kept is None:
-                continue
-            if kept.finished:
-                images.append(count_of_image(project, name, kept))
-            else:
-                begun.append(name)
+        except MatSSLError as error:
+            problems.append(str(error))
+            continue
+        if kept is not None and kept.finished:
+            finished[name] = kept
+        elif kept is not None:
+            begun.append(name)
+    specimens = _specimens(project, tuple(finished))
+    for name, kept in finished.items():
+        try:
+            images.append(count_of_image(project, name, kept, specimens[name]))
         except MatSSLError as error:
             problems.append(str(error))
     return PointCounts(tuple(images), tuple(begun), tuple(problems))
+
+
+def _specimens(project: Project, names: Sequence[str]) -> dict[str, str]:
+    """Name what counts as one specimen; images whose specimen doesn't count stand by themselves.
+
+    Counts of all groups are summarised together, and each group may have a specimen "1".
+    """
+    places = places_that_count(project, names)
+    if not any(places.of(name).specimen for name in names):
+        return dict.fromkeys(names, "")
+    return {
+        name: f"{place.group}: {place.specimen}" if place.specimen else f"image {name}"
+        for name in names
+        for place in (places.of(name),)
+    }
 
 
 def export_counts(project: Project, out: Path) -> tuple[Path, ...]:

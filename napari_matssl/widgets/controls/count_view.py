@@ -15,7 +15,7 @@ COLUMNS = (
     ("by hand\n(%)", "Mean of the images' point fractions: hits, boundaries half, over points."),
     (
         "its 95 % CI\n(%)",
-        "95 % confidence interval: over images, or of the one image that was counted.",
+        "95 % confidence interval: over images or specimens, or of the one image that was counted.",
     ),
     ("mask\n(%)", "The mask's mean at the same points."),
 )
