@@ -296,7 +296,7 @@ def _remarks(
             if named
             else f"{found}, and counts as thickness."
         )
-    apart = seen.columns.line.spacing / float(np.median(seen.columns.lengths))
+    apart = _px_apart(seen.columns)
     if apart > FARTHEST_APART:
         remarks.append(
             f"{where}: it is so large that columns are {apart:.0f} px apart; narrower cracks may"
@@ -309,3 +309,11 @@ def _remarks(
             f" {effective:.0f} independent ones, so the interval is wide; measure more images."
         )
     return tuple(remarks)
+
+
+def _px_apart(columns: Columns) -> float:
+    """Tell how many px of the image neighbouring columns are apart, along the layer."""
+    height, width = columns.scale
+    normals = columns.line.normals
+    along = np.hypot(normals[:, 1] / height, normals[:, 0] / width)  # px per um
+    return columns.line.spacing * float(np.median(along))

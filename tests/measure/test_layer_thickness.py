@@ -75,6 +75,14 @@ def test_a_tilted_layer_is_measured_across_itself(angle):
     assert found.thickness.mean == pytest.approx(60, abs=0.15)
 
 
+@pytest.mark.parametrize("pixel", [(0.5, 1.0), (0.5, 1.5), (1.0, 0.5)])
+@pytest.mark.parametrize("angle", [0, 90])
+def test_pixels_that_are_not_square_make_no_layer_too_large(angle, pixel):
+    found = measure(stripe(angle, 30, pixel), pixel)
+    assert found.thickness.mean == pytest.approx(30)
+    assert found.remarks == ()
+
+
 def test_columns_of_the_image_would_read_a_tilted_layer_too_thick():
     mask = stripe(10, 60)
     uncorrected = (mask == LAYER).sum(axis=0).mean()
