@@ -40,6 +40,7 @@ from napari_matssl.widgets.guide import IMAGE_KEY, PLACE_KEY, Guide
 from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.running_job import RunningJob
 from napari_matssl.widgets.jobs.torch_start import start_torch
+from napari_matssl.widgets.measured_figures import MeasuredFigures
 from napari_matssl.widgets.model_files import ModelFiles
 from napari_matssl.widgets.napari_private import (
     canvas_widget,
@@ -80,6 +81,7 @@ class Session(QObject):
         """What was imported last, to be undone."""
         self.messages = Messages(self)
         self.over_canvas = MessagesOver(self.messages, canvas_widget(viewer))
+        self.figures = MeasuredFigures(self.folder, self.start, self)
         self.model_files = ModelFiles(self.folder, self.runner, self.start, self)
         self.model_files.changed.connect(self.models_changed)
         self.notices.failed.connect(self._show_problem)

@@ -250,10 +250,9 @@ def test_a_mask_that_changes_makes_figures_out_of_date(panel, project, qtbot):
 
 def test_a_mask_that_changes_while_it_is_measured_makes_figures_out_of_date(panel, project, qtbot):
     measure(qtbot, panel, "objects")
-    measuring = panel.measuring
-    earlier, measuring._at_work = measuring.measured, measuring.meter
+    measuring, figures = panel.measuring, panel.session.figures
     project.masks.write("a2.tif", np.full((160, 200), 2, np.uint8))
-    measuring._on_measured(earlier)  # as a job that began before
+    figures._on_measured(measuring.measured)  # as a job that began before
     qtbot.waitUntil(lambda: "a2.tif changed since" in measuring.state.text())
 
 
@@ -281,18 +280,26 @@ def test_a_job_that_is_stopped_shows_what_is_done(panel, project, qtbot):
     assert list(panel.tabs.views["objects"].per_image.image) == ["a1.tif", "a2.tif"]
 
 
-def test_a_panel_may_be_closed_while_it_measures(dock, panel, project, qtbot):
+def test_a_panel_may_be_closed_while_it_measures_and_the_next_one_shows_the_figures(
+    dock, panel, project, qtbot
+):
     tick(panel, "objects")
-    runner, gone = panel.session.runner, []
+    viewer, runner, gone = panel.session.viewer, panel.session.runner, []
     with slow_disk(f"{project.folder}/matssl/masks/*.png") as disk:
         panel.measuring.start.click()
         qtbot.waitUntil(lambda: len(disk.names) == 1, timeout=60_000)
         panel.destroyed.connect(lambda *_: gone.append(True))
-        panel.session.viewer.window.remove_dock_widget(dock)
+        viewer.window.remove_dock_widget(dock)
         panel.deleteLater()
         qtbot.waitUntil(lambda: bool(gone))
         with qtbot.waitSignal(runner.ended, timeout=60_000):
             disk.go_on()  # pytest-qt fails on exceptions in slots
+    again = MeasurePanel(viewer)
+    viewer.window.add_dock_widget(again, name="Measure")
+    qtbot.waitUntil(lambda: again.tabs is not None and again.tabs.isVisible())
+    tick(again, "objects")
+    assert again.measuring.state.text() == "3 images measured."
+    assert len(again.tabs.views["objects"].per_image) == 3
 
 
 def test_figures_go_with_their_folder(panel, qtbot):

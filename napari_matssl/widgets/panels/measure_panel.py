@@ -12,7 +12,6 @@ from superqt.utils import signals_blocked
 
 from napari_matssl.errors import InputError, MatSSLError
 from napari_matssl.project.folder import Project
-from napari_matssl.tasks.measuring.mask_states import MaskStates
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.measuring.measure_project import Measured, PhaseMeter, segmented_names
 from napari_matssl.tasks.measuring.project_meter import ProjectMeter
@@ -128,8 +127,8 @@ class MeasurePanel(QWidget):
         tabs.setSizePolicy(policy)
         self.layout().insertWidget(self.layout().indexOf(self.problems) + 1, tabs, 1)
         tabs.image_chosen.connect(self.session.current.show)
-        self.measuring.serve(tabs)
         self._clear_view()
+        self.measuring.serve(tabs)
 
     def _clear_view(self) -> None:
         """Show no figures, and no reason while masks are measured for the first time."""
@@ -148,10 +147,10 @@ class MeasurePanel(QWidget):
     def _on_folder(self) -> None:
         """Clear the figures of another folder."""
         project = self._folder.project
-        states = None if project is None else MaskStates(project)
+        states = self.session.figures.states
         self._meter = None if project is None else PhaseMeter(project, states)
         self._background.drop_waiting()
-        self.measuring.on_folder(project, states)
+        self.measuring.on_folder()
         self._clear_view()
         self.painted.setEnabled(project is not None)
         self._show_painted()

@@ -1,4 +1,4 @@
-"""Measuring more than phase fractions: the button, the job, and whether figures are out of date."""
+"""Measuring more than phase fractions: the button, the figures, whether they are out of date."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,8 +9,6 @@ from qtpy.QtWidgets import QWidget
 
 from napari_matssl.errors import MatSSLError
 from napari_matssl.labels.names import few
-from napari_matssl.project.folder import Project
-from napari_matssl.tasks.measuring.mask_states import MaskStates
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.measuring.project_meter import (
     MeasuredProject,
@@ -19,18 +17,18 @@ from napari_matssl.tasks.measuring.project_meter import (
 )
 from napari_matssl.widgets.controls.forms import button, note, offer, say, side_by_side
 from napari_matssl.widgets.controls.measure_choice import MEASURES, MeasureChoice
+from napari_matssl.widgets.measured_figures import OWNER
 from napari_matssl.widgets.panels.single_items import SingleItems
 from napari_matssl.widgets.session import Session
 
 if TYPE_CHECKING:  # pyqtgraph is slow to import
     from napari_matssl.widgets.controls.measure_tabs import MeasureTabs
 
-_OWNER = "measure"
 _TIP = "Measure what is ticked, in all segmented images. Masks that haven't changed are known."
 
 
 class Measuring(QObject):
-    """Starts the job, keeps its results, and tells when they are out of date.
+    """Starts the job, shows its results, and tells when they are out of date.
 
     Parameters
     ----------
@@ -48,10 +46,7 @@ class Measuring(QObject):
     def __init__(self, session: Session, choice: MeasureChoice, parent: QWidget) -> None:
         super().__init__(parent)
         self._session, self._choice = session, choice
-        self.meter: ProjectMeter | None = None
-        self._at_work: ProjectMeter | None = None
-        self.measured: MeasuredProject | None = None
-        self._states: MaskStates | None = None
+        self._figures = session.figures
         self._tabs: MeasureTabs | None = None
         self.items: SingleItems | None = None
         self._segmented = 0
@@ -60,10 +55,21 @@ class Measuring(QObject):
         self.row: QWidget = side_by_side(self.start)
         self.state = note("", "What the figures of the ticked measures are of.")
         choice.changed.connect(self._on_choice)
+        self._figures.arrived.connect(self._on_arrived)
         session.runner.started.connect(self._on_job)
         session.runner.ended.connect(self._on_job)
         session.current.changed.connect(self._follow_image)
         self._update()
+
+    @property
+    def meter(self) -> ProjectMeter | None:
+        """What measures the open folder."""
+        return self._figures.meter
+
+    @property
+    def measured(self) -> MeasuredProject | None:
+        """What was measured last, by an earlier panel, too."""
+        return self._figures.measured
 
     def serve(self, tabs: "MeasureTabs") -> None:
         """Show figures in these tabs from now on."""
@@ -71,10 +77,9 @@ class Measuring(QObject):
         self.items = SingleItems(self._session, tabs, self)
         self._on_choice()
 
-    def on_folder(self, project: Project | None, states: MaskStates | None) -> None:
-        """Drop the figures of another folder."""
-        self.meter = None if project is None else ProjectMeter(project, states)
-        self._states, self.measured, self._changed, self._segmented = states, None, (), 0
+    def on_folder(self) -> None:
+        """Forget what is known of another folder."""
+        self._changed, self._segmented = (), 0
         self._update()
 
     def set_segmented(self, count: int) -> None:
@@ -85,24 +90,16 @@ class Measuring(QObject):
     # --- the job
 
     def _start(self) -> None:
-        meter = self.meter
         try:
             plan = self._choice.plan()
         except MatSSLError as error:
             self._session.notices.failed.emit(error)
             return
-        if meter is None:  # can't happen while the button is off
-            return
-        job = self._session.start("Measuring", partial(meter.measure, plan), _OWNER, compute=False)
-        if job is not None:
-            self._at_work = meter
-            job.succeeded.connect(self._on_measured)
+        self._figures.measure(plan)
 
-    def _on_measured(self, measured: MeasuredProject) -> None:
+    def _on_arrived(self) -> None:
         """Show the figures; called by a signal, so not in a closed panel."""
-        if self._at_work is not self.meter:  # another folder was opened meanwhile
-            return
-        self.measured, self._changed = measured, ()
+        self._changed = ()
         self._show()
         self.arrived.emit()
 
@@ -134,7 +131,7 @@ class Measuring(QObject):
             return "Open a folder of micrographs first."
         if not self._segmented:
             return "Nothing segmented yet: segment some images in Segment first."
-        if self._session.runner.job_of(_OWNER) is not None:
+        if self._session.runner.job_of(OWNER) is not None:
             return "Measuring..."
         return self._choice.missing or f"{MEASURES[name][0]}: not measured yet. Press Measure."
 
@@ -151,9 +148,10 @@ class Measuring(QObject):
 
     def outdated_check(self) -> Callable[[], tuple[str, ...]] | None:
         """Return what lists the images that have changed since; None without figures."""
-        if self.measured is None or self._states is None:
+        states, measured = self._figures.states, self.measured
+        if measured is None or states is None:
             return None
-        return partial(changed_images, self._states.project, self._states, self.measured)
+        return partial(changed_images, states.project, states, measured)
 
     def show_changed(self, changed: tuple[str, ...]) -> None:
         """Mark images that have changed since they were measured."""
