@@ -38,6 +38,9 @@ class Provenance(BaseModel):
     model: str = Field(default="", description="name of the model's file")
     model_sha256: str = Field(default="", description="checksum of that file")
     model_created: str = Field(default="", description="when the model was trained, ISO 8601")
+    model_um: float | None = Field(
+        default=None, description="µm/px at which the model works, if pixel sizes matter to it"
+    )
     version: str = Field(default="", description="of the program that segmented")
     torch: str = Field(default="", description="version of PyTorch that segmented")
     written: str = Field(default="", description="when the mask was made, ISO 8601")

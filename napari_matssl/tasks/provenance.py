@@ -5,13 +5,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import isclose
 from pathlib import Path
 
 from napari_matssl import __version__
 from napari_matssl.errors import MatSSLError, printable
 from napari_matssl.files import check_regular
 from napari_matssl.labels.class_table import ClassTable
-from napari_matssl.labels.provenance import DOUBTFUL, UNLIKE, Provenance, read_mask_facts
+from napari_matssl.labels.provenance import (
+    DOUBTFUL,
+    UNLIKE,
+    MaskFacts,
+    Provenance,
+    read_mask_facts,
+)
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.card_files import read_card
 from napari_matssl.micrograph.checksum import checksum_of
@@ -23,10 +30,14 @@ from napari_matssl.settings import Cleaning, PredictSettings
 
 OLDER_THAN_STROKES = "before the last strokes on it"
 ANOTHER_BAR = "with another info bar than is set now"
+ANOTHER_SIZE = "at another pixel size than is set now"
 ANOTHER_MODEL = "by another model than the newest"
 DOUBTFUL_MASK = "on an image that is doubtful by its grey values"
 UNSURE_MASK = "by a model that is unsure of it"
 """Remarks on a mask."""
+
+SAME_SIZE = 0.01
+"""Relative difference of um/px that a model bears."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +52,14 @@ class ModelIdentity:
         Checksum of the file.
     created
         When it was trained, ISO 8601.
+    pixel_um
+        At which um/px it works; None if pixel sizes don't matter to it.
     """
 
     name: str
     sha256: str
     created: str
+    pixel_um: float | None = None
 
 
 def identify_model(path: Path | None, card: ModelCard) -> ModelIdentity:
@@ -57,9 +71,9 @@ def identify_model(path: Path | None, card: ModelCard) -> ModelIdentity:
         If the file can't be read.
     """
     if path is None:
-        return ModelIdentity("", "", card.created)
+        return ModelIdentity("", "", card.created, card.pixel_size_um)
     check_regular(path)
-    return ModelIdentity(path.name, checksum_of(path), card.created)
+    return ModelIdentity(path.name, checksum_of(path), card.created, card.pixel_size_um)
 
 
 def new_run() -> str:
@@ -93,6 +107,7 @@ def state_provenance(
         model=printable(model.name),
         model_sha256=model.sha256,
         model_created=model.created,
+        model_um=model.pixel_um,
         version=__version__,
         torch=torch_version(),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -133,11 +148,12 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
 
     Returns
     -------
-    `ANOTHER_BAR`, `OLDER_THAN_STROKES`, `ANOTHER_MODEL`, `DOUBTFUL_MASK` or `UNSURE_MASK` by name:
-    the info bar was set otherwise since, strokes were saved after the mask, or it was made by
-    another model than the newest of the project, or its image is not like the painted ones, or the
-    model is unsure of too much of it. Masks that don't name the model that made them go by the
-    dates of the files. Without a model, an info bar that is no longer set by hand isn't noticed.
+    `ANOTHER_BAR`, `ANOTHER_SIZE`, `OLDER_THAN_STROKES`, `ANOTHER_MODEL`, `DOUBTFUL_MASK` or
+    `UNSURE_MASK` by name: info bar or pixel size were set otherwise since, strokes were saved after
+    the mask, or it was made by another model than the newest of the project, or its image is not
+    like the painted ones, or the model is unsure of too much of it. Masks that don't name the model
+    that made them go by the dates of the files. An info bar that is no longer set by hand isn't
+    noticed without a model, a pixel size that no longer is isn't noticed at all.
     """
     newest = newest_model(project)
     created = "" if newest is None else read_card(newest).created
@@ -147,10 +163,15 @@ def mask_doubts(project: Project, names: Iterable[str] | None = None) -> dict[st
         if not mask.is_file():
             continue
         # The list of images asks in the window's thread: files are opened only where that tells.
-        is_set = project.micrographs.settings(name).info_bar != "auto"
-        origin = read_mask_facts(mask).provenance if is_set or newest is not None else None
+        settings = project.micrographs.settings(name)
+        size, is_set = settings.pixel_size, settings.info_bar != "auto"
+        tells = is_set or size is not None or newest is not None
+        facts = read_mask_facts(mask) if tells else MaskFacts()
+        origin = facts.provenance
         if has_another_bar(project, name, origin):
             doubts[name] = ANOTHER_BAR
+        elif size is not None and has_another_size(facts, size):
+            doubts[name] = ANOTHER_SIZE
         elif strokes.is_file() and mask.stat().st_mtime_ns < strokes.stat().st_mtime_ns:
             doubts[name] = OLDER_THAN_STROKES
         elif newest is not None:
@@ -176,6 +197,20 @@ def has_another_bar(project: Project, name: str, origin: Provenance | None) -> b
     if row is None:
         return bool(origin.info_bar)
     return not origin.info_bar.startswith(f"from row {row} down")
+
+
+def has_another_size(facts: MaskFacts, now: PixelSize | None) -> bool:
+    """Whether the model would see the image of a mask at another magnification by now.
+
+    Images without a pixel size are seen as if they had the model's.
+    """
+    origin = facts.provenance
+    if origin is None or origin.model_um is None:
+        return False
+    then, today = (
+        origin.model_um if size is None else size.mean_um for size in (facts.pixel_size, now)
+    )
+    return not isclose(then, today, rel_tol=SAME_SIZE)
 
 
 def _by_another(mask: Path, origin: Provenance | None, newest: Path, created: str) -> bool:

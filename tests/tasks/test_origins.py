@@ -20,6 +20,7 @@ from napari_matssl.tasks.measuring.measure_project import PhaseMeter
 from napari_matssl.tasks.provenance import (
     ANOTHER_BAR,
     ANOTHER_MODEL,
+    ANOTHER_SIZE,
     OLDER_THAN_STROKES,
     UNSURE_MASK,
     ModelIdentity,
@@ -165,6 +166,39 @@ def test_a_mask_made_with_another_info_bar_than_is_set_now_is_doubtful(
     drain(export_project(project, tmp_path / "out"))
     table = (tmp_path / "out" / "phases.csv").read_text(encoding="utf-8-sig")
     assert ("another info bar" in table) is other
+
+
+@pytest.mark.parametrize(
+    ("of_model", "then", "now", "other"),
+    [
+        (0.5, None, 0.25, True),  # it was calibrated once the mask was there
+        (0.5, None, 0.5, False),  # and has the size that was taken for granted
+        (0.5, 0.25, 0.3, True),
+        (0.5, 0.25, 0.251, False),
+        (0.5, 0.25, None, True),
+        (None, None, 0.25, False),  # the model sees all images alike
+    ],
+)
+def test_a_mask_made_at_another_pixel_size_than_is_set_now_is_doubtful(
+    project, tmp_path, of_model, then, now, other
+):
+    sizes = [None if um is None else PixelSize(um, um, "set by hand") for um in (then, now)]
+    project.micrographs.set_pixel_size("a.png", sizes[0])
+    image = project.micrographs.read("a.png")
+    model = ModelIdentity("one.safetensors", "", FACTS.provenance.model_created, of_model)
+    origin = state_provenance(image, model, PredictSettings(), project.classes.table, "r")
+    project.masks.write("a.png", MASK, MaskFacts(image.pixel_size, origin))
+    meter = PhaseMeter(project)
+    assert meter.measure().rows[0].origin.remarks == ()
+    assert mask_doubts(project) == {}
+    project.micrographs.set_pixel_size("a.png", sizes[1])
+    is_listed = other and now is not None  # else images would have to be read
+    assert mask_doubts(project) == ({"a.png": ANOTHER_SIZE} if is_listed else {})
+    remarks = ("segmented at another pixel size than is set now",) if other else ()
+    assert meter.measure().rows[0].origin.remarks == remarks
+    drain(export_project(project, tmp_path / "out"))
+    table = (tmp_path / "out" / "phases.csv").read_text(encoding="utf-8-sig")
+    assert ("another pixel size" in table) is other
 
 
 def test_a_mask_of_which_its_model_is_unsure_is_doubtful(project):

@@ -7,9 +7,10 @@ import pytest
 from acting import User, painted_folder, write_model
 
 from napari_matssl.labels.provenance import DOUBTFUL, MaskFacts, Provenance
+from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings import Cleaning
 from napari_matssl.tasks.provenance import ANOTHER_BAR, ANOTHER_MODEL, OLDER_THAN_STROKES
-from napari_matssl.widgets.canvas.setting_facts import set_info_bar
+from napari_matssl.widgets.canvas.setting_facts import set_info_bar, set_pixel_size
 from napari_matssl.widgets.controls.mask_origin import doubts_in_words, origin_in_words
 
 CREATED = "2026-01-01T08:00:00+00:00"
@@ -120,6 +121,20 @@ def test_an_info_bar_that_is_set_after_segmenting_marks_the_mask(user):
     user.look_at("Measure")
     user.viewer.window._qt_window.show()
     user.until(lambda: "1 mask was made with another info bar" in user.measure.doubts.text())
+
+
+def test_a_pixel_size_that_is_set_after_segmenting_marks_the_mask(user):
+    mask = user.project.masks.read("steel-0.tif")
+    origin = ORIGIN.model_copy(update={"model_um": 0.5})
+    user.project.masks.write("steel-0.tif", mask, MaskFacts(provenance=origin))
+    set_pixel_size(user.current, PixelSize(0.1, 0.1, "set by hand"))
+    user.until(lambda: state(user, "steel-0.tif") == "saved, segmented, old")
+    assert user.segment.origin.text().endswith(
+        " It was made at another pixel size than is set now."
+    )
+    user.look_at("Measure")
+    user.viewer.window._qt_window.show()
+    user.until(lambda: "1 mask was made at another pixel size" in user.measure.doubts.text())
 
 
 def test_masks_are_counted_as_a_person_does():

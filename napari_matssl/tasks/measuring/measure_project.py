@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, MatSSLError, printable
 from napari_matssl.labels.class_table import ClassTable
-from napari_matssl.labels.provenance import Provenance
+from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.labels.sparse_ids import bands
 from napari_matssl.measure.cleaning import clean_mask
 from napari_matssl.measure.corrected import CorrectedFractions
@@ -22,8 +22,10 @@ from napari_matssl.tasks.measuring.mask_states import MaskStates
 from napari_matssl.tasks.measuring.project_places import places_that_count
 from napari_matssl.tasks.provenance import (
     ANOTHER_BAR,
+    ANOTHER_SIZE,
     cleaning_in_words,
     has_another_bar,
+    has_another_size,
 )
 
 
@@ -160,14 +162,17 @@ def final_origin(
     """Return the provenance of a final mask: the mask's own, with later cleaning and corrections.
 
     A model that was renamed since is called by its name of today, under which it can be found. That
-    the info bar was set otherwise since is remarked.
+    info bar or pixel size were set otherwise since is remarked.
     """
     cleaning = cleaning_in_words(project.masks.cleaning, table, pixel_size)
-    origin = project.masks.provenance(name) or Provenance(image=printable(name))
+    facts = read_mask_facts(project.masks.path(name))
+    origin = facts.provenance or Provenance(image=printable(name))
     painted = project.masks.painted_counts and project.labels.has(name)
     model = printable(project.models.name_now(origin.model, origin.model_created))
     remarks = origin.remarks
     if has_another_bar(project, name, origin):
         remarks += (f"segmented {ANOTHER_BAR}",)
+    if has_another_size(facts, pixel_size):
+        remarks += (f"segmented {ANOTHER_SIZE}",)
     changes = {"cleaning": cleaning, "painted": painted, "model": model, "remarks": remarks}
     return origin.model_copy(update=changes)

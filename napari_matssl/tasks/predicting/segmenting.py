@@ -34,9 +34,7 @@ from napari_matssl.tasks.predicting.panoramas import (
     without_neighbours,
 )
 from napari_matssl.tasks.predicting.predict_check import warn_of_magnification
-from napari_matssl.tasks.provenance import identify_model, new_run, state_provenance
-
-_SAME_SIZE = 0.01  # relatively; a model bears such a difference of magnification
+from napari_matssl.tasks.provenance import SAME_SIZE, identify_model, new_run, state_provenance
 
 EVERY_ID = np.arange(256, dtype=np.uint8)
 """Masks keep the ids of the model."""
@@ -299,7 +297,7 @@ def _recalibrated(image: AnyMicrograph, this: TrainingImage, card: ModelCard) ->
     size = image.pixel_size
     if card.pixel_size_um is None or then is None or size is None:
         return ""
-    if isclose(then, size.mean_um, rel_tol=_SAME_SIZE):
+    if isclose(then, size.mean_um, rel_tol=SAME_SIZE):
         return ""
     return (
         f"{image.name} had {then:.4g} µm/px when the model learnt from it and has "

@@ -36,9 +36,9 @@ TIPS = (
     "Double-click or press Enter to show an image. A and D step to the previous and the next. "
     "A click on a heading sorts; a right click offers more.",
     "Files of each image: painted strokes, saved labels, a segmentation. It is old if it "
-    "was made before the last strokes on the image, with another info bar, or by another "
-    "model than the newest, and doubtful if the image is not like the painted ones; the model "
-    "may be unsure of it. "
+    "was made before the last strokes on the image, with another info bar or pixel size, or by "
+    "another model than the newest, and doubtful if the image is not like the painted ones; the "
+    "model may be unsure of it. "
     "⚠ scale: pixel size and scale bar disagree.",
 )
 # Middle tones, visible on dark and light themes; the words beside them mean the same.

@@ -4,6 +4,7 @@ from napari_matssl.labels.provenance import Provenance
 from napari_matssl.tasks.provenance import (
     ANOTHER_BAR,
     ANOTHER_MODEL,
+    ANOTHER_SIZE,
     DOUBTFUL_MASK,
     OLDER_THAN_STROKES,
     UNSURE_MASK,
@@ -42,6 +43,8 @@ def origin_in_words(origin: Provenance, doubt: str, has_model: bool = True) -> s
     text += f"; cleaned: {origin.cleaning}." if origin.cleaning else "; not cleaned."
     if doubt == ANOTHER_BAR:
         text += " It was made with another info bar than is set now."
+    elif doubt == ANOTHER_SIZE:
+        text += " It was made at another pixel size than is set now."
     elif doubt == OLDER_THAN_STROKES:
         text += " It is older than the strokes on this image."
     elif doubt == ANOTHER_MODEL:
@@ -64,14 +67,18 @@ def doubts_in_words(doubts: dict[str, str], newest: str) -> str:
         Name of the newest model.
     """
     bars = sum(doubt == ANOTHER_BAR for doubt in doubts.values())
+    sizes = sum(doubt == ANOTHER_SIZE for doubt in doubts.values())
     old = sum(doubt == OLDER_THAN_STROKES for doubt in doubts.values())
     doubtful = sum(doubt == DOUBTFUL_MASK for doubt in doubts.values())
     unsure = sum(doubt == UNSURE_MASK for doubt in doubts.values())
-    other = len(doubts) - bars - old - doubtful - unsure
+    other = len(doubts) - bars - sizes - old - doubtful - unsure
     parts = []
     if bars:
         were = "masks were" if bars > 1 else "mask was"
         parts.append(f"{bars} {were} made with another info bar than is set now.")
+    if sizes:
+        were = "masks were" if sizes > 1 else "mask was"
+        parts.append(f"{sizes} {were} made at another pixel size than is set now.")
     if other:
         were = "masks were" if other > 1 else "mask was"
         parts.append(f"{other} {were} made by another model than {newest}, the newest.")
