@@ -36,7 +36,11 @@ def stem_of(name: str | Path) -> str:
     Unicode form (NFC), whatever that of the file: to open files by, it is of no use.
     """
     path = PurePosixPath(composed(str(name)).replace("\\", "/"))
-    stem = path.stem if path.suffix.lower() in LABEL_SUFFIXES else path.name
+    return without_ome(path.stem if path.suffix.lower() in LABEL_SUFFIXES else path.name)
+
+
+def without_ome(stem: str) -> str:
+    """Return a stem without the first half of the suffixes ``.ome.tif`` and ``.ome.zarr``."""
     return stem[:-4] if stem.lower().endswith(".ome") else stem
 
 

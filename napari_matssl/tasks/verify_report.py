@@ -6,6 +6,7 @@ from pathlib import Path
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import LONGEST_TEXT, check_regular, unreadable_file
+from napari_matssl.micrograph.reading import is_zarr
 from napari_matssl.report.contents import SourceFile
 from napari_matssl.report.page_seal import check_page
 from napari_matssl.report.seal import Finding, State
@@ -85,7 +86,11 @@ def _state(one: SourceFile, report: Path, folder: Path | None) -> State:
     places = [report.parent / one.place]
     if folder is not None:
         places.insert(0, folder / one.name)
-    found = next((path for path in places if path.is_file()), None)
+    found = next((path for path in places if _is_image_or_file(path)), None)
     if found is None:
         return State.MISSING
     return State.UNCHANGED if checksum(found) == one.sha256 else State.CHANGED
+
+
+def _is_image_or_file(path: Path) -> bool:
+    return path.is_file() or (is_zarr(path) and path.is_dir())

@@ -422,3 +422,26 @@ def test_masks_of_pages_that_do_not_count_in_their_project_are_named(tmp_path):
     assert not any("Of pages" in line for line in measure_masks([masks / "a.page2.png"]).remarks)
     project.micrographs.set_page("a.tif", 1)
     assert any("a.page2.png counts here" in line for line in measure_masks([masks]).remarks)
+
+
+def test_masks_of_ome_tiffs_find_their_own_image(tmp_path):
+    masks, images = tmp_path / "masks", tmp_path / "images"
+    masks.mkdir()
+    images.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40)).astype(np.uint8)
+    for stem in ("a", "a.ome"):
+        tifffile.imwrite(images / f"{stem}.tif", pixels)
+        Image.fromarray(np.ones((40, 40), np.uint8)).save(masks / f"{stem}_mask.png")
+    measured = measure_masks([masks], Sources(images=images, named_by_image=True))
+    assert {one.file.path.name: one.name for one in measured.masks} == {
+        "a.ome_mask.png": "a.ome.tif",
+        "a_mask.png": "a.tif",
+    }
+
+
+def test_groups_list_ome_tiffs_by_their_names(tmp_path):
+    Image.fromarray(MASK).save(tmp_path / "a.ome_mask.png")
+    (tmp_path / "groups.csv").write_text("image,specimen\na.ome.tif,S1\n")
+    sources = Sources(groups=tmp_path / "groups.csv")
+    measured = measure_masks([tmp_path / "a.ome_mask.png"], sources)
+    assert measured.masks[0].place.specimen == "S1"

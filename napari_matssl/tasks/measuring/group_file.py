@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_matssl.errors import InputError
 from napari_matssl.files import check_regular, unreadable_file
 from napari_matssl.labels.names import few
-from napari_matssl.labels.pairing import stem_of
+from napari_matssl.labels.pairing import stem_of, without_ome
 from napari_matssl.micrograph.place import ALL, Place
 
 _COLUMNS = ("image", "specimen", "section", "group")
@@ -110,4 +110,4 @@ def _place(cells: Mapping[str, str]) -> Place:
 
 
 def _key(name: str) -> str:
-    return re.sub(r"_(mask|Simple Segmentation)$", "", stem_of(name))
+    return without_ome(re.sub(r"_(mask|Simple Segmentation)$", "", stem_of(name)))

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_matssl.errors import InputError
-from napari_matssl.labels.names import few
-from napari_matssl.labels.pairing import page_in, stem_of
+from napari_matssl.labels.names import composed, few
+from napari_matssl.labels.pairing import page_in, stem_of, without_ome
 from napari_matssl.micrograph.calibration import read_pixel_size
 from napari_matssl.micrograph.image import PixelSize
-from napari_matssl.micrograph.reading import images_in
+from napari_matssl.micrograph.reading import SUFFIXES, ZARR, images_in, is_zarr
 from napari_matssl.micrograph.reading_panorama import is_panorama, source_of
 from napari_matssl.micrograph.scale_bar import ScaleBar, doubt_of, find_scale_bar
 from napari_matssl.micrograph.size_doubts import doubts
@@ -127,20 +127,27 @@ class MaskSizes:
         return next(iter(self._images_in(folder, mask)), None)
 
     def _images_in(self, folder: Path, mask: Path) -> list[Path]:
-        """Return the images of a mask's stem, but not the mask itself; TIFFs first."""
+        """Return the images of a mask's stem, but not the mask itself; TIFFs first.
+
+        Masks of ``a.ome.tif`` are called ``a.ome_mask.png``; beside ``a.tif``, each has its own.
+        """
         images, here = self._in(folder), mask.absolute()
         own = stem_of(mask)
         stem = _MASK.sub("", own)
-        names = dict.fromkeys((stem, page_in(stem)[0], own))
+        plain = page_in(stem)[0]
+        names = dict.fromkeys((without_ome(stem), without_ome(plain), own))
         found = ([one for one in images.get(name, ()) if one.absolute() != here] for name in names)
-        return next(filter(None, found), [])
+        some = next(filter(None, found), [])
+        return sorted(some, key=lambda one: composed(one.stem) not in (stem, plain, own))
 
     def _in(self, folder: Path) -> dict[str, list[Path]]:
         if folder not in self._listed:
             listed: dict[str, list[Path]] = {}
             planes = plane_files(folder / FOLDER / PLANES)
-            for path in (*sorted(images_in(folder), key=_no_tiff), *planes):
-                listed.setdefault(stem_of(path), []).append(path)
+            images = images_in(folder, (*SUFFIXES, ZARR))
+            for path in (*sorted(images, key=_no_tiff), *planes):
+                stem = without_ome(path.stem) if is_zarr(path) else stem_of(path)
+                listed.setdefault(composed(stem), []).append(path)
             self._listed[folder] = listed
         return self._listed[folder]
 
@@ -217,7 +224,8 @@ def _size_of_image(
     page = page_of(mask)
     try:
         source = source_of(image, page)
-        if source is not None and is_panorama(*source.size):  # no pixel of it is needed
+        if source is not None and (is_panorama(*source.size) or is_zarr(image)):
+            # no pixel of it is needed
             width, size = source.size[1], size_by_hand(image) or source.pixel_size
         else:
             micrograph = read_calibrated(image, page)

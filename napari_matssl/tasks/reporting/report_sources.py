@@ -1,6 +1,5 @@
 """What a report needs beside the tables: checksums, pictures, versions."""
 
-import hashlib
 import io
 import os
 import platform
@@ -16,8 +15,10 @@ from PIL import Image
 from napari_matssl import __version__
 from napari_matssl.errors import printable
 from napari_matssl.export.overlay import overlay
-from napari_matssl.files import check_regular, unreadable_file
+from napari_matssl.files import check_regular
 from napari_matssl.labels.provenance import Provenance
+from napari_matssl.micrograph.checksum import checksum_of
+from napari_matssl.micrograph.reading import is_zarr
 from napari_matssl.report.contents import Overlay, SourceFile
 from napari_matssl.tasks.batch import memory_errors
 from napari_matssl.tasks.reporting.report_plan import ReportField
@@ -32,19 +33,16 @@ _VERSIONS_OF: Final = ("numpy", "scipy", "scikit-image", "pandas", "pillow")
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits.
+    """Return the SHA-256 of a file, or of an OME-Zarr's folder: 64 hexadecimal digits.
 
     Raises
     ------
     InputError
         If it can't be read.
     """
-    check_regular(path)
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable_file(path, error) from error
+    if not (is_zarr(path) and path.is_dir()):
+        check_regular(path)
+    return checksum_of(path)
 
 
 def source_file(role: str, path: Path, out: Path) -> SourceFile:

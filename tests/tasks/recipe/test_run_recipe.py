@@ -6,8 +6,9 @@ import shutil
 from html import unescape
 
 import pytest
+import zarr
 from PIL import Image, PngImagePlugin
-from recipe_lab import run_command, unlike, write_field
+from recipe_lab import UM, run_command, unlike, write_field
 
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.labels.provenance import read_mask_facts
@@ -338,3 +339,28 @@ def test_a_recipe_runs_where_its_project_is_gone(lab, shift, tmp_path):
     shutil.copy(lab.recipe, moved)
     assert run_command("run", moved, shift, "--out", tmp_path / "out") in (0, 3)
     assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_images_of_ome_formats_are_in_all_tables_by_their_names(run, lenient, shift, two_phases):
+    (shift / "f1.tif").rename(shift / "f1.ome.tif")
+    write_ome_zarr(shift / "f2.ome.zarr", two_phases(2).micrograph.pixels)
+    (shift / "f2.tif").unlink()
+    assert run(recipe=lenient()) == 0
+    names = {"f0.tif", "f1.ome.tif", "f2.ome.zarr"}
+    assert set(verdicts(run.out)) == names
+    assert {row["image"] for row in rows_of(run.out / "fields.csv")} == names
+    page = page_of(run.out)
+    assert "has no image of this name" not in page
+    assert "Without an image that fits: f2.ome.zarr." in page
+    assert run_command("verify", run.out / "report.html") == 0
+    (shift / "f2.ome.zarr" / "0" / "more").write_text("x")
+    assert run_command("verify", run.out / "report.html") == 1
+
+
+def write_ome_zarr(path, pixels):
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", data=pixels)
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    scale = [{"type": "scale", "scale": [UM, UM]}]
+    level = {"path": "0", "coordinateTransformations": scale}
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [level]}]
