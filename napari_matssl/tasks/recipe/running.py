@@ -18,7 +18,7 @@ from napari_matssl.report.contents import VERDICTS, RecipeFacts
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.batch import each_in_turn
 from napari_matssl.tasks.measuring.masks_to_measure import Sources
-from napari_matssl.tasks.measuring.measure_files import MeasuredMasks, measure_masks_by
+from napari_matssl.tasks.measuring.measure_files import FIELDS, MeasuredMasks, measure_masks_by
 from napari_matssl.tasks.predicting.predict import PredictResult, predict
 from napari_matssl.tasks.recipe.contents import Recipe
 from napari_matssl.tasks.recipe.deviations import deviations, not_given, other_files
@@ -224,11 +224,16 @@ def _judge(
     left = (*segmented.skipped, *measured.skipped)
     judged = {one.name: left_out(one.name, one.reason) for one in left}
     places = {path.name: path for path in paths}
+    rows = measured.tables[FIELDS]
+    analysed = dict(zip(rows["image"], rows["analysed_pixels"], strict=True))
     for image in segmented.images:
         name = printable(image.name)
         if name in judged:
             continue
         mask, by_hand = by_file[image.mask.name], settings_of_image(places[image.name])
+        if not analysed[mask.name]:  # it is in no figure, so it is no field either
+            judged[name] = left_out(name, "all of it is of classes that are left out")
+            continue
         judged[name] = judge_image(
             name,
             mask.origin,

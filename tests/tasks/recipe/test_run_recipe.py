@@ -5,12 +5,15 @@ import json
 import shutil
 from html import unescape
 
+import numpy as np
 import pytest
 import zarr
 from PIL import Image, PngImagePlugin
-from recipe_lab import UM, run_command, unlike, write_field
+from recipe_lab import INSTANT, TABLE, UM, run_command, unlike, write_field
 
 from napari_matssl.errors import InputError, OutputError
+from napari_matssl.export.masks import write_mask
+from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
@@ -364,3 +367,30 @@ def write_ome_zarr(path, pixels):
     scale = [{"type": "scale", "scale": [UM, UM]}]
     level = {"path": "0", "coordinateTransformations": scale}
     group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [level]}]
+
+
+def test_an_image_of_which_nothing_counts_is_no_field(two_phases, tmp_path):
+    project, shift, out = tmp_path / "project", tmp_path / "shift", tmp_path / "out"
+    labels = project / "matssl" / "labels"
+    labels.mkdir(parents=True)
+    shift.mkdir()
+    ferrite, martensite = TABLE.classes
+    table = ClassTable(classes=(ferrite.model_copy(update={"exclude": True}), martensite))
+    table.write(project / "matssl" / "classes.json")
+    table.write(labels / "classes.json")
+    one = two_phases(7)
+    write_field(project / "p.tif", one)
+    write_mask(labels / "p.png", one.labels.astype(np.uint8), table)
+    model, recipe = tmp_path / "m.safetensors", tmp_path / "m.recipe"
+    assert run_command("finetune", project, labels, "--out", model, *INSTANT) == 0
+    limits = [f"--limits-{name}=pass" for name in ("unlike", "doubtful", "unsure")]
+    given = ("--model", model, "--out", recipe, "--limits-fields", "2")
+    assert run_command("recipe", project, *given, *limits) == 0
+    write_field(shift / "good.tif", one)
+    greys = one.micrograph.pixels[one.labels == ferrite.id]
+    level, spread = float(np.mean(greys)), float(np.std(greys)) / 4
+    noise = np.random.default_rng(0).normal(level, spread, one.labels.shape)
+    write_field(shift / "mount.tif", one, grey=lambda _: np.round(noise).astype(np.uint8))
+    assert run_command("run", recipe, shift, "--out", out) == 1
+    assert verdicts(out) == {"good.tif": "pass", "mount.tif": "fail"}
+    assert "1 image doesn't fail, but 2 are needed" in page_of(out)
