@@ -81,10 +81,10 @@ def figures_table(contents: Contents, summary: str) -> list[PageTable]:
 
 
 def table_per_field(contents: Contents, name: str) -> list[PageTable]:
-    """Make a table that has a row per field and class; figures in px only where none is in um."""
+    """Make a table that has a row per field and class; figures in px only where some lack um."""
     frame = contents.tables[name]
     left = [c for c in frame.columns if c.endswith("_px") and _counterpart(c) in frame]
-    calibrated = [c for c in left if frame[_counterpart(c)].notna().any()]
+    calibrated = [c for c in left if not (frame[c].notna() & frame[_counterpart(c)].isna()).any()]
     return _cut(name, frame.drop(columns=calibrated), tuple(frame.columns))
 
 
@@ -191,10 +191,16 @@ def _tells(column: pd.Series) -> bool:
 
 
 def _without_px(summary: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the rows in px of what has a row in um."""
-    names = set(summary["figure"])
-    twice = [n for n in names if n.endswith("_px") and _counterpart(n) in names]
-    return summary[~summary["figure"].isin(twice)]
+    """Leave out the rows in px of what has a row in um; groups may be calibrated or not."""
+    keys = [name for name in _KEYS if name in summary and name != "figure"]
+    of = [tuple(map(in_csv, row)) for row in summary[keys].itertuples(index=False)]
+    rows = list(zip(of, summary["figure"], strict=True))
+    there = set(rows)
+    kept = [
+        not (figure.endswith("_px") and (key, _counterpart(figure)) in there)
+        for key, figure in rows
+    ]
+    return summary[kept]
 
 
 def _counterpart(column: str) -> str:

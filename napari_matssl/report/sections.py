@@ -224,10 +224,11 @@ def _by_eye(contents: Contents) -> Section:
 def _plots_of_means(contents: Contents, of: SummaryOf, rows: Sequence[Observed]) -> Iterable[Plot]:
     for figure in _MAIN[of.title]:
         chosen = [one for one in rows if one.figure == figure and one.mean() is not None]
-        twin = f"{figure.removesuffix('_px')}_um"
-        if chosen and not (figure.endswith("_px") and any(
-            one.figure == twin and one.mean() is not None for one in rows
-        )):  # fmt: skip
+        if figure.endswith("_px"):  # only of what isn't drawn in um
+            twin = f"{figure.removesuffix('_px')}_um"
+            drawn = {o.key for o in rows if o.figure == twin and o.mean() is not None}
+            chosen = [one for one in chosen if one.key not in drawn]
+        if chosen:
             lanes = [_lane(contents, one) for one in chosen]
             if figure in CONVERTED:  # whose mean isn't one of these values
                 lanes = [

@@ -66,6 +66,29 @@ def test_without_a_pixel_size_the_page_tells_of_no_figure_in_um(tmp_path):
     assert "The mean intercept is the mean chord" in text
 
 
+def test_a_group_without_pixel_sizes_keeps_its_figures_in_px(tmp_path):
+    masks, images = write_masks(tmp_path, names=("a", "b", "c", "d"))
+    for name in ("c", "d"):
+        (images / f"{name}.tif").unlink()
+    rows = [f"{name},{name},{'new' if name in 'cd' else 'old'}" for name in "abcd"]
+    groups = tmp_path / "groups.csv"
+    groups.write_text("\n".join(["image,specimen,group", *rows]))
+    given = ("--measures", "grains", "--class", "graphite", "--grains-class-is", "grains")
+    where = ("--images", images, "--groups", groups, "--out", tmp_path / "out", "--report")
+    assert run_command("measure", masks, *given, *where) == 0
+    page, _ = report_of(tmp_path / "out")
+    told = {
+        (row[0][0], row[headings.index("figure")][1])
+        for names, rows in page.of("grains_summary.csv")
+        for headings in [[text for text, _ in names]]
+        for row in rows
+    }
+    assert {f for g, f in told if g == "old"} & {"mean_intercept_um", "mean_intercept_px"} == {
+        "mean_intercept_um"
+    }
+    assert ("new", "mean_intercept_px") in told
+
+
 def test_an_image_of_another_size_or_a_damaged_one_costs_its_picture_alone(tmp_path, capsys):
     masks, images = write_masks(tmp_path, names=("a", "b", "c"))
     write_image(images / "a.tif", 0, shape=(60, 80))
