@@ -14,7 +14,7 @@ from report_parts import Page, mask_of, run_command, write_image, write_masks
 from napari_matssl.errors import StoppedError
 from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
-from napari_matssl.labels.provenance import MaskFacts
+from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.progress import Control
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.measuring.measure_files import measure_masks
@@ -87,6 +87,19 @@ def test_a_group_without_pixel_sizes_keeps_its_figures_in_px(tmp_path):
         "mean_intercept_um"
     }
     assert ("new", "mean_intercept_px") in told
+
+
+def test_an_image_that_was_replaced_since_it_was_segmented_is_named(tmp_path):
+    masks, images = write_masks(tmp_path, names=("a", "b"))
+    for name in ("a", "b"):
+        origin = Provenance(image_sha256=checksum(images / f"{name}.tif"))
+        path = masks / f"{name}_mask.png"
+        write_mask(path, np.asarray(Image.open(path)), TABLE, facts=MaskFacts(None, origin, TABLE))
+    write_image(images / "b.tif", 5)
+    where = ("--images", images, "--out", tmp_path / "out", "--report")
+    assert run_command("measure", masks, *where) == 0
+    _, text = report_of(tmp_path / "out")
+    assert "is another one now than when it was segmented: b_mask.png." in text
 
 
 def test_an_image_of_another_size_or_a_damaged_one_costs_its_picture_alone(tmp_path, capsys):

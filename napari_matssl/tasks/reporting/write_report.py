@@ -134,11 +134,24 @@ def _list_files(
     cards = [one.card for one in planned.models if one.card is not None]
     known = {image.sha256 for card in cards for image in card.learnt_images}
     learnt = list(trained_on(files, known))
-    if not learnt:
-        return tuple(files), ()
-    what = "field was" if len(learnt) == 1 else "fields were"
-    line = f"{len(learnt)} {what} among the images that the model has learnt from: "
-    return tuple(files), (f"{line}{few(learnt, 20)}.",)
+    lines = []
+    if learnt:
+        what = "field was" if len(learnt) == 1 else "fields were"
+        line = f"{len(learnt)} {what} among the images that the model has learnt from: "
+        lines.append(f"{line}{few(learnt, 20)}.")
+    sha256 = {path: file.sha256 for (_, path), file in zip(wanted, files, strict=True)}
+    others = [one.name for one in planned.fields if one.image and _is_other(one, sha256[one.image])]
+    if others:
+        lines.append(
+            f"The image is another one now than when it was segmented: {few(others, 20)}. Figures "
+            "are of the mask."
+        )
+    return tuple(files), tuple(lines)
+
+
+def _is_other(one: ReportField, sha256: str) -> bool:
+    """Whether an image was changed since its mask was made, as far as the mask tells."""
+    return one.origin is not None and one.origin.image_sha256 not in ("", sha256)
 
 
 def _draw(
