@@ -5,6 +5,7 @@ from pathlib import Path
 
 from napari_matssl.labels.names import few
 from napari_matssl.project.own_folder import FOLDER
+from napari_matssl.project.pixel_sizes import agree
 from napari_matssl.settings.report_details import ReportDetails
 from napari_matssl.tasks.recipe.contents import STATED, Recipe
 from napari_matssl.tasks.recipe.judging import Judged
@@ -60,7 +61,18 @@ def deviations(
     ):
         if names:
             lines.append(f"{what}: {few(names, _NAMED)}.")
-    return tuple(lines)
+    return (*lines, *_several_sizes(used))
+
+
+def _several_sizes(images: Sequence[Judged]) -> tuple[str, ...]:
+    """Return a line on pixel sizes that differ: means are over all images."""
+    sized = sorted(
+        ((one.size, one.image) for one in images if one.size), key=lambda pair: pair[0].mean_um
+    )
+    if not sized or all(agree(size, sized[0][0]) for size, _ in sized):
+        return ()
+    (least, first), (most, last) = sized[0], sized[-1]
+    return (f"Pixel sizes differ, from {least.in_words} ({first}) to {most.in_words} ({last}).",)
 
 
 def other_files(folder: Path, images: Sequence[Path], out: Path) -> tuple[str, ...]:

@@ -369,6 +369,16 @@ def write_ome_zarr(path, pixels):
     group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [level]}]
 
 
+def test_pixel_sizes_that_differ_are_a_deviation(run, lenient, shift, two_phases):
+    recipe = lenient()
+    assert run(recipe=recipe) == 0
+    assert "Pixel sizes differ" not in page_of(run.out)
+    write_field(shift / "f1.tif", two_phases(1), um=0.29)
+    assert run(recipe=recipe) == 0
+    line = "Pixel sizes differ, from 0.25 µm/px (f0.tif) to 0.29 µm/px (f1.tif)."
+    assert line in page_of(run.out)
+
+
 def test_an_image_of_which_nothing_counts_is_no_field(two_phases, tmp_path):
     project, shift, out = tmp_path / "project", tmp_path / "shift", tmp_path / "out"
     labels = project / "matssl" / "labels"
