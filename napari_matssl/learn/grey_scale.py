@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from napari_matssl.micrograph.intensity_scaling import (
     as_channels,
     fit_intensity_scaling,
 )
-from napari_matssl.micrograph.panorama import AnyMicrograph
+from napari_matssl.micrograph.panorama import AnyMicrograph, Panorama
 from napari_matssl.settings import Exposure, IntensityScalingSettings
 
 FitsOwn = Callable[[Micrograph, IntensityScalingSettings, str], IntensityScaling]
@@ -76,8 +77,19 @@ def fit_scaling(
 
 
 def describe_image(image: AnyMicrograph, factor: float) -> Floats:
-    """Describe pixels from all over an image's specimen at a magnification ``(n, 3)``."""
+    """Describe pixels from all over an image's specimen at a magnification ``(n, 3)``.
+
+    Of a part of a panorama, all of that is described, once for all its parts.
+    """
+    whole = image if isinstance(image, Panorama) else image.whole
+    if isinstance(whole, Panorama):
+        return _describe(whole, factor)
     return describe_some(*_look(image, factor))
+
+
+@lru_cache(maxsize=2)
+def _describe(panorama: Panorama, factor: float) -> Floats:
+    return describe_some(*_look(panorama, factor))
 
 
 def fit_scalings(

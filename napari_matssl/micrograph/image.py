@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,14 @@ class InfoBar:
     source: str
 
 
+class Whole(Protocol):
+    """What a part was cut out of: a panorama."""
+
+    @property
+    def sample(self) -> "Micrograph":
+        """Every k-th pixel of it, for statistics."""
+
+
 @dataclass(frozen=True, eq=False)
 class Micrograph:
     """One micrograph as it was stored; equal to itself alone.
@@ -100,6 +108,8 @@ class Micrograph:
     part_of
         The file of the panorama that it was cut out of, or the stack that it is a plane of (no file
         that there has to be); None where it is a whole image.
+    whole
+        The panorama that it was cut out of, whose grey values count for it; None: its own do.
     """
 
     name: str
@@ -112,6 +122,7 @@ class Micrograph:
     page: int = 1
     pages: int = 1
     part_of: Path | None = None
+    whole: "Whole | None" = None
 
     @property
     def origin(self) -> object:

@@ -93,5 +93,7 @@ AnyMicrograph = Micrograph | Panorama
 
 
 def sample_of(image: AnyMicrograph) -> Micrograph:
-    """Return what statistics of an image are made of: itself, or the sample of a panorama."""
-    return image if isinstance(image, Micrograph) else image.sample
+    """Return what statistics of an image are made of: itself, or the sample of its panorama."""
+    if isinstance(image, Panorama):
+        return image.sample
+    return image if image.whole is None else image.whole.sample

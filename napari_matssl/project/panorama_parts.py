@@ -57,6 +57,7 @@ def part_of(panorama: Panorama, rows: slice, columns: slice) -> Part:
         analysable=finite_pixels(pixels),
         page=panorama.page,
         part_of=panorama.path,
+        whole=panorama,
     )
     return Part(micrograph, rows.start, columns.start)
 

@@ -1,6 +1,7 @@
 """Intensity scalings on a common grey scale."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from napari_matssl.learn.grey_scale import (
 )
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
+from napari_matssl.micrograph.panorama import Panorama
+from napari_matssl.project.panorama_parts import part_of
 from napari_matssl.settings import IntensityScalingSettings
 
 TABLE = numbered_table([1, 2])
@@ -117,6 +120,44 @@ def test_of_a_panorama_windows_from_all_over_it_are_looked_at():
     assert found.match is not None
     assert found.match.fractions[1] == pytest.approx(0.7, abs=0.1)
     assert found.scaling.low == pytest.approx(card.grey_reference.scale.low, abs=4)
+
+
+def as_panorama(micrograph):
+    pixels, reads = micrograph.pixels, []
+
+    def read(start, stop):
+        reads.append(start)
+        return pixels[start:stop]
+
+    sample = replace(micrograph, pixels=pixels[::2, ::2])
+    return Panorama("large.tif", pixels.shape, read, sample, Path("large.tif")), reads
+
+
+@pytest.mark.parametrize("matched", [False, True])
+def test_parts_of_a_panorama_have_the_grey_scale_of_the_whole(matched):
+    card = with_reference([half_bright(0.25)]) if matched else CARD
+    panorama, reads = as_panorama(half_bright(0.3, seed=6, shape=(1200, 1100)).micrograph)
+    of_whole = fit_scaling(panorama, card)
+    expected = of_whole.scaling
+    parts = [part_of(panorama, slice(a, a + 300), slice(0, 400)).micrograph for a in (0, 850)]
+    read = len(reads)
+    for part in parts:
+        scaled = fit_scaling(part, card)
+        assert scaled.match == of_whole.match
+        found = scaled.scaling
+        assert (found.low, found.high) == (expected.low, expected.high)
+        np.testing.assert_array_equal(found.mean, expected.mean)
+        np.testing.assert_array_equal(found.std, expected.std)
+    assert len(reads) == read, "the whole is looked through once"
+
+
+def test_parts_that_are_learnt_from_are_on_the_scale_that_their_panorama_is_segmented_on():
+    panorama, _ = as_panorama(half_bright(0.3, seed=6, shape=(1200, 1100)).micrograph)
+    part = part_of(panorama, slice(0, 300), slice(0, 400)).micrograph
+    scalings, scale = fit_scalings([part], CARD, "matched")
+    own = fit_intensity_scaling(panorama, CARD.intensity_scaling, CARD.channels)
+    assert scale == scale_of(own)
+    np.testing.assert_allclose(scalings[0].mean, own.mean, rtol=1e-5)
 
 
 def test_what_is_no_number_does_not_count():

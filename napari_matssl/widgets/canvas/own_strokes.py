@@ -24,7 +24,8 @@ _MOST_KNOWN = 32  # parts
 class KnownParts:
     """Parts of panoramas with their strokes: the same object as long as both are the same.
 
-    So are page and pixel size, which decides how much a part is magnified.
+    So are page, pixel size, which decides how much a part is magnified, and info bar, which doesn't
+    count among the grey values of the whole.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class KnownParts:
         """Read a part, with its strokes `ids`."""
         rows, columns = area
         name = f"{panorama.path} {rows.start} {rows.stop} {columns.start} {columns.stop}"
-        key = name, panorama.page, panorama.pixel_size, zlib.crc32(ids.tobytes())
+        key = name, panorama.page, panorama.pixel_size, panorama.info_bar, zlib.crc32(ids.tobytes())
         painted = self._known.pop(key, None)
         if painted is None:
             painted = PaintedMicrograph(part_of(panorama, rows, columns).micrograph, ids.copy())
