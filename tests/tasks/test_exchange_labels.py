@@ -300,6 +300,31 @@ def test_two_images_of_one_stem_are_told_apart_by_their_names(images, tmp_path):
         bring_in([one, both], images, tmp_path / "3")
 
 
+def test_of_images_of_one_name_the_one_in_the_folder_counts(images, tmp_path):
+    other, own = [[0, 0, 9, 0, 9, 9]], [[20, 20, 30, 20, 30, 30, 20, 30]]
+    names = ("train/a.png", "images/a.png")
+    source = write(tmp_path / "a.json", coco([(other, 1, 1), (own, 1, 2)], images=names))
+    messages = []
+    made = bring_in([source], images, tmp_path / "out", messages)
+    assert read_labels(made.written[0]).sum() == 100
+    assert "1 annotated image isn't there: train/a.png." in messages
+
+
+def test_annotations_of_an_image_of_the_same_name_elsewhere_are_not_drawn(images, tmp_path):
+    shape = [[0, 0, 9, 0, 9, 9]]
+    content = coco([(shape, 1, 1), (shape, 1, 3)], images=("train/a.png", "test/a.png", "b.png"))
+    made = bring_in([write(tmp_path / "a.json", content)], images, tmp_path / "out")
+    assert [path.name for path in made.written] == ["b.png"]
+    assert "a.png may be any of train/a.png, test/a.png" in made.skipped[0].reason
+
+
+def test_another_suffix_without_annotations_makes_no_doubt(images, tmp_path):
+    source = write(
+        tmp_path / "a.json", coco([([[0, 0, 9, 0, 9, 9]], 1, 1)], images=("a.png", "a.jpg"))
+    )
+    assert [path.name for path in bring_in([source], images, tmp_path / "out").written] == ["a.png"]
+
+
 def test_two_entries_of_one_file_for_one_image_are_not_mixed(images, tmp_path):
     ring = [[0, 0, 9, 0, 9, 9]]
     content = coco(

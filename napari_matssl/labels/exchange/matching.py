@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from napari_matssl.labels.exchange.shapes import AnnotatedImage, AnnotationFile
@@ -46,7 +47,7 @@ class Matching:
 
 
 def match_images(files: Sequence[AnnotationFile], images: Sequence[Path]) -> Matching:
-    """Match annotations with images by file name, then by stem.
+    """Match annotations with images by file name, then by stem; by folders among equal names.
 
     Parameters
     ----------
@@ -60,22 +61,25 @@ def match_images(files: Sequence[AnnotationFile], images: Sequence[Path]) -> Mat
     skipped, missing = list[Skipped](), list[str]()
     for file in files:
         own: dict[Path, list[AnnotatedImage]] = {}
-        for one in (image for image in file.images if image.annotations):
+        for one in file.images:
             candidates = _candidates(one, images)
-            if not candidates:
-                missing.append(one.name)
-            elif len(candidates) > 1:
+            if len(candidates) == 1:
+                own.setdefault(candidates[0], []).append(one)
+            elif one.annotations and candidates:
                 names = few([path.name for path in candidates])
                 skipped.append(Skipped(one.name, f"{one.name} may be any of {names}."))
-            else:
-                own.setdefault(candidates[0], []).append(one)
+            elif one.annotations:
+                missing.append(one.name)
         for path, entries in own.items():
-            if len(entries) > 1:
-                names = few([entry.name for entry in entries])
+            closest, others = _closest(entries, path)
+            missing += [one.name for one in others if one.annotations]
+            meant = [one for one in closest if one.annotations]
+            if meant and len(meant) + len({one.name for one in closest} - {meant[0].name}) > 1:
+                names = few([entry.name for entry in closest])
                 reason = f"{path.name} may be any of {names} in {file.path}."
                 skipped.append(Skipped(path.name, reason))
-            else:
-                found[path].append((file.path, entries[0]))
+            elif meant:
+                found[path].append((file.path, meant[0]))
     ambiguous = {one.name for one in skipped}
     matched = [
         Matched(path, tuple(parts))
@@ -91,6 +95,30 @@ def _candidates(one: AnnotatedImage, images: Sequence[Path]) -> list[Path]:
     name = composed(PurePosixPath(one.name.replace("\\", "/")).name)
     same = [path for path in images if composed(path.name) == name]
     return same or [path for path in images if stem_of(path.name) == stem_of(name)]
+
+
+def _closest(
+    entries: Sequence[AnnotatedImage], path: Path
+) -> tuple[list[AnnotatedImage], list[AnnotatedImage]]:
+    """Return the entries of a file whose names and folders are most like an image's, and the rest.
+
+    Data sets have images of one name in several folders, of which some have no annotation.
+    """
+
+    def likeness(one: AnnotatedImage) -> tuple[bool, int]:
+        theirs = [composed(part) for part in reversed(_parts(one.name))]
+        ours = [composed(part) for part in reversed(path.absolute().parts)]
+        alike = (their == our for their, our in zip(theirs[1:], ours[1:], strict=False))
+        return theirs[:1] == ours[:1], sum(takewhile(bool, alike))
+
+    found = [likeness(one) for one in entries]
+    pairs = list(zip(entries, found, strict=True))
+    closest = [one for one, alike in pairs if alike == max(found)]
+    return closest, [one for one, alike in pairs if alike < max(found)]
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.replace("\\", "/")).parts
 
 
 def _remarks(
