@@ -175,6 +175,13 @@ def test_a_file_that_is_there_stays_unless_it_may_be_replaced(model, tmp_path, s
     assert torch.jit.load(out) is not None
 
 
+def test_a_model_is_not_replaced_by_what_is_made_of_it(model, small):
+    before = model.read_bytes()
+    with pytest.raises(OutputError, match="would be lost"):
+        drain(export_model(model, "onnx", model, [small], overwrite=True))
+    assert model.read_bytes() == before
+
+
 def test_what_does_not_agree_with_the_model_is_not_written(model, tmp_path, small, monkeypatch):
     other = make_segmenter(seed=1)
     write = portable.write_torchscript

@@ -249,6 +249,14 @@ def test_a_table_with_another_number_of_classes_is_refused(tmp_path, weights):
         import_model(source, tmp_path / "model.safetensors", table)
 
 
+def test_a_package_is_not_replaced_by_the_model_in_it(tmp_path, weights):
+    source = package(tmp_path / "zoo.zip", described(weights), weights=weights)
+    before = source.read_bytes()
+    with pytest.raises(OutputError, match="would be lost"):
+        import_model(source, source, overwrite=True)
+    assert source.read_bytes() == before
+
+
 def test_a_file_that_is_there_stays_unless_import_may_replace_it(tmp_path, weights):
     source = tmp_path / "published.pth"
     source.write_bytes(weights)

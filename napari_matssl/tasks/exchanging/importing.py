@@ -62,7 +62,7 @@ def import_model(
     OutputError
         If the file is there already, or can't be written.
     """
-    check_free(out, overwrite)
+    check_free(out, overwrite, source)
     if not is_package(source):
         segmenter = read_segmenter(source)
         return _written(out, segmenter, classes, {})

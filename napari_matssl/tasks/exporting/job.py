@@ -87,7 +87,7 @@ def export_model(
     ComputeError
         If the network can't be expressed in the format, or the file doesn't agree with the model.
     """
-    _check(form, out, overwrite, credits)
+    _check(model, form, out, overwrite, credits)
     yield from _step("reading", 0)
     segmenter = read_segmenter(model)
     facts = portable_facts(segmenter.card, model.name, identify_model(model, segmenter.card).sha256)
@@ -109,7 +109,7 @@ def export_model(
     return ExportedModel(out, agreement)
 
 
-def _check(form: Format, out: Path, overwrite: bool, credits: Credits) -> None:
+def _check(model: Path, form: Format, out: Path, overwrite: bool, credits: Credits) -> None:
     """Check all that can be checked before the model is read.
 
     Raises
@@ -119,7 +119,7 @@ def _check(form: Format, out: Path, overwrite: bool, credits: Credits) -> None:
     OutputError
         If the file can't be written.
     """
-    check_free(out, overwrite)
+    check_free(out, overwrite, model)
     if form != "torchscript":
         check_onnx()
     if form != "bioimageio":
