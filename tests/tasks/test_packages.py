@@ -10,6 +10,7 @@ import jsonschema
 import numpy as np
 import onnxruntime
 import pytest
+import tifffile
 import torch
 import yaml
 from PIL import Image
@@ -26,7 +27,7 @@ from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.exchanging.credits import LICENCES, Credits
 from napari_matssl.tasks.exchanging.importing import import_model
 from napari_matssl.tasks.exporting import export_model
-from napari_matssl.tasks.exporting.preprocessing import preprocessed
+from napari_matssl.tasks.exporting.preprocessing import in_eight_bits, preprocessed
 
 CREDITS = Credits(("A. Nguyen", "B. Phan"), "CC-BY-4.0")
 IMAGENET = IntensityScalingSettings(kind="imagenet")
@@ -154,6 +155,32 @@ def test_a_network_that_standardises_does_so_as_predict_does(channels):
     unit = torch.from_numpy(preprocessed(planes.astype(np.float32), card))
     found = portable._standardised(unit).numpy()[0]
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_test_image_for_imagenets_constants_has_eight_bits(made, image, tmp_path):
+    deep = tmp_path / "deep.tif"
+    eight = tifffile.imread(image).astype(np.uint16)
+    tifffile.imwrite(deep, eight * 180 + 3000)
+    out = tmp_path / "deep.zip"
+    model = made / "imagenet.safetensors"
+    drain(export_model(model, "bioimageio", out, [deep], credits=CREDITS))
+    stored = np.load(io.BytesIO(parts_of(out)["test_input.npy"]))
+    assert (stored.min() >= 0, 128 < stored.max() <= 255) == (True, True)
+    segmenter = read_segmenter(model)
+    micrograph = Micrograph("deep", tifffile.imread(deep))
+    scaling = fit_intensity_scaling(micrograph, IMAGENET, "rgb")
+    seen = scaling.standardise(scaling.unit(np.repeat(micrograph.pixels[..., None], 3, axis=2)))
+    by_steps = preprocessed(
+        np.ascontiguousarray(
+            in_eight_bits(
+                np.repeat(micrograph.pixels[..., None], 3, axis=2), segmenter.card, micrograph
+            ).transpose(2, 0, 1)[None]
+        ),
+        segmenter.card,
+    )
+    assert np.allclose(by_steps[0], seen, atol=1e-4)
+    assert "Bring other images to 0 to 255" in parts_of(out)["README.md"].decode()
+    assert "values from 0 to 255" in description_of(out)["inputs"][0]["description"]
 
 
 def test_a_package_tells_what_the_zoo_asks_for(made):

@@ -12,7 +12,7 @@ from napari_matssl.learn.portable import INPUT, OPSET, OUTPUT
 from napari_matssl.learn.portable_facts import MULTIPLE, input_channels
 from napari_matssl.settings import Architecture
 from napari_matssl.tasks.exchanging.credits import Credits
-from napari_matssl.tasks.exporting.preprocessing import preprocessing
+from napari_matssl.tasks.exporting.preprocessing import preprocessing, takes_eight_bits
 from napari_matssl.tasks.exporting.sample import SMALLEST
 
 FORMAT_VERSION = "0.5.4"
@@ -79,7 +79,7 @@ def describe_package(
         "inputs": [
             {
                 "id": INPUT,
-                "description": "stored values of a micrograph, at the network's magnification",
+                "description": f"{_values(card)} of a micrograph, at the network's magnification",
                 "axes": [_batch(), _channels(channels), *given],
                 "data": {"type": "float32"},
                 "test_tensor": file(TEST_INPUT),
@@ -104,6 +104,10 @@ def describe_package(
         },
         "config": {"napari_matssl": dict(facts)},
     }
+
+
+def _values(card: ModelCard) -> str:
+    return "values from 0 to 255" if takes_eight_bits(card) else "stored values"
 
 
 def package_title(file: str) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from napari_matssl.export.masks import palette_of
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.tasks.exchanging.credits import Credits
+from napari_matssl.tasks.exporting.preprocessing import takes_eight_bits
 from napari_matssl.tasks.exporting.sample import Sample
 
 _BLEND = 0.4  # of the classes' colours
@@ -43,12 +44,23 @@ def documentation(
         f"{card.architecture} on {card.encoder}, trained with {facts['program']} on {images} "
         f"painted micrographs, {card.created}.\n\n{', '.join(credits.authors)}; {credits.licence}\n"
         f"\n| class id | class, in the order of the output's channels |\n|---|---|\n{classes}\n"
-        f"Resample an image to {card.scale:.4g} of its size before it goes in{seen}. Values are "
-        "stored ones; the description holds how they are scaled. Take the grey values of an 8-bit "
-        f"image if the model was trained on such.\n\n`{model_file}` is the model itself, for "
+        f"Resample an image to {card.scale:.4g} of its size before it goes in{seen}. "
+        f"{_values(card)}\n\n`{model_file}` is the model itself, for "
         "`napari-matssl import` and `predict`.\n\n"
         f"## Validation\n\nFigures of the training:\n\n{figures or '- none'}\n{held_out}\n"
         "Paint some images that the model hasn't seen, and compare: `napari-matssl evaluate`.\n"
+    )
+
+
+def _values(card: ModelCard) -> str:
+    if takes_eight_bits(card):
+        return (
+            "Values are those of an 8-bit image; the description holds how they are scaled. Bring "
+            "other images to 0 to 255 first, from their smallest to their largest value."
+        )
+    return (
+        "Values are stored ones; the description holds how they are scaled. Take the grey values "
+        "of an 8-bit image if the model was trained on such."
     )
 
 

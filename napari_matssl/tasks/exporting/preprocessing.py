@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.micrograph.intensity_scaling import IMAGENET_MEAN, IMAGENET_STD
+from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.intensity_scaling import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    fit_intensity_scaling,
+)
 
 Floats = NDArray[np.float32]
 
@@ -30,7 +35,7 @@ def preprocessing(card: ModelCard) -> list[dict[str, Any]]:
     images to painted ones take the grey scale of these; bioimage.io has no step that looks for
     another. What is left to the network is :func:`standardises`.
     """
-    if card.intensity_scaling.kind == "imagenet":
+    if takes_eight_bits(card):
         return [_linear(_EIGHT_BIT * IMAGENET_MEAN, _EIGHT_BIT * IMAGENET_STD)]
     if card.grey_reference is not None:
         scale = card.grey_reference.scale
@@ -57,10 +62,37 @@ def _linear(middle: NDArray[np.floating[Any]], spread: NDArray[np.floating[Any]]
     return {"id": "scale_linear", "kwargs": constants}
 
 
+def takes_eight_bits(card: ModelCard) -> bool:
+    """Whether the description is for values from 0 to 255 alone, as ImageNet's constants are."""
+    return card.intensity_scaling.kind == "imagenet"
+
+
+def in_eight_bits(
+    values: NDArray[np.generic], card: ModelCard, micrograph: Micrograph
+) -> NDArray[np.generic]:
+    """Bring the values of an image to 0 to 255 where the description is for these alone.
+
+    Images of 8 bits stay as they are; others go from their smallest to their largest value, as
+    :func:`~napari_matssl.micrograph.intensity_scaling.fit_intensity_scaling` has it.
+
+    Raises
+    ------
+    InputError
+        If the image is constant.
+    """
+    if not takes_eight_bits(card) or micrograph.pixels.dtype == np.uint8:
+        return values
+    scaling = fit_intensity_scaling(micrograph, card.intensity_scaling, card.channels)
+    span = scaling.high - scaling.low
+    unit = ((values.astype(np.float64) - scaling.low) / span).clip(0, 1)
+    stretched: Floats = (_EIGHT_BIT * unit).astype(np.float32)
+    return stretched
+
+
 def preprocessed(stored: Floats, card: ModelCard) -> Floats:
     """Do what :func:`preprocessing` describes to an image ``(1, C, H, W)``."""
     scaled: NDArray[np.floating[Any]]
-    if card.intensity_scaling.kind == "imagenet":
+    if takes_eight_bits(card):
         mean, std = (_EIGHT_BIT * one[:, None, None] for one in (IMAGENET_MEAN, IMAGENET_STD))
         scaled = (stored - mean) / std
     elif card.grey_reference is not None:

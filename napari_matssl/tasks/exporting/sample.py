@@ -15,7 +15,12 @@ from napari_matssl.learn.portable_facts import MULTIPLE, input_channels
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import specimen_values
-from napari_matssl.tasks.exporting.preprocessing import Floats, preprocessed, standardises
+from napari_matssl.tasks.exporting.preprocessing import (
+    Floats,
+    in_eight_bits,
+    preprocessed,
+    standardises,
+)
 
 SMALLEST = 128
 """Px of the network that an image of a package has at least."""
@@ -94,7 +99,7 @@ def check_reproduced(
 def _middle(card: ModelCard, micrograph: Micrograph) -> Floats:
     """Return the stored values ``(1, C, H, W)`` in the middle, at the network's magnification."""
     channels = "grey" if input_channels(card) == 1 else "rgb"
-    values = specimen_values(micrograph, channels)
+    values = in_eight_bits(specimen_values(micrograph, channels), card, micrograph)
     seen = rescale(values, magnification(card, micrograph)).astype(np.float32)
     height, width = seen.shape[:2]
     sides = [min(_SIDE, side // MULTIPLE * MULTIPLE) for side in (height, width)]
