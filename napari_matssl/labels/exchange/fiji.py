@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_matssl.errors import InputError
+from napari_matssl.labels.exchange.fields import box
 from napari_matssl.labels.exchange.shapes import (
     AnnotatedImage,
     Annotation,
@@ -33,6 +34,7 @@ _MOST_ROIS = 100_000
 _CORNERS = 180  # of the polygon that an oval becomes
 _OWN_NAME = re.compile(r"[\d-]+")  # "0012-0034", as ImageJ calls ROIs by itself
 _FAR = 1e7
+_NO_SHAPES = {"TEXT", "ARROW", "IMAGE"}  # words, scale bars' among them, and what points at objects
 _CENTRE = 0.5  # whole numbers are corners of pixels in areas, centres in lines and points
 
 
@@ -153,6 +155,10 @@ def _roi(label: str, raw: bytes) -> _Roi:
 def _shapes(roi: Any) -> tuple[Shape, ...]:
     """Make the shapes of a ROI; none if it is no area, line or point."""
     kind = roi.roitype.name
+    if roi.subtype.name in _NO_SHAPES:
+        return ()
+    if kind == "RECT" and roi.subpixelrect:
+        return (_exact_box(roi),)
     if kind == "OVAL" and not roi.composite:
         return (Outline((_oval(roi),)),)
     if kind not in (
@@ -191,6 +197,13 @@ def _positions(roi: Any, count: int) -> tuple[StackPosition | None, ...]:
             raise BrokenAnnotationError("it doesn't have a position for each point")
     every = (StackPosition(n) if n else own for n in pages)
     return tuple(None if one == StackPosition() else one for one in every)
+
+
+def _exact_box(roi: Any) -> Outline:
+    left, top, width, height = roi.xd, roi.yd, roi.widthd, roi.heightd
+    if not all(abs(value) < _FAR for value in (left, top, width, height)):
+        raise BrokenAnnotationError("it lies far from any image")
+    return box(left, top, left + width, top + height)
 
 
 def _oval(roi: Any) -> np.ndarray:

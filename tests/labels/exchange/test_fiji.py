@@ -155,6 +155,26 @@ def test_rois_that_are_no_areas_are_told(tmp_path):
     assert ids_of(file).sum() == 60
 
 
+@pytest.mark.parametrize(("kind", "subtype"), [("RECT", "TEXT"), ("LINE", "ARROW")])
+def test_words_and_arrows_are_no_areas(tmp_path, kind, subtype):
+    place = {"x1": 5, "y1": 5, "x2": 30, "y2": 5} if kind == "LINE" else {}
+    mark = upright(TYPES[kind], 5, 5, 30, 20, "0001-0002", version=228,
+                   subtype=roifile.ROI_SUBTYPE[subtype], **place)  # fmt: skip
+    rois = archive(tmp_path / "a.zip", mark, polygon(SQUARE))
+    file = read_annotation_file(rois, Reading("pore"))
+    assert file.remarks[0] == "a.zip: 1 ROIs that are no areas are passed over."
+    assert ids_of(file).sum() == 60
+
+
+def test_a_rectangle_may_lie_between_pixels(tmp_path):
+    exact = {"xd": 5.6, "yd": 6.6, "widthd": 4.8, "heightd": 4.8}
+    roi = upright(TYPES.RECT, 5, 6, 11, 12, version=228,
+                  options=roifile.ROI_OPTIONS.SUB_PIXEL_RESOLUTION, **exact)  # fmt: skip
+    ids = ids_of(read_annotation_file(archive(tmp_path / "a.zip", roi), Reading()))
+    assert np.array_equal(np.argwhere(ids).min(axis=0), [7, 6])
+    assert ids.sum() == 4 * 4
+
+
 @pytest.mark.parametrize("length", [5, 30, 70])
 def test_damaged_rois_give_one_line(tmp_path, length):
     path = tmp_path / "a.roi"
