@@ -81,6 +81,23 @@ def test_an_image_with_other_content_is_done(place, tmp_path):
     assert place() == ["m2.png"]
 
 
+@pytest.mark.parametrize("missing", [True, False])
+def test_masks_of_other_images_of_the_same_names_are_named_before_they_are_replaced(
+    place, tmp_path, missing
+):
+    said = []
+    place(missing=missing, said=said)
+    assert not [one.message for one in said if "Replaced" in one.message]
+    save(tmp_path / "images" / "m2.png", 77)
+    said = []
+    place(missing=missing, said=said)
+    told = [one.message for one in said if "Replaced" in one.message]
+    assert told == [
+        "Replaced, as they were made of images of the same names but of other content: m2_mask.png."
+        " To keep masks of other images, stop and choose another folder."
+    ]
+
+
 def test_a_damaged_mask_is_made_again(place, tmp_path):
     mask = tmp_path / "out" / "m0_mask.png"
     mask.write_bytes(mask.read_bytes()[:-30])

@@ -12,6 +12,7 @@ from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import Provenance, mask_sha256, read_mask_facts
 from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.measure.phases import PhaseFraction, phase_fractions
+from napari_matssl.micrograph.checksum import checksum_of
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.panorama import AnyMicrograph
 from napari_matssl.settings import PredictSettings
@@ -106,6 +107,33 @@ def set_aside_edited(path: Path) -> str:
     except OSError as error:
         raise unwritable(path, error) from error
     return f"{path.name} was edited since it was written: it is kept as {aside.name}."
+
+
+def describe_replaced(masks: Iterable[tuple[Path, Path]]) -> str:
+    """Return a line on masks that will be replaced by those of images of other content, or nothing.
+
+    Parameters
+    ----------
+    masks
+        Where the mask of an image goes, and the image's file.
+
+    Raises
+    ------
+    InputError
+        If an image can't be read.
+    """
+    names = []
+    for mask, image in masks:
+        origin = read_mask_facts(mask).provenance if isfile(mask) else None
+        made_of = "" if origin is None else origin.image_sha256
+        if made_of and made_of != checksum_of(image):
+            names.append(printable(mask.name))
+    if not names:
+        return ""
+    return (
+        "Replaced, as they were made of images of the same names but of other content: "
+        f"{few(names, 8)}. To keep masks of other images, stop and choose another folder."
+    )
 
 
 def describe_older_files(files: ImageFiles, images: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Each, Ended, Prepared, each_in_turn, none_left
-from napari_matssl.tasks.predicting.kept_masks import describe_older_files
+from napari_matssl.tasks.predicting.kept_masks import describe_older_files, describe_replaced
 from napari_matssl.tasks.predicting.predict_check import (
     CheckedBatch,
     CheckedImage,
@@ -218,16 +218,20 @@ class _Predicting:
         self._order = [one.path.name for one in batch.images]
         for one in batch.images:
             if one.kept:
-                name = one.path.name
-                ending = MASK_TIFF if one.is_panorama else MASK_PNG
-                mask = self._results.files.path(name, ending)
+                name, mask = one.path.name, self._mask_of(one)
                 self._done[name] = SegmentedImage(name, mask, 0.0, one.kept, kept=True)
         missing = {one.path.name: one for one in batch.images if not one.kept}
         if self._done:
             yield Progress("segmenting", 0, 1, message=self._kept_line(len(paths)))
+        if line := describe_replaced((self._mask_of(one), one.path) for one in missing.values()):
+            yield Progress("segmenting", 0, 1, message=line)
         bytes_per_pixel = self._plan.outputs.bytes_per_pixel(len(self._results.table))
         check_space(self._plan.out, missing.values(), bytes_per_pixel)
         return (yield from self._segment_all(batch, missing))
+
+    def _mask_of(self, image: CheckedImage) -> Path:
+        ending = MASK_TIFF if image.is_panorama else MASK_PNG
+        return self._results.files.path(image.path.name, ending)
 
     def _kept_line(self, total: int) -> str:
         return (
