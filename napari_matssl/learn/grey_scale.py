@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from napari_matssl.learn.grey_matching import Match, match
 from napari_matssl.learn.grey_reference import GreyReference, GreyScale
 from napari_matssl.learn.grey_words import Floats, describe_some
 from napari_matssl.learn.magnification import magnification, rescale
+from napari_matssl.learn.of_images import OfImages
 from napari_matssl.micrograph.image import LUMINANCE, Micrograph
 from napari_matssl.micrograph.intensity_scaling import (
     IntensityScaling,
@@ -83,13 +83,8 @@ def describe_image(image: AnyMicrograph, factor: float) -> Floats:
     """
     whole = image if isinstance(image, Panorama) else image.whole
     if isinstance(whole, Panorama):
-        return _describe(whole, factor)
+        return _of_panoramas(whole, factor)
     return describe_some(*_look(image, factor))
-
-
-@lru_cache(maxsize=2)
-def _describe(panorama: Panorama, factor: float) -> Floats:
-    return describe_some(*_look(panorama, factor))
 
 
 def fit_scalings(
@@ -233,3 +228,8 @@ def _resampled(
     values = rescale(filled, factor).astype(np.float32)
     share = rescale(analysable.astype(np.float32), factor).astype(np.float32)
     return values, share >= 1 - 1e-6
+
+
+_of_panoramas: OfImages[Floats] = OfImages(
+    lambda panorama, factor: describe_some(*_look(panorama, factor))
+)

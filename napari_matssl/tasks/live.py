@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from napari_matssl.errors import StoppedError
 from napari_matssl.labels.class_table import ClassTable
@@ -21,6 +20,7 @@ from napari_matssl.learn.grey_scale import (
 )
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import magnification
+from napari_matssl.learn.of_images import OfImages
 from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.pixel_fit import fit
 from napari_matssl.learn.remembering_encoder import MOST_BYTES, Remembered, RememberingEncoder
@@ -52,9 +52,8 @@ class LiveClassifier:
         self._encoder: RememberingEncoder | None = None
         self._loaded: tuple[str, ...] = ()
         self._prepared: dict[str, _Prepared] = {}
-        # Micrographs are equal to themselves alone, so another one is never taken for them.
-        self._own = lru_cache(_PREPARED)(fit_intensity_scaling)
-        self._described = lru_cache(_PREPARED)(describe_image)
+        self._own = OfImages(fit_intensity_scaling)
+        self._described = OfImages(describe_image)
 
     def prepare(
         self, settings: FinetuneSettings, should_stop: Callable[[], bool] = lambda: False
@@ -158,8 +157,8 @@ class LiveClassifier:
     def forget(self) -> None:
         """Release memory; keep only the encoder with its start weights."""
         self._prepared.clear()
-        self._own.cache_clear()
-        self._described.cache_clear()
+        self._own.forget()
+        self._described.forget()
         self._filter_maps.forget()
         if self._encoder is not None:
             self._encoder.remembered.forget()
