@@ -14,6 +14,7 @@ from napari_matssl.progress import drain
 from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks import provenance
 from napari_matssl.tasks.predicting import kept_masks
+from napari_matssl.tasks.predicting.kept_masks import describe_replaced
 from napari_matssl.tasks.predicting.predict import predict
 
 CPU = PredictSettings(device="cpu", magnifications="one")
@@ -96,6 +97,16 @@ def test_masks_of_other_images_of_the_same_names_are_named_before_they_are_repla
         "Replaced, as they were made of images of the same names but of other content: m2_mask.png."
         " To keep masks of other images, stop and choose another folder."
     ]
+
+
+def test_an_image_that_can_no_longer_be_read_stops_no_comparison(place, tmp_path):
+    place(missing=False)
+    save(tmp_path / "images" / "m2.png", 77)
+    pairs = [
+        (tmp_path / "out" / "m0_mask.png", tmp_path / "images" / "gone.png"),
+        (tmp_path / "out" / "m2_mask.png", tmp_path / "images" / "m2.png"),
+    ]
+    assert "content: m2_mask.png. To keep" in describe_replaced(pairs)
 
 
 def test_a_damaged_mask_is_made_again(place, tmp_path):

@@ -1,6 +1,7 @@
 """Files of an earlier run: masks that needn't be made again, and what lies beside new ones."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from os.path import isfile  # of a name that is too long, there is none
 from pathlib import Path
 
@@ -115,19 +116,16 @@ def describe_replaced(masks: Iterable[tuple[Path, Path]]) -> str:
     Parameters
     ----------
     masks
-        Where the mask of an image goes, and the image's file.
-
-    Raises
-    ------
-    InputError
-        If an image can't be read.
+        Where the mask of an image goes, and the image's file. One that can't be read is passed
+        over: it has no new mask.
     """
     names = []
     for mask, image in masks:
         origin = read_mask_facts(mask).provenance if isfile(mask) else None
         made_of = "" if origin is None else origin.image_sha256
-        if made_of and made_of != checksum_of(image):
-            names.append(printable(mask.name))
+        with suppress(InputError):
+            if made_of and made_of != checksum_of(image):
+                names.append(printable(mask.name))
     if not names:
         return ""
     return (
