@@ -2,12 +2,18 @@
 
 import errno
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 import torch
 
-from napari_matssl.errors import ComputeError, DeviceError, OutOfMemoryError, one_line
+from napari_matssl.errors import (
+    ComputeError,
+    DeviceError,
+    MatSSLError,
+    OutOfMemoryError,
+    one_line,
+)
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +59,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in text for words in _FULL)
 
 
-@contextmanager
-def device_errors(doing: str) -> Iterator[None]:
+def device_errors(doing: str) -> AbstractContextManager[None]:
     """Turn torch's errors inside the block into errors that a user can act on.
 
     A full memory becomes an :class:`OutOfMemoryError`, a GPU that can't compute at all a
@@ -64,29 +69,55 @@ def device_errors(doing: str) -> Iterator[None]:
     The new error holds the old one, and that the frames in which it was raised, with all their
     tensors. So memory is free again only after the ``except`` clause that catches it has been left.
     """
-    try:
-        yield
-    except (RuntimeError, MemoryError, AssertionError, OSError) as error:
-        if is_out_of_memory(error):
-            raise OutOfMemoryError(
-                f"Out of memory while {doing}, even with the smallest batch and tile.",
-                "Close other programs, or use smaller images, a smaller encoder or the processor.",
-                settings="device=cpu",
-            ) from error
-        if isinstance(error, OSError):
-            raise
-        reason = _first_line(error)
-        if any(words in reason.lower() for words in _UNUSABLE):
-            raise DeviceError(
-                f"The GPU can't be used, as was found while {doing}: {reason}",
-                '"napari-matssl device" explains it. Use the processor.',
-                settings="device=cpu",
-            ) from error
-        raise ComputeError(
-            f"The computation failed while {doing}: {reason}",
-            "The log holds the details. Try the processor.",
+    return _DeviceErrors(doing)
+
+
+class _DeviceErrors(AbstractContextManager[None]):
+    """Not by ``contextlib.contextmanager``: its frame and the error hold each other.
+
+    On Python 3.13, memory would be full until somebody collects garbage.
+    """
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, RuntimeError | MemoryError | AssertionError | OSError):
+            turned = _turned(error, self._doing)
+            if turned is not None:
+                try:
+                    raise turned from error
+                finally:
+                    del turned  # else this frame and the error would hold each other
+
+
+def _turned(error: Exception, doing: str) -> MatSSLError | None:
+    """Return what an error means for a user; None for one that has nothing to do with a device."""
+    if is_out_of_memory(error):
+        return OutOfMemoryError(
+            f"Out of memory while {doing}, even with the smallest batch and tile.",
+            "Close other programs, or use smaller images, a smaller encoder or the processor.",
             settings="device=cpu",
-        ) from error
+        )
+    if isinstance(error, OSError):
+        return None
+    reason = _first_line(error)
+    if any(words in reason.lower() for words in _UNUSABLE):
+        return DeviceError(
+            f"The GPU can't be used, as was found while {doing}: {reason}",
+            '"napari-matssl device" explains it. Use the processor.',
+            settings="device=cpu",
+        )
+    return ComputeError(
+        f"The computation failed while {doing}: {reason}",
+        "The log holds the details. Try the processor.",
+        settings="device=cpu",
+    )
 
 
 def _first_line(error: BaseException) -> str:
