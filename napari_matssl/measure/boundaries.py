@@ -58,12 +58,12 @@ class BoundaryNetwork:
         """Rows and columns of the box."""
         return self.boundary.shape[0], self.boundary.shape[1]
 
-    def grains(self) -> NDArray[np.int32]:
-        """Return the number of each pixel's grain, from 1, 0 elsewhere: ``(H, W)``.
+    def grains(self) -> Strips:
+        """Return the number of each pixel's grain, from 1, 0 elsewhere, strip by strip.
 
         Pixels of a grain are connected at edges.
         """
-        return _between(self.boundary, self.analysed, self.other).whole()
+        return _between(self.boundary, self.analysed, self.other)
 
 
 def boundary_network(
@@ -257,14 +257,13 @@ def _too_small(
     """Return which pixels are in regions between boundaries that are too small for grains."""
     strips = _between(boundary, analysed, other)
     sizes = np.zeros(strips.count + 1, dtype=np.int64)
-    for start, numbers in strips:
-        sizes += np.bincount(numbers[: strips.height(start)].ravel(), minlength=len(sizes))
+    for _, numbers in strips.parts():
+        sizes += np.bincount(numbers.ravel(), minlength=len(sizes))
     small = sizes < smallest
     small[0] = False
     found = np.zeros(boundary.shape, dtype=np.bool_)
-    for start, numbers in strips:
-        height = strips.height(start)
-        found[start : start + height] = small[numbers[:height]]
+    for rows, numbers in strips.parts():
+        found[rows] = small[numbers]
     return found
 
 

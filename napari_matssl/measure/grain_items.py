@@ -93,32 +93,41 @@ class GrainItems:
 
 def grain_items(counts: GrainCounts) -> GrainItems:
     """Find area and place of each grain that was counted."""
-    labels, grains = counts.labels, len(counts.kind) - 1
-    sums = np.zeros((3, grains + 1))  # area, rows, columns
-    for start in range(0, len(labels), _ROWS):
-        strip = labels[start : start + _ROWS]
-        numbers = strip.ravel()
-        rows, columns = np.ogrid[: strip.shape[0], : strip.shape[1]]
-        for place, weights in enumerate((np.ones(1), rows + float(start), columns * 1.0)):
-            of_pixels = np.broadcast_to(weights, strip.shape).ravel()
-            sums[place] += np.bincount(numbers, weights=of_pixels, minlength=grains + 1)
-    area = sums[0, 1:]
+    grains = len(counts.kind) - 1
+    sums = np.zeros((2, grains + 1))  # rows, columns
+    first = np.full((grains, 2), np.iinfo(np.int64).max)
+    after = np.zeros((grains, 2), dtype=np.int64)
+    for strip, part in counts.numbers.parts():
+        for top in range(0, len(part), _ROWS):
+            numbers = part[top : top + _ROWS]
+            rows, columns = np.ogrid[: numbers.shape[0], : numbers.shape[1]]
+            for place, weights in enumerate((rows + float(strip.start + top), columns * 1.0)):
+                of_pixels = np.broadcast_to(weights, numbers.shape).ravel()
+                sums[place] += np.bincount(numbers.ravel(), weights=of_pixels, minlength=grains + 1)
+        boxes = _boxes(part, grains) + np.array([0, strip.start, strip.start, 0, 0])
+        grain = boxes[:, 0]
+        first[grain] = np.minimum(first[grain], boxes[:, [1, 3]])
+        after[grain] = np.maximum(after[grain], boxes[:, [2, 4]])
     offset = np.array(counts.offset)
     return GrainItems(
-        area_px=area.astype(np.int64),
-        centroid=(sums[1:, 1:] / area).T + offset,
-        boxes=_boxes(labels, grains) + offset.repeat(2),
+        area_px=counts.pixels[1:],
+        centroid=(sums[:, 1:] / counts.pixels[1:]).T + offset,
+        boxes=np.stack([first, after], axis=2).reshape(grains, 4) + offset.repeat(2),
         kind=counts.kind[1:],
         counted=counts.counted[1:],
         pixel=counts.pixel,
     )
 
 
-def _boxes(labels: NDArray[np.int32], grains: int) -> NDArray[np.int64]:
-    boxes = np.zeros((grains, 4), dtype=np.int64)
-    for place, box in enumerate(ndimage.find_objects(labels, max_label=grains)):
-        boxes[place] = [edge for side in box for edge in (side.start, side.stop)]
-    return boxes
+def _boxes(numbers: NDArray[np.int32], grains: int) -> NDArray[np.int64]:
+    """Return grain, first row, row after the last, first column, and column after the last."""
+    found = [
+        (grain, rows.start, rows.stop, columns.start, columns.stop)
+        for grain, box in enumerate(ndimage.find_objects(numbers, max_label=grains))
+        if box is not None
+        for rows, columns in [box]
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 5)
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def measure_grains(field: Field, measured: LabelClass, settings: GrainSettings) 
     grid, pattern = figures_over(network, settings)
     count = count_intercepts if settings.intercepts == "crossings" else measure_chords
     lines, circles = count(network, grid), count(network, pattern)
-    counts = count_grains(network)  # last: numbers of grains take most memory
+    counts = count_grains(network)
     sizes = (
         GrainSize(*about, "planimetric", counts=CountFigures.of(counts)),
         GrainSize(*about, "lines", intercepts=InterceptFigures.of(lines)),

@@ -124,8 +124,8 @@ def items_of_grains(
     items = grain_items(counts)
     numbers = np.zeros(field.mask.shape, dtype=np.int32)
     top, left = counts.offset
-    height, width = counts.labels.shape
-    numbers[top : top + height, left : left + width] = counts.labels
+    height, width = counts.numbers.shape
+    numbers[top : top + height, left : left + width] = counts.numbers.whole()
     words = {kind: COUNTED_AS[kind] for kind in (INSIDE, CUT, CORNER)}
     kinds = counts.kind[numbers]
     return FieldItems(

@@ -83,10 +83,15 @@ class Strips:
     def whole(self) -> NDArray[np.int32]:
         """Return all numbers, ``(H, W)``."""
         numbers = np.empty(self.shape, dtype=np.int32)
-        for start, rows in self:
-            height = self.height(start)
-            numbers[start : start + height] = rows[:height]
+        for rows, part in self.parts():
+            numbers[rows] = part
         return numbers
+
+    def parts(self) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+        """Yield the rows of each strip, and the numbers in them."""
+        for start, numbers in self:
+            height = self.height(start)
+            yield slice(start, start + height), numbers[:height]
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
         """Yield the first row of each strip, and the numbers in it and in the row below it."""

@@ -36,7 +36,9 @@ def thin(boundary: Mask, analysed: Mask | None = None) -> Mask:
         near = analysed.view(np.uint8)
         for axis in (0, 1):
             near = ndimage.maximum_filter1d(near, 2 * _RIM + 1, axis=axis, mode="constant")
-        framed[inner] |= near.view(np.bool_) & ~analysed
+        near &= ~analysed
+        framed[inner] |= near.view(np.bool_)
+        del near
     thinned: Mask = skeletonize(framed)[inner]  # type: ignore[no-untyped-call]
     return thinned if analysed is None else thinned & analysed
 

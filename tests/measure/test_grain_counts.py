@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from tessellations import BOUNDARY, GRAIN, PORE, SCRATCH, boundary_mask, field, hexagon_nuclei
 
+from napari_matssl.measure import numbered_strips
 from napari_matssl.measure.boundaries import boundary_network
 from napari_matssl.measure.grain_counts import CORNER, CUT, INSIDE, count_grains
+from napari_matssl.measure.grain_items import grain_items
 from napari_matssl.settings import GrainSettings
 
 SIDE = 14.0
@@ -62,14 +64,15 @@ def test_a_grain_near_a_corner_that_a_spot_cuts_is_a_half():
     mask = np.pad(grid(6, 6), 1, constant_values=BOUNDARY.id)
     mask[5:25, 5:25] = SCRATCH.id
     found = counted(mask)
-    assert found.kind[found.labels[2, 2]] == CUT
+    assert found.layer()[2, 2] == CUT
     assert found.grains == 36 - 1 - 8 / 2
 
 
 def test_the_traced_grains_add_up(hexagons):
     found = counted(hexagons)
-    labels = found.labels[found.labels > 0]
-    assert found.counted[np.unique(labels)].sum() == found.grains
+    numbers = np.unique(found.numbers.whole())
+    assert len(numbers) == found.numbers.count + 1 == len(found.counted)
+    assert found.counted[numbers].sum() == found.grains
 
 
 def test_hexagons_known_answer(hexagons):
@@ -165,3 +168,22 @@ def test_grains_inside_alone_read_too_small_where_sizes_differ():
 
 def test_without_a_grain_inside_there_is_no_area_of_these():
     assert counted(grid(2, 2)).inside_mean_area_px is None
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64])
+def test_grains_are_the_same_strip_by_strip(rows, monkeypatch):
+    mask = boundary_mask(hexagon_nuclei(9.0, (160, 140)), (160, 140))
+    mask[30:52, 40:61] = mask[100:103, 0:30] = mask[150:] = SCRATCH.id
+    mask[120:123, 100:103] = SCRATCH.id
+    whole = counted(mask)
+    listed = grain_items(whole)
+    monkeypatch.setattr(numbered_strips, "_STRIP", rows * mask.shape[1])
+    found = counted(mask)
+    assert np.array_equal(found.layer(), whole.layer())
+    assert np.array_equal(found.counted, whole.counted)
+    assert found.area_px == whole.area_px < (mask != SCRATCH.id).sum() + 10
+    items = grain_items(found)
+    assert np.array_equal(items.boxes, listed.boxes)
+    assert np.array_equal(items.area_px, listed.area_px)
+    assert np.allclose(items.centroid, listed.centroid)
+    assert len(items.boxes) > 50

@@ -11,7 +11,7 @@ from napari_matssl.measure.field import Field
 BYTES_PER_PIXEL: Final[Mapping[str, float]] = {
     "phases": 1.0,
     "objects": 4.0,
-    "grains": 7.0,
+    "grains": 6.2,
     "layers": 4.0,
     "nodules": 3.0,
 }
