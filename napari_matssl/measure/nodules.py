@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.measure.components import Components, find_components
-from napari_matssl.measure.edge_weights import edge_weights
+from napari_matssl.measure.edge_weights import EdgeWeights, edge_weights
 from napari_matssl.measure.feret import feret_diameters
 from napari_matssl.measure.field import Field
 from napari_matssl.measure.hulls import hull_perimeters
@@ -86,7 +86,7 @@ class NoduleMeasure:
     by_number, by_area
         Nodularity in percent: nodules by all graphite that isn't left out.
     mean_diameter, mean_diameter_px
-        Mean equivalent diameter of the nodules, um (px), and in px.
+        Mean equivalent diameter of the nodules, um (px), and in px, each weighted as for `per_mm2`.
     size_class
         1 to 8, of the largest particle that isn't left out.
     size_classes
@@ -133,6 +133,7 @@ def measure_nodules(
     number, graphite = int(nodules.sum()), int(counted.sum())
     sizes = size_classes(particles.feret_max)
     area = particles.area
+    weighed = edge_weights(field.mask.shape, found.seen, found.boxes[nodules])
     return NoduleMeasure(
         class_name=class_name,
         image=field.name,
@@ -143,11 +144,11 @@ def measure_nodules(
         nodules=number,
         graphite=graphite,
         left_out=len(counted) - graphite,
-        per_mm2=_per_mm2(field, found, nodules),
+        per_mm2=_per_mm2(field, weighed),
         by_number=100 * number / graphite if graphite else None,
         by_area=100 * float(area[nodules].sum() / area[counted].sum()) if graphite else None,
-        mean_diameter=_mean_diameter(area[nodules]),
-        mean_diameter_px=_mean_diameter(found.area[nodules]),
+        mean_diameter=_mean_diameter(area[nodules], weighed),
+        mean_diameter_px=_mean_diameter(found.area[nodules], weighed),
         size_class=int(sizes[counted].min()) if calibrated and graphite else None,
         size_classes=_histogram(sizes[nodules]) if calibrated else (),
         remarks=_remarks(field, class_name, number, int(found.cut_by_spots.sum()), settings),
@@ -195,19 +196,23 @@ def size_classes(largest_dimension_um: NDArray[np.floating]) -> NDArray[np.intp]
     return classes
 
 
-def _mean_diameter(areas: NDArray[np.float64] | NDArray[np.int64]) -> float | None:
-    return float((2 * np.sqrt(areas / np.pi)).mean()) if len(areas) else None
+def _mean_diameter(
+    areas: NDArray[np.float64] | NDArray[np.int64], weighed: EdgeWeights
+) -> float | None:
+    """Average over what an edge might have cut, too: it cuts large nodules more often."""
+    if not weighed.weights.any():
+        return None
+    return float(np.average(2 * np.sqrt(areas / np.pi), weights=weighed.weights))
 
 
 def _histogram(classes: NDArray[np.intp]) -> tuple[int, ...]:
     return tuple(int((classes == one).sum()) for one in range(1, 9))
 
 
-def _per_mm2(field: Field, found: Components, nodules: NDArray[np.bool_]) -> float | None:
+def _per_mm2(field: Field, weighed: EdgeWeights) -> float | None:
     """Count nodules per mm2, each by the area in which it could lie without being cut."""
     if field.pixel_size is None or not field.analysed_pixels:
         return None
-    weighed = edge_weights(field.mask.shape, found.seen, found.boxes[nodules])
     return float((weighed.weights / weighed.area_px).sum()) / field.pixel_size.area_um2 * 1e6
 
 

@@ -165,6 +165,22 @@ def test_leaving_out_at_the_edge_does_not_lower_the_number_per_area(excluded):
     assert np.mean(counts) > 150
 
 
+def test_large_nodules_that_the_edge_cuts_more_often_are_in_the_mean_diameter():
+    row, column = np.indices((600, 600))
+    field = np.ones((600, 600), dtype=np.uint8)
+    for y, x in np.ndindex(10, 10):  # every other one is large
+        wide = 40 if (y + x) % 2 else 12
+        field[np.hypot(row - 60 * y - 30, column - 60 * x - 30) <= wide / 2] = 2
+    plain, weighed = [], []
+    for top, left in np.ndindex(12, 12):
+        found = measure(field[5 * top + 100 :, 5 * left + 100 :][:240, :240])
+        inside = found.particles.kinds == ParticleKind.NODULE
+        plain.append(np.sqrt(4 / np.pi * found.particles.area[inside]).mean())
+        weighed.append(found.mean_diameter)
+    assert np.mean(weighed) == pytest.approx((40 + 12) / 2, rel=0.015)  # a ratio of few
+    assert np.mean(plain) < 0.93 * (40 + 12) / 2
+
+
 def test_a_nodule_counts_once_over_all_its_places_in_a_round_field():
     """Its number per area, over all places at equal distances, times their area."""
     row, column = np.indices((150, 150)) - 75
