@@ -65,6 +65,18 @@ def test_the_whole_of_a_long_message_can_be_read(dock, box, qtbot):
     assert box.mapTo(dock, box.rect().bottomRight()).x() <= dock.width()
 
 
+def test_a_short_message_takes_no_more_room_after_a_long_one(dock, box, qtbot):
+    notices = dock.panel.session.notices
+    notices.remarked.emit("Zoom in to paint.")
+    qtbot.wait(50)
+    short = box.height()
+    notices.remarked.emit("Many words. " * 40)
+    qtbot.waitUntil(lambda: box.height() > 2 * short)
+    box.dismiss.click()
+    notices.remarked.emit("Zoom in to paint.")
+    qtbot.waitUntil(lambda: box.height() == short)
+
+
 # While no dock is in sight.
 
 

@@ -67,6 +67,7 @@ class WrappedLabel(QLabel):
 
     def _reserve(self) -> None:
         # Layouts don't reserve the height that wrapped labels need.
+        self.setMinimumHeight(0)  # else Qt counts the room of a longer text before
         self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from napari_matssl.widgets.controls.forms import button, note
+from napari_matssl.widgets.controls.forms import WrappedLabel, button
 
 MOST = 4
 """Number of messages in sight; each is shown once, the newest first."""
@@ -59,7 +59,9 @@ class MessageBox(QFrame):
         super().__init__(parent)
         self.messages = Messages(self) if messages is None else messages
         self.setObjectName("matssl_messages")
-        self.text = note("", "The latest messages, the newest first.")
+        self.text = WrappedLabel("The latest messages, the newest first.")
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.copy = button(
             "Copy",
             "Copy the messages with the full paths of files.",
@@ -103,8 +105,6 @@ class MessageBox(QFrame):
         edge = _RED if self.is_problem else _AMBER
         self.setStyleSheet(f"#matssl_messages {{ border-left: 4px solid {edge}; }}")
         self.setVisible(bool(self.lines))
-        self.text.setMinimumHeight(max(0, self.text.heightForWidth(self.text.width())))
-        self.text.setAlignment(Qt.AlignmentFlag.AlignTop)
 
 
 class MessagesOver(MessageBox):
@@ -142,7 +142,6 @@ class MessagesOver(MessageBox):
         room = self.parentWidget().size()
         width = max(1, min(_WIDEST, room.width() - 2 * _MARGIN))
         self.resize(width, self.height())
-        self.layout().activate()
-        self.text.setMinimumHeight(max(0, self.text.heightForWidth(self.text.width())))
+        self.layout().activate()  # so that the text has its width, and makes room for its lines
         height = self.layout().minimumSize().height()
         self.setGeometry(_MARGIN, max(0, room.height() - height - _MARGIN), width, height)
