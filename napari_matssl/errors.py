@@ -6,7 +6,9 @@ because the workers of graphical front ends treat those as their own.
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 _NO_UNICODE = re.compile("[\ud800-\udfff]")
@@ -160,3 +162,32 @@ class OutOfMemoryError(ComputeError):
 
 class StoppedError(MatSSLError):
     """A job was stopped before it had made anything worth keeping; nothing was written."""
+
+
+class TurningErrors(AbstractContextManager[None]):
+    """Turn errors inside a block into errors for users, which hold the former ones.
+
+    Not by ``contextlib.contextmanager``: its frame and the former error hold each other. On Python
+    3.13, what fills a memory would stay there until somebody collects garbage.
+
+    Parameters
+    ----------
+    turned
+        Returns what an error means for a user; None leaves it as it is.
+    """
+
+    def __init__(self, turned: Callable[[BaseException], MatSSLError | None]) -> None:
+        self._turned = turned
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        turned = None if error is None else self._turned(error)
+        if turned is not None:
+            try:
+                raise turned from error
+            finally:
+                del turned  # else this frame and the error would hold each other

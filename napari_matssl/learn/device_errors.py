@@ -2,8 +2,7 @@
 
 import errno
 import logging
-from contextlib import AbstractContextManager
-from types import TracebackType
+from functools import partial
 
 import torch
 
@@ -12,6 +11,7 @@ from napari_matssl.errors import (
     DeviceError,
     MatSSLError,
     OutOfMemoryError,
+    TurningErrors,
     one_line,
 )
 
@@ -59,7 +59,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in text for words in _FULL)
 
 
-def device_errors(doing: str) -> AbstractContextManager[None]:
+def device_errors(doing: str) -> TurningErrors:
     """Turn torch's errors inside the block into errors that a user can act on.
 
     A full memory becomes an :class:`OutOfMemoryError`, a GPU that can't compute at all a
@@ -69,35 +69,13 @@ def device_errors(doing: str) -> AbstractContextManager[None]:
     The new error holds the old one, and that the frames in which it was raised, with all their
     tensors. So memory is free again only after the ``except`` clause that catches it has been left.
     """
-    return _DeviceErrors(doing)
+    return TurningErrors(partial(_turned, doing=doing))
 
 
-class _DeviceErrors(AbstractContextManager[None]):
-    """Not by ``contextlib.contextmanager``: its frame and the error hold each other.
-
-    On Python 3.13, memory would be full until somebody collects garbage.
-    """
-
-    def __init__(self, doing: str) -> None:
-        self._doing = doing
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, RuntimeError | MemoryError | AssertionError | OSError):
-            turned = _turned(error, self._doing)
-            if turned is not None:
-                try:
-                    raise turned from error
-                finally:
-                    del turned  # else this frame and the error would hold each other
-
-
-def _turned(error: Exception, doing: str) -> MatSSLError | None:
+def _turned(error: BaseException, doing: str) -> MatSSLError | None:
     """Return what an error means for a user; None for one that has nothing to do with a device."""
+    if not isinstance(error, RuntimeError | MemoryError | AssertionError | OSError):
+        return None
     if is_out_of_memory(error):
         return OutOfMemoryError(
             f"Out of memory while {doing}, even with the smallest batch and tile.",

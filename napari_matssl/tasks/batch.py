@@ -1,8 +1,7 @@
 """Parts of jobs over many images, which leave out those that can't be used."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -12,6 +11,7 @@ from napari_matssl.errors import (
     InputError,
     MatSSLError,
     OutOfMemoryError,
+    TurningErrors,
     printable,
 )
 from napari_matssl.progress import Control, Job, Preview, Progress, Skipped, one_of_many
@@ -139,21 +139,17 @@ def none_left(first: MatSSLError | None, count: int) -> MatSSLError:
     return first.reworded(f"None of the {count} images can be used. The first: {first.what}")
 
 
-@contextmanager
-def memory_errors(name: str) -> Iterator[None]:
-    """Turn a full memory into an error that names the image.
+def memory_errors(name: str) -> TurningErrors:
+    """Turn a full memory into an :class:`OutOfMemoryError` that names the image."""
 
-    Raises
-    ------
-    OutOfMemoryError
-        If the memory is full.
-    """
-    try:
-        yield
-    except MemoryError as error:
-        raise OutOfMemoryError(
+    def turned(error: BaseException) -> MatSSLError | None:
+        if not isinstance(error, MemoryError):
+            return None
+        return OutOfMemoryError(
             f"{name} doesn't fit into the memory.", "Cut it into parts, or close other programs."
-        ) from error
+        )
+
+    return TurningErrors(turned)
 
 
 def check_output_names(path: Path, out: Path, endings: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from napari_matssl.errors import ComputeError, DeviceError, OutOfMemoryError
 from napari_matssl.learn.device_errors import device_errors, free_memory, is_out_of_memory
+from napari_matssl.tasks.batch import memory_errors
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,14 @@ def test_a_file_that_is_missing_stays_what_it_is():
         Path("no such file").read_bytes()
 
 
-def test_what_filled_the_memory_is_gone_once_the_error_was_handled():
+@pytest.mark.parametrize(
+    ("errors", "full"),
+    [
+        (device_errors, torch.OutOfMemoryError),
+        (memory_errors, MemoryError),
+    ],
+)
+def test_what_filled_the_memory_is_gone_once_the_error_was_handled(errors, full):
     """Nobody collects garbage there: a thread beside the window must not."""
     gc.disable()
     try:
@@ -96,10 +104,10 @@ def test_what_filled_the_memory_is_gone_once_the_error_was_handled():
         def step():
             tensor = torch.ones(8)
             tensors.append(weakref.ref(tensor))
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise full("out of memory")
 
         try:
-            with device_errors("training"):
+            with errors("training"):
                 step()
         except OutOfMemoryError:
             held = tensors[0]() is not None
