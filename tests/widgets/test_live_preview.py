@@ -142,6 +142,27 @@ def test_none_lies_over_a_segmentation_until_that_is_hidden(painter):
     painter.until(lambda: previewed(painter))
 
 
+def test_none_takes_the_place_of_the_mask_that_counted_points_are_compared_with(painter):
+    two_strokes(painter)
+    painter.until(lambda: previewed(painter))
+    name, found = painter.shown.name, np.ones_like(painter.shown.painted.data)
+    painter.session.results.take_over(name, found)
+    counting = painter.session.counting
+    assert counting.begin(10)
+    counting.answer(1)
+    painter.qtbot.wait(A_WHILE_MS)
+    counting.pause()
+    stroke(painter, 2, 40)
+    painter.until(lambda: "points of this image" in note(painter))
+    painter.qtbot.wait(A_WHILE_MS)
+    assert not previewed(painter)
+    assert counting.begin(10)
+    counting.finish()
+    painter.qtbot.wait(A_WHILE_MS)
+    assert painter.shown.extra[SEGMENTATION].visible
+    assert not previewed(painter)
+
+
 def test_it_is_faint_and_below_the_strokes(painter):
     two_strokes(painter)
     painter.until(lambda: previewed(painter))

@@ -50,7 +50,8 @@ class LivePreview(QObject):
     only looked at. After a job they begin again with the next stroke: what the job has shown stays
     until then, but a preview from before the job is made anew. Over a segmentation there are none:
     it is better, and strokes are corrections to it. On request there is one there, too, and on an
-    unpainted image.
+    unpainted image. While points are counted there are none, as a preview would take the place of
+    the mask that the points are compared with.
 
     Parameters
     ----------
@@ -89,6 +90,7 @@ class LivePreview(QObject):
         folder.painted_changed.connect(self._touched)
         session.palette.stroked.connect(self._touched)  # emitted before Autosave has saved
         session.palette.classes_changed.connect(self._changed)
+        session.counting.changed.connect(self._changed)
         images.ticked.connect(self._changed)
         runner.started.connect(self._on_job)
         runner.ended.connect(self._on_job_over)
@@ -183,6 +185,8 @@ class LivePreview(QObject):
             return ""
         if self._session.runner.busy:
             return "No live preview while a job runs."
+        if self._session.counting.blind:
+            return "No live preview before all points of this image are counted."
         painted = shown.painted_pixels()
         excluded = project.micrographs.is_excluded(shown.name)
         if shown.name not in self._images.names and painted and not excluded:
