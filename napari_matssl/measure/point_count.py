@@ -94,6 +94,8 @@ class ImagePoints:
         Who counted; empty if that isn't known.
     specimen
         What it was taken of; images of one specimen aren't independent. Empty if that isn't known.
+    excluded
+        Ids of the classes that are excluded.
     """
 
     image: str
@@ -107,6 +109,7 @@ class ImagePoints:
     model: str = ""
     by: str = ""
     specimen: str = ""
+    excluded: frozenset[int] = frozenset()
 
     @property
     def agreement(self) -> Agreement:
@@ -124,6 +127,25 @@ class ImagePoints:
         ids = [row.class_id for row in self.rows]
         found = self.mask_ids[place]
         return found in own if found in ids and set(own) & set(ids) else None
+
+    def excluded_by_one(self, place: int) -> bool:
+        """Whether a point counts by hand and is excluded by the mask, or the other way round.
+
+        Such points are in no agreement, as nothing is compared there.
+        """
+        own = set(self.points[place].classes)
+        if self.mask_ids is None or not own:
+            return False
+        ids = {row.class_id for row in self.rows}
+        found = self.mask_ids[place]
+        if found in self.excluded:
+            return bool(own & ids)
+        return found in ids and own <= self.excluded
+
+    @property
+    def excluded_by_one_points(self) -> int:
+        """Number of points that hand or mask, not both, have excluded."""
+        return sum(map(self.excluded_by_one, range(len(self.points))))
 
 
 @dataclass(frozen=True)
@@ -225,6 +247,7 @@ def count_image(
         model=model,
         by=by,
         specimen=specimen,
+        excluded=frozenset(one.id for one in classes.classes if one.exclude),
     )
 
 

@@ -29,6 +29,7 @@ COUNT_COLUMNS = (
     "ci95_high_percent",
     "mask_percent",
     *_AGREEMENT,
+    "excluded_by_one_points",
     "model",
     "counted_by",
     "first_time",
@@ -47,6 +48,7 @@ SUMMARY_COLUMNS = (
     "relative_accuracy_percent",
     "mask_percent",
     *_AGREEMENT,
+    "excluded_by_one_points",
     "over",
     "reason",
 )
@@ -67,6 +69,7 @@ def count_summary_frame(images: Sequence[ImagePoints]) -> pd.DataFrame:
     """Make the table of classes over all images, with the columns ``SUMMARY_COLUMNS``."""
     found = agreement_of(images)
     points = sum(len(image.points) for image in images)
+    excluded = sum(image.excluded_by_one_points for image in images)
     rows: list[tuple[object, ...]] = [
         (
             *(row.class_id, row.class_name, row.statistics.n, points),
@@ -74,7 +77,7 @@ def count_summary_frame(images: Sequence[ImagePoints]) -> pd.DataFrame:
             row.statistics.relative_accuracy if row.over != "points" else None,
             row.mask_percent,
             *_agreement_cells(found),
-            *(row.over, found.reason),
+            *(excluded, row.over, found.reason),
         )
         for row in summarise(images)
     ]
@@ -116,7 +119,7 @@ def _image_cells(image: ImagePoints) -> list[tuple[object, ...]]:
             *(image.on_boundary, image.untold, row.hits),
             *(row.percent, row.low, row.high, row.mask_percent),
             *_agreement_cells(found),
-            *(image.model, image.by, *_times(image), reason),
+            *(image.excluded_by_one_points, image.model, image.by, *_times(image), reason),
         )
         for row in image.rows
     ]

@@ -85,15 +85,18 @@ def intervals_in_words(summary: pd.DataFrame) -> tuple[str, ...]:
 def count_items(summary: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     """List how well mask and eye agree at the same points."""
     row = summary.iloc[0]
-    if not row["compared_points"]:
-        return (("Cohen's kappa", f"none: {row['reason']}"),)
+    excluded = int(row["excluded_by_one_points"])
+    left_out = (("Excluded by eye or mask alone", f"{excluded}, not compared"),) if excluded else ()
     kappa = f"none: {row['reason']}"
+    if not row["compared_points"]:
+        return (("Cohen's kappa", kappa), *left_out)
     if not is_blank(row["kappa"]):
         kappa = in_print(float(row["kappa"])) + _bounds(row)
     return (
         ("Points compared", str(int(row["compared_points"]))),
         ("Same class", f"{in_print(float(row['agreement_percent']))} %"),
         ("Cohen's kappa", kappa),
+        *left_out,
     )
 
 

@@ -20,6 +20,7 @@ from napari_matssl.measure.point_tables import (
     count_summary_frame,
     points_frame,
 )
+from napari_matssl.report.point_count import count_items
 
 TABLE = ClassTable(
     classes=(
@@ -81,6 +82,25 @@ def test_the_mask_is_read_at_the_same_points():
     }
     assert image.confusion.tolist() == [[1, 0], [1, 2]]  # without the boundary
     assert [image.agrees(n) for n in range(7)] == [True, False, True, True, None, None, True]
+
+
+def test_points_that_hand_or_mask_alone_excludes_are_told():
+    mask = np.array([[1, 5, 5, 5, 1, 0, 5]])
+    image = count_image("a", points((1,), (1,), (2,), (5,), (5,), (1,), ()), TABLE, mask)
+    assert image.agreement.percent == 100  # of the one point that can be compared
+    assert [image.excluded_by_one(n) for n in range(7)] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert count_frame([image])["excluded_by_one_points"].tolist() == [3, 3]
+    summary = count_summary_frame([image])
+    assert summary["excluded_by_one_points"].tolist() == [3, 3]
+    assert ("Excluded by eye or mask alone", "3, not compared") in count_items(summary)
 
 
 def test_over_images_the_interval_is_that_of_their_percentages():

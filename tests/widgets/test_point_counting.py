@@ -257,6 +257,21 @@ def test_figures_and_points_come_with_the_end_and_not_before(panel, qtbot):
     assert COUNTED not in panel.session.viewer.layers
 
 
+def test_points_that_the_mask_alone_excludes_are_marked_and_told(panel, qtbot):
+    palette = panel.session.palette
+    palette.edit(lambda project: project.classes.set_exclude(2, True))
+    start(panel)
+    judge_all(panel, qtbot, by=lambda _y, _x: True)
+    columns = np.array([x for _, x in panel.session.counting.kept.points])
+    press(panel, qtbot, Qt.Key.Key_Return)
+    until_compared(panel, qtbot)
+    excluded = int((columns >= SIZE[1] // 2).sum())
+    words = panel.view.words.text()
+    assert f"At {excluded} points either hand or mask has an excluded class" in words
+    symbols = list(map(str, panel.session.viewer.layers[COUNTED].symbol))
+    assert symbols.count("cross") == excluded > 1
+
+
 def test_finishing_early_counts_what_is_judged(panel, qtbot):
     start(panel)
     assert not panel.finish.isEnabled()

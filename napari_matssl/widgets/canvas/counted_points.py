@@ -26,7 +26,7 @@ def add_counted_points(
     """Add the points of a finished count; which layer is active stays.
 
     A point has the colour of its class by hand, white where that is none or two. Where the mask has
-    another class, it is a cross with a red edge.
+    another class, one that is excluded included, it is a cross with a red edge.
 
     Parameters
     ----------
@@ -43,7 +43,10 @@ def add_counted_points(
         colours.get(one.classes[0], _NOBODY) if len(one.classes) == 1 else _NOBODY
         for one in counted.points
     ]
-    differs = [counted.agrees(place) is False for place in range(len(counted.points))]
+    differs = [
+        counted.agrees(place) is False or counted.excluded_by_one(place)
+        for place in range(len(counted.points))
+    ]
     masks = counted.mask_ids or (None,) * len(counted.points)
     active = viewer.layers.selection.active
     layer = viewer.add_points(

@@ -77,8 +77,10 @@ def in_words(images: Sequence[ImagePoints], found: Agreement) -> str:
     text += f", {untold} of which nobody could tell. " if untold else ". "
     if len(images) == 1:
         text += "The interval is that of this image, not of the specimen. "
+    text += _excluded_in_words(sum(image.excluded_by_one_points for image in images))
     if found.percent is None:
-        return text + "Segment to compare with a mask."
+        no_mask = all(image.mask_ids is None for image in images)
+        return text + ("Segment to compare with a mask." if no_mask else "No point is compared.")
     text += f"Hand and mask agree at {found.percent:.0f} % of {found.points} points"
     if found.kappa is None:
         return f"{text}; no kappa, as {found.reason}."
@@ -86,3 +88,11 @@ def in_words(images: Sequence[ImagePoints], found: Agreement) -> str:
     if found.low is None or found.high is None:
         return f"{text}, without an interval, as {found.reason}."
     return f"{text} ({found.low:.2f} to {found.high:.2f})."
+
+
+def _excluded_in_words(points: int) -> str:
+    if not points:
+        return ""
+    where = f"{points} point{'s' * (points != 1)}"
+    these = "this one is" if points == 1 else "these are"
+    return f"At {where} either hand or mask has an excluded class: {these} not compared. "
