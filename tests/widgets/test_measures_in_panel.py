@@ -101,6 +101,22 @@ def test_the_class_of_a_layer_and_of_graphite_has_to_be_chosen(panel, name, what
     assert panel.exporting.export.isEnabled()
 
 
+def test_the_class_of_boundaries_has_to_be_chosen_where_no_name_tells(panel):
+    panel.choice.ticks["grains"].setChecked(True)
+    palette = panel.session.palette
+    for one in palette.classes:  # by none of these names can boundaries or grains be told
+        palette.edit(lambda project, one=one: project.classes.rename(one.id, f"phase {one.id}"))
+    assert not panel.measuring.start.isEnabled()
+    assert "boundaries, or of grains" in panel.measuring.start.toolTip()
+    assert "boundaries, or of grains" in panel.tabs.views["grains"].empty.text()
+    palette.edit(lambda project: project.classes.rename(1, "grain boundary"))
+    assert panel.measuring.start.isEnabled()
+    palette.edit(lambda project: project.classes.rename(1, "phase 1"))
+    assert not panel.measuring.start.isEnabled()
+    panel.choice.classes["grains"].tick("phase 1")
+    assert panel.measuring.start.isEnabled()
+
+
 def test_nothing_segmented_tells_what_to_do(dock, project, qtbot):
     for path in (project.folder / "matssl" / "masks").iterdir():
         path.unlink()

@@ -6,7 +6,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
-from napari_matssl.labels.class_table import LabelClass
+from napari_matssl.labels.class_table import ClassTable, LabelClass
+from napari_matssl.measure.boundaries import class_by_name
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.widgets.controls.class_choice import ClassChoice
@@ -58,6 +59,7 @@ class MeasureChoice(QWidget):
         self.phases.setChecked(True)
         self.phases.setEnabled(False)
         self.phases.setToolTip("Area fractions of all classes. They are always measured.")
+        self._named_grains = False  # a class is called boundary or grain
         self.ticks: dict[str, QCheckBox] = {}
         self.classes: dict[str, ClassChoice] = {}
         rows = QGridLayout()
@@ -91,6 +93,8 @@ class MeasureChoice(QWidget):
     @property
     def missing(self) -> str:
         """What has to be chosen before anything can be measured; empty if nothing has."""
+        if "grains" in self.ticked and not self.classes["grains"].names and not self._named_grains:
+            return "Choose the class of boundaries, or of grains, beside Grain size."
         for name in _NEED_A_CLASS:
             if name in self.ticked and not self.classes[name].names:
                 what = "the layer" if name == "layers" else "graphite"
@@ -110,10 +114,13 @@ class MeasureChoice(QWidget):
 
     def set_classes(self, classes: Sequence[LabelClass]) -> None:
         """Offer the classes of a class table."""
+        named = bool(classes) and class_by_name(ClassTable(classes=tuple(classes))) is not None
         before = {name: chosen.names for name, chosen in self.classes.items()}
         for chosen in self.classes.values():
             chosen.set_classes(classes)
-        if before != {name: chosen.names for name, chosen in self.classes.items()}:
+        names = {name: chosen.names for name, chosen in self.classes.items()}
+        if before != names or named != self._named_grains:
+            self._named_grains = named
             self.changed.emit()
 
     def _on_ticked(self) -> None:
