@@ -1,5 +1,6 @@
 """An exported file, run in the place of the network that it was made of."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,7 +59,10 @@ def open_onnx(path: Path, channels: int, original: nn.Module) -> ExportedNetwork
 
 def open_torchscript(path: Path, channels: int, original: nn.Module) -> ExportedNetwork:
     """Open a TorchScript file that was written just now."""
-    return ExportedNetwork(torch.jit.load(path), channels, original)  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # TorchScript is what was asked for
+        network = torch.jit.load(path)  # type: ignore[no-untyped-call]
+    return ExportedNetwork(network, channels, original)
 
 
 OPENERS: dict[str, Callable[[Path, int, nn.Module], ExportedNetwork]] = {

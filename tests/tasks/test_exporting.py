@@ -165,6 +165,11 @@ def test_a_model_with_imagenets_constants_takes_three_channels(tmp_path, small):
     assert facts["scaling"]["mean"] == [0.485, 0.456, 0.406]
 
 
+def test_an_export_as_torchscript_gives_no_warning(model, tmp_path, small, recwarn):
+    drain(export_model(model, "torchscript", tmp_path / "steel.pt", small))
+    assert [str(one.message) for one in recwarn] == []
+
+
 def test_a_file_that_is_there_stays_unless_it_may_be_replaced(model, tmp_path, small):
     out = tmp_path / "steel.pt"
     out.write_text("old")
