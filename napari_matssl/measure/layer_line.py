@@ -132,5 +132,5 @@ def line_along(
         parts=np.zeros(len(steps), dtype=np.intp),
         spacing=spacing,
         reach=reach,
-        tilt_deg=float(np.degrees(np.arctan2(-along[0], along[1]))),
+        tilt_deg=float(np.degrees(np.arctan2(0.0 - along[0], along[1]))),
     )

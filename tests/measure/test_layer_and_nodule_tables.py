@@ -50,7 +50,7 @@ def test_layers():
     frame = layers_frame([layer("a", 20, 0.5)])
     assert ",".join(frame.columns).startswith(PUBLISHED_LAYERS + ",")
     row = frame.iloc[0]
-    assert (row["method"], row["columns"], row["tilt_deg"]) == ("columns", 200, 0)
+    assert (row["method"], row["columns"], str(row["tilt_deg"])) == ("columns", 200, "0.0")
     assert (row["mean_px"], row["mean_um"], row["s_um"], row["ci95_um"]) == (20, 10, 0, 0)
     assert (row["min_um"], row["max_um"]) == (10, 10)
     assert row["cracks_per_mm"] == 20  # two on 100 um
