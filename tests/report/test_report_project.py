@@ -9,6 +9,7 @@ import pytest
 from report_parts import Page, mask_of, run_command, write_image
 
 from napari_matssl.errors import InputError, OutputError, StoppedError
+from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.progress import Control, drain
 from napari_matssl.project.folder import Project
@@ -16,6 +17,7 @@ from napari_matssl.project.micrographs import Micrographs
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.report_details import ReportDetails
+from napari_matssl.tasks.measuring.export_measured import export_measured
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.measuring.point_counts import new_count
 from napari_matssl.tasks.measuring.project_meter import ProjectMeter
@@ -110,6 +112,18 @@ def test_tables_of_an_earlier_report_are_named(project, tmp_path):
     for name in ("point_count.csv", "objects.csv", "object_summary.csv"):
         assert name in told
     assert " summary.csv" not in told
+
+
+def test_a_table_without_corrections_that_an_export_wrote_is_not_called_old(project, tmp_path):
+    out, said = tmp_path / "out", []
+    drain(export_measured(ProjectMeter(project), out, Outputs(), PLAN))
+    (out / "corrected.csv").write_text("of an earlier run")
+    assert out / "corrected.csv" in existing_report(project, out, PLAN)
+    drain(report_project(ProjectMeter(project), PLAN, out), said.append)
+    assert not [one.message for one in said if "earlier run" in one.message]
+    rows = read_table(out / "corrected.csv")
+    assert {"matrix", "graphite"} <= {row["class"] for row in rows}
+    assert not any(row["corrected_percent"] for row in rows)
 
 
 def test_details_that_were_kept_stand_in_the_next_report(project, tmp_path):

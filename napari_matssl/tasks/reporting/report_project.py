@@ -7,15 +7,21 @@ from napari_matssl.export.run_tables import CORRECTED
 from napari_matssl.export.tables import describe_other_names, write_frames_or_numbered
 from napari_matssl.files import check_writable_folder
 from napari_matssl.labels.names import few
+from napari_matssl.measure.corrected import corrected_frame
 from napari_matssl.progress import Job, Progress
 from napari_matssl.project.folder import Project
+from napari_matssl.tasks.measuring.correcting import correct_project
 from napari_matssl.tasks.measuring.export_project import check_export_folder
 from napari_matssl.tasks.measuring.measure_files import FIELDS
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.measuring.measures import describe_older
 from napari_matssl.tasks.measuring.point_counts import ALL_POINTS, COUNT, COUNT_SUMMARY
 from napari_matssl.tasks.measuring.project_meter import ProjectMeter
-from napari_matssl.tasks.reporting.report_plan import Request, plan_project_report
+from napari_matssl.tasks.reporting.report_plan import (
+    PlannedReport,
+    Request,
+    plan_project_report,
+)
 from napari_matssl.tasks.reporting.write_report import (
     PAGE,
     PDF,
@@ -93,6 +99,16 @@ def report_project(
     written = write_frames_or_numbered(wanted)
     if remark := describe_other_names(tuple(wanted), written):
         yield Progress("writing the report", 0, 1, message=remark)
-    if remark := describe_older(written):
+    beside = _write_uncorrected(project, planned, out)
+    if remark := describe_older((*written, *beside)):
         yield Progress("writing the report", 0, 1, message=remark)
     return (yield from write_report(planned, out, written))
+
+
+def _write_uncorrected(project: Project, planned: PlannedReport, out: Path) -> tuple[Path, ...]:
+    """Replace a table of corrected fractions where none could be corrected, as an export does."""
+    path = out / CORRECTED
+    if CORRECTED in planned.tables or not planned.rows or not path.is_file():
+        return ()
+    frame = corrected_frame(correct_project(project, planned.rows).rows)
+    return write_frames_or_numbered({path: frame})
