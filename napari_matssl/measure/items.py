@@ -96,7 +96,10 @@ def items_of_objects(field: Field, class_name: str, directions: Sequence[int]) -
     numbers = number_components(field.pixels_of(class_name))
     kinds = np.concatenate([[0], np.where(found.counted, _COUNTED, _NOT_COUNTED)])
     table = objects_frame([found]).drop(columns=["image", "group", "class"])
-    words = {_COUNTED: "counted", _NOT_COUNTED: "not counted: at the left or lower edge"}
+    words = {
+        _COUNTED: "counted",
+        _NOT_COUNTED: "not counted: cut at the left or below",
+    }
     return FieldItems(
         *(table, found.centroid, numbers, kinds.astype(np.uint8)[numbers]),
         words=words,

@@ -11,6 +11,7 @@ from napari_matssl.errors import InputError
 from napari_matssl.labels.class_table import ClassTable, LabelClass
 from napari_matssl.measure.components import find_components
 from napari_matssl.measure.field import field_of_mask
+from napari_matssl.measure.items import items_of_objects
 from napari_matssl.measure.object_tables import (
     OBJECT_COLUMNS,
     OBJECT_SUMMARY_COLUMNS,
@@ -379,6 +380,15 @@ def test_a_spot_that_touches_several_objects_cuts_them_all():
         "f.tif, pore: 2 of 61 objects are cut by nothing but spots that weren't analysed; 1 of"
         " these not counted, and none has a size.",
     )
+
+
+def test_an_object_that_a_spot_cuts_is_not_said_to_lie_at_the_edge():
+    pores, spot = np.zeros((2, 60, 60), bool)
+    pores[20:30, 20:30] = True
+    spot[10:40, 8:20] = True
+    items = items_of_objects(field(pores, scratch=spot), "pore", (0,))
+    (kind,) = items.kinds_of_rows
+    assert items.words[kind] == "not counted: cut at the left or below"
 
 
 def test_a_spot_does_not_hide_the_edge_of_the_image():
