@@ -236,7 +236,7 @@ def line_length(skeleton: Skeleton, inside: NDArray[np.floating] | None = None) 
         high, low = np.maximum(first, second), np.minimum(first, second)
         share = np.where(low >= 0, 1.0, 0.0)
         crosses = (high > 0) & (low < 0)
-        share[crosses] = high[crosses] / (high - low)[crosses]
+        share[crosses] = high[crosses] / (high[crosses] - low[crosses])
         lengths = lengths * share
     return float(lengths.sum() / 2)
 

@@ -44,6 +44,12 @@ def test_a_tip_goes_no_farther_than_the_line_is_wide():
     assert 0 < line_length(with_tips(end, region)) - line_length(end) <= 2 * (2 * 3 + 0.2)
 
 
+def test_what_lies_in_no_column_at_all_has_no_length_and_brings_no_warning():
+    found = without_spurs(thin(bar(0, 300, 5)))
+    with np.errstate(invalid="raise"):
+        assert line_length(found, np.full(len(found.points), -np.inf)) == 0
+
+
 def test_lines_count_as_far_as_they_are_inside():
     lines = thin(bar(0, 300, 1))
     inside = 250.25 - lines.points[:, 1]
