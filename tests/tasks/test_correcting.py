@@ -13,7 +13,7 @@ from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import IntensityScalingSettings
-from napari_matssl.tasks.measuring.correcting import correct_project
+from napari_matssl.tasks.measuring.correcting import correct_project, remark_unlearnt
 
 NAMES = ("matrix", "carbides")
 TABLE = ClassTable(
@@ -97,3 +97,18 @@ def test_where_no_model_can_be_asked_the_reason_is_told(project, case):
     assert reason in found.reason
     assert all(row.corrected is None for row in found.rows)
     assert found.rows[0].raw == pytest.approx(70)
+
+
+def test_a_class_that_the_model_has_not_learnt_is_told(project):
+    origin = add_model(project)
+    ids = {one.name: one.id for one in project.classes.table.classes}
+    known = rows(origin, names=NAMES, ids=[ids[name] for name in NAMES])
+    assert remark_unlearnt(project, known) == ""
+    project.classes.rename(ids["carbides"], "M7C3")  # still the same class
+    assert remark_unlearnt(project, known) == ""
+    project.classes.add("pearlite")
+    pearlite = project.classes.table.classes[-1]
+    new = rows(origin, names=("matrix", pearlite.name), ids=(ids["matrix"], pearlite.id))
+    assert remark_unlearnt(project, new).startswith(f"{pearlite.name}: unknown to the model")
+    assert remark_unlearnt(project, [*new, *rows(Provenance())]) == ""
+    assert remark_unlearnt(project, [*new, *rows(Provenance(model="gone.safetensors"))]) == ""

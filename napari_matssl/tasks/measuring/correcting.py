@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from napari_matssl.errors import ModelFileError
 from napari_matssl.labels.held_out import HeldOut
+from napari_matssl.labels.names import few
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.card_files import read_card
 from napari_matssl.measure.corrected import CorrectedFractions, correct_fractions
@@ -17,6 +18,31 @@ def correct_project(project: Project, rows: Sequence[PhaseFraction]) -> Correcte
     if why_none:
         return correct_fractions(rows, held_out, why_none)
     return correct_fractions(rows, held_out)
+
+
+def remark_unlearnt(project: Project, rows: Sequence[PhaseFraction]) -> str:
+    """Return a line on classes that the models of a project's masks don't have; empty if none.
+
+    Their fractions are those of strokes alone, however well the interval looks. Where a model isn't
+    among those of the project, or a mask names none, nothing can be told.
+    """
+    models = {"" if row.origin is None else row.origin.model for row in rows}
+    learnt: set[int] = set()
+    for name in models:
+        try:
+            card = read_card(project.models.folder / name, "segmenter") if name else None
+        except ModelFileError:
+            card = None
+        if card is None:
+            return ""
+        learnt |= set(project.classes.matching(card.classes).values())
+    names = dict.fromkeys(row.class_name for row in rows if row.class_id not in learnt)
+    if not names:
+        return ""
+    return (
+        f"{few(tuple(names))}: unknown to the model that made the masks, so only strokes count. "
+        "Paint it, fine-tune, and segment again."
+    )
 
 
 def held_out_of(project: Project, rows: Sequence[PhaseFraction]) -> tuple[HeldOut | None, str]:

@@ -8,7 +8,9 @@ from napari_matssl.export.tables import describe_other_names, write_frames_or_nu
 from napari_matssl.labels.names import few
 from napari_matssl.progress import Job, Progress, drain
 from napari_matssl.project.folder import Project
+from napari_matssl.tasks.measuring.correcting import remark_unlearnt
 from napari_matssl.tasks.measuring.export_project import Exported, existing_exports, export_project
+from napari_matssl.tasks.measuring.field_measures import Phases
 from napari_matssl.tasks.measuring.measure_files import FIELDS
 from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
 from napari_matssl.tasks.measuring.measures import TABLES, describe_older
@@ -77,6 +79,9 @@ def export_measured(
         yield Progress("exporting", 1, 1, message=remark)
     others = (out / name for name in (CORRECTED, *TABLES["phases"]))  # written or set aside above
     if remark := describe_older((*written, *others)):
+        yield Progress("exporting", 1, 1, message=remark)
+    phases = measured.measures.get("phases")
+    if isinstance(phases, Phases) and (remark := remark_unlearnt(project, phases.rows)):
         yield Progress("exporting", 1, 1, message=remark)
     problems = dict.fromkeys((*measured.problems, *exported.problems))
     changed = [name for name in meter.changed_since(measured) if name in exported.images]

@@ -17,7 +17,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.place import Place
 from napari_matssl.project.folder import Project
 from napari_matssl.tasks.batch import memory_errors
-from napari_matssl.tasks.measuring.correcting import correct_project
+from napari_matssl.tasks.measuring.correcting import correct_project, remark_unlearnt
 from napari_matssl.tasks.measuring.mask_states import MaskStates
 from napari_matssl.tasks.measuring.project_places import places_that_count
 from napari_matssl.tasks.provenance import (
@@ -95,6 +95,7 @@ class PhaseMeter:
                     rows += [_at(place, row) for row in self._of_image(name, table)]
             except MatSSLError as error:
                 problems.append(str(error))
+        problems += filter(None, [remark_unlearnt(self.project, rows)])
         corrected = correct_project(self.project, rows)
         return Measured(tuple(rows), tuple(problems), corrected, places.remark)
 

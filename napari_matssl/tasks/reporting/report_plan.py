@@ -24,7 +24,7 @@ from napari_matssl.project.record import KeptRecord
 from napari_matssl.report.contents import RecipeFacts
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.settings.report_details import ReportDetails
-from napari_matssl.tasks.measuring.correcting import correct_project
+from napari_matssl.tasks.measuring.correcting import correct_project, remark_unlearnt
 from napari_matssl.tasks.measuring.correcting_masks import (
     correct_masks,
     models_of_masks,
@@ -193,6 +193,7 @@ def plan_project_report(
     phases, objects = measured.measures.get("phases"), measured.measures.get("objects")
     rows = tuple(phases.rows) if isinstance(phases, Phases) else ()
     corrected = correct_project(project, rows) if models and rows else None
+    unlearnt = filter(None, [remark_unlearnt(project, rows)])
     return PlannedReport(
         fields,
         measured.plan.settings,
@@ -204,7 +205,7 @@ def plan_project_report(
         details,
         request.date or date.today().isoformat(),
         request.inputs,
-        (*measured.remarks, *measured.problems, *_of_counts(counts)),
+        (*measured.remarks, *measured.problems, *unlearnt, *_of_counts(counts)),
         notes,
     )
 
