@@ -1,6 +1,8 @@
 """The micrograph: pixels as stored, with metadata."""
 
+import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -128,6 +130,13 @@ class Micrograph:
     def origin(self) -> object:
         """What is equal for pages of one file, parts of one panorama and planes of one layer."""
         return self.part_of or self.path or self
+
+    @cached_property
+    def pixels_sha256(self) -> str:
+        """Checksum of size, type and values of the pixels, whatever the file."""
+        checksum = hashlib.sha256(f"{self.pixels.shape} {self.pixels.dtype.str}".encode())
+        checksum.update(np.ascontiguousarray(self.pixels).data)
+        return checksum.hexdigest()
 
     @property
     def origin_name(self) -> str:

@@ -28,6 +28,7 @@ from napari_matssl.tasks.finetune.origins import (
     choose_left_out,
     count_origins,
     of_other_origin,
+    origins_of,
 )
 from napari_matssl.tasks.finetune.planning import Plan
 from napari_matssl.tasks.inputs import is_among
@@ -275,8 +276,10 @@ def _unseen(plan: Plan, places: Sequence[int]) -> list[int]:
     if plan.start is None:
         return [*places]
     painted, learnt = plan.data.painted, plan.start.card.learnt_images
-    seen = {one.micrograph.origin for one in painted if is_among(one.micrograph, learnt)}
-    return [n for n in places if painted[n].micrograph.origin not in seen]
+    origins = origins_of(painted)
+    pairs = zip(painted, origins, strict=True)
+    seen = {origin for one, origin in pairs if is_among(one.micrograph, learnt)}
+    return [n for n in places if origins[n] not in seen]
 
 
 def _images(

@@ -27,6 +27,7 @@ from napari_matssl.tasks.finetune.origins import (
     choose_left_out,
     count_origins,
     of_other_origin,
+    origins_of,
 )
 from napari_matssl.tasks.finetune.planning import Plan
 
@@ -157,7 +158,7 @@ class _Measurement:
             parts = [known[others[n]] for image in subset for n in image]
             found.setdefault(len(subset), []).append(self._score(parts, seen, counted))
         scores = {size: float(np.mean(one)) for size, one in found.items()}
-        self._scores.setdefault(painted[left_out].micrograph.origin, []).append(scores)
+        self._scores.setdefault(origins_of(painted)[left_out], []).append(scores)
 
     def _others(self, left_out: int) -> list[int]:
         """Return the places to learn from: those of its origin are left out with an image."""

@@ -89,6 +89,7 @@ def make_plan(
     remark = ""
     if not validation and settings.val_fraction > 0:
         painted, validation, remark = _divide(painted, table, settings, start)
+    _check_apart(painted, validation)
     _check_new(validation, start)
     check_taught(painted, table, settled(settings.unlabelled, table))
     strata = choose_strata(painted, settings)
@@ -184,6 +185,19 @@ def _check_same_kind(settings: FinetuneSettings, start: Architecture) -> None:
             f"The model to go on from is a {start}, not a {wanted}.",
             f"Leave the network to the model, or begin with an encoder to train a {wanted}.",
             settings="architecture",
+        )
+
+
+def _check_apart(
+    painted: Sequence[PaintedMicrograph], validation: Sequence[PaintedMicrograph]
+) -> None:
+    """Refuse to validate on a copy of what is learnt from: figures would be too good."""
+    learnt = {one.micrograph.pixels_sha256: one.micrograph.name for one in painted}
+    pairs = [(one.micrograph.name, learnt.get(one.micrograph.pixels_sha256)) for one in validation]
+    if copies := [f"{name} ({like})" for name, like in pairs if like is not None]:
+        raise InputError(
+            f"Images to validate on are also there to learn from: {few(copies, 8)}.",
+            "Take them out of one of the two.",
         )
 
 

@@ -154,6 +154,26 @@ def test_parts_of_one_panorama_are_never_divided(two_phases, seed):
     assert not learnt & validated
 
 
+def copied(one, name):
+    micrograph = replace(one.micrograph, name=name)
+    return PaintedMicrograph(replace(micrograph, pixels=micrograph.pixels.copy()), one.labels)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_copies_of_an_image_are_never_divided(two_phases, seed):
+    images = [copied(strokes(two_phases(n // 2)), f"{n}.tif") for n in range(4)]
+    data = make_plan(images, TABLE, chosen(val_fraction=0.5, seed=seed)).data
+    validated = {one.painted.micrograph.pixels_sha256 for one in data.validation}
+    assert len(data.painted) == len(data.validation) == 2
+    assert not validated & {one.micrograph.pixels_sha256 for one in data.painted}
+
+
+def test_a_copy_of_what_is_learnt_from_is_not_validated_on(two_phases):
+    images = [strokes(two_phases(seed)) for seed in (1, 2)]
+    with pytest.raises(InputError, match=r"also there to learn from: b\.tif \(steel-1\.tif\)"):
+        make_plan(images, TABLE, chosen(), [copied(images[0], "b.tif")])
+
+
 def test_a_single_panorama_cannot_be_divided(two_phases):
     images = [part(strokes(two_phases(n)), "large.tif") for n in range(3)]
     with pytest.raises(InputError, match="A single painted image can't be divided"):

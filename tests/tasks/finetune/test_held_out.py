@@ -43,6 +43,13 @@ def renamed(one, name, labels=None):
     return PaintedMicrograph(micrograph, one.labels if labels is None else labels)
 
 
+def another(one, n):
+    """Return an image that differs from another in a pixel."""
+    pixels = one.micrograph.pixels.copy()
+    pixels[0, 0] = 100 + n
+    return PaintedMicrograph(replace(one.micrograph, name=f"{n}.png", pixels=pixels), one.labels)
+
+
 def test_each_painted_image_is_left_out_once(made, painted):
     held_out = made.card.held_out
     assert held_out.source == "left-out"
@@ -98,6 +105,22 @@ def test_pages_of_one_file_are_of_one_origin(painted):
     assert count_origins(pages, range(3)) == 1
 
 
+def copied(one, name):
+    """Return an image as if its file were there again, under another name."""
+    micrograph = replace(one.micrograph, name=name)
+    return PaintedMicrograph(replace(micrograph, pixels=micrograph.pixels.copy()), one.labels)
+
+
+def test_a_copy_under_another_name_is_of_one_origin_with_its_image(painted):
+    pair = [copied(painted[0], "a.tif"), copied(painted[0], "a - Copy.tif")]
+    assert count_origins(pair, range(2)) == 1
+    card = card_of(pair)
+    assert card.held_out is None
+    assert card.payoff is None
+    held_out = card_of([*pair, *painted[1:]]).held_out
+    assert len(held_out.images) == 3
+
+
 def test_parts_of_one_panorama_are_left_out_together_and_are_one_image(painted):
     """Two parts agree on what the whole images teach wrongly: neither learns from the other."""
     swapped = [np.array([0, 2, 1], np.uint8)[one.labels] for one in painted[:2]]
@@ -110,7 +133,7 @@ def test_parts_of_one_panorama_are_left_out_together_and_are_one_image(painted):
 
 
 def test_parts_leave_room_for_images_of_other_origin(painted):
-    many = [part(renamed(painted[n % 3], f"{n}.png")) for n in range(12)]
+    many = [part(another(painted[n % 3], n)) for n in range(12)]
     images = card_of([*many, painted[0]]).held_out.images
     assert [one.name for one in images] == ["large.tif", painted[0].micrograph.name]
 
@@ -129,7 +152,7 @@ def test_two_validation_parts_of_one_panorama_are_one_image(painted, two_phases)
 
 
 def test_of_many_images_eight_are_left_out(painted):
-    many = [renamed(painted[n % 3], f"{n}.png") for n in range(12)]
+    many = [another(painted[n % 3], n) for n in range(12)]
     assert len(card_of(many).held_out.images) == 8
 
 

@@ -91,11 +91,12 @@ def test_two_painted_images_tell_no_gain(painted):
 
 
 def test_of_many_images_eight_are_left_out(painted):
-    many = [
-        PaintedMicrograph(replace(p.micrograph, name=f"{n}-{p.micrograph.name}"), p.labels)
-        for n in range(3)
-        for p in painted
-    ]
+    many = []
+    for n in range(12):
+        one, pixels = painted[n % 4], painted[n % 4].micrograph.pixels.copy()
+        pixels[0, 0] = 100 + n
+        micrograph = replace(one.micrograph, name=f"{n}.tif", pixels=pixels)
+        many.append(PaintedMicrograph(micrograph, one.labels))
     payoff = card_of(many).payoff
     assert (payoff.painted, payoff.left_out) == (12, 8)
     assert payoff.points[-1].images == 7
@@ -178,7 +179,7 @@ def test_parts_of_one_panorama_are_one_image(painted, two_phases):
         PaintedMicrograph(
             replace(one.micrograph, name=f"{n}", part_of=Path(f"{n % 3}.tif")), one.labels
         )
-        for n, one in enumerate(two_phases(seed) for seed in range(6))
+        for n, one in enumerate(two_phases(seed) for seed in range(10, 16))
     ]
     payoff = card_of([*parts, painted[0]]).payoff
     assert payoff.painted == payoff.left_out == 4
