@@ -502,6 +502,7 @@ def test_pretrain_leaves_an_image_out_that_cannot_be_used(
     )  # fmt: skip
     assert done.status == 3, done.err
     assert "s1.png is constant" in done.err
+    assert ", 1 epoch, loss " in done.out
     assert [image.name for image in read_card(encoder).training_images] == ["s0.png", "s2.png"]
 
 

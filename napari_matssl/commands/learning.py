@@ -63,7 +63,8 @@ def pretrain(
         print_line(f"Left out as copies of excluded images: {count}; {out.name} names them.")
     losses = result.epoch_losses
     trend = f", loss {losses[0]:.3f} to {losses[-1]:.3f}" if losses else ""
-    print_line(f"{out}: {settings.encoder}, {result.patches} patches, {len(losses)} epochs{trend}")
+    epochs = "1 epoch" if len(losses) == 1 else f"{len(losses)} epochs"
+    print_line(f"{out}: {settings.encoder}, {result.patches} patches, {epochs}{trend}")
     outcome.leave(result.skipped)
 
 

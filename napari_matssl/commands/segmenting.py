@@ -86,8 +86,9 @@ def predict(
     kept = f", {len(result.images) - len(new)} of them kept" * (len(new) < len(result.images))
     seconds = f", {sum(new) / len(new):.2f} s per image" if new else ""
     print_line(f"{len(result.images)} of {len(paths)} images in {out}{kept}{seconds}")
-    if result.phases is not None:
-        print_line(f"Tables: {result.phases}, {result.summary} and {result.corrected_table}")
+    tables = result.phases, result.summary, result.corrected_table
+    if written := [str(out / table.name) for table in tables if table is not None]:
+        print_line(f"Tables: {', '.join(written)}")
     outcome.leave(result.skipped, result.failure)
 
 

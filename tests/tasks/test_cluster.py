@@ -8,6 +8,7 @@ import struct
 import sys
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -229,14 +230,16 @@ def test_a_broken_image_is_left_out_and_the_exit_status_tells(
 ):
     (images / "a2.png").write_bytes(b"no image")
     place = cluster.scheduler_address
-    command = ["predict", model, images, "--out", tmp_path / "there", "--scheduler", place]
+    monkeypatch.chdir(tmp_path)
+    command = ["predict", model, images, "--out", "there", "--scheduler", place]
     options = ["--device", "cpu", "--magnifications", "one"]
     monkeypatch.setattr(sys, "argv", ["napari-matssl", *map(str, command), *options])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 3
     said = capsys.readouterr()
-    assert "5 of 6 images in" in said.out
+    assert "5 of 6 images in there" in said.out
+    assert f"Tables: {Path('there') / 'phases.csv'}, " in said.out, "named as on one machine"
     assert "a2.png" in said.err.rpartition("1 left out:")[2]
     run_here(model, images, tmp_path / "here")
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
