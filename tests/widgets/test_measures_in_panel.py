@@ -110,6 +110,8 @@ def test_the_class_of_boundaries_has_to_be_chosen_where_no_name_tells(panel):
     assert "boundaries, or of grains" in panel.measuring.start.toolTip()
     assert "boundaries, or of grains" in panel.tabs.views["grains"].empty.text()
     palette.edit(lambda project: project.classes.rename(1, "grain boundary"))
+    ids = tuple(one.id for one in palette.classes)
+    palette.edit(lambda project: project.classes.reorder(ids[::-1]))  # as the user likes them
     assert panel.measuring.start.isEnabled()
     palette.edit(lambda project: project.classes.rename(1, "phase 1"))
     assert not panel.measuring.start.isEnabled()

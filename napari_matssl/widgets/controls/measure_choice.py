@@ -114,7 +114,8 @@ class MeasureChoice(QWidget):
 
     def set_classes(self, classes: Sequence[LabelClass]) -> None:
         """Offer the classes of a class table."""
-        named = bool(classes) and class_by_name(ClassTable(classes=tuple(classes))) is not None
+        by_id = tuple(sorted(classes, key=lambda one: one.id))  # a user orders them otherwise
+        named = bool(by_id) and class_by_name(ClassTable(classes=by_id)) is not None
         before = {name: chosen.names for name, chosen in self.classes.items()}
         for chosen in self.classes.values():
             chosen.set_classes(classes)
