@@ -22,6 +22,7 @@ from napari_matssl.errors import (
     ComputeError,
     DivergedError,
     InputError,
+    OutOfMemoryError,
     OutputError,
 )
 from napari_matssl.labels.class_table import numbered_table
@@ -29,7 +30,7 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune import finetune, preview
 from napari_matssl.tasks.finetune.spare_copy import COPY_SECONDS
 from napari_matssl.tasks.pretrain import pretrain
 
@@ -154,6 +155,22 @@ def test_an_image_that_cannot_be_segmented_costs_its_preview_alone(painted, arch
     settings = finetuning(architecture=architecture)
     result, _ = run(finetune(painted, TABLE, settings, on_view=lambda: dark))
     assert result.segmenter.card.architecture == architecture
+
+
+def test_a_preview_that_does_not_fit_into_the_memory_costs_no_training(painted, monkeypatch):
+    asked = []
+
+    def full(_network, _card, micrograph, *_):
+        asked.append(micrograph)
+        raise OutOfMemoryError("Out of memory, even with the smallest tile.")
+        yield
+
+    monkeypatch.setattr(preview, "segment", full)
+    shown = painted[0].micrograph
+    result, _ = run(finetune(painted, TABLE, finetuning(), on_view=lambda: shown))
+    assert asked
+    assert result.failure is None
+    assert len(result.losses) == 10
 
 
 def test_a_validation_image_of_no_use_is_found_before_training(painted):

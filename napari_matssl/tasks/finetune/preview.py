@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from napari_matssl.errors import InputError
+from napari_matssl.errors import InputError, OutOfMemoryError
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
+from napari_matssl.learn.device_errors import free_memory
 from napari_matssl.learn.inference import Segmentation, segment
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.progress import Control, Preview, Progress
@@ -61,21 +62,24 @@ class Previews:
             return False
         placed = compute.place_to_segment(network)
         job = segment(placed, card, micrograph, compute, QUICK)
+        segmentation: Segmentation | None = None
         while True:
             try:
                 inner = next(job)
             except StopIteration as end:
-                segmentation: Segmentation = end.value
+                segmentation = end.value
                 break
-            except InputError as error:  # a preview alone: training goes on
+            except (InputError, OutOfMemoryError) as error:  # a preview alone: training goes on
                 log.info("no preview of %s", micrograph.name, exc_info=error)
-                self._next = self.budget.elapsed + PREVIEW_SECONDS
-                return False
+                break
             if inner.step >= inner.total:
                 continue  # it only has to be put together
             if (yield progress) is Control.STOP:
                 return True  # without a preview, which would delay the stop
         cost = self.budget.elapsed - begin
         self._next = begin + max(PREVIEW_SECONDS, cost / PREVIEW_SHARE)
+        if segmentation is None:
+            free_memory(compute.device)
+            return False
         picture = Preview(micrograph.name, 0, 0, segmentation.mask)
         return (yield replace(progress, preview=picture)) is Control.STOP
