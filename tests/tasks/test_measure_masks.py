@@ -392,6 +392,26 @@ def test_a_mask_that_an_earlier_export_left_as_png_is_not_measured_for_a_tiff(
     assert measure_masks([tmp_path / "a_mask.tif"]).rows[0].pixels == 280
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("edited", ["plain", "in colours", "with its old facts"])
+def test_a_tiff_that_was_edited_is_not_passed_over_for_the_png_beside_it(tmp_path, whole, edited):
+    files = ImageFiles(tmp_path, numbered_table([1, 2]), Outputs(masks_tiff=True))
+    files.write(Micrograph("a.png", MASK), MASK, Provenance(model="m"))
+    inputs = [tmp_path] if whole else [tmp_path / "a_mask.png", tmp_path / "a_mask.tif"]
+    assert {row.image for row in measure_masks(inputs).rows} == {"a_mask.png"}
+    path, now = tmp_path / "a_mask.tif", np.where(MASK == 2, 1, MASK).astype(np.uint8)
+    if edited == "plain":  # as image editors save it
+        tifffile.imwrite(path, now)
+    elif edited == "in colours":
+        tifffile.imwrite(path, np.stack([now, now, now * 100], axis=-1), photometric="rgb")
+    else:
+        with tifffile.TiffFile(path) as tiff:
+            description = tiff.pages.first.description
+        tifffile.imwrite(path, now, description=description, metadata=None)
+    with pytest.raises(InputError, match=r"are different masks: .* edited"):
+        measure_masks(inputs)
+
+
 def test_masks_of_images_that_are_excluded_in_their_project_are_named(tmp_path):
     for name in ("a.png", "b.png"):
         Image.fromarray(np.tile(MASK, (5, 1)) * np.uint8(100)).save(tmp_path / name)

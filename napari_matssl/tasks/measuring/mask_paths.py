@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from napari_matssl.errors import InputError
 from napari_matssl.export.outputs import OVERLAY, PROBABILITIES
 from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import read_mask_facts
+from napari_matssl.labels.reading_labels import read_labels
 from napari_matssl.micrograph.reading import LABEL_SUFFIXES, find_micrographs
 
 MASK = "_mask"
@@ -58,7 +61,7 @@ def _masks(given: Path) -> tuple[list[Path], tuple[str, ...]]:
 
 
 def _check_twins(paths: Sequence[Path]) -> None:
-    """Refuse to choose between a mask of ours and one of its name that another run left."""
+    """Refuse to choose between a mask of ours and one of its name that holds other pixels."""
     of_stem: dict[tuple[Path, str], list[Path]] = {}
     for path in paths:
         of_stem.setdefault((path.resolve().parent, path.stem), []).append(path)
@@ -66,9 +69,19 @@ def _check_twins(paths: Sequence[Path]) -> None:
         if len(twins) == 1:
             continue
         origins = [read_mask_facts(path).provenance for path in twins]
-        written = {one.mask_sha256 for one in origins if one is not None and one.mask_sha256}
-        if len(written) > 1:
+        ours = any(one is not None and one.mask_sha256 for one in origins)
+        if ours and not _same_pixels(twins):
             raise InputError(
-                f"{twins[0]} and {twins[1].name} are different masks: one is of an earlier run.",
+                f"{twins[0]} and {twins[1].name} are different masks: one is of an earlier run, or "
+                "was edited.",
                 "Remove the one that doesn't count, or name the masks that do.",
             )
+
+
+def _same_pixels(twins: Sequence[Path]) -> bool:
+    """Whether masks hold the same class ids; what an editor has saved in colours doesn't."""
+    try:
+        first, *others = [read_labels(path) for path in twins]
+    except InputError:
+        return False
+    return all(np.array_equal(first, other) for other in others)
