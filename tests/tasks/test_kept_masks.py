@@ -40,10 +40,10 @@ def place(tmp_path, segmenter):
     model = tmp_path / "model.safetensors"
     model.write_bytes(b"weights")
 
-    def run(settings=CPU, network=segmenter, missing=True, said=None, stop=None, **more):
+    def run(settings=CPU, network=segmenter, missing=True, said=None, stop=None, told=None, **more):
         paths, out = sorted((tmp_path / "images").iterdir()), tmp_path / "out"
         job = predict(network, paths, out, settings, model=model, missing=missing, **more)
-        result = drain(job, None if said is None else said.append, stop)
+        result = drain(job, told if said is None else said.append, stop)
         return [one.name for one in result.images if not one.kept]
 
     assert run(missing=False) == NAMES
@@ -79,6 +79,20 @@ def test_an_image_of_which_a_file_is_missing_is_done(place, tmp_path, lost):
 
 def test_an_image_with_other_content_is_done(place, tmp_path):
     save(tmp_path / "images" / "m2.png", 77)
+    assert place() == ["m2.png"]
+
+
+def test_an_image_that_is_replaced_while_it_is_segmented_is_done_again(place, tmp_path):
+    (tmp_path / "out" / "m2_mask.png").unlink()
+    replaced = []
+
+    def replace(progress):
+        if progress.stage == "segmenting" and not progress.message and not replaced:
+            save(tmp_path / "images" / "m2.png", 77)
+            replaced.append(progress)
+
+    assert place(told=replace) == ["m2.png"]
+    assert replaced
     assert place() == ["m2.png"]
 
 

@@ -215,12 +215,12 @@ class SegmentingRun:
                 raise InputError(f"{name} is too large to be held.", "Segment it by predict.")
             done = yield from self._grow(image, remarks, panorama)
             return name if done else None
+        this = fingerprint(image)  # now, as its file may be replaced meanwhile
         found = yield from segment(
             self._network, card, image, self._compute, settings, self._probabilities, self._show
         )
         if found is None:
             return None
-        this = fingerprint(image)
         facts = yield from self._facts(image, settings, remarks, this, found.light, found.uncertain)
         area = None if image.pixel_size is None else image.pixel_size.area_um2
         probable = found.probabilities
