@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from scipy.spatial import cKDTree
 
 from napari_matssl.errors import InputError, SettingsError
+from napari_matssl.labels.class_table import numbered_table
+from napari_matssl.labels.provenance import MaskFacts
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.measuring.masks_to_measure import Sources
@@ -78,3 +81,28 @@ def test_numbers_that_are_taken_for_classes_tell_of_the_option(tmp_path):
     with pytest.raises(InputError, match="numbers of grains") as error:
         measure_masks([tmp_path], Sources(), GRAINS)
     assert "numbered_grains" in error.value.settings
+
+
+def test_a_mask_of_classes_is_not_taken_for_numbered_grains(tmp_path):
+    mask = np.ones((60, 80), np.uint8)
+    mask[:, 30:] = 2
+    mask[50:] = 255  # an info bar
+    tifffile.imwrite(tmp_path / "a.tif", mask)
+    measured = measure_masks([tmp_path / "a.tif"], NUMBERED, GRAINS)
+    assert len(measured.tables["grains.csv"]) > 0  # nothing tells that these are no grains
+    (tmp_path / "classes.json").write_text('{"1": "ferrite", "2": "pearlite"}')
+    with pytest.raises(InputError, match=r"a\.tif is a mask of classes, ferrite, pearlite, not"):
+        measure_masks([tmp_path / "a.tif"], NUMBERED, GRAINS)
+    mask[:10, :10] = 3
+    tifffile.imwrite(tmp_path / "a.tif", mask)  # the table is of other masks
+    assert len(measure_masks([tmp_path / "a.tif"], NUMBERED, GRAINS).tables["grains.csv"]) > 0
+
+
+def test_a_mask_that_was_segmented_here_is_not_taken_for_numbered_grains(tmp_path):
+    table = numbered_table([1, 2])
+    facts = MaskFacts(None, None, table)
+    mask = np.ones((60, 80), np.uint8)
+    mask[:, 30:] = 2
+    Image.fromarray(mask).save(tmp_path / "a.png", pnginfo=facts.png_info())
+    with pytest.raises(InputError, match=r"a\.png is a mask of classes"):
+        measure_masks([tmp_path / "a.png"], NUMBERED, GRAINS)

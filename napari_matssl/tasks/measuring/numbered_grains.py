@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, SettingsError
-from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
+from napari_matssl.labels.class_table import (
+    COLOURS,
+    NO_CLASS_BESIDE_0,
+    ClassTable,
+    LabelClass,
+)
+from napari_matssl.labels.class_table_files import find_named_values
+from napari_matssl.labels.counting import count_values
+from napari_matssl.labels.names import few
+from napari_matssl.labels.provenance import read_mask_facts
 from napari_matssl.labels.reading_labels import read_values
 from napari_matssl.measure.boundaries import between_numbers
 from napari_matssl.settings.measuring import MeasureSettings
@@ -63,7 +72,8 @@ def find_numbered_grains(inputs: Sequence[Path]) -> MaskSet:
     Raises
     ------
     InputError
-        If one can't be read, or has fewer than two numbers.
+        If one can't be read, has fewer than two numbers, or is a mask of classes: it was segmented
+        here, or a class table beside it names all its values.
     """
     paths, left = mask_paths(inputs)
     files, remarks = [], [*left, "Each value of the masks is taken for the number of a grain."]
@@ -77,11 +87,30 @@ def find_numbered_grains(inputs: Sequence[Path]) -> MaskSet:
                 "Measure it as a mask of classes, or give one in which each grain has its number.",
                 settings="numbered_grains",
             )
+        if classes := _classes_of(path, values):
+            raise InputError(
+                f"{path.name} is a mask of classes, {few(classes, 8)}, not of numbered grains.",
+                "Measure it as a mask of classes, or give one in which each grain has its number.",
+                settings="numbered_grains",
+            )
         if nothing:
             share = 100 * nothing / values.size
             remarks.append(f"{path.name}: 0 is taken for boundaries: {share:.3g} % of the pixels.")
         files.append(NumberedGrains(path, (values.shape[0], values.shape[1])))
     return MaskSet(tuple(files), tuple(remarks))
+
+
+def _classes_of(path: Path, values: NDArray[np.integer]) -> tuple[str, ...]:
+    """Name the classes that the values of a mask stand for; empty if they are numbers of grains."""
+    own = read_mask_facts(path).classes
+    if own is not None:
+        return own.names
+    table = find_named_values(path)
+    if table is None:
+        return ()
+    known = {one.value: one.name for one in table.entries}
+    found = [value for value in count_values(values) if value not in (0, NO_CLASS_BESIDE_0)]
+    return tuple(known[v] for v in found) if all(v in known for v in found) else ()
 
 
 def check_for_numbers(
