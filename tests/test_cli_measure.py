@@ -634,7 +634,10 @@ def oxide_of(table):
 def test_specimens_that_the_project_keeps_count_and_this_is_told(call, tmp_path):
     masks, out = project_on_two_specimens(tmp_path / "heat"), tmp_path / "out"
     said = done(call("measure", masks, "--out", out))
-    line = "2 specimens count as the project of heat keeps them; a file of groups names others."
+    line = (
+        "2 specimens count as the project of heat keeps them; measuring takes others from a file "
+        "of groups."
+    )
     assert said.count(line) == 1
     oxide = oxide_of(out / "summary.csv")
     assert (oxide["n"], oxide["over"], oxide["images"]) == ("2", "specimens", "4")

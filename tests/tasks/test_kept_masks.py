@@ -4,13 +4,16 @@ import csv
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, PngImagePlugin
 
 from napari_matssl.export.outputs import Outputs
 from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.provenance import read_mask_facts
+from napari_matssl.micrograph.place import Place
 from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning, PredictSettings
 from napari_matssl.tasks import provenance
 from napari_matssl.tasks.predicting import kept_masks
@@ -211,3 +214,19 @@ def test_stopped_before_the_first_missing_image_the_tables_keep_all_that_is_ther
 
 def test_what_decides_stands_in_every_mask():
     assert set(kept_masks._THE_SAME) <= set(provenance.Provenance.model_fields)
+
+
+def test_specimens_count_in_the_tables_as_the_project_keeps_them(place, tmp_path):
+    summary, said = tmp_path / "out" / "summary.csv", []
+
+    def over():
+        return {(row.n, row.over, row.images) for row in pd.read_csv(summary).itertuples()}
+
+    assert over() == {(3, "images", 3)}
+    kept = {name: Place(specimen) for name, specimen in zip(NAMES, "AAB", strict=True)}
+    Project(tmp_path / "images").micrographs.set_places(kept)
+    assert place(said=said) == []
+    assert over() == {(2, "specimens", 3)}
+    assert any(one.message.startswith("2 specimens count as the project of") for one in said)
+    place(places=False)
+    assert over() == {(3, "images", 3)}

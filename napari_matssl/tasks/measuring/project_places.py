@@ -71,7 +71,7 @@ def places_of_images(images: Mapping[str, Path | None]) -> Places:
         return Places(
             {},
             f"The specimens of {few(sorted(f.name for f in folders), 4)} aren't counted, as they "
-            "are kept in several projects: name them in a file of groups.",
+            "are kept in several projects: name them in a file of groups when you measure.",
         )
     places, (folder,) = _counting(kept), folders
     if places.remark:
@@ -80,8 +80,8 @@ def places_of_images(images: Mapping[str, Path | None]) -> Places:
     counted = f"{count} specimens count" if count > 1 else "Specimens and groups count"
     return replace(
         places,
-        remark=f"{counted} as the project of {folder.name} keeps them; a file of groups names "
-        "others.",
+        remark=f"{counted} as the project of {folder.name} keeps them; measuring "
+        "takes others from a file of groups.",
     )
 
 

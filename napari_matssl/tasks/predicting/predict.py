@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import Job, Progress, Skipped
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import Each, Ended, Prepared, each_in_turn, none_left
+from napari_matssl.tasks.measuring.project_places import Places, places_of_images
 from napari_matssl.tasks.predicting.kept_masks import describe_older_files, describe_replaced
 from napari_matssl.tasks.predicting.predict_check import (
     CheckedBatch,
@@ -82,6 +83,7 @@ def predict(
     page: int | None = None,
     missing: bool = False,
     pixel_size: PixelSize | None = None,
+    places: bool = True,
 ) -> Job[PredictResult]:
     """Segment images and write masks, overlays and tables of phase fractions.
 
@@ -110,6 +112,8 @@ def predict(
         Keep masks that are there already if they would be the same.
     pixel_size
         Of images that have none.
+    places
+        Whether specimens count in the tables as the project of the images keeps them.
 
     Yields
     ------
@@ -139,6 +143,7 @@ def predict(
         each_in_turn,
         partial(checking, plan, segmenter.card),
         partial(segmenting, plan, run, results.files, results.begin),
+        places=places,
     )
     return (yield from job.run(paths, run.begin()))
 
@@ -201,11 +206,13 @@ class _Predicting:
         check: Callable[[], Prepared[Path, CheckedImage]],
         segment: Callable[[], Prepared[CheckedImage, SegmentedImage]],
         elsewhere: bool = False,
+        places: bool = True,
     ) -> None:
         self._plan, self._results, self._each = plan, results, each
         self._check, self._segment, self._elsewhere = check, segment, elsewhere
         self._done: dict[str, SegmentedImage] = {}
         self._order: list[str] = []
+        self._count_places, self._places = places and plan.outputs.tables, Places({})
 
     def run(self, paths: Sequence[Path], message: str) -> Job[PredictResult]:
         """Check all images, and segment those that can be."""
@@ -216,6 +223,10 @@ class _Predicting:
         if batch is None:
             raise _no_mask_error()
         self._order = [one.path.name for one in batch.images]
+        if self._count_places:
+            self._places = places_of_images({one.path.name: one.path for one in batch.images})
+        if self._places.remark:
+            yield Progress("segmenting", 0, 1, message=self._places.remark)
         for one in batch.images:
             if one.kept:
                 name, mask = one.path.name, self._mask_of(one)
@@ -299,7 +310,12 @@ class _Predicting:
     def _finish(self, restore: bool = True) -> tuple[tuple[Path, ...] | None, str]:
         """Write the tables."""
         for one in self._images():
-            self._results.add(one.name, one.phases)
+            at = self._places.of(one.name)
+            phases = [
+                replace(phase, specimen=at.specimen, section=at.section, group=at.group)
+                for phase in one.phases
+            ]
+            self._results.add(one.name, phases)
         return self._results.finish(restore)
 
 

@@ -138,6 +138,7 @@ def run_recipe(
                 model,
                 missing=True,
                 pixel_size=recipe.calibration.stated,
+                places=False,  # a run is of the specimen that is entered
             )
         except MatSSLError:  # before the first mask
             with contextlib.suppress(OutputError, OSError):
