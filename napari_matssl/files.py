@@ -263,13 +263,16 @@ def check_writable(path: Path) -> None:
     """
     if not path.name:
         raise OutputError("The name of the output is empty.", "Give the name of a file to write.")
-    try:
-        is_folder, special = path.is_dir(), path.exists() and not path.is_file()
+    kind = stat.S_IFREG
+    try:  # Path.is_dir tells nothing of a name that is too long, from Python 3.14 on
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
-    if is_folder:
+    if kind == stat.S_IFDIR:
         raise OutputError(f"{path} is a folder.", "Give the name of a file to write.")
-    if special:
+    if kind != stat.S_IFREG:
         raise OutputError(f"{path} is a pipe or a device.", "Give the name of a file to write.")
     check_writable_folder(path.parent)
 

@@ -264,7 +264,8 @@ def test_strokes_in_the_info_bar_are_reported_and_the_bar_can_be_set(call, folde
          '{"id": 1, "name": "b", "colour": "#000000"}]}', "ids must differ"),
         ('{"' + 4400 * "9" + '": "ferrite"}', "65535"),
         ('{"1": ' + 4400 * "9" + "}", "JSON"),
-        (50_000 * '{"1":' + "1" + 50_000 * "}", "nested too deeply"),
+        (50_000 * '{"1":' + "1" + 50_000 * "}",
+         "nested too deeply" if sys.version_info < (3, 14) else "is not a class"),
         ('{"classes": ' + 300 * "[" + 300 * "]" + "}", "class table"),
     ],
 )  # fmt: skip
@@ -297,7 +298,7 @@ def test_a_folder_whose_name_no_file_system_takes_is_refused(call, folder, place
     ):
         status, said = call(*command)
         assert status == 2
-        assert "can't be read" in said
+        assert "can't be read" in said or "There is no" in said  # before Python 3.14; from it on
 
 
 @pytest.mark.parametrize("option", ["--classes", "--splits"])
