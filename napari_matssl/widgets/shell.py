@@ -58,6 +58,10 @@ class _Docked(QWidget):
             QTimer.singleShot(0, partial(_destroy, self))
         return super().event(event)
 
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Wide enough for the forms: a scrolled panel's own hint would cover half a small screen."""
+        return QSize(400, 760)
+
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Share the place of another of our docks: below each other, both would be squashed."""
         super().showEvent(event)
@@ -138,10 +142,6 @@ class MatSSLWidget(_Docked):
         layout.addWidget(self.device)
         layout.addWidget(JobBar(self.session.runner, messages=self.session.messages))
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Wide enough for the forms."""
-        return QSize(400, 760)
-
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Open a folder, or some files of one."""
         self.session.folder.open(list(paths))
@@ -188,9 +188,14 @@ class JobDock(_Docked):
     def __init__(self, napari_viewer: Viewer, title: str) -> None:
         super().__init__(napari_viewer)
         self.panel = PANELS[title][0](napari_viewer)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.panel)
+        column.addStretch()  # else controls would spread over a high dock
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
-        layout.addWidget(_scrolling(self.panel), 1)
+        layout.addWidget(_scrolling(inside), 1)
         if title in _COMPUTE:
             self.device = DeviceBadge()
             layout.addWidget(self.device)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import tempfile
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 # pytest-qt and qtpy choose a binding each on their own: QT_API decides for both.
 if "QT_API" in os.environ:
     os.environ.setdefault("PYTEST_QT_API", os.environ["QT_API"])
+
+# Helpers of tests import torch in the process that has drawn windows: there, triton's LLVM would clash
+# with that of Mesa's OpenGL driver and end it. Jobs of the window leave triton out by themselves.
+sys.modules.setdefault("triton", None)
 
 # napari reads its settings file when it is imported, and writes it while it runs. Tests get a file
 # of their own, and so do the processes that they start.

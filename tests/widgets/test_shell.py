@@ -13,12 +13,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_matssl.widgets.napari_private import main_window
 from napari_matssl.widgets.shell import PANELS, JobDock, MatSSLWidget, micrographs_widget
 
 OPENS = """
 import sys
 import napari
 viewer = napari.Viewer()
+from napari_matssl.widgets.napari_private import main_window
 from napari_matssl.widgets.shell import MatSSLWidget
 shell = MatSSLWidget(viewer)
 viewer.window.add_dock_widget(shell, name="MatSSL")
@@ -76,6 +78,20 @@ def test_a_panel_of_its_own_works_beside_the_shell(shell, tmp_path):
     shell.open_paths([write_folder(tmp_path / "steel")])
     assert dock.panel.table.keys == NAMES
     assert dock.panel.session is shell.session
+
+
+@pytest.mark.parametrize("title", PANELS)
+def test_a_dock_of_its_own_packs_its_controls_and_leaves_room_to_the_image(
+    make_napari_viewer, qtbot, title
+):
+    viewer = make_napari_viewer(show=True)
+    main_window(viewer).resize(1280, 1000)
+    dock, inside = viewer.window.add_plugin_dock_widget("napari-matssl", title)
+    qtbot.waitUntil(lambda: dock.height() > 700 and inside.panel.height() > 0)
+    assert dock.width() <= 420
+    panel = inside.panel
+    assert panel.y() == 0
+    assert panel.height() <= panel.layout().totalSizeHint().height() + 40  # lines that wrap
 
 
 def test_each_panel_fits_the_narrow_dock(shell, qtbot):

@@ -104,8 +104,7 @@ class RunRecipePanel(QWidget):
         layout.addWidget(self.about)
         layout.addLayout(form)
         layout.addWidget(side_by_side(self.run))
-        layout.addWidget(self.after, 1)
-        layout.addStretch(0)
+        layout.addWidget(self.after)
 
     def _connect(self) -> None:
         self.images.changed.connect(self._on_images)
