@@ -59,7 +59,7 @@ class _Docked(QWidget):
         return super().event(event)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Wide enough for the forms: a scrolled panel's own hint would cover half a small screen."""
+        """Wide enough for the forms: a scrolled panel's own hint would cover half a screen."""
         return QSize(400, 760)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name

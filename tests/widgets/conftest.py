@@ -11,8 +11,8 @@ import pytest
 if "QT_API" in os.environ:
     os.environ.setdefault("PYTEST_QT_API", os.environ["QT_API"])
 
-# Helpers of tests import torch in the process that has drawn windows: there, triton's LLVM would clash
-# with that of Mesa's OpenGL driver and end it. Jobs of the window leave triton out by themselves.
+# Helpers of tests import torch in the process that has drawn windows: there, triton's LLVM would
+# clash with that of Mesa's OpenGL driver and end it. Jobs of the window leave triton out.
 sys.modules.setdefault("triton", None)
 
 # napari reads its settings file when it is imported, and writes it while it runs. Tests get a file
