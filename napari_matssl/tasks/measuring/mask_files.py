@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
+from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import (
     NamedValues,
@@ -37,11 +38,14 @@ class MaskFile:
         Height and width in px.
     table
         Its classes, in ids that all masks read with it share.
+    seen
+        Stamp of the file before any of this was found out.
     """
 
     path: Path
     shape: tuple[int, int]
     table: ClassTable
+    seen: Stamp | None
     _named: NamedValues | None
     _meaning: Meaning
     _ids: Mapping[int, int]
@@ -74,6 +78,10 @@ class AnyMask(Protocol):
     def table(self) -> ClassTable:
         """Its classes."""
 
+    @property
+    def seen(self) -> Stamp | None:
+        """Stamp of the file before any of this was found out."""
+
     def read(self) -> NDArray[np.uint8]:
         """Read the mask, ``(H, W)`` in the ids of its table; anew with each call."""
 
@@ -104,6 +112,7 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
         If a mask can't be read, or its values can't be understood.
     """
     paths, left = mask_paths(inputs)
+    seen = {path: stamp_of(path) for path in paths}
     remarks = dict.fromkeys(left)
     files: list[MaskFile] = []
     common: Classes | None = None
@@ -115,7 +124,9 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
         common, table, ids = _joined(common, meaning)
         if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
             remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
-        files += [MaskFile(path, shapes[path], table, named, meaning, ids) for path in some]
+        files += [
+            MaskFile(path, shapes[path], table, seen[path], named, meaning, ids) for path in some
+        ]
     return MaskSet(tuple(files), tuple(remarks))
 
 

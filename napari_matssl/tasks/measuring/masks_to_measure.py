@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_matssl.errors import InputError
+from napari_matssl.files import stamp_of
 from napari_matssl.labels.names import few
 from napari_matssl.labels.provenance import Provenance, read_mask_facts
 from napari_matssl.measure.field import Field, field_of_mask
@@ -86,17 +87,40 @@ class MeasuredMask:
     origin: Provenance | None = None
 
     def field(self) -> Field:
-        """Read the mask."""
-        place = self.place
+        """Read the mask.
+
+        Raises
+        ------
+        InputError
+            If it can't be read, or is another one by now.
+        """
+        place, mask = self.place, self.file.read()
+        self.check_unchanged()
         return field_of_mask(
             self.name,
-            self.file.read(),
+            mask,
             self.file.table,
             self.size,
             place.group,
             place.specimen,
             place.section,
         )
+
+    def check_unchanged(self) -> None:
+        """Check that the file is the one of which classes, pixel size and origin were read.
+
+        Raises
+        ------
+        InputError
+            If it isn't: another run may have replaced it, by a mask of other classes.
+        """
+        seen, now = self.file.seen, stamp_of(self.file.path)
+        # Other machines of a cluster number inodes and devices otherwise.
+        if seen is None or now is None or now[:2] != seen[:2]:
+            raise InputError(
+                f"{self.file.path} was replaced while it was measured.",
+                "Measure again once no other program writes there.",
+            )
 
 
 def plan_masks(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, SettingsError
+from napari_matssl.files import Stamp, stamp_of
 from napari_matssl.labels.class_table import (
     COLOURS,
     NO_CLASS_BESIDE_0,
@@ -45,12 +46,15 @@ class NumberedGrains:
         Its file.
     shape
         Height and width in px.
+    seen
+        Stamp of the file before it was read for the first time.
     table
         The classes of the mask that it becomes.
     """
 
     path: Path
     shape: tuple[int, int]
+    seen: Stamp | None
     table: ClassTable = TABLE
 
     def read(self) -> NDArray[np.uint8]:
@@ -78,6 +82,7 @@ def find_numbered_grains(inputs: Sequence[Path]) -> MaskSet:
     paths, left = mask_paths(inputs)
     files, remarks = [], [*left, "Each value of the masks is taken for the number of a grain."]
     for path in paths:
+        seen = stamp_of(path)
         values = read_values(path, None).values
         nothing = np.count_nonzero(values == 0)
         inside = values[values != 0] if nothing else values
@@ -96,7 +101,7 @@ def find_numbered_grains(inputs: Sequence[Path]) -> MaskSet:
         if nothing:
             share = 100 * nothing / values.size
             remarks.append(f"{path.name}: 0 is taken for boundaries: {share:.3g} % of the pixels.")
-        files.append(NumberedGrains(path, (values.shape[0], values.shape[1])))
+        files.append(NumberedGrains(path, (values.shape[0], values.shape[1]), seen))
     return MaskSet(tuple(files), tuple(remarks))
 
 

@@ -55,6 +55,8 @@ class ReportField:
         Files; no image where none was found.
     strokes
         File of painted pixels that overrule the mask; None if there is none.
+    check
+        Raises an InputError if the mask is another one than was measured.
     read_mask, read_image
         Read what was measured, and its micrograph.
     """
@@ -68,6 +70,7 @@ class ReportField:
     read_mask: Callable[[], NDArray[np.uint8]]
     read_image: Callable[[], Micrograph]
     strokes: Path | None = None
+    check: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,15 @@ def _field_of_mask(one: MeasuredMask) -> ReportField:
     path, image = one.file.path, one.image
     read = partial(read_calibrated, image or path, page_of(path))
     return ReportField(
-        one.name, one.file.table, one.size, one.origin, path, image, one.file.read, read
+        one.name,
+        one.file.table,
+        one.size,
+        one.origin,
+        path,
+        image,
+        one.file.read,
+        read,
+        check=one.check_unchanged,
     )
 
 

@@ -79,13 +79,17 @@ def write_report(
     Raises
     ------
     InputError
-        If a mask or an image can't be read any more, or one of `before` has changed.
+        If a mask or an image can't be read any more, a mask was replaced since it was measured, or
+        one of `before` has changed.
     OutputError
         If a file can't be written.
     StoppedError
         If the job was sent STOP; no file of the report was replaced then.
     """
     files, remarks = yield from _list_files(planned, out, tables)
+    if not before:
+        for one in planned.fields:
+            one.check()
     if changed := [one.name for one in before if one not in files]:
         raise InputError(
             f"{few(changed, 8)} changed since the figures were made: the report stays as it was.",

@@ -1,0 +1,84 @@
+"""What another program writes while masks are measured or results are written."""
+
+import numpy as np
+import pytest
+
+from napari_matssl.errors import InputError
+from napari_matssl.export.masks import write_mask
+from napari_matssl.labels.class_table import ClassTable, numbered_table
+from napari_matssl.labels.provenance import MaskFacts, Provenance
+from napari_matssl.progress import drain
+from napari_matssl.settings.measuring import MeasureSettings
+from napari_matssl.tasks.batch import each_in_turn
+from napari_matssl.tasks.measuring.masks_to_measure import Sources
+from napari_matssl.tasks.measuring.measure_files import measure_masks_by
+from napari_matssl.tasks.reporting.report_plan import Request, plan_report
+from napari_matssl.tasks.reporting.write_report import write_report
+
+GRAINS = MeasureSettings.make({"measures": "grains"})
+
+
+def table(*names):
+    known = zip(numbered_table([1, 2]).classes, names, strict=True)
+    return ClassTable(classes=tuple(one.model_copy(update={"name": name}) for one, name in known))
+
+
+def put(path, names, rows, run):
+    """Write a mask whose second class has so many rows of 50."""
+    mask = np.ones((50, 50), np.uint8)
+    mask[:rows] = 2
+    facts = MaskFacts(None, Provenance(image=path.name, run=run), table(*names))
+    write_mask(path, mask, table(*names), facts=facts)
+
+
+@pytest.fixture
+def masks(tmp_path):
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    for name in "ab":
+        put(folder / f"{name}_mask.png", ("ferrite", "pearlite"), 10, "first")
+    return folder
+
+
+def measured(masks, settings, sources=None, meanwhile=lambda: None):
+    """Measure masks; `meanwhile` is called once they are planned, before the first is measured."""
+    job = measure_masks_by(each_in_turn, [masks], sources or Sources(), settings, leave_out=True)
+    told = []
+
+    def once(progress):
+        if not told:
+            meanwhile()
+        told.append(progress)
+
+    return drain(job, once)
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_mask_that_another_run_replaces_is_not_measured_by_its_old_classes(masks, numbered):
+    path = masks / "b_mask.png"
+    settings, sources = MeasureSettings(), Sources()
+    if numbered:
+        settings, sources = GRAINS, Sources(numbered_grains=True)
+        for mask in masks.iterdir():
+            ids = np.repeat(np.arange(1, 6, dtype=np.uint8), 10)[None].repeat(50, axis=0)
+            mask.unlink()
+            write_mask(mask, ids, numbered_table([1, 2, 3, 4, 5]), facts=None)
+        (masks / "classes.json").unlink(missing_ok=True)
+
+    def replace():
+        put(path, ("martensite", "ferrite"), 45, "second")
+
+    found = measured(masks, settings, sources, replace)
+    assert [one.name for one in found.skipped] == ["b_mask.png"]
+    assert f"{path} was replaced while it was measured." in found.skipped[0].reason
+    assert {*found.tables["fields.csv"]["image"]} == {"a_mask.png"}
+
+
+def test_no_report_names_a_mask_that_was_replaced_since_it_was_measured(masks, tmp_path):
+    found, out = measured(masks, MeasureSettings()), tmp_path / "out"
+    out.mkdir()
+    planned = plan_report(found, MeasureSettings(), Request())
+    put(masks / "b_mask.png", ("martensite", "ferrite"), 45, "second")
+    with pytest.raises(InputError, match="was replaced while it was measured"):
+        drain(write_report(planned, out, ()))
+    assert not list(out.iterdir())
