@@ -91,6 +91,16 @@ class Project:
         except OutputError as error:  # images can be viewed without a backup
             self.remarks += (f"The painted labels have no backup: {error.what}",)
 
+    def look_again(self) -> None:
+        """Take up classes and settings that another window or program has written meanwhile.
+
+        Raises
+        ------
+        InputError
+            If their files are damaged now.
+        """
+        self.classes.look_again()
+
     @property
     def hindrance(self) -> str | None:
         """Why nothing can be saved at present; None where nothing speaks against it."""

@@ -2,20 +2,31 @@
 
 import numpy as np
 import pytest
+from iron import NAMES, SIZE, write_iron
+from typer.testing import CliRunner
 
+from napari_matssl.cli import app
 from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.class_table import ClassTable, numbered_table
 from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
+from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.batch import each_in_turn
+from napari_matssl.tasks.measuring.export_project import export_project
+from napari_matssl.tasks.measuring.mask_states import MaskStates
 from napari_matssl.tasks.measuring.masks_to_measure import Sources
 from napari_matssl.tasks.measuring.measure_files import measure_masks_by
+from napari_matssl.tasks.measuring.measure_plan import MeasurePlan
+from napari_matssl.tasks.measuring.measure_project import PhaseMeter
+from napari_matssl.tasks.measuring.project_meter import ProjectMeter, changed_images
 from napari_matssl.tasks.reporting.report_plan import Request, plan_report
 from napari_matssl.tasks.reporting.write_report import write_report
 
 GRAINS = MeasureSettings.make({"measures": "grains"})
+PHASES = MeasurePlan(MeasureSettings())
 
 
 def table(*names):
@@ -82,3 +93,47 @@ def test_no_report_names_a_mask_that_was_replaced_since_it_was_measured(masks, t
     with pytest.raises(InputError, match="was replaced while it was measured"):
         drain(write_report(planned, out, ()))
     assert not list(out.iterdir())
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """A project as a window holds it, which measures 2 um per pixel."""
+    return write_iron(tmp_path / "iron")
+
+
+def calibrate(project, um):
+    given = ["calibrate", str(project.folder), "--pixel-size-um", str(um)]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 0, done.output
+
+
+def test_what_is_measured_has_the_pixel_size_that_a_terminal_has_set(opened, tmp_path):
+    states = MaskStates(opened)
+    meter, phases = ProjectMeter(opened, states), PhaseMeter(opened, states)
+    before, area = drain(meter.measure(PHASES)), phases.measure().rows[0].area_um2
+    assert {*before.tables["fields.csv"]["pixel_width_um"]} == {SIZE.x_um}
+    calibrate(opened, SIZE.x_um / 10)
+    assert phases.measure().rows[0].area_um2 == pytest.approx(area / 100)
+    calibrate(opened, SIZE.x_um / 5)
+    assert {*drain(meter.measure(PHASES)).tables["fields.csv"]["pixel_width_um"]} == {SIZE.x_um / 5}
+    calibrate(opened, SIZE.x_um / 2)
+    drain(export_project(opened, tmp_path / "out"))
+    assert f",{area / 4:.10g}," in (tmp_path / "out" / "phases.csv").read_text("utf-8")
+
+
+def test_figures_are_old_once_a_terminal_has_set_another_pixel_size(opened):
+    states = MaskStates(opened)
+    measured = drain(ProjectMeter(opened, states).measure(PHASES))
+    calibrate(opened, SIZE.x_um / 10)
+    assert changed_images(opened, states, measured) == NAMES[:3]
+
+
+def test_what_another_window_excludes_and_cleans_counts_here_too(opened):
+    meter, other = ProjectMeter(opened), Project(opened.folder)
+    other.micrographs.set_excluded(NAMES[:1], True)
+    other.masks.set_cleaning(Cleaning(smallest_region=40))
+    other.classes.rename(1, "iron")
+    found = drain(meter.measure(PHASES))
+    assert found.images == NAMES[1:3]
+    assert opened.masks.cleaning == Cleaning(smallest_region=40)
+    assert "iron" in {*found.tables["phases.csv"]["class"]}

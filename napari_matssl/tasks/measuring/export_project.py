@@ -92,12 +92,14 @@ def export_project(
     Raises
     ------
     InputError
-        If nothing is segmented, or no image could be exported.
+        If nothing is segmented, no image could be exported, or what is set for the project can't
+        be read.
     OutputError
         If `out` can't be written, is the folder of the images, or inside the project's own.
     """
     outputs = outputs or Outputs()
     check_export_folder(project, out)
+    project.look_again()
     chosen = segmented_names(project, names)
     if not chosen:
         raise InputError(

@@ -65,7 +65,7 @@ class PhaseMeter:
     Parameters
     ----------
     project
-        Its class table and its cleaning are those at the time of measuring.
+        Its class table and its settings are those at the time of measuring, whoever set them.
     states
         What is known of its files; others may know it, too.
     """
@@ -82,7 +82,13 @@ class PhaseMeter:
         ----------
         names
             The images; None takes all.
+
+        Raises
+        ------
+        InputError
+            If what is set for the project can't be read.
         """
+        self.project.look_again()
         table = self.project.classes.table
         rows: list[PhaseFraction] = []
         problems: list[str] = []

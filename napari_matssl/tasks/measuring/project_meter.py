@@ -97,7 +97,7 @@ class ProjectMeter:
     Parameters
     ----------
     project
-        Its class table and its cleaning are those at the time of measuring.
+        Its class table and its settings are those at the time of measuring, whoever set them.
     states
         What is known of its files; others may know it, too.
     """
@@ -126,10 +126,12 @@ class ProjectMeter:
         Raises
         ------
         InputError
-            If images differ in pixel size, and the settings don't allow that.
+            If images differ in pixel size, and the settings don't allow that, or what is set for
+            the project can't be read.
         SettingsError
             If a measure needs a class, and none is named.
         """
+        self.project.look_again()
         measures = {one: plan.make(one) for one in plan.settings.chosen}
         wanted = segmented_names(self.project, names)
         places = places_that_count(self.project, wanted)
@@ -228,7 +230,14 @@ class ProjectMeter:
 def changed_images(
     project: Project, states: MaskStates, measured: MeasuredProject
 ) -> tuple[str, ...]:
-    """List images that have changed, have come, or have gone since they were measured."""
+    """List images that have changed, have come, or have gone since they were measured.
+
+    Raises
+    ------
+    InputError
+        If what is set for the project can't be read.
+    """
+    project.look_again()
     table = project.classes.table
     now = segmented_names(project)
     changed = [name for name in now if _differs(states, name, table, measured)]

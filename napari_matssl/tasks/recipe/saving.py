@@ -90,7 +90,7 @@ def save_recipe(
     Raises
     ------
     InputError, ModelFileError
-        If the project has no model, or it can't be read.
+        If the project has no model, or it can't be read, or what is set for the project can't.
     SettingsError
         If a class that is measured is none of the model's, or a measure needs one.
     OutputError
@@ -99,6 +99,7 @@ def save_recipe(
         If it was stopped.
     """
     check_recipe_place(out, overwrite)
+    project.look_again()
     model = request.model or require_newest_model(project)
     if is_pickle(model):
         raise InputError(
