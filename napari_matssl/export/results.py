@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_matssl.errors import OutputError
+from napari_matssl.errors import OutputError, printable
 from napari_matssl.export.lettering import undrawable
 from napari_matssl.export.mask_pyramid import write_mask_pyramid
 from napari_matssl.export.masks import write_mask, write_mask_tiff
@@ -20,7 +20,8 @@ from napari_matssl.files import atomic_write, unwritable
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.class_table_files import CLASSES_FILE
 from napari_matssl.labels.counting import count_values
-from napari_matssl.labels.provenance import MaskFacts, Provenance, mask_sha256
+from napari_matssl.labels.names import few
+from napari_matssl.labels.provenance import MaskFacts, Provenance, mask_sha256, read_mask_facts
 from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.measure.phases import PhaseFraction, counted_phases, phase_fractions
 from napari_matssl.micrograph.image import Micrograph
@@ -208,21 +209,21 @@ class ResultFolder:
         return "\n".join(filter(None, remarks))
 
     def begin(self) -> None:
-        """Make ready for the first file of an image; the first call counts.
+        """Make ready for the files of an image.
 
-        Tables of the run before are renamed, and ``classes.json`` lists what the ids mean, also if
-        the run ends early.
+        Tables of other runs are renamed. At the first call, ``classes.json`` gets what the ids
+        mean, also if the run ends early.
 
         Raises
         ------
         OutputError
             If that can't be done.
         """
+        if self.outputs.tables:
+            self._tables.set_aside()
         if self._begun:
             return
         self._begun = True
-        if self.outputs.tables:
-            self._tables.set_aside()
         path = self.folder / CLASSES_FILE
         try:
             self._old_classes = path.read_bytes() if path.is_file() else None
@@ -274,8 +275,8 @@ class ResultFolder:
 
         Returns
         -------
-        Where the tables are, if there are any (phases, summary, corrected), and a line if they are
-        not where they were wanted.
+        Where the tables are, if there are any (phases, summary, corrected), and lines if they are
+        not where they were wanted, or of masks that another run has replaced.
 
         Raises
         ------
@@ -288,8 +289,27 @@ class ResultFolder:
             return None, ""
         self.corrected = self._correct(self._rows)
         if self.outputs.tables:
-            return self._tables.write(self._rows, self.corrected.rows)
-        return None, ""
+            tables, remark = self._tables.write(self._rows, self.corrected.rows)
+            return tables, "\n".join(filter(None, [remark, self._remark_on_replaced()]))
+        return None, self._remark_on_replaced()
+
+    def _remark_on_replaced(self) -> str:
+        """Return a line on masks of this run that another one has replaced meanwhile."""
+        runs = {row.image: row.origin.run for row in self._rows if row.origin is not None}
+        endings = [MASK_PNG] * self.outputs.masks_png + [*self.outputs.endings_of_panoramas]
+        others = []
+        for name in self.done:
+            paths = [self.files.path(name, ending) for ending in endings]
+            mask = next((path for path in paths if path.is_file()), None)
+            origin = None if mask is None else read_mask_facts(mask).provenance
+            if origin is not None and origin.run != runs.get(name, origin.run):
+                others.append(printable(name))
+        if not others:
+            return ""
+        return (
+            f"Another run has replaced the masks of {few(others, 8)} meanwhile, but the figures "
+            "are those of this one: segment these images again, into another folder."
+        )
 
     def _restore(self) -> None:
         """Give old tables their names and the class table its content back."""

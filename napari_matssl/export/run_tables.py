@@ -27,7 +27,7 @@ class RunTables:
 
     A run that is killed on the way leaves masks of two runs. Tables that fit neither must not stand
     beside them as if they did: before the first mask is replaced, ``phases.csv`` becomes
-    ``phases-stale.csv``.
+    ``phases-stale.csv``. So do those that another run writes there meanwhile.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ class RunTables:
         self._paths = folder / PHASES, folder / SUMMARY, folder / CORRECTED
         self._aside: dict[Path, Path] = {}
         self._old_images: frozenset[str] = frozenset()
+        self._begun = False
+        self._met_another = False
 
     def remark(self) -> str:
         """Return a remark on tables that can't be replaced; empty if all can."""
@@ -51,17 +53,18 @@ class RunTables:
         )
 
     def set_aside(self) -> None:
-        """Mark the tables of the run before as stale, once; called before masks are written."""
-        if self._aside:
-            return
-        self._old_images = images_in(self._paths[0])
-        for path in self._paths:
-            if path.is_file():
-                aside = _free_name(path)
-                # Another program may hold it, which was reported at the start.
-                with contextlib.suppress(OSError):
-                    path.rename(aside)
-                    self._aside[aside] = path
+        """Mark the tables of other runs as stale; called before masks of an image are written."""
+        there = [path for path in self._paths if path.is_file()]
+        if there:
+            self._old_images |= images_in(self._paths[0])
+        for path in there:
+            aside = _free_name(path)
+            # Another program may hold it, which was reported at the start.
+            with contextlib.suppress(OSError):
+                path.rename(aside)
+                self._aside[aside] = path
+                self._met_another |= self._begun
+        self._begun = True
 
     def write(
         self, rows: Sequence[PhaseFraction], corrected: Sequence[CorrectedFraction]
@@ -78,10 +81,16 @@ class RunTables:
         OutputError
             If they can't be written, under other names neither.
         """
+        self.set_aside()
         frames = phases_frame(rows), summary_frame(rows), corrected_frame(corrected)
         paths = write_frames_or_numbered(dict(zip(self._paths, frames, strict=True)))
         written = images_in(paths[0])
         remarks = list(filter(None, [describe_other_names(self._paths, paths)]))
+        if self._met_another:
+            remarks.append(
+                "Another run has written its tables into this folder meanwhile, and its masks: "
+                "choose a folder for each."
+            )
         if self._old_images <= written:
             for path in self._aside:
                 with contextlib.suppress(OSError):
@@ -90,7 +99,7 @@ class RunTables:
         elif self._aside:
             count = len(self._old_images - written)
             remarks.append(
-                f"{' and '.join(path.name for path in self._aside)} keep the figures of an earlier "
+                f"{' and '.join(path.name for path in self._aside)} keep the figures of another "
                 f"run, with {count} image{'s' * (count != 1)} that this one hasn't done."
             )
         return paths, " ".join(remarks)

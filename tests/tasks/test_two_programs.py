@@ -1,5 +1,7 @@
 """What another program writes while masks are measured or results are written."""
 
+import csv
+
 import numpy as np
 import pytest
 from iron import NAMES, SIZE, write_iron
@@ -8,8 +10,12 @@ from typer.testing import CliRunner
 from napari_matssl.cli import app
 from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask
+from napari_matssl.export.outputs import Outputs
+from napari_matssl.export.results import ResultFolder
 from napari_matssl.labels.class_table import ClassTable, numbered_table
 from napari_matssl.labels.provenance import MaskFacts, Provenance
+from napari_matssl.measure.corrected import CorrectedFractions
+from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning
@@ -137,3 +143,61 @@ def test_what_another_window_excludes_and_cleans_counts_here_too(opened):
     assert found.images == NAMES[1:3]
     assert opened.masks.cleaning == Cleaning(smallest_region=40)
     assert "iron" in {*found.tables["phases.csv"]["class"]}
+
+
+class Run:
+    """A run that writes the masks of images into a folder of results, in which one class is all."""
+
+    def __init__(self, folder, run, fraction=1):
+        correct = lambda rows: CorrectedFractions()  # noqa: E731
+        outputs = Outputs(masks_tiff=False, overlays=False)
+        self.results = ResultFolder(folder, numbered_table([1, 2]), outputs, correct)
+        self.run, self.fraction = run, fraction
+
+    def write(self, name):
+        mask = np.full((8, 10), self.fraction, np.uint8)
+        image = Micrograph(name, np.arange(80, dtype=np.uint8).reshape(8, 10), None)
+        self.results.write(image, mask, Provenance(image=name, run=self.run))
+
+
+def images_and_runs(table):
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        return {(row["image"], row["run"]) for row in csv.DictReader(file)}
+
+
+def test_tables_that_another_run_writes_into_the_folder_meanwhile_are_kept(tmp_path):
+    ours, theirs = Run(tmp_path, "ours"), Run(tmp_path, "theirs")
+    theirs.write("a0.png")
+    ours.write("b0.png")
+    assert theirs.results.finish()[1] == ""
+    assert images_and_runs(tmp_path / "phases.csv") == {("a0.png", "theirs")}
+    ours.write("b1.png")
+    assert not (tmp_path / "phases.csv").exists(), "masks are being written beside it"
+    _, told = ours.results.finish()
+    wanted = {("b0.png", "ours"), ("b1.png", "ours")}
+    assert images_and_runs(tmp_path / "phases.csv") == wanted
+    assert images_and_runs(tmp_path / "phases-stale.csv") == {("a0.png", "theirs")}
+    assert "Another run has written its tables into this folder meanwhile" in told
+    assert "keep the figures of another run, with 1 image that this one hasn't done" in told
+
+
+def test_a_table_that_another_run_writes_at_the_very_end_is_kept(tmp_path):
+    ours, theirs = Run(tmp_path, "ours"), Run(tmp_path, "theirs")
+    ours.write("b0.png")
+    theirs.write("a0.png")
+    theirs.results.finish()
+    ours.results.finish()
+    assert images_and_runs(tmp_path / "phases-stale.csv") == {("a0.png", "theirs")}
+
+
+def test_masks_that_another_run_has_replaced_meanwhile_are_named(tmp_path):
+    ours, theirs = Run(tmp_path, "ours"), Run(tmp_path, "theirs", fraction=2)
+    ours.write("a0.png")
+    ours.write("a1.png")
+    theirs.write("a1.png")
+    _, told = ours.results.finish()
+    assert told == (
+        "Another run has replaced the masks of a1.png meanwhile, but the figures are those of this "
+        "one: segment these images again, into another folder."
+    )
+    assert theirs.results.finish()[0] is not None
