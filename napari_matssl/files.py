@@ -6,28 +6,34 @@ file or none, never half a one.
 """
 
 import contextlib
+import errno
 import json
 import os
-import secrets
 import shutil
 import stat
-import time
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from platform import node
 from types import EllipsisType
 from typing import Any, NamedTuple
 
 from napari_matssl.errors import InputError, MatSSLError, OutputError
+from napari_matssl.temporaries import sweep_temporaries, temporary_name
 
 LONGEST_TEXT = 64 << 20
 """No class table, split, record or settings file is larger, bytes."""
 
-_TEMPORARY = ".matssl-tmp-"
-_A_DAY_S = 86400.0
-_HERE = f"{zlib.crc32(node().encode(errors='replace')):08x}"
+_NOT_SUPPORTED = {
+    errno.EBADF,  # on Windows, of a file that is open for reading
+    errno.EINVAL,
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What a file system reports that can't flush single files."""
 
 
 class Stamp(NamedTuple):
@@ -173,8 +179,8 @@ def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Ite
     """Yield a temporary path in the same folder; move it over `path` when the block succeeds.
 
     The temporary name keeps the suffix of `path`, because image writers choose the format by it.
-    What a file system lacks (rights of files, flushing) is done without. What killed programs left
-    in the folder is swept away.
+    What a file system lacks (rights of files, flushing) is done without; what it fails to flush
+    replaces nothing. What killed programs left in the folder is swept away.
 
     Parameters
     ----------
@@ -199,8 +205,7 @@ def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Ite
         raise unwritable(path, error) from error
     try:
         yield temporary
-        with contextlib.suppress(OSError), temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        _flush(temporary)
         with contextlib.suppress(OSError):  # a replaced file keeps its permissions
             rights = path.stat().st_mode
         with contextlib.suppress(OSError):  # safetensors creates its own file, readable by one user
@@ -215,6 +220,19 @@ def atomic_write(path: Path, expected: Stamp | EllipsisType | None = ...) -> Ite
             temporary.unlink(missing_ok=True)
 
 
+def _flush(path: Path) -> None:
+    """Have a file written to its disk, where that can be asked for.
+
+    A network drive may report only now that it is full or gone: the old file has to stay then.
+    """
+    try:
+        with path.open("rb") as written:
+            os.fsync(written.fileno())
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
+
+
 @contextmanager
 def temporary_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder inside another one, which is removed with all that is in it.
@@ -226,7 +244,7 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
     OutputError
         If it can't be made.
     """
-    made = folder / f"{_TEMPORARY}{_HERE}-{os.getpid()}-{secrets.token_hex(4)}"
+    made = folder / temporary_name()
     try:
         made.mkdir(parents=True)
     except (OSError, ValueError) as error:
@@ -235,22 +253,6 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
-
-
-def sweep_temporaries(folder: Path) -> None:
-    """Remove what programs of ours that were killed left in a folder; others' stays for a day."""
-    try:
-        names = [name for name in os.listdir(folder) if name.startswith(_TEMPORARY)]
-    except OSError:
-        return  # writing will report it
-    for name in names:
-        with contextlib.suppress(OSError):
-            path = folder / name
-            if _is_left_over(name, path):
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink()
 
 
 def check_writable(path: Path) -> None:
@@ -320,29 +322,9 @@ def unwritable(path: Path, error: OSError | ValueError) -> OutputError:
 def _new_temporary(path: Path) -> Path:
     """Make an empty file beside `path`, with the rights that any new file gets."""
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
-    name = f"{_TEMPORARY}{_HERE}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
-    temporary = path.with_name(name)
+    temporary = path.with_name(f"{temporary_name()}{suffix}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     return temporary
-
-
-def _is_left_over(name: str, path: Path) -> bool:
-    """Whether the writer of a temporary has ended: by its process here, by its age elsewhere."""
-    host, _, rest = name.removeprefix(_TEMPORARY).partition("-")
-    process = rest.partition("-")[0]
-    if host == _HERE and process.isdecimal():
-        return not is_running(int(process))
-    return time.time() - path.stat().st_mtime > _A_DAY_S
-
-
-def is_running(process: int) -> bool:
-    """Whether a process of this machine is alive."""
-    from psutil import pid_exists
-
-    try:
-        return bool(pid_exists(process))
-    except OverflowError:  # no process has such a number
-        return False
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """Writing files: a crash leaves the old file or none, and nothing beside it."""
 
+import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from psutil import Process
 from safetensors.numpy import save_file
 
 from napari_matssl.errors import InputError, OutputError
@@ -19,6 +22,7 @@ from napari_matssl.files import (
     stamp_of,
     write_json,
 )
+from napari_matssl.temporaries import is_running
 
 
 @pytest.fixture
@@ -154,6 +158,43 @@ def test_a_file_system_without_rights_or_flushing_is_written_all_the_same(tmp_pa
         with atomic_write(path) as temporary:
             temporary.write_text(content)
     assert path.read_text() == "new"
+
+
+def test_a_drive_that_is_full_once_it_is_flushed_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+
+    def full(_file):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="Disk quota exceeded"), atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no containers to be made here")
+def test_a_container_of_the_same_host_name_sweeps_nothing_away_that_is_written_now(tmp_path):
+    sweep = "import sys; from pathlib import Path; from napari_matssl.temporaries import *\n"
+    sweep += "assert '.matssl-tmp-' in temporary_name(); sweep_temporaries(Path(sys.argv[1]))"
+    alone = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    with atomic_write(tmp_path / "a.csv") as temporary:
+        done = subprocess.run(
+            [*alone, sys.executable, "-c", sweep, str(tmp_path)], capture_output=True, check=False
+        )
+        if done.returncode and b"unshare" in done.stderr:
+            pytest.skip("no containers may be made here")
+        assert done.returncode == 0, done.stderr
+        assert temporary.exists()
+
+
+def test_a_process_that_got_the_number_of_one_that_has_ended_is_another():
+    begun = Process().create_time()
+    assert is_running(os.getpid())
+    assert is_running(os.getpid(), since=begun + 1)
+    assert not is_running(os.getpid(), since=begun - 3600)
+    assert not is_running(2**70)
 
 
 def test_what_killed_programs_left_is_swept_and_what_others_write_now_is_not(tmp_path):

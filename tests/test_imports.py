@@ -27,6 +27,7 @@ FORBIDDEN = {
     "errors": {"any"},
     "progress": {"any"},
     "plain_pickle": {"any"},
+    "temporaries": {"any"},
     "files": {"micrograph", "labels"} | ABOVE_DATA,
     "settings": {"micrograph", "labels"} | ABOVE_DATA,
     "micrograph": {"labels"} | ABOVE_DATA,

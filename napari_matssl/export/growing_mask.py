@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError, OutputError
-from napari_matssl.files import is_running, read_json, unwritable, write_json
+from napari_matssl.files import read_json, unwritable, write_json
+from napari_matssl.temporaries import is_running
 
 NOTES: Final = ".json"
 """Ending that is added to the name of a growing mask."""
@@ -122,9 +123,10 @@ class GrowingMask:
             rows, key = int(found["rows"]), dict(found["key"])
             process, counts = int(found["process"]), dict(found["counts"])
             there = self._path.stat().st_size if self._path.exists() else 0
+            written = self._notes.stat().st_mtime
         except (InputError, KeyError, TypeError, ValueError, OSError):
             return Resumed(why_anew="its notes are damaged")
-        if process != os.getpid() and is_running(process):
+        if process != os.getpid() and is_running(process, written):
             raise OutputError(
                 f"{self._path} is being written by another program (process {process}).",
                 f"Wait until it has ended; if it has nothing to do with it, remove {self._notes}.",

@@ -16,7 +16,8 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_matssl.errors import MatSSLError, one_line
-from napari_matssl.files import is_running, read_json, write_json
+from napari_matssl.files import read_json, write_json
+from napari_matssl.temporaries import is_running
 
 OPEN: Final = "open"
 """Name of the folder of these files, in the folder that holds all that belongs to a project."""
