@@ -163,6 +163,7 @@ def pretrain_encoder(
     resume: bool = False,
     apart: Callable[[], Iterable[Micrograph]] = tuple,
     ranks: Ranks = ALONE,
+    spare: Callable[[], Path] | None = None,
 ) -> Job[PretrainedEncoder]:
     """Pretrain an encoder and write its file; the state after each epoch is kept beside it.
 
@@ -178,6 +179,8 @@ def pretrain_encoder(
         Returns micrographs to be tested on later; others that show a field of theirs are left out.
     ranks
         The processes that share each batch; the first writes the files.
+    spare
+        As for :func:`train_model`; not for one that goes on, which replaces what it had written.
 
     Raises
     ------
@@ -215,7 +218,7 @@ def pretrain_encoder(
             tuple(skipped),
         )
 
-    return _write_or_hold(write, out)
+    return _write_or_hold(write, spare() if spare is not None and out.exists() else out)
 
 
 def _write_or_hold(write: Callable[[Path], Result], path: Path) -> Result:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from faulty_device import watched_networks
 from tiny import finetuning as chosen
+from tiny import pretraining
 
 from napari_matssl.errors import InputError, OutputError, UnwrittenError
 from napari_matssl.labels.class_table import numbered_table
@@ -23,7 +24,7 @@ from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.inputs import PaintedSet
-from napari_matssl.tasks.models import train_model
+from napari_matssl.tasks.models import pretrain_encoder, train_model
 from napari_matssl.tasks.predicting.with_model import segment_with_model
 
 TABLE = numbered_table([1, 2])
@@ -65,6 +66,19 @@ def test_a_model_that_somebody_has_written_meanwhile_is_not_replaced(painted, tm
     assert trained.path == spare
     assert out.read_bytes() == b"of another window"
     assert read_card(spare).kind == "segmenter"
+
+
+def test_an_encoder_that_somebody_has_written_meanwhile_is_not_replaced(painted, tmp_path):
+    out, spare = (tmp_path / f"encoder-00{n}.safetensors" for n in (1, 2))
+    images = [one.micrograph for one in painted.training]
+    settings = pretraining(epochs=1, patch_size=32, view_size=32)
+    made = drain(
+        pretrain_encoder(lambda _leave_out: images, settings, out, spare=lambda: spare),
+        lambda _progress: out.write_bytes(b"of another window"),
+    )
+    assert made.path == spare
+    assert out.read_bytes() == b"of another window"
+    assert read_card(spare).kind == "encoder"
 
 
 def test_a_place_that_cannot_be_written_is_found_before_anything_is_read(tmp_path):

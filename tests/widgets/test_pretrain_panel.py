@@ -104,6 +104,16 @@ def test_an_excluded_image_is_not_pretrained_on(ready):
     ready.until(lambda: ready.pretrain.estimate.text().startswith("3 images give 27 patches"))
 
 
+def test_an_encoder_that_another_window_writes_meanwhile_is_not_replaced(ready):
+    tiny_pretraining(ready)
+    theirs = ready.project.models.folder / "encoder-001.safetensors"
+    ready.click(ready.pretrain.start)
+    theirs.parent.mkdir(parents=True, exist_ok=True)
+    theirs.write_bytes(b"of another window")
+    ready.until(lambda: "encoder-002.safetensors: 1 epoch" in ready.pretrain.outcome.text())
+    assert theirs.read_bytes() == b"of another window"
+
+
 def test_a_run_makes_an_encoder_that_both_panels_offer_as_a_start(ready):
     tiny_pretraining(ready)
     model = write_model(ready.project.models.folder / "model-001.safetensors")

@@ -1,5 +1,6 @@
 """The panel that pretrains an encoder on unlabelled images."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,8 @@ class PretrainPanel(QWidget):
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
-        self._pretrain(settings, project.models.new_path("encoder"), resume=False)
+        new_path = partial(project.models.new_path, "encoder")
+        self._pretrain(settings, new_path(), spare=new_path)
 
     def _go_on(self) -> None:
         try:
@@ -122,17 +124,21 @@ class PretrainPanel(QWidget):
         except MatSSLError as error:
             self._notices.failed.emit(error)
             return
-        self._pretrain(settings, out, resume=True)
+        self._pretrain(settings, out)
 
-    def _pretrain(self, settings: PretrainSettings, out: Path, resume: bool) -> None:
-        sources = self.folders.sources
+    def _pretrain(
+        self, settings: PretrainSettings, out: Path, spare: Callable[[], Path] | None = None
+    ) -> None:
+        """Start the job; without a file to `spare`, it goes on from where one was stopped."""
+        sources, resume = self.folders.sources, spare is None
         self._state = None if resume else _state_of(out)
 
         def make() -> Job[Any]:
             from napari_matssl.tasks.inputs import read_unlabelled
             from napari_matssl.tasks.models import pretrain_encoder
 
-            return pretrain_encoder(partial(read_unlabelled, sources), settings, out, resume)
+            read = partial(read_unlabelled, sources)
+            return pretrain_encoder(read, settings, out, resume, spare=spare)
 
         self.outcome.setText("")
         self._show_curves()
