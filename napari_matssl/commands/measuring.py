@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from napari_matssl.printing import print_line
 from napari_matssl.settings import (
     MeasureSettings,
 )
+
+if TYPE_CHECKING:
+    from napari_matssl.micrograph.image import Micrograph
 
 
 @with_settings(MeasureSettings)
@@ -198,10 +201,14 @@ def calibrate(
         )
     if bar_px is not None and bar_um is not None:
         size = size_of_bar(bar_px, bar_um)
-    for one in calibrate(find_micrographs(images), size, by_bar):
-        print_line(f"{one.name}: {size.in_words} ({size.source})")
+    words = f"{size.in_words} ({size.source})"
+
+    def tell(one: "Micrograph") -> None:
+        print_line(f"{one.name}: {words}")
         for remark in one.remarks:
             print_line(remark)
+
+    calibrate(find_micrographs(images), size, by_bar, tell)
 
 
 def _write_report(planned: Any, out: Path, tables: Sequence[Path]) -> None:

@@ -1,6 +1,6 @@
 """Set the pixel size of images in the project of their folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,11 +34,15 @@ def size_of_bar(bar_px: float, bar_um: float) -> PixelSize:
 
 
 def calibrate(
-    images: Sequence[Path], size: PixelSize, by_bar: bool = False
+    images: Sequence[Path],
+    size: PixelSize,
+    by_bar: bool = False,
+    kept: Callable[[Micrograph], None] = lambda _image: None,
 ) -> tuple[Micrograph, ...]:
     """Set the pixel size of images; the images themselves are only read.
 
     Every image is read before the first size is set, and an image of several pages has one size.
+    Whatever ends it, the images of a folder have it all or none.
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ def calibrate(
         Of every image.
     by_bar
         Whether it comes from a scale bar, which tells the width of a pixel alone.
+    kept
+        Called with each image as soon as its folder's project has the size.
 
     Returns
     -------
@@ -64,11 +70,13 @@ def calibrate(
         If a project can't be written.
     """
     read = [_calibrated(path, size, by_bar) for path in images]
-    by_project: dict[Path, list[str]] = {}
-    for path in images:
-        by_project.setdefault(own_folder_of_image(path), []).append(path.name)
-    for own, names in by_project.items():
-        KeptRecord(Place(own)).change(partial(_sized, names, size))
+    by_project: dict[Path, dict[str, Micrograph]] = {}
+    for path, one in zip(images, read, strict=True):
+        by_project.setdefault(own_folder_of_image(path), {})[path.name] = one
+    for own, some in by_project.items():
+        KeptRecord(Place(own)).change(partial(_sized, tuple(some), size))
+        for one in some.values():
+            kept(one)
     return tuple(read)
 
 
