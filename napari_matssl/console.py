@@ -124,6 +124,14 @@ def one_line_errors() -> Iterator[None]:
             "error: The memory is full. Close other programs, or use fewer or smaller images."
         )
         raise SystemExit(BAD_INPUT) from error
+    except OSError as error:
+        if error.errno is None:  # no report of the system's
+            raise
+        log.debug("details", exc_info=error)
+        file = "A file" if error.filename is None else printable(str(error.filename))
+        reason = f"{file} can't be used: {error.strerror}."
+        print_error(f"error: {reason} Check the rights, the disk and the network.")
+        raise SystemExit(BAD_INPUT) from error
     except Interrupted as end:
         print_error("interrupted")
         raise SystemExit(end.status) from None

@@ -1,5 +1,6 @@
 """The terminal: signals, streams that end, letters it can't show, exit statuses."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -135,6 +136,26 @@ def test_a_full_memory_is_one_line(capsys):
 
     assert ending(full) == 2
     assert capsys.readouterr().err.startswith("error: The memory is full.")
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EIO, errno.ESTALE, errno.EHOSTDOWN])
+def test_a_file_that_the_system_refuses_is_one_line_wherever_it_is_met(capsys, reason):
+    def refused():
+        raise OSError(reason, os.strerror(reason), "share/planes")
+
+    assert ending(refused) == 2
+    assert capsys.readouterr().err == (
+        f"error: share/planes can't be used: {os.strerror(reason)}. Check the rights, the disk and "
+        "the network.\n"
+    )
+
+
+def test_an_error_that_the_system_has_not_reported_is_none_of_files():
+    def broken():
+        raise OSError("of a library")
+
+    with pytest.raises(OSError, match="of a library"):
+        ending(broken)
 
 
 def test_errors_that_can_be_mended_have_status_2(capsys):
