@@ -73,6 +73,6 @@ def _each(
     values: Iterable[tuple[str, float | None]], places: Mapping[str, Place]
 ) -> Iterable[Sample]:
     for image, value in values:
-        if value is not None and not pd.isna(value):
-            place = places.get(image, Place())
-            yield Sample(float(value), place.specimen, place.section)
+        place = places.get(image, Place())
+        known = None if pd.isna(value) else float(value)  # type: ignore[arg-type]
+        yield Sample(known, place.specimen, place.section)

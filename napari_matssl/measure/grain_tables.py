@@ -170,5 +170,4 @@ def _summary_cells(some: Sequence[GrainSize]) -> list[dict[str, object]]:
 
 
 def _samples(some: Sequence[GrainSize], figure: str) -> list[Sample]:
-    values = [(_figures(one)[figure], one) for one in some]
-    return [Sample(value, one.specimen, one.section) for value, one in values if value is not None]
+    return [Sample(_figures(one)[figure], one.specimen, one.section) for one in some]

@@ -15,9 +15,12 @@ from napari_matssl.measure.field_statistics import FieldStatistics, field_statis
 
 @dataclass(frozen=True)
 class Sample:
-    """One figure of one field, and where the field was taken; ``""`` where that isn't known."""
+    """One figure of one field, and where the field was taken; ``""`` where that isn't known.
 
-    value: float
+    A value of None, where the figure is undefined, is in no mean, but its specimen is one.
+    """
+
+    value: float | None
     specimen: str = ""
     section: str = ""
 
@@ -29,7 +32,8 @@ class GroupStatistics:
     Parameters
     ----------
     over
-        What counts as independent: ``"images"``, or ``"specimens"`` where there are several.
+        What counts as independent: ``"images"``, or ``"specimens"`` where the group has several,
+        also if one of them alone has a value.
     images
         Fields with a value.
     fields
@@ -50,7 +54,10 @@ class GroupStatistics:
         """Why there is no interval; empty if there is one."""
         if self.fields.n == 0:
             return "no image with a value: no mean, no interval"
-        return "one image: no interval" if self.fields.n == 1 else ""
+        if self.fields.n > 1:
+            return ""
+        one = "one image" if self.over == "images" else "one specimen with a value"
+        return f"{one}: no interval"
 
 
 def group_statistics(samples: Sequence[Sample]) -> GroupStatistics:
@@ -61,16 +68,16 @@ def group_statistics(samples: Sequence[Sample]) -> GroupStatistics:
     InputError
         If a value is NaN or infinite.
     """
-    specimens = _by([one.specimen for one in samples], samples)
-    several = len(specimens) > 1
-    parts = specimens if several else _by([one.section for one in samples], samples)
+    several = len({one.specimen for one in samples}) > 1
+    values = [one.value for one in samples if one.value is not None]
+    parts = _parts(samples, "specimen" if several else "section")
     between, within = variance_components(parts)
     if several:
-        stats = field_statistics(math.fsum(part) / len(part) for part in specimens)
+        stats = field_statistics(math.fsum(part) / len(part) for part in parts)
     else:
-        stats = field_statistics(one.value for one in samples)
+        stats = field_statistics(values)
     over: Literal["images", "specimens"] = "specimens" if several else "images"
-    return GroupStatistics(over, len(samples), stats, between, within)
+    return GroupStatistics(over, len(values), stats, between, within)
 
 
 def variance_components(parts: Sequence[Sequence[float]]) -> tuple[float | None, float | None]:
@@ -104,11 +111,18 @@ def variance_components(parts: Sequence[Sequence[float]]) -> tuple[float | None,
         count - 1
     )
     n0 = (total - math.fsum(n * n for n in sizes) / total) / (count - 1)
-    return math.sqrt(max(0.0, (outside - inside) / n0)), math.sqrt(inside)
+    rounding = (1e-12 * grand) ** 2  # of equal values, whose mean may differ in the last digit
+    between = (outside - inside) / n0
+    return (
+        math.sqrt(between) if between > rounding else 0.0,
+        math.sqrt(inside) if inside > rounding else 0.0,
+    )
 
 
-def _by(names: Sequence[str], samples: Sequence[Sample]) -> list[list[float]]:
+def _parts(samples: Sequence[Sample], of: Literal["specimen", "section"]) -> list[list[float]]:
+    """Divide the values by their specimens or sections; those without any have no part."""
     parts: dict[str, list[float]] = {}
-    for name, one in zip(names, samples, strict=True):
-        parts.setdefault(name, []).append(one.value)
+    for one in samples:
+        if one.value is not None:
+            parts.setdefault(getattr(one, of), []).append(one.value)
     return list(parts.values())

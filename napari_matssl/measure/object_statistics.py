@@ -73,11 +73,11 @@ def sizes_by_group(results: Iterable[Objects]) -> tuple[ObjectSizes, ...]:
 def _quantile_frame(results: Sequence[Objects], places: Mapping[str, Place]) -> pd.DataFrame:
     groups: dict[tuple[str, str], list[Objects]] = {}
     for one in results:
-        if one.calibrated:
-            groups.setdefault((one.group, one.class_name), []).append(one)
+        groups.setdefault((one.group, one.class_name), []).append(one)
     rows = [
         (*key, np.nan, *cells)
         for key, fields in groups.items()
+        if any(one.calibrated for one in fields)
         for cells in _quantile_cells(fields, places)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -89,11 +89,13 @@ def _quantile_cells(
     specimens: dict[str, list[SizedObjects]] = {}
     for one in fields:
         place = places.get(one.image, Place())
-        specimens.setdefault(place.specimen, []).append(one.sized)
+        of_specimen = specimens.setdefault(place.specimen, [])
+        if one.calibrated:
+            of_specimen.append(one.sized)
     several = len(specimens) > 1
     samples = samples_of(specimens)
     filled = sum(any(len(field.sizes) for field in sample) for sample in samples)
-    images = sum(len(one.sized.sizes) > 0 for one in fields)
+    images = sum(one.calibrated and len(one.sized.sizes) > 0 for one in fields)
     over = "specimens" if several else "images"
     reason = "" if filled > 1 else f"objects in {filled} of the {over}: no interval"
     return [

@@ -249,11 +249,7 @@ def _summary_cells(rows: list[PhaseFraction]) -> tuple[object, ...]:
     """Summarise one class of one group."""
     one = rows[0]
     stats = group_statistics(
-        [
-            Sample(row.fraction_percent, row.specimen, row.section)
-            for row in rows
-            if row.fraction_percent is not None
-        ]
+        [Sample(row.fraction_percent, row.specimen, row.section) for row in rows]
     )
     return (
         *(one.group, one.class_id, one.class_name),

@@ -82,11 +82,16 @@ def pooled_sizes(
     in_um = any(one.calibrated for one in results)
     pools: dict[tuple[str, str], dict[str, list[SizedObjects]]] = {}
     for one in results:
+        place = place_of(one.image)
+        specimens = pools.setdefault((place.group, one.class_name), {})
+        fields = specimens.setdefault(place.specimen, [])
         if one.calibrated == in_um:
-            place = place_of(one.image)
-            specimens = pools.setdefault((place.group, one.class_name), {})
-            specimens.setdefault(place.specimen, []).append(one.sized)
-    return tuple(_pooled(*key, in_um, specimens) for key, specimens in pools.items())
+            fields.append(one.sized)
+    return tuple(
+        _pooled(*key, in_um, specimens)
+        for key, specimens in pools.items()
+        if any(specimens.values())
+    )
 
 
 def _pooled(

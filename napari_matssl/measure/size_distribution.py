@@ -79,9 +79,13 @@ class PooledQuantile:
 def samples_of(
     specimens: Mapping[str, Sequence[SizedObjects]],
 ) -> list[Sequence[SizedObjects]]:
-    """Return what is independent: specimens where there are several, else the fields of one."""
+    """Return what is independent: specimens where there are several, else the fields of one.
+
+    Specimens without a field that is measured in the same unit are among them, with none; they are
+    no sample, but the fields of the only other one aren't independent samples of the material.
+    """
     if len(specimens) > 1:
-        return list(specimens.values())
+        return [fields for fields in specimens.values() if fields]
     return [[field] for fields in specimens.values() for field in fields]
 
 

@@ -29,9 +29,6 @@ class _Layout:
     def column(self, one: Observed) -> int:
         return len(_KEYS) + 1 + self.columns.index(_quantity(one))
 
-    def specimens(self, group: str) -> list[str]:
-        return list(dict.fromkeys(s for g, s, _ in map(self.places.get, self.images) if g == group))  # type: ignore[misc]
-
 
 def summary_sheets(
     of: SummaryOf, rows: Sequence[Observed], tables: Mapping[str, pd.DataFrame]
@@ -91,9 +88,10 @@ def _by_field(layout: _Layout, live: Sequence[Observed]) -> tuple[Sheet, _Means]
         rows.append((image, *layout.places[image], *figures))
     means: _Means = {}
     first = True
+    by_specimen = {one.key[0] for one in live if one.row["over"] == "specimens"}
     for group, some in groupby(layout.images, key=lambda image: layout.places[image][0]):
         of_group = list(some)
-        if len(layout.specimens(group)) < 2:
+        if group not in by_specimen:
             continue
         if first:
             blank = (None,) * (len(_KEYS) - 1 + len(layout.columns))

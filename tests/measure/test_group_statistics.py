@@ -63,6 +63,19 @@ def test_one_image_has_a_reason_instead_of_an_interval():
     assert group_statistics([Sample(20), Sample(21)]).reason == ""
 
 
+def test_a_specimen_without_a_value_keeps_images_of_the_other_from_counting():
+    stats = group_statistics([*samples(a=[10, 12, 20]), Sample(None, "b")])
+    assert (stats.over, stats.fields.n, stats.images) == ("specimens", 1, 3)
+    assert (stats.fields.mean, stats.fields.ci95) == (14, None)
+    assert stats.reason == "one specimen with a value: no interval"
+
+
+def test_equal_values_have_no_spread_at_all():
+    share = 100 * 800 / 108000
+    stats = group_statistics(samples(a=[share, share], b=[share], c=[share, share, share]))
+    assert (stats.s_between, stats.s_within) == (0, 0)
+
+
 def test_the_interval_over_specimens_covers_the_truth_and_that_over_images_does_not():
     """95 % of 2,000 draws: spread 3 between specimens, 1 within, 5 specimens of 4 fields."""
     random = np.random.default_rng(0)
