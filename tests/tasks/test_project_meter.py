@@ -53,6 +53,18 @@ def test_tables_are_those_of_the_command(project, tmp_path, measure):
         pd.testing.assert_frame_equal(ours.drop(columns=left_out), theirs.drop(columns=left_out))
 
 
+def test_the_command_names_masks_that_painted_pixels_overrule_here(project, tmp_path):
+    """The mask of a1 is measured as it is stored; the window counts what was painted over it."""
+    painted = np.zeros((160, 200), np.uint8)
+    painted[100:140, 50:150] = 2
+    project.labels.write("a1.tif", painted)
+    given = command_of("phases", project.folder / "matssl" / "masks", tmp_path / "out")
+    said = " ".join(CliRunner().invoke(app, given).output.split())
+    assert "a1.png: painted pixels overrule the mask in the window, not here" in said
+    project.masks.set_painted_counts(False)
+    assert "overrule" not in CliRunner().invoke(app, given).output
+
+
 def test_only_what_has_changed_is_measured_again(project, monkeypatch):
     meter, read = ProjectMeter(project), []
     usual = type(project.masks).read

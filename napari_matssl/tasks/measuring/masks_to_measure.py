@@ -1,7 +1,7 @@
 """Masks that are to be measured, and what belongs to each."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,8 +149,8 @@ def plan_masks(
             name if image is None else image.name for name, image in zip(names, images, strict=True)
         ]
     kept = Places({}) if groups else places_of_images(dict(zip(names, images, strict=True)))
-    stored = _remark_on_cleaning(file.path for file in masks.files)
-    remarks |= dict.fromkeys(filter(None, (kept.remark, stored)))
+    stored = _remarks_on_window([file.path.absolute() for file in masks.files])
+    remarks |= dict.fromkeys(filter(None, (kept.remark, *stored)))
     for file, name, image in zip(masks.files, names, images, strict=True):
         found = sizes.of(file.path, file.shape)
         remarks |= dict.fromkeys(found.remarks)
@@ -228,20 +228,29 @@ def _names(masks: Sequence[Path], grouped: bool) -> list[str]:
     return [_end_of(mask, depth) if mask in shared else mask.name for mask in masks]
 
 
-def _remark_on_cleaning(masks: Iterable[Path]) -> str:
-    """Return a remark on projects that show their masks cleaned; they are stored as found."""
-    places = {mask.absolute().parent for mask in masks}
-    cleaned = [
-        own.parent.name
-        for own in sorted(place.parent for place in places if place.name == "masks")
-        if own.name == FOLDER and read_record(own / RECORD_FILE).cleaning != Cleaning()
+def _remarks_on_window(masks: Sequence[Path]) -> Iterator[str]:
+    """Yield remarks on projects that show other masks: cleaned, or overruled by what is painted."""
+    places = [mask.parent for mask in masks if mask.parent.name == "masks"]
+    folders = dict.fromkeys(place.parent for place in places if place.parent.name == FOLDER)
+    records = {own: read_record(own / RECORD_FILE) for own in folders}
+    cleaned = sorted(own.parent.name for own, one in records.items() if one.cleaning != Cleaning())
+    if cleaned:
+        yield (
+            f"Masks of {few(cleaned, 4)} are measured as the model found them, without the "
+            "cleaning that is set in the window: export them there for the same figures."
+        )
+    counting = [own for own, one in records.items() if one.painted_counts]
+    painted = [
+        mask.name
+        for mask in masks
+        if mask.parent.parent in counting
+        and (mask.parent.parent / "labels" / f"{mask.stem}.png").is_file()
     ]
-    if not cleaned:
-        return ""
-    return (
-        f"Masks of {few(cleaned, 4)} are measured as the model found them, without the cleaning "
-        "that is set in the window: export them there for the same figures."
-    )
+    if painted:
+        yield (
+            f"{few(painted, 4)}: painted pixels overrule the mask in the window, not here: export "
+            "the masks there for the same figures."
+        )
 
 
 def _end_of(path: Path, parts: int) -> str:
