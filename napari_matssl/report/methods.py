@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from napari_matssl.report.contents import COUNT, GRAINS, PHASES, SUMMARY, Contents
+from napari_matssl.report.contents import COUNT, GRAINS, PHASES, Contents
+from napari_matssl.report.observations import SUMMARIES
 from napari_matssl.report.point_count import count_method
 from napari_matssl.report.wording import in_print, is_blank, plural
 
@@ -101,8 +102,8 @@ def _pixel_sizes(fields: pd.DataFrame) -> str:
         x, y = sizes[0]
         one = f"pixel size {x:.4g} µm" if x == y else f"pixel size {x:.4g} µm by {y:.4g} µm"
     else:
-        widths = [x for x, _ in sizes]
-        one = f"pixel sizes from {min(widths):.4g} to {max(widths):.4g} µm"
+        sides = [side for size in sizes for side in size]
+        one = f"pixel sizes from {min(sides):.4g} to {max(sides):.4g} µm"
     without = int(fields["pixel_width_um"].isna().sum())
     return one if not without else f"{one}; {without} not calibrated"
 
@@ -128,9 +129,11 @@ def _phases(contents: Contents) -> str:
 
 def _objects(contents: Contents) -> str:
     directions = " and ".join(f"{one}°" for one in contents.settings.directions)
+    over = _over(contents, "objects_summary.csv")
+    drawn = "specimens where a group has several, else images" if len(over) > 1 else over.pop()
     intervals = (
-        f" Intervals of D10, D50 and D90 are those of a bootstrap over {_over(contents)}, on the "
-        "scale of logarithms."
+        f" Intervals of D10, D50 and D90 are those of a bootstrap over {drawn}, on the scale of "
+        "logarithms."
     ) * (contents.fields["image"].size > 1)
     return (
         "Objects are connected components (8-connected). Their number per area is unbiased at the "
@@ -182,25 +185,27 @@ def _nodules(contents: Contents) -> str:
 
 
 def _statistics(contents: Contents) -> str:
-    over = _over(contents)
-    if over == "specimens":
-        return (
-            "Mean, standard deviation s and 95 % confidence interval (t * s / root n, Student's t "
-            "with n - 1 degrees of freedom) are over the means of specimens."
-        )
     if contents.fields["image"].size < 2:
         return "One field has no interval."
+    over = _over(contents, *(one.summary for one in SUMMARIES))
+    values = {
+        frozenset({"images"}): "fields, one value per micrograph",
+        frozenset({"specimens"}): "the means of specimens",
+    }
+    both = "the means of specimens where a group has several, else over fields"
     return (
         "Mean, standard deviation s and 95 % confidence interval (t * s / root n, Student's t with "
-        "n - 1 degrees of freedom) are over fields, one value per micrograph."
+        f"n - 1 degrees of freedom) are over {values.get(frozenset(over), both)}."
     )
 
 
-def _over(contents: Contents) -> str:
-    for name, frame in contents.tables.items():
-        if (name == SUMMARY or name.endswith("_summary.csv")) and "over" in frame and len(frame):
-            return "specimens" if "specimens" in set(frame["over"]) else "images"
-    return "images"
+def _over(contents: Contents, *names: str) -> set[str]:
+    """Return what the intervals of summaries are over: images, specimens, or by group either."""
+    found: set[str] = set()
+    for name in names:
+        if (frame := contents.tables.get(name)) is not None:
+            found |= set(frame["over"])
+    return found or {"images"}
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -213,14 +218,15 @@ def standard_items(contents: Contents) -> tuple[tuple[str, str], ...]:
     fields, details = contents.fields, contents.details
     specimens = sorted({s for s in fields["specimen"] if s})
     sections = {(s, c) for s, c in zip(fields["specimen"], fields["section"], strict=True) if c}
-    area = fields["analysed_area_um2"].sum(min_count=1)
+    area, calibrated = fields["analysed_area_um2"].sum(), int(fields["analysed_area_um2"].count())
+    of = "all" if calibrated == len(fields) else f"the {calibrated} with a pixel size"
     each = fields["analysed_area_um2"].mean()
     shapes = zip(fields["width_px"], fields["height_px"], strict=True)
     sizes = list(dict.fromkeys(f"{width} x {height} px" for width, height in shapes))
     shown = sizes[0] if len(sizes) == 1 else f"{plural(len(sizes), 'size')}, see Fields"
     analysed = "" if is_blank(each) else f"; {in_print(float(each) / 1e6)} mm² analysed on average"
     return (
-        ("Fields", f"{len(fields)}" + ("" if is_blank(area) else f", {_mm2(float(area))} in all")),
+        ("Fields", f"{len(fields)}" + (f", {_mm2(float(area))} in {of}" if calibrated else "")),
         ("Specimens", f"{len(specimens)}: {', '.join(specimens)}" if specimens else ""),
         ("Sections", str(len(sections)) if sections else ""),
         ("Preparation, etchant", details.etchant),

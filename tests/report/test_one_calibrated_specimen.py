@@ -78,3 +78,11 @@ def test_curves_of_the_window_have_no_interval_either(reported):
     of_x, of_y = pooled_sizes(found, lambda name: places.get(name, Place()))
     assert [one.ci95 for one in of_x.quantiles] == [None] * 3
     assert None not in [one.ci95 for one in of_y.quantiles]
+
+
+def test_the_page_tells_whose_area_it_adds_up_and_what_intervals_are_over(reported):
+    """Each field has 160 x 120 px of 0.5 um: 0.0048 mm2; two of six have no pixel size."""
+    html = " ".join(reported.html.split())
+    assert "6, 0.01920 mm² in the 4 with a pixel size" in html
+    assert "are over the means of specimens where a group has several, else over fields" in html
+    assert "a bootstrap over specimens where a group has several, else images" in html
