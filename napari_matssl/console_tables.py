@@ -52,7 +52,7 @@ def show_figures(title: str, frame: "DataFrame") -> None:
     names = list(filled.columns[: list(filled.columns).index("figure") + 1])
     if filled["group"].nunique() < 2:
         names.remove("group")
-    table = Table(title=title)
+    table = Table(title=f"{title}, over {' or '.join(dict.fromkeys(filled['over']))}")
     for heading in (*names, "n", "mean", "s", "95 % CI +-"):
         short = heading.replace("line_direction_deg", "line")
         justify: JustifyMethod = "left" if heading in names else "right"
@@ -69,7 +69,7 @@ def _interval(row: "Series") -> str:
     """Return the half width of an interval, or both bounds where it isn't symmetrical, as of G."""
     bounds = [_significant(row.get(one)) for one in ("ci95_low", "ci95_high")]
     half = _significant(row["ci95"])
-    return " to ".join(bounds) if half == "-" != bounds[0] else half
+    return " to ".join(bounds) if half == "-" and bounds != ["-", "-"] else half
 
 
 def show_corrected(corrected: CorrectedFractions) -> None:

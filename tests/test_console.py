@@ -249,7 +249,7 @@ def test_figures_that_begin_alike_can_be_told_apart_in_a_narrow_terminal(monkeyp
     monkeypatch.setenv("COLUMNS", "60")
     names = ["mean_intercept_um", "mean_intercept_px"]
     frame = pd.DataFrame({"group": "all", "class": "ferrite", "method": "lines", "figure": names})
-    frame = frame.assign(n=4, mean=1.0, s=0.1, ci95=0.2)
+    frame = frame.assign(n=4, mean=1.0, s=0.1, ci95=0.2, over="images")
     show_figures("Grains", frame)
     shown = capsys.readouterr().out
     written = "".join(line.split("│")[3].strip() for line in shown.splitlines() if "│" in line)
@@ -259,13 +259,22 @@ def test_figures_that_begin_alike_can_be_told_apart_in_a_narrow_terminal(monkeyp
 def test_an_interval_that_isnt_symmetrical_is_printed_by_its_bounds(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "100")
     frame = pd.DataFrame({"group": "all", "class": "ferrite", "figure": ["mean_um", "g_astm"]})
-    frame = frame.assign(n=4, mean=[5.0, 8.2], s=0.1, ci95=[0.25, float("nan")])
+    frame = frame.assign(n=4, mean=[5.0, 8.2], s=0.1, ci95=[0.25, float("nan")], over="images")
     frame = frame.assign(ci95_low=[4.75, 8.071], ci95_high=[5.25, 8.345])
-    show_figures("Grains", frame)
+    low = frame.assign(figure=["x", "g_iso"], ci95_low=float("nan"))  # grains per mm2 down to 0
+    show_figures("Grains", pd.concat([frame, low]))
     lines = capsys.readouterr().out.splitlines()
     cells = {words[1]: words[-1] for line in lines if len(words := _cells(line)) > 4}
     assert cells["mean_um"] == "0.25"
     assert cells["g_astm"] == "8.071 to 8.345"
+    assert cells["g_iso"] == "- to 8.345"
+
+
+def test_figures_tell_what_they_are_over(capsys):
+    frame = pd.DataFrame({"group": ["X", "Y"], "class": "oxide", "figure": "mean_um"})
+    frame = frame.assign(n=2, mean=5.0, s=0.1, ci95=0.2, over=["specimens", "images"])
+    show_figures("Layers", frame)
+    assert "Layers, over specimens or images" in capsys.readouterr().out
 
 
 def test_sides_of_pixels_are_told_apart(capsys):

@@ -265,6 +265,31 @@ def test_one_image_has_bars_but_no_error_bars(view):
     assert column(view.summary_table, 2) == ["–", "–"]
 
 
+def placed(rows, group, specimen):
+    return [replace(row, group=group, specimen=specimen) for row in rows]
+
+
+def test_the_note_tells_specimens_from_images(view):
+    """Two specimens in X, three images of one specimen in Y."""
+    rows = [*placed(measured("a.tif", 9, 1), "X", "1"), *placed(measured("b.tif", 8, 2), "X", "2")]
+    view.show_phases(rows, TABLE.classes)
+    assert "n = 2 specimens (2 images)." in view.note.text()
+    for name in "cde":
+        rows += placed(measured(f"{name}.tif", 7, 3), "Y", "3")
+    view.show_phases(rows, TABLE.classes)
+    words = "n = 2 to 3 specimens, or images where a group has one (5 images)."
+    assert words in view.note.text()
+
+
+def test_one_specimen_with_figures_is_no_field(view):
+    rows = [
+        *placed(measured("a.tif", 9, 1), "all", "1"),
+        *placed(measured("b.tif", 8, 2), "all", "1"),
+    ]
+    view.show_phases([*rows, *placed(measured("c.tif", 0, 0, 5), "all", "2")], TABLE.classes)
+    assert "n = 1. One specimen: no error bar." in view.note.text()
+
+
 def test_images_where_nothing_was_analysed_have_no_figures(view):
     view.show_phases(measured("a.tif", 0, 0, 10), TABLE.classes)
     assert column(view.summary_table, 1) == ["–", "–"]

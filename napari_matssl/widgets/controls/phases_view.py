@@ -22,6 +22,7 @@ from napari_matssl.widgets.controls.figure_table import Cell, FigureTable, numbe
 from napari_matssl.widgets.controls.phase_chart import Phase, PhaseChart
 
 _ONE_FIELD = "One field: no error bar. Segment more images."
+_ONE_SPECIMEN = "One specimen: no error bar. Segment images of others."
 _SUMMARY_COLUMNS = (
     ("class", "Phase. Classes to exclude, such as scratches, are in no figure here."),
     ("mean\n(%)", "Mean area fraction over the images, in percent."),
@@ -235,11 +236,14 @@ def _note(phases: Sequence[Phase], classes: Sequence[LabelClass]) -> str:
         return "n = 0: nothing was analysed in these images."
     out = ", ".join(one.name for one in classes if one.exclude)
     left_out = f" Left out of the analysed area: {out}." if out else ""
+    over = {p.over for p in phases}
     if most == 1:
-        return f"n = 1. {_ONE_FIELD}{left_out}"
+        alone = _ONE_SPECIMEN if "specimens" in over else _ONE_FIELD
+        return f"n = 1. {alone}{left_out}"
     n = f"{most}" if fewest == most else f"{fewest} to {most}"
     interval = "Error bars: 95 % confidence interval of the mean."
-    if any(p.over == "specimens" for p in phases):
+    if "specimens" in over:
         images = sum({p.group: p.images for p in phases}.values())
-        return f"n = {n} specimens ({images} images). {interval}{left_out}"
+        counted = "specimens, or images where a group has one" if len(over) > 1 else "specimens"
+        return f"n = {n} {counted} ({images} images). {interval}{left_out}"
     return f"n = {n} fields (images). {interval}{left_out}"
