@@ -227,5 +227,8 @@ def _significant(value: float | None) -> str:
 
 
 def _figure(value: float | None, digits: int) -> str:
-    # pandas marks undefined figures with NaN.
-    return "-" if value is None or value != value else f"{value:.{digits}f}"
+    """Write a figure with so many decimals, or two digits where little of it would be left."""
+    if value is None or value != value:  # pandas marks undefined figures with NaN
+        return "-"
+    little = digits and 0 < abs(value) < 10.0 ** (1 - digits)
+    return f"{value:.2g}" if little else f"{value:.{digits}f}"

@@ -16,8 +16,9 @@ from napari_matssl.console import (
     one_line_errors,
     run_job,
 )
-from napari_matssl.console_tables import show_facts, show_figures
+from napari_matssl.console_tables import show_facts, show_figures, show_summary
 from napari_matssl.errors import InputError, OutputError, SettingsError, StoppedError
+from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.progress import Control, Progress, Skipped
 
 
@@ -268,6 +269,14 @@ def test_an_interval_that_isnt_symmetrical_is_printed_by_its_bounds(monkeypatch,
     assert cells["mean_um"] == "0.25"
     assert cells["g_astm"] == "8.071 to 8.345"
     assert cells["g_iso"] == "- to 8.345"
+
+
+def test_small_fractions_keep_two_digits(capsys):
+    """Inclusions: 43 of 1,000,000 px, and 57."""
+    rows = [PhaseFraction(f"{n}.tif", 1, "oxide", n, 1_000_000, n / 1e4, None) for n in (43, 57)]
+    show_summary(rows)
+    cells = next(_cells(line) for line in capsys.readouterr().out.splitlines() if "oxide" in line)
+    assert cells[:4] == ["oxide", "2", "0.005", "0.00099"]
 
 
 def test_figures_tell_what_they_are_over(capsys):

@@ -14,6 +14,9 @@ from napari_matssl.errors import InputError
 
 CONFIDENCE = 0.95
 
+_ROUNDING = 1e-12
+"""Share of the mean by which equal values may seem to spread."""
+
 
 @dataclass(frozen=True)
 class FieldStatistics:
@@ -77,6 +80,8 @@ def field_statistics(values: Iterable[float]) -> FieldStatistics:
     if n == 1:
         return FieldStatistics(1, mean, None, None, None)
     s = math.sqrt(math.fsum((v - mean) ** 2 for v in fields) / (n - 1))
+    if s <= _ROUNDING * abs(mean):
+        s = 0.0
     t = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2))
     ci95 = t * s / math.sqrt(n)
     return FieldStatistics(n, mean, s, ci95, None if mean == 0 else 100 * ci95 / mean)

@@ -105,6 +105,13 @@ def test_small_intervals_get_more_decimals(view, pixels, mean, interval):
     assert items(view.chart, "TextItem")[1].toPlainText() == mean
 
 
+def test_little_is_not_shown_as_nothing(view):
+    """The interval is worth one decimal, but the phase is there in each of the images."""
+    rows = [*measured("a.tif", 9998, 2), *measured("b.tif", 9000, 1000), *measured("c.tif", 10, 0)]
+    view.show_phases(rows, TABLE.classes)
+    assert column(view.image_table, 2) == ["0.02", "10.0", "0.0"]
+
+
 def test_every_image_has_a_row_and_every_phase_a_column(three_images):
     table = three_images.image_table
     assert texts(table) == [

@@ -172,6 +172,9 @@ def number(value: float | None, decimals: int, tooltip: str = "") -> Cell:
         cell = Cell("–", key=-math.inf, tooltip=tooltip or "Undefined with these images.")
         cell.copied = ""
     else:
-        cell = Cell(f"{value:.{decimals}f}", key=value, tooltip=tooltip)
+        text = f"{value:.{decimals}f}"
+        if value and not float(text):  # it is little, not nothing
+            text = f"{value:.2g}"
+        cell = Cell(text, key=value, tooltip=tooltip)
     cell.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     return cell
