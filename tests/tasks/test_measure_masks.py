@@ -17,6 +17,7 @@ from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
+from napari_matssl.settings.measuring import MeasureSettings
 from napari_matssl.tasks.measuring.masks_to_measure import Sources
 from napari_matssl.tasks.measuring.measure_files import measure_masks
 from napari_matssl.tasks.predicting.predict import predict
@@ -227,6 +228,19 @@ def test_folders_with_tables_of_their_own_are_matched_by_name(tmp_path):
         ("b.png", 2, "pore", 25.0),
     ]
     assert any("matched by name" in line for line in measured.remarks)
+
+
+def test_a_class_that_tables_spell_in_other_capitals_is_one_in_all_measures(tmp_path):
+    for folder, name in (("a", "Ferrite"), ("b", "ferrite")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "classes.json").write_text(f'{{"1": "{name}", "2": "pore"}}')
+        Image.fromarray(MASK).save(tmp_path / folder / f"{folder}.png")
+    settings = MeasureSettings(measures="phases,objects")
+    measured = measure_masks([tmp_path / "a", tmp_path / "b"], settings=settings)
+    for name in ("phases.csv", "summary.csv", "object_summary.csv", "objects_summary.csv"):
+        assert set(measured.tables[name]["class"]) == {"Ferrite", "pore"}
+    assert "ferrite of b/classes.json counts as Ferrite." in measured.remarks
+    assert not any("add up" in line for line in measured.remarks)
 
 
 def test_a_class_that_some_tables_lack_is_told_with_the_images_of_its_mean(tmp_path):

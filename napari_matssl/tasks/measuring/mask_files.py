@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_matssl.errors import InputError
 from napari_matssl.files import Stamp, stamp_of
-from napari_matssl.labels.class_table import ClassTable
+from napari_matssl.labels.class_table import ClassTable, differing_in_case
 from napari_matssl.labels.class_table_files import (
     NamedValues,
     find_named_values,
@@ -124,6 +124,8 @@ def find_masks(inputs: Sequence[Path], classes: Path | None = None) -> MaskSet:
         common, table, ids = _joined(common, meaning)
         if moved := [f"{c.name} {c.id}" for c in table.classes if ids.get(c.id, c.id) != c.id]:
             remarks[f"Classes of {meaning.source} are matched by name: {', '.join(moved)}."] = None
+        for theirs, ours in differing_in_case(common.table, meaning.table, ids):
+            remarks[f"{theirs} of {meaning.source} counts as {ours}."] = None
         files += [
             MaskFile(path, shapes[path], table, seen[path], named, meaning, ids) for path in some
         ]
@@ -207,7 +209,7 @@ def _joined(common: Classes | None, meaning: Meaning) -> tuple[Classes, ClassTab
 
     Returns
     -------
-    All classes so far, the table in their ids, and the new id by the old.
+    All classes so far, the table in their ids and names, and the new id by the old.
 
     Raises
     ------
@@ -227,7 +229,11 @@ def _joined(common: Classes | None, meaning: Meaning) -> tuple[Classes, ClassTab
                 "Give one class table for all, or measure them apart.",
                 settings="classes",
             )
-    renamed = (one.model_copy(update={"id": ids[one.id]}) for one in table.classes)
+    ours = {old: common.of(new) for old, new in ids.items()}
+    renamed = (
+        one.model_copy(update={"id": ours[one.id].id, "name": ours[one.id].name})
+        for one in table.classes
+    )
     return common, ClassTable(classes=tuple(sorted(renamed, key=lambda one: one.id))), ids
 
 
