@@ -164,7 +164,8 @@ class ClassSummary:
         What the interval is over: ``"images"``; ``"specimens"`` where there are several; or
         ``"points"`` where there is one image, or none of them differs.
     mask_percent
-        Mean of the mask's; None without masks.
+        Mean of the mask's; None where an image that counts has no mask: it would be the mean of
+        other images than that by hand.
     """
 
     class_id: int
@@ -280,10 +281,10 @@ def summarise(images: Sequence[ImagePoints]) -> tuple[ClassSummary, ...]:
         stats = _statistics([row.percent for row in counts], images)
         masks = _statistics([row.mask_percent for row in counts], images)
         low, high, over = _bounds(stats, counts, sum(image.counted for image in images))
+        lacking = any(row.mask_percent is None for row in counts if row.percent is not None)
+        by_mask = None if lacking else masks.fields.mean
         rows.append(
-            ClassSummary(
-                one.class_id, one.class_name, stats.fields, low, high, over, masks.fields.mean
-            )
+            ClassSummary(one.class_id, one.class_name, stats.fields, low, high, over, by_mask)
         )
     return tuple(rows)
 

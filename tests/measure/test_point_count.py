@@ -114,6 +114,17 @@ def test_over_images_the_interval_is_that_of_their_percentages():
     assert (ferrite.low, ferrite.high) == pytest.approx((21 - 1.84704, 21 + 1.84704), abs=5e-5)
 
 
+def test_hand_and_mask_are_compared_over_the_same_images():
+    """The mask has what was counted in a; b, with more of it, isn't segmented."""
+    mask = np.array([[1, 2, 2, 2]])
+    a = count_image("a", points((1,), (2,), (2,), (2,)), TABLE, mask)
+    b = count_image("b", points((1,), (1,), (1,), (2,)), TABLE)
+    ferrite = summarise([a, b])[0]
+    assert (ferrite.statistics.mean, ferrite.mask_percent) == (50, None)
+    nothing = count_image("c", points((), ()), TABLE)
+    assert summarise([a, nothing])[0].mask_percent == 25
+
+
 def test_a_class_that_nobody_met_has_an_upper_bound():
     images = [count_image(f"{n}", points(*[(1,)] * 100), TABLE) for n in range(3)]
     martensite = summarise(images)[1]

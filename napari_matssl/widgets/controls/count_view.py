@@ -20,6 +20,8 @@ COLUMNS = (
     ("mask\n(%)", "The mask's mean at the same points."),
 )
 
+_NO_MASK = "No mask, or none of one of the images: its mean would be over others."
+
 
 class CountView(QWidget):
     """What the finished counts of a folder, or of one image, come to."""
@@ -65,7 +67,7 @@ def _cells(row: ClassSummary, colour: str) -> list[Cell]:
         Cell(row.class_name, colour=colour, tooltip=row.class_name),
         number(row.statistics.mean, 1),
         interval,
-        number(row.mask_percent, 1, "" if row.mask_percent is not None else "No mask."),
+        number(row.mask_percent, 1, "" if row.mask_percent is not None else _NO_MASK),
     ]
 
 
