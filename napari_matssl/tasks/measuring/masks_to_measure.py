@@ -49,6 +49,8 @@ class Sources:
         Whether the values of masks are numbers of grains, not classes.
     named_by_image
         Whether tables name the image of a mask, where there is one, not the mask.
+    kept_places
+        Whether specimens and groups count that the project of the images keeps.
     """
 
     classes: Path | None = None
@@ -57,6 +59,7 @@ class Sources:
     groups: Path | None = None
     numbered_grains: bool = False
     named_by_image: bool = False
+    kept_places: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,9 @@ def plan_masks(
         names = [
             name if image is None else image.name for name, image in zip(names, images, strict=True)
         ]
-    kept = Places({}) if groups else places_of_images(dict(zip(names, images, strict=True)))
+    kept = Places({})
+    if groups is None and sources.kept_places:
+        kept = places_of_images(dict(zip(names, images, strict=True)))
     stored = _remarks_on_window([file.path.absolute() for file in masks.files])
     remarks |= dict.fromkeys(filter(None, (kept.remark, *stored)))
     for file, name, image in zip(masks.files, names, images, strict=True):

@@ -203,7 +203,12 @@ def _measure(
 ) -> Job[MeasuredMasks]:
     # Images of another um/px fail by the limits; they don't end the run.
     settings = recipe.measuring.settings.model_copy(update={"mixed": True})
-    sources = Sources(images=folder, pixel_size=recipe.calibration.stated, named_by_image=True)
+    sources = Sources(
+        images=folder,
+        pixel_size=recipe.calibration.stated,
+        named_by_image=True,
+        kept_places=False,
+    )
     masks = [one.mask for one in segmented.images]
     try:
         return (

@@ -15,6 +15,7 @@ from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.masks import write_mask
 from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.provenance import read_mask_facts
+from napari_matssl.micrograph.place import Place
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings.report_details import ReportDetails
@@ -278,6 +279,16 @@ def test_an_edited_mask_is_made_again(run, lenient):
     assert run(recipe=recipe) == 0
     fractions = [row["fraction_percent"] for row in rows_of(run.out / "phases.csv")]
     assert fractions == [row["fraction_percent"] for row in before]
+
+
+def test_a_run_is_of_the_specimen_that_is_entered(run, shift):
+    """What the folder's project calls specimens and groups divides no figure of it."""
+    places = {f"f{n}.tif": Place(specimen=f"S{n % 2}", group="X") for n in range(3)}
+    Project(shift).micrographs.set_places(places)
+    run()
+    for row in rows_of(run.out / "summary.csv"):
+        assert (row["group"], row["over"], row["n"]) == ("all", "images", "3")
+    assert {row["specimen"] for row in rows_of(run.out / "fields.csv")} == {""}
 
 
 def test_the_report_of_another_specimen_is_not_replaced(run, lenient, shift, two_phases, capsys):
