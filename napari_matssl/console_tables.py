@@ -113,7 +113,8 @@ def show_evaluation(result: "Evaluation") -> None:
     terminal.print(confusion)
     if result.trained_on:
         print_line(
-            f"Trained on {len(result.trained_on)} of these images: the scores flatter the model."
+            f"Trained on {len(result.trained_on)} of these images, or on copies, other pages or "
+            "other parts of them: the scores flatter the model."
         )
 
 

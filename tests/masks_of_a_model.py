@@ -14,10 +14,11 @@ from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.reporting.report_sources import checksum
 
 
-def add_model(folder, masks, table, counts, name="m.safetensors", trained_on=()):
+def add_model(folder, masks, table, counts, name="m.safetensors", trained_on=(), parts_of=()):
     """Write a model with these confusions of held-out images, and have all masks name it.
 
     `masks` is a folder of PNG files with ids of `table`; without `counts`, no image was held out.
+    It was trained on whole images, and on a part of each of some panoramas.
     """
     held_out = None
     if counts:
@@ -32,8 +33,12 @@ def add_model(folder, masks, table, counts, name="m.safetensors", trained_on=())
         channels="grey",
         intensity_scaling=IntensityScalingSettings(),
         classes=table,
-        training_images=tuple(
-            TrainingImage(name=path.name, sha256=checksum(path)) for path in trained_on
+        training_images=(
+            *(TrainingImage(name=path.name, sha256=checksum(path)) for path in trained_on),
+            *(
+                TrainingImage(name=f"{path.name} at 0, 0", sha256="", origin_sha256=checksum(path))
+                for path in parts_of
+            ),
         ),
         held_out=held_out,
     )

@@ -58,11 +58,34 @@ class TrainingImage(BaseModel):
     pixel_um: float | None = Field(
         default=None, gt=0, description="um per px that counted in training"
     )
+    pixels_sha256: str = Field(
+        default="", max_length=128, description="of its pixels, whatever the file"
+    )
+    origin_sha256: str = Field(
+        default="", max_length=128, description="of the panorama or layer that it is a part of"
+    )
 
     def is_of(self, other: "TrainingImage") -> bool:
         """Whether it is the same image; a card that names no page may mean any of them."""
         same_page = self.page == other.page or None in (self.page, other.page)
         return self.sha256 == other.sha256 and same_page
+
+    def is_part_of(self, panorama: "TrainingImage") -> bool:
+        """Whether it is a part of a panorama."""
+        return self.origin_sha256 == panorama.sha256
+
+    def shares_origin(self, other: "TrainingImage") -> bool:
+        """Whether what a model has learnt from the other one tells of this one, too.
+
+        They are the same pixels, pages of one file, or parts of one panorama or layer.
+        """
+        if self.pixels_sha256 and self.pixels_sha256 == other.pixels_sha256:
+            return True
+        return bool(self._origins & other._origins)
+
+    @property
+    def _origins(self) -> set[str]:
+        return {self.sha256, self.origin_sha256} - {""}
 
 
 _FORMER_NAMES = {"encoder_name": "encoder", "normalisation": "intensity_scaling"}
@@ -191,7 +214,7 @@ class ModelCard(_Card):
         default=1.0, ge=LOWEST, le=HIGHEST, description="by which probabilities are calibrated"
     )
     earlier_images: tuple[TrainingImage, ...] = Field(
-        default=(), description="other images, which models that it went on from have learnt"
+        default=(), description="other images, which models that it began with have learnt"
     )
 
     @property

@@ -19,7 +19,7 @@ from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import Job, Progress, Skipped, one_of_many
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.batch import left_out, memory_errors, none_left
-from napari_matssl.tasks.inputs import is_among
+from napari_matssl.tasks.learnt_images import LearntImages
 from napari_matssl.tasks.scoring_labels import unlabelled_of
 
 Protocol = Literal["native", "matssl", "oxide"]
@@ -45,7 +45,8 @@ class Evaluation:
     images
         Names of the images.
     trained_on
-        Those of them that the model was trained on: their scores are too good.
+        Those of them that the model was trained on, or on copies or other pages or parts of which:
+        their scores are too good.
     skipped
         Those that could not be scored, and why.
     """
@@ -165,8 +166,8 @@ def _evaluation(
             miou=result.classes[OXIDE].iou,
             pixel_accuracy=result.pixel_accuracy,
         )
-    trained = segmenter.card.learnt_images
-    known = tuple(p.micrograph.name for p in painted if is_among(p.micrograph, trained))
+    learnt = LearntImages(segmenter.card.learnt_images)
+    known = tuple(p.micrograph.name for p in painted if learnt.hold(p.micrograph))
     names = tuple(p.micrograph.name for p in painted)
     return Evaluation(protocol, result, groups.names, names, known)
 

@@ -1,7 +1,7 @@
 """Inputs of jobs: images, labels, classes, splits."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -277,9 +277,3 @@ def fingerprint(micrograph: AnyMicrograph) -> TrainingImage:
         sha256=checksum,
         page=micrograph.page if micrograph.pages > 1 else None,
     )
-
-
-def is_among(micrograph: AnyMicrograph, images: Iterable[TrainingImage]) -> bool:
-    """Whether a micrograph is one of those that a model was trained on."""
-    this = fingerprint(micrograph)
-    return any(this.is_of(one) for one in images)

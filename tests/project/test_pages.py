@@ -9,7 +9,8 @@ from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import KeptStrokes, Project
 from napari_matssl.project.image_summary import survey
-from napari_matssl.tasks.inputs import fingerprint, is_among, read_painted_set
+from napari_matssl.tasks.inputs import fingerprint, read_painted_set
+from napari_matssl.tasks.learnt_images import LearntImages
 from napari_matssl.tasks.measuring.export_project import export_project
 from napari_matssl.tasks.measuring.measure_project import PhaseMeter
 
@@ -176,8 +177,10 @@ def test_another_page_of_the_same_file_was_not_trained_on(project):
     first = project.micrographs.read("two.ome.tif")
     project.micrographs.set_page("two.ome.tif", 2)
     second = project.micrographs.read("two.ome.tif")
-    trained = (fingerprint(first),)
-    assert is_among(first, trained)
-    assert not is_among(second, trained)
-    older = (trained[0].model_copy(update={"page": None}),)  # of a card without pages
-    assert is_among(second, older)
+    trained = fingerprint(first)
+    assert fingerprint(first).is_of(trained)
+    assert not fingerprint(second).is_of(trained)
+    older = trained.model_copy(update={"page": None})  # of a card without pages
+    assert fingerprint(second).is_of(older)
+    # It isn't new to the model, either.
+    assert LearntImages((trained,)).hold(second)

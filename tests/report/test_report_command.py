@@ -217,7 +217,8 @@ COUNTS = (
 
 def test_the_model_of_the_masks_is_described_and_its_error_undone(tmp_path, capsys):
     masks, images = write_masks(tmp_path, names=("a", "b", "c"))
-    model = add_model(tmp_path, masks, TABLE, COUNTS, trained_on=[images / "a.tif"])
+    learnt = {"trained_on": [images / "a.tif"], "parts_of": [images / "b.tif"]}
+    model = add_model(tmp_path, masks, TABLE, COUNTS, **learnt)
     out = tmp_path / "out"
     given = ("measure", masks, "--images", images, "--out", out, "--report")
     assert run_command(*given, "--model", model) == 0
@@ -231,7 +232,8 @@ def test_the_model_of_the_masks_is_described_and_its_error_undone(tmp_path, caps
         "They were segmented into matrix, graphite and boundary by a linear pixel classifier"
         in text
     )
-    assert "1 field was among the images that the model has learnt from: a.tif." in text
+    what = "fields were among the images that the model has learnt from: a.tif, b.tif."
+    assert f"2 {what}" in text
     assert "a_mask.png is doubtful by its grey values: fractions differ." in text
     assert "a_mask.png: the model is unsure of 9 % of the area." in text
     assert "segmenting: tile" in text

@@ -1,6 +1,7 @@
 """Scores of a segmenter whose answers are known beforehand."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.inputs import fingerprint
+from napari_matssl.tasks.learnt_images import LearntImages
 
 NAMES = ("background", "oxide", "crack")
 TABLE = ClassTable(
@@ -163,6 +165,14 @@ def test_images_that_the_model_was_trained_on_are_found_by_their_content(grey_le
     )
     result = drain(evaluate(trained, [seen, new], CPU))
     assert result.trained_on == ("renamed.png",)
+
+
+def test_another_part_of_a_panorama_that_was_learnt_is_not_new(grey_level_segmenter):
+    parts = [known(n, part_of=Path("large.tif"))[0] for n in (1, 2)]
+    card = LearntImages().identify(parts[0].micrograph)
+    trained = grey_level_segmenter(TABLE, LEVELS, training_images=(card,))
+    result = drain(evaluate(trained, [parts[1], known(3)[0]], CPU))
+    assert result.trained_on == (parts[1].micrograph.name,)
 
 
 def test_the_report_is_plain_json_with_fractions(segmenter):

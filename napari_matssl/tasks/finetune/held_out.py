@@ -31,7 +31,6 @@ from napari_matssl.tasks.finetune.origins import (
     origins_of,
 )
 from napari_matssl.tasks.finetune.planning import Plan
-from napari_matssl.tasks.inputs import is_among
 
 _LEARNT = 700  # painted pixels of each class in an image to which a classifier is fitted
 _SAMPLED = 2000  # pixels of an image to which a temperature is fitted
@@ -95,7 +94,7 @@ def leave_out(
 
     Others of its origin are left out with it, and count as one image with it. The left-out image
     gets the grey scale that a new image would get. A class that no other image shows can't be
-    known, and isn't counted. Images that a model to go on from has seen are not left out, nor are
+    known, and isn't counted. Images that a model to begin with has seen are not left out, nor are
     others of their origin.
 
     Parameters
@@ -117,15 +116,15 @@ def leave_out(
     validating = [one.painted for one in data.validation]
     if count_origins(data.painted, chosen) < 2 or len(by_origin(validating)) > 1:
         return None
-    unseen = _unseen(plan, chosen)
+    new = unseen(plan, chosen)
     confusions, sample = dict[int, NDArray[np.int64]](), Sample()
     seen = dict[int, Known]()
     thinned = {n: _thinned(data.images[n]) for n in chosen}
     begin = 0.0 if budget is None else budget.elapsed
-    for number, left_out in enumerate(unseen):
+    for number, left_out in enumerate(new):
         if is_over(plan, budget, begin, _SHARE):
             break
-        if (yield Progress("leaving images out", number, len(unseen))) is Control.STOP:
+        if (yield Progress("leaving images out", number, len(new))) is Control.STOP:
             return None
         others = [thinned[n] for n in of_other_origin(data.painted, chosen, left_out)]
         try:
@@ -271,14 +270,14 @@ def _thinned(image: PreparedImage) -> PreparedImage:
     return replace(image, targets=kept.reshape(image.targets.shape))
 
 
-def _unseen(plan: Plan, places: Sequence[int]) -> list[int]:
-    """Return the places of images that a model to go on from shares no origin with."""
-    if plan.start is None:
+def unseen(plan: Plan, places: Sequence[int]) -> list[int]:
+    """Return the places of images of which nothing was learnt before, nor of their origins."""
+    if not plan.learnt:
         return [*places]
-    painted, learnt = plan.data.painted, plan.start.card.learnt_images
+    painted = plan.data.painted
     origins = origins_of(painted)
     pairs = zip(painted, origins, strict=True)
-    seen = {origin for one, origin in pairs if is_among(one.micrograph, learnt)}
+    seen = {origin for one, origin in pairs if plan.learnt.hold(one.micrograph)}
     return [n for n in places if origins[n] not in seen]
 
 

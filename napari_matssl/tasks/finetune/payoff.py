@@ -20,7 +20,7 @@ from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.start_weights import load_start_weights
 from napari_matssl.progress import Control, Progress
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune.held_out import HeldOutFigures, as_new, is_over
+from napari_matssl.tasks.finetune.held_out import HeldOutFigures, as_new, is_over, unseen
 from napari_matssl.tasks.finetune.initial_network import Beginning
 from napari_matssl.tasks.finetune.origins import (
     by_origin,
@@ -67,7 +67,7 @@ def measure_payoff(
     Returns
     -------
     None if images of fewer than two origins are painted, if time or memory don't suffice, if STOP
-    was sent, or if the encoder that is gone on from has seen the images and no other is at hand.
+    was sent, or if the encoder to begin with has seen the images and no other is at hand.
     """
     chosen = choose_left_out(plan.data, len(plan.card.classes))
     if count_origins(plan.data.painted, chosen) < 2 or not _has_start_weights(plan):
@@ -103,7 +103,13 @@ def measure_payoff(
 
 def _has_start_weights(plan: Plan) -> bool:
     """Whether there is an encoder that has not seen the images."""
-    return plan.start is None or plan.card.encoder == FinetuneSettings().encoder
+    return _is_fresh(plan) or plan.card.encoder == FinetuneSettings().encoder
+
+
+def _is_fresh(plan: Plan) -> bool:
+    """Whether the encoder that training begins with has not seen the images."""
+    places = range(len(plan.data.painted))
+    return plan.start is None and len(unseen(plan, places)) == len(places)
 
 
 class _Measurement:
@@ -126,7 +132,7 @@ class _Measurement:
         self.places: list[int] = []
         self._pixels = begun.pixels
         self._encoder = _encoder(plan, begun, compute)
-        fresh = plan.start is None  # else, these features are of an encoder that has learnt
+        fresh = _is_fresh(plan)  # else, these features are of an encoder that has learnt
         self._known = dict(begun.known) if fresh else {}
         self._as_new = {} if held_out is None or not fresh else held_out.as_new
         classes = len(plan.card.classes)
@@ -213,7 +219,7 @@ class _Measurement:
 
 def _encoder(plan: Plan, begun: Beginning, compute: Compute) -> nn.Module:
     """Return an encoder that has not learnt from the images."""
-    if plan.start is None:
+    if _is_fresh(plan):
         return begun.looking()
     encoder = build_encoder(plan.card.encoder)
     load_start_weights(encoder, plan.card.encoder, FinetuneSettings().weights)

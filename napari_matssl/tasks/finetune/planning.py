@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,15 +13,18 @@ from napari_matssl.labels.painted import PaintedMicrograph, check_taught, painte
 from napari_matssl.labels.unbroken import find_unbroken
 from napari_matssl.labels.value_meaning import settled
 from napari_matssl.learn.card import DENSE, ModelCard, TrainingImage
+from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.magnification import automatic_scale, common_pixel_size
-from napari_matssl.learn.networks import is_of_one_kind
+from napari_matssl.learn.networks import is_of_one_kind, starting_parts
 from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.learn.shipped_weights import weights_path
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.strata import Strata, find_strata
 from napari_matssl.settings import Architecture, FinetuneSettings
+from napari_matssl.settings.training import NO_FILES
 from napari_matssl.tasks.finetune.origins import by_origin
 from napari_matssl.tasks.finetune.training_set import TrainingSet, scan
-from napari_matssl.tasks.inputs import fingerprint, is_among
+from napari_matssl.tasks.learnt_images import LearntImages
 
 _DROPOUT = 0.2
 """For full labels; strokes gain nothing by it (benchmarks/NOTES.md)."""
@@ -48,6 +51,8 @@ class Plan:
         Share of the encoder's channels that the decoder doesn't see in a step.
     start
         The segmenter to go on from; None begins with an encoder.
+    learnt
+        Images that this segmenter, or a model whose encoder training begins with, has learnt.
     on_view
         None if there is none.
     keep_early
@@ -62,6 +67,7 @@ class Plan:
     strata: Strata
     dropout: float
     start: Segmenter | None = None
+    learnt: LearntImages = field(default_factory=LearntImages)
     on_view: OnView | None = None
     keep_early: bool = False
     remark: str = ""
@@ -84,16 +90,16 @@ def make_plan(
     ------
     InputError
         If nothing or a single class is painted, an image or label can't be used, or an image to
-        validate on was learnt by the model to go on from.
+        validate on was learnt by the model to begin with.
     """
-    remark = ""
+    remark, learnt = "", _learnt_before(settings, start)
     if not validation and settings.val_fraction > 0:
-        painted, validation, remark = _divide(painted, table, settings, start)
+        painted, validation, remark = _divide(painted, table, settings, learnt)
     _check_apart(painted, validation)
-    _check_new(validation, start)
+    _check_new(validation, learnt)
     check_taught(painted, table, settled(settings.unlabelled, table))
     strata = choose_strata(painted, settings)
-    card = _describe(painted, table, settings, start, strata)
+    card = _describe(painted, table, settings, start, strata, learnt)
     dropout = _DROPOUT if card.densely_painted else 0.0
     if settings.dropout is not None:
         dropout = settings.dropout
@@ -102,7 +108,7 @@ def make_plan(
         card = card.model_copy(update={"settings": {**card.settings, **decided}})
     exposure = settings.exposure if start is None else "own"
     data = scan(painted, validation, card, exposure)
-    return Plan(settings, card, data, strata, dropout, start, on_view, keep_early, remark)
+    return Plan(settings, card, data, strata, dropout, start, learnt, on_view, keep_early, remark)
 
 
 def outline(
@@ -138,8 +144,10 @@ def _describe(
     settings: FinetuneSettings,
     start: Segmenter | None,
     strata: Strata,
+    learnt: LearntImages,
 ) -> ModelCard:
     """Describe the model to be; one that goes on from another sees images as that one did."""
+    own = tuple(learnt.identify(p.micrograph) for p in painted)
     share = painted_share(painted, settled(settings.unlabelled, table))
     automatic: Architecture = "unet++" if share >= DENSE else "guided-unet++"
     architecture = automatic if settings.architecture == "auto" else settings.architecture
@@ -149,15 +157,14 @@ def _describe(
             "painted_share": share,
             "unbroken": find_unbroken([one.specimen_labels for one in layered], table),
             "settings": settings.model_dump(mode="json"),
-            "training_images": tuple(_training_image(p.micrograph) for p in painted),
+            "training_images": own,
+            "earlier_images": tuple(
+                one for one in learnt.images if not any(one.is_of(mine) for mine in own)
+            ),
         }
     )
     if start is None:
         return card
-    own = card.training_images
-    learnt = start.card.learnt_images
-    earlier = tuple(one for one in learnt if not any(one.is_of(mine) for mine in own))
-    card = card.model_copy(update={"earlier_images": earlier})
     kept = ["encoder", "channels", "intensity_scaling", "pixel_size_um", "scale", "grey_reference"]
     if "pixel-classifier" not in (settings.architecture, start.card.architecture):
         _check_same_kind(settings, start.card.architecture)
@@ -165,10 +172,26 @@ def _describe(
     return card.model_copy(update={name: getattr(start.card, name) for name in kept})
 
 
-def _training_image(micrograph: Micrograph) -> TrainingImage:
-    size = micrograph.pixel_size
-    um = None if size is None else size.mean_um
-    return fingerprint(micrograph).model_copy(update={"pixel_um": um})
+def _learnt_before(settings: FinetuneSettings, start: Segmenter | None) -> LearntImages:
+    """List what the model to go on from, or one whose encoder is taken, has learnt with labels.
+
+    Raises
+    ------
+    ModelFileError
+        If a file of weights is damaged.
+    """
+    if start is not None:
+        return LearntImages(start.card.learnt_images)
+    found = list[TrainingImage]()
+    for part in starting_parts(settings):
+        path = weights_path(part.weights)
+        if part.weights in NO_FILES or not path.exists():
+            continue
+        with part.blamed():
+            card = read_card(path)
+        if isinstance(card, ModelCard):
+            found += card.learnt_images
+    return LearntImages(found)
 
 
 def _check_same_kind(settings: FinetuneSettings, start: Architecture) -> None:
@@ -201,29 +224,25 @@ def _check_apart(
         )
 
 
-def _check_new(validation: Sequence[PaintedMicrograph], start: Segmenter | None) -> None:
-    """Refuse to validate on what the model to go on from has learnt: figures would be too good."""
-    known = [one.micrograph.name for one in validation if _is_learnt(one, start)]
+def _check_new(validation: Sequence[PaintedMicrograph], learnt: LearntImages) -> None:
+    """Refuse to validate on what the model to begin with has learnt: figures would be too good."""
+    known = [one.micrograph.name for one in validation if learnt.hold(one.micrograph)]
     if known:
         raise InputError(
-            f"The model to go on from has learnt {few(known, 8)}, which show nothing of how well "
-            "it does on new images.",
-            "Validate on other images, or begin with an encoder.",
+            f"The model that training begins with has learnt {few(known, 8)}, or other pages or "
+            "parts of the same, which show nothing of how well it does on new images.",
+            "Validate on other images, or begin with an encoder that has learnt no labels.",
             settings="val_fraction",
         )
-
-
-def _is_learnt(painted: PaintedMicrograph, start: Segmenter | None) -> bool:
-    return start is not None and is_among(painted.micrograph, start.card.learnt_images)
 
 
 def _divide(
     painted: Sequence[PaintedMicrograph],
     table: ClassTable,
     settings: FinetuneSettings,
-    start: Segmenter | None,
+    learnt: LearntImages,
 ) -> tuple[list[PaintedMicrograph], list[PaintedMicrograph], str]:
-    """Hold out whole images for validation, at least one; none that `start` has learnt.
+    """Hold out whole images for validation, at least one; none that was learnt before.
 
     Parts of one panorama, and pages of one file, are one image. An image that alone shows a class
     stays, for a model that never learnt a class would find none of it. The last value returned is a
@@ -237,12 +256,13 @@ def _divide(
             settings="val_fraction",
         )
     order = np.random.default_rng(settings.seed).permutation(len(images))
-    new = [n for n in order if not any(_is_learnt(painted[one], start) for one in images[n])]
+    new = [n for n in order if not any(learnt.hold(painted[one].micrograph) for one in images[n])]
     if not new:
         raise InputError(
-            "The model to go on from has learnt all painted images, so none can be kept apart for "
-            "validation.",
-            "Paint another image, keep none apart, or begin with an encoder.",
+            "The model that training begins with has learnt all painted images, or other pages or "
+            "parts of them, so none can be kept apart for validation.",
+            "Paint another image, keep none apart, or begin with an encoder that has learnt no "
+            "labels.",
             settings="val_fraction",
         )
     shown = [_classes_of([painted[one] for one in places], table, settings) for places in images]

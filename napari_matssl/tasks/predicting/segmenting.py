@@ -293,7 +293,8 @@ class SegmentingRun:
 
 def _recalibrated(image: AnyMicrograph, this: TrainingImage, card: ModelCard) -> str:
     """Return a line on an image whose pixel size is another one than when the model learnt it."""
-    then = next((one.pixel_um for one in card.learnt_images if this.is_of(one)), None)
+    images = (one for one in card.learnt_images if one.is_of(this) or one.is_part_of(this))
+    then = next((one.pixel_um for one in images), None)
     size = image.pixel_size
     if card.pixel_size_um is None or then is None or size is None:
         return ""

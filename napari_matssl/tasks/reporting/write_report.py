@@ -136,7 +136,9 @@ def _list_files(
         yield from _step("reading files for their checksums", number, len(wanted))
         files.append(source_file(role, path, out))
     cards = [one.card for one in planned.models if one.card is not None]
-    known = {image.sha256 for card in cards for image in card.learnt_images}
+    learning = [image for card in cards for image in card.learnt_images]
+    # Of a panorama, parts were learnt.
+    known = {one for image in learning for one in (image.sha256, image.origin_sha256) if one}
     learnt = list(trained_on(files, known))
     lines = []
     if learnt:

@@ -337,7 +337,7 @@ def test_what_the_model_to_go_on_from_has_learnt_validates_nothing(two_phases):
     assert [one.name for one in third.card.training_images] == names[3:4]
     assert {one.name for one in third.card.learnt_images} == {*names[:4]}
     for painted, validation in ((images[:3], ()), (images[3:], images[1:2])):
-        with pytest.raises(InputError, match="model to go on from has learnt"):
+        with pytest.raises(InputError, match="model that training begins with has learnt"):
             drain(finetune(painted, TABLE, settings, validation, start=third))
 
 

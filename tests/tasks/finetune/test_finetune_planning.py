@@ -17,12 +17,14 @@ from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.painted import PaintedMicrograph, to_targets
 from napari_matssl.learn.card import ModelCard
-from napari_matssl.learn.segmenter import Segmenter
+from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.progress import drain
 from napari_matssl.settings import IntensityScalingSettings
+from napari_matssl.tasks import learnt_images
 from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.held_out import unseen
 from napari_matssl.tasks.finetune.planning import choose_strata, make_plan
 
 TABLE = numbered_table([1, 2])
@@ -172,6 +174,56 @@ def test_a_copy_of_what_is_learnt_from_is_not_validated_on(two_phases):
     images = [strokes(two_phases(seed)) for seed in (1, 2)]
     with pytest.raises(InputError, match=r"also there to learn from: b\.tif \(steel-1\.tif\)"):
         make_plan(images, TABLE, chosen(), [copied(images[0], "b.tif")])
+
+
+def of_a_file(one, path, **facts):
+    return replace(one, micrograph=replace(one.micrograph, path=path, **facts))
+
+
+@pytest.mark.parametrize("what", ["page", "part", "saved anew"])
+def test_what_shares_its_origin_with_a_learnt_image_is_not_validated_on(two_phases, tmp_path, what):
+    """A model was trained on one page, on one part, or on another file of the same pixels."""
+    paths = [tmp_path / name for name in ("a.tif", "b.png", "c.png")]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    first, second, new = (strokes(two_phases(seed)) for seed in range(3))
+    new = of_a_file(new, paths[2])
+    if what == "page":
+        first, second = (
+            of_a_file(one, paths[0], page=n, pages=3) for n, one in ((1, first), (2, second))
+        )
+    elif what == "part":
+        first, second = part(first, paths[0]), part(second, paths[0])
+    else:
+        first, second = of_a_file(first, paths[0]), of_a_file(copied(first, "b.png"), paths[1])
+    card = make_plan([first], TABLE, chosen()).card
+    start = Segmenter(nn.Identity(), card)
+    with pytest.raises(InputError, match="or other pages or parts of the same"):
+        make_plan([new], TABLE, chosen(), [second], start)
+    data = make_plan([second, new], TABLE, chosen(val_fraction=0.5), (), start).data
+    assert [one.painted for one in data.validation] == [new]
+
+
+def test_a_panorama_is_read_once_for_its_checksum(two_phases, tmp_path, monkeypatch):
+    path, read = tmp_path / "large.tif", []
+    path.write_bytes(b"rows")
+    monkeypatch.setattr(learnt_images, "checksum_of", lambda one: read.append(one) or "0" * 64)
+    card = make_plan([part(strokes(two_phases(n)), path) for n in range(3)], TABLE, chosen()).card
+    assert [one.origin_sha256 for one in card.training_images] == ["0" * 64] * 3
+    assert read == [path]
+
+
+def test_images_of_a_model_that_gives_its_encoder_are_not_held_out(two_phases, tmp_path):
+    images = [strokes(two_phases(seed)) for seed in range(4)]
+    made = drain(finetune(images[:2], TABLE, chosen(epochs=1))).segmenter
+    path = tmp_path / "model.safetensors"
+    write_segmenter(path, made)
+    settings = chosen(weights=str(path), encoder=made.card.encoder, epochs=1)
+    with pytest.raises(InputError, match=r"has learnt steel-1\.tif"):
+        make_plan(images[2:], TABLE, settings, images[1:2])
+    plan = make_plan(images[1:], TABLE, settings)
+    assert unseen(plan, range(3)) == [1, 2]
+    assert [one.name for one in plan.card.earlier_images] == ["steel-0.tif"]
 
 
 def test_a_single_panorama_cannot_be_divided(two_phases):
