@@ -36,6 +36,9 @@ MAGNIFICATIONS = (1.0, 1.6)
 
 Chosen on development sets, see benchmarks/NOTES.md."""
 
+TWICE_TAKES = 1 + MAGNIFICATIONS[1] ** 2
+"""How many times as long both take as the first alone."""
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -143,7 +146,7 @@ def segment_rows(
     ComputeError
         If memory doesn't suffice even for small tiles.
     """
-    factors = MAGNIFICATIONS if _looks_twice(card, settings) else MAGNIFICATIONS[:1]
+    factors = MAGNIFICATIONS if looks_twice(card, settings) else MAGNIFICATIONS[:1]
     row = begin
 
     def counted(band: Tensor) -> None:
@@ -181,7 +184,7 @@ def class_ids(band: Tensor, card: ModelCard) -> NDArray[np.uint8]:
     return found
 
 
-def _looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
+def looks_twice(card: ModelCard, settings: PredictSettings) -> bool:
     """Return whether a second magnification is wanted, and worth its time (benchmarks/NOTES.md)."""
     if card.architecture == "pixel-classifier":  # it has never seen a crop magnified
         return False

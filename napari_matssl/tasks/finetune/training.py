@@ -194,6 +194,8 @@ class Training:
         yield from self._validate()
         self._choose_best()
         yield from self.look_for_strata()
+        network = self._ema.module.eval()
+        yield from self._validation.look_as_masks(network, self._card, self._compute)
         if self._plan.on_view is not None:
             yield from self._preview()
 
@@ -299,7 +301,7 @@ class Training:
             metrics["loss"] = statistics.fmean(self._losses[-20:])
         best = self._validation.best
         if best is not None:
-            metrics["val_miou"] = best.miou
+            metrics["val_miou"] = best.scores.miou or 0.0
         held_out = self._left_out or (None if best is None else best.held_out)
         card = self._card if held_out is None else held_out.added_to(self._card)
         segmenter = Segmenter(network.eval(), card.model_copy(update={"metrics": metrics}))

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,14 +14,18 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.device import Compute
 from napari_matssl.learn.ema import snapshot
 from napari_matssl.learn.grey_scale import fit_scaling
-from napari_matssl.learn.inference import Segmentation, segment
+from napari_matssl.learn.inference import TWICE_TAKES, Segmentation, looks_twice, segment
 from napari_matssl.learn.metrics import Scores, confusion_matrix, scores
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling
 from napari_matssl.progress import Control, Progress, drain
+from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.finetune.held_out import HeldOutFigures, Sample, from_validation
 from napari_matssl.tasks.finetune.preview import QUICK
 from napari_matssl.tasks.finetune.training_set import ValidationImage
+
+_MASKS = PredictSettings()
+"""How masks are made, unless the user wants it otherwise."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,25 @@ class Best:
         In the computer's own memory.
     held_out
         What it found in each image.
+    miou
+        Mean IoU by which it was chosen; scores may be of two magnifications later.
     """
 
     scores: Scores
     step: int
     weights: dict[str, Tensor]
     held_out: HeldOutFigures
+    miou: float
 
-    @property
-    def miou(self) -> float:
-        """Mean IoU, 0 without any class."""
-        return self.scores.miou or 0.0
+
+@dataclass(frozen=True)
+class _Looked:
+    """What a model makes of the images, and whether STOP was sent meanwhile."""
+
+    scores: Scores
+    losses: list[float]
+    figures: HeldOutFigures
+    stopped: bool
 
 
 @dataclass
@@ -94,36 +106,64 @@ class Validation:
         """
         if not self.images or step == self._step:
             return False
-        stopped = False
         begin = self.budget.elapsed
-        table, placed = card.classes, compute.place_to_segment(network)
-        confusions, losses, sample = list[NDArray[np.int64]](), [], Sample()
+        looked = yield from self._look(network, card, compute, QUICK)
+        result, miou = looked.scores, looked.scores.miou or 0.0
+        self.metrics = {"val_miou": miou, "val_loss": statistics.fmean(looked.losses)}
+        self.metrics |= {
+            f"val_iou_{name}": c.iou for name, c in result.classes.items() if c.iou is not None
+        }
+        if self.best is None or miou >= self.best.miou:
+            self.best = Best(result, step, snapshot(network), looked.figures, miou)
+        self._step = step
+        self._fraction = self.budget.fraction(step)
+        times = 1 + TWICE_TAKES * looks_twice(card, _MASKS)
+        self.budget.reserve = times * (self.budget.elapsed - begin)
+        return looked.stopped
+
+    def look_as_masks(
+        self, network: nn.Module, card: ModelCard, compute: Compute
+    ) -> Generator[Progress, Control | None, None]:
+        """Look at the images once more as masks are made, where that is at two magnifications.
+
+        The figures of the best model are those of its masks then. STOP is not heard.
+
+        Parameters
+        ----------
+        network
+            The best model.
+        card
+            With all that masks need of it.
+        """
+        if self.best is not None and looks_twice(card, _MASKS):
+            looked = yield from self._look(network, card, compute, _MASKS)
+            self.best = replace(self.best, scores=looked.scores, held_out=looked.figures)
+
+    def _look(
+        self, network: nn.Module, card: ModelCard, compute: Compute, settings: PredictSettings
+    ) -> Generator[Progress, Control | None, "_Looked"]:
+        """Segment the images and compare with their labels."""
+        placed, stopped = compute.place_to_segment(network), False
+        confusions, losses, sample = list[NDArray[np.int64]](), list[float](), Sample()
         for index, image in enumerate(self.images):
             micrograph, labels = image.painted.micrograph, image.painted.labels
             scaling = self._scaling(index, card)
-            job = segment(placed, card, micrograph, compute, QUICK, True, scaling=scaling)
+            job = segment(placed, card, micrograph, compute, settings, True, scaling=scaling)
             segmentation = drain(job)
             assert segmentation is not None  # no STOP is sent into this job
-            confusions.append(confusion_matrix(labels, segmentation.mask, table.ids))
+            confusions.append(confusion_matrix(labels, segmentation.mask, card.classes.ids))
             probabilities, targets = _labelled(image, segmentation)
             losses.append(self._loss(probabilities, targets))
             sample.add(probabilities, targets)
             progress = Progress("validating", index + 1, len(self.images))
             stopped |= (yield progress) is Control.STOP
-        result = scores(np.sum(confusions, axis=0), table.names)
-        miou = result.miou or 0.0
-        self.metrics = {"val_miou": miou, "val_loss": statistics.fmean(losses)}
-        self.metrics |= {
-            f"val_iou_{name}": c.iou for name, c in result.classes.items() if c.iou is not None
-        }
-        if self.best is None or miou >= self.best.miou:
-            painted = [image.painted for image in self.images]
-            figures = from_validation(painted, confusions, sample, card)
-            self.best = Best(result, step, snapshot(network), figures)
-        self._step = step
-        self._fraction = self.budget.fraction(step)
-        self.budget.reserve = self.budget.elapsed - begin
-        return stopped
+        painted = [image.painted for image in self.images]
+        return _Looked(
+            scores(np.sum(confusions, axis=0), card.classes.names),
+            losses,
+            from_validation(painted, confusions, sample, card),
+            stopped,
+        )
 
     def _scaling(self, index: int, card: ModelCard) -> IntensityScaling:
         """Fit the intensity scaling of an image, once in a run."""

@@ -11,9 +11,12 @@ from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.card_files import read_card
+from napari_matssl.learn.inference import looks_twice
 from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.progress import Control, drain
 from napari_matssl.samples import scribble
+from napari_matssl.settings import PredictSettings
+from napari_matssl.tasks.evaluate import evaluate
 from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.origins import count_origins
 
@@ -171,6 +174,20 @@ def test_two_validation_images_count_instead_with_the_network_itself(painted, tw
     assert not held_out.stand_in
     assert held_out.boundaries
     assert (held_out.counts.sum(axis=0) == result.validation.confusion).all()
+
+
+def test_validation_images_are_looked_at_as_masks_are_made(painted, two_phases):
+    """From strokes, a network looks at two magnifications, at one while it trains."""
+    validation = [two_phases(seed) for seed in (7, 8)]
+    segmenter = drain(finetune(painted, TABLE, finetuning(epochs=1), validation)).segmenter
+    card = segmenter.card
+    assert looks_twice(card, PredictSettings())
+    result = drain(evaluate(segmenter, validation, PredictSettings(device="cpu")))
+    assert (card.held_out.counts.sum(axis=0) == result.scores.confusion).all()
+    assert card.metrics["val_miou"] == pytest.approx(result.scores.miou)
+    quick = PredictSettings(device="cpu", magnifications="one")
+    other = drain(evaluate(segmenter, validation, quick)).scores.confusion
+    assert (other != result.scores.confusion).any()
 
 
 def test_images_that_a_model_has_seen_are_not_left_out(made, painted, two_phases):
