@@ -2,13 +2,14 @@
 
     python benchmarks/model_error.py
     python benchmarks/model_error.py --draws 5000 --skewed
+    python benchmarks/model_error.py --specimens
 
 In each draw, a model has other confusions in every image, held out or measured. Pixels of the
 held-out images are counted; fields are measured whose fractions differ from theirs. Printed is the
 share of draws in which the 95 % interval covers the fields' true mean: of the corrected fraction,
 and of the fraction as found with its interval over fields; for the mean and the worst class. The
 width of corrected intervals is in points of area. ``--skewed`` adds models that are right in most
-images and far off in a few.
+images and far off in a few; ``--specimens`` adds fields of specimens that have one confusion each.
 """
 
 import argparse
@@ -38,6 +39,9 @@ class Case:
         Share of the pixels of each class that are found as that class.
     spread
         Standard deviation of the log-odds of classes from image to image.
+    specimens
+        Among which the fields are divided, alike; a model mistakes the same in all fields of one.
+        0: every field is of its own.
     """
 
     fractions: tuple[float, ...]
@@ -45,6 +49,7 @@ class Case:
     fields: int
     right: float = 0.93
     spread: float = 0.4
+    specimens: int = 0
 
     def draw_confusion(self, random: np.random.Generator) -> NDArray[np.float64]:
         """Draw an image's shares: rows truth, columns what is found.
@@ -77,6 +82,9 @@ class Case:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Draw the true fractions of fields and those that are found, both ``(n, K)``."""
         true = random.dirichlet(60 * np.array(self.fractions), self.fields)
+        if self.specimens:
+            shares = [self.draw_confusion(random) for _ in range(self.specimens)]
+            return true, np.stack([one @ shares[n % self.specimens] for n, one in enumerate(true)])
         return true, np.stack([one @ self.draw_confusion(random) for one in true])
 
 
@@ -106,7 +114,7 @@ def simulate(case: Case, draws: int = 1000, seed: int = 0) -> Coverage:
         held_out = case.draw_held_out(random)
         true, found = case.draw_fields(random)
         truth = true.mean(axis=0)
-        correction = correct(held_out, found, names)
+        correction = correct(held_out, found, names, independent=case.specimens or None)
         covered.append((correction.low <= truth) & (truth <= correction.high))
         widths.append(correction.high - correction.low)
         quantile = stdtrit(case.fields - 1, 0.975)
@@ -128,8 +136,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--skewed", action="store_true")
+    parser.add_argument("--specimens", action="store_true")
     given = parser.parse_args()
     cases = list(CASES)
+    if given.specimens:
+        cases += [
+            Case(fractions, held_out, fields, specimens=specimens)
+            for fractions in (RARE, TWO, FOUR)
+            for held_out, fields, specimens in ((4, 20, 2), (8, 30, 3), (5, 25, 5))
+        ]
     if given.skewed:
         cases += [replace(one, right=0.97, spread=0.8) for one in CASES]
     print("| fractions (%) | held out | fields | spread | corrected | worst | width | as found |")

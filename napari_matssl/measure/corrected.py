@@ -33,6 +33,10 @@ _PAINTED = (
     "Painted pixels overrule these masks, and the correction takes them for found by the model: "
     "where much was mended by hand, the fractions as found are the better ones."
 )
+_CLEANED = (
+    "The masks were cleaned, held-out images weren't: what cleaning has mended is corrected a "
+    "second time, and the fractions as found may be the better ones."
+)
 _NONE = "no image was held out of its training; paint two images or more"
 
 
@@ -128,9 +132,11 @@ def correct_fractions(
         return CorrectedFractions(tuple(result), reason=reason)
     limits = held_out.limits_in_words()
     limits = f"Held-out images show a part of the error only: {limits}." if limits else ""
-    all_rows = (row for some in groups.values() for row in some)
-    if not missing and any(row.origin is not None and row.origin.painted for row in all_rows):
-        limits = f"{limits} {_PAINTED}".strip()
+    origins = [row.origin for some in groups.values() for row in some if row.origin is not None]
+    if not missing:
+        painted = _PAINTED * any(one.painted for one in origins)
+        cleaned = _CLEANED * any(one.cleaning != "" for one in origins)
+        limits = " ".join(filter(None, (limits, painted, cleaned)))
     source = held_out.in_words()
     return CorrectedFractions(tuple(result), source, reason, tuple(remarks), limits)
 
@@ -161,7 +167,7 @@ def _of_group(
 ) -> tuple[list[CorrectedFraction], str]:
     """Correct one group; return also why figures are missing, a clause."""
     ids = {row.class_id: row.class_name for row in rows}
-    fields, weights = _fractions(rows, list(ids))
+    fields, weights, specimens = _fractions(rows, list(ids))
     raw = 100 * weights @ fields if len(fields) else [None] * len(ids)
     plain = [
         CorrectedFraction(group, i, name, None if r is None else float(r))
@@ -178,7 +184,8 @@ def _of_group(
     if strange:
         return plain, f"the model has no class {strange[0]}"
     counts = _counts(held_out, names)
-    correction = correct(counts, fields, names, weights)
+    # As in the summary: fields of one specimen resemble each other, in what is mistaken, too.
+    correction = correct(counts, fields, names, weights, specimens if specimens > 1 else None)
     known = counts.sum(axis=2) >= LEAST_PIXELS  # (m, K)
     corrected = [
         replace(
@@ -198,12 +205,15 @@ def _percent(share: float) -> float | None:
     return None if np.isnan(share) else 100 * float(share)
 
 
-def _fractions(rows: Sequence[PhaseFraction], ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _fractions(
+    rows: Sequence[PhaseFraction], ids: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Return the fractions ``(n, K)``, 0 to 1, of the images in which something was analysed.
 
     Returns
     -------
-    Also the weight of each in the mean ``(n,)``: specimens count alike, as in the summary.
+    Also the weight of each in the mean ``(n,)``: specimens count alike, as in the summary; and the
+    number of specimens.
     """
     images: dict[str, dict[int, float]] = {}
     specimens: dict[str, str] = {}
@@ -214,7 +224,7 @@ def _fractions(rows: Sequence[PhaseFraction], ids: Sequence[int]) -> tuple[np.nd
     count = Counter(specimens.values())
     weights = [1 / (len(count) * count[one]) for one in specimens.values()]
     fractions = [[one.get(i, 0.0) for i in ids] for one in images.values()]
-    return np.array(fractions), np.array(weights)
+    return np.array(fractions), np.array(weights), len(count)
 
 
 def _counts(held_out: HeldOut, names: Sequence[str]) -> np.ndarray:

@@ -69,6 +69,7 @@ def correct(
     fractions: Floats,
     names: Sequence[str],
     weights: Floats | None = None,
+    independent: int | None = None,
 ) -> Correction:
     """Correct the mean class fractions of fields by the confusion on held-out images.
 
@@ -83,6 +84,8 @@ def correct(
         The classes, for reasons.
     weights
         ``(n,)``, sum 1, of the fields in the mean; None weighs them alike.
+    independent
+        How many of the fields are so, such as one of each specimen; None: all.
 
     Raises
     ------
@@ -104,7 +107,8 @@ def correct(
     chosen = [name for name, u in zip(names, used, strict=True) if u]
     if reason := _why_unknown(known[:, used], chosen):
         return Correction(raw, blank, blank, blank, reason)
-    confusion = _Confusion(counts[:, used][:, :, used], known[:, used], 1 / (weights**2).sum())
+    number = 1 / (weights**2).sum() if independent is None else independent
+    confusion = _Confusion(counts[:, used][:, :, used], known[:, used], number)
     if not confusion.invertible:
         reason = "pixels of different classes are found alike in held-out images"
         return Correction(raw, blank, blank, blank, reason)

@@ -45,6 +45,12 @@ def test_the_corrected_interval_covers_the_truth_in_95_of_100_draws(fractions, h
     assert (found.corrected <= 0.98).all()
 
 
+@pytest.mark.parametrize(("held_out", "fields", "specimens"), [(4, 20, 2), (8, 30, 3)])
+def test_it_does_where_fields_of_one_specimen_are_mistaken_alike(held_out, fields, specimens):
+    case = bench.Case((0.3, 0.7), held_out, fields, specimens=specimens)
+    assert 0.93 <= bench.simulate(case, draws=1000).corrected.mean() <= 0.97
+
+
 def test_the_interval_over_fields_alone_misses_the_truth():
     found = bench.simulate(bench.Case((0.02, 0.98), 5, 10), draws=200)
     assert found.raw.max() < 0.5
