@@ -49,6 +49,8 @@ class HeldOut(BaseModel):
         Names, in the order of the counts.
     images
         One entry per image.
+    twins
+        Some of them show a field that was learnt from, under another name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,6 +60,7 @@ class HeldOut(BaseModel):
     boundaries: bool = False
     classes: tuple[_Name, ...] = Field(max_length=256)
     images: tuple[HeldOutImage, ...] = Field(max_length=MOST_IMAGES)
+    twins: bool = False
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Self:
@@ -90,4 +93,8 @@ class HeldOut(BaseModel):
 
     def limits_in_words(self) -> str:
         """Tell what the images don't show; empty if that is nothing."""
-        return "" if self.boundaries else "strokes keep away from boundaries"
+        limits = (
+            "" if self.boundaries else "strokes keep away from boundaries",
+            "some of them show fields that were learnt from" if self.twins else "",
+        )
+        return ", and ".join(filter(None, limits))

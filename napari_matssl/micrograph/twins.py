@@ -1,11 +1,12 @@
 """Twins: micrographs that show the same field under other names.
 
 They may be cropped, resized, compressed or brightened copies of one another, have an information
-bar or none, or be two shots of one field. Turned and mirrored ones are not found.
+bar or none, or be two shots of one field. Turned by right angles and mirrored ones are found where
+that is asked for.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,23 +66,48 @@ class TwinSearch:
     ----------
     others
         What is looked for.
+    turned
+        Look for turned and mirrored ones, too, which takes eight times as long.
     """
 
-    def __init__(self, others: Iterable[Micrograph]) -> None:
+    def __init__(self, others: Iterable[Micrograph] = (), turned: bool = False) -> None:
         self._others = [_Reduced(one) for one in others]
+        self._views = 8 if turned else 1
 
     def __bool__(self) -> bool:
         """Whether there is anything to look for."""
         return bool(self._others)
 
+    def add(self, other: Micrograph) -> None:
+        """Look for this one, too."""
+        self._others.append(_Reduced(other))
+
     def twin_of(self, micrograph: Micrograph) -> Twin | None:
         """Return the one of the others that a micrograph is most like; None if it is like none."""
-        this = _Reduced(micrograph)
-        pairs = [(*_likeness(this, other), other.name) for other in self._others]
-        correlation, share, like = max(pairs, default=(0.0, 0.0, ""))
+        best = (0.0, 0.0, "")
+        for view in range(self._views if self._others else 0):
+            this = _Reduced(micrograph if view == 0 else _turned(micrograph, view))
+            best = max(best, *((*_likeness(this, other), other.name) for other in self._others))
+        correlation, share, like = best
         if correlation < LEAST_CORRELATION:
             return None
-        return Twin(this.name, like, round(correlation, 3), round(share, 3))
+        return Twin(micrograph.name, like, round(correlation, 3), round(share, 3))
+
+
+def _turned(micrograph: Micrograph, view: int) -> Micrograph:
+    """Turn a specimen by right angles, mirrored from the fourth view on."""
+
+    def turn(pixels: NDArray[Any]) -> NDArray[Any]:
+        turned = np.rot90(pixels, view % 4)
+        return turned[:, ::-1] if view >= 4 else turned
+
+    analysable = micrograph.specimen_analysable
+    return replace(
+        micrograph,
+        pixels=turn(micrograph.specimen),
+        analysable=None if analysable is None else turn(analysable),
+        info_bar=None,
+    )
 
 
 class _Thumbnail:

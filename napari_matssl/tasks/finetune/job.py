@@ -20,6 +20,7 @@ from napari_matssl.tasks.finetune.instant import fit_instantly
 from napari_matssl.tasks.finetune.planning import OnView, Plan, make_plan
 from napari_matssl.tasks.finetune.result import FinetuneResult
 from napari_matssl.tasks.finetune.training import no_model_error, train
+from napari_matssl.tasks.finetune.twins_apart import find_twins_apart, twins_in_words, with_twins
 
 
 def finetune(
@@ -114,4 +115,8 @@ def _finetune(
         plan = make()
     if plan.remark:
         yield Progress("preparing", 1, 1, message=plan.remark)
-    return (yield from (fit_instantly if instant else train)(plan, compute, budget))
+    twins = yield from find_twins_apart(plan)
+    if twins:
+        yield Progress("preparing", 1, 1, message=twins_in_words(twins))
+    result = yield from (fit_instantly if instant else train)(plan, compute, budget)
+    return with_twins(result, twins)
