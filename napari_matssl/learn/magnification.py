@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
 from napari_matssl.errors import InputError
-from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO, ModelCard
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.intensity_scaling import exact_type
 from napari_matssl.micrograph.panorama import AnyMicrograph
@@ -43,6 +43,20 @@ def magnification(card: ModelCard, micrograph: AnyMicrograph) -> float:
             "Check the pixel size of the image, or use a model for this magnification.",
         )
     return card.scale * ratio
+
+
+def warn_of_magnification(micrograph: AnyMicrograph, card: ModelCard) -> str:
+    """Warn of an image of quite another um/px than the model was trained at, else ``""``."""
+    trained = card.pixel_size_um
+    if micrograph.pixel_size is None or trained is None:
+        return ""
+    ratio = micrograph.pixel_size.mean_um / trained
+    if max(ratio, 1 / ratio) <= LARGEST_MAGNIFICATION_RATIO:
+        return ""
+    return (
+        f"{micrograph.name}: {micrograph.pixel_size.in_words}, but the model was "
+        f"trained at {trained:.4g}: its masks are less reliable."
+    )
 
 
 def rescale(pixels: NDArray[np.generic], scale: float) -> NDArray[np.generic]:

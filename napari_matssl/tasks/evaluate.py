@@ -14,6 +14,7 @@ from napari_matssl.labels.class_table import ClassTable
 from napari_matssl.labels.painted import PaintedMicrograph, to_targets
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
+from napari_matssl.learn.magnification import warn_of_magnification
 from napari_matssl.learn.metrics import Scores, confusion_matrix, merge_classes, scores
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import Job, Progress, Skipped, one_of_many
@@ -122,7 +123,8 @@ def evaluate(
     skipped: list[Skipped] = []
     first: MatSSLError | None = None
     for number, (one, truth) in enumerate(zip(painted, truths, strict=True)):
-        yield Progress("evaluating", number, len(painted), message="")
+        odd = warn_of_magnification(one.micrograph, segmenter.card)
+        yield Progress("evaluating", number, len(painted), message=odd)
         name = one.micrograph.name
         job = segment(network, segmenter.card, one.micrograph, compute, settings)
         try:

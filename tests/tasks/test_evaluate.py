@@ -9,7 +9,7 @@ import pytest
 from napari_matssl.errors import DeviceError, InputError
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.painted import PaintedMicrograph
-from napari_matssl.micrograph.image import InfoBar, Micrograph
+from napari_matssl.micrograph.image import InfoBar, Micrograph, PixelSize
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
@@ -173,6 +173,15 @@ def test_another_part_of_a_panorama_that_was_learnt_is_not_new(grey_level_segmen
     trained = grey_level_segmenter(TABLE, LEVELS, training_images=(card,))
     result = drain(evaluate(trained, [parts[1], known(3)[0]], CPU))
     assert result.trained_on == (parts[1].micrograph.name,)
+
+
+def test_an_image_at_quite_another_magnification_is_told(grey_level_segmenter):
+    said = []
+    made = grey_level_segmenter(TABLE, LEVELS, pixel_size_um=1.0)
+    images = [known(n, pixel_size=PixelSize(um, um, "test"))[0] for n, um in ((1, 1.2), (2, 3))]
+    drain(evaluate(made, images, CPU), lambda p: said.append(p.message))
+    (line,) = filter(None, said)
+    assert line.startswith("2.png: 3 µm/px, but the model was trained at 1:")
 
 
 def test_the_report_is_plain_json_with_fractions(segmenter):

@@ -14,7 +14,11 @@ from napari_matssl.labels.unbroken import find_unbroken
 from napari_matssl.labels.value_meaning import settled
 from napari_matssl.learn.card import DENSE, ModelCard, TrainingImage
 from napari_matssl.learn.card_files import read_card
-from napari_matssl.learn.magnification import automatic_scale, common_pixel_size
+from napari_matssl.learn.magnification import (
+    automatic_scale,
+    common_pixel_size,
+    warn_of_magnification,
+)
 from napari_matssl.learn.networks import is_of_one_kind, starting_parts
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.shipped_weights import weights_path
@@ -108,6 +112,8 @@ def make_plan(
         card = card.model_copy(update={"settings": {**card.settings, **decided}})
     exposure = settings.exposure if start is None else "own"
     data = scan(painted, validation, card, exposure)
+    odd = [warn_of_magnification(one.micrograph, card) for one in validation]
+    remark = " ".join(filter(None, (remark, *odd)))
     return Plan(settings, card, data, strata, dropout, start, learnt, on_view, keep_early, remark)
 
 

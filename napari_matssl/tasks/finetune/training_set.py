@@ -12,6 +12,7 @@ from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.grey_reference import GreyScale
 from napari_matssl.learn.grey_scale import fit_scalings
+from napari_matssl.learn.magnification import magnification
 from napari_matssl.micrograph.intensity_scaling import IntensityScaling, fit_intensity_scaling
 from napari_matssl.settings import Exposure
 
@@ -70,7 +71,8 @@ def scan(
     Raises
     ------
     InputError
-        If an image or label can't be used, or nothing is painted to validate on.
+        If an image or label can't be used, or nothing is painted to validate on, or if the pixel
+        size of such an image can't be right.
     """
     scalings, scale = fit_scalings([one.micrograph for one in painted], card, exposure)
     images = tuple(prepare(*pair, card) for pair in zip(painted, scalings, strict=True))
@@ -83,6 +85,8 @@ def scan(
             "Paint on them, or validate on other images or on none.",
             settings="val_fraction",
         )
+    for one in validation:
+        magnification(card, one.micrograph)  # refuses an absurd pixel size
     apart = (
         ValidationImage(
             one,

@@ -8,8 +8,8 @@ from pathlib import Path
 from napari_matssl.errors import InputError, OutputError
 from napari_matssl.export.outputs import PANORAMA_ENDINGS, Outputs
 from napari_matssl.files import check_room
-from napari_matssl.learn.card import LARGEST_MAGNIFICATION_RATIO, ModelCard
-from napari_matssl.learn.magnification import magnification
+from napari_matssl.learn.card import ModelCard
+from napari_matssl.learn.magnification import magnification, warn_of_magnification
 from napari_matssl.measure.phases import PhaseFraction
 from napari_matssl.micrograph.image import PixelSize
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
@@ -272,20 +272,6 @@ def _bar_line(micrograph: AnyMicrograph) -> str:
     return (
         f"{micrograph.name}: the info bar from row {bar.row} down is left out "
         f"({bar.source}); it is kept with the info bar set to none."
-    )
-
-
-def warn_of_magnification(micrograph: AnyMicrograph, card: ModelCard) -> str:
-    """Warn of an image of quite another um/px than the model was trained at, else ``""``."""
-    trained = card.pixel_size_um
-    if micrograph.pixel_size is None or trained is None:
-        return ""
-    ratio = micrograph.pixel_size.mean_um / trained
-    if max(ratio, 1 / ratio) <= LARGEST_MAGNIFICATION_RATIO:
-        return ""
-    return (
-        f"{micrograph.name}: {micrograph.pixel_size.in_words}, but the model was "
-        f"trained at {trained:.4g}: its masks are less reliable."
     )
 
 

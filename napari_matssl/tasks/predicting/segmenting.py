@@ -15,6 +15,7 @@ from napari_matssl.learn.card import ModelCard, TrainingImage
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.light import Light
+from napari_matssl.learn.magnification import warn_of_magnification
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.uncertain_area import UncertainArea
 from napari_matssl.measure.cleaning import clean_mask
@@ -33,7 +34,6 @@ from napari_matssl.tasks.predicting.panoramas import (
     key_of,
     without_neighbours,
 )
-from napari_matssl.tasks.predicting.predict_check import warn_of_magnification
 from napari_matssl.tasks.provenance import SAME_SIZE, identify_model, new_run, state_provenance
 
 EVERY_ID = np.arange(256, dtype=np.uint8)

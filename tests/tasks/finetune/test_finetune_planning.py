@@ -18,7 +18,7 @@ from napari_matssl.labels.counting import count_values
 from napari_matssl.labels.painted import PaintedMicrograph, to_targets
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.segmenter import Segmenter, write_segmenter
-from napari_matssl.micrograph.image import Micrograph
+from napari_matssl.micrograph.image import Micrograph, PixelSize
 from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.progress import drain
 from napari_matssl.settings import IntensityScalingSettings
@@ -224,6 +224,18 @@ def test_images_of_a_model_that_gives_its_encoder_are_not_held_out(two_phases, t
     plan = make_plan(images[1:], TABLE, settings)
     assert unseen(plan, range(3)) == [1, 2]
     assert [one.name for one in plan.card.earlier_images] == ["steel-0.tif"]
+
+
+def at(um, one):
+    return replace(one, micrograph=replace(one.micrograph, pixel_size=PixelSize(um, um, "test")))
+
+
+def test_the_pixel_size_of_validation_images_is_looked_at_before_training(two_phases):
+    learnt, apart = at(1.0, strokes(two_phases(1))), strokes(two_phases(2))
+    with pytest.raises(InputError, match=r"steel-2\.tif has 100 µm/px"):
+        make_plan([learnt], TABLE, chosen(), [at(100, apart)])
+    assert "steel-2.tif: 3 µm/px" in make_plan([learnt], TABLE, chosen(), [at(3.0, apart)]).remark
+    assert make_plan([learnt], TABLE, chosen(), [at(1.5, apart)]).remark == ""
 
 
 def test_a_single_panorama_cannot_be_divided(two_phases):
