@@ -93,6 +93,8 @@ def show_corrected(corrected: CorrectedFractions) -> None:
 
 def show_evaluation(result: "Evaluation") -> None:
     """Print scores per class and the confusion matrix."""
+    from napari_matssl.learn.card import DENSE
+
     table = Table(title=f"Protocol {result.protocol}, {len(result.images)} images, pooled pixels")
     for heading in ("class", "IoU", "Dice", "precision", "recall", "pixels"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
@@ -111,6 +113,11 @@ def show_evaluation(result: "Evaluation") -> None:
     for name, counts in zip(names, result.scores.confusion.tolist(), strict=True):
         confusion.add_row(name, *(f"{count:,}" for count in counts))
     terminal.print(confusion)
+    if result.labelled_share < DENSE:
+        print_line(
+            f"Scored on {_figure(100 * result.labelled_share, 2)} % of the pixels, which are "
+            "labelled: strokes keep away from boundaries, where most pixels are mistaken."
+        )
     if result.trained_on:
         print_line(
             f"Trained on {len(result.trained_on)} of these images, or on copies, other pages or "

@@ -120,10 +120,9 @@ def finetune(
     card = trained.card
     assert isinstance(card, ModelCard)
     held_out = card.held_out
-    if held_out is not None and held_out.pixel_accuracy is not None:
+    if held_out is not None and (right := held_out.right_in_words()):
         who = "the instant classifier" if held_out.stand_in else "the model"
-        right = f"{100 * held_out.pixel_accuracy:.1f} % of the labelled pixels"
-        print_line(f"In {held_out.in_words()}, {who} finds {right} right (mean of the classes).")
+        print_line(f"In {held_out.in_words()}, {who} finds {right}.")
     if words := payoff_in_words(card.payoff, len(card.training_images)):
         print_line(words)
     outcome.leave(unfinished=trained.failure is not None)

@@ -91,6 +91,16 @@ class HeldOut(BaseModel):
         count = len(self.images)
         return f"{count} {kind} image{'s' * (count != 1)}"
 
+    def right_in_words(self) -> str:
+        """Tell which share of which pixels is right, and what that leaves out; empty of none."""
+        accuracy = self.pixel_accuracy
+        if accuracy is None:
+            return ""
+        kind = "labelled" if self.boundaries else "painted"
+        right = f"{100 * accuracy:.1f} % of their {kind} pixels right, mean of classes"
+        limits = self.limits_in_words()
+        return f"{right} ({limits})" if limits else right
+
     def limits_in_words(self) -> str:
         """Tell what the images don't show; empty if that is nothing."""
         limits = (

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from napari_matssl.errors import InputError, MatSSLError, OutOfMemoryError, printable
 from napari_matssl.labels.class_table import ClassTable
-from napari_matssl.labels.painted import PaintedMicrograph, to_targets
+from napari_matssl.labels.painted import PaintedMicrograph, painted_share, to_targets
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.inference import segment
 from napari_matssl.learn.magnification import warn_of_magnification
@@ -50,6 +50,8 @@ class Evaluation:
         their scores are too good.
     skipped
         Those that could not be scored, and why.
+    labelled_share
+        Of the pixels above the info bars, 0 to 1; the others are not scored.
     """
 
     protocol: Protocol
@@ -58,6 +60,7 @@ class Evaluation:
     images: tuple[str, ...]
     trained_on: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
+    labelled_share: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values, fractions from 0 to 1."""
@@ -77,6 +80,7 @@ class Evaluation:
             },
             "confusion_names": list(self.confusion_names),
             "confusion": self.scores.confusion.tolist(),
+            "labelled_share": self.labelled_share,
             "images": list(self.images),
             "trained_on": list(self.trained_on),
             "skipped": [{"image": one.name, "reason": one.reason} for one in self.skipped],
@@ -171,7 +175,8 @@ def _evaluation(
     learnt = LearntImages(segmenter.card.learnt_images)
     known = tuple(p.micrograph.name for p in painted if learnt.hold(p.micrograph))
     names = tuple(p.micrograph.name for p in painted)
-    return Evaluation(protocol, result, groups.names, names, known)
+    share = painted_share(painted, unlabelled_of(segmenter.card)) if painted else 0.0
+    return Evaluation(protocol, result, groups.names, names, known, labelled_share=share)
 
 
 @dataclass(frozen=True)

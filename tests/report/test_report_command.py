@@ -228,6 +228,8 @@ def test_the_model_of_the_masks_is_described_and_its_error_undone(tmp_path, caps
     place = [one for one, _ in headings].index("corrected (%)")
     assert [row[place][1] for row in rows] == [row["corrected_percent"] for row in wanted]
     assert "96.5 % of 2,000 labelled pixels found, IoU" in text
+    limit = "% of their painted pixels right, mean of classes (strokes keep away from boundaries)"
+    assert text.count(limit) == 2  # in the card and in the methods
     assert (
         "They were segmented into matrix, graphite and boundary by a linear pixel classifier"
         in text

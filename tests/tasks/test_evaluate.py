@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_matssl.console_tables import show_evaluation
 from napari_matssl.errors import DeviceError, InputError
 from napari_matssl.labels.class_table import COLOURS, ClassTable, LabelClass
 from napari_matssl.labels.painted import PaintedMicrograph
@@ -182,6 +183,15 @@ def test_an_image_at_quite_another_magnification_is_told(grey_level_segmenter):
     drain(evaluate(made, images, CPU), lambda p: said.append(p.message))
     (line,) = filter(None, said)
     assert line.startswith("2.png: 3 µm/px, but the model was trained at 1:")
+
+
+@pytest.mark.parametrize("unpainted", [0.0, 0.98])
+def test_scores_of_strokes_come_with_the_share_that_was_scored(segmenter, capsys, unpainted):
+    result = drain(evaluate(segmenter, [known(1, unpainted=unpainted)[0]], CPU))
+    assert result.labelled_share == pytest.approx(1 - unpainted, abs=0.01)
+    show_evaluation(result)
+    told = "% of the pixels, which are labelled: strokes keep away" in capsys.readouterr().out
+    assert told == (unpainted > 0)
 
 
 def test_the_report_is_plain_json_with_fractions(segmenter):

@@ -127,9 +127,8 @@ def card_lines(card: ModelCard) -> tuple[tuple[str, str], ...]:
 def _held_out_lines(held_out: HeldOut) -> list[tuple[str, str]]:
     """Describe what was found in held-out images: of all classes, then of each."""
     who = ", by the instant classifier in place of the network" if held_out.stand_in else ""
-    accuracy = held_out.pixel_accuracy
-    right = "" if accuracy is None else f": {100 * accuracy:.1f} % of pixels right, mean of classes"
-    lines = [("Held out", f"{held_out.in_words()}{who}{right}")]
+    right = held_out.right_in_words()
+    lines = [("Held out", ": ".join(filter(None, (f"{held_out.in_words()}{who}", right))))]
     total = held_out.counts.sum(axis=0)
     for k, name in enumerate(held_out.classes):
         truth, found, both = (int(n) for n in (total[k].sum(), total[:, k].sum(), total[k, k]))
@@ -181,12 +180,9 @@ def _sentence(model: FoundModel) -> str:
         painted = f" of which {100 * card.painted_share:.3g} % of the pixels were painted by hand"
     trained = f" It was trained on {_images(count)}{painted}." if count else ""
     score = ""
-    if card.held_out is not None and card.held_out.pixel_accuracy is not None:
+    if card.held_out is not None and (right := card.held_out.right_in_words()):
         who = "the instant classifier" if card.held_out.stand_in else "it"
-        score = (
-            f" In {card.held_out.in_words()}, {who} found {100 * card.held_out.pixel_accuracy:.1f} "
-            "% of the labelled pixels right (mean of the classes)."
-        )
+        score = f" In {card.held_out.in_words()}, {who} found {right}."
     network = _NETWORKS.get(card.architecture, f"a network ({card.architecture})")
     return (
         f"They were segmented into {classes} by {network} with the encoder {card.encoder} (start "

@@ -93,10 +93,9 @@ def card_in_words(card: ModelCard) -> dict[str, str]:
 
 def _held_out(held_out: HeldOut) -> str:
     """Describe the held-out images and how many of their pixels are right."""
-    accuracy = held_out.pixel_accuracy
-    right = "" if accuracy is None else f", {100 * accuracy:.1f} % of pixels right"
-    stand_in = " (by the instant classifier)" if held_out.stand_in else ""
-    return f"{held_out.in_words()}{right}{stand_in}"
+    stand_in = ", by the instant classifier" if held_out.stand_in else ""
+    who = f"{held_out.in_words()}{stand_in}"
+    return ": ".join(filter(None, (who, held_out.right_in_words())))
 
 
 def _painted(card: ModelCard) -> str:
