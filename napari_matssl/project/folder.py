@@ -65,7 +65,7 @@ class Project:
     def __init__(self, folder: Path, only: Sequence[Path] = (), own: Path | None = None) -> None:
         self.folder = folder.absolute()
         self.own = self.folder / FOLDER if own is None else own.absolute()
-        place = Place(self.own)
+        self._place = place = Place(self.own)
         self.images = ImageList(self.folder, place, only)
         self.record = record = KeptRecord(place)
         labels, masks = IdImages(self.own / "labels"), IdImages(self.own / "masks", pyramids=True)
@@ -91,15 +91,26 @@ class Project:
         except OutputError as error:  # images can be viewed without a backup
             self.remarks += (f"The painted labels have no backup: {error.what}",)
 
-    def look_again(self) -> None:
+    def look_again(self) -> bool:
         """Take up classes and settings that another window or program has written meanwhile.
+
+        Returns
+        -------
+        Whether there are any; which image another window shows is none.
 
         Raises
         ------
         InputError
             If their files are damaged now.
         """
-        self.classes.look_again()
+        with self._place.lock:
+            record, table = self.record.value, self.classes.table
+            self.classes.look_again()
+            now = self.record.value
+            if now is record and self.classes.table is table:
+                return False
+            alike = now.model_copy(update={"current": record.current}) == record
+            return not alike or self.classes.table != table
 
     @property
     def hindrance(self) -> str | None:

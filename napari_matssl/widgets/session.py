@@ -31,6 +31,7 @@ from napari_matssl.widgets.canvas.open_folder import OpenFolder
 from napari_matssl.widgets.canvas.palette import Palette
 from napari_matssl.widgets.canvas.peek import Peek
 from napari_matssl.widgets.canvas.results import Results
+from napari_matssl.widgets.canvas.settings_watch import SettingsWatch
 from napari_matssl.widgets.canvas.strokes import Strokes
 from napari_matssl.widgets.canvas.view import View
 from napari_matssl.widgets.closing import Closing
@@ -70,6 +71,7 @@ class Session(QObject):
         self.current = CurrentImage(viewer, self.folder, self)
         self.palette = Palette(self.current)
         self.results = Results(self.current)
+        self.settings_watch = SettingsWatch(self.results)
         self.measured = MeasuredLayer(self.current, self.results)
         self.info_bar = InfoBarLine(self.results)
         self.view = View(viewer, self.current)

@@ -9,6 +9,9 @@ from limits import largest_file
 from PIL import Image
 from qtpy.QtWidgets import QFileDialog
 
+from napari_matssl.micrograph.image import PixelSize
+from napari_matssl.project.folder import Project
+
 
 def lines(panel):
     told = []
@@ -229,3 +232,37 @@ def test_a_stroke_of_no_class_that_is_undone_leaves_all_saved(panel, qtbot):
     painted(panel).undo()
     qtbot.waitUntil(lambda: panel.status.text() == "All strokes are saved.", timeout=LONG_MS)
     assert rows(panel)["a1.tif"] == "saved"
+
+
+def test_what_another_program_sets_shows_in_a_window(panel, folder, qtbot):
+    told, current = lines(panel), panel.session.current
+    name = current.shown.name
+    stroke(panel, 20, 30, 1)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
+    other = Project(folder)
+    other.micrographs.set_pixel_size_of_all(PixelSize(0.125, 0.125, "set by hand"))
+    qtbot.waitUntil(
+        lambda: current.shown.micrograph.pixel_size == PixelSize(0.125, 0.125, "set by hand"),
+        timeout=LONG_MS,
+    )
+    assert tuple(current.shown.image.scale) == (0.125, 0.125)
+    assert tuple(painted(panel).scale) == (0.125, 0.125)
+    assert current.shown.name == name
+    other.classes.rename(1, "ferrite")
+    other.micrographs.set_excluded(other.images.names[-1:], True)
+    qtbot.waitUntil(lambda: panel.session.palette.classes[0].name == "ferrite", timeout=LONG_MS)
+    changes = [line for line in told if "changed by another window or program" in line]
+    assert 2 <= len(changes) <= 3
+
+
+def test_what_is_set_in_the_window_itself_or_shown_in_another_is_no_news(panel, folder, qtbot):
+    told, watch = lines(panel), panel.session.settings_watch
+    stroke(panel, 20, 30, 1)
+    qtbot.waitUntil(lambda: is_saved(panel), timeout=LONG_MS)
+    looked = []
+    looks = watch._on_looked
+    watch._on_looked = lambda *given: looked.append(looks(*given))
+    panel.session.palette.edit(lambda project: project.classes.rename(1, "ferrite"))
+    Project(folder).micrographs.current = panel.session.folder.project.images.names[-1]
+    qtbot.waitUntil(lambda: len(looked) >= 3, timeout=LONG_MS)
+    assert not [line for line in told if "changed by another window or program" in line]
