@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
 from napari_matssl.errors import OutputError
 from napari_matssl.files import stamp_of
+from napari_matssl.project.turns import in_turn
 
 FOLDER: Final = "matssl"
 """Name of the folder, among the images, that holds all that belongs to a project."""
@@ -42,6 +43,18 @@ class Place:
         self.lock = threading.RLock()
         self._identity = _identity(own.parent)
         self._record = stamp_of(self.record_path)
+        self._depth = 0
+
+    @contextmanager
+    def editing(self) -> Iterator[None]:
+        """Change what is on disk, without other threads or programs doing so meanwhile."""
+        with self.lock:
+            self._depth += 1
+            try:
+                with in_turn(self.own.parent) if self._depth == 1 else nullcontext():
+                    yield
+            finally:
+                self._depth -= 1
 
     @contextmanager
     def saving(self) -> Iterator[None]:

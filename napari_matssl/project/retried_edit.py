@@ -75,7 +75,7 @@ class SharedFile(Generic[T]):
         OutputError
             If it can't be written.
         """
-        with self._place.lock:
+        with self._place.editing():
             for _ in range(_TRIES):
                 self.look_again()
                 changed = change(self.value)
@@ -96,9 +96,10 @@ class SharedFile(Generic[T]):
 
     def begin(self) -> None:
         """Write the value as it is where there is no file yet."""
-        self.look_again()
-        if self._stamp is None:
-            with suppress(OvertakenError):
-                # Another window has written it; the next look reads that.
-                self._write(self.value, self._path, None)
-        self.look_again()
+        with self._place.editing():
+            self.look_again()
+            if self._stamp is None:
+                with suppress(OvertakenError):
+                    # Another window has written it; the next look reads that.
+                    self._write(self.value, self._path, None)
+            self.look_again()
