@@ -119,15 +119,17 @@ def run_recipe(
         folder=printable(str(folder.absolute())),
         specimen=given.specimen,
     )
-    before = check_run_folder(out, begun, paths)
+    check_run_folder(out, begun, paths)
     check_room(out, file.path.stat().st_size)
-    there = (out / RUN).exists()
     with temporary_folder(out) as place:
         model = file.copy_model(place)
         check_model(file, model)
         segmenter = read_segmenter(model)
+        # Again: meanwhile another run may have begun there, or one have been signed.
+        before, there = check_run_folder(out, begun, paths), (out / RUN).exists()
         # Whoever interrupts a run must not make its folder free for another specimen.
-        begun.model_copy(update={"images": before.images}).write(out)
+        begun = begun.model_copy(update={"images": before.images})
+        begun.write(out)
         try:
             segmented = yield from predict(
                 segmenter,
@@ -152,6 +154,11 @@ def run_recipe(
         images = _judge(recipe, segmented, measured, paths)
         others = other_files(folder, paths, out)
         planned = _plan(file, given, measured, images, others, model)
+    if read_run(out) != begun:
+        raise OutputError(
+            f"Another run was begun in {out} meanwhile: no report was written.",
+            "Run the recipe again, into a new folder.",
+        )
     wanted = {out / name: frame for name, frame in planned.tables.items()}
     tables = write_frames_or_numbered(wanted)
     if remark := describe_other_names(tuple(wanted), tables):
