@@ -3,6 +3,8 @@
 import csv
 import errno
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -112,6 +114,21 @@ def test_an_image_of_another_size_or_a_damaged_one_costs_its_picture_alone(tmp_p
     assert [facts["alt"] for tag, facts in page.tags if tag == "img"] == ["Classes over c_mask.png"]
     assert "No picture of a_mask.png: The mask of a.tif is 160 x 120 pixels" in text
     assert "No picture of b_mask.png: " in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_names_that_are_no_unicode_are_escaped_in_the_report_as_in_its_tables(tmp_path):
+    masks, images = write_masks(tmp_path, names=("a", "b"))
+    odd = os.fsdecode(b"\xff\n'")
+    for folder in (masks, images):
+        (path,) = folder.glob("a*")
+        path.rename(path.with_name(path.name.replace("a", odd, 1)))
+    out = tmp_path / "out"
+    assert run_command("measure", masks, "--images", images, "--out", out, "--report") == 0
+    _, text = report_of(out)
+    assert r"\xff\n'" in text
+    assert r"\xff\n'" in (out / "fields.csv").read_text("utf-8-sig")
+    assert run_command("verify", out / "report.html") == 3, "all is unchanged, but one isn't found"
 
 
 def test_one_field_has_no_interval_and_the_page_tells_why(tmp_path):

@@ -1,10 +1,13 @@
 """Write the report of what was measured: page, PDF and workbook."""
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from napari_matssl.errors import InputError, MatSSLError, StoppedError, printable
 from napari_matssl.export.tables import is_replaceable
@@ -86,6 +89,7 @@ def write_report(
     StoppedError
         If the job was sent STOP; no file of the report was replaced then.
     """
+    planned = _printable(planned)
     files, remarks = yield from _list_files(planned, out, tables)
     if not before:
         for one in planned.fields:
@@ -110,6 +114,24 @@ def write_report(
         pdf.unlink(missing_ok=True)  # that of an earlier report
     told = (*planned.notes, *lines, *([reason] if reason else []))
     return WrittenReport(page, workbook, pdf_there, told, files)
+
+
+def _printable(planned: PlannedReport) -> PlannedReport:
+    """Escape in names what isn't Unicode, as the CSV files do: pages can't hold it."""
+
+    def words(frame: pd.DataFrame) -> pd.DataFrame:
+        named = [name for name in frame if not is_numeric_dtype(frame[name].dtype)]
+        shown = {
+            n: frame[n].map(lambda x: printable(x) if isinstance(x, str) else x) for n in named
+        }
+        return frame.assign(**shown)
+
+    return replace(
+        planned,
+        fields=tuple(replace(one, name=printable(one.name)) for one in planned.fields),
+        tables={name: words(frame) for name, frame in planned.tables.items()},
+        rows=tuple(replace(row, image=printable(row.image)) for row in planned.rows),
+    )
 
 
 Steps = Generator[Progress, Control | None, None]
