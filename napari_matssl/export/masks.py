@@ -45,7 +45,7 @@ def write_mask(
     image = Image.fromarray(np.ascontiguousarray(mask))
     # With fewer than 256 entries, Pillow would use fewer bits per pixel than the ids need.
     image.putpalette(palette_of(table).tobytes())
-    info = (facts or MaskFacts()).png_info()
+    info = (facts or MaskFacts()).png_info(mask.shape[1])
     with atomic_write(path, expected) as temporary:
         image.save(temporary, format="PNG", pnginfo=info)
 

@@ -77,22 +77,30 @@ class MaskFacts:
     provenance: Provenance | None = None
     classes: ClassTable | None = None
 
-    def text(self) -> str:
-        """Return everything as JSON in ASCII; empty if there is nothing."""
+    def text(self, width: int | None = None) -> str:
+        """Return everything as JSON in ASCII; empty if there is nothing.
+
+        Parameters
+        ----------
+        width
+            Of the mask, px, for which the pixel size is right: some editors keep this text in a
+            copy that they have resized.
+        """
         data: dict[str, Any] = {}
         if self.pixel_size is not None:
             size = self.pixel_size
             data |= {"pixel_size_um": [size.x_um, size.y_um], "pixel_size_source": size.source}
+            data |= {} if width is None else {"width_px": width}
         if self.provenance is not None:
             data["provenance"] = self.provenance.model_dump(mode="json", exclude_defaults=True)
         if self.classes is not None:
             data["classes"] = [c.model_dump(mode="json") for c in self.classes.classes]
         return json.dumps(data) if data else ""
 
-    def png_info(self) -> PngImagePlugin.PngInfo:
-        """Return everything as text chunks for Pillow."""
+    def png_info(self, width: int | None = None) -> PngImagePlugin.PngInfo:
+        """Return everything as text chunks for Pillow; `width` as for :meth:`text`."""
         info = PngImagePlugin.PngInfo()
-        if text := self.text():
+        if text := self.text(width):
             info.add_itxt(KEY, text)
         return info
 

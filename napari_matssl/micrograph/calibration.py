@@ -82,18 +82,28 @@ def pixel_sizes_in(metadata: FileMetadata, width: int, height: int) -> Iterator[
 
 def _own(metadata: FileMetadata, width: int, height: int) -> PixelSize | None:
     """Our masks have the pixel size of their micrographs."""
-    return own_pixel_size(metadata.own)
+    return own_pixel_size(metadata.own, width)
 
 
-def own_pixel_size(text: str) -> PixelSize | None:
-    """Read the pixel size from the text that a mask of ours carries."""
+def own_pixel_size(text: str, width: int | None = None) -> PixelSize | None:
+    """Read the pixel size from the text that a mask of ours carries.
+
+    Parameters
+    ----------
+    text
+        As JSON.
+    width
+        Of the mask now, px; None doesn't doubt that it is the one that was written.
+    """
     data = own_facts(text)
     sides = data.get("pixel_size_um")
     if not isinstance(sides, list) or len(sides) != 2:
         return None
     x, y = map(positive, sides)
     source = str(data.get("pixel_size_source") or "napari-matssl")
-    return None if x is None or y is None else PixelSize(x, y, source)
+    written = data.get("width_px")
+    doubt = width_doubt(written, width) if width and isinstance(written, int) else ""
+    return None if x is None or y is None else PixelSize(x, y, source, doubt)
 
 
 def _fei(metadata: FileMetadata, width: int, height: int) -> PixelSize | None:

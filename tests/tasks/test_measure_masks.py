@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from napari_matssl.errors import InputError
 from napari_matssl.export.masks import write_mask, write_mask_tiff
@@ -228,6 +228,22 @@ def test_folders_with_tables_of_their_own_are_matched_by_name(tmp_path):
         ("b.png", 2, "pore", 25.0),
     ]
     assert any("matched by name" in line for line in measured.remarks)
+
+
+def test_a_mask_of_ours_that_was_resized_with_its_text_is_doubted(tmp_path):
+    path = tmp_path / "a_mask.png"
+    facts = MaskFacts(PixelSize(0.5, 0.5, "test"), Provenance(image="a.png"), numbered_table([1]))
+    write_mask(path, np.ones((40, 60), np.uint8), facts.classes, facts=facts)
+    whole = measure_masks([path])
+    assert whole.tables["fields.csv"]["pixel_size_doubt"].tolist() == [""]
+    stored = Image.open(path)
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("napari-matssl", stored.text["napari-matssl"])
+    stored.resize((30, 20), Image.Resampling.NEAREST).save(path, pnginfo=text)
+    halved = measure_masks([path])
+    (doubt,) = halved.tables["fields.csv"]["pixel_size_doubt"]
+    assert "60 px" in doubt
+    assert any(line.startswith("a_mask.png: ") and "is 30 now" in line for line in halved.remarks)
 
 
 def test_a_class_that_tables_spell_in_other_capitals_is_one_in_all_measures(tmp_path):
