@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QRect, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -164,15 +164,24 @@ class ImportDialog(QDialog):
         self.status.setText(f"{programs}: labels for {len(outlook.images)} of {there} images.")
         for part in self._found:
             part.show()
-        self.remarks.setPlainText("\n".join(outlook.problems))
-        line = self.remarks.fontMetrics().lineSpacing()
-        self.remarks.setFixedHeight((min(_LINES, len(outlook.problems)) + 1) * line)
-        self.remarks.setVisible(bool(outlook.problems))
+        self._show_remarks("\n".join(outlook.problems))
         self._line_row.setVisible(outlook.has_lines)
         self._painted_row.setVisible(outlook.painted > 0)
         self._painted_words.setText(f"{outlook.painted} painted already:")
         self.images.show_images(outlook.images)
         self.classes.show_classes(outlook.classes)
+
+    def _show_remarks(self, text: str) -> None:
+        """Show remarks from the first on, in as many lines as they take, up to some."""
+        metrics, margin = self.remarks.fontMetrics(), self.remarks.document().documentMargin()
+        around = self.layout().contentsMargins()
+        width = self.size().width() - around.left() - around.right() - round(2 * margin)
+        flags = int(Qt.TextFlag.TextWordWrap)
+        needed = metrics.boundingRect(QRect(0, 0, width, 0), flags, text).height()
+        line = metrics.lineSpacing()
+        self.remarks.setFixedHeight(min(_LINES * line, needed) + line)
+        self.remarks.setPlainText(text)
+        self.remarks.setVisible(bool(text))
 
     @property
     def wish(self) -> ImportWish:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QPixmap, QWheelEvent
+from qtpy.QtGui import QColor, QKeyEvent, QPixmap, QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -35,11 +35,20 @@ _SWATCH = 12  # px
 
 
 class _ClassBox(QComboBox):
-    """Choose a class or type one; the wheel scrolls the table, and changes nothing."""
+    """Choose a class or type one; the wheel scrolls the table, and changes nothing.
+
+    Enter ends the typing. The dialog doesn't get it, which would import at once.
+    """
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         """Leave it to the table."""
         event.ignore()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Keep Enter from the dialog."""
+        super().keyPressEvent(event)
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
 
 
 class ClassesToImport(QTableWidget):
@@ -68,7 +77,7 @@ class ClassesToImport(QTableWidget):
                 swatch.fill(QColor(one.colour))
                 name.setData(Qt.ItemDataRole.DecorationRole, swatch)
             self.setItem(row, 0, name)
-            amount = f"{one.shapes:,}" if one.share is None else f"{one.share:.1%}"
+            amount = f"{one.shapes:,}" if one.share is None else _percent(one.share)
             self.setItem(row, 1, _number(f"{one.images:,}"))
             self.setItem(row, 2, _number(amount))
             box.setAccessibleName(f"Class for {one.name}")
@@ -142,6 +151,11 @@ def _set_up(table: QTableWidget, columns: Sequence[tuple[str, str]], widest: int
     header = table.horizontalHeader()
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     header.setSectionResizeMode(widest, QHeaderView.ResizeMode.Stretch)
+
+
+def _percent(share: float) -> str:
+    """Write a share; that of a rare class, a crack perhaps, isn't rounded to nothing."""
+    return f"{share:.1%}" if share >= 0.001 else "< 0.1%"
 
 
 def _cell(text: str) -> QTableWidgetItem:
