@@ -75,14 +75,73 @@ def fit(
         Places of the images whose features are given back.
     """
     random = np.random.default_rng(seed)
-    known, positions = [], []
-    for image in images:
-        flat = image.targets.ravel()
-        points = _draw(flat, random)
-        others = random.choice(flat.size, min(_PRIOR_PIXELS, flat.size), replace=False)
-        positions.append(np.concatenate([points, others]))
-        known.append(look(encoder, heads, image, points, others, compute))
-    solution = solve(known, heads.classes, counted_frequencies(images, heads.classes))
+    looked = [look_to_fit(encoder, heads, image, compute, random) for image in images]
+    counted = counted_frequencies(images, heads.classes)
+    return fit_to(heads, looked, counted, keep, give_back)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a fit takes of one image.
+
+    Parameters
+    ----------
+    known
+        Features of painted pixels, and of others from all over the image.
+    positions
+        Of both, one after the other, in the flat image.
+    """
+
+    known: Known
+    positions: NDArray[np.int64]
+
+
+def look_to_fit(
+    encoder: nn.Module,
+    heads: PixelHeads,
+    image: PreparedImage,
+    compute: Compute,
+    random: np.random.Generator,
+    pixels: int = PIXELS,
+    anywhere: int = _PRIOR_PIXELS,
+) -> Looked:
+    """Look at an image that heads are fitted to.
+
+    Parameters
+    ----------
+    heads
+        Of any weights.
+    random
+        Draws the pixels.
+    pixels, anywhere
+        How many are looked at of each class at most, and from all over the image.
+    """
+    flat = image.targets.ravel()
+    points = _draw(flat, random, pixels)
+    others = random.choice(flat.size, min(anywhere, flat.size), replace=False)
+    known = look(encoder, heads, image, points, others, compute)
+    return Looked(known, np.concatenate([points, others]))
+
+
+def fit_to(
+    heads: PixelHeads,
+    looked: Sequence[Looked],
+    frequencies: Tensor | None,
+    keep: Collection[int] = (),
+    give_back: Collection[int] = (),
+) -> Fitted:
+    """Fit a classifier's heads to images that were looked at.
+
+    Parameters
+    ----------
+    heads, keep, give_back
+        As of :func:`fit`.
+    frequencies
+        Of the classes ``(K,)`` where they are known, as :func:`counted_frequencies` counts them;
+        else they are estimated.
+    """
+    known = [one.known for one in looked]
+    solution = solve(known, heads.classes, frequencies)
     fresh = [channel for channel in range(heads.classes) if channel not in keep]
     for group, weight, bias in zip(
         (heads.context, heads.filters), solution.weights, solution.biases, strict=True
@@ -95,9 +154,10 @@ def fit(
         first.bias[fresh] += solution.frequencies.log().to(first.bias.device)[fresh]
     sure = [np.eye(heads.classes, dtype=np.float32)[one.truth] for one in known]
     likely = [solution.logits(one.anywhere).softmax(dim=1).numpy() for one in known]
+    places = (one.positions for one in looked)
     pixels = (
-        KnownPixels(places, np.concatenate(pair), painted=len(pair[0]))
-        for places, *pair in zip(positions, sure, likely, strict=True)
+        KnownPixels(at, np.concatenate(pair), painted=len(pair[0]))
+        for at, *pair in zip(places, sure, likely, strict=True)
     )
     return Fitted(solution.frequencies, tuple(pixels), {n: known[n].thinned() for n in give_back})
 
@@ -210,12 +270,12 @@ def class_frequencies(logits: Tensor, steps: int) -> Tensor:
     return frequencies
 
 
-def _draw(flat: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of at most PIXELS painted pixels of each class."""
+def _draw(flat: NDArray[np.uint8], random: np.random.Generator, most: int) -> NDArray[np.int64]:
+    """Positions of at most so many painted pixels of each class."""
     points = []
     for channel in np.unique(flat[flat != IGNORE_INDEX]):
         own = np.flatnonzero(flat == channel)
-        points.append(random.choice(own, PIXELS, replace=False) if len(own) > PIXELS else own)
+        points.append(random.choice(own, most, replace=False) if len(own) > most else own)
     return np.concatenate(points) if points else np.empty(0, dtype=np.int64)
 
 

@@ -1,14 +1,14 @@
 """What a model gets wrong on images that it hasn't learnt from."""
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_matssl.errors import OutOfMemoryError
 from napari_matssl.labels.held_out import MOST_IMAGES, HeldOut, HeldOutImage
-from napari_matssl.labels.painted import IGNORE_INDEX, PaintedMicrograph, painted_share
+from napari_matssl.labels.painted import PaintedMicrograph, painted_share
 from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.crops import PreparedImage, prepare
 from napari_matssl.learn.device import Compute, seeded
@@ -18,12 +18,20 @@ from napari_matssl.learn.grey_scale import fit_scaling, reference_of
 from napari_matssl.learn.metrics import confusion_matrix
 from napari_matssl.learn.pixel_classifier import PixelHeads
 from napari_matssl.learn.pixel_features import Known, look_at_strokes
-from napari_matssl.learn.pixel_fit import fit, score
+from napari_matssl.learn.pixel_fit import (
+    PIXELS,
+    Looked,
+    counted_frequencies,
+    fit_to,
+    look_to_fit,
+    score,
+)
 from napari_matssl.learn.remembering_encoder import RememberingEncoder
 from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.temperature import fit_temperature
 from napari_matssl.progress import Control, Progress
 from napari_matssl.tasks.finetune.origins import (
+    MOST_LEFT_OUT,
     by_origin,
     choose_left_out,
     count_origins,
@@ -32,7 +40,11 @@ from napari_matssl.tasks.finetune.origins import (
 )
 from napari_matssl.tasks.finetune.planning import Plan
 
-_LEARNT = 700  # painted pixels of each class in an image to which a classifier is fitted
+_LEARNT = (
+    700  # painted pixels of each class to which a classifier is fitted, of one in eight images
+)
+_LEAST = 100  # where there are more images
+_ANYWHERE = 8000  # pixels from all over one in eight
 _SAMPLED = 2000  # pixels of an image to which a temperature is fitted
 
 _SHARE = 0.05  # of a training's time
@@ -92,6 +104,8 @@ def leave_out(
 ) -> Generator[Progress, Control | None, HeldOutFigures | None]:
     """Leave one painted image out in turn; classify it by heads that are fitted to the others.
 
+    An instant model is corrected by what they mistake, so these heads learn from all others, as its
+    own do. Heads that stand in for a network learn from those that are left out in turn alone.
     Others of its origin are left out with it, and count as one image with it. The left-out image
     gets the grey scale that a new image would get. A class that no other image shows can't be
     known, and isn't counted. Images that a model to begin with has seen are not left out, nor are
@@ -119,18 +133,24 @@ def leave_out(
     new = unseen(plan, chosen)
     confusions, sample = dict[int, NDArray[np.int64]](), Sample()
     seen = dict[int, Known]()
-    thinned = {n: _thinned(data.images[n]) for n in chosen}
     begin = 0.0 if budget is None else budget.elapsed
+    try:
+        looked = yield from _look(plan, encoder, compute, chosen)
+    except OutOfMemoryError as error:  # these figures alone must not cost the model
+        yield Progress("leaving images out", 1, 1, message=f"{error} {_UNKNOWN}")
+        return None
+    if looked is None:
+        return None
     for number, left_out in enumerate(new):
         if is_over(plan, budget, begin, _SHARE):
             break
         if (yield Progress("leaving images out", number, len(new))) is Control.STOP:
             return None
-        others = [thinned[n] for n in of_other_origin(data.painted, chosen, left_out)]
+        others = of_other_origin(data.painted, [*looked], left_out)
         try:
             with device_errors("leaving images out"):
-                found = _classify(plan, encoder, others, left_out, compute)
-        except OutOfMemoryError as error:  # these figures alone must not cost the model
+                found = _classify(plan, encoder, {n: looked[n] for n in others}, left_out, compute)
+        except OutOfMemoryError as error:
             yield Progress("leaving images out", 1, 1, message=f"{error} {_UNKNOWN}")
             return None
         if found is not None and len(found.truth):
@@ -206,26 +226,56 @@ class _Classified:
     seen: Known
 
 
+def _look(
+    plan: Plan, encoder: RememberingEncoder, compute: Compute, chosen: Sequence[int]
+) -> Generator[Progress, Control | None, dict[int, Looked] | None]:
+    """Look once at each image to learn from; None after STOP.
+
+    Of many, fewer pixels each: neighbours tell next to nothing new, but a fit takes time in
+    proportion.
+    """
+    images, card = plan.data.images, plan.card
+    alone = card.architecture == "pixel-classifier"
+    places = [n for n in range(len(images)) if n in chosen or alone]
+    share = min(1.0, MOST_LEFT_OUT / len(places))
+    most = PIXELS if card.densely_painted else _LEARNT
+    pixels, anywhere = max(_LEAST, round(share * most)), round(share * _ANYWHERE)
+    heads = _heads(plan, encoder, compute)
+    looked = dict[int, Looked]()
+    for number, n in enumerate(places):
+        if (yield Progress("looking at painted images", number, len(places))) is Control.STOP:
+            return None
+        with device_errors("leaving images out"):
+            random = np.random.default_rng((plan.settings.seed, n))
+            looked[n] = look_to_fit(encoder, heads, images[n], compute, random, pixels, anywhere)
+    return looked
+
+
+def _heads(plan: Plan, encoder: RememberingEncoder, compute: Compute) -> PixelHeads:
+    with seeded(plan.settings.seed):
+        heads = PixelHeads(encoder.out_channels, len(plan.card.classes))
+    compute.place(heads).eval()
+    return heads
+
+
 def _classify(
     plan: Plan,
     encoder: RememberingEncoder,
-    others: Sequence[PreparedImage],
+    looked: Mapping[int, Looked],
     left_out: int,
     compute: Compute,
 ) -> _Classified | None:
-    """Classify painted pixels of an image by heads that are fitted to others.
+    """Classify painted pixels of an image by heads that are fitted to others, by their places.
 
     None if the others show a single class.
     """
-    card, seed = plan.card, plan.settings.seed
-    classes = len(card.classes)
+    classes = len(plan.card.classes)
+    others = [plan.data.images[n] for n in looked]
     known = [c for c in range(classes) if any((one.targets == c).any() for one in others)]
     if len(known) < 2:
         return None
-    with seeded(seed):
-        heads = PixelHeads(encoder.out_channels, classes)
-    compute.place(heads).eval()
-    fitted = fit(encoder, heads, others, compute, seed)
+    heads = _heads(plan, encoder, compute)
+    fitted = fit_to(heads, [*looked.values()], counted_frequencies(others, classes))
     image = as_new(plan, left_out, others, fitted.pixels)
     probabilities = score(encoder, heads, image, compute).float().softmax(dim=0).cpu().numpy()
     usable = np.isin(image.targets, known)
@@ -252,22 +302,6 @@ def as_new(
     painted = plan.data.painted[left_out]
     matched = card.model_copy(update={"grey_reference": reference})
     return prepare(painted, fit_scaling(painted.micrograph, matched).scaling, card)
-
-
-def _thinned(image: PreparedImage) -> PreparedImage:
-    """Keep some painted pixels of each class, from all over them.
-
-    Neighbours on a stroke tell next to nothing new, but a fit takes time in proportion. Where most
-    pixels are painted, all are kept: class frequencies are counted there.
-    """
-    flat = image.targets.ravel()
-    if np.count_nonzero(flat != IGNORE_INDEX) > 0.5 * flat.size:
-        return image
-    kept = np.full_like(flat, IGNORE_INDEX)
-    for channel in np.unique(flat[flat != IGNORE_INDEX]):
-        own = np.flatnonzero(flat == channel)
-        kept[own[np.linspace(0, len(own) - 1, min(len(own), _LEARNT)).astype(np.intp)]] = channel
-    return replace(image, targets=kept.reshape(image.targets.shape))
 
 
 def unseen(plan: Plan, places: Sequence[int]) -> list[int]:

@@ -12,12 +12,13 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.card import ModelCard
 from napari_matssl.learn.card_files import read_card
 from napari_matssl.learn.inference import looks_twice
+from napari_matssl.learn.pixel_fit import fit_to
 from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.progress import Control, drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune import finetune, held_out
 from napari_matssl.tasks.finetune.origins import count_origins
 
 TABLE = numbered_table([1, 2])
@@ -157,6 +158,22 @@ def test_two_validation_parts_of_one_panorama_are_one_image(painted, two_phases)
 def test_of_many_images_eight_are_left_out(painted):
     many = [another(painted[n % 3], n) for n in range(12)]
     assert len(card_of(many).held_out.images) == 8
+
+
+@pytest.mark.parametrize(("settings", "others"), [(instant(), 11), (finetuning(epochs=1), 7)])
+def test_an_instant_model_of_many_images_is_judged_by_what_learnt_from_all_others(
+    painted, monkeypatch, settings, others
+):
+    """A classifier of seven images mistakes more than the model, and corrected it for that."""
+    learnt = []
+
+    def counted(heads, looked, *rest):
+        learnt.append(len(looked))
+        return fit_to(heads, looked, *rest)
+
+    monkeypatch.setattr(held_out, "fit_to", counted)
+    card_of([another(painted[n % 3], n) for n in range(12)], settings)
+    assert learnt == [others] * 8
 
 
 def test_the_instant_classifier_stands_in_for_a_network(painted):
