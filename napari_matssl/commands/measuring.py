@@ -13,6 +13,7 @@ from napari_matssl.commands.arguments import (
     report_details,
 )
 from napari_matssl.console import run_job
+from napari_matssl.errors import printable
 from napari_matssl.options import with_settings
 from napari_matssl.printing import print_line
 from napari_matssl.settings import (
@@ -204,7 +205,7 @@ def calibrate(
     words = f"{size.in_words} ({size.source})"
 
     def tell(one: "Micrograph") -> None:
-        print_line(f"{one.name}: {words}")
+        print_line(f"{printable(one.name)}: {words}")
         for remark in one.remarks:
             print_line(remark)
 

@@ -57,7 +57,9 @@ def predict(
     settings = settings.model_copy(update={"info_bar": "none" if bar is None else "auto"})
     from napari_matssl.learn.card_files import read_card
     from napari_matssl.micrograph.reading import SUFFIXES, ZARR, find_micrographs
+    from napari_matssl.tasks.recipe.run_guard import check_no_run
 
+    check_no_run(out)
     read_card(model, kind="segmenter")
     paths = find_micrographs(inputs, (*SUFFIXES, ZARR))
     from napari_matssl.export.outputs import Outputs

@@ -21,6 +21,7 @@ from napari_matssl.tasks.measuring.correcting import correct_project
 from napari_matssl.tasks.measuring.measure_project import final_mask, final_origin, segmented_names
 from napari_matssl.tasks.measuring.project_places import Places, places_that_count
 from napari_matssl.tasks.provenance import new_run
+from napari_matssl.tasks.recipe.run_guard import check_no_run
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def check_export_folder(project: Project, out: Path) -> None:
     Raises
     ------
     OutputError
-        If `out` is the folder of the images, or inside the project's own.
+        If `out` is the folder of the images, inside the project's own, or holds a run of a recipe.
     """
     folder, chosen = project.folder.resolve(), out.resolve()
     if chosen == folder:
@@ -202,3 +203,4 @@ def check_export_folder(project: Project, out: Path) -> None:
             f"{out} is where the strokes and masks of this project are kept.",
             "Choose another folder.",
         )
+    check_no_run(out)

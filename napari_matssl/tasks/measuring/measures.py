@@ -29,6 +29,7 @@ from napari_matssl.tasks.measuring.field_measures import (
     Phases,
 )
 from napari_matssl.tasks.measuring.point_counts import ALL_POINTS, COUNT, COUNT_SUMMARY
+from napari_matssl.tasks.recipe.run_guard import check_no_run
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "phases": (PHASES, SUMMARY),
@@ -54,10 +55,11 @@ def check_table_place(out: Path, settings: MeasureSettings) -> None:
     Raises
     ------
     OutputError
-        If they can't.
+        If they can't, or the folder holds a run of a recipe.
     SettingsError
         If one table is wanted of other measures.
     """
+    check_no_run(out.parent if _is_table(out) else out)
     if not _is_table(out):
         check_writable_folder(out)
     elif settings.chosen != ("phases",):

@@ -11,8 +11,8 @@ from napari_matssl.errors import InputError, MatSSLError, OutputError
 from napari_matssl.files import check_writable_folder, read_json, write_json
 from napari_matssl.micrograph.checksum import checksum_of
 from napari_matssl.tasks.recipe.judging import Judged, Verdict
+from napari_matssl.tasks.recipe.run_guard import RUN
 
-RUN: Final = "run.json"
 FORMAT_VERSION: Final = 1
 _ANOTHER: Final = "Choose a new folder."
 

@@ -32,7 +32,8 @@ from napari_matssl.tasks.recipe.judging import (
 )
 from napari_matssl.tasks.recipe.machine import this_machine
 from napari_matssl.tasks.recipe.recipe_file import RecipeFile, check_model
-from napari_matssl.tasks.recipe.run_folder import RUN, RunRecord, check_run_folder, read_run
+from napari_matssl.tasks.recipe.run_folder import RunRecord, check_run_folder, read_run
+from napari_matssl.tasks.recipe.run_guard import RUN
 from napari_matssl.tasks.reporting.report_plan import PlannedReport, Request, plan_report
 from napari_matssl.tasks.reporting.write_report import WrittenReport, write_report
 

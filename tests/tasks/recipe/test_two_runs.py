@@ -3,12 +3,16 @@
 import json
 
 import pytest
+from recipe_lab import run_command
 
 from napari_matssl.errors import OutputError
 from napari_matssl.progress import drain
+from napari_matssl.project.folder import Project
 from napari_matssl.settings.report_details import ReportDetails
+from napari_matssl.tasks.measuring.export_project import export_project
 from napari_matssl.tasks.recipe import running
 from napari_matssl.tasks.recipe.recipe_file import read_recipe
+from napari_matssl.tasks.recipe.run_guard import check_no_run
 from napari_matssl.tasks.recipe.running import run_recipe, sign_run
 
 
@@ -65,3 +69,28 @@ def test_a_run_in_whose_folder_another_one_was_begun_writes_no_report(lab, shift
         run(lab, shift, out, "Heat 1", begin)
     assert not (out / "report.html").exists()
     assert json.loads((out / "run.json").read_text()) == others[0]
+
+
+def test_other_commands_write_nothing_into_the_folder_of_a_run(lab, shift, tmp_path, capsys):
+    out = tmp_path / "out"
+    run(lab, shift, out, "Heat 1")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    project = Project(lab.project)
+    for given in (
+        ("predict", lab.model, shift, "--out", out),
+        ("measure", out, "--out", out, "--report"),
+        ("measure", out, "--out", out / "phases.csv"),
+    ):
+        assert run_command(*given) == 2
+        assert f"{out} holds a run of the recipe" in capsys.readouterr().err
+    with pytest.raises(OutputError, match="holds a run of the recipe"):
+        drain(export_project(project, out))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_file_of_another_program_of_that_name_is_in_nobodys_way(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for content in ("[]", '{"recipe": "goulash"}', "{"):
+        (out / "run.json").write_text(content)
+        check_no_run(out)
