@@ -180,7 +180,8 @@ class Record(BaseModel):
 
     def write(self, path: Path, expected: Stamp | EllipsisType | None = ...) -> None:
         """Write the record as JSON, atomically, over the file that is `expected` there."""
-        write_json(path, self.model_dump(mode="json"), expected)
+        # In its mode for JSON, pydantic makes U+FFFD of each byte of a name that is no UTF-8.
+        write_json(path, self.model_dump(), expected)
 
 
 class KeptRecord(SharedFile[Record]):

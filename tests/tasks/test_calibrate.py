@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -108,6 +110,21 @@ def test_all_images_of_several_folders_and_other_settings_stay(tmp_path):
     again = Project(tmp_path / "x").micrographs.read("a.png")
     assert (again.pixel_size, again.info_bar.row) == (HALF, 50)
     assert describe(tmp_path / "y" / "a.png")["pixel_size_um"] == [0.25, 0.5]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_what_is_set_for_images_whose_names_are_no_unicode_is_kept(image):
+    names = [os.fsdecode(name) for name in (b"\xff.png", b"\xfe.png")]
+    odd, other = (image.rename(image.with_name(names[0])), image.with_name(names[1]))
+    Image.fromarray(GREY).save(other)
+    calibrate([odd], HALF)
+    project = Project(image.parent)
+    project.micrographs.set_excluded([other.name], True)
+    assert describe(odd)["pixel_size_um"] == [0.25, 0.5]
+    again = Project(image.parent).micrographs
+    assert again.pixel_size_by_hand(odd.name) == HALF
+    assert again.pixel_size_by_hand(other.name) is None
+    assert again.analysed == (odd.name,)
 
 
 def test_one_image_that_cannot_be_read_leaves_all_as_they_were(image):
