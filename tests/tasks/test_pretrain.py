@@ -45,6 +45,11 @@ def stop_in_epoch(job, epoch):
     return drain(job, seen.append, lambda: seen[-1].metrics.get("epoch") == epoch)
 
 
+def drain_until(job, seen, epoch):
+    while not seen or seen[-1].metrics.get("epoch") != epoch:
+        seen.append(next(job))
+
+
 def assert_same_tensors(first, second):
     assert first.keys() == second.keys()
     for name, tensor in first.items():
@@ -373,6 +378,18 @@ def test_the_card_of_an_encoder_has_its_number_of_patches(images):
     few = drain(pretrain(images, chosen(epochs=3, batch_size=64)))
     assert few.patches < 64
     assert few.card.metrics["patches"] == 3 * few.patches
+
+
+def test_patches_are_counted_in_the_batches_that_they_were_in(images, tmp_path):
+    """Memory runs out in the second of three epochs; the third is stopped and gone on with."""
+    state, settings, seen = tmp_path / "state", chosen(epochs=3, batch_size=4), []
+    job = pretrain(images, settings, state)
+    drain_until(job, seen, epoch=2)
+    with memory_for(2 * 2):  # both views of two patches
+        stop_in_epoch(job, 3)
+        result = drain(pretrain(images, settings, state, resume=True))
+    assert result.card.metrics["steps"] == 2 + 3 + 4
+    assert result.card.metrics["patches"] == 3 * 8
 
 
 def test_patches_cover_the_specimen_and_leave_the_info_bar_out(two_phases):

@@ -25,7 +25,8 @@ def save(training: Training, path: Path) -> None:
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{name}": t for name, t in state.items()}
     card = CheckpointCard(
-        **training.card.model_dump(exclude={"kind"}),
+        **training.card.model_dump(exclude={"kind", "metrics"}),
+        metrics={"patches": float(training.patches_seen)},
         step=training.step,
         seconds=budget.elapsed,
         # Both differ from the settings after memory ran out.
@@ -67,6 +68,8 @@ def restore(training: Training, path: Path) -> None:
     load_checked(training.method, method, path)
     _restore_optimiser(training.trainer.optimiser, tensors, path)
     training.trainer.step, training.epoch_losses = card.step, list(card.epoch_losses)
+    # One of before patches were counted was made with batches of one size, as a rule.
+    training.patches_seen = int(card.metrics.get("patches", card.step * card.batch_size))
     batches, budget = training.batches, training.budget
     batches.batch_size = max(SMALLEST_BATCH, min(card.batch_size, batches.batch_size))
     budget.spent_before = card.seconds

@@ -119,6 +119,7 @@ class Training:
             remedy="Use the quick preset or a lower learning rate.",
         )
         self.epoch_losses: list[float] = []
+        self.patches_seen = 0
         self._first_step = (0.0, 0)
 
     @property
@@ -149,6 +150,7 @@ class Training:
                 if loss is None:  # memory ran out: repeat with fewer of these patches
                     yield Progress("pretraining", fraction, 1, message=self.trainer.shrunk)
             position += self.batches.batch_size  # smaller if memory ran out
+            self.patches_seen += self.batches.batch_size
             losses.append(loss)
             self._keep_time()
             metrics = {"step": float(self.step), "epoch": float(self.epoch + 1), "loss": loss}
@@ -241,7 +243,7 @@ class Training:
     def trained(self) -> tuple[EncoderCard, dict[str, Tensor]]:
         """Return the encoder's card and weights, without gates and projection head."""
         metrics = {"epochs": float(self.epoch), "steps": float(self.step)}
-        metrics["patches"] = float(self.step * self.batches.batch_size)
+        metrics["patches"] = float(self.patches_seen)
         if self.epoch_losses:
             metrics["loss"] = self.epoch_losses[-1]
         metrics["minutes"] = round(self.budget.elapsed / 60, 3)
