@@ -147,7 +147,7 @@ class SizePlot(MeasurePlot):
             for curve, colour in zip(self.curves, self.colours, strict=True)
         ]
         alone = not any(one.ci95 is not None for curve in self.curves for one in curve.quantiles)
-        bars = " One image: no error bars." if alone else ""
+        bars = " One image, or one specimen: no error bars." if alone else ""
         return f"{'&ensp;'.join(parts)}<br>Points: D10, D50, D90.{bars}"
 
     def _title(self, curve: PooledSizes) -> str:

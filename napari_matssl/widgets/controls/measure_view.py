@@ -207,7 +207,8 @@ def _draw_nodularity(plot: BarPlot, measured: MeasuredProject) -> None:
         mean, ci95 = (None if pd.isna(v) else float(v) for v in rows[["mean", "ci95"]].iloc[0])
     words = "Nodularity by number."
     if mean is not None:
-        over = "One image: no interval." if ci95 is None else f"95 % CI: ± {ci95:.1f} %."
+        reason = str(rows["reason"].iloc[0])
+        over = f"{reason[:1].upper()}{reason[1:]}." if ci95 is None else f"95 % CI: ± {ci95:.1f} %."
         words = f"Nodularity by number: {mean:.1f} % on average. {over}"
     plot.show_bars(bars, mean, ci95, words)
 
