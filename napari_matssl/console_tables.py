@@ -231,7 +231,9 @@ def _word(cell: object) -> str:
 
 
 def _significant(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.4g}"
+    if value is None or value != value:
+        return "-"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"  # not 2.391e+04
 
 
 def _figure(value: float | None, digits: int) -> str:

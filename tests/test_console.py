@@ -281,9 +281,11 @@ def test_small_fractions_keep_two_digits(capsys):
 
 def test_figures_tell_what_they_are_over(capsys):
     frame = pd.DataFrame({"group": ["X", "Y"], "class": "oxide", "figure": "mean_um"})
-    frame = frame.assign(n=2, mean=5.0, s=0.1, ci95=0.2, over=["specimens", "images"])
+    frame = frame.assign(n=2, mean=23_913.4, s=0.1, ci95=0.2, over=["specimens", "images"])
     show_figures("Layers", frame)
-    assert "Layers, over specimens or images" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Layers, over specimens or images" in shown
+    assert "23913" in shown
 
 
 def test_sides_of_pixels_are_told_apart(capsys):
