@@ -105,7 +105,7 @@ def each_in_turn(
     first: MatSSLError | None = None
     for number, (name, item) in enumerate(items.items()):
         try:
-            with memory_errors(name):
+            with memory_errors(name), system_errors(name):
                 job = prepared.do(item)
                 result = yield from one_of_many(job, number, total, stage, look)
                 if result is None:
@@ -147,6 +147,23 @@ def memory_errors(name: str) -> TurningErrors:
             return None
         return OutOfMemoryError(
             f"{name} doesn't fit into the memory.", "Cut it into parts, or close other programs."
+        )
+
+    return TurningErrors(turned)
+
+
+def system_errors(name: str) -> TurningErrors:
+    """Turn what the system reports of a file into an InputError that names the image.
+
+    A drive on a network may go while it is asked whether a file is there.
+    """
+
+    def turned(error: BaseException) -> MatSSLError | None:
+        if not isinstance(error, OSError) or error.errno is None:
+            return None
+        return InputError(
+            f"{name} can't be used: {error.strerror}.",
+            "Check the rights, the disk and the network.",
         )
 
     return TurningErrors(turned)

@@ -1,6 +1,7 @@
 """What another program writes while masks are measured or results are written."""
 
 import csv
+import errno
 
 import numpy as np
 import pytest
@@ -16,11 +17,11 @@ from napari_matssl.labels.class_table import ClassTable, numbered_table
 from napari_matssl.labels.provenance import MaskFacts, Provenance
 from napari_matssl.measure.corrected import CorrectedFractions
 from napari_matssl.micrograph.image import Micrograph
-from napari_matssl.progress import drain
+from napari_matssl.progress import Progress, drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import Cleaning
 from napari_matssl.settings.measuring import MeasureSettings
-from napari_matssl.tasks.batch import each_in_turn
+from napari_matssl.tasks.batch import Prepared, each_in_turn
 from napari_matssl.tasks.measuring.export_project import export_project
 from napari_matssl.tasks.measuring.mask_states import MaskStates
 from napari_matssl.tasks.measuring.masks_to_measure import Sources
@@ -201,3 +202,21 @@ def test_masks_that_another_run_has_replaced_meanwhile_are_named(tmp_path):
         "one: segment these images again, into another folder."
     )
     assert theirs.results.finish()[0] is not None
+
+
+def test_an_image_whose_drive_goes_is_left_out_and_the_next_follow():
+    """As a disk on a network that is asked whether a file is there."""
+
+    def do(name):
+        yield Progress("segmenting", 0, 1)
+        if name == "b.png":
+            raise OSError(errno.EHOSTDOWN, "Host is down", "share/b.png")
+        return name
+
+    done = {}
+    names = {name: name for name in ("a.png", "b.png", "c.png")}
+    ended = drain(each_in_turn(lambda: Prepared(do), names, "segmenting", done.__setitem__))
+    assert [*done] == ["a.png", "c.png"]
+    assert [one.reason for one in ended.skipped] == [
+        "b.png can't be used: Host is down. Check the rights, the disk and the network."
+    ]
