@@ -1,5 +1,6 @@
 """Confusion on held-out images, as a model's card keeps it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -84,6 +85,23 @@ class HeldOut(BaseModel):
         truth = total.sum(axis=1)
         there = truth > 0
         return float((np.diag(total)[there] / truth[there]).mean()) if there.any() else None
+
+    def called(self, names: Sequence[str]) -> "HeldOut":
+        """Give the classes other names; what has one name becomes one class.
+
+        Parameters
+        ----------
+        names
+            In the order of the classes.
+        """
+        kept = tuple(dict.fromkeys(names))
+        place = np.array([kept.index(name) for name in names])
+        images = []
+        for one, counts in zip(self.images, self.counts, strict=True):
+            total = np.zeros((len(kept), len(kept)), dtype=np.int64)
+            np.add.at(total, (place[:, None], place[None, :]), counts)
+            images.append(one.model_copy(update={"counts": tuple(map(tuple, total.tolist()))}))
+        return self.model_copy(update={"classes": kept, "images": tuple(images)})
 
     def in_words(self) -> str:
         """Describe the images: ``4 left-out painted images``."""

@@ -36,8 +36,8 @@ def project(tmp_path, two_phases):
     return project
 
 
-def add_model(project, name="m.safetensors", table=TABLE, held_out=True):
-    images = tuple(HeldOutImage(name="x.tif", counts=one) for one in COUNTS)
+def add_model(project, name="m.safetensors", table=TABLE, held_out=True, confusions=COUNTS):
+    images = tuple(HeldOutImage(name="x.tif", counts=one) for one in confusions)
     card = ModelCard(
         encoder=TINY,
         architecture="pixel-classifier",
@@ -48,7 +48,7 @@ def add_model(project, name="m.safetensors", table=TABLE, held_out=True):
         if held_out
         else None,
     )
-    network = build_network(TINY, 2, architecture="pixel-classifier")
+    network = build_network(TINY, len(table), architecture="pixel-classifier")
     write_segmenter(project.models.folder / name, Segmenter(network, card))
     return Provenance(model=name, model_created=card.created)
 
@@ -78,6 +78,23 @@ def test_a_class_of_the_model_is_found_by_the_name_that_it_has_now(project):
     found = correct_project(project, measured)
     assert found.rows[1].corrected is not None
     assert found.rows[1].class_name == "M7C3"
+
+
+def test_classes_that_were_merged_since_are_one_in_held_out_images_too(project):
+    """A tenth of the matrix is found as nitrides, which are carbides by now, in the masks, too."""
+    nitrides = LabelClass(id=3, name="nitrides", colour=COLOURS[3])
+    table = ClassTable(classes=(*TABLE.classes, nitrides))
+    project.classes.adopt(table)
+    counts = [((n, 0, 1000 - n), (0, 980, 20), (1000 - n, n - 10, 10)) for n in (900, 902)]
+    origin = add_model(project, table=table, confusions=counts)
+    ids = {one.name: one.id for one in project.classes.table.classes}
+    project.classes.merge(ids["nitrides"], ids["carbides"])
+    measured = rows(origin, origin, ids=(ids["matrix"], ids["carbides"]))
+    row = correct_project(project, measured).rows[1]
+    mistaken = 0.099  # of the matrix, and half as much of carbides and nitrides together
+    wanted = 100 * (0.3 - mistaken) / (1 - 1.5 * mistaken)
+    assert row.corrected == pytest.approx(wanted, rel=0.01)
+    assert row.held_out_pixels == 4000
 
 
 @pytest.mark.parametrize("case", ["several", "none", "gone", "again", "not held out"])

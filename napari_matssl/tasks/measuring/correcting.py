@@ -70,9 +70,15 @@ def held_out_of(project: Project, rows: Sequence[PhaseFraction]) -> tuple[HeldOu
 
 
 def _named_as_here(project: Project, card: ModelCard) -> HeldOut:
-    """Return the held-out images of a card with the names that classes have in a project."""
+    """Return the held-out images of a card with the names that classes have in a project.
+
+    Classes that were merged since are one, as in the masks.
+    """
     assert card.held_out is not None
     ours = dict(zip(project.classes.table.ids, project.classes.table.names, strict=True))
-    ids = project.classes.matching(card.classes)
-    names = (ours.get(ids.get(one.id, -1), one.name) for one in card.classes.classes)
-    return card.held_out.model_copy(update={"classes": tuple(names)})
+    ids, former = project.classes.matching(card.classes), project.record.value.former_names
+    names = [
+        ours.get(ids.get(one.id, former.get(one.name, -1)), one.name)
+        for one in card.classes.classes
+    ]
+    return card.held_out.called(names)
