@@ -1,11 +1,13 @@
 """Arrays that napari reads parts of: panoramas, strokes and masks of panoramas."""
 
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from napari.layers import Layer
 from numpy.typing import NDArray
 
 from napari_matssl.errors import MatSSLError
@@ -44,6 +46,7 @@ class LazyLevel:
     ) -> None:
         self.shape, self.dtype = shape, dtype
         self._read, self._failed = read, failed
+        self._whole: weakref.ref[NDArray[Any]] | None = None
 
     @property
     def ndim(self) -> int:
@@ -77,8 +80,22 @@ class LazyLevel:
         return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        whole = self[:]
+        whole = self._given_out
+        if whole is None:
+            whole = self[:]
+            self._whole = weakref.ref(whole)
         return whole if dtype is None else whole.astype(dtype)
+
+    @property
+    def _given_out(self) -> NDArray[Any] | None:
+        """The array of all of it that somebody still has."""
+        return None if self._whole is None else self._whole()
+
+    def read_again(self) -> None:
+        """Read again what was given out as one array: napari 0.9 keeps that of the last level."""
+        whole = self._given_out
+        if whole is not None:
+            whole[...] = self[:]
 
     def _part(self, rows: slice, columns: slice) -> NDArray[Any]:
         shape = (rows.stop - rows.start, columns.stop - columns.start, *self.shape[2:])
@@ -89,6 +106,13 @@ class LazyLevel:
         except MatSSLError as error:
             self._failed(error)
             return np.zeros(shape, self.dtype)
+
+
+def show_changes(layer: Layer) -> None:
+    """Show what the levels of a layer hold by now."""
+    for level in layer.data:
+        level.read_again()
+    layer.refresh()
 
 
 def levels_of(seen: InSight, failed: Callable[[MatSSLError], object]) -> list[Any]:

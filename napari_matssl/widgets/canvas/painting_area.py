@@ -13,7 +13,7 @@ from napari_matssl.labels.counting import count_values
 from napari_matssl.project.panorama_strokes import Area, PanoramaStrokes
 from napari_matssl.widgets.canvas.autosave import Autosave
 from napari_matssl.widgets.canvas.layers import add_levels, place_layer
-from napari_matssl.widgets.canvas.lazy_levels import sampled_levels
+from napari_matssl.widgets.canvas.lazy_levels import sampled_levels, show_changes
 from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.napari_private import canvas_widget, forget_history, scene_of
 
@@ -85,7 +85,7 @@ class PaintingArea(QObject):
         camera = scene_of(self._viewer).camera
         for event in (camera.events.center, camera.events.zoom):
             event.connect(self._on_camera)
-        autosave.saved.connect(self._elsewhere.refresh)
+        autosave.saved.connect(self._show_elsewhere)
         self._rest.start()
 
     def end(self) -> None:
@@ -156,8 +156,11 @@ class PaintingArea(QObject):
         layer.data = self.ids
         self.place()
         autosave.go_on_with(self.strokes.in_area(area))
-        self._elsewhere.refresh()
+        self._show_elsewhere()
         self.moved.emit()
+
+    def _show_elsewhere(self) -> None:
+        show_changes(self._elsewhere)
 
     def _sides_of_view(self) -> tuple[float, float]:
         """Height and width of what is in view, in px of the panorama."""

@@ -32,6 +32,7 @@ from napari_matssl.widgets.canvas.lazy_levels import (
     grown_part,
     mask_levels,
     sampled_levels,
+    show_changes,
 )
 from napari_matssl.widgets.canvas.painting_area import ELSEWHERE
 from napari_matssl.widgets.canvas.shown import OVERLAYS, PREVIEW, SEGMENTATION, Shown
@@ -194,7 +195,7 @@ class Results(QObject):
             return
         layer = shown.extra.get(SEGMENTATION)
         if layer is not None and layer.metadata.get(_GROWS) == path:
-            layer.refresh()
+            show_changes(layer)
             return
         self.remove_layer(PREVIEW)
         self.remove_layer(SEGMENTATION)
