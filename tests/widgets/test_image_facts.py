@@ -219,6 +219,10 @@ def test_a_detected_info_bar_shows_as_a_line(make_napari_viewer, tmp_path):
     assert panel.facts.has_bar.isChecked()
     assert panel.facts.row.value() == row
     np.testing.assert_allclose(line(panel), row)
+    found = micrograph(panel).info_bar
+    panel.facts.drag.click()
+    drag(panel.session.info_bar.layer, (row - 0.5, 60))
+    assert micrograph(panel).info_bar == found, "a click isn't set by hand"
 
 
 def test_a_bar_is_set_by_row_moved_off_and_automatic_again(panel, folder):
@@ -251,16 +255,12 @@ def drag(layer, start, *stops):
             view_direction=None, dims_displayed=[0, 1],
         )  # fmt: skip
 
-    from napari.utils.interactions import (
-        mouse_move_callbacks,
-        mouse_press_callbacks,
-        mouse_release_callbacks,
-    )
+    from napari.utils import interactions
 
-    mouse_press_callbacks(layer, event("mouse_press", start))
+    interactions.mouse_press_callbacks(layer, event("mouse_press", start))
     for stop in stops:
-        mouse_move_callbacks(layer, event("mouse_move", stop))
-    mouse_release_callbacks(layer, event("mouse_release", stops[-1]))
+        interactions.mouse_move_callbacks(layer, event("mouse_move", stop))
+    interactions.mouse_release_callbacks(layer, event("mouse_release", (start, *stops)[-1]))
 
 
 def test_the_line_can_be_dragged_and_stays_straight_and_inside(panel, folder):

@@ -66,11 +66,14 @@ class InfoBarLine(QObject):
         if abs(caught - edge) * on_screen > _REACH:
             return
         yield
+        moved = False
         while event.type == "mouse_move":
+            moved = True
             row = edge + float(layer.world_to_data(event.position)[-2]) - caught
             self._place(layer, shown, row + 0.5)
             yield
-        self._take_over(layer)
+        if moved:  # else a click would make the bar that was found one set by hand
+            self._take_over(layer)
 
     def _show(self) -> None:
         shown = self._current.shown
