@@ -10,6 +10,8 @@ from recipe_lab import make_lab, unlike, write_field
 from napari_matssl.settings import LimitSettings
 from napari_matssl.tasks.recipe.recipe_file import read_recipe
 from napari_matssl.tasks.recipe.run_folder import read_run
+from napari_matssl.widgets.controls.folder_field import FolderField
+from napari_matssl.widgets.controls.recent import RecentFolders
 from napari_matssl.widgets.controls.recipe_dialog import RecipeDialog
 from napari_matssl.widgets.panels.measure_panel import MeasurePanel
 from napari_matssl.widgets.panels.run_recipe_panel import RunRecipePanel
@@ -120,6 +122,15 @@ def test_results_never_go_where_others_are(qtbot, panel, lab, shift):
     for typed in ("/", "/t", str(shift)):  # letter by letter
         panel.images.field.setEditText(typed)
     assert panel.out.folder == shift.with_name("shift-steel-2")
+
+
+def test_recent_folders_are_offered_before_one_is_proposed(qtbot, tmp_path):
+    recent = RecentFolders("tested")
+    recent.add(tmp_path)
+    made = FolderField("Images", "Folder of the images.", recent)
+    qtbot.addWidget(made)
+    assert made.folder is None
+    assert made.field.itemText(0) == str(tmp_path)
 
 
 # ---- saving ----

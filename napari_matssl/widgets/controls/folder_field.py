@@ -23,6 +23,8 @@ class FolderField(QWidget):
         self._base = Path.home()
         self.field = QComboBox()
         self.field.setEditable(True)
+        self.field.addItems([str(path) for path in recent.folders()])
+        self.field.setCurrentIndex(-1)
         WheelGuard(self.field)
         self.field.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
