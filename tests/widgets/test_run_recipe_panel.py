@@ -78,6 +78,9 @@ def test_an_operator_runs_looks_and_signs(qtbot, panel, lab, shift, nothing_open
         for row in range(4)
     }
     assert cells["g-unlike.tif"] == cells["g-damaged.tif"] == "fail"
+    table = panel.list.table  # all of it, and nothing beside: the signature stands below
+    assert table.verticalScrollBar().maximum() == 0
+    assert table.viewport().height() == pytest.approx(4 * table.rowHeight(0), abs=3)
     assert cells["f0.tif"] == "pass"
 
     panel.name.setText("B. Night")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {Verdict.PASS: "#009e73", Verdict.CHECK: "#e69f00", Verdict.FAIL: "#d9534f"}
 _TIP = "Click a row, or use the arrow keys, to see the mask over the image."
-_ROWS = 7
+_MOST_ROWS = 7  # in sight without scrolling
 
 
 class VerdictList(QWidget):
@@ -48,14 +48,21 @@ class VerdictList(QWidget):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        row = self.table.verticalHeader().defaultSectionSize()
-        self.table.setMinimumHeight(_ROWS * row)
         self.table.itemSelectionChanged.connect(self._choose)
         self.reasons = note("", "Why the chosen image doesn't pass.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table, 1)
         layout.addWidget(self.reasons)
+        self._reserve()
+
+    def _reserve(self) -> None:
+        """Make room for the images, so that what stands below is as near as it can be."""
+        row = self.table.verticalHeader().defaultSectionSize()
+        rest = self.table.horizontalHeader().sizeHint().height() + 2 * self.table.frameWidth()
+        rows = max(self.table.rowCount(), 1)
+        self.table.setMinimumHeight(min(rows, _MOST_ROWS) * row + rest)
+        self.table.setMaximumHeight(rows * row + rest)
 
     def show_images(self, images: Sequence["Judged"]) -> None:
         """List the images of a run; none was looked at."""
@@ -71,6 +78,7 @@ class VerdictList(QWidget):
             for column, cell in enumerate((name, verdict)):
                 cell.setToolTip("; ".join(one.reasons) or _TIP)
                 self.table.setItem(number, column, cell)
+        self._reserve()
         say(self.reasons, "")
 
     @property
