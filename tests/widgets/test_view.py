@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QDockWidget
 
 from napari_matssl.export.micrographs import write_micrograph
 from napari_matssl.micrograph.image import Micrograph, PixelSize
+from napari_matssl.widgets.canvas.overlay_picture import OverlayPicture
 from napari_matssl.widgets.canvas.setting_facts import set_pixel_size
 from napari_matssl.widgets.controls.forms import bring_into_sight, say
 from napari_matssl.widgets.launch import _enlarge
@@ -50,6 +51,31 @@ def test_calibrated_images_have_a_scale_bar_and_others_none(viewer, tmp_path):
     assert not viewer.scale_bar.visible
     set_pixel_size(session.current, PixelSize(0.5, 0.5, "set by hand"))
     assert viewer.scale_bar.visible
+
+
+def test_a_picture_is_whole_without_napari_s_scale_bar_and_the_image_after_it(
+    viewer, qtbot, tmp_path
+):
+    session = docked(viewer).session
+    viewer.window._qt_window.resize(1200, 700)
+    session.folder.open([write_folder(tmp_path / "steel")])
+    qtbot.waitUntil(lambda: is_whole(viewer))
+    zoom = viewer.camera.zoom
+    picture = OverlayPicture(viewer, session.view)
+    for pixels in (np.zeros((900, 1600, 3), np.uint8), np.zeros((60, 90, 3), np.uint8)):
+        picture.show("overlay", pixels)
+        canvas = viewer.window._qt_viewer.canvas.native
+        filled = np.array(pixels.shape[:2]) * viewer.camera.zoom / (canvas.height(), canvas.width())
+        assert filled.max() == pytest.approx(0.95, abs=0.02)
+        middle = np.array(pixels.shape[:2]) / 2 - 0.5
+        assert viewer.camera.center[-2:] == pytest.approx(middle, abs=1)
+        assert not viewer.scale_bar.visible
+    viewer.layers["overlay"].visible = False  # by its eye
+    assert viewer.scale_bar.visible
+    picture.show("overlay", np.zeros((60, 90, 3), np.uint8))
+    picture.hide()
+    assert viewer.scale_bar.visible
+    assert viewer.camera.zoom == pytest.approx(zoom)
 
 
 def test_a_scale_bar_that_was_switched_off_stays_off(viewer, tmp_path):

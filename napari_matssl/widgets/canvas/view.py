@@ -1,6 +1,7 @@
 """View of the canvas: the whole image until the user zooms, and a scale bar."""
 
 import numpy as np
+from napari.layers import Layer
 from napari.utils.events import Event
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject
@@ -11,6 +12,7 @@ from napari_matssl.widgets.jobs.later import later
 from napari_matssl.widgets.napari_private import canvas_widget, scene_of, take_box_off_brush
 
 _FILLED = 0.5  # of the canvas's shorter side, by what is looked at
+_WHOLE = 0.95  # of the canvas, by a picture
 
 
 class View(QObject):
@@ -30,7 +32,7 @@ class View(QObject):
         take_box_off_brush(viewer)
         viewer.scale_bar.events.visible.connect(self._on_bar)
         current.fitted.connect(self._note)
-        current.changed.connect(self._show_bar)
+        current.changed.connect(self.show_bar)
 
     def eventFilter(self, _canvas: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Fit the image again to a canvas of another size, if it was fitted."""
@@ -50,14 +52,30 @@ class View(QObject):
             self._viewer.reset_view()
             self._note()
 
-    def _show_bar(self) -> None:
+    def fit_picture(self, layer: Layer) -> None:
+        """Bring a picture whole into sight; it has its own scale bar, and no size in the world."""
+        canvas, camera = canvas_widget(self._viewer), scene_of(self._viewer).camera
+        low, high = np.asarray(layer.extent.world)[:, -2:]
+        camera.center = (*camera.center[:-2], *(float(one) for one in (low + high) / 2))
+        camera.zoom = _WHOLE * float(min((canvas.height(), canvas.width()) / (high - low)))
+        self._switch_bar(False)
+
+    def leave_picture(self) -> None:
+        """Show the image whole again, with its scale bar, once a picture is gone."""
+        self._fit_again()
+        self.show_bar()
+
+    def show_bar(self) -> None:
         """Show the scale bar for calibrated images, unless the user has switched it."""
         shown = self._current.shown
-        if self._bar_is_users or shown is None:
-            return
-        self._ours = True
-        self._viewer.scale_bar.visible = shown.micrograph.pixel_size is not None
-        self._ours = False
+        if shown is not None:
+            self._switch_bar(shown.micrograph.pixel_size is not None)
+
+    def _switch_bar(self, visible: bool) -> None:
+        if not self._bar_is_users:
+            self._ours = True
+            self._viewer.scale_bar.visible = visible
+            self._ours = False
 
     def _on_bar(self, _event: Event) -> None:
         self._bar_is_users = self._bar_is_users or not self._ours

@@ -53,7 +53,7 @@ class RunRecipePanel(QWidget):
         self._file: RecipeFile | None = None
         self._done: RecipeRun | None = None
         self._looked_at = ""
-        self._picture = OverlayPicture(napari_viewer)
+        self._picture = OverlayPicture(napari_viewer, self.session.view)
         self._background = Background(self)
         self._build()
         self._connect()
