@@ -38,7 +38,7 @@ from napari_matssl.learn.card import DENSE, ModelCard
 from napari_matssl.learn.device import choose_compute
 from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.settings import FinetuneSettings, PredictSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "accuracy.json"

@@ -25,7 +25,7 @@ def count_steps(seconds: float) -> int:
     from napari_matssl.labels.painted import PaintedMicrograph
     from napari_matssl.samples import class_table, make_sample
     from napari_matssl.settings import FinetuneSettings
-    from napari_matssl.tasks.finetune import finetune
+    from napari_matssl.tasks.finetune.job import finetune
 
     sample = make_sample("dual-phase", seed=1, size=(256, 256))
     settings = FinetuneSettings(
@@ -52,7 +52,7 @@ def spend(minutes: float) -> str:
     from napari_matssl.progress import drain
     from napari_matssl.samples import class_table, make_sample, scribble
     from napari_matssl.settings import FinetuneSettings
-    from napari_matssl.tasks.finetune import finetune
+    from napari_matssl.tasks.finetune.job import finetune
 
     sample = make_sample("dual-phase", seed=1)
     painted = [PaintedMicrograph(sample.micrograph, scribble(sample.labels, seed=1))]

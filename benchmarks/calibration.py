@@ -23,7 +23,7 @@ from napari_matssl.learn.temperature import Reliability, reliability
 from napari_matssl.progress import drain
 from napari_matssl.samples import MATERIALS
 from napari_matssl.settings import FinetuneSettings, PredictSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 
 
 def measure(segmenter: Segmenter, temperature: float, one: sets.BenchmarkSet) -> Reliability:

@@ -70,8 +70,9 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Progress, drain
 from napari_matssl.samples import class_table, make_sample
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
-from napari_matssl.tasks.finetune import FinetuneResult, finetune
-from napari_matssl.tasks.pretrain import PretrainResult, pretrain
+from napari_matssl.tasks.finetune.job import finetune
+from napari_matssl.tasks.finetune.result import FinetuneResult
+from napari_matssl.tasks.pretrain.job import PretrainResult, pretrain
 
 LOSSES = {torch.float32: 0.02, torch.bfloat16: 0.1}
 """How far a loss may be from the CPU's in float32, as a share of it. GPUs multiply float32 in

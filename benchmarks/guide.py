@@ -41,7 +41,7 @@ from napari_matssl.progress import drain
 from napari_matssl.samples import scribble
 from napari_matssl.samples.random_fields import paint_path
 from napari_matssl.settings import FinetuneSettings, PredictSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.suggest import PER_IMAGE
 
 Region = tuple[slice, slice]

@@ -87,7 +87,7 @@ def train(path: Path, data: Path, epochs: int) -> None:
     from napari_matssl.console import run_job
     from napari_matssl.learn.segmenter import write_segmenter
     from napari_matssl.settings import FinetuneSettings
-    from napari_matssl.tasks.finetune import finetune
+    from napari_matssl.tasks.finetune.job import finetune
 
     chosen = ebc(data, "EBC-2")
     settings = FinetuneSettings.make({"epochs": epochs, "seed": 0})

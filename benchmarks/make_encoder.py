@@ -22,7 +22,7 @@ from napari_matssl.learn.shipped_weights import MICROGRAPHS, weights_path
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.settings import PretrainSettings
 from napari_matssl.tasks.inputs import read_folder
-from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.pretrain.job import pretrain
 
 
 def untested_coatings(data: Path) -> list[Micrograph]:

@@ -21,7 +21,7 @@ from scoring import figures
 from napari_matssl.console import run_job
 from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.settings import FinetuneSettings, PredictSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 
 ROWS: dict[str, dict[str, Any]] = {
     "unet++": {"architecture": "unet++"},

@@ -55,8 +55,8 @@ from napari_matssl.learn.methods import TITLES
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.settings.training import ENCODERS, TRANSFORMERS
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune import finetune
-from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.finetune.job import finetune
+from napari_matssl.tasks.pretrain.job import pretrain
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "paper.json"

@@ -42,7 +42,7 @@ from napari_matssl.progress import drain
 from napari_matssl.samples import MATERIALS, make_sample
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.inputs import read_folder
-from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.pretrain.job import pretrain
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "pretraining.json"

@@ -21,8 +21,8 @@ from napari_matssl.learn.schedule import Budget
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, PredictSettings
-from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.initial_network import begin
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.finetune.planning import make_plan
 from napari_matssl.tasks.finetune.training import Training
 

@@ -50,10 +50,10 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import Job, drain
 from napari_matssl.samples import class_table, make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.live import LiveClassifier
 from napari_matssl.tasks.predicting.predict import predict
-from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.pretrain.job import pretrain
 
 PAPER_PATCHES, PAPER_EPOCHS = 46_698, 50
 """All three sets of the paper, and its epochs."""

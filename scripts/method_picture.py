@@ -26,7 +26,7 @@ from napari_matssl.learn.views import make_view
 from napari_matssl.progress import drain
 from napari_matssl.samples import class_table, make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "method.png"
 MATERIAL, SEED, OTHER = "dual-phase", 1, 12

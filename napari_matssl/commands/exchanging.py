@@ -52,7 +52,7 @@ def export(
             "Author and licence are for a package.", "Add --format bioimageio, or leave them out."
         )
     read_card(model, kind="segmenter")
-    from napari_matssl.tasks.exporting import export_model
+    from napari_matssl.tasks.exporting.job import export_model
 
     credits = Credits(tuple(author or ()), licence)
     outcome = run_job(export_model(model, form, out, check or (), overwrite, credits))

@@ -21,10 +21,10 @@ from napari_matssl.samples import class_table, make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, PredictSettings, PretrainSettings
 from napari_matssl.tasks.batch import left_out
 from napari_matssl.tasks.evaluate import Evaluation, evaluate
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.inputs import read_folder, read_painted_set
 from napari_matssl.tasks.predicting.predict import predict
-from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.pretrain.job import pretrain
 from napari_matssl.tasks.scoring_labels import read_truth
 
 MATERIALS = ("dual-phase", "coating")

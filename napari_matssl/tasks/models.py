@@ -23,9 +23,9 @@ from napari_matssl.settings import (
 )
 from napari_matssl.tasks.batch import left_out
 from napari_matssl.tasks.exclusion import without_twins
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.inputs import PaintedSet
-from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
+from napari_matssl.tasks.pretrain.job import checkpoint_path, pretrain
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def train_model(
     start
         Model file to go on from, instead of an encoder.
     settings, on_view, keep_early
-        As for :func:`~napari_matssl.tasks.finetune.finetune`.
+        As for :func:`~napari_matssl.tasks.finetune.job.finetune`.
     ranks
         The processes that share each batch; the first writes the file.
     spare
@@ -88,7 +88,7 @@ def train_model(
     UnwrittenError
         If the trained model can't be written to `out` any more; it holds the model.
     MatSSLError
-        As `read` and :func:`~napari_matssl.tasks.finetune.finetune` raise it.
+        As `read` and :func:`~napari_matssl.tasks.finetune.job.finetune` raise it.
     """
     check_writable(out)
     yield Progress("preparing", 0, 1)
@@ -142,7 +142,7 @@ class PretrainedEncoder:
     path, card, skipped
         As of :class:`TrainedModel`.
     epoch_losses, patches, complete
-        As of :class:`~napari_matssl.tasks.pretrain.PretrainResult`.
+        As of :class:`~napari_matssl.tasks.pretrain.job.PretrainResult`.
     checkpoint
         Where the state of a run that is not complete is kept; None if there is none.
     """
@@ -189,7 +189,7 @@ def pretrain_encoder(
     UnwrittenError
         If the encoder can't be written to `out` any more; it holds the encoder.
     MatSSLError
-        As `read` and :func:`~napari_matssl.tasks.pretrain.pretrain` raise it.
+        As `read` and :func:`~napari_matssl.tasks.pretrain.job.pretrain` raise it.
     """
     check_writable(out)
     yield Progress("preparing", 0, 1)

@@ -17,7 +17,7 @@ from napari_matssl.widgets.jobs.runner import JobRunner
 from napari_matssl.widgets.jobs.running_job import RunningJob
 
 if TYPE_CHECKING:
-    from napari_matssl.tasks.exporting import ExportedModel
+    from napari_matssl.tasks.exporting.job import ExportedModel
 
 
 class ModelFiles(QObject):
@@ -72,7 +72,7 @@ class ModelFiles(QObject):
         """Export a model; a file that is there may be replaced, as the file dialog has asked."""
 
         def make_job() -> "Job[ExportedModel]":
-            from napari_matssl.tasks.exporting import export_model  # brings torch
+            from napari_matssl.tasks.exporting.job import export_model  # brings torch
 
             return export_model(file, wish.form, wish.out, overwrite=True, credits=wish.credits)
 

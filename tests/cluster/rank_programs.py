@@ -36,7 +36,7 @@ from napari_matssl.settings import ClusterSettings
 from napari_matssl.tasks.finetune.initial_network import begin
 from napari_matssl.tasks.finetune.planning import make_plan
 from napari_matssl.tasks.finetune.training import Training as FinetuneTraining
-from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.pretrain.job import pretrain
 from napari_matssl.tasks.pretrain.training import PatchSet, Training
 
 PATIENCE_S = 300

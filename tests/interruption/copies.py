@@ -28,13 +28,13 @@ from napari_matssl.micrograph import reading_panorama
 from napari_matssl.progress import drain
 from napari_matssl.project.folder import Project
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks import demo, models, pretrain
+from napari_matssl.tasks import demo, models
 from napari_matssl.tasks.measuring import measure_files
 from napari_matssl.tasks.measuring.export_project import export_project
 from napari_matssl.tasks.predicting import with_model
 from napari_matssl.tasks.predicting.segment_project import ProjectRun, Told, segment_project
 
-LOADED = (demo, measure_files, models, pretrain)
+LOADED = (demo, measure_files, models)
 """What commands import when they begin; here it is there before the first copy."""
 
 

@@ -15,7 +15,7 @@ from napari_matssl.learn.pixel_classifier import PixelClassifier
 from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 
 TINY = "test_efficientnet"
 

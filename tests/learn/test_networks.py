@@ -35,8 +35,8 @@ from napari_matssl.settings import (
     IntensityScalingSettings,
     PredictSettings,
 )
-from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.initial_network import begin
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.finetune.planning import make_plan
 
 TINY = "test_efficientnet"

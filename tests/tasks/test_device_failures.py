@@ -30,9 +30,10 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.learn.unet import UnetPlusPlus
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
-from napari_matssl.tasks.finetune import finetune, preview
+from napari_matssl.tasks.finetune import preview
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.finetune.spare_copy import COPY_SECONDS
-from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.pretrain.job import pretrain
 
 TABLE = numbered_table([1, 2])
 

@@ -19,8 +19,9 @@ from napari_matssl.learn.portable_facts import portable_facts
 from napari_matssl.learn.segmenter import Segmenter, write_segmenter
 from napari_matssl.progress import Control, drain
 from napari_matssl.settings import IntensityScalingSettings
-from napari_matssl.tasks.exporting import checking, export_model
+from napari_matssl.tasks.exporting import checking
 from napari_matssl.tasks.exporting.check_images import images_to_check
+from napari_matssl.tasks.exporting.job import export_model
 
 ENCODERS = {
     "guided-unet++": TINY,

@@ -21,7 +21,7 @@ from napari_matssl.progress import drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks import live as live_module
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.live import LiveClassifier
 
 TABLE = numbered_table([1, 2])

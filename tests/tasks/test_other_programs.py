@@ -19,9 +19,9 @@ from napari_matssl.learn.segmenter import read_segmenter, write_segmenter
 from napari_matssl.micrograph.reading import read_micrograph, read_pixels
 from napari_matssl.progress import drain
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.exporting import export_model
 from napari_matssl.tasks.exporting.checking import LARGEST_DIFFERENCE
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.exporting.job import export_model
+from napari_matssl.tasks.finetune.job import finetune
 
 PAGE = Path(__file__).parents[2] / "docs" / "other-programs.md"
 

@@ -26,7 +26,7 @@ from napari_matssl.progress import drain
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks.exchanging.credits import LICENCES, Credits
 from napari_matssl.tasks.exchanging.importing import import_model
-from napari_matssl.tasks.exporting import export_model
+from napari_matssl.tasks.exporting.job import export_model
 from napari_matssl.tasks.exporting.preprocessing import in_eight_bits, preprocessed
 
 CREDITS = Credits(("A. Nguyen", "B. Phan"), "CC-BY-4.0")

@@ -29,7 +29,7 @@ from napari_matssl.micrograph.image import InfoBar, Micrograph
 from napari_matssl.micrograph.patch_grid import count_patches, patch_starts
 from napari_matssl.progress import Control, drain
 from napari_matssl.settings import IntensityScalingSettings
-from napari_matssl.tasks.pretrain import checkpoint_path, pretrain
+from napari_matssl.tasks.pretrain.job import checkpoint_path, pretrain
 from napari_matssl.tasks.pretrain.training import Training
 
 

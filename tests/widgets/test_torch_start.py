@@ -26,7 +26,7 @@ from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 labels = np.ones((64, 64), np.uint8)
 labels[20:40, 20:50] = 2
 image = Micrograph("a.tif", labels * np.uint8(60) + np.arange(64, dtype=np.uint8))

@@ -88,7 +88,7 @@ def make_plan(
 ) -> Plan:
     """Scan the labels, prepare the images, and plan the training.
 
-    Parameters as of :func:`~napari_matssl.tasks.finetune.finetune`.
+    Parameters as of :func:`~napari_matssl.tasks.finetune.job.finetune`.
 
     Raises
     ------

@@ -48,7 +48,7 @@ _FIRST = "The model that training went on from"
 
 
 def train(plan: Plan, compute: Compute, budget: Budget) -> Job[FinetuneResult]:
-    """Train the network of a plan; see :func:`~napari_matssl.tasks.finetune.finetune`."""
+    """Train the network of a plan; see :func:`~napari_matssl.tasks.finetune.job.finetune`."""
     with device_errors("preparing the training"):
         begun = begin(plan, compute)
         left_out = yield from leave_out(plan, begun.looking(), compute, budget)

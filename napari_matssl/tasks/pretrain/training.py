@@ -66,7 +66,7 @@ class PatchBatches:
 class Training:
     """Training of a method within a budget.
 
-    Parameters as of :func:`~napari_matssl.tasks.pretrain.pretrain`.
+    Parameters as of :func:`~napari_matssl.tasks.pretrain.job.pretrain`.
     """
 
     def __init__(

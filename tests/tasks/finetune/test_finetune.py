@@ -32,10 +32,10 @@ from napari_matssl.settings import (
     PretrainSettings,
 )
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.finetune.planning import make_plan
 from napari_matssl.tasks.finetune.training import WORTH_SHARE, WORTH_STEPS, train
-from napari_matssl.tasks.pretrain import pretrain
+from napari_matssl.tasks.pretrain.job import pretrain
 
 TABLE = numbered_table([1, 2])
 

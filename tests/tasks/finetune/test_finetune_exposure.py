@@ -16,7 +16,7 @@ from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import PredictSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.predicting.predict import predict
 
 TABLE = numbered_table([1, 2])

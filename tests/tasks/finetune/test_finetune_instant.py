@@ -20,7 +20,7 @@ from napari_matssl.samples import class_table as table_of
 from napari_matssl.samples import make_sample, scribble
 from napari_matssl.settings import FinetuneSettings, IntensityScalingSettings, PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 
 TABLE = numbered_table([1, 2])
 

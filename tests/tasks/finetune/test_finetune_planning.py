@@ -23,8 +23,8 @@ from napari_matssl.micrograph.intensity_scaling import fit_intensity_scaling
 from napari_matssl.progress import drain
 from napari_matssl.settings import IntensityScalingSettings
 from napari_matssl.tasks import learnt_images
-from napari_matssl.tasks.finetune import finetune
 from napari_matssl.tasks.finetune.held_out import unseen
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.finetune.planning import choose_strata, make_plan
 
 TABLE = numbered_table([1, 2])

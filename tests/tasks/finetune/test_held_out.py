@@ -18,7 +18,8 @@ from napari_matssl.progress import Control, drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import PredictSettings
 from napari_matssl.tasks.evaluate import evaluate
-from napari_matssl.tasks.finetune import finetune, held_out
+from napari_matssl.tasks.finetune import held_out
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.finetune.origins import count_origins
 
 TABLE = numbered_table([1, 2])

@@ -15,7 +15,7 @@ from napari_matssl.learn.segmenter import write_segmenter
 from napari_matssl.progress import Control, drain
 from napari_matssl.samples import scribble
 from napari_matssl.settings import FinetuneSettings
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 
 TABLE = numbered_table([1, 2])
 DOING = "measuring what images gain"

@@ -12,7 +12,7 @@ from napari_matssl.labels.class_table import numbered_table
 from napari_matssl.labels.painted import PaintedMicrograph
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.progress import drain
-from napari_matssl.tasks.finetune import finetune
+from napari_matssl.tasks.finetune.job import finetune
 from napari_matssl.tasks.finetune.planning import make_plan
 from napari_matssl.tasks.finetune.twins_apart import find_twins_apart
 
