@@ -49,6 +49,19 @@ def add_settings(text: str, settings: str, name_of: Callable[[str], str]) -> str
     return f"{text.removesuffix('.')} ({', '.join(named)})." if named else text
 
 
+def without_frames(error: "_Error") -> "_Error":
+    """Take off an error what it went through, for whoever keeps it.
+
+    The frames lead on to those of Qt's calls, and keep what these were given: an event, at whose
+    place in memory Qt makes the next one, is then taken for that.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__
+    return error
+
+
 class MatSSLError(Exception):
     """Base of all errors with a message meant for the user.
 

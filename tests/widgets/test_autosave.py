@@ -159,6 +159,7 @@ def test_a_full_disk_is_reported_and_the_next_stroke_tries_again(qtbot, watched,
     assert isinstance(told[0], OutputError)
     assert autosave.unsaved
     assert autosave.problem is told[0]
+    assert autosave.problem.__traceback__ is None
     disk.problem = None
     layer.paint((30, 30), 1)
     qtbot.waitUntil(lambda: not autosave.unsaved, timeout=3000)

@@ -8,7 +8,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_matssl.errors import MatSSLError, OutputError
+from napari_matssl.errors import MatSSLError, OutputError, without_frames
 from napari_matssl.project.folder import Project
 from napari_matssl.project.merging_strokes import Saved
 from napari_matssl.project.panorama_strokes import StrokesFile
@@ -203,7 +203,7 @@ class Autosave(QObject):
     def _on_failed(self, error: MatSSLError) -> None:
         self._busy = False
         reported = self.problem is not None and str(self.problem) == str(error)
-        self.problem = error
+        self.problem = without_frames(error)
         self._again.start()
         if not reported:
             self.failed.emit(error)

@@ -10,7 +10,7 @@ from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Qt, Signal
 
-from napari_matssl.errors import MatSSLError
+from napari_matssl.errors import MatSSLError, without_frames
 from napari_matssl.labels.class_table import LabelClass
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept_points import KeptCount
@@ -178,7 +178,7 @@ class PointCounting(QObject):
             try:
                 self._shown.project.points.write(self._shown.name, self._kept, self._shown.page)
             except MatSSLError as error:
-                return error
+                return without_frames(error)
             self._unsaved = 0
         return self._unwritten.write_all()
 

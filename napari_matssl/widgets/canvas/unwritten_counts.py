@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from napari_matssl.errors import InputError, MatSSLError
+from napari_matssl.errors import InputError, MatSSLError, without_frames
 from napari_matssl.project.folder import Project
 from napari_matssl.project.kept_points import CountedElsewhereError, KeptCount
 from napari_matssl.widgets.canvas.shown import Shown
@@ -53,7 +53,7 @@ class UnwrittenCounts:
             try:
                 self._write(image)
             except MatSSLError as error:
-                problem = error
+                problem = without_frames(error)
         return problem
 
     def move(self, project: Project) -> MatSSLError | None:
