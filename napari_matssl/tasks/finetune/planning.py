@@ -22,6 +22,7 @@ from napari_matssl.learn.magnification import (
 from napari_matssl.learn.networks import is_of_one_kind, starting_parts
 from napari_matssl.learn.segmenter import Segmenter
 from napari_matssl.learn.shipped_weights import weights_path
+from napari_matssl.learn.tensorfile import is_pickle
 from napari_matssl.micrograph.image import Micrograph
 from napari_matssl.micrograph.strata import Strata, find_strata
 from napari_matssl.settings import Architecture, FinetuneSettings
@@ -194,7 +195,7 @@ def _learnt_before(settings: FinetuneSettings, start: Segmenter | None) -> Learn
         if part.weights in NO_FILES or not path.exists():
             continue
         with part.blamed():
-            card = read_card(path)
+            card = None if is_pickle(path) else read_card(path)  # published ones name no images
         if isinstance(card, ModelCard):
             found += card.learnt_images
     return LearntImages(found)
