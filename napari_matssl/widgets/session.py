@@ -47,6 +47,7 @@ from napari_matssl.widgets.napari_private import (
     canvas_widget,
     has_window,
     keep_canvas_alive,
+    leave_windows_alone,
     main_window,
 )
 
@@ -187,6 +188,7 @@ class Session(QObject):
         self._quit()
         for watcher in (self.keys, self.mouse, self.closing):
             watcher.let_go()
+        leave_windows_alone()
 
     def _quit(self) -> None:
         self.folder.end()
