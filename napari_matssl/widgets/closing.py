@@ -1,8 +1,9 @@
 """Closing of the window: strokes and counts are saved; the user is asked about a running job."""
 
 from napari.viewer import Viewer
+from qtpy import PYQT5, PYQT6
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QMainWindow, QMessageBox
+from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox
 
 from napari_matssl.widgets.canvas.counting import PointCounting
 from napari_matssl.widgets.canvas.current_image import CurrentImage
@@ -135,3 +136,17 @@ class Closing(QObject):
 
     def _close(self) -> None:
         self._window.close(quit_app=self._window._quit_app)
+
+
+def leave_windows_alone() -> None:
+    """Have PyQt delete no open window at the end of Python: the process ends, and they with it.
+
+    PyQt goes through all its objects then, and may go on in memory that is free: that of a widget
+    which went with the window it has just deleted.
+    """
+    if PYQT5 or PYQT6:
+        from qtpy import sip
+
+        for widget in QApplication.topLevelWidgets():
+            if sip.ispyowned(widget):
+                sip.transferto(widget, None)

@@ -10,7 +10,6 @@ from typing import Any, cast
 from napari.layers import Labels, Layer, Shapes
 from napari.layers._source import layer_source
 from napari.viewer import Viewer
-from qtpy import PYQT5, PYQT6
 from qtpy.QtGui import QMouseEvent, QMovie
 from qtpy.QtWidgets import QApplication, QDockWidget, QLabel, QMainWindow, QWidget
 from vispy.app.canvas import MouseEvent
@@ -24,20 +23,6 @@ def main_window(viewer: Viewer) -> QMainWindow:
 def has_window(viewer: Viewer) -> bool:
     """Whether the window has not been closed."""
     return hasattr(viewer.window, "_qt_window")
-
-
-def leave_windows_alone() -> None:
-    """Have PyQt delete no open window at the end of Python: the process ends, and they with it.
-
-    PyQt goes through all its objects then, and may go on in memory that is free: that of a widget
-    which went with the window it has just deleted.
-    """
-    if PYQT5 or PYQT6:
-        from qtpy import sip
-
-        for widget in QApplication.topLevelWidgets():
-            if sip.ispyowned(widget):
-                sip.transferto(widget, None)
 
 
 def viewer_widget(viewer: Viewer) -> QWidget:

@@ -34,7 +34,7 @@ from napari_matssl.widgets.canvas.results import Results
 from napari_matssl.widgets.canvas.settings_watch import SettingsWatch
 from napari_matssl.widgets.canvas.strokes import Strokes
 from napari_matssl.widgets.canvas.view import View
-from napari_matssl.widgets.closing import Closing
+from napari_matssl.widgets.closing import Closing, leave_windows_alone
 from napari_matssl.widgets.controls.error_text import explain
 from napari_matssl.widgets.controls.message_box import MessageBox, Messages, MessagesOver
 from napari_matssl.widgets.guide import IMAGE_KEY, PLACE_KEY, Guide
@@ -47,7 +47,6 @@ from napari_matssl.widgets.napari_private import (
     canvas_widget,
     has_window,
     keep_canvas_alive,
-    leave_windows_alone,
     main_window,
 )
 

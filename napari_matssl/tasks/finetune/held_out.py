@@ -40,9 +40,7 @@ from napari_matssl.tasks.finetune.origins import (
 )
 from napari_matssl.tasks.finetune.planning import Plan
 
-_LEARNT = (
-    700  # painted pixels of each class to which a classifier is fitted, of one in eight images
-)
+_LEARNT = 700  # painted pixels of each class that a fit takes of one in eight images
 _LEAST = 100  # where there are more images
 _ANYWHERE = 8000  # pixels from all over one in eight
 _SAMPLED = 2000  # pixels of an image to which a temperature is fitted
